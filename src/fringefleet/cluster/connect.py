@@ -1,0 +1,105 @@
+"""Get workers and give them back: processes on this machine, or a cluster that is running."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import dask
+from dask.system import CPU_COUNT
+from distributed import Client, LocalCluster
+
+from fringefleet.errors import InputError, OptionError
+
+SETTINGS = {
+    # Tiles wait at the scheduler, not at a worker: a worker that dies takes one tile with it.
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.scheduler.allowed-failures": 1,
+    # Nothing is kept on the workers that could be moved or spilled; a tile fits or it does not.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": 0.9,
+    "distributed.worker.memory.terminate": 0.97,
+}
+CONNECT_SECONDS = 30
+
+
+class Workers(NamedTuple):
+    """What there is to compute with."""
+
+    client: Client
+    n_worker: int
+    memory_limit: int | None  # of each worker [byte]; None if it has none
+
+
+@contextmanager
+def connect(cluster: str = "local", n_worker: int | None = None) -> Iterator[Workers]:
+    """Connect to workers, make them the current Dask scheduler, and close what was started.
+
+    Parameters
+    ----------
+    cluster
+        ``local``: processes on this machine, one thread each. Otherwise the address of a running scheduler,
+        ``tcp://host:port``.
+    n_worker
+        Number of local processes; the number of cores if None.
+
+    Raises
+    ------
+    OptionError
+        Neither ``local`` nor an address, or a number of workers below 1.
+    InputError
+        Nothing answers at the address, or it has no workers.
+    """
+    if n_worker is not None and n_worker < 1:
+        raise OptionError(f"found {n_worker} workers; give 1 or more.")
+    if cluster == "local":
+        with dask.config.set(SETTINGS), _local(n_worker or CPU_COUNT) as client:
+            yield _describe(client)
+    elif "://" in cluster:
+        with _running(cluster) as client:
+            yield _describe(client)
+    else:
+        raise OptionError(
+            f"found cluster = {cluster!r}; give local, or the address of a running scheduler such as "
+            "tcp://127.0.0.1:8786."
+        )
+
+
+@contextmanager
+def _local(n_worker: int) -> Iterator[Client]:
+    """Start one process with one thread for each tile at a time; listen on this machine only."""
+    with (
+        LocalCluster(
+            n_workers=n_worker,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _running(address: str) -> Iterator[Client]:
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"found no Dask scheduler at {address} within {CONNECT_SECONDS} s ({error}); start one with "
+            "`dask scheduler`, or choose --cluster local."
+        ) from error
+    with client:
+        if not client.nthreads():
+            raise InputError(
+                f"the scheduler at {address} has no workers; start some with `dask worker {address}`."
+            )
+        yield client
+
+
+def _describe(client: Client) -> Workers:
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    limits = [worker["memory_limit"] // worker["nthreads"] for worker in workers.values()]
+    return Workers(client, len(workers), min(limits) or None)

@@ -1,0 +1,58 @@
+"""The device that this process computes on: chosen once, never changed in silence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+from fringefleet.errors import DeviceError
+
+DeviceName = Literal["cpu", "cuda"]
+
+
+def select(name: DeviceName) -> torch.device:
+    """Return the device asked for.
+
+    On a worker that is pinned to one GPU, that GPU is always ``cuda:0``: the worker's
+    ``CUDA_VISIBLE_DEVICES`` puts it first.
+
+    Raises
+    ------
+    DeviceError
+        CUDA was asked for and there is none; we do not fall back to the CPU.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    if torch.version.cuda is None:
+        raise DeviceError(
+            f"found torch {torch.__version__}, a build without CUDA; --device cuda needs a CUDA build of "
+            "torch and an NVIDIA driver. Install one, or choose --device cpu."
+        )
+    if not torch.cuda.is_available():
+        raise DeviceError(
+            f"torch {torch.__version__} finds no CUDA device on this machine; --device cuda needs an NVIDIA "
+            "GPU with its driver. Look at nvidia-smi and CUDA_VISIBLE_DEVICES, or choose --device cpu."
+        )
+    return torch.device("cuda:0")
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory [byte] that a CUDA device has free."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free)
+
+
+@contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """Keep torch to one thread while a block is solved on the CPU: one thread a tile.
+
+    Tiles run side by side on the cores; threads inside them would only get in each other's way.
+    """
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

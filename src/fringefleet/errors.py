@@ -1,0 +1,57 @@
+"""Every exception we raise on purpose; each is also the built-in it resembles.
+
+``except FringefleetError`` catches all of ours and nothing else. A message says what was found, what
+is needed and what to do. Bad input (:class:`InputError` and its children) is found before any work.
+"""
+
+
+class FringefleetError(Exception):
+    """Base class of everything that this package raises on purpose."""
+
+
+class InputError(FringefleetError, ValueError):
+    """Something that the user gave cannot be used; raised before any work."""
+
+
+class StackFormatError(InputError):
+    """A file is not a stack that we can read, or its parts do not fit together."""
+
+
+class MissingMetadataError(InputError, KeyError):
+    """An attribute that this inversion needs is not in the stack."""
+
+    def __str__(self) -> str:
+        """Return the message as it is; ``KeyError`` would quote it."""
+        return str(self.args[0])
+
+
+class NetworkError(InputError):
+    """The pairs form no network that can be inverted."""
+
+
+class ReferencePointError(InputError):
+    """The reference point is outside the scene or has no data in some pair."""
+
+
+class OptionError(InputError):
+    """An option has an unknown name or a value that it cannot take."""
+
+
+class OutputExistsError(InputError, FileExistsError):
+    """The output is there already, and nobody said to resume or to overwrite."""
+
+
+class DeviceError(InputError, RuntimeError):
+    """The device asked for is not there; we never fall back to another in silence."""
+
+
+class BlockTooLargeError(InputError, MemoryError):
+    """One block would not fit in the memory it is given; raised before any work."""
+
+
+class MissingExtraError(FringefleetError, ImportError):
+    """An optional library is not installed; the message names the extra."""
+
+
+class RunError(FringefleetError, RuntimeError):
+    """The run stopped on a failure; finished tiles are kept."""

@@ -1,0 +1,11 @@
+"""Files to xarray and back; no numerics. Start at :func:`open_stack`."""
+
+from fringefleet.io.convert import convert_stack as convert_stack
+from fringefleet.io.metadata import required_looks as required_looks
+from fringefleet.io.metadata import required_wavelength as required_wavelength
+from fringefleet.io.mintpy import read_water_mask as read_water_mask
+from fringefleet.io.reference import locate_reference_point as locate_reference_point
+from fringefleet.io.reference import read_reference_phase as read_reference_phase
+from fringefleet.io.reference import unreferenced_pairs as unreferenced_pairs
+from fringefleet.io.stack import open_stack as open_stack
+from fringefleet.io.stack import stack_network as stack_network

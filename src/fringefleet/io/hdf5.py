@@ -1,0 +1,127 @@
+"""HDF5 datasets as xarray's lazily indexed arrays: nothing is read, and no file stays open.
+
+Each read opens the file, read-only and without locks, and closes it again: an array pickles as a
+path and a name, has the same Dask token in every process, and never holds a handle to a file that
+somebody wants to replace. MintPy's files have no dimension names, so there is nothing to decode.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from fringefleet.errors import StackFormatError
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file to read, without locks, and close it after use.
+
+    Raises
+    ------
+    StackFormatError
+        The file cannot be opened: truncated, damaged, not permitted.
+    """
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise StackFormatError(
+            f"the HDF5 file {path.name} cannot be opened ({error}). It may be truncated, or still be "
+            "written; copy or make it again."
+        ) from error
+    with file:
+        yield file
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """One version of one file: when it changes, Dask's names of what is in it change too."""
+
+    path: str
+    modified: int  # [ns]
+    size: int  # [byte]
+
+    @classmethod
+    def of(cls, path: Path) -> "FileVersion":
+        """Describe the file as it is now."""
+        state = path.stat()
+        return cls(str(path.absolute()), state.st_mtime_ns, state.st_size)
+
+
+class HDF5Array(BackendArray):
+    """A dataset of an HDF5 file, some of whose first axis is kept, read when it is indexed.
+
+    Parameters
+    ----------
+    source
+        The file.
+    name
+        The dataset.
+    kept
+        Indices along the first axis, ascending; None keeps all. They are read in runs of
+        neighbours, straight into the result.
+    dtype
+        What comes out; HDF5 converts while it reads.
+    """
+
+    def __init__(
+        self, source: FileVersion, dataset: h5py.Dataset, kept: NDArray[np.int64] | None, dtype: Any
+    ) -> None:
+        self.source = source
+        self.name = dataset.name
+        self.dtype = np.dtype(dtype)
+        self.kept = kept
+        n_first = dataset.shape[:1] if kept is None else (len(kept),)
+        self.shape = (*n_first, *dataset.shape[1:])
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        """Name the content: the same in every process, another after the file has changed."""
+        return (type(self).__name__, self.source, self.name, self.kept, str(self.dtype))
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
+        """Read a part; xarray reduces any index to slices, integers and at most one vector."""
+        result: NDArray[Any] = indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read
+        )
+        return result
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        with h5py.File(self.source.path, "r", locking=False) as file:
+            dataset = file[self.name]
+            if self.kept is None or not key:
+                return np.asarray(dataset.astype(self.dtype)[key])
+            first = self.kept[key[0]]
+            rows = self._read_rows(dataset, np.atleast_1d(first), key[1:])
+            return rows if np.ndim(first) else rows[0]
+
+    def _read_rows(
+        self, dataset: h5py.Dataset, rows: NDArray[np.int64], rest: tuple[Any, ...]
+    ) -> NDArray[Any]:
+        widened = tuple(slice(k, k + 1) if isinstance(k, int | np.integer) else k for k in rest)
+        shape = tuple(
+            len(range(n)[k]) if isinstance(k, slice) else len(k)
+            for k, n in zip(widened, dataset.shape[1:], strict=True)
+        )
+        out = np.empty((len(rows), *shape), self.dtype)
+        if out.size:
+            for start, stop in _runs(rows):
+                selection = (slice(rows[start], rows[stop - 1] + 1), *widened)
+                dataset.read_direct(out, selection, slice(start, stop))
+        squeeze = tuple(0 if isinstance(k, int | np.integer) else slice(None) for k in rest)
+        part: NDArray[Any] = out[(slice(None), *squeeze)]
+        return part
+
+
+def _runs(values: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Cut ascending indices into runs of neighbours; returns the half-open range of each."""
+    cuts = np.flatnonzero(np.diff(values) != 1) + 1
+    edges = [0, *cuts.tolist(), len(values)]
+    return list(pairwise(edges))

@@ -1,0 +1,193 @@
+"""Write a result as MintPy's files: timeseries.h5, temporalCoherence.h5, numInvIfgram.h5.
+
+MintPy has no value for "no answer": where the result has NaN its files have zero, as MintPy itself
+writes them.
+"""
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from fringefleet.errors import InputError, StackFormatError
+from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_TILE = 512  # pixels a side, where nothing says how the result is stored
+
+
+class _Product(NamedTuple):
+    """One file of MintPy: what is in it, and from which variable of ours it comes."""
+
+    variable: str
+    file: str
+    dataset: str
+    unit: str
+
+    @property
+    def file_type(self) -> str:
+        return self.dataset
+
+
+PRODUCTS = (
+    _Product("displacement", "timeseries.h5", "timeseries", "m"),
+    _Product("temporal_coherence", "temporalCoherence.h5", "temporalCoherence", "1"),
+    _Product("pair_count", "numInvIfgram.h5", "mask", "1"),
+)
+
+
+def export_mintpy(
+    result: xr.Dataset | Path,
+    directory: Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write the three products of MintPy's network inversion from a result.
+
+    Parameters
+    ----------
+    result
+        A result Dataset, whole or cut out of one, lazy or not; or the path of a result store. A
+        lazy Dataset is computed tile by tile on the current Dask scheduler, each tile once.
+    directory
+        Where to write; made if it is not there. Files of these names in it are replaced, each at
+        once and only when it is complete.
+    progress
+        Called after every tile with the number of tiles written and of all tiles.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    StackFormatError
+        ``result`` is no result, or its coordinates form no grid that MintPy can describe.
+    """
+    if isinstance(result, xr.Dataset):
+        return _export(result, directory, progress)
+    with _open_store(result) as opened:
+        return _export(opened, directory, progress)
+
+
+def _open_store(path: Path) -> xr.Dataset:
+    if not path.exists():
+        raise InputError(f"result {path} is not there. Check the path.")
+    try:
+        opened: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise StackFormatError(
+            f"{path} cannot be read as a Zarr store ({error}); give the result of an inversion."
+        ) from error
+    return opened
+
+
+def _export(result: xr.Dataset, directory: Path, progress: Callable[[int, int], None] | None) -> list[Path]:
+    _refuse_other(result)
+    common = common_attributes(result)
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / product.file for product in PRODUCTS]
+    with ExitStack() as stack:
+        targets = {}
+        for product, path in zip(PRODUCTS, paths, strict=True):
+            file = stack.enter_context(_replaced_when_complete(path))
+            file.attrs.update(_product_attributes(result, product, common))
+            shape = result[product.variable].transpose(..., "y", "x").shape
+            targets[product.variable] = file.create_dataset(
+                product.dataset, shape, dtype=np.float32, chunks=True
+            )
+        _write_dates(targets["displacement"].parent, result)
+        _copy_tiles(result, targets, progress)
+    return paths
+
+
+def _refuse_other(result: xr.Dataset) -> None:
+    wanted = {"displacement": {"date", "y", "x"}}
+    wanted |= {product.variable: {"y", "x"} for product in PRODUCTS[1:]}
+    wrong = [n for n, dims in wanted.items() if n not in result or set(result[n].dims) != dims]
+    if wrong or "date" not in result.coords:
+        raise StackFormatError(
+            f"this is no result of an inversion: it needs {', '.join(wanted)} and the coordinate "
+            f"date, and has {', '.join(map(str, result.variables)) or 'nothing'}. "
+            "Give what invert made."
+        )
+    if 0 in result["displacement"].shape:
+        raise StackFormatError(
+            f"the result is empty: {dict(result['displacement'].sizes)}. Select at least one pixel."
+        )
+
+
+@contextmanager
+def _replaced_when_complete(path: Path) -> Iterator[h5py.File]:
+    """Write under a temporary name; take the place of ``path`` only if nothing went wrong."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with h5py.File(temporary, "w", locking=False) as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _copy_tiles(
+    result: xr.Dataset,
+    targets: dict[str, h5py.Dataset],
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Copy tile by tile; the maps go with the first dates of a tile, to be computed once."""
+    cuts = [_cuts(result["displacement"], dim) for dim in ("y", "x", "date")]
+    tiles = list(itertools.product(*cuts))
+    for done, (y, x, date) in enumerate(tiles, start=1):
+        names = list(targets) if date.start == 0 else ["displacement"]
+        plain = result[names].reset_coords(drop=True)
+        tile = plain.isel({"y": y, "x": x, "date": date}, missing_dims="ignore").compute()
+        for name in names:
+            values = np.array(tile[name].transpose(..., "y", "x").values, dtype=np.float32)
+            values[np.isnan(values)] = 0.0
+            targets[name][(date, y, x)[-values.ndim :]] = values
+        if progress is not None:
+            progress(done, len(tiles))
+
+
+def _cuts(variable: xr.DataArray, dim: str) -> list[slice]:
+    """Cut a dimension as it is chunked or stored, so that every chunk is read or computed once."""
+    size = variable.sizes[dim]
+    if dim in variable.chunksizes:
+        stops = np.cumsum(variable.chunksizes[dim]).tolist()
+    else:
+        stored = variable.encoding.get("preferred_chunks", {})
+        step = stored.get(dim, size if dim == "date" else DEFAULT_TILE)
+        stops = [*range(step, size, step), size]
+    return [slice(*bounds) for bounds in itertools.pairwise([0, *stops])]
+
+
+def _write_dates(file: h5py.File, result: xr.Dataset) -> None:
+    file.create_dataset("date", data=np.array(date_names(result), dtype=np.bytes_), chunks=True)
+    if "perpendicular_baseline" in result.coords:
+        baseline = result["perpendicular_baseline"].values.astype(np.float32)
+    else:
+        baseline = np.zeros(result.sizes["date"], dtype=np.float32)
+        logger.warning(
+            "the result has no perpendicular_baseline: bperp in timeseries.h5 is zero for every "
+            "date; do not use it to estimate a DEM error"
+        )
+    file.create_dataset("bperp", data=baseline, chunks=True)
+
+
+def _product_attributes(result: xr.Dataset, product: _Product, common: dict[str, str]) -> dict[str, str]:
+    attributes = common | {"FILE_TYPE": product.file_type, "UNIT": product.unit}
+    if product.variable == "displacement":
+        reference = result.attrs.get("reference_date", result["date"].values[0])
+        attributes["REF_DATE"] = date_name(result, reference)
+    if product.variable == "pair_count":
+        attributes.pop("NO_DATA_VALUE", None)
+    return attributes

@@ -1,0 +1,115 @@
+"""The reference point: where it is in a stack, and the phase of every pair there."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fringefleet.errors import MissingMetadataError, ReferencePointError
+from fringefleet.io.stack import stack_network
+
+_SAME_PIXEL = 1e-3  # [pixel] by which a coordinate may differ and still be the same pixel
+
+
+def locate_reference_point(stack: xr.Dataset, point: tuple[int, int] | None = None) -> tuple[int, int]:
+    """Find row and column of the reference point in this Dataset.
+
+    Parameters
+    ----------
+    stack
+        A stack, or a part of one.
+    point
+        Row and column in this Dataset. None: what the attributes say; by the coordinates
+        ``reference_point_y`` and ``reference_point_x`` where they are known, so that a part of a
+        stack still finds it.
+
+    Raises
+    ------
+    MissingMetadataError
+        No point is given and the attributes have none.
+    ReferencePointError
+        The point is outside.
+    """
+    row, column = _point_from_attributes(stack) if point is None else point
+    n_row, n_column = stack.sizes["y"], stack.sizes["x"]
+    if not (0 <= row < n_row and 0 <= column < n_column):
+        raise ReferencePointError(
+            f"the reference point is row {row}, column {column}, outside the scene of {n_row} rows "
+            f"and {n_column} columns (counted from 0); give another --reference-point Y X."
+        )
+    return int(row), int(column)
+
+
+def read_reference_phase(stack: xr.Dataset, point: tuple[int, int]) -> NDArray[np.float32]:
+    """Read the phase of every pair at the reference point [rad], shape (pair,).
+
+    Parameters
+    ----------
+    stack
+        A stack; one pixel of it is read.
+    point
+        Row and column, see :func:`locate_reference_point`.
+
+    Raises
+    ------
+    ReferencePointError
+        Some pairs have no data there: NaN, infinite or exactly 0.
+    """
+    phase = _read_phase(stack, point)
+    missing = _without_data(phase)
+    if not missing:
+        return phase
+    where = f"at the reference point (row {point[0]}, column {point[1]})"
+    if not phase.any():
+        raise ReferencePointError(
+            f"the phase {where} is 0 in all {len(phase)} pairs: the stack seems to be referenced "
+            "already, or the point lies in no data. Give --skip-reference to take the stack as "
+            "referenced, or another --reference-point Y X."
+        )
+    raise ReferencePointError(
+        f"found no data (NaN, infinite or 0) {where} in {len(missing)} of {len(phase)} pairs: "
+        f"{stack_network(stack).pair_names(missing)}. Give another --reference-point Y X, or "
+        "--drop-unreferenced to leave these pairs out."
+    )
+
+
+def unreferenced_pairs(stack: xr.Dataset, point: tuple[int, int]) -> list[int]:
+    """Find the pairs, by index, that have no data (NaN, infinite or 0) at the reference point."""
+    return _without_data(_read_phase(stack, point))
+
+
+def _read_phase(stack: xr.Dataset, point: tuple[int, int]) -> NDArray[np.float32]:
+    pixel = stack["unwrapped_phase"].isel(y=point[0], x=point[1])
+    return np.asarray(pixel.values, dtype=np.float32)
+
+
+def _without_data(phase: NDArray[np.float32]) -> list[int]:
+    missing: list[int] = np.flatnonzero(~np.isfinite(phase) | (phase == 0)).tolist()
+    return missing
+
+
+def _point_from_attributes(stack: xr.Dataset) -> tuple[int, int]:
+    attrs = stack.attrs
+    if "reference_point_y" in attrs and "reference_point_x" in attrs:
+        return _index_of(stack, "y"), _index_of(stack, "x")
+    if "reference_point" not in attrs:
+        raise MissingMetadataError(
+            "the stack has no attributes REF_Y and REF_X, which name its reference point; "
+            "give --reference-point Y X (reference_point=(y, x) in Python)."
+        )
+    row, column = attrs["reference_point"]
+    return row, column
+
+
+def _index_of(stack: xr.Dataset, axis: str) -> int:
+    wanted: Any = stack.attrs[f"reference_point_{axis}"]
+    values = stack[axis].values
+    nearest = int(np.abs(values - wanted).argmin())
+    spacing = abs(values[1] - values[0]) if len(values) > 1 else abs(wanted) * 1e-6
+    if abs(values[nearest] - wanted) > _SAME_PIXEL * spacing:
+        raise ReferencePointError(
+            f"the reference point at {axis} = {wanted} is not in this scene, whose {len(values)} "
+            f"pixels go from {axis} = {values[0]} to {values[-1]}; give --reference-point Y X."
+        )
+    return nearest

@@ -1,0 +1,72 @@
+"""A Zarr store under a temporary name until it is whole, so that what has the name is complete."""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import zarr
+from zarr.errors import ZarrUserWarning
+
+from fringefleet.errors import OutputExistsError
+
+
+@contextmanager
+def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary path beside a store; rename it to the store's when all went well.
+
+    A leftover of an earlier attempt is replaced; after a failure nothing is left.
+
+    Raises
+    ------
+    OutputExistsError
+        The output is there and ``overwrite`` is false, or it is something else than a Zarr store.
+    """
+    refuse_existing(output, overwrite=overwrite)
+    temporary = output.with_name(f".{output.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        yield temporary
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if not output.exists():
+        temporary.rename(output)
+        return
+    replaced = output.with_name(f".{output.name}.replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
+    output.rename(replaced)
+    temporary.rename(output)
+    shutil.rmtree(replaced)
+
+
+def refuse_existing(output: Path, *, overwrite: bool) -> None:
+    """Refuse an output that is there, unless it is a Zarr store that may be overwritten.
+
+    Raises
+    ------
+    OutputExistsError
+        See above; the message says which.
+    """
+    if not output.exists():
+        return
+    if not overwrite:
+        raise OutputExistsError(
+            f"{output} is there already; give another name, or --overwrite to replace it."
+        )
+    if not (output / "zarr.json").is_file():
+        raise OutputExistsError(
+            f"{output} is there and is no Zarr store, so --overwrite does not replace it; "
+            "give another name or remove it yourself."
+        )
+
+
+def consolidate_metadata(path: Path) -> None:
+    """Copy the metadata of all arrays to one place, where ``xr.open_zarr`` looks for it first.
+
+    Zarr warns that version 3 of the format does not define it; other readers ignore it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        zarr.consolidate_metadata(path)

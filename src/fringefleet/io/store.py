@@ -1,0 +1,145 @@
+"""The result store: a Zarr v3 group that many tasks write at once, and that survives being killed.
+
+Every task writes the whole chunks of its own tile and, when they are written, that tile's done-mark: a
+chunk of its own in the array ``progress/done``. Whether a chunk of the result exists would be no mark, as
+Zarr writes none for a tile without an answer. Nothing in the store depends on time, host or order, so a
+run that was killed and resumed leaves the same bytes as one that was not.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+
+from fringefleet.errors import OutputExistsError, StackFormatError
+from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
+
+DONE = "progress/done"
+FINGERPRINT = "fringefleet_fingerprint"
+
+
+@dataclass(frozen=True)
+class ResultStore:
+    """A result on disk, and which of its tiles are done; pickles as a path and two numbers."""
+
+    path: Path
+    tile: tuple[int, int]  # rows and columns
+
+    def write_tile(self, index: tuple[int, int], variables: Mapping[str, NDArray[Any]]) -> None:
+        """Write every variable of a tile, (..., y, x), and then its done-mark.
+
+        Raises
+        ------
+        StackFormatError
+            The tile is not whole chunks of the store: two tasks would write one file.
+        """
+        group = _open(self.path)
+        start = [number * size for number, size in zip(index, self.tile, strict=True)]
+        for name, values in variables.items():
+            array = _array(group, name)
+            if array.chunks[-2:] != self.tile or array.shards is not None:
+                raise StackFormatError(
+                    f"{self.path}: {name} has chunks of {array.chunks[-2:]} and shards {array.shards}; tiles "
+                    f"of {self.tile} would share files and lose data. Start again with --overwrite."
+                )
+            stop = [first + size for first, size in zip(start, values.shape[-2:], strict=True)]
+            array[..., start[0] : stop[0], start[1] : stop[1]] = values
+        _array(group, DONE)[index] = 1
+
+    def done(self) -> NDArray[np.bool_]:
+        """Which tiles are done, (tile row, tile column)."""
+        return np.asarray(_array(_open(self.path), DONE)[:]) != 0
+
+    def clear(self) -> None:
+        """Remove what a killed writer left of files it was writing."""
+        for partial in self.path.rglob("*.partial"):
+            partial.unlink(missing_ok=True)
+
+
+def create_result(
+    template: xr.Dataset, path: Path, fingerprint: str, *, overwrite: bool
+) -> ResultStore:
+    """Create a result without numbers; the chunks of ``template`` become its tiles.
+
+    Raises
+    ------
+    OutputExistsError
+        Something is there and may not, or can not, be overwritten.
+    """
+    tile = (template.chunksizes["y"][0], template.chunksizes["x"][0])
+    with staged_store(path, overwrite=overwrite) as temporary:
+        template.to_zarr(
+            temporary, compute=False, zarr_format=3, consolidated=False, encoding=_encoding(template)
+        )
+        group = zarr.open_group(temporary, mode="r+")
+        n_tile = tuple(len(template.chunksizes[dim]) for dim in ("y", "x"))
+        done = group.create_array(
+            DONE, shape=n_tile, chunks=(1, 1), dtype="u1", fill_value=0, dimension_names=("tile_y", "tile_x")
+        )
+        done.attrs["long_name"] = "1 where a tile is written"
+        group.attrs[FINGERPRINT] = fingerprint
+        consolidate_metadata(temporary)
+    _open.cache_clear()
+    return ResultStore(path, tile)
+
+
+def resume_result(template: xr.Dataset, path: Path, fingerprint: str) -> ResultStore:
+    """Open a result that was begun with the same stack and options.
+
+    Raises
+    ------
+    OutputExistsError
+        It was begun with others, or is no result of ours.
+    """
+    refuse_existing(path, overwrite=True)
+    found = zarr.open_group(path, mode="r", use_consolidated=False).attrs.get(FINGERPRINT)
+    if found != fingerprint:
+        raise OutputExistsError(
+            f"{path} was begun with another stack, other options, chunks or another version "
+            f"(fingerprint {found}, now {fingerprint}), so it cannot be resumed. Repeat the command that began "
+            "it with --resume, or give --overwrite or another name."
+        )
+    _open.cache_clear()
+    store = ResultStore(path, (template.chunksizes["y"][0], template.chunksizes["x"][0]))
+    store.clear()
+    return store
+
+
+def make_fingerprint(facts: Mapping[str, Any]) -> str:
+    """Digest everything that the result depends on; the same facts give the same 16 characters."""
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """Whole tiles as chunks; no data is NaN, and integers have no fill value that reads as NaN."""
+    compressor = BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
+    return {
+        str(name): {
+            "chunks": tuple(sizes[0] for sizes in variable.chunks or ()),
+            "compressors": [compressor],
+            "_FillValue": np.float32(np.nan) if variable.dtype.kind == "f" else None,
+        }
+        for name, variable in template.data_vars.items()
+    }
+
+
+@lru_cache(maxsize=8)
+def _open(path: Path) -> zarr.Group:
+    return zarr.open_group(path, mode="r+", use_consolidated=False)
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    array = group[name]
+    if not isinstance(array, zarr.Array):
+        raise StackFormatError(f"{group.store_path}: {name} is not an array. Start again with --overwrite.")
+    return array

@@ -1,0 +1,38 @@
+"""How a stack is cut in y and x: tiles of about so many bytes that follow the stored chunks."""
+
+import math
+
+DEFAULT_STEP = 32  # [pixel] where the file suggests nothing
+
+
+def fit_tile(shape: tuple[int, int], stored: tuple[int, int] | None, n_pixel: float) -> tuple[int, int]:
+    """Choose a nearly square tile, whole stored chunks where one is small enough.
+
+    Parameters
+    ----------
+    shape
+        Rows and columns of the scene.
+    stored
+        Rows and columns of a stored chunk; None where the file is not chunked.
+    n_pixel
+        Pixels that the tile may have; it never has more, and at least one.
+
+    Examples
+    --------
+    >>> fit_tile((1000, 2000), (19, 38), 256 * 256)
+    (285, 228)
+    >>> fit_tile((60, 100), (60, 100), 1e6)
+    (60, 100)
+    """
+    steps = stored or (DEFAULT_STEP, DEFAULT_STEP)
+    rows = _fit(math.sqrt(n_pixel), shape[0], steps[0])
+    columns = _fit(n_pixel / rows, shape[1], steps[1])
+    return _fit(n_pixel / columns, shape[0], steps[0]), columns
+
+
+def _fit(wanted: float, size: int, step: int) -> int:
+    """Round down to whole steps, but not to none of them, and not beyond the scene."""
+    length = max(1, math.floor(wanted))
+    if length >= size:
+        return size
+    return length if length < step else length // step * step

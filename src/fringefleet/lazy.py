@@ -1,0 +1,244 @@
+"""Dataset in, lazy Dataset out: the only module that builds Dask graphs.
+
+Two forms of the same block function. :func:`invert` lifts it over xarray (``xr.map_blocks`` with a
+template), for notebooks: compose, slice, plot, ``.to_zarr``. :func:`tile_tasks` lifts it over Dask arrays
+(``dask.array.map_blocks``) so that reading, solving and writing a tile fuse to exactly one task: no big array
+ever crosses the network. What keeps it one task: the stack is opened without chunks, cut and only then
+chunked, the reference phases are numbers, and nothing drops an axis.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import dask
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.delayed import Delayed
+from numpy.typing import NDArray
+
+from fringefleet.block import Block, Options, Scene, Series, count_infinite, invert_block
+from fringefleet.design import date_baselines
+from fringefleet.prepare import Prepared
+from fringefleet.status import Status
+
+VARIABLES: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "displacement": (
+        "f4",
+        {"units": "m", "long_name": "line-of-sight displacement, positive towards the satellite"},
+    ),
+    "temporal_coherence": ("f4", {"units": "1", "long_name": "temporal coherence"}),
+    "residual_rms": ("f4", {"units": "rad", "long_name": "root mean square of the residual phase"}),
+    "pair_count": ("u2", {"units": "1", "long_name": "number of interferograms used"}),
+    "n_components": ("u1", {"units": "1", "long_name": "number of connected parts of the network"}),
+    "status": (
+        "u1",
+        {
+            "long_name": "why there is, or is no, answer",
+            "flag_values": [int(status) for status in Status],
+            "flag_meanings": Status.meanings(),
+        },
+    ),
+}
+
+
+class Tile(NamedTuple):
+    """Where a tile is: its number in the grid of tiles, and its pixels."""
+
+    index: tuple[int, int]
+    y: slice
+    x: slice
+
+    def __str__(self) -> str:
+        """Name the tile for a message."""
+        return f"tile {self.index} (rows {self.y.start}-{self.y.stop}, columns {self.x.start}-{self.x.stop})"
+
+
+class TileReport(NamedTuple):
+    """What a finished tile tells the one who asked for it."""
+
+    index: tuple[int, int]
+    n_pixel: int
+    n_infinite: int  # infinite phases, left out
+    status_count: tuple[int, ...]  # pixels of each status
+
+
+Write = Callable[[Tile, Series], None]
+
+
+def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
+    """Cut a stack in y and x, all pairs of a pixel together."""
+    sizes = {"pair": -1, "y": tile[0], "x": tile[1]}
+    return stack.chunk({dim: size for dim, size in sizes.items() if dim in stack.dims})
+
+
+def result_template(prepared: Prepared, options: Options, tile: tuple[int, int]) -> xr.Dataset:
+    """Build a result without numbers: shapes, chunks, coordinates and attributes of the real one."""
+    stack, scene = prepared.stack, prepared.scene
+    sizes = {"date": scene.network.n_date, "y": stack.sizes["y"], "x": stack.sizes["x"]}
+    chunks = {"date": -1, "y": tile[0], "x": tile[1]}
+    mapping = stack["unwrapped_phase"].attrs.get("grid_mapping")
+    variables = {}
+    for name, (dtype, attrs) in VARIABLES.items():
+        dims = ("date", "y", "x") if name == "displacement" else ("y", "x")
+        empty = da.zeros(
+            tuple(sizes[dim] for dim in dims), dtype=dtype, chunks=tuple(chunks[dim] for dim in dims)
+        )
+        variables[name] = (dims, empty, attrs | ({"grid_mapping": mapping} if mapping else {}))
+    result = xr.Dataset(variables, coords=_coordinates(stack, scene))
+    return result.assign_attrs(stack.attrs | _provenance(prepared, options))
+
+
+def invert_lazily(prepared: Prepared, options: Options) -> xr.Dataset:
+    """Lift the block function over a chunked stack; nothing is read or solved yet."""
+    stack = prepared.stack
+    tile = (stack.chunksizes["y"][0], stack.chunksizes["x"][0])
+    template = result_template(prepared, options, tile)
+    point = None if prepared.reference_point is None else _reference_coordinates(stack)
+    kwargs = {"scene": prepared.scene, "options": options, "point": point}
+    return xr.map_blocks(_invert_dataset, stack, kwargs=kwargs, template=template)
+
+
+def _invert_dataset(
+    stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None
+) -> xr.Dataset:
+    """Invert one block of a stack given as a Dataset."""
+    arrays = [stack[name].values if name in stack else None for name in _INPUTS]
+    block = Block(*arrays, _find_in_block(stack, point))  # type: ignore[arg-type]
+    series = invert_block(block, scene, options)
+    variables = {
+        name: (("date", "y", "x")[-values.ndim :], values)
+        for name, values in zip(Series._fields, series, strict=True)
+    }
+    return xr.Dataset(variables, coords=_coordinates(stack, scene))
+
+
+_INPUTS = ("unwrapped_phase", "coherence", "connected_component", "water_mask")
+
+
+def tile_tasks(
+    prepared: Prepared, options: Options, tile: tuple[int, int], write: Write
+) -> list[tuple[Tile, Delayed]]:
+    """Make one task for each tile: read, solve, write; its result is a :class:`TileReport`.
+
+    Parameters
+    ----------
+    prepared
+        A stack that is not chunked yet; otherwise a tile may take more than one task.
+    options
+        How to invert.
+    tile
+        Rows and columns of a tile.
+    write
+        Takes a tile and its series, on the worker.
+    """
+    stack = chunk(prepared.stack, tile)
+    names = [name for name in _INPUTS if name in stack]
+    arrays = [stack[name].data for name in names]
+    rows, columns = arrays[0].numblocks[1:]
+    reports = da.map_blocks(
+        _invert_tile,
+        *arrays,
+        names=tuple(names),
+        scene=prepared.scene,
+        options=options,
+        point=prepared.reference_point,
+        write=write,
+        dtype=object,
+        chunks=((1,), (1,) * rows, (1,) * columns),
+        meta=np.empty((0, 0, 0), dtype=object),
+    )
+    return _one_graph_each(reports, tile, (stack.sizes["y"], stack.sizes["x"]))
+
+
+def _one_graph_each(
+    reports: da.Array, tile: tuple[int, int], shape: tuple[int, int]
+) -> list[tuple[Tile, Delayed]]:
+    """Take the optimised graph apart, so that handing in a tile costs the same however many there are."""
+    (optimised,) = dask.optimize(reports)
+    graph = dict(optimised.__dask_graph__())
+    keys = {key: key for row in optimised.__dask_keys__()[0] for key in row}
+    shared = {key: task for key, task in graph.items() if key not in keys}
+    tasks = []
+    for key in keys:
+        i, j = key[-2:]
+        y = slice(i * tile[0], min((i + 1) * tile[0], shape[0]))
+        x = slice(j * tile[1], min((j + 1) * tile[1], shape[1]))
+        tasks.append((Tile((i, j), y, x), Delayed(key, shared | {key: graph[key]})))
+    return tasks
+
+
+def _invert_tile(
+    *arrays: NDArray[Any],
+    names: Sequence[str],
+    scene: Scene,
+    options: Options,
+    point: tuple[int, int] | None,
+    write: Write,
+    block_info: Mapping[Any, Any],
+) -> NDArray[np.object_]:
+    """Solve and write one tile; Dask reads it into ``arrays`` as part of the same task."""
+    (y_start, y_stop), (x_start, x_stop) = block_info[0]["array-location"][1:]
+    i, j = block_info[0]["chunk-location"][1:]
+    tile = Tile((i, j), slice(y_start, y_stop), slice(x_start, x_stop))
+    inputs = dict(zip(names, arrays, strict=True))
+    block = Block(*(inputs.get(name) for name in _INPUTS), _inside(tile, point))  # type: ignore[arg-type]
+    series = invert_block(block, scene, options)
+    write(tile, series)
+    report = np.empty((1, 1, 1), dtype=object)
+    counts = np.bincount(series.status.ravel(), minlength=len(Status)).tolist()
+    report[0, 0, 0] = TileReport((i, j), series.status.size, count_infinite(block.phase), tuple(counts))
+    return report
+
+
+def _inside(tile: Tile, point: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Row and column of the reference point in a tile, if it is there."""
+    if point is None or not (
+        tile.y.start <= point[0] < tile.y.stop and tile.x.start <= point[1] < tile.x.stop
+    ):
+        return None
+    return point[0] - tile.y.start, point[1] - tile.x.start
+
+
+def _reference_coordinates(stack: xr.Dataset) -> tuple[float, float]:
+    return stack.attrs["reference_point_y"], stack.attrs["reference_point_x"]
+
+
+def _find_in_block(stack: xr.Dataset, point: tuple[float, float] | None) -> tuple[int, int] | None:
+    if point is None:
+        return None
+    rows = np.flatnonzero(stack["y"].values == point[0])
+    columns = np.flatnonzero(stack["x"].values == point[1])
+    return (int(rows[0]), int(columns[0])) if len(rows) and len(columns) else None
+
+
+def _coordinates(stack: xr.Dataset, scene: Scene) -> dict[str, Any]:
+    coordinates: dict[str, Any] = {"date": ("date", scene.network.times.astype("datetime64[ns]"))}
+    if "perpendicular_baseline" in stack.coords:
+        baseline = date_baselines(scene.network, stack["perpendicular_baseline"].values)
+        attrs = {"units": "m", "long_name": "perpendicular baseline relative to the first date"}
+        coordinates["perpendicular_baseline"] = ("date", baseline, attrs)
+    for name in ("y", "x", "spatial_ref"):
+        if name in stack.coords:
+            coordinates[name] = stack[name].variable
+    return coordinates
+
+
+def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
+    scene = prepared.scene
+    return {
+        "reference_date": scene.network.dates[scene.reference_date],
+        "wavelength": scene.wavelength,
+        "weight_func": options.weight_func,
+        "mask_dataset": options.mask_dataset or "none",
+        "mask_threshold": options.mask_threshold,
+        "min_redundancy": options.min_redundancy,
+        "min_norm": options.min_norm,
+        "solver": options.solver,
+        "dtype": options.dtype,
+        "n_pair": scene.network.n_pair,
+        "observation": "unwrapPhase",
+        "Conventions": "CF-1.11",
+        "fringefleet_version": version("fringefleet"),
+    }

@@ -1,0 +1,199 @@
+"""Open, chunk, solve, write: the path of a scene. Read this first.
+
+:func:`run` is the run form, for scenes: it opens a stack, cuts it into tiles, and lets whatever Dask scheduler
+is current read, solve and write them, a bounded number at a time. :func:`invert` is the lazy form, for
+notebooks. Neither knows who the workers are; :mod:`fringefleet.cli` starts them.
+"""
+
+import difflib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import xarray as xr
+
+from fringefleet import lazy
+from fringefleet.block import Options, Series
+from fringefleet.chunks import check_tile, choose_tile
+from fringefleet.errors import OptionError, OutputExistsError
+from fringefleet.execute import Done, execute
+from fringefleet.io import open_stack
+from fringefleet.io.stack import source_version, stored_tile
+from fringefleet.io.store import ResultStore, create_result, make_fingerprint, resume_result
+from fringefleet.lazy import Tile
+from fringefleet.prepare import Prepared, Setting, prepare
+
+logger = logging.getLogger(__name__)
+
+Existing = Literal["refuse", "resume", "overwrite"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One inversion: what to read, where to write, how to cut and solve it.
+
+    ``chunks``: rows and columns of a tile, chosen if None. ``existing``: what to do with an output that is
+    there. ``memory_limit``: bytes that a worker has, if known; ``n_worker``: how many there are.
+    """
+
+    stack: Path
+    output: Path
+    options: Options = Options()  # noqa: RUF009 - frozen
+    setting: Setting = Setting()  # noqa: RUF009 - frozen
+    chunks: tuple[int, int] | None = None
+    existing: Existing = "refuse"
+    n_worker: int = 1
+    memory_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did."""
+
+    output: Path
+    n_tile: int
+    n_resumed: int  # tiles that were done before
+    n_infinite: int  # infinite phases, left out
+    status_count: tuple[int, ...]  # pixels of each status, of the tiles done now
+
+
+def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
+    """Invert one stack on whatever Dask scheduler is current, threads if none, into a Zarr store.
+
+    Parameters
+    ----------
+    job
+        What to do.
+    on_progress
+        Told of every finished tile.
+
+    Raises
+    ------
+    InputError
+        One of its children: something cannot be used, and nothing was done.
+    RunError
+        A tile failed; finished tiles are kept, and the same run with ``existing="resume"`` goes on.
+    """
+    if job.existing == "refuse" and job.output.exists():
+        raise OutputExistsError(
+            f"{job.output} is there already; give --resume to finish it, --overwrite to replace it, or "
+            "another name."
+        )
+    prepared = prepare(open_stack(job.stack, chunks=None), job.options, job.setting)
+    tile = _tile(job, prepared)
+    store = _open_output(job, prepared, tile)
+    done = store.done()
+    tasks = lazy.tile_tasks(prepared, job.options, tile, partial(_write, store))
+    left = [(where, task) for where, task in tasks if not done[where.index]]
+    logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
+    reports = execute(left, on_progress)
+    counts = [sum(column) for column in zip(*(report.status_count for report in reports), strict=True)]
+    n_infinite = sum(report.n_infinite for report in reports)
+    return Summary(job.output, len(tasks), len(tasks) - len(left), n_infinite, tuple(counts))
+
+
+def invert(
+    stack: xr.Dataset,
+    options: Options | None = None,
+    *,
+    setting: Setting | None = None,
+    chunks: tuple[int, int] | None = None,
+    **changes: Any,
+) -> xr.Dataset:
+    """Invert a stack lazily: nothing is computed until the result is used.
+
+    Parameters
+    ----------
+    stack
+        As from :func:`open_stack`, whole or a part; its chunks in y and x are the tiles of the result.
+    options, setting
+        How to invert, and what the stack does not say.
+    chunks
+        Rows and columns of a tile, instead.
+    **changes
+        Single fields of the two, by name: ``invert(stack, weight_func="coh", reference_point=(10, 20))``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``displacement`` (date, y, x) [m], positive towards the satellite; ``temporal_coherence``,
+        ``residual_rms`` [rad], ``pair_count``, ``n_components``, ``status`` (y, x). NaN where there is no
+        answer; ``status`` says why.
+
+    Raises
+    ------
+    InputError
+        One of its children: something cannot be used. Raised now, not when the result is computed.
+
+    Examples
+    --------
+    >>> from fringefleet.simulate import Scene, simulate_dataset
+    >>> stack, truth = simulate_dataset(Scene(n_date=5, shape=(8, 8)))
+    >>> result = invert(stack, min_norm="phase")
+    >>> result.displacement.sizes["date"], float(result.temporal_coherence.min()) > 0.5
+    (5, True)
+    """
+    options, setting = _with_changes(options or Options(), setting or Setting(), changes)
+    prepared = prepare(stack, options, setting)
+    cut = prepared.stack
+    if chunks is not None or not cut["unwrapped_phase"].chunks:
+        shape = (cut.sizes["y"], cut.sizes["x"])
+        tile = chunks or choose_tile(shape, stored_tile(cut), prepared.scene.network, options)
+        check_tile(tile, prepared.scene.network, options, None)
+        cut = lazy.chunk(cut, tile)
+    else:
+        cut = lazy.chunk(cut, (cut.chunksizes["y"][0], cut.chunksizes["x"][0]))
+    return lazy.invert_lazily(replace(prepared, stack=cut), options)
+
+
+def _tile(job: Run, prepared: Prepared) -> tuple[int, int]:
+    stack, network = prepared.stack, prepared.scene.network
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    tile = job.chunks or choose_tile(shape, stored_tile(stack), network, job.options, job.n_worker)
+    check_tile(tile, network, job.options, job.memory_limit)
+    return min(tile[0], shape[0]), min(tile[1], shape[1])
+
+
+def _open_output(job: Run, prepared: Prepared, tile: tuple[int, int]) -> ResultStore:
+    template = lazy.result_template(prepared, job.options, tile)
+    fingerprint = make_fingerprint(
+        {
+            "source": asdict(source_version(job.stack)),
+            "options": {k: v for k, v in asdict(job.options).items() if k != "device"},
+            "scene": asdict(prepared.scene),
+            "point": prepared.reference_point,
+            "tile": tile,
+            "water_mask": _digest(prepared.stack),
+            "version": version("fringefleet"),
+        }
+    )
+    if job.existing == "resume" and job.output.exists():
+        return resume_result(template, job.output, fingerprint)
+    return create_result(template, job.output, fingerprint, overwrite=job.existing == "overwrite")
+
+
+def _digest(stack: xr.Dataset) -> str:
+    return make_fingerprint({"mask": stack["water_mask"].values.tolist()}) if "water_mask" in stack else ""
+
+
+def _write(store: ResultStore, tile: Tile, series: Series) -> None:
+    store.write_tile(tile.index, series._asdict())
+
+
+def _with_changes(options: Options, setting: Setting, changes: Mapping[str, Any]) -> tuple[Options, Setting]:
+    """Replace single fields, whichever of the two they belong to."""
+    ours = {field.name for field in fields(options)}
+    theirs = {field.name for field in fields(setting)}
+    for name in changes:
+        if name not in ours | theirs:
+            near = difflib.get_close_matches(name, ours | theirs, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise OptionError(f"unknown option {name}.{hint} There are {', '.join(sorted(ours | theirs))}.")
+    return (
+        replace(options, **{name: value for name, value in changes.items() if name in ours}),
+        replace(setting, **{name: value for name, value in changes.items() if name in theirs}),
+    )

@@ -1,0 +1,96 @@
+"""What all pictures share: thin data, draw one map, label axes, save."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colorbar import Colorbar
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+Xarray = TypeVar("Xarray", xr.Dataset, xr.DataArray)
+
+MAX_PIXELS = 1000  # a side of a map
+NO_DATA = "0.85"
+UNIT_SYMBOLS = {"degrees_north": "°", "degrees_east": "°", "degrees": "°", "1": ""}
+
+
+def thin(data: Xarray) -> Xarray:
+    """Keep every n-th row and column, so that no side is longer than 1000 pixels."""
+    steps = {axis: -(-data.sizes[axis] // MAX_PIXELS) for axis in ("y", "x")}
+    return data.isel({axis: slice(None, None, step) for axis, step in steps.items()})
+
+
+def draw_map(panel: Axes, data: xr.DataArray, title: str, unit: str, **style: Any) -> Colorbar:
+    """Draw one map in its coordinates, with a colour bar; pixels without data are grey."""
+    image = _show(panel, data, **style)
+    panel.set_title(title, loc="left", fontsize=11)
+    beside = panel.inset_axes((1.03, 0, 0.045, 1))  # as high as the map, whatever its shape
+    bar = panel.figure.colorbar(image, cax=beside)
+    bar.set_label(f"[{unit}]" if unit else "")
+    return bar
+
+
+def _show(panel: Axes, data: xr.DataArray, **style: Any) -> AxesImage:
+    panel.set_facecolor(NO_DATA)
+    (left, right), (top, bottom) = _edges(data["x"].values), _edges(data["y"].values)
+    image = panel.imshow(data.values, extent=(left, right, bottom, top), origin="upper", **style)
+    if data["y"].attrs.get("units", "").startswith("degree"):
+        panel.set_aspect(1 / np.cos(np.radians(float(data["y"].mean()))))
+    panel.set(xlabel=_axis_label(data["x"], "column"), ylabel=_axis_label(data["y"], "row"))
+    panel.ticklabel_format(useOffset=False)
+    panel.locator_params(nbins=5)
+    return image
+
+
+def mark_reference(panel: Axes, result: xr.Dataset) -> None:
+    """Mark the reference point, where the data know it."""
+    if "reference_point_y" in result.attrs:
+        place = result.attrs["reference_point_x"], result.attrs["reference_point_y"]
+        panel.plot(*place, "s", ms=6, mfc="black", mec="white", label="reference point")
+
+
+def robust(values: NDArray[Any]) -> dict[str, float]:
+    """Limits of a colour scale that a few outliers do not stretch."""
+    finite = values[np.isfinite(values)]
+    low, high = np.percentile(finite, [0.2, 99.8]) if finite.size else (0.0, 1.0)
+    return {"vmin": float(low), "vmax": float(high if high > low else low + 1)}
+
+
+def symmetric(values: NDArray[Any]) -> dict[str, float]:
+    """Limits of a colour scale with zero in the middle."""
+    limit = robust(np.abs(values))["vmax"]
+    return {"vmin": -limit, "vmax": limit}
+
+
+def format_dates(panel: Axes) -> None:
+    """Label the horizontal axis with dates, as short as they can be."""
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    panel.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    panel.xaxis.set_major_formatter(formatter)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as a PNG, without a display."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_figure(path, dpi=150, bbox_inches="tight", pad_inches=0.15)
+
+
+def _edges(centres: NDArray[Any]) -> tuple[float, float]:
+    """Outer edges of the first and the last pixel."""
+    half = 0.5 * (float(centres[-1]) - float(centres[0])) / max(len(centres) - 1, 1) or 0.5
+    return float(centres[0]) - half, float(centres[-1]) + half
+
+
+def _axis_label(coordinate: xr.DataArray, fallback: str) -> str:
+    unit = str(coordinate.attrs.get("units", ""))
+    unit = UNIT_SYMBOLS.get(unit, unit)
+    name = str(coordinate.attrs.get("long_name", coordinate.attrs.get("standard_name", fallback)))
+    name = name[:1].upper() + name[1:].replace("_", " ")
+    return f"{name} [{unit}]" if unit else name

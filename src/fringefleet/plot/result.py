@@ -1,0 +1,183 @@
+"""Pictures of a result, alone or against the truth."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+
+from fringefleet.errors import InputError
+from fringefleet.plot.canvas import (
+    MAX_PIXELS,
+    draw_map,
+    format_dates,
+    mark_reference,
+    robust,
+    save,
+    symmetric,
+    thin,
+)
+from fringefleet.status import Status
+
+STRIP_BYTES = 24 * 1024**2  # of one array read for the error map
+CENTIMETRES = 100.0
+DIVERGING, SEQUENTIAL, ERROR = "RdBu", "viridis", "magma_r"
+STATUS_COLOURS = ("#4c9f70", "#f2b134", "#9aa0a6", "#3f5e8c", "#c8553d", "#111111")
+PIXEL_COLOURS = ("#b2182b", "#2166ac", "#1b7837", "#7b3294")
+
+
+def plot_maps(result: xr.Dataset, path: Path) -> None:
+    """Draw what a result holds for each pixel: motion, quality, pairs used and status.
+
+    Parameters
+    ----------
+    result
+        As ``invert`` returns it; may be lazy.
+    path
+        PNG file to write.
+    """
+    maps = thin(result[["displacement", "temporal_coherence", "pair_count", "status"]])
+    maps = maps.isel(date=-1).load()
+    last = np.datetime_as_string(maps["date"].values, unit="D")
+    figure = Figure(figsize=(12, 9.8), layout="constrained")
+    axes = figure.subplots(2, 2, sharex=True, sharey=True)
+    motion = CENTIMETRES * maps["displacement"]
+    limits = symmetric(motion.values)
+    title = f"Displacement towards satellite, {last}"
+    draw_map(axes[0, 0], motion, title, "cm", cmap=DIVERGING, **limits)
+    draw_map(
+        axes[0, 1],
+        maps["temporal_coherence"],
+        "Temporal coherence",
+        "",
+        cmap=SEQUENTIAL,
+        vmin=0,
+        vmax=1,
+    )
+    pairs = maps["pair_count"].where(maps["pair_count"] > 0)
+    draw_map(axes[1, 0], pairs, "Pairs used", "pairs", cmap="cividis", **robust(pairs.values))
+    _draw_status(axes[1, 1], maps["status"])
+    for panel in axes.flat:
+        mark_reference(panel, result)
+        panel.label_outer()
+    save(figure, path)
+
+
+def plot_series(result: xr.Dataset, truth: xr.DataArray | None, path: Path) -> None:
+    """Draw the displacement of a few telling pixels, with the truth as a line where it is known.
+
+    Parameters
+    ----------
+    truth
+        Displacement [m] on the dates and pixels of the result; its reference is made the result's.
+    """
+    chosen = _telling_pixels(result)
+    figure = Figure(figsize=(9, 1.0 + 2.1 * len(chosen)), layout="constrained")
+    panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, colour, (name, pixel) in zip(panels, PIXEL_COLOURS, chosen.items(), strict=False):
+        series = result["displacement"].isel(pixel).load()
+        if truth is not None:
+            known = CENTIMETRES * _match(truth, series, result).load()
+            panel.plot(known["date"], known, color="0.25", lw=1.2, label="truth", zorder=1)
+        values = CENTIMETRES * series
+        style = {"mfc": colour, "mec": "white", "mew": 0.6, "zorder": 2}
+        panel.plot(series["date"], values, "o", ms=5, label="inverted", **style)
+        coherence = float(result["temporal_coherence"].isel(pixel))
+        panel.set_title(
+            f"{name}: row {pixel['y']}, column {pixel['x']}, temporal coherence {coherence:.2f}",
+            loc="left",
+            fontsize=10,
+        )
+        panel.set_ylabel("Displacement [cm]")
+        panel.axhline(0, color="0.8", lw=0.8, zorder=0)
+        panel.legend(loc="best", frameon=False, fontsize=9)
+    format_dates(panels[-1])
+    save(figure, path)
+
+
+def plot_error(result: xr.Dataset, truth: xr.DataArray, path: Path) -> None:
+    """Draw how far a result is from the truth: a map of the RMS over the dates, and its histogram.
+
+    The parameters are those of :func:`plot_series`.
+    """
+    error = _rms_error(result, truth)
+    values = error.values[np.isfinite(error.values)]
+    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
+    limits = {"vmin": 0, "vmax": robust(values)["vmax"]}
+    draw_map(left, error, "RMS error over all dates", "mm", cmap=ERROR, **limits)
+    mark_reference(left, result)
+    right.hist(values, bins=80, range=(0, limits["vmax"]), color="#3f5e8c")
+    right.set(xlim=(0, limits["vmax"]), xlabel="RMS error [mm]", ylabel="Pixels")
+    right.set_title("Distribution", loc="left", fontsize=11)
+    if values.size:
+        middle, high = np.percentile(values, [50, 95])
+        right.axvline(middle, color="#c8553d", lw=1.5, label=f"median {middle:.2f} mm")
+        right.axvline(high, color="#c8553d", lw=1.5, ls=":", label=f"95 % below {high:.2f} mm")
+        right.legend(frameon=False)
+    save(figure, path)
+
+
+def _draw_status(panel: Axes, status: xr.DataArray) -> None:
+    colours = ListedColormap(STATUS_COLOURS[: len(Status)])
+    norm = BoundaryNorm(np.arange(len(Status) + 1) - 0.5, len(Status))
+    bar = draw_map(panel, status, "Status", "", cmap=colours, norm=norm, interpolation="nearest")
+    shares = [100 * float((status == code).mean()) for code in Status]
+    names = Status.meanings().split()
+    labels = [f"{name.replace('_', ' ')}\n{share:.1f} %" for name, share in zip(names, shares, strict=True)]
+    bar.set_ticks(range(len(Status)), labels=labels, fontsize=8)
+    bar.minorticks_off()
+    bar.ax.tick_params(length=0)
+
+
+def _telling_pixels(result: xr.Dataset) -> dict[str, dict[str, int]]:
+    """Pixels worth a look, as indices by dimension: the largest motions, usual and poor quality."""
+    maps = thin(result[["displacement", "temporal_coherence"]]).isel(date=-1).load()
+    steps = [-(-result.sizes[axis] // MAX_PIXELS) for axis in ("y", "x")]
+    motion, quality = maps["displacement"].values, maps["temporal_coherence"].values
+    answered = np.isfinite(motion) & np.isfinite(quality)
+    if not answered.any():
+        raise InputError(
+            f"found no pixel with an answer among {motion.size}; a plot of time series needs one. "
+            "Look at the status of the result for the reason."
+        )
+    poor, usual = np.percentile(quality[answered], [2, 50])
+    trusted = answered & (quality >= usual)
+    scores = {
+        "Largest motion away from satellite": np.where(trusted, motion, np.inf),
+        "Largest motion towards satellite": np.where(trusted, -motion, np.inf),
+        "Median coherence": np.where(answered, np.abs(quality - usual), np.inf),
+        "Poor coherence": np.where(answered, np.abs(quality - poor), np.inf),
+    }
+    chosen = {}
+    for name, score in scores.items():
+        row, column = np.unravel_index(np.argmin(score), score.shape)
+        chosen[name] = {"y": int(row) * steps[0], "x": int(column) * steps[1]}
+    return chosen
+
+
+def _match(truth: xr.DataArray, wanted: xr.DataArray, result: xr.Dataset) -> xr.DataArray:
+    """Truth on the dates and pixels of a part of the result, relative to the result's reference."""
+    known = truth.sel(date=wanted["date"].values)
+    known_there = known.sel(y=wanted["y"].values, x=wanted["x"].values, method="nearest")
+    known_there = known_there.assign_coords(y=wanted["y"], x=wanted["x"])
+    if "reference_point_y" in result.attrs:
+        place = {axis: result.attrs[f"reference_point_{axis}"] for axis in ("y", "x")}
+        known_there = known_there - known.sel(place, method="nearest").drop_vars(["y", "x"])
+    if "reference_date" in result.attrs:
+        known_there = known_there - known_there.sel(date=result.attrs["reference_date"])
+    return known_there
+
+
+def _rms_error(result: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
+    """Root mean square over the dates [mm], read in strips of rows."""
+    estimate = thin(result["displacement"])
+    rows = max(1, STRIP_BYTES // (4 * estimate.sizes["date"] * estimate.sizes["x"]))
+    parts = []
+    for top in range(0, estimate.sizes["y"], rows):
+        strip = estimate.isel(y=slice(top, top + rows)).load()
+        error = (strip - _match(truth, strip, result)).load()
+        parts.append(1000 * (error**2).mean("date", skipna=False) ** 0.5)
+    return xr.concat(parts, "y")

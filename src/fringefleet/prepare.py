@@ -1,0 +1,176 @@
+"""From a stack to something that can be inverted: everything is checked here, before any work.
+
+Whatever the inversion needs besides the observations - network, reference phases, wavelength, looks - is
+read once and put into a :class:`~fringefleet.block.Scene`, a plain value that travels with every task.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fringefleet.block import Options, Scene
+from fringefleet.errors import NetworkError, OptionError, StackFormatError
+from fringefleet.io import (
+    locate_reference_point,
+    read_reference_phase,
+    read_water_mask,
+    required_looks,
+    required_wavelength,
+    stack_network,
+    unreferenced_pairs,
+)
+from fringefleet.network import Network, date_name, shorten
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the inversion needs to know of the scene, where the stack does not say it or says it wrongly.
+
+    ``reference_point``: row and column of the pixel whose motion is zero. ``reference_date``: date whose
+    displacement is zero, any form that NumPy reads, or YYYYMMDD; the first date if None. ``water_mask``: file
+    or array (y, x), nonzero where pixels are inverted. ``wavelength`` [m] and ``looks``: replace what the
+    attributes say. ``skip_reference``: take the phases as referenced already. ``drop_unreferenced``: leave
+    out pairs without data at the reference point, instead of refusing them.
+    """
+
+    reference_point: tuple[int, int] | None = None
+    reference_date: str | None = None
+    water_mask: Path | str | NDArray[Any] | xr.DataArray | None = None
+    wavelength: float | None = None
+    looks: int | None = None
+    skip_reference: bool = False
+    drop_unreferenced: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        if self.wavelength is not None and not 0 < self.wavelength < np.inf:
+            raise OptionError(f"found wavelength = {self.wavelength}; give it in metres, above 0.")
+        if self.looks is not None and self.looks < 1:
+            raise OptionError(f"found looks = {self.looks}; give 1 or more.")
+        if self.skip_reference and (self.reference_point is not None or self.drop_unreferenced):
+            raise OptionError(
+                "found skip_reference together with reference_point or drop_unreferenced; "
+                "a stack that is referenced already takes neither."
+            )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stack cut down to what the inversion reads, and what all its blocks share."""
+
+    stack: xr.Dataset  # unwrapped_phase, and coherence, connected_component, water_mask where needed
+    scene: Scene
+    reference_point: tuple[int, int] | None  # row and column
+
+
+def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
+    """Check a stack against the options and read what all blocks share.
+
+    Parameters
+    ----------
+    stack
+        As from :func:`fringefleet.open_stack`; the phases of one pixel are read.
+    options
+        How to invert.
+    setting
+        What the stack does not say.
+
+    Raises
+    ------
+    InputError
+        One of its children, for anything that would make the inversion fail or mean something else: a
+        missing dataset or attribute, a reference point without data, a date that is not there.
+    """
+    used = _needed_variables(stack, options)
+    wavelength = setting.wavelength or required_wavelength(stack)
+    looks = _looks(stack, options, setting)
+    point = None if setting.skip_reference else locate_reference_point(stack, setting.reference_point)
+    stack = stack[used]
+    if setting.drop_unreferenced and point is not None:
+        stack = _without_unreferenced(stack, point)
+    network = stack_network(stack)
+    phases = np.zeros(network.n_pair) if point is None else read_reference_phase(stack, point)
+    if setting.water_mask is not None:
+        stack = stack.assign(water_mask=(("y", "x"), _water_mask(stack, setting.water_mask)))
+    scene = Scene(
+        network=network,
+        reference_date=_find_date(network, setting.reference_date),
+        reference_phase=tuple(phases.tolist()),
+        wavelength=wavelength,
+        looks=looks,
+    )
+    return Prepared(_with_reference_point(stack, point), scene, point)
+
+
+def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
+    needed = {"unwrapped_phase": "the inversion"}
+    if options.needs_coherence:
+        needed["coherence"] = f"weight_func = {options.weight_func}"
+        if options.weight_func == "no":
+            needed["coherence"] = "mask_dataset = coherence"
+    if options.mask_dataset == "connected_component":
+        needed["connected_component"] = "mask_dataset = connected_component"
+    for name, reason in needed.items():
+        if name not in stack.data_vars:
+            there = ", ".join(sorted(map(str, stack.data_vars)))
+            raise StackFormatError(
+                f"found no {name} in the stack, which has {there}; {reason} needs it. Add it to the stack, "
+                "or choose --weight-func no and no --mask-dataset."
+            )
+    return list(needed)
+
+
+def _looks(stack: xr.Dataset, options: Options, setting: Setting) -> int:
+    if options.weight_func not in ("var", "fim"):
+        return 0
+    return setting.looks or required_looks(stack)
+
+
+def _without_unreferenced(stack: xr.Dataset, point: tuple[int, int]) -> xr.Dataset:
+    dropped = unreferenced_pairs(stack, point)
+    kept = np.setdiff1d(np.arange(stack.sizes["pair"]), dropped)
+    if len(kept) == 0:
+        raise NetworkError(
+            f"no pair has data at the reference point (row {point[0]}, column {point[1]}); "
+            "give another --reference-point Y X."
+        )
+    return stack.isel(pair=kept) if dropped else stack
+
+
+def _water_mask(stack: xr.Dataset, mask: Path | str | NDArray[Any] | xr.DataArray) -> NDArray[np.bool_]:
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    if isinstance(mask, Path | str):
+        return read_water_mask(mask, shape)
+    values = np.asarray(mask)
+    if values.shape != shape:
+        raise OptionError(f"found a water mask of {values.shape}; the scene has {shape} rows and columns.")
+    return np.nan_to_num(values) != 0
+
+
+def _find_date(network: Network, wanted: str | None) -> int:
+    if wanted is None:
+        return 0
+    names = [date_name(date) for date in network.dates]
+    plain = wanted.replace("-", "").replace(":", "")
+    found = [index for index, name in enumerate(names) if name == plain or name.split("T")[0] == plain]
+    if len(found) != 1:
+        raise OptionError(
+            f"found reference_date = {wanted}, which is {'none' if not found else 'more than one'} of the "
+            f"{network.n_date} dates: {shorten(names)}. Give one of them as YYYYMMDD."
+        )
+    return found[0]
+
+
+def _with_reference_point(stack: xr.Dataset, point: tuple[int, int] | None) -> xr.Dataset:
+    if point is None:
+        return stack
+    row, column = point
+    return stack.assign_attrs(
+        reference_point=[row, column],
+        reference_point_y=float(stack["y"].values[row]),
+        reference_point_x=float(stack["x"].values[column]),
+    )

@@ -1,0 +1,44 @@
+r"""Scenes whose answer is known: for the demo, the notebooks, the tests and the benchmarks.
+
+A :class:`Scene` says how large and how difficult; :func:`simulate_stack` streams it to disk tile by
+tile, :func:`simulate_dataset` makes a small one in memory. The simulator knows nothing of the code
+that it tests: it subtracts the phases of two dates and uses no design matrix, weight or solver.
+
+What the radar sees at date ``t``, relative to the first date and the reference point, is the
+``displacement`` of the truth [m], positive towards the satellite: motion of the ground plus
+atmospheric delay, which no network of interferograms can tell apart,
+
+.. math:: d(t) = \sum_s u_s f_s(t) + a(t).
+
+The motion has two bowls of steady subsidence, one seasonal aquifer and one volcanic source that
+starts to inflate half-way; the delay ``a`` is a power-law random field, drawn anew for each date. A
+pair (i, j) is then
+
+.. math:: y = -\frac{4\pi}{\lambda} (d_j - d_i) + c + e,
+
+with a constant ``c`` per pair, as unwrapping leaves it, and decorrelation noise ``e``, Gaussian and
+independent, whose variance is the Cramer-Rao bound for coherence ``g`` and ``L`` looks,
+
+.. math:: \sigma^2 = \frac{1 - g^2}{2 L g^2}, \qquad
+          g = g_\infty + (g_0 - g_\infty) e^{-|t_j - t_i| / \tau}.
+
+The stored coherence is an estimate of ``g`` with standard deviation ``(1 - g^2) / sqrt(2 L)``. The
+reference point carries neither noise nor gaps: its noise would be an error common to all pixels.
+
+The truth does not depend on how the scene is cut into tiles. Noise and gaps are drawn per tile,
+from the seed and the number of the tile; the tiles follow from the scene alone, so that the same
+scene always gives the same stack.
+
+References
+----------
+Mogi (1958), Bull. Earthq. Res. Inst. 36, 99-134: the volcanic source.
+Rodriguez and Martin (1992), doi:10.1049/ip-f-2.1992.0018: the variance of the phase.
+Touzi et al. (1999), doi:10.1109/36.739146: the estimate of the coherence.
+Hanssen (2001), doi:10.1007/0-306-47633-9: the spectrum of the delay, section 4.7.
+Rocca (2007), doi:10.1109/TGRS.2007.902286: temporal decorrelation.
+"""
+
+from fringefleet.simulate.scene import Scene
+from fringefleet.simulate.store import simulate_dataset, simulate_stack, truth_path
+
+__all__ = ["Scene", "simulate_dataset", "simulate_stack", "truth_path"]

@@ -1,0 +1,223 @@
+"""Ground, atmosphere, decorrelation: the numbers of one tile.
+
+The equations are in :mod:`fringefleet.simulate`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import pi
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fringefleet.simulate.scene import (
+    HEADING_DEGREES,
+    INCIDENCE_DEGREES,
+    LOOKS,
+    PIXEL_METRES,
+    WAVELENGTH,
+    Scene,
+)
+
+Floats = NDArray[np.float32]
+
+N_NODE = 128  # of the coarse grid, along the longer side of the scene
+DELAY_STD = 0.006  # [m], of the atmosphere over the scene
+DELAY_EXPONENT = 11 / 3  # of its two-dimensional power spectrum
+TEXTURE_EXPONENT = 2.5
+BASELINE_STD = 60.0  # [m]
+BASELINE_MEMORY = 0.6  # correlation from one date to the next
+FRESH_COHERENCE = 0.92
+STABLE_COHERENCE = (0.12, 0.55)  # after years: on vegetation, in a city
+DECAY_DAYS = (15.0, 500.0)  # likewise
+GRAIN = 0.35  # random part of the texture from pixel to pixel
+DAYS_PER_YEAR = 365.25
+
+# Centre (fractions of rows and columns), radius or depth (fraction of the shorter side), amplitude.
+BOWLS = (((0.34, 0.30), 0.10, -0.120), ((0.72, 0.64), 0.07, -0.050))  # [m/year], vertical
+AQUIFER = ((0.66, 0.24), 0.12, 0.012)  # [m], vertical
+VOLCANO = ((0.30, 0.74), 0.07, 0.090)  # [m], vertical above the source when it has come to rest
+ONSET, RELAXATION = 0.4, 0.15  # fractions of the time span
+
+
+class Tile(NamedTuple):
+    """Where a tile lies in the scene."""
+
+    number: tuple[int, int]
+    rows: slice
+    columns: slice
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What is drawn once per scene, on a coarse grid where it has a place.
+
+    ``delay`` [m], relative to the first date, and ``texture``, from 0 (vegetation) to 1 (city),
+    live on nodes ``step`` pixels apart that begin one step outside the scene; ``baseline`` [m] is
+    perpendicular; ``offset`` [rad] is what unwrapping left on each pair.
+    """
+
+    step: int
+    delay: Floats
+    texture: Floats
+    baseline: Floats
+    offset: Floats
+
+
+def tiles(scene: Scene) -> Iterator[Tile]:
+    """Cut the scene, row by row."""
+    for i, top in enumerate(range(0, scene.shape[0], scene.tile[0])):
+        for j, left in enumerate(range(0, scene.shape[1], scene.tile[1])):
+            rows = slice(top, min(top + scene.tile[0], scene.shape[0]))
+            yield Tile((i, j), rows, slice(left, min(left + scene.tile[1], scene.shape[1])))
+
+
+def draw_fields(scene: Scene) -> Fields:
+    """Draw everything that is common to all tiles."""
+    rng = np.random.default_rng([scene.seed, 0])
+    step = -(-max(scene.shape) // N_NODE)
+    nodes = tuple((length - 1) // step + 4 for length in scene.shape)
+    offset = rng.uniform(0.5, 6.0, len(scene.pairs)) * rng.choice([-1, 1], len(scene.pairs))
+    baseline = np.zeros(scene.n_date)
+    jumps = BASELINE_STD * np.sqrt(1 - BASELINE_MEMORY**2) * rng.standard_normal(scene.n_date)
+    for date in range(1, scene.n_date):
+        baseline[date] = BASELINE_MEMORY * baseline[date - 1] + jumps[date]
+    texture = 1 / (1 + np.exp(-1.8 * _power_law(rng, nodes, TEXTURE_EXPONENT)))
+    delay = np.empty((scene.n_date, *nodes), np.float32)
+    for date in range(scene.n_date):
+        delay[date] = DELAY_STD * _power_law(rng, nodes, DELAY_EXPONENT)
+    delay -= delay[0].copy()
+    return Fields(step, delay, texture.astype("f4"), baseline.astype("f4"), offset.astype("f4"))
+
+
+def displacement_tile(scene: Scene, fields: Fields, rows: slice, columns: slice) -> Floats:
+    """Truth [m] in a part of the scene, shape (date, y, x): zero at first date and reference."""
+    row, column = scene.reference_point
+    point = _seen(scene, fields, slice(row, row + 1), slice(column, column + 1))
+    return _seen(scene, fields, rows, columns) - point
+
+
+def observe_tile(scene: Scene, fields: Fields, tile: Tile, displacement: Floats) -> tuple[Floats, Floats]:
+    """Phase [rad] and coherence of all pairs of a tile, shape (pair, y, x)."""
+    seed = np.random.SeedSequence([scene.seed, 1, *tile.number])
+    for_grain, for_phase, for_coherence, for_gaps = np.random.Generator(np.random.SFC64(seed)).spawn(4)
+    stable, decay_days = _decorrelation(fields, tile, for_grain)
+    noise, missing = _disturbance(scene, tile)
+    date_phase = displacement * np.float32(-4 * pi / WAVELENGTH)
+    shape = displacement.shape[1:]
+    phase = np.empty((len(scene.pairs), *shape), np.float32)
+    coherence = np.empty_like(phase)
+    for pair, (i, j) in enumerate(scene.pairs):
+        age = np.float32(scene.days[j] - scene.days[i])
+        g = stable + (np.float32(FRESH_COHERENCE) - stable) * np.exp(-age / decay_days)
+        sigma = np.sqrt((1 - g * g) / (2 * LOOKS)) / g
+        error = noise * sigma * for_phase.standard_normal(shape, np.float32)
+        phase[pair] = date_phase[j] - date_phase[i] + fields.offset[pair] + error
+        estimate = (1 - g * g) / np.float32((2 * LOOKS) ** 0.5)
+        g += noise * estimate * for_coherence.standard_normal(shape, np.float32)
+        np.clip(g, 0.01, 0.999, out=coherence[pair])
+        if scene.missing:
+            phase[pair][for_gaps.random(shape, np.float32) < missing] = np.nan
+    return phase, coherence
+
+
+def _seen(scene: Scene, fields: Fields, rows: slice, columns: slice) -> Floats:
+    """Displacement [m] relative to the first date alone, shape (date, y, x)."""
+    seen = _interpolate(fields.delay, fields.step, rows, columns)
+    for history, ground in zip(_histories(scene), _grounds(scene, rows, columns), strict=True):
+        seen += history.astype("f4")[:, None, None] * ground.astype("f4")
+    return seen
+
+
+def _histories(scene: Scene) -> Iterator[NDArray[np.float64]]:
+    """How each source moves in time: zero at the first date."""
+    years = scene.days / DAYS_PER_YEAR
+    for _ in BOWLS:
+        yield years
+    yield np.sin(2 * pi * years)
+    age = years / years[-1] - ONSET
+    yield np.where(age > 0, 1 - np.exp(-np.maximum(age, 0) / RELAXATION), 0)
+
+
+def _grounds(scene: Scene, rows: slice, columns: slice) -> Iterator[NDArray[np.float64]]:
+    """How far each source moves the ground towards the satellite."""
+    incidence, heading = np.radians([INCIDENCE_DEGREES, HEADING_DEGREES])
+    size = min(scene.shape[0] * PIXEL_METRES[0], scene.shape[1] * PIXEL_METRES[1])
+    for centre, radius, amplitude in (*BOWLS, AQUIFER):
+        north, east = _metres_from(scene, centre, rows, columns)
+        fall = (north**2 + east**2) / (2 * (radius * size) ** 2)
+        yield amplitude * np.cos(incidence) * np.exp(-fall)
+    centre, depth, uplift = VOLCANO
+    north, east = _metres_from(scene, centre, rows, columns) / (depth * size)
+    # Mogi: (east, north, up) is proportional to (x, y, depth) / distance^3.
+    east_part = -np.sin(incidence) * np.cos(heading) * east
+    north_part = np.sin(incidence) * np.sin(heading) * north
+    towards = east_part + north_part + np.cos(incidence)
+    yield uplift * towards / (1 + north**2 + east**2) ** 1.5
+
+
+def _metres_from(
+    scene: Scene, centre: tuple[float, float], rows: slice, columns: slice
+) -> NDArray[np.float64]:
+    """Distances [m] north and east of a point given in fractions of the scene, shape (2, y, x)."""
+    y = PIXEL_METRES[0] * (centre[0] * scene.shape[0] - np.arange(rows.start, rows.stop))
+    x = PIXEL_METRES[1] * (np.arange(columns.start, columns.stop) - centre[1] * scene.shape[1])
+    return np.stack(np.broadcast_arrays(y[:, None], x))
+
+
+def _decorrelation(fields: Fields, tile: Tile, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Coherence that stays for ever, and the time [day] in which the rest decays, shape (y, x)."""
+    texture = _interpolate(fields.texture, fields.step, tile.rows, tile.columns)
+    texture += GRAIN * (rng.random(texture.shape, np.float32) - np.float32(0.5))
+    texture = np.clip(texture, 0, 1)
+    stable = STABLE_COHERENCE[0] + texture * (STABLE_COHERENCE[1] - STABLE_COHERENCE[0])
+    return stable, DECAY_DAYS[0] * (DECAY_DAYS[1] / DECAY_DAYS[0]) ** texture
+
+
+def _disturbance(scene: Scene, tile: Tile) -> tuple[Floats, Floats]:
+    """Factor on the noise and share of gaps at each pixel: none at the reference point."""
+    touched = np.ones((tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start), "f4")
+    row = scene.reference_point[0] - tile.rows.start
+    column = scene.reference_point[1] - tile.columns.start
+    if 0 <= row < touched.shape[0] and 0 <= column < touched.shape[1]:
+        touched[row, column] = 0
+    return touched * np.float32(scene.noise), touched * np.float32(scene.missing)
+
+
+def _power_law(rng: np.random.Generator, shape: tuple[int, ...], exponent: float) -> NDArray[np.float64]:
+    """Draw a field of mean 0 and variance 1: a quarter of a larger one, which is periodic."""
+    large = tuple(2 * length for length in shape)
+    wavenumber = np.hypot(np.fft.fftfreq(large[0])[:, None], np.fft.rfftfreq(large[1]))
+    wavenumber[0, 0] = np.inf
+    spectrum = np.fft.rfft2(rng.standard_normal(large)) * wavenumber ** (-exponent / 2)
+    field: NDArray[np.float64] = np.fft.irfft2(spectrum, s=large)[: shape[0], : shape[1]]
+    field -= field.mean()
+    field /= field.std()
+    return field
+
+
+def _interpolate(nodes: Floats, step: int, rows: slice, columns: slice) -> Floats:
+    """Values at the pixels, from nodes on the last two axes, by Catmull-Rom splines.
+
+    Sums of four terms instead of a matrix product: the last digit, too, is the same in every tile.
+    """
+    index, weights = _catmull_rom(step, rows)
+    partial = sum(np.take(nodes, index + k, -2) * w[:, None] for k, w in enumerate(weights))
+    index, weights = _catmull_rom(step, columns)
+    return np.asarray(sum(np.take(partial, index + k, -1) * w for k, w in enumerate(weights)))
+
+
+def _catmull_rom(step: int, pixels: slice) -> tuple[NDArray[np.int64], Floats]:
+    """First of the four nodes that each pixel needs, and their weights, shape (4, pixel)."""
+    index, within = np.divmod(np.arange(pixels.start, pixels.stop), step)
+    t = within / step
+    weights = np.stack(
+        [
+            -0.5 * t + t**2 - 0.5 * t**3,
+            1 - 2.5 * t**2 + 1.5 * t**3,
+            0.5 * t + 2 * t**2 - 1.5 * t**3,
+            -0.5 * t**2 + 0.5 * t**3,
+        ]
+    )
+    return index, weights.astype("f4")

@@ -1,0 +1,198 @@
+"""A simulated scene as xarray Datasets, in memory or streamed to Zarr."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pyproj
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCodec
+
+from fringefleet.io.staging import consolidate_metadata, staged_store
+from fringefleet.simulate.physics import (
+    Fields,
+    displacement_tile,
+    draw_fields,
+    observe_tile,
+    tiles,
+)
+from fringefleet.simulate.scene import LOOKS, WAVELENGTH, Scene, mintpy_attributes
+
+
+def simulate_dataset(scene: Scene) -> tuple[xr.Dataset, xr.DataArray]:
+    """Make a small scene in memory.
+
+    Returns
+    -------
+    stack, displacement
+        The stack of interferograms, and the truth [m], positive towards the satellite, relative to
+        the first date and the reference point.
+
+    Examples
+    --------
+    >>> stack, truth = simulate_dataset(Scene(n_date=4, neighbours=2, shape=(3, 5)))
+    >>> dict(stack.sizes), dict(truth.sizes)
+    ({'pair': 5, 'y': 3, 'x': 5}, {'date': 4, 'y': 3, 'x': 5})
+    """
+    fields = draw_fields(scene)
+    n_pair = len(scene.pairs)
+    phase, coherence = (np.empty((n_pair, *scene.shape), np.float32) for _ in range(2))
+    displacement = np.empty((scene.n_date, *scene.shape), np.float32)
+    for tile in tiles(scene):
+        part = ..., tile.rows, tile.columns
+        displacement[part] = displacement_tile(scene, fields, tile.rows, tile.columns)
+        phase[part], coherence[part] = observe_tile(scene, fields, tile, displacement[part])
+    truth = _to_truth(scene, displacement)
+    return _to_stack(scene, fields, phase, coherence), truth["displacement"]
+
+
+def simulate_stack(
+    scene: Scene,
+    output: Path,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a scene of any size to disk, one tile after the other, and its truth beside it.
+
+    Parameters
+    ----------
+    output
+        Folder of the Zarr store. Until both stores are complete they have other names.
+    overwrite
+        Replace stores that are there; anything else is left alone.
+    progress
+        Called after each tile with the number of pixels done and of all pixels.
+
+    Returns
+    -------
+    Path
+        The store of the truth, see :func:`truth_path`.
+
+    Raises
+    ------
+    OutputExistsError
+        The output or its truth exists; or it is no Zarr store and must not be overwritten.
+    """
+    truth = truth_path(output)
+    with (
+        staged_store(output, overwrite=overwrite) as partial_stack,
+        staged_store(truth, overwrite=overwrite) as partial_truth,
+    ):
+        _stream(scene, partial_stack, partial_truth, progress)
+    return truth
+
+
+def truth_path(output: Path) -> Path:
+    """Where the truth of a simulated stack lies.
+
+    Examples
+    --------
+    >>> truth_path(Path("scene/stack.zarr")).as_posix()
+    'scene/stack_truth.zarr'
+    """
+    return output.with_name(output.name.removesuffix(".zarr") + "_truth.zarr")
+
+
+def _stream(scene: Scene, output: Path, truth: Path, progress: Callable[[int, int], None] | None) -> None:
+    fields = draw_fields(scene)
+    stack_group, truth_group = _create_stores(scene, fields, output, truth)
+    done, total = 0, scene.shape[0] * scene.shape[1]
+    for tile in tiles(scene):
+        part = slice(None), tile.rows, tile.columns
+        displacement = displacement_tile(scene, fields, tile.rows, tile.columns)
+        phase, coherence = observe_tile(scene, fields, tile, displacement)
+        _array(stack_group, "unwrapped_phase")[part] = phase
+        _array(stack_group, "coherence")[part] = coherence
+        _array(truth_group, "displacement")[part] = displacement
+        done += phase[0].size
+        if progress is not None:
+            progress(done, total)
+    consolidate_metadata(output)
+    consolidate_metadata(truth)
+
+
+def _create_stores(scene: Scene, fields: Fields, output: Path, truth: Path) -> tuple[zarr.Group, zarr.Group]:
+    """Write all but the tiles: metadata and coordinates, as xarray would."""
+    pairs, dates = ((n, *scene.shape) for n in (len(scene.pairs), scene.n_date))
+    empty_pairs = da.empty(pairs, dtype="f4", chunks=(pairs[0], *scene.tile))
+    empty_dates = da.empty(dates, dtype="f4", chunks=(dates[0], *scene.tile))
+    _create(_to_stack(scene, fields, empty_pairs, empty_pairs), output, (pairs[0], *scene.tile))
+    _create(_to_truth(scene, empty_dates), truth, (dates[0], *scene.tile))
+    return zarr.open_group(output, mode="r+"), zarr.open_group(truth, mode="r+")
+
+
+def _create(dataset: xr.Dataset, path: Path, chunks: tuple[int, int, int]) -> None:
+    codec = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle")
+    encoding = {str(name): {"chunks": chunks, "compressors": [codec]} for name in dataset.data_vars}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.to_zarr(path, compute=False, encoding=encoding, zarr_format=3, consolidated=False)
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    found = group[name]
+    if not isinstance(found, zarr.Array):
+        raise TypeError(f"{name} of the store just made is a {type(found).__name__}, not an array")
+    return found
+
+
+def _to_stack(scene: Scene, fields: Fields, phase: Any, coherence: Any) -> xr.Dataset:
+    i, j = np.array(scene.pairs).T
+    dims = ("pair", "y", "x")
+    dates = scene.dates.astype("datetime64[ns]")
+    baseline = fields.baseline[j] - fields.baseline[i]
+    row, column = scene.reference_point
+    return xr.Dataset(
+        {
+            "unwrapped_phase": (dims, phase, _gridded("unwrapped interferometric phase", "rad")),
+            "coherence": (dims, coherence, _gridded("spatial coherence", "1")),
+        },
+        coords={
+            "reference_date": ("pair", dates[i], {"long_name": "first date of the pair"}),
+            "secondary_date": ("pair", dates[j], {"long_name": "second date of the pair"}),
+            "perpendicular_baseline": (
+                "pair",
+                baseline,
+                {"long_name": "perpendicular baseline", "units": "m"},
+            ),
+            **_place(scene),
+        },
+        attrs={
+            "wavelength": WAVELENGTH,
+            "looks": LOOKS,
+            "reference_point": [row, column],
+            "reference_point_y": float(scene.latitude[row]),
+            "reference_point_x": float(scene.longitude[column]),
+            "date_format": "%Y%m%d",
+            **mintpy_attributes(scene),
+        },
+    )
+
+
+def _to_truth(scene: Scene, displacement: Any) -> xr.Dataset:
+    name = "line-of-sight displacement with atmospheric delay, towards the satellite"
+    return xr.Dataset(
+        {"displacement": (("date", "y", "x"), displacement, _gridded(name, "m"))},
+        coords={
+            "date": ("date", scene.dates.astype("datetime64[ns]"), {"standard_name": "time"}),
+            **_place(scene),
+        },
+        attrs={"title": "truth of a simulated stack", "wavelength": WAVELENGTH},
+    )
+
+
+def _gridded(long_name: str, units: str) -> dict[str, str]:
+    return {"long_name": long_name, "units": units, "grid_mapping": "spatial_ref"}
+
+
+def _place(scene: Scene) -> dict[str, Any]:
+    latitude = {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north"}
+    longitude = {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east"}
+    return {
+        "y": ("y", scene.latitude, latitude),
+        "x": ("x", scene.longitude, longitude),
+        "spatial_ref": ((), np.int32(0), pyproj.CRS.from_epsg(4326).to_cf()),
+    }

@@ -1,0 +1,57 @@
+"""How well the series explains the pairs: temporal coherence, residual RMS, number of valid pairs."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from fringefleet.solver.observations import Observations, batches
+
+
+class Quality(NamedTuple):
+    """Measures of a batch; the first two are NaN where a pixel has no valid pair."""
+
+    temporal_coherence: Float[Tensor, "pixel"]
+    residual_rms: Float[Tensor, "pixel"]  # [rad]
+    pair_count: Int[Tensor, "pixel"]
+
+
+def measure(observations: Observations) -> Quality:
+    r"""Sum up what is left of the phases of the valid pairs, those of positive weight; unweighted.
+
+    .. math:: \gamma = \frac{1}{n} \left| \sum_k \exp(j (y_k - (\phi_j - \phi_i))) \right|
+
+    Parameters
+    ----------
+    observations
+        Observed minus modelled phase [rad] in place of the phases. Where an observation is missing it is
+        set to zero.
+
+    Notes
+    -----
+    The temporal coherence depends on which date of a pair comes first: turning one round changes the sign
+    of its residual and so the sum. That is MintPy's definition too.
+
+    References
+    ----------
+    Pepe & Lanari (2006), doi:10.1109/TGRS.2006.873207.
+    MintPy: ``ifgram_inversion.calc_inv_quality``.
+    """
+    residual, weight = observations.phase, observations.weight
+    count, square, cosine, sine = residual.new_zeros((4, residual.shape[1]))
+    for rows in batches(len(residual)):
+        rest = residual[rows]
+        valid, wave = observations.scratch[:, : len(rest)]
+        torch.sign(weight[rows], out=valid)
+        count.add_(valid.sum(0))
+        rest.mul_(valid)
+        square.add_(torch.mul(rest, rest, out=wave).sum(0))
+        cosine.add_(torch.cos(rest, out=wave).mul_(valid).sum(0))
+        # As the pair was given, not as the plan turns it; sin 0 = 0 needs no mask.
+        sine.add_(torch.sin(rest, out=wave).mul_(observations.sign[rows]).sum(0))
+    return Quality(
+        temporal_coherence=torch.hypot(cosine, sine).div_(count).clamp_(max=1),
+        residual_rms=square.div_(count).sqrt_(),
+        pair_count=count.to(torch.int32),
+    )

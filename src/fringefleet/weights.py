@@ -1,0 +1,219 @@
+r"""Coherence to weight: how much each observation counts.
+
+Least squares wants the inverse of the phase variance. Coherence gives it in one of four ways, named
+as in MintPy; :math:`\gamma` is the coherence, :math:`L` the number of looks:
+
+- ``var``: :math:`w = 1/\sigma^2(\gamma, L)`, the variance of the multilooked phase of distributed
+  scatterers, from a table of 200 coherences (:func:`phase_variance_table`);
+- ``fim``: :math:`w = 2 L \gamma^2 / (1 - \gamma^2)`, its Cramér-Rao bound (Fisher information);
+- ``coh``: :math:`w = \gamma`;
+- ``no``: :math:`w = 1`.
+
+A coherence that is NaN or below 0.05 counts as 0.05. No function here drops an observation: that is
+the business of the masks. The result is the weight, not its square root.
+
+References
+----------
+Tough, Blacknell & Quegan (1995), doi:10.1098/rspa.1995.0068. Hanssen (2001), Radar Interferometry,
+eq. 4.2.32. MintPy: ``decorrelation.coherence2phase_variance``, ``coherence2fisher_info_index``.
+"""
+
+import math
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fringefleet.errors import OptionError
+
+WeightFunction = Literal["var", "fim", "coh", "no"]
+
+COHERENCE_FLOOR = 0.05
+FISHER_COHERENCE_CAP = 0.999
+MAX_LOOKS = 80  # where MintPy ends its table
+N_BIN = 200
+BIN_WIDTH = 0.005
+FIRST_BIN_CENTRE = 0.0025
+LAST_BIN_CENTRE = 0.9975
+N_PHASE = 200
+
+
+def coherence_to_weight(
+    coherence: Float[Tensor, "pair pixel"], function: WeightFunction, looks: int
+) -> Float[Tensor, "pair pixel"]:
+    """Weigh every observation by the named function of its coherence.
+
+    Parameters
+    ----------
+    coherence
+        Coherence [1]; NaN and values below 0.05 count as 0.05.
+    function
+        ``var``, ``fim``, ``coh`` or ``no``, as in the description of this module.
+    looks
+        Number of looks, at least 1; ``coh`` and ``no`` do not look at it.
+
+    Returns
+    -------
+    Tensor
+        Weight of the dtype and on the device of ``coherence``: finite and positive.
+
+    Examples
+    --------
+    >>> coherence_to_weight(torch.tensor([[0.5, float("nan")]]), "coh", 1)
+    tensor([[0.5000, 0.0500]])
+    """
+    match function:
+        case "var":
+            table = _weight_table_on(looks, coherence.dtype, coherence.device)
+            return phase_variance_weight(coherence, table)
+        case "fim":
+            return fisher_information_weight(coherence, looks)
+        case "coh":
+            return coherence_weight(coherence)
+        case "no":
+            return torch.ones_like(coherence)
+    raise OptionError(f"found weight function {function!r}; use one of var, fim, coh, no.")
+
+
+def phase_variance_weight(
+    coherence: Float[Tensor, "pair pixel"], table: Float[Tensor, "bin"]
+) -> Float[Tensor, "pair pixel"]:
+    """Weigh by the inverse phase variance [rad^-2] of the bin that the coherence falls in.
+
+    Parameters
+    ----------
+    coherence
+        Coherence [1]; NaN and values below 0.05 count as 0.05.
+    table
+        :func:`weight_table` of the number of looks, best already on the device of ``coherence``.
+
+    Notes
+    -----
+    As in MintPy a coherence takes the value of the bin centre at or below it, without
+    interpolation: bin ``trunc((coherence - 0.0025) / 0.005)``, evaluated in float64. Where a device
+    divides by multiplying with the reciprocal (CUDA), every float32 coherence still falls in the
+    same bin.
+    """
+    clipped = _floored(coherence).clamp_(max=LAST_BIN_CENTRE).double()
+    index = clipped.sub_(FIRST_BIN_CENTRE).div_(BIN_WIDTH).to(torch.int32)
+    return table.to(coherence).index_select(0, index.flatten()).view_as(index)
+
+
+def fisher_information_weight(
+    coherence: Float[Tensor, "pair pixel"], looks: int
+) -> Float[Tensor, "pair pixel"]:
+    """Weigh by the Fisher information of the phase [rad^-2], ``2 L g^2 / (1 - g^2)``.
+
+    A coherence above 0.999 counts as 0.999. ``looks`` has no upper limit here.
+    """
+    _refuse_looks(looks)
+    g = _floored(coherence).clamp_(max=1.0)
+    cap = FISHER_COHERENCE_CAP**2 / ((1 - FISHER_COHERENCE_CAP) * (1 + FISHER_COHERENCE_CAP))
+    # (1 - g)(1 + g) keeps float32 exact to the last digits next to g = 1, where 1 - g^2 does not.
+    information = g.square().div_((1 - g).mul_(1 + g)).clamp_(max=cap)
+    return information.mul_(2.0 * looks)
+
+
+def coherence_weight(coherence: Float[Tensor, "pair pixel"]) -> Float[Tensor, "pair pixel"]:
+    """Weigh by the coherence itself; NaN and values below 0.05 count as 0.05."""
+    return _floored(coherence)
+
+
+def weight_table(looks: int) -> Float[Tensor, "bin"]:
+    """Tabulate the weight ``1 / phase_variance_table(looks)`` [rad^-2] in float64 on the CPU."""
+    return torch.from_numpy(1 / phase_variance_table(looks))
+
+
+@lru_cache(maxsize=16)
+def phase_variance_table(looks: int) -> NDArray[np.float64]:
+    r"""Tabulate the variance of the interferometric phase against coherence.
+
+    Parameters
+    ----------
+    looks
+        Number of looks :math:`L`, at least 1; above 80 it counts as 80, as in MintPy.
+
+    Returns
+    -------
+    NDArray
+        Variance [rad^2] for coherences 0.0025, 0.0075, ... 0.9975, shape (bin,); read-only.
+
+    Raises
+    ------
+    OptionError
+        ``looks`` is below 1.
+
+    Notes
+    -----
+    .. math:: \sigma^2 = \sum_i \varphi_i^2 \, p(\varphi_i; \gamma, L) \; 2\pi / 200
+
+    over 200 phases from :math:`-\pi` to :math:`\pi`, both ends included. This is MintPy's sum: its
+    step is :math:`2\pi/199`, so that the table is 0.5 % low as a whole, which no solution notices,
+    and it is too coarse for coherences above 0.985. We keep it so that the weights are the same.
+    MintPy's rule for a variance that rounding has made negative has no place here: none is, for any
+    ``looks``.
+
+    Examples
+    --------
+    >>> phase_variance_table(5)[[10, 100, 190]].round(4)
+    array([2.9173, 0.5366, 0.013 ])
+    """
+    _refuse_looks(looks)
+    coherence = FIRST_BIN_CENTRE + BIN_WIDTH * np.arange(N_BIN, dtype=np.float64)
+    phase = np.linspace(-np.pi, np.pi, N_PHASE, dtype=np.float64)
+    density = _phase_density(coherence[:, None], phase[None, :], min(looks, MAX_LOOKS))
+    variance: NDArray[np.float64] = (density * phase**2).sum(axis=1) * (2 * np.pi / N_PHASE)
+    variance.flags.writeable = False
+    return variance
+
+
+def _phase_density(
+    coherence: NDArray[np.float64], phase: NDArray[np.float64], looks: int
+) -> NDArray[np.float64]:
+    r"""Density [1/rad] of the phase of ``looks`` looks around its expectation 0; arrays broadcast.
+
+    With :math:`\beta = \gamma \cos\varphi`, :math:`u = 1 - \beta^2` and
+    :math:`q = (1-\gamma^2)/u \le 1`,
+
+    .. math:: 2\pi p = \frac{\binom{2L-2}{L-1}}{4^{L-1}} q^L \left[
+        1 + (2L-1) \beta \arccos(-\beta) / \sqrt{u} \right]
+        + \frac{(1-\gamma^2)^L}{2(L-1)} \sum_{r=0}^{L-2} c_r (1 + (2r+1) \beta^2) u^{-r-2}
+
+    where :math:`c_0 = 1`, :math:`c_r = c_{r-1} (L-r-1/2)/(L-r-1)`. The sum, times :math:`u^L`, is a
+    polynomial in :math:`u`: nothing overflows for any number of looks.
+    """
+    beta = coherence * np.cos(phase)
+    u = (1 - beta) * (1 + beta)
+    q_power = ((1 - coherence) * (1 + coherence) / u) ** looks
+    factor = math.comb(2 * looks - 2, looks - 1) / 4 ** (looks - 1)
+    term = factor * (1 + (2 * looks - 1) * beta * np.arccos(-beta) / np.sqrt(u))
+    series = np.zeros_like(beta)
+    c = 1.0
+    for r in range(looks - 1):
+        c *= (looks - r - 0.5) / (looks - r - 1) if r else 1.0
+        series = series * u + c * (1 + (2 * r + 1) * beta**2)
+    density: NDArray[np.float64] = term + (series / (2 * (looks - 1)) if looks > 1 else 0.0)
+    return q_power * density / (2 * np.pi)
+
+
+@lru_cache(maxsize=16)
+def _weight_table_on(looks: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "bin"]:
+    """Keep the table, a kilobyte, where it is used, so that no block has to wait for a transfer."""
+    return weight_table(looks).to(device=device, dtype=dtype)
+
+
+def _floored(coherence: Float[Tensor, "pair pixel"]) -> Float[Tensor, "pair pixel"]:
+    return coherence.nan_to_num(nan=COHERENCE_FLOOR).clamp_(min=COHERENCE_FLOOR)
+
+
+def _refuse_looks(looks: int) -> None:
+    if looks < 1:
+        raise OptionError(
+            f"found {looks} looks; the phase variance needs at least 1. Give the number of looks "
+            "of the interferograms (NCORRLOOKS, or ALOOKS and RLOOKS), or use weight function coh "
+            "or no."
+        )

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from fringefleet.errors import MissingMetadataError, ReferencePointError
+from fringefleet.io import (
+    locate_reference_point,
+    open_stack,
+    read_reference_phase,
+    unreferenced_pairs,
+)
+from unit.io.mintpy_stack import stack_parts
+
+PHASE = stack_parts()["unwrapPhase"]
+
+
+@pytest.fixture
+def stack(write_mintpy):
+    return open_stack(write_mintpy(), chunks=(4, 4))
+
+
+def test_the_point_comes_from_the_attributes_or_from_the_argument(stack):
+    assert locate_reference_point(stack) == (3, 2)
+    assert locate_reference_point(stack, (5, 6)) == (5, 6)
+
+
+@pytest.mark.parametrize("radar", [False, True])
+def test_a_part_of_a_stack_still_finds_the_pixel(write_mintpy, radar):
+    stack = open_stack(write_mintpy(attrs={"X_FIRST": None} if radar else {}))
+    assert locate_reference_point(stack.isel(y=slice(2, None), x=slice(2, 3))) == (1, 0)
+    assert locate_reference_point(stack.isel(y=slice(None, None, -1))) == (2, 2)
+    assert locate_reference_point(stack.isel(y=slice(3, 4))) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "part", [{"y": slice(4, None)}, {"x": slice(0, 2)}, {"y": slice(0, None, 2)}, {"y": [2]}]
+)
+def test_a_part_without_the_pixel_says_so(stack, part):
+    with pytest.raises(ReferencePointError, match=r"the reference point at . = .* is not in this scene"):
+        locate_reference_point(stack.isel(part))
+
+
+@pytest.mark.parametrize("point", [(6, 0), (0, 7), (-1, 0)])
+def test_a_point_outside_says_how_large_the_scene_is(stack, point):
+    with pytest.raises(ReferencePointError, match="outside the scene of 6 rows and 7 columns"):
+        locate_reference_point(stack, point)
+
+
+def test_attributes_that_lie_outside_are_refused(write_mintpy):
+    stack = open_stack(write_mintpy(attrs={"REF_X": "7"}))
+    with pytest.raises(ReferencePointError, match="row 3, column 7, outside the scene"):
+        locate_reference_point(stack)
+
+
+def test_a_missing_point_names_attributes_and_option(write_mintpy):
+    stack = open_stack(write_mintpy(attrs={"REF_X": None}))
+    with pytest.raises(MissingMetadataError, match=r"REF_Y and REF_X.*--reference-point Y X"):
+        locate_reference_point(stack)
+
+
+@pytest.mark.parametrize("chunks", [None, (4, 4)])
+def test_the_phase_of_every_pair_is_read(write_mintpy, chunks):
+    phase = read_reference_phase(open_stack(write_mintpy(), chunks=chunks), (3, 2))
+    assert phase.dtype == np.float32
+    np.testing.assert_array_equal(phase, PHASE[:, 3, 2])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0])
+def test_pairs_without_data_are_named(write_mintpy, value):
+    phase = PHASE.copy()
+    phase[[1, 4], 3, 2] = value
+    stack = open_stack(write_mintpy({"unwrapPhase": phase}))
+    with pytest.raises(
+        ReferencePointError,
+        match=r"row 3, column 2\) in 2 of 5 pairs: 20180106_20180130, 20180130_20180211\. .*"
+        r"--reference-point Y X, or --drop-unreferenced",
+    ):
+        read_reference_phase(stack, (3, 2))
+    assert unreferenced_pairs(stack, (3, 2)) == [1, 4]
+    assert unreferenced_pairs(stack, (0, 0)) == []
+
+
+def test_zero_in_all_pairs_means_that_the_stack_is_referenced_already(write_mintpy):
+    phase = PHASE - PHASE[:, 3:4, 2:3]
+    with pytest.raises(ReferencePointError, match=r"0 in all 5 pairs.*--skip-reference"):
+        read_reference_phase(open_stack(write_mintpy({"unwrapPhase": phase})), (3, 2))
+
+
+def test_nan_in_all_pairs_names_them(write_mintpy):
+    phase = PHASE.copy()
+    phase[:, 3, 2] = np.nan
+    with pytest.raises(ReferencePointError, match="in 5 of 5 pairs"):
+        read_reference_phase(open_stack(write_mintpy({"unwrapPhase": phase})), (3, 2))
