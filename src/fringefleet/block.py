@@ -162,7 +162,7 @@ def invert_block(block: Block, scene: Scene, options: Options) -> Series:
         row, column = block.reference_point
         _set_reference_pixel(series, row * block.phase.shape[2] + column, scene.network.n_pair)
     y, x = block.phase.shape[1:]
-    return Series(*(values.reshape(*values.shape[:-1], y, x) for values in series))
+    return Series._make(values.reshape(*values.shape[:-1], y, x) for values in series)
 
 
 def count_infinite(phase: Float32[np.ndarray, "pair y x"]) -> int:
@@ -277,8 +277,8 @@ def _flatten(block: Block) -> _FlatBlock:
     """View the arrays of a block as (pair, pixel)."""
     n_pixel = block.phase[0].size
     arrays = (block.phase, block.coherence, block.connected_component, block.water_mask)
-    return _FlatBlock(
-        *(None if values is None else np.ascontiguousarray(values).reshape(-1, n_pixel) for values in arrays)
+    return _FlatBlock._make(
+        None if values is None else np.ascontiguousarray(values).reshape(-1, n_pixel) for values in arrays
     )
 
 
@@ -294,15 +294,18 @@ def _empty(n_date: int, n_pixel: int) -> Series:
 
 
 def _store(series: Series, pixels: slice, batch: Series) -> None:
-    for values, part in zip(series, batch, strict=True):
-        values[..., pixels] = part
+    for name, values in series._asdict().items():
+        values[..., pixels] = getattr(batch, name)
 
 
 def _set_reference_pixel(series: Series, pixel: int, n_pair: int) -> None:
     """Write what the reference point is by definition: no motion, no residual, every pair used."""
-    values = (0.0, 1.0, 0.0, n_pair, 1, Status.REFERENCE_POINT)
-    for variable, value in zip(series, values, strict=True):
-        variable[..., pixel] = value
+    series.displacement[:, pixel] = 0
+    series.temporal_coherence[pixel] = 1
+    series.residual_rms[pixel] = 0
+    series.pair_count[pixel] = n_pair
+    series.n_components[pixel] = 1
+    series.status[pixel] = Status.REFERENCE_POINT
 
 
 def _refuse_other(name: str, value: object, allowed: tuple[object, ...]) -> None:

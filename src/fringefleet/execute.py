@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import dask
+from dask.base import compute
 from dask.delayed import Delayed
 from dask.system import CPU_COUNT
 from distributed import Client, Future, KilledWorker, as_completed, default_client
@@ -67,16 +67,17 @@ def execute(tasks: Sequence[tuple[Tile, Delayed]], on_progress: OnProgress | Non
 
 def _current_client() -> Client | None:
     try:
-        return default_client()
+        client: Client = default_client()
     except ValueError:
         return None
+    return client
 
 
 def _in_this_process(tasks: Sequence[tuple[Tile, Delayed]]) -> Iterator[TileReport]:
     waiting = iter(tasks)
     while batch := list(islice(waiting, CPU_COUNT)):
         try:
-            results = dask.compute(*(task for _, task in batch), optimize_graph=False)
+            results = compute(*(task for _, task in batch), optimize_graph=False)
         except Exception as error:
             names = ", ".join(str(tile) for tile, _ in batch)
             raise _failure(f"one of {names}", error) from error
@@ -90,7 +91,7 @@ def _on_workers(client: Client, tasks: Sequence[tuple[Tile, Delayed]]) -> Iterat
     tiles: dict[str, Tile] = {}
     failed: tuple[Tile, BaseException] | None = None
 
-    def submit(n_tile: int) -> Iterator[Future]:
+    def submit(n_tile: int) -> Iterator[Future[Any]]:
         for tile, task in islice(waiting, n_tile):
             future = client.compute(task, optimize_graph=False, retries=RETRIES)
             tiles[future.key] = tile
@@ -112,7 +113,7 @@ def _on_workers(client: Client, tasks: Sequence[tuple[Tile, Delayed]]) -> Iterat
         raise _failure(str(failed[0]), failed[1]) from failed[1]
 
 
-def _reason(future: Future) -> BaseException:
+def _reason(future: Future[Any]) -> BaseException:
     if future.status == "cancelled":
         return ConnectionError("the scheduler, or the connection to it, was lost")
     error: BaseException = future.exception()

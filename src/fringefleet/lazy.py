@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
+from dask.base import optimize
 from dask.delayed import Delayed
 from numpy.typing import NDArray
 
@@ -46,19 +46,19 @@ VARIABLES: Mapping[str, tuple[str, dict[str, Any]]] = {
 class Tile(NamedTuple):
     """Where a tile is: its number in the grid of tiles, and its pixels."""
 
-    index: tuple[int, int]
+    number: tuple[int, int]
     y: slice
     x: slice
 
     def __str__(self) -> str:
         """Name the tile for a message."""
-        return f"tile {self.index} (rows {self.y.start}-{self.y.stop}, columns {self.x.start}-{self.x.stop})"
+        return f"tile {self.number} (rows {self.y.start}-{self.y.stop}, columns {self.x.start}-{self.x.stop})"
 
 
 class TileReport(NamedTuple):
     """What a finished tile tells the one who asked for it."""
 
-    index: tuple[int, int]
+    tile: tuple[int, int]
     n_pixel: int
     n_infinite: int  # infinite phases, left out
     status_count: tuple[int, ...]  # pixels of each status
@@ -97,19 +97,19 @@ def invert_lazily(prepared: Prepared, options: Options) -> xr.Dataset:
     template = result_template(prepared, options, tile)
     point = None if prepared.reference_point is None else _reference_coordinates(stack)
     kwargs = {"scene": prepared.scene, "options": options, "point": point}
-    return xr.map_blocks(_invert_dataset, stack, kwargs=kwargs, template=template)
+    result: xr.Dataset = xr.map_blocks(_invert_dataset, stack, kwargs=kwargs, template=template)
+    return result
 
 
 def _invert_dataset(
     stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None
 ) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
-    arrays = [stack[name].values if name in stack else None for name in _INPUTS]
-    block = Block(*arrays, _find_in_block(stack, point))  # type: ignore[arg-type]
+    arrays = {name: stack[name].values for name in _INPUTS if name in stack}
+    block = _block(arrays, _find_in_block(stack, point))
     series = invert_block(block, scene, options)
     variables = {
-        name: (("date", "y", "x")[-values.ndim :], values)
-        for name, values in zip(Series._fields, series, strict=True)
+        name: (("date", "y", "x")[-values.ndim :], values) for name, values in series._asdict().items()
     }
     return xr.Dataset(variables, coords=_coordinates(stack, scene))
 
@@ -156,7 +156,7 @@ def _one_graph_each(
     reports: da.Array, tile: tuple[int, int], shape: tuple[int, int]
 ) -> list[tuple[Tile, Delayed]]:
     """Take the optimised graph apart, so that handing in a tile costs the same however many there are."""
-    (optimised,) = dask.optimize(reports)
+    (optimised,) = optimize(reports)
     graph = dict(optimised.__dask_graph__())
     keys = {key: key for row in optimised.__dask_keys__()[0] for key in row}
     shared = {key: task for key, task in graph.items() if key not in keys}
@@ -183,13 +183,23 @@ def _invert_tile(
     i, j = block_info[0]["chunk-location"][1:]
     tile = Tile((i, j), slice(y_start, y_stop), slice(x_start, x_stop))
     inputs = dict(zip(names, arrays, strict=True))
-    block = Block(*(inputs.get(name) for name in _INPUTS), _inside(tile, point))  # type: ignore[arg-type]
+    block = _block(inputs, _inside(tile, point))
     series = invert_block(block, scene, options)
     write(tile, series)
     report = np.empty((1, 1, 1), dtype=object)
     counts = np.bincount(series.status.ravel(), minlength=len(Status)).tolist()
     report[0, 0, 0] = TileReport((i, j), series.status.size, count_infinite(block.phase), tuple(counts))
     return report
+
+
+def _block(arrays: Mapping[str, NDArray[Any]], point: tuple[int, int] | None) -> Block:
+    return Block(
+        phase=arrays["unwrapped_phase"],
+        coherence=arrays.get("coherence"),
+        connected_component=arrays.get("connected_component"),
+        water_mask=arrays.get("water_mask"),
+        reference_point=point,
+    )
 
 
 def _inside(tile: Tile, point: tuple[int, int] | None) -> tuple[int, int] | None:

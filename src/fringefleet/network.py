@@ -91,7 +91,8 @@ class Network:
     def years(self) -> NDArray[np.float64]:
         """Time since the first date [year of 365.25 days], shape (date,)."""
         seconds = (self.times - self.times[0]).astype("timedelta64[s]").astype(np.float64)
-        return seconds / (86400 * DAYS_PER_YEAR)
+        years: NDArray[np.float64] = seconds / (86400 * DAYS_PER_YEAR)
+        return years
 
     @cached_property
     def pair_array(self) -> NDArray[np.int64]:

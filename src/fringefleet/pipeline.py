@@ -1,8 +1,8 @@
 """Open, chunk, solve, write: the path of a scene. Read this first.
 
-:func:`run` is the run form, for scenes: it opens a stack, cuts it into tiles, and lets whatever Dask scheduler
-is current read, solve and write them, a bounded number at a time. :func:`invert` is the lazy form, for
-notebooks. Neither knows who the workers are; :mod:`fringefleet.cli` starts them.
+:func:`run` is the run form, for scenes: it opens a stack, cuts it into tiles, and lets whatever Dask
+scheduler is current read, solve and write them, a bounded number at a time. :func:`invert` is the lazy
+form, for notebooks. Neither knows who the workers are; :mod:`fringefleet.cli` starts them.
 """
 
 import difflib
@@ -88,7 +88,7 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
     store = _open_output(job, prepared, tile)
     done = store.done()
     tasks = lazy.tile_tasks(prepared, job.options, tile, partial(_write, store))
-    left = [(where, task) for where, task in tasks if not done[where.index]]
+    left = [(where, task) for where, task in tasks if not done[where.number]]
     logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
     reports = execute(left, on_progress)
     counts = [sum(column) for column in zip(*(report.status_count for report in reports), strict=True)]
@@ -181,7 +181,7 @@ def _digest(stack: xr.Dataset) -> str:
 
 
 def _write(store: ResultStore, tile: Tile, series: Series) -> None:
-    store.write_tile(tile.index, series._asdict())
+    store.write_tile(tile.number, series._asdict())
 
 
 def _with_changes(options: Options, setting: Setting, changes: Mapping[str, Any]) -> tuple[Options, Setting]:

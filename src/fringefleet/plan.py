@@ -77,7 +77,7 @@ class Plan:
     @property
     def n_neighbour(self) -> int:
         """Largest number of edges that any date has when its turn comes."""
-        return max(turn.slots.stop - turn.slots.start for turn in self.turns)
+        return max(run.stop for turn in self.turns for run in turn.neighbours)
 
     @property
     def n_fill(self) -> int:

@@ -148,7 +148,8 @@ def _water_mask(stack: xr.Dataset, mask: Path | str | NDArray[Any] | xr.DataArra
     values = np.asarray(mask)
     if values.shape != shape:
         raise OptionError(f"found a water mask of {values.shape}; the scene has {shape} rows and columns.")
-    return np.nan_to_num(values) != 0
+    invert: NDArray[np.bool_] = np.nan_to_num(values) != 0
+    return invert
 
 
 def _find_date(network: Network, wanted: str | None) -> int:

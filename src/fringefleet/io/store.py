@@ -57,7 +57,8 @@ class ResultStore:
 
     def done(self) -> NDArray[np.bool_]:
         """Which tiles are done, (tile row, tile column)."""
-        return np.asarray(_array(_open(self.path), DONE)[:]) != 0
+        marks: NDArray[np.bool_] = np.asarray(_array(_open(self.path), DONE)[:]) != 0
+        return marks
 
     def clear(self) -> None:
         """Remove what a killed writer left of files it was writing."""
@@ -65,9 +66,7 @@ class ResultStore:
             partial.unlink(missing_ok=True)
 
 
-def create_result(
-    template: xr.Dataset, path: Path, fingerprint: str, *, overwrite: bool
-) -> ResultStore:
+def create_result(template: xr.Dataset, path: Path, fingerprint: str, *, overwrite: bool) -> ResultStore:
     """Create a result without numbers; the chunks of ``template`` become its tiles.
 
     Raises
@@ -105,8 +104,8 @@ def resume_result(template: xr.Dataset, path: Path, fingerprint: str) -> ResultS
     if found != fingerprint:
         raise OutputExistsError(
             f"{path} was begun with another stack, other options, chunks or another version "
-            f"(fingerprint {found}, now {fingerprint}), so it cannot be resumed. Repeat the command that began "
-            "it with --resume, or give --overwrite or another name."
+            f"(fingerprint {found}, now {fingerprint}), so it cannot be resumed. Repeat the command that "
+            "began it with --resume, or give --overwrite or another name."
         )
     _open.cache_clear()
     store = ResultStore(path, (template.chunksizes["y"][0], template.chunksizes["x"][0]))
@@ -141,5 +140,5 @@ def _open(path: Path) -> zarr.Group:
 def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
     array = group[name]
     if not isinstance(array, zarr.Array):
-        raise StackFormatError(f"{group.store_path}: {name} is not an array. Start again with --overwrite.")
+        raise StackFormatError(f"{group.store_path}: {name} is no array. Start again with --overwrite.")
     return array

@@ -102,7 +102,8 @@ def _velocity_shifts(
     absent = matrix.diagonal(dim1=1, dim2=2) == 0  # part 0, and parts that a pixel does not have
     matrix.diagonal(dim1=1, dim2=2).add_(absent)
     right[0] = 0
-    return torch.linalg.solve(matrix, right.T[:, :, None])[:, :, 0].T
+    shifts: Tensor = torch.linalg.solve(matrix, right.T)
+    return shifts.T
 
 
 def _phase_shifts(

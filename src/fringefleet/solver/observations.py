@@ -85,4 +85,4 @@ def _clean(phase: Tensor, weight: Tensor, scratch: Tensor) -> None:
     weight.add_(scratch)
     torch.nan_to_num(phase, nan=0.0, out=phase)
     torch.nan_to_num(weight, nan=0.0, out=weight)
-    F.threshold_(weight, SMALLEST_WEIGHT, 0.0)
+    F.threshold(weight, SMALLEST_WEIGHT, 0.0, inplace=True)
