@@ -52,7 +52,7 @@ def execute(tasks: Sequence[tuple[Tile, Delayed]], on_progress: OnProgress | Non
     RunError
         A tile failed, or the scheduler was lost. What was under way has been let finish.
     """
-    client = _current_client()
+    client = current_client()
     finished = _in_this_process(tasks) if client is None else _on_workers(client, tasks)
     start = monotonic()
     reports: list[TileReport] = []
@@ -65,7 +65,8 @@ def execute(tasks: Sequence[tuple[Tile, Delayed]], on_progress: OnProgress | Non
     return reports
 
 
-def _current_client() -> Client | None:
+def current_client() -> Client | None:
+    """Return the distributed client that is current, if there is one."""
     try:
         client: Client = default_client()
     except ValueError:

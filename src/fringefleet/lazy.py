@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from dask.base import optimize
 from dask.delayed import Delayed
+from dask.optimization import cull
 from numpy.typing import NDArray
 
 from fringefleet.block import Block, Options, Scene, Series, count_infinite, invert_block
@@ -158,14 +159,13 @@ def _one_graph_each(
     """Take the optimised graph apart, so that handing in a tile costs the same however many there are."""
     (optimised,) = optimize(reports)
     graph = dict(optimised.__dask_graph__())
-    keys = {key: key for row in optimised.__dask_keys__()[0] for key in row}
-    shared = {key: task for key, task in graph.items() if key not in keys}
     tasks = []
-    for key in keys:
+    for key in (key for row in optimised.__dask_keys__()[0] for key in row):
         i, j = key[-2:]
         y = slice(i * tile[0], min((i + 1) * tile[0], shape[0]))
         x = slice(j * tile[1], min((j + 1) * tile[1], shape[1]))
-        tasks.append((Tile((i, j), y, x), Delayed(key, shared | {key: graph[key]})))
+        own, _ = cull(graph, [key])
+        tasks.append((Tile((i, j), y, x), Delayed(key, own)))
     return tasks
 
 

@@ -7,6 +7,7 @@ form, for notebooks. Neither knows who the workers are; :mod:`fringefleet.cli` s
 
 import difflib
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -19,11 +20,18 @@ import xarray as xr
 from fringefleet import lazy
 from fringefleet.block import Options, Series
 from fringefleet.chunks import check_tile, choose_tile
+from fringefleet.device import select
 from fringefleet.errors import OptionError, OutputExistsError
-from fringefleet.execute import Done, execute
+from fringefleet.execute import Done, current_client, execute
 from fringefleet.io import open_stack
 from fringefleet.io.stack import source_version, stored_tile
-from fringefleet.io.store import ResultStore, create_result, make_fingerprint, resume_result
+from fringefleet.io.store import (
+    ResultStore,
+    create_result,
+    make_fingerprint,
+    result_tile,
+    resume_result,
+)
 from fringefleet.lazy import Tile
 from fringefleet.prepare import Prepared, Setting, prepare
 
@@ -36,8 +44,9 @@ Existing = Literal["refuse", "resume", "overwrite"]
 class Run:
     """One inversion: what to read, where to write, how to cut and solve it.
 
-    ``chunks``: rows and columns of a tile, chosen if None. ``existing``: what to do with an output that is
-    there. ``memory_limit``: bytes that a worker has, if known; ``n_worker``: how many there are.
+    ``chunks``: rows and columns of a tile; if None they are chosen so that ``n_worker`` workers have
+    something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an output
+    that is there.
     """
 
     stack: Path
@@ -47,7 +56,6 @@ class Run:
     chunks: tuple[int, int] | None = None
     existing: Existing = "refuse"
     n_worker: int = 1
-    memory_limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,18 @@ class Summary:
     n_resumed: int  # tiles that were done before
     n_infinite: int  # infinite phases, left out
     status_count: tuple[int, ...]  # pixels of each status, of the tiles done now
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A run whose input, options and output have been found good; nothing has been written yet."""
+
+    job: Run
+    prepared: Prepared
+    tile: tuple[int, int]  # rows and columns
+    fingerprint: str  # of everything that the result depends on
+    n_tile: int
+    n_left: int  # tiles that are not done
 
 
 def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
@@ -78,16 +98,62 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
     RunError
         A tile failed; finished tiles are kept, and the same run with ``existing="resume"`` goes on.
     """
+    return compute(check(job), on_progress)
+
+
+def check(job: Run) -> Checked:
+    """Find whatever is wrong with a run, and how much there is to do, before anything is done.
+
+    Raises
+    ------
+    InputError
+        As :func:`run`.
+    """
     if job.existing == "refuse" and job.output.exists():
         raise OutputExistsError(
             f"{job.output} is there already; give --resume to finish it, --overwrite to replace it, or "
             "another name."
         )
     prepared = prepare(open_stack(job.stack, chunks=None), job.options, job.setting)
-    tile = _tile(job, prepared)
-    store = _open_output(job, prepared, tile)
+    begun = job.existing == "resume" and job.output.exists()
+    shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
+    tile = job.chunks or (result_tile(job.output) if begun else None)
+    if tile is None:
+        stored, network = stored_tile(prepared.stack), prepared.scene.network
+        tile = choose_tile(shape, stored, network, job.options, job.n_worker)
+    check_tile(tile, prepared.scene.network, job.options, None)
+    tile = min(tile[0], shape[0]), min(tile[1], shape[1])
+    n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
+    fingerprint = _fingerprint(job, prepared, tile)
+    n_done = int(resume_result(job.output, tile, fingerprint).done().sum()) if begun else 0
+    return Checked(job, prepared, tile, fingerprint, n_tile, n_tile - n_done)
+
+
+def compute(
+    checked: Checked,
+    on_progress: Callable[[Done], None] | None = None,
+    *,
+    memory_limit: int | None = None,
+) -> Summary:
+    """Do the tiles that are left on whatever Dask scheduler is current; see :func:`run`.
+
+    Parameters
+    ----------
+    checked
+        A run that :func:`check` found good.
+    on_progress
+        Told of every finished tile.
+    memory_limit
+        What a worker has [byte], if known.
+    """
+    job, prepared, tile = checked.job, checked.prepared, checked.tile
+    check_tile(tile, prepared.scene.network, job.options, memory_limit)
+    if current_client() is None:
+        select(job.options.device)
+    store = _open_output(checked)
     done = store.done()
-    tasks = lazy.tile_tasks(prepared, job.options, tile, partial(_write, store))
+    write = partial(_write, store)
+    tasks = lazy.tile_tasks(prepared, job.options, tile, write)
     left = [(where, task) for where, task in tasks if not done[where.number]]
     logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
     reports = execute(left, on_progress)
@@ -150,20 +216,22 @@ def invert(
     return lazy.invert_lazily(replace(prepared, stack=cut), options)
 
 
-def _tile(job: Run, prepared: Prepared) -> tuple[int, int]:
-    stack, network = prepared.stack, prepared.scene.network
-    shape = (stack.sizes["y"], stack.sizes["x"])
-    tile = job.chunks or choose_tile(shape, stored_tile(stack), network, job.options, job.n_worker)
-    check_tile(tile, network, job.options, job.memory_limit)
-    return min(tile[0], shape[0]), min(tile[1], shape[1])
+def _open_output(checked: Checked) -> ResultStore:
+    job, tile = checked.job, checked.tile
+    if job.existing == "resume" and job.output.exists():
+        store = resume_result(job.output, tile, checked.fingerprint)
+        store.clear()
+        return store
+    template = lazy.result_template(checked.prepared, job.options, tile)
+    overwrite = job.existing == "overwrite"
+    return create_result(template, job.output, checked.fingerprint, overwrite=overwrite)
 
 
-def _open_output(job: Run, prepared: Prepared, tile: tuple[int, int]) -> ResultStore:
-    template = lazy.result_template(prepared, job.options, tile)
-    fingerprint = make_fingerprint(
+def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int]) -> str:
+    return make_fingerprint(
         {
             "source": asdict(source_version(job.stack)),
-            "options": {k: v for k, v in asdict(job.options).items() if k != "device"},
+            "options": {name: value for name, value in asdict(job.options).items() if name != "device"},
             "scene": asdict(prepared.scene),
             "point": prepared.reference_point,
             "tile": tile,
@@ -171,9 +239,6 @@ def _open_output(job: Run, prepared: Prepared, tile: tuple[int, int]) -> ResultS
             "version": version("fringefleet"),
         }
     )
-    if job.existing == "resume" and job.output.exists():
-        return resume_result(template, job.output, fingerprint)
-    return create_result(template, job.output, fingerprint, overwrite=job.existing == "overwrite")
 
 
 def _digest(stack: xr.Dataset) -> str:

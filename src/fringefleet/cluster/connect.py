@@ -1,8 +1,10 @@
 """Get workers and give them back: processes on this machine, or a cluster that is running."""
 
 import logging
+import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import dask
@@ -69,17 +71,32 @@ def connect(cluster: str = "local", n_worker: int | None = None) -> Iterator[Wor
 @contextmanager
 def _local(n_worker: int) -> Iterator[Client]:
     """Start one process with one thread for each tile at a time; listen on this machine only."""
-    with (
-        LocalCluster(
-            n_workers=n_worker,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.ERROR,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with ExitStack() as opened:
+        with _interrupts_ignored():
+            cluster = opened.enter_context(
+                LocalCluster(
+                    n_workers=n_worker,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.ERROR,
+                )
+            )
+            client = opened.enter_context(Client(cluster))
         yield client
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Start processes that ignore Ctrl-C, which goes to all of them: this one stops them itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

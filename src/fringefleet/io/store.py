@@ -91,8 +91,8 @@ def create_result(template: xr.Dataset, path: Path, fingerprint: str, *, overwri
     return ResultStore(path, tile)
 
 
-def resume_result(template: xr.Dataset, path: Path, fingerprint: str) -> ResultStore:
-    """Open a result that was begun with the same stack and options.
+def resume_result(path: Path, tile: tuple[int, int], fingerprint: str) -> ResultStore:
+    """Find a result that was begun with the same stack and options; nothing is written.
 
     Raises
     ------
@@ -108,9 +108,14 @@ def resume_result(template: xr.Dataset, path: Path, fingerprint: str) -> ResultS
             "began it with --resume, or give --overwrite or another name."
         )
     _open.cache_clear()
-    store = ResultStore(path, (template.chunksizes["y"][0], template.chunksizes["x"][0]))
-    store.clear()
-    return store
+    return ResultStore(path, tile)
+
+
+def result_tile(path: Path) -> tuple[int, int] | None:
+    """Rows and columns of the tiles of a result; None if there is none to be found."""
+    refuse_existing(path, overwrite=True)
+    status = zarr.open_group(path, mode="r", use_consolidated=False).get("status")
+    return (status.chunks[0], status.chunks[1]) if isinstance(status, zarr.Array) else None
 
 
 def make_fingerprint(facts: Mapping[str, Any]) -> str:

@@ -1,0 +1,5 @@
+"""Run the command line as ``python -m fringefleet``."""
+
+from fringefleet.cli import main
+
+main()

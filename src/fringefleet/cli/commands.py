@@ -1,0 +1,274 @@
+"""The commands: their arguments, and nothing else. What they do is imported when it is done."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from fringefleet.cli import options as opt
+from fringefleet.cli.console import err, exit_codes, out, start_logging
+from fringefleet.cli.progress import show_progress
+from fringefleet.errors import OptionError
+
+app = typer.Typer(
+    name="fringefleet",
+    help="Invert networks of InSAR interferograms into displacement time series.",
+    epilog="Start with [bold]fringefleet demo[/]: it needs no data and takes half a minute.",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; the process ends with 0 done, 1 failure, 2 bad input."""
+    app(prog_name="fringefleet")
+
+
+def _examples(*lines: str) -> str:
+    """Make the end of a help text: commands to copy, one a line."""
+    return "\n\n".join(["[bold]Examples[/]", *(f"  {line}" for line in lines)])
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"fringefleet {version('fringefleet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_print_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog=_examples("fringefleet demo", "fringefleet demo /tmp/first-look"))
+@exit_codes()
+def demo(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder to write; its own files in it are replaced.")
+    ] = Path("demo"),
+    verbose: opt.Verbose = False,
+) -> None:
+    """Simulate a scene whose motion is known, invert it, compare, and draw pictures."""
+    console = err()
+    start_logging(console, verbose=verbose)
+    from fringefleet.cli.outcome import print_outcome
+    from fringefleet.demo import run_demo
+
+    print_outcome(run_demo(directory, lambda label: show_progress(console, label)), out())
+
+
+@app.command(
+    epilog=_examples(
+        "fringefleet simulate scene.zarr",
+        "fringefleet simulate large.zarr --dates 98 --shape 1000 1000 --missing 0.02",
+    )
+)
+@exit_codes()
+def simulate(
+    output: opt.Output,
+    dates: Annotated[
+        int | None,
+        typer.Option(
+            metavar="D", help="Acquisitions, 12 days apart." + opt.default("50"), show_default=False
+        ),
+    ] = None,
+    neighbours: Annotated[
+        int | None,
+        typer.Option(
+            metavar="C",
+            help="Pair each date with this many next ones." + opt.default("3"),
+            show_default=False,
+        ),
+    ] = None,
+    shape: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="Y X", help="Rows and columns." + opt.default("256 256"), show_default=False),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="S", help="The same seed gives the same scene." + opt.default("0"), show_default=False
+        ),
+    ] = None,
+    missing: Annotated[
+        float | None,
+        typer.Option(
+            metavar="F",
+            help="Fraction of the observations without data." + opt.default("0"),
+            show_default=False,
+        ),
+    ] = None,
+    annual: Annotated[
+        bool, typer.Option("--annual", metavar="", help="Pair each date with the one a year later, too.")
+    ] = False,
+    overwrite: opt.Overwrite = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Make a stack of any size whose motion is known; the truth goes to OUT_truth.zarr."""
+    console = err()
+    start_logging(console, verbose=verbose)
+    from fringefleet.simulate import Scene, simulate_stack
+
+    given = {"n_date": dates, "neighbours": neighbours, "shape": shape, "seed": seed, "missing": missing}
+    scene = Scene(**{k: v for k, v in given.items() if v is not None}, annual=annual)  # type: ignore[arg-type]
+    with show_progress(console, "Simulating") as report:
+        truth = simulate_stack(
+            scene, output, overwrite=overwrite, progress=lambda done, total: report(done / total, done)
+        )
+    for path in (output, truth):
+        typer.echo(path)
+
+
+@app.command(
+    epilog=_examples(
+        "fringefleet invert inputs/ifgramStack.h5 result.zarr -t smallbaselineApp.cfg",
+        "fringefleet invert stack.zarr result.zarr --mask-dataset coherence --mask-threshold 0.5",
+        "fringefleet invert stack.zarr result.zarr --resume",
+        "fringefleet invert stack.zarr result.zarr --device cuda --cluster tcp://10.0.0.1:8786",
+    )
+)
+@exit_codes()
+def invert(
+    stack: opt.Stack,
+    output: opt.Output,
+    weight_func: opt.WeightFuncOption = None,
+    mask_dataset: opt.MaskDatasetOption = None,
+    mask_threshold: opt.MaskThreshold = None,
+    min_redundancy: opt.MinRedundancy = None,
+    min_norm: opt.MinNormOption = None,
+    template: opt.Template = None,
+    water_mask: opt.WaterMask = None,
+    reference_point: opt.ReferencePoint = None,
+    reference_date: opt.ReferenceDate = None,
+    skip_reference: opt.SkipReference = False,
+    drop_unreferenced: opt.DropUnreferenced = False,
+    wavelength: opt.Wavelength = None,
+    looks: opt.Looks = None,
+    device: opt.DeviceOption = None,
+    cluster: opt.Cluster = "local",
+    workers: opt.NWorker = None,
+    dtype: opt.DTypeOption = None,
+    solver: opt.SolverOption = None,
+    chunks: opt.Chunks = None,
+    resume: opt.Resume = False,
+    overwrite: opt.Overwrite = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Invert a stack of interferograms into a displacement time series."""
+    console = err()
+    start_logging(console, verbose=verbose)
+    if resume and overwrite:
+        raise OptionError("found both --resume and --overwrite; give one of them.")
+    from fringefleet.cli import invert as command
+    from fringefleet.pipeline import Run
+
+    given = {
+        "weight_func": weight_func,
+        "mask_dataset": mask_dataset,
+        "mask_threshold": mask_threshold,
+        "min_redundancy": min_redundancy,
+        "min_norm": min_norm,
+        "solver": solver,
+        "dtype": dtype,
+        "device": device,
+        "water_mask": water_mask,
+        "reference_point": reference_point,
+        "reference_date": reference_date,
+        "skip_reference": skip_reference,
+        "drop_unreferenced": drop_unreferenced,
+        "wavelength": wavelength,
+        "looks": looks,
+    }
+    options, setting = command.choose_options(given, template)
+    existing: Literal["refuse", "resume", "overwrite"] = "refuse"
+    if resume or overwrite:
+        existing = "resume" if resume else "overwrite"
+    job = Run(stack, output, options, setting, chunks, existing)
+    command.invert(job, command.Workers(cluster, workers), console)
+
+
+@app.command(epilog=_examples("fringefleet export result.zarr mintpy/ --format mintpy"))
+@exit_codes()
+def export(
+    result: Annotated[
+        Path, typer.Argument(metavar="OUT.zarr", help="What invert wrote.", show_default=False)
+    ],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write.", show_default=False)],
+    file_format: Annotated[
+        Literal["mintpy"],
+        typer.Option("--format", help="timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5."),
+    ] = "mintpy",
+    verbose: opt.Verbose = False,
+) -> None:
+    """Write a result as the files of another program."""
+    console = err()
+    start_logging(console, verbose=verbose)
+    from fringefleet.io.describe import refuse_unfinished
+    from fringefleet.io.products import export_mintpy
+
+    writers = {"mintpy": export_mintpy}
+    refuse_unfinished(result)
+    with show_progress(console, "Exporting") as report:
+        paths = writers[file_format](result, directory, progress=lambda done, total: report(done / total, 0))
+    for path in paths:
+        typer.echo(path)
+
+
+@app.command(epilog=_examples("fringefleet convert inputs/ifgramStack.h5 stack.zarr"))
+@exit_codes()
+def convert(
+    stack: opt.Stack,
+    output: opt.Output,
+    chunks: opt.Chunks = None,
+    overwrite: opt.Overwrite = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Copy a stack to Zarr, with all pairs of a pixel together, for fast parallel reading."""
+    console = err()
+    start_logging(console, verbose=verbose)
+    from fringefleet.io import convert_stack
+
+    with show_progress(console, "Converting") as report:
+        convert_stack(
+            stack,
+            output,
+            chunks=chunks,
+            overwrite=overwrite,
+            progress=lambda done, total: report(done / total, done),
+        )
+    typer.echo(output)
+
+
+@app.command(
+    epilog=_examples(
+        "fringefleet info inputs/ifgramStack.h5",
+        "fringefleet info result.zarr --json | jq .status",
+    )
+)
+@exit_codes()
+def info(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A stack or a result, HDF5 or Zarr.", show_default=False)
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="For programs: everything, as JSON.")
+    ] = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Show what a stack or a result holds, without reading the phase."""
+    start_logging(err(), verbose=verbose)
+    from fringefleet.cli.info import print_description, print_json
+    from fringefleet.io.describe import describe
+
+    show = print_json if as_json else print_description
+    show(describe(path), out())

@@ -1,0 +1,96 @@
+"""What the user sees besides results: the log, errors and exit codes. All of it goes to stderr."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from fringefleet.errors import FringefleetError, InputError, MissingExtraError
+
+FAILED, BAD_INPUT = 1, 2  # exit codes
+PLAIN_WIDTH = 110  # of tables, where there is no terminal that has a width
+
+logger = logging.getLogger("fringefleet")
+
+
+def out() -> Console:
+    """Make the console for results."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """Make the console for everything else."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
+    return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
+
+
+def start_logging(console: Console, *, verbose: bool = False) -> None:
+    """Send the log to stderr: in colour to a terminal, a line a message to anything else."""
+    handler: logging.Handler
+    if console.is_terminal:
+        handler = RichHandler(
+            console=console, show_path=False, omit_repeated_times=False, log_time_format="[%X]"
+        )
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler(console.file)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn exceptions to one line and an exit code: 2 for bad input, 1 for everything else."""
+    try:
+        yield
+        sys.stdout.flush()
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        raise fail("interrupted.", FAILED) from None
+    except BrokenPipeError:
+        _forget_stdout()
+        raise typer.Exit(FAILED) from None
+    except (InputError, MissingExtraError) as error:
+        _log_traceback()
+        raise fail(str(error), BAD_INPUT) from None
+    except Exception as error:
+        _log_traceback()
+        raise fail(_describe(error), FAILED) from None
+
+
+def fail(message: str, code: int) -> typer.Exit:
+    """Say why it ends; the caller raises what this returns."""
+    err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    return typer.Exit(code)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, FringefleetError):
+        return str(error)
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    hint = "" if logger.isEnabledFor(logging.DEBUG) else " Repeat with --verbose to see where."
+    return f"{text}.{hint}" if not text.endswith(".") else f"{text}{hint}"
+
+
+def _log_traceback() -> None:
+    if logger.isEnabledFor(logging.DEBUG):
+        err().print_exception(suppress=[typer])
+
+
+def _forget_stdout() -> None:
+    """Let what is still buffered go nowhere, so that Python's exit does not complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,132 @@
+"""Show what a stack or a result holds: as tables for people, as JSON for programs."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from fringefleet.cli.progress import with_prefix
+from fringefleet.cli.tables import plain_table, status_table
+from fringefleet.io.connectivity import Connectivity
+from fringefleet.io.describe import Description, Place
+from fringefleet.network import date_name, shorten
+
+MOST_NAMES = 6  # of dates or pairs in one line
+
+
+def print_json(description: Description, console: Console) -> None:
+    """Print everything, for programs."""
+    text = json.dumps(asdict(description), indent=2, default=_plain)
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def print_description(description: Description, console: Console) -> None:
+    """Print what matters, for people."""
+    console.print(f"[bold]{escape(description.path)}[/]: {description.kind}, {description.file_format}\n")
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="cyan", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for name, text in _facts(description):
+        facts.add_row(name, escape(text))
+    console.print(facts)
+    console.print()
+    console.print(_variable_table(description))
+    if description.status is not None:
+        console.print()
+        console.print(status_table(description.status))
+
+
+def _facts(description: Description) -> Iterator[tuple[str, str]]:
+    yield from _place_facts(description.place)
+    yield "Dates", _dates(description.dates)
+    if description.network is not None:
+        yield from _network_facts(description.network)
+    if description.tiles is not None:
+        done, total = description.tiles
+        rest = "" if done == total else f"; {total - done} missing, to be done with invert --resume"
+        yield "Tiles done", f"{done} of {total}{rest}"
+    files = "1 file" if description.n_file == 1 else f"{description.n_file} files"
+    yield "On disk", f"{with_prefix(description.bytes_on_disk, 'B')} in {files}"
+    yield "In memory", with_prefix(sum(variable.n_byte for variable in description.variables), "B")
+    yield from _attribute_facts(description)
+
+
+def _place_facts(place: Place) -> Iterator[tuple[str, str]]:
+    rows, columns = place.shape
+    yield "Scene", f"{rows} x {columns} pixels (rows x columns), {with_prefix(rows * columns, 'px')}"
+    if place.unit == "1":
+        yield "Grid", "radar geometry"
+        return
+    unit = "°" if place.unit.startswith("degree") else f" {place.unit}"
+    ranges = [
+        f"{axis} {first:.6g} to {last:.6g}{unit}"
+        + (f" by {(last - first) / (size - 1):.4g}{unit}" if size > 1 else "")
+        for axis, (first, last), size in zip("yx", (place.y, place.x), place.shape, strict=True)
+    ]
+    yield "Grid", ", ".join(ranges)
+    yield "CRS", place.crs or "not known"
+
+
+def _dates(dates: tuple[str, ...]) -> str:
+    if len(dates) < 2:
+        return ", ".join(dates) or "none"
+    return f"{len(dates)}, {dates[0]} to {dates[-1]}"
+
+
+def _network_facts(network: Connectivity) -> Iterator[tuple[str, str]]:
+    dropped = f"; {network.n_dropped} more are dropped (dropIfgram)" if network.n_dropped else ""
+    spans = f"{network.shortest:.4g} to {network.longest:.4g} days"
+    yield "Pairs", f"{network.n_pair}, spanning {spans}{dropped}"
+    parts = len(network.components)
+    if parts == 1:
+        yield "Network", "connected"
+    else:
+        sizes = ", ".join(f"{dates[0]} to {dates[-1]} ({len(dates)})" for dates in network.components)
+        yield "Network", f"in {parts} parts: {sizes}"
+    yield "Bridges", _names(network.bridges, "no pair alone holds the network together")
+    yield "Single pair", _names(network.single_pair_dates, "every date has two pairs or more")
+
+
+def _names(names: tuple[str, ...], otherwise: str) -> str:
+    return shorten(names, at_most=MOST_NAMES) if names else otherwise
+
+
+def _attribute_facts(description: Description) -> Iterator[tuple[str, str]]:
+    attributes = dict(description.attributes)
+    coordinates = attributes.pop("reference_coordinates", None)
+    point = attributes.pop("reference_point", None)
+    if point is not None:
+        where = "" if coordinates is None else f" (y {coordinates[0]:.6g}, x {coordinates[1]:.6g})"
+        yield "Reference point", f"row {point[0]}, column {point[1]}{where}"
+    elif description.kind == "stack":
+        yield "Reference point", "none; invert needs --reference-point Y X"
+    if "reference_date" in attributes:
+        yield "Reference date", date_name(str(attributes.pop("reference_date")))
+    if "wavelength" in attributes:
+        yield "Wavelength", f"{attributes.pop('wavelength'):.8g} m"
+    if "looks" in attributes:
+        yield "Looks", str(attributes.pop("looks"))
+    if attributes:
+        yield "Made with", ", ".join(f"{name} {value}" for name, value in attributes.items())
+    yield "Attributes", f"{description.n_attribute} in all"
+
+
+def _variable_table(description: Description) -> Table:
+    table = plain_table("Variable", "Dimensions", "Type", "Chunk", "In memory", "Unit")
+    for variable in description.variables:
+        sizes = " x ".join(f"{dim} {size}" for dim, size in variable.sizes.items())
+        chunk = " x ".join(map(str, variable.chunks)) if variable.chunks else "whole"
+        memory = with_prefix(variable.n_byte, "B")
+        table.add_row(variable.name, sizes, variable.dtype, chunk, memory, variable.unit)
+    return table
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return str(value)

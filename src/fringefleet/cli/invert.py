@@ -1,0 +1,135 @@
+"""The command ``invert``: choose the options, check everything, get workers, run, say what came out."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from dask.system import CPU_COUNT
+from distributed import Client
+from rich.console import Console
+
+from fringefleet.block import Options
+from fringefleet.cli.console import FAILED, fail, out
+from fringefleet.cli.progress import show_progress
+from fringefleet.cli.tables import status_table
+from fringefleet.cluster import connect
+from fringefleet.device import DeviceName, select
+from fringefleet.errors import InputError
+from fringefleet.io.template import read_template
+from fringefleet.pipeline import Checked, Run, Summary, check, compute
+from fringefleet.prepare import Setting
+from fringefleet.status import Status
+
+logger = logging.getLogger(__name__)
+
+MASKS = {"none": None, "connectComponent": "connected_component"}  # words of the command line and of MintPy
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What to compute with: ``local`` or an address, and how many local processes."""
+
+    cluster: str = "local"
+    n_worker: int | None = None
+
+
+def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Options, Setting]:
+    """Compose the options: what was given beats the template, and the template beats the defaults.
+
+    Parameters
+    ----------
+    given
+        Options and settings by name; None where nothing was given.
+    template
+        MintPy's ``smallbaselineApp.cfg``, if any.
+    """
+    said: dict[str, Any] = {}
+    if template is not None:
+        read = read_template(template)
+        said = {field.name: getattr(read, field.name) for field in fields(read)}
+        if unused := said.pop("unused"):
+            logger.info("%s: not used by the inversion: %s", template, ", ".join(unused))
+    said |= {name: value for name, value in given.items() if value is not None}
+    said = {name: value for name, value in said.items() if value is not None}
+    if "mask_dataset" in said:
+        said["mask_dataset"] = MASKS.get(said["mask_dataset"], said["mask_dataset"])
+    if str(said.get("water_mask")) in ("no", "none"):
+        said["water_mask"] = None
+    names = {field.name for field in fields(Options)}
+    return (
+        Options(**{name: value for name, value in said.items() if name in names}),
+        Setting(**{name: value for name, value in said.items() if name not in names}),
+    )
+
+
+def invert(job: Run, workers: Workers, console: Console) -> None:
+    """Run one inversion on workers that are started for it, or on a cluster that is running."""
+    job = replace(job, stack=job.stack.absolute(), output=job.output.absolute())
+    if workers.cluster == "local":
+        select(job.options.device)
+    n_worker = workers.n_worker or CPU_COUNT
+    checked = check(replace(job, n_worker=n_worker))
+    if checked.n_left == 0:
+        logger.info("all %d tiles were done before; nothing was left to do", checked.n_tile)
+        out().print(str(job.output), markup=False, soft_wrap=True)
+        return
+    workers = replace(workers, n_worker=min(n_worker, checked.n_left))
+    try:
+        summary = _run(checked, workers, console)
+    except KeyboardInterrupt:
+        raise fail(
+            f"interrupted. Finished tiles are kept in {job.output}; repeat the command with --resume to "
+            "go on.",
+            FAILED,
+        ) from None
+    _report(summary, console)
+
+
+def _run(checked: Checked, workers: Workers, console: Console) -> Summary:
+    logger.info("starting workers" if workers.cluster == "local" else f"connecting to {workers.cluster}")
+    with connect(workers.cluster, workers.n_worker) as found:
+        logger.debug("%d workers, dashboard at %s", found.n_worker, found.client.dashboard_link)
+        if workers.cluster != "local":
+            check_workers(found.client, checked.job.options.device)
+        with show_progress(console, "Inverting") as report:
+            return compute(
+                checked,
+                lambda done: report(done.n_done / done.n_tile, done.n_pixel),
+                memory_limit=found.memory_limit,
+            )
+
+
+def check_workers(client: Client, device: DeviceName) -> None:
+    """Refuse running workers that lack this package or the device.
+
+    Raises
+    ------
+    InputError
+        Says which workers, and what the first one of them answered.
+    """
+    answers = client.run(select, device, on_error="return")
+    bad = {worker: answer for worker, answer in answers.items() if not isinstance(answer, torch.device)}
+    if bad:
+        first = next(iter(bad.values()))
+        raise InputError(
+            f"{len(bad)} of {len(answers)} workers cannot compute on {device}: {', '.join(bad)}; the first "
+            f"says: {type(first).__name__}: {first}"
+        )
+
+
+def _report(summary: Summary, console: Console) -> None:
+    """Say what came out: problems and counts for the user, the path for the next program."""
+    if summary.n_resumed:
+        logger.info("%d of %d tiles were done before", summary.n_resumed, summary.n_tile)
+    if summary.n_infinite:
+        logger.warning(
+            "%d infinite phases were left out as if there were no data; look for their cause in the stack",
+            summary.n_infinite,
+        )
+    if any(summary.status_count):
+        counts = {status.name.lower(): summary.status_count[status] for status in Status}
+        console.print(status_table(counts))
+    out().print(str(summary.output), markup=False, soft_wrap=True)

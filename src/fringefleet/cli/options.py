@@ -1,0 +1,215 @@
+"""The options of the command line: names, help and where they stand in it. Light, so that --help is quick."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+# What the words may be; the classes that take them are heavy to import, and a test compares them.
+WeightFunc = Literal["var", "fim", "coh", "no"]
+MaskDataset = Literal["coherence", "connected_component", "connectComponent", "none"]
+MinNorm = Literal["velocity", "phase"]
+Solver = Literal["elimination", "dense"]
+DType = Literal["float32", "float64"]
+Device = Literal["cpu", "cuda"]
+
+
+def default(text: str) -> str:
+    """Say in a help text what holds where nothing is given; Typer would quote it."""
+    return f" [dim]\\[default: {text}][/]"
+
+
+ESTIMATE, SCENE, COMPUTE, OUTPUT = "How to invert", "The scene", "With what", "Output"
+
+Stack = Annotated[
+    Path,
+    typer.Argument(help="MintPy's ifgramStack.h5, or a Zarr stack.", metavar="STACK", show_default=False),
+]
+Output = Annotated[Path, typer.Argument(help="Zarr store to write.", metavar="OUT.zarr", show_default=False)]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", metavar="", help="Say more; show tracebacks of failures.")
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", metavar="", help="Replace an output that is there.", rich_help_panel=OUTPUT),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        metavar="",
+        help="Go on with an output that was begun; do nothing twice.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Chunks = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        metavar="Y X",
+        help="Rows and columns of a chunk." + default("chosen by memory"),
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+# How to invert
+WeightFuncOption = Annotated[
+    WeightFunc | None,
+    typer.Option(
+        help="Weight from coherence: inverse variance, Fisher information, coherence itself, none."
+        + default("var"),
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+MaskDatasetOption = Annotated[
+    MaskDataset | None,
+    typer.Option(
+        metavar="NAME",
+        help="Leave out observations by coherence or connected_component (or connectComponent, as MintPy "
+        "says)." + default("none"),
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+MaskThreshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="T",
+        help="Coherence below which observations are left out." + default("0.4"),
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+MinRedundancy = Annotated[
+    float | None,
+    typer.Option(
+        metavar="N",
+        help="Pairs that every date of a pixel must have." + default("1"),
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+MinNormOption = Annotated[
+    MinNorm | None,
+    typer.Option(
+        help="What is least where the pairs of a pixel leave its dates in several parts."
+        + default("velocity"),
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+Template = Annotated[
+    Path | None,
+    typer.Option(
+        "--template",
+        "-t",
+        metavar="FILE",
+        help="MintPy's smallbaselineApp.cfg; options given here come before it.",
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+
+# The scene
+WaterMask = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="MintPy's waterMask.h5; 'no' for none, whatever the template says." + default("none"),
+        show_default=False,
+        rich_help_panel=SCENE,
+    ),
+]
+ReferencePoint = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        metavar="Y X",
+        help="Row and column of the pixel that does not move." + default("as the stack says"),
+        show_default=False,
+        rich_help_panel=SCENE,
+    ),
+]
+ReferenceDate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="YYYYMMDD",
+        help="Date of which the displacement is zero." + default("the first"),
+        show_default=False,
+        rich_help_panel=SCENE,
+    ),
+]
+SkipReference = Annotated[
+    bool,
+    typer.Option(
+        "--skip-reference",
+        metavar="",
+        help="The phases are relative to a point already.",
+        rich_help_panel=SCENE,
+    ),
+]
+DropUnreferenced = Annotated[
+    bool,
+    typer.Option(
+        "--drop-unreferenced",
+        metavar="",
+        help="Leave out pairs without data at the reference point.",
+        rich_help_panel=SCENE,
+    ),
+]
+Wavelength = Annotated[
+    float | None,
+    typer.Option(
+        metavar="METRES",
+        help="Radar wavelength." + default("as the stack says"),
+        show_default=False,
+        rich_help_panel=SCENE,
+    ),
+]
+Looks = Annotated[
+    int | None,
+    typer.Option(
+        metavar="L",
+        help="Independent looks of the coherence." + default("as the stack says"),
+        show_default=False,
+        rich_help_panel=SCENE,
+    ),
+]
+
+# With what
+DeviceOption = Annotated[
+    Device | None,
+    typer.Option(help="Where to solve." + default("cpu"), show_default=False, rich_help_panel=COMPUTE),
+]
+Cluster = Annotated[
+    str,
+    typer.Option(
+        metavar="local|ADDRESS",
+        help="Processes on this machine, or a running Dask scheduler such as tcp://host:8786.",
+        rich_help_panel=COMPUTE,
+    ),
+]
+NWorker = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Local processes." + default("one for each core"),
+        show_default=False,
+        rich_help_panel=COMPUTE,
+    ),
+]
+DTypeOption = Annotated[
+    DType | None,
+    typer.Option(
+        help="Precision of the solver." + default("float32"), show_default=False, rich_help_panel=COMPUTE
+    ),
+]
+SolverOption = Annotated[
+    Solver | None,
+    typer.Option(
+        help="The dense one is slow; it is there to compare with." + default("elimination"),
+        show_default=False,
+        rich_help_panel=COMPUTE,
+    ),
+]

@@ -1,0 +1,23 @@
+"""Tables that look the same everywhere, and can be read where there is no terminal."""
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+
+def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """Make a table without lines."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold cyan")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+    return table
+
+
+def status_table(counts: Mapping[str, int]) -> Table:
+    """Make a table of how many pixels have, or have no, answer."""
+    n_pixel = max(1, sum(counts.values()))
+    table = plain_table("Status", "Pixels", "Share", right=("Pixels", "Share"))
+    for name, count in counts.items():
+        share = f"{100 * count / n_pixel:.2f} %"
+        table.add_row(name.replace("_", " "), f"{count:,}", share, style="" if count else "dim")
+    return table

@@ -1,0 +1,167 @@
+"""The demo: a scene whose motion is known, inverted, compared with the truth, and drawn.
+
+It is the whole path in small, with real files and real workers: what it does is what the commands
+``simulate`` and ``invert`` do.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import xarray as xr
+from dask.system import CPU_COUNT
+
+from fringefleet.cluster import connect
+from fringefleet.errors import InputError
+from fringefleet.io import open_stack
+from fringefleet.pipeline import Run, Summary, invert, run
+from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
+from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
+from fringefleet.status import Status
+from fringefleet.units import metres_per_radian
+
+logger = logging.getLogger(__name__)
+
+SCENE = Scene(n_date=50, neighbours=3, shape=(256, 256), missing=0.02, annual=True)
+EXACT_SCENE = Scene(n_date=50, neighbours=3, shape=(32, 32), missing=0.02, annual=True, noise=0)
+MOST_WORKERS = 4  # more take longer to start than they save
+MILLIMETRES = 1000.0
+
+Report = Callable[[float, int], None]  # fraction done, pixels done
+Show = Callable[[str], AbstractContextManager[Report]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the demo made, how well and how fast.
+
+    ``error_mm``: RMS of the difference to the truth, over answered pixels and all dates. ``noise_mm``: RMS
+    error of a single interferogram. ``exact_mm``: ``error_mm`` of a small scene without noise. ``seconds``:
+    of the inversion, without starting workers.
+    """
+
+    stack: Path
+    truth: Path
+    result: Path
+    pictures: tuple[Path, ...]
+    n_pixel: int
+    n_answered: int
+    n_date: int
+    n_pair: int
+    n_tile: int
+    n_worker: int
+    seconds: float
+    error_mm: float
+    noise_mm: float
+    exact_mm: float
+
+
+def run_demo(directory: Path, show: Show | None = None, scene: Scene = SCENE) -> Outcome:
+    """Simulate, invert, compare and draw; everything goes to one folder.
+
+    Parameters
+    ----------
+    directory
+        Made if it is not there; what an earlier demo left in it is replaced, anything else is kept.
+    show
+        Shows the progress of a step that it is told the name of.
+    scene
+        What to simulate.
+
+    Raises
+    ------
+    InputError
+        ``directory`` is a file, or has something else under the name of a store.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"found a file at {directory}; the demo needs a folder. Give another name.")
+    show = show or (lambda _label: nullcontext(lambda _fraction, _pixels: None))
+    stack, result = directory / "stack.zarr", directory / "result.zarr"
+    with show("Simulating") as report:
+        truth = simulate_stack(
+            scene, stack, overwrite=True, progress=lambda done, total: report(done / total, done)
+        )
+    summary, n_worker, seconds = _invert(stack, result, show)
+    with show("Drawing") as report:
+        pictures = _draw(directory, stack, truth, result)
+        report(1.0, 0)
+    error_mm, n_answered = _error(result, truth)
+    return Outcome(
+        stack=stack,
+        truth=truth,
+        result=result,
+        pictures=pictures,
+        n_pixel=scene.shape[0] * scene.shape[1],
+        n_answered=n_answered,
+        n_date=scene.n_date,
+        n_pair=len(scene.pairs),
+        n_tile=summary.n_tile,
+        n_worker=n_worker,
+        seconds=seconds,
+        error_mm=error_mm,
+        noise_mm=_pair_noise(stack, truth),
+        exact_mm=_exact_error(),
+    )
+
+
+def _invert(stack: Path, result: Path, show: Show) -> tuple[Summary, int, float]:
+    n_worker = min(CPU_COUNT, MOST_WORKERS)
+    logger.info("starting %d workers", n_worker)
+    with connect("local", n_worker) as workers, show("Inverting") as report:
+        job = Run(stack, result, existing="overwrite", n_worker=workers.n_worker)
+        start = monotonic()
+        summary = run(job, lambda done: report(done.n_done / done.n_tile, done.n_pixel))
+        return summary, workers.n_worker, monotonic() - start
+
+
+def _draw(directory: Path, stack: Path, truth: Path, result: Path) -> tuple[Path, ...]:
+    with xr.open_zarr(result, chunks=None) as answer, xr.open_zarr(truth, chunks=None) as known:
+        names = ("maps", "series", "error", "network")
+        maps, series, error, network = (directory / f"{name}.png" for name in names)
+        plot_maps(answer, maps)
+        plot_series(answer, known["displacement"], series)
+        plot_error(answer, known["displacement"], error)
+        plot_network(open_stack(stack, chunks=None), network)
+    return maps, series, error, network
+
+
+def _error(result: Path, truth: Path) -> tuple[float, int]:
+    """RMS error over all dates [mm], and the pixels that it is over."""
+    with xr.open_zarr(result, chunks=None) as answer, xr.open_zarr(truth, chunks=None) as known:
+        answered = answer["status"].values <= Status.MINIMUM_NORM
+        error = (answer["displacement"].values - known["displacement"].values)[:, answered]
+    return _rms_mm(error), int(answered.sum())
+
+
+def _pair_noise(stack: Path, truth: Path) -> float:
+    """RMS error of single interferograms [mm], each relative to its reference point."""
+    observed = open_stack(stack, chunks=None)
+    with xr.open_zarr(truth, chunks=None) as known:
+        displacement = known["displacement"].load()
+    row, column = observed.attrs["reference_point"]
+    scale = metres_per_radian(observed.attrs["wavelength"])
+    squares = n_value = 0.0
+    for pair in range(observed.sizes["pair"]):
+        phase = observed["unwrapped_phase"].isel(pair=pair).load()
+        moved = displacement.sel(date=phase["secondary_date"]) - displacement.sel(
+            date=phase["reference_date"]
+        )
+        error = scale * (phase.values - phase.values[row, column]) - moved.values
+        squares += float(np.nansum(error.astype(np.float64) ** 2))
+        n_value += float(np.isfinite(error).sum())
+    return MILLIMETRES * float(np.sqrt(squares / n_value))
+
+
+def _exact_error() -> float:
+    stack, truth = simulate_dataset(EXACT_SCENE)
+    result = invert(stack, chunks=EXACT_SCENE.shape).compute(scheduler="synchronous")
+    answered = result["status"].values <= Status.MINIMUM_NORM
+    return _rms_mm((result["displacement"].values - truth.values)[:, answered])
+
+
+def _rms_mm(error: np.ndarray) -> float:
+    return MILLIMETRES * float(np.sqrt(np.mean(error.astype(np.float64) ** 2)))

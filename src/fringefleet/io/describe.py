@@ -1,0 +1,257 @@
+"""What a stack or a result holds, as plain values: for people to look at, without reading the phase."""
+
+import os
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from fringefleet.errors import InputError, StackFormatError
+from fringefleet.io.connectivity import Connectivity, connectivity
+from fringefleet.io.grid import GRID_MAPPING
+from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.stack import open_stack, stack_network
+from fringefleet.io.store import DONE
+from fringefleet.network import date_name
+from fringefleet.status import Status
+
+Kind = Literal["stack", "result", "displacement"]
+NOT_SHOWN = ("reference_point_y", "reference_point_x")  # shown with the reference point
+PROVENANCE = (
+    "reference_point",
+    "reference_date",
+    "wavelength",
+    "looks",
+    "weight_func",
+    "mask_dataset",
+    "mask_threshold",
+    "min_redundancy",
+    "min_norm",
+    "solver",
+    "dtype",
+    "n_pair",
+    "fringefleet_version",
+)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One array, as it is stored."""
+
+    name: str
+    sizes: dict[str, int]
+    dtype: str
+    chunks: tuple[int, ...] | None
+    n_byte: int  # in memory
+    unit: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the pixels are: rows and columns, and the centres of the first and last ones."""
+
+    shape: tuple[int, int]
+    crs: str | None
+    unit: str
+    y: tuple[float, float]
+    x: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a path holds; ``network`` only for a stack, ``tiles`` and ``status`` only for a result.
+
+    ``tiles``: how many are done, and of how many. ``status``: pixels of each meaning, in finished tiles.
+    ``attributes``: those that matter to an inversion; ``n_attribute`` counts all.
+    """
+
+    path: str
+    kind: Kind
+    file_format: str
+    place: Place
+    dates: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    bytes_on_disk: int
+    n_file: int
+    attributes: dict[str, Any]
+    n_attribute: int
+    network: Connectivity | None = None
+    tiles: tuple[int, int] | None = None
+    status: dict[str, int] | None = None
+
+
+def describe(path: Path) -> Description:
+    """Look at a stack or a result; of its arrays only the dates and, of a result, the status are read.
+
+    Parameters
+    ----------
+    path
+        MintPy's ``ifgramStack.h5``, or a Zarr store of ours: a stack, a result, the truth of a simulation.
+
+    Raises
+    ------
+    StackFormatError
+        There is no such path, or it is none of these.
+    """
+    if _has_displacement(path):
+        return _describe_result(path)
+    stack = open_stack(path, chunks=None)
+    network = stack_network(stack)
+    n_dropped = 0 if path.is_dir() else _stored_pairs(path) - network.n_pair
+    return _describe(
+        path,
+        stack,
+        kind="stack",
+        file_format="Zarr" if path.is_dir() else "MintPy HDF5",
+        dates=tuple(date_name(date) for date in network.dates),
+        network=connectivity(network, n_dropped),
+    )
+
+
+def tiles_done(path: Path) -> NDArray[np.bool_] | None:
+    """Which tiles of a result are done, (tile row, tile column); None for a store without done-marks."""
+    group = zarr.open_group(path, mode="r", use_consolidated=False)
+    return np.asarray(_array(group, DONE)[:]) != 0 if DONE in group else None
+
+
+def refuse_unfinished(path: Path) -> None:
+    """Refuse a result of which tiles are missing, because a tile that is not there reads as an answer.
+
+    Raises
+    ------
+    InputError
+        Says how many are missing.
+    """
+    if not _has_displacement(path):
+        return
+    done = tiles_done(path)
+    if done is not None and not done.all():
+        raise InputError(
+            f"{path} is not finished: {done.size - int(done.sum())} of {done.size} tiles are missing. Repeat "
+            "the invert that began it with --resume first."
+        )
+
+
+def _has_displacement(path: Path) -> bool:
+    """Whether this is a Zarr store with a displacement; what is no store at all, ``open_stack`` explains."""
+    if not (path / "zarr.json").is_file():
+        return False
+    try:
+        return "displacement" in zarr.open_group(path, mode="r", use_consolidated=False)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _describe_result(path: Path) -> Description:
+    try:
+        result = xr.open_zarr(path, chunks=None, consolidated=False)
+        times = result["date"].values.astype("datetime64[s]")
+        done = tiles_done(path)
+        status = _count_status(path, done) if "status" in result else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StackFormatError(
+            f"{path} has a displacement, but it is no result that can be read ({error}); make it again."
+        ) from error
+    return _describe(
+        path,
+        result,
+        kind="result" if "status" in result else "displacement",
+        file_format="Zarr",
+        dates=tuple(date_name(date) for date in times.astype(str)),
+        tiles=None if done is None else (int(done.sum()), done.size),
+        status=status,
+    )
+
+
+def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
+    bytes_on_disk, n_file = _disk_use(path)
+    wanted = {name: dataset.attrs[name] for name in PROVENANCE if name in dataset.attrs}
+    return Description(
+        path=str(path),
+        place=_place(dataset),
+        variables=tuple(_variable(str(name), data) for name, data in _largest_first(dataset)),
+        bytes_on_disk=bytes_on_disk,
+        n_file=n_file,
+        attributes=wanted | _reference_coordinates(dataset),
+        n_attribute=len(dataset.attrs),
+        **facts,
+    )
+
+
+def _reference_coordinates(dataset: xr.Dataset) -> dict[str, list[float]]:
+    if not all(name in dataset.attrs for name in NOT_SHOWN):
+        return {}
+    return {"reference_coordinates": [float(dataset.attrs[name]) for name in NOT_SHOWN]}
+
+
+def _largest_first(dataset: xr.Dataset) -> list[tuple[Hashable, xr.DataArray]]:
+    return sorted(dataset.data_vars.items(), key=lambda item: (-item[1].nbytes, str(item[0])))
+
+
+def _variable(name: str, data: xr.DataArray) -> Variable:
+    sizes = {str(dim): size for dim, size in data.sizes.items()}
+    preferred = data.encoding.get("preferred_chunks")
+    chunks = tuple(preferred[dim] for dim in data.dims) if preferred else data.encoding.get("chunks")
+    return Variable(name, sizes, str(data.dtype), chunks, data.nbytes, str(data.attrs.get("units", "")))
+
+
+def _place(dataset: xr.Dataset) -> Place:
+    y, x = dataset["y"].values, dataset["x"].values
+    return Place(
+        shape=(y.size, x.size),
+        crs=_crs_name(dataset[GRID_MAPPING].attrs) if GRID_MAPPING in dataset.coords else None,
+        unit=str(dataset["y"].attrs.get("units", "")),
+        y=(float(y[0]), float(y[-1])),
+        x=(float(x[0]), float(x[-1])),
+    )
+
+
+def _crs_name(attrs: Mapping[str, Any]) -> str | None:
+    try:
+        crs = CRS.from_cf(dict(attrs))
+    except (CRSError, KeyError):
+        return None
+    code = crs.to_epsg()
+    return f"EPSG:{code} ({crs.name})" if code else crs.name
+
+
+def _count_status(path: Path, done: NDArray[np.bool_] | None) -> dict[str, int]:
+    """Count the status codes tile by tile; a tile that is not done would read as code 0."""
+    status = _array(zarr.open_group(path, mode="r", use_consolidated=False), "status")
+    counts = np.zeros(256, np.int64)
+    rows, columns = (range(-(-size // step)) for size, step in zip(status.shape, status.chunks, strict=True))
+    for i, j in product(rows, columns):
+        if done is None or done[i, j]:
+            part = tuple(
+                slice(n * size, (n + 1) * size) for n, size in zip((i, j), status.chunks, strict=True)
+            )
+            counts += np.bincount(np.asarray(status[part]).ravel(), minlength=256)
+    return {code.name.lower(): int(counts[code]) for code in Status}
+
+
+def _array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
+    array = group[name]
+    if not isinstance(array, zarr.Array):
+        raise TypeError(f"{name} is a group, not an array")
+    return array
+
+
+def _stored_pairs(path: Path) -> int:
+    with open_hdf5(path) as file:
+        return int(file["unwrapPhase"].shape[0])
+
+
+def _disk_use(path: Path) -> tuple[int, int]:
+    """Bytes and files on disk."""
+    if not path.is_dir():
+        return path.stat().st_size, 1
+    sizes = [(Path(folder) / name).stat().st_size for folder, _, names in os.walk(path) for name in names]
+    return sum(sizes), len(sizes)

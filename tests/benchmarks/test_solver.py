@@ -1,0 +1,102 @@
+"""Pixels per second of the solvers on one torch thread; ``reduce.py`` makes the small JSON of the results.
+
+    pytest tests/benchmarks/test_solver.py --benchmark-enable --benchmark-json=all.json
+    python tests/benchmarks/reduce.py all.json tests/benchmarks/results/solver-cpu.json
+
+Without ``--benchmark-enable`` every case runs once, on a few pixels, as a test of its accuracy.
+"""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fringefleet import device as devices
+from fringefleet.network import Network
+from fringefleet.plan import plan_elimination
+from fringefleet.solver import dense, elimination
+from fringefleet.weights import coherence_to_weight
+
+CHECKED = 32  # pixels that are compared with the float64 answer
+CPU = torch.device("cpu")
+SOLVERS = {"elimination": elimination, "dense": dense}
+# name: dates, gaps between the dates of a pair, pixels for elimination, pixels for dense
+NETWORKS = {
+    "98 dates, 3 neighbours": (98, (1, 2, 3), 8192, 512),
+    "98 dates, 3 neighbours, annual": (98, (1, 2, 3, 30), 8192, 512),
+    "333 dates, 4 neighbours": (333, (1, 2, 3, 4), 4096, 32),
+    "30 dates, all pairs": (30, tuple(range(1, 30)), 8192, 1024),
+}
+
+
+def network_of(n_date, gaps):
+    days = np.datetime64("2015-01-01", "s") + np.arange(n_date) * np.timedelta64(12 * 86400, "s")
+    pairs = np.array([(i, i + gap) for i in range(n_date) for gap in gaps if i + gap < n_date])
+    return Network.from_dates(days[pairs[:, 0]], days[pairs[:, 1]])
+
+
+def observations_of(network, n_pixel):
+    """Random walks with noise, a few wrong turns, 2 % missing; weights of coherences 0.1 to 0.95."""
+    rng = np.random.default_rng(0)
+    i, j = network.pair_array.T
+    truth = np.cumsum(rng.normal(0, 1, (network.n_date, n_pixel)), axis=0)
+    phase = truth[j] - truth[i] + rng.normal(0, 0.5, (network.n_pair, n_pixel))
+    phase += 2 * np.pi * (rng.random(phase.shape) < 0.01)
+    phase[rng.random(phase.shape) < 0.02] = np.nan
+    coherence = torch.tensor(rng.uniform(0.1, 0.95, phase.shape), dtype=torch.float32)
+    return torch.tensor(phase, dtype=torch.float32), coherence_to_weight(coherence, "var", 10)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_solver_speed_and_accuracy(benchmark, solver, name):
+    n_date, gaps, *n_pixels = NETWORKS[name]
+    n_pixel = CHECKED if benchmark.disabled else n_pixels[solver == "dense"]
+    network = network_of(n_date, gaps)
+    plan = plan_elimination(network)
+    phase, weight = observations_of(network, n_pixel)
+    with devices.one_thread(CPU), torch.inference_mode():
+        workspace = SOLVERS[solver].Workspace(plan, n_pixel, torch.float32, CPU)
+        solution = benchmark.pedantic(
+            SOLVERS[solver].solve, (workspace, phase, weight), rounds=7, warmup_rounds=1
+        )
+        exact = dense.Workspace(plan, CHECKED, torch.float64, CPU)
+        few = phase[:, :CHECKED].double(), weight[:, :CHECKED].double()
+        error = (solution.phase[:, :CHECKED] - dense.solve(exact, *few).phase).abs().max().item()
+    assert error < (1e-5 if solver == "elimination" else 0.5)  # dense float32: see the results
+    if benchmark.enabled:
+        benchmark.extra_info.update(_record(network, name, solver, n_pixel), max_error_rad=error)
+
+
+def _record(network, name, solver, n_pixel):
+    return {
+        "solver": solver,
+        "network": name,
+        "n_date": network.n_date,
+        "n_pair": network.n_pair,
+        "n_pixel": n_pixel,
+        "dtype": "float32",
+        "threads": 1,
+        "machine": f"{_cpu_model()}, {os.cpu_count()} logical CPUs",
+        "load": round(os.getloadavg()[0], 2),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "commit": _commit(),
+    }
+
+
+def _cpu_model():
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _commit():
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"

@@ -1,0 +1,528 @@
+"""Each command as a user gives it: what it prints, what it writes, and how it ends."""
+
+import json
+import logging
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import get_args
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+import zarr
+from distributed import LocalCluster
+from typer.testing import CliRunner
+
+from fringefleet import block, device, weights
+from fringefleet.cli import app, commands, options
+from fringefleet.cli import invert as invert_command
+from fringefleet.cli.progress import progress_lines
+from fringefleet.cluster import Workers
+from fringefleet.errors import RunError
+from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.solver import minimum_norm
+
+SCENE = Scene(n_date=6, neighbours=2, shape=(24, 20), missing=0.05)
+
+
+@pytest.fixture(autouse=True)
+def untouched_log():
+    """The command line sets up the log of its process; tests share one."""
+    logger = logging.getLogger("fringefleet")
+    before = logger.handlers, logger.propagate, logger.level
+    yield
+    logger.handlers, logger.propagate, logger.level = before
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Run on this process's threads instead of on workers, for speed."""
+
+    @contextmanager
+    def connect(_cluster, _n_worker):
+        yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
+
+    monkeypatch.setattr(invert_command, "connect", connect)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "stack.zarr"
+    simulate_stack(SCENE, path)
+    return path
+
+
+@pytest.fixture
+def mintpy_stack(stack, tmp_path):
+    """The same stack as MintPy writes it."""
+    path = tmp_path / "ifgramStack.h5"
+    source = xr.open_zarr(stack)
+    dates = [source[name].dt.strftime("%Y%m%d").values for name in ("reference_date", "secondary_date")]
+    with h5py.File(path, "w") as file:
+        file["date"] = np.stack(dates, axis=1).astype("S")
+        file["unwrapPhase"] = source["unwrapped_phase"].values
+        file["coherence"] = source["coherence"].values
+        file.attrs.update({name: text for name, text in source.attrs.items() if name.isupper()})
+    return path
+
+
+def call(*args):
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def run_process(*args, **kwargs):
+    command = [sys.executable, "-m", "fringefleet.cli", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **kwargs)
+
+
+def without_attributes(stack, path, *names):
+    """Copy a Zarr stack without some of its attributes."""
+    source = xr.open_zarr(stack, chunks={})
+    source.attrs = {name: value for name, value in source.attrs.items() if name not in names}
+    source.to_zarr(path, zarr_format=3, consolidated=False)
+    return path
+
+
+# --- the real thing ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.cluster
+def test_invert_on_workers_writes_a_result_and_prints_its_path(stack, tmp_path):
+    result = tmp_path / "result.zarr"
+    done = run_process("invert", stack, result, "--workers", 1, "--chunks", 12, 20)
+    assert (done.returncode, done.stdout) == (0, f"{result}\n"), done.stderr
+    assert "Inverting: 100 %" in done.stderr
+    assert "reference point" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert np.isfinite(xr.open_zarr(result)["displacement"]).all()
+
+
+@pytest.mark.cluster
+def test_an_interrupted_run_says_that_it_can_be_resumed(tmp_path):
+    stack, result = tmp_path / "stack.zarr", tmp_path / "result.zarr"
+    simulate_stack(Scene(n_date=40, shape=(200, 200)), stack)
+    command = [sys.executable, "-m", "fringefleet.cli", "invert", stack, result, "--workers", "1"]
+    with subprocess.Popen(
+        [*command, "--chunks", "10", "10"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stderr:
+            if "tiles of" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        stdout, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stdout) == (1, "")
+    assert re.search(r"error: interrupted\. Finished tiles are kept .* --resume", stderr)
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.cluster
+def test_a_running_cluster_is_used_and_asked_for_the_device_first(stack, tmp_path):
+    (tmp_path / "stack.zarr").symlink_to(stack)
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    ) as cluster:
+        args = ("invert", "stack.zarr", "result.zarr", "--cluster", cluster.scheduler_address)
+        done = run_process(*args, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "result.zarr").is_dir()
+        if not torch.cuda.is_available():
+            refused = run_process(*args, "--overwrite", "--device", "cuda", cwd=tmp_path)
+            assert refused.returncode == 2
+            assert "1 of 1 workers cannot compute on cuda: tcp://" in refused.stderr
+
+
+def test_a_reader_that_goes_away_gets_no_traceback(stack):
+    command = f"{sys.executable} -m fringefleet.cli info {stack} --json | head -c 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.stdout, done.stderr) == ("{", "")
+
+
+# --- what came out ----------------------------------------------------------------------------------------
+
+
+def test_simulate_writes_the_scene_that_was_asked_for(tmp_path):
+    path = tmp_path / "scene.zarr"
+    size = ("--dates", 5, "--neighbours", 1, "--shape", 8, 10, "--seed", 3, "--missing", 0.2, "--annual")
+    done = call("simulate", path, *size)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.split() == [str(path), str(tmp_path / "scene_truth.zarr")]
+    assert dict(xr.open_zarr(path).sizes) == {"pair": 4, "y": 8, "x": 10}
+    assert call("simulate", path).exit_code == 2
+    assert call("simulate", path, "--shape", 8, 8, "--overwrite").exit_code == 0
+
+
+def test_convert_keeps_the_phase(mintpy_stack, stack, tmp_path):
+    path = tmp_path / "converted.zarr"
+    done = call("convert", mintpy_stack, path, "--chunks", 10, 10)
+    assert (done.exit_code, done.stdout) == (0, f"{path}\n"), done.output
+    converted = xr.open_zarr(path)["unwrapped_phase"]
+    assert converted.encoding["chunks"] == (9, 10, 10)
+    np.testing.assert_array_equal(converted, xr.open_zarr(stack)["unwrapped_phase"])
+
+
+def test_an_exported_result_holds_the_same_numbers(stack, tmp_path, in_this_process):
+    result, folder = tmp_path / "result.zarr", tmp_path / "mintpy"
+    assert call("invert", stack, result).exit_code == 0
+    done = call("export", result, folder, "--format", "mintpy")
+    names = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
+    assert (done.exit_code, done.stdout.split()) == (0, [str(folder / name) for name in names]), done.output
+    with h5py.File(folder / "timeseries.h5") as file:
+        expected = xr.open_zarr(result)["displacement"].fillna(0)
+        np.testing.assert_array_equal(file["timeseries"][()], expected)
+
+
+def test_a_mintpy_stack_and_its_copy_give_the_same_result(mintpy_stack, stack, tmp_path, in_this_process):
+    for source, name in ((mintpy_stack, "a.zarr"), (stack, "b.zarr")):
+        assert call("invert", source, tmp_path / name, "--chunks", 24, 20).exit_code == 0
+    first, second = (xr.open_zarr(tmp_path / name)["displacement"] for name in ("a.zarr", "b.zarr"))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_finished_result_is_resumed_without_work(stack, tmp_path, in_this_process):
+    result = tmp_path / "result.zarr"
+    assert call("invert", stack, result).exit_code == 0
+    done = call("invert", stack, result, "--resume")
+    assert (done.exit_code, done.stdout) == (0, f"{result}\n")
+    assert "nothing was left to do" in done.stderr
+
+
+def test_a_result_that_was_begun_is_finished(stack, tmp_path, in_this_process):
+    result = tmp_path / "result.zarr"
+    assert call("invert", stack, result, "--chunks", 12, 10).exit_code == 0
+    zarr.open_array(result / "progress" / "done", mode="r+")[1, 1] = 0
+    refused = call("export", result, tmp_path / "mintpy")
+    assert refused.exit_code == 2
+    assert "1 of 4 tiles are missing" in refused.stderr
+    done = call("invert", stack, result, "--chunks", 12, 10, "--resume")
+    assert done.exit_code == 0
+    assert "3 of 4 tiles were done before" in done.stderr
+    assert call("export", result, tmp_path / "mintpy").exit_code == 0
+
+
+def test_infinite_phases_are_reported(mintpy_stack, tmp_path, in_this_process):
+    with h5py.File(mintpy_stack, "r+") as file:
+        file["unwrapPhase"][1, 2, 3:5] = np.inf
+    done = call("invert", mintpy_stack, tmp_path / "result.zarr")
+    assert done.exit_code == 0
+    assert "2 infinite phases were left out" in done.stderr
+
+
+# --- options ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def template(tmp_path):
+    path = tmp_path / "smallbaselineApp.cfg"
+    path.write_text(
+        "mintpy.networkInversion.weightFunc = coh\n"
+        "mintpy.networkInversion.maskDataset = coherence\n"
+        "mintpy.networkInversion.maskThreshold = 0.2\n"
+        "mintpy.networkInversion.minTempCoh = 0.7\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ((), ("var", "none", 0.4)),
+        (("-t", "TEMPLATE"), ("coh", "coherence", 0.2)),
+        (("-t", "TEMPLATE", "--weight-func=var"), ("var", "coherence", 0.2)),
+        (("--weight-func", "no", "--template", "TEMPLATE"), ("no", "coherence", 0.2)),
+        (("-t", "TEMPLATE", "--mask-dataset", "none", "--mask-threshold=0.4"), ("coh", "none", 0.4)),
+    ],
+)
+def test_options_beat_the_template_which_beats_the_defaults(
+    args, expected, stack, template, tmp_path, in_this_process
+):
+    args = [str(template) if arg == "TEMPLATE" else arg for arg in args]
+    done = call("invert", stack, tmp_path / "result.zarr", *args)
+    assert done.exit_code == 0, done.output
+    attrs = xr.open_zarr(tmp_path / "result.zarr").attrs
+    assert (attrs["weight_func"], attrs["mask_dataset"], attrs["mask_threshold"]) == expected
+    assert ("mintpy.networkInversion.minTempCoh" in done.stderr) == ("-t" in args or "--template" in args)
+
+
+def test_every_option_arrives(monkeypatch, stack, tmp_path):
+    jobs = []
+    monkeypatch.setattr(invert_command, "invert", lambda *args: jobs.append(args[:2]))
+    args = (
+        "--weight-func=fim --mask-dataset=connectComponent --mask-threshold=0.3 --min-redundancy=2 "
+        "--min-norm=phase --water-mask=mask.h5 --reference-point 3 4 --reference-date=20180118 "
+        "--drop-unreferenced --wavelength=0.2 --looks=7 --chunks 5 6 --device=cuda --cluster=tcp://h:1 "
+        "--workers=3 --overwrite --dtype=float64 --solver=dense"
+    )
+    done = call("invert", stack, tmp_path / "result.zarr", *args.split())
+    assert done.exit_code == 0, done.output
+    ((job, workers),) = jobs
+    assert job.options == block.Options(
+        weight_func="fim",
+        mask_dataset="connected_component",
+        mask_threshold=0.3,
+        min_redundancy=2.0,
+        min_norm="phase",
+        solver="dense",
+        dtype="float64",
+        device="cuda",
+    )
+    assert (job.setting.water_mask, job.setting.reference_point) == ("mask.h5", (3, 4))
+    assert (job.setting.reference_date, job.setting.drop_unreferenced) == ("20180118", True)
+    assert (job.setting.wavelength, job.setting.looks) == (0.2, 7)
+    assert (job.chunks, job.existing) == ((5, 6), "overwrite")
+    assert workers == invert_command.Workers("tcp://h:1", 3)
+
+
+def test_the_words_of_the_command_line_are_those_of_the_options():
+    assert get_args(options.WeightFunc) == get_args(weights.WeightFunction)
+    assert get_args(options.MinNorm) == get_args(minimum_norm.MinimumNorm)
+    assert get_args(options.Solver) == get_args(block.SolverName)
+    assert get_args(options.DType) == get_args(block.DTypeName)
+    assert get_args(options.Device) == get_args(device.DeviceName)
+    assert set(get_args(options.MaskDataset)) == {*get_args(block.MaskDataset), "connectComponent", "none"}
+
+
+@pytest.mark.parametrize("words", [("no",), ("none",)])
+def test_a_water_mask_of_the_template_can_be_left_out(words, tmp_path):
+    (tmp_path / "water.h5").touch()
+    template = tmp_path / "template.cfg"
+    template.write_text("mintpy.networkInversion.waterMaskFile = water.h5\n")
+    _, setting = invert_command.choose_options({}, template)
+    assert setting.water_mask == tmp_path / "water.h5"
+    _, setting = invert_command.choose_options({"water_mask": words[0]}, template)
+    assert setting.water_mask is None
+
+
+# --- bad input --------------------------------------------------------------------------------------------
+
+
+BAD_INVERSIONS = {
+    "missing file": (["nowhere.h5"], "nothing there"),
+    "text file": (["notes.txt"], "not HDF5"),
+    "a result": (["result.zarr"], "It is a result, not a stack"),
+    "no coherence": (["no_coherence.h5"], "found no coherence"),
+    "no reference point": (["no_reference.zarr"], "--reference-point"),
+    "no wavelength": (["no_wavelength.zarr"], "--wavelength"),
+    "reference point outside": (["stack.zarr", "--reference-point", "99", "0"], "99"),
+    "no such date": (["stack.zarr", "--reference-date", "19990101"], "19990101"),
+    "bad chunk": (["stack.zarr", "--chunks", "0", "5"], "chunks"),
+    "chunk is no number": (["stack.zarr", "--chunks", "a", "5"], "--chunks"),
+    "unknown mask": (["stack.zarr", "--mask-dataset", "snow"], "--mask-dataset"),
+    "unknown weight": (["stack.zarr", "--weight-func", "vra"], "--weight-func"),
+    "threshold no number": (["stack.zarr", "--mask-threshold", "nan"], "mask_threshold"),
+    "no water mask": (["stack.zarr", "--water-mask", "sea.h5"], "sea.h5"),
+    "no template": (["stack.zarr", "-t", "none.cfg"], "none.cfg"),
+    "bad template key": (["stack.zarr", "-t", "bad.cfg"], "weightFunc"),
+    "resume and overwrite": (["stack.zarr", "--resume", "--overwrite"], "both --resume and --overwrite"),
+    "no workers": (["stack.zarr", "--workers", "0"], "0 workers"),
+    "no address": (["stack.zarr", "--cluster", "here"], "tcp://"),
+    "unknown option": (["stack.zarr", "--wieght-func", "var"], "--wieght-func"),
+}
+
+
+@pytest.fixture
+def bad_files(stack, mintpy_stack, tmp_path, monkeypatch):
+    """A folder with everything that the bad inversions name."""
+    monkeypatch.chdir(tmp_path)
+    Path("stack.zarr").symlink_to(stack)
+    Path("notes.txt").write_text("no stack")
+    Path("bad.cfg").write_text("mintpy.networkInversion.weightFunk = var\n")
+    Path("no_coherence.h5").write_bytes(mintpy_stack.read_bytes())
+    with h5py.File("no_coherence.h5", "r+") as file:
+        del file["coherence"]
+    point = ("reference_point", "reference_point_y", "reference_point_x", "REF_Y", "REF_X")
+    without_attributes(stack, "no_reference.zarr", *point)
+    without_attributes(stack, "no_wavelength.zarr", "wavelength", "WAVELENGTH")
+    Path("result.zarr").symlink_to(stack.with_name("stack_truth.zarr"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", BAD_INVERSIONS)
+def test_bad_input_ends_with_2_and_one_message(name, bad_files):
+    args, message = BAD_INVERSIONS[name]
+    done = call("invert", args[0], "out.zarr", *args[1:])
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert not Path("out.zarr").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_gpu_that_is_not_there_ends_with_2(stack, tmp_path):
+    done = call("invert", stack, tmp_path / "out.zarr", "--device", "cuda")
+    assert done.exit_code == 2
+    assert "--device cpu" in done.stderr
+
+
+def test_an_output_that_is_there_is_left_alone(stack, tmp_path, in_this_process):
+    result = tmp_path / "result.zarr"
+    assert call("invert", stack, result).exit_code == 0
+    refused = call("invert", stack, result, "--min-norm", "phase")
+    assert refused.exit_code == 2
+    assert "--resume to finish it, --overwrite to replace it" in refused.stderr
+    other = call("invert", stack, result, "--min-norm", "phase", "--resume")
+    assert other.exit_code == 2
+    assert "cannot be resumed" in other.stderr
+    assert call("invert", stack, result, "--min-norm", "phase", "--overwrite").exit_code == 0
+    assert xr.open_zarr(result).attrs["min_norm"] == "phase"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("info", "nowhere"), "nothing there"),
+        (("convert", "nowhere.h5", "out.zarr"), "nothing there"),
+        (("export", "nowhere.zarr", "out"), "is not there"),
+        (("export", "stack.zarr", "out"), "no result of an inversion"),
+        (("export", "stack.zarr", "out", "--format", "roipac"), "--format"),
+        (("simulate", "out.zarr", "--dates", "1"), "dates"),
+        (("demo", "notes.txt"), "needs a folder"),
+        (("inverse",), "inverse"),
+    ],
+)
+def test_every_command_ends_with_2_on_bad_input(args, message, bad_files):
+    done = call(*args)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# --- failures ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RunError("tile (0, 0) failed; repeat with --resume."), "error: tile (0, 0) failed"),
+        (ZeroDivisionError("by nothing"), "error: ZeroDivisionError: by nothing. Repeat with --verbose"),
+        (PermissionError(13, "Permission denied", "out.zarr"), "error: PermissionError:"),
+        (KeyboardInterrupt(), "Finished tiles are kept"),
+    ],
+)
+def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, monkeypatch, in_this_process):
+    def fail(*_args):
+        raise error
+
+    monkeypatch.setattr(invert_command, "run", fail)
+    done = call("invert", stack, tmp_path / "out.zarr")
+    assert done.exit_code == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_verbose_shows_the_traceback(stack, tmp_path, monkeypatch, in_this_process):
+    def fail(*_args):
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(invert_command, "run", fail)
+    done = call("invert", stack, tmp_path / "out.zarr", "--verbose")
+    assert done.exit_code == 1
+    assert "Traceback" in done.stderr
+
+
+def test_a_worker_without_the_device_is_named():
+    answers = {"tcp://a:1": torch.device("cpu"), "tcp://b:2": ModuleNotFoundError("no fringefleet")}
+    client = SimpleNamespace(run=lambda *_args, **_kwargs: answers)
+    with pytest.raises(ValueError, match=r"1 of 2 workers .* tcp://b:2; .* no fringefleet"):
+        invert_command.check_workers(client, "cpu")
+
+
+# --- what is shown ----------------------------------------------------------------------------------------
+
+
+def test_lines_of_progress_come_every_five_seconds_and_at_the_end():
+    lines = []
+    times = iter([0.0, 1.0, 6.0, 7.0, 12.0, 12.5])
+    report = progress_lines("Inverting", lines.append, clock=lambda: next(times))
+    for fraction in (0.1, 0.5, 0.6, 0.9, 1.0):
+        report(fraction, int(1000 * fraction))
+    assert lines == [
+        "Inverting:  50 %, 500 px, 83 px/s, 0:06 left",
+        "Inverting:  90 %, 900 px, 75 px/s, 0:01 left",
+        "Inverting: 100 %, 1.00 kpx, 80 px/s, 0:12 in all",
+    ]
+
+
+def test_info_shows_a_stack(stack):
+    done = call("info", stack)
+    assert done.exit_code == 0, done.output
+    for text in (
+        "stack, Zarr",
+        "24 x 20 pixels",
+        "6, 20180106 to 20180307",
+        "connected",
+        "EPSG:4326",
+        "9 x 24 x 20",
+    ):
+        assert text in done.stdout
+
+
+def test_info_shows_a_mintpy_stack(mintpy_stack):
+    done = call("info", mintpy_stack)
+    assert done.exit_code == 0, done.output
+    for text in ("stack, MintPy HDF5", "row 21, column 2", "0.05546576 m", "unwrapped_phase"):
+        assert text in done.stdout
+
+
+def test_info_shows_a_result_and_how_much_of_it_is_done(stack, tmp_path, in_this_process):
+    result = tmp_path / "result.zarr"
+    assert call("invert", stack, result, "--chunks", 12, 10).exit_code == 0
+    assert "4 of 4" in call("info", result).stdout
+    zarr.open_array(result / "progress" / "done", mode="r+")[0, 0] = 0
+    done = call("info", result)
+    assert done.exit_code == 0, done.output
+    for text in ("3 of 4; 1 missing", "weight_func var", "reference point", "%"):
+        assert text in done.stdout
+    facts = json.loads(call("info", result, "--json").stdout)
+    assert facts["tiles"] == [3, 4]
+    assert sum(facts["status"].values()) == 24 * 20 - 12 * 10
+
+
+def test_the_version_is_shown():
+    assert re.fullmatch(r"fringefleet \d+\.\d+\.\d+\n", call("--version").stdout)
+
+
+@pytest.mark.parametrize("command", ["demo", "simulate", "invert", "export", "convert", "info"])
+def test_every_command_has_help_with_an_example_that_parses(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    done = CliRunner().invoke(app, [command, "--help"])
+    assert done.exit_code == 0
+    examples = re.findall(rf"^\s*fringefleet ({command} .*|{command})$", done.stdout, flags=re.MULTILINE)
+    assert examples
+    offered = set(re.findall(r"--[a-z-]+", done.stdout))
+    assert all(set(re.findall(r"--[a-z-]+", example)) <= offered for example in examples)
+
+
+def test_the_defaults_that_help_shows_are_the_defaults():
+    text = Path(options.__file__).read_text() + Path(commands.__file__).read_text()
+    shown = set(re.findall(r'default\("([^"]*)"\)', text))
+    defaults, scene = block.Options(), Scene()
+    numbers = {
+        defaults.mask_threshold,
+        int(defaults.min_redundancy),
+        scene.n_date,
+        scene.neighbours,
+        scene.seed,
+    }
+    words = {defaults.weight_func, defaults.min_norm, defaults.solver, defaults.dtype, defaults.device}
+    assert {str(number) for number in numbers} | words | {"{} {}".format(*scene.shape)} <= shown
+
+
+def test_help_needs_no_torch():
+    """The command line itself stays light; what is heavy is imported when it is used."""
+    heavy = re.compile(r"^(import|from) (torch|dask|distributed|xarray|zarr|h5py|matplotlib)", re.MULTILINE)
+    folder = Path(commands.__file__).parent
+    for name in ("__init__", "commands", "options", "console", "progress", "tables"):
+        assert not heavy.search((folder / f"{name}.py").read_text())

@@ -1,0 +1,248 @@
+"""The run form: real stacks, real Zarr, threads or worker processes; interrupted and resumed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+import fringefleet
+from fringefleet import Options, Run, Setting
+from fringefleet.cluster import connect
+from fringefleet.errors import (
+    BlockTooLargeError,
+    InputError,
+    OptionError,
+    OutputExistsError,
+    RunError,
+)
+from fringefleet.pipeline import check, compute
+from fringefleet.simulate import Scene, simulate_stack
+
+SCENE = Scene(n_date=12, neighbours=3, shape=(96, 80), seed=3, missing=0.05)
+TILE = (32, 32)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
+    simulate_stack(SCENE, path)
+    return path
+
+
+def complete_pixel(stack: xr.Dataset) -> tuple[int, int]:
+    """Find another pixel that could be the reference point."""
+    data = np.isfinite(stack["unwrapped_phase"].values).all(axis=0)
+    row, column = np.argwhere(data)[7]
+    return int(row), int(column)
+
+
+def files(store: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+
+def test_the_run_form_and_the_lazy_form_give_the_same(stack, tmp_path):
+    summary = fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
+    assert (summary.n_tile, summary.n_resumed) == (9, 0)
+    assert sum(summary.status_count) == 96 * 80
+    lazy = fringefleet.invert(fringefleet.open_stack(stack, chunks=TILE)).compute()
+    xr.testing.assert_equal(xr.open_zarr(tmp_path / "result.zarr").compute(), lazy)
+
+
+def test_the_result_recovers_the_truth_within_its_noise(stack, tmp_path):
+    fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
+    result = xr.open_zarr(tmp_path / "result.zarr").compute()
+    truth = xr.open_zarr(stack.with_name("stack_truth.zarr"))["displacement"].compute()
+    error = (result["displacement"] - truth).where(result["temporal_coherence"] > 0.9)
+    assert float(np.abs(error).median()) < 5e-4  # [m]; motion is up to centimetres
+    assert float(np.abs(truth).max()) > 2e-2
+
+
+def test_the_store_is_self_describing_for_xarray_and_cf(stack, tmp_path):
+    fringefleet.run(Run(stack, tmp_path / "result.zarr", Options(weight_func="coh"), chunks=TILE))
+    result = xr.open_zarr(tmp_path / "result.zarr")
+    assert result["displacement"].dims == ("date", "y", "x")
+    assert result["displacement"].attrs["units"] == "m"
+    assert result["displacement"].dtype == np.float32
+    assert (result["pair_count"].dtype, result["status"].dtype) == (np.uint16, np.uint8)
+    assert result["status"].attrs["flag_meanings"].split()[1] == "minimum_norm"
+    assert len(result["status"].attrs["flag_values"]) == len(result["status"].attrs["flag_meanings"].split())
+    assert "crs_wkt" in result["spatial_ref"].attrs
+    assert result["displacement"].attrs.get("grid_mapping", "spatial_ref") == "spatial_ref"
+    assert result.attrs["weight_func"] == "coh"
+    assert result.attrs["reference_date"] == "2018-01-06T00:00:00"
+    assert result["date"].values[0] == np.datetime64("2018-01-06")
+    assert float(result["perpendicular_baseline"][0]) == 0
+
+
+def test_another_reference_date_shifts_the_series_by_a_constant(stack):
+    data = fringefleet.open_stack(stack, chunks=None).isel(y=slice(0, 20))
+    point = {"reference_point": complete_pixel(data)}
+    first = fringefleet.invert(data, dtype="float64", **point)["displacement"].compute()
+    other = fringefleet.invert(data, dtype="float64", reference_date="20180307", **point).compute()
+    assert other.attrs["reference_date"].startswith("2018-03-07")
+    shifted = first - first.sel(date="2018-03-07")
+    np.testing.assert_allclose(other["displacement"], shifted, atol=1e-7)
+
+
+def test_a_part_of_a_stack_still_finds_its_reference_point(stack):
+    whole = fringefleet.open_stack(stack)
+    row, column = whole.attrs["reference_point"]
+    part = whole.isel(y=slice(row - 5, row + 5), x=slice(column - 5, column + 5))
+    expected = fringefleet.invert(whole).isel(y=slice(row - 5, row + 5), x=slice(column - 5, column + 5))
+    np.testing.assert_allclose(
+        fringefleet.invert(part)["displacement"], expected["displacement"], atol=1e-8, equal_nan=True
+    )
+
+
+def test_a_water_mask_blanks_its_pixels_and_says_so(stack):
+    mask = np.ones((96, 80), dtype=bool)
+    mask[:10] = False
+    result = fringefleet.invert(fringefleet.open_stack(stack), water_mask=mask).compute()
+    assert set(np.unique(result["status"][:10])) == {fringefleet.Status.MASKED}
+    assert np.isnan(result["displacement"][:, :10]).all()
+    assert (result["status"][10:] != fringefleet.Status.MASKED).all()
+
+
+def test_pairs_without_data_at_the_reference_point_are_refused_or_dropped(stack):
+    data = fringefleet.open_stack(stack, chunks=None).load()
+    row, column = data.attrs["reference_point"]
+    data["unwrapped_phase"][5, row, column] = np.nan
+    with pytest.raises(InputError, match=r"20180118_20180223"):
+        fringefleet.invert(data)
+    dropped = fringefleet.invert(data, drop_unreferenced=True, weight_func="no").compute()
+    assert dropped.attrs["n_pair"] == 29
+    again = fringefleet.invert(data.isel(pair=np.delete(np.arange(30), 5)), weight_func="no").compute()
+    np.testing.assert_array_equal(dropped["displacement"], again["displacement"])
+
+
+def test_infinite_phases_are_left_out_and_counted(stack, tmp_path):
+    data = fringefleet.open_stack(stack, chunks=None).load()
+    data["unwrapped_phase"][2, 10:12, 20] = np.inf
+    broken = tmp_path / "broken.zarr"
+    data.drop_encoding().to_zarr(broken, zarr_format=3, consolidated=False)
+    summary = fringefleet.run(Run(broken, tmp_path / "result.zarr", chunks=TILE))
+    assert summary.n_infinite == 2
+    result = xr.open_zarr(tmp_path / "result.zarr")
+    assert np.isfinite(result["displacement"][:, 10:12, 20]).all()
+
+
+def test_an_existing_output_is_refused_and_kept(stack, tmp_path):
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    fringefleet.run(job)
+    before = files(job.output)
+    with pytest.raises(OutputExistsError, match="--resume to finish it, --overwrite to replace it"):
+        fringefleet.run(job)
+    assert files(job.output) == before
+
+
+def test_overwrite_never_removes_what_is_no_store(stack, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("precious")
+    with pytest.raises(OutputExistsError, match="no Zarr store"):
+        fringefleet.run(Run(stack, tmp_path / "photos", existing="overwrite"))
+    assert (tmp_path / "photos" / "cat.jpg").read_text() == "precious"
+
+
+def test_a_failing_run_leaves_an_overwritten_output_as_it_was(stack, tmp_path):
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    fringefleet.run(job)
+    before = files(job.output)
+    setting = Setting(reference_point=(500, 0))
+    with pytest.raises(InputError, match="outside the scene"):
+        fringefleet.run(Run(stack, job.output, setting=setting, existing="overwrite"))
+    assert files(job.output) == before
+
+
+def test_resuming_with_other_options_is_refused(stack, tmp_path):
+    fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
+    elsewhere = Setting(reference_point=complete_pixel(fringefleet.open_stack(stack)))
+    for other in (
+        Run(stack, tmp_path / "result.zarr", Options(weight_func="no"), chunks=TILE, existing="resume"),
+        Run(stack, tmp_path / "result.zarr", chunks=(48, 40), existing="resume"),
+        Run(stack, tmp_path / "result.zarr", setting=elsewhere, chunks=TILE, existing="resume"),
+    ):
+        with pytest.raises(OutputExistsError, match="cannot be resumed"):
+            fringefleet.run(other)
+
+
+def test_a_resumed_run_keeps_its_tiles_whatever_the_number_of_workers(stack, tmp_path):
+    checked = check(Run(stack, tmp_path / "result.zarr", n_worker=1))
+    fringefleet.run(checked.job)
+    again = check(Run(stack, tmp_path / "result.zarr", n_worker=8, existing="resume"))
+    assert check(Run(stack, tmp_path / "other.zarr", n_worker=8)).tile != checked.tile
+    assert (again.tile, again.n_left) == (checked.tile, 0)
+
+
+def test_resuming_a_finished_run_does_nothing(stack, tmp_path):
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    fringefleet.run(job)
+    before = files(job.output)
+    summary = fringefleet.run(Run(stack, job.output, chunks=TILE, existing="resume"))
+    assert (summary.n_tile, summary.n_resumed, summary.status_count) == (9, 9, ())
+    assert files(job.output) == before
+
+
+def test_a_tile_that_cannot_be_read_is_named_and_the_others_are_kept(stack, tmp_path):
+    broken = tmp_path / "broken.zarr"
+    fringefleet.convert_stack(stack, broken, chunks=TILE)
+    chunk = broken / "unwrapped_phase" / "c" / "0" / "1" / "1"
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[: len(whole) // 2])
+    job = Run(broken, tmp_path / "result.zarr", chunks=TILE)
+    with connect("local", 1), pytest.raises(RunError, match=r"tile \(1, 1\) \(rows 32-64, columns 32-64\)"):
+        fringefleet.run(job)
+    done = zarr.open_group(job.output)["progress/done"][:]
+    assert done[1, 1] == 0
+    assert done.sum() > 0
+    chunk.write_bytes(whole)
+    summary = fringefleet.run(Run(broken, job.output, chunks=TILE, existing="resume"))
+    assert summary.n_resumed == done.sum()
+    fringefleet.run(Run(broken, tmp_path / "uninterrupted.zarr", chunks=TILE))
+    assert files(job.output) == files(tmp_path / "uninterrupted.zarr")
+
+
+def test_a_tile_that_no_worker_can_hold_is_refused_before_any_work(stack, tmp_path):
+    job = Run(stack, tmp_path / "result.zarr", chunks=(96, 80))
+    with pytest.raises(BlockTooLargeError, match=r"Give --chunks \d+ \d+ or less"):
+        compute(check(job), memory_limit=2**20)
+    assert not job.output.exists()
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_name(stack):
+    with pytest.raises(OptionError, match="Did you mean weight_func"):
+        fringefleet.invert(fringefleet.open_stack(stack), weight_fun="no")
+
+
+@pytest.mark.cluster
+def test_workers_give_the_same_bytes_as_threads(stack, tmp_path):
+    fringefleet.run(Run(stack, tmp_path / "threads.zarr", chunks=TILE))
+    with connect("local", 2):
+        fringefleet.run(Run(stack, tmp_path / "workers.zarr", chunks=TILE))
+    assert files(tmp_path / "threads.zarr") == files(tmp_path / "workers.zarr")
+
+
+@pytest.mark.cluster
+def test_a_run_killed_half_way_is_resumed_to_the_same_bytes_without_redoing_tiles(stack, tmp_path):
+    output = tmp_path / "result.zarr"
+    command = [sys.executable, "-m", "fringefleet", "invert", str(stack), str(output)]
+    command += ["--chunks", "8", "8", "--workers", "2"]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as process:
+        while not (output.exists() and len(list(output.glob("progress/done/c/*/*"))) >= 10):
+            assert process.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    time.sleep(0.5)
+    marks = {path: path.stat().st_mtime_ns for path in output.glob("progress/done/c/*/*")}
+    assert 10 <= len(marks) < 120
+    subprocess.run([*command, "--resume"], check=True)
+    assert len(list(output.glob("progress/done/c/*/*"))) == 120
+    assert {path: path.stat().st_mtime_ns for path in marks} == marks
+    fringefleet.run(Run(stack, tmp_path / "uninterrupted.zarr", chunks=(8, 8)))
+    assert files(output) == files(tmp_path / "uninterrupted.zarr")

@@ -1,0 +1,86 @@
+"""Run a solver on a :class:`strategies.Case`: what the tests of the solvers share."""
+
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fringefleet.network import Network
+from fringefleet.plan import plan_elimination
+from fringefleet.solver import dense, elimination
+from fringefleet.solver.minimum_norm import Ties
+from fringefleet.solver.solution import Solution
+from strategies import Case
+
+VELOCITY = Ties("velocity")
+PHASE = Ties("phase")
+
+
+class Solver(NamedTuple):
+    """A solver in one precision, and how near to the exact answer it has to come."""
+
+    module: ModuleType
+    dtype: torch.dtype
+    absolute: float  # [rad]
+    relative: float  # of the largest phase of the series
+
+    def __str__(self) -> str:
+        return f"{self.module.__name__.rpartition('.')[2]}-{str(self.dtype).rpartition('.')[2]}"
+
+    def tolerance(self, series: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Allowed error of each pixel of a series (date, pixel) [rad]."""
+        return np.maximum(self.absolute, self.relative * np.abs(series).max(0))
+
+
+ELIMINATION_32 = Solver(elimination, torch.float32, 1e-5, 4e-7)
+ELIMINATION_64 = Solver(elimination, torch.float64, 1e-9, 1e-11)
+DENSE_64 = Solver(dense, torch.float64, 1e-7, 1e-9)  # not refined, and its matrix is formed by subtraction
+SOLVERS = (ELIMINATION_32, ELIMINATION_64, DENSE_64)
+
+
+def solve(
+    solver: Solver, case: Case, device: torch.device, *, root: int = 0, ties: Ties = VELOCITY
+) -> Solution:
+    """Solve a case in one batch."""
+    return solve_arrays(solver, case.network, case.phase, case.weight, device, root=root, ties=ties)
+
+
+def solve_arrays(
+    solver: Solver,
+    network: Network,
+    phase: NDArray[np.floating],
+    weight: NDArray[np.floating],
+    device: torch.device,
+    *,
+    root: int = 0,
+    ties: Ties = VELOCITY,
+) -> Solution:
+    """Solve for phase and weight (pair, pixel) in one batch."""
+    plan = plan_elimination(network, root)
+    workspace = solver.module.Workspace(plan, phase.shape[1], solver.dtype, device)
+    return solver.module.solve(
+        workspace, tensor(phase, solver, device), tensor(weight, solver, device), ties=ties
+    )
+
+
+def tensor(values: NDArray[np.floating], solver: Solver, device: torch.device) -> torch.Tensor:
+    """Copy an array to the device in the precision of a solver."""
+    return torch.tensor(values, dtype=solver.dtype, device=device)
+
+
+def series_of(solution: Solution) -> NDArray[np.float64]:
+    """The phase series (date, pixel) in float64 on the host."""
+    return solution.phase.double().cpu().numpy()
+
+
+def assert_series_close(
+    found: NDArray[np.float64], expected: NDArray[np.float64], solver: Solver, *, slack: float = 1
+) -> None:
+    """Compare at every pixel with the tolerance of the solver, times a slack."""
+    error = np.abs(found - expected).max(0)
+    allowed = slack * solver.tolerance(expected)
+    worst = int(np.argmax(error / allowed))
+    assert np.isfinite(found).all()
+    assert error[worst] <= allowed[worst], f"pixel {worst}: {error[worst]:.3g} > {allowed[worst]:.3g} rad"

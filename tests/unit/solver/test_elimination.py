@@ -1,0 +1,93 @@
+"""What only the elimination solver has: float32 with one refinement, and a second look in float64."""
+
+import numpy as np
+import pytest
+import torch
+
+from fringefleet.plan import plan_elimination
+from fringefleet.solver import elimination
+from reference_series import series_by_decimals
+from solving import ELIMINATION_32, ELIMINATION_64, assert_series_close, series_of, solve
+from strategies import GRAIN, Case, dated
+
+
+def case_of(decades, *, n_date=24, reach=3, n_pixel=40, seed=0):
+    """Neighbouring and annual pairs with contradicting phases and weights over many decades."""
+    rng = np.random.default_rng(seed)
+    gaps = [*range(1, reach + 1), n_date // 2]
+    pairs = np.array([(i, i + gap) for i in range(n_date) for gap in gaps if i + gap < n_date])
+    network = dated(pairs, rng)
+    shape = (len(pairs), n_pixel)
+    phase = rng.integers(-20_000, 20_000, shape) * GRAIN
+    weight = (10 ** rng.uniform(-decades / 2, decades / 2, shape)).astype("f4").astype("f8")
+    return Case(network, phase, weight, np.ones(shape, bool))
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """The dtypes of the workspaces that are made from here on."""
+    made = []
+    whole = elimination.Workspace
+
+    def recording(plan, n_pixel, dtype, device):
+        made.append((dtype, n_pixel))
+        return whole(plan, n_pixel, dtype, device)
+
+    monkeypatch.setattr(elimination, "Workspace", recording)
+    return made
+
+
+def test_weights_over_two_decades_are_settled_by_one_refinement_in_float32(looks, device):
+    case = case_of(2)
+    found = series_of(solve(ELIMINATION_32, case, device))
+    assert looks == [(torch.float32, 40)]
+    assert_series_close(found, series_by_decimals(case, "velocity"), ELIMINATION_32)
+
+
+@pytest.mark.parametrize("decades", [0, 2, 4])
+def test_one_refinement_in_float32_is_enough_without_a_second_look(decades, monkeypatch, device):
+    monkeypatch.setattr(elimination, "SETTLED", np.inf)
+    case = case_of(decades)
+    found = series_of(solve(ELIMINATION_32, case, device))
+    assert_series_close(found, series_by_decimals(case, "velocity"), ELIMINATION_32)
+
+
+def test_badly_spread_pixels_get_a_second_look_in_float64_and_the_others_do_not(looks, device):
+    good, bad = case_of(1, n_pixel=30), case_of(14, n_pixel=10, seed=1)
+    case = Case(good.network, *(np.concatenate(pair, axis=1) for pair in zip(good[1:], bad[1:], strict=True)))
+    found = series_of(solve(ELIMINATION_32, case, device))
+    assert looks[0] == (torch.float32, 40)
+    assert looks[1][0] == torch.float64
+    assert 1 <= looks[1][1] <= 10
+    assert_series_close(found, series_by_decimals(case, "velocity"), ELIMINATION_32)
+
+
+def test_float64_is_refined_as_well(device):
+    case = case_of(10, n_pixel=20)
+    found = series_of(solve(ELIMINATION_64, case, device))
+    exact = series_by_decimals(case, "velocity")
+    assert np.abs(found - exact).max() < 1e-11
+
+
+def test_the_input_is_left_alone(device):
+    case = case_of(1, n_pixel=3)
+    phase = torch.tensor(case.phase, dtype=torch.float32, device=device)
+    weight = torch.tensor(case.weight, dtype=torch.float32, device=device)
+    phase[0, 0] = np.nan
+    before = phase.clone(), weight.clone()
+    workspace = elimination.Workspace(plan_elimination(case.network), 3, torch.float32, device)
+    elimination.solve(workspace, phase, weight)
+    torch.testing.assert_close((phase, weight), before, rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_solution_outlives_the_next_batch(device):
+    one, other = case_of(1, n_pixel=3), case_of(1, n_pixel=3, seed=5)
+    plan = plan_elimination(one.network)
+    workspace = elimination.Workspace(plan, 3, torch.float64, device)
+    batches = [
+        [torch.tensor(values, device=device) for values in (case.phase, case.weight)] for case in (one, other)
+    ]
+    first = elimination.solve(workspace, *batches[0])
+    kept = [values.clone() for values in first]
+    elimination.solve(workspace, *batches[1])
+    torch.testing.assert_close(list(first), kept, rtol=0, atol=0)

@@ -1,0 +1,87 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fringefleet.block import Options, bytes_per_pixel
+from fringefleet.chunks import COPIES, LARGEST_TILE, TILE_BYTES, check_tile, choose_tile
+from fringefleet.errors import BlockTooLargeError, OptionError
+from fringefleet.network import Network
+from strategies import networks
+
+DATES = tuple(f"2018-01-{day:02d}T00:00:00" for day in range(1, 31))
+CHAIN = Network(DATES, tuple((i, i + 1) for i in range(29)))
+EVERY_PAIR = Network(DATES, tuple((i, j) for i in range(30) for j in range(i + 1, 30)))
+LENGTH = st.integers(1, 5000)
+
+
+@given(networks(), st.tuples(LENGTH, LENGTH), st.none() | st.tuples(LENGTH, LENGTH), st.integers(1, 64))
+def test_a_tile_is_in_the_scene_and_within_the_bytes(network, shape, stored, n_worker):
+    rows, columns = choose_tile(shape, stored, network, Options(), n_worker)
+    assert 1 <= rows <= shape[0]
+    assert 1 <= columns <= shape[1]
+    assert rows * columns <= LARGEST_TILE
+    assert rows * columns * bytes_per_pixel(network, Options()) <= TILE_BYTES
+
+
+def test_more_pairs_make_smaller_tiles():
+    few, many = (choose_tile((4000, 4000), (64, 64), net, Options()) for net in (CHAIN, EVERY_PAIR))
+    assert few == (512, 512)
+    assert many[0] * many[1] < few[0] * few[1]
+    assert many[0] % 64 == many[1] % 64 == 0
+
+
+def test_what_is_not_read_makes_larger_tiles():
+    without = Options(weight_func="no")
+    lean, full = (choose_tile((4000, 4000), None, EVERY_PAIR, options) for options in (without, Options()))
+    assert lean[0] * lean[1] > 1.5 * full[0] * full[1]
+
+
+def test_a_small_scene_is_shared_out_between_the_workers():
+    rows, columns = choose_tile((600, 600), None, CHAIN, Options(), 4)
+    assert rows * columns <= 600 * 600 / 8
+
+
+def test_tiles_are_not_shared_out_to_crumbs():
+    rows, columns = choose_tile((600, 600), None, CHAIN, Options(), 1000)
+    assert (rows, columns) == (64, 64)
+
+
+@pytest.mark.parametrize("tile", [(0, 5), (5, 0), (-1, 5)])
+def test_a_tile_without_pixels_is_refused(tile):
+    with pytest.raises(OptionError, match=r"found chunks = \(.*\); give rows and columns of 1 or more"):
+        check_tile(tile, CHAIN, Options(), None)
+
+
+def test_a_tile_that_a_worker_cannot_hold_is_refused_with_one_that_it_can():
+    limit = 10**9
+    with pytest.raises(
+        BlockTooLargeError, match=r"a tile of 2000 x 2000 .*needs about .* 1,000,000,000"
+    ) as caught:
+        check_tile((2000, 2000), EVERY_PAIR, Options(), limit)
+    assert isinstance(caught.value, MemoryError)
+    side = int(str(caught.value).split("--chunks ")[1].split()[0])
+    check_tile((side, side), EVERY_PAIR, Options(), limit)
+    with pytest.raises(BlockTooLargeError):
+        check_tile((side + 1, side + 1), EVERY_PAIR, Options(), limit)
+
+
+def test_a_tile_is_held_in_copies_and_may_fill_the_limit_exactly():
+    needed = int(100 * 50 * COPIES * bytes_per_pixel(CHAIN, Options()))
+    check_tile((100, 50), CHAIN, Options(), needed)
+    check_tile((100, 50), CHAIN, Options(), None)
+    with pytest.raises(BlockTooLargeError, match="or fewer --workers"):
+        check_tile((100, 50), CHAIN, Options(), needed - 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "per_pair"),
+    [
+        (Options(), 8),
+        (Options(weight_func="no"), 4),
+        (Options(weight_func="no", mask_dataset="coherence"), 8),
+        (Options(weight_func="no", mask_dataset="connected_component"), 6),
+        (Options(mask_dataset="connected_component"), 10),
+    ],
+)
+def test_a_block_holds_just_the_datasets_that_the_options_need(options, per_pair):
+    assert bytes_per_pixel(EVERY_PAIR, options) == 435 * per_pair + 4 * 30 + 16

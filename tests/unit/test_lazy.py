@@ -1,0 +1,77 @@
+"""The Dask graphs: one task a tile, bounded, nothing read before it is asked for."""
+
+import numpy as np
+import pytest
+
+import fringefleet
+from fringefleet import Options, Setting
+from fringefleet.lazy import tile_tasks
+from fringefleet.prepare import prepare
+from fringefleet.simulate import Scene, simulate_stack
+
+
+@pytest.fixture(scope="module")
+def stack_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
+    simulate_stack(Scene(n_date=6, shape=(40, 50), seed=1), path)
+    return path
+
+
+def ignore(tile, series):
+    """Write nothing."""
+
+
+@pytest.mark.parametrize("options", [Options(), Options(weight_func="no"), Options(mask_dataset="coherence")])
+def test_a_tile_is_exactly_one_task_besides_the_inputs(stack_path, options):
+    mask = np.ones((40, 50), dtype=bool)
+    prepared = prepare(fringefleet.open_stack(stack_path, chunks=None), options, Setting(water_mask=mask))
+    n_input = len(prepared.stack)  # where to read from, and the tile's own piece of the mask
+    tasks = tile_tasks(prepared, options, (16, 25), ignore)
+    assert len(tasks) == 3 * 2
+    for _, task in tasks:
+        assert len(dict(task.__dask_graph__())) == 1 + n_input
+
+
+def test_a_mintpy_file_is_read_in_the_same_one_task(shared_data):
+    path = shared_data / "nasty_24" / "inputs" / "ifgramStack.h5"
+    options = Options(mask_dataset="connected_component")
+    prepared = prepare(fringefleet.open_stack(path, chunks=None), options, Setting())
+    tasks = tile_tasks(prepared, options, (20, 25), ignore)
+    assert len(tasks) == 4
+    assert all(len(dict(task.__dask_graph__())) == 1 + 3 for _, task in tasks)
+
+
+def test_tiles_cover_the_scene_once(stack_path):
+    prepared = prepare(fringefleet.open_stack(stack_path, chunks=None), Options(), Setting())
+    seen = np.zeros((40, 50), dtype=int)
+    for tile, task in tile_tasks(prepared, Options(), (16, 25), ignore):
+        seen[tile.y, tile.x] += 1
+        report = task.compute(scheduler="synchronous").item()
+        assert report.tile == tile.number
+        assert report.n_pixel == seen[tile.y, tile.x].size
+    assert (seen == 1).all()
+
+
+def test_the_template_is_what_is_computed(stack_path):
+    lazy = fringefleet.invert(fringefleet.open_stack(stack_path, chunks=(16, 25)))
+    assert lazy["displacement"].chunks == ((6,), (16, 16, 8), (25, 25))
+    computed = lazy.compute()
+    for name in lazy.variables:
+        assert computed[name].dtype == lazy[name].dtype, name
+        assert computed[name].shape == lazy[name].shape, name
+    assert computed.attrs == lazy.attrs
+
+
+def test_task_names_are_the_same_every_time(stack_path):
+    prepared = [prepare(fringefleet.open_stack(stack_path, chunks=None), Options(), Setting()) for _ in "ab"]
+    keys = [[task.key for _, task in tile_tasks(p, Options(), (16, 25), ignore)] for p in prepared]
+    assert keys[0] == keys[1]
+
+
+def test_the_answer_does_not_depend_on_the_tiles(stack_path):
+    stack = fringefleet.open_stack(stack_path, chunks=None)
+    whole = fringefleet.invert(stack, chunks=(40, 50)).compute()
+    for chunks in ((7, 11), (40, 1), (1, 50)):
+        parts = fringefleet.invert(stack, chunks=chunks).compute()
+        np.testing.assert_allclose(parts["displacement"], whole["displacement"], atol=2e-9)
+        np.testing.assert_array_equal(parts["status"], whole["status"])

@@ -1,0 +1,76 @@
+"""The memory model against what torch allocates."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.profiler import ProfilerActivity
+
+from fringefleet.block import Block, Options, Scene, invert_block, solver_bytes_per_pixel
+from fringefleet.network import Network
+from fringefleet.plan import plan_elimination
+from fringefleet.solver import minimum_norm
+
+N_PIXEL = 2048  # in one batch: what does not grow with the pixels hardly shows
+
+
+def network_of(n_date, gaps):
+    days = np.datetime64("2015-01-01", "s") + np.arange(n_date) * np.timedelta64(12 * 86400, "s")
+    first, second = zip(
+        *[(i, i + gap) for i in range(n_date) for gap in gaps if i + gap < n_date], strict=True
+    )
+    return Network.from_dates(days[list(first)], days[list(second)])
+
+
+CHAIN = network_of(10, [1])
+NEIGHBOURS = network_of(98, [1, 2, 3])
+ANNUAL = network_of(98, [1, 2, 3, 30])
+ALL_PAIRS = network_of(30, range(1, 30))
+
+
+def peak_bytes(work, folder):
+    """Largest sum of tensors that are alive at one time while ``work`` runs [byte]."""
+    with torch.profiler.profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    file = folder / "trace.json"
+    profile.export_chrome_trace(str(file))
+    events = [e for e in json.loads(file.read_text())["traceEvents"] if e.get("name") == "[memory]"]
+    events.sort(key=lambda event: event["ts"])
+    return int(np.cumsum([event["args"]["Bytes"] for event in events]).max())
+
+
+def inversion(network, options, missing):
+    rng = np.random.default_rng(0)
+    phase = rng.normal(0, 3, (network.n_pair, 1, N_PIXEL)).astype(np.float32)
+    phase[rng.random(phase.shape) < missing] = np.nan
+    coherence = rng.uniform(0.3, 0.95, phase.shape).astype(np.float32)
+    scene = Scene(network, 0, (0.0,) * network.n_pair, 0.0555, 5)
+    return lambda: invert_block(Block(phase, coherence), scene, options)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "network", [CHAIN, NEIGHBOURS, ANNUAL, ALL_PAIRS], ids=["chain", "98 by 3", "98 annual", "all pairs"]
+)
+def test_the_memory_model_is_not_below_the_peak_and_at_most_twice_it(network, dtype, tmp_path):
+    options = Options(dtype=dtype)
+    measured = peak_bytes(inversion(network, options, 0), tmp_path)
+    predicted = N_PIXEL * solver_bytes_per_pixel(plan_elimination(network), options)
+    assert measured <= predicted <= 2 * measured
+
+
+@pytest.mark.parametrize(
+    ("network", "norm"),
+    [(CHAIN, "velocity"), (CHAIN, "phase"), (NEIGHBOURS, "phase")],
+    ids=["chain velocity", "chain phase", "98 by 3 phase"],
+)
+def test_a_batch_of_nothing_but_cut_pixels_stays_within_twice_the_model(network, norm, tmp_path, monkeypatch):
+    """What a batch on a GPU may take: it is made for half of the free memory.
+
+    The systems of the velocity rule come in pieces of a fixed size, which is left out here.
+    """
+    monkeypatch.setattr(minimum_norm, "BYTES_AT_ONCE", 2**18)
+    options = Options(min_norm=norm, min_redundancy=0.0)
+    measured = peak_bytes(inversion(network, options, 0.7), tmp_path)
+    assert measured <= 2 * N_PIXEL * solver_bytes_per_pixel(plan_elimination(network), options)

@@ -1,0 +1,65 @@
+"""What must agree between the files that say what is needed."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PYPI_TO_CONDA = {"torch": "pytorch", "dask": "dask-core"}
+REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?\s*([^;]*)")
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def parse(requirements: list[str]) -> dict[str, str]:
+    parsed = dict(REQUIREMENT.match(line).groups() for line in requirements)
+    del_self = {name: bound.strip() for name, bound in parsed.items() if name != "fringefleet"}
+    return {PYPI_TO_CONDA.get(name, name): bound for name, bound in del_self.items()}
+
+
+def conda() -> dict[str, str]:
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    found = parse(listed)
+    del found["python"], found["pip"]
+    return found
+
+
+def test_environment_yml_lists_what_pyproject_lists_with_the_same_bounds():
+    wanted = parse(project()["dependencies"])
+    extras = project()["optional-dependencies"]
+    for name in ("cuda13", "slurm", "plot", "notebook", "test"):
+        wanted |= parse(extras[name])
+    assert conda() == wanted
+
+
+def test_every_runtime_dependency_has_a_lower_bound():
+    assert all(">=" in line for line in project()["dependencies"])
+
+
+def test_the_cuda_extras_carry_the_matching_extra_of_dask_cuda():
+    extras = project()["optional-dependencies"]
+    assert "dask-cuda[cu12]" in extras["cuda12"][0]
+    assert "dask-cuda[cu13]" in extras["cuda13"][0]
+
+
+def test_constraints_pin_everything_that_the_project_asks_for():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
+    extras = project()["optional-dependencies"]
+    wanted = parse(project()["dependencies"])
+    for name in ("plot", "test", "dev"):
+        wanted |= parse(extras[name])
+    back = {conda_name: name for name, conda_name in PYPI_TO_CONDA.items()}
+    assert {back.get(name, name) for name in wanted} <= pinned
+    assert "torch==2.13.0" in lines
+
+
+def test_the_top_level_is_the_one_that_was_agreed():
+    agreed = {"src", "deploy", "tests", "notebooks", "pyproject.toml", "environment.yml"}
+    assert all((ROOT / name).exists() for name in agreed)
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    assert folders <= agreed | {"demo", "build", "dist"}
