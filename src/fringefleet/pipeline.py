@@ -45,8 +45,8 @@ class Run:
     """One inversion: what to read, where to write, how to cut and solve it.
 
     ``chunks``: rows and columns of a tile; if None they are chosen so that ``n_worker`` workers have
-    something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an output
-    that is there.
+    something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an
+    output that is there.
     """
 
     stack: Path

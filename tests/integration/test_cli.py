@@ -412,10 +412,10 @@ def test_every_command_ends_with_2_on_bad_input(args, message, bad_files):
     ],
 )
 def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, monkeypatch, in_this_process):
-    def fail(*_args):
+    def fail(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr(invert_command, "run", fail)
+    monkeypatch.setattr(invert_command, "compute", fail)
     done = call("invert", stack, tmp_path / "out.zarr")
     assert done.exit_code == 1
     assert message in done.stderr
@@ -423,10 +423,10 @@ def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, mon
 
 
 def test_verbose_shows_the_traceback(stack, tmp_path, monkeypatch, in_this_process):
-    def fail(*_args):
+    def fail(*_args, **_kwargs):
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr(invert_command, "run", fail)
+    monkeypatch.setattr(invert_command, "compute", fail)
     done = call("invert", stack, tmp_path / "out.zarr", "--verbose")
     assert done.exit_code == 1
     assert "Traceback" in done.stderr

@@ -172,12 +172,11 @@ def test_resuming_with_other_options_is_refused(stack, tmp_path):
             fringefleet.run(other)
 
 
-def test_a_resumed_run_keeps_its_tiles_whatever_the_number_of_workers(stack, tmp_path):
-    checked = check(Run(stack, tmp_path / "result.zarr", n_worker=1))
-    fringefleet.run(checked.job)
+def test_a_resumed_run_keeps_the_tiles_that_it_has(stack, tmp_path):
+    fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
     again = check(Run(stack, tmp_path / "result.zarr", n_worker=8, existing="resume"))
-    assert check(Run(stack, tmp_path / "other.zarr", n_worker=8)).tile != checked.tile
-    assert (again.tile, again.n_left) == (checked.tile, 0)
+    assert (again.tile, again.n_left) == (TILE, 0)
+    assert check(Run(stack, tmp_path / "other.zarr", n_worker=8)).tile != TILE
 
 
 def test_resuming_a_finished_run_does_nothing(stack, tmp_path):

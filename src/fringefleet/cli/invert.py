@@ -15,7 +15,7 @@ from fringefleet.block import Options
 from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.progress import show_progress
 from fringefleet.cli.tables import status_table
-from fringefleet.cluster import connect
+from fringefleet.cluster import check_n_worker, connect
 from fringefleet.device import DeviceName, select
 from fringefleet.errors import InputError
 from fringefleet.io.template import read_template
@@ -34,6 +34,10 @@ class Workers:
 
     cluster: str = "local"
     n_worker: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a number of workers that means nothing."""
+        check_n_worker(self.n_worker)
 
 
 def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Options, Setting]:

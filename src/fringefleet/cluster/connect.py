@@ -53,8 +53,7 @@ def connect(cluster: str = "local", n_worker: int | None = None) -> Iterator[Wor
     InputError
         Nothing answers at the address, or it has no workers.
     """
-    if n_worker is not None and n_worker < 1:
-        raise OptionError(f"found {n_worker} workers; give 1 or more.")
+    check_n_worker(n_worker)
     if cluster == "local":
         with dask.config.set(SETTINGS), _local(n_worker or CPU_COUNT) as client:
             yield _describe(client)
@@ -66,6 +65,18 @@ def connect(cluster: str = "local", n_worker: int | None = None) -> Iterator[Wor
             f"found cluster = {cluster!r}; give local, or the address of a running scheduler such as "
             "tcp://127.0.0.1:8786."
         )
+
+
+def check_n_worker(n_worker: int | None) -> None:
+    """Refuse a number of workers below 1.
+
+    Raises
+    ------
+    OptionError
+        Says the number.
+    """
+    if n_worker is not None and n_worker < 1:
+        raise OptionError(f"found {n_worker} workers; give 1 or more.")
 
 
 @contextmanager
