@@ -249,9 +249,9 @@ def test_cut_pixels_get_the_minimum_norm_answer_that_is_asked_for(norm, date):
 
 def test_the_reference_point_is_what_it_is_by_definition():
     phase = phases()
-    phase[:, 1, 2] = np.array(REFERENCE)  # as it is in a real stack: zero once referenced
-    series = invert_block(Block(phase, reference_point=(1, 2)), SCENE, PLAIN)
-    values = [variable[..., 1, 2].tolist() for variable in series]
+    phase[:, 1, 0] = np.array(REFERENCE)  # as it is in a real stack: zero once referenced
+    series = invert_block(Block(phase, reference_point=(1, 0)), SCENE, PLAIN)
+    values = [variable[..., 1, 0].tolist() for variable in series]
     assert values == [[0.0] * 5, 1.0, 0.0, 7, 1, Status.REFERENCE_POINT]
     assert (series.status == Status.REFERENCE_POINT).sum() == 1
 

@@ -80,7 +80,7 @@ def test_the_input_is_left_alone(device):
     torch.testing.assert_close((phase, weight), before, rtol=0, atol=0, equal_nan=True)
 
 
-def test_a_solution_outlives_the_next_batch(device):
+def test_a_solution_outlives_the_next_batch_and_does_not_show_in_it(device):
     one, other = case_of(1, n_pixel=3), case_of(1, n_pixel=3, seed=5)
     plan = plan_elimination(one.network)
     workspace = elimination.Workspace(plan, 3, torch.float64, device)
@@ -89,5 +89,7 @@ def test_a_solution_outlives_the_next_batch(device):
     ]
     first = elimination.solve(workspace, *batches[0])
     kept = [values.clone() for values in first]
-    elimination.solve(workspace, *batches[1])
+    second = elimination.solve(workspace, *batches[1])
     torch.testing.assert_close(list(first), kept, rtol=0, atol=0)
+    fresh = elimination.solve(elimination.Workspace(plan, 3, torch.float64, device), *batches[1])
+    torch.testing.assert_close(list(second), list(fresh), rtol=0, atol=0)
