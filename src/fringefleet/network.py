@@ -8,6 +8,7 @@ once per process and travels to workers as a few kilobytes.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,8 @@ class Network:
     Raises
     ------
     NetworkError
-        Fewer than two dates, a pair of a date with itself, the same two dates paired twice, or a
-        date that no pair uses.
+        Fewer than two dates, dates that do not ascend, a pair of a date with itself, the same two dates
+        paired twice, or a date that no pair uses.
     """
 
     dates: tuple[str, ...]
@@ -47,6 +48,9 @@ class Network:
                 f"found {len(self.dates)} date(s) in {len(self.pairs)} pair(s); "
                 "a time series needs at least 2 dates. Keep more interferograms."
             )
+        if any(first >= second for first, second in pairwise(self.dates)):
+            raise NetworkError(f"found dates that do not ascend: {shorten(self.dates)}; sort them.")
+        _refuse_unused_dates(self.dates, self.pairs)
         _refuse_self_pairs(self.dates, self.pairs)
         _refuse_duplicates(self.dates, self.pairs)
 
@@ -152,6 +156,15 @@ def shorten(names: Sequence[str], *, at_most: int = 10) -> str:
     if len(names) <= at_most:
         return ", ".join(names)
     return ", ".join([*names[:at_most], f"... ({len(names)} in all)"])
+
+
+def _refuse_unused_dates(dates: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:
+    used = {date for pair in pairs for date in pair}
+    found = [date_name(name) for date, name in enumerate(dates) if date not in used]
+    if found:
+        raise NetworkError(
+            f"found {len(found)} date(s) that no pair uses: {shorten(found)}; leave them out of the network."
+        )
 
 
 def _refuse_self_pairs(dates: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:

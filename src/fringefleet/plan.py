@@ -7,9 +7,8 @@ another (star-mesh transform), which is one step of a Cholesky factorisation. Wh
 :mod:`fringefleet.solver.elimination` only follows the plan for a batch of pixels.
 
 Dates go in order of minimum degree (Tinney & Walker 1967, doi:10.1109/PROC.1967.6011), which keeps the
-fill small; the root (the reference date) goes last. Among equals the date nearest to the one just
-eliminated goes first, so that in a sequential network neighbours are consecutive and whole runs of them
-are handled by one operation.
+fill small; the root (the reference date) goes last. Among equals the latest date goes first, so that in a
+sequential network neighbours are consecutive and whole runs of them are handled by one operation.
 
 Vocabulary, used in all of the solver: a date's *position* is its place in the elimination order; a
 *slot* is a row of the edge array, real edges and fill, sorted by (earlier position, later position); a
@@ -137,12 +136,12 @@ def _minimum_degree(network: Network, root: int) -> tuple[tuple[int, ...], list[
     for i, j in network.pairs:
         adjacent[i].add(j)
         adjacent[j].add(i)
-    queue = [(len(adjacent[date]), 0, -date) for date in range(network.n_date) if date != root]
+    queue = [(len(adjacent[date]), -date) for date in range(network.n_date) if date != root]
     heapq.heapify(queue)
     gone: set[int] = set()
     order = []
     while queue:
-        degree, _, negative = heapq.heappop(queue)
+        degree, negative = heapq.heappop(queue)
         date = -negative
         if date in gone or degree != len(adjacent[date]):
             continue  # an outdated entry; the date is in the queue again
@@ -153,7 +152,7 @@ def _minimum_degree(network: Network, root: int) -> tuple[tuple[int, ...], list[
             adjacent[other] |= around
             adjacent[other] -= {other, date}
             if other != root:
-                heapq.heappush(queue, (len(adjacent[other]), abs(other - date), -other))
+                heapq.heappush(queue, (len(adjacent[other]), -other))
     return (*order, root), adjacent
 
 

@@ -10,7 +10,7 @@ from torch.profiler import ProfilerActivity
 from fringefleet.block import Block, Options, Scene, invert_block, solver_bytes_per_pixel
 from fringefleet.network import Network
 from fringefleet.plan import plan_elimination
-from fringefleet.solver import minimum_norm
+from fringefleet.solver import pieces
 
 N_PIXEL = 2048  # in one batch: what does not grow with the pixels hardly shows
 
@@ -70,7 +70,7 @@ def test_a_batch_of_nothing_but_cut_pixels_stays_within_twice_the_model(network,
 
     The systems of the velocity rule come in pieces of a fixed size, which is left out here.
     """
-    monkeypatch.setattr(minimum_norm, "BYTES_AT_ONCE", 2**18)
+    monkeypatch.setattr(pieces, "BYTES_AT_ONCE", 2**18)
     options = Options(min_norm=norm, min_redundancy=0.0)
     measured = peak_bytes(inversion(network, options, 0.7), tmp_path)
     assert measured <= 2 * N_PIXEL * solver_bytes_per_pixel(plan_elimination(network), options)

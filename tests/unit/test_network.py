@@ -20,7 +20,7 @@ def test_dates_are_found_sorted_and_each_once():
 
 
 def test_years_are_of_365_25_days():
-    np.testing.assert_allclose(Network(DATES, ((0, 3),)).years, [0, 12 / 365.25, 24 / 365.25, 1])
+    np.testing.assert_allclose(Network(DATES, ((0, 1), (1, 2), (2, 3))).years, [0, 12 / 365.25, 24 / 365.25, 1])
 
 
 def test_networks_from_the_same_dates_are_equal_and_hash_equal():
@@ -36,7 +36,7 @@ def test_networks_from_the_same_dates_are_equal_and_hash_equal():
         (((0, 1), (1, 2), (2, 3)), 0),
         (((2, 0), (2, 1), (2, 3)), 2),
         (((0, 2), (1, 2), (3, 2)), 0),  # a common secondary date is none
-        (((3, 0),), 3),
+        (((3, 0), (3, 1), (3, 2)), 3),
     ],
 )
 def test_the_anchor_is_the_first_date_or_the_one_reference_date_of_all(pairs, anchor):

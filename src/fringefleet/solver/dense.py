@@ -63,12 +63,11 @@ def solve(
     series = torch.zeros((plan.network.n_date, phase.shape[1]), dtype=phase.dtype, device=phase.device)
     for start in range(0, phase.shape[1], workspace.n_at_once):
         batch = slice(start, start + workspace.n_at_once)
-        series[:, batch] = _solve_normal_equations(
-            workspace.design,
-            observations.phase[:, batch],
-            observations.weight[:, batch],
-            _first_of_its_part(labels[:, batch], plan.root),
+        held = _first_of_its_part(labels[:, batch], plan.root)
+        solved = _solve_normal_equations(
+            workspace.design, observations.phase[:, batch], observations.weight[:, batch], held
         )
+        series[:, batch] = solved.masked_fill_(held, 0)  # it is, but for rounding
     observations.phase.sub_(workspace.design @ series)
     return finish(observations, series, labels.amax(0).to(torch.int32) + 1, ties)
 

@@ -35,6 +35,7 @@ from torch import Tensor
 from fringefleet.plan import Plan, Turn
 from fringefleet.solver.minimum_norm import Ties
 from fringefleet.solver.observations import Observations
+from fringefleet.solver.pieces import pieces
 from fringefleet.solver.solution import Solution, finish
 
 SETTLED = 1e-3  # a refinement that changes the series by more, relatively, was needed badly
@@ -161,12 +162,11 @@ def solve(
     work.phase.add_(work.right)
     solution = _solution(work, n_cut, ties)
     unsettled = _unsettled_pixels(work)
-    if len(unsettled) == 0:
-        return solution
-    precise = Workspace(work.plan, len(unsettled), torch.float64, phase.device)
-    again = solve(precise, phase[:, unsettled].double(), weight[:, unsettled].double(), ties=ties)
-    for values, better in zip(solution, again, strict=True):
-        values[..., unsettled] = better.to(values.dtype)
+    for pixels in pieces(unsettled, 8 * (4 * work.plan.network.n_pair + work.plan.n_slot)):
+        precise = Workspace(work.plan, len(pixels), torch.float64, phase.device)
+        again = solve(precise, phase[:, pixels].double(), weight[:, pixels].double(), ties=ties)
+        for values, better in zip(solution, again, strict=True):
+            values[..., pixels] = better.to(values.dtype)
     return solution
 
 

@@ -26,10 +26,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from fringefleet.plan import Plan
+from fringefleet.solver.pieces import pieces
 
 MinimumNorm = Literal["velocity", "phase"]
-
-BYTES_AT_ONCE = 2**26
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,13 @@ def connect(
         Series [rad], zero at the plan's root.
     """
     n_part = int(labels.max()) + 1
-    at_once = max(1, BYTES_AT_ONCE // (8 * n_part * (n_part + plan.network.n_date)))
     result = torch.empty_like(phase)
-    for start in range(0, phase.shape[1], at_once):
-        batch = slice(start, start + at_once)
-        series, part = phase[:, batch].double(), labels[:, batch]
-        if ties.norm == "velocity":
-            series = series + _velocity_shifts(plan, series, part).gather(0, part)
-        else:
-            series = series + _phase_shifts(plan, series, part).gather(0, part)
-        result[:, batch] = (series - series[plan.root]).to(phase.dtype)
+    pixels = torch.arange(phase.shape[1], device=phase.device)
+    for piece in pieces(pixels, 8 * n_part * (n_part + plan.network.n_date)):
+        series, part = phase[:, piece].double(), labels[:, piece]
+        shifts = _velocity_shifts if ties.norm == "velocity" else _phase_shifts
+        series = series + shifts(plan, series, part).gather(0, part)
+        result[:, piece] = (series - series[plan.root]).to(phase.dtype)
     return result
 
 

@@ -10,6 +10,7 @@ from fringefleet.solver import minimum_norm, quality
 from fringefleet.solver.minimum_norm import Ties
 from fringefleet.solver.observations import Observations
 from fringefleet.solver.parts import label_parts
+from fringefleet.solver.pieces import pieces
 
 
 class Solution(NamedTuple):
@@ -53,9 +54,8 @@ def finish(
     measured = quality.measure(observations)
     fewest = observations.fewest_pairs()
     cut = (n_components > 1) & (measured.pair_count > 0) & (fewest >= ties.min_redundancy)
-    pixels = torch.nonzero(cut)[:, 0]
-    if len(pixels):
-        plan = observations.plan
+    plan = observations.plan
+    for pixels in pieces(torch.nonzero(cut)[:, 0], 24 * (plan.network.n_pair + plan.network.n_date)):
         valid = observations.weight[:, pixels] > 0
         labels = label_parts(observations.ends, valid, plan.network.n_date, plan.root)
         phase[:, pixels] = minimum_norm.connect(plan, phase[:, pixels], labels, ties)

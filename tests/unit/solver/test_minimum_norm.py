@@ -6,7 +6,7 @@ import torch
 
 from fringefleet.network import Network
 from fringefleet.plan import plan_elimination
-from fringefleet.solver import minimum_norm
+from fringefleet.solver import pieces
 from fringefleet.solver.minimum_norm import Ties, connect
 
 NAN = float("nan")
@@ -96,7 +96,7 @@ def test_pieces_of_a_batch_give_what_the_whole_gives(norm, monkeypatch):
     labels[0] = 0
     labels[3] = 1
     whole = connected(EVEN, series, labels, norm)
-    monkeypatch.setattr(minimum_norm, "BYTES_AT_ONCE", 200)
+    monkeypatch.setattr(pieces, "BYTES_AT_ONCE", 200)
     np.testing.assert_allclose(connected(EVEN, series, labels, norm), whole, atol=1e-12)
 
 

@@ -1,0 +1,13 @@
+"""Some pixels of a batch need more than the rest: take them in pieces of bounded memory."""
+
+import torch
+from torch import Tensor
+
+BYTES_AT_ONCE = 2**26
+
+
+def pieces(pixels: Tensor, bytes_per_pixel: int) -> tuple[Tensor, ...]:
+    """Cut a list of pixels so that each piece takes at most ``BYTES_AT_ONCE``; none if it is empty."""
+    if len(pixels) == 0:
+        return ()
+    return torch.split(pixels, max(1, BYTES_AT_ONCE // bytes_per_pixel))
