@@ -120,7 +120,7 @@ class Series(NamedTuple):
     displacement: Float32[np.ndarray, "date y x"]  # [m]
     temporal_coherence: Float32[np.ndarray, "y x"]
     residual_rms: Float32[np.ndarray, "y x"]  # [rad]
-    pair_count: NDArray[np.uint16]
+    pair_count: NDArray[np.uint32]
     n_components: NDArray[np.uint8]
     status: NDArray[np.uint8]
 
@@ -154,7 +154,7 @@ def invert_block(block: Block, scene: Scene, options: Options) -> Series:
     flat = _flatten(block)
     device = devices.select(options.device)
     with devices.one_thread(device), torch.inference_mode():
-        run = _Run(plan, scene, options, min(n_pixel, batch_size(plan, options)), device)
+        run = _Batches(plan, scene, options, min(n_pixel, batch_size(plan, options)), device)
         for start in range(0, n_pixel, run.n_pixel):
             first = min(start, n_pixel - run.n_pixel)  # batches have one shape; the last overlaps
             _store(series, slice(first, first + run.n_pixel), run.invert(flat, first))
@@ -193,7 +193,7 @@ def bytes_per_pixel(network: Network, options: Options) -> int:
     return network.n_pair * (4 * n_dataset + component) + 4 * network.n_date + 16
 
 
-class _Run:
+class _Batches:
     """The batches of one block: their options, buffers and device."""
 
     def __init__(
@@ -263,7 +263,7 @@ class _Run:
                 solution.temporal_coherence.masked_fill(blank, torch.nan), np.float32
             ),
             residual_rms=_to_host(solution.residual_rms.masked_fill(blank, torch.nan), np.float32),
-            pair_count=_to_host(solution.pair_count.masked_fill(blank, 0), np.uint16),
+            pair_count=_to_host(solution.pair_count.masked_fill(blank, 0), np.uint32),
             n_components=_to_host(components.masked_fill(status == Status.MASKED, 0), np.uint8),
             status=_to_host(status, np.uint8),
         )
@@ -287,7 +287,7 @@ def _empty(n_date: int, n_pixel: int) -> Series:
         displacement=np.empty((n_date, n_pixel), np.float32),
         temporal_coherence=np.empty(n_pixel, np.float32),
         residual_rms=np.empty(n_pixel, np.float32),
-        pair_count=np.empty(n_pixel, np.uint16),
+        pair_count=np.empty(n_pixel, np.uint32),
         n_components=np.empty(n_pixel, np.uint8),
         status=np.empty(n_pixel, np.uint8),
     )

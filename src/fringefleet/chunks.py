@@ -5,10 +5,11 @@ ones less memory and more tasks to share out. Tiles follow the stored chunks of 
 that cuts through them makes its neighbours read them again.
 """
 
-from fringefleet.block import Options, bytes_per_pixel
+from fringefleet.block import CPU_BATCH, Options, bytes_per_pixel, solver_bytes_per_pixel
 from fringefleet.errors import BlockTooLargeError, OptionError
 from fringefleet.io.tiles import fit_tile
 from fringefleet.network import Network
+from fringefleet.plan import plan_elimination
 
 TILE_BYTES = 160 * 1024**2  # what is read and written of a tile
 COPIES = 2.5  # of them that are alive at once: compressed and decoded, or the next tile's
@@ -61,9 +62,11 @@ def check_tile(tile: tuple[int, int], network: Network, options: Options, memory
     if memory_limit is None:
         return
     per_pixel = COPIES * bytes_per_pixel(network, options)
-    needed = int(tile[0] * tile[1] * per_pixel)
+    plan = plan_elimination(network)
+    batch = CPU_BATCH * solver_bytes_per_pixel(plan, options) if options.device == "cpu" else 0
+    needed = int(tile[0] * tile[1] * per_pixel) + batch
     if needed > memory_limit:
-        side = max(1, int((memory_limit / per_pixel) ** 0.5))
+        side = max(1, int((max(0, memory_limit - batch) / per_pixel) ** 0.5))
         raise BlockTooLargeError(
             f"a tile of {tile[0]} x {tile[1]} pixels needs about {needed:,} bytes on its worker, which has "
             f"{memory_limit:,}. Give --chunks {side} {side} or less, or fewer --workers."

@@ -75,12 +75,15 @@ def date_baselines(
     network
         Dates and pairs.
     pair_baseline
-        Perpendicular baseline of every pair [m], secondary minus reference date.
+        Perpendicular baseline of every pair [m], secondary minus reference date. Pairs whose baseline is
+        NaN or infinite are left out.
 
     Returns
     -------
     ndarray
-        Least-squares (minimum-norm) baselines, zero at the first date; float32 as in MintPy.
+        Least-squares baselines, zero at the first date; float32 as in MintPy. Dates that the pairs with a
+        finite baseline do not tie to the others get those of minimum norm: a date that none of them
+        reaches is where ``network.anchor`` is.
 
     Notes
     -----
@@ -93,8 +96,9 @@ def date_baselines(
     >>> date_baselines(Network(dates, ((1, 0), (1, 2))), np.array([-30.0, 20.0]))
     array([ 0., 30., 50.], dtype=float32)
     """
-    design = phase_design_matrix(network)
-    epochs = np.linalg.lstsq(design, pair_baseline.astype(np.float64), rcond=None)[0]
+    known = np.isfinite(pair_baseline)
+    design = phase_design_matrix(network)[known]
+    epochs = np.linalg.lstsq(design, pair_baseline[known].astype(np.float64), rcond=None)[0]
     baseline = np.insert(epochs, network.anchor, 0.0)
     relative: Float32[np.ndarray, " date"] = (baseline - baseline[0]).astype(np.float32)
     return relative

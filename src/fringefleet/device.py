@@ -1,5 +1,6 @@
 """The device that this process computes on: chosen once, never changed in silence."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -38,21 +39,48 @@ def select(name: DeviceName) -> torch.device:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory [byte] that a CUDA device has free."""
+    """Memory [byte] that a CUDA device has free for us, torch's own unused blocks included."""
     free, _ = torch.cuda.mem_get_info(device)
-    return int(free)
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(free) + int(unused)
+
+
+class _OneThread:
+    """Counts the blocks that are being solved, so that the last one puts things back."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.n_block = 0
+        self.n_thread = 1
+
+    def enter(self) -> None:
+        with self.lock:
+            if self.n_block == 0:
+                self.n_thread = torch.get_num_threads()
+            self.n_block += 1
+        torch.set_num_threads(1)
+
+    def leave(self) -> None:
+        with self.lock:
+            self.n_block -= 1
+            if self.n_block == 0:
+                torch.set_num_threads(self.n_thread)
+
+
+_one_thread = _OneThread()
 
 
 @contextmanager
 def one_thread(device: torch.device) -> Iterator[None]:
-    """Keep torch to one thread while a block is solved on the CPU: one thread a tile.
+    """Keep torch to one thread while blocks are solved on the CPU: one thread a tile.
 
     Tiles run side by side on the cores; threads inside them would only get in each other's way.
     """
-    threads = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
+    if device.type != "cpu":
+        yield
+        return
+    _one_thread.enter()
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        _one_thread.leave()

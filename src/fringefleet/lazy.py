@@ -9,6 +9,7 @@ chunked, the reference phases are numbers, and nothing drops an axis.
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import dask.array as da
@@ -31,7 +32,7 @@ VARIABLES: Mapping[str, tuple[str, dict[str, Any]]] = {
     ),
     "temporal_coherence": ("f4", {"units": "1", "long_name": "temporal coherence"}),
     "residual_rms": ("f4", {"units": "rad", "long_name": "root mean square of the residual phase"}),
-    "pair_count": ("u2", {"units": "1", "long_name": "number of interferograms used"}),
+    "pair_count": ("u4", {"units": "1", "long_name": "number of interferograms used"}),
     "n_components": ("u1", {"units": "1", "long_name": "number of connected parts of the network"}),
     "status": (
         "u1",
@@ -202,6 +203,12 @@ def _block(arrays: Mapping[str, NDArray[Any]], point: tuple[int, int] | None) ->
     )
 
 
+def _name_of(mask: object) -> str:
+    if mask is None:
+        return "none"
+    return str(mask) if isinstance(mask, str | Path) else "array"
+
+
 def _inside(tile: Tile, point: tuple[int, int] | None) -> tuple[int, int] | None:
     """Row and column of the reference point in a tile, if it is there."""
     if point is None or not (
@@ -236,10 +243,14 @@ def _coordinates(stack: xr.Dataset, scene: Scene) -> dict[str, Any]:
 
 
 def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
-    scene = prepared.scene
+    scene, setting = prepared.scene, prepared.setting
     return {
         "reference_date": scene.network.dates[scene.reference_date],
         "wavelength": scene.wavelength,
+        **({"looks": scene.looks} if scene.looks else {}),
+        "skip_reference": str(setting.skip_reference).lower(),
+        "drop_unreferenced": str(setting.drop_unreferenced).lower(),
+        "water_mask": _name_of(setting.water_mask),
         "weight_func": options.weight_func,
         "mask_dataset": options.mask_dataset or "none",
         "mask_threshold": options.mask_threshold,

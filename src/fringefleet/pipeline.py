@@ -6,8 +6,10 @@ form, for notebooks. Neither knows who the workers are; :mod:`fringefleet.cli` s
 """
 
 import difflib
+import hashlib
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -15,20 +17,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import xarray as xr
 
 from fringefleet import lazy
 from fringefleet.block import Options, Series
 from fringefleet.chunks import check_tile, choose_tile
 from fringefleet.device import select
-from fringefleet.errors import OptionError, OutputExistsError
+from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, current_client, execute
 from fringefleet.io import open_stack
+from fringefleet.io.hdf5 import FileVersion
 from fringefleet.io.stack import source_version, stored_tile
 from fringefleet.io.store import (
     ResultStore,
     create_result,
     make_fingerprint,
+    refuse_other_than_result,
     result_tile,
     resume_result,
 )
@@ -109,11 +114,7 @@ def check(job: Run) -> Checked:
     InputError
         As :func:`run`.
     """
-    if job.existing == "refuse" and job.output.exists():
-        raise OutputExistsError(
-            f"{job.output} is there already; give --resume to finish it, --overwrite to replace it, or "
-            "another name."
-        )
+    _refuse_unusable_output(job)
     prepared = prepare(open_stack(job.stack, chunks=None), job.options, job.setting)
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
@@ -152,7 +153,7 @@ def compute(
         select(job.options.device)
     store = _open_output(checked)
     done = store.done()
-    write = partial(_write, store)
+    write = partial(_write, store, job.stack, source_version(job.stack))
     tasks = lazy.tile_tasks(prepared, job.options, tile, write)
     left = [(where, task) for where, task in tasks if not done[where.number]]
     logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
@@ -212,8 +213,28 @@ def invert(
         check_tile(tile, prepared.scene.network, options, None)
         cut = lazy.chunk(cut, tile)
     else:
-        cut = lazy.chunk(cut, (cut.chunksizes["y"][0], cut.chunksizes["x"][0]))
+        cut = lazy.chunk(cut, (max(cut.chunksizes["y"]), max(cut.chunksizes["x"])))
     return lazy.invert_lazily(replace(prepared, stack=cut), options)
+
+
+def _refuse_unusable_output(job: Run) -> None:
+    stack, output = job.stack.resolve(), job.output.resolve()
+    if stack == output or stack in output.parents or output in stack.parents:
+        raise OptionError(f"{job.output} is, holds or lies in the stack {job.stack}; give another name.")
+    if job.existing == "refuse" and job.output.exists():
+        raise OutputExistsError(
+            f"{job.output} is there already; give --resume to finish it, --overwrite to replace it, or "
+            "another name."
+        )
+    if job.existing == "overwrite" and job.output.exists():
+        refuse_other_than_result(job.output)
+    for folder in output.parents:
+        if folder.exists():
+            if not folder.is_dir() or not os.access(folder, os.W_OK):
+                raise OptionError(
+                    f"{job.output} cannot be made: {folder} is no folder that you may write to."
+                )
+            return
 
 
 def _open_output(checked: Checked) -> ResultStore:
@@ -242,10 +263,16 @@ def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int]) -> str:
 
 
 def _digest(stack: xr.Dataset) -> str:
-    return make_fingerprint({"mask": stack["water_mask"].values.tolist()}) if "water_mask" in stack else ""
+    """Digest the water mask: one bit a pixel."""
+    if "water_mask" not in stack:
+        return ""
+    return hashlib.sha256(np.packbits(stack["water_mask"].values).tobytes()).hexdigest()
 
 
-def _write(store: ResultStore, tile: Tile, series: Series) -> None:
+def _write(store: ResultStore, stack: Path, version: FileVersion, tile: Tile, series: Series) -> None:
+    """Write a tile, if what it was read from is still there: missing Zarr chunks would read as no data."""
+    if not stack.exists() or source_version(stack) != version:
+        raise RunError(f"the stack {stack} is gone from this worker's sight, or was changed under the run.")
     store.write_tile(tile.number, series._asdict())
 
 

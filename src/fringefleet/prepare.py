@@ -65,6 +65,7 @@ class Prepared:
     stack: xr.Dataset  # unwrapped_phase, and coherence, connected_component, water_mask where needed
     scene: Scene
     reference_point: tuple[int, int] | None  # row and column
+    setting: Setting
 
 
 def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
@@ -86,6 +87,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         missing dataset or attribute, a reference point without data, a date that is not there.
     """
     used = _needed_variables(stack, options)
+    stack = _with_grid(stack)
     wavelength = setting.wavelength or required_wavelength(stack)
     looks = _looks(stack, options, setting)
     point = None if setting.skip_reference else locate_reference_point(stack, setting.reference_point)
@@ -103,7 +105,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         wavelength=wavelength,
         looks=looks,
     )
-    return Prepared(_with_reference_point(stack, point), scene, point)
+    return Prepared(_with_reference_point(stack, point), scene, point, setting)
 
 
 def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
@@ -122,6 +124,12 @@ def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
                 "or choose --weight-func no and no --mask-dataset."
             )
     return list(needed)
+
+
+def _with_grid(stack: xr.Dataset) -> xr.Dataset:
+    """Number rows and columns where the stack has no coordinates: they tell blocks where they are."""
+    missing = {dim: np.arange(stack.sizes[dim]) for dim in ("y", "x") if dim not in stack.coords}
+    return stack.assign_coords(missing) if missing else stack
 
 
 def _looks(stack: xr.Dataset, options: Options, setting: Setting) -> int:
@@ -145,7 +153,7 @@ def _water_mask(stack: xr.Dataset, mask: Path | str | NDArray[Any] | xr.DataArra
     shape = (stack.sizes["y"], stack.sizes["x"])
     if isinstance(mask, Path | str):
         return read_water_mask(mask, shape)
-    values = np.asarray(mask)
+    values = np.asarray(mask.transpose("y", "x") if isinstance(mask, xr.DataArray) else mask)
     if values.shape != shape:
         raise OptionError(f"found a water mask of {values.shape}; the scene has {shape} rows and columns.")
     invert: NDArray[np.bool_] = np.nan_to_num(values) != 0

@@ -8,8 +8,6 @@ Without ``--benchmark-enable`` every case runs once, on a few pixels, as a test 
 
 import os
 import platform
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +18,7 @@ from fringefleet.network import Network
 from fringefleet.plan import plan_elimination
 from fringefleet.solver import dense, elimination
 from fringefleet.weights import coherence_to_weight
+from machine import commit, cpu_model
 
 CHECKED = 32  # pixels that are compared with the float64 answer
 CPU = torch.device("cpu")
@@ -81,22 +80,9 @@ def _record(network, name, solver, n_pixel):
         "n_pixel": n_pixel,
         "dtype": "float32",
         "threads": 1,
-        "machine": f"{_cpu_model()}, {os.cpu_count()} logical CPUs",
+        "machine": f"{cpu_model()}, {os.cpu_count()} logical CPUs",
         "load": round(os.getloadavg()[0], 2),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "commit": _commit(),
+        "commit": commit(),
     }
-
-
-def _cpu_model():
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def _commit():
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"

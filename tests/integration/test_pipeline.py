@@ -21,7 +21,9 @@ from fringefleet.errors import (
     OptionError,
     OutputExistsError,
     RunError,
+    StackFormatError,
 )
+from fringefleet.io.store import resume_result
 from fringefleet.pipeline import check, compute
 from fringefleet.simulate import Scene, simulate_stack
 
@@ -70,7 +72,7 @@ def test_the_store_is_self_describing_for_xarray_and_cf(stack, tmp_path):
     assert result["displacement"].dims == ("date", "y", "x")
     assert result["displacement"].attrs["units"] == "m"
     assert result["displacement"].dtype == np.float32
-    assert (result["pair_count"].dtype, result["status"].dtype) == (np.uint16, np.uint8)
+    assert (result["pair_count"].dtype, result["status"].dtype) == (np.uint32, np.uint8)
     assert result["status"].attrs["flag_meanings"].split()[1] == "minimum_norm"
     assert len(result["status"].attrs["flag_values"]) == len(result["status"].attrs["flag_meanings"].split())
     assert "crs_wkt" in result["spatial_ref"].attrs
@@ -148,6 +150,89 @@ def test_overwrite_never_removes_what_is_no_store(stack, tmp_path):
     with pytest.raises(OutputExistsError, match="no Zarr store"):
         fringefleet.run(Run(stack, tmp_path / "photos", existing="overwrite"))
     assert (tmp_path / "photos" / "cat.jpg").read_text() == "precious"
+
+
+def test_a_stack_is_never_the_output(stack, tmp_path):
+    before = files(stack)
+    for output in (stack, stack / "result.zarr", stack.parent):
+        with pytest.raises(OptionError, match="is, holds or lies in the stack"):
+            fringefleet.run(Run(stack, output, existing="overwrite"))
+    assert files(stack) == before
+
+
+def test_another_stack_is_not_overwritten(stack, tmp_path):
+    other = tmp_path / "other.zarr"
+    fringefleet.convert_stack(stack, other)
+    for existing in ("overwrite", "resume"):
+        with pytest.raises(OutputExistsError, match="no result of fringefleet"):
+            fringefleet.run(Run(stack, other, existing=existing))
+    assert "unwrapped_phase" in xr.open_zarr(other)
+
+
+def test_a_stack_that_vanishes_or_changes_under_the_run_stops_it(stack, tmp_path):
+    copy = tmp_path / "stack.zarr"
+    fringefleet.convert_stack(stack, copy)
+    job = Run(copy, tmp_path / "result.zarr", chunks=TILE)
+
+    def take_away(done):
+        if done.n_done == 1:
+            copy.rename(tmp_path / "away.zarr")
+
+    with pytest.raises(RunError, match="gone from this worker's sight"):
+        fringefleet.run(job, take_away)
+    done = zarr.open_group(job.output)["progress/done"][:]
+    assert 0 < done.sum() < 9
+
+
+def test_a_tile_of_an_earlier_run_does_not_get_into_the_store_of_a_later_one(stack, tmp_path):
+    old = check(Run(stack, tmp_path / "result.zarr", chunks=TILE))
+    compute(old)
+    store = resume_result(old.job.output, old.tile, old.fingerprint)
+    fringefleet.run(Run(stack, old.job.output, Options(weight_func="no"), chunks=TILE, existing="overwrite"))
+    with pytest.raises(StackFormatError, match="replaced by another run"):
+        store.write_tile((0, 0), {"status": np.zeros((32, 32), np.uint8)})
+
+
+def test_an_output_that_cannot_be_made_is_refused_before_any_work(stack, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OptionError, match="no folder that you may write to"):
+        check(Run(stack, tmp_path / "file" / "result.zarr"))
+
+
+def test_a_damaged_output_is_refused_with_the_reason(stack, tmp_path):
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    fringefleet.run(job)
+    (job.output / "zarr.json").write_text("{")
+    with pytest.raises(OutputExistsError, match="cannot be opened"):
+        check(Run(stack, job.output, chunks=TILE, existing="resume"))
+
+
+def test_what_was_set_by_hand_is_kept_with_the_result(stack):
+    data = fringefleet.open_stack(stack)
+    attrs = fringefleet.invert(data, looks=3, wavelength=0.24, drop_unreferenced=True).attrs
+    assert (attrs["looks"], attrs["wavelength"], attrs["drop_unreferenced"]) == (3, 0.24, "true")
+    assert (attrs["skip_reference"], attrs["water_mask"]) == ("false", "none")
+
+
+def test_the_reference_point_is_found_without_coordinates(stack):
+    data = fringefleet.open_stack(stack, chunks=None).load().drop_vars(["y", "x"])
+    point = complete_pixel(data)
+    result = fringefleet.invert(data, reference_point=point, chunks=TILE).compute()
+    rows, columns = np.nonzero(result["status"].values == fringefleet.Status.REFERENCE_POINT)
+    assert (rows.tolist(), columns.tolist()) == ([point[0]], [point[1]])
+
+
+def test_a_water_mask_is_taken_by_its_dimensions(stack):
+    data = fringefleet.open_stack(stack, chunks=None).isel(y=slice(16, 96))
+    mask = xr.DataArray(np.tri(80, dtype=bool), dims=("y", "x"))
+    upright = fringefleet.invert(data, water_mask=mask)["status"].compute()
+    turned = fringefleet.invert(data, water_mask=mask.transpose("x", "y"))["status"].compute()
+    np.testing.assert_array_equal(upright, turned)
+
+
+def test_a_sliced_stack_is_not_cut_into_slivers(stack):
+    part = fringefleet.open_stack(stack, chunks=TILE).isel(y=slice(31, 96))
+    assert fringefleet.invert(part)["displacement"].chunks[1] == (32, 32, 1)
 
 
 def test_a_failing_run_leaves_an_overwritten_output_as_it_was(stack, tmp_path):

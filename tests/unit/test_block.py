@@ -93,7 +93,7 @@ def test_the_results_have_the_shapes_and_dtypes_of_the_file():
         "displacement": ((5, 2, 3), "float32"),
         "temporal_coherence": ((2, 3), "float32"),
         "residual_rms": ((2, 3), "float32"),
-        "pair_count": ((2, 3), "uint16"),
+        "pair_count": ((2, 3), "uint32"),
         "n_components": ((2, 3), "uint8"),
         "status": ((2, 3), "uint8"),
     }

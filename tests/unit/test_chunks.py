@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fringefleet.block import Options, bytes_per_pixel
+from fringefleet.block import CPU_BATCH, Options, bytes_per_pixel, solver_bytes_per_pixel
 from fringefleet.chunks import COPIES, LARGEST_TILE, TILE_BYTES, check_tile, choose_tile
 from fringefleet.errors import BlockTooLargeError, OptionError
 from fringefleet.network import Network
+from fringefleet.plan import plan_elimination
 from strategies import networks
 
 DATES = tuple(f"2018-01-{day:02d}T00:00:00" for day in range(1, 31))
@@ -66,7 +67,8 @@ def test_a_tile_that_a_worker_cannot_hold_is_refused_with_one_that_it_can():
 
 
 def test_a_tile_is_held_in_copies_and_may_fill_the_limit_exactly():
-    needed = int(100 * 50 * COPIES * bytes_per_pixel(CHAIN, Options()))
+    batch = CPU_BATCH * solver_bytes_per_pixel(plan_elimination(CHAIN), Options())
+    needed = int(100 * 50 * COPIES * bytes_per_pixel(CHAIN, Options())) + batch
     check_tile((100, 50), CHAIN, Options(), needed)
     check_tile((100, 50), CHAIN, Options(), None)
     with pytest.raises(BlockTooLargeError, match="or fewer --workers"):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from dataclasses import asdict
 
 import h5py
@@ -53,7 +54,9 @@ def n_component(n_date, pairs):
 def test_a_bridge_is_a_pair_without_which_the_network_has_a_part_more(data):
     n_date = data.draw(st.integers(2, 9))
     possible = list(itertools.combinations(range(n_date), 2))
-    pairs = data.draw(st.lists(st.sampled_from(possible), min_size=1, unique=True))
+    drawn = data.draw(st.lists(st.sampled_from(possible), min_size=1, unique=True))
+    used = sorted({date for pair in drawn for date in pair})
+    n_date, pairs = len(used), [(used.index(i), used.index(j)) for i, j in drawn]
     network = make_network(n_date, pairs)
     whole = n_component(n_date, pairs)
     bridges = [
@@ -149,6 +152,22 @@ def test_the_truth_of_a_simulation_is_described(stack):
     found = describe(stack.with_name("stack_truth.zarr"))
     assert (found.kind, found.tiles, found.status) == ("displacement", None, None)
     assert len(found.dates) == 5
+
+
+def test_files_that_vanish_meanwhile_are_not_counted(result, monkeypatch):
+    whole = describe(result)
+    walk = os.walk
+    ghosts = [(str(result), [], ["c.0.partial", "gone/1"])]
+    monkeypatch.setattr(os, "walk", lambda path: [*walk(path), *ghosts])
+    found = describe(result)
+    assert (found.bytes_on_disk, found.n_file) == (whole.bytes_on_disk, whole.n_file)
+
+
+def test_how_a_result_was_made_is_told_and_what_is_always_the_same_is_not(result):
+    found = describe(result).attributes
+    assert found["weight_func"] == "var"
+    assert found["solver"] == "elimination"
+    assert not {"observation", "Conventions"} & set(found)
 
 
 def test_a_description_is_plain_values(stack, result):

@@ -54,6 +54,23 @@ def test_a_cut_network_gets_the_minimum_norm_baselines():
     np.testing.assert_allclose(found, [0, *expected], atol=1e-5)
 
 
+@pytest.mark.parametrize("network", [CHAIN, REVERSED])
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+def test_a_pair_without_a_finite_baseline_is_left_out(network, hole):
+    truth = np.array([0.0, 30.5, -12.25, 80.0, 7.0])
+    pairs = np.array([truth[j] - truth[i] for i, j in network.pairs], dtype=np.float32)
+    pairs[[0, 4]] = hole
+    np.testing.assert_allclose(date_baselines(network, pairs), truth, atol=1e-5)
+
+
+def test_dates_that_no_finite_baseline_reaches_are_where_the_anchor_is():
+    found = date_baselines(CHAIN, np.array([10.0, 20.0, 30.0, 40.0, np.nan, np.nan]))
+    np.testing.assert_allclose(found, [0, 10, 30, 70, 0], atol=1e-5)
+    found = date_baselines(STAR, np.array([-5.0, np.nan, 20.0, 40.0]))
+    np.testing.assert_allclose(found, [0, 5, 5, 25, 45], atol=1e-5)
+    np.testing.assert_array_equal(date_baselines(CHAIN, np.full(6, np.nan)), np.zeros(5))
+
+
 @pytest.mark.parametrize(
     ("stack", "series"),
     [

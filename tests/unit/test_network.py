@@ -20,7 +20,9 @@ def test_dates_are_found_sorted_and_each_once():
 
 
 def test_years_are_of_365_25_days():
-    np.testing.assert_allclose(Network(DATES, ((0, 1), (1, 2), (2, 3))).years, [0, 12 / 365.25, 24 / 365.25, 1])
+    np.testing.assert_allclose(
+        Network(DATES, ((0, 1), (1, 2), (2, 3))).years, [0, 12 / 365.25, 24 / 365.25, 1]
+    )
 
 
 def test_networks_from_the_same_dates_are_equal_and_hash_equal():

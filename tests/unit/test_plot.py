@@ -146,15 +146,17 @@ def test_a_map_reaches_to_the_outer_edges_of_its_pixels():
     assert canvas._edges(np.array([3])) == (2.5, 3.5)
 
 
-def test_baselines_of_the_dates_are_found_from_those_of_the_pairs(stack_and_truth):
+def test_a_pair_without_baseline_is_drawn_between_the_baselines_of_its_dates(
+    tmp_path, stack_and_truth, monkeypatch
+):
     stack, _ = stack_and_truth
-    graph = network._network(stack)
     pairs = stack["perpendicular_baseline"].values.copy()
     pairs[2] = np.nan
-    dates = network._date_baselines(graph, pairs)
-    i, j = graph.pair_array.T
-    np.testing.assert_allclose(dates[j] - dates[i], stack["perpendicular_baseline"], atol=1e-3)
-    assert dates.mean() == pytest.approx(0, abs=1e-9)
+    drawn = []
+    monkeypatch.setattr(network, "save", lambda figure, _path: drawn.append(figure.axes[0]))
+    plot.plot_network(stack.assign_coords(perpendicular_baseline=("pair", pairs)), tmp_path / "network.png")
+    heights = np.array(drawn[0].collections[0].get_segments())[:, :, 1]
+    np.testing.assert_allclose(np.diff(heights)[:, 0], stack["perpendicular_baseline"], atol=1e-3)
 
 
 def test_without_matplotlib_the_message_names_the_extra(monkeypatch):

@@ -74,7 +74,8 @@ def invert(job: Run, workers: Workers, console: Console) -> None:
     job = replace(job, stack=job.stack.absolute(), output=job.output.absolute())
     if workers.cluster == "local":
         select(job.options.device)
-    n_worker = workers.n_worker or CPU_COUNT
+    # Without pinning, processes on one machine would all take the same GPU: one unless asked for more.
+    n_worker = workers.n_worker or (1 if job.options.device == "cuda" else CPU_COUNT)
     checked = check(replace(job, n_worker=n_worker))
     if checked.n_left == 0:
         logger.info("all %d tiles were done before; nothing was left to do", checked.n_tile)

@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster
 from fringefleet.errors import InputError, OptionError
 
 SETTINGS = {
-    # Tiles wait at the scheduler, not at a worker: a worker that dies takes one tile with it.
+    # Tiles wait at the scheduler rather than at a worker: one that dies takes few with it.
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.allowed-failures": 1,
     # Nothing is kept on the workers that could be moved or spilled; a tile fits or it does not.
@@ -22,6 +22,12 @@ SETTINGS = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": 0.9,
     "distributed.worker.memory.terminate": 0.97,
+}
+# glibc gives arrays of up to 32 MB back to the system at once unless told otherwise, and every tile pays for
+# its page faults again: 6.5 s instead of 2.5 s of system time a worker, for 1000 x 1000 pixels and 288 pairs.
+LOCAL_SETTINGS = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**28,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
 }
 CONNECT_SECONDS = 30
 
@@ -55,7 +61,7 @@ def connect(cluster: str = "local", n_worker: int | None = None) -> Iterator[Wor
     """
     check_n_worker(n_worker)
     if cluster == "local":
-        with dask.config.set(SETTINGS), _local(n_worker or CPU_COUNT) as client:
+        with dask.config.set(SETTINGS | LOCAL_SETTINGS), _local(n_worker or CPU_COUNT) as client:
             yield _describe(client)
     elif "://" in cluster:
         with _running(cluster) as client:
@@ -130,4 +136,4 @@ def _running(address: str) -> Iterator[Client]:
 def _describe(client: Client) -> Workers:
     workers = client.scheduler_info(n_workers=-1)["workers"]
     limits = [worker["memory_limit"] // worker["nthreads"] for worker in workers.values()]
-    return Workers(client, len(workers), min(limits) or None)
+    return Workers(client, len(workers), min(filter(None, limits), default=None))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -21,24 +22,17 @@ from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.stack import open_stack, stack_network
 from fringefleet.io.store import DONE
 from fringefleet.network import date_name
+from fringefleet.provenance import PROVENANCE
 from fringefleet.status import Status
 
 Kind = Literal["stack", "result", "displacement"]
 NOT_SHOWN = ("reference_point_y", "reference_point_x")  # shown with the reference point
-PROVENANCE = (
+ALWAYS_THE_SAME = ("observation", "Conventions")
+SHOWN = (
     "reference_point",
-    "reference_date",
     "wavelength",
     "looks",
-    "weight_func",
-    "mask_dataset",
-    "mask_threshold",
-    "min_redundancy",
-    "min_norm",
-    "solver",
-    "dtype",
-    "n_pair",
-    "fringefleet_version",
+    *(name for name in PROVENANCE if name not in ALWAYS_THE_SAME),
 )
 
 
@@ -173,7 +167,7 @@ def _describe_result(path: Path) -> Description:
 
 def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
     bytes_on_disk, n_file = _disk_use(path)
-    wanted = {name: dataset.attrs[name] for name in PROVENANCE if name in dataset.attrs}
+    wanted = {name: dataset.attrs[name] for name in SHOWN if name in dataset.attrs}
     return Description(
         path=str(path),
         place=_place(dataset),
@@ -250,8 +244,12 @@ def _stored_pairs(path: Path) -> int:
 
 
 def _disk_use(path: Path) -> tuple[int, int]:
-    """Bytes and files on disk."""
+    """Bytes and files on disk; without the files that a run renames or removes meanwhile."""
     if not path.is_dir():
         return path.stat().st_size, 1
-    sizes = [(Path(folder) / name).stat().st_size for folder, _, names in os.walk(path) for name in names]
+    sizes = []
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(FileNotFoundError):
+                sizes.append((Path(folder) / name).stat().st_size)
     return sum(sizes), len(sizes)

@@ -63,8 +63,8 @@ class HDF5Array(BackendArray):
     ----------
     source
         The file.
-    name
-        The dataset.
+    dataset
+        The dataset, open; only its name and shape are kept.
     kept
         Indices along the first axis, ascending; None keeps all. They are read in runs of
         neighbours, straight into the result.

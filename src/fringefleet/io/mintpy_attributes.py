@@ -5,6 +5,7 @@ All of them are strings. MintPy places the grid by the outer corner of its first
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.grid import GRID_MAPPING, grid_crs
+from fringefleet.io.metadata import derived_attributes
+from fringefleet.io.store import FINGERPRINT
+from fringefleet.provenance import PROVENANCE
 
 logger = logging.getLogger(__name__)
 
@@ -22,22 +27,14 @@ CONFIG_PREFIX = "mintpy.networkInversion."
 # Attributes of ours that are no attribute of the source; the rest goes into MintPy's files.
 OWN_ATTRIBUTES = frozenset(
     {
+        *PROVENANCE,
+        FINGERPRINT,
         "wavelength",
         "looks",
         "reference_point",
         "reference_point_y",
         "reference_point_x",
         "date_format",
-        "reference_date",
-        "observation",
-        "n_pair",
-        "weight_func",
-        "mask_dataset",
-        "mask_threshold",
-        "min_redundancy",
-        "min_norm",
-        "fringefleet_version",
-        "Conventions",
         "title",
         "history",
         "institution",
@@ -46,6 +43,9 @@ OWN_ATTRIBUTES = frozenset(
         "comment",
     }
 )
+# What MintPy's source says of the place of its rows and columns; wrong in a part of them.
+PLACE_IN_WHOLE = re.compile(r"[XY](MIN|MAX)|SUBSET_[XY](MIN|MAX)|(LAT|LON)_REF[1-4]")
+GEOREFERENCE = re.compile(r"[XY]_(FIRST|STEP|UNIT)")
 
 
 def common_attributes(result: xr.Dataset) -> dict[str, str]:
@@ -61,19 +61,12 @@ def common_attributes(result: xr.Dataset) -> dict[str, str]:
         for name, value in result.attrs.items()
         if name not in OWN_ATTRIBUTES and isinstance(value, str | int | float | np.generic)
     }
-    names = sorted(date_names(result))
-    attributes |= {
-        "LENGTH": str(result.sizes["y"]),
-        "WIDTH": str(result.sizes["x"]),
-        "START_DATE": names[0],
-        "END_DATE": names[-1],
-    }
     attributes.pop("REF_DATE", None)
-    if "wavelength" in result.attrs:
-        attributes.setdefault("WAVELENGTH", str(float(result.attrs["wavelength"])))
-    attributes |= _grid_attributes(result, attributes)
+    names = sorted(date_names(result))
+    attributes |= {"START_DATE": names[0], "END_DATE": names[-1]}
+    attributes |= _radar_attributes(result.attrs, attributes)
     attributes |= _config_attributes(result.attrs)
-    return _with_reference_point(result, attributes)
+    return _with_reference_point(result, _with_grid(result, attributes))
 
 
 def date_names(result: xr.Dataset) -> list[str]:
@@ -106,6 +99,38 @@ def _config_attributes(options: Mapping[Any, Any]) -> dict[str, str]:
     }
 
 
+def _radar_attributes(ours: Mapping[Any, Any], source: dict[str, str]) -> dict[str, str]:
+    """Say which wavelength and looks were used; where the source says the same, it keeps its digits."""
+    found: dict[str, str] = {}
+    said = _derived(source, "WAVELENGTH") | _derived(source, "NCORRLOOKS", "ALOOKS", "RLOOKS")
+    if "wavelength" in ours and said.get("wavelength") != float(ours["wavelength"]):
+        found["WAVELENGTH"] = str(float(ours["wavelength"]))
+    if "looks" in ours and said.get("looks") != int(ours["looks"]):
+        found["NCORRLOOKS"] = str(int(ours["looks"]))
+    return found
+
+
+def _derived(source: dict[str, str], *names: str) -> dict[str, Any]:
+    """Understand some attributes of the source as we do when we open it; nothing if they are no numbers."""
+    try:
+        return derived_attributes({name: source[name] for name in names if name in source})
+    except StackFormatError:
+        return {}
+
+
+def _with_grid(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
+    """Say where the pixels are; drop what the source says of a larger or another grid."""
+    sizes = {"LENGTH": str(result.sizes["y"]), "WIDTH": str(result.sizes["x"])}
+    cut = any(attributes.get(name, size) != size for name, size in sizes.items())
+    grid = _grid_attributes(result, attributes)
+    kept = {
+        name: value
+        for name, value in attributes.items()
+        if not (cut and PLACE_IN_WHOLE.fullmatch(name)) and not GEOREFERENCE.fullmatch(name)
+    }
+    return kept | sizes | grid
+
+
 def _grid_attributes(result: xr.Dataset, source: dict[str, str]) -> dict[str, str]:
     """Describe a geocoded grid by its first corner and steps; nothing in radar geometry."""
     found: dict[str, str] = {}
@@ -121,8 +146,9 @@ def _grid_attributes(result: xr.Dataset, source: dict[str, str]) -> dict[str, st
         axis = dim.upper()
         found[f"{axis}_FIRST"] = _keep_if_close(source.get(f"{axis}_FIRST"), first, step)
         found[f"{axis}_STEP"] = _keep_if_close(source.get(f"{axis}_STEP"), step, step)
-        found[f"{axis}_UNIT"] = source.get(f"{axis}_UNIT", _unit_name(unit))
-    return found | ({} if "Y_FIRST" in source else _crs_attributes(result))
+        said = source.get(f"{axis}_UNIT", "")
+        found[f"{axis}_UNIT"] = said if _unit_name(said) == _unit_name(unit) else _unit_name(unit)
+    return found | _crs_attributes(result, source)
 
 
 def _unit_name(unit: str) -> str:
@@ -153,10 +179,14 @@ def _keep_if_close(text: str | None, value: float, step: float) -> str:
     return str(value)
 
 
-def _crs_attributes(result: xr.Dataset) -> dict[str, str]:
-    if "spatial_ref" not in result.coords:
+def _crs_attributes(result: xr.Dataset, source: dict[str, str]) -> dict[str, str]:
+    """Name the CRS, unless the source is geocoded and names no other one."""
+    if GRID_MAPPING not in result.coords:
         return {}
-    crs = pyproj.CRS.from_cf(result.coords["spatial_ref"].attrs)
+    crs = pyproj.CRS.from_cf(result.coords[GRID_MAPPING].attrs)
+    said = grid_crs(source)
+    if "Y_FIRST" in source and (said is None or said.to_epsg() == crs.to_epsg()):
+        return {}
     known = {"EPSG": crs.to_epsg(), "UTM_ZONE": crs.utm_zone}
     return {name: str(value) for name, value in known.items() if value is not None}
 

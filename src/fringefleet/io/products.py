@@ -72,6 +72,8 @@ def export_mintpy(
     ------
     StackFormatError
         ``result`` is no result, or its coordinates form no grid that MintPy can describe.
+    InputError
+        ``result`` is not there, or ``directory`` or a folder above it is a file.
     """
     if isinstance(result, xr.Dataset):
         return _export(result, directory, progress)
@@ -94,8 +96,8 @@ def _open_store(path: Path) -> xr.Dataset:
 def _export(result: xr.Dataset, directory: Path, progress: Callable[[int, int], None] | None) -> list[Path]:
     _refuse_other(result)
     common = common_attributes(result)
-    directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / product.file for product in PRODUCTS]
+    _make_folder(directory, paths)
     with ExitStack() as stack:
         targets = {}
         for product, path in zip(PRODUCTS, paths, strict=True):
@@ -123,6 +125,22 @@ def _refuse_other(result: xr.Dataset) -> None:
     if 0 in result["displacement"].shape:
         raise StackFormatError(
             f"the result is empty: {dict(result['displacement'].sizes)}. Select at least one pixel."
+        )
+
+
+def _make_folder(directory: Path, paths: list[Path]) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"found a file where the export needs a folder: {directory}, or a folder above it. Give the "
+            "name of a folder, which is made if it is not there."
+        ) from error
+    folders = [str(path) for path in paths if path.is_dir()]
+    if folders:
+        raise InputError(
+            f"found a folder where the export writes a file: {', '.join(folders)}. Give another folder to "
+            "write to."
         )
 
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
+from zarr.errors import BaseZarrError as ZarrError
 
 from fringefleet.errors import OutputExistsError, StackFormatError
 from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
@@ -33,6 +33,7 @@ class ResultStore:
 
     path: Path
     tile: tuple[int, int]  # rows and columns
+    fingerprint: str  # of the run that writes to it
 
     def write_tile(self, index: tuple[int, int], variables: Mapping[str, NDArray[Any]]) -> None:
         """Write every variable of a tile, (..., y, x), and then its done-mark.
@@ -40,9 +41,12 @@ class ResultStore:
         Raises
         ------
         StackFormatError
-            The tile is not whole chunks of the store: two tasks would write one file.
+            The tile is not whole chunks of the store: two tasks would write one file. Or the store is no
+            longer the one that this run began: it was overwritten by another.
         """
         group = _open(self.path)
+        if group.attrs.get(FINGERPRINT) != self.fingerprint:
+            raise StackFormatError(f"{self.path} was replaced by another run while this one went on.")
         start = [number * size for number, size in zip(index, self.tile, strict=True)]
         for name, values in variables.items():
             array = _array(group, name)
@@ -87,8 +91,7 @@ def create_result(template: xr.Dataset, path: Path, fingerprint: str, *, overwri
         done.attrs["long_name"] = "1 where a tile is written"
         group.attrs[FINGERPRINT] = fingerprint
         consolidate_metadata(temporary)
-    _open.cache_clear()
-    return ResultStore(path, tile)
+    return ResultStore(path, tile, fingerprint)
 
 
 def resume_result(path: Path, tile: tuple[int, int], fingerprint: str) -> ResultStore:
@@ -99,22 +102,43 @@ def resume_result(path: Path, tile: tuple[int, int], fingerprint: str) -> Result
     OutputExistsError
         It was begun with others, or is no result of ours.
     """
-    refuse_existing(path, overwrite=True)
-    found = zarr.open_group(path, mode="r", use_consolidated=False).attrs.get(FINGERPRINT)
+    refuse_other_than_result(path)
+    found = _open(path).attrs[FINGERPRINT]
     if found != fingerprint:
         raise OutputExistsError(
             f"{path} was begun with another stack, other options, chunks or another version "
             f"(fingerprint {found}, now {fingerprint}), so it cannot be resumed. Repeat the command that "
             "began it with --resume, or give --overwrite or another name."
         )
-    _open.cache_clear()
-    return ResultStore(path, tile)
+    return ResultStore(path, tile, fingerprint)
+
+
+def refuse_other_than_result(path: Path) -> None:
+    """Refuse a path where something else is than a result of ours.
+
+    Raises
+    ------
+    OutputExistsError
+        Says so; nothing is touched.
+    """
+    refuse_existing(path, overwrite=True)
+    try:
+        found = _open(path).attrs.get(FINGERPRINT)
+    except (OSError, ValueError, KeyError, TypeError, ZarrError) as error:
+        raise OutputExistsError(
+            f"{path} is there and cannot be opened ({error}); give another name."
+        ) from error
+    if found is None:
+        raise OutputExistsError(
+            f"{path} is there and is no result of fringefleet, so it is neither resumed nor overwritten; "
+            "give another name or remove it yourself."
+        )
 
 
 def result_tile(path: Path) -> tuple[int, int] | None:
     """Rows and columns of the tiles of a result; None if there is none to be found."""
-    refuse_existing(path, overwrite=True)
-    status = zarr.open_group(path, mode="r", use_consolidated=False).get("status")
+    refuse_other_than_result(path)
+    status = _open(path).get("status")
     return (status.chunks[0], status.chunks[1]) if isinstance(status, zarr.Array) else None
 
 
@@ -137,7 +161,6 @@ def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
     }
 
 
-@lru_cache(maxsize=8)
 def _open(path: Path) -> zarr.Group:
     return zarr.open_group(path, mode="r+", use_consolidated=False)
 

@@ -1,7 +1,6 @@
 """Picture of a network: dates, and the pairs between them."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,6 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fringefleet.design import date_baselines
 from fringefleet.network import Network
 from fringefleet.plot.canvas import format_dates, save
 
@@ -33,7 +33,7 @@ def plot_network(source: xr.Dataset | Network, path: Path) -> None:
     times = (network.times - UNIX_EPOCH) / np.timedelta64(1, "D")
     spans = np.abs(np.diff(times[network.pair_array], axis=1)[:, 0])
     if stack is not None and "perpendicular_baseline" in stack.coords:
-        heights = _date_baselines(network, stack["perpendicular_baseline"].values)
+        heights = date_baselines(network, stack["perpendicular_baseline"].values)
         lines = np.stack([times[network.pair_array], heights[network.pair_array]], axis=-1)
         panel.set_ylabel("Perpendicular baseline [m]")
     else:
@@ -53,17 +53,6 @@ def plot_network(source: xr.Dataset | Network, path: Path) -> None:
 
 def _network(stack: xr.Dataset) -> Network:
     return Network.from_dates(stack["reference_date"].values, stack["secondary_date"].values)
-
-
-def _date_baselines(network: Network, pair_baselines: NDArray[Any]) -> NDArray[np.float64]:
-    """Baselines of the dates [m], zero on average, that fit those of the pairs best."""
-    differences = np.zeros((network.n_pair, network.n_date))
-    rows = np.arange(network.n_pair)
-    differences[rows, network.pair_array[:, 1]] = 1
-    differences[rows, network.pair_array[:, 0]] = -1
-    known = np.isfinite(pair_baselines)
-    solution = np.linalg.lstsq(differences[known], pair_baselines[known].astype(float))
-    return np.asarray(solution[0])
 
 
 def _arcs(ends: NDArray[np.float64]) -> NDArray[np.float64]:

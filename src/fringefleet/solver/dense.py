@@ -69,7 +69,8 @@ def solve(
         )
         series[:, batch] = solved.masked_fill_(held, 0)  # it is, but for rounding
     observations.phase.sub_(workspace.design @ series)
-    return finish(observations, series, labels.amax(0).to(torch.int32) + 1, ties)
+    n_components = labels.amax(0).to(torch.int32) + 1
+    return finish(observations, series, n_components, lambda pixels: labels[:, pixels], ties)
 
 
 def _solve_normal_equations(

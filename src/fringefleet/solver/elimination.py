@@ -26,6 +26,7 @@ Tinney & Walker (1967), doi:10.1109/PROC.1967.6011 (ordered elimination of netwo
 Replaces MintPy's ``ifgram_inversion.estimate_timeseries`` (dense least squares per pixel).
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -39,6 +40,7 @@ from fringefleet.solver.pieces import pieces
 from fringefleet.solver.solution import Solution, finish
 
 SETTLED = 1e-3  # a refinement that changes the series by more, relatively, was needed badly
+LARGEST_SPREAD = 1e6  # of d over the dates of a pixel; real scenes stay below 1e4
 
 
 class _Step(NamedTuple):
@@ -178,15 +180,19 @@ def _solve_residual(work: Workspace) -> None:
 
 
 def _unsettled_pixels(work: Workspace) -> Tensor:
-    """Find pixels for which one refinement in float32 is not enough: those that it changed much.
+    """Find pixels whose weights spread too far for one refinement in float32.
 
-    The first solution is off by about the spread of the weights times the rounding, and a refinement
-    shrinks that in the same proportion. Beyond some six decades of spread float32 is left behind.
+    Two signs of it: the refinement changed much, as the first solution is off by about the spread times the
+    rounding and a refinement shrinks that in the same proportion; or some date hangs on the rest by far less
+    than another (``d``, largest to smallest), which makes light pairs follow the rounding of heavy ones.
     """
     if work.phase.dtype == torch.float64:
         return work.order[:0]
-    largest = work.phase.abs().amax(0)
-    return torch.nonzero(work.right.abs().amax(0) > SETTLED * largest)[:, 0]
+    changed = work.right.abs().amax(0) > SETTLED * work.phase.abs().amax(0)
+    inverse = work.inverse[:-1]
+    grounded = torch.eq(inverse, 0, out=work.right[:-1]).mul_(torch.finfo(inverse.dtype).max)
+    loose = inverse.amax(0) > LARGEST_SPREAD * grounded.add_(inverse).amin(0)
+    return torch.nonzero(changed | loose)[:, 0]
 
 
 def _factorise(work: Workspace) -> Tensor:
@@ -255,4 +261,20 @@ def _solution(work: Workspace, n_cut: Tensor, ties: Ties) -> Solution:
     phase = torch.empty_like(work.phase)
     phase[work.order] = work.phase
     n_components = n_cut.to(torch.int32) + 1
-    return finish(work.observations, phase, n_components, ties)
+    return finish(work.observations, phase, n_components, partial(_label_parts, work), ties)
+
+
+def _label_parts(work: Workspace, pixels: Tensor) -> Tensor:
+    """Number the connected parts of some pixels from 0, the root's; (date, pixel)."""
+    grounded = work.inverse[:, pixels] == 0
+    grounded[-1] = True
+    number = torch.where(grounded, grounded.flip(0).cumsum(0).flip(0) - 1, -1)
+    for place in range(len(work.steps) - 1, -1, -1):
+        turn = work.plan.turns[place]
+        for run in turn.neighbours:  # those that it is tied to are all in one part
+            tied = work.edge[turn.slots][run.here][:, pixels] > 0
+            part = torch.where(tied, number[run.there], -1).amax(0)
+            number[place] = torch.maximum(number[place], part)  # a grounded date is tied to none
+    labels = torch.empty_like(number)
+    labels[work.order] = number
+    return labels

@@ -17,8 +17,8 @@ from torch import Tensor
 from fringefleet.plan import Plan
 
 LARGEST_PHASE = 1e10  # [rad]
-LARGEST_WEIGHT = 1e25  # [rad^-2]
-SMALLEST_WEIGHT = 1e-25
+LARGEST_WEIGHT = 1e17  # [rad^-2]; the ratio of any two is still a float32
+SMALLEST_WEIGHT = 1e-17
 ROWS_AT_ONCE = 4  # rows that are handled in one operation; they stay in cache
 
 

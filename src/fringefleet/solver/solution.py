@@ -1,5 +1,6 @@
 """What a solver gives back for a batch of pixels, and the last steps that all solvers share."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,6 @@ from torch import Tensor
 from fringefleet.solver import minimum_norm, quality
 from fringefleet.solver.minimum_norm import Ties
 from fringefleet.solver.observations import Observations
-from fringefleet.solver.parts import label_parts
 from fringefleet.solver.pieces import pieces
 
 
@@ -36,6 +36,7 @@ def finish(
     observations: Observations,
     phase: Float[Tensor, "date pixel"],
     n_components: Int[Tensor, "pixel"],
+    label_parts: Callable[[Tensor], Tensor],
     ties: Ties,
 ) -> Solution:
     """Measure the quality of a series and tie the parts of cut networks together.
@@ -48,6 +49,8 @@ def finish(
         The series [rad], each part at any level. Overwritten.
     n_components
         Number of parts.
+    label_parts
+        Numbers the parts of the pixels that it is given, from 0, (date, pixel).
     ties
         How they are tied together.
     """
@@ -56,7 +59,5 @@ def finish(
     cut = (n_components > 1) & (measured.pair_count > 0) & (fewest >= ties.min_redundancy)
     plan = observations.plan
     for pixels in pieces(torch.nonzero(cut)[:, 0], 24 * (plan.network.n_pair + plan.network.n_date)):
-        valid = observations.weight[:, pixels] > 0
-        labels = label_parts(observations.ends, valid, plan.network.n_date, plan.root)
-        phase[:, pixels] = minimum_norm.connect(plan, phase[:, pixels], labels, ties)
+        phase[:, pixels] = minimum_norm.connect(plan, phase[:, pixels], label_parts(pixels), ties)
     return Solution(phase, *measured, n_components, fewest)

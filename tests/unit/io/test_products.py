@@ -8,7 +8,10 @@ import pytest
 import xarray as xr
 
 from fringefleet.errors import InputError, StackFormatError
+from fringefleet.io.metadata import derived_attributes
 from fringefleet.io.products import export_mintpy
+from fringefleet.io.store import FINGERPRINT
+from fringefleet.provenance import PROVENANCE
 
 DATES = np.array(["2020-01-01", "2020-01-13", "2020-02-06"], dtype="datetime64[ns]")
 OPTIONS = {
@@ -31,7 +34,7 @@ def make_result(y, x, **attrs):
     values[:, 0, 1] = np.nan
     coherence = np.full(shape, 0.75, dtype=np.float32)
     coherence[0, 1] = np.nan
-    count = np.full(shape, 3, dtype=np.uint16)
+    count = np.full(shape, 3, dtype=np.uint32)
     count[0, 1] = 0
     return xr.Dataset(
         {
@@ -91,7 +94,7 @@ def mintpy_result(folder, expected):
     masks = {"None": "none", "connectComponent": "connected_component"}
     options = {
         "wavelength": float(stack["WAVELENGTH"]),
-        "looks": 8,
+        "looks": derived_attributes(stack)["looks"],
         "date_format": "%Y%m%d",
         "reference_point": point,
         "reference_point_y": float(axes[0].values[point[0]]),
@@ -108,7 +111,7 @@ def mintpy_result(folder, expected):
         {
             "displacement": (("date", "y", "x"), values),
             "temporal_coherence": (("y", "x"), np.where(count == 0, np.nan, coherence)),
-            "pair_count": (("y", "x"), count.astype(np.uint16)),
+            "pair_count": (("y", "x"), count.astype(np.uint32)),
         },
         {
             "date": np.array(days, dtype="datetime64[ns]"),
@@ -215,6 +218,64 @@ def test_a_stack_from_elsewhere_gets_the_attributes_that_mintpy_needs(tmp_path):
     }
 
 
+def test_our_own_attributes_stay_out_of_the_files(tmp_path):
+    ours = dict.fromkeys(PROVENANCE, "ours") | OPTIONS | {FINGERPRINT: "0123"}
+    for path in export_mintpy(radar_result().assign_attrs(ours, PLATFORM="Sen"), tmp_path):
+        _, attrs = read(path)
+        assert attrs["PLATFORM"] == "Sen"
+        assert all(name == name.upper() or name.startswith("mintpy.") for name in attrs)
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [("5.550e-2", "5.550e-2"), ("0.24", "0.0555"), ("unknown", "0.0555"), (None, "0.0555")],
+)
+def test_the_wavelength_is_that_of_the_result_in_the_digits_of_the_source_if_it_is_the_same(
+    tmp_path, said, written
+):
+    source = {} if said is None else {"WAVELENGTH": said}
+    for path in export_mintpy(radar_result(**source), tmp_path):
+        assert read(path)[1]["WAVELENGTH"] == written
+
+
+@pytest.mark.parametrize(
+    ("source", "looks", "written"),
+    [
+        ({"NCORRLOOKS": "38.66"}, 39, "38.66"),
+        ({"NCORRLOOKS": "38.66"}, 12, "12"),
+        ({"ALOOKS": "2", "RLOOKS": "8"}, 8, None),
+        ({"ALOOKS": "2", "RLOOKS": "8"}, 12, "12"),
+        ({}, 12, "12"),
+    ],
+)
+def test_the_looks_are_those_of_the_result(tmp_path, source, looks, written):
+    _, attrs = read(export_mintpy(radar_result(looks=looks, **source), tmp_path)[0])
+    assert attrs.get("NCORRLOOKS") == written
+
+
+def test_another_projection_than_that_of_the_source_replaces_it(tmp_path):
+    source = {"Y_FIRST": "19.5", "Y_STEP": "-1e-3", "X_FIRST": "-99.2", "X_STEP": "1e-3", "EPSG": "4326"}
+    source |= {"Y_UNIT": "degrees", "X_UNIT": "degrees"}
+    _, attrs = read(export_mintpy(projected_result(**source), tmp_path)[0])
+    assert (attrs["EPSG"], attrs["UTM_ZONE"]) == ("32614", "14N")
+    assert (attrs["Y_UNIT"], attrs["X_UNIT"]) == ("meters", "meters")
+    assert (attrs["Y_FIRST"], attrs["X_STEP"]) == ("4100000.0", "40.0")
+
+
+def test_a_part_says_nothing_of_the_corners_of_the_whole(tmp_path):
+    place = {"XMAX": "6", "SUBSET_YMIN": "100", "LAT_REF1": "-0.2"}
+    source = radar_result(LENGTH="5", WIDTH="7", **place)
+    assert place.items() <= read(export_mintpy(source, tmp_path)[0])[1].items()
+    _, attrs = read(export_mintpy(source.isel(y=slice(1, 4)), tmp_path)[0])
+    assert not set(place) & set(attrs)
+
+
+def test_without_coordinates_the_files_are_not_georeferenced(tmp_path):
+    source = {"Y_FIRST": "4100000", "Y_STEP": "-30", "X_FIRST": "500000", "X_STEP": "40", "X_UNIT": "m"}
+    _, attrs = read(export_mintpy(radar_result(**source), tmp_path)[0])
+    assert not set(source) & set(attrs)
+
+
 def test_a_part_of_a_result_says_where_it_is(tmp_path):
     source = {"Y_FIRST": "4100000", "Y_STEP": "-30", "X_FIRST": "500000", "X_STEP": "40"}
     source |= {"REF_Y": "2", "REF_X": "3", "REF_LAT": "37.0", "LENGTH": "5", "WIDTH": "7"}
@@ -286,6 +347,21 @@ def test_an_interrupted_export_leaves_the_old_files_and_no_others(tmp_path):
         export_mintpy(radar_result(), tmp_path, progress=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["timeseries.h5"]
     assert (tmp_path / "timeseries.h5").read_text() == "old"
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "file/far/below"])
+def test_a_file_where_the_folder_should_be_is_refused_and_kept(tmp_path, place):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match=r"found a file .* needs a folder: .*file"):
+        export_mintpy(radar_result(), tmp_path / place)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_where_a_file_should_be_is_refused_before_any_work(tmp_path):
+    (tmp_path / "temporalCoherence.h5").mkdir()
+    with pytest.raises(InputError, match=r"found a folder .*temporalCoherence\.h5"):
+        export_mintpy(radar_result(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["temporalCoherence.h5"]
 
 
 def test_what_is_no_result_is_refused(tmp_path):
