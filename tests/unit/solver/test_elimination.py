@@ -95,19 +95,17 @@ def test_a_solution_outlives_the_next_batch_and_does_not_show_in_it(device):
     torch.testing.assert_close(list(second), list(fresh), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("decades", [5.0, 6.0, 7.5, 8.0])
-def test_weights_at_two_levels_far_apart_are_as_exact_as_any(decades, device):
+@pytest.mark.parametrize(("decades", "seed"), [(5.0, 1), (6.5, 2), (7.5, 3), (7.5, 9), (8.0, 1)])
+def test_weights_at_two_levels_far_apart_are_as_exact_as_any(decades, seed, device):
     """Light pairs follow the rounding of heavy ones here more than where weights are spread evenly."""
-    rng = np.random.default_rng(11)
-    n_date, n_pixel = 60, 256
+    rng = np.random.default_rng(seed)
+    n_date, n_pixel = 60, 512
     pairs = np.array([(i, i + gap) for i in range(n_date) for gap in (1, 2, 3) if i + gap < n_date])
-    network = dated(pairs, rng)
     shape = (len(pairs), n_pixel)
-    walk = np.cumsum(rng.normal(0, 1000, (n_date, n_pixel)), axis=0)
-    phase = walk[pairs[:, 1]] - walk[pairs[:, 0]] + rng.normal(0, 3000, shape)
+    walk = np.cumsum(rng.normal(0, 100, (n_date, n_pixel)), axis=0)
+    phase = walk[pairs[:, 1]] - walk[pairs[:, 0]] + rng.normal(0, 300, shape)
     weight = np.where(rng.random(shape) < 0.5, 10 ** (-decades / 2), 10 ** (decades / 2))
-    case = Case(
-        network, phase.astype("f4").astype("f8"), weight.astype("f4").astype("f8"), np.ones(shape, bool)
-    )
+    phase, weight = (values.astype("f4").astype("f8") for values in (phase, weight))
+    case = Case(dated(pairs, rng), phase, weight, np.ones(shape, bool))
     exact = series_of(solve(ELIMINATION_64, case, device))
     assert_series_close(series_of(solve(ELIMINATION_32, case, device)), exact, ELIMINATION_32)
