@@ -234,7 +234,8 @@ class _Batches:
         if block.coherence is not None:
             coherence = self._to_device(block.coherence[rows, pixels])
         if self.options.mask_dataset == "coherence" and coherence is not None:
-            weight.mul_(coherence >= self.options.mask_threshold)  # in the dtype of the file, as MintPy
+            # As MintPy: in the dtype of the file, and no coherence counts as 0.
+            weight.mul_(torch.nan_to_num(coherence, nan=0) >= self.options.mask_threshold)
         if block.connected_component is not None:
             component = self._to_device(block.connected_component[rows, pixels])
             weight.mul_(torch.nan_to_num(component, nan=0) != 0)

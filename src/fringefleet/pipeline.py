@@ -9,7 +9,6 @@ import difflib
 import hashlib
 import logging
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -29,6 +28,7 @@ from fringefleet.execute import Done, current_client, execute
 from fringefleet.io import open_stack
 from fringefleet.io.hdf5 import FileVersion
 from fringefleet.io.stack import source_version, stored_tile
+from fringefleet.io.staging import refuse_unwritable
 from fringefleet.io.store import (
     ResultStore,
     create_result,
@@ -228,13 +228,7 @@ def _refuse_unusable_output(job: Run) -> None:
         )
     if job.existing == "overwrite" and job.output.exists():
         refuse_other_than_result(job.output)
-    for folder in output.parents:
-        if folder.exists():
-            if not folder.is_dir() or not os.access(folder, os.W_OK):
-                raise OptionError(
-                    f"{job.output} cannot be made: {folder} is no folder that you may write to."
-                )
-            return
+    refuse_unwritable(job.output)
 
 
 def _open_output(checked: Checked) -> ResultStore:

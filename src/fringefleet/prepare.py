@@ -31,7 +31,7 @@ class Setting:
     """What the inversion needs to know of the scene, where the stack does not say it or says it wrongly.
 
     ``reference_point``: row and column of the pixel whose motion is zero. ``reference_date``: date whose
-    displacement is zero, any form that NumPy reads, or YYYYMMDD; the first date if None. ``water_mask``: file
+    displacement is zero, as YYYYMMDD or in ISO form; the first date if None. ``water_mask``: file
     or array (y, x), nonzero where pixels are inverted. ``wavelength`` [m] and ``looks``: replace what the
     attributes say. ``skip_reference``: take the phases as referenced already. ``drop_unreferenced``: leave
     out pairs without data at the reference point, instead of refusing them.
@@ -87,11 +87,10 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         missing dataset or attribute, a reference point without data, a date that is not there.
     """
     used = _needed_variables(stack, options)
-    stack = _with_grid(stack)
+    stack = _in_order(stack[[name for name in used if name in stack]])
     wavelength = setting.wavelength or required_wavelength(stack)
     looks = _looks(stack, options, setting)
     point = None if setting.skip_reference else locate_reference_point(stack, setting.reference_point)
-    stack = stack[used]
     if setting.drop_unreferenced and point is not None:
         stack = _without_unreferenced(stack, point)
     network = stack_network(stack)
@@ -126,9 +125,18 @@ def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
     return list(needed)
 
 
-def _with_grid(stack: xr.Dataset) -> xr.Dataset:
-    """Number rows and columns where the stack has no coordinates: they tell blocks where they are."""
+def _in_order(stack: xr.Dataset) -> xr.Dataset:
+    """Bring the dimensions into the order that everything else takes for granted.
+
+    Rows and columns are numbered where there are no coordinates: they tell blocks where they are.
+    """
+    dims = stack["unwrapped_phase"].dims
+    if set(dims) != {"pair", "y", "x"}:
+        raise StackFormatError(
+            f"found unwrapped_phase with the dimensions {', '.join(map(str, dims))}; it needs pair, y and x."
+        )
     missing = {dim: np.arange(stack.sizes[dim]) for dim in ("y", "x") if dim not in stack.coords}
+    stack = stack.transpose("pair", "y", "x", ...) if dims != ("pair", "y", "x") else stack
     return stack.assign_coords(missing) if missing else stack
 
 
@@ -165,7 +173,11 @@ def _find_date(network: Network, wanted: str | None) -> int:
         return 0
     names = [date_name(date) for date in network.dates]
     plain = wanted.replace("-", "").replace(":", "")
-    found = [index for index, name in enumerate(names) if name == plain or name.split("T")[0] == plain]
+    found = [
+        index
+        for index, (name, date) in enumerate(zip(names, network.dates, strict=True))
+        if plain in (name, name.split("T")[0]) or wanted == date
+    ]
     if len(found) != 1:
         raise OptionError(
             f"found reference_date = {wanted}, which is {'none' if not found else 'more than one'} of the "

@@ -1,6 +1,7 @@
 """The run form: real stacks, real Zarr, threads or worker processes; interrupted and resumed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from fringefleet.errors import (
 )
 from fringefleet.io.store import resume_result
 from fringefleet.pipeline import check, compute
+from fringefleet.provenance import PROVENANCE
 from fringefleet.simulate import Scene, simulate_stack
 
 SCENE = Scene(n_date=12, neighbours=3, shape=(96, 80), seed=3, missing=0.05)
@@ -195,7 +197,7 @@ def test_a_tile_of_an_earlier_run_does_not_get_into_the_store_of_a_later_one(sta
 
 def test_an_output_that_cannot_be_made_is_refused_before_any_work(stack, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OptionError, match="no folder that you may write to"):
+    with pytest.raises(InputError, match="no folder that you may write to"):
         check(Run(stack, tmp_path / "file" / "result.zarr"))
 
 
@@ -212,6 +214,54 @@ def test_what_was_set_by_hand_is_kept_with_the_result(stack):
     attrs = fringefleet.invert(data, looks=3, wavelength=0.24, drop_unreferenced=True).attrs
     assert (attrs["looks"], attrs["wavelength"], attrs["drop_unreferenced"]) == (3, 0.24, "true")
     assert (attrs["skip_reference"], attrs["water_mask"]) == ("false", "none")
+
+
+def test_a_result_says_how_it_was_made(stack):
+    assert set(PROVENANCE) <= set(fringefleet.invert(fringefleet.open_stack(stack)).attrs)
+
+
+@pytest.mark.parametrize("dims", [("pair", "x", "y"), ("y", "x", "pair")])
+def test_the_order_of_the_dimensions_does_not_matter(stack, dims):
+    data = fringefleet.open_stack(stack, chunks=None).isel(y=slice(16, 96), x=slice(0, 80)).load()
+    expected = fringefleet.invert(data, chunks=(40, 40)).compute()
+    xr.testing.assert_equal(fringefleet.invert(data.transpose(*dims), chunks=(40, 40)).compute(), expected)
+
+
+def test_a_stack_without_a_dimension_is_refused(stack):
+    data = fringefleet.open_stack(stack).rename(x="range")
+    with pytest.raises(StackFormatError, match=r"pair, y and x"):
+        fringefleet.invert(data, reference_point=(1, 1))
+
+
+def test_a_tile_that_is_not_written_does_not_read_as_ok(stack, tmp_path):
+    checked = check(Run(stack, tmp_path / "result.zarr", chunks=TILE))
+    compute(checked)
+    (tmp_path / "result.zarr" / "status" / "c" / "1" / "1").unlink()
+    status = xr.open_zarr(tmp_path / "result.zarr")["status"]
+    assert status.dtype == np.uint8
+    assert (status[32:64, 32:64] == 255).all()
+
+
+def test_a_link_to_a_result_is_overwritten_where_it_points(stack, tmp_path):
+    fringefleet.run(Run(stack, tmp_path / "real.zarr", chunks=TILE))
+    (tmp_path / "link.zarr").symlink_to(tmp_path / "real.zarr")
+    fringefleet.run(Run(stack, tmp_path / "link.zarr", Options(weight_func="no"), existing="overwrite"))
+    assert (tmp_path / "link.zarr").is_symlink()
+    assert xr.open_zarr(tmp_path / "real.zarr").attrs["weight_func"] == "no"
+
+
+def test_a_result_without_its_marks_is_not_resumed(stack, tmp_path):
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    fringefleet.run(job)
+    shutil.rmtree(job.output / "progress")
+    with pytest.raises(OutputExistsError, match="progress/done"):
+        check(Run(stack, job.output, existing="resume"))
+
+
+@pytest.mark.parametrize("date", ["20180307", "2018-03-07", "2018-03-07T00:00:00"])
+def test_a_reference_date_may_be_written_in_any_usual_form(stack, date):
+    result = fringefleet.invert(fringefleet.open_stack(stack), reference_date=date)
+    assert result.attrs["reference_date"] == "2018-03-07T00:00:00"
 
 
 def test_the_reference_point_is_found_without_coordinates(stack):

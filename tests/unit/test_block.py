@@ -146,6 +146,14 @@ def test_coherence_at_exactly_the_threshold_stays_and_below_or_nan_goes():
     np.testing.assert_array_equal(series.pair_count, [[7, 6, 6, 7]])
 
 
+def test_no_coherence_counts_as_none_for_a_mask_as_in_mintpy():
+    coherence = np.full((7, 1, 2), np.nan, np.float32)
+    options = Options(weight_func="no", mask_dataset="coherence", mask_threshold=0.0)
+    np.testing.assert_array_equal(
+        invert_block(Block(phases(1, 2), coherence), SCENE, options).pair_count, [[7, 7]]
+    )
+
+
 def test_coherence_in_double_precision_is_compared_in_double_precision():
     coherence = np.full((7, 1, 2), 0.9)
     coherence[0, 0] = [0.4, 0.4 - 1e-12]

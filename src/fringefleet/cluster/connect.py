@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -50,7 +50,7 @@ def connect(cluster: str = "local", n_worker: int | None = None) -> Iterator[Wor
         ``local``: processes on this machine, one thread each. Otherwise the address of a running scheduler,
         ``tcp://host:port``.
     n_worker
-        Number of local processes; the number of cores if None.
+        Number of local processes; the number of cores if None. A running cluster has its own.
 
     Raises
     ------
@@ -89,6 +89,7 @@ def check_n_worker(n_worker: int | None) -> None:
 def _local(n_worker: int) -> Iterator[Client]:
     """Start one process with one thread for each tile at a time; listen on this machine only."""
     with ExitStack() as opened:
+        hush = opened.enter_context(_hushed_at_last())
         with _interrupts_ignored():
             cluster = opened.enter_context(
                 LocalCluster(
@@ -100,7 +101,28 @@ def _local(n_worker: int) -> Iterator[Client]:
                 )
             )
             client = opened.enter_context(Client(cluster))
-        yield client
+        try:
+            yield client
+        except BaseException:
+            hush()
+            raise
+
+
+@contextmanager
+def _hushed_at_last() -> Iterator[Callable[[], None]]:
+    """Give a function that silences what a cluster logs while it is torn down in mid-work."""
+    loggers = [logging.getLogger(name) for name in ("tornado.application", "asyncio", "distributed")]
+    levels = [logger.level for logger in loggers]
+
+    def hush() -> None:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+
+    try:
+        yield hush
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from fringefleet.errors import StackFormatError
 
 _DATE = re.compile(
     r"(?P<year>\d{4}|\d{2})(?P<dash>-?)(?P<month>\d{2})(?P=dash)(?P<day>\d{2})"
-    r"(?:T(?P<hour>\d{2})(?P<colon>:?)(?P<minute>\d{2})(?:(?P=colon)(?P<second>\d{2}))?)?"
+    r"(?:T(?P<hour>\d{2})(?:(?P<colon>:?)(?P<minute>\d{2})(?:(?P=colon)(?P<second>\d{2}))?)?)?"
 )
-_ACCEPTED = "YYYYMMDD, YYMMDD or YYYY-MM-DD, with THHMM or THHMMSS where a time is known"
+_TIME_PARTS = (("%H", "hour"), ("%M", "minute"), ("%S", "second"))
+_ACCEPTED = "YYYYMMDD, YYMMDD or YYYY-MM-DD, with THH, THHMM or THHMMSS where a time is known"
 
 
 def date_format(date: str) -> str:
@@ -22,8 +23,8 @@ def date_format(date: str) -> str:
     Parameters
     ----------
     date
-        ``YYYYMMDD``, ``YYMMDD`` or ``YYYY-MM-DD``, each alone or with ``THHMM`` or ``THHMMSS`` (or
-        the same with colons).
+        ``YYYYMMDD``, ``YYMMDD`` or ``YYYY-MM-DD``, each alone or with ``THH``, ``THHMM`` or
+        ``THHMMSS`` (or the same with colons).
 
     Raises
     ------
@@ -40,7 +41,7 @@ def date_format(date: str) -> str:
         raise StackFormatError(f"found the date {date!r}; a date has the form {_ACCEPTED}.")
     dash, colon = match["dash"], match["colon"] or ""
     year = "%Y" if len(match["year"]) == 4 else "%y"
-    time = ["%H", "%M", "%S"][: 3 if match["second"] else 2] if match["hour"] else []
+    time = [part for part, name in _TIME_PARTS if match[name]]
     return dash.join([year, "%m", "%d"]) + ("T" + colon.join(time) if time else "")
 
 

@@ -10,6 +10,23 @@ import xarray as xr
 
 from fringefleet.errors import MissingMetadataError, StackFormatError
 
+# What HDF5 and CF keep for themselves; MintPy does not look at it, and it would be taken for ours.
+_BOOKKEEPING = frozenset(
+    [
+        "DIMENSION_LIST",
+        "REFERENCE_LIST",
+        "CLASS",
+        "NAME",
+        "_Netcdf4Dimid",
+        "_Netcdf4Coordinates",
+        "_NCProperties",
+        "scale_factor",
+        "add_offset",
+        "_FillValue",
+        "missing_value",
+        "coordinates",
+    ]
+)
 LOOKS_PER_INDEPENDENT_LOOK = 1.94  # MintPy's ratio where only ALOOKS and RLOOKS are known
 
 
@@ -77,7 +94,7 @@ def required_looks(stack: xr.Dataset) -> int:
 
 def plain_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Copy HDF5 attributes as values that JSON can hold, so that they survive any file format."""
-    return {str(name): _plain(value) for name, value in attrs.items()}
+    return {str(name): _plain(value) for name, value in attrs.items() if name not in _BOOKKEEPING}
 
 
 def _plain(value: Any) -> Any:

@@ -32,6 +32,7 @@ _OUR_ATTRIBUTES = {
     "connectComponent": {"long_name": "connected component"},
 }
 _OUR_DTYPES = {"unwrapPhase": "f4", "coherence": "f4", "connectComponent": "i2"}
+_KINDS = {"unwrapPhase": "f", "coherence": "f", "connectComponent": "iuf", "bperp": "iuf"}
 _OURS = (
     "reference_date",
     "secondary_date",
@@ -97,7 +98,8 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
     if not h5py.is_hdf5(path):
         raise StackFormatError(f"the water mask {path} is no HDF5 file; give MintPy's waterMask.h5.")
     with open_hdf5(path) as file:
-        name = next((name for name in ("waterMask", "mask") if name in file), None)
+        datasets = [name for name in file if isinstance(file[name], h5py.Dataset)]
+        name = next((name for name in ("waterMask", "mask") if name in datasets), None)
         if name is None:
             raise StackFormatError(
                 f"the water mask {path} has the datasets {_names(file)}; "
@@ -107,6 +109,10 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
             raise StackFormatError(
                 f"the water mask {path} has the shape {file[name].shape}, the stack {shape}; "
                 "both must cover the same pixels."
+            )
+        if file[name].dtype.kind not in "biuf":
+            raise StackFormatError(
+                f"the water mask {path} has the type {file[name].dtype}; numbers are needed."
             )
         values = file[name][()]
     land: NDArray[np.bool_] = np.nan_to_num(values.astype(np.float64)) != 0
@@ -132,11 +138,11 @@ def _check_layout(file: h5py.File) -> None:
                 f"the dataset {name} has the shape {file[name].shape}, but unwrapPhase has "
                 f"{shape}; {wanted} is needed. The file is damaged or was put together wrongly."
             )
-    for name, kinds in (("unwrapPhase", "f"), ("coherence", "f"), ("connectComponent", "iu")):
+    for name, kinds in _KINDS.items():
         if name in file and file[name].dtype.kind not in kinds:
+            needed = "floating point" if kinds == "f" else "any"
             raise StackFormatError(
-                f"the dataset {name} has the type {file[name].dtype}; "
-                f"{'floating point' if kinds == 'f' else 'integer'} numbers are needed."
+                f"the dataset {name} has the type {file[name].dtype}; {needed} numbers are needed."
             )
 
 
@@ -186,7 +192,7 @@ def _lazy_variable(source: FileVersion, file: h5py.File, name: str, kept: NDArra
         source,
         dataset,
         kept if dims[:1] == ("pair",) else None,
-        _OUR_DTYPES.get(name, dataset.dtype),
+        "f4" if dataset.dtype.kind == "f" and name in _OUR_NAMES else _OUR_DTYPES.get(name, dataset.dtype),
     )
     variable = xr.Variable(
         dims,

@@ -1,5 +1,6 @@
 """A Zarr store under a temporary name until it is whole, so that what has the name is complete."""
 
+import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 import zarr
 from zarr.errors import ZarrUserWarning
 
-from fringefleet.errors import OutputExistsError
+from fringefleet.errors import InputError, OutputExistsError
 
 
 @contextmanager
@@ -24,6 +25,9 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
         The output is there and ``overwrite`` is false, or it is something else than a Zarr store.
     """
     refuse_existing(output, overwrite=overwrite)
+    refuse_unwritable(output)
+    output = output.resolve()  # a link stays one
+    output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -60,6 +64,21 @@ def refuse_existing(output: Path, *, overwrite: bool) -> None:
             f"{output} is there and is no Zarr store, so --overwrite does not replace it; "
             "give another name or remove it yourself."
         )
+
+
+def refuse_unwritable(output: Path) -> None:
+    """Refuse an output in a folder that cannot be made or written to.
+
+    Raises
+    ------
+    InputError
+        Says which folder.
+    """
+    for folder in output.resolve().parents:
+        if folder.exists():
+            if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+                return
+            raise InputError(f"{output} cannot be made: {folder} is no folder that you may write to.")
 
 
 def consolidate_metadata(path: Path) -> None:

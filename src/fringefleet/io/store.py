@@ -25,6 +25,7 @@ from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged
 
 DONE = "progress/done"
 FINGERPRINT = "fringefleet_fingerprint"
+NOT_WRITTEN = 255  # the status of a tile that is not there yet: no code, and not "ok"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ def resume_result(path: Path, tile: tuple[int, int], fingerprint: str) -> Result
             f"(fingerprint {found}, now {fingerprint}), so it cannot be resumed. Repeat the command that "
             "began it with --resume, or give --overwrite or another name."
         )
+    if DONE not in _open(path):
+        raise OutputExistsError(f"{path} has lost its {DONE}; start again with --overwrite.")
     return ResultStore(path, tile, fingerprint)
 
 
@@ -156,6 +159,7 @@ def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
             "chunks": tuple(sizes[0] for sizes in variable.chunks or ()),
             "compressors": [compressor],
             "_FillValue": np.float32(np.nan) if variable.dtype.kind == "f" else None,
+            **({"fill_value": NOT_WRITTEN} if name == "status" else {}),
         }
         for name, variable in template.data_vars.items()
     }

@@ -223,7 +223,7 @@ def _right_hand_side(work: Workspace) -> None:
 
     At the solution these sums vanish although their terms do not. In float32 what is left would be the
     rounding of the heaviest pair, and the lightest would follow it: this is the one sum where double
-    precision decides (weights over six decades: 3e-6 rad instead of 2e-2).
+    precision decides.
     """
     work.exact.zero_()
     for step in work.steps:

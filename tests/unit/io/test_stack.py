@@ -119,10 +119,10 @@ BAD = {
         StackFormatError,
         "coherence has the type complex64; floating",
     ),
-    "fractional components": (
-        {"connectComponent": PHASE},
+    "components as text": (
+        {"connectComponent": PHASE.astype("S4")},
         StackFormatError,
-        "connectComponent has the type float32; integer",
+        "connectComponent has the type .S4; any numbers",
     ),
     "an unreadable date": (
         {"date": np.where(DATE[0, 0] == DATE, b"Jan. 6", DATE)},
