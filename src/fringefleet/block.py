@@ -25,6 +25,7 @@ from fringefleet.network import Network
 from fringefleet.plan import Plan, plan_elimination
 from fringefleet.solver import dense, elimination
 from fringefleet.solver.minimum_norm import MinimumNorm, Ties
+from fringefleet.solver.observations import batches
 from fringefleet.solver.solution import Solution
 from fringefleet.status import Status
 from fringefleet.units import metres_per_radian
@@ -35,7 +36,6 @@ SolverName = Literal["elimination", "dense"]
 DTypeName = Literal["float32", "float64"]
 
 CPU_BATCH = 8192  # pixels; a row of a batch is 32 kB in float32
-ROWS_AT_ONCE = 4  # rows that are prepared in one operation; they stay in cache
 MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
 
 
@@ -214,9 +214,8 @@ class _Batches:
     def invert(self, block: _FlatBlock, first: int) -> Series:
         """Invert a batch of pixels of a flattened block."""
         pixels = slice(first, first + self.n_pixel)
-        n_pair = len(self.phase)
-        for start in range(0, n_pair, ROWS_AT_ONCE):
-            self._prepare(block, slice(start, min(start + ROWS_AT_ONCE, n_pair)), pixels)
+        for rows in batches(len(self.phase)):
+            self._prepare(block, rows, pixels)
         land = None if block.water_mask is None else self._to_device(block.water_mask[:, pixels])[0]
         if land is not None:
             self.weight.mul_(land)

@@ -89,7 +89,7 @@ def _in_this_process(tasks: Sequence[tuple[Tile, Delayed]]) -> Iterator[TileRepo
 def _on_workers(client: Client, tasks: Sequence[tuple[Tile, Delayed]]) -> Iterator[TileReport]:
     """Keep a bounded number of tiles with the scheduler; yield the reports as they come."""
     waiting = iter(tasks)
-    tiles: dict[str, Tile] = {}
+    tiles: dict[Any, Tile] = {}  # by key
     failed: tuple[Tile, BaseException] | None = None
 
     def submit(n_tile: int) -> Iterator[Future[Any]]:

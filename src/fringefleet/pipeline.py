@@ -81,6 +81,7 @@ class Checked:
     job: Run
     prepared: Prepared
     tile: tuple[int, int]  # rows and columns
+    source: FileVersion  # of the stack, when it was checked
     fingerprint: str  # of everything that the result depends on
     n_tile: int
     n_left: int  # tiles that are not done
@@ -115,7 +116,9 @@ def check(job: Run) -> Checked:
         As :func:`run`.
     """
     _refuse_unusable_output(job)
-    prepared = prepare(open_stack(job.stack, chunks=None), job.options, job.setting)
+    stack = open_stack(job.stack, chunks=None)
+    source = source_version(job.stack)
+    prepared = prepare(stack, job.options, job.setting)
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
@@ -125,9 +128,9 @@ def check(job: Run) -> Checked:
     check_tile(tile, prepared.scene.network, job.options, None)
     tile = min(tile[0], shape[0]), min(tile[1], shape[1])
     n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
-    fingerprint = _fingerprint(job, prepared, tile)
+    fingerprint = _fingerprint(job, prepared, tile, source)
     n_done = int(resume_result(job.output, tile, fingerprint).done().sum()) if begun else 0
-    return Checked(job, prepared, tile, fingerprint, n_tile, n_tile - n_done)
+    return Checked(job, prepared, tile, source, fingerprint, n_tile, n_tile - n_done)
 
 
 def compute(
@@ -153,7 +156,7 @@ def compute(
         select(job.options.device)
     store = _open_output(checked)
     done = store.done()
-    write = partial(_write, store, job.stack, source_version(job.stack))
+    write = partial(_write, store, job.stack, checked.source)
     tasks = lazy.tile_tasks(prepared, job.options, tile, write)
     left = [(where, task) for where, task in tasks if not done[where.number]]
     logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
@@ -242,10 +245,10 @@ def _open_output(checked: Checked) -> ResultStore:
     return create_result(template, job.output, checked.fingerprint, overwrite=overwrite)
 
 
-def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int]) -> str:
+def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int], source: FileVersion) -> str:
     return make_fingerprint(
         {
-            "source": asdict(source_version(job.stack)),
+            "source": asdict(source),
             "options": {name: value for name, value in asdict(job.options).items() if name != "device"},
             "scene": asdict(prepared.scene),
             "point": prepared.reference_point,

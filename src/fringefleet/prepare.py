@@ -87,7 +87,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         missing dataset or attribute, a reference point without data, a date that is not there.
     """
     used = _needed_variables(stack, options)
-    stack = _in_order(stack[[name for name in used if name in stack]])
+    stack = _in_order(stack[used])
     wavelength = setting.wavelength or required_wavelength(stack)
     looks = _looks(stack, options, setting)
     point = None if setting.skip_reference else locate_reference_point(stack, setting.reference_point)

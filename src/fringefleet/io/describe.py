@@ -16,6 +16,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from fringefleet.errors import InputError, StackFormatError
+from fringefleet.io.arrays import array_in
 from fringefleet.io.connectivity import Connectivity, connectivity
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.hdf5 import open_hdf5
@@ -113,7 +114,7 @@ def describe(path: Path) -> Description:
 def tiles_done(path: Path) -> NDArray[np.bool_] | None:
     """Which tiles of a result are done, (tile row, tile column); None for a store without done-marks."""
     group = zarr.open_group(path, mode="r", use_consolidated=False)
-    return np.asarray(_array(group, DONE)[:]) != 0 if DONE in group else None
+    return np.asarray(array_in(group, DONE)[:]) != 0 if DONE in group else None
 
 
 def refuse_unfinished(path: Path) -> None:
@@ -219,7 +220,7 @@ def _crs_name(attrs: Mapping[str, Any]) -> str | None:
 
 def _count_status(path: Path, done: NDArray[np.bool_] | None) -> dict[str, int]:
     """Count the status codes tile by tile; a tile that is not done would read as code 0."""
-    status = _array(zarr.open_group(path, mode="r", use_consolidated=False), "status")
+    status = array_in(zarr.open_group(path, mode="r", use_consolidated=False), "status")
     counts = np.zeros(256, np.int64)
     rows, columns = (range(-(-size // step)) for size, step in zip(status.shape, status.chunks, strict=True))
     for i, j in product(rows, columns):
@@ -229,13 +230,6 @@ def _count_status(path: Path, done: NDArray[np.bool_] | None) -> dict[str, int]:
             )
             counts += np.bincount(np.asarray(status[part]).ravel(), minlength=256)
     return {code.name.lower(): int(counts[code]) for code in Status}
-
-
-def _array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
-    array = group[name]
-    if not isinstance(array, zarr.Array):
-        raise TypeError(f"{name} is a group, not an array")
-    return array
 
 
 def _stored_pairs(path: Path) -> int:

@@ -21,6 +21,7 @@ from zarr.codecs import BloscCodec
 from zarr.errors import BaseZarrError as ZarrError
 
 from fringefleet.errors import OutputExistsError, StackFormatError
+from fringefleet.io.arrays import array_in
 from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
 
 DONE = "progress/done"
@@ -50,7 +51,7 @@ class ResultStore:
             raise StackFormatError(f"{self.path} was replaced by another run while this one went on.")
         start = [number * size for number, size in zip(index, self.tile, strict=True)]
         for name, values in variables.items():
-            array = _array(group, name)
+            array = array_in(group, name)
             if array.chunks[-2:] != self.tile or array.shards is not None:
                 raise StackFormatError(
                     f"{self.path}: {name} has chunks of {array.chunks[-2:]} and shards {array.shards}; tiles "
@@ -58,11 +59,11 @@ class ResultStore:
                 )
             stop = [first + size for first, size in zip(start, values.shape[-2:], strict=True)]
             array[..., start[0] : stop[0], start[1] : stop[1]] = values
-        _array(group, DONE)[index] = 1
+        array_in(group, DONE)[index] = 1
 
     def done(self) -> NDArray[np.bool_]:
         """Which tiles are done, (tile row, tile column)."""
-        marks: NDArray[np.bool_] = np.asarray(_array(_open(self.path), DONE)[:]) != 0
+        marks: NDArray[np.bool_] = np.asarray(array_in(_open(self.path), DONE)[:]) != 0
         return marks
 
     def clear(self) -> None:
@@ -167,10 +168,3 @@ def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 def _open(path: Path) -> zarr.Group:
     return zarr.open_group(path, mode="r+", use_consolidated=False)
-
-
-def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    array = group[name]
-    if not isinstance(array, zarr.Array):
-        raise StackFormatError(f"{group.store_path}: {name} is no array. Start again with --overwrite.")
-    return array

@@ -11,6 +11,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
 
+from fringefleet.io.arrays import array_in
 from fringefleet.io.staging import consolidate_metadata, staged_store
 from fringefleet.simulate.physics import (
     Fields,
@@ -105,9 +106,9 @@ def _stream(scene: Scene, output: Path, truth: Path, progress: Callable[[int, in
         part = slice(None), tile.rows, tile.columns
         displacement = displacement_tile(scene, fields, tile.rows, tile.columns)
         phase, coherence = observe_tile(scene, fields, tile, displacement)
-        _array(stack_group, "unwrapped_phase")[part] = phase
-        _array(stack_group, "coherence")[part] = coherence
-        _array(truth_group, "displacement")[part] = displacement
+        array_in(stack_group, "unwrapped_phase")[part] = phase
+        array_in(stack_group, "coherence")[part] = coherence
+        array_in(truth_group, "displacement")[part] = displacement
         done += phase[0].size
         if progress is not None:
             progress(done, total)
@@ -130,13 +131,6 @@ def _create(dataset: xr.Dataset, path: Path, chunks: tuple[int, int, int]) -> No
     encoding = {str(name): {"chunks": chunks, "compressors": [codec]} for name in dataset.data_vars}
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.to_zarr(path, compute=False, encoding=encoding, zarr_format=3, consolidated=False)
-
-
-def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    found = group[name]
-    if not isinstance(found, zarr.Array):
-        raise TypeError(f"{name} of the store just made is a {type(found).__name__}, not an array")
-    return found
 
 
 def _to_stack(scene: Scene, fields: Fields, phase: Any, coherence: Any) -> xr.Dataset:

@@ -1,0 +1,21 @@
+"""One array of an open Zarr store."""
+
+from typing import Any
+
+import zarr
+
+from fringefleet.errors import StackFormatError
+
+
+def array_in(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """Return the array of a name.
+
+    Raises
+    ------
+    StackFormatError
+        There is a group of that name.
+    """
+    array = group[name]
+    if not isinstance(array, zarr.Array):
+        raise StackFormatError(f"{group.store_path}: {name} is no array; make the store again.")
+    return array
