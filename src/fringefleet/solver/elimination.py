@@ -94,6 +94,7 @@ class Workspace:
         self.scratch = buffer(plan.n_neighbour)
         self.exact_scratch = buffer(plan.n_neighbour, torch.float64)
         self.order = torch.tensor(plan.order, device=device)
+        self.position = self.order.argsort()
         self.steps = [self._step(place, turn) for place, turn in enumerate(plan.turns)]
 
     def _step(self, place: int, turn: Turn) -> _Step:
@@ -157,26 +158,22 @@ def solve(
     """
     work = workspace
     work.observations.load(phase, weight)
-    n_cut = _factorise(work)
-    _solve_residual(work)
+    _factorise(work)
+    _right_hand_side(work)
+    _substitute(work)
     work.phase.copy_(work.right)
-    _solve_residual(work)
+    _right_hand_side_of_rest(work)
+    _substitute(work)
     work.phase.add_(work.right)
-    solution = _solution(work, n_cut, ties)
+    _subtract_model(work)
     unsettled = _unsettled_pixels(work)
+    solution = _solution(work, ties)
     for pixels in pieces(unsettled, 8 * (4 * work.plan.network.n_pair + work.plan.n_slot)):
         precise = Workspace(work.plan, len(pixels), torch.float64, phase.device)
         again = solve(precise, phase[:, pixels].double(), weight[:, pixels].double(), ties=ties)
         for values, better in zip(solution, again, strict=True):
             values[..., pixels] = better.to(values.dtype)
     return solution
-
-
-def _solve_residual(work: Workspace) -> None:
-    """Solve for what is left of the phases, into ``right``, and subtract that from them."""
-    _right_hand_side(work)
-    _substitute(work)
-    _subtract_model(work)
 
 
 def _unsettled_pixels(work: Workspace) -> Tensor:
@@ -195,8 +192,8 @@ def _unsettled_pixels(work: Workspace) -> Tensor:
     return torch.nonzero(changed | loose)[:, 0]
 
 
-def _factorise(work: Workspace) -> Tensor:
-    """Eliminate date by date; return the number of grounded dates, root excluded, (pixel,)."""
+def _factorise(work: Workspace) -> None:
+    """Eliminate date by date."""
     if work.plan.n_fill:
         work.edge.zero_()
         for step in work.steps:
@@ -204,22 +201,27 @@ def _factorise(work: Workspace) -> Tensor:
                 edge.copy_(weight)
     else:
         work.edge.copy_(work.weight)
-    n_cut = torch.zeros_like(work.right[0])
-    grounded = torch.empty_like(n_cut)
     for step in work.steps:
         torch.sum(step.edge, 0, out=step.inverse)
-        torch.eq(step.inverse, 0, out=grounded)
-        n_cut.add_(grounded)
-        step.inverse.add_(grounded).reciprocal_().sub_(grounded)  # 1 / d; 0 where d is 0
+        torch.nan_to_num(step.inverse.reciprocal_(), posinf=0.0, out=step.inverse)
         step.edge_scratch.copy_(step.edge)
         step.edge.mul_(step.inverse)
         for edges, factor, others in step.mesh:
             edges.addcmul_(factor, others)
-    return n_cut
 
 
 def _right_hand_side(work: Workspace) -> None:
-    """Sum weight times residual at every date, in float64.
+    """Sum weight times phase at every date."""
+    work.right.zero_()
+    for step in work.steps:
+        torch.mul(step.weight, step.residual, out=step.pair_scratch)
+        step.right.add_(step.pair_scratch.sum(0))
+        for right, scratch, _ in step.right_of_partners:
+            right.sub_(scratch)
+
+
+def _right_hand_side_of_rest(work: Workspace) -> None:
+    """Subtract the series in ``right`` from the phases; sum weight times what is left, in float64.
 
     At the solution these sums vanish although their terms do not. In float32 what is left would be the
     rounding of the heaviest pair, and the lightest would follow it: this is the one sum where double
@@ -227,6 +229,9 @@ def _right_hand_side(work: Workspace) -> None:
     """
     work.exact.zero_()
     for step in work.steps:
+        for right, scratch, residual in step.right_of_partners:
+            torch.sub(right, step.right, out=scratch)
+            residual.add_(scratch)
         torch.mul(step.weight, step.residual, out=step.pair_scratch)
         step.exact_scratch.copy_(step.pair_scratch)
         step.exact.add_(step.exact_scratch.sum(0))
@@ -256,11 +261,10 @@ def _subtract_model(work: Workspace) -> None:
             residual.add_(scratch)
 
 
-def _solution(work: Workspace, n_cut: Tensor, ties: Ties) -> Solution:
+def _solution(work: Workspace, ties: Ties) -> Solution:
     """Put dates back in order, measure the quality and tie the parts of cut networks together."""
-    phase = torch.empty_like(work.phase)
-    phase[work.order] = work.phase
-    n_components = n_cut.to(torch.int32) + 1
+    phase = work.phase.index_select(0, work.position)
+    n_components = torch.eq(work.inverse, 0, out=work.right).sum(0).to(torch.int32)
     return finish(work.observations, phase, n_components, partial(_label_parts, work), ties)
 
 

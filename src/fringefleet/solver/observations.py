@@ -5,9 +5,11 @@ is *missing*: zero weight, zero phase. So an infinite phase, a NaN, a netCDF fil
 weight of infinity is a masked observation and never a NaN in the output.
 
 The limits are wide and make overflow impossible further on. They are tested in arithmetic and not with
-boolean masks, which cost ten times as much in torch on a CPU: ``x * big`` is infinite just where x is no
-reasonable number, and then ``x * big - x * big`` is NaN, else zero.
+boolean masks, which cost ten times as much in torch on a CPU: times a large power of two, which rounds
+nothing, just the numbers above the limit become infinite.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -16,10 +18,10 @@ from torch import Tensor
 
 from fringefleet.plan import Plan
 
-LARGEST_PHASE = 1e10  # [rad]
-LARGEST_WEIGHT = 1e17  # [rad^-2]; the ratio of any two is still a float32
-SMALLEST_WEIGHT = 1e-17
-ROWS_AT_ONCE = 4  # rows that are handled in one operation; they stay in cache
+LARGEST_PHASE = 2.0**34  # [rad]
+LARGEST_WEIGHT = 2.0**57  # [rad^-2]; the ratio of any two is still a float32
+SMALLEST_WEIGHT = 2.0**-57
+ROWS_AT_ONCE = 8  # rows that are handled in one operation: large enough to be worth a call
 
 
 class Observations:
@@ -45,14 +47,30 @@ class Observations:
         self.sign = torch.tensor(plan.pair_sign, dtype=dtype, device=device)[:, None]
         self.ends = ends[self.order]  # (pair, 2): date indices
         self.scratch = torch.zeros((2, ROWS_AT_ONCE, n_pixel), dtype=dtype, device=device)
+        infinite = math.frexp(torch.finfo(dtype).max)[1]  # 2 to this power, and above
+        self.phase_scale = 2.0 ** (infinite - int(math.log2(LARGEST_PHASE)))
+        self.weight_scale = 2.0 ** (infinite - int(math.log2(LARGEST_WEIGHT)))
+        self.signed_scale = self.sign * self.phase_scale
 
     def load(self, phase: Float[Tensor, "pair pixel"], weight: Float[Tensor, "pair pixel"]) -> None:
         """Take in the phases [rad] and weights [rad^-2] of a batch, in the order of the network."""
         for rows in batches(len(phase)):
             torch.index_select(phase, 0, self.order[rows], out=self.phase[rows])
             torch.index_select(weight, 0, self.order[rows], out=self.weight[rows])
-            self.phase[rows].mul_(self.sign[rows])
-            _clean(self.phase[rows], self.weight[rows], self.scratch[0])
+            self._clean(rows)
+
+    def _clean(self, rows: slice) -> None:
+        """Orient the phases; zero the weight of every observation that is not valid, and unusable phases."""
+        phase, weight = self.phase[rows], self.weight[rows]
+        scratch = self.scratch[0, : len(phase)]
+        phase.mul_(self.signed_scale[rows])
+        torch.mul(phase, 0.0, out=scratch)  # 0, or NaN where the phase is no reasonable number
+        torch.nan_to_num(phase, 0.0, 0.0, 0.0, out=phase)
+        phase.mul_(1 / self.phase_scale)
+        torch.add(scratch, weight, alpha=self.weight_scale, out=weight)
+        torch.nan_to_num(weight, 0.0, 0.0, 0.0, out=weight)
+        F.threshold(weight, SMALLEST_WEIGHT * self.weight_scale, 0.0, inplace=True)
+        weight.mul_(1 / self.weight_scale)
 
     def fewest_pairs(self) -> Int[Tensor, "pixel"]:
         """Smallest number of valid pairs that any date but the anchor has at each pixel.
@@ -70,19 +88,3 @@ class Observations:
 def batches(n_row: int) -> list[slice]:
     """Cut rows into pieces that stay in cache."""
     return [slice(a, min(a + ROWS_AT_ONCE, n_row)) for a in range(0, n_row, ROWS_AT_ONCE)]
-
-
-def _clean(phase: Tensor, weight: Tensor, scratch: Tensor) -> None:
-    """Zero phase and weight of every observation that is not valid, in place."""
-    big = torch.finfo(phase.dtype).max
-    scratch = scratch[: len(phase)]
-    torch.mul(phase, big / LARGEST_PHASE, out=scratch)
-    scratch.sub_(scratch)  # 0, or NaN where the phase is no reasonable number
-    phase.add_(scratch)
-    weight.add_(scratch)
-    torch.mul(weight, big / LARGEST_WEIGHT, out=scratch)
-    scratch.sub_(scratch)  # 0, or NaN where the weight is none
-    weight.add_(scratch)
-    torch.nan_to_num(phase, nan=0.0, out=phase)
-    torch.nan_to_num(weight, nan=0.0, out=weight)
-    F.threshold(weight, SMALLEST_WEIGHT, 0.0, inplace=True)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fringefleet.solver.observations import Observations, batches
+from fringefleet.solver.observations import ROWS_AT_ONCE, Observations, batches
 
 
 class Quality(NamedTuple):
@@ -39,17 +39,19 @@ def measure(observations: Observations) -> Quality:
     MintPy: ``ifgram_inversion.calc_inv_quality``.
     """
     residual, weight = observations.phase, observations.weight
-    count, square, cosine, sine = residual.new_zeros((4, residual.shape[1]))
+    sums = residual.new_zeros((4, min(ROWS_AT_ONCE, len(residual)), residual.shape[1]))
     for rows in batches(len(residual)):
         rest = residual[rows]
         valid, wave = observations.scratch[:, : len(rest)]
+        count, square, cosine, sine = sums[:, : len(rest)]
         torch.sign(weight[rows], out=valid)
-        count.add_(valid.sum(0))
+        count.add_(valid)
         rest.mul_(valid)
-        square.add_(torch.mul(rest, rest, out=wave).sum(0))
-        cosine.add_(torch.cos(rest, out=wave).mul_(valid).sum(0))
+        square.addcmul_(rest, rest)
+        cosine.addcmul_(torch.cos(rest, out=wave), valid)
         # As the pair was given, not as the plan turns it; sin 0 = 0 needs no mask.
-        sine.add_(torch.sin(rest, out=wave).mul_(observations.sign[rows]).sum(0))
+        sine.addcmul_(torch.sin(rest, out=wave), observations.sign[rows])
+    count, square, cosine, sine = sums.sum(1)
     return Quality(
         temporal_coherence=torch.hypot(cosine, sine).div_(count).clamp_(max=1),
         residual_rms=square.div_(count).sqrt_(),
