@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from fringefleet.network import Network
 from fringefleet.plan import plan_elimination
 from fringefleet.solver import dense, elimination
-from fringefleet.solver.minimum_norm import Ties
+from fringefleet.solver.method import Method
 from fringefleet.solver.solution import Solution
 from strategies import Case
 
-VELOCITY = Ties("velocity")
-PHASE = Ties("phase")
+VELOCITY = Method("velocity")
+PHASE = Method("phase")
 
 
 class Solver(NamedTuple):
@@ -41,10 +41,10 @@ SOLVERS = (ELIMINATION_32, ELIMINATION_64, DENSE_64)
 
 
 def solve(
-    solver: Solver, case: Case, device: torch.device, *, root: int = 0, ties: Ties = VELOCITY
+    solver: Solver, case: Case, device: torch.device, *, root: int = 0, method: Method = VELOCITY
 ) -> Solution:
     """Solve a case in one batch."""
-    return solve_arrays(solver, case.network, case.phase, case.weight, device, root=root, ties=ties)
+    return solve_arrays(solver, case.network, case.phase, case.weight, device, root=root, method=method)
 
 
 def solve_arrays(
@@ -55,13 +55,13 @@ def solve_arrays(
     device: torch.device,
     *,
     root: int = 0,
-    ties: Ties = VELOCITY,
+    method: Method = VELOCITY,
 ) -> Solution:
     """Solve for phase and weight (pair, pixel) in one batch."""
     plan = plan_elimination(network, root)
     workspace = solver.module.Workspace(plan, phase.shape[1], solver.dtype, device)
     return solver.module.solve(
-        workspace, tensor(phase, solver, device), tensor(weight, solver, device), ties=ties
+        workspace, tensor(phase, solver, device), tensor(weight, solver, device), method=method
     )
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from fringefleet.plan import Plan
-from fringefleet.solver.minimum_norm import Ties
+from fringefleet.solver.method import Method
 from fringefleet.solver.observations import Observations
 from fringefleet.solver.parts import label_parts
 from fringefleet.solver.solution import Solution, finish
@@ -54,7 +54,7 @@ def solve(
     phase: Float[Tensor, "pair pixel"],
     weight: Float[Tensor, "pair pixel"],
     *,
-    ties: Ties = Ties(),  # noqa: B008 - frozen
+    method: Method = Method(),  # noqa: B008 - frozen
 ) -> Solution:
     """Invert a batch of pixels; same arguments, results and rules as the elimination solver's."""
     plan, observations = workspace.plan, workspace.observations
@@ -70,7 +70,7 @@ def solve(
         series[:, batch] = solved.masked_fill_(held, 0)  # it is, but for rounding
     observations.phase.sub_(workspace.design @ series)
     n_components = labels.amax(0).to(torch.int32) + 1
-    return finish(observations, series, n_components, lambda pixels: labels[:, pixels], ties)
+    return finish(observations, series, n_components, lambda pixels: labels[:, pixels], method)
 
 
 def _solve_normal_equations(

@@ -72,12 +72,13 @@ class Observations:
         F.threshold(weight, SMALLEST_WEIGHT * self.weight_scale, 0.0, inplace=True)
         weight.mul_(1 / self.weight_scale)
 
-    def fewest_pairs(self) -> Int[Tensor, "pixel"]:
-        """Smallest number of valid pairs that any date but the anchor has at each pixel.
+    def fewest_pairs(self, pixels: Int[Tensor, "chosen"] | None = None) -> Int[Tensor, "_"]:
+        """Smallest number of valid pairs that any date but the anchor has, at all pixels or some.
 
         MintPy: ``minRedundancy`` in ``ifgram_inversion.estimate_timeseries``.
         """
-        valid = torch.sign(self.weight)  # as floating point: many times faster than integers
+        weight = self.weight if pixels is None else self.weight[:, pixels]
+        valid = torch.sign(weight)  # as floating point: many times faster than integers
         count = valid.new_zeros((self.plan.network.n_date, valid.shape[1]))
         for ends in self.ends.T:
             count.index_add_(0, ends, valid)

@@ -1,27 +1,31 @@
 """What a solver gives back for a batch of pixels, and the last steps that all solvers share."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from fringefleet.solver import minimum_norm, quality
-from fringefleet.solver.minimum_norm import Ties
+from fringefleet.solver import bridge, quality
+from fringefleet.solver.method import Method
 from fringefleet.solver.observations import Observations
 from fringefleet.solver.pieces import pieces
+
+Values = TypeVar("Values", bound=tuple[Any, ...])
 
 
 class Solution(NamedTuple):
     """Phase series and quality of a batch of pixels; dates in the order of the network.
 
-    ``phase`` is relative to the plan's root [rad] and finite at every pixel. Where a pixel's network is in
-    several parts they have been tied together by the minimum-norm rule, unless the pixel has fewer pairs
-    than :class:`~fringefleet.solver.minimum_norm.Ties` asks for: then the level of each part means nothing.
-    ``temporal_coherence`` and ``residual_rms`` [rad] are over the pixel's valid pairs, unweighted; NaN
-    where there is none. ``pair_count`` is the number of valid pairs, ``fewest_pairs`` the smallest number
-    that any date but the anchor has, ``n_components`` the number of connected parts.
+    ``phase`` is relative to the plan's root [rad]. Where a pixel's network is in several parts they have
+    been tied together as :class:`~fringefleet.solver.method.Method` says, unless the pixel has ``too_few``
+    pairs at some date: then the level of each part means nothing. It is finite at every pixel, but for dates
+    that are tied to the root by nothing where the parts are left apart. ``temporal_coherence`` and
+    ``residual_rms`` [rad] are over the pixel's valid pairs, unweighted; NaN where there is none.
+    ``pair_count`` is the number of valid pairs, ``n_components`` the number of connected parts. ``bridged``
+    are the dates whose step from the date before is not observed but follows from the rule.
+    ``converged`` where there are rounds.
     """
 
     phase: Float[Tensor, "date pixel"]
@@ -29,7 +33,9 @@ class Solution(NamedTuple):
     residual_rms: Float[Tensor, "pixel"]
     pair_count: Int[Tensor, "pixel"]
     n_components: Int[Tensor, "pixel"]
-    fewest_pairs: Int[Tensor, "pixel"]
+    too_few: Bool[Tensor, "pixel"]
+    bridged: Bool[Tensor, "date pixel"]
+    converged: Bool[Tensor, "pixel"] | None = None
 
 
 def finish(
@@ -37,7 +43,7 @@ def finish(
     phase: Float[Tensor, "date pixel"],
     n_components: Int[Tensor, "pixel"],
     label_parts: Callable[[Tensor], Tensor],
-    ties: Ties,
+    method: Method,
 ) -> Solution:
     """Measure the quality of a series and tie the parts of cut networks together.
 
@@ -50,14 +56,37 @@ def finish(
     n_components
         Number of parts.
     label_parts
-        Numbers the parts of the pixels that it is given, from 0, (date, pixel).
-    ties
+        Numbers the parts of the pixels that it is given, from 0, the root's, (date, pixel).
+    method
         How they are tied together.
     """
-    measured = quality.measure(observations)
-    fewest = observations.fewest_pairs()
-    cut = (n_components > 1) & (measured.pair_count > 0) & (fewest >= ties.min_redundancy)
     plan = observations.plan
-    for pixels in pieces(torch.nonzero(cut)[:, 0], 24 * (plan.network.n_pair + plan.network.n_date)):
-        phase[:, pixels] = minimum_norm.connect(plan, phase[:, pixels], label_parts(pixels), ties)
-    return Solution(phase, *measured, n_components, fewest)
+    measured = quality.measure(observations)
+    cut = n_components > 1
+    too_few = _find_too_few(observations, cut, method.min_redundancy)
+    bridged = torch.zeros_like(phase, dtype=torch.bool)
+    tied = torch.nonzero(cut & (measured.pair_count > 0) & ~too_few)[:, 0]
+    for pixels in pieces(tied, 24 * (plan.network.n_pair + plan.network.n_date)):
+        labels = label_parts(pixels)
+        phase[:, pixels] = bridge.connect(plan, phase[:, pixels], labels, method)
+        if method.bridge != "none":
+            bridged[:, pixels] = bridge.find_bridged(labels)
+    return Solution(phase, *measured, n_components, too_few, bridged)
+
+
+def put(into: Values, pixels: Int[Tensor, "chosen"], values: Values) -> None:
+    """Put what is known of some pixels in its place; what was not asked for is None in both."""
+    for mine, theirs in zip(into, values, strict=True):
+        if mine is not None:
+            mine[..., pixels] = theirs[..., : len(pixels)].to(mine.dtype)
+
+
+def _find_too_few(observations: Observations, cut: Tensor, least: float) -> Tensor:
+    """Find pixels with fewer valid pairs than asked for at some date; connected dates have one at least."""
+    if least > 1:
+        return observations.fewest_pairs() < least
+    too_few = torch.zeros_like(cut)
+    if least > 0:
+        pixels = torch.nonzero(cut)[:, 0]
+        too_few[pixels] = observations.fewest_pairs(pixels) < least
+    return too_few

@@ -7,7 +7,8 @@ import torch
 from fringefleet.network import Network
 from fringefleet.plan import plan_elimination
 from fringefleet.solver import pieces
-from fringefleet.solver.minimum_norm import Ties, connect
+from fringefleet.solver.bridge import connect
+from fringefleet.solver.method import Method
 
 NAN = float("nan")
 
@@ -21,7 +22,7 @@ def connected(network, series, labels, norm, root=0):
     plan = plan_elimination(network, root)
     tensor = torch.tensor(series, dtype=torch.float64).reshape(network.n_date, -1)
     part = torch.tensor(labels).reshape(network.n_date, -1)
-    return connect(plan, tensor, part, Ties(norm)).numpy()
+    return connect(plan, tensor, part, Method(norm)).numpy()
 
 
 EVEN = network_of([0, 10, 20, 30], (0, 1), (2, 3))
@@ -104,6 +105,6 @@ def test_float32_series_are_tied_in_double_precision():
     plan = plan_elimination(EVEN)
     series = torch.tensor([[0.0], [2.0], [1e7], [1e7 + 1]])
     part = torch.tensor([[0], [0], [1], [1]])
-    found = connect(plan, series, part, Ties("velocity"))
+    found = connect(plan, series, part, Method("velocity"))
     assert found.dtype == torch.float32
     np.testing.assert_array_equal(found[:, 0], [0, 2, 2, 3])

@@ -1,0 +1,217 @@
+r"""Weighted least squares on a network by star-mesh elimination, a batch of pixels at a time.
+
+Per pixel, minimise :math:`\sum_k w_k (y_k - (\phi_j - \phi_i))^2` over the phases of the dates. The normal
+matrix is a weighted graph Laplacian. For each date ``v`` in the order of the plan, with ``e`` the weights
+of its edges to later dates,
+
+.. math:: d = \sum_a e_a, \qquad f_a = e_a / d, \qquad E_{ab} \mathrel{+}= f_a e_b
+
+for every two of its neighbours. This *is* the Cholesky factorisation of the Laplacian, but nothing is
+ever subtracted: sums and products of non-negative numbers keep full relative accuracy in each factor
+entry, whatever the spread of the weights. (A plain float32 Cholesky of the same matrix loses everything
+to cancellation on the diagonal. Do not simplify this into one.) One refinement - solve again for the
+residual, with the same factor - makes the float32 series as exact as its input.
+
+Rank is a fact of the graph: ``d`` is a sum of non-negative numbers and exactly zero just when ``v`` is the
+last date of its connected part. That part is grounded there (its phase is zero for now), and
+:mod:`fringefleet.solver.bridge` ties the parts together.
+
+Arrays are (edge | pair | date, pixel) with pixels contiguous, as the data lie on disk. All buffers and
+all views of them are made once per batch shape (:class:`Workspace`): the loop over dates allocates
+nothing and, where neighbours are consecutive, handles them in one operation.
+
+References
+----------
+Tinney & Walker (1967), doi:10.1109/PROC.1967.6011 (ordered elimination of network equations).
+Replaces MintPy's ``ifgram_inversion.estimate_timeseries`` (dense least squares per pixel).
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from fringefleet.plan import Plan, Turn
+from fringefleet.solver.observations import Observations
+
+
+class _Step(NamedTuple):
+    """Views into the workspace for the elimination of one date.
+
+    A run is a tuple of views of the same height: rows of ``right`` and what goes with them.
+    """
+
+    edge: Tensor  # (slot, pixel): weights of its edges; after its turn the factors f
+    edge_scratch: Tensor
+    weight_to_edge: tuple[tuple[Tensor, Tensor], ...]
+    mesh: tuple[tuple[Tensor, Tensor, Tensor], ...]  # edges to add to, factor, edges times factor
+    inverse: Tensor  # (pixel,): 1 / d, or 0
+    right: Tensor  # (pixel,): right-hand side, then solution, of this date
+    right_of_neighbours: tuple[tuple[Tensor, Tensor, Tensor], ...]  # right, factor, edge scratch
+    weight: Tensor  # (pair row, pixel) of its pairs with later dates
+    residual: Tensor  # likewise: phase, then what is left of it
+    pair_scratch: Tensor
+    right_of_partners: tuple[tuple[Tensor, Tensor, Tensor], ...]  # right, pair scratch, residual
+    exact_scratch: Tensor  # (pair row, pixel), float64
+    exact: Tensor  # (pixel,), float64: right-hand side of this date
+    exact_of_partners: tuple[tuple[Tensor, Tensor], ...]  # right-hand side, exact scratch
+
+
+class Workspace:
+    """Buffers, and views of them, for batches of one shape, dtype and device.
+
+    Parameters
+    ----------
+    plan
+        The network's elimination.
+    n_pixel
+        Pixels in every batch.
+    dtype, device
+        Of the numbers.
+    """
+
+    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+        def buffer(n_row: int, kind: torch.dtype = dtype) -> Tensor:
+            return torch.zeros((n_row, n_pixel), dtype=kind, device=device)
+
+        n_date = plan.network.n_date
+        self.plan = plan
+        self.observations = Observations(plan, n_pixel, dtype, device)
+        self.weight, self.residual = self.observations.weight, self.observations.phase
+        self.edge = buffer(plan.n_slot)
+        self.inverse = buffer(n_date)
+        self.right = buffer(n_date)
+        self.phase = buffer(n_date)
+        self.exact = buffer(n_date, torch.float64)
+        self.scratch = buffer(plan.n_neighbour)
+        self.exact_scratch = buffer(plan.n_neighbour, torch.float64)
+        self.order = torch.tensor(plan.order, device=device)
+        self.position = self.order.argsort()
+        self.steps = [self._step(place, turn) for place, turn in enumerate(plan.turns)]
+        self._smaller: dict[tuple[int, torch.dtype], Workspace] = {}
+
+    def smaller(self, n_pixel: int, dtype: torch.dtype | None = None) -> "Workspace":
+        """Give a workspace for some pixels of a batch, the same one each time."""
+        key = n_pixel, dtype or self.phase.dtype
+        if key not in self._smaller:
+            self._smaller[key] = Workspace(self.plan, *key, self.phase.device)
+        return self._smaller[key]
+
+    def contents(self) -> tuple[Tensor, ...]:
+        """Give what a solution consists of: weights, residual, factor and series."""
+        return self.weight, self.residual, self.edge, self.inverse, self.phase
+
+    def _step(self, place: int, turn: Turn) -> _Step:
+        edge, weight = self.edge[turn.slots], self.weight[turn.rows]
+        residual = self.residual[turn.rows]
+        edge_scratch = self.scratch[: len(edge)]
+        pair_scratch = self.scratch[: len(weight)]
+        exact_scratch = self.exact_scratch[: len(weight)]
+        return _Step(
+            edge=edge,
+            edge_scratch=edge_scratch,
+            weight_to_edge=tuple((self.edge[run.there], weight[run.here]) for run in turn.pair_slots),
+            mesh=tuple(
+                (self.edge[up.run.there], edge[up.neighbour], edge_scratch[up.run.here])
+                for up in turn.updates
+            ),
+            inverse=self.inverse[place],
+            right=self.right[place],
+            right_of_neighbours=tuple(
+                (self.right[run.there], edge[run.here], edge_scratch[run.here]) for run in turn.neighbours
+            ),
+            weight=weight,
+            residual=residual,
+            pair_scratch=pair_scratch,
+            right_of_partners=tuple(
+                (self.right[run.there], pair_scratch[run.here], residual[run.here]) for run in turn.partners
+            ),
+            exact_scratch=exact_scratch,
+            exact=self.exact[place],
+            exact_of_partners=tuple(
+                (self.exact[run.there], exact_scratch[run.here]) for run in turn.partners
+            ),
+        )
+
+
+def factorise(work: Workspace) -> None:
+    """Eliminate date by date."""
+    if work.plan.n_fill:
+        work.edge.zero_()
+        for step in work.steps:
+            for edge, weight in step.weight_to_edge:
+                edge.copy_(weight)
+    else:
+        work.edge.copy_(work.weight)
+    for step in work.steps:
+        torch.sum(step.edge, 0, out=step.inverse)
+        torch.nan_to_num(step.inverse.reciprocal_(), posinf=0.0, out=step.inverse)
+        step.edge_scratch.copy_(step.edge)
+        step.edge.mul_(step.inverse)
+        for edges, factor, others in step.mesh:
+            edges.addcmul_(factor, others)
+
+
+def right_hand_side(work: Workspace) -> None:
+    """Sum weight times residual at every date."""
+    work.right.zero_()
+    for step in work.steps:
+        torch.mul(step.weight, step.residual, out=step.pair_scratch)
+        step.right.add_(step.pair_scratch.sum(0))
+        for right, scratch, _ in step.right_of_partners:
+            right.sub_(scratch)
+
+
+def exact_right_hand_side(work: Workspace) -> None:
+    """Sum weight times residual at every date, in float64.
+
+    At the solution these sums vanish although their terms do not. In float32 what is left would be the
+    rounding of the heaviest pair, and the lightest would follow it: this is the one sum where double
+    precision decides.
+    """
+    work.exact.zero_()
+    for step in work.steps:
+        torch.mul(step.weight, step.residual, out=step.pair_scratch)
+        step.exact_scratch.copy_(step.pair_scratch)
+        step.exact.add_(step.exact_scratch.sum(0))
+        for exact, scratch in step.exact_of_partners:
+            exact.sub_(scratch)
+    work.right.copy_(work.exact)
+
+
+def substitute(work: Workspace) -> None:
+    """Solve for the right-hand side in place, with the factor: forward, then backward."""
+    for step in work.steps:
+        for right, factor, _ in step.right_of_neighbours:
+            right.addcmul_(factor, step.right)
+    work.right[-1].zero_()
+    for step in reversed(work.steps):
+        step.right.mul_(step.inverse)
+        for right, factor, scratch in step.right_of_neighbours:
+            torch.mul(right, factor, out=scratch)
+        step.right.add_(step.edge_scratch.sum(0))
+
+
+def subtract_model(work: Workspace) -> None:
+    """Subtract the phase differences of the series in ``right`` from the residual."""
+    for step in work.steps:
+        for right, scratch, residual in step.right_of_partners:
+            torch.sub(right, step.right, out=scratch)
+            residual.add_(scratch)
+
+
+def label_parts(work: Workspace, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
+    """Number the connected parts of some pixels from 0, the root's; (date, pixel)."""
+    grounded = work.inverse[:, pixels] == 0
+    grounded[-1] = True
+    number = torch.where(grounded, grounded.flip(0).cumsum(0).flip(0) - 1, -1)
+    for place in range(len(work.steps) - 1, -1, -1):
+        turn = work.plan.turns[place]
+        for run in turn.neighbours:  # those that it is tied to are all in one part
+            tied = work.edge[turn.slots][run.here][:, pixels] > 0
+            part = torch.where(tied, number[run.there], -1).amax(0)
+            number[place] = torch.maximum(number[place], part)  # a grounded date is tied to none
+    labels = torch.empty_like(number)
+    labels[work.order] = number
+    return labels
