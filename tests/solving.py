@@ -35,7 +35,7 @@ class Solver(NamedTuple):
 
 
 ELIMINATION_32 = Solver(elimination, torch.float32, 1e-5, 4e-7)
-ELIMINATION_64 = Solver(elimination, torch.float64, 1e-9, 1e-11)
+ELIMINATION_64 = Solver(elimination, torch.float64, 1e-9, 1e-10)
 DENSE_64 = Solver(dense, torch.float64, 1e-7, 1e-9)  # not refined, and its matrix is formed by subtraction
 SOLVERS = (ELIMINATION_32, ELIMINATION_64, DENSE_64)
 
@@ -84,3 +84,8 @@ def assert_series_close(
     worst = int(np.argmax(error / allowed))
     assert np.isfinite(found).all()
     assert error[worst] <= allowed[worst], f"pixel {worst}: {error[worst]:.3g} > {allowed[worst]:.3g} rad"
+
+
+def parts_of(solution: Solution) -> list[torch.Tensor]:
+    """What a solution has; what was not asked for is left out."""
+    return [values for values in solution if values is not None]

@@ -5,9 +5,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fringefleet.block import Options as Options
     from fringefleet.io import convert_stack as convert_stack
     from fringefleet.io import open_stack as open_stack
+    from fringefleet.options import Options as Options
     from fringefleet.pipeline import Run as Run
     from fringefleet.pipeline import invert as invert
     from fringefleet.pipeline import run as run

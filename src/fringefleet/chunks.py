@@ -5,10 +5,11 @@ ones less memory and more tasks to share out. Tiles follow the stored chunks of 
 that cuts through them makes its neighbours read them again.
 """
 
-from fringefleet.block import CPU_BATCH, Options, bytes_per_pixel, solver_bytes_per_pixel
+from fringefleet.block import batch_size, bytes_per_pixel, solver_bytes_per_pixel
 from fringefleet.errors import BlockTooLargeError, OptionError
 from fringefleet.io.tiles import fit_tile
 from fringefleet.network import Network
+from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
 
 TILE_BYTES = 160 * 1024**2  # what is read and written of a tile
@@ -63,7 +64,10 @@ def check_tile(tile: tuple[int, int], network: Network, options: Options, memory
         return
     per_pixel = COPIES * bytes_per_pixel(network, options)
     plan = plan_elimination(network)
-    batch = CPU_BATCH * solver_bytes_per_pixel(plan, options) if options.device == "cpu" else 0
+    batch = 0
+    if options.device == "cpu":
+        n_pixel = min(batch_size(plan, options), tile[0] * tile[1])
+        batch = n_pixel * solver_bytes_per_pixel(plan, options)
     needed = int(tile[0] * tile[1] * per_pixel) + batch
     if needed > memory_limit:
         side = max(1, int((max(0, memory_limit - batch) / per_pixel) ** 0.5))

@@ -20,29 +20,13 @@ from dask.delayed import Delayed
 from dask.optimization import cull
 from numpy.typing import NDArray
 
-from fringefleet.block import Block, Options, Scene, Series, count_infinite, invert_block
+from fringefleet.block import count_infinite, invert_block
 from fringefleet.design import date_baselines
+from fringefleet.options import Options
 from fringefleet.prepare import Prepared
+from fringefleet.scene import Block, Scene, Series
 from fringefleet.status import Status
-
-VARIABLES: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "displacement": (
-        "f4",
-        {"units": "m", "long_name": "line-of-sight displacement, positive towards the satellite"},
-    ),
-    "temporal_coherence": ("f4", {"units": "1", "long_name": "temporal coherence"}),
-    "residual_rms": ("f4", {"units": "rad", "long_name": "root mean square of the residual phase"}),
-    "pair_count": ("u4", {"units": "1", "long_name": "number of interferograms used"}),
-    "n_components": ("u1", {"units": "1", "long_name": "number of connected parts of the network"}),
-    "status": (
-        "u1",
-        {
-            "long_name": "why there is, or is no, answer",
-            "flag_values": [int(status) for status in Status],
-            "flag_meanings": Status.meanings(),
-        },
-    ),
-}
+from fringefleet.variables import VARIABLES, wanted_variables
 
 
 class Tile(NamedTuple):
@@ -78,17 +62,17 @@ def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
 def result_template(prepared: Prepared, options: Options, tile: tuple[int, int]) -> xr.Dataset:
     """Build a result without numbers: shapes, chunks, coordinates and attributes of the real one."""
     stack, scene = prepared.stack, prepared.scene
-    sizes = {"date": scene.network.n_date, "y": stack.sizes["y"], "x": stack.sizes["x"]}
-    chunks = {"date": -1, "y": tile[0], "x": tile[1]}
+    n_date = scene.network.n_date
+    sizes = {"date": n_date, "date2": n_date, "y": stack.sizes["y"], "x": stack.sizes["x"]}
+    chunks = {"date": -1, "date2": -1, "y": tile[0], "x": tile[1]}
     mapping = stack["unwrapped_phase"].attrs.get("grid_mapping")
     variables = {}
-    for name, (dtype, attrs) in VARIABLES.items():
-        dims = ("date", "y", "x") if name == "displacement" else ("y", "x")
+    for name, (dtype, dims, attrs, _) in wanted_variables(options).items():
         empty = da.zeros(
             tuple(sizes[dim] for dim in dims), dtype=dtype, chunks=tuple(chunks[dim] for dim in dims)
         )
-        variables[name] = (dims, empty, attrs | ({"grid_mapping": mapping} if mapping else {}))
-    result = xr.Dataset(variables, coords=_coordinates(stack, scene))
+        variables[name] = (dims, empty, {**attrs, **({"grid_mapping": mapping} if mapping else {})})
+    result = xr.Dataset(variables, coords=_coordinates(stack, scene, options))
     return result.assign_attrs(stack.attrs | _provenance(prepared, options))
 
 
@@ -110,13 +94,11 @@ def _invert_dataset(
     arrays = {name: stack[name].values for name in _INPUTS if name in stack}
     block = _block(arrays, _find_in_block(stack, point))
     series = invert_block(block, scene, options)
-    variables = {
-        name: (("date", "y", "x")[-values.ndim :], values) for name, values in series._asdict().items()
-    }
-    return xr.Dataset(variables, coords=_coordinates(stack, scene))
+    variables = {name: (VARIABLES[name].dims, values) for name, values in series.variables().items()}
+    return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
 
 
-_INPUTS = ("unwrapped_phase", "coherence", "connected_component", "water_mask")
+_INPUTS = ("unwrapped_phase", "coherence", "connected_component", "water_mask", "range_sine")
 
 
 def tile_tasks(
@@ -199,6 +181,7 @@ def _block(arrays: Mapping[str, NDArray[Any]], point: tuple[int, int] | None) ->
         coherence=arrays.get("coherence"),
         connected_component=arrays.get("connected_component"),
         water_mask=arrays.get("water_mask"),
+        range_sine=arrays.get("range_sine"),
         reference_point=point,
     )
 
@@ -230,8 +213,11 @@ def _find_in_block(stack: xr.Dataset, point: tuple[float, float] | None) -> tupl
     return (int(rows[0]), int(columns[0])) if len(rows) and len(columns) else None
 
 
-def _coordinates(stack: xr.Dataset, scene: Scene) -> dict[str, Any]:
-    coordinates: dict[str, Any] = {"date": ("date", scene.network.times.astype("datetime64[ns]"))}
+def _coordinates(stack: xr.Dataset, scene: Scene, options: Options) -> dict[str, Any]:
+    times = scene.network.times.astype("datetime64[ns]")
+    coordinates: dict[str, Any] = {"date": ("date", times)}
+    if options.covariance:
+        coordinates["date2"] = ("date2", times)
     if "perpendicular_baseline" in stack.coords:
         baseline = date_baselines(scene.network, stack["perpendicular_baseline"].values)
         attrs = {"units": "m", "long_name": "perpendicular baseline relative to the first date"}
@@ -255,7 +241,11 @@ def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
         "mask_dataset": options.mask_dataset or "none",
         "mask_threshold": options.mask_threshold,
         "min_redundancy": options.min_redundancy,
+        "norm": options.norm,
+        **({"huber_threshold": options.huber_threshold} if options.norm == "huber" else {}),
+        "bridge": options.bridge,
         "min_norm": options.min_norm,
+        **_provenance_of_extras(options),
         "solver": options.solver,
         "dtype": options.dtype,
         "n_pair": scene.network.n_pair,
@@ -263,3 +253,12 @@ def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
         "Conventions": "CF-1.11",
         "fringefleet_version": version("fringefleet"),
     }
+
+
+def _provenance_of_extras(options: Options) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if options.std or options.covariance:
+        said["std_scale"] = "formal" if options.is_formal else "variance factor of the residuals"
+    if options.dem_error:
+        said |= {"polynomial_order": options.polynomial_order, "atmosphere_std": options.atmosphere_std}
+    return said

@@ -115,11 +115,18 @@ class Network:
         return references.pop() if len(references) == 1 else 0
 
     def component_labels(self) -> NDArray[np.int64]:
-        """Label the connected components of the whole network, shape (date,), in order of first date."""
+        """Label the connected components of the whole network, shape (date,), in order of first date.
+
+        Every date takes the smallest label among itself and its neighbours, then that date's own label
+        (pointer jumping), until nothing changes.
+        """
+        first, second = self.pair_array.T
         labels = np.arange(self.n_date)
-        for i, j in self.pairs:
-            low, high = sorted((labels[i], labels[j]))
-            labels[labels == high] = low
+        while (labels[first] != labels[second]).any():
+            lowest = np.minimum(labels[first], labels[second])
+            np.minimum.at(labels, first, lowest)
+            np.minimum.at(labels, second, lowest)
+            labels = labels[labels]
         return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
     def pair_name(self, index: int) -> str:

@@ -20,13 +20,13 @@ import numpy as np
 import xarray as xr
 
 from fringefleet import lazy
-from fringefleet.block import Options, Series
 from fringefleet.chunks import check_tile, choose_tile
 from fringefleet.device import select
 from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, current_client, execute
 from fringefleet.io import open_stack
 from fringefleet.io.hdf5 import FileVersion
+from fringefleet.io.pair_table import pair_table
 from fringefleet.io.stack import source_version, stored_tile
 from fringefleet.io.staging import refuse_unwritable
 from fringefleet.io.store import (
@@ -38,7 +38,9 @@ from fringefleet.io.store import (
     resume_result,
 )
 from fringefleet.lazy import Tile
+from fringefleet.options import Options
 from fringefleet.prepare import Prepared, Setting, prepare
+from fringefleet.scene import Series
 
 logger = logging.getLogger(__name__)
 
@@ -161,9 +163,15 @@ def compute(
     left = [(where, task) for where, task in tasks if not done[where.number]]
     logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
     reports = execute(left, on_progress)
+    store.finish()
     counts = [sum(column) for column in zip(*(report.status_count for report in reports), strict=True)]
     n_infinite = sum(report.n_infinite for report in reports)
     return Summary(job.output, len(tasks), len(tasks) - len(left), n_infinite, tuple(counts))
+
+
+def finish(checked: Checked) -> None:
+    """Write what is known only when all tiles are done, for a run that was killed just before."""
+    _open_output(checked).finish()
 
 
 def invert(
@@ -191,8 +199,9 @@ def invert(
     -------
     xarray.Dataset
         ``displacement`` (date, y, x) [m], positive towards the satellite; ``temporal_coherence``,
-        ``residual_rms`` [rad], ``pair_count``, ``n_components``, ``status`` (y, x). NaN where there is no
-        answer; ``status`` says why.
+        ``residual_rms`` [rad], ``pair_count``, ``n_components``, ``status`` (y, x); ``bridged`` (date, y, x);
+        and what the options ask for besides (:mod:`fringefleet.variables`; the table of pairs needs all
+        tiles, so only :func:`run` has it). NaN where there is no answer; ``status`` says why.
 
     Raises
     ------
@@ -241,6 +250,8 @@ def _open_output(checked: Checked) -> ResultStore:
         store.clear()
         return store
     template = lazy.result_template(checked.prepared, job.options, tile)
+    if job.options.diagnose:
+        template = template.merge(pair_table(checked.prepared.stack))
     overwrite = job.existing == "overwrite"
     return create_result(template, job.output, checked.fingerprint, overwrite=overwrite)
 
@@ -253,24 +264,24 @@ def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int], source: Fi
             "scene": asdict(prepared.scene),
             "point": prepared.reference_point,
             "tile": tile,
-            "water_mask": _digest(prepared.stack),
+            "maps": [_digest(prepared.stack, name) for name in ("water_mask", "range_sine")],
             "version": version("fringefleet"),
         }
     )
 
 
-def _digest(stack: xr.Dataset) -> str:
-    """Digest the water mask: one bit a pixel."""
-    if "water_mask" not in stack:
+def _digest(stack: xr.Dataset, name: str) -> str:
+    """Digest a map that did not come with the stack."""
+    if name not in stack:
         return ""
-    return hashlib.sha256(np.packbits(stack["water_mask"].values).tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(stack[name].values).tobytes()).hexdigest()
 
 
 def _write(store: ResultStore, stack: Path, version: FileVersion, tile: Tile, series: Series) -> None:
     """Write a tile, if what it was read from is still there: missing Zarr chunks would read as no data."""
     if not stack.exists() or source_version(stack) != version:
         raise RunError(f"the stack {stack} is gone from this worker's sight, or was changed under the run.")
-    store.write_tile(tile.number, series._asdict())
+    store.write_tile(tile.number, series.variables(), series.pair_sums)
 
 
 def _with_changes(options: Options, setting: Setting, changes: Mapping[str, Any]) -> tuple[Options, Setting]:

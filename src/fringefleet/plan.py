@@ -15,11 +15,13 @@ Vocabulary, used in all of the solver: a date's *position* is its place in the e
 *row* is a pair, sorted in the same way.
 """
 
-import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fringefleet.network import Network
 
@@ -49,29 +51,37 @@ class Update(NamedTuple):
     run: Run  # the later ones among the neighbours -> slots of the edges
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Turn:
     """What happens when one date is eliminated; lists are in order of position."""
 
     slots: slice  # its edges to later dates
     neighbours: tuple[Run, ...]  # runs of those edges -> positions
-    updates: tuple[Update, ...]  # edges among its neighbours
+    mesh: NDArray[np.int32]  # (update, 4): the numbers of the updates; a big network has half a million
     rows: slice  # its pairs with later dates
     partners: tuple[Run, ...]  # runs of those pairs -> positions
     pair_slots: tuple[Run, ...]  # runs of those pairs -> slots
 
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        """Edges among its neighbours, run by run; made anew each time."""
+        return tuple(Update(a, Run(*run)) for a, *run in self.mesh.tolist())
+
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything about the elimination of a network that does not depend on the pixel."""
+    """Everything about the elimination of a network that does not depend on the pixel.
+
+    All of it follows from the network and the root, so plans of the same two are equal.
+    """
 
     network: Network
     root: int  # date index; eliminated last, its phase is zero
-    order: tuple[int, ...]  # date index of each position
-    pair_order: tuple[int, ...]  # pair index of each row
-    pair_sign: tuple[int, ...]  # +1 where the pair measures phase[earlier position] - phase[later]
-    turns: tuple[Turn, ...]  # one for each position but the root's
-    n_slot: int
+    order: tuple[int, ...] = field(compare=False)  # date index of each position
+    pair_order: tuple[int, ...] = field(compare=False)  # pair index of each row
+    pair_sign: tuple[int, ...] = field(compare=False)  # +1: the pair measures phase[earlier] - phase[later]
+    turns: tuple[Turn, ...] = field(compare=False)  # one for each position but the root's
+    n_slot: int = field(compare=False)
 
     @property
     def n_neighbour(self) -> int:
@@ -102,88 +112,116 @@ def plan_elimination(network: Network, root: int = 0) -> Plan:
     >>> plan.order, plan.n_fill
     ((2, 1, 0), 0)
     """
-    order, later = _minimum_degree(network, root)
-    position = {date: place for place, date in enumerate(order)}
-    neighbours = [sorted(position[date] for date in later[date_v]) for date_v in order]
-    slot: dict[tuple[int, int], int] = {}
-    for place, ends in enumerate(neighbours):
-        for end in ends:
-            slot[place, end] = len(slot)
-    rows = sorted(
-        (min(position[i], position[j]), max(position[i], position[j]), index)
-        for index, (i, j) in enumerate(network.pairs)
-    )
-    turns = []
-    n_row = 0
-    for place, ends in enumerate(neighbours[:-1]):
-        partners = [end for start, end, _ in rows[n_row : n_row + len(ends)] if start == place]
-        turns.append(_turn(place, ends, partners, n_row, slot))
-        n_row += len(partners)
+    order, tied = _minimum_degree(network, root)
+    later = np.triu(tied[np.ix_(order, order)], 1)
+    ends = np.argsort(order)[network.pair_array]  # positions of the dates of each pair
+    rows = np.lexsort((ends.max(1), ends.min(1)))
     return Plan(
         network=network,
         root=root,
-        order=order,
-        pair_order=tuple(index for _, _, index in rows),
-        pair_sign=tuple(1 if position[network.pairs[k][1]] == p else -1 for p, _, k in rows),
-        turns=tuple(turns),
-        n_slot=len(slot),
+        order=tuple(order.tolist()),
+        pair_order=tuple(rows.tolist()),
+        pair_sign=tuple(np.where(ends[rows, 1] < ends[rows, 0], 1, -1).tolist()),
+        turns=_turns(later, np.sort(ends[rows])),
+        n_slot=int(np.count_nonzero(later)),
     )
 
 
-def _minimum_degree(network: Network, root: int) -> tuple[tuple[int, ...], list[set[int]]]:
-    """Return the elimination order and, for each date, its neighbours when its turn comes."""
-    adjacent: list[set[int]] = [set() for _ in range(network.n_date)]
-    for i, j in network.pairs:
-        adjacent[i].add(j)
-        adjacent[j].add(i)
-    queue = [(len(adjacent[date]), -date) for date in range(network.n_date) if date != root]
-    heapq.heapify(queue)
-    gone: set[int] = set()
-    order = []
-    while queue:
-        degree, negative = heapq.heappop(queue)
-        date = -negative
-        if date in gone or degree != len(adjacent[date]):
-            continue  # an outdated entry; the date is in the queue again
-        gone.add(date)
-        order.append(date)
-        around = adjacent[date]
-        for other in around:
-            adjacent[other] |= around
-            adjacent[other] -= {other, date}
-            if other != root:
-                heapq.heappush(queue, (len(adjacent[other]), -other))
-    return (*order, root), adjacent
+def _minimum_degree(network: Network, root: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the dates in order of elimination, and whom each is tied to at its turn, (date, date).
+
+    A date counts as tied to itself: that is one more in every degree and spares a case in every union.
+    """
+    n_date = network.n_date
+    first, second = network.pair_array.T
+    tied = np.eye(n_date, dtype=np.bool_)
+    tied[first, second] = tied[second, first] = True
+    degree = tied.sum(1)
+    never = n_date + 1
+    order = np.full(n_date, root)
+    for place in range(n_date - 1):
+        degree[root] = never
+        date = order[place] = n_date - 1 - degree[::-1].argmin()  # the latest among equals
+        others = np.flatnonzero(tied[date])
+        others = others[others != date]
+        ties = tied[others] | tied[date]
+        ties[:, date] = False
+        tied[others] = ties
+        degree[others] = ties.sum(1)
+        degree[date] = never
+    return order, tied
 
 
-def _turn(
-    place: int, ends: list[int], partners: list[int], n_row: int, slot: dict[tuple[int, int], int]
-) -> Turn:
-    first = slot[place, ends[0]] if ends else 0
-    updates = [
-        Update(a, Run(a + 1 + run.start, a + 1 + run.stop, run.target))
-        for a, end in enumerate(ends)
-        for run in _runs([slot[end, other] for other in ends[a + 1 :]])
-    ]
-    return Turn(
-        slots=slice(first, first + len(ends)),
-        neighbours=_runs(ends),
-        updates=tuple(updates),
-        rows=slice(n_row, n_row + len(partners)),
-        partners=_runs(partners),
-        pair_slots=_runs([slot[place, end] for end in partners]),
-    )
+def _turns(later: NDArray[np.bool_], pair_ends: NDArray[np.int64]) -> tuple[Turn, ...]:
+    """Number the edges and cut everything into runs.
+
+    Parameters
+    ----------
+    later
+        Which position is tied to which later one, (position, position).
+    pair_ends
+        The two positions of each row, earlier and later, ascending, (pair, 2).
+    """
+    n_date = len(later)
+    slot = later.cumsum(dtype=np.int32).reshape(later.shape) - 1
+    first_slot = np.insert(later.sum(1).cumsum(), 0, 0).tolist()
+    first_row = np.searchsorted(pair_ends[:, 0], np.arange(n_date)).tolist()
+    turns = []
+    for place in range(n_date - 1):
+        rows = slice(first_row[place], first_row[place + 1])
+        neighbours, partners = np.flatnonzero(later[place]), pair_ends[rows, 1]
+        turns.append(
+            Turn(
+                slots=slice(first_slot[place], first_slot[place + 1]),
+                neighbours=_runs(neighbours),
+                mesh=_mesh(slot, neighbours),
+                rows=rows,
+                partners=_runs(partners),
+                pair_slots=_runs(slot[place, partners]),
+            )
+        )
+    return tuple(turns)
 
 
-def _runs(numbers: list[int]) -> tuple[Run, ...]:
+def _mesh(slot: NDArray[np.int32], neighbours: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Cut the edges of each neighbour to the later ones into runs of consecutive slots.
+
+    A run can only end where the neighbours themselves have a gap; few do towards the end, where the
+    neighbours are many.
+
+    Parameters
+    ----------
+    slot
+        Slot of the edge between any two positions that are tied, earlier first; it does not decrease along
+        a row and is constant up to the diagonal, so that no run begins there.
+    neighbours
+        Positions, ascending.
+
+    Examples
+    --------
+    >>> slot = np.array([[0, 4, 5, 6, 7], [7, 7, 8, 8, 9], [9] * 5, [9, 9, 9, 9, 10], [10] * 5])
+    >>> _mesh(slot, np.array([0, 1, 2, 4])).tolist()
+    [[0, 1, 3, 4], [0, 3, 4, 7], [1, 2, 4, 8], [2, 3, 4, 9]]
+    """
+    n_neighbour = len(neighbours)
+    begins = np.eye(n_neighbour, k=1, dtype=np.bool_)  # every list of later ones begins a run
+    gaps = np.flatnonzero(np.diff(neighbours) > 1) + 1
+    rows = slot[neighbours]
+    begins[:, gaps] |= rows[:, neighbours[gaps]] - rows[:, neighbours[gaps - 1]] > 1
+    neighbour, start = np.divmod(np.flatnonzero(begins), max(n_neighbour, 1))
+    stop = np.where(np.diff(neighbour, append=-1) == 0, np.append(start[1:], 0), n_neighbour)
+    return np.stack([neighbour, start, stop, rows[neighbour, neighbours[start]]], axis=1, dtype=np.int32)
+
+
+def _runs(numbers: NDArray[np.integer]) -> tuple[Run, ...]:
     """Cut an ascending list where it is not consecutive.
 
     Examples
     --------
-    >>> _runs([4, 5, 9])
+    >>> _runs(np.array([4, 5, 9]))
     (Run(start=0, stop=2, target=4), Run(start=2, stop=3, target=9))
     """
-    if not numbers:
+    if not len(numbers):
         return ()
-    cuts = [k for k in range(1, len(numbers)) if numbers[k] != numbers[k - 1] + 1]
-    return tuple(Run(a, b, numbers[a]) for a, b in pairwise([0, *cuts, len(numbers)]))
+    cuts = np.flatnonzero(np.diff(numbers) != 1) + 1
+    return tuple(Run(a, b, int(numbers[a])) for a, b in pairwise([0, *cuts.tolist(), len(numbers)]))

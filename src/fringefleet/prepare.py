@@ -12,10 +12,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.block import Options, Scene
-from fringefleet.errors import NetworkError, OptionError, StackFormatError
+from fringefleet.design import date_baselines
+from fringefleet.errors import MissingMetadataError, NetworkError, OptionError, StackFormatError
 from fringefleet.io import (
+    geometry_from_attributes,
     locate_reference_point,
+    read_geometry,
     read_reference_phase,
     read_water_mask,
     required_looks,
@@ -24,6 +26,9 @@ from fringefleet.io import (
     unreferenced_pairs,
 )
 from fringefleet.network import Network, date_name, shorten
+from fringefleet.options import Options
+from fringefleet.scene import Scene
+from fringefleet.solver.joint import temporal_columns
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,9 @@ class Setting:
     ``reference_point``: row and column of the pixel whose motion is zero. ``reference_date``: date whose
     displacement is zero, as YYYYMMDD or in ISO form; the first date if None. ``water_mask``: file
     or array (y, x), nonzero where pixels are inverted. ``wavelength`` [m] and ``looks``: replace what the
-    attributes say. ``skip_reference``: take the phases as referenced already. ``drop_unreferenced``: leave
+    attributes say. ``geometry``: for a DEM error, MintPy's geometry file or an array (y, x) of slant range
+    times sine of the incidence angle [m]; the middle of the scene, from the attributes, if None.
+    ``skip_reference``: take the phases as referenced already. ``drop_unreferenced``: leave
     out pairs without data at the reference point, instead of refusing them.
     """
 
@@ -42,6 +49,7 @@ class Setting:
     water_mask: Path | str | NDArray[Any] | xr.DataArray | None = None
     wavelength: float | None = None
     looks: int | None = None
+    geometry: Path | str | NDArray[Any] | xr.DataArray | None = None
     skip_reference: bool = False
     drop_unreferenced: bool = False
 
@@ -97,12 +105,17 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     phases = np.zeros(network.n_pair) if point is None else read_reference_phase(stack, point)
     if setting.water_mask is not None:
         stack = stack.assign(water_mask=(("y", "x"), _water_mask(stack, setting.water_mask)))
+    baseline, range_sine = _geometry(stack, network, wavelength, options, setting)
+    if isinstance(range_sine, np.ndarray):
+        stack = stack.assign(range_sine=(("y", "x"), range_sine))
     scene = Scene(
         network=network,
         reference_date=_find_date(network, setting.reference_date),
         reference_phase=tuple(phases.tolist()),
         wavelength=wavelength,
         looks=looks,
+        baseline=tuple(baseline.tolist()),
+        range_sine=np.nan if isinstance(range_sine, np.ndarray) else range_sine,
     )
     return Prepared(_with_reference_point(stack, point), scene, point, setting)
 
@@ -166,6 +179,32 @@ def _water_mask(stack: xr.Dataset, mask: Path | str | NDArray[Any] | xr.DataArra
         raise OptionError(f"found a water mask of {values.shape}; the scene has {shape} rows and columns.")
     invert: NDArray[np.bool_] = np.nan_to_num(values) != 0
     return invert
+
+
+def _geometry(
+    stack: xr.Dataset, network: Network, wavelength: float, options: Options, setting: Setting
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | float]:
+    """Baselines of the dates [m] and slant range times sine of the incidence angle [m], for a DEM error."""
+    if not options.dem_error:
+        if setting.geometry is not None:
+            raise OptionError("found a geometry without dem_error, which alone needs it; ask for dem_error.")
+        return np.zeros(0, np.float32), np.nan
+    if "perpendicular_baseline" not in stack.coords:
+        raise MissingMetadataError(
+            "found no perpendicular_baseline in the stack; dem_error tells a DEM error by it. Add it "
+            "(MintPy: the dataset bperp), or do not ask for dem_error."
+        )
+    baseline = date_baselines(network, stack["perpendicular_baseline"].values)
+    temporal_columns(network, baseline, wavelength, options.temporal_model)  # refuses what tells nothing
+    given, shape = setting.geometry, (stack.sizes["y"], stack.sizes["x"])
+    if given is None:
+        return baseline, geometry_from_attributes(stack.attrs)
+    if isinstance(given, Path | str):
+        return baseline, read_geometry(given, shape)
+    values = np.asarray(given.transpose("y", "x") if isinstance(given, xr.DataArray) else given)
+    if values.shape != shape:
+        raise OptionError(f"found a geometry of {values.shape}; the scene has {shape} rows and columns.")
+    return baseline, values.astype(np.float32)
 
 
 def _find_date(network: Network, wanted: str | None) -> int:

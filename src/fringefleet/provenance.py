@@ -1,11 +1,16 @@
-"""Names of the attributes that say how a result was made; one list, for all who write or read them."""
+"""Names that the numerics and the files share: one list each, for all who write or read them."""
 
+PAIR_SUMS = ("n_pixel", "square_sum", "n_cycle")  # sums over pixels for each pair; see solver.diagnosis
+
+# Attributes that say how a result was made.
 PROVENANCE = (
     "reference_date",
     "weight_func",
     "mask_dataset",
     "mask_threshold",
     "min_redundancy",
+    "norm",
+    "bridge",
     "min_norm",
     "solver",
     "dtype",
@@ -17,3 +22,4 @@ PROVENANCE = (
     "Conventions",
     "fringefleet_version",
 )
+EXTRA_PROVENANCE = ("huber_threshold", "std_scale", "polynomial_order", "atmosphere_std")  # where they apply

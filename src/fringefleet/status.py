@@ -6,9 +6,11 @@ from enum import IntEnum
 class Status(IntEnum):
     """What happened to a pixel; stored with the result as ``uint8`` with CF flag attributes.
 
-    ``OK``: one connected network, a unique answer. ``MINIMUM_NORM``: the pixel's observations leave
-    its dates in several parts; the parts are tied together by the minimum-norm rule. The rest of the
-    codes have no estimate (NaN), but ``REFERENCE_POINT``, which is zero by definition.
+    ``OK``: one connected network, a unique answer. ``MINIMUM_NORM``, ``LINEAR``, ``NOT_BRIDGED``: the
+    pixel's observations leave its dates in several parts, which are tied together by the minimum-norm rule,
+    by a linear model, or left apart (NaN at dates that nothing ties to the reference date).
+    ``NOT_CONVERGED``: the rounds of a robust norm came to their limit, the estimate is the last one.
+    ``REFERENCE_POINT``: zero by definition. The rest of the codes have no estimate (NaN).
     """
 
     OK = 0
@@ -17,6 +19,9 @@ class Status(IntEnum):
     MASKED = 3
     TOO_FEW_PAIRS = 4
     REFERENCE_POINT = 5
+    LINEAR = 6
+    NOT_BRIDGED = 7
+    NOT_CONVERGED = 8
 
     @classmethod
     def meanings(cls) -> str:

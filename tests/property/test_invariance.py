@@ -147,7 +147,10 @@ def test_a_workspace_remembers_nothing_of_the_batch_before(solver, device, netwo
     workspace = solver.module.Workspace(plan_elimination(network), 6, solver.dtype, device)
     for case in (first, second):
         used = solver.module.solve(
-            workspace, tensor(case.phase, solver, device), tensor(case.weight, solver, device), method=VELOCITY
+            workspace,
+            tensor(case.phase, solver, device),
+            tensor(case.weight, solver, device),
+            method=VELOCITY,
         )
     for name, value in used._asdict().items():
         torch.testing.assert_close(value, getattr(fresh, name), rtol=0, atol=0, equal_nan=True)

@@ -3,17 +3,12 @@ import pytest
 import torch
 
 from fringefleet import block as block_module
-from fringefleet.block import (
-    Block,
-    Options,
-    Scene,
-    batch_size,
-    count_infinite,
-    invert_block,
-)
+from fringefleet.block import batch_size, count_infinite, invert_block
 from fringefleet.errors import DeviceError, OptionError
 from fringefleet.network import Network
+from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
+from fringefleet.scene import Block, Scene
 from fringefleet.status import Status
 from fringefleet.weights import phase_variance_table
 from reference_series import series_by_svd, temporal_coherence_of
@@ -88,7 +83,7 @@ def test_the_reference_date_is_exactly_zero(date, solver):
 
 def test_the_results_have_the_shapes_and_dtypes_of_the_file():
     series = invert_block(Block(phases(2, 3)), SCENE, EXACT)
-    found = {name: (values.shape, values.dtype.name) for name, values in series._asdict().items()}
+    found = {name: (values.shape, values.dtype.name) for name, values in series.variables().items()}
     assert found == {
         "displacement": ((5, 2, 3), "float32"),
         "temporal_coherence": ((2, 3), "float32"),
@@ -96,6 +91,7 @@ def test_the_results_have_the_shapes_and_dtypes_of_the_file():
         "pair_count": ((2, 3), "uint32"),
         "n_components": ((2, 3), "uint8"),
         "status": ((2, 3), "uint8"),
+        "bridged": ((5, 2, 3), "uint8"),
     }
 
 
@@ -259,8 +255,8 @@ def test_the_reference_point_is_what_it_is_by_definition():
     phase = phases()
     phase[:, 1, 0] = np.array(REFERENCE)  # as it is in a real stack: zero once referenced
     series = invert_block(Block(phase, reference_point=(1, 0)), SCENE, PLAIN)
-    values = [variable[..., 1, 0].tolist() for variable in series]
-    assert values == [[0.0] * 5, 1.0, 0.0, 7, 1, Status.REFERENCE_POINT]
+    values = [variable[..., 1, 0].tolist() for variable in series.variables().values()]
+    assert values == [[0.0] * 5, 1.0, 0.0, 7, 1, Status.REFERENCE_POINT, [0] * 5]
     assert (series.status == Status.REFERENCE_POINT).sum() == 1
 
 
@@ -269,13 +265,13 @@ def test_a_block_of_several_batches_with_an_overlapping_last_one_is_that_of_one_
     phase[np.random.default_rng(3).random(phase.shape) < 0.3] = np.nan
     component = np.random.default_rng(4).integers(0, 4, phase.shape).astype("i2")
     land = np.random.default_rng(5).random((5, 9)) < 0.8
-    block = Block(phase, coherence, component, land, (2, 3))
+    block = Block(phase, coherence, component, land, reference_point=(2, 3))
     options = Options(mask_dataset="connected_component")
     whole = invert_block(block, SCENE, options)
     assert len(np.unique(whole.status)) == 6 - (not (whole.status == Status.NO_OBSERVATION).any())
     for batch in (45, 44, 16, 7, 1):
         monkeypatch.setattr(block_module, "CPU_BATCH", batch)
-        for name, expected in whole._asdict().items():
+        for name, expected in whole.variables().items():
             found = getattr(invert_block(block, SCENE, options), name)
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6, err_msg=name)
 

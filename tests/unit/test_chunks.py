@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fringefleet.block import CPU_BATCH, Options, bytes_per_pixel, solver_bytes_per_pixel
+from fringefleet.block import CPU_BATCH, bytes_per_pixel, solver_bytes_per_pixel
 from fringefleet.chunks import COPIES, LARGEST_TILE, TILE_BYTES, check_tile, choose_tile
 from fringefleet.errors import BlockTooLargeError, OptionError
 from fringefleet.network import Network
+from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
 from strategies import networks
 

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity
 
-from fringefleet.block import Block, Options, Scene, invert_block, solver_bytes_per_pixel
+from fringefleet.block import invert_block, solver_bytes_per_pixel
 from fringefleet.network import Network
+from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
+from fringefleet.scene import Block, Scene
 from fringefleet.solver import pieces
 
 N_PIXEL = 2048  # in one batch: what does not grow with the pixels hardly shows

@@ -1,9 +1,12 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
 
 from fringefleet.network import Network
 from fringefleet.plan import plan_elimination
+from named_networks import scattered
 from strategies import SEEDS, networks
 
 LONG_AGO = np.datetime64("1995-01-01", "s")
@@ -61,6 +64,21 @@ def test_the_plan_is_a_fill_path_of_the_graph(network, seed):
 
 
 @given(networks(), SEEDS)
+def test_the_date_that_goes_has_the_fewest_ties_and_is_the_latest_of_those(network, seed):
+    plan = plan_elimination(network, seed % network.n_date)
+    tied = {date: set() for date in range(network.n_date)}
+    for i, j in network.pairs:
+        tied[i].add(j)
+        tied[j].add(i)
+    for date in plan.order[:-1]:
+        waiting = set(tied) - {plan.root}
+        assert date == min(waiting, key=lambda other: (len(tied[other]), -other))
+        around = tied.pop(date)
+        for other in around:
+            tied[other] = (tied[other] | around) - {other, date}
+
+
+@given(networks(), SEEDS)
 def test_every_pair_has_a_row_and_the_sign_of_its_direction(network, seed):
     plan = plan_elimination(network, seed % network.n_date)
     assert sorted(plan.pair_order) == list(range(network.n_pair))
@@ -109,8 +127,74 @@ def test_a_thousand_dates_with_annual_pairs_are_planned_with_little_fill():
     assert plan.n_neighbour < 200
 
 
+@pytest.mark.parametrize("root", [0, 613])
+def test_a_thousand_scattered_dates_are_planned_as_a_dense_matrix_is_eliminated(root):
+    """Half a million runs: every edge among the neighbours of a date is updated just once, at its slot."""
+    network = network_of(scattered(1000, 5000))
+    plan = plan_elimination(network, root)
+    places = np.argsort(plan.order)[network.pair_array]
+    tied = np.zeros((1000, 1000), bool)
+    tied[places, places[:, ::-1]] = True
+    slot = np.full(tied.shape, -1)
+    n_slot = 0
+    for place, turn in enumerate(plan.turns):
+        degree = tied[place:, place:].sum(1)[np.arange(place, 1000) != 999]
+        later = np.flatnonzero(tied[place])
+        assert len(later) == degree.min()
+        assert turn.slots == slice(n_slot, n_slot + len(later))
+        slot[place, later] = range(n_slot, n_slot + len(later))
+        n_slot += len(later)
+        np.testing.assert_array_equal(list(members(turn.neighbours).values()), later)
+        tied[np.ix_(later, later)] = ~np.eye(len(later), dtype=bool)
+        tied[later, place] = False
+    assert plan.n_slot == n_slot > 100_000
+    for place, turn in enumerate(plan.turns):
+        later = np.flatnonzero(slot[place] >= 0)
+        neighbour, start, stop, first = turn.mesh.T
+        height = stop - start
+        along = np.arange(height.sum()) - np.repeat(height.cumsum() - height, height)
+        updated = np.full((len(later), len(later)), -1)
+        updated[np.repeat(neighbour, height), np.repeat(start, height) + along] = (
+            np.repeat(first, height) + along
+        )
+        assert height.sum() == len(later) * (len(later) - 1) // 2
+        np.testing.assert_array_equal(updated, np.triu(slot[np.ix_(later, later)] + 1, 1) - 1)
+
+
+def test_a_thousand_scattered_dates_have_the_rows_of_their_pairs():
+    network = network_of(scattered(1000, 5000))
+    plan = plan_elimination(network, 999)
+    places = np.sort(np.argsort(plan.order)[network.pair_array[list(plan.pair_order)]])
+    assert (np.diff(places @ [1000, 1]) > 0).all()
+    for place, turn in enumerate(plan.turns):
+        np.testing.assert_array_equal(places[turn.rows, 0], place)
+        np.testing.assert_array_equal(places[turn.rows, 1], list(members(turn.partners).values()))
+
+
 def test_the_plan_of_a_network_is_made_once():
     assert plan_elimination(neighbours(9, 2), 3) is plan_elimination(neighbours(9, 2), 3)
+
+
+def test_plans_are_equal_just_where_network_and_root_are():
+    plan = plan_elimination(neighbours(9, 2), 3)
+    other = plan_elimination.__wrapped__(neighbours(9, 2), 3)
+    assert plan is not other
+    assert plan == other
+    assert hash(plan) == hash(other)
+    assert plan != plan_elimination(neighbours(9, 2), 4)
+    assert plan != plan_elimination(neighbours(9, 3), 3)
+
+
+@given(networks())
+def test_a_plan_that_was_sent_to_another_process_says_the_same(network):
+    plan = plan_elimination(network)
+    sent = pickle.loads(pickle.dumps(plan))
+    assert sent == plan
+    for name in ("order", "pair_order", "pair_sign", "n_slot", "n_neighbour", "n_fill"):
+        assert getattr(sent, name) == getattr(plan, name)
+    for one, other in zip(sent.turns, plan.turns, strict=True):
+        for name in ("slots", "neighbours", "updates", "rows", "partners", "pair_slots"):
+            assert getattr(one, name) == getattr(other, name)
 
 
 def members(runs):

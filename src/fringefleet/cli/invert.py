@@ -11,15 +11,17 @@ from dask.system import CPU_COUNT
 from distributed import Client
 from rich.console import Console
 
-from fringefleet.block import Options
 from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.progress import show_progress
-from fringefleet.cli.tables import status_table
+from fringefleet.cli.tables import pair_table, status_table
 from fringefleet.cluster import check_n_worker, connect
 from fringefleet.device import DeviceName, select
 from fringefleet.errors import InputError
+from fringefleet.io.describe import MOST_PAIRS
+from fringefleet.io.pair_table import worst_pairs
 from fringefleet.io.template import read_template
-from fringefleet.pipeline import Checked, Run, Summary, check, compute
+from fringefleet.options import Options
+from fringefleet.pipeline import Checked, Run, Summary, check, compute, finish
 from fringefleet.prepare import Setting
 from fringefleet.status import Status
 
@@ -78,6 +80,7 @@ def invert(job: Run, workers: Workers, console: Console) -> None:
     n_worker = workers.n_worker or (1 if job.options.device == "cuda" else CPU_COUNT)
     checked = check(replace(job, n_worker=n_worker))
     if checked.n_left == 0:
+        finish(checked)
         logger.info("all %d tiles were done before; nothing was left to do", checked.n_tile)
         out().print(str(job.output), markup=False, soft_wrap=True)
         return
@@ -137,4 +140,6 @@ def _report(summary: Summary, console: Console) -> None:
     if any(summary.status_count):
         counts = {status.name.lower(): summary.status_count[status] for status in Status}
         console.print(status_table(counts))
+    if worst := worst_pairs(summary.output, MOST_PAIRS):
+        console.print(pair_table(worst))
     out().print(str(summary.output), markup=False, soft_wrap=True)

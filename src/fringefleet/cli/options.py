@@ -9,6 +9,8 @@ import typer
 WeightFunc = Literal["var", "fim", "coh", "no"]
 MaskDataset = Literal["coherence", "connected_component", "connectComponent", "none"]
 MinNorm = Literal["velocity", "phase"]
+Norm = Literal["l2", "l1", "huber"]
+Bridge = Literal["minimum-norm", "linear", "none"]
 Solver = Literal["elimination", "dense"]
 DType = Literal["float32", "float64"]
 Device = Literal["cpu", "cuda"]
@@ -19,7 +21,13 @@ def default(text: str) -> str:
     return f" [dim]\\[default: {text}][/]"
 
 
-ESTIMATE, SCENE, COMPUTE, OUTPUT = "How to invert", "The scene", "With what", "Output"
+ESTIMATE, WANTED, SCENE, COMPUTE, OUTPUT = (
+    "How to invert",
+    "What is wanted besides",
+    "The scene",
+    "With what",
+    "Output",
+)
 
 Stack = Annotated[
     Path,
@@ -90,11 +98,110 @@ MinRedundancy = Annotated[
         rich_help_panel=ESTIMATE,
     ),
 ]
+NormOption = Annotated[
+    Norm | None,
+    typer.Option(
+        help="Of the residuals: l1 and huber are robust against unwrapping errors, and take 5 to 15 times as "
+        "long." + default("l2"),
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+HuberThreshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="T",
+        help="Standard deviations beyond which residuals count linearly." + default("1.345"),
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+MaxIterations = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Most rounds of a robust norm." + default("100"),
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+BridgeOption = Annotated[
+    Bridge | None,
+    typer.Option(
+        help="What ties together the parts that the pairs of a pixel leave its dates in: the minimum-norm "
+        "rule, a linear model (NSBAS), nothing." + default("minimum-norm"),
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+Std = Annotated[
+    bool,
+    typer.Option(
+        "--std",
+        metavar="",
+        help="Standard deviation of the displacement at every date.",
+        rich_help_panel=WANTED,
+    ),
+]
+Covariance = Annotated[
+    bool,
+    typer.Option(
+        "--covariance",
+        metavar="",
+        help="Covariance of every two dates: dates x dates x 4 bytes a pixel.",
+        rich_help_panel=WANTED,
+    ),
+]
+Diagnose = Annotated[
+    bool,
+    typer.Option(
+        "--diagnose",
+        metavar="",
+        help="Closure of triplets at every pixel, residuals of every pair, and which pairs are worst.",
+        rich_help_panel=WANTED,
+    ),
+]
+DemError = Annotated[
+    bool,
+    typer.Option(
+        "--dem-error",
+        metavar="",
+        help="Estimate the DEM error along with the series and take it off.",
+        rich_help_panel=WANTED,
+    ),
+]
+PolynomialOrder = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Of the motion in time that a DEM error is told from." + default("2"),
+        show_default=False,
+        rich_help_panel=WANTED,
+    ),
+]
+AtmosphereStd = Annotated[
+    float | None,
+    typer.Option(
+        metavar="RAD",
+        help="Standard deviation of the atmosphere of a date, for the DEM error." + default("1"),
+        show_default=False,
+        rich_help_panel=WANTED,
+    ),
+]
+Geometry = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="MintPy's geometryRadar.h5 or geometryGeo.h5, for the DEM error."
+        + default("middle of the scene, from the attributes"),
+        show_default=False,
+        rich_help_panel=WANTED,
+    ),
+]
 MinNormOption = Annotated[
     MinNorm | None,
     typer.Option(
-        help="What is least where the pairs of a pixel leave its dates in several parts."
-        + default("velocity"),
+        help="What the minimum-norm rule makes least." + default("velocity"),
         show_default=False,
         rich_help_panel=ESTIMATE,
     ),

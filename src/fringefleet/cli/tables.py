@@ -1,8 +1,10 @@
 """Tables that look the same everywhere, and can be read where there is no terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
+
+from fringefleet.io.pair_table import BadPair
 
 
 def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -20,4 +22,15 @@ def status_table(counts: Mapping[str, int]) -> Table:
     for name, count in counts.items():
         share = f"{100 * count / n_pixel:.2f} %"
         table.add_row(name.replace("_", " "), f"{count:,}", share, style="" if count else "dim")
+    return table
+
+
+def pair_table(pairs: Sequence[BadPair]) -> Table:
+    """Make a table of the pairs that the series explains worst."""
+    table = plain_table(
+        "Worst pairs", "Off by a cycle", "Residual", "Pixels", right=("Off by a cycle", "Residual", "Pixels")
+    )
+    for pair in pairs:
+        share = f"{100 * pair.cycle_share:.2f} %"
+        table.add_row(pair.name, share, f"{pair.residual_rms:.3f} rad", f"{pair.n_pixel:,}")
     return table

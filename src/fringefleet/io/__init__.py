@@ -1,6 +1,8 @@
 """Files to xarray and back; no numerics. Start at :func:`open_stack`."""
 
 from fringefleet.io.convert import convert_stack as convert_stack
+from fringefleet.io.geometry import geometry_from_attributes as geometry_from_attributes
+from fringefleet.io.geometry import read_geometry as read_geometry
 from fringefleet.io.metadata import required_looks as required_looks
 from fringefleet.io.metadata import required_wavelength as required_wavelength
 from fringefleet.io.mintpy import read_water_mask as read_water_mask

@@ -20,20 +20,22 @@ from fringefleet.io.arrays import array_in
 from fringefleet.io.connectivity import Connectivity, connectivity
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.pair_table import BadPair, worst_pairs
 from fringefleet.io.stack import open_stack, stack_network
 from fringefleet.io.store import DONE
 from fringefleet.network import date_name
-from fringefleet.provenance import PROVENANCE
+from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
 from fringefleet.status import Status
 
 Kind = Literal["stack", "result", "displacement"]
 NOT_SHOWN = ("reference_point_y", "reference_point_x")  # shown with the reference point
+MOST_PAIRS = 8  # of those that are explained worst
 ALWAYS_THE_SAME = ("observation", "Conventions")
 SHOWN = (
     "reference_point",
     "wavelength",
     "looks",
-    *(name for name in PROVENANCE if name not in ALWAYS_THE_SAME),
+    *(name for name in (*PROVENANCE, *EXTRA_PROVENANCE) if name not in ALWAYS_THE_SAME),
 )
 
 
@@ -65,7 +67,8 @@ class Description:
     """What a path holds; ``network`` only for a stack, ``tiles`` and ``status`` only for a result.
 
     ``tiles``: how many are done, and of how many. ``status``: pixels of each meaning, in finished tiles.
-    ``attributes``: those that matter to an inversion; ``n_attribute`` counts all.
+    ``worst_pairs``: only where they were asked for. ``attributes``: those that matter to an inversion;
+    ``n_attribute`` counts all.
     """
 
     path: str
@@ -81,6 +84,7 @@ class Description:
     network: Connectivity | None = None
     tiles: tuple[int, int] | None = None
     status: dict[str, int] | None = None
+    worst_pairs: tuple[BadPair, ...] = ()
 
 
 def describe(path: Path) -> Description:
@@ -163,6 +167,7 @@ def _describe_result(path: Path) -> Description:
         dates=tuple(date_name(date) for date in times.astype(str)),
         tiles=None if done is None else (int(done.sum()), done.size),
         status=status,
+        worst_pairs=tuple(worst_pairs(path, MOST_PAIRS)),
     )
 
 

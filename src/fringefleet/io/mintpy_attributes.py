@@ -19,7 +19,7 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.grid import GRID_MAPPING, grid_crs
 from fringefleet.io.metadata import derived_attributes
 from fringefleet.io.store import FINGERPRINT
-from fringefleet.provenance import PROVENANCE
+from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ CONFIG_PREFIX = "mintpy.networkInversion."
 OWN_ATTRIBUTES = frozenset(
     {
         *PROVENANCE,
+        *EXTRA_PROVENANCE,
         FINGERPRINT,
         "wavelength",
         "looks",

@@ -1,5 +1,8 @@
 """Write a result as MintPy's files: timeseries.h5, temporalCoherence.h5, numInvIfgram.h5.
 
+A result with the covariance of its displacement gives timeseriesDecorCov.h5 as well, for every two dates.
+Its unit is m^2 and its attributes say so; MintPy's say m.
+
 MintPy has no value for "no answer": where the result has NaN its files have zero, as MintPy itself
 writes them.
 """
@@ -28,6 +31,7 @@ class _Product(NamedTuple):
     """One file of MintPy: what is in it, and from which variable of ours it comes."""
 
     variable: str
+    dims: tuple[str, ...]
     file: str
     dataset: str
     unit: str
@@ -38,9 +42,12 @@ class _Product(NamedTuple):
 
 
 PRODUCTS = (
-    _Product("displacement", "timeseries.h5", "timeseries", "m"),
-    _Product("temporal_coherence", "temporalCoherence.h5", "temporalCoherence", "1"),
-    _Product("pair_count", "numInvIfgram.h5", "mask", "1"),
+    _Product("displacement", ("date", "y", "x"), "timeseries.h5", "timeseries", "m"),
+    _Product("temporal_coherence", ("y", "x"), "temporalCoherence.h5", "temporalCoherence", "1"),
+    _Product("pair_count", ("y", "x"), "numInvIfgram.h5", "mask", "1"),
+)
+COVARIANCE = _Product(
+    "displacement_cov", ("date", "date2", "y", "x"), "timeseriesDecorCov.h5", "timeseries", "m^2"
 )
 
 
@@ -50,7 +57,7 @@ def export_mintpy(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
-    """Write the three products of MintPy's network inversion from a result.
+    """Write the three products of MintPy's network inversion from a result, and the covariance if it has it.
 
     Parameters
     ----------
@@ -71,7 +78,8 @@ def export_mintpy(
     Raises
     ------
     StackFormatError
-        ``result`` is no result, or its coordinates form no grid that MintPy can describe.
+        ``result`` is no result, its coordinates form no grid that MintPy can describe, or its covariance
+        is of other dates than its displacement.
     InputError
         ``result`` is not there, or ``directory`` or a folder above it is a file.
     """
@@ -96,25 +104,25 @@ def _open_store(path: Path) -> xr.Dataset:
 def _export(result: xr.Dataset, directory: Path, progress: Callable[[int, int], None] | None) -> list[Path]:
     _refuse_other(result)
     common = common_attributes(result)
-    paths = [directory / product.file for product in PRODUCTS]
+    products = (*PRODUCTS, COVARIANCE) if COVARIANCE.variable in result else PRODUCTS
+    paths = [directory / product.file for product in products]
     _make_folder(directory, paths)
     with ExitStack() as stack:
         targets = {}
-        for product, path in zip(PRODUCTS, paths, strict=True):
+        for product, path in zip(products, paths, strict=True):
             file = stack.enter_context(_replaced_when_complete(path))
             file.attrs.update(_product_attributes(result, product, common))
-            shape = result[product.variable].transpose(..., "y", "x").shape
-            targets[product.variable] = file.create_dataset(
-                product.dataset, shape, dtype=np.float32, chunks=True
-            )
-        _write_dates(targets["displacement"].parent, result)
+            shape = tuple(result.sizes[dim] for dim in product.dims)
+            targets[product] = file.create_dataset(product.dataset, shape, dtype=np.float32, chunks=True)
+            if "date" in product.dims:
+                _write_dates(file, result)
+        _write_baselines(targets[PRODUCTS[0]].parent, result)
         _copy_tiles(result, targets, progress)
     return paths
 
 
 def _refuse_other(result: xr.Dataset) -> None:
-    wanted = {"displacement": {"date", "y", "x"}}
-    wanted |= {product.variable: {"y", "x"} for product in PRODUCTS[1:]}
+    wanted = {product.variable: set(product.dims) for product in PRODUCTS}
     wrong = [n for n, dims in wanted.items() if n not in result or set(result[n].dims) != dims]
     if wrong or "date" not in result.coords:
         raise StackFormatError(
@@ -125,6 +133,24 @@ def _refuse_other(result: xr.Dataset) -> None:
     if 0 in result["displacement"].shape:
         raise StackFormatError(
             f"the result is empty: {dict(result['displacement'].sizes)}. Select at least one pixel."
+        )
+    if COVARIANCE.variable in result:
+        _refuse_other_covariance(result)
+
+
+def _refuse_other_covariance(result: xr.Dataset) -> None:
+    found = result[COVARIANCE.variable]
+    if set(found.dims) != set(COVARIANCE.dims):
+        raise StackFormatError(
+            f"found {COVARIANCE.variable} over {', '.join(map(str, found.dims))}; it needs "
+            f"{', '.join(COVARIANCE.dims)}. Give what invert made, or drop the variable."
+        )
+    both = [found[dim].values for dim in ("date", "date2") if dim in found.coords]
+    if found.sizes["date"] != found.sizes["date2"] or not np.array_equal(both[0], both[-1]):
+        raise StackFormatError(
+            f"found {found.sizes['date2']} dates along date2 of {COVARIANCE.variable} that are not the "
+            f"{found.sizes['date']} along date; MintPy's file has every date with every date. Select the "
+            "same dates along both."
         )
 
 
@@ -158,20 +184,22 @@ def _replaced_when_complete(path: Path) -> Iterator[h5py.File]:
 
 def _copy_tiles(
     result: xr.Dataset,
-    targets: dict[str, h5py.Dataset],
+    targets: dict[_Product, h5py.Dataset],
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Copy tile by tile; the maps go with the first dates of a tile, to be computed once."""
-    cuts = [_cuts(result["displacement"], dim) for dim in ("y", "x", "date")]
+    largest = max(targets, key=lambda product: len(product.dims))
+    cuts = [_cuts(result[largest.variable], dim) for dim in ("y", "x", "date")]
     tiles = list(itertools.product(*cuts))
     for done, (y, x, date) in enumerate(tiles, start=1):
-        names = list(targets) if date.start == 0 else ["displacement"]
-        plain = result[names].reset_coords(drop=True)
-        tile = plain.isel({"y": y, "x": x, "date": date}, missing_dims="ignore").compute()
-        for name in names:
-            values = np.array(tile[name].transpose(..., "y", "x").values, dtype=np.float32)
+        place = {"y": y, "x": x, "date": date, "date2": slice(None)}
+        products = [product for product in targets if "date" in product.dims or date.start == 0]
+        plain = result[[product.variable for product in products]].reset_coords(drop=True)
+        tile = plain.isel(place, missing_dims="ignore").compute()
+        for product in products:
+            values = np.array(tile[product.variable].transpose(*product.dims).values, dtype=np.float32)
             values[np.isnan(values)] = 0.0
-            targets[name][(date, y, x)[-values.ndim :]] = values
+            targets[product][tuple(place[dim] for dim in product.dims)] = values
         if progress is not None:
             progress(done, len(tiles))
 
@@ -183,13 +211,18 @@ def _cuts(variable: xr.DataArray, dim: str) -> list[slice]:
         stops = np.cumsum(variable.chunksizes[dim]).tolist()
     else:
         stored = variable.encoding.get("preferred_chunks", {})
-        step = stored.get(dim, size if dim == "date" else DEFAULT_TILE)
+        # A tile of a covariance is as many tiles as there are dates: one at a time.
+        dates = 1 if "date2" in variable.dims else size
+        step = stored.get(dim, dates if dim == "date" else DEFAULT_TILE)
         stops = [*range(step, size, step), size]
     return [slice(*bounds) for bounds in itertools.pairwise([0, *stops])]
 
 
 def _write_dates(file: h5py.File, result: xr.Dataset) -> None:
     file.create_dataset("date", data=np.array(date_names(result), dtype=np.bytes_), chunks=True)
+
+
+def _write_baselines(file: h5py.File, result: xr.Dataset) -> None:
     if "perpendicular_baseline" in result.coords:
         baseline = result["perpendicular_baseline"].values.astype(np.float32)
     else:
@@ -203,7 +236,7 @@ def _write_dates(file: h5py.File, result: xr.Dataset) -> None:
 
 def _product_attributes(result: xr.Dataset, product: _Product, common: dict[str, str]) -> dict[str, str]:
     attributes = common | {"FILE_TYPE": product.file_type, "UNIT": product.unit}
-    if product.variable == "displacement":
+    if "date" in product.dims:
         reference = result.attrs.get("reference_date", result["date"].values[0])
         attributes["REF_DATE"] = date_name(result, reference)
     if product.variable == "pair_count":

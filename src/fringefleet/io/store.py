@@ -22,7 +22,9 @@ from zarr.errors import BaseZarrError as ZarrError
 
 from fringefleet.errors import OutputExistsError, StackFormatError
 from fringefleet.io.arrays import array_in
+from fringefleet.io.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
+from fringefleet.provenance import PAIR_SUMS
 
 DONE = "progress/done"
 FINGERPRINT = "fringefleet_fingerprint"
@@ -37,8 +39,13 @@ class ResultStore:
     tile: tuple[int, int]  # rows and columns
     fingerprint: str  # of the run that writes to it
 
-    def write_tile(self, index: tuple[int, int], variables: Mapping[str, NDArray[Any]]) -> None:
-        """Write every variable of a tile, (..., y, x), and then its done-mark.
+    def write_tile(
+        self,
+        index: tuple[int, int],
+        variables: Mapping[str, NDArray[Any]],
+        pair_sums: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Write every variable of a tile, (..., y, x), its sums over pairs if any, then its done-mark.
 
         Raises
         ------
@@ -59,12 +66,20 @@ class ResultStore:
                 )
             stop = [first + size for first, size in zip(start, values.shape[-2:], strict=True)]
             array[..., start[0] : stop[0], start[1] : stop[1]] = values
+        if pair_sums is not None:
+            array_in(group, SUMS)[index] = pair_sums
         array_in(group, DONE)[index] = 1
 
     def done(self) -> NDArray[np.bool_]:
         """Which tiles are done, (tile row, tile column)."""
         marks: NDArray[np.bool_] = np.asarray(array_in(_open(self.path), DONE)[:]) != 0
         return marks
+
+    def finish(self) -> None:
+        """Write what is known only when all tiles are done, if they are."""
+        group = _open(self.path)
+        if SUMS in group and self.done().all():
+            fill_table(group)
 
     def clear(self) -> None:
         """Remove what a killed writer left of files it was writing."""
@@ -74,6 +89,8 @@ class ResultStore:
 
 def create_result(template: xr.Dataset, path: Path, fingerprint: str, *, overwrite: bool) -> ResultStore:
     """Create a result without numbers; the chunks of ``template`` become its tiles.
+
+    Where it has a table of pairs there is room for the sums of every tile, too.
 
     Raises
     ------
@@ -91,6 +108,8 @@ def create_result(template: xr.Dataset, path: Path, fingerprint: str, *, overwri
             DONE, shape=n_tile, chunks=(1, 1), dtype="u1", fill_value=0, dimension_names=("tile_y", "tile_x")
         )
         done.attrs["long_name"] = "1 where a tile is written"
+        if RESIDUAL_RMS in template:
+            create_sums(group, n_tile, (len(PAIR_SUMS), template.sizes["pair"]))
         group.attrs[FINGERPRINT] = fingerprint
         consolidate_metadata(temporary)
     return ResultStore(path, tile, fingerprint)
@@ -157,12 +176,13 @@ def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
     compressor = BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
     return {
         str(name): {
-            "chunks": tuple(sizes[0] for sizes in variable.chunks or ()),
+            "chunks": tuple(sizes[0] for sizes in variable.chunks),
             "compressors": [compressor],
             "_FillValue": np.float32(np.nan) if variable.dtype.kind == "f" else None,
             **({"fill_value": NOT_WRITTEN} if name == "status" else {}),
         }
         for name, variable in template.data_vars.items()
+        if variable.chunks
     }
 
 

@@ -16,7 +16,7 @@ from fringefleet.plan import Plan
 from fringefleet.solver.method import Method
 from fringefleet.solver.observations import Observations
 from fringefleet.solver.parts import label_parts
-from fringefleet.solver.solution import Solution, finish
+from fringefleet.solver.solution import Solution, finish, measure
 
 BYTES_AT_ONCE = 2**28
 
@@ -70,7 +70,8 @@ def solve(
         series[:, batch] = solved.masked_fill_(held, 0)  # it is, but for rounding
     observations.phase.sub_(workspace.design @ series)
     n_components = labels.amax(0).to(torch.int32) + 1
-    return finish(observations, series, n_components, lambda pixels: labels[:, pixels], method)
+    facts = measure(observations, n_components, method.min_redundancy)
+    return finish(observations, series, facts, lambda pixels: labels[:, pixels], method)
 
 
 def _solve_normal_equations(

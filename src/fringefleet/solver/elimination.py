@@ -5,16 +5,17 @@ in float32 is enough for all but a few pixels, whose weights spread over many de
 apart, and are solved again in float64.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fringefleet.solver import robust
 from fringefleet.solver.method import Method
 from fringefleet.solver.pieces import BYTES_AT_ONCE
-from fringefleet.solver.solution import Solution, finish, put
+from fringefleet.solver.solution import Solution, finish, measure, put
 from fringefleet.solver.star_mesh import (
     Workspace,
     exact_right_hand_side,
@@ -64,7 +65,7 @@ def solve(
     unsettled = _unsettled_pixels(work)
     solution = _finish(work, method)
     if len(unsettled):
-        _solve_precisely(solution, work, unsettled, (phase, weight), method)
+        solve_again(solve, solution, work, unsettled, (phase, weight), method)
     return solution
 
 
@@ -97,27 +98,29 @@ def _unsettled_pixels(work: Workspace) -> Tensor:
     return torch.nonzero(changed | loose)[:, 0]
 
 
-def _solve_precisely(
-    solution: Solution, work: Workspace, pixels: Tensor, observed: tuple[Tensor, Tensor], method: Method
+def solve_again(
+    solve_batch: Callable[..., Solution],
+    solution: Solution,
+    work: Workspace,
+    pixels: Int[Tensor, "chosen"],
+    observed: tuple[Tensor, Tensor],
+    method: Method,
 ) -> None:
-    """Solve some pixels again in float64, into the solution."""
+    """Solve some pixels of a batch again in float64, into its solution; ``solve_batch`` as :func:`solve`."""
     few = max(FEW, BYTES_AT_ONCE // (8 * (4 * work.plan.network.n_pair + work.plan.n_slot)))
     size = min(FEW if len(pixels) <= FEW else few, work.phase.shape[1])
     precise = work.smaller(size, torch.float64)
     for piece in torch.split(pixels, size):
         padded = piece[torch.arange(size, device=piece.device) % len(piece)]
         phase, weight = (values[:, padded].double() for values in observed)
-        put(solution, piece, solve(precise, phase, weight, method=method))
+        put(solution, piece, solve_batch(precise, phase, weight, method=method))
 
 
 def _finish(work: Workspace, method: Method) -> Solution:
     """Put dates back in order, measure, and tie the parts of cut networks together."""
     n_components = torch.eq(work.inverse, 0, out=work.right).sum(0).to(torch.int32)  # the root is one
-    converged = None
-    if method.norm != "l2":
-        valid = torch.sign(work.weight)
-        converged = robust.reweight(work, method)
-        work.weight.copy_(valid)
+    converged = None if method.norm == "l2" else robust.reweight(work, method)
     phase = work.phase.index_select(0, work.position)
-    solution = finish(work.observations, phase, n_components, partial(label_parts, work), method)
+    facts = measure(work.observations, n_components, method.min_redundancy)
+    solution = finish(work.observations, phase, facts, partial(label_parts, work), method)
     return solution._replace(converged=converged)

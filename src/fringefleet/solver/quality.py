@@ -52,8 +52,18 @@ def measure(observations: Observations) -> Quality:
         # As the pair was given, not as the plan turns it; sin 0 = 0 needs no mask.
         sine.addcmul_(torch.sin(rest, out=wave), observations.sign[rows])
     count, square, cosine, sine = sums.sum(1)
+    return of_sums(count.to(torch.int32), square, cosine, sine)
+
+
+def of_sums(
+    count: Int[Tensor, "pixel"],
+    square: Float[Tensor, "pixel"],
+    cosine: Float[Tensor, "pixel"],
+    sine: Float[Tensor, "pixel"],
+) -> Quality:
+    """Measures from the sums over the valid pairs: their number, squares [rad^2], cosines and sines."""
     return Quality(
         temporal_coherence=torch.hypot(cosine, sine).div_(count).clamp_(max=1),
-        residual_rms=square.div_(count).sqrt_(),
-        pair_count=count.to(torch.int32),
+        residual_rms=torch.sqrt(square / count),
+        pair_count=count,
     )

@@ -1,17 +1,17 @@
-r"""Robust norms by iteratively reweighted least squares: gross errors, a cycle off, do not pull the series along.
+r"""Robust norms by iteratively reweighted least squares: gross errors do not pull the series along.
 
-With :math:`u_k = \sqrt{w_k} |r_k|` the residual of a pair in its own standard deviations, least squares minimises
-:math:`\sum u_k^2`, in which one pair that is a cycle off outweighs hundreds of good ones. Here
+With :math:`u_k = \sqrt{w_k} |r_k|` the residual of a pair in its own standard deviations, least squares
+minimises :math:`\sum u_k^2`, in which one pair that is a cycle off outweighs hundreds of good ones. Here
 
 .. math:: \sum_k \rho_\delta(u_k), \qquad
    \rho_\delta(u) = u^2/2 \;\text{for}\; u \le \delta, \quad \delta u - \delta^2/2 \;\text{beyond}
 
-is minimised per pixel: **huber** with :math:`\delta` = 1.345, which loses 5 % of the efficiency where the errors
-are normal after all, and **l1**, the sum of :math:`u_k`, as its limit: the threshold falls to a thousandth of
-the mean of the pixel's :math:`u`, which leaves the sum within 1 % of the least possible.
+is minimised per pixel: **huber** with :math:`\delta` = 1.345, which loses 5 % of the efficiency where the
+errors are normal after all, and **l1**, the sum of :math:`u_k`, as its limit: the threshold falls to a
+thousandth of the mean of the pixel's :math:`u`, which leaves the sum within 1 % of the least possible.
 
-Each round weighs pair k by :math:`w_k \min(1, \delta / u_k)` and solves for what is left of the phases, with the
-same symbolic plan and a new numeric factor. The weighted problem touches the true one from above and is
+Each round weighs pair k by :math:`w_k \min(1, \delta / u_k)` and solves for what is left of the phases, with
+the same symbolic plan and a new numeric factor. The weighted problem touches the true one from above and is
 quadratic, so that going 1.5 times as far still descends, and saves a third of the rounds.
 
 Weights that are no inverse variances (``coh``, ``no``) are taken as if they were: ``u`` is then in radians
@@ -99,7 +99,9 @@ def _begin(work: Workspace, method: Method) -> _State:
     rounding = torch.finfo(mean.dtype).eps * work.phase.abs().amax(0).mul_(deviation.amax(0))
     threshold.clamp_(min=torch.finfo(mean.dtype).tiny)
     total = torch.full_like(mean, torch.inf)
-    return _State(deviation, threshold, total, rounding.mul_(n_pair), torch.zeros_like(mean, dtype=torch.bool))
+    return _State(
+        deviation, threshold, total, rounding.mul_(n_pair), torch.zeros_like(mean, dtype=torch.bool)
+    )
 
 
 def _iterate(work: Workspace, state: _State, method: Method, n_round: int) -> _State:

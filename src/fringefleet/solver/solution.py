@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from fringefleet.solver import bridge, quality
+from fringefleet.solver import bridge, joint, quality
+from fringefleet.solver.joint import DemError
 from fringefleet.solver.method import Method
 from fringefleet.solver.observations import Observations
 from fringefleet.solver.pieces import pieces
@@ -25,7 +26,7 @@ class Solution(NamedTuple):
     ``residual_rms`` [rad] are over the pixel's valid pairs, unweighted; NaN where there is none.
     ``pair_count`` is the number of valid pairs, ``n_components`` the number of connected parts. ``bridged``
     are the dates whose step from the date before is not observed but follows from the rule.
-    ``converged`` where there are rounds.
+    ``converged`` where there are rounds; ``dem`` where it was asked for: what was taken off ``phase``.
     """
 
     phase: Float[Tensor, "date pixel"]
@@ -36,16 +37,33 @@ class Solution(NamedTuple):
     too_few: Bool[Tensor, "pixel"]
     bridged: Bool[Tensor, "date pixel"]
     converged: Bool[Tensor, "pixel"] | None = None
+    dem: DemError | None = None
+
+
+class Facts(NamedTuple):
+    """What is known of each pixel before its parts are tied together; see :class:`Solution`."""
+
+    temporal_coherence: Float[Tensor, "pixel"]
+    residual_rms: Float[Tensor, "pixel"]
+    pair_count: Int[Tensor, "pixel"]
+    n_components: Int[Tensor, "pixel"]
+    too_few: Bool[Tensor, "pixel"]
+
+
+def measure(observations: Observations, n_components: Int[Tensor, "pixel"], min_redundancy: float) -> Facts:
+    """Measure how well a series explains the pairs, from what is left of their phases."""
+    too_few = _find_too_few(observations, n_components > 1, min_redundancy)
+    return Facts(*quality.measure(observations), n_components, too_few)
 
 
 def finish(
     observations: Observations,
     phase: Float[Tensor, "date pixel"],
-    n_components: Int[Tensor, "pixel"],
+    facts: Facts,
     label_parts: Callable[[Tensor], Tensor],
     method: Method,
 ) -> Solution:
-    """Measure the quality of a series and tie the parts of cut networks together.
+    """Take off the DEM error, if it is wanted, and tie the parts of cut networks together.
 
     Parameters
     ----------
@@ -53,32 +71,47 @@ def finish(
         With the residual in place of the phases.
     phase
         The series [rad], each part at any level. Overwritten.
-    n_components
-        Number of parts.
+    facts
+        What was measured.
     label_parts
         Numbers the parts of the pixels that it is given, from 0, the root's, (date, pixel).
     method
         How they are tied together.
     """
     plan = observations.plan
-    measured = quality.measure(observations)
-    cut = n_components > 1
-    too_few = _find_too_few(observations, cut, method.min_redundancy)
+    phase, dem = _without_dem_error(observations, phase, method)
     bridged = torch.zeros_like(phase, dtype=torch.bool)
-    tied = torch.nonzero(cut & (measured.pair_count > 0) & ~too_few)[:, 0]
+    is_cut = (facts.n_components > 1) & (facts.pair_count > 0) & ~facts.too_few
+    tied = torch.nonzero(is_cut)[:, 0]
     for pixels in pieces(tied, 24 * (plan.network.n_pair + plan.network.n_date)):
         labels = label_parts(pixels)
         phase[:, pixels] = bridge.connect(plan, phase[:, pixels], labels, method)
         if method.bridge != "none":
             bridged[:, pixels] = bridge.find_bridged(labels)
-    return Solution(phase, *measured, n_components, too_few, bridged)
+    return Solution(phase, *facts, bridged, dem=dem)
 
 
 def put(into: Values, pixels: Int[Tensor, "chosen"], values: Values) -> None:
     """Put what is known of some pixels in its place; what was not asked for is None in both."""
     for mine, theirs in zip(into, values, strict=True):
-        if mine is not None:
+        if isinstance(mine, tuple):
+            put(mine, pixels, theirs)
+        elif mine is not None:
             mine[..., pixels] = theirs[..., : len(pixels)].to(mine.dtype)
+
+
+def _without_dem_error(
+    observations: Observations, phase: Float[Tensor, "date pixel"], method: Method
+) -> tuple[Float[Tensor, "date pixel"], DemError | None]:
+    """Take the DEM error off, before parts are tied: it is no motion that a rule should go by."""
+    if method.columns is None:
+        return phase, None
+    plan, columns = observations.plan, method.columns.to(phase.device)
+    found = joint.estimate_dem_error(
+        plan, phase, observations.weight, columns, atmosphere_std=method.atmosphere_std
+    )
+    without = joint.remove_dem_error(phase, columns[:, -1], found.error, plan.root)
+    return without, DemError(*(values.to(phase.dtype) for values in found))
 
 
 def _find_too_few(observations: Observations, cut: Tensor, least: float) -> Tensor:

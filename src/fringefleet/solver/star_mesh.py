@@ -26,6 +26,7 @@ Tinney & Walker (1967), doi:10.1109/PROC.1967.6011 (ordered elimination of netwo
 Replaces MintPy's ``ifgram_inversion.estimate_timeseries`` (dense least squares per pixel).
 """
 
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -84,37 +85,46 @@ class Workspace:
         self.right = buffer(n_date)
         self.phase = buffer(n_date)
         self.exact = buffer(n_date, torch.float64)
-        self.scratch = buffer(plan.n_neighbour)
-        self.exact_scratch = buffer(plan.n_neighbour, torch.float64)
         self.order = torch.tensor(plan.order, device=device)
         self.position = self.order.argsort()
-        self.steps = [self._step(place, turn) for place, turn in enumerate(plan.turns)]
         self._smaller: dict[tuple[int, torch.dtype], Workspace] = {}
+
+    @cached_property
+    def steps(self) -> list[_Step]:
+        """What is done with each date in its turn."""
+        n_pixel = self.weight.shape[1]
+        scratch = self.weight.new_zeros((self.plan.n_neighbour, n_pixel))
+        exact_scratch = torch.zeros_like(scratch, dtype=torch.float64)
+        return [self._step(*turn, scratch, exact_scratch) for turn in enumerate(self.plan.turns)]
 
     def smaller(self, n_pixel: int, dtype: torch.dtype | None = None) -> "Workspace":
         """Give a workspace for some pixels of a batch, the same one each time."""
         key = n_pixel, dtype or self.phase.dtype
         if key not in self._smaller:
-            self._smaller[key] = Workspace(self.plan, *key, self.phase.device)
+            self._smaller[key] = type(self)(self.plan, *key, self.phase.device)
         return self._smaller[key]
 
     def contents(self) -> tuple[Tensor, ...]:
         """Give what a solution consists of: weights, residual, factor and series."""
         return self.weight, self.residual, self.edge, self.inverse, self.phase
 
-    def _step(self, place: int, turn: Turn) -> _Step:
+    def _step(self, place: int, turn: Turn, scratch: Tensor, exact_scratch: Tensor) -> _Step:
         edge, weight = self.edge[turn.slots], self.weight[turn.rows]
+        rows = edge.unbind(0)
         residual = self.residual[turn.rows]
-        edge_scratch = self.scratch[: len(edge)]
-        pair_scratch = self.scratch[: len(weight)]
-        exact_scratch = self.exact_scratch[: len(weight)]
+        edge_scratch, pair_scratch = scratch[: len(edge)], scratch[: len(weight)]
+        exact_scratch = exact_scratch[: len(weight)]
         return _Step(
             edge=edge,
             edge_scratch=edge_scratch,
             weight_to_edge=tuple((self.edge[run.there], weight[run.here]) for run in turn.pair_slots),
             mesh=tuple(
-                (self.edge[up.run.there], edge[up.neighbour], edge_scratch[up.run.here])
-                for up in turn.updates
+                (
+                    self.edge.narrow(0, slot, stop - start),
+                    rows[one],
+                    edge_scratch.narrow(0, start, stop - start),
+                )
+                for one, start, stop, slot in turn.mesh.tolist()
             ),
             inverse=self.inverse[place],
             right=self.right[place],
@@ -206,7 +216,7 @@ def label_parts(work: Workspace, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "
     grounded = work.inverse[:, pixels] == 0
     grounded[-1] = True
     number = torch.where(grounded, grounded.flip(0).cumsum(0).flip(0) - 1, -1)
-    for place in range(len(work.steps) - 1, -1, -1):
+    for place in range(len(work.plan.turns) - 1, -1, -1):
         turn = work.plan.turns[place]
         for run in turn.neighbours:  # those that it is tied to are all in one part
             tied = work.edge[turn.slots][run.here][:, pixels] > 0

@@ -67,6 +67,16 @@ def projected_result(**attrs):
     return result.assign_coords(spatial_ref=((), 0, pyproj.CRS.from_epsg(32614).to_cf()))
 
 
+def with_covariance(result):
+    """A result that has a covariance, too; not symmetric, so that a swap shows."""
+    shape = (3, *result["displacement"].shape)
+    values = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    values[..., 0, 1] = np.nan
+    values[2, :, 3, 4] = values[:, 2, 3, 4] = np.nan  # one date is tied to no other there
+    covariance = xr.DataArray(values, dims=("date", "date2", "y", "x"), attrs={"units": "m2"})
+    return result.assign(displacement_cov=covariance).assign_coords(date2=("date2", DATES))
+
+
 def read(path):
     with h5py.File(path, "r", locking=False) as file:
         return {name: file[name][()] for name in file}, dict(file.attrs)
@@ -344,7 +354,7 @@ def test_an_interrupted_export_leaves_the_old_files_and_no_others(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export_mintpy(radar_result(), tmp_path, progress=interrupt)
+        export_mintpy(with_covariance(radar_result()), tmp_path, progress=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["timeseries.h5"]
     assert (tmp_path / "timeseries.h5").read_text() == "old"
 
@@ -362,6 +372,61 @@ def test_a_folder_where_a_file_should_be_is_refused_before_any_work(tmp_path):
     with pytest.raises(InputError, match=r"found a folder .*temporalCoherence\.h5"):
         export_mintpy(radar_result(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["temporalCoherence.h5"]
+
+
+def test_a_covariance_is_written_as_mintpys_file_of_it_in_square_metres(tmp_path):
+    result = with_covariance(projected_result())
+    paths = export_mintpy(result, tmp_path)
+    names = ["timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5", "timeseriesDecorCov.h5"]
+    assert [path.name for path in paths] == names
+    found, attrs = read(paths[-1])
+    assert set(found) == {"timeseries", "date"}
+    assert found["timeseries"].dtype == np.float32
+    np.testing.assert_array_equal(found["timeseries"], result["displacement_cov"].fillna(0))
+    values, of_series = read(paths[0])
+    np.testing.assert_array_equal(found["date"], values["date"])
+    assert attrs == of_series | {"UNIT": "m^2"}
+
+
+def test_a_covariance_changes_nothing_in_the_other_files(tmp_path):
+    alone = export_mintpy(radar_result(), tmp_path / "alone")
+    assert len(alone) == 3
+    for path, other in zip(
+        alone, export_mintpy(with_covariance(radar_result()), tmp_path / "all"), strict=False
+    ):
+        (values, attrs), (other_values, other_attrs) = read(path), read(other)
+        assert attrs == other_attrs
+        for name in values:
+            np.testing.assert_array_equal(values[name], other_values[name])
+
+
+@pytest.mark.parametrize("kind", ["lazy", "store", "turned", "without date2"])
+def test_a_covariance_is_copied_tile_by_tile_from_anywhere(tmp_path, kind):
+    result = with_covariance(radar_result())
+    expected = result["displacement_cov"].fillna(0).values
+    chunked = result.chunk({"date": 2, "y": 2, "x": 4})
+    chunked.to_zarr(tmp_path / "result.zarr", zarr_format=3, consolidated=False)
+    source, total = {
+        "lazy": (chunked, 2 * 3 * 2),
+        "store": (tmp_path / "result.zarr", 2 * 3 * 2),
+        "turned": (result.transpose("x", "date2", "y", "date"), 3),
+        "without date2": (result.drop_vars("date2"), 3),
+    }[kind]
+    calls = []
+    path = export_mintpy(source, tmp_path / kind, progress=lambda *call: calls.append(call))[-1]
+    assert calls == [(done, total) for done in range(1, total + 1)]
+    np.testing.assert_array_equal(read(path)[0]["timeseries"], expected)
+
+
+def test_a_covariance_of_other_dates_than_the_series_is_refused(tmp_path):
+    result = with_covariance(radar_result())
+    shifted = result.assign_coords(date2=DATES + np.timedelta64(1, "D"))
+    for wrong in (result.isel(date2=[0, 1]), shifted):
+        with pytest.raises(StackFormatError, match="along date2 of displacement_cov that are not the 3"):
+            export_mintpy(wrong, tmp_path)
+    with pytest.raises(StackFormatError, match="displacement_cov over date, y, x; it needs date, date2"):
+        export_mintpy(result.assign(displacement_cov=result["displacement"]), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_no_result_is_refused(tmp_path):

@@ -10,7 +10,7 @@ from scipy.optimize import linprog, minimize
 from fringefleet.network import Network
 from fringefleet.solver.method import Method
 from solving import ELIMINATION_32, ELIMINATION_64, series_of, solve, solve_arrays
-from strategies import Case, cases, networks
+from strategies import cases
 
 numerics = settings(max_examples=30)
 
@@ -121,7 +121,9 @@ def test_a_pixel_does_not_notice_who_is_solved_with_it(device):
 
 def test_too_few_rounds_are_reported(device):
     network, phase, weight, _ = scene(20, 0.1)
-    few = solve_arrays(ELIMINATION_32, network, phase, weight, device, method=Method(norm="l1", max_iterations=3))
+    few = solve_arrays(
+        ELIMINATION_32, network, phase, weight, device, method=Method(norm="l1", max_iterations=3)
+    )
     many = solve_arrays(ELIMINATION_32, network, phase, weight, device, method=L1)
     assert not few.converged.any()
     assert many.converged.all()

@@ -1,0 +1,214 @@
+"""A batch of pixels: to the device, weighed, solved, measured, and back with a status.
+
+This is the only module that moves data to a device and back, that chooses the dtype, and that turns
+what a solver says into a status. What counts as an observation follows MintPy
+(``ifgram_inversion.mask_stack_obs``, ``ifgram_inversion.run_ifgram_inversion_patch``): a phase of exactly
+0 is no data, before and after the reference phase is subtracted; masked pairs are no data. Beyond MintPy,
+so is an infinite phase.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fringefleet.options import Options
+from fringefleet.plan import Plan
+from fringefleet.provenance import PAIR_SUMS
+from fringefleet.scene import Scene
+from fringefleet.solver import closure, dense, diagnosis, elimination, joint, uncertainty
+from fringefleet.solver.method import Method
+from fringefleet.solver.observations import batches
+from fringefleet.solver.pieces import pieces
+from fringefleet.solver.solution import Solution
+from fringefleet.status import Status
+from fringefleet.units import metres_per_radian
+from fringefleet.variables import VARIABLES
+from fringefleet.weights import coherence_to_weight
+
+MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
+HAS_NO_ANSWER = (Status.NO_OBSERVATION, Status.MASKED, Status.TOO_FEW_PAIRS)
+
+
+class FlatBlock(NamedTuple):
+    """The arrays of a block as (pair, pixel), its maps as (1, pixel)."""
+
+    phase: NDArray[np.float32]
+    coherence: NDArray[Any] | None
+    connected_component: NDArray[Any] | None
+    water_mask: NDArray[np.bool_] | None
+    range_sine: NDArray[Any] | None
+
+
+class Answer(NamedTuple):
+    """What comes back of a batch."""
+
+    variables: dict[str, NDArray[Any]]  # (..., pixel), by the names of the result's variables
+    pair_sums: NDArray[np.float64]  # (sum, pair); zero where nobody asked
+
+
+class Batches:
+    """The batches of one block: their options, buffers and device."""
+
+    def __init__(
+        self, plan: Plan, scene: Scene, options: Options, n_pixel: int, device: torch.device
+    ) -> None:
+        dtype = torch.float64 if options.dtype == "float64" else torch.float32
+        shape = (plan.network.n_pair, n_pixel)
+        self.plan, self.scene, self.options = plan, scene, options
+        self.n_pixel, self.device = n_pixel, device
+        self.method = _method(scene, options)
+        solver = dense if options.solver == "dense" else elimination
+        self.solve, self.workspace = solver.solve, solver.Workspace(plan, n_pixel, dtype, device)
+        self.factor = self.variances = self.triplet_rows = None
+        if isinstance(self.workspace, elimination.Workspace) and (options.std or options.covariance):
+            self.factor = uncertainty.Factor(plan, self.workspace.edge, self.workspace.inverse)
+            self.variances = uncertainty.Workspace(self.factor) if options.std else None
+        if options.diagnose:
+            self.triplet_rows = closure.triplet_rows(plan, device)
+        self.phase = torch.empty(shape, dtype=dtype, device=device)
+        self.weight = torch.empty(shape, dtype=dtype, device=device)
+        self.reference = torch.tensor(scene.reference_phase, dtype=dtype, device=device)[:, None]
+
+    def invert(self, block: FlatBlock, pixels: slice, *, n_done: int = 0) -> Answer:
+        """Invert a batch of pixels of a flattened block; the first ``n_done`` are in no sum again."""
+        for rows in batches(len(self.phase)):
+            self._prepare(block, rows, pixels)
+        land = None if block.water_mask is None else self._to_device(block.water_mask[:, pixels])[0]
+        if land is not None:
+            self.weight.mul_(land)
+        solution = self.solve(self.workspace, self.phase, self.weight, method=self.method)
+        status = self._status(solution, land)
+        blank = torch.zeros_like(status, dtype=torch.bool)
+        for code in HAS_NO_ANSWER:
+            blank |= status == code
+        variables = self._maps(solution, status) | self._wanted_maps(solution, block, pixels)
+        for name, values in variables.items():
+            if VARIABLES[name].dtype.startswith("f"):
+                values.masked_fill_(blank, torch.nan)
+            elif name not in ("status", "n_components"):
+                values.masked_fill_(blank, 0)
+        return Answer(
+            {name: _to_host(values, VARIABLES[name].dtype) for name, values in variables.items()},
+            self._sum_pairs(blank, n_done),
+        )
+
+    def _prepare(self, block: FlatBlock, rows: slice, pixels: slice) -> None:
+        """Reference the phase and weigh it; weight zero where there is no observation."""
+        phase, weight = self.phase[rows], self.weight[rows]
+        raw = self._to_device(block.phase[rows, pixels]).to(phase.dtype)
+        torch.sub(raw, self.reference[rows], out=phase)
+        torch.mul(raw, phase, out=weight)
+        weight.sign_().abs_()  # 0 where the phase is exactly 0 before or after
+        coherence = None
+        if block.coherence is not None:
+            coherence = self._to_device(block.coherence[rows, pixels])
+        if self.options.mask_dataset == "coherence" and coherence is not None:
+            # As MintPy: in the dtype of the file, and no coherence counts as 0.
+            weight.mul_(torch.nan_to_num(coherence, nan=0) >= self.options.mask_threshold)
+        if block.connected_component is not None:
+            component = self._to_device(block.connected_component[rows, pixels])
+            weight.mul_(torch.nan_to_num(component, nan=0) != 0)
+        if self.options.weight_func != "no" and coherence is not None:
+            looks = max(1, self.scene.looks)
+            weight.mul_(coherence_to_weight(coherence.to(phase.dtype), self.options.weight_func, looks))
+
+    def _to_device(self, values: NDArray[np.generic]) -> Tensor:
+        return torch.as_tensor(values).to(self.device)
+
+    def _status(self, solution: Solution, land: Tensor | None) -> Tensor:
+        """Decide what happened to each pixel; the last that applies is what counts."""
+        tied = {"minimum-norm": Status.MINIMUM_NORM, "linear": Status.LINEAR, "none": Status.NOT_BRIDGED}
+        status = torch.zeros_like(solution.pair_count)
+        status.masked_fill_(solution.n_components > 1, tied[self.options.bridge])
+        if solution.converged is not None:
+            status.masked_fill_(~solution.converged, Status.NOT_CONVERGED)
+        status.masked_fill_(solution.too_few, Status.TOO_FEW_PAIRS)
+        status.masked_fill_(solution.pair_count == 0, Status.NO_OBSERVATION)
+        if land is not None:
+            status.masked_fill_(~land, Status.MASKED)
+        return status
+
+    def _maps(self, solution: Solution, status: Tensor) -> dict[str, Tensor]:
+        """What every result has."""
+        components = solution.n_components.clamp(max=MOST_COMPONENTS)
+        return {
+            "displacement": solution.phase.mul_(metres_per_radian(self.scene.wavelength)),
+            "temporal_coherence": solution.temporal_coherence,
+            "residual_rms": solution.residual_rms,
+            "pair_count": solution.pair_count,
+            "n_components": components.masked_fill_(status == Status.MASKED, 0),
+            "status": status,
+            "bridged": solution.bridged,
+        }
+
+    def _wanted_maps(self, solution: Solution, block: FlatBlock, pixels: slice) -> dict[str, Tensor]:
+        """What was asked for besides."""
+        maps: dict[str, Tensor] = {}
+        observations, scale = self.workspace.observations, abs(metres_per_radian(self.scene.wavelength))
+        if self.factor is not None:
+            unit = self._variance_of_unit_weight(solution) * scale**2
+            if self.variances is not None:
+                std = uncertainty.selected_variances(self.variances).mul_(unit).sqrt_()
+                std[self.plan.root] = 0  # whatever the unit is
+                maps["displacement_std"] = std
+            if self.options.covariance:
+                maps["displacement_cov"] = self._covariance(self.factor, unit)
+        if self.triplet_rows is not None:
+            maps |= closure.measure(observations, self.triplet_rows)._asdict()
+        if solution.dem is not None:
+            range_sine: Tensor | float = self.scene.range_sine
+            if block.range_sine is not None:
+                range_sine = self._to_device(block.range_sine[:, pixels])[0].to(self.phase.dtype)
+            maps |= {
+                "dem_error": solution.dem.error * range_sine,
+                "dem_error_std": solution.dem.std * range_sine,
+            }
+        return maps
+
+    def _covariance(self, factor: uncertainty.Factor, unit: Tensor) -> Tensor:
+        n_date = self.plan.network.n_date
+        result = self.phase.new_empty((n_date, n_date, self.n_pixel))
+        for pixels in pieces(torch.arange(self.n_pixel, device=self.device), 16 * n_date**2):
+            result[..., pixels] = uncertainty.covariance(factor, pixels).to(result.dtype)
+        return result.mul_(unit)
+
+    def _variance_of_unit_weight(self, solution: Solution) -> Float[Tensor, "pixel"] | Float[Tensor, ""]:
+        """1 where weights are inverse variances, else what the residuals show."""
+        if self.options.is_formal:
+            return self.phase.new_ones(())
+        observations = self.workspace.observations
+        return uncertainty.variance_factor(observations, solution.pair_count, solution.n_components)
+
+    def _sum_pairs(self, blank: Tensor, n_done: int) -> NDArray[np.float64]:
+        if not self.options.diagnose:
+            return np.zeros((len(PAIR_SUMS), self.plan.network.n_pair))
+        keep = (~blank).to(self.phase.dtype)
+        keep[:n_done] = 0
+        sums = diagnosis.sum_pairs(self.workspace.observations, keep)
+        return np.stack([_to_host(getattr(sums, name), "f8") for name in PAIR_SUMS])
+
+
+def _method(scene: Scene, options: Options) -> Method:
+    columns = None
+    if options.dem_error:
+        baseline = np.array(scene.baseline)
+        columns = joint.temporal_columns(scene.network, baseline, scene.wavelength, options.temporal_model)
+    return Method(
+        min_norm=options.min_norm,
+        min_redundancy=options.min_redundancy,
+        bridge=options.bridge,
+        norm=options.norm,
+        huber_threshold=options.huber_threshold,
+        max_iterations=options.max_iterations,
+        unweighted=options.weight_func == "no",
+        columns=columns,
+        atmosphere_std=options.atmosphere_std,
+    )
+
+
+def _to_host(values: Tensor, dtype: str) -> NDArray[Any]:
+    return values.cpu().numpy().astype(dtype, copy=False)

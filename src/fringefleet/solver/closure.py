@@ -1,0 +1,97 @@
+r"""How well the pairs of each triplet of dates agree with one another, at each pixel.
+
+For dates i, j, k that are all paired, the closure is
+
+.. math:: c = y_{ij} + y_{jk} - y_{ik}
+
+It vanishes for phases that are differences of one series. So does that of any model, and hence the closure
+of the residuals *is* the closure of the phases, whatever series was subtracted: it is measured after the
+solution, from what is left of the phases, which is small, so that float32 loses nothing.
+
+A triplet counts at a pixel where all of its pairs are valid. One that is off by more than half a turn has an
+unwrapping error in at least one pair; noise, multilooking and soil moisture make it a fraction of a radian.
+
+References
+----------
+De Zan et al. (2015), IEEE TGRS 53(12), 6608-6616 (closure phases). Yunjun et al. (2019),
+doi:10.1016/j.cageo.2019.104331 (number of triplets with a non-zero integer ambiguity: the same number).
+MintPy: ``unwrap_error_phase_closure.calc_num_triplet_with_nonzero_integer_ambiguity``.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from fringefleet.plan import Plan
+from fringefleet.solver.observations import Observations
+from fringefleet.triplets import triplets
+
+TRIPLETS_AT_ONCE = 64  # measured: fewer, and calling torch costs as much as the work; more gains nothing
+
+
+class Closure(NamedTuple):
+    """Measures of a batch; the first is NaN where a pixel has no triplet of valid pairs."""
+
+    closure_rms: Float[Tensor, "pixel"]  # [rad]
+    misclosed_count: Int[Tensor, "pixel"]  # triplets that are off by more than pi
+    triplet_count: Int[Tensor, "pixel"]  # triplets of valid pairs
+
+
+def triplet_rows(plan: Plan, device: torch.device) -> Int[Tensor, "3 triplet"]:
+    """Find the rows of the pairs of each triplet; ascending, the second is the one to subtract.
+
+    Rows are sorted by (earlier position, later position) and measure the one minus the other. So for
+    positions p < q < r the rows come as pq, pr, qr, and the closure is pq - pr + qr, up to its sign.
+
+    Parameters
+    ----------
+    plan
+        The network's elimination.
+    device
+        Where the rows are wanted. Making them anew for each batch would wait for the copy to a GPU.
+    """
+    row_of_pair = np.argsort(plan.pair_order)
+    rows = np.sort(row_of_pair[triplets(plan.network)], axis=1).T
+    in_order = rows[:, np.lexsort(rows[::-1])]  # neighbours share rows, which are in cache then
+    return torch.tensor(in_order, device=device)
+
+
+def measure(observations: Observations, rows: Int[Tensor, "3 triplet"]) -> Closure:
+    """Sum up the closures of the triplets of valid pairs, those of positive weight; unweighted.
+
+    Parameters
+    ----------
+    observations
+        With the residual [rad] in place of the phases, zero where an observation is missing, as
+        :func:`fringefleet.solver.quality.measure` leaves it. Marked during the work, then as it was.
+    rows
+        Of the triplets, from :func:`triplet_rows`.
+
+    Notes
+    -----
+    During the work a missing residual is NaN. Then one comparison tells whether all pairs of a triplet are
+    valid, where their weights would have to be looked up and multiplied.
+    """
+    residual = observations.phase
+    scratch = residual.new_empty((2, min(TRIPLETS_AT_ONCE, rows.shape[1]), residual.shape[1]))
+    square_sum, n_valid, n_misclosed = residual.new_zeros((3, residual.shape[1]))
+    residual.addcdiv_(residual.new_zeros(()), observations.weight)  # 0 / weight is 0, or NaN where that is 0
+    for first, second, third in zip(*(row.split(TRIPLETS_AT_ONCE) for row in rows), strict=True):
+        square, other = scratch[:, : len(first)]
+        torch.index_select(residual, 0, first, out=square)
+        square.sub_(torch.index_select(residual, 0, second, out=other))
+        square.add_(torch.index_select(residual, 0, third, out=other))
+        square.mul_(square)
+        n_misclosed.add_(torch.gt(square, math.pi**2, out=other).sum(0))  # NaN is not greater than anything
+        n_valid.add_(torch.eq(square, square, out=other).sum(0))  # nor equal to itself
+        square_sum.add_(square.nansum(0))
+    torch.nan_to_num(residual, nan=0.0, out=residual)
+    return Closure(
+        closure_rms=square_sum.div_(n_valid).sqrt_(),
+        misclosed_count=n_misclosed.to(torch.int32),
+        triplet_count=n_valid.to(torch.int32),
+    )

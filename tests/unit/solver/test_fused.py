@@ -1,0 +1,282 @@
+"""The fused kernel against the SVD and against the eager form; on a CPU by Triton's interpreter."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fringefleet.solver
+from fringefleet.errors import DeviceError
+from fringefleet.plan import plan_elimination
+from fringefleet.solver import elimination, fused
+from fringefleet.solver.method import Method
+from reference_series import series_by_decimals, series_by_svd
+from solving import (
+    ELIMINATION_32,
+    ELIMINATION_64,
+    PHASE,
+    VELOCITY,
+    Solver,
+    assert_series_close,
+    parts_of,
+    series_of,
+    solve,
+    tensor,
+)
+from strategies import GRAIN, Case, cases, dated, networks
+
+pytest.importorskip("triton")
+if not torch.cuda.is_available():  # it is read when the kernel is imported, with the first workspace
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
+FUSED_32 = Solver(fused, torch.float32, 1e-5, 4e-7)
+FUSED_64 = Solver(fused, torch.float64, 1e-9, 1e-11)
+both_precisions = pytest.mark.parametrize(
+    ("solver", "eager"), [(FUSED_32, ELIMINATION_32), (FUSED_64, ELIMINATION_64)], ids=str
+)
+few = settings(max_examples=8)
+SMALL = networks(most_dates=9)
+
+
+@pytest.fixture(scope="module")
+def device():
+    """The kernel runs on the GPU where there is one, and is interpreted where there is none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def case_of(decades, *, n_date=9, n_pixel=12, missing=0.3, seed=0):
+    """Neighbouring and annual pairs with contradicting phases, some missing, weights over many decades."""
+    rng = np.random.default_rng(seed)
+    pairs = np.array([(i, i + gap) for i in range(n_date) for gap in (1, 2, n_date // 2) if i + gap < n_date])
+    shape = (len(pairs), n_pixel)
+    phase = rng.integers(-20_000, 20_000, shape) * GRAIN
+    weight = (10 ** rng.uniform(-decades / 2, decades / 2, shape)).astype("f4").astype("f8")
+    valid = rng.random(shape) >= missing
+    return Case(dated(pairs, rng), np.where(valid, phase, np.nan), weight, valid)
+
+
+def solved(solver, case, device, *, root=0, method=VELOCITY):
+    """The workspace and the solution of a case."""
+    plan = plan_elimination(case.network, root)
+    workspace = solver.module.Workspace(plan, case.phase.shape[1], solver.dtype, device)
+    observed = [tensor(values, solver, device) for values in (case.phase, case.weight)]
+    return workspace, solver.module.solve(workspace, *observed, method=method)
+
+
+@both_precisions
+@given(case=cases(network=SMALL), method=st.sampled_from([VELOCITY, PHASE]))
+@few
+def test_the_series_is_that_of_an_svd_at_every_pixel(solver, eager, device, case, method):
+    expected = series_by_svd(case, method.min_norm)
+    assert_series_close(series_of(solve(solver, case, device, method=method)), expected, solver)
+
+
+@both_precisions
+@given(case=cases(network=SMALL, n_pixel=4), data=st.data())
+@few
+def test_everything_is_as_the_eager_form_has_it(solver, eager, device, case, data):
+    root = data.draw(st.integers(0, case.network.n_date - 1))
+    method = Method("velocity", data.draw(st.sampled_from([0.0, 2.0])))
+    workspace, found = solved(solver, case, device, root=root, method=method)
+    reference, expected = solved(eager, case, device, root=root, method=method)
+    series = series_of(expected)
+    close = float(2 * solver.tolerance(series).max())  # the other form has its own rounding
+    for name in ("pair_count", "n_components", "too_few"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=0, atol=0)
+    for name in ("temporal_coherence", "residual_rms"):
+        torch.testing.assert_close(
+            getattr(found, name), getattr(expected, name), rtol=0, atol=close, equal_nan=True
+        )
+    assert_series_close(series_of(found), series, solver, slack=2)
+    relative = 64 * torch.finfo(solver.dtype).eps
+    for name in ("edge", "inverse"):
+        torch.testing.assert_close(getattr(workspace, name), getattr(reference, name), rtol=relative, atol=0)
+    torch.testing.assert_close(workspace.weight, reference.weight, rtol=0, atol=0)
+    for name in ("phase", "residual"):
+        torch.testing.assert_close(getattr(workspace, name), getattr(reference, name), rtol=0, atol=close)
+
+
+def test_pixels_of_several_programs_do_not_touch_one_another(device):
+    """The tail of the last program is masked, and each pixel has the bits that it has alone."""
+    case = case_of(2, n_pixel=131, n_date=6)
+    _, together = solved(FUSED_32, case, device)
+    for some in (slice(0, 1), slice(127, 131)):
+        part = Case(case.network, case.phase[:, some], case.weight[:, some], case.valid[:, some])
+        _, alone = solved(FUSED_32, part, device)
+        for whole, piece in zip(parts_of(together), parts_of(alone), strict=True):
+            torch.testing.assert_close(whole[..., some], piece, rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_workspace_gives_the_same_bits_again_and_a_solution_outlives_the_next_batch(device):
+    case, other = case_of(2), case_of(3, seed=5)
+    workspace, first = solved(FUSED_32, case, device)
+    kept = [values.clone() for values in first]
+    phase, weight = (tensor(values, FUSED_32, device) for values in (other.phase, other.weight))
+    fused.solve(workspace, phase, weight)
+    torch.testing.assert_close(list(first), kept, rtol=0, atol=0, equal_nan=True)
+    phase, weight = (tensor(values, FUSED_32, device) for values in (case.phase, case.weight))
+    again = fused.solve(workspace, phase, weight)
+    torch.testing.assert_close(list(again), kept, rtol=0, atol=0, equal_nan=True)
+
+
+def test_columns_of_a_larger_array_and_other_strides_are_read_in_place_and_left_alone(device):
+    case = case_of(2)
+    expected = solve(FUSED_32, case, device)
+    phase, weight = (tensor(values, FUSED_32, device) for values in (case.phase, case.weight))
+    n_pixel = phase.shape[1]
+    wide = torch.full((len(phase), n_pixel + 7), torch.nan, device=device)
+    wide[:, 3 : 3 + n_pixel] = phase
+    before = wide.clone()
+    plan = plan_elimination(case.network)
+    workspace = fused.Workspace(plan, n_pixel, torch.float32, device)
+    found = fused.solve(workspace, wide[:, 3 : 3 + n_pixel], weight.T.contiguous().T)
+    torch.testing.assert_close(list(found), list(expected), rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(wide, before, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """The dtypes and sizes of the workspaces that are made from here on."""
+    made = []
+    whole = fused.Workspace
+
+    def recording(plan, n_pixel, dtype, device):
+        made.append((dtype, n_pixel))
+        return whole(plan, n_pixel, dtype, device)
+
+    monkeypatch.setattr(fused, "Workspace", recording)
+    return made
+
+
+def test_badly_spread_pixels_get_a_second_look_in_float64_and_the_others_do_not(looks, device):
+    good, bad = case_of(1, n_pixel=6, missing=0), case_of(14, n_pixel=4, missing=0, seed=1)
+    case = Case(good.network, *(np.concatenate(pair, axis=1) for pair in zip(good[1:], bad[1:], strict=True)))
+    found = series_of(solve(FUSED_32, case, device))
+    assert looks[0] == (torch.float32, 10)
+    assert looks[1][0] == torch.float64
+    assert 1 <= looks[1][1] <= 4
+    assert_series_close(found, series_by_decimals(case, "velocity"), FUSED_32)
+
+
+def test_the_two_signs_of_an_unsettled_pixel_are_those_of_the_eager_form(monkeypatch, device):
+    monkeypatch.setattr(fused, "pieces", lambda *_: ())  # the buffers stay as the kernel left them
+    case = case_of(9, n_pixel=128, missing=0)
+    workspace, _ = solved(FUSED_32, case, device)
+    share, found = workspace.inverse[:-1], torch.nonzero(workspace.counts[3])[:, 0]
+    loose = share.amax(0) > elimination.LARGEST_SPREAD * share.amin(0)
+    changed = workspace.right.abs().amax(0) > elimination.SETTLED * workspace.phase.abs().amax(0)
+    assert (loose & ~changed).any()
+    assert (changed & ~loose).any()
+    assert (~changed & ~loose).any()
+    torch.testing.assert_close(found, elimination._unsettled_pixels(workspace))
+
+
+@pytest.mark.parametrize("decades", [25, 34])
+def test_weights_over_all_decades_that_count_give_finite_series_and_exact_parts(decades, device):
+    case = case_of(decades, n_pixel=24, seed=3)
+    with np.errstate(over="ignore", invalid="ignore"):  # NumPy's; what overflows is solved again
+        found = solve(FUSED_32, case, device)
+    assert found.phase.isfinite().all()
+    assert (found.n_components == solve(ELIMINATION_64, case, device).n_components).all()
+
+
+@pytest.mark.parametrize("root", [0, 3])
+def test_the_anchor_is_not_among_the_dates_whose_pairs_are_counted(root, device):
+    case = case_of(0, n_date=6, n_pixel=2, missing=0)
+    spoilt = (case.network.pair_array == case.network.anchor).any(1)
+    case = case._replace(phase=np.where(spoilt[:, None], np.nan, case.phase))
+    for least, too_few in ((1.0, False), (99.0, True)):
+        method = Method(min_redundancy=least)
+        for solver in (ELIMINATION_32, FUSED_32):
+            found = solved(solver, case, device, root=root, method=method)[1].too_few
+            assert (found == too_few).all()
+
+
+def test_one_pair_at_one_pixel_is_its_phase(device):
+    rng = np.random.default_rng(0)
+    network = dated(np.array([(1, 0)]), rng)
+    case = Case(network, np.array([[3.0]]), np.array([[2.0]]), np.array([[True]]))
+    found = solve(FUSED_32, case, device)
+    assert found.phase.flatten().tolist() == [0.0, -3.0]
+    assert [values.item() for values in found[1:]] == [1.0, 0.0, 1, 1, 1]
+
+
+def test_the_tables_hold_the_star_mesh_of_every_date():
+    rng = np.random.default_rng(0)
+    plan = plan_elimination(case_of(0, n_date=12).network, 3)
+    tables = fused.tables_of(plan)
+    for place in range(len(plan.turns)):
+        slots = range(*tables.first_slot[place : place + 2])
+        edge = dict.fromkeys(range(plan.n_slot), 0.0) | {slot: rng.random() for slot in slots}
+        found = dict.fromkeys(range(plan.n_slot), 0.0)
+        for factor, other, target, n in tables.updates[slice(*tables.first_update[place : place + 2])]:
+            for step in range(n):
+                found[target + step] += edge[factor] * edge[other + step]
+        expected = dict.fromkeys(range(plan.n_slot), 0.0)
+        for a in slots:
+            for b in range(a + 1, slots.stop):
+                near, far = tables.neighbours[a], tables.neighbours[b]
+                between = range(*tables.first_slot[near : near + 2])
+                (slot,) = [s for s in between if tables.neighbours[s] == far]
+                expected[slot] += edge[a] * edge[b]
+        assert found == expected
+
+
+def test_without_triton_there_is_one_clear_error(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, "fringefleet.solver.fused_kernel", raising=False)
+    monkeypatch.delattr(fringefleet.solver, "fused_kernel", raising=False)
+    plan = plan_elimination(case_of(0).network)
+    with pytest.raises(DeviceError, match=r"no module triton; .* needs Triton.*choose the elimination"):
+        fused.Workspace(plan, 2, torch.float32, torch.device("cpu"))
+
+
+def test_a_cpu_without_the_interpreter_is_refused_and_nothing_else_is_used_in_silence(monkeypatch):
+    from fringefleet.solver import fused_kernel
+
+    monkeypatch.setattr(fused_kernel, "INTERPRETED", False)
+    plan = plan_elimination(case_of(0).network)
+    with pytest.raises(DeviceError, match="found device cpu; the fused solver needs a CUDA device"):
+        fused.Workspace(plan, 2, torch.float32, torch.device("cpu"))
+
+
+COMPILE = """
+import sys, triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from fringefleet.solver import fused_kernel
+
+kernel, real = fused_kernel.invert, sys.argv[1]
+types = dict.fromkeys(kernel.arg_names, "*i32")
+floating = ("residual", "row_weight", "edge", "inverse", "right", "series", "sums")
+types |= dict.fromkeys(floating, "*" + real) | {"phase": "*fp32", "weight": "*fp32", "exact": "*fp64"}
+types |= dict.fromkeys(("phase_stride", "weight_stride", "n_turn", "n_pair", "anchor", "n_pixel"), "i32")
+types["BLOCK"] = "constexpr"
+constants = {(len(types) - 1,): fused_kernel.PIXELS_PER_PROGRAM}
+options = {"num_warps": fused_kernel.WARPS_PER_PROGRAM, "num_stages": 1, "enable_fp_fusion": False}
+made = triton.compile(
+    ASTSource(kernel, types, constants), target=GPUTarget("cuda", 90, 32), options=options
+)
+layouts = made.asm["ttgir"]
+assert f"tensor<{32 * fused_kernel.WARPS_PER_PROGRAM}x" in layouts, "not one pixel a thread"
+assert layouts.count("#ttg.blocked<") == 1, "arrays lie in different ways"
+assert "sizePerThread = [1], threadsPerWarp = [32], warpsPerCTA = [4]" in layouts
+assert "convert_layout" not in layouts and "local_alloc" not in layouts and "async" not in layouts
+assert made.metadata.shared == 0 and len(made.asm["cubin"]) > 0
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("real", ["fp32", "fp64"])
+def test_it_compiles_for_a_gpu_with_one_pixel_a_thread_throughout(real, tmp_path):
+    """That is what its loads of its own stores rely on. No GPU is needed to compile."""
+    environment = os.environ | {"TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", COMPILE, real], env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
