@@ -163,7 +163,7 @@ def test_badly_spread_pixels_get_a_second_look_in_float64_and_the_others_do_not(
 
 
 def test_the_two_signs_of_an_unsettled_pixel_are_those_of_the_eager_form(monkeypatch, device):
-    monkeypatch.setattr(elimination, "solve_again", lambda *_: None)  # the buffers stay as the kernel left them
+    monkeypatch.setattr(elimination, "solve_again", lambda *_: None)  # the buffers stay as they are
     case = case_of(9, n_pixel=128, missing=0)
     workspace, _ = solved(FUSED_32, case, device)
     share, found = workspace.inverse[:-1], torch.nonzero(workspace.counts[3])[:, 0]
