@@ -139,7 +139,7 @@ def invert(  # noqa: PLR0913, PLR0915 - a kernel takes pointers, one by one
         square += more_square
         cosine += more_cosine
         sine += more_sine
-    changed = largest_change > _SETTLED * largest
+    changed = largest_change > largest * _SETTLED
 
     tl.store(sums, square, here)
     tl.store(sums + stride, cosine, here)
