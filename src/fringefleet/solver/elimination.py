@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from fringefleet.solver import robust
+from fringefleet.solver import robust, shared
 from fringefleet.solver.method import Method
 from fringefleet.solver.pieces import BYTES_AT_ONCE
 from fringefleet.solver.solution import Solution, finish, measure, put
@@ -61,7 +61,11 @@ def solve(
     """
     work = workspace
     work.observations.load(phase, weight)
-    estimate(work)
+    complete = shared.find_complete(work) if method.unweighted else None
+    if complete is None:
+        estimate(work)
+    else:
+        _estimate_apart(work, complete)
     unsettled = _unsettled_pixels(work)
     solution = _finish(work, method)
     if len(unsettled):
@@ -80,6 +84,22 @@ def estimate(work: Workspace) -> None:
     substitute(work)
     work.phase.add_(work.right)
     subtract_model(work)
+
+
+def _estimate_apart(work: Workspace, complete: Bool[Tensor, "pixel"]) -> None:
+    """Find the series of complete pixels by their shared factor, that of the others by elimination."""
+    others = torch.nonzero(~complete)[:, 0]
+    observed = work.weight[:, others], work.residual[:, others]
+    shared.estimate_complete(work)
+    size = -(-work.weight.shape[1] // shared.REST)
+    for start in range(0, len(others), size):
+        pixels = others[start : start + size]
+        part = work.smaller(size)
+        chosen = torch.arange(start, start + size, device=others.device).clamp_(max=len(others) - 1)
+        for mine, theirs in zip((part.weight, part.residual), observed, strict=True):
+            torch.index_select(theirs, 1, chosen, out=mine)
+        estimate(part)
+        work.take(part, pixels)
 
 
 def _unsettled_pixels(work: Workspace) -> Tensor:

@@ -81,8 +81,7 @@ def reweight(work: Workspace, method: Method) -> Bool[Tensor, "pixel"]:
             torch.index_select(theirs, 1, padded, out=mine)
         few = _State._make(values[..., padded] for values in state)
         few = _iterate(part, few, method, method.max_iterations - n_together)
-        for mine, theirs in zip(part.contents(), work.contents(), strict=True):
-            theirs[:, pixels] = mine[:, : len(pixels)]
+        work.take(part, pixels)
         state.settled[pixels] = few.settled[: len(pixels)]
     return state.settled
 

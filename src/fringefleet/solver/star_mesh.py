@@ -104,9 +104,14 @@ class Workspace:
             self._smaller[key] = type(self)(self.plan, *key, self.phase.device)
         return self._smaller[key]
 
+    def take(self, part: "Workspace", pixels: Int[Tensor, "chosen"]) -> None:
+        """Take over the solution of some pixels, the first of a smaller workspace."""
+        for mine, theirs in zip(self.contents(), part.contents(), strict=True):
+            mine[:, pixels] = theirs[:, : len(pixels)]
+
     def contents(self) -> tuple[Tensor, ...]:
-        """Give what a solution consists of: weights, residual, factor and series."""
-        return self.weight, self.residual, self.edge, self.inverse, self.phase
+        """Give what a solution consists of: weights, residual, factor, series and its last correction."""
+        return self.weight, self.residual, self.edge, self.inverse, self.phase, self.right
 
     def _step(self, place: int, turn: Turn, scratch: Tensor, exact_scratch: Tensor) -> _Step:
         edge, weight = self.edge[turn.slots], self.weight[turn.rows]
