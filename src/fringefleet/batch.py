@@ -1,7 +1,7 @@
 """A batch of pixels: to the device, weighed, solved, measured, and back with a status.
 
-This is the only module that moves data to a device and back, that chooses the dtype, and that turns
-what a solver says into a status. What counts as an observation follows MintPy
+This is the only module that chooses the dtype, that turns what a solver says into a status, and that brings
+it back to the host. What counts as an observation follows MintPy
 (``ifgram_inversion.mask_stack_obs``, ``ifgram_inversion.run_ifgram_inversion_patch``): a phase of exactly
 0 is no data, before and after the reference phase is subtracted; masked pairs are no data. Beyond MintPy,
 so is an infinite phase.
@@ -15,11 +15,13 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fringefleet import device as devices
+from fringefleet.feed import RawBatch
 from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.scene import Scene
-from fringefleet.solver import closure, dense, diagnosis, elimination, joint, uncertainty
+from fringefleet.solver import closure, dense, diagnosis, elimination, fused, joint, uncertainty
 from fringefleet.solver.method import Method
 from fringefleet.solver.observations import batches
 from fringefleet.solver.pieces import pieces
@@ -29,18 +31,23 @@ from fringefleet.units import metres_per_radian
 from fringefleet.variables import VARIABLES
 from fringefleet.weights import coherence_to_weight
 
+SOLVERS: dict[str, Any] = {"elimination": elimination, "dense": dense, "fused": fused}
 MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
 HAS_NO_ANSWER = (Status.NO_OBSERVATION, Status.MASKED, Status.TOO_FEW_PAIRS)
 
 
-class FlatBlock(NamedTuple):
-    """The arrays of a block as (pair, pixel), its maps as (1, pixel)."""
+def check_device(options: Options) -> torch.device:
+    """Find the device, and whether the solver runs on it.
 
-    phase: NDArray[np.float32]
-    coherence: NDArray[Any] | None
-    connected_component: NDArray[Any] | None
-    water_mask: NDArray[np.bool_] | None
-    range_sine: NDArray[Any] | None
+    Raises
+    ------
+    DeviceError
+        There is none, or the fused solver lacks what it needs.
+    """
+    device = devices.select(options.device)
+    if options.solver == "fused":
+        fused.find_kernel(device)
+    return device
 
 
 class Answer(NamedTuple):
@@ -61,8 +68,10 @@ class Batches:
         self.plan, self.scene, self.options = plan, scene, options
         self.n_pixel, self.device = n_pixel, device
         self.method = _method(scene, options)
-        solver = dense if options.solver == "dense" else elimination
+        solver = SOLVERS[options.solver]
         self.solve, self.workspace = solver.solve, solver.Workspace(plan, n_pixel, dtype, device)
+        # On a CPU a few rows at a time, which stay in cache; on a GPU all in one launch.
+        self.rows = batches(plan.network.n_pair) if device.type == "cpu" else [slice(None)]
         self.factor = self.variances = self.triplet_rows = None
         if isinstance(self.workspace, elimination.Workspace) and (options.std or options.covariance):
             self.factor = uncertainty.Factor(plan, self.workspace.edge, self.workspace.inverse)
@@ -73,11 +82,11 @@ class Batches:
         self.weight = torch.empty(shape, dtype=dtype, device=device)
         self.reference = torch.tensor(scene.reference_phase, dtype=dtype, device=device)[:, None]
 
-    def invert(self, block: FlatBlock, pixels: slice, *, n_done: int = 0) -> Answer:
-        """Invert a batch of pixels of a flattened block; the first ``n_done`` are in no sum again."""
-        for rows in batches(len(self.phase)):
-            self._prepare(block, rows, pixels)
-        land = None if block.water_mask is None else self._to_device(block.water_mask[:, pixels])[0]
+    def invert(self, raw: RawBatch, *, n_done: int = 0) -> Answer:
+        """Invert a batch of pixels; the first ``n_done`` are in no sum again."""
+        for rows in self.rows:
+            self._prepare(raw, rows)
+        land = None if raw.water_mask is None else raw.water_mask[0]
         if land is not None:
             self.weight.mul_(land)
         solution = self.solve(self.workspace, self.phase, self.weight, method=self.method)
@@ -85,7 +94,7 @@ class Batches:
         blank = torch.zeros_like(status, dtype=torch.bool)
         for code in HAS_NO_ANSWER:
             blank |= status == code
-        variables = self._maps(solution, status) | self._wanted_maps(solution, block, pixels)
+        variables = self._maps(solution, status) | self._wanted_maps(solution, raw)
         for name, values in variables.items():
             if VARIABLES[name].dtype.startswith("f"):
                 values.masked_fill_(blank, torch.nan)
@@ -96,28 +105,22 @@ class Batches:
             self._sum_pairs(blank, n_done),
         )
 
-    def _prepare(self, block: FlatBlock, rows: slice, pixels: slice) -> None:
+    def _prepare(self, raw: RawBatch, rows: slice) -> None:
         """Reference the phase and weigh it; weight zero where there is no observation."""
         phase, weight = self.phase[rows], self.weight[rows]
-        raw = self._to_device(block.phase[rows, pixels]).to(phase.dtype)
-        torch.sub(raw, self.reference[rows], out=phase)
-        torch.mul(raw, phase, out=weight)
+        observed = raw.phase[rows].to(phase.dtype)
+        torch.sub(observed, self.reference[rows], out=phase)
+        torch.mul(observed, phase, out=weight)
         weight.sign_().abs_()  # 0 where the phase is exactly 0 before or after
-        coherence = None
-        if block.coherence is not None:
-            coherence = self._to_device(block.coherence[rows, pixels])
+        coherence = None if raw.coherence is None else raw.coherence[rows]
         if self.options.mask_dataset == "coherence" and coherence is not None:
             # As MintPy: in the dtype of the file, and no coherence counts as 0.
             weight.mul_(torch.nan_to_num(coherence, nan=0) >= self.options.mask_threshold)
-        if block.connected_component is not None:
-            component = self._to_device(block.connected_component[rows, pixels])
-            weight.mul_(torch.nan_to_num(component, nan=0) != 0)
+        if raw.connected_component is not None:
+            weight.mul_(torch.nan_to_num(raw.connected_component[rows], nan=0) != 0)
         if self.options.weight_func != "no" and coherence is not None:
             looks = max(1, self.scene.looks)
             weight.mul_(coherence_to_weight(coherence.to(phase.dtype), self.options.weight_func, looks))
-
-    def _to_device(self, values: NDArray[np.generic]) -> Tensor:
-        return torch.as_tensor(values).to(self.device)
 
     def _status(self, solution: Solution, land: Tensor | None) -> Tensor:
         """Decide what happened to each pixel; the last that applies is what counts."""
@@ -145,7 +148,7 @@ class Batches:
             "bridged": solution.bridged,
         }
 
-    def _wanted_maps(self, solution: Solution, block: FlatBlock, pixels: slice) -> dict[str, Tensor]:
+    def _wanted_maps(self, solution: Solution, raw: RawBatch) -> dict[str, Tensor]:
         """What was asked for besides."""
         maps: dict[str, Tensor] = {}
         observations, scale = self.workspace.observations, abs(metres_per_radian(self.scene.wavelength))
@@ -161,8 +164,8 @@ class Batches:
             maps |= closure.measure(observations, self.triplet_rows)._asdict()
         if solution.dem is not None:
             range_sine: Tensor | float = self.scene.range_sine
-            if block.range_sine is not None:
-                range_sine = self._to_device(block.range_sine[:, pixels])[0].to(self.phase.dtype)
+            if raw.range_sine is not None:
+                range_sine = raw.range_sine[0].to(self.phase.dtype)
             maps |= {
                 "dem_error": solution.dem.error * range_sine,
                 "dem_error_std": solution.dem.std * range_sine,
@@ -174,7 +177,8 @@ class Batches:
         result = self.phase.new_empty((n_date, n_date, self.n_pixel))
         for pixels in pieces(torch.arange(self.n_pixel, device=self.device), 16 * n_date**2):
             result[..., pixels] = uncertainty.covariance(factor, pixels).to(result.dtype)
-        return result.mul_(unit)
+        result.mul_(unit)[self.plan.root, self.plan.root] = 0  # whatever the unit is
+        return result
 
     def _variance_of_unit_weight(self, solution: Solution) -> Float[Tensor, "pixel"] | Float[Tensor, ""]:
         """1 where weights are inverse variances, else what the residuals show."""

@@ -4,6 +4,8 @@ Pixels go through the solver in batches of one shape: on a CPU as many as stay i
 fit. :mod:`fringefleet.batch` says what happens to a batch.
 """
 
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,17 +14,24 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from fringefleet import device as devices
-from fringefleet.batch import Batches, FlatBlock
+from fringefleet.batch import Answer, Batches
+from fringefleet.feed import feed
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import Plan, plan_elimination
 from fringefleet.provenance import PAIR_SUMS
-from fringefleet.scene import Block, Scene, Series
+from fringefleet.scene import Block, FlatBlock, Scene, Series
+from fringefleet.solver.closure import TRIPLETS_AT_ONCE
+from fringefleet.solver.pieces import BYTES_AT_ONCE
 from fringefleet.status import Status
 from fringefleet.triplets import triplets
 from fringefleet.variables import bytes_of_result, wanted_variables
 
+logger = logging.getLogger(__name__)
+
 CPU_BATCH = 8192  # pixels; a row of a batch is 32 kB in float32
+SMALLEST_BATCH = 256
+FUSED_BATCH = 2**17
 CPU_BATCH_BYTES = 2**30  # fewer pixels where the network fills up or much is wanted
 
 
@@ -49,18 +58,12 @@ def invert_block(block: Block, scene: Scene, options: Options) -> Series:
     DeviceError
         The device asked for is not there.
     """
-    plan = plan_elimination(scene.network, scene.reference_date)
     n_pixel = block.phase[0].size
     series = _empty(scene.network, n_pixel, options)
     sums = np.zeros((len(PAIR_SUMS), scene.network.n_pair))
-    flat = _flatten(block)
     device = devices.select(options.device)
     with devices.one_thread(device), torch.inference_mode():
-        run = Batches(plan, scene, options, min(n_pixel, batch_size(plan, options)), device)
-        for start in range(0, n_pixel, run.n_pixel):
-            first = min(start, n_pixel - run.n_pixel)  # batches have one shape; the last overlaps
-            pixels = slice(first, first + run.n_pixel)
-            answer = run.invert(flat, pixels, n_done=start - first)
+        for pixels, answer in _answers(_flatten(block), scene, options, device):
             for name, values in answer.variables.items():
                 series[name][..., pixels] = values
             sums += answer.pair_sums
@@ -70,6 +73,45 @@ def invert_block(block: Block, scene: Scene, options: Options) -> Series:
     y, x = block.phase.shape[1:]
     shaped = {name: values.reshape(*values.shape[:-1], y, x) for name, values in series.items()}
     return Series(**shaped, pair_sums=sums if options.diagnose else None)
+
+
+def _answers(
+    block: FlatBlock, scene: Scene, options: Options, device: torch.device
+) -> Iterator[tuple[slice, Answer]]:
+    """Invert batch after batch; in smaller ones from where the device ran out of memory."""
+    plan = plan_elimination(scene.network, scene.reference_date)
+    n_block, n_done = block.phase.shape[1], 0
+    n_pixel = min(n_block, batch_size(plan, options))
+    while n_done < n_block:
+        try:
+            for pixels, answer in _batches_from(n_done, n_pixel, block, (plan, scene, options), device):
+                yield pixels, answer
+                n_done = pixels.stop
+        except (MemoryError, RuntimeError) as error:
+            if not devices.is_out_of_memory(error) or n_pixel <= SMALLEST_BATCH:
+                raise
+            logger.warning("out of memory with %d pixels at once; going on with half as many", n_pixel)
+        else:
+            return
+        n_pixel = max(SMALLEST_BATCH, n_pixel // 2)
+        devices.release_memory(device)
+
+
+def _batches_from(
+    n_done: int,
+    n_pixel: int,
+    block: FlatBlock,
+    how: tuple[Plan, Scene, Options],
+    device: torch.device,
+) -> Iterator[tuple[slice, Answer]]:
+    """Invert what is left of a block in batches of one shape; the last one overlaps the one before it."""
+    n_block = block.phase.shape[1]
+    firsts = [min(first, n_block - n_pixel) for first in range(n_done, n_block, n_pixel)]
+    pieces = [slice(first, first + n_pixel) for first in firsts]
+    batches = Batches(*how, n_pixel, device)
+    for pixels, raw in zip(pieces, feed(block, pieces, device), strict=True):
+        yield pixels, batches.invert(raw, n_done=n_done - pixels.start)
+        n_done = pixels.stop
 
 
 def count_infinite(phase: Float32[np.ndarray, "pair y x"]) -> int:
@@ -82,7 +124,9 @@ def batch_size(plan: Plan, options: Options) -> int:
     if options.device == "cpu":
         return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // solver_bytes_per_pixel(plan, options)))
     free = devices.free_bytes(devices.select(options.device))
-    return max(CPU_BATCH, free // 2 // solver_bytes_per_pixel(plan, options) // CPU_BATCH * CPU_BATCH)
+    fits = max(CPU_BATCH, free // 2 // solver_bytes_per_pixel(plan, options) // CPU_BATCH * CPU_BATCH)
+    # One launch a batch is no cost, and several of them overlap with the copies; thousands of launches are.
+    return min(fits, FUSED_BATCH) if options.solver == "fused" else fits
 
 
 def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
@@ -92,18 +136,25 @@ def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
     rows = 5 * n_pair + plan.n_slot + 5 * n_date + 2 * plan.n_neighbour + 40
     rows += (options.norm != "l2") * 2 * n_pair
     rows += options.std * (plan.n_slot + 4 * n_date + plan.n_neighbour)
-    rows += options.covariance * 2 * n_date**2
-    rows += options.diagnose * 131  # of closures of triplets at once
-    doubles = 2 * n_date + plan.n_neighbour + options.dem_error * 2 * n_date
-    return rows * size + 8 * doubles + n_date
+    rows += options.covariance * n_date**2
+    rows += options.diagnose * (2 * min(TRIPLETS_AT_ONCE, len(triplets(plan.network))) + 3)
+    doubles = 2 * n_date + plan.n_neighbour
+    if options.dem_error:  # for pixels that are worked on together; all of them in a small batch
+        doubles += n_pair + plan.n_slot + (2 * options.polynomial_order + 3) * n_date
+    in_pieces = options.covariance * min(16 * (n_date**2 + n_date), BYTES_AT_ONCE // CPU_BATCH)
+    on_its_way = 0 if options.device == "cpu" else 2 * _bytes_of_input(n_pair, options)
+    return rows * size + 8 * doubles + n_date + in_pieces + on_its_way
 
 
 def bytes_per_pixel(network: Network, options: Options) -> int:
     """Memory of a block for each of its pixels [byte]: what is read and what is written."""
+    return _bytes_of_input(network.n_pair, options) + bytes_of_result(options, network.n_date)
+
+
+def _bytes_of_input(n_pair: int, options: Options) -> int:
     n_dataset = 1 + options.needs_coherence
     component = 2 * (options.mask_dataset == "connected_component")
-    maps = 1 + 4 * options.dem_error
-    return network.n_pair * (4 * n_dataset + component) + maps + bytes_of_result(options, network.n_date)
+    return n_pair * (4 * n_dataset + component) + 1 + 4 * options.dem_error
 
 
 def _flatten(block: Block) -> FlatBlock:

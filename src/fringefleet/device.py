@@ -45,6 +45,20 @@ def free_bytes(device: torch.device) -> int:
     return int(free) + int(unused)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had: torch's, RMM's, Python's."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower().replace("_", " ")
+    return "out of memory" in text or "can't allocate memory" in text or "bad alloc" in text
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what torch keeps of a device's memory for later."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 class _OneThread:
     """Counts the blocks that are being solved, so that the last one puts things back."""
 

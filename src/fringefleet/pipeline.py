@@ -20,8 +20,8 @@ import numpy as np
 import xarray as xr
 
 from fringefleet import lazy
+from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile
-from fringefleet.device import select
 from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, current_client, execute
 from fringefleet.io import open_stack
@@ -155,7 +155,7 @@ def compute(
     job, prepared, tile = checked.job, checked.prepared, checked.tile
     check_tile(tile, prepared.scene.network, job.options, memory_limit)
     if current_client() is None:
-        select(job.options.device)
+        check_device(job.options)
     store = _open_output(checked)
     done = store.done()
     write = partial(_write, store, job.stack, checked.source)

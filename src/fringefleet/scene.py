@@ -40,6 +40,16 @@ class Block(NamedTuple):
     reference_point: tuple[int, int] | None = None  # row and column in the block, if it is inside
 
 
+class FlatBlock(NamedTuple):
+    """The arrays of a block as (pair, pixel), its maps as (1, pixel)."""
+
+    phase: NDArray[np.float32]
+    coherence: NDArray[Any] | None
+    connected_component: NDArray[Any] | None
+    water_mask: NDArray[np.bool_] | None
+    range_sine: NDArray[Any] | None
+
+
 class Series(NamedTuple):
     """The answer for the pixels of a block, by the names of the result's variables; None if not wanted.
 

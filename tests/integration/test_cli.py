@@ -20,14 +20,15 @@ import zarr
 from distributed import LocalCluster
 from typer.testing import CliRunner
 
-from fringefleet import block, device, weights
+from fringefleet import device, weights
 from fringefleet.cli import app, commands, options
 from fringefleet.cli import invert as invert_command
 from fringefleet.cli.progress import progress_lines
 from fringefleet.cluster import Workers
 from fringefleet.errors import RunError
+from fringefleet.options import DTypeName, MaskDataset, Options, SolverName
 from fringefleet.simulate import Scene, simulate_stack
-from fringefleet.solver import minimum_norm
+from fringefleet.solver import method
 
 SCENE = Scene(n_date=6, neighbours=2, shape=(24, 20), missing=0.05)
 
@@ -267,7 +268,7 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
     done = call("invert", stack, tmp_path / "result.zarr", *args.split())
     assert done.exit_code == 0, done.output
     ((job, workers),) = jobs
-    assert job.options == block.Options(
+    assert job.options == Options(
         weight_func="fim",
         mask_dataset="connected_component",
         mask_threshold=0.3,
@@ -286,11 +287,13 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
 
 def test_the_words_of_the_command_line_are_those_of_the_options():
     assert get_args(options.WeightFunc) == get_args(weights.WeightFunction)
-    assert get_args(options.MinNorm) == get_args(minimum_norm.MinimumNorm)
-    assert get_args(options.Solver) == get_args(block.SolverName)
-    assert get_args(options.DType) == get_args(block.DTypeName)
+    assert get_args(options.MinNorm) == get_args(method.MinimumNorm)
+    assert get_args(options.Norm) == get_args(method.Norm)
+    assert get_args(options.Bridge) == get_args(method.Bridge)
+    assert set(get_args(options.Solver)) <= set(get_args(SolverName))
+    assert get_args(options.DType) == get_args(DTypeName)
     assert get_args(options.Device) == get_args(device.DeviceName)
-    assert set(get_args(options.MaskDataset)) == {*get_args(block.MaskDataset), "connectComponent", "none"}
+    assert set(get_args(options.MaskDataset)) == {*get_args(MaskDataset), "connectComponent", "none"}
 
 
 @pytest.mark.parametrize("words", [("no",), ("none",)])
@@ -436,7 +439,7 @@ def test_a_worker_without_the_device_is_named():
     answers = {"tcp://a:1": torch.device("cpu"), "tcp://b:2": ModuleNotFoundError("no fringefleet")}
     client = SimpleNamespace(run=lambda *_args, **_kwargs: answers)
     with pytest.raises(ValueError, match=r"1 of 2 workers .* tcp://b:2; .* no fringefleet"):
-        invert_command.check_workers(client, "cpu")
+        invert_command.check_workers(client, Options())
 
 
 # --- what is shown ----------------------------------------------------------------------------------------
@@ -508,7 +511,7 @@ def test_every_command_has_help_with_an_example_that_parses(command, monkeypatch
 def test_the_defaults_that_help_shows_are_the_defaults():
     text = Path(options.__file__).read_text() + Path(commands.__file__).read_text()
     shown = set(re.findall(r'default\("([^"]*)"\)', text))
-    defaults, scene = block.Options(), Scene()
+    defaults, scene = Options(), Scene()
     numbers = {
         defaults.mask_threshold,
         int(defaults.min_redundancy),

@@ -11,11 +11,11 @@ from dask.system import CPU_COUNT
 from distributed import Client
 from rich.console import Console
 
+from fringefleet.batch import check_device
 from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.progress import show_progress
 from fringefleet.cli.tables import pair_table, status_table
 from fringefleet.cluster import check_n_worker, connect
-from fringefleet.device import DeviceName, select
 from fringefleet.errors import InputError
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.pair_table import worst_pairs
@@ -75,7 +75,7 @@ def invert(job: Run, workers: Workers, console: Console) -> None:
     """Run one inversion on workers that are started for it, or on a cluster that is running."""
     job = replace(job, stack=job.stack.absolute(), output=job.output.absolute())
     if workers.cluster == "local":
-        select(job.options.device)
+        check_device(job.options)
     # Without pinning, processes on one machine would all take the same GPU: one unless asked for more.
     n_worker = workers.n_worker or (1 if job.options.device == "cuda" else CPU_COUNT)
     checked = check(replace(job, n_worker=n_worker))
@@ -101,7 +101,7 @@ def _run(checked: Checked, workers: Workers, console: Console) -> Summary:
     with connect(workers.cluster, workers.n_worker) as found:
         logger.debug("%d workers, dashboard at %s", found.n_worker, found.client.dashboard_link)
         if workers.cluster != "local":
-            check_workers(found.client, checked.job.options.device)
+            check_workers(found.client, checked.job.options)
         with show_progress(console, "Inverting") as report:
             return compute(
                 checked,
@@ -110,7 +110,7 @@ def _run(checked: Checked, workers: Workers, console: Console) -> Summary:
             )
 
 
-def check_workers(client: Client, device: DeviceName) -> None:
+def check_workers(client: Client, options: Options) -> None:
     """Refuse running workers that lack this package or the device.
 
     Raises
@@ -118,13 +118,13 @@ def check_workers(client: Client, device: DeviceName) -> None:
     InputError
         Says which workers, and what the first one of them answered.
     """
-    answers = client.run(select, device, on_error="return")
+    answers = client.run(check_device, options, on_error="return")
     bad = {worker: answer for worker, answer in answers.items() if not isinstance(answer, torch.device)}
     if bad:
         first = next(iter(bad.values()))
         raise InputError(
-            f"{len(bad)} of {len(answers)} workers cannot compute on {device}: {', '.join(bad)}; the first "
-            f"says: {type(first).__name__}: {first}"
+            f"{len(bad)} of {len(answers)} workers cannot compute on {options.device}: {', '.join(bad)}; the "
+            f"first says: {type(first).__name__}: {first}"
         )
 
 

@@ -11,7 +11,7 @@ MaskDataset = Literal["coherence", "connected_component", "connectComponent", "n
 MinNorm = Literal["velocity", "phase"]
 Norm = Literal["l2", "l1", "huber"]
 Bridge = Literal["minimum-norm", "linear", "none"]
-Solver = Literal["elimination", "dense"]
+Solver = Literal["elimination", "dense", "fused"]
 DType = Literal["float32", "float64"]
 Device = Literal["cpu", "cuda"]
 
@@ -315,7 +315,8 @@ DTypeOption = Annotated[
 SolverOption = Annotated[
     Solver | None,
     typer.Option(
-        help="The dense one is slow; it is there to compare with." + default("elimination"),
+        help="fused: the elimination in one GPU kernel (Triton). The dense one is there to compare with."
+        + default("elimination"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),

@@ -58,7 +58,7 @@ class Workspace(star_mesh.Workspace):
     """
 
     def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
-        self.kernel = _kernel_for(device)
+        self.kernel = find_kernel(device)
         super().__init__(plan, n_pixel, dtype, device)
         self.tables = [torch.from_numpy(table).to(device) for table in tables_of(plan)]
         self.sums = torch.zeros((3, n_pixel), dtype=dtype, device=device)
@@ -177,7 +177,7 @@ def _run_kernel(
         )
 
 
-def _kernel_for(device: torch.device) -> ModuleType:
+def find_kernel(device: torch.device) -> ModuleType:
     """Import the kernel, which needs Triton, and check that it runs on this device."""
     try:
         from fringefleet.solver import fused_kernel  # noqa: PLC0415 - Triton is not everywhere
