@@ -8,6 +8,7 @@ Without ``--benchmark-enable`` every case runs once, on a few pixels, as a test 
 
 import os
 import platform
+import time
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ import torch
 from fringefleet import device as devices
 from fringefleet.network import Network
 from fringefleet.plan import plan_elimination
-from fringefleet.solver import dense, elimination
+from fringefleet.solver import closure, dense, diagnosis, elimination, quality, star_mesh, uncertainty
+from fringefleet.solver.method import Method
 from fringefleet.weights import coherence_to_weight
 from machine import commit, cpu_model
 
@@ -27,7 +29,7 @@ SOLVERS = {"elimination": elimination, "dense": dense}
 NETWORKS = {
     "98 dates, 3 neighbours": (98, (1, 2, 3), 8192, 512),
     "98 dates, 3 neighbours, annual": (98, (1, 2, 3, 30), 8192, 512),
-    "333 dates, 4 neighbours": (333, (1, 2, 3, 4), 4096, 32),
+    "333 dates, 4 neighbours": (333, (1, 2, 3, 4), 8192, 32),
     "30 dates, all pairs": (30, tuple(range(1, 30)), 8192, 1024),
 }
 
@@ -69,6 +71,93 @@ def test_solver_speed_and_accuracy(benchmark, solver, name):
     assert error < (1e-5 if solver == "elimination" else 0.5)  # dense float32: see the results
     if benchmark.enabled:
         benchmark.extra_info.update(_record(network, name, solver, n_pixel), max_error_rad=error)
+        if solver == "elimination":
+            with devices.one_thread(CPU), torch.inference_mode():
+                benchmark.extra_info.update(_stages(workspace, phase, weight))
+
+
+EXTRAS = {
+    "unweighted": Method(unweighted=True),
+    "l1": Method(norm="l1"),
+    "huber": Method(norm="huber"),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("extra", ["std", "closure", "pair sums", *EXTRAS])
+def test_what_is_wanted_besides_costs_so_much_of_a_solve(benchmark, extra, name):
+    """Seconds of what comes on top, or instead; ``solve_ms`` is the plain solution in the same run."""
+    n_date, gaps, n_pixel, _ = NETWORKS[name]
+    network = network_of(n_date, gaps)
+    plan = plan_elimination(network)
+    n_pixel = CHECKED if benchmark.disabled else n_pixel
+    phase, weight = observations_of(network, n_pixel)
+    if extra == "unweighted":
+        phase, weight = phase.nan_to_num(nan=1.0), torch.ones_like(weight)
+    with devices.one_thread(CPU), torch.inference_mode():
+        workspace = elimination.Workspace(plan, n_pixel, torch.float32, CPU)
+        elimination.solve(workspace, phase, weight)
+        work = _work_of(extra, workspace, phase, weight)
+        benchmark.pedantic(work, rounds=5, warmup_rounds=1)
+        if benchmark.enabled:
+            plain = _milliseconds(lambda: elimination.solve(workspace, phase, weight))
+            benchmark.extra_info.update(_record(network, name, extra, n_pixel), solve_ms=plain)
+
+
+def _work_of(extra, workspace, phase, weight):
+    observations = workspace.observations
+    if extra in EXTRAS:
+        return lambda: elimination.solve(workspace, phase, weight, method=EXTRAS[extra])
+    if extra == "std":
+        factor = uncertainty.Factor(workspace.plan, workspace.edge, workspace.inverse)
+        variances = uncertainty.Workspace(factor)
+        return lambda: uncertainty.selected_variances(variances)
+    if extra == "closure":
+        rows = closure.triplet_rows(workspace.plan, CPU)
+        return lambda: closure.measure(observations, rows)
+    return lambda: diagnosis.sum_pairs(observations, torch.ones(phase.shape[1]))
+
+
+def _stages(workspace, phase, weight):
+    """Milliseconds of each stage of a solution, and how far it is from what the memory allows."""
+
+    def solve_twice():
+        star_mesh.right_hand_side(workspace)
+        star_mesh.substitute(workspace)
+        star_mesh.subtract_model(workspace)
+        star_mesh.exact_right_hand_side(workspace)
+        star_mesh.substitute(workspace)
+        star_mesh.subtract_model(workspace)
+
+    stages = {
+        "assembly_ms": lambda: workspace.observations.load(phase, weight),
+        "elimination_ms": lambda: star_mesh.factorise(workspace),
+        "solve_ms": solve_twice,
+        "quality_ms": lambda: quality.measure(workspace.observations),
+    }
+    found = {name: _milliseconds(stage) for name, stage in stages.items()}
+    source = torch.ones(2**25)
+    copy = _milliseconds(source.clone)
+    bandwidth = 2 * source.nbytes / copy / 1e6  # read and written
+    n_byte = 2 * phase.nbytes + 4 * workspace.plan.network.n_date * phase.shape[1]
+    whole = _milliseconds(lambda: elimination.solve(workspace, phase, weight))
+    return {
+        **found,
+        "whole_ms": whole,
+        "bandwidth_gb_s": round(bandwidth, 1),
+        "share_of_bandwidth": round(n_byte / 1e6 / bandwidth / whole, 4),
+    }
+
+
+def _milliseconds(work, rounds=5):
+    """Median time of some calls."""
+    work()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append(1e3 * (time.perf_counter() - start))
+    return round(float(np.median(times)), 2)
 
 
 def _record(network, name, solver, n_pixel):
