@@ -79,8 +79,7 @@ class Options:
             )
         if self.max_iterations < 1:
             raise OptionError(f"found max_iterations = {self.max_iterations}; give 1 or more.")
-        if self.dem_error:
-            _ = self.temporal_model  # refuses what means nothing
+        _ = self.temporal_model  # refuses what means nothing
         self._refuse_what_dense_lacks()
 
     def _refuse_what_dense_lacks(self) -> None:

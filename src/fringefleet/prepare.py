@@ -174,9 +174,7 @@ def _water_mask(stack: xr.Dataset, mask: Path | str | NDArray[Any] | xr.DataArra
     shape = (stack.sizes["y"], stack.sizes["x"])
     if isinstance(mask, Path | str):
         return read_water_mask(mask, shape)
-    values = np.asarray(mask.transpose("y", "x") if isinstance(mask, xr.DataArray) else mask)
-    if values.shape != shape:
-        raise OptionError(f"found a water mask of {values.shape}; the scene has {shape} rows and columns.")
+    values = _values_of_map(mask, shape, "a water mask")
     invert: NDArray[np.bool_] = np.nan_to_num(values) != 0
     return invert
 
@@ -201,10 +199,29 @@ def _geometry(
         return baseline, geometry_from_attributes(stack.attrs)
     if isinstance(given, Path | str):
         return baseline, read_geometry(given, shape)
-    values = np.asarray(given.transpose("y", "x") if isinstance(given, xr.DataArray) else given)
+    values = _values_of_map(given, shape, "a geometry").astype(np.float32)
+    known: NDArray[np.float32] = np.where(np.isfinite(values) & (values > 0), values, np.float32(np.nan))
+    if np.isnan(known).all():
+        raise OptionError(
+            "found a geometry that is a positive number at no pixel; give the slant range times the sine of "
+            "the incidence angle [m], or none to take the middle of the scene."
+        )
+    return baseline, known
+
+
+def _values_of_map(given: NDArray[Any] | xr.DataArray, shape: tuple[int, int], name: str) -> NDArray[Any]:
+    """Take a map as it is, or by the names of its dimensions if it has some."""
+    if isinstance(given, xr.DataArray):
+        if set(given.dims) != {"y", "x"}:
+            raise OptionError(
+                f"found {name} with the dimensions {', '.join(map(str, given.dims))}; it needs y and x. "
+                "Rename them, or give a plain array of rows and columns."
+            )
+        given = given.transpose("y", "x")
+    values = np.asarray(given)
     if values.shape != shape:
-        raise OptionError(f"found a geometry of {values.shape}; the scene has {shape} rows and columns.")
-    return baseline, values.astype(np.float32)
+        raise OptionError(f"found {name} of {values.shape}; the scene has {shape} rows and columns.")
+    return values
 
 
 def _find_date(network: Network, wanted: str | None) -> int:

@@ -27,6 +27,7 @@ from fringefleet.cli.progress import progress_lines
 from fringefleet.cluster import Workers
 from fringefleet.errors import RunError
 from fringefleet.options import DTypeName, MaskDataset, Options, SolverName
+from fringefleet.prepare import Setting
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.solver import method
 
@@ -285,6 +286,37 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
     assert workers == invert_command.Workers("tcp://h:1", 3)
 
 
+def test_every_option_of_what_is_wanted_besides_arrives(monkeypatch, stack, tmp_path):
+    jobs = []
+    monkeypatch.setattr(invert_command, "invert", lambda job, *_: jobs.append(job))
+    args = (
+        "--norm=huber --huber-threshold=2.5 --max-iterations=7 --bridge=linear --std --covariance --diagnose "
+        "--dem-error --polynomial-order=3 --atmosphere-std=0.5 --geometry=inputs/geometryRadar.h5"
+    )
+    done = call("invert", stack, tmp_path / "result.zarr", *args.split())
+    assert done.exit_code == 0, done.output
+    assert jobs[0].options == Options(
+        norm="huber",
+        huber_threshold=2.5,
+        max_iterations=7,
+        bridge="linear",
+        std=True,
+        covariance=True,
+        diagnose=True,
+        dem_error=True,
+        polynomial_order=3,
+        atmosphere_std=0.5,
+    )
+    assert jobs[0].setting.geometry == Path("inputs/geometryRadar.h5")
+
+
+def test_without_options_nothing_is_wanted_besides(monkeypatch, stack, tmp_path):
+    jobs = []
+    monkeypatch.setattr(invert_command, "invert", lambda job, *_: jobs.append(job))
+    assert call("invert", stack, tmp_path / "result.zarr").exit_code == 0
+    assert (jobs[0].options, jobs[0].setting) == (Options(), Setting())
+
+
 def test_the_words_of_the_command_line_are_those_of_the_options():
     assert get_args(options.WeightFunc) == get_args(weights.WeightFunction)
     assert get_args(options.MinNorm) == get_args(method.MinimumNorm)
@@ -330,6 +362,20 @@ BAD_INVERSIONS = {
     "resume and overwrite": (["stack.zarr", "--resume", "--overwrite"], "both --resume and --overwrite"),
     "no workers": (["stack.zarr", "--workers", "0"], "0 workers"),
     "no address": (["stack.zarr", "--cluster", "here"], "tcp://"),
+    "unknown norm": (["stack.zarr", "--norm", "l3"], "--norm"),
+    "unknown bridge": (["stack.zarr", "--bridge", "nsbas"], "--bridge"),
+    "no threshold": (["stack.zarr", "--norm", "huber", "--huber-threshold", "0"], "huber_threshold = 0"),
+    "no rounds": (["stack.zarr", "--norm", "l1", "--max-iterations", "0"], "max_iterations = 0"),
+    "norm without factor": (["stack.zarr", "--norm", "l1", "--solver", "dense"], "solver = dense with norm"),
+    "std without factor": (["stack.zarr", "--std", "--solver", "dense"], "solver = dense with std"),
+    "no baselines": (["ifgramStack.h5", "--dem-error"], "found no perpendicular_baseline"),
+    "no polynomial": (["stack.zarr", "--dem-error", "--polynomial-order", "0"], "polynomial order"),
+    "too many powers": (["stack.zarr", "--dem-error", "--polynomial-order", "5"], "at least 7 dates"),
+    "no atmosphere": (["stack.zarr", "--dem-error", "--atmosphere-std", "0"], "deviation of the atmosphere"),
+    "geometry without DEM error": (["stack.zarr", "--geometry", "other.h5"], "geometry without dem_error"),
+    "no geometry": (["stack.zarr", "--dem-error", "--geometry", "none.h5"], "no geometry file at none.h5"),
+    "geometry of other shape": (["stack.zarr", "--dem-error", "--geometry", "other.h5"], "the shape (7, 5)"),
+    "geometry is a stack": (["stack.zarr", "--dem-error", "--geometry", "ifgramStack.h5"], "slantRangeDist"),
     "unknown option": (["stack.zarr", "--wieght-func", "var"], "--wieght-func"),
 }
 
@@ -340,6 +386,8 @@ def bad_files(stack, mintpy_stack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("stack.zarr").symlink_to(stack)
     Path("notes.txt").write_text("no stack")
+    with h5py.File("other.h5", "w") as file:
+        file["incidenceAngle"] = np.full((7, 5), 39.0)
     Path("bad.cfg").write_text("mintpy.networkInversion.weightFunk = var\n")
     Path("no_coherence.h5").write_bytes(mintpy_stack.read_bytes())
     with h5py.File("no_coherence.h5", "r+") as file:
@@ -493,11 +541,72 @@ def test_info_shows_a_result_and_how_much_of_it_is_done(stack, tmp_path, in_this
     assert sum(facts["status"].values()) == 24 * 20 - 12 * 10
 
 
+@pytest.fixture
+def wrong_pair(stack, tmp_path):
+    """The stack with pair 4 off by a cycle in a region."""
+    wrong = xr.open_zarr(stack).load()
+    wrong["unwrapped_phase"][4, 4:14, 4:18] += 2 * np.pi
+    wrong.drop_encoding().to_zarr(tmp_path / "wrong.zarr", zarr_format=3, consolidated=False)
+    dates = [wrong[name].dt.strftime("%Y%m%d").values[4] for name in ("reference_date", "secondary_date")]
+    return tmp_path / "wrong.zarr", "_".join(dates)
+
+
+@pytest.mark.parametrize("extra", [(), ("--norm", "l1", "--weight-func", "no")])
+def test_the_pair_that_is_off_by_a_cycle_in_a_region_comes_first(
+    extra, wrong_pair, tmp_path, in_this_process
+):
+    (stack, pair), result = wrong_pair, tmp_path / "result.zarr"
+    done = call("invert", stack, result, "--diagnose", "--chunks", 12, 10, *extra)
+    assert (done.exit_code, done.stdout) == (0, f"{result}\n"), done.output
+    shown = call("info", result)
+    assert shown.exit_code == 0, shown.output
+    for text in (done.stderr, shown.stdout):
+        table = text[text.index("Worst pairs") :].splitlines()
+        assert table[1].split()[0] == pair
+        assert " rad " in table[1]
+    facts = json.loads(call("info", result, "--json").stdout)["worst_pairs"]
+    assert (facts[0]["name"], len(facts)) == (pair, 8)
+    assert facts[0]["residual_rms"] > facts[1]["residual_rms"]
+    assert 400 < facts[0]["n_pixel"] < 480  # pixels; some have no data
+    if extra:  # least squares share the error out among the other pairs
+        assert facts[0]["residual_rms"] > 2 * facts[1]["residual_rms"]
+        assert facts[0]["cycle_share"] == pytest.approx(140 / 480, abs=0.03)
+
+
+def test_no_table_of_pairs_is_shown_unless_it_is_asked_for(wrong_pair, tmp_path, in_this_process):
+    result = tmp_path / "result.zarr"
+    assert "Worst pairs" not in call("invert", wrong_pair[0], result).stderr
+    assert "Worst pairs" not in call("info", result).stdout
+
+
+def test_a_run_with_everything_is_resumed_and_exported(stack, tmp_path, in_this_process):
+    result, folder = tmp_path / "result.zarr", tmp_path / "mintpy"
+    with h5py.File(tmp_path / "geometryGeo.h5", "w") as file:
+        file["incidenceAngle"] = np.full((24, 20), 39.0)
+        file["slantRangeDistance"] = np.full((24, 20), 8.8e5)
+    args = ["--std", "--covariance", "--diagnose", "--norm=huber", "--bridge=none", "--chunks", 12, 10]
+    args += ["--dem-error", "--geometry", tmp_path / "geometryGeo.h5"]
+    assert call("invert", stack, result, *args).exit_code == 0
+    zarr.open_array(result / "progress" / "done", mode="r+")[1, 1] = 0
+    for _ in range(2):  # the second time there is nothing left to do
+        done = call("invert", stack, result, *args, "--resume")
+        assert done.exit_code == 0, done.output
+        assert "Worst pairs" in done.stderr
+    refused = call("invert", stack, result, *args[1:], "--resume")
+    assert (refused.exit_code, "cannot be resumed" in refused.stderr) == (2, True)
+    found = xr.open_zarr(result)
+    assert {"displacement_std", "displacement_cov", "dem_error", "pair_cycle_share"} <= set(found)
+    assert found["pair_pixel_count"].min() > 0
+    done = call("export", result, folder)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.split()[-1] == str(folder / "timeseriesDecorCov.h5")
+
+
 def test_the_version_is_shown():
     assert re.fullmatch(r"fringefleet \d+\.\d+\.\d+\n", call("--version").stdout)
 
 
-@pytest.mark.parametrize("command", ["demo", "simulate", "invert", "export", "convert", "info"])
+@pytest.mark.parametrize("command", ["demo", "simulate", "invert", "plot", "export", "convert", "info"])
 def test_every_command_has_help_with_an_example_that_parses(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     done = CliRunner().invoke(app, [command, "--help"])
@@ -519,7 +628,14 @@ def test_the_defaults_that_help_shows_are_the_defaults():
         scene.neighbours,
         scene.seed,
     }
+    numbers |= {
+        defaults.huber_threshold,
+        defaults.max_iterations,
+        defaults.polynomial_order,
+        int(defaults.atmosphere_std),
+    }
     words = {defaults.weight_func, defaults.min_norm, defaults.solver, defaults.dtype, defaults.device}
+    words |= {defaults.norm, defaults.bridge}
     assert {str(number) for number in numbers} | words | {"{} {}".format(*scene.shape)} <= shown
 
 
@@ -527,5 +643,5 @@ def test_help_needs_no_torch():
     """The command line itself stays light; what is heavy is imported when it is used."""
     heavy = re.compile(r"^(import|from) (torch|dask|distributed|xarray|zarr|h5py|matplotlib)", re.MULTILINE)
     folder = Path(commands.__file__).parent
-    for name in ("__init__", "commands", "options", "console", "progress", "tables"):
+    for name in ("__init__", "app", "commands", "options", "console", "progress", "tables"):
         assert not heavy.search((folder / f"{name}.py").read_text())

@@ -328,7 +328,7 @@ def test_a_tile_that_cannot_be_read_is_named_and_the_others_are_kept(stack, tmp_
     fringefleet.convert_stack(stack, broken, chunks=TILE)
     chunk = broken / "unwrapped_phase" / "c" / "0" / "1" / "1"
     whole = chunk.read_bytes()
-    chunk.write_bytes(whole[: len(whole) // 2])
+    chunk.write_bytes(b"\xff" + whole[1:])  # no version of Blosc; half a chunk would sometimes be decoded
     job = Run(broken, tmp_path / "result.zarr", chunks=TILE)
     with connect("local", 1), pytest.raises(RunError, match=r"tile \(1, 1\) \(rows 32-64, columns 32-64\)"):
         fringefleet.run(job)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fringefleet.block import CPU_BATCH, bytes_per_pixel, solver_bytes_per_pixel
+from fringefleet.block import bytes_per_pixel, solver_bytes_per_pixel
 from fringefleet.chunks import COPIES, LARGEST_TILE, TILE_BYTES, check_tile, choose_tile
 from fringefleet.errors import BlockTooLargeError, OptionError
 from fringefleet.network import Network
@@ -68,7 +68,7 @@ def test_a_tile_that_a_worker_cannot_hold_is_refused_with_one_that_it_can():
 
 
 def test_a_tile_is_held_in_copies_and_may_fill_the_limit_exactly():
-    batch = CPU_BATCH * solver_bytes_per_pixel(plan_elimination(CHAIN), Options())
+    batch = 100 * 50 * solver_bytes_per_pixel(plan_elimination(CHAIN), Options())  # all in one, and no more
     needed = int(100 * 50 * COPIES * bytes_per_pixel(CHAIN, Options())) + batch
     check_tile((100, 50), CHAIN, Options(), needed)
     check_tile((100, 50), CHAIN, Options(), None)
@@ -87,4 +87,30 @@ def test_a_tile_is_held_in_copies_and_may_fill_the_limit_exactly():
     ],
 )
 def test_a_block_holds_just_the_datasets_that_the_options_need(options, per_pair):
-    assert bytes_per_pixel(EVERY_PAIR, options) == 435 * per_pair + 4 * 30 + 16
+    series, maps, mask = (4 + 1) * 30, 3 * 4 + 2, 1  # displacement and bridged; the other variables; water
+    assert bytes_per_pixel(EVERY_PAIR, options) == 435 * per_pair + series + maps + mask
+
+
+@pytest.mark.parametrize(
+    ("wanted", "more"),
+    [
+        ({"std": True}, 4 * 30),
+        ({"covariance": True}, 4 * 30 * 30),
+        ({"diagnose": True}, 3 * 4),
+        ({"dem_error": True}, 2 * 4 + 4),
+        ({"std": True, "diagnose": True}, 4 * 30 + 3 * 4),
+    ],
+)
+def test_a_block_holds_what_is_wanted_besides(wanted, more):
+    plain = bytes_per_pixel(EVERY_PAIR, Options())
+    assert bytes_per_pixel(EVERY_PAIR, Options(**wanted)) == plain + more
+
+
+def test_a_covariance_makes_small_tiles_and_what_a_worker_cannot_hold_is_refused():
+    options = Options(covariance=True)
+    plain, tile = (choose_tile((4000, 4000), (64, 64), CHAIN, o) for o in (Options(), options))
+    assert tile[0] * tile[1] < plain[0] * plain[1] / 3
+    assert tile[0] * tile[1] * bytes_per_pixel(CHAIN, options) <= TILE_BYTES
+    check_tile((512, 512), CHAIN, Options(), 10**9)
+    with pytest.raises(BlockTooLargeError):
+        check_tile((512, 512), CHAIN, options, 10**9)

@@ -32,6 +32,34 @@ def test_a_tile_is_exactly_one_task_besides_the_inputs(stack_path, options):
         assert len(dict(task.__dask_graph__())) == 1 + n_input
 
 
+def test_with_everything_that_can_be_wanted_a_tile_is_still_one_task(stack_path):
+    options = Options(std=True, covariance=True, diagnose=True, dem_error=True, norm="huber")
+    setting = Setting(water_mask=np.ones((40, 50), dtype=bool), geometry=np.full((40, 50), 5e5))
+    prepared = prepare(fringefleet.open_stack(stack_path, chunks=None), options, setting)
+    assert set(prepared.stack) == {"unwrapped_phase", "coherence", "water_mask", "range_sine"}
+    tasks = tile_tasks(prepared, options, (16, 25), ignore)
+    assert all(len(dict(task.__dask_graph__())) == 1 + 4 for _, task in tasks)
+
+
+def test_a_tile_hands_over_its_sums_over_pairs_and_its_own_piece_of_the_geometry(stack_path):
+    options, written = Options(diagnose=True, dem_error=True), {}
+    geometry = np.linspace(5e5, 6e5, 2000).reshape(40, 50)
+    prepared = prepare(fringefleet.open_stack(stack_path, chunks=None), options, Setting(geometry=geometry))
+    tasks = tile_tasks(
+        prepared, options, (16, 25), lambda tile, series: written.update({tile.number: series})
+    )
+    for _, task in tasks:
+        task.compute(scheduler="synchronous")
+    whole = fringefleet.invert(
+        fringefleet.open_stack(stack_path, chunks=None), options, geometry=geometry, chunks=(40, 50)
+    )
+    np.testing.assert_allclose(
+        written[1, 1].dem_error, whole["dem_error"][16:32, 25:50], rtol=1e-4, atol=1e-4
+    )
+    n_pixel = sum(series.pair_sums[0] for series in written.values())
+    assert (n_pixel == 2000 - 1).all()  # nothing is observed at the reference point
+
+
 def test_a_mintpy_file_is_read_in_the_same_one_task(shared_data):
     path = shared_data / "nasty_24" / "inputs" / "ifgramStack.h5"
     options = Options(mask_dataset="connected_component")
@@ -53,7 +81,9 @@ def test_tiles_cover_the_scene_once(stack_path):
 
 
 def test_the_template_is_what_is_computed(stack_path):
-    lazy = fringefleet.invert(fringefleet.open_stack(stack_path, chunks=(16, 25)))
+    wanted = {"std": True, "covariance": True, "diagnose": True, "dem_error": True}
+    lazy = fringefleet.invert(fringefleet.open_stack(stack_path, chunks=(16, 25)), **wanted)
+    assert lazy["displacement_cov"].chunks == ((6,), (6,), (16, 16, 8), (25, 25))
     assert lazy["displacement"].chunks == ((6,), (16, 16, 8), (25, 25))
     computed = lazy.compute()
     for name in lazy.variables:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity
 
-from fringefleet.block import invert_block, solver_bytes_per_pixel
+from fringefleet.block import CPU_BATCH, invert_block, solver_bytes_per_pixel
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
@@ -47,7 +47,8 @@ def inversion(network, options, missing):
     phase = rng.normal(0, 3, (network.n_pair, 1, N_PIXEL)).astype(np.float32)
     phase[rng.random(phase.shape) < missing] = np.nan
     coherence = rng.uniform(0.3, 0.95, phase.shape).astype(np.float32)
-    scene = Scene(network, 0, (0.0,) * network.n_pair, 0.0555, 5)
+    baseline = tuple(rng.normal(0, 80, network.n_date).tolist())
+    scene = Scene(network, 0, (0.0,) * network.n_pair, 0.0555, 5, baseline, 5e5)
     return lambda: invert_block(Block(phase, coherence), scene, options)
 
 
@@ -57,6 +58,29 @@ def inversion(network, options, missing):
 )
 def test_the_memory_model_is_not_below_the_peak_and_at_most_twice_it(network, dtype, tmp_path):
     options = Options(dtype=dtype)
+    measured = peak_bytes(inversion(network, options, 0), tmp_path)
+    predicted = N_PIXEL * solver_bytes_per_pixel(plan_elimination(network), options)
+    assert measured <= predicted <= 2 * measured
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("network", [CHAIN, ANNUAL, ALL_PAIRS], ids=["chain", "98 annual", "all pairs"])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"std": True},
+        {"diagnose": True},
+        {"norm": "huber"},
+        {"dem_error": True},
+        {"covariance": True},
+        {"std": True, "diagnose": True, "norm": "l1", "dem_error": True, "polynomial_order": 4},
+    ],
+    ids=" ".join,
+)
+def test_the_memory_model_knows_what_is_wanted_besides(wanted, network, dtype, tmp_path, monkeypatch):
+    """Covariances come in pieces of a fixed size: here of the same share of the batch as in a full one."""
+    monkeypatch.setattr(pieces, "BYTES_AT_ONCE", pieces.BYTES_AT_ONCE * N_PIXEL // CPU_BATCH)
+    options = Options(dtype=dtype, **wanted)
     measured = peak_bytes(inversion(network, options, 0), tmp_path)
     predicted = N_PIXEL * solver_bytes_per_pixel(plan_elimination(network), options)
     assert measured <= predicted <= 2 * measured

@@ -4,12 +4,17 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from fringefleet import plot
+from fringefleet.cli.plot import draw_pictures
 from fringefleet.errors import InputError, MissingExtraError
+from fringefleet.io.store import DONE
 from fringefleet.network import Network
+from fringefleet.options import Options
+from fringefleet.pipeline import Run, run
 from fringefleet.plot import canvas, network, result
-from fringefleet.simulate import Scene, simulate_dataset
+from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
 from fringefleet.status import Status
 
 SCENE = Scene(n_date=6, neighbours=2, shape=(30, 24))
@@ -46,6 +51,35 @@ def inverted(stack_and_truth):
     )
 
 
+@pytest.fixture
+def with_everything(inverted):
+    """What a result has if all is asked for, a number a map."""
+    maps = {"closure_rms": 0.3, "dem_error": -12.0, "dem_error_std": 5.0}
+    there = np.isfinite(inverted["temporal_coherence"])
+    full = inverted.assign({name: there * np.float32(value) for name, value in maps.items()})
+    full["displacement_std"] = xr.full_like(full["displacement"], 0.001)
+    residual = np.linspace(1, 0.2, len(SCENE.pairs))
+    i, j = np.array(SCENE.pairs).T
+    return full.assign(pair_residual_rms=("pair", residual)).assign_coords(
+        reference_date=("pair", full["date"].values[i]),
+        secondary_date=("pair", full["date"].values[j]),
+        perpendicular_baseline=("date", np.array([0, 50, -20, 10, 80, 0], "f4")),
+    )
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that would be saved."""
+    figures = []
+    for module in (network, result):
+        monkeypatch.setattr(module, "save", lambda figure, _path: figures.append(figure))
+    return figures
+
+
+def titles(figure):
+    return [panel.get_title(loc="left") for panel in figure.axes if panel.get_title(loc="left")]
+
+
 def is_png(path):
     return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000
 
@@ -61,6 +95,109 @@ def test_every_picture_is_drawn_without_a_warning(tmp_path, inverted, stack_and_
     pictures = list(tmp_path.rglob("*.png"))
     assert len(pictures) == 6
     assert all(is_png(picture) for picture in pictures)
+
+
+def test_maps_that_were_asked_for_are_drawn_besides(drawn, tmp_path, inverted, with_everything):
+    usual = ["Displacement towards satellite, 2018-03-07", "Pairs used", "Temporal coherence"]
+    plot.plot_maps(inverted, tmp_path / "maps.png")
+    assert sorted(titles(drawn[0])) == sorted([*usual, "Status"])
+    plot.plot_maps(with_everything, tmp_path / "maps.png")
+    more = ["Standard deviation, 2018-03-07", "RMS closure of triplets"]
+    dem = ["Error of the DEM", "Standard deviation of the DEM error"]
+    assert sorted(titles(drawn[1])) == sorted([*usual, *more, *dem, "Status"])
+    plot.plot_maps(with_everything.drop_vars("dem_error_std"), tmp_path / "maps.png")
+    assert len(titles(drawn[2])) == 7  # and an empty place without axes
+    (above,) = (panel for panel in drawn[2].axes if panel.get_title(loc="left") == "Status")
+    assert above.get_xlabel() == "Longitude [°]"
+
+
+def test_maps_are_in_their_units(drawn, tmp_path, with_everything):
+    plot.plot_maps(with_everything, tmp_path / "maps.png")
+    values = {panel.get_title(loc="left"): panel.images for panel in drawn[0].axes}
+    assert values["Standard deviation, 2018-03-07"][0].get_array().max() == pytest.approx(1)  # mm
+    assert values["Error of the DEM"][0].get_array().min() == -12
+
+
+def test_every_status_has_a_colour_of_its_own(drawn, tmp_path, inverted):
+    assert len(set(result.STATUS_COLOURS)) == len(Status)
+    plot.plot_maps(inverted, tmp_path / "maps.png")
+    (panel,) = (panel for panel in drawn[0].axes if panel.get_title(loc="left") == "Status")
+    (bar,) = panel.child_axes
+    labels = [label.get_text().split("\n")[0] for label in bar.get_yticklabels()]
+    assert labels == [name.replace("_", " ") for name in Status.meanings().split()]
+
+
+def test_a_standard_deviation_gives_the_series_error_bars(drawn, tmp_path, with_everything):
+    plot.plot_series(with_everything, None, tmp_path / "series.png")
+    (bars,) = drawn[0].axes[0].collections
+    (low, high) = bars.get_segments()[3][:, 1]
+    assert high - low == pytest.approx(0.2)  # twice 1 mm, in cm
+
+
+def test_pairs_of_a_result_are_coloured_by_residual_with_the_worst_on_top(drawn, tmp_path, with_everything):
+    plot.plot_network(with_everything, tmp_path / "network.png")
+    (lines,) = (art for art in drawn[0].axes[0].collections if art.get_array() is not None)
+    assert (np.diff(lines.get_array()) > 0).all()
+    assert drawn[0].axes[1].get_ylabel() == "RMS residual [rad]"
+    worst = np.array(lines.get_segments()[-1])[:, 1]
+    assert worst.tolist() == [0, 50]  # the first pair has the largest residual
+
+
+def test_a_pair_without_any_residual_does_not_spoil_the_picture(tmp_path, with_everything):
+    with_everything["pair_residual_rms"][2] = np.nan
+    plot.plot_network(with_everything, tmp_path / "network.png")
+    assert is_png(tmp_path / "network.png")
+
+
+def test_a_result_without_table_of_pairs_has_no_picture_of_its_network(tmp_path, inverted):
+    with pytest.raises(InputError, match="found no table of pairs"):
+        plot.plot_network(inverted, tmp_path / "network.png")
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """A stack, its truth, and two results, one of them with a table of pairs."""
+    folder = tmp_path_factory.mktemp("plot")
+    simulate_stack(SCENE, folder / "stack.zarr")
+    for name, options in (("plain", Options()), ("full", Options(diagnose=True))):
+        run(Run(folder / "stack.zarr", folder / f"{name}.zarr", options))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "truth", "pictures"),
+    [
+        ("stack.zarr", None, ["network.png"]),
+        ("plain.zarr", None, ["maps.png", "series.png"]),
+        ("full.zarr", "stack_truth.zarr", ["maps.png", "series.png", "error.png", "network.png"]),
+    ],
+)
+def test_the_command_draws_all_that_there_are_data_for(stores, tmp_path, path, truth, pictures):
+    found = list(draw_pictures(stores / path, tmp_path, truth and stores / truth))
+    assert [picture.name for picture in found] == pictures
+    assert all(is_png(picture) for picture in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "truth", "message"),
+    [
+        ("stack.zarr", "stack_truth.zarr", "found a truth for the stack"),
+        ("stack_truth.zarr", None, "found only a displacement"),
+        ("plain.zarr", "stack.zarr", "found the stack .* as truth"),
+        ("plain.zarr", "other_truth.zarr", "rows and columns .4, 4. that lacks 3 of the dates"),
+    ],
+)
+def test_a_path_or_truth_that_cannot_be_drawn_is_refused(stores, tmp_path, path, truth, message):
+    if truth == "other_truth.zarr" and not (stores / truth).exists():
+        simulate_stack(Scene(n_date=3, shape=(4, 4)), stores / "other.zarr")
+    with pytest.raises(InputError, match=message):
+        list(draw_pictures(stores / path, tmp_path, truth and stores / truth))
+
+
+def test_a_result_that_is_not_finished_is_refused(stores, tmp_path):
+    zarr.open_group(stores / "plain.zarr", mode="r+", use_consolidated=False)[DONE][0, 0] = 0
+    with pytest.raises(InputError, match="is not finished"):
+        list(draw_pictures(stores / "plain.zarr", tmp_path, None))
 
 
 def test_a_lazy_result_draws_the_same_picture(tmp_path, inverted):

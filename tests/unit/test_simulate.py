@@ -1,9 +1,21 @@
 import numpy as np
 import pytest
 import xarray as xr
+from typer.testing import CliRunner
 
+from fringefleet import simulate
+from fringefleet.cli import app, commands
 from fringefleet.errors import OptionError, OutputExistsError
-from fringefleet.simulate import Scene, physics, simulate_dataset, simulate_stack, truth_path
+from fringefleet.io import geometry_from_attributes
+from fringefleet.simulate import (
+    Scene,
+    grid,
+    physics,
+    simulate_dataset,
+    simulate_stack,
+    true_dem_error,
+    truth_path,
+)
 
 WAVELENGTH = 0.05546576
 RADIANS_PER_METRE = -4 * np.pi / WAVELENGTH
@@ -162,6 +174,71 @@ def test_perpendicular_baselines_close_around_every_triangle():
         assert closure == pytest.approx(0, abs=1e-3)
 
 
+def test_the_asked_share_of_pairs_is_a_whole_turn_off_in_a_disc_and_the_rest_is_as_without():
+    right, truth = simulate_dataset(Scene(**SMALL))
+    wrong, same_truth = simulate_dataset(Scene(**SMALL, unwrapping_errors=0.4))
+    turns = (wrong["unwrapped_phase"] - right["unwrapped_phase"]).values / (2 * np.pi)
+    np.testing.assert_allclose(turns, np.round(turns), atol=1e-5)
+    assert set(np.unique(np.round(turns))) == {-1, 0, 1}
+    is_wrong = np.abs(turns).max(axis=(1, 2)) > 0.5
+    assert is_wrong.sum() == round(0.4 * len(is_wrong))
+    share = (np.abs(turns[is_wrong]) > 0.5).mean(axis=(1, 2))
+    assert (share > 0).all()
+    assert (share < 0.3).all()  # a disc of at most 0.3 of the shorter side
+    xr.testing.assert_identical(wrong["coherence"], right["coherence"])
+    xr.testing.assert_identical(same_truth, truth)
+
+
+def test_with_all_pairs_wrong_the_reference_point_is_right_and_another_seed_errs_elsewhere():
+    faults = [Scene(**SMALL, unwrapping_errors=1, seed=seed) for seed in range(6)]
+    stacks = [simulate_dataset(scene)[0]["unwrapped_phase"] for scene in faults]
+    rights = [simulate_dataset(Scene(**SMALL, seed=seed))[0]["unwrapped_phase"] for seed in range(6)]
+    for scene, wrong, right in zip(faults, stacks, rights, strict=True):
+        np.testing.assert_array_equal(at_reference(scene, wrong), at_reference(scene, right))
+    first, second = (
+        abs(wrong - right).values > 1 for wrong, right in zip(stacks[:2], rights[:2], strict=True)
+    )
+    assert (first != second).any()
+
+
+def test_faults_do_not_depend_on_the_tiles_to_the_last_digit(monkeypatch):
+    faulty = Scene(**SMALL, unwrapping_errors=0.5, dem_error_std=30, noise=0)
+    whole, _ = simulate_dataset(faulty)
+    cut_into(monkeypatch, 16, 24)
+    tiled, _ = simulate_dataset(faulty)
+    np.testing.assert_array_equal(tiled["unwrapped_phase"], whole["unwrapped_phase"])
+
+
+def test_an_error_of_the_dem_adds_a_phase_in_proportion_to_the_baseline_and_nothing_to_the_truth():
+    plain, truth = simulate_dataset(Scene(**SMALL, noise=0))
+    scene = Scene(**SMALL, noise=0, dem_error_std=20)
+    stack, same_truth = simulate_dataset(scene)
+    height = true_dem_error(scene)
+    added = stack["unwrapped_phase"] - plain["unwrapped_phase"]
+    baseline = stack["perpendicular_baseline"]
+    expected = RADIANS_PER_METRE * baseline / geometry_from_attributes(stack.attrs) * height
+    np.testing.assert_allclose(added, expected, atol=2e-5)
+    assert float(abs(added).max()) > 0.5
+    xr.testing.assert_identical(same_truth, truth)
+
+
+def test_the_error_of_the_dem_is_smooth_and_zero_at_the_reference_point():
+    scene = Scene(shape=(200, 200), dem_error_std=20)
+    height = true_dem_error(scene)
+    assert float(at_reference(scene, height)) == 0
+    assert float(height.std()) == pytest.approx(20, rel=0.1)
+    assert float(abs(height.diff("x")).mean()) < 2
+    assert not true_dem_error(Scene(shape=(20, 20))).any()
+
+
+def test_the_range_of_the_columns_is_that_of_the_angle():
+    attrs = simulate_dataset(Scene(**SMALL))[0].attrs
+    by_angle = geometry_from_attributes(attrs)
+    by_columns = geometry_from_attributes({k: v for k, v in attrs.items() if k != "CENTER_INCIDENCE_ANGLE"})
+    assert by_angle == pytest.approx(by_columns, rel=1e-9)
+    assert 5e5 < by_angle < 6e5
+
+
 def test_metadata_agree_with_each_other():
     scene = Scene(n_date=3, shape=(20, 30))
     stack, _ = simulate_dataset(scene)
@@ -180,10 +257,12 @@ def test_metadata_agree_with_each_other():
     assert all(isinstance(value, str) for name, value in attrs.items() if name.isupper())
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_the_streamed_stack_is_the_one_made_in_memory(tmp_path, monkeypatch, missing):
+@pytest.mark.parametrize(
+    "options", [{}, {"missing": 0.3}, {"unwrapping_errors": 0.3}, {"dem_error_std": 20.0}]
+)
+def test_the_streamed_stack_is_the_one_made_in_memory(tmp_path, monkeypatch, options):
     cut_into(monkeypatch, 32, 32)
-    scene = Scene(**SMALL, missing=missing)
+    scene = Scene(**SMALL, **options)
     calls = []
     truth = simulate_stack(
         scene, tmp_path / "stack.zarr", progress=lambda done, total: calls.append((done, total))
@@ -193,6 +272,9 @@ def test_the_streamed_stack_is_the_one_made_in_memory(tmp_path, monkeypatch, mis
     with xr.open_zarr(tmp_path / "stack.zarr") as stack, xr.open_zarr(truth) as stored_truth:
         xr.testing.assert_identical(stack.load(), stack_in_memory)
         xr.testing.assert_equal(stored_truth["displacement"].load(), truth_in_memory)
+        assert ("dem_error" in stored_truth) == ("dem_error_std" in options)
+        if "dem_error" in stored_truth:
+            xr.testing.assert_identical(stored_truth["dem_error"].load().rename(None), true_dem_error(scene))
         assert stack["coherence"].encoding["chunks"] == (len(scene.pairs), 32, 32)
     pixels = 40 * 70
     assert calls[-1] == (pixels, pixels)
@@ -266,6 +348,10 @@ def test_an_interrupted_simulation_leaves_nothing_and_keeps_what_was_there(tmp_p
         ({"missing": -0.1}, "found missing = -0.1"),
         ({"missing": float("nan")}, "found missing = nan"),
         ({"noise": -1.0}, "found noise = -1"),
+        ({"unwrapping_errors": 1.1}, "found unwrapping errors = 1.1"),
+        ({"unwrapping_errors": -0.1}, "found unwrapping errors = -0.1"),
+        ({"dem_error_std": -1.0}, "found dem_error_std = -1"),
+        ({"dem_error_std": float("inf")}, "found dem_error_std = inf"),
     ],
 )
 def test_a_scene_that_cannot_be_is_refused_with_what_was_found_and_needed(options, message):
@@ -286,6 +372,21 @@ def test_a_volcano_is_seen_from_the_west_by_an_ascending_satellite_that_looks_ri
 def test_splines_pass_through_their_nodes_and_keep_straight_lines():
     line = np.arange(9, dtype="f4")[:, None] + 10 * np.arange(9, dtype="f4")
     pixels = slice(0, 25)
-    fine = physics._interpolate(line, 5, pixels, pixels)
+    fine = grid.interpolate(line, 5, pixels, pixels)
     inside = np.arange(25) / 5 + 1
     np.testing.assert_allclose(fine, inside[:, None] + 10 * inside, rtol=1e-5)
+
+
+def test_the_command_passes_what_is_to_be_wrong_on_to_the_scene(tmp_path, monkeypatch):
+    scenes = []
+
+    def note(scene, output, **_):
+        scenes.append(scene)
+        return truth_path(output)
+
+    monkeypatch.setattr(simulate, "simulate_stack", note)
+    monkeypatch.setattr(commands, "start_logging", lambda *_, **__: None)
+    args = ["--dates", "5", "--unwrapping-errors", "0.25", "--dem-error-std", "12.5"]
+    done = CliRunner().invoke(app, ["simulate", str(tmp_path / "stack.zarr"), *args])
+    assert done.exit_code == 0, done.output
+    assert scenes == [Scene(n_date=5, unwrapping_errors=0.25, dem_error_std=12.5)]

@@ -1,4 +1,5 @@
 """The command line. Only here are workers started; everything else runs on those that are there."""
 
-from fringefleet.cli.commands import app as app
-from fringefleet.cli.commands import main as main
+from fringefleet.cli import commands as commands  # puts the commands into the application
+from fringefleet.cli.app import app as app
+from fringefleet.cli.app import main as main

@@ -1,56 +1,18 @@
 """The commands: their arguments, and nothing else. What they do is imported when it is done."""
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from fringefleet.cli import options as opt
+from fringefleet.cli.app import app, examples
 from fringefleet.cli.console import err, exit_codes, out, start_logging
 from fringefleet.cli.progress import show_progress
 from fringefleet.errors import OptionError
 
-app = typer.Typer(
-    name="fringefleet",
-    help="Invert networks of InSAR interferograms into displacement time series.",
-    epilog="Start with [bold]fringefleet demo[/]: it needs no data and takes half a minute.",
-    rich_markup_mode="rich",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
-
-def main() -> None:
-    """Run the command line; the process ends with 0 done, 1 failure, 2 bad input."""
-    app(prog_name="fringefleet")
-
-
-def _examples(*lines: str) -> str:
-    """Make the end of a help text: commands to copy, one a line."""
-    return "\n\n".join(["[bold]Examples[/]", *(f"  {line}" for line in lines)])
-
-
-def _print_version(value: bool) -> None:
-    if value:
-        typer.echo(f"fringefleet {version('fringefleet')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _common(
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", metavar="", callback=_print_version, is_eager=True, help="Show the version."
-        ),
-    ] = False,
-) -> None:
-    pass
-
-
-@app.command(epilog=_examples("fringefleet demo", "fringefleet demo /tmp/first-look"))
+@app.command(epilog=examples("fringefleet demo", "fringefleet demo /tmp/first-look"))
 @exit_codes()
 def demo(
     directory: Annotated[
@@ -68,9 +30,10 @@ def demo(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "fringefleet simulate scene.zarr",
         "fringefleet simulate large.zarr --dates 98 --shape 1000 1000 --missing 0.02",
+        "fringefleet simulate wrong.zarr --unwrapping-errors 0.1 --dem-error-std 20",
     )
 )
 @exit_codes()
@@ -111,6 +74,13 @@ def simulate(
     annual: Annotated[
         bool, typer.Option("--annual", metavar="", help="Pair each date with the one a year later, too.")
     ] = False,
+    unwrapping_errors: Annotated[
+        float,
+        typer.Option(metavar="F", help="Fraction of the pairs that are a cycle off in a part of the scene."),
+    ] = 0,
+    dem_error_std: Annotated[
+        float, typer.Option(metavar="METRES", help="Standard deviation of the error of the DEM.")
+    ] = 0,
     overwrite: opt.Overwrite = False,
     verbose: opt.Verbose = False,
 ) -> None:
@@ -120,7 +90,12 @@ def simulate(
     from fringefleet.simulate import Scene, simulate_stack
 
     given = {"n_date": dates, "neighbours": neighbours, "shape": shape, "seed": seed, "missing": missing}
-    scene = Scene(**{k: v for k, v in given.items() if v is not None}, annual=annual)  # type: ignore[arg-type]
+    scene = Scene(
+        **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
+        annual=annual,
+        unwrapping_errors=unwrapping_errors,
+        dem_error_std=dem_error_std,
+    )
     with show_progress(console, "Simulating") as report:
         truth = simulate_stack(
             scene, output, overwrite=overwrite, progress=lambda done, total: report(done / total, done)
@@ -130,7 +105,7 @@ def simulate(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "fringefleet invert inputs/ifgramStack.h5 result.zarr -t smallbaselineApp.cfg",
         "fringefleet invert stack.zarr result.zarr --mask-dataset coherence --mask-threshold 0.5",
         "fringefleet invert stack.zarr result.zarr --norm huber --std --diagnose",
@@ -221,7 +196,7 @@ def invert(
     command.invert(job, command.Workers(cluster, workers), console)
 
 
-@app.command(epilog=_examples("fringefleet export result.zarr mintpy/ --format mintpy"))
+@app.command(epilog=examples("fringefleet export result.zarr mintpy/ --format mintpy"))
 @exit_codes()
 def export(
     result: Annotated[
@@ -248,7 +223,7 @@ def export(
         typer.echo(path)
 
 
-@app.command(epilog=_examples("fringefleet convert inputs/ifgramStack.h5 stack.zarr"))
+@app.command(epilog=examples("fringefleet convert inputs/ifgramStack.h5 stack.zarr"))
 @exit_codes()
 def convert(
     stack: opt.Stack,
@@ -274,7 +249,7 @@ def convert(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "fringefleet info inputs/ifgramStack.h5",
         "fringefleet info result.zarr --json | jq .status",
     )
@@ -296,3 +271,28 @@ def info(
 
     show = print_json if as_json else print_description
     show(describe(path), out())
+
+
+@app.command(
+    epilog=examples(
+        "fringefleet plot result.zarr pictures/", "fringefleet plot result.zarr pictures/ --truth truth.zarr"
+    )
+)
+@exit_codes()
+def plot(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A stack or a result, HDF5 or Zarr.", show_default=False)
+    ],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write.", show_default=False)],
+    truth: Annotated[
+        Path | None,
+        typer.Option(metavar="TRUTH.zarr", help="Displacement that is known, to compare with."),
+    ] = None,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Draw maps, series, error and network, as far as there are data for them, as PNG files."""
+    start_logging(err(), verbose=verbose)
+    from fringefleet.cli.plot import draw_pictures
+
+    for picture in draw_pictures(path, directory, truth):
+        typer.echo(picture)

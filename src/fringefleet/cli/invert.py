@@ -82,7 +82,7 @@ def invert(job: Run, workers: Workers, console: Console) -> None:
     if checked.n_left == 0:
         finish(checked)
         logger.info("all %d tiles were done before; nothing was left to do", checked.n_tile)
-        out().print(str(job.output), markup=False, soft_wrap=True)
+        _print_result(job.output, console)
         return
     workers = replace(workers, n_worker=min(n_worker, checked.n_left))
     try:
@@ -140,6 +140,11 @@ def _report(summary: Summary, console: Console) -> None:
     if any(summary.status_count):
         counts = {status.name.lower(): summary.status_count[status] for status in Status}
         console.print(status_table(counts))
-    if worst := worst_pairs(summary.output, MOST_PAIRS):
+    _print_result(summary.output, console)
+
+
+def _print_result(output: Path, console: Console) -> None:
+    """Say which pairs are worst, if anyone asked, and last of all where the result is."""
+    if worst := worst_pairs(output, MOST_PAIRS):
         console.print(pair_table(worst))
-    out().print(str(summary.output), markup=False, soft_wrap=True)
+    out().print(str(output), markup=False, soft_wrap=True)

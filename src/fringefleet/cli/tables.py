@@ -1,10 +1,12 @@
 """Tables that look the same everywhere, and can be read where there is no terminal."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from fringefleet.io.pair_table import BadPair
+if TYPE_CHECKING:
+    from fringefleet.io.pair_table import BadPair
 
 
 def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -25,7 +27,7 @@ def status_table(counts: Mapping[str, int]) -> Table:
     return table
 
 
-def pair_table(pairs: Sequence[BadPair]) -> Table:
+def pair_table(pairs: "Sequence[BadPair]") -> Table:
     """Make a table of the pairs that the series explains worst."""
     table = plain_table(
         "Worst pairs", "Off by a cycle", "Residual", "Pixels", right=("Off by a cycle", "Residual", "Pixels")

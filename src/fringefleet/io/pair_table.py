@@ -1,7 +1,7 @@
 """How badly the series explains each pair: sums of every tile, and one table when all tiles are done."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -15,7 +15,8 @@ SUMS = "diagnosis/pair_sums"  # (tile_y, tile_x, sum, pair): a chunk of its own 
 RESIDUAL_RMS, CYCLE_SHARE, PAIR_PIXELS = "pair_residual_rms", "pair_cycle_share", "pair_pixel_count"
 
 
-class BadPair(NamedTuple):
+@dataclass(frozen=True)
+class BadPair:
     """A pair and how badly it is explained."""
 
     name: str  # its two dates

@@ -1,6 +1,7 @@
 """Picture of a network: dates, and the pairs between them."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -10,6 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fringefleet.design import date_baselines
+from fringefleet.errors import InputError
+from fringefleet.io.pair_table import RESIDUAL_RMS
 from fringefleet.network import Network
 from fringefleet.plot.canvas import format_dates, save
 
@@ -23,36 +26,72 @@ def plot_network(source: xr.Dataset | Network, path: Path) -> None:
     Parameters
     ----------
     source
-        A stack, whose pairs are coloured by the coherence in the middle of the scene; or a bare
-        network, whose pairs are arcs coloured by their time span.
+        A result with a table of pairs, which are coloured by their residual, the worst on top; a stack,
+        whose pairs are coloured by the coherence in the middle of the scene; or a bare network, whose pairs
+        are arcs coloured by their time span.
+    path
+        PNG file to write.
+
+    Raises
+    ------
+    InputError
+        A result without a table of pairs.
     """
     network = source if isinstance(source, Network) else _network(source)
-    stack = None if isinstance(source, Network) else source
+    data = None if isinstance(source, Network) else source
     figure = Figure(figsize=(10, 4.8), layout="constrained")
     panel = figure.subplots()
     times = (network.times - UNIX_EPOCH) / np.timedelta64(1, "D")
-    spans = np.abs(np.diff(times[network.pair_array], axis=1)[:, 0])
-    if stack is not None and "perpendicular_baseline" in stack.coords:
-        heights = date_baselines(network, stack["perpendicular_baseline"].values)
-        lines = np.stack([times[network.pair_array], heights[network.pair_array]], axis=-1)
+    ends = times[network.pair_array]
+    if data is not None and "perpendicular_baseline" in data.coords:
+        heights = _heights(network, data["perpendicular_baseline"])
+        lines = np.stack([ends, heights[network.pair_array]], axis=-1)
         panel.set_ylabel("Perpendicular baseline [m]")
     else:
         heights = np.zeros_like(times)
-        lines = _arcs(times[network.pair_array])
+        lines = _arcs(ends)
         panel.set_ylabel("Time span [day]")
-    colours, label, norm = _pair_colours(stack, spans)
-    art = LineCollection(list(lines), array=colours, cmap="viridis", norm=norm, lw=1.1, alpha=0.9)
+    colours, style = _pair_colours(data, np.abs(np.diff(ends, axis=1)[:, 0]))
+    best_first = np.argsort(colours) if style.worst_on_top else np.arange(len(colours))
+    art = LineCollection(
+        list(lines[best_first]),
+        array=colours[best_first],
+        cmap=style.colour_map,
+        norm=style.norm,
+        lw=1.1,
+        alpha=0.9,
+    )
     panel.add_collection(art)
     panel.plot(times, heights, "o", ms=5, mfc="white", mec="0.15", zorder=3)
     panel.autoscale_view()
     panel.set_title(f"{network.n_date} dates, {network.n_pair} pairs", loc="left")
-    figure.colorbar(art, ax=panel, label=label, pad=0.01)
+    figure.colorbar(art, ax=panel, label=style.label, pad=0.01)
     format_dates(panel)
     save(figure, path)
 
 
-def _network(stack: xr.Dataset) -> Network:
-    return Network.from_dates(stack["reference_date"].values, stack["secondary_date"].values)
+class _Style(NamedTuple):
+    """How the number of each pair becomes a colour."""
+
+    label: str
+    norm: Normalize
+    colour_map: str = "viridis"
+    worst_on_top: bool = False
+
+
+def _network(source: xr.Dataset) -> Network:
+    if "pair" not in source.dims:
+        raise InputError(
+            "found no table of pairs in the result, by which a picture of its network is coloured; "
+            "invert with --diagnose, or give the stack."
+        )
+    return Network.from_dates(source["reference_date"].values, source["secondary_date"].values)
+
+
+def _heights(network: Network, baseline: xr.DataArray) -> NDArray[np.float32]:
+    """Perpendicular baseline of every date [m]: a result has it, a stack that of pairs."""
+    heights: NDArray[np.float32] = baseline.values
+    return heights if baseline.dims == ("date",) else date_baselines(network, heights)
 
 
 def _arcs(ends: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -62,13 +101,15 @@ def _arcs(ends: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([middle + half * np.cos(angle), 2 * np.abs(half) * np.sin(angle)], axis=-1)
 
 
-def _pair_colours(
-    stack: xr.Dataset | None, spans: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], str, Normalize]:
-    """Choose what colours the pairs: coherence in a window that is quick to read, or time span."""
-    if stack is None or "coherence" not in stack:
-        return spans, "Time span [day]", Normalize(0, float(spans.max()))
-    starts = {axis: max(0, (stack.sizes[axis] - WINDOW) // 2) for axis in ("y", "x")}
+def _pair_colours(data: xr.Dataset | None, spans: NDArray[np.float64]) -> tuple[NDArray[np.float64], _Style]:
+    """Choose what colours the pairs: residual, coherence in a window that is quick to read, or time span."""
+    if data is not None and RESIDUAL_RMS in data:
+        residual = data[RESIDUAL_RMS].values
+        style = _Style("RMS residual [rad]", Normalize(0, np.nanmax(residual)), "magma_r", worst_on_top=True)
+        return residual, style
+    if data is None or "coherence" not in data:
+        return spans, _Style("Time span [day]", Normalize(0, float(spans.max())))
+    starts = {axis: max(0, (data.sizes[axis] - WINDOW) // 2) for axis in ("y", "x")}
     window = {axis: slice(start, start + WINDOW) for axis, start in starts.items()}
-    coherence = stack["coherence"].isel(window).mean(("y", "x")).values
-    return coherence, "Mean coherence in the middle of the scene", Normalize(0, 1)
+    coherence = data["coherence"].isel(window).mean(("y", "x")).values
+    return coherence, _Style("Mean coherence in the middle of the scene", Normalize(0, 1))

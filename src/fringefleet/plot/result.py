@@ -1,12 +1,15 @@
 """Pictures of a result, alone or against the truth."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from fringefleet.errors import InputError
 from fringefleet.plot.canvas import (
@@ -22,46 +25,78 @@ from fringefleet.plot.canvas import (
 from fringefleet.status import Status
 
 STRIP_BYTES = 24 * 1024**2  # of one array read for the error map
-CENTIMETRES = 100.0
+CENTIMETRES, MILLIMETRES = 100.0, 1000.0  # in a metre
 DIVERGING, SEQUENTIAL, ERROR = "RdBu", "viridis", "magma_r"
-STATUS_COLOURS = ("#4c9f70", "#f2b134", "#9aa0a6", "#3f5e8c", "#c8553d", "#111111")
+STATUS_COLOURS = (
+    *("#4c9f70", "#f2b134", "#9aa0a6", "#3f5e8c", "#c8553d"),
+    *("#111111", "#b58a3c", "#7a4f9a", "#e07bb0"),
+)
 PIXEL_COLOURS = ("#b2182b", "#2166ac", "#1b7837", "#7b3294")
 
 
+class Look(NamedTuple):
+    """How one variable is shown on a map."""
+
+    title: str
+    unit: str
+    colours: str
+    limits: Callable[[NDArray[np.generic]], dict[str, float]]
+    scale: float = 1.0
+
+
+def _from_zero_to_one(_: NDArray[np.generic]) -> dict[str, float]:
+    return {"vmin": 0, "vmax": 1}
+
+
+def _from_zero(values: NDArray[np.generic]) -> dict[str, float]:
+    return {"vmin": 0, "vmax": robust(values)["vmax"]}
+
+
+MAPS = {
+    "displacement": Look("Displacement towards satellite, {}", "cm", DIVERGING, symmetric, CENTIMETRES),
+    "pair_count": Look("Pairs used", "pairs", "cividis", robust),
+    "temporal_coherence": Look("Temporal coherence", "", SEQUENTIAL, _from_zero_to_one),
+    "displacement_std": Look("Standard deviation, {}", "mm", ERROR, _from_zero, MILLIMETRES),
+    "closure_rms": Look("RMS closure of triplets", "rad", ERROR, _from_zero),
+    "dem_error": Look("Error of the DEM", "m", "PuOr", symmetric),
+    "dem_error_std": Look("Standard deviation of the DEM error", "m", ERROR, robust),
+}
+ALWAYS = ("displacement", "pair_count", "temporal_coherence")  # in every result
+
+
 def plot_maps(result: xr.Dataset, path: Path) -> None:
-    """Draw what a result holds for each pixel: motion, quality, pairs used and status.
+    """Draw what a result holds for each pixel: motion, quality, pairs used, status, what it has besides.
 
     Parameters
     ----------
     result
-        As ``invert`` returns it; may be lazy.
+        As ``invert`` returns it; may be lazy. Standard deviation, closure and DEM error are drawn where they
+        are there.
     path
         PNG file to write.
     """
-    maps = thin(result[["displacement", "temporal_coherence", "pair_count", "status"]])
-    maps = maps.isel(date=-1).load()
+    names = [*ALWAYS, *(name for name in MAPS if name in result and name not in ALWAYS)]
+    maps = thin(result[[*names, "status"]]).isel(date=-1).load()
     last = np.datetime_as_string(maps["date"].values, unit="D")
-    figure = Figure(figsize=(12, 9.8), layout="constrained")
-    axes = figure.subplots(2, 2, sharex=True, sharey=True)
-    motion = CENTIMETRES * maps["displacement"]
-    limits = symmetric(motion.values)
-    title = f"Displacement towards satellite, {last}"
-    draw_map(axes[0, 0], motion, title, "cm", cmap=DIVERGING, **limits)
-    draw_map(
-        axes[0, 1],
-        maps["temporal_coherence"],
-        "Temporal coherence",
-        "",
-        cmap=SEQUENTIAL,
-        vmin=0,
-        vmax=1,
-    )
-    pairs = maps["pair_count"].where(maps["pair_count"] > 0)
-    draw_map(axes[1, 0], pairs, "Pairs used", "pairs", cmap="cividis", **robust(pairs.values))
-    _draw_status(axes[1, 1], maps["status"])
-    for panel in axes.flat:
+    n_column = -(-(len(names) + 1) // 2)
+    figure = Figure(figsize=(6 * n_column, 9.8), layout="constrained")
+    panels = list(figure.subplots(2, n_column, sharex=True, sharey=True).T.flat)
+    for panel, name in zip(panels, names, strict=False):
+        look = MAPS[name]
+        data = look.scale * maps[name].where(maps["pair_count"] > 0)
+        draw_map(
+            panel, data, look.title.format(last), look.unit, cmap=look.colours, **look.limits(data.values)
+        )
+    _draw_status(panels[len(names)], maps["status"])
+    used, empty = panels[: len(names) + 1], panels[len(names) + 1 :]
+    label = used[-1].get_xlabel()
+    for panel in used:
         mark_reference(panel, result)
         panel.label_outer()
+    for panel in empty:  # at most one, below the last map
+        panel.remove()
+        used[-1].tick_params(labelbottom=True)
+        used[-1].set_xlabel(label)
     save(figure, path)
 
 
@@ -81,9 +116,12 @@ def plot_series(result: xr.Dataset, truth: xr.DataArray | None, path: Path) -> N
         if truth is not None:
             known = CENTIMETRES * _match(truth, series, result).load()
             panel.plot(known["date"], known, color="0.25", lw=1.2, label="truth", zorder=1)
-        values = CENTIMETRES * series
+        dates, values = series["date"].values, CENTIMETRES * series.values
+        if "displacement_std" in result:
+            spread = CENTIMETRES * result["displacement_std"].isel(pixel).values
+            panel.errorbar(dates, values, spread, fmt="none", ecolor=colour, elinewidth=0.8, zorder=1.5)
         style = {"mfc": colour, "mec": "white", "mew": 0.6, "zorder": 2}
-        panel.plot(series["date"], values, "o", ms=5, label="inverted", **style)
+        panel.plot(dates, values, "o", ms=5, label="inverted", **style)
         coherence = float(result["temporal_coherence"].isel(pixel))
         panel.set_title(
             f"{name}: row {pixel['y']}, column {pixel['x']}, temporal coherence {coherence:.2f}",

@@ -25,6 +25,19 @@ independent, whose variance is the Cramer-Rao bound for coherence ``g`` and ``L`
 The stored coherence is an estimate of ``g`` with standard deviation ``(1 - g^2) / sqrt(2 L)``. The
 reference point carries neither noise nor gaps: its noise would be an error common to all pixels.
 
+Two things can be wrong with a stack on request. **Unwrapping errors**: some pairs, drawn at random, are a
+turn too high or too low in a disc that does not hold the reference point,
+
+.. math:: y \mathrel{+}= \pm 2\pi \quad \text{where} \quad |p - p_0| < r.
+
+**An error of the DEM**: the height :math:`\Delta z` that the DEM lacks, a power-law random field [m] that is
+zero at the reference point, adds to the phase of each date, by its perpendicular baseline,
+
+.. math:: -\frac{4\pi}{\lambda} \frac{B_\perp}{R \sin\theta} \Delta z.
+
+Slant range ``R`` and incidence angle are those of the middle of the scene at all pixels, and follow from the
+attributes of the stack on a spherical Earth. The displacement of the truth is without it.
+
 The truth does not depend on how the scene is cut into tiles. Noise and gaps are drawn per tile,
 from the seed and the number of the tile; the tiles follow from the scene alone, so that the same
 scene always gives the same stack.
@@ -35,10 +48,11 @@ Mogi (1958), Bull. Earthq. Res. Inst. 36, 99-134: the volcanic source.
 Rodriguez and Martin (1992), doi:10.1049/ip-f-2.1992.0018: the variance of the phase.
 Touzi et al. (1999), doi:10.1109/36.739146: the estimate of the coherence.
 Hanssen (2001), doi:10.1007/0-306-47633-9: the spectrum of the delay, section 4.7.
+Fattahi and Amelung (2013), doi:10.1109/TGRS.2012.2227761: the phase of an error of the DEM.
 Rocca (2007), doi:10.1109/TGRS.2007.902286: temporal decorrelation.
 """
 
 from fringefleet.simulate.scene import Scene
-from fringefleet.simulate.store import simulate_dataset, simulate_stack, truth_path
+from fringefleet.simulate.store import simulate_dataset, simulate_stack, true_dem_error, truth_path
 
-__all__ = ["Scene", "simulate_dataset", "simulate_stack", "truth_path"]
+__all__ = ["Scene", "simulate_dataset", "simulate_stack", "true_dem_error", "truth_path"]

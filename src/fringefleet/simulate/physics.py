@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fringefleet.simulate.faults import Faults, dem_error_phase, draw_faults, unwrapping_error
+from fringefleet.simulate.grid import Floats, interpolate, node_shape, node_step, power_law
 from fringefleet.simulate.scene import (
     HEADING_DEGREES,
     INCIDENCE_DEGREES,
@@ -20,9 +22,6 @@ from fringefleet.simulate.scene import (
     Scene,
 )
 
-Floats = NDArray[np.float32]
-
-N_NODE = 128  # of the coarse grid, along the longer side of the scene
 DELAY_STD = 0.006  # [m], of the atmosphere over the scene
 DELAY_EXPONENT = 11 / 3  # of its two-dimensional power spectrum
 TEXTURE_EXPONENT = 2.5
@@ -55,7 +54,8 @@ class Fields:
 
     ``delay`` [m], relative to the first date, and ``texture``, from 0 (vegetation) to 1 (city),
     live on nodes ``step`` pixels apart that begin one step outside the scene; ``baseline`` [m] is
-    perpendicular; ``offset`` [rad] is what unwrapping left on each pair.
+    perpendicular; ``offset`` [rad] is what unwrapping left on each pair; ``faults`` are what is wrong
+    with the stack.
     """
 
     step: int
@@ -63,6 +63,7 @@ class Fields:
     texture: Floats
     baseline: Floats
     offset: Floats
+    faults: Faults
 
 
 def tiles(scene: Scene) -> Iterator[Tile]:
@@ -76,19 +77,25 @@ def tiles(scene: Scene) -> Iterator[Tile]:
 def draw_fields(scene: Scene) -> Fields:
     """Draw everything that is common to all tiles."""
     rng = np.random.default_rng([scene.seed, 0])
-    step = -(-max(scene.shape) // N_NODE)
-    nodes = tuple((length - 1) // step + 4 for length in scene.shape)
+    nodes = node_shape(scene)
     offset = rng.uniform(0.5, 6.0, len(scene.pairs)) * rng.choice([-1, 1], len(scene.pairs))
     baseline = np.zeros(scene.n_date)
     jumps = BASELINE_STD * np.sqrt(1 - BASELINE_MEMORY**2) * rng.standard_normal(scene.n_date)
     for date in range(1, scene.n_date):
         baseline[date] = BASELINE_MEMORY * baseline[date - 1] + jumps[date]
-    texture = 1 / (1 + np.exp(-1.8 * _power_law(rng, nodes, TEXTURE_EXPONENT)))
+    texture = 1 / (1 + np.exp(-1.8 * power_law(rng, nodes, TEXTURE_EXPONENT)))
     delay = np.empty((scene.n_date, *nodes), np.float32)
     for date in range(scene.n_date):
-        delay[date] = DELAY_STD * _power_law(rng, nodes, DELAY_EXPONENT)
+        delay[date] = DELAY_STD * power_law(rng, nodes, DELAY_EXPONENT)
     delay -= delay[0].copy()
-    return Fields(step, delay, texture.astype("f4"), baseline.astype("f4"), offset.astype("f4"))
+    return Fields(
+        step=node_step(scene),
+        delay=delay,
+        texture=texture.astype("f4"),
+        baseline=baseline.astype("f4"),
+        offset=offset.astype("f4"),
+        faults=draw_faults(scene),
+    )
 
 
 def displacement_tile(scene: Scene, fields: Fields, rows: slice, columns: slice) -> Floats:
@@ -105,6 +112,8 @@ def observe_tile(scene: Scene, fields: Fields, tile: Tile, displacement: Floats)
     stable, decay_days = _decorrelation(fields, tile, for_grain)
     noise, missing = _disturbance(scene, tile)
     date_phase = displacement * np.float32(-4 * pi / WAVELENGTH)
+    if scene.dem_error_std:
+        date_phase += dem_error_phase(scene, fields.faults, fields.baseline, tile.rows, tile.columns)
     shape = displacement.shape[1:]
     phase = np.empty((len(scene.pairs), *shape), np.float32)
     coherence = np.empty_like(phase)
@@ -114,6 +123,8 @@ def observe_tile(scene: Scene, fields: Fields, tile: Tile, displacement: Floats)
         sigma = np.sqrt((1 - g * g) / (2 * LOOKS)) / g
         error = noise * sigma * for_phase.standard_normal(shape, np.float32)
         phase[pair] = date_phase[j] - date_phase[i] + fields.offset[pair] + error
+        if fields.faults.cycle[pair]:
+            phase[pair] += unwrapping_error(fields.faults, pair, tile.rows, tile.columns)
         estimate = (1 - g * g) / np.float32((2 * LOOKS) ** 0.5)
         g += noise * estimate * for_coherence.standard_normal(shape, np.float32)
         np.clip(g, 0.01, 0.999, out=coherence[pair])
@@ -124,7 +135,7 @@ def observe_tile(scene: Scene, fields: Fields, tile: Tile, displacement: Floats)
 
 def _seen(scene: Scene, fields: Fields, rows: slice, columns: slice) -> Floats:
     """Displacement [m] relative to the first date alone, shape (date, y, x)."""
-    seen = _interpolate(fields.delay, fields.step, rows, columns)
+    seen = interpolate(fields.delay, fields.step, rows, columns)
     for history, ground in zip(_histories(scene), _grounds(scene, rows, columns), strict=True):
         seen += history.astype("f4")[:, None, None] * ground.astype("f4")
     return seen
@@ -168,7 +179,7 @@ def _metres_from(
 
 def _decorrelation(fields: Fields, tile: Tile, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Coherence that stays for ever, and the time [day] in which the rest decays, shape (y, x)."""
-    texture = _interpolate(fields.texture, fields.step, tile.rows, tile.columns)
+    texture = interpolate(fields.texture, fields.step, tile.rows, tile.columns)
     texture += GRAIN * (rng.random(texture.shape, np.float32) - np.float32(0.5))
     texture = np.clip(texture, 0, 1)
     stable = STABLE_COHERENCE[0] + texture * (STABLE_COHERENCE[1] - STABLE_COHERENCE[0])
@@ -183,41 +194,3 @@ def _disturbance(scene: Scene, tile: Tile) -> tuple[Floats, Floats]:
     if 0 <= row < touched.shape[0] and 0 <= column < touched.shape[1]:
         touched[row, column] = 0
     return touched * np.float32(scene.noise), touched * np.float32(scene.missing)
-
-
-def _power_law(rng: np.random.Generator, shape: tuple[int, ...], exponent: float) -> NDArray[np.float64]:
-    """Draw a field of mean 0 and variance 1: a quarter of a larger one, which is periodic."""
-    large = tuple(2 * length for length in shape)
-    wavenumber = np.hypot(np.fft.fftfreq(large[0])[:, None], np.fft.rfftfreq(large[1]))
-    wavenumber[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.standard_normal(large)) * wavenumber ** (-exponent / 2)
-    field: NDArray[np.float64] = np.fft.irfft2(spectrum, s=large)[: shape[0], : shape[1]]
-    field -= field.mean()
-    field /= field.std()
-    return field
-
-
-def _interpolate(nodes: Floats, step: int, rows: slice, columns: slice) -> Floats:
-    """Values at the pixels, from nodes on the last two axes, by Catmull-Rom splines.
-
-    Sums of four terms instead of a matrix product: the last digit, too, is the same in every tile.
-    """
-    index, weights = _catmull_rom(step, rows)
-    partial = sum(np.take(nodes, index + k, -2) * w[:, None] for k, w in enumerate(weights))
-    index, weights = _catmull_rom(step, columns)
-    return np.asarray(sum(np.take(partial, index + k, -1) * w for k, w in enumerate(weights)))
-
-
-def _catmull_rom(step: int, pixels: slice) -> tuple[NDArray[np.int64], Floats]:
-    """First of the four nodes that each pixel needs, and their weights, shape (4, pixel)."""
-    index, within = np.divmod(np.arange(pixels.start, pixels.stop), step)
-    t = within / step
-    weights = np.stack(
-        [
-            -0.5 * t + t**2 - 0.5 * t**3,
-            1 - 2.5 * t**2 + 1.5 * t**3,
-            0.5 * t + 2 * t**2 - 1.5 * t**3,
-            -0.5 * t**2 + 0.5 * t**3,
-        ]
-    )
-    return index, weights.astype("f4")

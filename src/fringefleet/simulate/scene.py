@@ -18,6 +18,12 @@ NORTH_WEST = (19.80, -99.60)  # outer corner of the first pixel, latitude and lo
 LOOKS_AZIMUTH, LOOKS_RANGE = 5, 15
 LOOKS = round(LOOKS_AZIMUTH * LOOKS_RANGE / 1.94)  # independent ones: 1.94 samples per resolution cell
 INCIDENCE_DEGREES, HEADING_DEGREES = 39.0, -12.0
+EARTH_RADIUS, SATELLITE_HEIGHT = 6371008.8, 693000.0  # [m]
+ORBIT_RADIUS = EARTH_RADIUS + SATELLITE_HEIGHT
+LOOK_DEGREES = np.degrees(np.arcsin(EARTH_RADIUS / ORBIT_RADIUS * np.sin(np.radians(INCIDENCE_DEGREES))))
+# By the law of sines; [m], the same at all pixels.
+RANGE_SINE = float(ORBIT_RADIUS * np.sin(np.radians(INCIDENCE_DEGREES - LOOK_DEGREES)))
+RANGE_PIXEL_METRES = 2.329562 * LOOKS_RANGE
 TILE_BYTES = 16 * 1024**2  # of the phase of all pairs in one tile
 TILE_STEP = 32
 
@@ -43,6 +49,11 @@ class Scene:
     noise
         Factor on the decorrelation noise and on the error of the coherence; 0 gives pairs that
         agree with each other.
+    unwrapping_errors
+        Fraction of the pairs that are a whole turn off in a part of the scene.
+    dem_error_std
+        Standard deviation of the error of the DEM [m], a smooth field that the perpendicular baselines
+        turn into phase.
 
     Raises
     ------
@@ -57,6 +68,8 @@ class Scene:
     missing: float = 0.0
     annual: bool = False
     noise: float = 1.0
+    unwrapping_errors: float = 0.0
+    dem_error_std: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
@@ -78,6 +91,16 @@ class Scene:
             raise OptionError(
                 f"found noise = {self.noise:g}; the factor must be finite and at least 0. "
                 "Give 1 for the noise that the coherence implies."
+            )
+        if not 0 <= self.unwrapping_errors <= 1:
+            raise OptionError(
+                f"found unwrapping errors = {self.unwrapping_errors:g}; the fraction of pairs that have one "
+                "must be from 0 to 1. Give for example 0.1."
+            )
+        if not (np.isfinite(self.dem_error_std) and self.dem_error_std >= 0):
+            raise OptionError(
+                f"found dem_error_std = {self.dem_error_std:g}; the standard deviation of the error of the "
+                "DEM must be finite and at least 0. Give for example 20 metres."
             )
 
     @cached_property
@@ -127,6 +150,7 @@ def mintpy_attributes(scene: Scene) -> dict[str, str]:
     """Metadata under MintPy's names, so that an export of the stack reads like the real thing."""
     row, column = scene.reference_point
     first, last = scene.dates[[0, -1]].astype("datetime64[D]").astype(str)
+    middle_range = RANGE_SINE / np.sin(np.radians(INCIDENCE_DEGREES))
     values: dict[str, object] = {
         "FILE_TYPE": "ifgramStack",
         "PROCESSOR": "simulation",
@@ -136,10 +160,10 @@ def mintpy_attributes(scene: Scene) -> dict[str, str]:
         "HEADING": HEADING_DEGREES,
         "CENTER_INCIDENCE_ANGLE": INCIDENCE_DEGREES,
         "WAVELENGTH": WAVELENGTH,
-        "EARTH_RADIUS": 6371008.8,
-        "HEIGHT": 693000.0,
-        "STARTING_RANGE": 846000.0,
-        "RANGE_PIXEL_SIZE": 2.329562 * LOOKS_RANGE,
+        "EARTH_RADIUS": EARTH_RADIUS,
+        "HEIGHT": SATELLITE_HEIGHT,
+        "STARTING_RANGE": middle_range - RANGE_PIXEL_METRES * (scene.shape[1] - 1) / 2,
+        "RANGE_PIXEL_SIZE": RANGE_PIXEL_METRES,
         "AZIMUTH_PIXEL_SIZE": 13.94 * LOOKS_AZIMUTH,
         "ALOOKS": LOOKS_AZIMUTH,
         "RLOOKS": LOOKS_RANGE,

@@ -13,6 +13,7 @@ from zarr.codecs import BloscCodec
 
 from fringefleet.io.arrays import array_in
 from fringefleet.io.staging import consolidate_metadata, staged_store
+from fringefleet.simulate.faults import dem_error_tile, draw_faults
 from fringefleet.simulate.physics import (
     Fields,
     displacement_tile,
@@ -21,6 +22,8 @@ from fringefleet.simulate.physics import (
     tiles,
 )
 from fringefleet.simulate.scene import LOOKS, WAVELENGTH, Scene, mintpy_attributes
+
+DEM_ERROR_NAME = "height that the DEM lacks, relative to the reference point"
 
 
 def simulate_dataset(scene: Scene) -> tuple[xr.Dataset, xr.DataArray]:
@@ -50,6 +53,12 @@ def simulate_dataset(scene: Scene) -> tuple[xr.Dataset, xr.DataArray]:
     return _to_stack(scene, fields, phase, coherence), truth["displacement"]
 
 
+def true_dem_error(scene: Scene) -> xr.DataArray:
+    """Make the error of the DEM of a small scene [m], relative to the reference point."""
+    values = dem_error_tile(scene, draw_faults(scene), *(slice(0, length) for length in scene.shape))
+    return xr.DataArray(values, _place(scene), ("y", "x"), attrs=_gridded(DEM_ERROR_NAME, "m"))
+
+
 def simulate_stack(
     scene: Scene,
     output: Path,
@@ -71,7 +80,8 @@ def simulate_stack(
     Returns
     -------
     Path
-        The store of the truth, see :func:`truth_path`.
+        The store of the truth, see :func:`truth_path`: ``displacement``, and ``dem_error`` if the scene has
+        one.
 
     Raises
     ------
@@ -109,6 +119,9 @@ def _stream(scene: Scene, output: Path, truth: Path, progress: Callable[[int, in
         array_in(stack_group, "unwrapped_phase")[part] = phase
         array_in(stack_group, "coherence")[part] = coherence
         array_in(truth_group, "displacement")[part] = displacement
+        if scene.dem_error_std:
+            height = dem_error_tile(scene, fields.faults, tile.rows, tile.columns)
+            array_in(truth_group, "dem_error")[part[1:]] = height
         done += phase[0].size
         if progress is not None:
             progress(done, total)
@@ -122,13 +135,20 @@ def _create_stores(scene: Scene, fields: Fields, output: Path, truth: Path) -> t
     empty_pairs = da.empty(pairs, dtype="f4", chunks=(pairs[0], *scene.tile))
     empty_dates = da.empty(dates, dtype="f4", chunks=(dates[0], *scene.tile))
     _create(_to_stack(scene, fields, empty_pairs, empty_pairs), output, (pairs[0], *scene.tile))
-    _create(_to_truth(scene, empty_dates), truth, (dates[0], *scene.tile))
+    known = _to_truth(scene, empty_dates)
+    if scene.dem_error_std:
+        empty = da.empty(scene.shape, dtype="f4", chunks=scene.tile)
+        known["dem_error"] = (("y", "x"), empty, _gridded(DEM_ERROR_NAME, "m"))
+    _create(known, truth, (dates[0], *scene.tile))
     return zarr.open_group(output, mode="r+"), zarr.open_group(truth, mode="r+")
 
 
 def _create(dataset: xr.Dataset, path: Path, chunks: tuple[int, int, int]) -> None:
     codec = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle")
-    encoding = {str(name): {"chunks": chunks, "compressors": [codec]} for name in dataset.data_vars}
+    encoding = {
+        str(name): {"chunks": chunks[-data.ndim :], "compressors": [codec]}
+        for name, data in dataset.data_vars.items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.to_zarr(path, compute=False, encoding=encoding, zarr_format=3, consolidated=False)
 

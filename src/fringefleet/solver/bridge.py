@@ -27,7 +27,7 @@ References
 ----------
 Berardino et al. (2002), doi:10.1109/TGRS.2002.803792; the minimum norms equal ``scipy.linalg.lstsq`` (SVD) on
 MintPy's velocity and phase design matrices (``ifgram_inversion.estimate_timeseries``). Lopez-Quiroz et al.
-(2009), doi:10.1016/j.jappgeo.2009.02.010; LiCSBAS: Morishita et al. (2020), doi:10.3390/rs12030424.
+(2009), doi:10.1016/j.jappgeo.2009.02.006; LiCSBAS: Morishita et al. (2020), doi:10.3390/rs12030424.
 """
 
 import torch

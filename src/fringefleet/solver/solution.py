@@ -13,6 +13,8 @@ from fringefleet.solver.method import Method
 from fringefleet.solver.observations import Observations
 from fringefleet.solver.pieces import pieces
 
+CPU_PIXELS, GPU_PIXELS = 2**11, 2**16  # at once for the DEM error: in cache, or worth a launch
+
 Values = TypeVar("Values", bound=tuple[Any, ...])
 
 
@@ -108,7 +110,12 @@ def _without_dem_error(
         return phase, None
     plan, columns = observations.plan, method.columns.to(phase.device)
     found = joint.estimate_dem_error(
-        plan, phase, observations.weight, columns, atmosphere_std=method.atmosphere_std
+        plan,
+        phase,
+        observations.weight,
+        columns,
+        atmosphere_std=method.atmosphere_std,
+        pixels_at_once=CPU_PIXELS if phase.device.type == "cpu" else GPU_PIXELS,
     )
     without = joint.remove_dem_error(phase, columns[:, -1], found.error, plan.root)
     return without, DemError(*(values.to(phase.dtype) for values in found))

@@ -18,7 +18,7 @@ nothing of unwrapping errors. Other weights (``coh``, ``no``) are inverse varian
 factor, which the residual estimates (:func:`variance_factor`): :math:`\sqrt{\sigma_0^2 Z}`.
 
 A date in another part of a cut network than the root has no variance relative to it: NaN, although
-:mod:`fringefleet.solver.minimum_norm` gives it a phase.
+:mod:`fringefleet.solver.bridge` gives it a phase.
 
 References
 ----------

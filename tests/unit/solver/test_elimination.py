@@ -94,6 +94,19 @@ def test_a_solution_outlives_the_next_batch_and_does_not_show_in_it(device):
     torch.testing.assert_close(parts_of(second), parts_of(fresh), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("solver", [ELIMINATION_32, ELIMINATION_64], ids=str)
+def test_a_cut_network_does_not_show_in_the_next_batch(solver, device):
+    case = case_of(1, n_pixel=3)
+    phase, weight = (torch.tensor(values, dtype=solver.dtype, device=device) for values in case[1:3])
+    cut = weight.clone()
+    cut[(case.network.pair_array == 5).any(1)] = 0
+    plan = plan_elimination(case.network)
+    used, fresh = (elimination.Workspace(plan, 3, solver.dtype, device) for _ in range(2))
+    assert (elimination.solve(used, phase, cut).n_components == 2).all()
+    again, expected = (elimination.solve(workspace, phase, weight) for workspace in (used, fresh))
+    torch.testing.assert_close(parts_of(again), parts_of(expected), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(("decades", "seed"), [(5.0, 1), (6.5, 2), (7.5, 3), (7.5, 9), (8.0, 1)])
 def test_weights_at_two_levels_far_apart_are_as_exact_as_any(decades, seed, device):
     """Light pairs follow the rounding of heavy ones here more than where weights are spread evenly."""

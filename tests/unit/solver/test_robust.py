@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
 from fringefleet.network import Network
+from fringefleet.solver import robust
 from fringefleet.solver.method import Method
 from solving import ELIMINATION_32, ELIMINATION_64, series_of, solve, solve_arrays
 from strategies import cases
@@ -127,6 +128,35 @@ def test_too_few_rounds_are_reported(device):
     many = solve_arrays(ELIMINATION_32, network, phase, weight, device, method=L1)
     assert not few.converged.any()
     assert many.converged.all()
+
+
+@pytest.mark.parametrize("limit", [1, 3, 6])
+def test_no_more_rounds_are_made_than_allowed(limit, monkeypatch, device):
+    rounds = []
+    factorise = robust.factorise
+    monkeypatch.setattr(robust, "factorise", lambda work: rounds.append(work) or factorise(work))
+    network, phase, weight, _ = scene(20, 0.1)
+    method = Method(norm="l1", max_iterations=limit)
+    solve_arrays(ELIMINATION_32, network, phase, weight, device, method=method)
+    assert len(rounds) == limit
+
+
+def test_huber_goes_by_its_threshold_from_least_squares_to_l1(device):
+    network, phase, weight, _ = scene(20, 0.1)
+    i, j = network.pair_array.T
+
+    def series_with(**options):
+        return series_of(
+            solve_arrays(ELIMINATION_64, network, phase, weight, device, method=Method(**options))
+        )
+
+    def total(series):
+        return np.abs(phase - (series[j] - series[i])).sum(0)
+
+    high, low = (series_with(norm="huber", huber_threshold=threshold) for threshold in (1e6, 1e-3))
+    np.testing.assert_allclose(high, series_with(), atol=1e-6)
+    np.testing.assert_allclose(total(low), total(series_with(norm="l1")), rtol=0.01)
+    assert (total(low) < 0.9 * total(high)).all()
 
 
 def test_a_pixel_that_fits_exactly_has_converged_and_one_without_observations_too(device):

@@ -1,0 +1,44 @@
+"""The application that the commands belong to: what it says of itself, and how it begins and ends."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="fringefleet",
+    help="Invert networks of InSAR interferograms into displacement time series.",
+    epilog="Start with [bold]fringefleet demo[/]: it needs no data and takes half a minute.",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; the process ends with 0 done, 1 failure, 2 bad input."""
+    app(prog_name="fringefleet")
+
+
+def examples(*lines: str) -> str:
+    """Make the end of a help text: commands to copy, one a line."""
+    return "\n\n".join(["[bold]Examples[/]", *(f"  {line}" for line in lines)])
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"fringefleet {version('fringefleet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_print_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,67 @@
+"""Draw what a path holds: whatever there are data for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import xarray as xr
+
+from fringefleet.cli.console import logger
+from fringefleet.errors import InputError
+from fringefleet.io import open_stack
+from fringefleet.io.describe import describe, refuse_unfinished
+from fringefleet.io.pair_table import RESIDUAL_RMS
+from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
+
+
+def draw_pictures(path: Path, directory: Path, truth: Path | None) -> Iterator[Path]:
+    """Draw one picture after the other; those of the same name are replaced.
+
+    Raises
+    ------
+    InputError
+        The path is no stack and no finished result, or the truth does not go with it.
+    """
+    kind = describe(path).kind
+    if kind == "stack":
+        if truth is not None:
+            raise InputError(f"found a truth for the stack {path}; give one with a result only.")
+        plot_network(open_stack(path, chunks=None), directory / "network.png")
+        yield directory / "network.png"
+        return
+    if kind != "result":
+        raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
+    refuse_unfinished(path)
+    with xr.open_zarr(path, chunks=None, consolidated=False) as result:
+        yield from _draw_result(result, directory, None if truth is None else _read_truth(truth, result))
+
+
+def _draw_result(result: xr.Dataset, directory: Path, truth: xr.DataArray | None) -> Iterator[Path]:
+    maps, series, error, network = (
+        directory / f"{name}.png" for name in ("maps", "series", "error", "network")
+    )
+    plot_maps(result, maps)
+    yield maps
+    plot_series(result, truth, series)
+    yield series
+    if truth is not None:
+        plot_error(result, truth, error)
+        yield error
+    if RESIDUAL_RMS in result:
+        plot_network(result, network)
+        yield network
+    else:
+        logger.info("no picture of the pairs: the result has no table of them (invert --diagnose makes one)")
+
+
+def _read_truth(path: Path, result: xr.Dataset) -> xr.DataArray:
+    if describe(path).kind == "stack":
+        raise InputError(f"found the stack {path} as truth; give a displacement, OUT_truth.zarr of simulate.")
+    truth: xr.DataArray = xr.open_zarr(path, chunks=None, consolidated=False)["displacement"]
+    found, needed = ((data.sizes["y"], data.sizes["x"]) for data in (truth, result))
+    lacking = set(result["date"].values.tolist()) - set(truth["date"].values.tolist())
+    if found != needed or lacking:
+        raise InputError(
+            f"found a truth with rows and columns {found} that lacks {len(lacking)} of the dates; the result "
+            f"has {needed}. Give the truth of the same scene."
+        )
+    return truth

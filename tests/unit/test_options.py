@@ -1,0 +1,80 @@
+"""Options that mean something are taken; others are refused with what would do."""
+
+from typing import Any
+
+import pytest
+
+from fringefleet.errors import OptionError
+from fringefleet.options import Options
+from fringefleet.solver.joint import TemporalModel
+
+
+def options_of(values: dict[str, Any]) -> Options:
+    """Build options from values that the type checker of the tests would refuse before they do."""
+    options = object.__new__(Options)
+    for name, value in {**vars(Options()), **values}.items():
+        object.__setattr__(options, name, value)
+    options.__post_init__()
+    return options
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"norm": "l3"}, "found norm = 'l3'; use one of l2, l1, huber"),
+        ({"bridge": None}, "found bridge = None; use one of minimum-norm, linear, none"),
+        ({"huber_threshold": 0.0}, "found huber_threshold = 0.0; give standard deviations, above 0"),
+        ({"huber_threshold": float("nan")}, "found huber_threshold = nan"),
+        ({"huber_threshold": float("inf")}, "found huber_threshold = inf"),
+        ({"max_iterations": 0}, "found max_iterations = 0; give 1 or more"),
+        ({"polynomial_order": 0}, "the polynomial order of the temporal model is 0; 1 or more is needed"),
+        ({"atmosphere_std": 0.0}, "the standard deviation of the atmosphere is 0.0 rad"),
+        ({"atmosphere_std": float("inf")}, "the standard deviation of the atmosphere is inf rad"),
+        ({"solver": "dense", "std": True}, "found solver = dense with std, which takes the factor"),
+        ({"solver": "dense", "covariance": True}, "solver = dense with covariance"),
+        ({"solver": "dense", "norm": "l1"}, "solver = dense with norm = l1"),
+        (
+            {"solver": "dense", "norm": "huber", "std": True, "covariance": True},
+            "solver = dense with std, covariance, norm = huber, .* choose solver = elimination",
+        ),
+    ],
+)
+def test_what_means_nothing_is_refused_with_what_would_do(wrong, message):
+    with pytest.raises(OptionError, match=message):
+        options_of(wrong)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"solver": "dense", "diagnose": True, "dem_error": True},
+        {"norm": "l1", "max_iterations": 1},
+        {"bridge": "none", "min_norm": "phase"},
+    ],
+)
+def test_what_means_something_is_taken(right):
+    assert options_of(right) == Options(**right)
+
+
+def test_the_temporal_model_is_that_of_the_options():
+    options = Options(dem_error=True, polynomial_order=3, atmosphere_std=0.25)
+    assert options.temporal_model == TemporalModel(3, 0.25)
+
+
+@pytest.mark.parametrize("function", ["var", "fim", "coh", "no"])
+@pytest.mark.parametrize("norm", ["l2", "l1", "huber"])
+def test_only_inverse_variances_that_stay_so_are_formal(function, norm):
+    assert Options(weight_func=function, norm=norm).is_formal == (function in ("var", "fim") and norm == "l2")
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({}, True),
+        ({"weight_func": "no"}, False),
+        ({"weight_func": "no", "mask_dataset": "coherence"}, True),
+        ({"weight_func": "no", "mask_dataset": "connected_component", "std": True}, False),
+    ],
+)
+def test_the_coherence_is_read_for_weights_and_masks_only(options, needed):
+    assert Options(**options).needs_coherence == needed
