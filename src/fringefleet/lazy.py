@@ -261,4 +261,5 @@ def _provenance_of_extras(options: Options) -> dict[str, Any]:
         said["std_scale"] = "formal" if options.is_formal else "variance factor of the residuals"
     if options.dem_error:
         said |= {"polynomial_order": options.polynomial_order, "atmosphere_std": options.atmosphere_std}
+        said["dem_error_std_scale"] = "formal: as if the weights were inverse variances"
     return said

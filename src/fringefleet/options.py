@@ -30,7 +30,7 @@ class Options:
     (:mod:`fringefleet.solver.bridge`).
 
     Wanted besides the series: ``std``, the standard deviation of every date; ``covariance`` of every two
-    dates, large; ``diagnose``, the closure of triplets and the residuals of pairs; ``dem_error``, told from
+    dates, large, neither with the norm ``l1``; ``diagnose``, the closure of triplets and the residuals of pairs; ``dem_error``, told from
     deformation by a polynomial of ``polynomial_order`` and an ``atmosphere_std`` [rad]
     (:mod:`fringefleet.solver.joint`).
 
@@ -80,10 +80,15 @@ class Options:
         if self.max_iterations < 1:
             raise OptionError(f"found max_iterations = {self.max_iterations}; give 1 or more.")
         _ = self.temporal_model  # refuses what means nothing
-        self._refuse_what_dense_lacks()
+        self._refuse_what_has_no_factor()
 
-    def _refuse_what_dense_lacks(self) -> None:
+    def _refuse_what_has_no_factor(self) -> None:
         wanted = [name for name in ("std", "covariance") if getattr(self, name)]
+        if self.norm == "l1" and wanted:
+            raise OptionError(
+                f"found norm = l1 with {', '.join(wanted)}; the weights of its last round say nothing of the "
+                "uncertainty. Choose norm = huber, or l2."
+            )
         wanted += [f"norm = {self.norm}"] * (self.norm != "l2")
         if self.solver == "dense" and wanted:
             raise OptionError(

@@ -1,7 +1,7 @@
 """From a stack to something that can be inverted: everything is checked here, before any work.
 
 Whatever the inversion needs besides the observations - network, reference phases, wavelength, looks - is
-read once and put into a :class:`~fringefleet.block.Scene`, a plain value that travels with every task.
+read once and put into a :class:`~fringefleet.scene.Scene`, a plain value that travels with every task.
 """
 
 from dataclasses import dataclass
@@ -192,7 +192,16 @@ def _geometry(
             "found no perpendicular_baseline in the stack; dem_error tells a DEM error by it. Add it "
             "(MintPy: the dataset bperp), or do not ask for dem_error."
         )
-    baseline = date_baselines(network, stack["perpendicular_baseline"].values)
+    pair_baseline = stack["perpendicular_baseline"].values
+    known = network.pair_array[np.isfinite(pair_baseline)]
+    missing = np.setdiff1d(np.arange(network.n_date), known)
+    if len(missing):
+        names = shorten([date_name(network.dates[index]) for index in missing])
+        raise MissingMetadataError(
+            f"found no pair with a perpendicular baseline at {names}; dem_error needs those of all dates. "
+            "Complete them, or do not ask for dem_error."
+        )
+    baseline = date_baselines(network, pair_baseline)
     temporal_columns(network, baseline, wavelength, options.temporal_model)  # refuses what tells nothing
     given, shape = setting.geometry, (stack.sizes["y"], stack.sizes["x"])
     if given is None:

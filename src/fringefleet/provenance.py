@@ -22,4 +22,10 @@ PROVENANCE = (
     "Conventions",
     "fringefleet_version",
 )
-EXTRA_PROVENANCE = ("huber_threshold", "std_scale", "polynomial_order", "atmosphere_std")  # where they apply
+EXTRA_PROVENANCE = (  # where they apply
+    "huber_threshold",
+    "std_scale",
+    "polynomial_order",
+    "atmosphere_std",
+    "dem_error_std_scale",
+)

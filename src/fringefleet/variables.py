@@ -71,7 +71,11 @@ VARIABLES: Mapping[str, Variable] = {
     "displacement_std": Variable(
         "f4",
         SERIES,
-        {"units": "m", "long_name": "standard deviation of the displacement since the reference date"},
+        {
+            "units": "m",
+            "long_name": "standard deviation of the displacement since the reference date, "
+            "by decorrelation; without that of a DEM error that was taken off",
+        },
         _std,
     ),
     "displacement_cov": Variable(

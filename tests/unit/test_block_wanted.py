@@ -88,22 +88,19 @@ def test_covariances_are_those_of_the_normal_matrix_formal_or_scaled_by_the_resi
         assert std[date] == series.displacement_cov[date, date, 0, pixel] == 0
 
 
-@pytest.mark.parametrize("norm", ["l1", "huber"])
-def test_a_robust_norm_has_the_uncertainty_of_its_own_weights(norm):
+def test_the_robust_norm_huber_has_the_uncertainty_of_its_own_weights():
     phase, coherence = observations(noise=0.1)
     phase[2] += 7
-    options = Options(weight_func="fim", norm=norm, dtype="float64", std=True)
+    options = Options(weight_func="fim", norm="huber", dtype="float64", std=True)
     series = invert_block(Block(phase, coherence), scene_of(), options)
     rest, weight = residuals(phase, series), WEIGHTS["fim"](coherence[:, 0].astype(float))
     u = np.sqrt(weight) * np.abs(rest)
-    if norm == "huber":
-        threshold = 1.345
-        robust = weight * np.minimum(1, threshold / u)
-        for pixel in range(6):
-            w = robust[:, pixel]
-            unit = (w * rest[:, pixel] ** 2).sum() / (7 - 4)
-            expected = np.sqrt(np.diag(dense_covariance(w, 0)) * unit) * METRES
-            np.testing.assert_allclose(series.displacement_std[:, 0, pixel], expected, rtol=0.03)
+    robust = weight * np.minimum(1, 1.345 / u)
+    for pixel in range(6):
+        w = robust[:, pixel]
+        unit = (w * rest[:, pixel] ** 2).sum() / (7 - 4)
+        expected = np.sqrt(np.diag(dense_covariance(w, 0)) * unit) * METRES
+        np.testing.assert_allclose(series.displacement_std[:, 0, pixel], expected, rtol=1e-3)
     assert (series.status == Status.OK).all()
     assert np.isfinite(series.displacement_std).all()
     assert (series.displacement_std[1:] > 0).all()

@@ -33,6 +33,7 @@ def options_of(values: dict[str, Any]) -> Options:
         ({"solver": "dense", "std": True}, "found solver = dense with std, which takes the factor"),
         ({"solver": "dense", "covariance": True}, "solver = dense with covariance"),
         ({"solver": "dense", "norm": "l1"}, "solver = dense with norm = l1"),
+        ({"norm": "l1", "std": True, "covariance": True}, "norm = l1 with std, covariance"),
         (
             {"solver": "dense", "norm": "huber", "std": True, "covariance": True},
             "solver = dense with std, covariance, norm = huber, .* choose solver = elimination",

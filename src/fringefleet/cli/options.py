@@ -101,8 +101,8 @@ MinRedundancy = Annotated[
 NormOption = Annotated[
     Norm | None,
     typer.Option(
-        help="Of the residuals: l1 and huber are robust against unwrapping errors, and take 5 to 15 times as "
-        "long." + default("l2"),
+        help="Of the residuals: l1 and huber are robust against unwrapping errors, and take 10 to 20 times "
+        "as long." + default("l2"),
         show_default=False,
         rich_help_panel=ESTIMATE,
     ),

@@ -7,8 +7,8 @@ minimises :math:`\sum u_k^2`, in which one pair that is a cycle off outweighs hu
    \rho_\delta(u) = u^2/2 \;\text{for}\; u \le \delta, \quad \delta u - \delta^2/2 \;\text{beyond}
 
 is minimised per pixel: **huber** with :math:`\delta` = 1.345, which loses 5 % of the efficiency where the
-errors are normal after all, and **l1**, the sum of :math:`u_k`, as its limit: the threshold falls to a
-thousandth of the mean of the pixel's :math:`u`, which leaves the sum within 1 % of the least possible.
+errors are normal after all, and **l1**, the sum of :math:`u_k`, as its limit: the threshold falls to 1/5000
+of the mean of the pixel's :math:`u`, which leaves the sum within 1 % of the least possible.
 
 Each round weighs pair k by :math:`w_k \min(1, \delta / u_k)` and solves for what is left of the phases, with
 the same symbolic plan and a new numeric factor. The weighted problem touches the true one from above and is
@@ -33,10 +33,11 @@ from fringefleet.solver.method import Method
 from fringefleet.solver.observations import batches
 from fringefleet.solver.star_mesh import Workspace, factorise, right_hand_side, substitute, subtract_model
 
-SMOOTHED = 1e-3  # of the mean of u: the threshold at which l1 is near enough
+SMOOTHED = 2e-4  # of the mean of u: the threshold at which l1 is near enough
 SHRINK = 0.5  # of the threshold of l1, per round, on the way there
 STEP = 1.5  # anything below 2 descends
-SETTLED = 1e-4  # relative decrease of the sum in one round
+SETTLED = 1e-6  # relative decrease of the sum in one round
+STILL = 1e-3  # largest change of the series in one round, of the mean residual
 TOGETHER = 12  # rounds for all pixels, then for those that need more
 REST = 8  # part of a batch that those are taken in
 
@@ -46,8 +47,9 @@ class _State(NamedTuple):
 
     deviation: Float[Tensor, "pair pixel"]  # sqrt(w)
     threshold: Float[Tensor, "pixel"]
-    total: Float[Tensor, "pixel"]  # what is minimised, over the threshold
+    total: Float[Tensor, "pixel"]  # what is minimised, for huber over the threshold
     smallest: Float[Tensor, "pixel"]  # a total that is rounding
+    sum_of_deviations: Float[Tensor, "pixel"]
     settled: Bool[Tensor, "pixel"]
 
 
@@ -71,10 +73,10 @@ def reweight(work: Workspace, method: Method) -> Bool[Tensor, "pixel"]:
     n_together = min(TOGETHER, method.max_iterations)
     state = _iterate(work, state, method, n_together)
     left = torch.nonzero(~state.settled)[:, 0]
-    if len(left) == 0 or n_together == method.max_iterations:
-        return state.settled
+    if n_together == method.max_iterations:
+        left = left[:0]
     size = -(-work.weight.shape[1] // REST)
-    for pixels in torch.split(left, size):
+    for pixels in torch.split(left, size) if len(left) else ():
         padded = pixels[torch.arange(size, device=pixels.device) % len(pixels)]
         part = work.smaller(size)
         for mine, theirs in zip(part.contents(), work.contents(), strict=True):
@@ -83,6 +85,7 @@ def reweight(work: Workspace, method: Method) -> Bool[Tensor, "pixel"]:
         few = _iterate(part, few, method, method.max_iterations - n_together)
         work.take(part, pixels)
         state.settled[pixels] = few.settled[: len(pixels)]
+    factorise(work)  # with the weights of the last residuals, for whoever asks for variances
     return state.settled
 
 
@@ -99,7 +102,12 @@ def _begin(work: Workspace, method: Method) -> _State:
     threshold.clamp_(min=torch.finfo(mean.dtype).tiny)
     total = torch.full_like(mean, torch.inf)
     return _State(
-        deviation, threshold, total, rounding.mul_(n_pair), torch.zeros_like(mean, dtype=torch.bool)
+        deviation=deviation,
+        threshold=threshold,
+        total=total,
+        smallest=rounding.mul_(n_pair),
+        sum_of_deviations=deviation.sum(0),
+        settled=torch.zeros_like(mean, dtype=torch.bool),
     )
 
 
@@ -112,7 +120,8 @@ def _iterate(work: Workspace, state: _State, method: Method, n_round: int) -> _S
         factorise(work)
         right_hand_side(work)
         substitute(work)
-        work.right.mul_(STEP)
+        # A pixel that has come to rest stays as it is, whoever goes on: its answer is its own.
+        work.right.mul_(STEP * (~state.settled).to(work.right.dtype))
         work.phase.add_(work.right)
         subtract_model(work)
     return state
@@ -121,20 +130,24 @@ def _iterate(work: Workspace, state: _State, method: Method, n_round: int) -> _S
 def _weigh(work: Workspace, state: _State, method: Method) -> _State:
     """Replace the weights by those of the residuals; see who has come to rest."""
     threshold = state.threshold
-    total, mean = torch.zeros_like(threshold), torch.zeros_like(threshold)
+    total, sum_of_u = torch.zeros_like(threshold), torch.zeros_like(threshold)
     for rows in batches(len(work.weight)):
         deviation = state.deviation[rows]
         u = work.residual[rows].abs().mul_(deviation)
-        mean.add_(u.sum(0))
+        sum_of_u.add_(u.sum(0))
         inside = torch.minimum(u, threshold)
         total.add_(torch.sub(u, inside, alpha=0.5).mul_(inside).sum(0))
         torch.div(threshold, u.clamp_(min=threshold), out=u)
         torch.mul(deviation, deviation, out=work.weight[rows]).mul_(u)
-    total.div_(threshold)
-    at_rest = (total >= (1 - SETTLED) * state.total) | (total <= state.smallest)
     if method.norm == "l1":
         n_pair = torch.sign(state.deviation).sum(0).clamp_(min=1)
-        lowest = mean.div_(n_pair).mul_(SMOOTHED).clamp_(min=torch.finfo(mean.dtype).tiny)
-        at_rest &= (threshold <= 2 * lowest) | (total <= state.smallest)
+        lowest = (sum_of_u / n_pair).mul_(SMOOTHED).clamp_(min=torch.finfo(sum_of_u.dtype).tiny)
+        near_enough, total = threshold <= 2 * lowest, sum_of_u
         threshold = torch.maximum(threshold * SHRINK, lowest)
+    else:
+        near_enough, total = torch.ones_like(state.settled), total.div_(threshold)
+    largest_step = work.right.abs().amax(0)
+    is_still = largest_step * state.sum_of_deviations <= STILL * sum_of_u
+    at_rest = (total >= (1 - SETTLED) * state.total) & is_still & near_enough
+    at_rest |= total <= state.smallest
     return state._replace(threshold=threshold, total=total, settled=state.settled | at_rest)

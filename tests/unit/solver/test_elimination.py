@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from fringefleet.plan import plan_elimination
-from fringefleet.solver import elimination
-from reference_series import series_by_decimals
+from fringefleet.solver import elimination, shared
+from fringefleet.solver.method import Method
+from reference_series import series_by_decimals, series_by_svd
 from solving import ELIMINATION_32, ELIMINATION_64, assert_series_close, parts_of, series_of, solve
 from strategies import GRAIN, Case, dated
 
@@ -121,3 +122,58 @@ def test_weights_at_two_levels_far_apart_are_as_exact_as_any(decades, seed, devi
     case = Case(dated(pairs, rng), phase, weight, np.ones(shape, bool))
     exact = series_of(solve(ELIMINATION_64, case, device))
     assert_series_close(series_of(solve(ELIMINATION_32, case, device)), exact, ELIMINATION_32)
+
+
+@pytest.mark.parametrize(("n_date", "decades", "seed"), [(300, 6, 360), (12, 12, 132)])
+def test_either_sign_of_badly_spread_weights_is_needed(n_date, decades, seed, device):
+    """Without the first, what the refinement changed, the first case fails; without the other the second."""
+    rng = np.random.default_rng(seed)
+    n_pixel = 8 if n_date == 300 else 64
+    pairs = np.array([(i, i + gap) for i in range(n_date) for gap in (1, 2, 3) if i + gap < n_date])
+    walk = np.cumsum(rng.normal(0, 1, (n_date, n_pixel)), axis=0)
+    phase = walk[pairs[:, 1]] - walk[pairs[:, 0]] + rng.normal(0, 3, (len(pairs), n_pixel))
+    weight = np.where(rng.random(phase.shape) < 0.5, 10 ** (-decades / 2), 10 ** (decades / 2))
+    phase, weight = (values.astype("f4").astype("f8") for values in (phase, weight))
+    case = Case(dated(pairs, rng), phase, weight, np.ones(phase.shape, bool))
+    exact = series_of(solve(ELIMINATION_64, case, device))
+    assert_series_close(series_of(solve(ELIMINATION_32, case, device)), exact, ELIMINATION_32)
+
+
+def test_complete_pixels_that_share_a_factor_leave_out_those_that_lack_a_single_pair(device):
+    case = case_of(0, n_pixel=40)
+    assert shared.pays(plan_elimination(case.network))
+    valid = np.ones(case.phase.shape, bool)
+    valid[np.arange(10), np.arange(10)] = False
+    lacking = case._replace(weight=valid.astype("f8"), valid=valid)
+    solution = solve(ELIMINATION_32, lacking, device, method=Method(unweighted=True))
+    assert_series_close(series_of(solution), series_by_svd(lacking, "velocity"), ELIMINATION_32)
+    assert solution.pair_count.tolist() == valid.sum(0).tolist()
+
+
+def test_what_a_pixel_without_answer_has_is_not_bridged(device):
+    """Neither where nothing is observed nor where a date lacks the pairs that are asked for."""
+    case = case_of(0, n_pixel=3)
+    weight = case.weight.copy()
+    weight[:, 1] = 0
+    weight[(case.network.pair_array == 7).any(1), 2] = 0
+    case = case._replace(weight=weight, valid=weight > 0)
+    tied = solve(ELIMINATION_32, case, device)
+    assert tied.bridged.sum(0).tolist() == [0, 0, 2]
+    assert not series_of(tied)[:, 1].any()
+    refused = solve(ELIMINATION_32, case, device, method=Method(min_redundancy=1.0))
+    assert refused.too_few.tolist() == [False, True, True]
+    assert not refused.bridged.any()
+    apart = solve(ELIMINATION_32, case, device, method=Method(bridge="none"))
+    assert not apart.bridged.any()
+    assert np.isnan(series_of(apart)).sum(0).tolist() == [0, 0, 1]
+
+
+def test_the_anchor_need_not_have_the_pairs_that_are_asked_for(device):
+    case = case_of(0, n_pixel=2)
+    ends = case.network.pair_array
+    weight = case.weight.copy()
+    weight[(ends == case.network.anchor).any(1) & (abs(ends[:, 0] - ends[:, 1]) > 1), 0] = 0
+    weight[(ends == 5).any(1) & (abs(ends[:, 0] - ends[:, 1]) > 1) | (ends == [5, 6]).all(1), 1] = 0
+    case = case._replace(weight=weight, valid=weight > 0)
+    solution = solve(ELIMINATION_32, case, device, method=Method(min_redundancy=2.0))
+    assert solution.too_few.tolist() == [False, True]

@@ -76,3 +76,11 @@ def test_every_pair_counts_however_many_there_are(n_date, device):
     np.testing.assert_allclose(coherence, np.abs(np.exp(1j * residual).mean()))
     np.testing.assert_allclose(rms, np.sqrt((residual**2).mean()))
     assert count == n_date - 1
+
+
+def test_rounding_never_lifts_the_coherence_above_one(device):
+    residual = torch.linspace(-3, 3, 2000, device=device).repeat(5, 1)
+    observations = Observations(plan_elimination(CHAIN), 2000, torch.float32, device)
+    observations.phase.copy_(residual * observations.sign)
+    observations.weight.fill_(1)
+    assert quality.measure(observations).temporal_coherence.max() == 1
