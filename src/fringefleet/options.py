@@ -30,9 +30,9 @@ class Options:
     (:mod:`fringefleet.solver.bridge`).
 
     Wanted besides the series: ``std``, the standard deviation of every date; ``covariance`` of every two
-    dates, large, neither with the norm ``l1``; ``diagnose``, the closure of triplets and the residuals of pairs; ``dem_error``, told from
-    deformation by a polynomial of ``polynomial_order`` and an ``atmosphere_std`` [rad]
-    (:mod:`fringefleet.solver.joint`).
+    dates, large; neither with the norm ``l1``; ``diagnose``, the closure of triplets and the residuals of
+    pairs; ``dem_error``, told from deformation by a polynomial of ``polynomial_order`` and an
+    ``atmosphere_std`` [rad] (:mod:`fringefleet.solver.joint`).
 
     ``solver``, ``dtype``, ``device``: with what, how precisely and where.
     """

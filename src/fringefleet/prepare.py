@@ -193,8 +193,8 @@ def _geometry(
             "(MintPy: the dataset bperp), or do not ask for dem_error."
         )
     pair_baseline = stack["perpendicular_baseline"].values
-    known = network.pair_array[np.isfinite(pair_baseline)]
-    missing = np.setdiff1d(np.arange(network.n_date), known)
+    reached = network.pair_array[np.isfinite(pair_baseline)]
+    missing = np.setdiff1d(np.arange(network.n_date), reached)
     if len(missing):
         names = shorten([date_name(network.dates[index]) for index in missing])
         raise MissingMetadataError(

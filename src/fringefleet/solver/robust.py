@@ -36,8 +36,9 @@ from fringefleet.solver.star_mesh import Workspace, factorise, right_hand_side, 
 SMOOTHED = 2e-4  # of the mean of u: the threshold at which l1 is near enough
 SHRINK = 0.5  # of the threshold of l1, per round, on the way there
 STEP = 1.5  # anything below 2 descends
-SETTLED = 1e-6  # relative decrease of the sum in one round
-STILL = 1e-3  # largest change of the series in one round, of the mean residual
+SETTLED = {"l1": 1e-5, "huber": 1e-6}  # relative decrease of the sum in one round
+STILL = 1e-3  # largest change of the series in one round, of the mean residual; huber only, as l1 may
+FLAT = 1e-9  # have many solutions; relative decrease of a sum that is as good as constant
 TOGETHER = 12  # rounds for all pixels, then for those that need more
 REST = 8  # part of a batch that those are taken in
 
@@ -145,9 +146,10 @@ def _weigh(work: Workspace, state: _State, method: Method) -> _State:
         near_enough, total = threshold <= 2 * lowest, sum_of_u
         threshold = torch.maximum(threshold * SHRINK, lowest)
     else:
-        near_enough, total = torch.ones_like(state.settled), total.div_(threshold)
-    largest_step = work.right.abs().amax(0)
-    is_still = largest_step * state.sum_of_deviations <= STILL * sum_of_u
-    at_rest = (total >= (1 - SETTLED) * state.total) & is_still & near_enough
+        total.div_(threshold)
+        # The sum is flat around its least: the series has to come to rest, too, unless nothing is gained.
+        still = work.right.abs().amax(0) * state.sum_of_deviations <= STILL * sum_of_u
+        near_enough = still | (total >= (1 - FLAT) * state.total)
+    at_rest = (total >= (1 - SETTLED[method.norm]) * state.total) & near_enough
     at_rest |= total <= state.smallest
     return state._replace(threshold=threshold, total=total, settled=state.settled | at_rest)
