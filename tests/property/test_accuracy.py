@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fringefleet.network import Network
+from fringefleet.solver.method import Method
 from named_networks import by_gap
 from precision import series_by_mintpy_lstsq, series_in_long_double, walk_observations
 from reference_series import series_by_decimals
@@ -35,6 +36,15 @@ def test_float32_is_exact_to_a_hundred_thousandth_of_a_radian(spread, device):
     for min_norm_velocity in (True, False):
         theirs = series_by_mintpy_lstsq(network, *observed, min_norm_velocity=min_norm_velocity)
         assert error_of(found, exact) < 0.2 * error_of(theirs, exact) < 1
+
+
+def test_a_factor_that_pixels_share_is_refined_as_any_other(device):
+    network = network_of(98)
+    observed = walk_observations(network, N_PIXEL, 1.0)
+    exact = series_in_long_double(network, *observed)
+    unweighted = Method(unweighted=True)
+    found = series_of(solve_arrays(ELIMINATION_32, network, *observed, device, method=unweighted))
+    assert error_of(found, exact) < 3e-6  # without, 1.2e-5
 
 
 def test_a_thousand_dates_and_weights_over_ten_decades_are_no_exception(device):

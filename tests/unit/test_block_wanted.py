@@ -424,3 +424,17 @@ def test_the_reference_point_has_the_dem_error_zero():
     )
     assert (series.dem_error[0, 1], series.dem_error_std[0, 1]) == (0, 0)
     assert series.dem_error[0, 0] == pytest.approx(8, abs=0.01)
+
+
+def test_the_threshold_of_huber_reaches_the_solver():
+    phase, coherence = observations(noise=0.1)
+    phase[2] += 7
+    found = {
+        threshold: invert_block(
+            Block(phase, coherence), scene_of(), Options(norm="huber", huber_threshold=threshold)
+        ).displacement
+        for threshold in (1e-2, 1e6)
+    }
+    plain = invert_block(Block(phase, coherence), scene_of(), Options()).displacement
+    np.testing.assert_allclose(found[1e6], plain, atol=1e-7)
+    assert np.abs(found[1e-2] - plain).max() > 1e-3
