@@ -25,7 +25,7 @@ def reduce_report(report: dict[str, Any]) -> list[dict[str, Any]]:
         )
     dense = {r["network"]: r["pixels_per_second_median"] for r in records if r["solver"] == "dense"}
     for record in records:
-        if record["network"] in dense:
+        if record["network"] in dense and record["solver"] in ("elimination", "fused"):
             ratio = record["pixels_per_second_median"] / dense[record["network"]]
             record["ratio_to_dense"] = float(f"{ratio:.3g}")
     return records
