@@ -163,7 +163,7 @@ def test_the_table_is_not_filled_before_the_last_tile(stack, tmp_path):
 @pytest.mark.parametrize(
     "other",
     [
-        {"norm": "l1"},
+        {"norm": "l2"},
         {"huber_threshold": 2.0},
         {"max_iterations": 50},
         {"bridge": "none"},

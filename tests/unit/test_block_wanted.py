@@ -91,7 +91,7 @@ def test_covariances_are_those_of_the_normal_matrix_formal_or_scaled_by_the_resi
 def test_the_robust_norm_huber_has_the_uncertainty_of_its_own_weights():
     phase, coherence = observations(noise=0.1)
     phase[2] += 7
-    options = Options(weight_func="fim", norm="huber", dtype="float64", std=True)
+    options = Options(weight_func="fim", norm="huber", dtype="float64", std=True, max_iterations=1000)
     series = invert_block(Block(phase, coherence), scene_of(), options)
     rest, weight = residuals(phase, series), WEIGHTS["fim"](coherence[:, 0].astype(float))
     u = np.sqrt(weight) * np.abs(rest)

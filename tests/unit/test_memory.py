@@ -70,10 +70,17 @@ def test_the_memory_model_is_not_below_the_peak_and_at_most_twice_it(network, dt
     [
         {"std": True},
         {"diagnose": True},
-        {"norm": "huber"},
+        {"norm": "huber", "max_iterations": 14},
         {"dem_error": True},
         {"covariance": True},
-        {"std": True, "diagnose": True, "norm": "huber", "dem_error": True, "polynomial_order": 4},
+        {
+            "std": True,
+            "diagnose": True,
+            "norm": "huber",
+            "max_iterations": 14,
+            "dem_error": True,
+            "polynomial_order": 4,
+        },
     ],
     ids=" ".join,
 )
