@@ -137,7 +137,8 @@ def _stages(workspace, phase, weight):
     }
     found = {name: _milliseconds(stage) for name, stage in stages.items()}
     source = torch.ones(2**25)
-    copy = _milliseconds(source.clone)
+    target = torch.zeros_like(source)
+    copy = _milliseconds(lambda: target.copy_(source))
     bandwidth = 2 * source.nbytes / copy / 1e6  # read and written
     n_byte = 2 * phase.nbytes + 4 * workspace.plan.network.n_date * phase.shape[1]
     whole = _milliseconds(lambda: elimination.solve(workspace, phase, weight))
