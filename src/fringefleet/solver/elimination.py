@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fringefleet.solver import robust, shared
 from fringefleet.solver.method import Method
-from fringefleet.solver.pieces import BYTES_AT_ONCE
+from fringefleet.solver.pieces import BYTES_AT_ONCE, pad
 from fringefleet.solver.solution import Solution, finish, measure, put
 from fringefleet.solver.star_mesh import (
     Workspace,
@@ -92,14 +92,13 @@ def _estimate_apart(work: Workspace, complete: Bool[Tensor, "pixel"]) -> None:
     observed = work.weight[:, others], work.residual[:, others]
     shared.estimate_complete(work)
     size = -(-work.weight.shape[1] // shared.REST)
-    for start in range(0, len(others), size):
-        pixels = others[start : start + size]
-        part = work.smaller(size)
-        chosen = torch.arange(start, start + size, device=others.device).clamp_(max=len(others) - 1)
+    numbers = torch.arange(len(others), device=others.device)
+    for piece in torch.split(numbers, size) if len(others) else ():
+        part, chosen = work.smaller(size), pad(piece, size)
         for mine, theirs in zip((part.weight, part.residual), observed, strict=True):
             torch.index_select(theirs, 1, chosen, out=mine)
         estimate(part)
-        work.take(part, pixels)
+        work.take(part, others[piece])
 
 
 def _unsettled_pixels(work: Workspace) -> Tensor:
@@ -131,7 +130,7 @@ def solve_again(
     size = min(FEW if len(pixels) <= FEW else few, work.phase.shape[1])
     precise = work.smaller(size, torch.float64)
     for piece in torch.split(pixels, size):
-        padded = piece[torch.arange(size, device=piece.device) % len(piece)]
+        padded = pad(piece, size)
         phase, weight = (values[:, padded].double() for values in observed)
         put(solution, piece, solve_batch(precise, phase, weight, method=method))
 

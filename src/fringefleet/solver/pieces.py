@@ -11,3 +11,8 @@ def pieces(pixels: Tensor, bytes_per_pixel: int) -> tuple[Tensor, ...]:
     if len(pixels) == 0:
         return ()
     return torch.split(pixels, max(1, BYTES_AT_ONCE // bytes_per_pixel))
+
+
+def pad(pixels: Tensor, size: int) -> Tensor:
+    """Lengthen a list of pixels, not empty, to a workspace's size by naming them again."""
+    return pixels[torch.arange(size, device=pixels.device) % len(pixels)]

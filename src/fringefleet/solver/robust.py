@@ -31,6 +31,7 @@ from torch import Tensor
 
 from fringefleet.solver.method import Method
 from fringefleet.solver.observations import batches
+from fringefleet.solver.pieces import pad
 from fringefleet.solver.star_mesh import Workspace, factorise, right_hand_side, substitute, subtract_model
 
 SMOOTHED = 2e-4  # of the mean of u: the threshold at which l1 is near enough
@@ -50,6 +51,7 @@ class _State(NamedTuple):
     threshold: Float[Tensor, "pixel"]
     total: Float[Tensor, "pixel"]  # what is minimised, for huber over the threshold
     smallest: Float[Tensor, "pixel"]  # a total that is rounding
+    n_pair: Float[Tensor, "pixel"]  # 1 at least
     sum_of_deviations: Float[Tensor, "pixel"]
     settled: Bool[Tensor, "pixel"]
 
@@ -78,7 +80,7 @@ def reweight(work: Workspace, method: Method) -> Bool[Tensor, "pixel"]:
         left = left[:0]
     size = -(-work.weight.shape[1] // REST)
     for pixels in torch.split(left, size) if len(left) else ():
-        padded = pixels[torch.arange(size, device=pixels.device) % len(pixels)]
+        padded = pad(pixels, size)
         part = work.smaller(size)
         for mine, theirs in zip(part.contents(), work.contents(), strict=True):
             torch.index_select(theirs, 1, padded, out=mine)
@@ -107,6 +109,7 @@ def _begin(work: Workspace, method: Method) -> _State:
         threshold=threshold,
         total=total,
         smallest=rounding.mul_(n_pair),
+        n_pair=n_pair,
         sum_of_deviations=deviation.sum(0),
         settled=torch.zeros_like(mean, dtype=torch.bool),
     )
@@ -141,8 +144,7 @@ def _weigh(work: Workspace, state: _State, method: Method) -> _State:
         torch.div(threshold, u.clamp_(min=threshold), out=u)
         torch.mul(deviation, deviation, out=work.weight[rows]).mul_(u)
     if method.norm == "l1":
-        n_pair = torch.sign(state.deviation).sum(0).clamp_(min=1)
-        lowest = (sum_of_u / n_pair).mul_(SMOOTHED).clamp_(min=torch.finfo(sum_of_u.dtype).tiny)
+        lowest = (sum_of_u / state.n_pair).mul_(SMOOTHED).clamp_(min=torch.finfo(sum_of_u.dtype).tiny)
         near_enough, total = threshold <= 2 * lowest, sum_of_u
         threshold = torch.maximum(threshold * SHRINK, lowest)
     else:
