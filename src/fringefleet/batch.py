@@ -4,7 +4,7 @@ This is the only module that chooses the dtype, that turns what a solver says in
 it back to the host. What counts as an observation follows MintPy
 (``ifgram_inversion.mask_stack_obs``, ``ifgram_inversion.run_ifgram_inversion_patch``): a phase of exactly
 0 is no data, before and after the reference phase is subtracted; masked pairs are no data. Beyond MintPy,
-so is an infinite phase.
+so is an infinite phase. An offset of exactly 0 is data, and stays 0 when its pair is referenced.
 """
 
 from typing import Any, NamedTuple
@@ -17,6 +17,8 @@ from torch import Tensor
 
 from fringefleet import device as devices
 from fringefleet.feed import RawBatch
+from fringefleet.masks import keep_by_std, keep_by_value
+from fringefleet.observation import STD_MASKS
 from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.provenance import PAIR_SUMS
@@ -27,9 +29,8 @@ from fringefleet.solver.observations import batches
 from fringefleet.solver.pieces import pieces
 from fringefleet.solver.solution import Solution
 from fringefleet.status import Status
-from fringefleet.units import metres_per_radian
 from fringefleet.variables import VARIABLES
-from fringefleet.weights import coherence_to_weight
+from fringefleet.weights import coherence_to_weight, offset_weight
 
 SOLVERS: dict[str, Any] = {"elimination": elimination, "dense": dense, "fused": fused}
 MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
@@ -80,7 +81,8 @@ class Batches:
             self.triplet_rows = closure.triplet_rows(plan, device)
         self.phase = torch.empty(shape, dtype=dtype, device=device)
         self.weight = torch.empty(shape, dtype=dtype, device=device)
-        self.reference = torch.tensor(scene.reference_phase, dtype=dtype, device=device)[:, None]
+        self.reference = torch.tensor(scene.reference_values, dtype=dtype, device=device)[:, None]
+        self.medians = torch.tensor(scene.medians, dtype=torch.float32, device=device)[:, None]
 
     def invert(self, raw: RawBatch, *, n_done: int = 0) -> Answer:
         """Invert a batch of pixels; the first ``n_done`` are in no sum again."""
@@ -106,21 +108,39 @@ class Batches:
         )
 
     def _prepare(self, raw: RawBatch, rows: slice) -> None:
-        """Reference the phase and weigh it; weight zero where there is no observation."""
+        """Reference the observations and weigh them; weight zero where there is none."""
         phase, weight = self.phase[rows], self.weight[rows]
-        observed = raw.phase[rows].to(phase.dtype)
+        observed = raw.observed[rows].to(phase.dtype)
         torch.sub(observed, self.reference[rows], out=phase)
-        torch.mul(observed, phase, out=weight)
-        weight.sign_().abs_()  # 0 where the phase is exactly 0 before or after
-        coherence = None if raw.coherence is None else raw.coherence[rows]
-        if self.options.mask_dataset == "coherence" and coherence is not None:
-            # As MintPy: in the dtype of the file, and no coherence counts as 0.
-            weight.mul_(torch.nan_to_num(coherence, nan=0) >= self.options.mask_threshold)
-        if raw.connected_component is not None:
-            weight.mul_(torch.nan_to_num(raw.connected_component[rows], nan=0) != 0)
-        if self.options.weight_func != "no" and coherence is not None:
+        if self.options.is_offset:
+            phase.mul_(torch.sign(observed).abs_())
+            weight.fill_(1)
+        else:
+            torch.mul(observed, phase, out=weight)
+            weight.sign_().abs_()  # 0 where the phase is exactly 0 before or after
+        if self.options.mask_dataset is not None:
+            weight.mul_(self._keep(raw, rows))
+        if self.options.needs_std and raw.observed_std is not None:
+            weight.mul_(offset_weight(raw.observed_std[rows].to(phase.dtype)))
+        elif self.options.weight_func != "no" and raw.coherence is not None:
             looks = max(1, self.scene.looks)
-            weight.mul_(coherence_to_weight(coherence.to(phase.dtype), self.options.weight_func, looks))
+            coherence = raw.coherence[rows].to(phase.dtype)
+            weight.mul_(coherence_to_weight(coherence, self.options.weight_func, looks))
+
+    def _keep(self, raw: RawBatch, rows: slice) -> Tensor:
+        """Tell which observations the mask keeps."""
+        options, dataset = self.options, self.options.mask_dataset
+        values = raw.mask_values
+        if dataset == "coherence":
+            values = raw.coherence
+        elif not options.reads_mask:
+            values = raw.observed_std
+        if dataset is None or values is None:
+            raise ValueError(f"the block has no {dataset}")
+        if dataset in STD_MASKS:
+            phase = self.phase[rows].to(torch.float32)
+            return keep_by_std(values[rows], phase, self.medians[rows], options.mask_threshold)
+        return keep_by_value(values[rows], dataset, options.mask_threshold)
 
     def _status(self, solution: Solution, land: Tensor | None) -> Tensor:
         """Decide what happened to each pixel; the last that applies is what counts."""
@@ -138,9 +158,9 @@ class Batches:
     def _maps(self, solution: Solution, status: Tensor) -> dict[str, Tensor]:
         """What every result has."""
         components = solution.n_components.clamp(max=MOST_COMPONENTS)
-        return {
-            "displacement": solution.phase.mul_(metres_per_radian(self.scene.wavelength)),
-            "temporal_coherence": solution.temporal_coherence,
+        coherence = {} if self.options.is_offset else {"temporal_coherence": solution.temporal_coherence}
+        return coherence | {
+            "displacement": solution.phase.mul_(self.scene.metres_per_unit),
             "residual_rms": solution.residual_rms,
             "pair_count": solution.pair_count,
             "n_components": components.masked_fill_(status == Status.MASKED, 0),
@@ -151,7 +171,7 @@ class Batches:
     def _wanted_maps(self, solution: Solution, raw: RawBatch) -> dict[str, Tensor]:
         """What was asked for besides."""
         maps: dict[str, Tensor] = {}
-        observations, scale = self.workspace.observations, abs(metres_per_radian(self.scene.wavelength))
+        observations, scale = self.workspace.observations, abs(self.scene.metres_per_unit)
         if self.factor is not None:
             unit = self._variance_of_unit_weight(solution) * scale**2
             if self.variances is not None:

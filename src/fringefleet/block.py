@@ -41,7 +41,7 @@ def invert_block(block: Block, scene: Scene, options: Options) -> Series:
     Parameters
     ----------
     block
-        Observations. Needs ``coherence`` or ``connected_component`` where the options do.
+        Observations. Needs ``coherence``, ``mask_values`` or ``observed_std`` where the options do.
     scene
         What all blocks share.
     options
@@ -58,7 +58,7 @@ def invert_block(block: Block, scene: Scene, options: Options) -> Series:
     DeviceError
         The device asked for is not there.
     """
-    n_pixel = block.phase[0].size
+    n_pixel = block.observed[0].size
     series = _empty(scene.network, n_pixel, options)
     sums = np.zeros((len(PAIR_SUMS), scene.network.n_pair))
     device = devices.select(options.device)
@@ -69,8 +69,8 @@ def invert_block(block: Block, scene: Scene, options: Options) -> Series:
             sums += answer.pair_sums
     if block.reference_point is not None:
         row, column = block.reference_point
-        _set_reference_pixel(series, row * block.phase.shape[2] + column, scene.network)
-    y, x = block.phase.shape[1:]
+        _set_reference_pixel(series, row * block.observed.shape[2] + column, scene.network)
+    y, x = block.observed.shape[1:]
     shaped = {name: values.reshape(*values.shape[:-1], y, x) for name, values in series.items()}
     return Series(**shaped, pair_sums=sums if options.diagnose else None)
 
@@ -80,7 +80,7 @@ def _answers(
 ) -> Iterator[tuple[slice, Answer]]:
     """Invert batch after batch; in smaller ones from where the device ran out of memory."""
     plan = plan_elimination(scene.network, scene.reference_date)
-    n_block, n_done = block.phase.shape[1], 0
+    n_block, n_done = block.observed.shape[1], 0
     n_pixel = min(n_block, batch_size(plan, options))
     while n_done < n_block:
         try:
@@ -105,7 +105,7 @@ def _batches_from(
     device: torch.device,
 ) -> Iterator[tuple[slice, Answer]]:
     """Invert what is left of a block in batches of one shape; the last one overlaps the one before it."""
-    n_block = block.phase.shape[1]
+    n_block = block.observed.shape[1]
     firsts = [min(first, n_block - n_pixel) for first in range(n_done, n_block, n_pixel)]
     pieces = [slice(first, first + n_pixel) for first in firsts]
     batches = Batches(*how, n_pixel, device)
@@ -114,15 +114,17 @@ def _batches_from(
         n_done = pixels.stop
 
 
-def count_infinite(phase: Float32[np.ndarray, "pair y x"]) -> int:
-    """Count infinite phases: masked observations that are reported, because they mean broken input."""
-    return sum(int(np.count_nonzero(np.isinf(layer))) for layer in phase)
+def count_infinite(observed: Float32[np.ndarray, "pair y x"]) -> int:
+    """Count infinite values: masked observations that are reported, because they mean broken input."""
+    return sum(int(np.count_nonzero(np.isinf(layer))) for layer in observed)
 
 
 def batch_size(plan: Plan, options: Options) -> int:
     """Pixels that go through the solver at once on this process's device."""
     if options.device == "cpu":
         return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // solver_bytes_per_pixel(plan, options)))
+    if options.gpu_chunk_size:
+        return options.gpu_chunk_size
     free = devices.free_bytes(devices.select(options.device))
     fits = max(CPU_BATCH, free // 2 // solver_bytes_per_pixel(plan, options) // CPU_BATCH * CPU_BATCH)
     # One launch a batch is no cost, and several of them overlap with the copies; thousands of launches are.
@@ -152,14 +154,16 @@ def bytes_per_pixel(network: Network, options: Options) -> int:
 
 
 def _bytes_of_input(n_pair: int, options: Options) -> int:
-    n_dataset = 1 + options.needs_coherence
-    component = 2 * (options.mask_dataset == "connected_component")
-    return n_pair * (4 * n_dataset + component) + 1 + 4 * options.dem_error
+    n_dataset = 1 + options.needs_coherence + options.needs_std
+    mask = 0
+    if options.reads_mask:
+        mask = 2 if options.mask_dataset == "connected_component" else 4
+    return n_pair * (4 * n_dataset + mask) + 1 + 4 * options.dem_error
 
 
 def _flatten(block: Block) -> FlatBlock:
     """View the arrays of a block as (pair, pixel), maps as (1, pixel)."""
-    n_pixel = block.phase[0].size
+    n_pixel = block.observed[0].size
     return FlatBlock._make(
         None if values is None else np.ascontiguousarray(values).reshape(-1, n_pixel) for values in block[:-1]
     )
@@ -176,7 +180,8 @@ def _set_reference_pixel(series: dict[str, NDArray[Any]], pixel: int, network: N
     """Write what the reference point is by definition: no motion, no residual, every pair used."""
     for values in series.values():
         values[..., pixel] = 0
-    series["temporal_coherence"][pixel] = 1
+    if "temporal_coherence" in series:
+        series["temporal_coherence"][pixel] = 1
     series["pair_count"][pixel] = network.n_pair
     series["n_components"][pixel] = 1
     series["status"][pixel] = Status.REFERENCE_POINT

@@ -17,11 +17,12 @@ from fringefleet.scene import FlatBlock
 class RawBatch(NamedTuple):
     """Some pixels of a :class:`FlatBlock` on the device, in the dtypes of the file."""
 
-    phase: Tensor  # (pair, pixel)
+    observed: Tensor  # (pair, pixel)
     coherence: Tensor | None
-    connected_component: Tensor | None
+    mask_values: Tensor | None
     water_mask: Tensor | None  # (1, pixel)
     range_sine: Tensor | None  # (1, pixel)
+    observed_std: Tensor | None
 
 
 def feed(block: FlatBlock, pieces: Sequence[slice], device: torch.device) -> Iterator[RawBatch]:

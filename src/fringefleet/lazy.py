@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from fringefleet.block import count_infinite, invert_block
 from fringefleet.design import date_baselines
+from fringefleet.observation import std_of
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared
 from fringefleet.scene import Block, Scene, Series
@@ -65,7 +66,7 @@ def result_template(prepared: Prepared, options: Options, tile: tuple[int, int])
     n_date = scene.network.n_date
     sizes = {"date": n_date, "date2": n_date, "y": stack.sizes["y"], "x": stack.sizes["x"]}
     chunks = {"date": -1, "date2": -1, "y": tile[0], "x": tile[1]}
-    mapping = stack["unwrapped_phase"].attrs.get("grid_mapping")
+    mapping = stack[options.observation].attrs.get("grid_mapping")
     variables = {}
     for name, (dtype, dims, attrs, _) in wanted_variables(options).items():
         empty = da.zeros(
@@ -91,14 +92,11 @@ def _invert_dataset(
     stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None
 ) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
-    arrays = {name: stack[name].values for name in _INPUTS if name in stack}
-    block = _block(arrays, _find_in_block(stack, point))
+    arrays = {str(name): stack[name].values for name in stack.data_vars}
+    block = _block(arrays, options, _find_in_block(stack, point))
     series = invert_block(block, scene, options)
     variables = {name: (VARIABLES[name].dims, values) for name, values in series.variables().items()}
     return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
-
-
-_INPUTS = ("unwrapped_phase", "coherence", "connected_component", "water_mask", "range_sine")
 
 
 def tile_tasks(
@@ -118,7 +116,8 @@ def tile_tasks(
         Takes a tile and its series, on the worker.
     """
     stack = chunk(prepared.stack, tile)
-    names = [name for name in _INPUTS if name in stack]
+    # The observation first: its chunks say which tile a task is.
+    names = sorted(map(str, stack.data_vars), key=lambda name: name != options.observation)
     arrays = [stack[name].data for name in names]
     rows, columns = arrays[0].numblocks[1:]
     reports = da.map_blocks(
@@ -166,22 +165,23 @@ def _invert_tile(
     i, j = block_info[0]["chunk-location"][1:]
     tile = Tile((i, j), slice(y_start, y_stop), slice(x_start, x_stop))
     inputs = dict(zip(names, arrays, strict=True))
-    block = _block(inputs, _inside(tile, point))
+    block = _block(inputs, options, _inside(tile, point))
     series = invert_block(block, scene, options)
     write(tile, series)
     report = np.empty((1, 1, 1), dtype=object)
     counts = np.bincount(series.status.ravel(), minlength=len(Status)).tolist()
-    report[0, 0, 0] = TileReport((i, j), series.status.size, count_infinite(block.phase), tuple(counts))
+    report[0, 0, 0] = TileReport((i, j), series.status.size, count_infinite(block.observed), tuple(counts))
     return report
 
 
-def _block(arrays: Mapping[str, NDArray[Any]], point: tuple[int, int] | None) -> Block:
+def _block(arrays: Mapping[str, NDArray[Any]], options: Options, point: tuple[int, int] | None) -> Block:
     return Block(
-        phase=arrays["unwrapped_phase"],
+        observed=arrays[options.observation],
         coherence=arrays.get("coherence"),
-        connected_component=arrays.get("connected_component"),
+        mask_values=arrays[str(options.mask_dataset)] if options.reads_mask else None,
         water_mask=arrays.get("water_mask"),
         range_sine=arrays.get("range_sine"),
+        observed_std=arrays[std_of(options.observation)] if options.needs_std else None,
         reference_point=point,
     )
 
@@ -232,11 +232,14 @@ def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
     scene, setting = prepared.scene, prepared.setting
     return {
         "reference_date": scene.network.dates[scene.reference_date],
-        "wavelength": scene.wavelength,
+        **({"metres_per_pixel": scene.metres_per_unit} if options.is_offset else {}),
+        **({"wavelength": scene.wavelength} if not options.is_offset else {}),
         **({"looks": scene.looks} if scene.looks else {}),
         "skip_reference": str(setting.skip_reference).lower(),
         "drop_unreferenced": str(setting.drop_unreferenced).lower(),
         "water_mask": _name_of(setting.water_mask),
+        "average_coherence": _name_of(setting.average_coherence),
+        **({"stack": Path(prepared.source).name} if prepared.source else {}),
         "weight_func": options.weight_func,
         "mask_dataset": options.mask_dataset or "none",
         "mask_threshold": options.mask_threshold,
@@ -249,7 +252,7 @@ def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
         "solver": options.solver,
         "dtype": options.dtype,
         "n_pair": scene.network.n_pair,
-        "observation": "unwrapPhase",
+        "observation": options.observation,
         "Conventions": "CF-1.11",
         "fringefleet_version": version("fringefleet"),
     }

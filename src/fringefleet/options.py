@@ -7,11 +7,11 @@ import numpy as np
 
 from fringefleet.device import DeviceName
 from fringefleet.errors import OptionError
+from fringefleet.observation import MaskDataset, is_observation, is_offset, std_of
 from fringefleet.solver.joint import TemporalModel
 from fringefleet.solver.method import Bridge, MinimumNorm, Norm
 from fringefleet.weights import WeightFunction
 
-MaskDataset = Literal["coherence", "connected_component"]
 SolverName = Literal["elimination", "dense", "fused"]
 DTypeName = Literal["float32", "float64"]
 
@@ -22,8 +22,11 @@ INVERSE_VARIANCES = ("var", "fim")  # weight functions whose weights are inverse
 class Options:
     """How every pixel is inverted; names and defaults are those of the command line and of MintPy.
 
-    ``weight_func``: weight from coherence (:mod:`fringefleet.weights`). ``mask_dataset``: leave out
-    observations by coherence below ``mask_threshold``, or without connected component.
+    ``observation``: what is inverted (:mod:`fringefleet.observation`). ``weight_func``: weight from
+    coherence, of an offset from its standard deviation (``var``) or none (:mod:`fringefleet.weights`).
+    ``mask_dataset``: leave out observations by coherence or signal-to-noise ratio (``offset_snr``) below
+    ``mask_threshold``, by a standard deviation above it, or without connected component
+    (:mod:`fringefleet.masks`).
     ``min_redundancy``: pairs that every date must have. ``norm``: of the residuals; ``huber_threshold`` in
     standard deviations and at most ``max_iterations`` rounds (:mod:`fringefleet.solver.robust`). ``bridge``:
     what ties the parts of a cut network together, and ``min_norm`` of what the minimum-norm rule makes least
@@ -34,9 +37,11 @@ class Options:
     pairs; ``dem_error``, told from deformation by a polynomial of ``polynomial_order`` and an
     ``atmosphere_std`` [rad] (:mod:`fringefleet.solver.joint`).
 
-    ``solver``, ``dtype``, ``device``: with what, how precisely and where.
+    ``solver``, ``dtype``, ``device``: with what, how precisely and where. ``gpu_chunk_size``: pixels
+    that a GPU solves at once; 0 for as many as its free memory holds.
     """
 
+    observation: str = "unwrapped_phase"
     weight_func: WeightFunction = "var"
     mask_dataset: MaskDataset | None = None
     mask_threshold: float = 0.4
@@ -55,6 +60,7 @@ class Options:
     solver: SolverName = "elimination"
     dtype: DTypeName = "float32"
     device: DeviceName = "cpu"
+    gpu_chunk_size: int = 0
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
@@ -79,8 +85,33 @@ class Options:
             )
         if self.max_iterations < 1:
             raise OptionError(f"found max_iterations = {self.max_iterations}; give 1 or more.")
+        if self.gpu_chunk_size < 0:
+            raise OptionError(
+                f"found gpu_chunk_size = {self.gpu_chunk_size}; give a number of pixels, or 0 for as many as "
+                "the free memory holds."
+            )
         _ = self.temporal_model  # refuses what means nothing
+        self._refuse_what_an_offset_has_not()
         self._refuse_what_has_no_factor()
+
+    def _refuse_what_an_offset_has_not(self) -> None:
+        if not is_observation(self.observation):
+            raise OptionError(
+                f"found observation = {self.observation!r}; give unwrapped_phase, with the suffix of a "
+                "correction if you want (unwrapped_phase_bridging), range_offset or azimuth_offset."
+            )
+        if not self.is_offset:
+            return
+        if self.weight_func not in ("var", "no"):
+            raise OptionError(
+                f"found weight_func = {self.weight_func} for {self.observation}; an offset is weighed by its "
+                "standard deviation (weight_func = var) or not at all (no)."
+            )
+        wanted = [name for name in ("diagnose", "dem_error") if getattr(self, name)]
+        if wanted:
+            raise OptionError(
+                f"found {', '.join(wanted)} for {self.observation}; only a phase has it. Do not ask for it."
+            )
 
     def _refuse_what_has_no_factor(self) -> None:
         wanted = [name for name in ("std", "covariance") if getattr(self, name)]
@@ -99,7 +130,24 @@ class Options:
     @property
     def needs_coherence(self) -> bool:
         """Whether the coherence is read at all."""
-        return self.weight_func != "no" or self.mask_dataset == "coherence"
+        by_weight = self.weight_func != "no" and not self.is_offset
+        return by_weight or self.mask_dataset == "coherence"
+
+    @property
+    def is_offset(self) -> bool:
+        """Whether offsets [pixel] are inverted, and not phases [rad]."""
+        return is_offset(self.observation)
+
+    @property
+    def needs_std(self) -> bool:
+        """Whether the standard deviation of the offsets is read, to weigh them."""
+        return self.is_offset and self.weight_func == "var"
+
+    @property
+    def reads_mask(self) -> bool:
+        """Whether the mask has a dataset of its own, and not one that the weights need, too."""
+        shared = self.needs_std and self.mask_dataset == std_of(self.observation)
+        return self.mask_dataset not in (None, "coherence") and not shared
 
     @property
     def temporal_model(self) -> TemporalModel:

@@ -44,6 +44,7 @@ from fringefleet.scene import Series
 
 logger = logging.getLogger(__name__)
 
+WITH_WHAT = ("device", "gpu_chunk_size")  # options on which no answer depends
 Existing = Literal["refuse", "resume", "overwrite"]
 
 
@@ -219,7 +220,7 @@ def invert(
     options, setting = _with_changes(options or Options(), setting or Setting(), changes)
     prepared = prepare(stack, options, setting)
     cut = prepared.stack
-    if chunks is not None or not cut["unwrapped_phase"].chunks:
+    if chunks is not None or not cut[options.observation].chunks:
         shape = (cut.sizes["y"], cut.sizes["x"])
         tile = chunks or choose_tile(shape, stored_tile(cut), prepared.scene.network, options)
         check_tile(tile, prepared.scene.network, options, None)
@@ -260,7 +261,7 @@ def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int], source: Fi
     return make_fingerprint(
         {
             "source": asdict(source),
-            "options": {name: value for name, value in asdict(job.options).items() if name != "device"},
+            "options": {name: value for name, value in asdict(job.options).items() if name not in WITH_WHAT},
             "scene": asdict(prepared.scene),
             "point": prepared.reference_point,
             "tile": tile,

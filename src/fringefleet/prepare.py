@@ -12,23 +12,23 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.design import date_baselines
-from fringefleet.errors import MissingMetadataError, NetworkError, OptionError, StackFormatError
+from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io import (
-    geometry_from_attributes,
     locate_reference_point,
-    read_geometry,
-    read_reference_phase,
-    read_water_mask,
+    read_reference_values,
     required_looks,
+    required_pixel_size,
     required_wavelength,
     stack_network,
+    unmasked_medians,
     unreferenced_pairs,
 )
+from fringefleet.io.mintpy_names import mintpy_name
 from fringefleet.network import Network, date_name, shorten
+from fringefleet.observation import STD_MASKS, std_of
 from fringefleet.options import Options
 from fringefleet.scene import Scene
-from fringefleet.solver.joint import temporal_columns
+from fringefleet.scene_maps import dem_geometry, pixels_to_invert
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,10 @@ class Setting:
 
     ``reference_point``: row and column of the pixel whose motion is zero. ``reference_date``: date whose
     displacement is zero, as YYYYMMDD or in ISO form; the first date if None. ``water_mask``: file
-    or array (y, x), nonzero where pixels are inverted. ``wavelength`` [m] and ``looks``: replace what the
-    attributes say. ``geometry``: for a DEM error, MintPy's geometry file or an array (y, x) of slant range
-    times sine of the incidence angle [m]; the middle of the scene, from the attributes, if None.
+    or array (y, x), nonzero where pixels are inverted. ``average_coherence``: MintPy's
+    ``avgSpatialCoh.h5``; pixels where it is 0 are not inverted. ``wavelength`` [m] and ``looks``: replace
+    what the attributes say. ``geometry``: for a DEM error, MintPy's geometry file or an array (y, x) of slant
+    range times sine of the incidence angle [m]; the middle of the scene, from the attributes, if None.
     ``skip_reference``: take the phases as referenced already. ``drop_unreferenced``: leave
     out pairs without data at the reference point, instead of refusing them.
     """
@@ -47,6 +48,7 @@ class Setting:
     reference_point: tuple[int, int] | None = None
     reference_date: str | None = None
     water_mask: Path | str | NDArray[Any] | xr.DataArray | None = None
+    average_coherence: Path | str | None = None
     wavelength: float | None = None
     looks: int | None = None
     geometry: Path | str | NDArray[Any] | xr.DataArray | None = None
@@ -70,10 +72,11 @@ class Setting:
 class Prepared:
     """A stack cut down to what the inversion reads, and what all its blocks share."""
 
-    stack: xr.Dataset  # unwrapped_phase, and coherence, connected_component, water_mask where needed
+    stack: xr.Dataset  # the observation, and coherence, masks, water_mask ... where needed
     scene: Scene
     reference_point: tuple[int, int] | None  # row and column
     setting: Setting
+    source: str  # path of the stack, if it has one
 
 
 def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
@@ -94,73 +97,109 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         One of its children, for anything that would make the inversion fail or mean something else: a
         missing dataset or attribute, a reference point without data, a date that is not there.
     """
-    used = _needed_variables(stack, options)
-    stack = _in_order(stack[used])
-    wavelength = setting.wavelength or required_wavelength(stack)
+    source = str(stack.encoding.get("source", ""))
+    stack = _in_order(stack[_needed_variables(stack, options)], options.observation)
+    wavelength, pixel_size = _units(stack, options, setting)
     looks = _looks(stack, options, setting)
-    point = None if setting.skip_reference else locate_reference_point(stack, setting.reference_point)
+    point = _reference_point(stack, options, setting)
     if setting.drop_unreferenced and point is not None:
-        stack = _without_unreferenced(stack, point)
+        stack = _without_unreferenced(stack, options.observation, point)
     network = stack_network(stack)
-    phases = np.zeros(network.n_pair) if point is None else read_reference_phase(stack, point)
-    if setting.water_mask is not None:
-        stack = stack.assign(water_mask=(("y", "x"), _water_mask(stack, setting.water_mask)))
-    baseline, range_sine = _geometry(stack, network, wavelength, options, setting)
+    values = np.zeros(network.n_pair, np.float32)
+    if point is not None:
+        values = read_reference_values(stack, point, options.observation)
+    medians = np.zeros(0, np.float32)
+    if options.mask_dataset in STD_MASKS:
+        medians = unmasked_medians(
+            stack[options.observation], values, stack[options.mask_dataset], options.mask_threshold
+        )
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    invert = pixels_to_invert(shape, setting.water_mask, setting.average_coherence)
+    if invert is not None:
+        stack = stack.assign(water_mask=(("y", "x"), invert))
+    baseline, range_sine = dem_geometry(stack, network, wavelength, options, setting.geometry)
     if isinstance(range_sine, np.ndarray):
         stack = stack.assign(range_sine=(("y", "x"), range_sine))
     scene = Scene(
         network=network,
         reference_date=_find_date(network, setting.reference_date),
-        reference_phase=tuple(phases.tolist()),
+        reference_values=tuple(values.tolist()),
         wavelength=wavelength,
         looks=looks,
         baseline=tuple(baseline.tolist()),
         range_sine=np.nan if isinstance(range_sine, np.ndarray) else range_sine,
+        metres_per_pixel=pixel_size,
+        medians=tuple(medians.tolist()),
     )
-    return Prepared(_with_reference_point(stack, point), scene, point, setting)
+    return Prepared(_with_reference_point(stack, point), scene, point, setting, source)
 
 
 def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
-    needed = {"unwrapped_phase": "the inversion"}
-    if options.needs_coherence:
+    needed = {options.observation: "the inversion"}
+    if options.mask_dataset is not None:
+        needed[options.mask_dataset] = f"mask_dataset = {options.mask_dataset}"
+    if options.needs_std:
+        needed[std_of(options.observation)] = "weight_func = var"
+    elif options.weight_func != "no":
         needed["coherence"] = f"weight_func = {options.weight_func}"
-        if options.weight_func == "no":
-            needed["coherence"] = "mask_dataset = coherence"
-    if options.mask_dataset == "connected_component":
-        needed["connected_component"] = "mask_dataset = connected_component"
     for name, reason in needed.items():
         if name not in stack.data_vars:
             there = ", ".join(sorted(map(str, stack.data_vars)))
+            known_as = f" (MintPy: {mintpy_name(name)})" if mintpy_name(name) != name else ""
             raise StackFormatError(
-                f"found no {name} in the stack, which has {there}; {reason} needs it. Add it to the stack, "
-                "or choose --weight-func no and no --mask-dataset."
+                f"found no {name}{known_as} in the stack, which has {there}; {reason} needs it. Add it to "
+                f"the stack, or {_way_out(name, options)}."
             )
     return list(needed)
 
 
-def _in_order(stack: xr.Dataset) -> xr.Dataset:
+def _way_out(missing: str, options: Options) -> str:
+    if missing == options.observation:
+        return "give the --dataset that it has"
+    return "choose --weight-func no and no --mask-dataset"
+
+
+def _in_order(stack: xr.Dataset, observation: str) -> xr.Dataset:
     """Bring the dimensions into the order that everything else takes for granted.
 
     Rows and columns are numbered where there are no coordinates: they tell blocks where they are.
     """
-    dims = stack["unwrapped_phase"].dims
+    dims = stack[observation].dims
     if set(dims) != {"pair", "y", "x"}:
         raise StackFormatError(
-            f"found unwrapped_phase with the dimensions {', '.join(map(str, dims))}; it needs pair, y and x."
+            f"found {observation} with the dimensions {', '.join(map(str, dims))}; it needs pair, y and x."
         )
     missing = {dim: np.arange(stack.sizes[dim]) for dim in ("y", "x") if dim not in stack.coords}
     stack = stack.transpose("pair", "y", "x", ...) if dims != ("pair", "y", "x") else stack
     return stack.assign_coords(missing) if missing else stack
 
 
+def _units(stack: xr.Dataset, options: Options, setting: Setting) -> tuple[float, float | None]:
+    """Wavelength [m] of a phase, or metres per pixel of an offset."""
+    if options.is_offset:
+        return np.nan, required_pixel_size(stack, options.observation)
+    return setting.wavelength or required_wavelength(stack), None
+
+
 def _looks(stack: xr.Dataset, options: Options, setting: Setting) -> int:
-    if options.weight_func not in ("var", "fim"):
+    if options.weight_func not in ("var", "fim") or options.is_offset:
         return 0
     return setting.looks or required_looks(stack)
 
 
-def _without_unreferenced(stack: xr.Dataset, point: tuple[int, int]) -> xr.Dataset:
-    dropped = unreferenced_pairs(stack, point)
+def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> tuple[int, int] | None:
+    """Find row and column of the reference point; None where nothing is to be referenced.
+
+    Offsets need no reference point: as in MintPy, they are taken as they are where the stack names none.
+    """
+    unnamed = setting.reference_point is None and "reference_point" not in stack.attrs
+    if setting.skip_reference or (options.is_offset and unnamed):
+        return None
+    return locate_reference_point(stack, setting.reference_point)
+
+
+def _without_unreferenced(stack: xr.Dataset, observation: str, point: tuple[int, int]) -> xr.Dataset:
+    dropped = unreferenced_pairs(stack, point, observation)
     kept = np.setdiff1d(np.arange(stack.sizes["pair"]), dropped)
     if len(kept) == 0:
         raise NetworkError(
@@ -168,69 +207,6 @@ def _without_unreferenced(stack: xr.Dataset, point: tuple[int, int]) -> xr.Datas
             "give another --reference-point Y X."
         )
     return stack.isel(pair=kept) if dropped else stack
-
-
-def _water_mask(stack: xr.Dataset, mask: Path | str | NDArray[Any] | xr.DataArray) -> NDArray[np.bool_]:
-    shape = (stack.sizes["y"], stack.sizes["x"])
-    if isinstance(mask, Path | str):
-        return read_water_mask(mask, shape)
-    values = _values_of_map(mask, shape, "a water mask")
-    invert: NDArray[np.bool_] = np.nan_to_num(values) != 0
-    return invert
-
-
-def _geometry(
-    stack: xr.Dataset, network: Network, wavelength: float, options: Options, setting: Setting
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | float]:
-    """Baselines of the dates [m] and slant range times sine of the incidence angle [m], for a DEM error."""
-    if not options.dem_error:
-        if setting.geometry is not None:
-            raise OptionError("found a geometry without dem_error, which alone needs it; ask for dem_error.")
-        return np.zeros(0, np.float32), np.nan
-    if "perpendicular_baseline" not in stack.coords:
-        raise MissingMetadataError(
-            "found no perpendicular_baseline in the stack; dem_error tells a DEM error by it. Add it "
-            "(MintPy: the dataset bperp), or do not ask for dem_error."
-        )
-    pair_baseline = stack["perpendicular_baseline"].values
-    reached = network.pair_array[np.isfinite(pair_baseline)]
-    missing = np.setdiff1d(np.arange(network.n_date), reached)
-    if len(missing):
-        names = shorten([date_name(network.dates[index]) for index in missing])
-        raise MissingMetadataError(
-            f"found no pair with a perpendicular baseline at {names}; dem_error needs those of all dates. "
-            "Complete them, or do not ask for dem_error."
-        )
-    baseline = date_baselines(network, pair_baseline)
-    temporal_columns(network, baseline, wavelength, options.temporal_model)  # refuses what tells nothing
-    given, shape = setting.geometry, (stack.sizes["y"], stack.sizes["x"])
-    if given is None:
-        return baseline, geometry_from_attributes(stack.attrs)
-    if isinstance(given, Path | str):
-        return baseline, read_geometry(given, shape)
-    values = _values_of_map(given, shape, "a geometry").astype(np.float32)
-    known: NDArray[np.float32] = np.where(np.isfinite(values) & (values > 0), values, np.float32(np.nan))
-    if np.isnan(known).all():
-        raise OptionError(
-            "found a geometry that is a positive number at no pixel; give the slant range times the sine of "
-            "the incidence angle [m], or none to take the middle of the scene."
-        )
-    return baseline, known
-
-
-def _values_of_map(given: NDArray[Any] | xr.DataArray, shape: tuple[int, int], name: str) -> NDArray[Any]:
-    """Take a map as it is, or by the names of its dimensions if it has some."""
-    if isinstance(given, xr.DataArray):
-        if set(given.dims) != {"y", "x"}:
-            raise OptionError(
-                f"found {name} with the dimensions {', '.join(map(str, given.dims))}; it needs y and x. "
-                "Rename them, or give a plain array of rows and columns."
-            )
-        given = given.transpose("y", "x")
-    values = np.asarray(given)
-    if values.shape != shape:
-        raise OptionError(f"found {name} of {values.shape}; the scene has {shape} rows and columns.")
-    return values
 
 
 def _find_date(network: Network, wanted: str | None) -> int:

@@ -17,12 +17,15 @@ PROVENANCE = (
     "skip_reference",
     "drop_unreferenced",
     "water_mask",
+    "average_coherence",
     "n_pair",
     "observation",
     "Conventions",
     "fringefleet_version",
 )
 EXTRA_PROVENANCE = (  # where they apply
+    "stack",
+    "metres_per_pixel",
     "huber_threshold",
     "std_scale",
     "polynomial_order",

@@ -20,6 +20,10 @@ def _always(_: Options) -> bool:
     return True
 
 
+def _phase(options: Options) -> bool:
+    return not options.is_offset
+
+
 def _diagnose(options: Options) -> bool:
     return options.diagnose
 
@@ -40,7 +44,7 @@ VARIABLES: Mapping[str, Variable] = {
         {"units": "m", "long_name": "line-of-sight displacement, positive towards the satellite"},
         _always,
     ),
-    "temporal_coherence": Variable("f4", MAP, {"units": "1", "long_name": "temporal coherence"}, _always),
+    "temporal_coherence": Variable("f4", MAP, {"units": "1", "long_name": "temporal coherence"}, _phase),
     "residual_rms": Variable(
         "f4", MAP, {"units": "rad", "long_name": "root mean square of the residual phase"}, _always
     ),
@@ -102,9 +106,23 @@ VARIABLES: Mapping[str, Variable] = {
 }
 
 
+OF_OFFSETS: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("range_offset", "displacement"): {
+        "long_name": "displacement in slant range, positive towards the satellite"
+    },
+    ("azimuth_offset", "displacement"): {"long_name": "displacement in azimuth, in the sense of the offsets"},
+    ("range_offset", "residual_rms"): {"units": "pixel", "long_name": "root mean square of the residual"},
+    ("azimuth_offset", "residual_rms"): {"units": "pixel", "long_name": "root mean square of the residual"},
+}
+
+
 def wanted_variables(options: Options) -> dict[str, Variable]:
     """Give the variables that the options ask for, by name."""
-    return {name: variable for name, variable in VARIABLES.items() if variable.is_wanted(options)}
+    return {
+        name: variable._replace(attrs={**variable.attrs, **OF_OFFSETS.get((options.observation, name), {})})
+        for name, variable in VARIABLES.items()
+        if variable.is_wanted(options)
+    }
 
 
 def bytes_of_result(options: Options, n_date: int) -> int:

@@ -9,8 +9,9 @@ as in MintPy; :math:`\gamma` is the coherence, :math:`L` the number of looks:
 - ``coh``: :math:`w = \gamma`;
 - ``no``: :math:`w = 1`.
 
-A coherence that is NaN or below 0.05 counts as 0.05. No function here drops an observation: that is
-the business of the masks. The result is the weight, not its square root.
+A coherence that is NaN or below 0.05 counts as 0.05. Offsets have a standard deviation instead of a
+coherence, and ``var`` is the inverse of its square. No function here drops an observation: that is the
+business of the masks. The result is the weight, not its square root.
 
 References
 ----------
@@ -40,6 +41,7 @@ BIN_WIDTH = 0.005
 FIRST_BIN_CENTRE = 0.0025
 LAST_BIN_CENTRE = 0.9975
 N_PHASE = 200
+SMALLEST_STD, UNKNOWN_STD, LARGEST_STD = 0.005, 100.0, 1e6  # of offsets [pixel]
 
 
 def coherence_to_weight(
@@ -121,6 +123,27 @@ def fisher_information_weight(
 def coherence_weight(coherence: Float[Tensor, "pair pixel"]) -> Float[Tensor, "pair pixel"]:
     """Weigh by the coherence itself; NaN and values below 0.05 count as 0.05."""
     return _floored(coherence)
+
+
+def offset_weight(std: Float[Tensor, "pair pixel"]) -> Float[Tensor, "pair pixel"]:
+    """Weigh by the inverse variance [pixel^-2] of an offset.
+
+    Parameters
+    ----------
+    std
+        Standard deviation [pixel]; below 0.005 it counts as 0.005, NaN as 100.
+
+    Notes
+    -----
+    MintPy: ``ifgram_inversion.run_ifgram_inversion_patch``.
+
+    Examples
+    --------
+    >>> offset_weight(torch.tensor([[0.1, 0.0, float("nan")]]))
+    tensor([[1.0000e+02, 4.0000e+04, 1.0000e-04]])
+    """
+    known = std.nan_to_num(nan=UNKNOWN_STD, posinf=LARGEST_STD).clamp_(SMALLEST_STD, LARGEST_STD)
+    return known.square_().reciprocal_()
 
 
 def weight_table(looks: int) -> Float[Tensor, "bin"]:

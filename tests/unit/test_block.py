@@ -42,7 +42,7 @@ def coherences(y=2, x=3, seed=1):
 def expected_of(phase, weight, valid, scene=SCENE, norm="velocity"):
     """Displacement and temporal coherence by SVD."""
     n_pixel = phase[0].size
-    referenced = (phase - np.array(scene.reference_phase, np.float32)[:, None, None]).reshape(7, n_pixel)
+    referenced = (phase - np.array(scene.reference_values, np.float32)[:, None, None]).reshape(7, n_pixel)
     case = Case(scene.network, referenced.astype(np.float64), weight.reshape(7, -1), valid.reshape(7, -1))
     series = series_by_svd(case, norm)
     series -= series[scene.reference_date]
@@ -174,7 +174,7 @@ def test_connected_component_zero_is_masked_and_every_other_number_is_data(dtype
     if dtype == "float32":
         component[1, 0, 2] = np.nan
     options = Options(weight_func="no", mask_dataset="connected_component")
-    series = invert_block(Block(phases(1, 3), connected_component=component), SCENE, options)
+    series = invert_block(Block(phases(1, 3), mask_values=component), SCENE, options)
     np.testing.assert_array_equal(series.pair_count, [[6, 7, 6 if dtype == "float32" else 7]])
 
 
@@ -256,7 +256,7 @@ def test_the_reference_point_is_what_it_is_by_definition():
     phase[:, 1, 0] = np.array(REFERENCE)  # as it is in a real stack: zero once referenced
     series = invert_block(Block(phase, reference_point=(1, 0)), SCENE, PLAIN)
     values = [variable[..., 1, 0].tolist() for variable in series.variables().values()]
-    assert values == [[0.0] * 5, 1.0, 0.0, 7, 1, Status.REFERENCE_POINT, [0] * 5]
+    assert values == [[0.0] * 5, 0.0, 7, 1, Status.REFERENCE_POINT, [0] * 5, 1.0]
     assert (series.status == Status.REFERENCE_POINT).sum() == 1
 
 

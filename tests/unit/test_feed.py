@@ -52,7 +52,7 @@ def test_batches_that_do_not_fit_are_halved_until_they_do(small_memory, caplog):
     assert set(small_memory[4:]) == {256}
     assert "going on with half as many" in caplog.text
     small_memory.clear()
-    alone = invert_block(Block(block.phase[:, :, 30:35]), SCENE, OPTIONS)
+    alone = invert_block(Block(block.observed[:, :, 30:35]), SCENE, OPTIONS)
     np.testing.assert_allclose(series.displacement[..., 30:35], alone.displacement, atol=1e-7)
 
 
@@ -101,6 +101,7 @@ def test_batches_of_a_block_come_in_order_and_as_they_are(device):
         rng.integers(0, 3, (5, 90)).astype("i2"),
         rng.random((1, 90)) < 0.5,
         None,
+        rng.uniform(size=(5, 90)).astype("f4"),
     )
     pieces = [slice(0, 20), slice(20, 40), slice(40, 60), slice(60, 80), slice(70, 90)]
     for pixels, raw in zip(pieces, feed(block, pieces, device), strict=True):

@@ -110,6 +110,8 @@ def simulate(
         "fringefleet invert stack.zarr result.zarr --mask-dataset coherence --mask-threshold 0.5",
         "fringefleet invert stack.zarr result.zarr --norm huber --std --diagnose",
         "fringefleet invert stack.zarr result.zarr --dem-error --geometry inputs/geometryRadar.h5",
+        "fringefleet invert offsets.h5 result.zarr --dataset range_offset --mask-dataset offset_snr "
+        "--mask-threshold 5",
         "fringefleet invert stack.zarr result.zarr --resume",
         "fringefleet invert stack.zarr result.zarr --device cuda --cluster tcp://10.0.0.1:8786",
     )
@@ -118,6 +120,7 @@ def simulate(
 def invert(
     stack: opt.Stack,
     output: opt.Output,
+    dataset: opt.DatasetOption = None,
     weight_func: opt.WeightFuncOption = None,
     mask_dataset: opt.MaskDatasetOption = None,
     mask_threshold: opt.MaskThreshold = None,
@@ -136,6 +139,7 @@ def invert(
     atmosphere_std: opt.AtmosphereStd = None,
     geometry: opt.Geometry = None,
     water_mask: opt.WaterMask = None,
+    average_coherence: opt.AverageCoherence = None,
     reference_point: opt.ReferencePoint = None,
     reference_date: opt.ReferenceDate = None,
     skip_reference: opt.SkipReference = False,
@@ -143,6 +147,7 @@ def invert(
     wavelength: opt.Wavelength = None,
     looks: opt.Looks = None,
     device: opt.DeviceOption = None,
+    gpu_chunk_size: opt.GpuChunkSize = None,
     cluster: opt.Cluster = "local",
     workers: opt.NWorker = None,
     dtype: opt.DTypeOption = None,
@@ -161,6 +166,7 @@ def invert(
     from fringefleet.pipeline import Run
 
     given = {
+        "observation": dataset,
         "weight_func": weight_func,
         "mask_dataset": mask_dataset,
         "mask_threshold": mask_threshold,
@@ -180,7 +186,9 @@ def invert(
         "solver": solver,
         "dtype": dtype,
         "device": device,
+        "gpu_chunk_size": gpu_chunk_size,
         "water_mask": water_mask,
+        "average_coherence": average_coherence,
         "reference_point": reference_point,
         "reference_date": reference_date,
         "skip_reference": skip_reference,

@@ -18,6 +18,7 @@ from fringefleet.cli.tables import pair_table, status_table
 from fringefleet.cluster import check_n_worker, connect
 from fringefleet.errors import InputError
 from fringefleet.io.describe import MOST_PAIRS
+from fringefleet.io.mintpy_names import our_name
 from fringefleet.io.pair_table import worst_pairs
 from fringefleet.io.template import read_template
 from fringefleet.options import Options
@@ -26,8 +27,6 @@ from fringefleet.prepare import Setting
 from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
-
-MASKS = {"none": None, "connectComponent": "connected_component"}  # words of the command line and of MintPy
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,11 @@ def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Opt
             logger.info("%s: not used by the inversion: %s", template, ", ".join(unused))
     said |= {name: value for name, value in given.items() if value is not None}
     said = {name: value for name, value in said.items() if value is not None}
-    if "mask_dataset" in said:
-        said["mask_dataset"] = MASKS.get(said["mask_dataset"], said["mask_dataset"])
+    for name in ("observation", "mask_dataset"):
+        if name in said:
+            said[name] = our_name(said[name])
+    if said.get("mask_dataset") == "none":
+        said["mask_dataset"] = None
     if str(said.get("water_mask")) in ("no", "none"):
         said["water_mask"] = None
     names = {field.name for field in fields(Options)}

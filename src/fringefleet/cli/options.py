@@ -7,7 +7,6 @@ import typer
 
 # What the words may be; the classes that take them are heavy to import, and a test compares them.
 WeightFunc = Literal["var", "fim", "coh", "no"]
-MaskDataset = Literal["coherence", "connected_component", "connectComponent", "none"]
 MinNorm = Literal["velocity", "phase"]
 Norm = Literal["l2", "l1", "huber"]
 Bridge = Literal["minimum-norm", "linear", "none"]
@@ -64,18 +63,30 @@ Chunks = Annotated[
 WeightFuncOption = Annotated[
     WeightFunc | None,
     typer.Option(
-        help="Weight from coherence: inverse variance, Fisher information, coherence itself, none."
-        + default("var"),
+        help="Weight from coherence: inverse variance, Fisher information, coherence itself, none. "
+        "Offsets: var, from their standard deviation, or no." + default("var"),
+        show_default=False,
+        rich_help_panel=ESTIMATE,
+    ),
+]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        metavar="NAME",
+        help="What is inverted: unwrapped_phase, also with the suffix of a correction (_bridging, "
+        "_phase_closure, _bridging_phase_closure), range_offset or azimuth_offset; or as MintPy names it."
+        + default("unwrapped_phase"),
         show_default=False,
         rich_help_panel=ESTIMATE,
     ),
 ]
 MaskDatasetOption = Annotated[
-    MaskDataset | None,
+    str | None,
     typer.Option(
         metavar="NAME",
-        help="Leave out observations by coherence or connected_component (or connectComponent, as MintPy "
-        "says)." + default("none"),
+        help="Leave out observations by coherence, connected_component, offset_snr, range_offset_std or "
+        "azimuth_offset_std (or as MintPy names them)." + default("none"),
         show_default=False,
         rich_help_panel=ESTIMATE,
     ),
@@ -84,7 +95,8 @@ MaskThreshold = Annotated[
     float | None,
     typer.Option(
         metavar="T",
-        help="Coherence below which observations are left out." + default("0.4"),
+        help="Coherence or signal-to-noise ratio below which, or standard deviation above which, "
+        "observations are left out." + default("0.4"),
         show_default=False,
         rich_help_panel=ESTIMATE,
     ),
@@ -228,6 +240,16 @@ WaterMask = Annotated[
         rich_help_panel=SCENE,
     ),
 ]
+AverageCoherence = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="MintPy's avgSpatialCoh.h5 (avgSpatialSNR.h5 for offsets); pixels where it is 0 are not "
+        "inverted." + default("none"),
+        show_default=False,
+        rich_help_panel=SCENE,
+    ),
+]
 ReferencePoint = Annotated[
     tuple[int, int] | None,
     typer.Option(
@@ -310,6 +332,15 @@ DTypeOption = Annotated[
     DType | None,
     typer.Option(
         help="Precision of the solver." + default("float32"), show_default=False, rich_help_panel=COMPUTE
+    ),
+]
+GpuChunkSize = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Pixels that a GPU solves at once; 0 for as many as fit into its free memory." + default("0"),
+        show_default=False,
+        rich_help_panel=COMPUTE,
     ),
 ]
 SolverOption = Annotated[

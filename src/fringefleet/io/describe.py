@@ -239,7 +239,7 @@ def _count_status(path: Path, done: NDArray[np.bool_] | None) -> dict[str, int]:
 
 def _stored_pairs(path: Path) -> int:
     with open_hdf5(path) as file:
-        return int(file["unwrapPhase"].shape[0])
+        return int(file["date"].shape[0])
 
 
 def _disk_use(path: Path) -> tuple[int, int]:

@@ -27,6 +27,7 @@ _BOOKKEEPING = frozenset(
         "coordinates",
     ]
 )
+MEAN_EARTH_RADIUS = 6371008.8  # [m]
 LOOKS_PER_INDEPENDENT_LOOK = 1.94  # MintPy's ratio where only ALOOKS and RLOOKS are known
 
 
@@ -73,6 +74,65 @@ def required_wavelength(stack: xr.Dataset) -> float:
             "add it to the stack or give --wavelength METRES."
         )
     return float(stack.attrs["wavelength"])
+
+
+def required_pixel_size(stack: xr.Dataset, offset: str) -> float:
+    """Work out how many metres of displacement a pixel of an offset is, with its sign.
+
+    Parameters
+    ----------
+    stack
+        With MintPy's attributes ``PROCESSOR`` and, for ``range_offset``, ``RANGE_PIXEL_SIZE`` [m] and
+        ``RLOOKS``; for ``azimuth_offset``, ``AZIMUTH_PIXEL_SIZE`` [m], ``ALOOKS`` and, unless the processor
+        is ``gamma``, ``HEIGHT`` [m] of the orbit (and ``EARTH_RADIUS`` [m]).
+    offset
+        ``range_offset`` or ``azimuth_offset``.
+
+    Raises
+    ------
+    MissingMetadataError
+        An attribute is missing; the message says which and what for.
+    StackFormatError
+        An attribute is no positive number.
+
+    Notes
+    -----
+    Offsets count pixels of the radar before multilooking. A larger slant range is a motion away from the
+    satellite, so the sign of a range offset is turned. ``cosicorr`` gives metres, which stay as they are. The
+    azimuth pixel size of an orbit is projected to the ground. MintPy:
+    ``ifgram_inversion.run_ifgram_inversion_patch``, ``utils0.azimuth_ground_resolution``.
+
+    Examples
+    --------
+    >>> attrs = {"PROCESSOR": "isce", "RANGE_PIXEL_SIZE": "9.2", "RLOOKS": "4"}
+    >>> required_pixel_size(xr.Dataset(attrs=attrs), "range_offset")
+    -2.3
+    """
+    attrs = stack.attrs
+    _require(attrs, offset, "PROCESSOR")
+    processor = str(attrs["PROCESSOR"]).lower()
+    if processor == "cosicorr":
+        return 1.0
+    if offset == "range_offset":
+        _require(attrs, offset, "RANGE_PIXEL_SIZE", "RLOOKS")
+        return -_positive(attrs, "RANGE_PIXEL_SIZE") / _positive(attrs, "RLOOKS")
+    _require(attrs, offset, "AZIMUTH_PIXEL_SIZE", "ALOOKS")
+    size = _positive(attrs, "AZIMUTH_PIXEL_SIZE") / _positive(attrs, "ALOOKS")
+    if processor == "gamma":
+        return size
+    _require(attrs, offset, "HEIGHT")
+    radius = _positive(attrs, "EARTH_RADIUS") if "EARTH_RADIUS" in attrs else MEAN_EARTH_RADIUS
+    return size * radius / (radius + _positive(attrs, "HEIGHT"))
+
+
+def _require(attrs: Mapping[Any, Any], offset: str, *names: str) -> None:
+    missing = [name for name in names if name not in attrs]
+    if missing:
+        raise MissingMetadataError(
+            f"the stack has no attribute {', '.join(missing)}, which turns a {offset} from pixels into "
+            "metres; add it to the stack (PROCESSOR is isce, roipac or gamma, or cosicorr if offsets are in "
+            "metres)."
+        )
 
 
 def required_looks(stack: xr.Dataset) -> int:

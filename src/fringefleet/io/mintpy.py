@@ -1,8 +1,8 @@
-"""MintPy's ``ifgramStack.h5`` as a stack, and its water mask.
+"""MintPy's ``ifgramStack.h5`` as a stack: of interferograms, of their ionospheric phase, or of offsets.
 
-Names and meanings: MintPy's ``date``, ``bperp``, ``unwrapPhase``, ``coherence`` and
-``connectComponent`` become ours; ``dropIfgram`` is True where a pair is *kept*. Everything else
-that is numeric keeps its name.
+Names and meanings: MintPy's ``date``, ``bperp`` and its gridded datasets become ours
+(:mod:`fringefleet.io.mintpy_names`); ``dropIfgram`` is True where a pair is *kept*. Everything else that is
+numeric keeps its name.
 """
 
 from collections.abc import Mapping
@@ -15,31 +15,26 @@ import xarray as xr
 from numpy.typing import NDArray
 from xarray.core.indexing import LazilyIndexedArray
 
-from fringefleet.errors import InputError, NetworkError, StackFormatError
+from fringefleet.errors import NetworkError, StackFormatError
 from fringefleet.io.dates import parse_dates
 from fringefleet.io.grid import GRID_MAPPING, grid_coordinates
 from fringefleet.io.hdf5 import FileVersion, HDF5Array, open_hdf5
 from fringefleet.io.metadata import derived_attributes, plain_attributes
+from fringefleet.io.mintpy_names import MINTPY_NAMES, OUR_NAMES, our_name
+from fringefleet.observation import PHASE, is_observation
 
-_OUR_NAMES = {
-    "unwrapPhase": "unwrapped_phase",
-    "coherence": "coherence",
-    "connectComponent": "connected_component",
-}
-_OUR_ATTRIBUTES = {
-    "unwrapPhase": {"long_name": "unwrapped phase", "units": "rad"},
+_LOOKS = {  # of the datasets that become ours
+    "phase": {"long_name": "unwrapped phase", "units": "rad"},
     "coherence": {"long_name": "spatial coherence", "units": "1"},
     "connectComponent": {"long_name": "connected component"},
+    "rangeOffset": {"long_name": "offset in slant range", "units": "pixel"},
+    "azimuthOffset": {"long_name": "offset in azimuth", "units": "pixel"},
+    "rangeOffsetStd": {"long_name": "standard deviation of the offset in slant range", "units": "pixel"},
+    "azimuthOffsetStd": {"long_name": "standard deviation of the offset in azimuth", "units": "pixel"},
+    "offsetSNR": {"long_name": "signal-to-noise ratio of the offsets", "units": "1"},
 }
-_OUR_DTYPES = {"unwrapPhase": "f4", "coherence": "f4", "connectComponent": "i2"}
-_KINDS = {"unwrapPhase": "f", "coherence": "f", "connectComponent": "iuf", "bperp": "iuf"}
-_OURS = (
-    "reference_date",
-    "secondary_date",
-    "perpendicular_baseline",
-    "unwrapped_phase",
-    "connected_component",
-)
+_INTEGER = "connectComponent"
+_OURS = ("reference_date", "secondary_date", "perpendicular_baseline", *(MINTPY_NAMES.keys() - OUR_NAMES))
 _NOT_VARIABLES = ("date", "bperp", "dropIfgram", "pair", "y", "x", GRID_MAPPING, *_OURS)
 
 
@@ -56,16 +51,17 @@ def open_mintpy(path: Path) -> xr.Dataset:
     """
     source = FileVersion.of(path)
     with open_hdf5(path) as file:
-        _check_layout(file)
+        main = _main_dataset(file)
+        _check_layout(file, main)
         attrs = plain_attributes(file.attrs)
-        kept = _kept_pairs(file)
-        shape = file["unwrapPhase"].shape
+        shape = file[main].shape
+        kept = _kept_pairs(file, shape[0])
         coords = _pair_coordinates(file, kept)
         date_format = coords["reference_date"].encoding.pop("date_format")
         coords |= grid_coordinates(attrs, shape[1:])
         attrs |= derived_attributes(attrs) | {"date_format": date_format}
         variables = {
-            _OUR_NAMES.get(name, name): _lazy_variable(source, file, name, kept)
+            our_name(name): _lazy_variable(source, file[name], (name, shape), kept)
             for name in _kept_datasets(file)
         }
     if GRID_MAPPING in coords:
@@ -75,70 +71,33 @@ def open_mintpy(path: Path) -> xr.Dataset:
     return xr.Dataset(variables, coords, _with_reference_coordinates(attrs, coords))
 
 
-def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Read MintPy's water mask: True where a pixel is to be inverted.
-
-    Parameters
-    ----------
-    path
-        HDF5 file with the dataset ``waterMask`` or ``mask``, nonzero on land. NaN counts as water.
-    shape
-        Rows and columns of the stack.
-
-    Raises
-    ------
-    InputError
-        There is no such file.
-    StackFormatError
-        It has neither dataset, or one of another shape.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"found no water mask at {path}; give the path of an HDF5 file or leave it out.")
-    if not h5py.is_hdf5(path):
-        raise StackFormatError(f"the water mask {path} is no HDF5 file; give MintPy's waterMask.h5.")
-    with open_hdf5(path) as file:
-        datasets = [name for name in file if isinstance(file[name], h5py.Dataset)]
-        name = next((name for name in ("waterMask", "mask") if name in datasets), None)
-        if name is None:
-            raise StackFormatError(
-                f"the water mask {path} has the datasets {_names(file)}; "
-                "it needs one of the name waterMask or mask."
-            )
-        if file[name].shape != shape:
-            raise StackFormatError(
-                f"the water mask {path} has the shape {file[name].shape}, the stack {shape}; "
-                "both must cover the same pixels."
-            )
-        if file[name].dtype.kind not in "biuf":
-            raise StackFormatError(
-                f"the water mask {path} has the type {file[name].dtype}; numbers are needed."
-            )
-        values = file[name][()]
-    land: NDArray[np.bool_] = np.nan_to_num(values.astype(np.float64)) != 0
-    return land
-
-
-def _check_layout(file: h5py.File) -> None:
-    for name in ("date", "unwrapPhase"):
-        if not isinstance(file.get(name), h5py.Dataset):
-            raise StackFormatError(
-                f"found no dataset {name!r}; the file has {_names(file)}, and its FILE_TYPE is "
-                f"{plain_attributes(file.attrs).get('FILE_TYPE')!r}. Give a MintPy ifgramStack.h5."
-            )
-    shape = file["unwrapPhase"].shape
-    if len(shape) != 3 or 0 in shape:
+def _main_dataset(file: h5py.File) -> str:
+    """Find what the stack observes, by which everything else is measured: a phase, or else an offset."""
+    names = [name for name in file if isinstance(file[name], h5py.Dataset) and is_observation(our_name(name))]
+    if not names or not isinstance(file.get("date"), h5py.Dataset):
+        lacking = "date" if names else "unwrapPhase"
         raise StackFormatError(
-            f"the dataset unwrapPhase has the shape {shape}; (pair, row, column) is needed."
+            f"found no dataset {lacking!r}; the file has {_names(file)}, and its FILE_TYPE is "
+            f"{plain_attributes(file.attrs).get('FILE_TYPE')!r}. Give a MintPy ifgramStack.h5."
         )
-    expected = {"date": (shape[0], 2), "bperp": shape[:1], "dropIfgram": shape[:1]}
-    for name, wanted in (expected | dict.fromkeys(_OUR_NAMES, shape)).items():
+    first: str = min(names, key=lambda name: our_name(name) != PHASE)
+    return first
+
+
+def _check_layout(file: h5py.File, main: str) -> None:
+    shape = file[main].shape
+    if len(shape) != 3 or 0 in shape:
+        raise StackFormatError(f"the dataset {main} has the shape {shape}; (pair, row, column) is needed.")
+    gridded = {name: shape for name in file if _is_ours(name)}
+    expected = {"date": (shape[0], 2), "bperp": shape[:1], "dropIfgram": shape[:1]} | gridded
+    for name, wanted in expected.items():
         if name in file and file[name].shape != wanted:
             raise StackFormatError(
-                f"the dataset {name} has the shape {file[name].shape}, but unwrapPhase has "
+                f"the dataset {name} has the shape {file[name].shape}, but {main} has "
                 f"{shape}; {wanted} is needed. The file is damaged or was put together wrongly."
             )
-    for name, kinds in _KINDS.items():
+    for name in ("bperp", *gridded):
+        kinds = "iuf" if name in ("bperp", _INTEGER) else "f"
         if name in file and file[name].dtype.kind not in kinds:
             needed = "floating point" if kinds == "f" else "any"
             raise StackFormatError(
@@ -146,8 +105,11 @@ def _check_layout(file: h5py.File) -> None:
             )
 
 
-def _kept_pairs(file: h5py.File) -> NDArray[np.int64]:
-    n_pair = file["unwrapPhase"].shape[0]
+def _is_ours(name: str) -> bool:
+    return name in OUR_NAMES or is_observation(our_name(name))
+
+
+def _kept_pairs(file: h5py.File, n_pair: int) -> NDArray[np.int64]:
     if "dropIfgram" not in file:
         return np.arange(n_pair)
     kept = np.flatnonzero(file["dropIfgram"][()])
@@ -185,20 +147,21 @@ def _kept_datasets(file: h5py.File) -> list[str]:
     ]
 
 
-def _lazy_variable(source: FileVersion, file: h5py.File, name: str, kept: NDArray[np.int64]) -> xr.Variable:
-    dataset = file[name]
-    dims = _dimensions(name, dataset.shape, file["unwrapPhase"].shape)
-    array = HDF5Array(
-        source,
-        dataset,
-        kept if dims[:1] == ("pair",) else None,
-        "f4" if dataset.dtype.kind == "f" and name in _OUR_NAMES else _OUR_DTYPES.get(name, dataset.dtype),
-    )
-    variable = xr.Variable(
-        dims,
-        LazilyIndexedArray(array),
-        plain_attributes(dataset.attrs) | _OUR_ATTRIBUTES.get(name, {}),
-    )
+def _lazy_variable(
+    source: FileVersion,
+    dataset: h5py.Dataset,
+    name_and_shape: tuple[str, tuple[int, int, int]],
+    kept: NDArray[np.int64],
+) -> xr.Variable:
+    name, stack_shape = name_and_shape
+    dims = _dimensions(name, dataset.shape, stack_shape)
+    ours = _is_ours(name)
+    dtype = dataset.dtype
+    if ours:
+        dtype = np.dtype("i2") if name == _INTEGER and dtype.kind != "f" else np.dtype("f4")
+    array = HDF5Array(source, dataset, kept if dims[:1] == ("pair",) else None, dtype)
+    look = _LOOKS.get(name, _LOOKS["phase"]) if ours else {}
+    variable = xr.Variable(dims, LazilyIndexedArray(array), plain_attributes(dataset.attrs) | look)
     if dataset.chunks:
         variable.encoding["preferred_chunks"] = dict(zip(dims, dataset.chunks, strict=True))
     return variable

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fringefleet.errors import StackFormatError
 from fringefleet.io.grid import GRID_MAPPING, grid_crs
 from fringefleet.io.metadata import derived_attributes
+from fringefleet.io.mintpy_names import mintpy_name
 from fringefleet.io.store import FINGERPRINT
 from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
 
@@ -83,12 +84,11 @@ def date_name(result: xr.Dataset, date: np.datetime64 | str) -> str:
 
 def _config_attributes(options: Mapping[Any, Any]) -> dict[str, str]:
     """Name the options of the inversion as MintPy does, which compares them in ``--update``."""
-    masks = {"none": "None", "connected_component": "connectComponent"}
     spelled: dict[str, tuple[str, Callable[[Any], object]]] = {
-        "observation": ("obsDatasetName", str),
+        "observation": ("obsDatasetName", mintpy_name),
         "n_pair": ("numIfgram", int),
         "weight_func": ("weightFunc", str),
-        "mask_dataset": ("maskDataset", lambda name: masks.get(name, name)),
+        "mask_dataset": ("maskDataset", lambda name: "None" if name == "none" else mintpy_name(name)),
         "mask_threshold": ("maskThreshold", float),
         "min_redundancy": ("minRedundancy", float),
         "min_norm": ("minNormVelocity", lambda norm: norm == "velocity"),

@@ -1,10 +1,11 @@
 """Write a result as MintPy's files: timeseries.h5, temporalCoherence.h5, numInvIfgram.h5.
 
 A result with the covariance of its displacement gives timeseriesDecorCov.h5 as well, for every two dates.
-Its unit is m^2 and its attributes say so; MintPy's say m.
+Its unit is m^2 and its attributes say so; MintPy's say m. Offsets have a residual in place of the temporal
+coherence: the root of the sum of the squares [pixel]. The names of the files follow MintPy, too.
 
 MintPy has no value for "no answer": where the result has NaN its files have zero, as MintPy itself
-writes them.
+writes them. Only the residual of an offset is NaN there, as it is in MintPy.
 """
 
 import itertools
@@ -21,6 +22,7 @@ import xarray as xr
 
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
+from fringefleet.observation import PHASE, is_offset
 
 logger = logging.getLogger(__name__)
 
@@ -32,29 +34,61 @@ class _Product(NamedTuple):
 
     variable: str
     dims: tuple[str, ...]
-    file: str
     dataset: str
     unit: str
+    no_answer: float = 0.0
 
     @property
     def file_type(self) -> str:
         return self.dataset
 
 
-PRODUCTS = (
-    _Product("displacement", ("date", "y", "x"), "timeseries.h5", "timeseries", "m"),
-    _Product("temporal_coherence", ("y", "x"), "temporalCoherence.h5", "temporalCoherence", "1"),
-    _Product("pair_count", ("y", "x"), "numInvIfgram.h5", "mask", "1"),
-)
-COVARIANCE = _Product(
-    "displacement_cov", ("date", "date2", "y", "x"), "timeseriesDecorCov.h5", "timeseries", "m^2"
-)
+SERIES = _Product("displacement", ("date", "y", "x"), "timeseries", "m")
+COHERENCE = _Product("temporal_coherence", ("y", "x"), "temporalCoherence", "1")
+RESIDUAL = _Product("residual_rms", ("y", "x"), "residual", "pixel", np.nan)
+COUNT = _Product("pair_count", ("y", "x"), "mask", "1")
+COVARIANCE = _Product("displacement_cov", ("date", "date2", "y", "x"), "timeseries", "m^2")
+
+Names = tuple[str | Path, str | Path, str | Path]  # of series, quality and count
+PHASE_NAMES: Names = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
+ION_NAMES: Names = ("ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
+OFFSET_NAMES: dict[str, Names] = {
+    "range_offset": ("timeseriesRg.h5", "residualInvRg.h5", "numInvOffRg.h5"),
+    "azimuth_offset": ("timeseriesAz.h5", "residualInvAz.h5", "numInvOffAz.h5"),
+}
+
+
+def product_names(observation: str, stack: str) -> Names:
+    """Name the three files as MintPy does: by what was observed, and by the name of the stack.
+
+    Examples
+    --------
+    >>> product_names("unwrapped_phase", "ionStack.h5")
+    ('ion.h5', 'temporalCoherenceIon.h5', 'numInvIon.h5')
+    """
+    if observation in OFFSET_NAMES:
+        return OFFSET_NAMES[observation]
+    return ION_NAMES if Path(stack).name.startswith("ion") else PHASE_NAMES
+
+
+def covariance_name(series: str | Path, observation: str) -> Path:
+    """Name the file of the covariance after that of the series, as MintPy does.
+
+    Examples
+    --------
+    >>> str(covariance_name("timeseries.h5", "unwrapped_phase"))
+    'timeseriesDecorCov.h5'
+    """
+    path = Path(series)
+    kind = "" if is_offset(observation) else "Decor"
+    return path.with_name(f"{path.stem}{kind}Cov.h5")
 
 
 def export_mintpy(
     result: xr.Dataset | Path,
     directory: Path,
     *,
+    names: Names | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Write the three products of MintPy's network inversion from a result, and the covariance if it has it.
@@ -67,6 +101,8 @@ def export_mintpy(
     directory
         Where to write; made if it is not there. Files of these names in it are replaced, each at
         once and only when it is complete.
+    names
+        Of series, quality and count; MintPy's (:func:`product_names`) if None.
     progress
         Called after every tile with the number of tiles written and of all tiles.
 
@@ -84,9 +120,9 @@ def export_mintpy(
         ``result`` is not there, or ``directory`` or a folder above it is a file.
     """
     if isinstance(result, xr.Dataset):
-        return _export(result, directory, progress)
+        return _export(result, directory, names, progress)
     with _open_store(result) as opened:
-        return _export(opened, directory, progress)
+        return _export(opened, directory, names, progress)
 
 
 def _open_store(path: Path) -> xr.Dataset:
@@ -101,11 +137,15 @@ def _open_store(path: Path) -> xr.Dataset:
     return opened
 
 
-def _export(result: xr.Dataset, directory: Path, progress: Callable[[int, int], None] | None) -> list[Path]:
-    _refuse_other(result)
+def _export(
+    result: xr.Dataset,
+    directory: Path,
+    names: Names | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[Path]:
+    products = _products(result, names)
     common = common_attributes(result)
-    products = (*PRODUCTS, COVARIANCE) if COVARIANCE.variable in result else PRODUCTS
-    paths = [directory / product.file for product in products]
+    paths = [directory / name for name in products.values()]
     _make_folder(directory, paths)
     with ExitStack() as stack:
         targets = {}
@@ -116,13 +156,26 @@ def _export(result: xr.Dataset, directory: Path, progress: Callable[[int, int], 
             targets[product] = file.create_dataset(product.dataset, shape, dtype=np.float32, chunks=True)
             if "date" in product.dims:
                 _write_dates(file, result)
-        _write_baselines(targets[PRODUCTS[0]].parent, result)
+        _write_baselines(targets[SERIES].parent, result)
         _copy_tiles(result, targets, progress)
     return paths
 
 
-def _refuse_other(result: xr.Dataset) -> None:
-    wanted = {product.variable: set(product.dims) for product in PRODUCTS}
+def _products(result: xr.Dataset, names: Names | None) -> dict[_Product, str | Path]:
+    """Choose what is written, and where."""
+    observation = str(result.attrs.get("observation", PHASE))
+    quality = RESIDUAL if is_offset(observation) else COHERENCE
+    products = (SERIES, quality, COUNT)
+    _refuse_other(result, products)
+    chosen = names or product_names(observation, str(result.attrs.get("stack", "")))
+    found: dict[_Product, str | Path] = dict(zip(products, chosen, strict=True))
+    if COVARIANCE.variable in result:
+        found[COVARIANCE] = covariance_name(chosen[0], observation)
+    return found
+
+
+def _refuse_other(result: xr.Dataset, products: tuple[_Product, ...]) -> None:
+    wanted = {product.variable: set(product.dims) for product in products}
     wrong = [n for n, dims in wanted.items() if n not in result or set(result[n].dims) != dims]
     if wrong or "date" not in result.coords:
         raise StackFormatError(
@@ -198,7 +251,9 @@ def _copy_tiles(
         tile = plain.isel(place, missing_dims="ignore").compute()
         for product in products:
             values = np.array(tile[product.variable].transpose(*product.dims).values, dtype=np.float32)
-            values[np.isnan(values)] = 0.0
+            if product is RESIDUAL:  # the root of the sum, not of the mean
+                values *= np.sqrt(tile[COUNT.variable].transpose(*product.dims).values)
+            values[np.isnan(values)] = product.no_answer
             targets[product][tuple(place[dim] for dim in product.dims)] = values
         if progress is not None:
             progress(done, len(tiles))

@@ -1,4 +1,4 @@
-"""The reference point: where it is in a stack, and the phase of every pair there."""
+"""The reference point: where it is in a stack, and what every pair observes there."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fringefleet.errors import MissingMetadataError, ReferencePointError
 from fringefleet.io.stack import stack_network
+from fringefleet.observation import PHASE, is_offset
 
 _SAME_PIXEL = 1e-3  # [pixel] by which a coordinate may differ and still be the same pixel
 
@@ -41,8 +42,10 @@ def locate_reference_point(stack: xr.Dataset, point: tuple[int, int] | None = No
     return int(row), int(column)
 
 
-def read_reference_phase(stack: xr.Dataset, point: tuple[int, int]) -> NDArray[np.float32]:
-    """Read the phase of every pair at the reference point [rad], shape (pair,).
+def read_reference_values(
+    stack: xr.Dataset, point: tuple[int, int], observation: str = PHASE
+) -> NDArray[np.float32]:
+    """Read what every pair observes at the reference point [rad, or pixel of an offset], shape (pair,).
 
     Parameters
     ----------
@@ -50,42 +53,48 @@ def read_reference_phase(stack: xr.Dataset, point: tuple[int, int]) -> NDArray[n
         A stack; one pixel of it is read.
     point
         Row and column, see :func:`locate_reference_point`.
+    observation
+        Name of the variable.
 
     Raises
     ------
     ReferencePointError
-        Some pairs have no data there: NaN, infinite or exactly 0.
+        Some pairs have no data there: NaN, infinite or, of a phase, exactly 0.
     """
-    phase = _read_phase(stack, point)
-    missing = _without_data(phase)
+    values = _read(stack, point, observation)
+    missing = _without_data(values, observation)
     if not missing:
-        return phase
+        return values
     where = f"at the reference point (row {point[0]}, column {point[1]})"
-    if not phase.any():
+    if not values.any():
         raise ReferencePointError(
-            f"the phase {where} is 0 in all {len(phase)} pairs: the stack seems to be referenced "
+            f"the phase {where} is 0 in all {len(values)} pairs: the stack seems to be referenced "
             "already, or the point lies in no data. Give --skip-reference to take the stack as "
             "referenced, or another --reference-point Y X."
         )
+    kinds = "NaN or infinite" if is_offset(observation) else "NaN, infinite or 0"
     raise ReferencePointError(
-        f"found no data (NaN, infinite or 0) {where} in {len(missing)} of {len(phase)} pairs: "
+        f"found no data ({kinds}) {where} in {len(missing)} of {len(values)} pairs: "
         f"{stack_network(stack).pair_names(missing)}. Give another --reference-point Y X, or "
         "--drop-unreferenced to leave these pairs out."
     )
 
 
-def unreferenced_pairs(stack: xr.Dataset, point: tuple[int, int]) -> list[int]:
-    """Find the pairs, by index, that have no data (NaN, infinite or 0) at the reference point."""
-    return _without_data(_read_phase(stack, point))
+def unreferenced_pairs(stack: xr.Dataset, point: tuple[int, int], observation: str = PHASE) -> list[int]:
+    """Find the pairs, by index, that have no data at the reference point: NaN, infinite, or a phase of 0."""
+    return _without_data(_read(stack, point, observation), observation)
 
 
-def _read_phase(stack: xr.Dataset, point: tuple[int, int]) -> NDArray[np.float32]:
-    pixel = stack["unwrapped_phase"].isel(y=point[0], x=point[1])
+def _read(stack: xr.Dataset, point: tuple[int, int], observation: str) -> NDArray[np.float32]:
+    pixel = stack[observation].isel(y=point[0], x=point[1])
     return np.asarray(pixel.values, dtype=np.float32)
 
 
-def _without_data(phase: NDArray[np.float32]) -> list[int]:
-    missing: list[int] = np.flatnonzero(~np.isfinite(phase) | (phase == 0)).tolist()
+def _without_data(values: NDArray[np.float32], observation: str) -> list[int]:
+    is_missing = ~np.isfinite(values)
+    if not is_offset(observation):
+        is_missing |= values == 0
+    missing: list[int] = np.flatnonzero(is_missing).tolist()
     return missing
 
 

@@ -17,6 +17,7 @@ from fringefleet.io.hdf5 import FileVersion
 from fringefleet.io.mintpy import open_mintpy
 from fringefleet.io.tiles import fit_tile
 from fringefleet.network import Network
+from fringefleet.observation import PHASE, is_observation
 
 AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
 
@@ -66,9 +67,15 @@ def stack_network(stack: xr.Dataset) -> Network:
 
 
 def stored_tile(stack: xr.Dataset) -> tuple[int, int] | None:
-    """Rows and columns of the stored chunks of the phase; None where they are not known."""
-    preferred = stack["unwrapped_phase"].encoding.get("preferred_chunks")
+    """Rows and columns of the stored chunks of the observations; None where they are not known."""
+    preferred = observed(stack).encoding.get("preferred_chunks")
     return (preferred["y"], preferred["x"]) if preferred else None
+
+
+def observed(stack: xr.Dataset) -> xr.DataArray:
+    """Give what a stack observes: the phase, or what it has instead."""
+    names = [str(name) for name in stack.data_vars if is_observation(str(name))]
+    return stack[min(names, key=lambda name: name != PHASE)]
 
 
 def source_version(path: Path) -> FileVersion:
@@ -139,7 +146,7 @@ def _check_zarr(stack: xr.Dataset) -> None:
 
 
 def _auto_tile(stack: xr.Dataset) -> tuple[int, int]:
-    phase = stack["unwrapped_phase"]
+    phase = observed(stack)
     n_pixel = AUTO_BLOCK_BYTES / (phase.sizes["pair"] * phase.dtype.itemsize)
     return fit_tile((phase.sizes["y"], phase.sizes["x"]), stored_tile(stack), n_pixel)
 

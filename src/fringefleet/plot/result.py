@@ -56,12 +56,14 @@ MAPS = {
     "displacement": Look("Displacement towards satellite, {}", "cm", DIVERGING, symmetric, CENTIMETRES),
     "pair_count": Look("Pairs used", "pairs", "cividis", robust),
     "temporal_coherence": Look("Temporal coherence", "", SEQUENTIAL, _from_zero_to_one),
+    "residual_rms": Look("Residual", "pixel", ERROR, _from_zero),
     "displacement_std": Look("Standard deviation, {}", "mm", ERROR, _from_zero, MILLIMETRES),
     "closure_rms": Look("RMS closure of triplets", "rad", ERROR, _from_zero),
     "dem_error": Look("Error of the DEM", "m", "PuOr", symmetric),
     "dem_error_std": Look("Standard deviation of the DEM error", "m", ERROR, robust),
 }
-ALWAYS = ("displacement", "pair_count", "temporal_coherence")  # in every result
+ALWAYS = ("displacement", "pair_count")  # in every result; and one of these two:
+COHERENCE, RESIDUAL = "temporal_coherence", "residual_rms"  # of phases; of offsets
 
 
 def plot_maps(result: xr.Dataset, path: Path) -> None:
@@ -75,7 +77,9 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
     path
         PNG file to write.
     """
-    names = [*ALWAYS, *(name for name in MAPS if name in result and name not in ALWAYS)]
+    always = [*ALWAYS, _quality(result)]
+    others = [name for name in MAPS if name in result and name not in (*always, RESIDUAL)]
+    names = [*always, *others]
     maps = thin(result[[*names, "status"]]).isel(date=-1).load()
     last = np.datetime_as_string(maps["date"].values, unit="D")
     n_column = -(-(len(names) + 1) // 2)
@@ -122,9 +126,10 @@ def plot_series(result: xr.Dataset, truth: xr.DataArray | None, path: Path) -> N
             panel.errorbar(dates, values, spread, fmt="none", ecolor=colour, elinewidth=0.8, zorder=1.5)
         style = {"mfc": colour, "mec": "white", "mew": 0.6, "zorder": 2}
         panel.plot(dates, values, "o", ms=5, label="inverted", **style)
-        coherence = float(result["temporal_coherence"].isel(pixel))
+        quality = _quality(result)
+        value = float(result[quality].isel(pixel))
         panel.set_title(
-            f"{name}: row {pixel['y']}, column {pixel['x']}, temporal coherence {coherence:.2f}",
+            f"{name}: row {pixel['y']}, column {pixel['x']}, {quality.replace('_', ' ')} {value:.2f}",
             loc="left",
             fontsize=10,
         )
@@ -158,6 +163,11 @@ def plot_error(result: xr.Dataset, truth: xr.DataArray, path: Path) -> None:
     save(figure, path)
 
 
+def _quality(result: xr.Dataset) -> str:
+    """Name the map that says how well the pairs of a pixel fit together."""
+    return COHERENCE if COHERENCE in result else RESIDUAL
+
+
 def _draw_status(panel: Axes, status: xr.DataArray) -> None:
     colours = ListedColormap(STATUS_COLOURS[: len(Status)])
     norm = BoundaryNorm(np.arange(len(Status) + 1) - 0.5, len(Status))
@@ -172,9 +182,12 @@ def _draw_status(panel: Axes, status: xr.DataArray) -> None:
 
 def _telling_pixels(result: xr.Dataset) -> dict[str, dict[str, int]]:
     """Pixels worth a look, as indices by dimension: the largest motions, usual and poor quality."""
-    maps = thin(result[["displacement", "temporal_coherence"]]).isel(date=-1).load()
+    maps = thin(result[["displacement", _quality(result)]]).isel(date=-1).load()
     steps = [-(-result.sizes[axis] // MAX_PIXELS) for axis in ("y", "x")]
-    motion, quality = maps["displacement"].values, maps["temporal_coherence"].values
+    motion, quality = maps["displacement"].values, maps[_quality(result)].values
+    kind = "coherence"
+    if COHERENCE not in result:
+        kind, quality = "residual", -quality  # the less the better
     answered = np.isfinite(motion) & np.isfinite(quality)
     if not answered.any():
         raise InputError(
@@ -186,8 +199,8 @@ def _telling_pixels(result: xr.Dataset) -> dict[str, dict[str, int]]:
     scores = {
         "Largest motion away from satellite": np.where(trusted, motion, np.inf),
         "Largest motion towards satellite": np.where(trusted, -motion, np.inf),
-        "Median coherence": np.where(answered, np.abs(quality - usual), np.inf),
-        "Poor coherence": np.where(answered, np.abs(quality - poor), np.inf),
+        f"Median {kind}": np.where(answered, np.abs(quality - usual), np.inf),
+        f"Poor {kind}": np.where(answered, np.abs(quality - poor), np.inf),
     }
     chosen = {}
     for name, score in scores.items():

@@ -86,12 +86,12 @@ def test_axes_of_the_same_length_are_not_confused(write_mintpy, shape):
 
 def test_other_numbers_keep_their_name_and_texts_are_left_out(write_mintpy):
     extra = {
-        "unwrapPhase_bridging": stack_parts()["unwrapPhase"] + 1,
+        "wrapPhase": stack_parts()["unwrapPhase"] + 1,
         "table": np.zeros((3, 2)),
         "comment": np.array([b"a", b"b"]),
     }
     stack = open_mintpy(write_mintpy(extra))
-    assert stack.unwrapPhase_bridging.dims == ("pair", "y", "x")
+    assert stack.wrapPhase.dims == ("pair", "y", "x")
     assert stack.table.dims == ("table_0", "table_1")
     assert "comment" not in stack
 

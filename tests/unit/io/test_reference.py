@@ -5,7 +5,7 @@ from fringefleet.errors import MissingMetadataError, ReferencePointError
 from fringefleet.io import (
     locate_reference_point,
     open_stack,
-    read_reference_phase,
+    read_reference_values,
     unreferenced_pairs,
 )
 from unit.io.mintpy_stack import stack_parts
@@ -59,7 +59,7 @@ def test_a_missing_point_names_attributes_and_option(write_mintpy):
 
 @pytest.mark.parametrize("chunks", [None, (4, 4)])
 def test_the_phase_of_every_pair_is_read(write_mintpy, chunks):
-    phase = read_reference_phase(open_stack(write_mintpy(), chunks=chunks), (3, 2))
+    phase = read_reference_values(open_stack(write_mintpy(), chunks=chunks), (3, 2))
     assert phase.dtype == np.float32
     np.testing.assert_array_equal(phase, PHASE[:, 3, 2])
 
@@ -74,7 +74,7 @@ def test_pairs_without_data_are_named(write_mintpy, value):
         match=r"row 3, column 2\) in 2 of 5 pairs: 20180106_20180130, 20180130_20180211\. .*"
         r"--reference-point Y X, or --drop-unreferenced",
     ):
-        read_reference_phase(stack, (3, 2))
+        read_reference_values(stack, (3, 2))
     assert unreferenced_pairs(stack, (3, 2)) == [1, 4]
     assert unreferenced_pairs(stack, (0, 0)) == []
 
@@ -82,11 +82,11 @@ def test_pairs_without_data_are_named(write_mintpy, value):
 def test_zero_in_all_pairs_means_that_the_stack_is_referenced_already(write_mintpy):
     phase = PHASE - PHASE[:, 3:4, 2:3]
     with pytest.raises(ReferencePointError, match=r"0 in all 5 pairs.*--skip-reference"):
-        read_reference_phase(open_stack(write_mintpy({"unwrapPhase": phase})), (3, 2))
+        read_reference_values(open_stack(write_mintpy({"unwrapPhase": phase})), (3, 2))
 
 
 def test_nan_in_all_pairs_names_them(write_mintpy):
     phase = PHASE.copy()
     phase[:, 3, 2] = np.nan
     with pytest.raises(ReferencePointError, match="in 5 of 5 pairs"):
-        read_reference_phase(open_stack(write_mintpy({"unwrapPhase": phase})), (3, 2))
+        read_reference_values(open_stack(write_mintpy({"unwrapPhase": phase})), (3, 2))

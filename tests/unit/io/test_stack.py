@@ -79,9 +79,9 @@ PHASE = stack_parts()["unwrapPhase"]
 DATE = stack_parts()["date"]
 BAD = {
     "a missing dataset names those that exist": (
-        {"unwrapPhase": None, "unwrapPhase_bridging": PHASE},
+        {"unwrapPhase": None, "wrapPhase": PHASE},
         StackFormatError,
-        r"no dataset 'unwrapPhase'; the file has bperp, coherence, .*unwrapPhase_bridging.*FILE_TYPE",
+        r"no dataset 'unwrapPhase'; the file has bperp, coherence, .*wrapPhase.*FILE_TYPE",
     ),
     "no dates": ({"date": None}, StackFormatError, "no dataset 'date'"),
     "coherence of another shape": (
