@@ -1,0 +1,77 @@
+"""The files of two programs, compared: values at every pixel, layout and attributes."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+SERIES = 5e-6  # [m], MintPy solves in float32
+SERIES_RELATIVE = 1e-6  # of the largest displacement, for offsets of metres
+COHERENCE = 1e-5  # of a float32 sum
+RESIDUAL = 3e-5  # [pixel]; MintPy is 1.6e-5 off a float64 solution of offsets of up to 9 pixels, ours 1.5e-6
+BASELINE = 1e-3  # [m], MintPy solves for them in float32
+
+PHASE = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
+ION = ("ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
+RANGE = ("timeseriesRg.h5", "residualInvRg.h5", "numInvOffRg.h5")
+AZIMUTH = ("timeseriesAz.h5", "residualInvAz.h5", "numInvOffAz.h5")
+
+
+def read(path: Path, dataset: str) -> np.ndarray:
+    with h5py.File(path) as file:
+        return file[dataset][:]
+
+
+def attributes(path: Path) -> dict[str, str]:
+    with h5py.File(path) as file:
+        return dict(file.attrs)
+
+
+def layout(path: Path) -> dict[str, tuple]:
+    """Type, shape, compression and attributes of every dataset."""
+    with h5py.File(path) as file:
+        return {
+            name: (data.dtype.str, data.shape, data.compression, dict(data.attrs))
+            for name, data in file.items()
+        }
+
+
+def assert_same_products(
+    ours: Path, theirs: Path, names: tuple[str, str, str] = PHASE, but: frozenset[str] = frozenset()
+) -> None:
+    """Compare the three files of a run; ``but`` are attributes that differ on purpose."""
+    for name in names:
+        assert_same_layout(ours / name, theirs / name, but)
+    series, quality, count = names
+    assert_same_series(ours / series, theirs / series)
+    assert_same_quality(ours / quality, theirs / quality)
+    np.testing.assert_array_equal(read(ours / count, "mask"), read(theirs / count, "mask"))
+
+
+def assert_same_layout(ours: Path, theirs: Path, but: frozenset[str] = frozenset()) -> None:
+    """The same datasets of the same types and shapes, and the same attributes, key by key."""
+    assert layout(ours) == layout(theirs)
+    mine, other = attributes(ours), attributes(theirs)
+    different = {
+        name: (mine.get(name), other.get(name))
+        for name in mine.keys() | other.keys()
+        if mine.get(name) != other.get(name) and name not in but
+    }
+    assert not different, f"{ours.name}: (ours, MintPy's) {different}"
+
+
+def assert_same_series(ours: Path, theirs: Path) -> None:
+    """The same dates, baselines and displacement at every pixel and date."""
+    np.testing.assert_array_equal(read(ours, "date"), read(theirs, "date"))
+    np.testing.assert_allclose(read(ours, "bperp"), read(theirs, "bperp"), rtol=0, atol=BASELINE)
+    series = read(theirs, "timeseries")
+    np.testing.assert_allclose(
+        read(ours, "timeseries"), series, rtol=0, atol=max(SERIES, SERIES_RELATIVE * np.abs(series).max())
+    )
+
+
+def assert_same_quality(ours: Path, theirs: Path) -> None:
+    """The same temporal coherence, or residual of offsets (NaN at the same pixels)."""
+    (dataset,) = layout(theirs)
+    tolerance = RESIDUAL if dataset == "residual" else COHERENCE
+    np.testing.assert_allclose(read(ours, dataset), read(theirs, dataset), rtol=0, atol=tolerance)
