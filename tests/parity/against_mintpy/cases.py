@@ -29,8 +29,8 @@ class Case:
     def arguments(self) -> tuple[str, ...]:
         return (self.stack, *self.options, *(("-t", "options.cfg") if self.template else ()))
 
-    def our_job(self, folder: Path) -> Job:
-        return Job(folder, OURS, ("mintpy", *self.arguments()))
+    def our_job(self, folder: Path, workers: str) -> Job:
+        return Job(folder, OURS, ("mintpy", *self.arguments(), "-c", workers))
 
     def their_job(self, folder: Path) -> Job:
         return Job(folder, "mintpy.cli.ifgram_inversion:main", self.arguments())
@@ -61,8 +61,8 @@ class Pair:
 class Step(Case):
     """The step ``invert_network`` of a whole project folder."""
 
-    def our_job(self, folder: Path) -> Job:
-        return Job(folder, OURS, ("mintpy", ".", *self.options))
+    def our_job(self, folder: Path, workers: str) -> Job:
+        return Job(folder, OURS, ("mintpy", ".", *self.options, "-c", workers))
 
     def their_job(self, folder: Path) -> Job:
         return Job(folder, "mintpy.cli.smallbaselineApp:main", ("--dostep", "invert_network"))
@@ -79,12 +79,17 @@ def changed(scene: Scene, *changes: Callable[[Path], None]) -> Scene:
     return write
 
 
-def run_both(python: Path, cases: Sequence[Case], data: Path, folder: Path) -> dict[str, Pair]:
-    """Run all cases with both programs, each program in one process; the outcomes by name."""
+def run_both(
+    python: Path, cases: Sequence[Case], data: Path, folder: Path, workers: str = "local"
+) -> dict[str, Pair]:
+    """Run all cases with both programs, each program in one process; the outcomes by name.
+
+    Ours is given the address of running ``workers``, which saves starting them for each case.
+    """
     ours, theirs = [], []
     for case in cases:
         mine, other = (case.prepare(data, folder / program / case.name) for program in ("ours", "theirs"))
-        ours.append(case.our_job(mine))
+        ours.append(case.our_job(mine, workers))
         theirs.append(case.their_job(other))
     outcomes = zip(
         run_ours(ours, folder / "jobs" / "ours"),

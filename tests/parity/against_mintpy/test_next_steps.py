@@ -24,7 +24,6 @@ DATE = {"radar": "20150223", "geocoded": "20180331"}
 def commands(project):
     """Command lines of MintPy on the folder of a project, in the order that they run in."""
     return {
-        "again": "smallbaselineApp --dostep invert_network",
         "velocity": "timeseries2velocity timeseries.h5 -o alone.h5",
         "mask": "generate_mask temporalCoherence.h5 -m 0.7 -o mask.h5",
         "mask of counts": "generate_mask numInvIfgram.h5 -m 10 -o maskCount.h5",
@@ -42,6 +41,7 @@ def commands(project):
         "reference date": f"reference_date timeseries.h5 --ref-date {DATE[project]} -o another.h5",
         "point": "tsview timeseries.h5 --yx 20 20 --nodisplay --save -o point",
         "remaining steps": "smallbaselineApp --start correct_LOD",
+        "again": "smallbaselineApp --dostep invert_network",  # last: it may replace the files
     }
 
 

@@ -14,7 +14,14 @@ pytestmark = pytest.mark.mintpy
 
 UNREFERENCED = {"REF_Y": None, "REF_X": None}
 LOOKED_AT_IN_PIXELS = dict.fromkeys(("ALOOKS", "RLOOKS", "AZIMUTH_PIXEL_SIZE", "RANGE_PIXEL_SIZE", "HEIGHT"))
-GEOCODED = {"X_FIRST": "10", "Y_FIRST": "20", "X_STEP": "0.1", "Y_STEP": "-0.1", "X_UNIT": "degrees"}
+GEOCODED = {
+    "X_FIRST": "10",
+    "Y_FIRST": "20",
+    "X_STEP": "0.1",
+    "Y_STEP": "-0.1",
+    "X_UNIT": "degrees",
+    "Y_UNIT": "degrees",
+}
 
 
 def offsets(name, options, **attributes):
@@ -54,10 +61,10 @@ CASES = [*RANGE_CASES, *AZIMUTH_CASES]
 
 
 @pytest.fixture(scope="module")
-def pairs(mintpy, tmp_path_factory):
+def pairs(mintpy, workers, tmp_path_factory):
     """What both programs made of every case."""
     folder = tmp_path_factory.mktemp("offsets")
-    return run_both(mintpy, CASES, folder, folder)
+    return run_both(mintpy, CASES, folder, folder, workers)
 
 
 @pytest.mark.parametrize("name", [case.name for case in RANGE_CASES])
