@@ -447,3 +447,46 @@ def test_what_is_no_result_is_refused(tmp_path):
 def test_pixels_at_unequal_distances_are_refused(tmp_path):
     with pytest.raises(StackFormatError, match="coordinate y is not regular"):
         export_mintpy(projected_result().isel(y=[0, 1, 4]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("stack", "names"),
+    [
+        ("ifgramStack.h5", ["timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"]),
+        ("ionStack.h5", ["ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5"]),
+        ("ionosphere.zarr", ["ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5"]),
+        ("version_of_mine.h5", ["timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"]),
+    ],
+)
+def test_files_of_an_ionosphere_stack_are_named_for_it(tmp_path, stack, names):
+    paths = export_mintpy(radar_result(stack=stack, observation="unwrapped_phase"), tmp_path)
+    assert [path.name for path in paths] == names
+    values, attrs = read(paths[0])
+    assert set(values) == {"timeseries", "date", "bperp"}
+    assert attrs["FILE_TYPE"] == "timeseries"
+    assert attrs["mintpy.networkInversion.obsDatasetName"] == "unwrapPhase"
+
+
+def test_names_may_be_chosen_and_the_covariance_follows_that_of_the_series(tmp_path):
+    names = ("my series.h5", tmp_path / "elsewhere" / "quality.h5", "count.h5")
+    (tmp_path / "elsewhere").mkdir()
+    paths = export_mintpy(with_covariance(radar_result()), tmp_path / "out", names=names)
+    folder = tmp_path / "out"
+    assert paths == [
+        folder / "my series.h5",
+        names[1],
+        folder / "count.h5",
+        folder / "my seriesDecorCov.h5",
+    ]
+    assert set(read(paths[1])[0]) == {"temporalCoherence"}
+
+
+def test_the_residual_of_an_offset_is_the_root_of_the_sum_and_no_number_where_there_is_no_answer(tmp_path):
+    result = radar_result(observation="azimuth_offset").rename(temporal_coherence="residual_rms")
+    _, quality, count = export_mintpy(result, tmp_path)
+    residual = read(quality)[0]["residual"]
+    expected = 0.75 * np.sqrt(result["pair_count"].values)
+    expected[0, 1] = np.nan
+    np.testing.assert_allclose(residual, expected, rtol=1e-6)
+    assert read(count)[0]["mask"][0, 1] == 0
+    assert read(quality)[1]["UNIT"] == "pixel"
