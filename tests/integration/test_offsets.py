@@ -13,7 +13,16 @@ from fringefleet.errors import MissingMetadataError, ReferencePointError, StackF
 from fringefleet.io.products import export_mintpy
 from fringefleet.plot import plot_maps, plot_series
 from fringefleet.status import Status
-from offset_stack import PAIRS, POINT, SHAPE, expected_products, offset_parts, write_offset_stack
+from offset_stack import (
+    DATES,
+    METRES,
+    PAIRS,
+    POINT,
+    SHAPE,
+    expected_products,
+    offset_parts,
+    write_offset_stack,
+)
 
 FILES = {
     "range": ("timeseriesRg.h5", "residualInvRg.h5", "numInvOffRg.h5"),
@@ -171,6 +180,23 @@ def test_attributes_say_what_was_observed(parts, tmp_path):
     ]
     assert ["NO_DATA_VALUE" in a for a in attrs] == [True, True, False]
     assert not any("WAVELENGTH" in a for a in attrs)
+
+
+def test_the_covariance_of_offsets_is_in_square_metres(parts, tmp_path):
+    stack = fringefleet.open_stack(write_offset_stack(tmp_path / "ifgramStack.h5", parts))
+    pixel = {"y": slice(2, 3), "x": slice(2, 3)}
+    options = Options("azimuth_offset", covariance=True, std=True, dtype="float64")
+    found = fringefleet.invert(stack.isel(pixel), options, setting=Setting(skip_reference=True)).compute()
+    offset, std = (parts[f"azimuthOffset{end}"][:, 2, 2] for end in ("", "Std"))
+    valid = np.isfinite(offset)
+    incidence = np.zeros((len(PAIRS), len(DATES)))
+    for row, (i, j) in zip(incidence, PAIRS, strict=True):
+        row[i], row[j] = -1, 1
+    design = incidence[valid, 1:]
+    known = np.maximum(np.where(np.isnan(std), 100, std), 0.005)[valid]
+    expected = METRES["azimuth"] ** 2 * np.linalg.inv((design / known[:, None] ** 2).T @ design)
+    np.testing.assert_allclose(found.displacement_cov[1:, 1:, 0, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(found.displacement_std[1:, 0, 0] ** 2, np.diag(expected), rtol=1e-5)
 
 
 def test_pictures_of_offsets_show_the_residual(parts, tmp_path):

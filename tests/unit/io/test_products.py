@@ -418,6 +418,31 @@ def test_a_covariance_is_copied_tile_by_tile_from_anywhere(tmp_path, kind):
     np.testing.assert_array_equal(read(path)[0]["timeseries"], expected)
 
 
+@pytest.mark.parametrize("kind", ["memory", "lazy", "store"])
+def test_a_covariance_may_be_relative_to_another_date_than_the_series(tmp_path, kind):
+    result = with_covariance(radar_result())
+    cov = result["displacement_cov"].values.astype("f8")
+    r = 1
+    expected = cov - cov[r] - cov[:, r, None] + cov[r, r]
+    result.chunk(y=2, x=4).to_zarr(tmp_path / "result.zarr", zarr_format=3, consolidated=False)
+    source = {"memory": result, "lazy": result.chunk(y=2, x=4), "store": tmp_path / "result.zarr"}[kind]
+    paths = export_mintpy(source, tmp_path, covariance_date="20200113")
+    found, attrs = read(paths[-1])
+    np.testing.assert_allclose(found["timeseries"], np.nan_to_num(expected), atol=1e-6)
+    assert not found["timeseries"][r].any()
+    assert not found["timeseries"][:, r].any()
+    assert attrs["REF_DATE"] == "20200113"
+    series, of_series = read(paths[0])
+    np.testing.assert_array_equal(series["timeseries"], result["displacement"].fillna(0))
+    assert of_series["REF_DATE"] == "20200101"
+
+
+def test_a_covariance_relative_to_no_date_of_the_result_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"found 20200114 .* the result has 20200101, 20200113, 20200206"):
+        export_mintpy(with_covariance(radar_result()), tmp_path, covariance_date="20200114")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_covariance_of_other_dates_than_the_series_is_refused(tmp_path):
     result = with_covariance(radar_result())
     shifted = result.assign_coords(date2=DATES + np.timedelta64(1, "D"))
