@@ -167,7 +167,8 @@ def test_how_a_result_was_made_is_told_and_what_is_always_the_same_is_not(result
     found = describe(result).attributes
     assert found["weight_func"] == "var"
     assert found["solver"] == "elimination"
-    assert not {"observation", "Conventions"} & set(found)
+    assert found["observation"] == "unwrapped_phase"
+    assert "Conventions" not in found
 
 
 def test_a_description_is_plain_values(stack, result):

@@ -30,6 +30,13 @@ def options_of(values: dict[str, Any]) -> Options:
         ({"polynomial_order": 0}, "the polynomial order of the temporal model is 0; 1 or more is needed"),
         ({"atmosphere_std": 0.0}, "the standard deviation of the atmosphere is 0.0 rad"),
         ({"atmosphere_std": float("inf")}, "the standard deviation of the atmosphere is inf rad"),
+        ({"observation": "coherence"}, "found observation = 'coherence'; give unwrapped_phase"),
+        ({"observation": "range_offset", "weight_func": "fim"}, "weight_func = fim for range_offset; .* var"),
+        ({"observation": "azimuth_offset", "weight_func": "coh"}, "weight_func = coh for azimuth_offset"),
+        ({"observation": "range_offset", "diagnose": True}, "found diagnose for range_offset; only a phase"),
+        ({"observation": "range_offset", "dem_error": True}, "found dem_error for range_offset"),
+        ({"mask_dataset": "snow"}, "found mask_dataset = 'snow'; use one of none, coherence, connected_comp"),
+        ({"gpu_chunk_size": -1}, "found gpu_chunk_size = -1; give a number of pixels, or 0"),
         ({"solver": "dense", "std": True}, "found solver = dense with std, which takes the factor"),
         ({"solver": "dense", "covariance": True}, "solver = dense with covariance"),
         ({"solver": "dense", "norm": "l1"}, "solver = dense with norm = l1"),
@@ -51,6 +58,8 @@ def test_what_means_nothing_is_refused_with_what_would_do(wrong, message):
         {"solver": "dense", "diagnose": True, "dem_error": True},
         {"norm": "l1", "max_iterations": 1},
         {"bridge": "none", "min_norm": "phase"},
+        {"observation": "unwrapped_phase_bridging", "diagnose": True},
+        {"observation": "range_offset", "norm": "huber", "std": True, "mask_dataset": "azimuth_offset_std"},
     ],
 )
 def test_what_means_something_is_taken(right):
@@ -75,7 +84,31 @@ def test_only_inverse_variances_that_stay_so_are_formal(function, norm):
         ({"weight_func": "no"}, False),
         ({"weight_func": "no", "mask_dataset": "coherence"}, True),
         ({"weight_func": "no", "mask_dataset": "connected_component", "std": True}, False),
+        ({"observation": "range_offset"}, False),
+        ({"observation": "range_offset", "mask_dataset": "coherence"}, True),
     ],
 )
 def test_the_coherence_is_read_for_weights_and_masks_only(options, needed):
     assert Options(**options).needs_coherence == needed
+
+
+@pytest.mark.parametrize(
+    ("options", "needs_std", "reads_mask"),
+    [
+        ({}, False, False),
+        ({"mask_dataset": "coherence"}, False, False),
+        ({"mask_dataset": "connected_component"}, False, True),
+        ({"observation": "range_offset"}, True, False),
+        ({"observation": "range_offset", "weight_func": "no"}, False, False),
+        ({"observation": "range_offset", "mask_dataset": "range_offset_std"}, True, False),
+        ({"observation": "range_offset", "mask_dataset": "azimuth_offset_std"}, True, True),
+        (
+            {"observation": "range_offset", "mask_dataset": "range_offset_std", "weight_func": "no"},
+            False,
+            True,
+        ),
+    ],
+)
+def test_the_standard_deviation_of_offsets_is_read_once_for_weights_and_mask(options, needs_std, reads_mask):
+    chosen = Options(**options)
+    assert (chosen.needs_std, chosen.reads_mask) == (needs_std, reads_mask)

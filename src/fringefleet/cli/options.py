@@ -7,6 +7,18 @@ import typer
 
 # What the words may be; the classes that take them are heavy to import, and a test compares them.
 WeightFunc = Literal["var", "fim", "coh", "no"]
+MaskDataset = Literal[
+    "none",
+    "coherence",
+    "connected_component",
+    "offset_snr",
+    "range_offset_std",
+    "azimuth_offset_std",
+    "connectComponent",
+    "offsetSNR",
+    "rangeOffsetStd",
+    "azimuthOffsetStd",
+]
 MinNorm = Literal["velocity", "phase"]
 Norm = Literal["l2", "l1", "huber"]
 Bridge = Literal["minimum-norm", "linear", "none"]
@@ -82,7 +94,7 @@ DatasetOption = Annotated[
     ),
 ]
 MaskDatasetOption = Annotated[
-    str | None,
+    MaskDataset | None,
     typer.Option(
         metavar="NAME",
         help="Leave out observations by coherence, connected_component, offset_snr, range_offset_std or "

@@ -30,7 +30,7 @@ from fringefleet.status import Status
 Kind = Literal["stack", "result", "displacement"]
 NOT_SHOWN = ("reference_point_y", "reference_point_x")  # shown with the reference point
 MOST_PAIRS = 8  # of those that are explained worst
-ALWAYS_THE_SAME = ("observation", "Conventions")
+ALWAYS_THE_SAME = ("Conventions",)
 SHOWN = (
     "reference_point",
     "wavelength",

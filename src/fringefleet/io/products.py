@@ -22,6 +22,7 @@ import xarray as xr
 
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
+from fringefleet.network import shorten
 from fringefleet.observation import PHASE, is_offset
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ def export_mintpy(
     directory: Path,
     *,
     names: Names | None = None,
+    covariance_date: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Write the three products of MintPy's network inversion from a result, and the covariance if it has it.
@@ -103,6 +105,9 @@ def export_mintpy(
         once and only when it is complete.
     names
         Of series, quality and count; MintPy's (:func:`product_names`) if None.
+    covariance_date
+        Date that the covariance is relative to, in the format of the dates of the source; that of the series
+        if None.
     progress
         Called after every tile with the number of tiles written and of all tiles.
 
@@ -117,12 +122,32 @@ def export_mintpy(
         ``result`` is no result, its coordinates form no grid that MintPy can describe, or its covariance
         is of other dates than its displacement.
     InputError
-        ``result`` is not there, or ``directory`` or a folder above it is a file.
+        ``result`` is not there, ``directory`` or a folder above it is a file, or ``covariance_date`` is no
+        date of the result.
     """
     if isinstance(result, xr.Dataset):
-        return _export(result, directory, names, progress)
+        return _export(_relative_to(result, covariance_date), directory, names, progress)
     with _open_store(result) as opened:
-        return _export(opened, directory, names, progress)
+        return _export(_relative_to(opened, covariance_date), directory, names, progress)
+
+
+def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
+    """Make the covariance that of the displacements since another date, lazily; the series stays as it is."""
+    if wanted is None or COVARIANCE.variable not in result:
+        return result
+    names = date_names(result)
+    if wanted not in names:
+        raise InputError(
+            f"found {wanted} as the date that the covariance is relative to; the result has {shorten(names)}."
+        )
+    index = names.index(wanted)
+    cov = result[COVARIANCE.variable]
+    if not cov.chunks:
+        cov = cov.chunk(cov.encoding.get("preferred_chunks", {}))
+    cov = cov.astype(np.float64)
+    of_date, of_date2 = cov.isel(date=index, drop=True), cov.isel(date2=index, drop=True)
+    moved = cov - of_date - of_date2 + of_date.isel(date2=index, drop=True)
+    return result.assign({COVARIANCE.variable: moved.assign_attrs(reference_date=wanted)})
 
 
 def _open_store(path: Path) -> xr.Dataset:
@@ -293,7 +318,8 @@ def _product_attributes(result: xr.Dataset, product: _Product, common: dict[str,
     attributes = common | {"FILE_TYPE": product.file_type, "UNIT": product.unit}
     if "date" in product.dims:
         reference = result.attrs.get("reference_date", result["date"].values[0])
-        attributes["REF_DATE"] = date_name(result, reference)
+        said = result[product.variable].attrs.get("reference_date")
+        attributes["REF_DATE"] = said or date_name(result, reference)
     if product.variable == "pair_count":
         attributes.pop("NO_DATA_VALUE", None)
     return attributes

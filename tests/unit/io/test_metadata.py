@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from fringefleet.errors import MissingMetadataError, StackFormatError
-from fringefleet.io import required_looks, required_wavelength
+from fringefleet.io import required_looks, required_pixel_size, required_wavelength
 from fringefleet.io.metadata import derived_attributes, plain_attributes
 
 
@@ -47,3 +47,55 @@ def test_attributes_become_values_that_json_holds():
     plain = plain_attributes(attrs | {"f": np.array([b"p", b"q"]), "g": np.bool_(True)})
     assert plain == {"a": 3, "b": "x", "c": [1.5, 2.0], "d": "", "e": "text", "f": ["p", "q"], "g": True}
     assert type(plain["a"]) is int
+
+
+ISCE = {
+    "PROCESSOR": "isce",
+    "RANGE_PIXEL_SIZE": "34.94",
+    "RLOOKS": "15",
+    "AZIMUTH_PIXEL_SIZE": "70",
+    "ALOOKS": "5",
+    "HEIGHT": "698834.2",
+    "EARTH_RADIUS": "6337286.6",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "offset", "metres"),
+    [
+        ({}, "range_offset", -2.329333),
+        ({}, "azimuth_offset", 12.6095056),
+        ({"PROCESSOR": "roipac"}, "azimuth_offset", 12.6095056),
+        ({"EARTH_RADIUS": None}, "azimuth_offset", 12.616138),
+        ({"PROCESSOR": "gamma", "HEIGHT": None}, "azimuth_offset", 14.0),
+        ({"PROCESSOR": "cosicorr", "RLOOKS": None, "ALOOKS": None}, "range_offset", 1.0),
+        ({"PROCESSOR": "cosicorr", "RLOOKS": None, "ALOOKS": None}, "azimuth_offset", 1.0),
+        ({"X_FIRST": "-99", "X_STEP": "0.01"}, "azimuth_offset", 12.6095056),
+    ],
+)
+def test_a_pixel_of_an_offset_is_as_many_metres_as_mintpy_measured(changed, offset, metres):
+    attrs = {name: value for name, value in (ISCE | changed).items() if value is not None}
+    assert required_pixel_size(xr.Dataset(attrs=attrs), offset) == pytest.approx(metres, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("missing", "offset"),
+    [
+        ("PROCESSOR", "range_offset"),
+        ("RLOOKS", "range_offset"),
+        ("RANGE_PIXEL_SIZE", "range_offset"),
+        ("PROCESSOR", "azimuth_offset"),
+        ("AZIMUTH_PIXEL_SIZE", "azimuth_offset"),
+        ("ALOOKS", "azimuth_offset"),
+        ("HEIGHT", "azimuth_offset"),
+    ],
+)
+def test_what_an_offset_needs_to_become_metres_is_named(missing, offset):
+    attrs = {name: value for name, value in ISCE.items() if name != missing}
+    with pytest.raises(MissingMetadataError, match=f"no attribute {missing}, which turns a {offset}"):
+        required_pixel_size(xr.Dataset(attrs=attrs), offset)
+
+
+def test_a_pixel_size_that_is_no_positive_number_is_named():
+    with pytest.raises(StackFormatError, match="attribute RLOOKS = 'four'"):
+        required_pixel_size(xr.Dataset(attrs=ISCE | {"RLOOKS": "four"}), "range_offset")

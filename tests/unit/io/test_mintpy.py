@@ -5,6 +5,7 @@ import pytest
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io import read_water_mask
 from fringefleet.io.mintpy import open_mintpy
+from fringefleet.io.mintpy_names import OUR_NAMES
 from unit.io.mintpy_stack import DATES, stack_parts
 
 
@@ -137,3 +138,36 @@ class TestWaterMask:
             file["mask"] = np.zeros((2, 3))
         with pytest.raises(StackFormatError, match=r"the shape \(2, 3\), the stack \(2, 2\)"):
             read_water_mask(tmp_path / "w.h5", (2, 2))
+
+
+def test_corrected_phases_and_offsets_have_names_of_ours(write_mintpy):
+    phase = stack_parts()["unwrapPhase"]
+    theirs = [f"unwrapPhase{suffix}" for suffix in ("_bridging", "_phaseClosure", "_bridging_phaseClosure")]
+    theirs += ["rangeOffset", "azimuthOffset", "rangeOffsetStd", "azimuthOffsetStd", "offsetSNR"]
+    parts = {name: phase + number for number, name in enumerate(theirs)} | {"unwrapPhase_mine": phase}
+    stack = open_mintpy(write_mintpy(parts))
+    for number, name in enumerate(theirs):
+        variable = stack[OUR_NAMES[name]]
+        np.testing.assert_array_equal(variable, phase + number)
+        assert variable.dtype == np.float32
+        expected = "rad" if name.startswith("unwrap") else "1" if name == "offsetSNR" else "pixel"
+        assert variable.attrs["units"] == expected
+    assert stack["unwrapped_phase_mine"].attrs["units"] == "rad"
+    assert not {*theirs, "unwrapPhase_mine"} & set(stack.variables)
+
+
+def test_a_stack_of_offsets_alone_is_a_stack(write_mintpy):
+    phase = stack_parts()["unwrapPhase"]
+    parts = {"unwrapPhase": None, "coherence": None, "connectComponent": None, "azimuthOffset": phase}
+    stack = open_mintpy(write_mintpy(parts))
+    assert [*stack.data_vars] == ["azimuth_offset"]
+    assert dict(stack.sizes) == {"pair": 5, "y": 6, "x": 7}
+
+
+def test_a_dataset_of_another_shape_than_the_phase_is_refused_by_name(write_mintpy):
+    with pytest.raises(
+        StackFormatError, match=r"dataset rangeOffset has the shape \(5, 6, 6\), but unwrapPhase"
+    ):
+        open_mintpy(write_mintpy({"rangeOffset": np.zeros((5, 6, 6), "f4")}))
+    with pytest.raises(StackFormatError, match=r"dataset offsetSNR has the type int64; floating point"):
+        open_mintpy(write_mintpy({"offsetSNR": np.zeros((5, 6, 7), int)}))

@@ -418,6 +418,31 @@ def test_a_covariance_is_copied_tile_by_tile_from_anywhere(tmp_path, kind):
     np.testing.assert_array_equal(read(path)[0]["timeseries"], expected)
 
 
+@pytest.mark.parametrize("kind", ["memory", "lazy", "store"])
+def test_a_covariance_may_be_relative_to_another_date_than_the_series(tmp_path, kind):
+    result = with_covariance(radar_result())
+    cov = result["displacement_cov"].values.astype("f8")
+    r = 1
+    expected = cov - cov[r] - cov[:, r, None] + cov[r, r]
+    result.chunk(y=2, x=4).to_zarr(tmp_path / "result.zarr", zarr_format=3, consolidated=False)
+    source = {"memory": result, "lazy": result.chunk(y=2, x=4), "store": tmp_path / "result.zarr"}[kind]
+    paths = export_mintpy(source, tmp_path, covariance_date="20200113")
+    found, attrs = read(paths[-1])
+    np.testing.assert_allclose(found["timeseries"], np.nan_to_num(expected), atol=1e-6)
+    assert not found["timeseries"][r].any()
+    assert not found["timeseries"][:, r].any()
+    assert attrs["REF_DATE"] == "20200113"
+    series, of_series = read(paths[0])
+    np.testing.assert_array_equal(series["timeseries"], result["displacement"].fillna(0))
+    assert of_series["REF_DATE"] == "20200101"
+
+
+def test_a_covariance_relative_to_no_date_of_the_result_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"found 20200114 .* the result has 20200101, 20200113, 20200206"):
+        export_mintpy(with_covariance(radar_result()), tmp_path, covariance_date="20200114")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_covariance_of_other_dates_than_the_series_is_refused(tmp_path):
     result = with_covariance(radar_result())
     shifted = result.assign_coords(date2=DATES + np.timedelta64(1, "D"))
@@ -447,3 +472,46 @@ def test_what_is_no_result_is_refused(tmp_path):
 def test_pixels_at_unequal_distances_are_refused(tmp_path):
     with pytest.raises(StackFormatError, match="coordinate y is not regular"):
         export_mintpy(projected_result().isel(y=[0, 1, 4]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("stack", "names"),
+    [
+        ("ifgramStack.h5", ["timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"]),
+        ("ionStack.h5", ["ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5"]),
+        ("ionosphere.zarr", ["ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5"]),
+        ("version_of_mine.h5", ["timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"]),
+    ],
+)
+def test_files_of_an_ionosphere_stack_are_named_for_it(tmp_path, stack, names):
+    paths = export_mintpy(radar_result(stack=stack, observation="unwrapped_phase"), tmp_path)
+    assert [path.name for path in paths] == names
+    values, attrs = read(paths[0])
+    assert set(values) == {"timeseries", "date", "bperp"}
+    assert attrs["FILE_TYPE"] == "timeseries"
+    assert attrs["mintpy.networkInversion.obsDatasetName"] == "unwrapPhase"
+
+
+def test_names_may_be_chosen_and_the_covariance_follows_that_of_the_series(tmp_path):
+    names = ("my series.h5", tmp_path / "elsewhere" / "quality.h5", "count.h5")
+    (tmp_path / "elsewhere").mkdir()
+    paths = export_mintpy(with_covariance(radar_result()), tmp_path / "out", names=names)
+    folder = tmp_path / "out"
+    assert paths == [
+        folder / "my series.h5",
+        names[1],
+        folder / "count.h5",
+        folder / "my seriesDecorCov.h5",
+    ]
+    assert set(read(paths[1])[0]) == {"temporalCoherence"}
+
+
+def test_the_residual_of_an_offset_is_the_root_of_the_sum_and_no_number_where_there_is_no_answer(tmp_path):
+    result = radar_result(observation="azimuth_offset").rename(temporal_coherence="residual_rms")
+    _, quality, count = export_mintpy(result, tmp_path)
+    residual = read(quality)[0]["residual"]
+    expected = 0.75 * np.sqrt(result["pair_count"].values)
+    expected[0, 1] = np.nan
+    np.testing.assert_allclose(residual, expected, rtol=1e-6)
+    assert read(count)[0]["mask"][0, 1] == 0
+    assert read(quality)[1]["UNIT"] == "pixel"
