@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 SERIES = 5e-6  # [m], MintPy solves in float32
-SERIES_RELATIVE = 1e-6  # of the largest displacement, for offsets of metres
+SERIES_RELATIVE = 2e-6  # of the largest displacement: MintPy is 1.1e-6 off a float64 solution, ours 1e-7
 COHERENCE = 1e-5  # of a float32 sum
 RESIDUAL = 3e-5  # [pixel]; MintPy is 1.6e-5 off a float64 solution of offsets of up to 9 pixels, ours 1.5e-6
 BASELINE = 1e-3  # [m], MintPy solves for them in float32
@@ -41,13 +41,18 @@ def layout(path: Path) -> dict[str, tuple]:
 def assert_same_products(
     ours: Path, theirs: Path, names: tuple[str, str, str] = PHASE, but: frozenset[str] = frozenset()
 ) -> None:
-    """Compare the three files of a run; ``but`` are attributes that differ on purpose."""
+    """Compare the three files of a run; ``but`` are attributes that differ on purpose.
+
+    The residual of unweighted offsets is NaN in MintPy where the network is cut or has no redundancy; ours is
+    the residual of the series, and NaN only where there is no series.
+    """
     for name in names:
         assert_same_layout(ours / name, theirs / name, but)
     series, quality, count = names
     assert_same_series(ours / series, theirs / series)
-    assert_same_quality(ours / quality, theirs / quality)
-    np.testing.assert_array_equal(read(ours / count, "mask"), read(theirs / count, "mask"))
+    used = read(theirs / count, "mask")
+    np.testing.assert_array_equal(read(ours / count, "mask"), used)
+    assert_same_quality(ours / quality, theirs / quality, used)
 
 
 def assert_same_layout(ours: Path, theirs: Path, but: frozenset[str] = frozenset()) -> None:
@@ -72,8 +77,13 @@ def assert_same_series(ours: Path, theirs: Path) -> None:
     )
 
 
-def assert_same_quality(ours: Path, theirs: Path) -> None:
-    """The same temporal coherence, or residual of offsets (NaN at the same pixels)."""
+def assert_same_quality(ours: Path, theirs: Path, used: np.ndarray) -> None:
+    """The same temporal coherence; or residual of offsets, wherever MintPy has one."""
     (dataset,) = layout(theirs)
-    tolerance = RESIDUAL if dataset == "residual" else COHERENCE
-    np.testing.assert_allclose(read(ours, dataset), read(theirs, dataset), rtol=0, atol=tolerance)
+    mine, other = read(ours, dataset), read(theirs, dataset)
+    if dataset == "residual":
+        np.testing.assert_array_equal(np.isnan(mine), used == 0)
+        there = np.isfinite(other)
+        np.testing.assert_allclose(mine[there], other[there], rtol=0, atol=RESIDUAL)
+    else:
+        np.testing.assert_allclose(mine, other, rtol=0, atol=COHERENCE)

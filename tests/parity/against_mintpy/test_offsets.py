@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from parity.against_mintpy.cases import Case, run_both
-from parity.against_mintpy.comparison import AZIMUTH, RANGE, assert_same_products, read
-from parity.against_mintpy.offsets import PAIRS, offset_stack
+from parity.against_mintpy.comparison import AZIMUTH, RANGE, RESIDUAL, assert_same_products, read
+from parity.against_mintpy.offsets import ATTRIBUTES, PAIRS, REFERENCE, offset_stack
 
 pytestmark = pytest.mark.mintpy
 
@@ -77,6 +77,22 @@ def test_range_offsets_give_the_same_files_as_mintpy(pairs, name):
 def test_azimuth_offsets_give_the_same_files_as_mintpy(pairs, name):
     pairs[name].assert_success()
     assert_same_products(pairs[name].ours, pairs[name].theirs, AZIMUTH)
+
+
+def test_the_residual_that_mintpy_does_not_have_is_that_of_its_series(pairs):
+    ours, theirs = pairs["range-no"].ours, pairs["range-no"].theirs
+    without = np.isnan(read(theirs / "residualInvRg.h5", "residual")) & (
+        read(theirs / "numInvOffRg.h5", "mask") > 0
+    )
+    assert without.sum() == 3  # cut, first date lost, no redundancy
+    pixel = -float(ATTRIBUTES["RANGE_PIXEL_SIZE"]) / float(ATTRIBUTES["RLOOKS"])  # [m]
+    series = read(theirs / "timeseriesRg.h5", "timeseries") / pixel
+    observed = read(theirs / "inputs" / "ifgramStack.h5", "rangeOffset")
+    observed -= observed[:, *REFERENCE][:, None, None]
+    first, second = np.array(PAIRS).T
+    residual = np.sqrt(np.nansum((observed - series[second] + series[first]) ** 2, axis=0))
+    found = read(ours / "residualInvRg.h5", "residual")
+    np.testing.assert_allclose(found[without], residual[without], rtol=0, atol=RESIDUAL)
 
 
 def test_the_scene_has_what_the_rules_tell_apart(pairs):

@@ -99,25 +99,27 @@ def test_the_reference_date_shifts_our_series_and_not_mintpys(pairs):
 def test_the_covariance_of_phases_has_mintpys_layout_and_zeros(pairs, name):
     """MintPy's numbers are those of unweighted least squares; only where it has none is compared."""
     pairs[name].assert_success()
-    assert_same_covariance(pairs[name], "timeseriesDecorCov.h5")
+    assert_same_covariance(pairs[name], "timeseriesDecorCov.h5", "numInvIfgram.h5")
     assert_same_products(pairs[name].ours, pairs[name].theirs, PHASE)
 
 
 def test_the_covariance_of_offsets_has_mintpys_layout_and_zeros(pairs):
     pairs["covariance-range"].assert_success()
-    assert_same_covariance(pairs["covariance-range"], "timeseriesRgCov.h5")
+    assert_same_covariance(pairs["covariance-range"], "timeseriesRgCov.h5", "numInvOffRg.h5")
     assert_same_series(*(folder / "timeseriesRg.h5" for folder in folders(pairs["covariance-range"])))
 
 
-def assert_same_covariance(pair, name):
+def assert_same_covariance(pair, name, count):
+    """The zeros of MintPy; ours has more, at dates that nothing ties to the reference date."""
+    complete = read(pair.theirs / count, "mask") == read(pair.theirs / count, "mask").max()
     ours, theirs = (folder / name for folder in folders(pair))
     assert_same_layout(ours, theirs, frozenset({"UNIT"}))  # MintPy calls squares of metres m
     assert attributes(ours)["UNIT"] == "m^2"
     np.testing.assert_array_equal(read(ours, "date"), read(theirs, "date"))
-    mine, other = read(ours, "timeseries"), read(theirs, "timeseries")
-    variances = (np.einsum("iiyx->iyx", covariance) for covariance in (mine, other))
-    np.testing.assert_array_equal(*(variance == 0 for variance in variances))
-    np.testing.assert_array_equal((mine == 0).all(axis=(2, 3)), (other == 0).all(axis=(2, 3)))
+    mine, other = (np.einsum("iiyx->iyx", read(path, "timeseries")) == 0 for path in (ours, theirs))
+    assert mine[other].all()
+    np.testing.assert_array_equal(mine[:, complete], other[:, complete])
+    assert complete.mean() > 0.3
 
 
 def folders(pair):

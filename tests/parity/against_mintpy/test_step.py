@@ -39,9 +39,10 @@ TOO_FEW = Step("too-few", changed(SHADED, configure(f"{KEY}minNumPixel = 1900"))
 
 
 @pytest.fixture(scope="module")
-def pairs(mintpy, shared_data, tmp_path_factory):
+def pairs(mintpy, workers, shared_data, tmp_path_factory):
     """What both programs made of every project."""
-    return run_both(mintpy, [*ENOUGH, TOO_FEW], shared_data, tmp_path_factory.mktemp("step"))
+    folder = tmp_path_factory.mktemp("step")
+    return run_both(mintpy, [*ENOUGH, TOO_FEW], shared_data, folder, workers)
 
 
 @pytest.mark.parametrize("name", [step.name for step in ENOUGH])
