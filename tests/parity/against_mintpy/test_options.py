@@ -95,6 +95,18 @@ CORRECTED = [
     )
     for method, suffix in METHODS.items()
 ]
+LONG = (
+    "--weight-func fim --mask-dataset coherence --mask-threshold 0.5 --min-redun 2 --water-mask waterMask.h5"
+)
+WORDS = [
+    Case("long-names", scenes.nasty, (*LONG.split(), "--ram", "2", "--skip-reference")),
+    Case(
+        "command-beats-template",
+        scenes.nasty,
+        ("-w", "no", "--md", "coherence"),
+        (f"{KEY}weightFunc = coh", f"{KEY}maskDataset = no", f"{KEY}maskThreshold = 0.6"),
+    ),
+]
 NETWORKS = [
     Case("turned-round", changed(scenes.nasty, scenes.turn_pairs_round), ("-w", "var", "-m", "waterMask.h5")),
     Case(
@@ -105,7 +117,7 @@ DROPPED = [
     Case("dropped", changed(scenes.nasty, scenes.drop_pairs), ("-w", "coh")),
     Case("dropped-phase", changed(scenes.nasty, scenes.drop_pairs), ("-w", "no", "--min-norm-phase")),
 ]
-SAME = [*OPTIONS, *REAL, *CORRECTED, *NETWORKS]
+SAME = [*OPTIONS, *REAL, *CORRECTED, *WORDS, *NETWORKS]
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +144,6 @@ def test_the_options_of_these_tests_are_not_idle(pairs):
     """Every column of the table changes MintPy's own files, so that each comparison compares something."""
     counts = {name: read(pair.theirs / "numInvIfgram.h5", "mask") for name, pair in pairs.items()}
     series = {name: read(pair.theirs / "timeseries.h5", "timeseries") for name, pair in pairs.items()}
-    of_scene = [case.name for case in (*OPTIONS, *CORRECTED)]
+    of_scene = [case.name for case in (*OPTIONS, *CORRECTED, *WORDS)]
     distinct = {(counts[name].tobytes(), series[name].tobytes()) for name in of_scene}
     assert len(distinct) == len(of_scene)
