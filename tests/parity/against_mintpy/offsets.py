@@ -46,9 +46,11 @@ def offset_stack(folder: Path, pairs: list[tuple[int, int]] = PAIRS, **changes: 
             spoil(offset, pairs, rng)
             std = rng.uniform(0.01, 0.3, size)
             std[1, 5, 5], std[2, 5, 6], std[3, 5, 7] = np.nan, 0, -1
+            std[:, 6, 5:7] = 0.2, 0.15  # thresholds of the tests
             file[name], file[f"{name}Std"] = offset.astype("f4"), std.astype("f4")
         snr = rng.uniform(2, 30, size)
         snr[0, 6, :4] = np.nan
+        snr[:, 6, 5:7] = 5, 8  # thresholds of the tests
         file["offsetSNR"] = snr.astype("f4")
     water_mask(folder)
 

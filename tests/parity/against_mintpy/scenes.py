@@ -54,6 +54,14 @@ def drop_pairs(folder: Path) -> None:
         file["dropIfgram"][:] = ~dropped
 
 
+def put_coherence_at_threshold(folder: Path) -> None:
+    """Give every other column a coherence that is the threshold 0.45 as near as float32 can say it."""
+    with stack(folder) as file:
+        coherence = file["coherence"][:]
+        coherence[:, :, ::2] = 0.45
+        file["coherence"][:] = coherence
+
+
 def add_corrected_phases(folder: Path) -> None:
     """Add what the corrections of unwrapping errors write: the phases, with other cycles at some pixels."""
     with stack(folder) as file:

@@ -113,11 +113,18 @@ NETWORKS = [
         "turned-round-phase", changed(scenes.nasty, scenes.turn_pairs_round), ("-w", "no", "--min-norm-phase")
     ),
 ]
+THRESHOLD = [
+    Case(
+        "at-threshold",
+        changed(scenes.nasty, scenes.put_coherence_at_threshold),
+        ("-w", "var", "--md", "coherence", "--mt", "0.45"),
+    )
+]
 DROPPED = [
     Case("dropped", changed(scenes.nasty, scenes.drop_pairs), ("-w", "coh")),
     Case("dropped-phase", changed(scenes.nasty, scenes.drop_pairs), ("-w", "no", "--min-norm-phase")),
 ]
-SAME = [*OPTIONS, *REAL, *CORRECTED, *WORDS, *NETWORKS]
+SAME = [*OPTIONS, *REAL, *CORRECTED, *WORDS, *NETWORKS, *THRESHOLD]
 
 
 @pytest.fixture(scope="module")
