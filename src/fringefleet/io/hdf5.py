@@ -7,7 +7,6 @@ somebody wants to replace. MintPy's files have no dimension names, so there is n
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.version import FileVersion
 
 
 @contextmanager
@@ -39,21 +39,6 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         ) from error
     with file:
         yield file
-
-
-@dataclass(frozen=True)
-class FileVersion:
-    """One version of one file: when it changes, Dask's names of what is in it change too."""
-
-    path: str
-    modified: int  # [ns]
-    size: int  # [byte]
-
-    @classmethod
-    def of(cls, path: Path) -> "FileVersion":
-        """Describe the file as it is now."""
-        state = path.stat()
-        return cls(str(path.absolute()), state.st_mtime_ns, state.st_size)
 
 
 class HDF5Array(BackendArray):

@@ -18,8 +18,9 @@ from xarray.core.indexing import LazilyIndexedArray
 from fringefleet.errors import InputError, NetworkError, StackFormatError
 from fringefleet.io.dates import parse_dates
 from fringefleet.io.grid import GRID_MAPPING, grid_coordinates
-from fringefleet.io.hdf5 import FileVersion, HDF5Array, open_hdf5
+from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.metadata import derived_attributes, plain_attributes
+from fringefleet.io.version import FileVersion
 
 _OUR_NAMES = {
     "unwrapPhase": "unwrapped_phase",

@@ -13,10 +13,11 @@ import xarray as xr
 from dask.base import tokenize
 
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
-from fringefleet.io.hdf5 import FileVersion
 from fringefleet.io.mintpy import open_mintpy
+from fringefleet.io.readers import READERS, Reader
 from fringefleet.io.tiles import fit_tile
-from fringefleet.network import Network
+from fringefleet.io.version import FileVersion, Version
+from fringefleet.network import Network, shorten
 
 AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
 
@@ -50,11 +51,12 @@ def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | 
     """
     path = Path(path)
     try:
-        stack = _open_any(path)
+        stack, file_format = _open_any(path)
         stack_network(stack)
     except (StackFormatError, NetworkError) as error:
         raise type(error)(f"{path}: {error}") from error
-    stack.encoding = {"source": str(path.absolute())}
+    version = stack.encoding.get("version") or FileVersion.of(path)
+    stack.encoding = {"source": str(path.absolute()), "version": version, "file_format": file_format}
     if chunks is None:
         return stack
     return _chunked(stack, _auto_tile(stack) if chunks == "auto" else _checked_tile(chunks))
@@ -71,31 +73,39 @@ def stored_tile(stack: xr.Dataset) -> tuple[int, int] | None:
     return (preferred["y"], preferred["x"]) if preferred else None
 
 
-def source_version(path: Path) -> FileVersion:
-    """Describe the file, or the metadata of the store, as it is now; another version differs."""
-    return FileVersion.of(path / "zarr.json" if path.is_dir() else path)
+def source_version(stack: xr.Dataset) -> Version:
+    """Version of the files of a stack, as they were when :func:`open_stack` opened it."""
+    version: Version = stack.encoding["version"]
+    return version
 
 
-def _open_any(path: Path) -> xr.Dataset:
+def file_format(stack: xr.Dataset) -> str:
+    """Name of the format of a stack that :func:`open_stack` opened."""
+    return str(stack.encoding["file_format"])
+
+
+def _open_any(path: Path) -> tuple[xr.Dataset, str]:
+    """Open a stack with the first reader that recognises it; returns the name of its format, too."""
     if not path.exists():
-        raise StackFormatError(
-            "found nothing there; give the path of a MintPy ifgramStack.h5 or of a Zarr stack."
-        )
+        raise StackFormatError(f"found nothing there; give the path of {_SUPPORTED}.")
+    for reader in (_ZARR, _MINTPY, *READERS):
+        if reader.recognise(path):
+            return reader.open(path), reader.name
     if path.is_dir():
-        return _open_zarr(path)
-    if h5py.is_hdf5(path):
-        return open_mintpy(path)
-    raise StackFormatError(
-        "found a file that is not HDF5; give a MintPy ifgramStack.h5 or the folder of a Zarr stack."
-    )
+        raise StackFormatError(
+            "found a folder that is no Zarr v3 store (it has no zarr.json) and nothing else that we know; "
+            f"it has {_content(path)}. Give {_SUPPORTED}."
+        )
+    raise StackFormatError(f"found a file that is not HDF5; give {_SUPPORTED}.")
+
+
+def _content(folder: Path) -> str:
+    """Name some of what is in a folder."""
+    names = sorted(f"{item.name}/" if item.is_dir() else item.name for item in folder.iterdir())
+    return shorten(names, at_most=5) or "nothing in it"
 
 
 def _open_zarr(path: Path) -> xr.Dataset:
-    if not (path / "zarr.json").is_file():
-        raise StackFormatError(
-            "found a folder that is no Zarr v3 store (it has no zarr.json); "
-            "give a MintPy ifgramStack.h5 or the folder of a Zarr stack."
-        )
     try:
         stored = xr.open_zarr(path, chunks=None, consolidated=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -111,6 +121,7 @@ def _open_zarr(path: Path) -> xr.Dataset:
             stack.variables[name].encoding = {"preferred_chunks": preferred}
     for coordinate in stack.coords.values():
         coordinate.load()
+    stack.encoding["version"] = FileVersion.of(path / "zarr.json")
     return stack
 
 
@@ -153,7 +164,7 @@ def _checked_tile(chunks: tuple[int, int]) -> tuple[int, int]:
 def _chunked(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
     """Cut the gridded variables in y and x; the same file has the same task names everywhere."""
     blocks = {"y": tile[0], "x": tile[1]}
-    version = source_version(Path(stack.encoding["source"]))
+    version = source_version(stack)
     chunked = {}
     for name, data in stack.data_vars.items():
         if {"y", "x"} <= set(data.dims):
@@ -161,3 +172,10 @@ def _chunked(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
             token = tokenize(version, name, sizes, data.shape)
             chunked[name] = data.variable.chunk(sizes, name=f"open_stack-{name}-{token}")
     return stack.assign(chunked)
+
+
+_ZARR = Reader("Zarr", "the folder of a Zarr stack", lambda path: (path / "zarr.json").is_file(), _open_zarr)
+_MINTPY = Reader(
+    "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and h5py.is_hdf5(path), open_mintpy
+)
+_SUPPORTED = ", or ".join(reader.layout for reader in (_MINTPY, _ZARR, *READERS))

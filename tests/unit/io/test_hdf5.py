@@ -8,7 +8,8 @@ from dask.base import tokenize
 from xarray.core.indexing import LazilyIndexedArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.hdf5 import FileVersion, HDF5Array, open_hdf5
+from fringefleet.io.hdf5 import HDF5Array, open_hdf5
+from fringefleet.io.version import FileVersion
 
 VALUES = np.arange(9 * 4 * 5, dtype="f4").reshape(9, 4, 5)
 KEPT = np.array([0, 1, 2, 5, 7, 8])
