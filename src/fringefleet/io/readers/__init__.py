@@ -12,6 +12,7 @@ every pair, makes a :class:`~fringefleet.io.readers.image.Layer` of each image, 
 Libraries that take long to import are imported when a file is opened.
 """
 
+from fringefleet.io.readers import dolphin, hyp3, licsar
 from fringefleet.io.readers.reader import Reader as Reader
 
-READERS: tuple[Reader, ...] = ()
+READERS: tuple[Reader, ...] = (hyp3.READER, licsar.READER, dolphin.READER)
