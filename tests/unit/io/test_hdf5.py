@@ -54,7 +54,7 @@ def test_any_index_reads_what_numpy_would(path, kept, key):
 def test_nothing_is_read_and_no_file_is_open_until_it_is_indexed(path):
     variable = lazy(path, KEPT).isel(pair=slice(2, 4))
     path.write_bytes(b"")
-    with pytest.raises(OSError, match="open"):
+    with pytest.raises(StackFormatError, match="open"):
         variable.load()
 
 
