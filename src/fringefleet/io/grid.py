@@ -64,7 +64,7 @@ def regular_coordinates(
         Rows and columns.
     """
     coordinates = {
-        axis: xr.Variable(axis, first + (np.arange(size) + 0.5) * width, _axis_attributes(crs, axis))
+        axis: xr.Variable(axis, first + (np.arange(size) + 0.5) * width, axis_attributes(crs, axis))
         for axis, first, width, size in zip("yx", corner, step, shape, strict=True)
     }
     if crs is not None:
@@ -115,9 +115,21 @@ def _first_and_step(attrs: Mapping[str, Any], axis: str) -> tuple[float, float]:
     return first, step
 
 
-def _axis_attributes(crs: CRS | None, axis: str) -> dict[str, str]:
+def axis_attributes(crs: CRS | None, axis: str) -> dict[str, str]:
+    """CF attributes of the coordinate ``y`` or ``x``; metres where the CRS is not known."""
     if crs is not None and crs.is_geographic:
         name, unit = {"y": ("latitude", "degrees_north"), "x": ("longitude", "degrees_east")}[axis]
     else:
         name, unit = f"projection_{axis}_coordinate", "m"
     return {"standard_name": name, "long_name": name.replace("_", " "), "units": unit}
+
+
+def with_reference_coordinates(attrs: Mapping[str, Any], coords: Mapping[Any, Any]) -> dict[str, Any]:
+    """Add the coordinates of the reference point, by which a sliced stack still finds it."""
+    row, column = attrs.get("reference_point", (-1, -1))
+    if not (0 <= row < coords["y"].size and 0 <= column < coords["x"].size):
+        return dict(attrs)
+    return dict(attrs) | {
+        "reference_point_y": coords["y"].values[row].item(),
+        "reference_point_x": coords["x"].values[column].item(),
+    }

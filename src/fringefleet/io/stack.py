@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 import h5py
-import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io.mintpy import open_mintpy
 from fringefleet.io.readers import READERS, Reader
+from fringefleet.io.readers.named import is_netcdf, is_zarr, open_netcdf, open_zarr
 from fringefleet.io.tiles import fit_tile
 from fringefleet.io.version import FileVersion, Version
 from fringefleet.network import Network, shorten
@@ -28,8 +28,10 @@ def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | 
     Parameters
     ----------
     path
-        MintPy's ``ifgramStack.h5`` (pairs that ``dropIfgram`` drops are left out), or the Zarr
-        store that ``fringefleet convert`` or ``fringefleet simulate`` wrote.
+        MintPy's ``ifgramStack.h5`` (pairs that ``dropIfgram`` drops are left out); a Zarr store that
+        ``fringefleet convert`` or ``fringefleet simulate`` wrote, or any Zarr store or NetCDF-4 file with the
+        names of :mod:`fringefleet.io.readers.named`; or a folder of another processor's files, see
+        :data:`fringefleet.io.readers.READERS`.
     chunks
         Rows and columns of a Dask block, which always has all pairs; ``"auto"`` takes whole stored
         chunks, about 64 MB a variable. None: no Dask, xarray reads what is indexed.
@@ -88,7 +90,7 @@ def _open_any(path: Path) -> tuple[xr.Dataset, str]:
     """Open a stack with the first reader that recognises it; returns the name of its format, too."""
     if not path.exists():
         raise StackFormatError(f"found nothing there; give the path of {_SUPPORTED}.")
-    for reader in (_ZARR, _MINTPY, *READERS):
+    for reader in (_ZARR, _NETCDF, _MINTPY, *READERS):
         if reader.recognise(path):
             return reader.open(path), reader.name
     if path.is_dir():
@@ -103,50 +105,6 @@ def _content(folder: Path) -> str:
     """Name some of what is in a folder."""
     names = sorted(f"{item.name}/" if item.is_dir() else item.name for item in folder.iterdir())
     return shorten(names, at_most=5) or "nothing in it"
-
-
-def _open_zarr(path: Path) -> xr.Dataset:
-    try:
-        stored = xr.open_zarr(path, chunks=None, consolidated=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StackFormatError(
-            f"found a Zarr store that cannot be opened ({error}); copy or make it again."
-        ) from error
-    _check_zarr(stored)
-    stack: xr.Dataset = stored.drop_encoding()
-    for name, variable in stored.variables.items():
-        whole = variable.encoding.get("shards") or variable.encoding.get("chunks")
-        if whole:
-            preferred = dict(zip(variable.dims, whole, strict=True))
-            stack.variables[name].encoding = {"preferred_chunks": preferred}
-    for coordinate in stack.coords.values():
-        coordinate.load()
-    stack.encoding["version"] = FileVersion.of(path / "zarr.json")
-    return stack
-
-
-def _check_zarr(stack: xr.Dataset) -> None:
-    for name in ("unwrapped_phase", "reference_date", "secondary_date"):
-        if name not in stack.variables:
-            hint = "It is a result, not a stack. " if "displacement" in stack else ""
-            raise StackFormatError(
-                f"found no variable {name!r} in this Zarr store; it has "
-                f"{', '.join(map(str, stack.variables)) or 'none'}. {hint}Give the store that "
-                "`fringefleet convert` or `fringefleet simulate` wrote."
-            )
-    phase = stack["unwrapped_phase"]
-    if phase.dims != ("pair", "y", "x") or 0 in phase.shape or phase.dtype != np.float32:
-        raise StackFormatError(
-            f"found unwrapped_phase with the dimensions {dict(phase.sizes)} and the type "
-            f"{phase.dtype}; float32 over (pair, y, x) is needed. "
-            "Make the store with `fringefleet convert`."
-        )
-    for name in ("reference_date", "secondary_date"):
-        if stack[name].dims != ("pair",) or stack[name].dtype.kind != "M":
-            raise StackFormatError(
-                f"found {name} with the dimensions {stack[name].dims} and the type "
-                f"{stack[name].dtype}; a date for each pair is needed."
-            )
 
 
 def _auto_tile(stack: xr.Dataset) -> tuple[int, int]:
@@ -174,8 +132,9 @@ def _chunked(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
     return stack.assign(chunked)
 
 
-_ZARR = Reader("Zarr", "the folder of a Zarr stack", lambda path: (path / "zarr.json").is_file(), _open_zarr)
+_ZARR = Reader("Zarr", "the folder of a Zarr stack", is_zarr, open_zarr)
+_NETCDF = Reader("NetCDF", "a NetCDF-4 file with our names", is_netcdf, open_netcdf)
 _MINTPY = Reader(
     "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and h5py.is_hdf5(path), open_mintpy
 )
-_SUPPORTED = ", or ".join(reader.layout for reader in (_MINTPY, _ZARR, *READERS))
+_SUPPORTED = ", or ".join(reader.layout for reader in (_MINTPY, _ZARR, _NETCDF, *READERS))
