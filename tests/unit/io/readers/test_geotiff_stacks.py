@@ -2,14 +2,18 @@
 
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 
 import fringefleet
 from fringefleet import Options, Run, Setting, pipeline
 from fringefleet.errors import RunError, StackFormatError
+from fringefleet.io import convert_stack
 from fringefleet.io.describe import describe
+from fringefleet.io.products import export_mintpy
 from fringefleet.io.stack import source_version, stored_tile
 from unit.io.readers import checks, geotiffs
 
@@ -259,3 +263,31 @@ def test_blocks_of_the_files_are_the_steps_of_tiles(tmp_path):
     stack = fringefleet.open_stack(geotiffs.dolphin(tmp_path, checks.simulated()), chunks=None)
     assert stored_tile(stack) == (16, 16)
     assert stack["unwrapped_phase"].encoding["preferred_chunks"]["pair"] == 1
+
+
+def test_a_copy_in_zarr_is_the_same_stack(path, tmp_path):
+    convert_stack(path, tmp_path / "copy.zarr")
+    stack, copy = fringefleet.open_stack(path), fringefleet.open_stack(tmp_path / "copy.zarr")
+    xr.testing.assert_equal(stack, copy)
+    assert copy.attrs == stack.attrs
+
+
+def test_mintpy_files_of_a_result_say_where_it_is_and_who_saw_it(tmp_path):
+    folder = geotiffs.hyp3_gamma(tmp_path / "hyp3", checks.simulated())
+    setting = Setting(reference_point=checks.POINT)
+    fringefleet.run(Run(folder, tmp_path / "result.zarr", Options(), setting))
+    export_mintpy(tmp_path / "result.zarr", tmp_path)
+    with h5py.File(tmp_path / "timeseries.h5") as file:
+        said = dict(file.attrs)
+        assert file["timeseries"].shape == (6, 20, 24)
+    expected = {
+        "X_FIRST": "440000.0",
+        "Y_STEP": "-80.0",
+        "X_UNIT": "meters",
+        "EPSG": "32614",
+        "PLATFORM": "Sen",
+    }
+    expected |= {"ORBIT_DIRECTION": "ASCENDING", "PROCESSOR": "hyp3", "RLOOKS": "20", "WIDTH": "24"}
+    assert {name: said[name] for name in expected} == expected
+    assert float(said["WAVELENGTH"]) == pytest.approx(0.0554657, abs=1e-7)
+    assert [int(said["REF_Y"]), int(said["REF_X"])] == list(checks.POINT)
