@@ -12,7 +12,12 @@ every pair, makes a :class:`~fringefleet.io.readers.image.Layer` of each image, 
 Libraries that take long to import are imported when a file is opened.
 """
 
-from fringefleet.io.readers import dolphin, hyp3, licsar
+from fringefleet.io.readers import dolphin, hyp3, isce, licsar
 from fringefleet.io.readers.reader import Reader as Reader
 
-READERS: tuple[Reader, ...] = (hyp3.READER, licsar.READER, dolphin.READER)
+READERS: tuple[Reader, ...] = (
+    hyp3.READER,
+    licsar.READER,
+    dolphin.READER,
+    isce.READER,
+)

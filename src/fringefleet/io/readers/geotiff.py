@@ -4,7 +4,7 @@ Rasterio is imported when the first file is opened: it takes a while, and most c
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,7 @@ class RasterImage:
         StackFormatError
             The window cannot be read: a truncated or damaged file.
         """
-        with _opened(self.name) as raster:
+        with opened_raster(self.name) as raster:
             window = ((rows.start, rows.stop), (columns.start, columns.stop))
             stored = raster.read(1, window=window)
             nodata = raster.nodata
@@ -92,7 +92,7 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
         version = FileVersion.of(file.path)
     except OSError as error:
         raise StackFormatError(f"the file {file} cannot be read ({error}); fetch it again.") from error
-    with _opened(file.gdal_name) as raster:
+    with opened_raster(file.gdal_name) as raster:
         if raster.count != 1:
             raise StackFormatError(f"found {raster.count} bands in {file}; one is needed. Fetch it again.")
         if np.dtype(raster.dtypes[0]).kind not in "iuf":
@@ -100,20 +100,33 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
                 f"found numbers of the type {raster.dtypes[0]} in {file}; real ones are needed. "
                 "Fetch it again."
             )
-        grid = _grid(raster, file)
+        grid = raster_grid(raster, str(file))
         scale = byte_scale if raster.dtypes[0] == "uint8" else 1.0
         block = raster.block_shapes[0]
     return Layer(str(file), RasterImage((version,), file.gdal_name, scale), grid, (block[0], block[1]))
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[Any]:
-    """Open a raster with rasterio and close it after use; whatever goes wrong inside names the file."""
+def opened_raster(name: str, options: Mapping[str, str] = _ENVIRONMENT) -> Iterator[Any]:
+    """Open a raster with rasterio and close it after use; whatever goes wrong inside names the file.
+
+    Parameters
+    ----------
+    name
+        As GDAL opens it.
+    options
+        GDAL's configuration.
+
+    Raises
+    ------
+    StackFormatError
+        It cannot be opened, or not be read while it is open.
+    """
     import rasterio  # noqa: PLC0415 - takes long
     from rasterio.errors import NotGeoreferencedWarning, RasterioError  # noqa: PLC0415
 
     try:
-        with rasterio.Env(**_ENVIRONMENT):
+        with rasterio.Env(**options):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a grid in radar geometry
                 raster = rasterio.open(name)
@@ -126,12 +139,19 @@ def _opened(name: str) -> Iterator[Any]:
         ) from error
 
 
-def _grid(raster: Any, file: RasterFile) -> Grid:
+def raster_grid(raster: Any, name: str) -> Grid:
+    """Say where the pixels of an open raster are.
+
+    Raises
+    ------
+    StackFormatError
+        Its axes are not those of the map.
+    """
     shape = (raster.height, raster.width)
     at = raster.transform
     if at.is_identity:
         return Grid(shape)
     if at.b or at.d:
-        raise StackFormatError(f"the grid of {file} is rotated; its axes must be those of the map. Warp it.")
+        raise StackFormatError(f"the grid of {name} is rotated; its axes must be those of the map. Warp it.")
     crs = raster.crs.to_wkt() if raster.crs else None
     return Grid(shape, (at.f, at.c), (at.e, at.a), crs)
