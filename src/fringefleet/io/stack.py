@@ -90,7 +90,7 @@ def _open_any(path: Path) -> tuple[xr.Dataset, str]:
     """Open a stack with the first reader that recognises it; returns the name of its format, too."""
     if not path.exists():
         raise StackFormatError(f"found nothing there; give the path of {_SUPPORTED}.")
-    for reader in (_ZARR, _NETCDF, _MINTPY, *READERS):
+    for reader in (_ZARR, *READERS, _NETCDF, _MINTPY):
         if reader.recognise(path):
             return reader.open(path), reader.name
     if path.is_dir():

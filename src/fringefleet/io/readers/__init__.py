@@ -12,7 +12,7 @@ every pair, makes a :class:`~fringefleet.io.readers.image.Layer` of each image, 
 Libraries that take long to import are imported when a file is opened.
 """
 
-from fringefleet.io.readers import dolphin, hyp3, isce, licsar
+from fringefleet.io.readers import dolphin, gmtsar, hyp3, isce, licsar
 from fringefleet.io.readers.reader import Reader as Reader
 
 READERS: tuple[Reader, ...] = (
@@ -20,4 +20,5 @@ READERS: tuple[Reader, ...] = (
     licsar.READER,
     dolphin.READER,
     isce.READER,
+    gmtsar.READER,
 )
