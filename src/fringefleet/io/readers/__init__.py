@@ -12,7 +12,7 @@ every pair, makes a :class:`~fringefleet.io.readers.image.Layer` of each image, 
 Libraries that take long to import are imported when a file is opened.
 """
 
-from fringefleet.io.readers import dolphin, gmtsar, hyp3, isce, licsar
+from fringefleet.io.readers import aria, dolphin, gmtsar, hyp3, isce, licsar
 from fringefleet.io.readers.reader import Reader as Reader
 
 READERS: tuple[Reader, ...] = (
@@ -20,5 +20,6 @@ READERS: tuple[Reader, ...] = (
     licsar.READER,
     dolphin.READER,
     isce.READER,
+    aria.READER,
     gmtsar.READER,
 )
