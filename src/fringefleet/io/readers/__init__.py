@@ -12,7 +12,7 @@ every pair, makes a :class:`~fringefleet.io.readers.image.Layer` of each image, 
 Libraries that take long to import are imported when a file is opened.
 """
 
-from fringefleet.io.readers import aria, dolphin, gmtsar, hyp3, isce, licsar
+from fringefleet.io.readers import aria, dolphin, gmtsar, gunw, hyp3, isce, licsar
 from fringefleet.io.readers.reader import Reader as Reader
 
 READERS: tuple[Reader, ...] = (
@@ -21,5 +21,6 @@ READERS: tuple[Reader, ...] = (
     dolphin.READER,
     isce.READER,
     aria.READER,
+    gunw.READER,
     gmtsar.READER,
 )
