@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from fringefleet.io.version import FileVersion
 
 # Do not list the folder at each opening, for files beside the image that would change what it means.
 _ENVIRONMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+_FILTERS = Lock()
 
 
 @dataclass(frozen=True)
@@ -126,17 +128,21 @@ def opened_raster(name: str, options: Mapping[str, str] = _ENVIRONMENT) -> Itera
     from rasterio.errors import NotGeoreferencedWarning, RasterioError  # noqa: PLC0415
 
     try:
-        with rasterio.Env(**options):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a grid in radar geometry
-                raster = rasterio.open(name)
-            with raster:
-                yield raster
+        _ignore(NotGeoreferencedWarning)  # a grid in radar geometry
+        with rasterio.Env(**options), rasterio.open(name) as raster:
+            yield raster
     except (RasterioError, OSError) as error:
         raise StackFormatError(
             f"the file {name} cannot be read ({error.__cause__ or error}). It may be truncated, or still be "
             "written; copy or fetch it again."
         ) from error
+
+
+def _ignore(category: type[Warning]) -> None:
+    """Silence a warning for good: ``warnings.catch_warnings`` would undo what other threads do meanwhile."""
+    with _FILTERS:
+        if ("ignore", None, category, None, 0) not in warnings.filters:
+            warnings.simplefilter("ignore", category)
 
 
 def raster_grid(raster: Any, name: str) -> Grid:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -183,6 +184,16 @@ def test_every_window_is_read_alike_and_an_array_travels(work):
 
 def test_a_run_gives_the_same_as_from_a_stack_of_ours(work, tmp_path):
     checks.assert_inverts_alike(work, tmp_path)
+
+
+def test_threads_read_at_the_same_time_without_a_word(work):
+    phase = fringefleet.open_stack(work, chunks=None).unwrapped_phase
+    expected = checks.simulated().unwrapped_phase
+    with ThreadPoolExecutor(8) as pool:
+        for part in pool.map(lambda row: phase.isel(y=row % 20).values, range(200)):
+            assert part.shape == (9, 24)
+        found = list(pool.map(lambda row: phase.isel(y=row).values, range(20)))
+    np.testing.assert_array_equal(np.stack(found, axis=1), expected)
 
 
 def test_correlation_in_the_second_of_two_bands_is_taken(work):
