@@ -8,8 +8,8 @@ DEFAULT_STEP = 32  # [pixel] where the file suggests nothing
 def fit_tile(shape: tuple[int, int], stored: tuple[int, int] | None, n_pixel: float) -> tuple[int, int]:
     """Choose a nearly square tile, whole stored chunks where one is small enough.
 
-    Where the chunks are strips as wide as the scene, as in most GeoTIFFs, the tile is as wide, too: a narrower
-    one would decode each strip once for every tile beside it.
+    Where the chunks are strips as wide as the scene, as in most GeoTIFFs, the tile is as wide, too: a
+    narrower one would decode each strip once for every tile beside it.
 
     Parameters
     ----------
