@@ -25,7 +25,6 @@ from fringefleet.chunks import check_tile, choose_tile
 from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, current_client, execute
 from fringefleet.io import open_stack
-from fringefleet.io.hdf5 import FileVersion
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.stack import source_version, stored_tile
 from fringefleet.io.staging import refuse_unwritable
@@ -37,6 +36,7 @@ from fringefleet.io.store import (
     result_tile,
     resume_result,
 )
+from fringefleet.io.version import Version
 from fringefleet.lazy import Tile
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared, Setting, prepare
@@ -84,7 +84,7 @@ class Checked:
     job: Run
     prepared: Prepared
     tile: tuple[int, int]  # rows and columns
-    source: FileVersion  # of the stack, when it was checked
+    source: Version  # of the stack, when it was checked
     fingerprint: str  # of everything that the result depends on
     n_tile: int
     n_left: int  # tiles that are not done
@@ -120,7 +120,7 @@ def check(job: Run) -> Checked:
     """
     _refuse_unusable_output(job)
     stack = open_stack(job.stack, chunks=None)
-    source = source_version(job.stack)
+    source = source_version(stack)
     prepared = prepare(stack, job.options, job.setting)
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
@@ -159,7 +159,7 @@ def compute(
         check_device(job.options)
     store = _open_output(checked)
     done = store.done()
-    write = partial(_write, store, job.stack, checked.source)
+    write = partial(_write, store, checked.source)
     tasks = lazy.tile_tasks(prepared, job.options, tile, write)
     left = [(where, task) for where, task in tasks if not done[where.number]]
     logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
@@ -257,7 +257,7 @@ def _open_output(checked: Checked) -> ResultStore:
     return create_result(template, job.output, checked.fingerprint, overwrite=overwrite)
 
 
-def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int], source: FileVersion) -> str:
+def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int], source: Version) -> str:
     return make_fingerprint(
         {
             "source": asdict(source),
@@ -278,10 +278,12 @@ def _digest(stack: xr.Dataset, name: str) -> str:
     return hashlib.sha256(np.ascontiguousarray(stack[name].values).tobytes()).hexdigest()
 
 
-def _write(store: ResultStore, stack: Path, version: FileVersion, tile: Tile, series: Series) -> None:
+def _write(store: ResultStore, source: Version, tile: Tile, series: Series) -> None:
     """Write a tile, if what it was read from is still there: missing Zarr chunks would read as no data."""
-    if not stack.exists() or source_version(stack) != version:
-        raise RunError(f"the stack {stack} is gone from this worker's sight, or was changed under the run.")
+    if not source.is_current():
+        raise RunError(
+            f"the stack {source.path} is gone from this worker's sight, or was changed under the run."
+        )
     store.write_tile(tile.number, series.variables(), series.pair_sums)
 
 
