@@ -21,7 +21,7 @@ import xarray as xr
 
 from fringefleet import lazy
 from fringefleet.batch import check_device
-from fringefleet.chunks import check_tile, choose_tile
+from fringefleet.chunks import check_tile, choose_tile, count_workers
 from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, current_client, execute
 from fringefleet.io import open_stack
@@ -54,7 +54,8 @@ class Run:
 
     ``chunks``: rows and columns of a tile; if None they are chosen so that ``n_worker`` workers have
     something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an
-    output that is there.
+    output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they
+    would take, tiles are smaller, and then workers fewer.
     """
 
     stack: Path
@@ -64,6 +65,7 @@ class Run:
     chunks: tuple[int, int] | None = None
     existing: Existing = "refuse"
     n_worker: int = 1
+    memory_limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Checked:
     fingerprint: str  # of everything that the result depends on
     n_tile: int
     n_left: int  # tiles that are not done
+    n_worker: int  # that the memory is enough for; at most as many as the run was told of
 
 
 def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
@@ -125,15 +128,17 @@ def check(job: Run) -> Checked:
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
+    network = prepared.scene.network
     if tile is None:
-        stored, network = stored_tile(prepared.stack), prepared.scene.network
-        tile = choose_tile(shape, stored, network, job.options, job.n_worker)
-    check_tile(tile, prepared.scene.network, job.options, None)
+        stored = stored_tile(prepared.stack)
+        tile = choose_tile(shape, stored, network, job.options, job.n_worker, job.memory_limit)
+    check_tile(tile, network, job.options, None)
     tile = min(tile[0], shape[0]), min(tile[1], shape[1])
     n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
     fingerprint = _fingerprint(job, prepared, tile, source)
     n_done = int(resume_result(job.output, tile, fingerprint).done().sum()) if begun else 0
-    return Checked(job, prepared, tile, source, fingerprint, n_tile, n_tile - n_done)
+    n_worker = count_workers(job.n_worker, tile[0] * tile[1], network, job.options, job.memory_limit)
+    return Checked(job, prepared, tile, source, fingerprint, n_tile, n_tile - n_done, n_worker)
 
 
 def compute(
