@@ -130,5 +130,5 @@ def _failure(tile: str, error: BaseException) -> RunError:
         )
     return RunError(
         f"{tile} failed: {type(error).__name__}: {error}.{advice} Finished tiles are kept; remove the cause "
-        "and repeat the command with --resume."
+        "and repeat the command, invert with --resume."
     )

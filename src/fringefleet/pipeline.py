@@ -21,11 +21,10 @@ import xarray as xr
 
 from fringefleet import lazy
 from fringefleet.batch import check_device
-from fringefleet.chunks import check_tile, choose_tile
+from fringefleet.chunks import check_tile, choose_tile, count_workers
 from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, current_client, execute
 from fringefleet.io import open_stack
-from fringefleet.io.hdf5 import FileVersion
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.stack import source_version, stored_tile
 from fringefleet.io.staging import refuse_unwritable
@@ -37,6 +36,7 @@ from fringefleet.io.store import (
     result_tile,
     resume_result,
 )
+from fringefleet.io.version import Version
 from fringefleet.lazy import Tile
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared, Setting, prepare
@@ -54,7 +54,8 @@ class Run:
 
     ``chunks``: rows and columns of a tile; if None they are chosen so that ``n_worker`` workers have
     something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an
-    output that is there.
+    output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they
+    would take, tiles are smaller, and then workers fewer.
     """
 
     stack: Path
@@ -64,6 +65,7 @@ class Run:
     chunks: tuple[int, int] | None = None
     existing: Existing = "refuse"
     n_worker: int = 1
+    memory_limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,11 @@ class Checked:
     job: Run
     prepared: Prepared
     tile: tuple[int, int]  # rows and columns
-    source: FileVersion  # of the stack, when it was checked
+    source: Version  # of the stack, when it was checked
     fingerprint: str  # of everything that the result depends on
     n_tile: int
     n_left: int  # tiles that are not done
+    n_worker: int  # that the memory is enough for; at most as many as the run was told of
 
 
 def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
@@ -120,20 +123,22 @@ def check(job: Run) -> Checked:
     """
     _refuse_unusable_output(job)
     stack = open_stack(job.stack, chunks=None)
-    source = source_version(job.stack)
+    source = source_version(stack)
     prepared = prepare(stack, job.options, job.setting)
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
+    network = prepared.scene.network
     if tile is None:
-        stored, network = stored_tile(prepared.stack), prepared.scene.network
-        tile = choose_tile(shape, stored, network, job.options, job.n_worker)
-    check_tile(tile, prepared.scene.network, job.options, None)
+        stored = stored_tile(prepared.stack)
+        tile = choose_tile(shape, stored, network, job.options, job.n_worker, job.memory_limit)
+    check_tile(tile, network, job.options, None)
     tile = min(tile[0], shape[0]), min(tile[1], shape[1])
     n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
     fingerprint = _fingerprint(job, prepared, tile, source)
     n_done = int(resume_result(job.output, tile, fingerprint).done().sum()) if begun else 0
-    return Checked(job, prepared, tile, source, fingerprint, n_tile, n_tile - n_done)
+    n_worker = count_workers(job.n_worker, tile[0] * tile[1], network, job.options, job.memory_limit)
+    return Checked(job, prepared, tile, source, fingerprint, n_tile, n_tile - n_done, n_worker)
 
 
 def compute(
@@ -159,7 +164,7 @@ def compute(
         check_device(job.options)
     store = _open_output(checked)
     done = store.done()
-    write = partial(_write, store, job.stack, checked.source)
+    write = partial(_write, store, checked.source)
     tasks = lazy.tile_tasks(prepared, job.options, tile, write)
     left = [(where, task) for where, task in tasks if not done[where.number]]
     logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
@@ -257,7 +262,7 @@ def _open_output(checked: Checked) -> ResultStore:
     return create_result(template, job.output, checked.fingerprint, overwrite=overwrite)
 
 
-def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int], source: FileVersion) -> str:
+def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int], source: Version) -> str:
     return make_fingerprint(
         {
             "source": asdict(source),
@@ -278,10 +283,12 @@ def _digest(stack: xr.Dataset, name: str) -> str:
     return hashlib.sha256(np.ascontiguousarray(stack[name].values).tobytes()).hexdigest()
 
 
-def _write(store: ResultStore, stack: Path, version: FileVersion, tile: Tile, series: Series) -> None:
+def _write(store: ResultStore, source: Version, tile: Tile, series: Series) -> None:
     """Write a tile, if what it was read from is still there: missing Zarr chunks would read as no data."""
-    if not stack.exists() or source_version(stack) != version:
-        raise RunError(f"the stack {stack} is gone from this worker's sight, or was changed under the run.")
+    if not source.is_current():
+        raise RunError(
+            f"the stack {source.path} is gone from this worker's sight, or was changed under the run."
+        )
     store.write_tile(tile.number, series.variables(), series.pair_sums)
 
 

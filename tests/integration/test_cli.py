@@ -607,7 +607,9 @@ def test_the_version_is_shown():
     assert re.fullmatch(r"fringefleet \d+\.\d+\.\d+\n", call("--version").stdout)
 
 
-@pytest.mark.parametrize("command", ["demo", "simulate", "invert", "plot", "export", "convert", "info"])
+@pytest.mark.parametrize(
+    "command", ["demo", "simulate", "invert", "plot", "export", "convert", "info", "mintpy"]
+)
 def test_every_command_has_help_with_an_example_that_parses(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     done = CliRunner().invoke(app, [command, "--help"])
@@ -644,5 +646,6 @@ def test_help_needs_no_torch():
     """The command line itself stays light; what is heavy is imported when it is used."""
     heavy = re.compile(r"^(import|from) (torch|dask|distributed|xarray|zarr|h5py|matplotlib)", re.MULTILINE)
     folder = Path(commands.__file__).parent
-    for name in ("__init__", "app", "commands", "options", "console", "progress", "tables"):
+    light = ["__init__", "app", "commands", "options", "console", "progress", "tables"]
+    for name in [*light, "mintpy/__init__", "mintpy/options", "mintpy/command"]:
         assert not heavy.search((folder / f"{name}.py").read_text())

@@ -109,6 +109,22 @@ def test_the_lazy_form_gives_the_same(parts, tmp_path):
     assert {Status.NO_OBSERVATION, Status.MINIMUM_NORM, Status.REFERENCE_POINT} <= set(np.unique(lazy.status))
 
 
+@pytest.mark.parametrize("kind", ["converted", "netcdf"])
+def test_other_files_of_offsets_give_the_same(parts, tmp_path, kind):
+    stack = write_offset_stack(tmp_path / "ifgramStack.h5", parts)
+    other = tmp_path / ("stack.zarr" if kind == "converted" else "stack.nc")
+    if kind == "converted":
+        fringefleet.convert_stack(stack, other)
+    else:
+        opened = fringefleet.open_stack(stack, chunks=None)
+        opened.attrs.pop("reference_point")  # its coordinates are there, too
+        opened.load().to_netcdf(other, engine="h5netcdf")
+    options = Options("azimuth_offset", mask_dataset="offset_snr", mask_threshold=4.0)
+    results = [fringefleet.invert(fringefleet.open_stack(path), options).compute() for path in (stack, other)]
+    for name in results[0].data_vars:
+        np.testing.assert_array_equal(results[0][name], results[1][name])
+
+
 def test_offsets_without_a_reference_point_are_taken_as_they_are(parts, tmp_path):
     stack = write_offset_stack(tmp_path / "ifgramStack.h5", parts, REF_Y=None, REF_X=None)
     options = Options("range_offset")

@@ -352,3 +352,9 @@ def test_a_gpu_batch_takes_half_of_the_free_memory_in_whole_cpu_batches(monkeypa
     for free, n_batch in ((0, 1), (2 * 8192 * 5 * per_pixel, 5), (2 * 8192 * 5 * per_pixel - 2, 4)):
         monkeypatch.setattr(block_module.devices, "free_bytes", lambda _, free=free: free)
         assert batch_size(plan, options) == n_batch * 8192
+
+
+def test_a_gpu_solves_as_many_pixels_at_once_as_it_is_told():
+    plan = plan_elimination(SCENE.network)
+    assert batch_size(plan, Options(device="cuda", gpu_chunk_size=12_345)) == 12_345
+    assert batch_size(plan, Options(gpu_chunk_size=12_345)) == batch_size(plan, Options())

@@ -25,6 +25,7 @@ def conda() -> dict[str, str]:
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     found = parse(listed)
     del found["python"], found["pip"]
+    del found["libgdal-netcdf"]  # part of the wheel of rasterio
     return found
 
 

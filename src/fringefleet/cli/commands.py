@@ -265,7 +265,10 @@ def convert(
 @exit_codes()
 def info(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A stack or a result, HDF5 or Zarr.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="PATH", help="A stack, whatever it is stored as, or a result.", show_default=False
+        ),
     ],
     as_json: Annotated[
         bool, typer.Option("--json", metavar="", help="For programs: everything, as JSON.")
@@ -289,7 +292,10 @@ def info(
 @exit_codes()
 def plot(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A stack or a result, HDF5 or Zarr.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="PATH", help="A stack, whatever it is stored as, or a result.", show_default=False
+        ),
     ],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write.", show_default=False)],
     truth: Annotated[

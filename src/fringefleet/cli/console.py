@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -76,6 +77,19 @@ def fail(message: str, code: int) -> typer.Exit:
     """Say why it ends; the caller raises what this returns."""
     err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
     return typer.Exit(code)
+
+
+def end_at_once(message: str) -> NoReturn:
+    """Say why it ends, and end without any of what Python does at its end.
+
+    After HDF5 has failed to write a file it cannot close it, and takes the process down with SIGSEGV when it
+    is unloaded: the user would see a crash for a full disk.
+    """
+    _log_traceback()
+    fail(message, FAILED)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(FAILED)
 
 
 def _describe(error: Exception) -> str:

@@ -20,7 +20,7 @@ from fringefleet.errors import InputError
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.mintpy_names import our_name
 from fringefleet.io.pair_table import worst_pairs
-from fringefleet.io.template import read_template
+from fringefleet.io.template import TemplateOptions, read_template
 from fringefleet.options import Options
 from fringefleet.pipeline import Checked, Run, Summary, check, compute, finish
 from fringefleet.prepare import Setting
@@ -42,7 +42,7 @@ class Workers:
 
 
 def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Options, Setting]:
-    """Compose the options: what was given beats the template, and the template beats the defaults.
+    """Compose the options of ``invert``, and say which keys of the template it does not use.
 
     Parameters
     ----------
@@ -51,12 +51,29 @@ def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Opt
     template
         MintPy's ``smallbaselineApp.cfg``, if any.
     """
-    said: dict[str, Any] = {}
-    if template is not None:
-        read = read_template(template)
-        said = {field.name: getattr(read, field.name) for field in fields(read)}
-        if unused := said.pop("unused"):
-            logger.info("%s: not used by the inversion: %s", template, ", ".join(unused))
+    if template is None:
+        return compose_options(given, TemplateOptions())
+    read = read_template(template)
+    used = {field.name for field in (*fields(Options), *fields(Setting))}
+    unused = [*read.unused, *(key for name, key in read.keys.items() if name not in used)]
+    if unused:
+        logger.info("%s: not used by the inversion: %s", template, ", ".join(unused))
+    return compose_options(given, read)
+
+
+def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tuple[Options, Setting]:
+    """Compose the options: what was given beats the template, and the template beats the defaults.
+
+    Parameters
+    ----------
+    given
+        Options and settings by name; None where nothing was given.
+    template
+        What a template says; what is no option and no setting is for somebody else.
+    """
+    ours = {field.name for field in fields(Options)}
+    theirs = {field.name for field in fields(Setting)}
+    said = {name: value for name, value in vars(template).items() if name in ours | theirs}
     said |= {name: value for name, value in given.items() if value is not None}
     said = {name: value for name, value in said.items() if value is not None}
     for name in ("observation", "mask_dataset"):
@@ -66,10 +83,9 @@ def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Opt
         said["mask_dataset"] = None
     if str(said.get("water_mask")) in ("no", "none"):
         said["water_mask"] = None
-    names = {field.name for field in fields(Options)}
     return (
-        Options(**{name: value for name, value in said.items() if name in names}),
-        Setting(**{name: value for name, value in said.items() if name not in names}),
+        Options(**{name: value for name, value in said.items() if name in ours}),
+        Setting(**{name: value for name, value in said.items() if name not in ours}),
     )
 
 
@@ -78,28 +94,58 @@ def invert(job: Run, workers: Workers, console: Console) -> None:
     job = replace(job, stack=job.stack.absolute(), output=job.output.absolute())
     if workers.cluster == "local":
         check_device(job.options)
+    n_worker = workers.n_worker or default_worker_count(job.options)
+    run_checked(
+        check(replace(job, n_worker=n_worker)),
+        workers,
+        console,
+        "repeat the command with --resume to go on.",
+    )
+    out().print(str(job.output), markup=False, soft_wrap=True)
+
+
+def default_worker_count(options: Options) -> int:
+    """Choose how many local processes there are where nobody says it."""
     # Without pinning, processes on one machine would all take the same GPU: one unless asked for more.
-    n_worker = workers.n_worker or (1 if job.options.device == "cuda" else CPU_COUNT)
-    checked = check(replace(job, n_worker=n_worker))
+    return 1 if options.device == "cuda" else CPU_COUNT
+
+
+def run_checked(checked: Checked, workers: Workers, console: Console, to_go_on: str) -> None:
+    """Do what is left of a run, and say what came out.
+
+    Parameters
+    ----------
+    checked
+        A run that was found good; it says how many local workers there may be.
+    workers
+        Where they are.
+    console
+        Shows progress and what came out.
+    to_go_on
+        What an interrupted user has to do, as the end of a sentence.
+    """
     if checked.n_left == 0:
         finish(checked)
         logger.info("all %d tiles were done before; nothing was left to do", checked.n_tile)
-        _print_result(job.output, console)
-        return
-    workers = replace(workers, n_worker=min(n_worker, checked.n_left))
-    try:
-        summary = _run(checked, workers, console)
-    except KeyboardInterrupt:
-        raise fail(
-            f"interrupted. Finished tiles are kept in {job.output}; repeat the command with --resume to "
-            "go on.",
-            FAILED,
-        ) from None
-    _report(summary, console)
+    else:
+        if checked.n_worker < checked.job.n_worker:
+            logger.info("memory is enough for %d of %d workers", checked.n_worker, checked.job.n_worker)
+        workers = replace(workers, n_worker=min(checked.n_worker, checked.n_left))
+        try:
+            summary = _run(checked, workers, console)
+        except KeyboardInterrupt:
+            kept = f"interrupted. Finished tiles are kept in {checked.job.output}; {to_go_on}"
+            raise fail(kept, FAILED) from None
+        _report(summary, console)
+    if worst := worst_pairs(checked.job.output, MOST_PAIRS):
+        console.print(pair_table(worst))
 
 
 def _run(checked: Checked, workers: Workers, console: Console) -> Summary:
-    logger.info("starting workers" if workers.cluster == "local" else f"connecting to {workers.cluster}")
+    local = workers.cluster == "local"
+    logger.info(
+        "%s", f"starting workers: {workers.n_worker}" if local else f"connecting to {workers.cluster}"
+    )
     with connect(workers.cluster, workers.n_worker) as found:
         logger.debug("%d workers, dashboard at %s", found.n_worker, found.client.dashboard_link)
         if workers.cluster != "local":
@@ -131,7 +177,7 @@ def check_workers(client: Client, options: Options) -> None:
 
 
 def _report(summary: Summary, console: Console) -> None:
-    """Say what came out: problems and counts for the user, the path for the next program."""
+    """Say what came out: problems, and how many pixels have an answer."""
     if summary.n_resumed:
         logger.info("%d of %d tiles were done before", summary.n_resumed, summary.n_tile)
     if summary.n_infinite:
@@ -142,11 +188,3 @@ def _report(summary: Summary, console: Console) -> None:
     if any(summary.status_count):
         counts = {status.name.lower(): summary.status_count[status] for status in Status}
         console.print(status_table(counts))
-    _print_result(summary.output, console)
-
-
-def _print_result(output: Path, console: Console) -> None:
-    """Say which pairs are worst, if anyone asked, and last of all where the result is."""
-    if worst := worst_pairs(output, MOST_PAIRS):
-        console.print(pair_table(worst))
-    out().print(str(output), markup=False, soft_wrap=True)

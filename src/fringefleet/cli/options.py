@@ -42,7 +42,11 @@ ESTIMATE, WANTED, SCENE, COMPUTE, OUTPUT = (
 
 Stack = Annotated[
     Path,
-    typer.Argument(help="MintPy's ifgramStack.h5, or a Zarr stack.", metavar="STACK", show_default=False),
+    typer.Argument(
+        help="MintPy's ifgramStack.h5, a Zarr stack, or another one of README.",
+        metavar="STACK",
+        show_default=False,
+    ),
 ]
 Output = Annotated[Path, typer.Argument(help="Zarr store to write.", metavar="OUT.zarr", show_default=False)]
 Verbose = Annotated[

@@ -21,8 +21,9 @@ from fringefleet.io.connectivity import Connectivity, connectivity
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.pair_table import BadPair, worst_pairs
-from fringefleet.io.stack import open_stack, stack_network
+from fringefleet.io.stack import file_format, open_stack, stack_network
 from fringefleet.io.store import DONE
+from fringefleet.io.version import FilesVersion
 from fringefleet.network import date_name
 from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
 from fringefleet.status import Status
@@ -104,12 +105,12 @@ def describe(path: Path) -> Description:
         return _describe_result(path)
     stack = open_stack(path, chunks=None)
     network = stack_network(stack)
-    n_dropped = 0 if path.is_dir() else _stored_pairs(path) - network.n_pair
+    n_dropped = _stored_pairs(path) - network.n_pair if file_format(stack) == "MintPy HDF5" else 0
     return _describe(
         path,
         stack,
         kind="stack",
-        file_format="Zarr" if path.is_dir() else "MintPy HDF5",
+        file_format=file_format(stack),
         dates=tuple(date_name(date) for date in network.dates),
         network=connectivity(network, n_dropped),
     )
@@ -172,7 +173,11 @@ def _describe_result(path: Path) -> Description:
 
 
 def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
-    bytes_on_disk, n_file = _disk_use(path)
+    version = dataset.encoding.get("version")
+    if isinstance(version, FilesVersion):  # of a folder that may hold other things, too
+        bytes_on_disk, n_file = version.size, version.n_file
+    else:
+        bytes_on_disk, n_file = _disk_use(path)
     wanted = {name: dataset.attrs[name] for name in SHOWN if name in dataset.attrs}
     return Description(
         path=str(path),

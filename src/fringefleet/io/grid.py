@@ -36,14 +36,36 @@ def grid_coordinates(attrs: Mapping[str, Any], shape: tuple[int, int]) -> dict[s
         A corner attribute is no number, a step is zero, or the CRS is unknown to PROJ.
     """
     if not all(name in attrs for name in _CORNERS):
-        return {
-            axis: xr.Variable(axis, np.arange(size), {"units": "1", "long_name": f"radar {name}"})
-            for axis, name, size in (("y", "row", shape[0]), ("x", "column", shape[1]))
-        }
-    crs = grid_crs(attrs)
+        return radar_coordinates(shape)
+    (y_first, y_step), (x_first, x_step) = (_first_and_step(attrs, axis) for axis in "YX")
+    return regular_coordinates((y_first, x_first), (y_step, x_step), shape, grid_crs(attrs))
+
+
+def radar_coordinates(shape: tuple[int, int]) -> dict[str, xr.Variable]:
+    """Number rows and columns, for a grid that is not georeferenced."""
+    return {
+        axis: xr.Variable(axis, np.arange(size), {"units": "1", "long_name": f"radar {name}"})
+        for axis, name, size in (("y", "row", shape[0]), ("x", "column", shape[1]))
+    }
+
+
+def regular_coordinates(
+    corner: tuple[float, float], step: tuple[float, float], shape: tuple[int, int], crs: CRS | None
+) -> dict[str, xr.Variable]:
+    """Make the centres of pixels, and ``spatial_ref`` where the CRS is known.
+
+    Parameters
+    ----------
+    corner
+        ``y, x`` of the outer corner of the first pixel, in the unit of the CRS.
+    step
+        Signed size of a pixel along ``y, x``.
+    shape
+        Rows and columns.
+    """
     coordinates = {
-        axis: xr.Variable(axis, _centres(attrs, axis.upper(), size), _axis_attributes(crs, axis))
-        for axis, size in zip("yx", shape, strict=True)
+        axis: xr.Variable(axis, first + (np.arange(size) + 0.5) * width, axis_attributes(crs, axis))
+        for axis, first, width, size in zip("yx", corner, step, shape, strict=True)
     }
     if crs is not None:
         coordinates[GRID_MAPPING] = xr.Variable((), 0, crs.to_cf())
@@ -86,16 +108,28 @@ def _crs(name: str, value: object, code: str) -> CRS:
         ) from error
 
 
-def _centres(attrs: Mapping[str, Any], axis: str, size: int) -> np.ndarray[Any, np.dtype[Any]]:
+def _first_and_step(attrs: Mapping[str, Any], axis: str) -> tuple[float, float]:
     first, step = (number_attribute(attrs, f"{axis}_{part}") for part in ("FIRST", "STEP"))
     if step == 0:
         raise StackFormatError(f"found the attribute {axis}_STEP = 0; a pixel needs a size.")
-    return first + (np.arange(size) + 0.5) * step
+    return first, step
 
 
-def _axis_attributes(crs: CRS | None, axis: str) -> dict[str, str]:
+def axis_attributes(crs: CRS | None, axis: str) -> dict[str, str]:
+    """CF attributes of the coordinate ``y`` or ``x``; metres where the CRS is not known."""
     if crs is not None and crs.is_geographic:
         name, unit = {"y": ("latitude", "degrees_north"), "x": ("longitude", "degrees_east")}[axis]
     else:
         name, unit = f"projection_{axis}_coordinate", "m"
     return {"standard_name": name, "long_name": name.replace("_", " "), "units": unit}
+
+
+def with_reference_coordinates(attrs: Mapping[str, Any], coords: Mapping[Any, Any]) -> dict[str, Any]:
+    """Add the coordinates of the reference point, by which a sliced stack still finds it."""
+    row, column = attrs.get("reference_point", (-1, -1))
+    if not (0 <= row < coords["y"].size and 0 <= column < coords["x"].size):
+        return dict(attrs)
+    return dict(attrs) | {
+        "reference_point_y": coords["y"].values[row].item(),
+        "reference_point_x": coords["x"].values[column].item(),
+    }

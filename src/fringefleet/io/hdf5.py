@@ -7,7 +7,6 @@ somebody wants to replace. MintPy's files have no dimension names, so there is n
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.version import FileVersion
 
 
 @contextmanager
@@ -34,26 +34,11 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
         raise StackFormatError(
-            f"the HDF5 file {path.name} cannot be opened ({error}). It may be truncated, or still be "
+            f"the HDF5 file {path} cannot be opened ({error}). It may be truncated, or still be "
             "written; copy or make it again."
         ) from error
     with file:
         yield file
-
-
-@dataclass(frozen=True)
-class FileVersion:
-    """One version of one file: when it changes, Dask's names of what is in it change too."""
-
-    path: str
-    modified: int  # [ns]
-    size: int  # [byte]
-
-    @classmethod
-    def of(cls, path: Path) -> "FileVersion":
-        """Describe the file as it is now."""
-        state = path.stat()
-        return cls(str(path.absolute()), state.st_mtime_ns, state.st_size)
 
 
 class HDF5Array(BackendArray):
@@ -94,13 +79,21 @@ class HDF5Array(BackendArray):
         return result
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        with h5py.File(self.source.path, "r", locking=False) as file:
-            dataset = file[self.name]
-            if self.kept is None or not key:
-                return np.asarray(dataset.astype(self.dtype)[key])
-            first = self.kept[key[0]]
-            rows = self._read_rows(dataset, np.atleast_1d(first), key[1:])
-            return rows if np.ndim(first) else rows[0]
+        with open_hdf5(Path(self.source.path)) as file:
+            try:
+                return self._read_from(file[self.name], key)
+            except (OSError, KeyError) as error:
+                raise StackFormatError(
+                    f"the dataset {self.name} of {self.source.path} cannot be read ({error}). "
+                    "The file may be damaged; copy or make it again."
+                ) from error
+
+    def _read_from(self, dataset: h5py.Dataset, key: tuple[Any, ...]) -> NDArray[Any]:
+        if self.kept is None or not key:
+            return np.asarray(dataset.astype(self.dtype)[key])
+        first = self.kept[key[0]]
+        rows = self._read_rows(dataset, np.atleast_1d(first), key[1:])
+        return rows if np.ndim(first) else rows[0]
 
     def _read_rows(
         self, dataset: h5py.Dataset, rows: NDArray[np.int64], rest: tuple[Any, ...]

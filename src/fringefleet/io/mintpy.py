@@ -5,9 +5,7 @@ Names and meanings: MintPy's ``date``, ``bperp`` and its gridded datasets become
 numeric keeps its name.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -17,10 +15,11 @@ from xarray.core.indexing import LazilyIndexedArray
 
 from fringefleet.errors import NetworkError, StackFormatError
 from fringefleet.io.dates import parse_dates
-from fringefleet.io.grid import GRID_MAPPING, grid_coordinates
-from fringefleet.io.hdf5 import FileVersion, HDF5Array, open_hdf5
+from fringefleet.io.grid import GRID_MAPPING, grid_coordinates, with_reference_coordinates
+from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES, OUR_NAMES, our_name
+from fringefleet.io.version import FileVersion
 from fringefleet.observation import PHASE, is_observation
 
 _LOOKS = {  # of the datasets that become ours
@@ -68,7 +67,7 @@ def open_mintpy(path: Path) -> xr.Dataset:
         for variable in variables.values():
             if variable.dims[-2:] == ("y", "x"):
                 variable.attrs["grid_mapping"] = GRID_MAPPING
-    return xr.Dataset(variables, coords, _with_reference_coordinates(attrs, coords))
+    return xr.Dataset(variables, coords, with_reference_coordinates(attrs, coords))
 
 
 def _main_dataset(file: h5py.File) -> str:
@@ -175,17 +174,6 @@ def _dimensions(name: str, shape: tuple[int, ...], stack_shape: tuple[int, int, 
     if shape[-2:] == stack_shape[1:]:
         return (*own[:-2], "y", "x")
     return ("pair", *own[1:]) if shape[:1] == stack_shape[:1] else own
-
-
-def _with_reference_coordinates(attrs: dict[str, Any], coords: Mapping[str, xr.Variable]) -> dict[str, Any]:
-    """Add the coordinates of the reference point, by which a sliced stack still finds it."""
-    row, column = attrs.get("reference_point", (-1, -1))
-    if not (0 <= row < coords["y"].size and 0 <= column < coords["x"].size):
-        return attrs
-    return attrs | {
-        "reference_point_y": coords["y"].values[row].item(),
-        "reference_point_x": coords["x"].values[column].item(),
-    }
 
 
 def _names(file: h5py.File) -> str:

@@ -67,7 +67,7 @@ def common_attributes(result: xr.Dataset) -> dict[str, str]:
     names = sorted(date_names(result))
     attributes |= {"START_DATE": names[0], "END_DATE": names[-1]}
     attributes |= _radar_attributes(result.attrs, attributes)
-    attributes |= _config_attributes(result.attrs)
+    attributes |= config_attributes(result.attrs)
     return _with_reference_point(result, _with_grid(result, attributes))
 
 
@@ -82,7 +82,7 @@ def date_name(result: xr.Dataset, date: np.datetime64 | str) -> str:
     return time.strftime(result.attrs.get("date_format", "%Y%m%d"))
 
 
-def _config_attributes(options: Mapping[Any, Any]) -> dict[str, str]:
+def config_attributes(options: Mapping[Any, Any]) -> dict[str, str]:
     """Name the options of the inversion as MintPy does, which compares them in ``--update``."""
     spelled: dict[str, tuple[str, Callable[[Any], object]]] = {
         "observation": ("obsDatasetName", mintpy_name),

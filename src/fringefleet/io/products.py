@@ -10,9 +10,7 @@ writes them. Only the residual of an offset is NaN there, as it is in MintPy.
 
 import itertools
 import logging
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +20,7 @@ import xarray as xr
 
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
+from fringefleet.io.whole_files import replaced_when_complete
 from fringefleet.network import shorten
 from fringefleet.observation import PHASE, is_offset
 
@@ -102,7 +101,7 @@ def export_mintpy(
         lazy Dataset is computed tile by tile on the current Dask scheduler, each tile once.
     directory
         Where to write; made if it is not there. Files of these names in it are replaced, each at
-        once and only when it is complete.
+        once and only when all of them are complete.
     names
         Of series, quality and count; MintPy's (:func:`product_names`) if None.
     covariance_date
@@ -172,10 +171,9 @@ def _export(
     common = common_attributes(result)
     paths = [directory / name for name in products.values()]
     _make_folder(directory, paths)
-    with ExitStack() as stack:
+    with replaced_when_complete(paths) as files:
         targets = {}
-        for product, path in zip(products, paths, strict=True):
-            file = stack.enter_context(_replaced_when_complete(path))
+        for product, file in zip(products, files, strict=True):
             file.attrs.update(_product_attributes(result, product, common))
             shape = tuple(result.sizes[dim] for dim in product.dims)
             targets[product] = file.create_dataset(product.dataset, shape, dtype=np.float32, chunks=True)
@@ -246,18 +244,6 @@ def _make_folder(directory: Path, paths: list[Path]) -> None:
             f"found a folder where the export writes a file: {', '.join(folders)}. Give another folder to "
             "write to."
         )
-
-
-@contextmanager
-def _replaced_when_complete(path: Path) -> Iterator[h5py.File]:
-    """Write under a temporary name; take the place of ``path`` only if nothing went wrong."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with h5py.File(temporary, "w", locking=False) as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _copy_tiles(

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Literal
 
 import h5py
-import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
-from fringefleet.io.hdf5 import FileVersion
 from fringefleet.io.mintpy import open_mintpy
+from fringefleet.io.readers import READERS, Reader
+from fringefleet.io.readers.named import is_netcdf, is_zarr, open_netcdf, open_zarr
 from fringefleet.io.tiles import fit_tile
-from fringefleet.network import Network
+from fringefleet.io.version import FileVersion, Version
+from fringefleet.network import Network, shorten
 from fringefleet.observation import PHASE, is_observation
 
 AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
@@ -28,8 +29,10 @@ def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | 
     Parameters
     ----------
     path
-        MintPy's ``ifgramStack.h5`` (pairs that ``dropIfgram`` drops are left out), or the Zarr
-        store that ``fringefleet convert`` or ``fringefleet simulate`` wrote.
+        MintPy's ``ifgramStack.h5`` (pairs that ``dropIfgram`` drops are left out); a Zarr store that
+        ``fringefleet convert`` or ``fringefleet simulate`` wrote, or any Zarr store or NetCDF-4 file with the
+        names of :mod:`fringefleet.io.readers.named`; or a folder of another processor's files, see
+        :data:`fringefleet.io.readers.READERS`.
     chunks
         Rows and columns of a Dask block, which always has all pairs; ``"auto"`` takes whole stored
         chunks, about 64 MB a variable. None: no Dask, xarray reads what is indexed.
@@ -51,11 +54,12 @@ def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | 
     """
     path = Path(path)
     try:
-        stack = _open_any(path)
+        stack, file_format = _open_any(path)
         stack_network(stack)
     except (StackFormatError, NetworkError) as error:
         raise type(error)(f"{path}: {error}") from error
-    stack.encoding = {"source": str(path.absolute())}
+    version = stack.encoding.get("version") or FileVersion.of(path)
+    stack.encoding = {"source": str(path.absolute()), "version": version, "file_format": file_format}
     if chunks is None:
         return stack
     return _chunked(stack, _auto_tile(stack) if chunks == "auto" else _checked_tile(chunks))
@@ -78,71 +82,36 @@ def observed(stack: xr.Dataset) -> xr.DataArray:
     return stack[min(names, key=lambda name: name != PHASE)]
 
 
-def source_version(path: Path) -> FileVersion:
-    """Describe the file, or the metadata of the store, as it is now; another version differs."""
-    return FileVersion.of(path / "zarr.json" if path.is_dir() else path)
+def source_version(stack: xr.Dataset) -> Version:
+    """Version of the files of a stack, as they were when :func:`open_stack` opened it."""
+    version: Version = stack.encoding["version"]
+    return version
 
 
-def _open_any(path: Path) -> xr.Dataset:
+def file_format(stack: xr.Dataset) -> str:
+    """Name of the format of a stack that :func:`open_stack` opened."""
+    return str(stack.encoding["file_format"])
+
+
+def _open_any(path: Path) -> tuple[xr.Dataset, str]:
+    """Open a stack with the first reader that recognises it; returns the name of its format, too."""
     if not path.exists():
-        raise StackFormatError(
-            "found nothing there; give the path of a MintPy ifgramStack.h5 or of a Zarr stack."
-        )
+        raise StackFormatError(f"found nothing there; give the path of {_SUPPORTED}.")
+    for reader in (_ZARR, *READERS, _NETCDF, _MINTPY):
+        if reader.recognise(path):
+            return reader.open(path), reader.name
     if path.is_dir():
-        return _open_zarr(path)
-    if h5py.is_hdf5(path):
-        return open_mintpy(path)
-    raise StackFormatError(
-        "found a file that is not HDF5; give a MintPy ifgramStack.h5 or the folder of a Zarr stack."
-    )
-
-
-def _open_zarr(path: Path) -> xr.Dataset:
-    if not (path / "zarr.json").is_file():
         raise StackFormatError(
-            "found a folder that is no Zarr v3 store (it has no zarr.json); "
-            "give a MintPy ifgramStack.h5 or the folder of a Zarr stack."
+            "found a folder that is no Zarr v3 store (it has no zarr.json) and nothing else that we know; "
+            f"it has {_content(path)}. Give {_SUPPORTED}."
         )
-    try:
-        stored = xr.open_zarr(path, chunks=None, consolidated=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StackFormatError(
-            f"found a Zarr store that cannot be opened ({error}); copy or make it again."
-        ) from error
-    _check_zarr(stored)
-    stack: xr.Dataset = stored.drop_encoding()
-    for name, variable in stored.variables.items():
-        whole = variable.encoding.get("shards") or variable.encoding.get("chunks")
-        if whole:
-            preferred = dict(zip(variable.dims, whole, strict=True))
-            stack.variables[name].encoding = {"preferred_chunks": preferred}
-    for coordinate in stack.coords.values():
-        coordinate.load()
-    return stack
+    raise StackFormatError(f"found a file that is not HDF5; give {_SUPPORTED}.")
 
 
-def _check_zarr(stack: xr.Dataset) -> None:
-    for name in ("unwrapped_phase", "reference_date", "secondary_date"):
-        if name not in stack.variables:
-            hint = "It is a result, not a stack. " if "displacement" in stack else ""
-            raise StackFormatError(
-                f"found no variable {name!r} in this Zarr store; it has "
-                f"{', '.join(map(str, stack.variables)) or 'none'}. {hint}Give the store that "
-                "`fringefleet convert` or `fringefleet simulate` wrote."
-            )
-    phase = stack["unwrapped_phase"]
-    if phase.dims != ("pair", "y", "x") or 0 in phase.shape or phase.dtype != np.float32:
-        raise StackFormatError(
-            f"found unwrapped_phase with the dimensions {dict(phase.sizes)} and the type "
-            f"{phase.dtype}; float32 over (pair, y, x) is needed. "
-            "Make the store with `fringefleet convert`."
-        )
-    for name in ("reference_date", "secondary_date"):
-        if stack[name].dims != ("pair",) or stack[name].dtype.kind != "M":
-            raise StackFormatError(
-                f"found {name} with the dimensions {stack[name].dims} and the type "
-                f"{stack[name].dtype}; a date for each pair is needed."
-            )
+def _content(folder: Path) -> str:
+    """Name some of what is in a folder."""
+    names = sorted(f"{item.name}/" if item.is_dir() else item.name for item in folder.iterdir())
+    return shorten(names, at_most=5) or "nothing in it"
 
 
 def _auto_tile(stack: xr.Dataset) -> tuple[int, int]:
@@ -160,7 +129,7 @@ def _checked_tile(chunks: tuple[int, int]) -> tuple[int, int]:
 def _chunked(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
     """Cut the gridded variables in y and x; the same file has the same task names everywhere."""
     blocks = {"y": tile[0], "x": tile[1]}
-    version = source_version(Path(stack.encoding["source"]))
+    version = source_version(stack)
     chunked = {}
     for name, data in stack.data_vars.items():
         if {"y", "x"} <= set(data.dims):
@@ -168,3 +137,11 @@ def _chunked(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
             token = tokenize(version, name, sizes, data.shape)
             chunked[name] = data.variable.chunk(sizes, name=f"open_stack-{name}-{token}")
     return stack.assign(chunked)
+
+
+_ZARR = Reader("Zarr", "the folder of a Zarr stack", is_zarr, open_zarr)
+_NETCDF = Reader("NetCDF", "a NetCDF-4 file with our names", is_netcdf, open_netcdf)
+_MINTPY = Reader(
+    "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and h5py.is_hdf5(path), open_mintpy
+)
+_SUPPORTED = ", or ".join(reader.layout for reader in (_MINTPY, _ZARR, _NETCDF, *READERS))

@@ -81,6 +81,22 @@ def refuse_unwritable(output: Path) -> None:
             raise InputError(f"{output} cannot be made: {folder} is no folder that you may write to.")
 
 
+def refuse_full(folder: Path, n_byte: int) -> None:
+    """Refuse to write so many bytes to a folder whose disk has not as many free.
+
+    Raises
+    ------
+    InputError
+        Says how many there are.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < n_byte:
+        raise InputError(
+            f"found {free:,} bytes free on the disk of {folder.absolute()}, and {n_byte:,} are needed; make "
+            "room."
+        )
+
+
 def consolidate_metadata(path: Path) -> None:
     """Copy the metadata of all arrays to one place, where ``xr.open_zarr`` looks for it first.
 

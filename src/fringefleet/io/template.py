@@ -1,65 +1,103 @@
 """Read the options of this step from a MintPy template (``smallbaselineApp.cfg``).
 
 The template is text, ``key = value # comment`` a line; the last line of a key wins. Of all its keys
-only ``mintpy.networkInversion.*`` concern this step. Nothing in a template is ever executed.
+``mintpy.networkInversion.*``, ``mintpy.compute.*`` and ``mintpy.unwrapError.method``, which names the
+dataset, concern this step. Nothing in a template is ever executed.
 """
 
 import difflib
-import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from fringefleet.errors import InputError, OptionError
+from fringefleet.io.template_words import (
+    NO,
+    YES,
+    Reader,
+    choice,
+    cluster,
+    memory,
+    number,
+    usual_word,
+    water_mask,
+    whole_number,
+    worker_count,
+)
 
 PREFIX = "mintpy.networkInversion."
 COMPUTE_PREFIX = "mintpy.compute."
+UNWRAPPING_KEY = "mintpy.unwrapError.method"
+REFERENCE_DATE_KEY = "mintpy.reference.date"
+WATER_MASK_KEY = f"{PREFIX}waterMaskFile"
+UNUSED_KEYS = (f"{PREFIX}residualNorm", f"{COMPUTE_PREFIX}config")
 DEFAULT_MASK_THRESHOLD = 0.4
-UNUSED_KEYS = (
-    "minTempCoh",
-    "minNumPixel",
-    "shadowMask",
-    "residualNorm",
-    "solver",
-    "gpuChunkSize",
+# Sections of other steps, which no key of this step was meant for.
+OTHER_SECTIONS = (
+    *("deramp", "geocode", "ionosphericDelay", "load", "multilook", "network", "plot", "reference"),
+    *("residualRMS", "save", "solidEarthTides", "subset", "timeFunc", "topographicResidual"),
+    *("troposphericDelay", "unwrapError", "velocity"),
 )
+ALMOST = 0.8  # of the letters of a section that make it a misspelt one
+
+Mask = Literal[
+    "none", "coherence", "connected_component", "offset_snr", "range_offset_std", "azimuth_offset_std"
+]
 
 
 @dataclass(frozen=True)
 class TemplateOptions:
     """What a template says about the inversion; None where it says nothing.
 
-    ``auto`` has become MintPy's default already. ``unused`` names the keys that MintPy knows and
-    this step has no use for, as they are written, so that the user can be told.
+    ``auto`` has become MintPy's default already, or None where that depends on the machine: ``n_worker`` (a
+    number, ``all`` or a share such as ``80%``) and ``memory`` [GB]. ``unused`` names the keys that MintPy
+    knows and we have no use for, as they are written, so that the user can be told; ``keys`` the keys
+    that said the rest, by field.
     """
 
     weight_func: Literal["var", "fim", "coh", "no"] | None = None
-    mask_dataset: Literal["none", "coherence", "connected_component"] | None = None
+    mask_dataset: Mask | None = None
     mask_threshold: float | None = None
     min_redundancy: float | None = None
     min_norm: Literal["velocity", "phase"] | None = None
     water_mask: Path | None = None
+    observation: str | None = None
+    device: Literal["cpu", "cuda"] | None = None
+    gpu_chunk_size: int | None = None
+    min_temporal_coherence: float | None = None
+    min_reliable: int | None = None  # pixels
+    shadow_mask: bool | None = None
+    cluster: str | None = None
+    n_worker: str | None = None
+    memory: float | None = None
     unused: tuple[str, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
-def read_template(path: str | os.PathLike[str]) -> TemplateOptions:
+def read_template(
+    path: str | os.PathLike[str], *, folder: Path | None = None, complete: bool = False
+) -> TemplateOptions:
     """Read the options of the network inversion from a MintPy template.
 
     Parameters
     ----------
     path
-        The template. A water mask that it names is sought relative to the template's folder, where
-        MintPy works; ``auto`` is the ``waterMask.h5`` there, if there is one.
+        The template.
+    folder
+        Where MintPy works: a water mask that the template names is sought relative to it, and ``auto`` is the
+        ``waterMask.h5`` there, if there is one. The template's own folder if None.
+    complete
+        Take ``auto`` for every key that is missing, as ``smallbaselineApp`` does.
 
     Raises
     ------
     InputError
         The template is missing, is no text or has no ``key = value`` line.
     OptionError
-        An unknown ``mintpy.networkInversion`` key, a value that it cannot take, or a water mask
-        that is named and missing.
+        An unknown key of this step, a section that is misspelt, a value that a key cannot take, or a water
+        mask that is named and missing.
     """
     template = Path(path)
     found = _parse(_read_text(template))
@@ -68,12 +106,41 @@ def read_template(path: str | os.PathLike[str]) -> TemplateOptions:
             f"found no 'key = value' line in {template}; give a MintPy template, for example "
             "smallbaselineApp.cfg."
         )
-    unused = tuple(key for key in found if key.startswith(COMPUTE_PREFIX) or _is_unused(key))
+    for key in found:
+        _refuse_almost(key)
+    if complete:
+        found = dict.fromkeys((*_READERS, WATER_MASK_KEY), "auto") | found
     chosen: dict[str, object] = {}
+    keys: dict[str, str] = {}
     for key, value in found.items():
-        if key.startswith(PREFIX) and key not in unused:
-            chosen.update(_interpret(key, value, template.parent))
-    return TemplateOptions(**chosen, unused=unused)  # type: ignore[arg-type]
+        if _is_ours(key) and key not in UNUSED_KEYS:
+            name, chosen_value = _interpret(key, usual_word(value), folder or template.parent)
+            chosen[name], keys[name] = chosen_value, key
+    unused = tuple(key for key in found if key in UNUSED_KEYS)
+    return TemplateOptions(**chosen, unused=unused, keys=keys)  # type: ignore[arg-type]
+
+
+def read_covariance_date(path: Path, folder: Path) -> str | None:
+    """Find the date that MintPy makes the covariance of the series relative to; None for that of the series.
+
+    Parameters
+    ----------
+    path
+        A template, whose ``mintpy.reference.date`` is a date, a file with one, ``no`` or ``auto`` for
+        ``reference_date.txt``.
+    folder
+        Where a file is sought.
+
+    Raises
+    ------
+    InputError
+        The template cannot be read.
+    """
+    value = usual_word(_parse(_read_text(path)).get(REFERENCE_DATE_KEY, "auto"))
+    file = folder / ("reference_date.txt" if value.lower() == "auto" else value)
+    if file.is_file():
+        return file.read_text().strip()
+    return None if value.lower() in ("", "auto", *NO) else value
 
 
 def _read_text(path: Path) -> str:
@@ -93,98 +160,94 @@ def _parse(text: str) -> dict[str, str]:
     found = {}
     for line in text.splitlines():
         key, equals, value = line.partition("#")[0].partition("=")
-        if equals and key.strip():
+        if equals and key.strip() and not key.strip().startswith(("%", "!")):
             found[key.strip()] = value.strip()
     return found
 
 
-def _is_unused(key: str) -> bool:
-    return key.startswith(PREFIX) and key.removeprefix(PREFIX) in UNUSED_KEYS
+def _is_ours(key: str) -> bool:
+    return key.startswith((PREFIX, COMPUTE_PREFIX)) or key == UNWRAPPING_KEY
 
 
-def _interpret(key: str, value: str, folder: Path) -> Mapping[str, object]:
-    name = key.removeprefix(PREFIX)
-    if name == "waterMaskFile":
-        return {"water_mask": _water_mask(key, value, folder)}
-    if name not in _READERS:
-        known = [*_READERS, "waterMaskFile", *UNUSED_KEYS]
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+def _refuse_almost(key: str) -> None:
+    """Refuse a key whose section is nearly one of ours: it would be ignored as one of another step."""
+    section = key.rpartition(".")[0]
+    ours = [prefix.rstrip(".") for prefix in (PREFIX, COMPUTE_PREFIX)]
+    second = key.split(".")[1] if section.startswith("mintpy.") else ""
+    if not section or section in ours or second in OTHER_SECTIONS:
+        return
+    near = difflib.get_close_matches(section.lower(), [name.lower() for name in ours], n=1, cutoff=ALMOST)
+    if near:
+        meant = next(name for name in ours if name.lower() == near[0])
         raise OptionError(
-            f"unknown key {key} in the template. Did you mean {PREFIX}{near}? Known are {', '.join(known)}."
+            f"unknown key {key} in the template. Did you mean {meant}.{key.rpartition('.')[2]}? Correct it, "
+            "or remove the line."
         )
-    option, read = _READERS[name]
-    return {option: read(key, value)}
 
 
-def _choice(choices: Mapping[str, str]) -> Callable[[str, str], str]:
-    """Make the reader of a key that takes one of some words; MintPy's booleans are words, too."""
-
-    def read(key: str, value: str) -> str:
-        words = {word.lower(): choice for word, choice in choices.items()}
-        if value.lower() in words:
-            return words[value.lower()]
-        near = difflib.get_close_matches(value.lower(), words, n=1)
-        hint = f" Did you mean {next(w for w in choices if w.lower() == near[0])}?" if near else ""
-        raise OptionError(f"found {key} = {value!r}; use one of {', '.join(choices)}.{hint}")
-
-    return read
-
-
-def _number(default: float, *, unset: tuple[str, ...]) -> Callable[[str, str], float]:
-    """Make the reader of a key that takes a number, or one of some words for its default."""
-
-    def read(key: str, value: str) -> float:
-        if value.lower() in unset:
-            return default
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not (math.isfinite(number) and number >= 0):
-            raise OptionError(f"found {key} = {value!r}; use a number of at least 0, or auto.")
-        return number
-
-    return read
-
-
-def _water_mask(key: str, value: str, folder: Path) -> Path | None:
-    if value.lower() in {"no", "false", "none"}:
-        return None
-    if value.lower() == "auto":
-        beside = folder / "waterMask.h5"
-        return beside if beside.is_file() else None
-    path = folder / value
-    if not (value and path.is_file()):
+def _interpret(key: str, value: str, folder: Path) -> tuple[str, object]:
+    if key == WATER_MASK_KEY:
+        return "water_mask", water_mask(key, value, folder)
+    if key not in _READERS:
+        prefix = PREFIX if key.startswith(PREFIX) else COMPUTE_PREFIX
+        known = [name for name in (*_READERS, WATER_MASK_KEY, *UNUSED_KEYS) if name.startswith(prefix)]
+        names = [name.removeprefix(prefix) for name in known]
+        near = difflib.get_close_matches(key.removeprefix(prefix), names, n=1, cutoff=0.0)[0]
         raise OptionError(
-            f"found {key} = {value!r}, but there is no file {path}; paths are relative to the "
-            "template's folder. Correct the path, or write no for no water mask."
+            f"unknown key {key} in the template. Did you mean {prefix}{near}? Known are {', '.join(names)}."
         )
-    return path
+    name, read = _READERS[key]
+    return name, read(key, value)
 
 
-_READERS: dict[str, tuple[str, Callable[[str, str], object]]] = {
-    "weightFunc": (
+def _unwrapping(key: str, value: str) -> object:
+    return _read_unwrapping(key, value.replace(" ", ""))
+
+
+_read_unwrapping = choice(
+    dict.fromkeys(("auto", *NO), "unwrapped_phase")
+    | {
+        "bridging": "unwrapped_phase_bridging",
+        "phase_closure": "unwrapped_phase_phase_closure",
+        "bridging+phase_closure": "unwrapped_phase_bridging_phase_closure",
+    }
+)
+
+_READERS: dict[str, tuple[str, Reader]] = {
+    f"{PREFIX}weightFunc": (
         "weight_func",
-        _choice(
-            {"auto": "var", "var": "var", "fim": "fim", "coh": "coh"}
-            | dict.fromkeys(("no", "false", "none"), "no")
-        ),
+        choice({"auto": "var", "var": "var", "fim": "fim", "coh": "coh"} | dict.fromkeys(NO, "no")),
     ),
-    "minNormVelocity": (
+    f"{PREFIX}minNormVelocity": (
         "min_norm",
-        _choice(dict.fromkeys(("auto", "yes", "true"), "velocity") | dict.fromkeys(("no", "false"), "phase")),
+        choice(dict.fromkeys(("auto", *YES), "velocity") | dict.fromkeys(("no", "false"), "phase")),
     ),
-    "maskDataset": (
+    f"{PREFIX}maskDataset": (
         "mask_dataset",
-        _choice(
-            dict.fromkeys(("auto", "no", "false", "none"), "none")
-            | {"coherence": "coherence", "connectComponent": "connected_component"}
+        choice(
+            dict.fromkeys(("auto", *NO), "none")
+            | {
+                "coherence": "coherence",
+                "connectComponent": "connected_component",
+                "offsetSNR": "offset_snr",
+                "rangeOffsetStd": "range_offset_std",
+                "azimuthOffsetStd": "azimuth_offset_std",
+            }
         ),
     ),
     # A mask threshold of "no" keeps the default in MintPy.
-    "maskThreshold": (
-        "mask_threshold",
-        _number(DEFAULT_MASK_THRESHOLD, unset=("auto", "no", "false", "none")),
+    f"{PREFIX}maskThreshold": ("mask_threshold", number(DEFAULT_MASK_THRESHOLD, unset=("auto", *NO))),
+    f"{PREFIX}minRedundancy": ("min_redundancy", number(1.0)),
+    f"{PREFIX}minTempCoh": ("min_temporal_coherence", number(0.7)),
+    f"{PREFIX}minNumPixel": ("min_reliable", whole_number(100)),
+    f"{PREFIX}shadowMask": (
+        "shadow_mask",
+        choice(dict.fromkeys(("auto", *YES), True) | dict.fromkeys(NO, False)),
     ),
-    "minRedundancy": ("min_redundancy", _number(1.0, unset=("auto",))),
+    f"{PREFIX}solver": ("device", choice({"auto": "cpu", "cpu": "cpu", "torch": "cuda"})),
+    f"{PREFIX}gpuChunkSize": ("gpu_chunk_size", whole_number(0)),
+    f"{COMPUTE_PREFIX}cluster": ("cluster", cluster),
+    f"{COMPUTE_PREFIX}numWorker": ("n_worker", worker_count),
+    f"{COMPUTE_PREFIX}maxMemory": ("memory", memory),
+    UNWRAPPING_KEY: ("observation", _unwrapping),
 }

@@ -8,6 +8,9 @@ DEFAULT_STEP = 32  # [pixel] where the file suggests nothing
 def fit_tile(shape: tuple[int, int], stored: tuple[int, int] | None, n_pixel: float) -> tuple[int, int]:
     """Choose a nearly square tile, whole stored chunks where one is small enough.
 
+    Where the chunks are strips as wide as the scene, as in most GeoTIFFs, the tile is as wide, too: a
+    narrower one would decode each strip once for every tile beside it.
+
     Parameters
     ----------
     shape
@@ -23,8 +26,12 @@ def fit_tile(shape: tuple[int, int], stored: tuple[int, int] | None, n_pixel: fl
     (285, 228)
     >>> fit_tile((60, 100), (60, 100), 1e6)
     (60, 100)
+    >>> fit_tile((2000, 3000), (2, 3000), 256 * 256)
+    (20, 3000)
     """
     steps = stored or (DEFAULT_STEP, DEFAULT_STEP)
+    if stored and stored[1] >= shape[1] and n_pixel >= stored[0] * shape[1]:
+        return _fit(n_pixel / shape[1], shape[0], stored[0]), shape[1]
     rows = _fit(math.sqrt(n_pixel), shape[0], steps[0])
     columns = _fit(n_pixel / rows, shape[1], steps[1])
     return _fit(n_pixel / columns, shape[0], steps[0]), columns

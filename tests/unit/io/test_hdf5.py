@@ -8,7 +8,8 @@ from dask.base import tokenize
 from xarray.core.indexing import LazilyIndexedArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.hdf5 import FileVersion, HDF5Array, open_hdf5
+from fringefleet.io.hdf5 import HDF5Array, open_hdf5
+from fringefleet.io.version import FileVersion
 
 VALUES = np.arange(9 * 4 * 5, dtype="f4").reshape(9, 4, 5)
 KEPT = np.array([0, 1, 2, 5, 7, 8])
@@ -53,7 +54,7 @@ def test_any_index_reads_what_numpy_would(path, kept, key):
 def test_nothing_is_read_and_no_file_is_open_until_it_is_indexed(path):
     variable = lazy(path, KEPT).isel(pair=slice(2, 4))
     path.write_bytes(b"")
-    with pytest.raises(OSError, match="open"):
+    with pytest.raises(StackFormatError, match="open"):
         variable.load()
 
 

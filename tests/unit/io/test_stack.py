@@ -220,11 +220,11 @@ class TestWhatIsNoStack:
             open_stack(tmp_path / "out.zarr")
         dates = ("pair", np.array(["2018-01-06"], "M8[ns]"))
         odd = xr.Dataset(
-            {"unwrapped_phase": (("pair", "y", "x"), np.zeros((1, 2, 2)))},
+            {"unwrapped_phase": (("pair", "y", "x"), np.zeros((1, 2, 2), "i4"))},
             {"reference_date": dates, "secondary_date": dates},
         )
         odd.to_zarr(tmp_path / "odd.zarr", zarr_format=3, consolidated=False)
-        with pytest.raises(StackFormatError, match=r"the type float64; float32 over \(pair, y, x\)"):
+        with pytest.raises(StackFormatError, match=r"type int32; floating-point numbers over pair, y and x"):
             open_stack(tmp_path / "odd.zarr")
 
 

@@ -48,6 +48,22 @@ def test_a_template_that_says_nothing_sets_nothing(tmp_path):
         ("maskThreshold = no", "mask_threshold", 0.4),
         ("minRedundancy = 2", "min_redundancy", 2.0),
         ("waterMaskFile = no", "water_mask", None),
+        ("maskDataset = offsetSNR", "mask_dataset", "offset_snr"),
+        ("maskDataset = rangeOffsetStd", "mask_dataset", "range_offset_std"),
+        ("maskDataset = azimuthOffsetStd", "mask_dataset", "azimuth_offset_std"),
+        ("minTempCoh = 0.8", "min_temporal_coherence", 0.8),
+        ("minTempCoh = auto", "min_temporal_coherence", 0.7),
+        ("minNumPixel = auto", "min_reliable", 100),
+        ("minNumPixel = 20", "min_reliable", 20),
+        ("shadowMask = auto", "shadow_mask", True),
+        ("shadowMask = no", "shadow_mask", False),
+        ("solver = auto", "device", "cpu"),
+        ("solver = torch", "device", "cuda"),
+        ("gpuChunkSize = auto", "gpu_chunk_size", 0),
+        ("gpuChunkSize = 200000", "gpu_chunk_size", 200000),
+        ("minNormVelocity = on", "min_norm", "velocity"),
+        ("minNormVelocity = n", "min_norm", "phase"),
+        ("weightFunc = default", "weight_func", "var"),
     ],
 )
 def test_a_value_has_the_meaning_that_mintpy_gives_it(tmp_path, line, option, expected):
@@ -66,8 +82,8 @@ def test_comments_are_left_out_and_the_last_line_of_a_key_wins(tmp_path):
 
 
 def test_keys_that_this_step_does_not_use_are_named(tmp_path):
-    path = write(tmp_path, f"{KEY}minTempCoh = auto", f"{KEY}solver = x", "mintpy.compute.cluster = no")
-    unused = (f"{KEY}minTempCoh", f"{KEY}solver", "mintpy.compute.cluster")
+    path = write(tmp_path, f"{KEY}residualNorm = L2", "mintpy.compute.config = x", "mintpy.deramp = no")
+    unused = (f"{KEY}residualNorm", "mintpy.compute.config")
     assert read_template(path) == TemplateOptions(unused=unused)
 
 
@@ -83,7 +99,14 @@ def test_an_unknown_key_is_an_error_with_the_nearest_name(tmp_path):
         ("weightFunc = vra", r"weightFunc = 'vra'; use one of auto, var, .*Did you mean var\?"),
         ("weightFunc =", "weightFunc = ''; use one of"),
         ("minNormVelocity = 3", "minNormVelocity = '3'; use one of auto, yes, true, no, false"),
-        ("maskDataset = offsetSNR", "maskDataset = 'offsetSNR'; use one of .*connectComponent"),
+        (
+            "maskDataset = offsetStd",
+            "maskDataset = 'offsetStd'; use one of .*connectComponent.*Did you mean ",
+        ),
+        ("solver = gpu", "solver = 'gpu'; use one of auto, cpu, torch"),
+        ("gpuChunkSize = 1.5", "gpuChunkSize = '1.5'; use a whole number of at least 0, or auto"),
+        ("minNumPixel = many", "minNumPixel = 'many'; use a number"),
+        ("shadowMask = 2", "shadowMask = '2'; use one of auto, yes, true, no"),
         ("maskThreshold = high", "maskThreshold = 'high'; use a number"),
         ("maskThreshold = nan", "maskThreshold = 'nan'; use a number"),
         ("minRedundancy = -1", "minRedundancy = '-1'; use a number of at least 0, or auto"),
@@ -104,6 +127,105 @@ def test_a_water_mask_is_sought_from_the_folder_of_the_template(tmp_path):
     assert read_template(path).water_mask == tmp_path / "masks" / "sea.h5"
 
 
+def test_a_water_mask_may_be_named_by_a_variable_of_the_environment(tmp_path, monkeypatch):
+    (tmp_path / "sea.h5").touch()
+    monkeypatch.setenv("MASKS", str(tmp_path))
+    path = write(tmp_path, f"{KEY}waterMaskFile = $MASKS/sea.h5")
+    assert read_template(path).water_mask == tmp_path / "sea.h5"
+
+
+def test_in_a_project_a_missing_key_is_auto_and_files_are_sought_in_its_folder(tmp_path):
+    (tmp_path / "project").mkdir()
+    mask = tmp_path / "project" / "waterMask.h5"
+    mask.touch()
+    path = write(tmp_path, f"{KEY}weightFunc = no")
+    read = read_template(path, folder=mask.parent, complete=True)
+    assert (read.weight_func, read.water_mask, read.min_norm) == ("no", mask, "velocity")
+    assert (read.observation, read.shadow_mask, read.min_reliable) == ("unwrapped_phase", True, 100)
+    assert (read.cluster, read.n_worker, read.memory, read.gpu_chunk_size) == ("local", None, None, 0)
+    alone = read_template(path)
+    assert (alone.weight_func, alone.water_mask, alone.min_norm) == ("no", None, None)
+
+
+@pytest.mark.parametrize(
+    ("method", "observation"),
+    [
+        ("auto", "unwrapped_phase"),
+        ("no", "unwrapped_phase"),
+        ("bridging", "unwrapped_phase_bridging"),
+        ("phase_closure", "unwrapped_phase_phase_closure"),
+        ("Bridging + phase_closure", "unwrapped_phase_bridging_phase_closure"),
+    ],
+)
+def test_the_correction_of_unwrapping_errors_names_the_dataset(tmp_path, method, observation):
+    path = write(tmp_path, f"mintpy.unwrapError.method = {method}", "mintpy.unwrapError.ramp = x")
+    assert read_template(path) == TemplateOptions(observation=observation)
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "expected"),
+    [
+        ("cluster = auto", "cluster", "local"),
+        ("cluster = none", "cluster", "local"),
+        ("cluster = no", "cluster", "local"),
+        ("cluster = local", "cluster", "local"),
+        ("cluster = slurm", "cluster", "slurm"),
+        ("cluster = tcp://10.0.0.1:8786", "cluster", "tcp://10.0.0.1:8786"),
+        ("numWorker = auto", "n_worker", None),
+        ("numWorker = 6", "n_worker", "6"),
+        ("numWorker = All", "n_worker", "all"),
+        ("numWorker = 80%", "n_worker", "80%"),
+        ("maxMemory = auto", "memory", None),
+        ("maxMemory = 2.5", "memory", 2.5),
+    ],
+)
+def test_a_template_says_with_what_to_compute(tmp_path, line, field, expected):
+    path = write(tmp_path, f"mintpy.compute.{line}  # as MintPy has it")
+    assert getattr(read_template(path), field) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("cluster = sge", "cluster = 'sge'; use one of auto, local, no, false, none, slurm, pbs, lsf"),
+        ("numWorker = 0", "numWorker = '0'; use a whole number of at least 1, all, a share"),
+        ("numWorker = 120%", "numWorker = '120%'; use a whole number"),
+        ("numWorker = few", "numWorker = 'few'; use a whole number"),
+        ("maxMemory = 0", "maxMemory = '0'; use gigabytes above 0, or auto"),
+        (
+            "maxmemory = 4",
+            r"unknown key mintpy\.compute\.maxmemory .*Did you mean mintpy\.compute\.maxMemory",
+        ),
+    ],
+)
+def test_what_cannot_be_computed_with_is_an_error(tmp_path, line, message):
+    with pytest.raises(OptionError, match=message):
+        read_template(write(tmp_path, f"mintpy.compute.{line}"))
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("mintpy.networkInverson.weightFunc", "mintpy.networkInversion.weightFunc"),
+        ("mintpy.NetworkInversion.weightFunc", "mintpy.networkInversion.weightFunc"),
+        ("minty.networkInversion.weightFunc", "mintpy.networkInversion.weightFunc"),
+        ("networkInversion.maskDataset", "mintpy.networkInversion.maskDataset"),
+        ("mintpy.computer.cluster", "mintpy.compute.cluster"),
+    ],
+)
+def test_a_section_that_is_almost_one_of_this_step_is_an_error(tmp_path, key, meant):
+    with pytest.raises(OptionError, match=rf"unknown key {key} .*Did you mean {meant}\?"):
+        read_template(write(tmp_path, f"{key} = auto"))
+
+
+def test_keys_of_other_steps_and_lines_that_are_switched_off_are_no_concern(tmp_path):
+    sections = "load network reference unwrapError timeFunc troposphericDelay save subset solidEarthTides.x"
+    lines = [f"mintpy.{section}.anything = 1" for section in sections.split()]
+    switched_off = ["%mintpy.networkInverson.weightFunc = no", "! mintpy.networkInversion.weightFunc = coh"]
+    path = write(tmp_path, *lines, *switched_off, "miaplpy.inversion.phase = x", "PLATFORM = Sen")
+    assert read_template(path) == TemplateOptions()
+
+
 def test_a_file_that_is_no_template_is_refused(tmp_path):
     with pytest.raises(InputError, match="is not there"):
         read_template(tmp_path / "gone.cfg")
@@ -121,4 +243,4 @@ def test_the_template_of_the_test_scene_is_read(shared_data):
     options = read_template(folder / "smallbaselineApp.cfg")
     assert options.weight_func == "var"
     assert options.water_mask == folder / "waterMask.h5"
-    assert "mintpy.compute.maxMemory" in options.unused
+    assert (options.memory, options.cluster, options.unused) == (4.0, "local", ())

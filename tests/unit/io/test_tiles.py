@@ -26,5 +26,14 @@ def test_a_stored_chunk_larger_than_the_limit_is_cut():
     assert fit_tile((1000, 1000), (1000, 1000), 100 * 100) == (100, 100)
 
 
+@pytest.mark.parametrize(("strip", "rows"), [(1, 65), (6, 60), (65, 65)])
+def test_strips_as_wide_as_the_scene_are_not_cut(strip, rows):
+    assert fit_tile((2000, 1000), (strip, 1000), 256 * 256) == (rows, 1000)
+
+
+def test_a_strip_larger_than_the_limit_is_cut():
+    assert fit_tile((2000, 1000), (66, 1000), 256 * 256) == (198, 330)
+
+
 def test_a_narrow_scene_gets_long_tiles():
     assert fit_tile((10_000, 50), None, 100 * 100) == (192, 50)

@@ -1,0 +1,86 @@
+"""The command ``mintpy``: its arguments, and nothing else."""
+
+from fringefleet.cli import options as ours
+from fringefleet.cli.app import app, examples
+from fringefleet.cli.console import err, exit_codes, start_logging
+from fringefleet.cli.mintpy import options as opt
+
+
+@app.command(
+    epilog=examples(
+        "fringefleet mintpy",
+        "fringefleet mintpy ~/FernandinaSenDT128/mintpy",
+        "fringefleet mintpy -t smallbaselineApp.cfg --solver torch",
+        "fringefleet mintpy inputs/ifgramStack.h5 -w no -m waterMask.h5 --update",
+        "fringefleet mintpy inputs/ifgramStack.h5 -i rangeOffset -w no --md offsetSNR --mt 5",
+        "fringefleet mintpy inputs/ionStack.h5 -t smallbaselineApp.cfg",
+    )
+)
+@exit_codes()
+def mintpy(
+    path: opt.ProjectOrStack = None,
+    template: opt.Template = None,
+    dset: opt.Dataset = None,
+    weight_func: opt.Weight = None,
+    min_norm_phase: opt.MinNormPhase = False,
+    mask_dset: opt.Mask = None,
+    mask_thres: opt.Threshold = None,
+    min_redun: opt.Redundancy = None,
+    water_mask: opt.WaterMask = None,
+    ref_date: opt.ReferenceDate = None,
+    skip_reference: opt.SkipReference = False,
+    drop_unreferenced: ours.DropUnreferenced = False,
+    reference_point: ours.ReferencePoint = None,
+    wavelength: ours.Wavelength = None,
+    looks: ours.Looks = None,
+    solver: opt.Solver = None,
+    gpu_chunk_size: opt.GpuChunkSize = None,
+    cluster: opt.Cluster = None,
+    num_worker: opt.WorkerCount = None,
+    ram: opt.Memory = None,
+    config: opt.Config = None,
+    output: opt.Outputs = None,
+    calc_cov: opt.Covariance = False,
+    mask_temp_coh: opt.CoherenceMask = None,
+    update: opt.Update = None,
+    result: opt.Result = None,
+    verbose: ours.Verbose = False,
+) -> None:
+    """Do MintPy's step invert_network: the same template, options and products, in the same folder."""
+    console = err()
+    start_logging(console, verbose=verbose)
+    from fringefleet.cli.mintpy.request import Request
+    from fringefleet.cli.mintpy.run import run
+
+    given = {
+        "observation": dset,
+        "weight_func": weight_func,
+        "min_norm": "phase" if min_norm_phase else None,
+        "mask_dataset": mask_dset,
+        "mask_threshold": mask_thres,
+        "min_redundancy": min_redun,
+        "covariance": calc_cov or None,
+        "device": {"auto": "cpu", "cpu": "cpu", "torch": "cuda", None: None}[solver],
+        "gpu_chunk_size": gpu_chunk_size,
+        "water_mask": water_mask,
+        "reference_date": ref_date,
+        "skip_reference": skip_reference or None,
+        "drop_unreferenced": drop_unreferenced or None,
+        "reference_point": reference_point,
+        "wavelength": wavelength,
+        "looks": looks,
+    }
+    request = Request(
+        path=path,
+        template=template,
+        given={name: value for name, value in given.items() if value is not None},
+        cluster=cluster,
+        n_worker=num_worker,
+        memory=ram,
+        config=config,
+        outputs=output,
+        coherence_mask=mask_temp_coh,
+        update=update,
+        result=result,
+    )
+    run(request, console)

@@ -1,0 +1,231 @@
+"""From what the user says to what is to be done: the files, the options, the workers. Nothing is read yet."""
+
+import difflib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fringefleet.cli.invert import Workers, compose_options
+from fringefleet.cli.mintpy.resources import choose_workers, limit_memory
+from fringefleet.errors import InputError, OptionError
+from fringefleet.io.coherence_mask import Reliable, mask_name
+from fringefleet.io.mintpy_names import MINTPY_NAMES, OUR_NAMES, mintpy_name, our_name
+from fringefleet.io.mintpy_project import (
+    TEMPLATE,
+    Project,
+    average_coherence,
+    find_project,
+    geometry_of,
+    stack_datasets,
+)
+from fringefleet.io.products import covariance_name, product_names
+from fringefleet.io.staging import refuse_unwritable
+from fringefleet.io.template import TemplateOptions, read_covariance_date, read_template
+from fringefleet.observation import PHASE, is_offset
+from fringefleet.options import Options
+from fringefleet.prepare import Setting
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MINIMUM = 0.7  # temporal coherence, as MintPy has it
+DEFAULT_RELIABLE = 100  # pixels
+NO_MASK = ("no", "none", "false")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line says, None where nothing; ``given``: options and settings by our names."""
+
+    path: Path | None
+    template: Path | None
+    given: Mapping[str, Any]
+    cluster: str | None = None
+    n_worker: str | None = None
+    memory: float | None = None  # [GB]
+    config: str | None = None
+    outputs: tuple[Path, Path, Path] | None = None
+    coherence_mask: bool | None = None
+    update: bool | None = None
+    result: Path | None = None
+
+
+@dataclass(frozen=True)
+class MaskWish:
+    """A mask of reliable pixels: which, how many of them there should be, and whether the user insists."""
+
+    path: Path
+    reliable: Reliable
+    least: int
+    is_asked_for: bool
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done; ``outputs``: series, quality, count and, if wanted, the covariance."""
+
+    project: Project
+    options: Options
+    setting: Setting
+    outputs: tuple[Path, ...]
+    workers: Workers
+    memory: int | None  # [byte]
+    mask: MaskWish | None
+    is_update: bool
+    result: Path | None
+    covariance_date: str | None  # as the stack writes dates; None for the reference date of the series
+
+    @property
+    def store(self) -> Path:
+        """Where the result is computed: out of sight, beside the series, unless the user wants it."""
+        series = self.outputs[0]
+        return self.result or series.with_name(f".{series.stem}.fringefleet.zarr")
+
+
+def understand(request: Request) -> Task:
+    """Put the command line and the template together.
+
+    Raises
+    ------
+    InputError
+        One of its children: a file is missing, or an option has a value that it cannot take.
+    """
+    project = find_project(request.path, request.template)
+    template = _read_template(project)
+    given = dict(request.given)
+    given["observation"] = _observation(given.get("observation"), template, project.stack)
+    if "mask_dataset" in given:
+        given["mask_dataset"] = _mask(given["mask_dataset"])
+    average = average_coherence(project.stack, given["observation"])
+    options, setting = compose_options(given | {"average_coherence": average}, template)
+    _refuse_missing(setting.water_mask)
+    outputs = _outputs(request, project, options)
+    mask = _mask_wish(request, project, template, outputs[1], options)
+    _refuse_bad_outputs([*outputs, *([mask.path] if mask else [])], project.stack)
+    workers = choose_workers(request.cluster, request.n_worker, template, options)
+    _say_what_is_not_used(request, project, template)
+    return Task(
+        project,
+        options,
+        setting,
+        outputs,
+        workers,
+        limit_memory(request.memory, template, workers),
+        mask,
+        project.is_whole if request.update is None else request.update,
+        request.result,
+        _covariance_date(project) if options.covariance and setting.reference_date is None else None,
+    )
+
+
+def _read_template(project: Project) -> TemplateOptions:
+    if project.template is None:
+        return TemplateOptions()
+    folder = project.folder if project.is_whole else None
+    return read_template(project.template, folder=folder, complete=project.is_whole)
+
+
+def _covariance_date(project: Project) -> str | None:
+    """Find the date of the covariance as MintPy does: in the template of the project that the stack is in."""
+    folder = project.stack.absolute().parent.parent
+    template = project.template or folder / TEMPLATE
+    date = read_covariance_date(template, folder) if template.is_file() else None
+    if date is not None:
+        logger.info("the covariance is relative to %s, as %s says", date, template)
+    return date
+
+
+def _say_what_is_not_used(request: Request, project: Project, template: TemplateOptions) -> None:
+    unused = [*template.unused, *(["--config"] if request.config else [])]
+    if unused:
+        logger.info("not used: %s", ", ".join(unused))
+    if project.template is not None:
+        logger.debug("template: %s", project.template)
+
+
+def _observation(given: str | None, template: TemplateOptions, stack: Path) -> str:
+    """Find the dataset to invert, by MintPy's name or ours; it must be there."""
+    wanted = our_name(given or template.observation or PHASE)
+    there = stack_datasets(stack)
+    if mintpy_name(wanted) in there:
+        return wanted
+    key = template.keys.get("observation")
+    reason = f" as {key} in the template says" if given is None and key and wanted != PHASE else ""
+    raise OptionError(
+        f"found no dataset {mintpy_name(wanted)} to invert{reason}: {stack} has "
+        f"{', '.join(there) or 'none'}. Make it with MintPy's step before, or choose one with --dset."
+    )
+
+
+def _refuse_missing(water_mask: Any) -> None:
+    if water_mask is not None and not Path(water_mask).is_file():
+        raise InputError(
+            f"found no water mask at {water_mask}; give the path of an HDF5 file, or no for none."
+        )
+
+
+def _mask(given: str) -> str:
+    """Take MintPy's name of a mask dataset, or ours, or a word for none."""
+    if given.lower() in NO_MASK:
+        return "none"
+    ours = our_name(given)
+    masks = [name for name in MINTPY_NAMES if not name.startswith(PHASE) and not is_offset(name)]
+    if ours in masks:
+        return ours
+    known = [theirs for theirs, name in OUR_NAMES.items() if name in masks]
+    near = difflib.get_close_matches(given, known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise OptionError(f"found --mask-dset {given}; use one of {', '.join(known)}, no.{hint}")
+
+
+def _outputs(request: Request, project: Project, options: Options) -> tuple[Path, ...]:
+    names = request.outputs or product_names(options.observation, project.stack.name)
+    outputs = tuple(project.folder / name for name in names)
+    if options.covariance:
+        outputs += (covariance_name(outputs[0], options.observation),)
+    return outputs
+
+
+def _mask_wish(
+    request: Request, project: Project, template: TemplateOptions, quality: Path, options: Options
+) -> MaskWish | None:
+    offset = is_offset(options.observation)
+    if request.coherence_mask and offset:
+        raise OptionError(
+            f"found --mask-temp-coh with {mintpy_name(options.observation)}, which has no temporal "
+            "coherence; leave it out."
+        )
+    if request.coherence_mask is False or offset or not (request.coherence_mask or project.is_whole):
+        return None
+    minimum, least, shadow = (
+        default if said is None else said
+        for said, default in (
+            (template.min_temporal_coherence, DEFAULT_MINIMUM),
+            (template.min_reliable, DEFAULT_RELIABLE),
+            (template.shadow_mask, True),
+        )
+    )
+    geometry = geometry_of(project.stack) if shadow else None
+    if shadow and geometry is None:
+        logger.info("no geometry file beside %s: no pixel is left out for shadow", project.stack)
+    reliable = Reliable(float(minimum), bool(shadow), geometry)
+    return MaskWish(mask_name(quality), reliable, int(least), bool(request.coherence_mask))
+
+
+def _refuse_bad_outputs(paths: list[Path], stack: Path) -> None:
+    """Refuse what could not be written at the end: now, before the work."""
+    resolved = [path.resolve() for path in paths]
+    if len(set(resolved)) < len(resolved) or stack.resolve() in resolved:
+        raise OptionError(
+            f"found the outputs {', '.join(map(str, paths))}; give names that differ from each other and "
+            "from the stack."
+        )
+    for path in paths:
+        if not path.parent.is_dir():
+            raise InputError(f"found no folder {path.parent} for {path.name}; make it, or give another one.")
+        if path.is_dir():
+            raise InputError(
+                f"found a folder where {path} is to be written; remove it, or give another name."
+            )
+        refuse_unwritable(path)

@@ -1,0 +1,86 @@
+"""MintPy's words for workers and memory, and what they mean here.
+
+MintPy computes in one process unless it is told of a cluster; here it is one process for each core, as
+nothing has to be set up for that. Its job queues (slurm, pbs, lsf) are not there yet.
+"""
+
+import logging
+
+import numpy as np
+from dask.system import CPU_COUNT
+from distributed.system import MEMORY_LIMIT
+
+from fringefleet.cli.invert import Workers, default_worker_count
+from fringefleet.errors import OptionError
+from fringefleet.io.template import TemplateOptions
+from fringefleet.io.template_words import JOB_QUEUES, cluster, worker_count
+from fringefleet.options import Options
+
+logger = logging.getLogger(__name__)
+
+GIGABYTE = 1024**3  # MintPy's
+
+
+def choose_workers(
+    given: str | None, n_given: str | None, template: TemplateOptions, options: Options
+) -> Workers:
+    """Choose where to compute and with how many processes; the command line comes before the template.
+
+    Raises
+    ------
+    OptionError
+        A word that means nothing, or a job queue on the command line.
+    """
+    where = cluster("--cluster", given) if given else template.cluster or "local"
+    if given and where in JOB_QUEUES:
+        raise OptionError(
+            f"found --cluster {given}; job queues are not supported yet. Start a Dask scheduler and workers "
+            "in jobs and give its address such as tcp://host:8786, or leave it out to compute here."
+        )
+    if "://" in where:
+        if n_given:
+            logger.warning("--num-worker has no effect on a cluster that is running")
+        return Workers(where)
+    count = _count(n_given, template, options)
+    if where in JOB_QUEUES:
+        logger.info(
+            "%s = %s: job queues are not supported yet; computing on this machine",
+            template.keys["cluster"],
+            where,
+        )
+    return Workers("local", count)
+
+
+def _count(given: str | None, template: TemplateOptions, options: Options) -> int:
+    text = worker_count("--num-worker", given) if given else None
+    if text is None and options.device == "cpu":
+        text = template.n_worker  # of CPU processes, which would share one GPU
+    if text is None:
+        return default_worker_count(options)
+    if text == "all":
+        return CPU_COUNT
+    if text.endswith("%"):
+        return max(1, CPU_COUNT * int(text[:-1]) // 100)
+    if int(text) > CPU_COUNT:
+        logger.info("found %s workers for %d cores; taking one for each core", text, CPU_COUNT)
+    return min(int(text), CPU_COUNT)
+
+
+def limit_memory(given: float | None, template: TemplateOptions, workers: Workers) -> int | None:
+    """Find how much memory all local processes may take together [byte]; None on a running cluster.
+
+    Raises
+    ------
+    OptionError
+        No positive number.
+    """
+    if given is not None and not 0 < given < np.inf:
+        raise OptionError(f"found --ram {given}; give gigabytes above 0.")
+    if workers.n_worker is None:
+        if given is not None:
+            logger.warning("--ram has no effect on a cluster that is running")
+        return None
+    # Dask gives every process the share of one core.
+    of_machine = workers.n_worker * (MEMORY_LIMIT // CPU_COUNT)
+    wanted = given or template.memory
+    return of_machine if wanted is None else min(of_machine, int(wanted * GIGABYTE))

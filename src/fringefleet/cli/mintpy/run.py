@@ -1,0 +1,164 @@
+"""Do MintPy's step: skip it if nothing has changed, else invert, write the products, then the mask."""
+
+import logging
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+
+import xarray as xr
+from rich.console import Console
+
+from fringefleet.batch import check_device
+from fringefleet.cli.console import FAILED, end_at_once, fail, out
+from fringefleet.cli.invert import default_worker_count, run_checked
+from fringefleet.cli.mintpy.current import (
+    product_files,
+    refuse_other_date,
+    wanted_products,
+    without_unreferenced,
+)
+from fringefleet.cli.mintpy.request import MaskWish, Request, Task, understand
+from fringefleet.cli.progress import show_progress
+from fringefleet.errors import BlockTooLargeError, DeviceError, InputError, OutputExistsError
+from fringefleet.io import open_stack
+from fringefleet.io.coherence_mask import write_coherence_mask
+from fringefleet.io.products import export_mintpy
+from fringefleet.io.staging import refuse_full
+from fringefleet.io.update import SETTING, ProductFile, Wanted, reason_to_run
+from fringefleet.io.whole_files import remove_leftovers
+from fringefleet.pipeline import Checked, Run, check
+
+logger = logging.getLogger(__name__)
+
+
+def run(request: Request, console: Console) -> None:
+    """Do the step as the command line and the template say.
+
+    Raises
+    ------
+    InputError
+        One of its children: something cannot be used, and nothing was done.
+    RunError
+        A tile failed or a product could not be written; what was computed is kept for the next time.
+    """
+    task = understand(request)
+    stack = without_unreferenced(task, open_stack(task.project.stack, chunks=None))
+    refuse_other_date(task, stack)
+    wanted, products = wanted_products(task, stack), product_files(task, stack)
+    reason = _reason(task, products, wanted)
+    if reason is None:
+        names = ", ".join(path.name for path in task.outputs)
+        logger.info(
+            "%s: nothing has changed, so nothing is inverted (--no-update does it all the same)", names
+        )
+    else:
+        logger.info("inverting%s", reason)
+        refuse_full(task.project.folder, _n_byte(products))
+        _invert(task, console)
+        _export(task, wanted, _n_byte(products), console)
+    n_reliable = write_coherence_mask(task.outputs[1], task.mask.path, task.mask.reliable) if task.mask else 0
+    for path in (
+        *task.outputs,
+        *([task.mask.path] if task.mask else []),
+        *([task.result] * bool(task.result)),
+    ):
+        out().print(str(path), markup=False, soft_wrap=True)
+    _judge(task.mask, n_reliable)
+
+
+def _reason(task: Task, products: Sequence[ProductFile], wanted: Wanted) -> str | None:
+    if not task.is_update:
+        return ""
+    if task.result is not None and not task.result.exists():
+        return f", because {task.result} is not there"
+    reason = reason_to_run(products, wanted)
+    return None if reason is None else f", because {reason}"
+
+
+def _n_byte(products: Sequence[ProductFile]) -> int:
+    return 4 * sum(math.prod(product.shape) for product in products)
+
+
+def _invert(task: Task, console: Console) -> None:
+    if task.workers.cluster == "local":
+        _check_device(task)
+    job = Run(
+        task.project.stack.absolute(),
+        task.store.absolute(),
+        task.options,
+        task.setting,
+        n_worker=task.workers.n_worker or default_worker_count(task.options),
+        memory_limit=task.memory,
+    )
+    run_checked(_check(job, task), task.workers, console, "repeat the command to go on.")
+
+
+def _check_device(task: Task) -> None:
+    try:
+        check_device(task.options)
+    except DeviceError as error:
+        raise DeviceError(
+            "found solver = torch (--solver, or mintpy.networkInversion.solver), which solves on a CUDA GPU: "
+            f"{error} Here that is --solver cpu."
+        ) from error
+
+
+def _check(job: Run, task: Task) -> Checked:
+    """Go on with a run that was killed, if it was the same; begin anew otherwise."""
+    if not job.output.exists():
+        return check(job)
+    try:
+        return check(replace(job, existing="resume"))
+    except (OutputExistsError, BlockTooLargeError) as error:
+        if task.result is not None and isinstance(error, BlockTooLargeError):
+            raise
+        if task.result is not None:
+            raise OutputExistsError(
+                f"{task.result} is there and is the result of another run, or of none; remove it, or give "
+                "another name."
+            ) from None
+    return check(replace(job, existing="overwrite"))
+
+
+def _export(task: Task, wanted: Wanted, n_byte: int, console: Console) -> None:
+    """Write the products; only then is what they were made from removed."""
+    store, folder = task.store, task.project.folder
+    series, quality, count = (path.absolute() for path in task.outputs[:3])
+    remove_leftovers(task.outputs)
+    with (
+        xr.open_zarr(store, chunks=None, consolidated=False) as result,
+        show_progress(console, "Writing") as report,
+    ):
+        try:
+            refuse_full(folder, n_byte)
+            export_mintpy(
+                result.assign_attrs({SETTING: wanted.setting_text}),
+                folder,
+                names=(series, quality, count),
+                covariance_date=task.covariance_date,
+                progress=lambda done, total: report(done / total, 0),
+            )
+        except (InputError, OSError, RuntimeError) as error:  # h5py raises the last two
+            reason = str(error).replace("\n", " ")
+            end_at_once(
+                f"the products could not be written to {folder.absolute()} ({reason}); those that were there "
+                f"are whole. The result is kept in {store}: remove the cause and repeat the command, which "
+                "then only writes them."
+            )
+    if task.result is None:
+        shutil.rmtree(store)
+
+
+def _judge(mask: MaskWish | None, n_reliable: int) -> None:
+    """Say that too few pixels can be relied on for what comes next; MintPy stops there."""
+    if mask is None or n_reliable >= mask.least:
+        return
+    message = (
+        f"found {n_reliable} reliable pixels in {mask.path}, fewer than {mask.least} "
+        "(mintpy.networkInversion.minNumPixel). Look for unwrapping errors at the reference point and for "
+        "parts of the network that nothing ties together, or lower minTempCoh."
+    )
+    if mask.is_asked_for:
+        raise fail(message, FAILED)
+    logger.warning(message)

@@ -1,0 +1,119 @@
+"""Where the files of a MintPy project are: what this step reads, and where its products go.
+
+A project is a folder with ``smallbaselineApp.cfg`` and ``inputs/ifgramStack.h5``, in which MintPy works. A
+stack alone is inverted as ``ifgram_inversion.py`` does it, into the current folder.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+
+from fringefleet.errors import InputError, StackFormatError
+from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.metadata import plain_attributes
+
+TEMPLATE = "smallbaselineApp.cfg"
+STACK = Path("inputs", "ifgramStack.h5")
+OTHER_STACKS = Path("inputs", "*Stack.h5")
+AVERAGES = {"phase": "avgSpatialCoh.h5", "ion": "avgSpatialCohIon.h5", "offset": "avgSpatialSNR.h5"}
+
+
+@dataclass(frozen=True)
+class Project:
+    """The files of one inversion; ``is_whole`` where they are a project and not a stack alone."""
+
+    stack: Path
+    folder: Path  # of the products
+    template: Path | None
+    is_whole: bool
+
+
+def find_project(path: Path | None, template: Path | None) -> Project:
+    """Find the stack, the template and the folder of the products.
+
+    Parameters
+    ----------
+    path
+        Folder of a project, or a stack. If None: the template's folder, else the current one.
+    template
+        The template, if it is not the project's own.
+
+    Raises
+    ------
+    InputError
+        Something is missing; the message says what was sought where.
+    """
+    if path is None:
+        path = Path() if template is None else template.parent
+    if path.is_dir():
+        return _whole_project(path, template)
+    if not path.exists():
+        raise InputError(
+            f"found nothing at {path}; give the folder of a MintPy project, or a stack such as {STACK}."
+        )
+    _refuse_other(path)
+    return Project(path, Path.cwd(), template, is_whole=False)
+
+
+def average_coherence(stack: Path, observation: str) -> Path | None:
+    """Find the average coherence, or SNR, of a stack where MintPy looks for it: one folder above it."""
+    kind = "offset" if "offset" in observation else "ion" if is_ionosphere(stack) else "phase"
+    path = stack.absolute().parent.parent / AVERAGES[kind]
+    return path if path.is_file() else None
+
+
+def is_ionosphere(stack: Path) -> bool:
+    """Whether a stack is one of the ionosphere, which MintPy tells from its name."""
+    return stack.name.startswith("ion")
+
+
+def geometry_of(stack: Path) -> Path | None:
+    """Find the geometry file of a project by the grid of its stack, beside it."""
+    with open_hdf5(stack) as file:
+        geocoded = "Y_FIRST" in file.attrs
+    path = stack.with_name("geometryGeo.h5" if geocoded else "geometryRadar.h5")
+    return path if path.is_file() else None
+
+
+def stack_datasets(stack: Path) -> list[str]:
+    """Name the observations, and what else a stack has over pairs, rows and columns."""
+    with open_hdf5(stack) as file:
+        return [name for name, item in file.items() if isinstance(item, h5py.Dataset) and item.ndim == 3]
+
+
+def _whole_project(folder: Path, template: Path | None) -> Project:
+    if (folder / "zarr.json").is_file():
+        raise InputError(
+            f"found a Zarr store at {folder}; this command takes MintPy's files. Use `fringefleet invert` "
+            "and `fringefleet export`."
+        )
+    stack = folder / STACK
+    if not stack.is_file():
+        others = sorted(str(path) for path in folder.glob(str(OTHER_STACKS)))
+        hint = f" There is {', '.join(others)}: give that path, to invert it alone." if others else ""
+        raise InputError(
+            f"found no {STACK} in {folder.absolute()}; a MintPy project has one. Give the folder of a "
+            f"project, or a stack.{hint}"
+        )
+    template = template or folder / TEMPLATE
+    if not template.is_file():
+        raise InputError(
+            f"found no template {template}; a MintPy project has a {TEMPLATE}. Give another one with "
+            f"--template, or the stack {stack} alone."
+        )
+    _refuse_other(stack)
+    return Project(stack, folder, template, is_whole=True)
+
+
+def _refuse_other(stack: Path) -> None:
+    if not h5py.is_hdf5(stack):
+        raise StackFormatError(
+            f"found a file that is not HDF5 at {stack}; give a MintPy stack. A template goes with --template."
+        )
+    with open_hdf5(stack) as file:
+        kind = plain_attributes(file.attrs).get("FILE_TYPE", "ifgramStack")
+    if kind != "ifgramStack":
+        raise StackFormatError(
+            f"found a MintPy file of the type {kind} at {stack}; give a stack, of the type ifgramStack."
+        )

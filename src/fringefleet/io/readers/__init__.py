@@ -1,0 +1,26 @@
+"""Readers of stacks that other processors wrote, one module a format, none of which converts anything.
+
+To add a format, write a module with a ``READER`` and put it into the list. Its ``open`` finds the files of
+every pair, makes a :class:`~fringefleet.io.readers.image.Layer` of each image, and lets
+:func:`~fringefleet.io.readers.assemble.assemble` check them and put them together. What comes out has
+
+- ``unwrapped_phase`` [rad] such that ``-wavelength / (4 pi)`` times it is the displacement of the second date
+  relative to the first, positive towards the satellite; the docstring says why this is so, with a source;
+- ``coherence`` from 0 to 1, ``connected_component`` 0 outside of all; missing pixels NaN (0 in integers);
+- attributes by MintPy's names, as MintPy's ``prep_*`` sets them, where the files say as much.
+
+Libraries that take long to import are imported when a file is opened.
+"""
+
+from fringefleet.io.readers import aria, dolphin, gmtsar, gunw, hyp3, isce, licsar
+from fringefleet.io.readers.reader import Reader as Reader
+
+READERS: tuple[Reader, ...] = (
+    hyp3.READER,
+    licsar.READER,
+    dolphin.READER,
+    isce.READER,
+    aria.READER,
+    gunw.READER,
+    gmtsar.READER,
+)

@@ -1,0 +1,183 @@
+"""Stacks that ARIA-tools extracted from ARIA's GUNW products, as VRTs.
+
+The work directory of ``ariaTSsetup.py`` (or its ``stack``), or of ``ariaExtract.py``::
+
+    stack/unwrapStack.vrt, cohStack.vrt, connCompStack.vrt    a band for each pair, with its metadata
+    unwrappedPhase/20200113_20200101[.vrt], coherence/, connectedComponents/    what they point at
+
+Bands are told apart by the metadata ``Dates``, not by their number, and read from the files of the pair,
+which say what is no data; MintPy takes it from there, too. Without a ``stack`` the files of the pairs are
+taken as they are, and neither wavelength, looks nor baselines are known.
+
+Notes
+-----
+Sign: the name of a GUNW product has the later date first, which is the reference image, and its phase is
+that of the reference times the conjugate of the secondary image. So ``reference_date`` is the later date
+here, and the phase stays as it is; MintPy's ``prep_aria`` puts the earlier date first and changes the signs
+of phase and baseline, which says the same.
+
+References
+----------
+ARIA-tools: ``tsSetup.generate_stack`` (names, metadata). MintPy: ``prep_aria`` (attributes, sign, no
+data).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import xarray as xr
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.metadata import number_attribute
+from fringefleet.io.readers.aria_metadata import product_attributes
+from fringefleet.io.readers.assemble import Pair, assemble
+from fringefleet.io.readers.band import open_band
+from fringefleet.io.readers.geotiff import opened_raster
+from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.reader import Reader
+
+_PAIR = re.compile(r"(\d{8})_(\d{8})")
+_STACKS = {
+    "unwrapped_phase": "unwrapStack.vrt",
+    "coherence": "cohStack.vrt",
+    "connected_component": "connCompStack.vrt",
+}
+_FOLDERS = {
+    "unwrapped_phase": "unwrappedPhase",
+    "coherence": "coherence",
+    "connected_component": "connectedComponents",
+}
+
+
+def _recognise(folder: Path) -> bool:
+    return folder.is_dir() and (
+        _stack_folder(folder) is not None or bool(_extracted(folder, "unwrapped_phase"))
+    )
+
+
+def _stack_folder(folder: Path) -> Path | None:
+    places = (folder / "stack", folder)
+    return next((place for place in places if (place / _STACKS["unwrapped_phase"]).is_file()), None)
+
+
+def _open(folder: Path) -> xr.Dataset:
+    """Open the pairs lazily.
+
+    Raises
+    ------
+    StackFormatError
+        A file is missing, cannot be read or does not fit the others; the message names it.
+    """
+    place = _stack_folder(folder)
+    pairs = _extracted_pairs(folder) if place is None else _stacked_pairs(place)
+    return assemble(folder, pairs)
+
+
+def _extracted(folder: Path, name: str) -> dict[str, Path]:
+    """Find the files of the pairs in the folder of one variable, by the dates in their names."""
+    files = sorted((folder / _FOLDERS[name]).glob("*.vrt"))
+    return {path.stem: path for path in files if _PAIR.fullmatch(path.stem)}
+
+
+def _extracted_pairs(folder: Path) -> list[Pair]:
+    files = {name: _extracted(folder, name) for name in _FOLDERS}
+    found = []
+    for dates in files["unwrapped_phase"]:
+        layers = {name: _layer(there[dates]) for name, there in files.items() if dates in there}
+        first, second = dates.split("_")
+        found.append(Pair(dates, (first, second), layers, {"PROCESSOR": "isce"}))
+    return found
+
+
+def _stacked_pairs(place: Path) -> list[Pair]:
+    bands: dict[str, dict[str, tuple[dict[str, str], Layer]]] = {
+        name: dict(_bands(place / file)) for name, file in _STACKS.items() if (place / file).is_file()
+    }
+    found = []
+    for dates, (said, _) in bands["unwrapped_phase"].items():
+        layers = {name: there[dates][1] for name, there in bands.items() if dates in there}
+        found.append(_pair(place / _STACKS["unwrapped_phase"], dates, layers, said))
+    return found
+
+
+def _pair(path: Path, dates: str, layers: Mapping[str, Layer], said: dict[str, str]) -> Pair:
+    match = _PAIR.fullmatch(dates)
+    if match is None:
+        raise StackFormatError(
+            f"found the dates {dates!r} in {path}; YYYYMMDD_YYYYMMDD is needed. Make it again."
+        )
+    try:
+        baseline = (
+            number_attribute(said, "perpendicularBaseline") if "perpendicularBaseline" in said else None
+        )
+        attrs = product_attributes(_plain_names(said))
+    except StackFormatError as error:
+        raise StackFormatError(f"{path}, {dates}: {error}") from error
+    return Pair(dates, (match[1], match[2]), layers, attrs, baseline)
+
+
+def _plain_names(said: dict[str, str]) -> dict[str, Any]:
+    """Name what ARIA-tools says of a pair as the product does."""
+    names = {
+        "Wavelength (m)": "wavelength",
+        "startRange": "slantRangeStart",
+        "slantRangeSpacing": "slantRangeSpacing",
+        "orbitDirection": "orbitDirection",
+        "incidenceAngle": "incidenceAngle",
+    }
+    found = {ours: said[theirs] for theirs, ours in names.items() if theirs in said}
+    # Of the key "UTCTime (HH:MM:SS.ss)" GDAL takes the first colon for the end.
+    clock = said.get("UTCTime (HH", "").partition("=")[2]
+    return found | ({"utcTime": clock} if clock else {})
+
+
+def _bands(path: Path) -> Iterator[tuple[str, tuple[dict[str, str], Layer]]]:
+    """Go through a stack: the dates of each band, all that is said of it, and the image that it shows."""
+    with opened_raster(str(path.absolute()), {}) as raster:
+        said = [_tags(raster, index) for index in raster.indexes]
+        sources = [_source(raster, index, path) for index in raster.indexes]
+    for number, (tags, source) in enumerate(zip(said, sources, strict=True), start=1):
+        if "Dates" not in tags:
+            raise StackFormatError(f"found no metadata 'Dates' of band {number} of {path}. Make it again.")
+        yield tags["Dates"], (tags, open_band(path, number) if source is None else _layer(*source))
+
+
+def _tags(raster: Any, index: int) -> dict[str, str]:
+    """Read the metadata of a band that have dates, whatever the name of their domain is."""
+    for domain in raster.tag_namespaces(index):
+        tags: dict[str, str] = raster.tags(index, ns=domain)
+        if "Dates" in tags:
+            return tags
+    return {}
+
+
+def _source(raster: Any, index: int, path: Path) -> tuple[Path, int] | None:
+    """Find the file and band that a band of a stack shows; None where it is put together otherwise."""
+    sources = list(raster.tags(index, ns="vrt_sources").values())
+    if len(sources) != 1:
+        return None
+    source = ET.fromstring(sources[0])  # noqa: S314 - written by GDAL
+    whole = {"xOff": 0, "yOff": 0, "xSize": raster.width, "ySize": raster.height}
+    for name in ("SrcRect", "DstRect"):
+        part = source.find(name)
+        if part is not None and any(float(part.get(side, -1)) != size for side, size in whole.items()):
+            return None
+    file = path.absolute().parent / (source.findtext("SourceFilename") or "")
+    return file, int(source.findtext("SourceBand") or 1)
+
+
+def _layer(path: Path, band: int = 1) -> Layer:
+    """Open the file of a pair; the raw file behind it, if it has a header, must be complete."""
+    raw = path.with_suffix("") if path.suffix == ".vrt" else path
+    return open_band(path, band, raw=raw if raw.with_name(raw.name + ".hdr").is_file() else None)
+
+
+READER = Reader(
+    "ARIA-tools VRT",
+    "the folder of ARIA-tools with stack/unwrapStack.vrt or unwrappedPhase/",
+    _recognise,
+    _open,
+)

@@ -1,0 +1,186 @@
+"""Pairs in files of their own, put together to one lazy Dataset and checked against each other."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from xarray.core.indexing import LazilyIndexedArray
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.dates import parse_dates
+from fringefleet.io.grid import GRID_MAPPING
+from fringefleet.io.metadata import derived_attributes
+from fringefleet.io.readers.grid import Grid
+from fringefleet.io.readers.image import ImageStack, Layer
+from fringefleet.io.version import FilesVersion
+from fringefleet.network import shorten
+
+VARIABLES: dict[str, tuple[str, dict[str, str]]] = {
+    "unwrapped_phase": ("f4", {"long_name": "unwrapped phase", "units": "rad"}),
+    "coherence": ("f4", {"long_name": "spatial coherence", "units": "1"}),
+    "connected_component": ("u2", {"long_name": "connected component"}),
+}
+# MintPy's names of what cannot differ between pairs of one stack.
+_SAME_FOR_ALL = ("WAVELENGTH", "ORBIT_DIRECTION", "ALOOKS", "RLOOKS", "NCORRLOOKS", "ANTENNA_SIDE")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What was found of one pair.
+
+    ``name``: by which the user finds it in the folder. ``dates``: as text (see
+    :func:`~fringefleet.io.dates.parse_dates`); the phase is that of the second minus that of the first, and
+    either may be the earlier one. ``layers``: by our name of the variable, those of :data:`VARIABLES` that
+    are there. ``attrs``: by MintPy's names where MintPy has one. ``baseline``: perpendicular, of the second
+    date seen from the first [m].
+    """
+
+    name: str
+    dates: tuple[str, str]
+    layers: Mapping[str, Layer]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    baseline: float | None = None
+
+
+def assemble(folder: Path, pairs: Sequence[Pair]) -> xr.Dataset:
+    """Put pairs together to a stack as :func:`fringefleet.open_stack` returns it; nothing is read.
+
+    Pairs are sorted by their dates. Attributes are those of the first pair, as in MintPy.
+
+    Parameters
+    ----------
+    folder
+        Where the files are.
+    pairs
+        At least one, in any order.
+
+    Raises
+    ------
+    StackFormatError
+        Naming the odd one out: its grid is another one, a variable is missing that others have, its dates
+        cannot be read or are those of another one, an attribute contradicts that of the others.
+    """
+    times, date_format = _times(pairs)
+    order = np.lexsort((times[:, 1], times[:, 0])).tolist()
+    pairs, times = [pairs[index] for index in order], times[order]
+    _refuse_duplicates(pairs, times)
+    names = _common_variables(pairs)
+    grid = _common_grid([pair.layers[name] for pair in pairs for name in names])
+    attrs = grid.attributes() | _common_attributes(pairs)
+    stack = xr.Dataset(
+        {name: _variable(name, [pair.layers[name] for pair in pairs], grid) for name in names},
+        _pair_coordinates(pairs, times) | grid.coordinates(),
+        attrs | derived_attributes(attrs) | {"date_format": date_format},
+    )
+    if GRID_MAPPING in stack.coords:
+        for variable in stack.data_vars.values():
+            variable.attrs["grid_mapping"] = GRID_MAPPING
+    files = (file for pair in pairs for name in names for file in pair.layers[name].image.versions)
+    stack.encoding["version"] = FilesVersion.of(folder, files)
+    return stack
+
+
+def _times(pairs: Sequence[Pair]) -> tuple[NDArray[np.datetime64], str]:
+    found = []
+    for pair in pairs:
+        try:
+            found.append(parse_dates(pair.dates))
+        except StackFormatError as error:
+            raise StackFormatError(f"{pair.name}: {error}") from error
+    return np.array([times for times, _ in found]), max((form for _, form in found), key=len)
+
+
+def _refuse_duplicates(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> None:
+    seen: dict[frozenset[Any], Pair] = {}
+    for pair, dates in zip(pairs, times, strict=True):
+        other = seen.setdefault(frozenset(dates.tolist()), pair)
+        if other is not pair:
+            raise StackFormatError(
+                f"found two interferograms of the dates {' and '.join(pair.dates)}: {other.name} and "
+                f"{pair.name}; every pair may occur once. Move one of them elsewhere."
+            )
+
+
+def _common_variables(pairs: Sequence[Pair]) -> list[str]:
+    """Find the variables that all pairs have; one that only some have is an error that names the others."""
+    names = [name for name in VARIABLES if any(name in pair.layers for pair in pairs)]
+    for name in names:
+        lacking = [pair.name for pair in pairs if name not in pair.layers]
+        if lacking:
+            raise StackFormatError(
+                f"found no {name} for {len(lacking)} of {len(pairs)} pairs: {shorten(lacking)}. "
+                "Fetch the missing files, or move these pairs elsewhere."
+            )
+    return names
+
+
+def _common_grid(layers: Sequence[Layer]) -> Grid:
+    """Find the grid that most images have; another one is an error that names the image."""
+    grids = Counter(layer.grid for layer in layers)
+    usual = grids.most_common(1)[0][0]
+    unlike = {grid for grid in grids if not grid.agrees_with(usual)}
+    odd = [layer for layer in layers if layer.grid in unlike]
+    if odd:
+        others = f" ({len(odd)} images differ: {shorten([layer.name for layer in odd], at_most=5)})"
+        raise StackFormatError(
+            f"the pixels of {odd[0].name} are {odd[0].grid}, those of most others {usual}"
+            f"{others if len(odd) > 1 else ''}. All images must have the same pixels: clip or resample them "
+            "to the common extent (MintPy's documentation shows it with gdal_translate -projwin), or leave "
+            "the odd ones out."
+        )
+    return usual
+
+
+def _common_attributes(pairs: Sequence[Pair]) -> dict[str, Any]:
+    first = pairs[0]
+    for name in _SAME_FOR_ALL:
+        usual = first.attrs.get(name)
+        odd = next((pair for pair in pairs if not _same(pair.attrs.get(name), usual)), None)
+        if odd is not None:
+            raise StackFormatError(
+                f"{odd.name} has {name} = {odd.attrs.get(name)!r}, but {first.name} has {usual!r}; all pairs "
+                "of a stack must have the same. Move the odd ones elsewhere."
+            )
+    return dict(first.attrs)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two attributes say the same; numbers up to the digits that a file drops."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-6)
+    return bool(one == other)
+
+
+def _pair_coordinates(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> dict[str, xr.Variable]:
+    columns = times.astype("datetime64[ns]").T
+    coords = {
+        name: xr.Variable("pair", column, {"long_name": name.replace("_", " ")})
+        for name, column in zip(("reference_date", "secondary_date"), columns, strict=True)
+    }
+    baselines = [pair.baseline for pair in pairs]
+    if any(baseline is not None for baseline in baselines):
+        values = np.array([np.nan if baseline is None else baseline for baseline in baselines], np.float32)
+        attrs = {"long_name": "perpendicular baseline", "units": "m"}
+        coords["perpendicular_baseline"] = xr.Variable("pair", values, attrs)
+    return coords
+
+
+def _variable(name: str, layers: Sequence[Layer], grid: Grid) -> xr.Variable:
+    dtype, attrs = VARIABLES[name]
+    array = ImageStack([layer.image for layer in layers], grid.shape, dtype)
+    variable = xr.Variable(("pair", "y", "x"), LazilyIndexedArray(array), dict(attrs))
+    block = _usual(layer.block for layer in layers)
+    if block is not None:
+        rows, columns = (min(pair) for pair in zip(block, grid.shape, strict=True))
+        variable.encoding["preferred_chunks"] = {"pair": 1, "y": rows, "x": columns}
+    return variable
+
+
+def _usual(blocks: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:
+    return Counter(blocks).most_common(1)[0][0]

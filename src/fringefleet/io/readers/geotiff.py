@@ -1,0 +1,163 @@
+"""A band of a raster that GDAL reads, GeoTIFFs above all, also inside a zip archive.
+
+Rasterio is imported when the first file is opened: it takes a while, and most commands need none.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.readers.grid import Grid
+from fringefleet.io.readers.image import Layer
+from fringefleet.io.version import FileVersion
+
+# Do not list the folder at each opening, for files beside the image that would change what it means.
+_ENVIRONMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+_FILTERS = Lock()
+
+
+@dataclass(frozen=True)
+class RasterFile:
+    """A raster on disk: a file of its own, or the ``member`` of a zip archive."""
+
+    path: Path
+    member: str | None = None
+
+    def __str__(self) -> str:
+        """Name it for a message."""
+        return str(self.path) if self.member is None else f"{self.path}/{self.member}"
+
+    @property
+    def gdal_name(self) -> str:
+        """Name by which GDAL opens it; an archive is read without being unpacked."""
+        path = self.path.absolute()
+        return str(path) if self.member is None else f"/vsizip/{{{path}}}/{self.member}"
+
+    def sibling(self, ending: str, new_ending: str) -> Self:
+        """Name the file of the same product that ends otherwise."""
+        if self.member is None:
+            return type(self)(self.path.with_name(self.path.name.removesuffix(ending) + new_ending))
+        return type(self)(self.path, self.member.removesuffix(ending) + new_ending)
+
+
+@dataclass(frozen=True)
+class RasterImage:
+    """The only band of a raster; see :class:`~fringefleet.io.readers.image.Image`."""
+
+    versions: tuple[FileVersion, ...]
+    name: str  # of the file, as GDAL opens it
+    scale: float = 1.0  # what a stored number is multiplied with
+
+    def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read a window; NaN where the tag of the file says that there is no data.
+
+        Raises
+        ------
+        StackFormatError
+            The window cannot be read: a truncated or damaged file.
+        """
+        with opened_raster(self.name) as raster:
+            window = ((rows.start, rows.stop), (columns.start, columns.stop))
+            stored = raster.read(1, window=window)
+            nodata = raster.nodata
+        values: NDArray[np.float32] = stored.astype(np.float32)
+        if self.scale != 1:
+            values *= np.float32(self.scale)
+        if nodata is not None and not np.isnan(nodata):
+            values[stored == stored.dtype.type(nodata)] = np.nan
+        return values
+
+
+def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
+    """Look at a raster of one band; no pixel is read.
+
+    Parameters
+    ----------
+    byte_scale
+        What a number is multiplied with where numbers are stored as bytes (0 to 255).
+
+    Raises
+    ------
+    StackFormatError
+        The file is not there or no raster, has another number of bands, complex numbers, or a grid that does
+        not run along its axes.
+    """
+    try:
+        version = FileVersion.of(file.path)
+    except OSError as error:
+        raise StackFormatError(f"the file {file} cannot be read ({error}); fetch it again.") from error
+    with opened_raster(file.gdal_name) as raster:
+        if raster.count != 1:
+            raise StackFormatError(f"found {raster.count} bands in {file}; one is needed. Fetch it again.")
+        if np.dtype(raster.dtypes[0]).kind not in "iuf":
+            raise StackFormatError(
+                f"found numbers of the type {raster.dtypes[0]} in {file}; real ones are needed. "
+                "Fetch it again."
+            )
+        grid = raster_grid(raster, str(file))
+        scale = byte_scale if raster.dtypes[0] == "uint8" else 1.0
+        block = raster.block_shapes[0]
+    return Layer(str(file), RasterImage((version,), file.gdal_name, scale), grid, (block[0], block[1]))
+
+
+@contextmanager
+def opened_raster(name: str, options: Mapping[str, str] = _ENVIRONMENT) -> Iterator[Any]:
+    """Open a raster with rasterio and close it after use; whatever goes wrong inside names the file.
+
+    Parameters
+    ----------
+    name
+        As GDAL opens it.
+    options
+        GDAL's configuration.
+
+    Raises
+    ------
+    StackFormatError
+        It cannot be opened, or not be read while it is open.
+    """
+    import rasterio  # noqa: PLC0415 - takes long
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError  # noqa: PLC0415
+
+    try:
+        _ignore(NotGeoreferencedWarning)  # a grid in radar geometry
+        with rasterio.Env(**options), rasterio.open(name) as raster:
+            yield raster
+    except (RasterioError, OSError) as error:
+        raise StackFormatError(
+            f"the file {name} cannot be read ({error.__cause__ or error}). It may be truncated, or still be "
+            "written; copy or fetch it again."
+        ) from error
+
+
+def _ignore(category: type[Warning]) -> None:
+    """Silence a warning for good: ``warnings.catch_warnings`` would undo what other threads do meanwhile."""
+    with _FILTERS:
+        if ("ignore", None, category, None, 0) not in warnings.filters:
+            warnings.simplefilter("ignore", category)
+
+
+def raster_grid(raster: Any, name: str) -> Grid:
+    """Say where the pixels of an open raster are.
+
+    Raises
+    ------
+    StackFormatError
+        Its axes are not those of the map.
+    """
+    shape = (raster.height, raster.width)
+    at = raster.transform
+    if at.is_identity:
+        return Grid(shape)
+    if at.b or at.d:
+        raise StackFormatError(f"the grid of {name} is rotated; its axes must be those of the map. Warp it.")
+    crs = raster.crs.to_wkt() if raster.crs else None
+    return Grid(shape, (at.f, at.c), (at.e, at.a), crs)

@@ -1,0 +1,98 @@
+"""Where the pixels of one image are, and whether two images agree in that."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import xarray as xr
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.grid import radar_coordinates, regular_coordinates
+
+SAME_PLACE = 0.01  # [pixel] by which corners may differ and still be the same
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows and columns of an image and where they are; ``corner`` and ``step`` are None in radar geometry.
+
+    ``corner``: ``y, x`` of the outer corner of the first pixel. ``step``: signed size of a pixel along
+    ``y, x``. ``crs``: anything that PROJ reads, such as WKT or ``EPSG:4326``.
+    """
+
+    shape: tuple[int, int]
+    corner: tuple[float, float] | None = None
+    step: tuple[float, float] | None = None
+    crs: str | None = None
+
+    def agrees_with(self, other: "Grid") -> bool:
+        """Whether both have the same pixels, to a hundredth of one at all corners."""
+        if self == other:
+            return True
+        if self.shape != other.shape or not _same_crs(self.crs, other.crs):
+            return False
+        if self.step is None or other.step is None:
+            return self.step is other.step
+        near, far = (
+            [abs(a - b) / abs(s) for a, b, s in zip(mine, theirs, self.step, strict=True)]
+            for mine, theirs in ((self.corner or (), other.corner or ()), (self._end(), other._end()))
+        )
+        return max(*near, *far) <= SAME_PLACE
+
+    def coordinates(self) -> dict[str, xr.Variable]:
+        """Make the coordinates ``y``, ``x`` and, where the CRS is known, ``spatial_ref``."""
+        if self.corner is None or self.step is None:
+            return radar_coordinates(self.shape)
+        return regular_coordinates(self.corner, self.step, self.shape, self._known_crs())
+
+    def attributes(self) -> dict[str, Any]:
+        """Say the same in MintPy's attributes, which an export writes."""
+        size: dict[str, Any] = {"LENGTH": self.shape[0], "WIDTH": self.shape[1]}
+        if self.corner is None or self.step is None:
+            return size
+        crs = self._known_crs()
+        unit = "degrees" if crs is not None and crs.is_geographic else "meters"
+        place = {
+            f"{axis}_{name}": value
+            for axis, *values in zip("YX", self.corner, self.step, (unit, unit), strict=True)
+            for name, value in zip(("FIRST", "STEP", "UNIT"), values, strict=True)
+        }
+        codes = {} if crs is None else {"EPSG": crs.to_epsg(), "UTM_ZONE": crs.utm_zone}
+        return size | place | {name: value for name, value in codes.items() if value is not None}
+
+    def __str__(self) -> str:
+        """Describe the grid for a message."""
+        size = f"{self.shape[0]} x {self.shape[1]} pixels"
+        if self.corner is None or self.step is None:
+            return f"{size} without georeference"
+        crs = self._known_crs()
+        code = None if crs is None else crs.to_epsg()
+        name = "no CRS" if crs is None else f"EPSG:{code}" if code else crs.name
+        return (
+            f"{size} of {abs(self.step[0]):.10g} x {abs(self.step[1]):.10g} from y = {self.corner[0]:.10g}, "
+            f"x = {self.corner[1]:.10g} ({name})"
+        )
+
+    def _end(self) -> tuple[float, float]:
+        """``y, x`` of the outer corner of the last pixel."""
+        (y, x), (dy, dx) = self.corner or (0, 0), self.step or (1, 1)
+        return y + dy * self.shape[0], x + dx * self.shape[1]
+
+    def _known_crs(self) -> CRS | None:
+        return None if self.crs is None else _parse_crs(self.crs)
+
+
+@lru_cache(maxsize=64)
+def _parse_crs(text: str) -> CRS:
+    try:
+        return CRS.from_user_input(text)
+    except CRSError as error:
+        raise StackFormatError(f"found the CRS {text!r}, which PROJ does not know. Correct it.") from error
+
+
+def _same_crs(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one == other or _parse_crs(one).equals(_parse_crs(other), ignore_axis_order=True)

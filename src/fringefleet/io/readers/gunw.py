@@ -1,0 +1,177 @@
+"""ARIA's Sentinel-1 products S1-GUNW, as they are downloaded: NetCDF-4 files of one frame in one folder.
+
+::
+
+    S1-GUNW-A-R-087-tops-20200113_20200101-043045-00155W_00018N-PP-1234-v3_0_1.nc
+        science/grids/data/unwrappedPhase [rad], coherence, connectedComponents over latitude, longitude
+        science/grids/imagingGeometry/perpendicularBaseline [m], incidenceAngle [degree], coarse
+        science/radarMetaData/wavelength [m], slantRangeStart [m], slantRangeSpacing [m]
+
+All products must cover the same pixels; ARIA-tools brings them to a common grid, and puts frames together
+(see :mod:`fringefleet.io.readers.aria`).
+
+Notes
+-----
+Sign: as of ARIA-tools; ``reference_date`` is the later date, and phase and baseline stay as they are. The
+baseline of a pair is the mean of its coarse grid.
+
+References
+----------
+ARIA-tools: ``ARIAProduct.py`` (names in the files and of the files). MintPy: ``prep_aria``.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.readers.aria_metadata import product_attributes
+from fringefleet.io.readers.assemble import Pair, assemble
+from fringefleet.io.readers.grid import Grid
+from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.reader import Reader
+from fringefleet.io.version import FileVersion
+
+_NAME = re.compile(r"S1\w?-GUNW-(?P<direction>[AD])-[RL]-\d{3}-\w+-(\d{8})_(\d{8})-(?P<time>\d{6})-.*\.nc")
+_DATA, _GEOMETRY, _RADAR = "science/grids/data", "science/grids/imagingGeometry", "science/radarMetaData"
+_NAMES = {
+    "unwrapped_phase": "unwrappedPhase",
+    "coherence": "coherence",
+    "connected_component": "connectedComponents",
+}
+_SAID = ("wavelength", "slantRangeStart", "slantRangeSpacing")
+_REGULAR = 0.01  # [pixel] by which a coordinate may be off
+
+
+@dataclass(frozen=True)
+class HDF5Image:
+    """A dataset (y, x) of an HDF5 file; see :class:`~fringefleet.io.readers.image.Image`."""
+
+    versions: tuple[FileVersion, ...]
+    dataset: str
+    nodata: float | None
+
+    def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read a window; NaN where there is no data.
+
+        Raises
+        ------
+        StackFormatError
+            The window cannot be read: a truncated or damaged file.
+        """
+        path = self.versions[0].path
+        with open_hdf5(Path(path)) as file:
+            try:
+                stored = file[self.dataset][rows, columns]
+            except (OSError, KeyError) as error:
+                raise StackFormatError(
+                    f"{self.dataset} of {path} cannot be read ({error}). The file may be "
+                    "damaged; fetch it again."
+                ) from error
+        values: NDArray[np.float32] = stored.astype(np.float32)
+        if self.nodata is not None:
+            values[stored == stored.dtype.type(self.nodata)] = np.nan
+        return values
+
+
+def _recognise(folder: Path) -> bool:
+    return folder.is_dir() and any(_NAME.fullmatch(path.name) for path in folder.glob("S1*-GUNW-*.nc"))
+
+
+def _open(folder: Path) -> xr.Dataset:
+    """Open the products lazily.
+
+    Raises
+    ------
+    StackFormatError
+        A file cannot be read, lacks something or does not fit the others; the message names it.
+    """
+    return assemble(folder, [_pair(path) for path in sorted(folder.glob("S1*-GUNW-*.nc"))])
+
+
+def _pair(path: Path) -> Pair:
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        raise StackFormatError(
+            f"found {path.name}, whose name is none of a product, such as S1-GUNW-A-R-087-tops-"
+            "20200113_20200101-043045-00155W_00018N-PP-1234-v3_0_1.nc. Give it its name back."
+        )
+    with open_hdf5(path) as file:
+        try:
+            layers = _layers(path, file)
+            said: dict[str, Any] = {
+                name: _number(file, f"{_RADAR}/{name}") for name in _SAID if f"{_RADAR}/{name}" in file
+            }
+            baseline, incidence = (_mean(file, name) for name in ("perpendicularBaseline", "incidenceAngle"))
+        except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise StackFormatError(
+                f"the product {path.name} cannot be understood ({error}). It may be damaged; fetch it again."
+            ) from error
+    clock = match["time"]
+    said |= {"orbitDirection": {"A": "ASCENDING", "D": "DESCENDING"}[match["direction"]]}
+    said |= {"utcTime": f"{clock[:2]}:{clock[2:4]}:{clock[4:]}"}
+    said |= {} if incidence is None else {"incidenceAngle": incidence}
+    return Pair(path.name, (match[2], match[3]), layers, product_attributes(said), baseline)
+
+
+def _layers(path: Path, file: h5py.File) -> dict[str, Layer]:
+    version, data = FileVersion.of(path), file[_DATA]
+    for name in (_NAMES["unwrapped_phase"], "latitude", "longitude"):
+        if name not in data:
+            raise KeyError(f"no {_DATA}/{name}")
+    grid = _grid(data)
+    layers = {}
+    for ours, theirs in _NAMES.items():
+        if theirs not in data:
+            continue
+        dataset = data[theirs]
+        if dataset.shape != grid.shape or dataset.dtype.kind not in "iuf":
+            raise ValueError(f"{theirs} has the shape {dataset.shape} and the type {dataset.dtype}")
+        image = HDF5Image((version,), dataset.name, _fill(dataset))
+        chunks = dataset.chunks
+        layers[ours] = Layer(f"{path}:{dataset.name}", image, grid, None if chunks is None else tuple(chunks))
+    return layers
+
+
+def _grid(data: h5py.Group) -> Grid:
+    """Make the grid of the centres of its pixels [degree]."""
+    firsts, steps, shape = [], [], []
+    for name in ("latitude", "longitude"):
+        values = data[name][()].astype(np.float64)
+        step = (values[-1] - values[0]) / (len(values) - 1) if len(values) > 1 else 0.0
+        if step == 0 or np.abs(np.diff(values) - step).max() > _REGULAR * abs(step) * len(values):
+            raise ValueError(f"the {name} of its {len(values)} pixels is not regular")
+        firsts.append(float(values[0] - step / 2))
+        steps.append(float(step))
+        shape.append(len(values))
+    return Grid((shape[0], shape[1]), (firsts[0], firsts[1]), (steps[0], steps[1]), "EPSG:4326")
+
+
+def _fill(dataset: h5py.Dataset) -> float | None:
+    value = dataset.attrs.get("_FillValue")
+    return None if value is None or np.isnan(value).all() else float(np.ravel(value)[0])
+
+
+def _number(file: h5py.File, name: str) -> float:
+    return float(np.ravel(file[name][()])[0])
+
+
+def _mean(file: h5py.File, name: str) -> float | None:
+    """Average a coarse grid of the imaging geometry; None where there is none."""
+    if f"{_GEOMETRY}/{name}" not in file:
+        return None
+    dataset = file[f"{_GEOMETRY}/{name}"]
+    values: NDArray[Any] = dataset[()].astype(np.float64)
+    fill = _fill(dataset)
+    known = values[np.isfinite(values) & (True if fill is None else values != fill)]
+    return float(known.mean()) if known.size else None
+
+
+READER = Reader("ARIA S1-GUNW", "a folder of ARIA's products S1-GUNW-*.nc", _recognise, _open)

@@ -1,0 +1,108 @@
+"""Merged interferograms of ISCE2's topsStack, in radar geometry.
+
+The work directory, its ``merged``, or ``merged/interferograms``::
+
+    merged/interferograms/20200101_20200113/filt_fine.unw             amplitude and phase [rad], two bands
+    merged/interferograms/20200101_20200113/filt_fine.cor             coherence
+    merged/interferograms/20200101_20200113/filt_fine.unw.conncomp    connected components
+    reference/IW1.xml, merged/geom_reference/hgt.rdr[.full].xml, baselines/    also, see isce_metadata.py
+
+each image with its ``.vrt`` or ``.xml`` beside it.
+
+Notes
+-----
+Sign: the interferogram is the first date times the conjugate of the second (topsStack's
+``generateIgram.py``), so the phase grows with the range from the first date to the second, as ours does.
+MintPy's ``prep_isce`` takes the phase as it is, too. In the phase 0 is no data; SNAPHU leaves 0 in the
+components, too.
+
+Raw files have no end mark: one that is too short would read as zeros, so that sizes are compared when it is
+opened.
+
+References
+----------
+ISCE2: ``topsStack/generateIgram.py``, ``topsStack/unwrap.py``. MintPy: ``prep_isce``.
+"""
+
+import re
+from pathlib import Path
+
+import xarray as xr
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.readers.assemble import Pair, assemble
+from fringefleet.io.readers.band import open_band
+from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.isce_metadata import tops_attributes, tops_baselines
+from fringefleet.io.readers.reader import Reader
+from fringefleet.network import shorten
+
+_PAIR = re.compile(r"(\d{8})_(\d{8})")
+_PHASE, _COHERENCE, _COMPONENT = "filt_fine.unw", "filt_fine.cor", "filt_fine.unw.conncomp"
+_HEADERS = (".vrt", ".xml")
+
+
+def _recognise(folder: Path) -> bool:
+    return folder.is_dir() and _root(folder) is not None
+
+
+def _root(folder: Path) -> Path | None:
+    """Find the folder that holds the pairs."""
+    for root in (folder, folder / "interferograms", folder / "merged" / "interferograms"):
+        if any(_image(pair / _PHASE) for pair in _pairs(root)):
+            return root
+    return None
+
+
+def _pairs(root: Path) -> list[Path]:
+    return sorted(path for path in root.glob("????????_????????") if _PAIR.fullmatch(path.name))
+
+
+def _image(path: Path) -> Path | None:
+    """Name what GDAL opens to read a raw image; None where there is none."""
+    vrt, xml = (path.with_name(path.name + ending) for ending in _HEADERS)
+    if vrt.is_file():
+        return vrt
+    return path if path.is_file() and xml.is_file() else None
+
+
+def _open(folder: Path) -> xr.Dataset:
+    """Open the pairs lazily.
+
+    Raises
+    ------
+    StackFormatError
+        A file is missing, cannot be read or does not fit the others; the message names it.
+    """
+    root = _root(folder) or folder
+    folders = _pairs(root)
+    lacking = [pair.name for pair in folders if _image(pair / _PHASE) is None]
+    if lacking:
+        raise StackFormatError(
+            f"found no {_PHASE} with its .vrt or .xml in {len(lacking)} folders of pairs: "
+            f"{shorten(lacking)}. Unwrap them, or move these folders elsewhere."
+        )
+    work = root.resolve().parent.parent
+    attrs, baselines = tops_attributes(work), tops_baselines(work / "baselines")
+    pairs = []
+    for pair in folders:
+        first, second = pair.name.split("_")
+        known = first in baselines and second in baselines
+        baseline = baselines[second] - baselines[first] if known else None
+        pairs.append(Pair(pair.name, (first, second), _layers(pair), attrs, baseline))
+    return assemble(folder, pairs)
+
+
+def _layers(pair: Path) -> dict[str, Layer]:
+    layers = {"unwrapped_phase": _layer(pair / _PHASE, 2, nodata=0.0)}
+    for name, file in (("coherence", _COHERENCE), ("connected_component", _COMPONENT)):
+        if _image(pair / file) is not None:
+            layers[name] = _layer(pair / file, -1)
+    return layers
+
+
+def _layer(path: Path, band: int, nodata: float | None = None) -> Layer:
+    return open_band(_image(path) or path, band, nodata=nodata, raw=path)
+
+
+READER = Reader("ISCE2 topsStack", "topsStack's folder with merged/interferograms", _recognise, _open)

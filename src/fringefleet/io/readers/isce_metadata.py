@@ -1,0 +1,214 @@
+"""What ISCE2's topsStack writes besides the interferograms: ``reference/IW*.xml``, sizes, baselines.
+
+All by MintPy's names, as its ``prep_isce`` has them, as far as the files are there.
+
+References
+----------
+ISCE2: ``Sensor/TOPS/BurstSLC.py`` and ``Orbit/Orbit.py`` (names, which the files have in lower case and
+without blanks), ``topsStack/computeBaseline.py`` (baselines: secondary seen from reference date, a number
+for each swath). MintPy: ``isce_utils.extract_tops_metadata``, ``extract_multilook_number``,
+``read_baseline_timeseries``.
+"""
+
+import math
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.metadata import number_attribute
+from fringefleet.io.readers.sentinel1 import heading_attributes
+
+_PAIR = re.compile(r"(\d{8})_(\d{8})")
+_BASELINE = re.compile(r"^Bperp \(average\):(.*)$", re.MULTILINE)
+# ISCE's names of numbers that go over as they are.
+_NUMBERS = {
+    "radarwavelength": "WAVELENGTH",
+    "startingrange": "STARTING_RANGE",
+    "rangepixelsize": "RANGE_PIXEL_SIZE",
+    "pulserepetitionfrequency": "PRF",
+    "tracknumber": "relative_orbit",
+}
+_WORDS = {"passdirection": "ORBIT_DIRECTION", "polarization": "POLARIZATION"}
+_AXES = (6378137.0, 6356752.314245)  # [m], WGS 84
+
+
+def tops_attributes(folder: Path) -> dict[str, Any]:
+    """Read the first swath of the reference date, and the looks.
+
+    Parameters
+    ----------
+    folder
+        Work directory of topsStack, with ``reference/`` and ``merged/geom_reference/``. Without
+        ``reference/IW*.xml`` little is known but the processor.
+
+    Raises
+    ------
+    StackFormatError
+        A file is there and cannot be understood.
+    """
+    attrs: dict[str, Any] = {"PROCESSOR": "isce", "PLATFORM": "Sen", "ANTENNA_SIDE": -1, "beam_mode": "IW"}
+    path = next(iter(sorted((folder / "reference").glob("IW*.xml"))), None)
+    looks = _looks(folder / "merged" / "geom_reference")
+    attrs |= {} if looks is None else {"ALOOKS": looks[0], "RLOOKS": looks[1]}
+    if path is None:
+        return attrs
+    root = _parse(path)
+    try:
+        attrs |= _swath(root) | _orbit(root)
+    except StackFormatError as error:
+        raise StackFormatError(f"{path}: {error}") from error
+    if looks is not None:  # pixels of one look become those of the images
+        for name, number in zip(("AZIMUTH_PIXEL_SIZE", "RANGE_PIXEL_SIZE"), looks, strict=True):
+            attrs |= {name: attrs[name] * number} if name in attrs else {}
+    return attrs
+
+
+def tops_baselines(folder: Path) -> dict[str, float]:
+    """Read the perpendicular baseline [m] of every date, seen from one common date.
+
+    Parameters
+    ----------
+    folder
+        ``baselines/``, with ``20200101_20200113/20200101_20200113.txt`` and so on, of one common first
+        date; files of another one, left by another run, are not taken.
+
+    Raises
+    ------
+    StackFormatError
+        A file cannot be read, or has no baseline.
+    """
+    files = {path: _PAIR.fullmatch(path.stem) for path in sorted(folder.glob("*/*.txt"))}
+    dates = {path: (match[1], match[2]) for path, match in files.items() if match}
+    if not dates:
+        return {}
+    common = Counter(first for first, _ in dates.values()).most_common(1)[0][0]
+    others = {second: _read_baseline(path) for path, (first, second) in dates.items() if first == common}
+    return {common: 0.0} | others
+
+
+def _read_baseline(path: Path) -> float:
+    try:
+        numbers = [float(text) for text in _BASELINE.findall(path.read_text())]
+    except (OSError, ValueError) as error:
+        raise StackFormatError(
+            f"the file {path} cannot be read ({error}). Make it again, or remove it."
+        ) from error
+    if not numbers:
+        raise StackFormatError(
+            f"found no line 'Bperp (average): ...' in {path}. Make it again, or remove it."
+        )
+    return sum(numbers) / len(numbers)
+
+
+def _parse(path: Path) -> ET.Element:
+    try:
+        return ET.parse(path).getroot()  # noqa: S314 - a file of the user's own
+    except (OSError, ET.ParseError) as error:
+        raise StackFormatError(f"the file {path} cannot be read ({error}). Copy it again.") from error
+
+
+def _property(element: ET.Element, name: str) -> str | None:
+    """Find the first property of a name, at any depth."""
+    for found in element.iter("property"):
+        if found.get("name", "").lower() == name:
+            return (found.findtext("value") or "").strip()
+    return None
+
+
+def _swath(root: ET.Element) -> dict[str, Any]:
+    said: dict[str, Any] = {ours: _property(root, name) for name, ours in (_NUMBERS | _WORDS).items()}
+    said = {name: value for name, value in said.items() if value is not None}
+    numbers = {name: number_attribute(said, name) for name in _NUMBERS.values() if name in said}
+    words = {name: said[name].upper() for name in _WORDS.values() if name in said}
+    if "relative_orbit" in numbers:
+        numbers["relative_orbit"] = round(numbers["relative_orbit"])
+    return numbers | words
+
+
+def _orbit(root: ET.Element) -> dict[str, Any]:
+    """Say where the satellite flies, how high, and how far in one line; from the middle of its orbit."""
+    orbit = next((part for part in root.iter("component") if part.get("name", "").lower() == "orbit"), None)
+    if orbit is None:
+        return {}
+    states = [part for part in orbit.iter("component") if part.find("property[@name='velocity']") is not None]
+    if not states:
+        return {}
+    middle = states[len(states) // 2]
+    position, velocity = (_vector(_property(middle, name) or "") for name in ("position", "velocity"))
+    found = _place(position, velocity)
+    interval = _property(root, "azimuthtimeinterval")
+    if interval is not None:
+        seconds = number_attribute({"azimuthtimeinterval": interval}, "azimuthtimeinterval")
+        found["AZIMUTH_PIXEL_SIZE"] = float(np.linalg.norm(velocity)) * seconds
+    return found
+
+
+def _vector(text: str) -> NDArray[np.float64]:
+    try:
+        values = np.array([float(number) for number in text.strip("[] ").split(",")])
+    except ValueError as error:
+        raise StackFormatError(f"found the state vector {text!r}; three numbers are needed.") from error
+    if values.shape != (3,):
+        raise StackFormatError(f"found the state vector {text!r}; three numbers are needed.")
+    return values
+
+
+def _place(position: NDArray[np.float64], velocity: NDArray[np.float64]) -> dict[str, Any]:
+    """Make heading, height and the Earth's radius along the track, of an Earth-fixed state [m]."""
+    transformer = Transformer.from_crs("EPSG:4978", "EPSG:4979", always_xy=True)
+    longitude, latitude, height = transformer.transform(*position.tolist())
+    east, north = _horizontal(velocity, math.radians(longitude), math.radians(latitude))
+    heading = math.atan2(east, north)
+    radius = _radius(math.radians(latitude), heading)
+    return {**heading_attributes(math.degrees(heading)), "EARTH_RADIUS": radius, "HEIGHT": height}
+
+
+def _horizontal(velocity: NDArray[np.float64], longitude: float, latitude: float) -> tuple[float, float]:
+    x, y, z = velocity.tolist()
+    east = -math.sin(longitude) * x + math.cos(longitude) * y
+    outwards = math.cos(longitude) * x + math.sin(longitude) * y
+    return east, math.cos(latitude) * z - math.sin(latitude) * outwards
+
+
+def _radius(latitude: float, heading: float) -> float:
+    """Radius of curvature of the ellipsoid in a direction [m] (Euler)."""
+    a, b = _AXES
+    squared = 1 - (b / a) ** 2
+    root = math.sqrt(1 - squared * math.sin(latitude) ** 2)
+    meridian, vertical = a * (1 - squared) / root**3, a / root
+    return 1 / (math.cos(heading) ** 2 / meridian + math.sin(heading) ** 2 / vertical)
+
+
+def _looks(folder: Path) -> tuple[int, int] | None:
+    """Compare the sizes of a geometry file before and after taking looks: in azimuth, in range."""
+    for name in ("hgt", "lat", "lon", "los"):
+        full, few = folder / f"{name}.rdr.full", folder / f"{name}.rdr"
+        if (large := _size(full)) and (small := _size(few)):
+            return large[0] // small[0], large[1] // small[1]
+    return None
+
+
+def _size(image: Path) -> tuple[int, int] | None:
+    """Rows and columns of an image, as its header says; None where there is none."""
+    xml, vrt = image.with_name(image.name + ".xml"), image.with_name(image.name + ".vrt")
+    if xml.is_file():
+        root = _parse(xml)
+        said = {name: _property(root, name) for name in ("length", "width")}
+    elif vrt.is_file():
+        root = _parse(vrt)
+        said = {"length": root.get("rasterYSize"), "width": root.get("rasterXSize")}
+    else:
+        return None
+    try:
+        return int(said["length"] or ""), int(said["width"] or "")
+    except ValueError as error:
+        raise StackFormatError(
+            f"found no length and width in the header of {image}. Make it again."
+        ) from error

@@ -1,0 +1,297 @@
+"""Any Zarr store (v2, v3) or NetCDF-4 file that has our names, whoever wrote it: lazily, as it is.
+
+Needed are ``unwrapped_phase`` [rad] over ``pair``, ``y`` and ``x`` in any order, floating point (or
+``range_offset`` or ``azimuth_offset`` [pixel]), and ``reference_date`` and ``secondary_date`` over ``pair``:
+CF times, or text or whole numbers YYYYMMDD.
+
+Understood are ``coherence``, ``connected_component`` and what offsets have besides
+(:mod:`fringefleet.observation`) over the same dimensions, ``perpendicular_baseline``
+[m] over ``pair``, the coordinates ``y`` and ``x`` (pixel centres) with a CF grid mapping as rioxarray writes
+it, and the attributes ``wavelength`` [m], ``looks`` and ``reference_point`` (row, column), or MintPy's
+``WAVELENGTH``, ``NCORRLOOKS``, ``REF_Y`` ... instead. CF's ``_FillValue``, ``scale_factor`` and
+``add_offset`` are applied. Everything else is kept.
+
+The sign is ours: ``unwrapped_phase`` is phase[secondary_date] - phase[reference_date], and
+-wavelength / (4 pi) times it is positive towards the satellite.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.dates import parse_dates
+from fringefleet.io.grid import GRID_MAPPING, axis_attributes, radar_coordinates, with_reference_coordinates
+from fringefleet.io.hdf5 import HDF5Array, open_hdf5
+from fringefleet.io.metadata import derived_attributes, number_attribute, plain_attributes
+from fringefleet.io.mintpy_names import MINTPY_NAMES
+from fringefleet.io.version import FileVersion
+from fringefleet.observation import PHASE, is_observation
+
+_ORDER = ("pair", "y", "x")
+_INTEGER = "connected_component"
+_WORDS = {"f": "floating-point numbers", "iuf": "numbers"}
+_DATES = ("reference_date", "secondary_date")
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell whether a folder is a Zarr group, of version 2 or 3."""
+    return _zarr_metadata(path).is_file()
+
+
+def open_zarr(path: Path) -> xr.Dataset:
+    """Open a Zarr store with our names lazily.
+
+    Raises
+    ------
+    StackFormatError
+        It cannot be opened, or a name, a dimension or a type is not as needed.
+    """
+    try:
+        stored = xr.open_zarr(path, chunks=None, consolidated=False, decode_timedelta=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StackFormatError(
+            f"found a Zarr store that cannot be opened ({error}); copy or make it again."
+        ) from error
+    for variable in stored.variables.values():
+        whole = variable.encoding.get("shards") or variable.encoding.get("chunks")
+        variable.encoding = (
+            {"preferred_chunks": dict(zip(variable.dims, whole, strict=True))} if whole else {}
+        )
+    stack = _as_stack(stored)
+    stack.encoding["version"] = FileVersion.of(_zarr_metadata(path))
+    return stack
+
+
+def _zarr_metadata(path: Path) -> Path:
+    return path / ("zarr.json" if (path / "zarr.json").is_file() else ".zgroup")
+
+
+def is_netcdf(path: Path) -> bool:
+    """Tell whether a file is HDF5 with our names; or NetCDF of an older version, to refuse it by its name."""
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return _is_classic(path)
+    with open_hdf5(path) as file:
+        # A displacement is a result, which is refused by that name.
+        return "displacement" in file or any(is_observation(name) for name in file)
+
+
+def _is_classic(path: Path) -> bool:
+    """Tell whether a file is NetCDF-3, which is not HDF5."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(3) == b"CDF"
+
+
+def open_netcdf(path: Path) -> xr.Dataset:
+    """Open a NetCDF-4 file with our names lazily; it is opened for each read, without locks.
+
+    Raises
+    ------
+    StackFormatError
+        It cannot be opened, or a name, a dimension or a type is not as needed.
+    """
+    if _is_classic(path):
+        raise StackFormatError(
+            "found a file of NetCDF-3, which cannot be read in parts as HDF5 can; "
+            f"make a NetCDF-4 file of it: nccopy -k nc4 {path.name} another.nc"
+        )
+    source = FileVersion.of(path)
+    with open_hdf5(path) as file:
+        try:
+            named = h5netcdf.File(file, "r", decode_vlen_strings=True)  # does not close the file
+            raw = {name: _raw_variable(source, file, name, item) for name, item in named.variables.items()}
+        except ValueError as error:
+            raise StackFormatError(
+                f"found an HDF5 file that is no NetCDF-4 file ({str(error).splitlines()[0]}); its datasets "
+                "need named dimensions. Write it with xarray, netCDF4 or h5netcdf."
+            ) from error
+        stored = xr.Dataset(raw, attrs=dict(named.attrs))
+    return _as_stack(xr.decode_cf(stored, decode_timedelta=False))
+
+
+def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcdf.Variable) -> xr.Variable:
+    """Take what is gridded lazily, and the rest as it is now."""
+    if not {"y", "x"} <= set(item.dimensions):
+        return xr.Variable(item.dimensions, item[...], dict(item.attrs))
+    dataset = file[name]
+    array = indexing.LazilyIndexedArray(HDF5Array(source, dataset, None, dataset.dtype))
+    variable = xr.Variable(item.dimensions, array, dict(item.attrs))
+    if dataset.chunks:
+        variable.encoding["preferred_chunks"] = dict(zip(item.dimensions, dataset.chunks, strict=True))
+    return variable
+
+
+def _as_stack(stored: xr.Dataset) -> xr.Dataset:
+    """Check the names, and bring dates, types, dimensions and coordinates into the form of a stack."""
+    _check(stored)
+    stack = stored.drop_vars("pair", errors="ignore").drop_encoding()
+    kinds = _kinds(stored)
+    stack = stack.assign({name: _gridded(stored.variables[name], kind) for name, kind in kinds.items()})
+    for name in set(stack.data_vars) - set(kinds):
+        stack[name].encoding = _stored_chunks(stored.variables[name])
+    dates, date_format = _read_dates(stored)
+    attrs = plain_attributes(stored.attrs)
+    attrs = {"date_format": date_format} | derived_attributes(attrs) | _own_attributes(attrs)
+    per_pair = [name for name in ("perpendicular_baseline",) if name in stack]
+    stack = _with_grid(stack.assign_coords(dates).set_coords(per_pair))
+    for coordinate in stack.coords.values():
+        coordinate.load()
+    return stack.assign_attrs(with_reference_coordinates(attrs, stack.coords))
+
+
+def _kinds(stored: xr.Dataset) -> dict[str, str]:
+    """Name the gridded variables of ours that are there, and the kinds of numbers that they may be."""
+    names = [name for name in map(str, stored.data_vars) if name in MINTPY_NAMES or is_observation(name)]
+    return {name: "iuf" if name == _INTEGER else "f" for name in names}
+
+
+def _check(stored: xr.Dataset) -> None:
+    observed = next((str(name) for name in stored.data_vars if is_observation(str(name))), PHASE)
+    for name in (observed, *_DATES):
+        if name not in stored.variables:
+            hint = "It is a result, not a stack. " if "displacement" in stored else ""
+            raise StackFormatError(
+                f"found no variable {name!r}; there are "
+                f"{', '.join(map(str, stored.variables)) or 'none'}. {hint}A stack needs unwrapped_phase "
+                "over pair, y and x, and reference_date and secondary_date over pair: give one that "
+                "`fringefleet convert` or `fringefleet simulate` wrote, or use these names."
+            )
+    if "perpendicular_baseline" in stored and stored["perpendicular_baseline"].dims != ("pair",):
+        raise StackFormatError(
+            f"found perpendicular_baseline with the dimensions {stored['perpendicular_baseline'].dims}; "
+            "one number for each pair is needed."
+        )
+    for name, kinds in _kinds(stored).items():
+        data = stored[name]
+        if set(data.dims) != set(_ORDER) or 0 in data.shape or data.dtype.kind not in kinds:
+            raise StackFormatError(
+                f"found {name} with the dimensions {dict(data.sizes)} and the type {data.dtype}; "
+                f"{_WORDS[kinds]} over pair, y and x are needed."
+            )
+
+
+class _Reordered(BackendArray):
+    """A lazy variable with its dimensions in our order, and its numbers in another type, as it is read."""
+
+    def __init__(self, variable: xr.Variable, dtype: Any) -> None:
+        self.variable = variable
+        self.dtype = np.dtype(dtype)
+        self.shape = tuple(variable.sizes[dim] for dim in _ORDER)
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        """Name the content: the same in every process."""
+        return (type(self).__name__, self.variable._data, self.variable.dims, str(self.dtype))
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
+        """Read a part."""
+        result: NDArray[Any] = indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+        return result
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        part = self.variable.isel(dict(zip(_ORDER, key, strict=True)))
+        axes = [part.dims.index(dim) for dim in _ORDER if dim in part.dims]
+        values = part.values  # read first: xarray reads what is transposed lazily number by number
+        with np.errstate(over="ignore"):  # beyond float32: infinite, and counted as such
+            return np.asarray(values.transpose(axes), self.dtype, order="C")
+
+
+def _gridded(variable: xr.Variable, kinds: str) -> xr.Variable:
+    """Give a variable as (pair, y, x), and what is floating point by definition as float32."""
+    dtype = np.dtype("f4") if kinds == "f" else variable.dtype
+    result = variable
+    if variable.dims != _ORDER or variable.dtype != dtype:
+        result = xr.Variable(_ORDER, indexing.LazilyIndexedArray(_Reordered(variable, dtype)), variable.attrs)
+    else:
+        result = variable.copy(deep=False)
+    result.encoding = _stored_chunks(variable)
+    return result
+
+
+def _stored_chunks(variable: xr.Variable) -> dict[str, Any]:
+    stored = variable.encoding.get("preferred_chunks")
+    return {"preferred_chunks": stored} if stored else {}
+
+
+def _read_dates(stored: xr.Dataset) -> tuple[dict[str, xr.Variable], str]:
+    """Read the dates of all pairs, and the format that they are best written in."""
+    times = [_times(stored[name]) for name in _DATES]
+    coordinates = {
+        name: xr.Variable("pair", time.astype("datetime64[ns]"), {"long_name": name.replace("_", " ")})
+        for name, (time, _) in zip(_DATES, times, strict=True)
+    }
+    return coordinates, max((text for _, text in times), key=len)
+
+
+def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], str]:
+    values = data.values
+    if data.dims != ("pair",) or values.dtype.kind not in "MSUOiu":
+        raise StackFormatError(
+            f"found {data.name} with the dimensions {data.dims} and the type {values.dtype}; "
+            "a date for each pair is needed, as a CF time or as YYYYMMDD."
+        )
+    if values.dtype.kind != "M":
+        return parse_dates(values)
+    if np.isnat(values).any():
+        raise StackFormatError(f"found a missing time in {data.name}; every pair needs both of its dates.")
+    whole_days = (values == values.astype("datetime64[D]")).all()
+    return values, "%Y%m%d" if whole_days else "%Y%m%dT%H%M%S"
+
+
+def _own_attributes(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Check those of our names; everything else stays as it is."""
+    for name in ("wavelength", "looks"):
+        if name in attrs and number_attribute(attrs, name) <= 0:
+            raise StackFormatError(
+                f"found the attribute {name} = {attrs[name]!r}; a positive number is needed. Correct it."
+            )
+    point = attrs.get("reference_point")
+    if point is not None and (not isinstance(point, list) or len(point) != 2):
+        raise StackFormatError(
+            f"found the attribute reference_point = {point!r}; a row and a column are needed. Correct it."
+        )
+    return attrs
+
+
+def _with_grid(stack: xr.Dataset) -> xr.Dataset:
+    """Number rows and columns that have no coordinates, and call the grid mapping by our name."""
+    numbers = radar_coordinates((stack.sizes["y"], stack.sizes["x"]))
+    stack = stack.assign_coords({dim: numbers[dim] for dim in ("y", "x") if dim not in stack.coords})
+    for dim in ("y", "x"):
+        if stack[dim].dtype.kind not in "iuf":
+            raise StackFormatError(
+                f"found the coordinate {dim} of the type {stack[dim].dtype}; numbers are needed."
+            )
+    observed = next(name for name in stack.data_vars if is_observation(str(name)))
+    name = stack[observed].attrs.get("grid_mapping", GRID_MAPPING)
+    if name not in stack.variables:
+        return stack
+    stack = stack.set_coords(name).rename({name: GRID_MAPPING} if name != GRID_MAPPING else {})
+    crs = _crs(stack[GRID_MAPPING].attrs)
+    for dim in ("y", "x"):
+        stack[dim].attrs = axis_attributes(crs, dim) | stack[dim].attrs
+    for data in stack.data_vars.values():
+        if data.dims[-2:] == ("y", "x"):
+            data.attrs["grid_mapping"] = GRID_MAPPING
+    return stack
+
+
+def _crs(attrs: dict[str, Any]) -> CRS:
+    try:
+        return CRS.from_cf(attrs)
+    except (CRSError, KeyError, ValueError) as error:
+        raise StackFormatError(
+            f"found a grid mapping that PROJ does not understand ({error}); it needs crs_wkt, or CF's names."
+        ) from error

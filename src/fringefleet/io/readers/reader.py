@@ -1,0 +1,23 @@
+"""What a reader is, for the list of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import xarray as xr
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A format that a stack can have.
+
+    ``name``: of the format, as ``fringefleet info`` shows it. ``layout``: what to point at, for a message.
+    ``recognise``: whether the path looks like it, by names only; an odd file inside is found by ``open``.
+    ``open``: the stack, lazily, as :func:`fringefleet.open_stack` describes it; its ``encoding["version"]``
+    is the version of its files where it is not one file.
+    """
+
+    name: str
+    layout: str
+    recognise: Callable[[Path], bool]
+    open: Callable[[Path], xr.Dataset]
