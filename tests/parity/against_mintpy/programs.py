@@ -14,7 +14,7 @@ HOW = (
     f"python3 -m venv ENV && ENV/bin/pip install mintpy=={VERSION}, then {VARIABLE}=ENV/bin/python "
     "(see tests/parity/README.md)"
 )
-TIMEOUT = 300  # [s] for all jobs of one process
+TIMEOUT = 400  # [s] for all jobs of one process
 TAIL = 3000  # characters of a log that a failure shows
 
 DRIVER = Path(__file__).with_name("run_jobs.py")
