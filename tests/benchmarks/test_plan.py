@@ -1,6 +1,6 @@
 """Seconds that the set-up of a big network takes: the network itself, its parts, its elimination plan.
 
-    pytest tests/benchmarks/test_plan.py --benchmark-enable --benchmark-json=all.json
+    pytest tests/benchmarks/test_plan.py -n 0 --benchmark-enable --benchmark-json=all.json
 
 Without ``--benchmark-enable`` every case runs once, on a few dates.
 """

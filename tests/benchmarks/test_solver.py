@@ -1,6 +1,6 @@
 """Pixels per second of the solvers on one torch thread; ``reduce.py`` makes the small JSON of the results.
 
-    pytest tests/benchmarks/test_solver.py --benchmark-enable --benchmark-json=all.json
+    pytest tests/benchmarks/test_solver.py -n 0 --benchmark-enable --benchmark-json=all.json
     python tests/benchmarks/reduce.py all.json tests/benchmarks/results/solver-cpu.json
 
 Without ``--benchmark-enable`` every case runs once, on a few pixels, as a test of its accuracy.

@@ -1,6 +1,6 @@
 """Pixels per second of the solvers on a GPU, data on the device; ``reduce.py`` makes the small JSON.
 
-    pytest tests/benchmarks/test_solver_gpu.py --benchmark-enable --benchmark-json=all.json
+    pytest tests/benchmarks/test_solver_gpu.py -n 0 --benchmark-enable --benchmark-json=all.json
     python tests/benchmarks/reduce.py all.json tests/benchmarks/results/solver-gpu.json
 
 Every record also has the time in which the batch's inputs come to the device from pinned memory

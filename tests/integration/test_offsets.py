@@ -1,5 +1,8 @@
 """Stacks of offsets, from MintPy's file to MintPy's files, against least squares pixel by pixel."""
 
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -221,3 +224,23 @@ def test_pictures_of_offsets_show_the_residual(parts, tmp_path):
     plot_maps(result, tmp_path / "maps.png")
     plot_series(result, None, tmp_path / "series.png")
     assert min(path.stat().st_size for path in tmp_path.glob("*.png")) > 10_000
+
+
+def test_an_export_that_the_disk_does_not_take_ends_with_one_message_and_the_old_files(parts, tmp_path):
+    stack = write_offset_stack(tmp_path / "ifgramStack.h5", parts)
+    fringefleet.run(Run(stack, tmp_path / "result.zarr", Options("range_offset", covariance=True)))
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in FILES["range"]:
+        (out / name).write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-m", "fringefleet.cli", "export", tmp_path / "result.zarr", out],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000)),
+    )
+    assert done.returncode == 1
+    assert "error: the products could not be written to" in done.stderr
+    assert "Remove the cause and repeat the command." in done.stderr
+    assert [(out / name).read_text() for name in FILES["range"]] == ["old"] * 3

@@ -220,14 +220,13 @@ def export(
     """Write a result as the files of another program."""
     console = err()
     start_logging(console, verbose=verbose)
+    from fringefleet.cli.products import write_products
     from fringefleet.io.describe import refuse_unfinished
-    from fringefleet.io.products import export_mintpy
 
-    writers = {"mintpy": export_mintpy}
+    writers = {"mintpy": write_products}
     refuse_unfinished(result)
-    with show_progress(console, "Exporting") as report:
-        paths = writers[file_format](result, directory, progress=lambda done, total: report(done / total, 0))
-    for path in paths:
+    to_go_on = "Remove the cause and repeat the command."
+    for path in writers[file_format](result, directory, console, to_go_on):
         typer.echo(path)
 
 

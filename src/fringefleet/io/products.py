@@ -10,6 +10,7 @@ writes them. Only the residual of an offset is NaN there, as it is in MintPy.
 
 import itertools
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ import xarray as xr
 
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
+from fringefleet.io.staging import refuse_full
 from fringefleet.io.whole_files import replaced_when_complete
 from fringefleet.network import shorten
 from fringefleet.observation import PHASE, is_offset
@@ -171,6 +173,7 @@ def _export(
     common = common_attributes(result)
     paths = [directory / name for name in products.values()]
     _make_folder(directory, paths)
+    refuse_full(directory, 4 * sum(math.prod(result.sizes[dim] for dim in p.dims) for p in products))
     with replaced_when_complete(paths) as files:
         targets = {}
         for product, file in zip(products, files, strict=True):

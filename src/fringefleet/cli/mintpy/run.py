@@ -10,7 +10,7 @@ import xarray as xr
 from rich.console import Console
 
 from fringefleet.batch import check_device
-from fringefleet.cli.console import FAILED, end_at_once, fail, out
+from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.invert import default_worker_count, run_checked
 from fringefleet.cli.mintpy.current import (
     product_files,
@@ -19,11 +19,10 @@ from fringefleet.cli.mintpy.current import (
     without_unreferenced,
 )
 from fringefleet.cli.mintpy.request import MaskWish, Request, Task, understand
-from fringefleet.cli.progress import show_progress
-from fringefleet.errors import BlockTooLargeError, DeviceError, InputError, OutputExistsError
+from fringefleet.cli.products import write_products
+from fringefleet.errors import BlockTooLargeError, DeviceError, OutputExistsError
 from fringefleet.io import open_stack
 from fringefleet.io.coherence_mask import write_coherence_mask
-from fringefleet.io.products import export_mintpy
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import SETTING, ProductFile, Wanted, reason_to_run
 from fringefleet.io.whole_files import remove_leftovers
@@ -56,7 +55,7 @@ def run(request: Request, console: Console) -> None:
         logger.info("inverting%s", reason)
         refuse_full(task.project.folder, _n_byte(products))
         _invert(task, console)
-        _export(task, wanted, _n_byte(products), console)
+        _export(task, wanted, console)
     n_reliable = write_coherence_mask(task.outputs[1], task.mask.path, task.mask.reliable) if task.mask else 0
     for path in (
         *task.outputs,
@@ -121,31 +120,21 @@ def _check(job: Run, task: Task) -> Checked:
     return check(replace(job, existing="overwrite"))
 
 
-def _export(task: Task, wanted: Wanted, n_byte: int, console: Console) -> None:
+def _export(task: Task, wanted: Wanted, console: Console) -> None:
     """Write the products; only then is what they were made from removed."""
     store, folder = task.store, task.project.folder
     series, quality, count = (path.absolute() for path in task.outputs[:3])
     remove_leftovers(task.outputs)
-    with (
-        xr.open_zarr(store, chunks=None, consolidated=False) as result,
-        show_progress(console, "Writing") as report,
-    ):
-        try:
-            refuse_full(folder, n_byte)
-            export_mintpy(
-                result.assign_attrs({SETTING: wanted.setting_text}),
-                folder,
-                names=(series, quality, count),
-                covariance_date=task.covariance_date,
-                progress=lambda done, total: report(done / total, 0),
-            )
-        except (InputError, OSError, RuntimeError) as error:  # h5py raises the last two
-            reason = str(error).replace("\n", " ")
-            end_at_once(
-                f"the products could not be written to {folder.absolute()} ({reason}); those that were there "
-                f"are whole. The result is kept in {store}: remove the cause and repeat the command, which "
-                "then only writes them."
-            )
+    with xr.open_zarr(store, chunks=None, consolidated=False) as result:
+        write_products(
+            result.assign_attrs({SETTING: wanted.setting_text}),
+            folder,
+            console,
+            f"The result is kept in {store}: remove the cause and repeat the command, which then only writes "
+            "them.",
+            names=(series, quality, count),
+            covariance_date=task.covariance_date,
+        )
     if task.result is None:
         shutil.rmtree(store)
 
