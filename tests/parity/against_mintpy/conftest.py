@@ -21,5 +21,5 @@ def mintpy() -> Path:
 @pytest.fixture(scope="session")
 def workers():
     """Address of a running worker, for all runs of ours that are not about starting workers."""
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
         yield cluster.scheduler_address
