@@ -515,6 +515,16 @@ def test_what_is_left_of_another_run_is_replaced(project, expected, monkeypatch,
     assert hidden(project) == []
 
 
+def test_nothing_masked_is_spelled_as_mintpy_spells_it(project, in_this_process):
+    succeed("--no-update")
+    assert attributes("timeseries.h5")[f"{KEY}maskDataset"] == "False"  # with a template
+    succeed("inputs/ifgramStack.h5", "-o", "a.h5", "b.h5", "c.h5")
+    assert attributes("a.h5")[f"{KEY}maskDataset"] == "None"  # without
+    with h5py.File("timeseries.h5", "r+") as file:
+        file.attrs[f"{KEY}maskDataset"] = "None"
+    assert "nothing has changed" in succeed().stderr  # one state, whatever its name
+
+
 def test_a_disk_without_room_for_the_products_is_found_before_the_work(project, monkeypatch):
     monkeypatch.setattr(staging.shutil, "disk_usage", lambda _: SimpleNamespace(free=207_999))
     done = call()

@@ -127,7 +127,7 @@ def _export(task: Task, wanted: Wanted, console: Console) -> None:
     remove_leftovers(task.outputs)
     with xr.open_zarr(store, chunks=None, consolidated=False) as result:
         write_products(
-            result.assign_attrs({SETTING: wanted.setting_text}),
+            result.assign_attrs(_said_of(task, wanted)),
             folder,
             console,
             f"The result is kept in {store}: remove the cause and repeat the command, which then only writes "
@@ -137,6 +137,17 @@ def _export(task: Task, wanted: Wanted, console: Console) -> None:
         )
     if task.result is None:
         shutil.rmtree(store)
+
+
+def _said_of(task: Task, wanted: Wanted) -> dict[str, str]:
+    """Say in the products what MintPy's do not say, and how MintPy's template spells that nothing is masked.
+
+    MintPy's own update mode compares the word, and would invert again.
+    """
+    said = {SETTING: wanted.setting_text}
+    if task.options.mask_dataset is None and task.project.template is not None:
+        said["mask_dataset"] = str(False)
+    return said
 
 
 def _judge(mask: MaskWish | None, n_reliable: int) -> None:
