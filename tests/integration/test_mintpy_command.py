@@ -520,6 +520,9 @@ def test_nothing_masked_is_spelled_as_mintpy_spells_it(project, in_this_process)
     assert attributes("timeseries.h5")[f"{KEY}maskDataset"] == "False"  # with a template
     succeed("inputs/ifgramStack.h5", "-o", "a.h5", "b.h5", "c.h5")
     assert attributes("a.h5")[f"{KEY}maskDataset"] == "None"  # without
+    Path("short.cfg").write_text(f"{KEY}weightFunc = no\n")
+    succeed("inputs/ifgramStack.h5", "-t", "short.cfg", "-o", "a.h5", "b.h5", "c.h5")
+    assert attributes("a.h5")[f"{KEY}maskDataset"] == "None"  # with one that says nothing of it
     with h5py.File("timeseries.h5", "r+") as file:
         file.attrs[f"{KEY}maskDataset"] = "None"
     assert "nothing has changed" in succeed().stderr  # one state, whatever its name

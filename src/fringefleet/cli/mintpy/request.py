@@ -75,6 +75,7 @@ class Task:
     is_update: bool
     result: Path | None
     covariance_date: str | None  # as the stack writes dates; None for the reference date of the series
+    unmasked: str  # what MintPy calls it in the products if nothing is masked
 
     @property
     def store(self) -> Path:
@@ -116,6 +117,7 @@ def understand(request: Request) -> Task:
         project.is_whole if request.update is None else request.update,
         request.result,
         _covariance_date(project) if options.covariance and setting.reference_date is None else None,
+        str(False if "mask_dataset" in template.keys else None),
     )
 
 

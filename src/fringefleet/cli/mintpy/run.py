@@ -140,14 +140,12 @@ def _export(task: Task, wanted: Wanted, console: Console) -> None:
 
 
 def _said_of(task: Task, wanted: Wanted) -> dict[str, str]:
-    """Say in the products what MintPy's do not say, and how MintPy's template spells that nothing is masked.
+    """Say in the products what MintPy's do not say, and by MintPy's word that nothing is masked.
 
     MintPy's own update mode compares the word, and would invert again.
     """
-    said = {SETTING: wanted.setting_text}
-    if task.options.mask_dataset is None and task.project.template is not None:
-        said["mask_dataset"] = str(False)
-    return said
+    unmasked = {"mask_dataset": task.unmasked} if task.options.mask_dataset is None else {}
+    return {SETTING: wanted.setting_text} | unmasked
 
 
 def _judge(mask: MaskWish | None, n_reliable: int) -> None:
