@@ -16,7 +16,7 @@ from dask.system import CPU_COUNT
 from distributed import Client, Future, KilledWorker, as_completed, default_client
 
 from fringefleet.errors import RunError
-from fringefleet.lazy import Tile, TileReport
+from fringefleet.tile import Tile, TileReport
 
 logger = logging.getLogger(__name__)
 
@@ -24,14 +24,26 @@ IN_FLIGHT_PER_THREAD = 2
 RETRIES = 2
 
 
+class Failure(NamedTuple):
+    """A tile that failed for good."""
+
+    tile: Tile
+    error: str
+    attempts: int = 1
+
+
 class Done(NamedTuple):
     """How far a run is."""
 
-    report: TileReport  # of the tile that has just finished
+    report: TileReport | None  # of the tile that has just finished; None if it failed
     n_done: int  # tiles, of this run
     n_tile: int  # tiles that this run does
     n_pixel: int  # pixels done, of this run
     seconds: float  # since the first tile was handed in
+    n_byte: int = 0  # read and written, of this run
+    n_failed: int = 0  # tiles, of this run
+    failure: Failure | None = None  # of the tile that has just failed
+    attempts: int = 1  # how often the tile that has just finished was tried
 
 
 OnProgress = Callable[[Done], None]
@@ -43,7 +55,7 @@ def execute(tasks: Sequence[tuple[Tile, Delayed]], on_progress: OnProgress | Non
     Parameters
     ----------
     tasks
-        One for each tile; its result is an array with a :class:`~fringefleet.lazy.TileReport`.
+        One for each tile; its result is an array with a :class:`~fringefleet.tile.TileReport`.
     on_progress
         Told of every finished tile, in the order in which they finish.
 
@@ -56,12 +68,13 @@ def execute(tasks: Sequence[tuple[Tile, Delayed]], on_progress: OnProgress | Non
     finished = _in_this_process(tasks) if client is None else _on_workers(client, tasks)
     start = monotonic()
     reports: list[TileReport] = []
-    n_pixel = 0
+    n_pixel = n_byte = 0
     for report in finished:
         reports.append(report)
         n_pixel += report.n_pixel
+        n_byte += report.bytes_read + report.bytes_written
         if on_progress:
-            on_progress(Done(report, len(reports), len(tasks), n_pixel, monotonic() - start))
+            on_progress(Done(report, len(reports), len(tasks), n_pixel, monotonic() - start, n_byte))
     return reports
 
 

@@ -37,10 +37,10 @@ from fringefleet.io.store import (
     result_tile,
     resume_result,
 )
-from fringefleet.lazy import Tile
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared, Setting, prepare
 from fringefleet.scene import Series
+from fringefleet.tile import Tile
 
 logger = logging.getLogger(__name__)
 
