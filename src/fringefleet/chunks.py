@@ -5,6 +5,8 @@ ones less memory and more tasks to share out. Tiles follow the stored chunks of 
 that cuts through them makes its neighbours read them again.
 """
 
+import math
+
 from fringefleet.block import batch_size, bytes_per_pixel, solver_bytes_per_pixel
 from fringefleet.errors import BlockTooLargeError, OptionError
 from fringefleet.io.tiles import fit_tile
@@ -15,6 +17,8 @@ from fringefleet.plan import plan_elimination
 TILE_BYTES = 160 * 1024**2  # what is read and written of a tile
 COPIES = 2.5  # of them that are alive at once: compressed and decoded, or the next tile's
 LARGEST_TILE = 512 * 512  # pixels; more gains nothing and shows no progress
+SMALLEST_TILE = 64 * 64  # pixels; what is left for a worker to be of use
+IDLE_WORKER_BYTES = 400 * 1024**2  # a process that has imported torch and solved nothing, and its helper
 
 
 def choose_tile(
@@ -23,6 +27,7 @@ def choose_tile(
     network: Network,
     options: Options,
     n_worker: int = 1,
+    memory_limit: int | None = None,
 ) -> tuple[int, int]:
     """Choose rows and columns of a tile.
 
@@ -36,6 +41,14 @@ def choose_tile(
         Decide how many bytes a pixel takes.
     n_worker
         Workers that want something to do; a small scene is shared out between them.
+    memory_limit
+        What all of them may take together [byte], if that is limited. Where there is less, tiles are smaller,
+        and then workers fewer.
+
+    Raises
+    ------
+    BlockTooLargeError
+        Even one small tile does not fit.
 
     Examples
     --------
@@ -43,9 +56,73 @@ def choose_tile(
     >>> choose_tile((1000, 1000), (128, 128), Network(days, ((0, 1),)), Options())
     (512, 512)
     """
+    smallest = min(SMALLEST_TILE, shape[0] * shape[1])
+    n_worker = count_workers(n_worker, smallest, network, options, memory_limit)
     share = shape[0] * shape[1] / (2 * n_worker)
-    n_pixel = min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE, max(share, 64 * 64))
+    n_pixel = min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE, max(share, SMALLEST_TILE))
+    if memory_limit is not None:
+        fits = _pixels_that_fit(network, options, memory_limit // n_worker)
+        n_pixel = min(n_pixel, max(smallest, fits))
     return fit_tile(shape, stored, n_pixel)
+
+
+def count_workers(
+    n_worker: int, n_pixel: int, network: Network, options: Options, memory_limit: int | None
+) -> int:
+    """Find how many workers share a memory so that each can hold a tile.
+
+    Parameters
+    ----------
+    n_worker
+        As many as are wanted; never more come out.
+    n_pixel
+        Pixels of a tile.
+    network, options
+        Decide how many bytes a pixel takes.
+    memory_limit
+        What all of them may take together [byte]; None if that is not limited.
+
+    Raises
+    ------
+    BlockTooLargeError
+        Not even one can; the message says how much it needs.
+    """
+    if memory_limit is None:
+        return n_worker
+    needed = IDLE_WORKER_BYTES + bytes_of_tile(n_pixel, network, options)
+    if needed > memory_limit:
+        enough = math.ceil(10 * needed / 1024**3) / 10
+        raise BlockTooLargeError(
+            f"found a limit of {memory_limit:,} bytes of memory; one worker with a tile of {n_pixel:,} "
+            f"pixels needs about {needed:,}. Allow {enough} GB or more."
+        )
+    return min(n_worker, memory_limit // needed)
+
+
+def bytes_of_tile(n_pixel: int, network: Network, options: Options) -> int:
+    """Memory that a tile takes on its worker [byte]: what is read, solved and written."""
+    return int(n_pixel * COPIES * bytes_per_pixel(network, options)) + _bytes_of_batch(
+        n_pixel, network, options
+    )
+
+
+def _bytes_of_batch(n_pixel: int, network: Network, options: Options) -> int:
+    """Memory of the pixels that are solved at once [byte]; none of it where a device has its own."""
+    if options.device != "cpu":
+        return 0
+    plan = plan_elimination(network)
+    return min(batch_size(plan, options), n_pixel) * solver_bytes_per_pixel(plan, options)
+
+
+def _pixels_that_fit(network: Network, options: Options, memory_limit: int) -> int:
+    """Pixels of the largest tile that a worker with so much memory holds; below 1 if there is none."""
+    free = memory_limit - IDLE_WORKER_BYTES
+    beyond_a_batch = free - _bytes_of_batch(LARGEST_TILE, network, options)
+    # A tile takes the lesser of two sums: all its pixels solved at once, or a batch of them.
+    return max(
+        free // bytes_of_tile(1, network, options),
+        int(beyond_a_batch / (COPIES * bytes_per_pixel(network, options))),
+    )
 
 
 def check_tile(tile: tuple[int, int], network: Network, options: Options, memory_limit: int | None) -> None:
@@ -63,12 +140,8 @@ def check_tile(tile: tuple[int, int], network: Network, options: Options, memory
     if memory_limit is None:
         return
     per_pixel = COPIES * bytes_per_pixel(network, options)
-    plan = plan_elimination(network)
-    batch = 0
-    if options.device == "cpu":
-        n_pixel = min(batch_size(plan, options), tile[0] * tile[1])
-        batch = n_pixel * solver_bytes_per_pixel(plan, options)
-    needed = int(tile[0] * tile[1] * per_pixel) + batch
+    batch = _bytes_of_batch(tile[0] * tile[1], network, options)
+    needed = bytes_of_tile(tile[0] * tile[1], network, options)
     if needed > memory_limit:
         side = max(1, int((max(0, memory_limit - batch) / per_pixel) ** 0.5))
         raise BlockTooLargeError(

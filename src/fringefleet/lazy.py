@@ -32,10 +32,11 @@ from fringefleet.status import Status
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.tile import Tile, TileReport, Unread
 from fringefleet.variables import VARIABLES, wanted_variables
+from fringefleet.versions import software_versions
+from fringefleet.worker import worker_record
 from fringefleet.worker_log import working_on
 
 Write = Callable[[Tile, Series], None]
-Describe = Callable[[], Mapping[str, Any]]
 
 
 def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
@@ -88,7 +89,6 @@ def tile_tasks(
     options: Options,
     tile: tuple[int, int],
     write: Write,
-    describe: Describe = dict,
 ) -> list[tuple[Tile, Delayed]]:
     """Make one task for each tile: read, solve, write; its result is a :class:`TileReport`.
 
@@ -102,13 +102,14 @@ def tile_tasks(
         Rows and columns of a tile.
     write
         Takes a tile and its series, on the worker.
-    describe
-        Says who does a tile, on the worker: plain values for its report.
     """
     stack = chunk(prepared.stack, tile)
     # The observation first: its chunks say which tile a task is.
     names = sorted(map(str, stack.data_vars), key=lambda name: name != options.observation)
-    arrays = [_unread(prepared.stack[name].variable, stack[name].data) for name in names]
+    source = f" of {prepared.source}" if prepared.source else ""
+    arrays = [
+        _unread(Unread(prepared.stack[name].variable, f"{name}{source}"), stack[name].data) for name in names
+    ]
     rows, columns = arrays[0].numblocks[1:]
     reports = da.map_blocks(
         _invert_tile,
@@ -116,7 +117,6 @@ def tile_tasks(
         names=tuple(names),
         how=_How(prepared.scene, options, prepared.reference_point),
         write=write,
-        describe=describe,
         dtype=object,
         chunks=((1,), (1,) * rows, (1,) * columns),
         meta=np.empty((0, 0, 0), dtype=object),
@@ -124,15 +124,13 @@ def tile_tasks(
     return _one_graph_each(reports, tile, (stack.sizes["y"], stack.sizes["x"]))
 
 
-def _unread(variable: xr.Variable, chunked: da.Array) -> da.Array:
+def _unread(whole: Unread, chunked: da.Array) -> da.Array:
     """Let the pieces of a variable that comes from a file stay unread; a map in memory is cut as it is."""
-    if "pair" not in variable.dims or variable.chunks is not None:
+    if "pair" not in whole.variable.dims or whole.variable.chunks is not None:
         return chunked
     # The name is that of the content, which xarray finds without reading it.
-    name, meta = f"unread-{chunked.name}", np.empty((0,) * variable.ndim, variable.dtype)
-    unread: da.Array = da.from_array(
-        Unread(variable), chunks=chunked.chunks, name=name, asarray=False, meta=meta
-    )
+    name, meta = f"unread-{chunked.name}", np.empty((0,) * whole.ndim, whole.dtype)
+    unread: da.Array = da.from_array(whole, chunks=chunked.chunks, name=name, asarray=False, meta=meta)
     return unread
 
 
@@ -166,7 +164,6 @@ def _invert_tile(
     names: Sequence[str],
     how: _How,
     write: Write,
-    describe: Describe,
     block_info: Mapping[Any, Any],
 ) -> NDArray[np.object_]:
     """Read, solve and write one tile."""
@@ -190,7 +187,7 @@ def _invert_tile(
         seconds=watch.seconds,
         bytes_read=sum(values.nbytes for values in arrays),
         bytes_written=sum(values.nbytes for values in series.variables().values()),
-        worker=describe(),
+        worker={**worker_record(how.options.device), "versions": software_versions()},
     )
     return report
 

@@ -3,7 +3,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fringefleet.block import bytes_per_pixel, solver_bytes_per_pixel
-from fringefleet.chunks import COPIES, LARGEST_TILE, TILE_BYTES, check_tile, choose_tile
+from fringefleet.chunks import (
+    COPIES,
+    IDLE_WORKER_BYTES,
+    LARGEST_TILE,
+    SMALLEST_TILE,
+    TILE_BYTES,
+    bytes_of_tile,
+    check_tile,
+    choose_tile,
+    count_workers,
+)
 from fringefleet.errors import BlockTooLargeError, OptionError
 from fringefleet.network import Network
 from fringefleet.options import Options
@@ -23,6 +33,53 @@ def test_a_tile_is_in_the_scene_and_within_the_bytes(network, shape, stored, n_w
     assert 1 <= columns <= shape[1]
     assert rows * columns <= LARGEST_TILE
     assert rows * columns * bytes_per_pixel(network, Options()) <= TILE_BYTES
+
+
+@given(networks(), st.integers(1, 64), st.integers(400, 20_000), st.none() | st.tuples(LENGTH, LENGTH))
+def test_all_workers_together_stay_within_a_limit_of_memory(network, n_worker, megabytes, stored):
+    limit = megabytes * 10**6
+    try:
+        tile = choose_tile((4000, 4000), stored, network, Options(), n_worker, limit)
+    except BlockTooLargeError:
+        assert IDLE_WORKER_BYTES + bytes_of_tile(SMALLEST_TILE, network, Options()) > limit
+        return
+    n_pixel = tile[0] * tile[1]
+    n_fits = count_workers(n_worker, n_pixel, network, Options(), limit)
+    assert 1 <= n_fits <= n_worker
+    assert n_fits * (IDLE_WORKER_BYTES + bytes_of_tile(n_pixel, network, Options())) <= limit
+
+
+def test_a_limit_makes_tiles_smaller_first_and_then_workers_fewer():
+    def plan(gigabytes):
+        limit = int(gigabytes * 1024**3)
+        tile = choose_tile((4000, 4000), (64, 64), EVERY_PAIR, Options(), 4, limit)
+        return tile, count_workers(4, tile[0] * tile[1], EVERY_PAIR, Options(), limit)
+
+    free = choose_tile((4000, 4000), (64, 64), EVERY_PAIR, Options(), 4)
+    assert plan(100) == (free, 4)
+    some, least = plan(2.5), plan(1)
+    assert some[1] == 4
+    assert some[0][0] * some[0][1] < free[0] * free[1]
+    assert least[1] == 2
+    assert SMALLEST_TILE <= least[0][0] * least[0][1] <= some[0][0] * some[0][1]
+
+
+def test_a_limit_that_not_even_one_worker_keeps_says_what_is_enough():
+    with pytest.raises(
+        BlockTooLargeError, match=r"limit of 100,000,000 bytes .* needs about .* Allow \d\.\d GB"
+    ) as e:
+        choose_tile((4000, 4000), None, EVERY_PAIR, Options(), 8, 10**8)
+    enough = float(str(e.value).split("Allow ")[1].split(" GB")[0])
+    limit = int(enough * 1024**3)
+    tile = choose_tile((4000, 4000), None, EVERY_PAIR, Options(), 8, limit)
+    assert count_workers(8, tile[0] * tile[1], EVERY_PAIR, Options(), limit) == 1
+
+
+def test_a_gpu_solves_in_memory_of_its_own():
+    on_gpu = Options(device="cuda")
+    in_batch = 10**4 * int(COPIES * bytes_per_pixel(CHAIN, on_gpu))
+    assert abs(bytes_of_tile(10**4, CHAIN, on_gpu) - in_batch) < 10**4
+    assert bytes_of_tile(10**4, CHAIN, Options()) > in_batch
 
 
 def test_more_pairs_make_smaller_tiles():

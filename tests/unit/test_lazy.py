@@ -1,10 +1,12 @@
 """The Dask graphs: one task a tile, bounded, nothing read before it is asked for."""
 
+import os
 import pickle
 from time import sleep
 
 import numpy as np
 import pytest
+import torch
 
 import fringefleet
 from fringefleet import Options, Setting
@@ -100,13 +102,9 @@ def slow_write(tile, series):
     sleep(0.05)
 
 
-def who():
-    return {"host": "here"}
-
-
 def reports_of(path, options, tile, write=ignore):
     prepared = prepare(fringefleet.open_stack(path, chunks=None), options, Setting())
-    tasks = tile_tasks(prepared, options, tile, write, who)
+    tasks = tile_tasks(prepared, options, tile, write)
     return [task.compute(scheduler="synchronous").item() for _, task in tasks]
 
 
@@ -129,7 +127,9 @@ def test_a_tile_reports_its_place_its_bytes_and_the_seconds_of_each_stage(stack_
         assert 0 < seconds.read < 0.5
         assert seconds.solve > 0
         assert seconds.copy == 0
-        assert report.worker == {"host": "here"}
+        assert report.worker["pid"] == os.getpid()
+        assert report.worker["worker"] is report.worker["gpu"] is None  # no Dask worker, no GPU
+        assert report.worker["versions"]["torch"] == torch.__version__
 
 
 def test_the_seconds_of_reading_are_those_of_the_file(stack_path, monkeypatch):
