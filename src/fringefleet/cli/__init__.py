@@ -1,5 +1,6 @@
 """The command line. Only here are workers started; everything else runs on those that are there."""
 
 from fringefleet.cli import commands as commands  # puts the commands into the application
+from fringefleet.cli import plan as plan
 from fringefleet.cli.app import app as app
 from fringefleet.cli.app import main as main
