@@ -112,7 +112,7 @@ def refuse_shared_gpus(records: Sequence[Record]) -> None:
         f"{name} {uuid} on {host} by workers "
         + ", ".join(
             f"{record['worker']} (pid {record['pid']}, CUDA_VISIBLE_DEVICES={record['cuda_visible_devices']})"
-            for record in theirs
+            for record in sorted(theirs, key=lambda record: str(record["worker"]))
         )
         for (host, uuid, name), theirs in shared.items()
     )

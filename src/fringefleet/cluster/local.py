@@ -44,10 +44,18 @@ def start_local(options: ClusterOptions) -> Iterator[Client]:
     ------
     DeviceError
         A GPU is asked for and there is none.
+    OptionError
+        Several processes would have the same GPU, and nobody said that they may.
     """
+    n_worker = count_local(options)
     if options.device == "cuda":
         devices.select("cuda")
-    said = {"n_workers": count_local(options), "threads_per_worker": 1}
+        if n_worker > 1 and not options.share_gpu:
+            raise OptionError(
+                f"found {n_worker} local workers with --device cuda, which would all have the first GPU; "
+                "give --cluster local-cuda for one worker on each GPU, or say --share-gpu."
+            )
+    said = {"n_workers": n_worker, "threads_per_worker": 1}
     with _started(LocalCluster, options, said) as client:
         yield client
 
@@ -126,12 +134,12 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
             "dashboard_address": f"{LOOPBACK}:0",
             "silence_logs": logging.ERROR,
             "security": temporary_security(options),
-            **options.options,
         }
-        said["local_directory"] = opened.enter_context(private_folder(options.options))
         said |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
         if options.memory_limit is not None:
             said["memory_limit"] = options.memory_limit
+        said |= options.options
+        said["local_directory"] = opened.enter_context(private_folder(options.options))
         opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS))
         hush = opened.enter_context(_hushed_at_last())
         with _interrupts_ignored(), _refused(kind.__name__, options):

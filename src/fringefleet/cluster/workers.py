@@ -9,7 +9,7 @@ from dask.system import CPU_COUNT
 from distributed import Client
 
 from fringefleet.cluster.check import check_workers
-from fringefleet.cluster.local import count_local, count_local_gpus, start_local, start_local_cuda
+from fringefleet.cluster.local import VISIBLE, count_local, count_local_gpus, start_local, start_local_cuda
 from fringefleet.cluster.options import ClusterOptions, Kind, cluster_options
 from fringefleet.cluster.running import connect_running, current_client, use_current
 
@@ -90,7 +90,8 @@ def resolve(options: ClusterOptions) -> ClusterOptions:
         return options
     if current_client() is not None:
         return replace(options, cluster="current")
-    if options.device == "cuda" and count_local_gpus(options) > 1 and not options.share_gpu:
+    several = options.device == "cuda" and (VISIBLE in options.options or count_local_gpus(options) > 1)
+    if several and not options.share_gpu:
         return replace(options, cluster="local-cuda")
     return replace(options, cluster="local")
 
