@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.errors import FringefleetError, StackFormatError
 from fringefleet.stopwatch import StageSeconds
 
 
@@ -43,6 +44,7 @@ class Unread:
     """A variable of a stack, or a piece of one, to be read by whom it is handed to."""
 
     variable: xr.Variable
+    what: str = "a variable"  # for messages
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,8 +64,22 @@ class Unread:
 
     def __getitem__(self, key: Any) -> "Unread":
         """Cut a piece out, unread."""
-        return Unread(self.variable[key])
+        return Unread(self.variable[key], self.what)
 
     def read(self) -> NDArray[Any]:
-        """Read it now."""
-        return np.asarray(self.variable.values)
+        """Read it now.
+
+        Raises
+        ------
+        StackFormatError
+            It cannot be read; says what.
+        """
+        try:
+            return np.asarray(self.variable.values)
+        except (FringefleetError, MemoryError):
+            raise
+        except Exception as error:  # whatever a decoder raises
+            raise StackFormatError(
+                f"{self.what} cannot be read here ({type(error).__name__}: {error}). The file may be "
+                "damaged; copy or make it again."
+            ) from error

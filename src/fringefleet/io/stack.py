@@ -16,6 +16,7 @@ from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io.hdf5 import FileVersion
 from fringefleet.io.mintpy import open_mintpy
 from fringefleet.io.tiles import fit_tile
+from fringefleet.io.whole_chunks import WholeChunks
 from fringefleet.network import Network
 from fringefleet.observation import PHASE, is_observation
 
@@ -104,7 +105,7 @@ def _open_zarr(path: Path) -> xr.Dataset:
             "give a MintPy ifgramStack.h5 or the folder of a Zarr stack."
         )
     try:
-        stored = xr.open_zarr(path, chunks=None, consolidated=False)
+        stored = xr.open_zarr(WholeChunks(path, read_only=True), chunks=None, consolidated=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackFormatError(
             f"found a Zarr store that cannot be opened ({error}); copy or make it again."
