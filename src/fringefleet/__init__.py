@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fringefleet.cluster.workers import connect as connect
     from fringefleet.io import convert_stack as convert_stack
     from fringefleet.io import open_stack as open_stack
     from fringefleet.options import Options as Options
@@ -22,6 +23,7 @@ _HOMES = {
     "Run": "pipeline",
     "Setting": "prepare",
     "Status": "status",
+    "connect": "cluster",
     "convert_stack": "io",
     "invert": "pipeline",
     "open_stack": "io",

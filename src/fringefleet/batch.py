@@ -7,6 +7,7 @@ it back to the host. What counts as an observation follows MintPy
 so is an infinite phase. An offset of exactly 0 is data, and stays 0 when its pair is referenced.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from fringefleet.solver.observations import batches
 from fringefleet.solver.pieces import pieces
 from fringefleet.solver.solution import Solution
 from fringefleet.status import Status
+from fringefleet.stopwatch import Stopwatch
 from fringefleet.variables import VARIABLES
 from fringefleet.weights import coherence_to_weight, offset_weight
 
@@ -59,15 +61,22 @@ class Answer(NamedTuple):
 
 
 class Batches:
-    """The batches of one block: their options, buffers and device."""
+    """The batches of one block: their options, buffers and device; ``watch`` times the way back from it."""
 
     def __init__(
-        self, plan: Plan, scene: Scene, options: Options, n_pixel: int, device: torch.device
+        self,
+        plan: Plan,
+        scene: Scene,
+        options: Options,
+        n_pixel: int,
+        device: torch.device,
+        watch: Stopwatch | None = None,
     ) -> None:
         dtype = torch.float64 if options.dtype == "float64" else torch.float32
         shape = (plan.network.n_pair, n_pixel)
         self.plan, self.scene, self.options = plan, scene, options
         self.n_pixel, self.device = n_pixel, device
+        self.watch = watch or Stopwatch()
         self.method = _method(scene, options)
         solver = SOLVERS[options.solver]
         self.solve, self.workspace = solver.solve, solver.Workspace(plan, n_pixel, dtype, device)
@@ -102,10 +111,12 @@ class Batches:
                 values.masked_fill_(blank, torch.nan)
             elif name not in ("status", "n_components"):
                 values.masked_fill_(blank, 0)
-        return Answer(
-            {name: _to_host(values, VARIABLES[name].dtype) for name, values in variables.items()},
-            self._sum_pairs(blank, n_done),
-        )
+        sums = self._sum_pairs(blank, n_done)
+        if self.device.type == "cpu":
+            return Answer(_all_to_host(variables), sums)
+        torch.cuda.current_stream(self.device).synchronize()  # else waiting would count as copying
+        with self.watch.time("copy"):
+            return Answer(_all_to_host(variables), sums)
 
     def _prepare(self, raw: RawBatch, rows: slice) -> None:
         """Reference the observations and weigh them; weight zero where there is none."""
@@ -232,6 +243,10 @@ def _method(scene: Scene, options: Options) -> Method:
         columns=columns,
         atmosphere_std=options.atmosphere_std,
     )
+
+
+def _all_to_host(variables: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    return {name: _to_host(values, VARIABLES[name].dtype) for name, values in variables.items()}
 
 
 def _to_host(values: Tensor, dtype: str) -> NDArray[Any]:

@@ -24,6 +24,7 @@ from fringefleet.scene import Block, FlatBlock, Scene, Series
 from fringefleet.solver.closure import TRIPLETS_AT_ONCE
 from fringefleet.solver.pieces import BYTES_AT_ONCE
 from fringefleet.status import Status
+from fringefleet.stopwatch import Stopwatch
 from fringefleet.triplets import triplets
 from fringefleet.variables import bytes_of_result, wanted_variables
 
@@ -35,7 +36,7 @@ FUSED_BATCH = 2**17
 CPU_BATCH_BYTES = 2**30  # fewer pixels where the network fills up or much is wanted
 
 
-def invert_block(block: Block, scene: Scene, options: Options) -> Series:
+def invert_block(block: Block, scene: Scene, options: Options, watch: Stopwatch | None = None) -> Series:
     """Invert the pixels of one block.
 
     Parameters
@@ -46,6 +47,8 @@ def invert_block(block: Block, scene: Scene, options: Options) -> Series:
         What all blocks share.
     options
         How to invert.
+    watch
+        Told how long it takes to solve and, on a GPU, to copy.
 
     Returns
     -------
@@ -62,8 +65,9 @@ def invert_block(block: Block, scene: Scene, options: Options) -> Series:
     series = _empty(scene.network, n_pixel, options)
     sums = np.zeros((len(PAIR_SUMS), scene.network.n_pair))
     device = devices.select(options.device)
-    with devices.one_thread(device), torch.inference_mode():
-        for pixels, answer in _answers(_flatten(block), scene, options, device):
+    watch = watch or Stopwatch()
+    with watch.time("solve"), devices.one_thread(device), torch.inference_mode():
+        for pixels, answer in _answers(_flatten(block), scene, options, device, watch):
             for name, values in answer.variables.items():
                 series[name][..., pixels] = values
             sums += answer.pair_sums
@@ -76,7 +80,7 @@ def invert_block(block: Block, scene: Scene, options: Options) -> Series:
 
 
 def _answers(
-    block: FlatBlock, scene: Scene, options: Options, device: torch.device
+    block: FlatBlock, scene: Scene, options: Options, device: torch.device, watch: Stopwatch
 ) -> Iterator[tuple[slice, Answer]]:
     """Invert batch after batch; in smaller ones from where the device ran out of memory."""
     plan = plan_elimination(scene.network, scene.reference_date)
@@ -84,7 +88,9 @@ def _answers(
     n_pixel = min(n_block, batch_size(plan, options))
     while n_done < n_block:
         try:
-            for pixels, answer in _batches_from(n_done, n_pixel, block, (plan, scene, options), device):
+            for pixels, answer in _batches_from(
+                n_done, n_pixel, block, (plan, scene, options), device, watch
+            ):
                 yield pixels, answer
                 n_done = pixels.stop
         except (MemoryError, RuntimeError) as error:
@@ -103,13 +109,14 @@ def _batches_from(
     block: FlatBlock,
     how: tuple[Plan, Scene, Options],
     device: torch.device,
+    watch: Stopwatch,
 ) -> Iterator[tuple[slice, Answer]]:
     """Invert what is left of a block in batches of one shape; the last one overlaps the one before it."""
     n_block = block.observed.shape[1]
     firsts = [min(first, n_block - n_pixel) for first in range(n_done, n_block, n_pixel)]
     pieces = [slice(first, first + n_pixel) for first in firsts]
-    batches = Batches(*how, n_pixel, device)
-    for pixels, raw in zip(pieces, feed(block, pieces, device), strict=True):
+    batches = Batches(*how, n_pixel, device, watch)
+    for pixels, raw in zip(pieces, feed(block, pieces, device, watch), strict=True):
         yield pixels, batches.invert(raw, n_done=n_done - pixels.start)
         n_done = pixels.stop
 

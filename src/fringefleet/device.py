@@ -1,5 +1,6 @@
 """The device that this process computes on: chosen once, never changed in silence."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,40 @@ def select(name: DeviceName) -> torch.device:
             "GPU with its driver. Look at nvidia-smi and CUDA_VISIBLE_DEVICES, or choose --device cpu."
         )
     return torch.device("cuda:0")
+
+
+def visible_gpu() -> tuple[str, str]:
+    """UUID and name of the GPU that this process computes on.
+
+    The UUID is the same in every process, whatever number ``CUDA_VISIBLE_DEVICES`` gives the GPU there. Where
+    a GPU is divided (MIG) it is that of the instance.
+
+    Raises
+    ------
+    DeviceError
+        There is none.
+    """
+    properties = torch.cuda.get_device_properties(select("cuda"))
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
+    uuid = first if first.startswith("MIG-") else f"GPU-{properties.uuid}"
+    return uuid, str(properties.name)
+
+
+def count_gpus() -> int:
+    """How many GPUs this process sees.
+
+    Raises
+    ------
+    DeviceError
+        None.
+    """
+    select("cuda")
+    return torch.cuda.device_count()
+
+
+def peak_bytes() -> int:
+    """Most memory [byte] of the GPU that torch has had for this process so far."""
+    return int(torch.cuda.max_memory_reserved(0))
 
 
 def free_bytes(device: torch.device) -> int:

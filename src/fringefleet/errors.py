@@ -41,6 +41,10 @@ class OutputExistsError(InputError, FileExistsError):
     """The output is there already, and nobody said to resume or to overwrite."""
 
 
+class OutputInUseError(InputError, BlockingIOError):
+    """Another run writes to the output."""
+
+
 class DeviceError(InputError, RuntimeError):
     """The device asked for is not there; we never fall back to another in silence."""
 
@@ -54,4 +58,18 @@ class MissingExtraError(FringefleetError, ImportError):
 
 
 class RunError(FringefleetError, RuntimeError):
-    """The run stopped on a failure; finished tiles are kept."""
+    """The run stopped on a failure, or ended without some tiles; finished tiles are kept.
+
+    ``failed`` has the numbers of the tiles that failed, (row, column) in the grid of tiles. Raised in a
+    tile it concerns the whole run: no other tile is begun.
+    """
+
+    failed: tuple[tuple[int, int], ...] = ()
+
+
+class DiskFullError(RunError, OSError):
+    """The disk of the output is full, or a quota is used up."""
+
+
+class WorkersLostError(RunError):
+    """No worker is left and no others come: their jobs end at once, or are refused."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fringefleet.scene import FlatBlock
+from fringefleet.stopwatch import Stopwatch
 
 
 class RawBatch(NamedTuple):
@@ -25,7 +26,9 @@ class RawBatch(NamedTuple):
     observed_std: Tensor | None
 
 
-def feed(block: FlatBlock, pieces: Sequence[slice], device: torch.device) -> Iterator[RawBatch]:
+def feed(
+    block: FlatBlock, pieces: Sequence[slice], device: torch.device, watch: Stopwatch
+) -> Iterator[RawBatch]:
     """Bring batch after batch of a block to the device.
 
     Parameters
@@ -36,6 +39,8 @@ def feed(block: FlatBlock, pieces: Sequence[slice], device: torch.device) -> Ite
         The pixels of each batch; all of one length.
     device
         Where they are wanted.
+    watch
+        Told how long the copies take, as far as somebody waits for them.
 
     Yields
     ------
@@ -49,11 +54,14 @@ def feed(block: FlatBlock, pieces: Sequence[slice], device: torch.device) -> Ite
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     n_pixel = pieces[0].stop - pieces[0].start
     slots = [_Slot(block, n_pixel, device), _Slot(block, n_pixel, device)]
-    slots[0].send(_views(block, pieces[0]), stream)
+    with watch.time("copy"):
+        slots[0].send(_views(block, pieces[0]), stream)
     for number, slot in enumerate(slots[k % 2] for k in range(len(pieces))):
-        if number + 1 < len(pieces):
-            slots[(number + 1) % 2].send(_views(block, pieces[number + 1]), stream)
-        yield slot.receive()
+        with watch.time("copy"):
+            if number + 1 < len(pieces):
+                slots[(number + 1) % 2].send(_views(block, pieces[number + 1]), stream)
+            raw = slot.receive()
+        yield raw
         slot.solved.record()
 
 
@@ -86,6 +94,6 @@ class _Slot:
             self.copied.record()
 
     def receive(self) -> RawBatch:
-        """Let everything from here on wait for the copy, but not the host."""
-        torch.cuda.current_stream().wait_event(self.copied)
+        """Wait for the copy, which went on while the batch before this one was solved."""
+        self.copied.synchronize()  # on the host, so that waiting does not count as solving
         return RawBatch._make(self.there)

@@ -4,13 +4,15 @@ Two forms of the same block function. :func:`invert` lifts it over xarray (``xr.
 template), for notebooks: compose, slice, plot, ``.to_zarr``. :func:`tile_tasks` lifts it over Dask arrays
 (``dask.array.map_blocks``) so that reading, solving and writing a tile fuse to exactly one task: no big array
 ever crosses the network. What keeps it one task: the stack is opened without chunks, cut and only then
-chunked, the reference phases are numbers, and nothing drops an axis.
+chunked, the reference phases are numbers, and nothing drops an axis. Dask hands the task its pieces of the
+stack unread, so that reading is timed, and fails, where the tile is known.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -27,29 +29,12 @@ from fringefleet.options import Options
 from fringefleet.prepare import Prepared
 from fringefleet.scene import Block, Scene, Series
 from fringefleet.status import Status
+from fringefleet.stopwatch import Stopwatch
+from fringefleet.tile import Tile, TileReport, Unread
 from fringefleet.variables import VARIABLES, wanted_variables
-
-
-class Tile(NamedTuple):
-    """Where a tile is: its number in the grid of tiles, and its pixels."""
-
-    number: tuple[int, int]
-    y: slice
-    x: slice
-
-    def __str__(self) -> str:
-        """Name the tile for a message."""
-        return f"tile {self.number} (rows {self.y.start}-{self.y.stop}, columns {self.x.start}-{self.x.stop})"
-
-
-class TileReport(NamedTuple):
-    """What a finished tile tells the one who asked for it."""
-
-    tile: tuple[int, int]
-    n_pixel: int
-    n_infinite: int  # infinite phases, left out
-    status_count: tuple[int, ...]  # pixels of each status
-
+from fringefleet.versions import software_versions
+from fringefleet.worker import worker_record
+from fringefleet.worker_log import working_on
 
 Write = Callable[[Tile, Series], None]
 
@@ -100,7 +85,10 @@ def _invert_dataset(
 
 
 def tile_tasks(
-    prepared: Prepared, options: Options, tile: tuple[int, int], write: Write
+    prepared: Prepared,
+    options: Options,
+    tile: tuple[int, int],
+    write: Write,
 ) -> list[tuple[Tile, Delayed]]:
     """Make one task for each tile: read, solve, write; its result is a :class:`TileReport`.
 
@@ -118,21 +106,32 @@ def tile_tasks(
     stack = chunk(prepared.stack, tile)
     # The observation first: its chunks say which tile a task is.
     names = sorted(map(str, stack.data_vars), key=lambda name: name != options.observation)
-    arrays = [stack[name].data for name in names]
+    source = f" of {prepared.source}" if prepared.source else ""
+    arrays = [
+        _unread(Unread(prepared.stack[name].variable, f"{name}{source}"), stack[name].data) for name in names
+    ]
     rows, columns = arrays[0].numblocks[1:]
     reports = da.map_blocks(
         _invert_tile,
         *arrays,
         names=tuple(names),
-        scene=prepared.scene,
-        options=options,
-        point=prepared.reference_point,
+        how=_How(prepared.scene, options, prepared.reference_point),
         write=write,
         dtype=object,
         chunks=((1,), (1,) * rows, (1,) * columns),
         meta=np.empty((0, 0, 0), dtype=object),
     )
     return _one_graph_each(reports, tile, (stack.sizes["y"], stack.sizes["x"]))
+
+
+def _unread(whole: Unread, chunked: da.Array) -> da.Array:
+    """Let the pieces of a variable that comes from a file stay unread; a map in memory is cut as it is."""
+    if "pair" not in whole.variable.dims or whole.variable.chunks is not None:
+        return chunked
+    # The name is that of the content, which xarray finds without reading it.
+    name, meta = f"unread-{chunked.name}", np.empty((0,) * whole.ndim, whole.dtype)
+    unread: da.Array = da.from_array(whole, chunks=chunked.chunks, name=name, asarray=False, meta=meta)
+    return unread
 
 
 def _one_graph_each(
@@ -151,27 +150,52 @@ def _one_graph_each(
     return tasks
 
 
+@dataclass(frozen=True)
+class _How:
+    """What all tiles share."""
+
+    scene: Scene
+    options: Options
+    point: tuple[int, int] | None  # row and column of the reference point in the scene
+
+
 def _invert_tile(
-    *arrays: NDArray[Any],
+    *pieces: NDArray[Any] | Unread,
     names: Sequence[str],
-    scene: Scene,
-    options: Options,
-    point: tuple[int, int] | None,
+    how: _How,
     write: Write,
     block_info: Mapping[Any, Any],
 ) -> NDArray[np.object_]:
-    """Solve and write one tile; Dask reads it into ``arrays`` as part of the same task."""
-    (y_start, y_stop), (x_start, x_stop) = block_info[0]["array-location"][1:]
-    i, j = block_info[0]["chunk-location"][1:]
-    tile = Tile((i, j), slice(y_start, y_stop), slice(x_start, x_stop))
-    inputs = dict(zip(names, arrays, strict=True))
-    block = _block(inputs, options, _inside(tile, point))
-    series = invert_block(block, scene, options)
-    write(tile, series)
+    """Read, solve and write one tile."""
+    tile = _tile_of(block_info[0])
+    watch = Stopwatch()
+    with working_on(str(tile)):
+        with watch.time("read"):
+            arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
+        block = _block(dict(zip(names, arrays, strict=True)), how.options, _inside(tile, how.point))
+        series = invert_block(block, how.scene, how.options, watch)
+        with watch.time("write"):
+            write(tile, series)
     report = np.empty((1, 1, 1), dtype=object)
-    counts = np.bincount(series.status.ravel(), minlength=len(Status)).tolist()
-    report[0, 0, 0] = TileReport((i, j), series.status.size, count_infinite(block.observed), tuple(counts))
+    report[0, 0, 0] = TileReport(
+        tile=tile.number,
+        n_pixel=series.status.size,
+        n_infinite=count_infinite(block.observed),
+        status_count=tuple(np.bincount(series.status.ravel(), minlength=len(Status)).tolist()),
+        rows=(tile.y.start, tile.y.stop),
+        columns=(tile.x.start, tile.x.stop),
+        seconds=watch.seconds,
+        bytes_read=sum(values.nbytes for values in arrays),
+        bytes_written=sum(values.nbytes for values in series.variables().values()),
+        worker={**worker_record(how.options.device), "versions": software_versions()},
+    )
     return report
+
+
+def _tile_of(info: Mapping[str, Any]) -> Tile:
+    (y_start, y_stop), (x_start, x_stop) = info["array-location"][1:]
+    i, j = info["chunk-location"][1:]
+    return Tile((i, j), slice(y_start, y_stop), slice(x_start, x_stop))
 
 
 def _block(arrays: Mapping[str, NDArray[Any]], options: Options, point: tuple[int, int] | None) -> Block:

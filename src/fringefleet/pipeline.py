@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from importlib.metadata import version
@@ -20,11 +20,14 @@ import numpy as np
 import xarray as xr
 
 from fringefleet import lazy
+from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
 from fringefleet.errors import OptionError, OutputExistsError, RunError
-from fringefleet.execute import Done, current_client, execute
+from fringefleet.execute import Done, Outcome, Watch, current_client, execute
 from fringefleet.io import open_stack
+from fringefleet.io.disk import free_bytes
+from fringefleet.io.lock import Lock, locked, refuse_in_use
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.stack import source_version, stored_tile
 from fringefleet.io.staging import refuse_unwritable
@@ -37,10 +40,13 @@ from fringefleet.io.store import (
     resume_result,
 )
 from fringefleet.io.version import Version
-from fringefleet.lazy import Tile
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared, Setting, prepare
+from fringefleet.report import RunReport, read_report, report_path, reported
 from fringefleet.scene import Series
+from fringefleet.tile import Tile
+from fringefleet.variables import bytes_of_result
+from fringefleet.versions import software_versions
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +61,7 @@ class Run:
     ``chunks``: rows and columns of a tile; if None they are chosen so that ``n_worker`` workers have
     something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an
     output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they
-    would take, tiles are smaller, and then workers fewer.
+    would take, tiles are smaller, and then workers fewer. ``on_failure``: what to do with tiles that fail.
     """
 
     stack: Path
@@ -66,6 +72,7 @@ class Run:
     existing: Existing = "refuse"
     n_worker: int = 1
     memory_limit: int | None = None
+    on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ class Summary:
     n_resumed: int  # tiles that were done before
     n_infinite: int  # infinite phases, left out
     status_count: tuple[int, ...]  # pixels of each status, of the tiles done now
+    skipped: tuple[Tile, ...] = ()  # tiles that failed, and that the run was told to go on without
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,8 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
     InputError
         One of its children: something cannot be used, and nothing was done.
     RunError
-        A tile failed; finished tiles are kept, and the same run with ``existing="resume"`` goes on.
+        Tiles failed, or the run could not go on; finished tiles are kept, and the same run with
+        ``existing="resume"`` goes on.
     """
     return compute(check(job), on_progress)
 
@@ -162,22 +171,39 @@ def compute(
     check_tile(tile, prepared.scene.network, job.options, memory_limit)
     if current_client() is None:
         check_device(job.options)
-    store = _open_output(checked)
-    done = store.done()
-    write = partial(_write, store, checked.source)
-    tasks = lazy.tile_tasks(prepared, job.options, tile, write)
-    left = [(where, task) for where, task in tasks if not done[where.number]]
-    logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
-    reports = execute(left, on_progress)
-    store.finish()
+    with locked(job.output) as lock:
+        store = _open_output(checked)
+        tasks = lazy.tile_tasks(prepared, job.options, tile, partial(_write, store, checked.source))
+        done = store.done()
+        left = [(where, task) for where, task in tasks if not done[where.number]]
+        logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
+        _warn_of_full_disk(checked, (where for where, _ in left))
+        report = _report(checked)
+        report.add_uncounted((where for where, _ in tasks if done[where.number]), job.output)
+        watch = Watch(partial(_look, checked, store, lock), lambda where: store.skip_tile(where.number))
+        with reported(report):
+            outcome = execute(left, report.watch(on_progress), job.on_failure, watch)
+            store.finish()
+    return _summary(checked, outcome)
+
+
+def _summary(checked: Checked, outcome: Outcome) -> Summary:
+    reports, failures = outcome
     counts = [sum(column) for column in zip(*(report.status_count for report in reports), strict=True)]
-    n_infinite = sum(report.n_infinite for report in reports)
-    return Summary(job.output, len(tasks), len(tasks) - len(left), n_infinite, tuple(counts))
+    return Summary(
+        output=checked.job.output,
+        n_tile=checked.n_tile,
+        n_resumed=checked.n_tile - checked.n_left,
+        n_infinite=sum(report.n_infinite for report in reports),
+        status_count=tuple(counts),
+        skipped=tuple(failure.tile for failure in failures),
+    )
 
 
 def finish(checked: Checked) -> None:
     """Write what is known only when all tiles are done, for a run that was killed just before."""
-    _open_output(checked).finish()
+    with locked(checked.job.output), reported(_report(checked)):
+        _open_output(checked).finish()
 
 
 def invert(
@@ -247,6 +273,26 @@ def _refuse_unusable_output(job: Run) -> None:
     if job.existing == "overwrite" and job.output.exists():
         refuse_other_than_result(job.output)
     refuse_unwritable(job.output)
+    refuse_in_use(job.output)
+
+
+def _report(checked: Checked) -> RunReport:
+    """Begin the report beside the output, or go on with that of the run that is resumed."""
+    job, path = checked.job, report_path(checked.job.output)
+    facts = {
+        "stack": job.stack,
+        "output": job.output,
+        "fingerprint": checked.fingerprint,
+        "versions": software_versions(),
+        "options": vars(job.options),
+        "setting": vars(job.setting),
+        "chunks": checked.tile,
+        "n_pair": checked.prepared.scene.network.n_pair,
+        "n_date": checked.prepared.scene.network.n_date,
+        "n_tile": checked.n_tile,
+    }
+    earlier = read_report(path, checked.fingerprint) if job.existing == "resume" else None
+    return RunReport(path, facts, earlier)
 
 
 def _open_output(checked: Checked) -> ResultStore:
@@ -285,11 +331,38 @@ def _digest(stack: xr.Dataset, name: str) -> str:
 
 def _write(store: ResultStore, source: Version, tile: Tile, series: Series) -> None:
     """Write a tile, if what it was read from is still there: missing Zarr chunks would read as no data."""
+    _check_source(source)
+    store.write_tile(tile.number, series.variables(), series.pair_sums)
+
+
+def _look(checked: Checked, store: ResultStore, lock: Lock) -> None:
+    """Find out whether the run can go on: its input and its output are there, and nobody else writes."""
+    lock.check()
+    _check_source(checked.source)
+    if not (store.path / "zarr.json").exists():
+        store.check()
+
+
+def _check_source(source: Version) -> None:
     if not source.is_current():
         raise RunError(
             f"the stack {source.path} is gone from this worker's sight, or was changed under the run."
         )
-    store.write_tile(tile.number, series.variables(), series.pair_sums)
+
+
+def _warn_of_full_disk(checked: Checked, left: Iterable[Tile]) -> None:
+    """Say that the disk may become full; it is not sure, as the result is compressed."""
+    n_pixel = sum((tile.y.stop - tile.y.start) * (tile.x.stop - tile.x.start) for tile in left)
+    n_byte = n_pixel * bytes_of_result(checked.job.options, checked.prepared.scene.network.n_date)
+    free = free_bytes(checked.job.output)
+    if n_byte > free:
+        logger.warning(
+            "the disk of %s has %s bytes free; what is still to be written takes up to %s, less as far as it "
+            "can be compressed",
+            checked.job.output,
+            f"{free:,}",
+            f"{n_byte:,}",
+        )
 
 
 def _with_changes(options: Options, setting: Setting, changes: Mapping[str, Any]) -> tuple[Options, Setting]:

@@ -10,7 +10,8 @@ class Status(IntEnum):
     pixel's observations leave its dates in several parts, which are tied together by the minimum-norm rule,
     by a linear model, or left apart (NaN at dates that nothing ties to the reference date).
     ``NOT_CONVERGED``: the rounds of a robust norm came to their limit, the estimate is the last one.
-    ``REFERENCE_POINT``: zero by definition. The rest of the codes have no estimate (NaN).
+    ``REFERENCE_POINT``: zero by definition. The rest of the codes have no estimate (NaN); ``FAILED_TILE``
+    because its tile could not be read, solved or written, and the run was told to go on without it.
     """
 
     OK = 0
@@ -22,6 +23,7 @@ class Status(IntEnum):
     LINEAR = 6
     NOT_BRIDGED = 7
     NOT_CONVERGED = 8
+    FAILED_TILE = 9
 
     @classmethod
     def meanings(cls) -> str:

@@ -24,7 +24,7 @@ from fringefleet import device, weights
 from fringefleet.cli import app, commands, options
 from fringefleet.cli import invert as invert_command
 from fringefleet.cli.progress import progress_lines
-from fringefleet.cluster import Workers
+from fringefleet.cluster import ClusterOptions, Workers
 from fringefleet.errors import RunError
 from fringefleet.io.mintpy_names import our_name
 from fringefleet.options import DTypeName, MaskDataset, Options, SolverName
@@ -49,7 +49,7 @@ def in_this_process(monkeypatch):
     """Run on this process's threads instead of on workers, for speed."""
 
     @contextmanager
-    def connect(_cluster, _n_worker):
+    def connect(_options):
         yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
 
     monkeypatch.setattr(invert_command, "connect", connect)
@@ -284,7 +284,7 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
     assert (job.setting.reference_date, job.setting.drop_unreferenced) == ("20180118", True)
     assert (job.setting.wavelength, job.setting.looks) == (0.2, 7)
     assert (job.chunks, job.existing) == ((5, 6), "overwrite")
-    assert workers == invert_command.Workers("tcp://h:1", 3)
+    assert workers == ClusterOptions("tcp://h:1", 3)
 
 
 def test_every_option_of_what_is_wanted_besides_arrives(monkeypatch, stack, tmp_path):

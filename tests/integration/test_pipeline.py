@@ -191,7 +191,7 @@ def test_a_tile_of_an_earlier_run_does_not_get_into_the_store_of_a_later_one(sta
     compute(old)
     store = resume_result(old.job.output, old.tile, old.fingerprint)
     fringefleet.run(Run(stack, old.job.output, Options(weight_func="no"), chunks=TILE, existing="overwrite"))
-    with pytest.raises(StackFormatError, match="replaced by another run"):
+    with pytest.raises(RunError, match="replaced by another run"):
         store.write_tile((0, 0), {"status": np.zeros((32, 32), np.uint8)})
 
 

@@ -13,6 +13,7 @@ from fringefleet.feed import feed
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.scene import Block, FlatBlock, Scene
+from fringefleet.stopwatch import Stopwatch
 
 DATES = tuple(f"2018-01-{day:02d}T00:00:00" for day in (1, 4, 8, 15))
 NETWORK = Network(DATES, ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3)))
@@ -104,13 +105,15 @@ def test_batches_of_a_block_come_in_order_and_as_they_are(device):
         rng.uniform(size=(5, 90)).astype("f4"),
     )
     pieces = [slice(0, 20), slice(20, 40), slice(40, 60), slice(60, 80), slice(70, 90)]
-    for pixels, raw in zip(pieces, feed(block, pieces, device), strict=True):
+    watch = Stopwatch()
+    for pixels, raw in zip(pieces, feed(block, pieces, device, watch), strict=True):
         for values, found in zip(block, raw, strict=True):
             if values is None:
                 assert found is None
             else:
                 assert found.device.type == device.type
                 np.testing.assert_array_equal(found.cpu().numpy(), values[:, pixels])
+    assert (watch.seconds.copy > 0) == (device.type == "cuda")
 
 
 def test_the_fused_solver_runs_a_block(device):

@@ -1,13 +1,19 @@
 """The Dask graphs: one task a tile, bounded, nothing read before it is asked for."""
 
+import os
+import pickle
+from time import sleep
+
 import numpy as np
 import pytest
+import torch
 
 import fringefleet
 from fringefleet import Options, Setting
 from fringefleet.lazy import tile_tasks
 from fringefleet.prepare import prepare
 from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.tile import Unread
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +96,63 @@ def test_the_template_is_what_is_computed(stack_path):
         assert computed[name].dtype == lazy[name].dtype, name
         assert computed[name].shape == lazy[name].shape, name
     assert computed.attrs == lazy.attrs
+
+
+def slow_write(tile, series):
+    sleep(0.05)
+
+
+def reports_of(path, options, tile, write=ignore):
+    prepared = prepare(fringefleet.open_stack(path, chunks=None), options, Setting())
+    tasks = tile_tasks(prepared, options, tile, write)
+    return [task.compute(scheduler="synchronous").item() for _, task in tasks]
+
+
+@pytest.mark.parametrize("kind", ["zarr", "hdf5"])
+def test_a_tile_reports_its_place_its_bytes_and_the_seconds_of_each_stage(stack_path, shared_data, kind):
+    path = stack_path if kind == "zarr" else shared_data / "nasty_24" / "inputs" / "ifgramStack.h5"
+    stack = fringefleet.open_stack(path, chunks=None)
+    n_pair, shape = stack.sizes["pair"], (stack.sizes["y"], stack.sizes["x"])
+    n_date = fringefleet.invert(stack).sizes["date"]
+    reports = reports_of(path, Options(), (16, 25), slow_write)
+    assert sum(report.bytes_read for report in reports) == 2 * 4 * n_pair * shape[0] * shape[1]
+    for report in reports:
+        i, j = report.tile
+        assert report.rows == (16 * i, min(16 * (i + 1), shape[0]))
+        assert report.columns == (25 * j, min(25 * (j + 1), shape[1]))
+        # displacement and bridged of every date; coherence, residual, two counts and the status
+        assert report.bytes_written == report.n_pixel * (5 * n_date + 4 + 4 + 4 + 1 + 1)
+        seconds = report.seconds
+        assert 0.05 <= seconds.write < 0.5
+        assert 0 < seconds.read < 0.5
+        assert seconds.solve > 0
+        assert seconds.copy == 0
+        assert report.worker["pid"] == os.getpid()
+        assert report.worker["worker"] is report.worker["gpu"] is None  # no Dask worker, no GPU
+        assert report.worker["versions"]["torch"] == torch.__version__
+
+
+def test_the_seconds_of_reading_are_those_of_the_file(stack_path, monkeypatch):
+    whole = Unread.read
+
+    def read(self):
+        sleep(0.3)
+        return whole(self)
+
+    monkeypatch.setattr(Unread, "read", read)
+    seconds = reports_of(stack_path, Options(), (40, 50))[0].seconds
+    assert seconds.read >= 0.6  # phase and coherence
+    assert seconds.solve < 0.6
+
+
+def test_tasks_stay_small_and_nothing_is_read_to_make_them(stack_path):
+    prepared = prepare(fringefleet.open_stack(stack_path, chunks=None), Options(), Setting())
+    sizes = [
+        len(pickle.dumps(tile_tasks(prepared, Options(), tile, ignore)[0][1])) for tile in [(40, 50), (4, 5)]
+    ]
+    assert max(sizes) < 10_000
+    assert abs(sizes[0] - sizes[1]) < 200
+    assert len(pickle.dumps(prepared.stack)) < 100_000  # it is as lazy as before
 
 
 def test_task_names_are_the_same_every_time(stack_path):

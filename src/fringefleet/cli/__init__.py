@@ -1,7 +1,8 @@
 """The command line. Only here are workers started; everything else runs on those that are there."""
 
-# These two put the commands into the application, in the order that --help shows.
+# These put the commands into the application, in the order that --help shows.
 from fringefleet.cli import commands as commands
+from fringefleet.cli import plan as plan
 from fringefleet.cli.app import app as app
 from fringefleet.cli.app import main as main
 from fringefleet.cli.mintpy import command as command

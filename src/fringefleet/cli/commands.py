@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from fringefleet.cli import cluster as opt_cluster
 from fringefleet.cli import options as opt
 from fringefleet.cli.app import app, examples
 from fringefleet.cli.console import err, exit_codes, out, start_logging
@@ -113,7 +114,9 @@ def simulate(
         "fringefleet invert offsets.h5 result.zarr --dataset range_offset --mask-dataset offset_snr "
         "--mask-threshold 5",
         "fringefleet invert stack.zarr result.zarr --resume",
+        "fringefleet invert stack.zarr result.zarr --device cuda",
         "fringefleet invert stack.zarr result.zarr --device cuda --cluster tcp://10.0.0.1:8786",
+        "fringefleet invert stack.zarr result.zarr --device cuda --cluster-config gpus.toml",
     )
 )
 @exit_codes()
@@ -148,8 +151,16 @@ def invert(
     looks: opt.Looks = None,
     device: opt.DeviceOption = None,
     gpu_chunk_size: opt.GpuChunkSize = None,
-    cluster: opt.Cluster = "local",
-    workers: opt.NWorker = None,
+    cluster: opt_cluster.Cluster = None,
+    workers: opt_cluster.NWorker = None,
+    cluster_config: opt_cluster.Config = None,
+    worker_memory: opt_cluster.Memory = None,
+    interface: opt_cluster.Interface = None,
+    share_gpu: opt_cluster.ShareGpu = False,
+    tls: opt_cluster.Tls = False,
+    tls_ca: opt_cluster.TlsCa = None,
+    tls_cert: opt_cluster.TlsCert = None,
+    tls_key: opt_cluster.TlsKey = None,
     dtype: opt.DTypeOption = None,
     solver: opt.SolverOption = None,
     chunks: opt.Chunks = None,
@@ -201,7 +212,18 @@ def invert(
     if resume or overwrite:
         existing = "resume" if resume else "overwrite"
     job = Run(stack, output, options, setting, chunks, existing)
-    command.invert(job, command.Workers(cluster, workers), console)
+    wanted = {
+        "cluster": cluster,
+        "n_worker": workers,
+        "memory_limit": worker_memory,
+        "interface": interface,
+        "share_gpu": share_gpu,
+        "tls": tls,
+        "tls_ca": tls_ca,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+    }
+    command.invert(job, opt_cluster.choose_cluster(wanted, cluster_config), console)
 
 
 @app.command(epilog=examples("fringefleet export result.zarr mintpy/ --format mintpy"))

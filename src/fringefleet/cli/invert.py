@@ -2,12 +2,11 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from dask.system import CPU_COUNT
 from distributed import Client
 from rich.console import Console
 
@@ -15,7 +14,7 @@ from fringefleet.batch import check_device
 from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.progress import show_progress
 from fringefleet.cli.tables import pair_table, status_table
-from fringefleet.cluster import check_n_worker, connect
+from fringefleet.cluster import ClusterOptions, connect, expected_workers, resolve
 from fringefleet.errors import InputError
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.mintpy_names import our_name
@@ -27,18 +26,6 @@ from fringefleet.prepare import Setting
 from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Workers:
-    """What to compute with: ``local`` or an address, and how many local processes."""
-
-    cluster: str = "local"
-    n_worker: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a number of workers that means nothing."""
-        check_n_worker(self.n_worker)
 
 
 def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Options, Setting]:
@@ -89,12 +76,13 @@ def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tupl
     )
 
 
-def invert(job: Run, workers: Workers, console: Console) -> None:
+def invert(job: Run, workers: ClusterOptions, console: Console) -> None:
     """Run one inversion on workers that are started for it, or on a cluster that is running."""
     job = replace(job, stack=job.stack.absolute(), output=job.output.absolute())
-    if workers.cluster == "local":
+    workers = resolve(replace(workers, device=job.options.device))
+    if workers.kind in ("local", "local-cuda"):
         check_device(job.options)
-    n_worker = workers.n_worker or default_worker_count(job.options)
+    n_worker = expected_workers(workers)
     run_checked(
         check(replace(job, n_worker=n_worker)),
         workers,
@@ -104,19 +92,13 @@ def invert(job: Run, workers: Workers, console: Console) -> None:
     out().print(str(job.output), markup=False, soft_wrap=True)
 
 
-def default_worker_count(options: Options) -> int:
-    """Choose how many local processes there are where nobody says it."""
-    # Without pinning, processes on one machine would all take the same GPU: one unless asked for more.
-    return 1 if options.device == "cuda" else CPU_COUNT
-
-
-def run_checked(checked: Checked, workers: Workers, console: Console, to_go_on: str) -> None:
+def run_checked(checked: Checked, workers: ClusterOptions, console: Console, to_go_on: str) -> None:
     """Do what is left of a run, and say what came out.
 
     Parameters
     ----------
     checked
-        A run that was found good; it says how many local workers there may be.
+        A run that was found good; it says how many workers there may be.
     workers
         Where they are.
     console
@@ -130,7 +112,8 @@ def run_checked(checked: Checked, workers: Workers, console: Console, to_go_on: 
     else:
         if checked.n_worker < checked.job.n_worker:
             logger.info("memory is enough for %d of %d workers", checked.n_worker, checked.job.n_worker)
-        workers = replace(workers, n_worker=min(checked.n_worker, checked.n_left))
+        if workers.is_started:
+            workers = replace(workers, n_worker=min(checked.n_worker, checked.n_left))
         try:
             summary = _run(checked, workers, console)
         except KeyboardInterrupt:
@@ -141,14 +124,12 @@ def run_checked(checked: Checked, workers: Workers, console: Console, to_go_on: 
         console.print(pair_table(worst))
 
 
-def _run(checked: Checked, workers: Workers, console: Console) -> Summary:
-    local = workers.cluster == "local"
-    logger.info(
-        "%s", f"starting workers: {workers.n_worker}" if local else f"connecting to {workers.cluster}"
-    )
-    with connect(workers.cluster, workers.n_worker) as found:
+def _run(checked: Checked, workers: ClusterOptions, console: Console) -> Summary:
+    started = f"starting {workers.n_worker} workers: {workers.cluster}"
+    logger.info("%s", started if workers.is_started else f"connecting to {workers.cluster}")
+    with connect(workers) as found:
         logger.debug("%d workers, dashboard at %s", found.n_worker, found.client.dashboard_link)
-        if workers.cluster != "local":
+        if workers.kind != "local":
             check_workers(found.client, checked.job.options)
         with show_progress(console, "Inverting") as report:
             return compute(

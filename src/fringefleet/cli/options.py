@@ -326,24 +326,6 @@ DeviceOption = Annotated[
     Device | None,
     typer.Option(help="Where to solve." + default("cpu"), show_default=False, rich_help_panel=COMPUTE),
 ]
-Cluster = Annotated[
-    str,
-    typer.Option(
-        metavar="local|ADDRESS",
-        help="Processes on this machine, or a running Dask scheduler such as tcp://host:8786.",
-        rich_help_panel=COMPUTE,
-    ),
-]
-NWorker = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        metavar="N",
-        help="Local processes." + default("one for each core"),
-        show_default=False,
-        rich_help_panel=COMPUTE,
-    ),
-]
 DTypeOption = Annotated[
     DType | None,
     typer.Option(

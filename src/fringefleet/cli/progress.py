@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
+from typing import NamedTuple, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -12,7 +13,21 @@ from fringefleet.cli.console import logger
 SECONDS_BETWEEN_LINES = 5.0
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
-Report = Callable[[float, int], None]  # fraction done, pixels done (0 where nobody counts them)
+
+class Tiles(NamedTuple):
+    """Tiles of an inversion, and what was read and written of them [byte]."""
+
+    n_done: int
+    n_tile: int
+    n_failed: int = 0
+    n_byte: int = 0
+
+
+class Report(Protocol):
+    """Told of the fraction that is done, of pixels (0 where nobody counts them) and, if any, of tiles."""
+
+    def __call__(self, fraction: float, n_pixel: int, tiles: Tiles | None = None) -> None:
+        """Show it."""
 
 
 @contextmanager
@@ -37,8 +52,8 @@ def _bar(console: Console, label: str) -> Iterator[Report]:
         task = progress.add_task(label, total=None, text="")
         start = monotonic()
 
-        def report(fraction: float, n_pixel: int) -> None:
-            text = progress_text(fraction, n_pixel, monotonic() - start)
+        def report(fraction: float, n_pixel: int, tiles: Tiles | None = None) -> None:
+            text = progress_text(fraction, n_pixel, monotonic() - start, tiles)
             progress.update(task, total=1.0, completed=fraction, text=text)
 
         yield report
@@ -50,17 +65,17 @@ def progress_lines(
     """Make a report that writes a line, at most every five seconds, and the last one in any case."""
     start = last = clock()
 
-    def report(fraction: float, n_pixel: int) -> None:
+    def report(fraction: float, n_pixel: int, tiles: Tiles | None = None) -> None:
         nonlocal last
         now = clock()
         if fraction >= 1 or now - last >= SECONDS_BETWEEN_LINES:
             last = now
-            write(f"{label}: {progress_text(fraction, n_pixel, now - start)}")
+            write(f"{label}: {progress_text(fraction, n_pixel, now - start, tiles)}")
 
     return report
 
 
-def progress_text(fraction: float, n_pixel: int, seconds: float) -> str:
+def progress_text(fraction: float, n_pixel: int, seconds: float, tiles: Tiles | None = None) -> str:
     """Say how much is done, how fast, and how long the rest takes.
 
     Examples
@@ -69,10 +84,17 @@ def progress_text(fraction: float, n_pixel: int, seconds: float) -> str:
     ' 25 %, 500 kpx, 50.0 kpx/s, 0:30 left'
     >>> progress_text(1.0, 2_000_000, 61.0)
     '100 %, 2.00 Mpx, 32.8 kpx/s, 1:01 in all'
+    >>> progress_text(0.5, 500_000, 10.0, Tiles(4, 10, n_failed=1, n_byte=12_000_000_000))
+    ' 50 %, 4 of 10 tiles, 1 failed, 500 kpx, 50.0 kpx/s, 1.20 GB/s, 0:10 left'
     """
     parts = [f"{int(100 * fraction):3d} %"]
+    if tiles:
+        parts += [f"{tiles.n_done} of {tiles.n_tile} tiles"]
+        parts += [f"{tiles.n_failed} failed"] * bool(tiles.n_failed)
     if n_pixel:
         parts += [with_prefix(n_pixel, "px"), with_prefix(n_pixel / max(seconds, 1e-3), "px/s")]
+    if tiles and tiles.n_byte:
+        parts.append(with_prefix(tiles.n_byte / max(seconds, 1e-3), "B/s"))
     if fraction >= 1:
         parts.append(f"{clock_time(seconds)} in all")
     elif fraction > 0:

@@ -1,5 +1,8 @@
 """Workers: where they come from. This package knows nothing of interferograms."""
 
-from fringefleet.cluster.connect import Workers as Workers
-from fringefleet.cluster.connect import check_n_worker as check_n_worker
-from fringefleet.cluster.connect import connect as connect
+from fringefleet.cluster.options import ClusterOptions as ClusterOptions
+from fringefleet.cluster.options import cluster_options as cluster_options
+from fringefleet.cluster.workers import Workers as Workers
+from fringefleet.cluster.workers import connect as connect
+from fringefleet.cluster.workers import expected_workers as expected_workers
+from fringefleet.cluster.workers import resolve as resolve

@@ -1,5 +1,6 @@
 """What a stack or a result holds, as plain values: for people to look at, without reading the phase."""
 
+import logging
 import os
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
@@ -22,11 +23,13 @@ from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.pair_table import BadPair, worst_pairs
 from fringefleet.io.stack import file_format, open_stack, stack_network
-from fringefleet.io.store import DONE
+from fringefleet.io.store import DONE, IS_DONE, IS_SKIPPED
 from fringefleet.io.version import FilesVersion
 from fringefleet.network import date_name
 from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
 from fringefleet.status import Status
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal["stack", "result", "displacement"]
 NOT_SHOWN = ("reference_point_y", "reference_point_x")  # shown with the reference point
@@ -116,14 +119,16 @@ def describe(path: Path) -> Description:
     )
 
 
-def tiles_done(path: Path) -> NDArray[np.bool_] | None:
-    """Which tiles of a result are done, (tile row, tile column); None for a store without done-marks."""
+def tile_marks(path: Path) -> NDArray[np.uint8] | None:
+    """What is known of the tiles of a result, (tile row, tile column); None for a store without marks."""
     group = zarr.open_group(path, mode="r", use_consolidated=False)
-    return np.asarray(array_in(group, DONE)[:]) != 0 if DONE in group else None
+    return np.asarray(array_in(group, DONE)[:]) if DONE in group else None
 
 
 def refuse_unfinished(path: Path) -> None:
     """Refuse a result of which tiles are missing, because a tile that is not there reads as an answer.
+
+    Tiles that could not be computed, and that the run was told to skip, have no data, and that is said.
 
     Raises
     ------
@@ -132,11 +137,21 @@ def refuse_unfinished(path: Path) -> None:
     """
     if not _has_displacement(path):
         return
-    done = tiles_done(path)
-    if done is not None and not done.all():
+    marks = tile_marks(path)
+    if marks is None:
+        return
+    if n_missing := int((marks == 0).sum()):
         raise InputError(
-            f"{path} is not finished: {done.size - int(done.sum())} of {done.size} tiles are missing. Repeat "
-            "the invert that began it with --resume first."
+            f"{path} is not finished: {n_missing} of {marks.size} tiles are missing. Repeat the invert that "
+            "began it with --resume first."
+        )
+    if n_skipped := int((marks == IS_SKIPPED).sum()):
+        logger.warning(
+            "%d of %d tiles of %s could not be computed and have no data; repeat the invert that began it "
+            "with --resume to try them again",
+            n_skipped,
+            marks.size,
+            path,
         )
 
 
@@ -154,8 +169,8 @@ def _describe_result(path: Path) -> Description:
     try:
         result = xr.open_zarr(path, chunks=None, consolidated=False)
         times = result["date"].values.astype("datetime64[s]")
-        done = tiles_done(path)
-        status = _count_status(path, done) if "status" in result else None
+        marks = tile_marks(path)
+        status = _count_status(path, marks) if "status" in result else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackFormatError(
             f"{path} has a displacement, but it is no result that can be read ({error}); make it again."
@@ -166,7 +181,7 @@ def _describe_result(path: Path) -> Description:
         kind="result" if "status" in result else "displacement",
         file_format="Zarr",
         dates=tuple(date_name(date) for date in times.astype(str)),
-        tiles=None if done is None else (int(done.sum()), done.size),
+        tiles=None if marks is None else (int((marks == IS_DONE).sum()), marks.size),
         status=status,
         worst_pairs=tuple(worst_pairs(path, MOST_PAIRS)),
     )
@@ -228,13 +243,13 @@ def _crs_name(attrs: Mapping[str, Any]) -> str | None:
     return f"EPSG:{code} ({crs.name})" if code else crs.name
 
 
-def _count_status(path: Path, done: NDArray[np.bool_] | None) -> dict[str, int]:
-    """Count the status codes tile by tile; a tile that is not done would read as code 0."""
+def _count_status(path: Path, marks: NDArray[np.uint8] | None) -> dict[str, int]:
+    """Count the status codes tile by tile; a tile that is not there yet would read as something else."""
     status = array_in(zarr.open_group(path, mode="r", use_consolidated=False), "status")
     counts = np.zeros(256, np.int64)
     rows, columns = (range(-(-size // step)) for size, step in zip(status.shape, status.chunks, strict=True))
     for i, j in product(rows, columns):
-        if done is None or done[i, j]:
+        if marks is None or marks[i, j]:
             part = tuple(
                 slice(n * size, (n + 1) * size) for n, size in zip((i, j), status.chunks, strict=True)
             )

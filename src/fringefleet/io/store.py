@@ -20,13 +20,16 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 from zarr.errors import BaseZarrError as ZarrError
 
-from fringefleet.errors import OutputExistsError, StackFormatError
+from fringefleet.errors import FringefleetError, OutputExistsError, RunError, StackFormatError
 from fringefleet.io.arrays import array_in
+from fringefleet.io.disk import disk_full_said
 from fringefleet.io.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
 from fringefleet.provenance import PAIR_SUMS
+from fringefleet.status import Status
 
 DONE = "progress/done"
+IS_DONE, IS_SKIPPED = 1, 2  # the marks of a tile; a skipped one could not be computed
 FINGERPRINT = "fringefleet_fingerprint"
 NOT_WRITTEN = 255  # the status of a tile that is not there yet: no code, and not "ok"
 
@@ -50,13 +53,34 @@ class ResultStore:
         Raises
         ------
         StackFormatError
-            The tile is not whole chunks of the store: two tasks would write one file. Or the store is no
-            longer the one that this run began: it was overwritten by another.
+            The tile is not whole chunks of the store: two tasks would write one file.
+        RunError
+            The store is no longer the one that this run began: it was removed, changed or overwritten.
+        DiskFullError
+            Says how much is needed.
         """
-        group = _open(self.path)
-        if group.attrs.get(FINGERPRINT) != self.fingerprint:
-            raise StackFormatError(f"{self.path} was replaced by another run while this one went on.")
-        start = [number * size for number, size in zip(index, self.tile, strict=True)]
+        written: list[Path] = []
+        n_byte = sum(values.nbytes for values in variables.values())
+        try:
+            with disk_full_said(self.path, lambda: n_byte * int((~self.done()).sum())):
+                self._write(index, variables, pair_sums, written)
+        except (OSError, KeyError, ValueError, ZarrError) as error:
+            if isinstance(error, FringefleetError):
+                raise
+            self.check()
+            raise
+        finally:
+            self._withdraw_if_gone(written)
+
+    def _write(
+        self,
+        index: tuple[int, int],
+        variables: Mapping[str, NDArray[Any]],
+        pair_sums: NDArray[np.float64] | None,
+        written: list[Path],
+    ) -> None:
+        """Write a tile and its mark, and say which files that are."""
+        group = self.check()
         for name, values in variables.items():
             array = array_in(group, name)
             if array.chunks[-2:] != self.tile or array.shards is not None:
@@ -64,22 +88,85 @@ class ResultStore:
                     f"{self.path}: {name} has chunks of {array.chunks[-2:]} and shards {array.shards}; tiles "
                     f"of {self.tile} would share files and lose data. Start again with --overwrite."
                 )
-            stop = [first + size for first, size in zip(start, values.shape[-2:], strict=True)]
-            array[..., start[0] : stop[0], start[1] : stop[1]] = values
+            key = (0,) * (array.ndim - 2) + index
+            written.append(self.path / name / array.metadata.encode_chunk_key(key))
+            y, x = self._pixels(index, values.shape[-2:])
+            array[..., y, x] = values
         if pair_sums is not None:
             array_in(group, SUMS)[index] = pair_sums
-        array_in(group, DONE)[index] = 1
+        marks = array_in(self.check(), DONE)
+        written.append(self.path / DONE / marks.metadata.encode_chunk_key(index))
+        marks[index] = IS_DONE
+
+    def skip_tile(self, index: tuple[int, int]) -> None:
+        """Say of a tile that it could not be computed: no data, a status of its own, and a mark.
+
+        Raises
+        ------
+        RunError
+            The store is no longer the one that this run began.
+        """
+        group = self.check()
+        y, x = self._pixels(index, self.tile)
+        with disk_full_said(self.path, lambda: self.tile[0] * self.tile[1]):
+            for name, array in group.arrays():
+                if array.chunks[-2:] == self.tile:
+                    array[..., y, x] = Status.FAILED_TILE if name == "status" else array.fill_value
+            if SUMS in group:
+                array_in(group, SUMS)[index] = 0
+            array_in(group, DONE)[index] = IS_SKIPPED
+
+    def check(self) -> zarr.Group:
+        """Open the store if it is still the one that this run began.
+
+        Raises
+        ------
+        RunError
+            It was removed, damaged or overwritten.
+        """
+        try:
+            group = _open(self.path)
+            found = group.attrs.get(FINGERPRINT)
+            lacking = [name for name in ("status", DONE) if name not in group]
+        except (OSError, KeyError, ValueError, ZarrError) as error:
+            raise RunError(
+                f"the output {self.path} is gone from this process's sight, or was damaged ({error})."
+            ) from error
+        if found != self.fingerprint:
+            raise RunError(f"the output {self.path} was replaced by another run while this one went on.")
+        if lacking:
+            raise RunError(f"the output {self.path} has lost {', '.join(lacking)} while the run went on.")
+        return group
+
+    def _pixels(self, index: tuple[int, int], shape: tuple[int, ...]) -> tuple[slice, slice]:
+        y, x = (number * size for number, size in zip(index, self.tile, strict=True))
+        return slice(y, y + shape[0]), slice(x, x + shape[1])
+
+    def _withdraw_if_gone(self, written: list[Path]) -> None:
+        """Remove what was written to a store that was removed meanwhile, and was so made again in parts."""
+        if (self.path / "zarr.json").exists():
+            return
+        for file in written:
+            file.unlink(missing_ok=True)
+            for folder in file.parents:
+                if folder == self.path.parent or not _remove_empty(folder):
+                    break
+
+    def marks(self) -> NDArray[np.uint8]:
+        """What is known of the tiles, (tile row, tile column): 0, ``IS_DONE`` or ``IS_SKIPPED``."""
+        return np.asarray(array_in(_open(self.path), DONE)[:])
 
     def done(self) -> NDArray[np.bool_]:
         """Which tiles are done, (tile row, tile column)."""
-        marks: NDArray[np.bool_] = np.asarray(array_in(_open(self.path), DONE)[:]) != 0
+        marks: NDArray[np.bool_] = self.marks() == IS_DONE
         return marks
 
     def finish(self) -> None:
-        """Write what is known only when all tiles are done, if they are."""
+        """Write what is known only when all tiles are done or skipped, if they are."""
         group = _open(self.path)
-        if SUMS in group and self.done().all():
-            fill_table(group)
+        if SUMS in group and self.marks().all():
+            with disk_full_said(self.path, lambda: 1024):
+                fill_table(group)
 
     def clear(self) -> None:
         """Remove what a killed writer left of files it was writing."""
@@ -98,7 +185,10 @@ def create_result(template: xr.Dataset, path: Path, fingerprint: str, *, overwri
         Something is there and may not, or can not, be overwritten.
     """
     tile = (template.chunksizes["y"][0], template.chunksizes["x"][0])
-    with staged_store(path, overwrite=overwrite) as temporary:
+    with (
+        disk_full_said(path, lambda: template.nbytes),
+        staged_store(path, overwrite=overwrite) as temporary,
+    ):
         template.to_zarr(
             temporary, compute=False, zarr_format=3, consolidated=False, encoding=_encoding(template)
         )
@@ -107,7 +197,7 @@ def create_result(template: xr.Dataset, path: Path, fingerprint: str, *, overwri
         done = group.create_array(
             DONE, shape=n_tile, chunks=(1, 1), dtype="u1", fill_value=0, dimension_names=("tile_y", "tile_x")
         )
-        done.attrs["long_name"] = "1 where a tile is written"
+        done.attrs["long_name"] = "1 where a tile is written, 2 where it could not be computed"
         if RESIDUAL_RMS in template:
             create_sums(group, n_tile, (len(PAIR_SUMS), template.sizes["pair"]))
         group.attrs[FINGERPRINT] = fingerprint
@@ -184,6 +274,14 @@ def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
         for name, variable in template.data_vars.items()
         if variable.chunks
     }
+
+
+def _remove_empty(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _open(path: Path) -> zarr.Group:

@@ -29,7 +29,7 @@ CENTIMETRES, MILLIMETRES = 100.0, 1000.0  # in a metre
 DIVERGING, SEQUENTIAL, ERROR = "RdBu", "viridis", "magma_r"
 STATUS_COLOURS = (
     *("#4c9f70", "#f2b134", "#9aa0a6", "#3f5e8c", "#c8553d"),
-    *("#111111", "#b58a3c", "#7a4f9a", "#e07bb0"),
+    *("#111111", "#b58a3c", "#7a4f9a", "#e07bb0", "#f4f4f4"),
 )
 PIXEL_COLOURS = ("#b2182b", "#2166ac", "#1b7837", "#7b3294")
 

@@ -35,6 +35,7 @@ from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.metadata import derived_attributes, number_attribute, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
 from fringefleet.io.version import FileVersion
+from fringefleet.io.whole_chunks import WholeChunks
 from fringefleet.observation import PHASE, is_observation
 
 _ORDER = ("pair", "y", "x")
@@ -57,7 +58,9 @@ def open_zarr(path: Path) -> xr.Dataset:
         It cannot be opened, or a name, a dimension or a type is not as needed.
     """
     try:
-        stored = xr.open_zarr(path, chunks=None, consolidated=False, decode_timedelta=False)
+        stored = xr.open_zarr(
+            WholeChunks(path, read_only=True), chunks=None, consolidated=False, decode_timedelta=False
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackFormatError(
             f"found a Zarr store that cannot be opened ({error}); copy or make it again."

@@ -1,0 +1,127 @@
+"""Options of the command line that say where workers come from. Light, so that --help is quick."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fringefleet.cli.options import COMPUTE, default
+
+if TYPE_CHECKING:
+    from fringefleet.cluster import ClusterOptions
+
+WORKERS = "Workers"
+
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|ADDRESS|FILE",
+        help="local: processes on this machine; local-cuda: one for each of its GPUs; slurm: jobs; or a "
+        "running Dask scheduler: its address, such as tcp://host:8786, or its scheduler file."
+        + default("local; local-cuda with --device cuda and several GPUs"),
+        show_default=False,
+        rich_help_panel=COMPUTE,
+    ),
+]
+NWorker = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Local processes, GPUs, or Slurm workers; of a running cluster, how many to wait for."
+        + default("one for each core or GPU"),
+        show_default=False,
+        rich_help_panel=COMPUTE,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--cluster-config",
+        metavar="FILE.toml",
+        help="All of this as a table [cluster], with [cluster.options] for what only Dask knows; options "
+        "given here come before it.",
+        show_default=False,
+        rich_help_panel=WORKERS,
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--worker-memory",
+        metavar="SIZE",
+        help="Memory of each worker, such as 8GB." + default("an equal share of this machine"),
+        show_default=False,
+        rich_help_panel=WORKERS,
+    ),
+]
+Interface = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Network interface to listen on, such as ib0." + default("loopback: this machine only"),
+        show_default=False,
+        rich_help_panel=WORKERS,
+    ),
+]
+ShareGpu = Annotated[
+    bool,
+    typer.Option(
+        "--share-gpu", metavar="", help="Several workers may have the same GPU.", rich_help_panel=WORKERS
+    ),
+]
+Tls = Annotated[
+    bool,
+    typer.Option(
+        "--tls",
+        metavar="",
+        help="Encrypt and authenticate, with certificates made for this run.",
+        rich_help_panel=WORKERS,
+    ),
+]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Certificate of the authority, for a running cluster with TLS.",
+        show_default=False,
+        rich_help_panel=WORKERS,
+    ),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Our certificate.", show_default=False, rich_help_panel=WORKERS),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Its key, unless it is in the same file.",
+        show_default=False,
+        rich_help_panel=WORKERS,
+    ),
+]
+
+
+def choose_cluster(given: Mapping[str, Any], config: Path | None) -> "ClusterOptions":
+    """Compose what workers are wanted: what was given beats the file, and the file beats the defaults.
+
+    Parameters
+    ----------
+    given
+        Fields of a ``ClusterOptions`` by name; None or False where nothing was given.
+    config
+        TOML file with a table ``[cluster]``, if any.
+
+    Raises
+    ------
+    InputError
+        One of its children: something cannot be used.
+    """
+    from fringefleet.cluster import cluster_options  # noqa: PLC0415 - distributed takes a second
+    from fringefleet.cluster.config import read_cluster_config  # noqa: PLC0415
+
+    said = {} if config is None else read_cluster_config(config)
+    said |= {name: value for name, value in given.items() if value is not None and value is not False}
+    return cluster_options(**said)

@@ -1,0 +1,141 @@
+"""The command ``plan``: the options of ``invert``, and what it would need with them."""
+
+import inspect
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fringefleet.cli.app import app, examples
+from fringefleet.cli.commands import invert
+from fringefleet.cli.console import err, exit_codes, out, start_logging
+from fringefleet.cli.progress import clock_time, with_prefix
+
+if TYPE_CHECKING:
+    from fringefleet.cluster import ClusterOptions
+    from fringefleet.forecast import Forecast
+
+NO_OUTPUT = Path(".fringefleet-plan.zarr")  # nobody has an output of that name
+
+Output = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[OUT.zarr]", help="Where it would be written; here if not given.", show_default=False
+    ),
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", metavar="", help="Measure nothing: no seconds, and the stack is not read.")
+]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="For programs: everything, as JSON.")]
+
+
+def plan(**given: Any) -> None:
+    """Predict what an inversion will need, and refuse what cannot fit: give it the options of invert."""
+    quick, as_json = given.pop("quick"), given.pop("as_json")
+    start_logging(err(), verbose=given["verbose"])
+    from fringefleet.cli.invert import understand  # noqa: PLC0415 - torch takes a second
+    from fringefleet.cluster import expected_workers, resolve  # noqa: PLC0415
+    from fringefleet.forecast import forecast, with_seconds  # noqa: PLC0415
+    from fringefleet.pipeline import check  # noqa: PLC0415
+
+    job, workers = understand(given | {"output": given["output"] or NO_OUTPUT})
+    job = replace(job, stack=job.stack.absolute(), output=job.output.absolute())
+    workers = resolve(replace(workers, device=job.options.device))
+    n_worker = expected_workers(workers)
+    checked = check(replace(job, n_worker=n_worker))
+    found = forecast(checked, min(n_worker, max(1, checked.n_left)), _memory_of(workers, n_worker))
+    if not quick:
+        found = with_seconds(found, checked)
+    if as_json:
+        typer.echo(json.dumps(as_plain(found)))
+    else:
+        for line in lines(found):
+            out().print(line, markup=False, soft_wrap=True)
+
+
+def _memory_of(workers: "ClusterOptions", n_worker: int) -> int | None:
+    """What a worker has, if it is said or if it is started on this machine [byte]."""
+    from dask.utils import parse_bytes  # noqa: PLC0415
+    from distributed.system import MEMORY_LIMIT  # noqa: PLC0415
+
+    if workers.memory_limit is not None:
+        return int(parse_bytes(workers.memory_limit))
+    return MEMORY_LIMIT // n_worker if workers.kind in ("local", "local-cuda") else None
+
+
+def as_plain(found: "Forecast") -> dict[str, Any]:
+    """Give a forecast as plain values, with what follows from it."""
+    plain = asdict(found) | {"tiles_of_a_worker": found.tiles_of_a_worker}
+    if found.seconds is not None:
+        plain["seconds"] = {name: round(value, 3) for name, value in found.seconds._asdict().items()}
+        plain["wall_seconds"] = round(sum(found.seconds), 3)
+    return plain
+
+
+def lines(found: "Forecast") -> list[str]:
+    r"""Say it to people.
+
+    Examples
+    --------
+    >>> from fringefleet.forecast import Forecast
+    >>> gb = 10**9
+    >>> needs = {"bytes_read": 2 * gb, "bytes_written": gb, "memory_needed": gb, "memory_available": 4 * gb}
+    >>> found = Forecast((90, 60), 5, 9, (30, 30), 6, 4, 3, 3600, disk_needed=gb, disk_free=9 * gb, **needs)
+    >>> print(*lines(found), sep="\n")
+    Scene    90 x 60 pixels, 5 dates, 9 pairs
+    Tiles    4 of 6 to do, 30 x 30 pixels; 2 for each of 3 workers
+    Read     2.00 GB
+    Write    1.00 GB; on disk at most that, of 9.00 GB free
+    Memory   at most 1.00 GB for each worker, which has 4.00 GB
+    """
+    read, written, needed, disk_free = (
+        with_prefix(value, "B")
+        for value in (found.bytes_read, found.bytes_written, found.memory_needed, found.disk_free)
+    )
+    has = ""
+    if found.memory_available is not None:
+        has = f", which has {with_prefix(found.memory_available, 'B')}"
+    said = {
+        "Scene": f"{found.shape[0]} x {found.shape[1]} pixels, {found.n_date} dates, {found.n_pair} pairs",
+        "Tiles": f"{found.n_left} of {found.n_tile} to do, {found.chunks[0]} x {found.chunks[1]} pixels; "
+        f"{found.tiles_of_a_worker} for each of {found.n_worker} workers",
+        "Read": read,
+        "Write": f"{written}; on disk at most that, of {disk_free} free",
+        "Memory": f"at most {needed} for each worker{has}",
+    }
+    if found.seconds is not None:
+        stages = ", ".join(f"{name} {_seconds(value)}" for name, value in found.seconds._asdict().items())
+        said["Time"] = (
+            f"about {_seconds(sum(found.seconds))} ({stages}), if all workers are like this machine and do "
+            "not slow each other down"
+        )
+    return [f"{name:<8} {text}" for name, text in said.items()]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 60 else clock_time(value)
+
+
+def _signature() -> inspect.Signature:
+    """Take over the options of ``invert``, so that one command line fits both."""
+    own = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in (("quick", Quick), ("as_json", AsJson))
+    ]
+    taken = [
+        parameter.replace(annotation=Output, default=None) if name == "output" else parameter
+        for name, parameter in inspect.signature(invert).parameters.items()
+    ]
+    return inspect.Signature([*taken, *own])
+
+
+plan.__signature__ = _signature()  # type: ignore[attr-defined]
+app.command(
+    epilog=examples(
+        "fringefleet plan inputs/ifgramStack.h5 -t smallbaselineApp.cfg",
+        "fringefleet plan stack.zarr /scratch/result.zarr --norm huber --workers 64 --worker-memory 8GB",
+        "fringefleet plan stack.zarr --cluster slurm --workers 16 --worker-memory 32GB --quick --json",
+    )
+)(exit_codes()(plan))

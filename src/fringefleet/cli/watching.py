@@ -1,0 +1,73 @@
+"""Watching a run from outside: the dashboard, the workers' logs, a performance report of Dask."""
+
+import importlib
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from distributed import Client, performance_report
+
+from fringefleet.errors import MissingExtraError
+from fringefleet.io.staging import refuse_unwritable
+from fringefleet.worker_log import forward_logs
+
+logger = logging.getLogger(__name__)
+
+
+def check_performance_report(path: Path | None) -> None:
+    """Find out before any work whether a performance report can be made.
+
+    Raises
+    ------
+    MissingExtraError
+        Bokeh, which draws it, is not installed.
+    InputError
+        Its folder cannot be written to.
+    """
+    if path is None:
+        return
+    if not _has_bokeh():
+        raise MissingExtraError(
+            "found no bokeh, which draws --performance-report; install it with "
+            "`pip install 'fringefleet[dashboard]'`, or do without."
+        )
+    refuse_unwritable(path)
+
+
+@contextmanager
+def watched(client: Client, performance: Path | None) -> Iterator[None]:
+    """Say where the dashboard is, and bring logs to this process and the performance report to its file."""
+    if _has_bokeh():
+        logger.info("dashboard: %s", client.dashboard_link)
+    else:
+        logger.debug("no dashboard: it needs bokeh (pip install 'fringefleet[dashboard]')")
+    with ExitStack() as opened:
+        opened.enter_context(forward_logs(client))
+        if performance is not None:
+            opened.enter_context(_recorded(client, performance))
+        yield
+
+
+@contextmanager
+def _recorded(client: Client, path: Path) -> Iterator[None]:
+    """Write what Dask saw of the work, also if it failed; without a scheduler there is nothing to write."""
+    recording = performance_report(filename=str(path))
+    recording.__enter__()
+    try:
+        yield
+    finally:
+        if client.status == "running":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            recording.__exit__(None, None, None)
+            logger.info("performance report: %s", path)
+        else:
+            logger.warning("no performance report: the scheduler, which knows what was done, was lost")
+
+
+def _has_bokeh() -> bool:
+    try:
+        importlib.import_module("bokeh")
+    except ImportError:
+        return False
+    return True

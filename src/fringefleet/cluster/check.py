@@ -1,0 +1,129 @@
+"""Whether workers are fit for work: the same software everywhere, a GPU each, and nobody else's GPU."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from distributed import Client
+
+from fringefleet.cluster.options import ClusterOptions
+from fringefleet.errors import DeviceError, InputError
+from fringefleet.worker import Record, worker_record
+
+PACKAGES = ("fringefleet", "torch", "numpy", "xarray", "zarr", "dask", "distributed")
+MISSING = "none"
+
+
+def check_workers(client: Client, options: ClusterOptions) -> list[Record]:
+    """Refuse workers that could not do the work, or would do it otherwise than they should.
+
+    Returns
+    -------
+    list
+        A :func:`~fringefleet.worker.worker_record` of each worker, where a GPU was asked for; else empty.
+
+    Raises
+    ------
+    InputError
+        A worker, or the scheduler, has other versions than this process.
+    DeviceError
+        A worker has no GPU where one was asked for, or shares it with another.
+    """
+    found: Any = client.get_versions(packages=list(PACKAGES))
+    refuse_other_versions(found["client"], {"scheduler": found["scheduler"], **found["workers"]})
+    if options.device != "cuda":
+        return []
+    answers = client.run(worker_record, options.device, on_error="return")
+    records = refuse_without_gpu(answers)
+    if not options.share_gpu:
+        refuse_shared_gpus(records)
+    return records
+
+
+def refuse_other_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse workers whose software is not this process's: what they compute might be something else.
+
+    Parameters
+    ----------
+    ours
+        Of this process, as ``Client.get_versions`` says it.
+    theirs
+        Of the scheduler and of the workers, by name or address.
+
+    Raises
+    ------
+    InputError
+        Lists who has what.
+    """
+    wanted = _versions(ours)
+    wrong = []
+    for name, answer in theirs.items():
+        found = _versions(answer)
+        other = [f"{package} {found[package]}" for package in wanted if found[package] != wanted[package]]
+        if other:
+            where = (
+                name if name == "scheduler" else f"worker {name} on {answer['host'].get('node', 'its host')}"
+            )
+            wrong.append((where, other))
+    if not wrong:
+        return
+    packages = {text.split()[0] for _, other in wrong for text in other}
+    here = ", ".join(f"{package} {wanted[package]}" for package in wanted if package in packages)
+    listed = "; ".join(f"{where} has {', '.join(other)}" for where, other in wrong)
+    raise InputError(
+        f"found other software on {len(wrong)} of {len(theirs)} processes of the cluster: {listed}. Here it "
+        f"is {here}. Start them in the same environment as this process."
+    )
+
+
+def refuse_without_gpu(answers: Mapping[str, Record | Exception]) -> list[Record]:
+    """Refuse workers that answered with an error when they were asked for their GPU.
+
+    Raises
+    ------
+    DeviceError
+        Says which, and what the first one of them answered.
+    """
+    bad = {name: answer for name, answer in answers.items() if isinstance(answer, Exception)}
+    if bad:
+        first = next(iter(bad.values()))
+        raise DeviceError(
+            f"{len(bad)} of {len(answers)} workers cannot compute on cuda: {', '.join(bad)}; the first says: "
+            f"{type(first).__name__}: {first}"
+        )
+    return [answer for answer in answers.values() if not isinstance(answer, Exception)]
+
+
+def refuse_shared_gpus(records: Sequence[Record]) -> None:
+    """Refuse workers that have the same GPU, whatever number each of them knows it by.
+
+    Raises
+    ------
+    DeviceError
+        Names the workers and the GPU.
+    """
+    users = defaultdict(list)
+    for record in records:
+        users[record["host"], record["gpu"], record["gpu_name"]].append(record)
+    shared = {gpu: theirs for gpu, theirs in users.items() if len(theirs) > 1}
+    if not shared:
+        return
+    listed = "; ".join(
+        f"{name} {uuid} on {host} by workers "
+        + ", ".join(
+            f"{record['worker']} (pid {record['pid']}, CUDA_VISIBLE_DEVICES={record['cuda_visible_devices']})"
+            for record in sorted(theirs, key=lambda record: str(record["worker"]))
+        )
+        for (host, uuid, name), theirs in shared.items()
+    )
+    raise DeviceError(
+        f"found a GPU that several workers share: {listed}. Start one worker for each GPU (--cluster "
+        "local-cuda does it on this machine, one job for each GPU does it under Slurm), or say --share-gpu."
+    )
+
+
+def _versions(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Versions that must agree; builds of the same version, such as +cpu and +cu130, are the same."""
+    packages = answer["packages"]
+    versions = {"python": ".".join(str(packages["python"]).split(".")[:2])}
+    return versions | {name: str(packages.get(name) or MISSING).partition("+")[0] for name in PACKAGES}

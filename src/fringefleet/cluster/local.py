@@ -1,0 +1,197 @@
+"""Workers on this machine: a process for each core, or for each GPU."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import dask
+from dask.system import CPU_COUNT
+from distributed import Client, LocalCluster
+from distributed.deploy.cluster import Cluster
+
+from fringefleet import device as devices
+from fringefleet.cluster.options import ClusterOptions
+from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
+from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
+
+SETTINGS = {
+    # Tiles wait at the scheduler rather than at a worker: one that dies takes few with it.
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.scheduler.allowed-failures": 1,
+    # Nothing is kept on the workers that could be moved or spilled; a tile fits or it does not.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": 0.9,
+    "distributed.worker.memory.terminate": 0.97,
+}
+# glibc gives arrays of up to 32 MB back to the system at once unless told otherwise, and every tile pays for
+# its page faults again: 6.5 s instead of 2.5 s of system time a worker, for 1000 x 1000 pixels and 288 pairs.
+LOCAL_SETTINGS = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**28,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
+}
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@contextmanager
+def start_local(options: ClusterOptions) -> Iterator[Client]:
+    """Start processes with one thread each, for a tile at a time.
+
+    Raises
+    ------
+    DeviceError
+        A GPU is asked for and there is none.
+    OptionError
+        Several processes would have the same GPU, and nobody said that they may.
+    """
+    n_worker = count_local(options)
+    if options.device == "cuda":
+        devices.select("cuda")
+        if n_worker > 1 and not options.share_gpu:
+            raise OptionError(
+                f"found {n_worker} local workers with --device cuda, which would all have the first GPU; "
+                "give --cluster local-cuda for one worker on each GPU, or say --share-gpu."
+            )
+    said = {"n_workers": n_worker, "threads_per_worker": 1}
+    with _started(LocalCluster, options, said) as client:
+        yield client
+
+
+@contextmanager
+def start_local_cuda(options: ClusterOptions) -> Iterator[Client]:
+    """Start one process for each GPU, which sees that one first.
+
+    Raises
+    ------
+    MissingExtraError
+        dask-cuda is not installed, or lacks what it needs for the version of CUDA.
+    DeviceError
+        There is no GPU, or no driver.
+    OptionError
+        More workers are asked for than there are GPUs.
+    """
+    n_gpu = count_local_gpus(options)
+    if options.n_worker is not None and options.n_worker > n_gpu:
+        raise OptionError(
+            f"found {options.n_worker} workers for {n_gpu} GPUs; give {n_gpu} or fewer. For several workers "
+            "on the first GPU give --cluster local --share-gpu."
+        )
+    # Nothing that Dask could move or spill lies on the GPU, so it is not to watch that memory.
+    said = {"n_workers": options.n_worker, "threads_per_worker": 1, "device_memory_limit": 0}
+    with _started(_local_cuda_cluster(), options, said) as client:
+        yield client
+
+
+def count_local(options: ClusterOptions) -> int:
+    """Count the local processes: as many as asked for, else one for each core, or one for a GPU."""
+    return options.n_worker or (1 if options.device == "cuda" else CPU_COUNT)
+
+
+def count_local_gpus(options: ClusterOptions) -> int:
+    """Count the GPUs of this machine that are visible, or that are named.
+
+    Raises
+    ------
+    DeviceError
+        There is none.
+    """
+    n_visible = devices.count_gpus()
+    named = options.options.get(VISIBLE)
+    if named is None:
+        return n_visible
+    return len(named.split(",") if isinstance(named, str) else named)
+
+
+def _local_cuda_cluster() -> type[Cluster]:
+    try:
+        import pynvml  # noqa: PLC0415 - optional
+        from dask_cuda import LocalCUDACluster  # noqa: PLC0415 - optional, and slow to import
+    except ImportError as error:
+        raise MissingExtraError(
+            f"--cluster local-cuda needs dask-cuda for your version of CUDA ({error}); install it with pip "
+            "install 'fringefleet[cuda13]' (or [cuda12], as your torch is). One GPU needs no dask-cuda: "
+            "--cluster local --device cuda."
+        ) from error
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise DeviceError(
+            f"found no NVIDIA driver that dask-cuda can ask for its GPUs ({type(error).__name__}: {error}). "
+            "Look at nvidia-smi. One GPU needs no dask-cuda: --cluster local --device cuda."
+        ) from error
+    cluster: type[Cluster] = LocalCUDACluster
+    return cluster
+
+
+@contextmanager
+def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any]) -> Iterator[Client]:
+    """Start a cluster of a kind that runs here, listening on this machine only; stop it at last."""
+    with ExitStack() as opened:
+        said |= {
+            "dashboard_address": f"{LOOPBACK}:0",
+            "silence_logs": logging.ERROR,
+            "security": temporary_security(options),
+        }
+        said |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
+        if options.memory_limit is not None:
+            said["memory_limit"] = options.memory_limit
+        said |= options.options
+        said["local_directory"] = opened.enter_context(private_folder(options.options))
+        opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS))
+        hush = opened.enter_context(_hushed_at_last())
+        with _interrupts_ignored(), _refused(kind.__name__, options):
+            cluster = opened.enter_context(kind(**said))
+            client = opened.enter_context(Client(cluster))
+        try:
+            yield client
+        except BaseException:
+            hush()
+            raise
+
+
+@contextmanager
+def _refused(name: str, options: ClusterOptions) -> Iterator[None]:
+    """Say in one sentence why a cluster could not be started."""
+    try:
+        yield
+    except (TypeError, ValueError, RuntimeError, OSError) as error:
+        reason = error.__cause__ or error
+        given = "".join(f" {key} = {value!r}" for key, value in options.options.items())
+        interface = f" on interface {options.interface}" if options.interface else ""
+        raise InputError(
+            f"{name} could not be started{interface}: {type(reason).__name__}: {reason}. "
+            f"Look at its options:{given or ' none were given'}."
+        ) from error
+
+
+@contextmanager
+def _hushed_at_last() -> Iterator[Callable[[], None]]:
+    """Give a function that silences what a cluster logs while it is torn down in mid-work."""
+    loggers = [logging.getLogger(name) for name in ("tornado.application", "asyncio", "distributed")]
+    levels = [logger.level for logger in loggers]
+
+    def hush() -> None:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+
+    try:
+        yield hush
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Start processes that ignore Ctrl-C, which goes to all of them: this one stops them itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,209 @@
+"""What workers are wanted: a value that is checked without starting, opening or asking anything."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from dask.utils import parse_bytes
+
+from fringefleet.device import DeviceName
+from fringefleet.errors import OptionError
+
+Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
+STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
+NAMED: tuple[Kind, ...] = (*STARTED, "current")
+# Keywords of the libraries that have a field here, so that nobody says a thing twice.
+OURS = {
+    "n_workers": "n_worker",
+    "memory_limit": "memory_limit",
+    "interface": "interface",
+    "security": "tls",
+}
+TYPES: dict[str, tuple[type, ...]] = {
+    "cluster": (str,),
+    "n_worker": (int,),
+    "memory_limit": (str, int),
+    "interface": (str,),
+    "tls": (bool,),
+    "tls_ca": (str, Path),
+    "tls_cert": (str, Path),
+    "tls_key": (str, Path),
+    "share_gpu": (bool,),
+    "wait_seconds": (int, float),
+    "options": (Mapping,),
+}
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Which workers: where they come from, how many, what they have, who can reach them.
+
+    ``cluster``: ``local``, ``local-cuda``, ``slurm``, ``current`` (the client that is current), the address
+    of a running scheduler or its scheduler file; None: the client that is current, if there is one, else one
+    process for each core of this machine, or for each of its GPUs where ``device`` is ``cuda``. ``n_worker``:
+    processes, GPUs or Slurm workers; of a running cluster, how many to wait for. ``memory_limit``: of each
+    worker, as ``8GB`` or in bytes. ``interface``: where to listen instead of the loopback. ``tls``: encrypt
+    and authenticate, with certificates made for this cluster; a running one has its own: ``tls_ca``,
+    ``tls_cert`` and, if it is not in the same file, ``tls_key``. ``device``: what each worker must have.
+    ``share_gpu``: several workers may have the same GPU. ``wait_seconds``: for workers to come. ``options``:
+    keywords for ``LocalCluster``, ``LocalCUDACluster`` or ``SLURMCluster``, as they are; they come before
+    what we would say.
+
+    Raises
+    ------
+    OptionError
+        Something cannot be meant so.
+    """
+
+    cluster: str | None = None
+    n_worker: int | None = None
+    memory_limit: str | int | None = None
+    interface: str | None = None
+    tls: bool = False
+    tls_ca: Path | str | None = None
+    tls_cert: Path | str | None = None
+    tls_key: Path | str | None = None
+    device: DeviceName = "cpu"
+    share_gpu: bool = False
+    wait_seconds: float | None = None  # [s]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check every value, and how they go together."""
+        for name, types in TYPES.items():
+            check_type(name, getattr(self, name), types)
+        if self.n_worker is not None and self.n_worker < 1:
+            raise OptionError(f"found {self.n_worker} workers; give 1 or more.")
+        if self.wait_seconds is not None and not 0 <= self.wait_seconds < math.inf:
+            raise OptionError(f"found wait_seconds = {self.wait_seconds}; give seconds from 0 on.")
+        _check_memory(self.memory_limit)
+        _check_options(self.options)
+        _check_certificates(self)
+        if self.kind in ("current", "address", "file"):
+            _refuse_for_running(self)
+
+    @property
+    def kind(self) -> Kind:
+        """What ``cluster`` is; ``default`` if nothing was said."""
+        return "default" if self.cluster is None else _kind(self.cluster)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the workers are started for us, and stopped when we are done."""
+        return self.kind in STARTED
+
+
+def cluster_options(
+    cluster: str | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
+) -> ClusterOptions:
+    """Compose options of what was given, by name.
+
+    Raises
+    ------
+    OptionError
+        A name that there is not, or a value that cannot be.
+    """
+    names = [option.name for option in fields(ClusterOptions)]
+    for name in changes:
+        refuse_unknown(name, names, "option of a cluster")
+    said: dict[str, Any] = {"cluster": cluster}
+    if isinstance(cluster, ClusterOptions):
+        said = dict(vars(cluster))
+    if n_worker is not None:
+        said["n_worker"] = n_worker
+    return ClusterOptions(**(said | changes))
+
+
+def refuse_unknown(name: str, names: list[str], what: str) -> None:
+    """Refuse a name that is none of ``names``, and say which is nearest.
+
+    Raises
+    ------
+    OptionError
+        Says the nearest and all.
+    """
+    if name in names:
+        return
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise OptionError(f"unknown {what} {name!r}.{hint} There are {', '.join(sorted(names))}.")
+
+
+def check_type(name: str, value: Any, types: tuple[type, ...]) -> None:
+    """Refuse a value of another type; True and False are no numbers.
+
+    Raises
+    ------
+    OptionError
+        Says what was found.
+    """
+    if value is None or (isinstance(value, types) and (not isinstance(value, bool) or bool in types)):
+        return
+    wanted = " or ".join(kind.__name__.lower() for kind in types)
+    raise OptionError(f"found {name} = {value!r}; give a value of type {wanted}.")
+
+
+def _kind(cluster: str) -> Kind:
+    for kind in NAMED:
+        if cluster == kind:
+            return kind
+    if "://" in cluster:
+        return "address"
+    if cluster.endswith(".json"):
+        return "file"
+    near = difflib.get_close_matches(cluster, NAMED, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise OptionError(
+        f"found cluster = {cluster!r}.{hint} Give local, local-cuda, slurm, current, the address of a "
+        "running scheduler such as tcp://127.0.0.1:8786, or its scheduler file, whose name ends in .json."
+    )
+
+
+def _check_memory(memory: str | int | None) -> None:
+    if memory is None:
+        return
+    try:
+        n_byte = parse_bytes(memory)
+    except ValueError:
+        n_byte = 0
+    if n_byte < 1:
+        raise OptionError(f"found memory_limit = {memory!r}; give bytes, or text such as 8GB.")
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    for name, ours in OURS.items():
+        if name in options:
+            raise OptionError(
+                f"found {name} in the options for the library; give {ours} beside them instead."
+            )
+
+
+def _check_certificates(options: ClusterOptions) -> None:
+    files = {"tls_ca": options.tls_ca, "tls_cert": options.tls_cert, "tls_key": options.tls_key}
+    given = [name for name, file in files.items() if file is not None]
+    if not given:
+        return
+    if options.kind not in ("address", "file"):
+        raise OptionError(
+            f"found {', '.join(given)}: certificate files are for a cluster that is running. One that is "
+            "started here makes its own with tls."
+        )
+    if options.tls_ca is None or options.tls_cert is None:
+        raise OptionError(
+            f"found {', '.join(given)}; give tls_ca and tls_cert, and tls_key if it is not in it."
+        )
+
+
+def _refuse_for_running(options: ClusterOptions) -> None:
+    """Refuse what only the one who starts a cluster can decide."""
+    given = [name for name in ("memory_limit", "interface", "options") if getattr(options, name)]
+    if options.kind == "current" and options.tls:
+        given.append("tls")
+    if given:
+        raise OptionError(
+            f"found {', '.join(given)} with cluster = {options.cluster!r}; a cluster that is running has "
+            "what it was started with. Say it there, or leave it out here."
+        )

@@ -1,0 +1,105 @@
+"""Workers that are there already: a scheduler at an address, or the client of a notebook."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from distributed import Client, default_client
+
+from fringefleet.cluster.options import ClusterOptions
+from fringefleet.cluster.security import running_security
+from fringefleet.errors import InputError
+
+CONNECT_SECONDS = 30.0
+
+
+@contextmanager
+def connect_running(options: ClusterOptions) -> Iterator[Client]:
+    """Connect to a scheduler by its address or its scheduler file; it goes on running afterwards.
+
+    Raises
+    ------
+    InputError
+        Nothing answers there, or it has no workers; or the file is not there, or is none of a scheduler.
+    OptionError
+        It wants TLS and there are no certificates, or the other way round.
+    """
+    address = str(options.cluster)
+    if options.kind == "file":
+        address = read_scheduler_file(Path(address))
+    security = running_security(options, address)
+    seconds = CONNECT_SECONDS if options.wait_seconds is None else options.wait_seconds
+    try:
+        client = Client(address, timeout=seconds, security=security)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"found no Dask scheduler at {address} within {seconds:g} s ({error}); start one with `dask "
+            "scheduler`, see whether it wants TLS, or choose --cluster local."
+        ) from error
+    with client:
+        _wait_for_workers(client, address, options.n_worker, seconds)
+        yield client
+
+
+@contextmanager
+def use_current(options: ClusterOptions) -> Iterator[Client]:
+    """Use the client that is current in this process; it is left as it is.
+
+    Raises
+    ------
+    InputError
+        There is none, or it has no workers.
+    """
+    client = current_client()
+    if client is None:
+        raise InputError("found no Dask client in this process; make one first, or choose local.")
+    seconds = CONNECT_SECONDS if options.wait_seconds is None else options.wait_seconds
+    _wait_for_workers(client, str(client.scheduler_info(n_workers=0)["address"]), options.n_worker, seconds)
+    yield client
+
+
+def current_client() -> Client | None:
+    """Return the client that is current in this process, if there is one."""
+    try:
+        client: Client = default_client()
+    except ValueError:
+        return None
+    return client
+
+
+def read_scheduler_file(path: Path) -> str:
+    """Read the address from what ``dask scheduler --scheduler-file`` writes.
+
+    Raises
+    ------
+    InputError
+        It is not there, or is something else.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"found no scheduler file {path} ({error.strerror}).") from error
+    except ValueError as error:
+        raise InputError(f"{path} is no scheduler file: it is no JSON ({error}).") from error
+    address = content.get("address") if isinstance(content, dict) else None
+    if not isinstance(address, str) or "://" not in address:
+        raise InputError(f"{path} is no scheduler file: it has no address such as tcp://host:8786.")
+    return address
+
+
+def _wait_for_workers(client: Client, address: str, n_worker: int | None, seconds: float) -> None:
+    """Wait for as many workers as asked for; if nobody asked there has to be one."""
+    if n_worker is not None:
+        try:
+            client.wait_for_workers(n_worker, timeout=seconds)
+        except TimeoutError as error:
+            raise InputError(
+                f"found {len(client.nthreads())} of {n_worker} workers at {address} after {seconds:g} s; "
+                f"start more with `dask worker {address}`, or ask for fewer."
+            ) from error
+    if not client.nthreads():
+        raise InputError(
+            f"the scheduler at {address} has no workers; start some with `dask worker {address}`, or give "
+            "the number to wait for."
+        )

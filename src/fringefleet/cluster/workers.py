@@ -1,0 +1,117 @@
+"""Get workers and give them back: on this machine, under Slurm, or of a cluster that is running."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from dask.system import CPU_COUNT
+from distributed import Client
+
+from fringefleet.cluster.check import check_workers
+from fringefleet.cluster.local import VISIBLE, count_local, count_local_gpus, start_local, start_local_cuda
+from fringefleet.cluster.options import ClusterOptions, Kind, cluster_options
+from fringefleet.cluster.running import connect_running, current_client, use_current
+
+# Each gives a client whose first workers are there, and stops at last what it started.
+STARTERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
+    "local": start_local,
+    "local-cuda": start_local_cuda,
+    "current": use_current,
+    "address": connect_running,
+    "file": connect_running,
+}
+
+
+class Workers(NamedTuple):
+    """What there is to compute with."""
+
+    client: Client
+    n_worker: int
+    memory_limit: int | None  # for each tile at a time [byte]; None if there is none
+
+
+def connect(
+    cluster: str | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
+) -> AbstractContextManager[Workers]:
+    """Connect to workers, make them the current Dask scheduler, and stop at last what was started.
+
+    Parameters
+    ----------
+    cluster
+        ``local``, ``local-cuda``, ``slurm``, ``current``, the address or the scheduler file of a running
+        cluster, or all options as a :class:`ClusterOptions`. None: the client that is current in this
+        process, if there is one, else this machine.
+    n_worker
+        Processes, GPUs or Slurm workers; of a running cluster, how many to wait for.
+    **changes
+        Single fields of :class:`ClusterOptions`, by name: ``memory_limit="8GB"``, ``device="cuda"``.
+
+    Raises
+    ------
+    OptionError
+        Something cannot be meant so.
+    DeviceError
+        A GPU is asked for and there is none, or two workers have the same.
+    MissingExtraError
+        What is asked for needs a library that is not installed.
+    InputError
+        Nothing answers at the address, it has no workers, or they have other software.
+
+    Examples
+    --------
+    >>> with connect("local", 1, memory_limit="1GB") as workers:
+    ...     workers.client.submit(sum, [1, 2]).result(), workers.memory_limit
+    (3, 1000000000)
+    """
+    return _connected(resolve(cluster_options(cluster, n_worker, **changes)))
+
+
+@contextmanager
+def _connected(options: ClusterOptions) -> Iterator[Workers]:
+    with STARTERS[options.kind](options) as client:
+        check_workers(client, options)
+        yield _describe(client)
+
+
+def resolve(options: ClusterOptions) -> ClusterOptions:
+    """Choose where nothing was said: the current client, else the cores, or the GPUs, of this machine.
+
+    On a machine with one GPU a single local process has it, and dask-cuda is not needed.
+
+    Raises
+    ------
+    DeviceError
+        A GPU is asked for and there is none.
+    """
+    if options.kind == "local-cuda":
+        return replace(options, device="cuda")
+    if options.kind != "default":
+        return options
+    if current_client() is not None:
+        return replace(options, cluster="current")
+    several = options.device == "cuda" and (VISIBLE in options.options or count_local_gpus(options) > 1)
+    if several and not options.share_gpu:
+        return replace(options, cluster="local-cuda")
+    return replace(options, cluster="local")
+
+
+def expected_workers(options: ClusterOptions) -> int:
+    """How many workers there will be, as far as that is known before they are there.
+
+    Raises
+    ------
+    DeviceError
+        A GPU is asked for and there is none.
+    """
+    if options.kind == "local":
+        return count_local(options)
+    if options.kind == "local-cuda":
+        return options.n_worker or count_local_gpus(options)
+    return options.n_worker or (1 if options.kind == "slurm" else CPU_COUNT)
+
+
+def _describe(client: Client) -> Workers:
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    limits = [worker["memory_limit"] // worker["nthreads"] for worker in workers.values()]
+    return Workers(client, len(workers), min(filter(None, limits), default=None))

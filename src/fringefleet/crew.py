@@ -1,0 +1,141 @@
+"""Who computes the tiles: the workers of a Dask scheduler, or threads of this process."""
+
+import asyncio
+from concurrent.futures import Future as ThreadFuture
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import Any, Protocol
+
+from dask.delayed import Delayed
+from dask.system import CPU_COUNT
+from dask.utils import format_bytes
+from distributed import Client, Future, KilledWorker
+
+from fringefleet.tile import TileReport
+
+IN_FLIGHT_PER_THREAD = 2
+SECONDS_BETWEEN_COUNTS = 5.0  # of workers, which may come and go
+SMALLER = "Give smaller --chunks, or fewer --workers so that each has more."
+
+
+class Crew(Protocol):
+    """Computes tasks, several at a time."""
+
+    def capacity(self) -> int:
+        """How many tasks it may have at once."""
+
+    def submit(self, task: Delayed) -> Any:
+        """Begin a task; returns its future."""
+
+    def result(self, future: Any) -> TileReport | BaseException:
+        """Say what became of a task that has come to its end, and forget it."""
+
+    def is_lost(self) -> bool:
+        """Whether nothing will come back any more."""
+
+    def explain(self, error: BaseException) -> str:
+        """Say what an error means, and what to do."""
+
+    def dismiss(self) -> None:
+        """Begin nothing more."""
+
+
+class Threads:
+    """Threads of this process, one for each core."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(CPU_COUNT, thread_name_prefix="fringefleet")
+
+    def capacity(self) -> int:
+        """How many tasks it may have at once."""
+        return CPU_COUNT
+
+    def submit(self, task: Delayed) -> ThreadFuture[Any]:
+        """Begin a task; returns its future."""
+        return self._pool.submit(task.compute, scheduler="synchronous", optimize_graph=False)
+
+    def result(self, future: ThreadFuture[Any]) -> TileReport | BaseException:
+        """Say what became of a task."""
+        error = future.exception()
+        report: TileReport | BaseException = future.result().item() if error is None else error
+        return report
+
+    def is_lost(self) -> bool:
+        """Never."""
+        return False
+
+    def explain(self, error: BaseException) -> str:
+        """Say what an error means, and what to do."""
+        return explain(error)
+
+    def dismiss(self) -> None:
+        """Begin nothing more, and wait for what is under way."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+class Workers:
+    """The workers of a Dask scheduler, as many as there are at any time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._n_thread = 1
+        self._counted = -SECONDS_BETWEEN_COUNTS
+        self._is_lost = False
+
+    def capacity(self) -> int:
+        """How many tasks they may have at once: a few more than they work on, so that none ever waits."""
+        if monotonic() - self._counted > SECONDS_BETWEEN_COUNTS:
+            try:
+                self._n_thread = max(1, sum(self._client.nthreads().values()))
+            except OSError:
+                self._is_lost = True
+            self._counted = monotonic()
+        return IN_FLIGHT_PER_THREAD * self._n_thread
+
+    def submit(self, task: Delayed) -> Future[Any]:
+        """Begin a task; returns its future."""
+        future: Future[Any] = self._client.compute(task, optimize_graph=False)
+        return future
+
+    def result(self, future: Future[Any]) -> TileReport | BaseException:
+        """Say what became of a task, and let the scheduler forget it, so that it can be tried again."""
+        try:
+            report: TileReport = future.result().item()
+        except asyncio.CancelledError as error:
+            self._is_lost = True
+            return error
+        except Exception as error:
+            return error
+        else:
+            return report
+        finally:
+            future.release()
+
+    def is_lost(self) -> bool:
+        """Whether the scheduler, or the connection to it, is lost."""
+        return self._is_lost or self._client.status != "running"
+
+    def explain(self, error: BaseException) -> str:
+        """Say what an error means, and what to do."""
+        if not isinstance(error, KilledWorker):
+            return explain(error)
+        worker, n_died = error.last_worker, error.allowed_failures + 1
+        died = f"{n_died} workers died while they computed it, the last at {worker.address}"
+        limit = format_bytes(worker.memory_limit) if worker.memory_limit else "no limit"
+        for _, event in self._client.get_events("worker-restart-memory"):
+            if event["worker"] == worker.address:
+                used = format_bytes(event["rss"])
+                return f"{died}: out of memory, it had taken {used} of its {limit}. {SMALLER}"
+        return (
+            f"{died}. Its memory: {limit}. Most often the memory of the machine, or of the job, is not "
+            f"enough. {SMALLER} Otherwise the log of the worker says more."
+        )
+
+    def dismiss(self) -> None:
+        """Do nothing: who began the workers ends them."""
+
+
+def explain(error: BaseException) -> str:
+    """Say what an error means, and what to do."""
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    return f"{text}. {SMALLER}" if isinstance(error, MemoryError) else text

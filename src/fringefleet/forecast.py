@@ -1,0 +1,233 @@
+"""What a run will need, before it is submitted: tiles, bytes, memory, disk and time.
+
+Bytes are exact, memory and disk are upper bounds. Seconds come from a measurement on this machine: a tile of
+the stack is read, and pixels of the same network with made-up phases are solved and written with the same
+options. They hold for workers like this machine that do not slow each other down.
+"""
+
+import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fringefleet.batch import check_device
+from fringefleet.block import invert_block
+from fringefleet.chunks import IDLE_WORKER_BYTES, bytes_of_tile, choose_tile
+from fringefleet.errors import BlockTooLargeError, DeviceError, InputError
+from fringefleet.io.stack import stored_tile
+from fringefleet.io.store import create_result, resume_result
+from fringefleet.lazy import result_template
+from fringefleet.pipeline import Checked
+from fringefleet.scene import Block
+from fringefleet.stopwatch import StageSeconds, Stopwatch
+from fringefleet.tile import Unread
+from fringefleet.variables import bytes_of_result
+
+CALIBRATION_SIDE = 128  # pixels; solved and written twice, the first time to warm up
+MISSING = 0.02  # of the observations: hardly any stack is complete
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will need for the tiles that are not done yet.
+
+    ``memory_needed``: of each worker, itself included, at most; ``memory_available``: what it has, if that is
+    known. ``disk_needed``: for the output, at most; ``disk_free``: what there is. All in bytes.
+    ``seconds``: of each worker; None if nothing was measured.
+    """
+
+    shape: tuple[int, int]  # rows and columns of the scene
+    n_date: int
+    n_pair: int
+    chunks: tuple[int, int]  # rows and columns of a tile
+    n_tile: int
+    n_left: int
+    n_worker: int
+    n_pixel: int  # left to do
+    bytes_read: int  # in memory, whatever they are in the file
+    bytes_written: int
+    memory_needed: int
+    memory_available: int | None
+    disk_needed: int
+    disk_free: int
+    seconds: StageSeconds | None = None
+
+    @property
+    def tiles_of_a_worker(self) -> int:
+        """Tiles of the worker that has most."""
+        return math.ceil(self.n_left / self.n_worker)
+
+
+def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -> Forecast:
+    """Work out what a run will need; nothing of the stack is read.
+
+    Parameters
+    ----------
+    checked
+        A run that :func:`fringefleet.pipeline.check` found good.
+    n_worker
+        Processes that compute it, one tile at a time each.
+    memory_limit
+        What each of them has [byte], if known.
+
+    Raises
+    ------
+    BlockTooLargeError
+        A tile does not fit into a worker; the message says which would.
+    InputError
+        The output does not fit on its disk.
+    """
+    job, network = checked.job, checked.prepared.scene.network
+    stack = checked.prepared.stack
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    n_pixel = _pixels_left(checked, shape)
+    written = n_pixel * bytes_of_result(job.options, network.n_date)
+    found = Forecast(
+        shape=shape,
+        n_date=network.n_date,
+        n_pair=network.n_pair,
+        chunks=checked.tile,
+        n_tile=checked.n_tile,
+        n_left=checked.n_left,
+        n_worker=n_worker,
+        n_pixel=n_pixel,
+        bytes_read=n_pixel * _bytes_read_per_pixel(checked),
+        bytes_written=written,
+        memory_needed=IDLE_WORKER_BYTES + bytes_of_tile(math.prod(checked.tile), network, job.options),
+        memory_available=memory_limit,
+        disk_needed=written,
+        disk_free=shutil.disk_usage(_folder_of(job.output)).free,
+    )
+    _refuse_what_cannot_fit(checked, found)
+    return found
+
+
+def with_seconds(found: Forecast, checked: Checked) -> Forecast:
+    """Measure on this machine how long the stages take, and add what follows for each worker."""
+    n_pixel = math.prod(found.chunks)
+    per_tile = [
+        _seconds_to_read(checked),
+        *(n_pixel * seconds for seconds in _seconds_per_pixel(checked)),
+    ]
+    # Tiles at the edges are smaller.
+    whole_tiles = found.tiles_of_a_worker * min(1.0, found.n_pixel / (n_pixel * max(1, found.n_left)))
+    return replace(found, seconds=StageSeconds(*(whole_tiles * seconds for seconds in per_tile)))
+
+
+def _pixels_left(checked: Checked, shape: tuple[int, int]) -> int:
+    if checked.n_left == checked.n_tile:
+        return math.prod(shape)
+    done = resume_result(checked.job.output, checked.tile, checked.fingerprint).done()
+    rows, columns = (
+        np.minimum(step, size - step * np.arange(n))
+        for step, size, n in zip(checked.tile, shape, done.shape, strict=True)
+    )
+    return int((np.outer(rows, columns) * ~done).sum())
+
+
+def _bytes_read_per_pixel(checked: Checked) -> int:
+    variables = checked.prepared.stack.data_vars.values()
+    return sum(variable.dtype.itemsize * variable.sizes.get("pair", 1) for variable in variables)
+
+
+def _refuse_what_cannot_fit(checked: Checked, found: Forecast) -> None:
+    if found.memory_available is not None and found.memory_needed > found.memory_available:
+        stack, network = checked.prepared.stack, checked.prepared.scene.network
+        options = checked.job.options
+        fits = choose_tile(found.shape, stored_tile(stack), network, options, 1, found.memory_available)
+        raise BlockTooLargeError(
+            f"a tile of {found.chunks[0]} x {found.chunks[1]} pixels takes up to {found.memory_needed:,} "
+            f"bytes of its worker, which has {found.memory_available:,}. Give --chunks {fits[0]} {fits[1]}, "
+            "or fewer workers so that each has more."
+        )
+    if found.disk_needed > found.disk_free:
+        raise InputError(
+            f"the output takes up to {found.disk_needed:,} bytes, and the disk of "
+            f"{_folder_of(checked.job.output)} has {found.disk_free:,} free. Make room, give an output "
+            "on another disk, or ask for less (--covariance is large)."
+        )
+
+
+def _folder_of(output: Path) -> Path:
+    """The folder that an output is in, or will be made in."""
+    return next(folder for folder in output.absolute().parents if folder.is_dir())
+
+
+def _seconds_to_read(checked: Checked) -> float:
+    """Read the tile in the middle of the stack."""
+    stack, watch = checked.prepared.stack, Stopwatch()
+    middle = {
+        dim: slice(stack.sizes[dim] // 2 // size * size, (stack.sizes[dim] // 2 // size + 1) * size)
+        for dim, size in zip(("y", "x"), checked.tile, strict=True)
+    }
+    n_pixel = 0
+    for variable in stack.data_vars.values():
+        piece = Unread(variable.isel(middle).variable)
+        n_pixel = math.prod(piece.shape[-2:])
+        with watch.time("read"):
+            piece.read()
+    return watch.seconds.read * math.prod(checked.tile) / n_pixel
+
+
+def _seconds_per_pixel(checked: Checked) -> tuple[float, float, float]:
+    """Solve and write made-up pixels: seconds to copy, solve and write one."""
+    options, scene = checked.job.options, checked.prepared.scene
+    try:
+        check_device(options)
+    except DeviceError as error:
+        raise DeviceError(f"{error} To plan for other machines, measure nothing: --quick.") from error
+    rows, columns = (min(size, CALIBRATION_SIDE) for size in checked.tile)
+    block = made_up_block(checked, (rows, columns))
+    with _store_for(checked, (rows, columns)) as store:
+        for _ in ("warm up", "measure"):
+            watch = Stopwatch()
+            series = invert_block(block, scene, options, watch)
+            with watch.time("write"):
+                store.write_tile((0, 0), series.variables())
+    seconds = watch.seconds
+    n_pixel = rows * columns
+    return seconds.copy / n_pixel, seconds.solve / n_pixel, seconds.write / n_pixel
+
+
+@contextmanager
+def _store_for(checked: Checked, tile: tuple[int, int]) -> Iterator[Any]:
+    """Make a result of one tile on the disk of the output, and remove it."""
+    prepared = checked.prepared
+    part = replace(prepared, stack=prepared.stack.isel(y=slice(tile[0]), x=slice(tile[1])))
+    with TemporaryDirectory(prefix=".fringefleet-plan-", dir=_folder_of(checked.job.output)) as folder:
+        template = result_template(part, checked.job.options, tile)
+        yield create_result(template, Path(folder) / "result.zarr", "", overwrite=False)
+
+
+def made_up_block(checked: Checked, shape: tuple[int, int], seed: int = 0) -> Block:
+    """Make pixels of the network of a run: a random walk, noise, gaps, and whatever the options need."""
+    options, scene, network = checked.job.options, checked.prepared.scene, checked.prepared.scene.network
+    rng = np.random.default_rng(seed)
+    dates = rng.normal(0, 1, (network.n_date, *shape)).cumsum(axis=0)
+    first, second = network.pair_array.T
+    observed = dates[second] - dates[first] + rng.normal(0, 0.3, (network.n_pair, *shape))
+    observed += np.array(scene.reference_values)[:, None, None]
+    observed[rng.random(observed.shape) < MISSING] = np.nan
+
+    def uniform(low: float, high: float) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = rng.uniform(low, high, observed.shape).astype(np.float32)
+        return values
+
+    mask = None
+    if options.reads_mask:
+        kept = options.mask_dataset == "connected_component"
+        mask = np.ones(observed.shape, np.int16) if kept else uniform(0.5, 2) * options.mask_threshold
+    return Block(
+        observed=observed.astype(np.float32),
+        coherence=uniform(0.3, 0.95) if options.needs_coherence else None,
+        mask_values=mask,
+        range_sine=np.full(shape, 5e5, np.float32) if options.dem_error else None,
+        observed_std=uniform(0.05, 0.5) if options.needs_std else None,
+    )

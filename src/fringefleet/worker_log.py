@@ -1,0 +1,102 @@
+"""What workers log, and what they warn of, in the user's log: with the name of the tile or the worker.
+
+A handler on each worker hands what is logged to the scheduler as an event, and the client logs it again.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from distributed import Client, Worker, WorkerPlugin
+
+logger = logging.getLogger(__name__)
+
+OURS, WARNINGS = "fringefleet", "py.warnings"  # the loggers that are forwarded
+_tile: ContextVar[str | None] = ContextVar("tile", default=None)
+
+
+@contextmanager
+def working_on(tile: str) -> Iterator[None]:
+    """Name the tile that this thread works on, for whatever is logged meanwhile."""
+    token = _tile.set(tile)
+    try:
+        yield
+    finally:
+        _tile.reset(token)
+
+
+@contextmanager
+def forward_logs(client: Client) -> Iterator[None]:
+    """Bring what all workers log to this process, also those that come later, as long as it lasts."""
+    topic = f"fringefleet-log-{client.id}"
+    plugin = ForwardLogs(topic, logger.getEffectiveLevel(), _this_process())
+    client.subscribe_topic(topic, _log_again)
+    client.register_plugin(plugin)
+    try:
+        yield
+    finally:
+        if client.status == "running":  # else there is nobody who could forward anything
+            client.unregister_worker_plugin(topic)
+            client.unsubscribe_topic(topic)
+
+
+class ForwardLogs(WorkerPlugin):
+    """Forwards what a worker logs from ``level`` on, and its warnings, as events of a topic.
+
+    Nothing is done in ``client_process``, host and number: what is logged there needs no forwarding.
+    """
+
+    def __init__(self, topic: str, level: int, client_process: tuple[str, int]) -> None:
+        self.name, self.level, self.client_process = topic, level, client_process
+        self.levels: dict[str, int] = {}
+        self.handler: logging.Handler | None = None
+
+    def setup(self, worker: Worker) -> None:
+        """Begin to forward."""
+        if _this_process() == self.client_process:
+            return
+        self.handler = _Forwarding(worker, self.name)
+        for name in (OURS, WARNINGS):
+            forwarded = logging.getLogger(name)
+            self.levels[name] = forwarded.level
+            forwarded.setLevel(self.level)
+            forwarded.addHandler(self.handler)
+        logging.captureWarnings(True)
+
+    def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask calls it so
+        """Put everything back."""
+        if self.handler is None:
+            return
+        logging.captureWarnings(False)
+        for name, level in self.levels.items():
+            forwarded = logging.getLogger(name)
+            forwarded.removeHandler(self.handler)
+            forwarded.setLevel(level)
+        self.handler = None
+
+
+class _Forwarding(logging.Handler):
+    """Hands records to the scheduler."""
+
+    def __init__(self, worker: Worker, topic: str) -> None:
+        super().__init__()
+        self.worker, self.topic = worker, topic
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand over one record: plain text, as exceptions and arguments may not travel."""
+        where = _tile.get() or f"worker {self.worker.name}"
+        message = {"level": record.levelno, "text": record.getMessage().strip(), "where": where}
+        self.worker.log_event(self.topic, message)
+
+
+def _log_again(event: tuple[float, Any]) -> None:
+    _, message = event
+    logger.log(message["level"], "%s: %s", message["where"], message["text"])
+
+
+def _this_process() -> tuple[str, int]:
+    return socket.gethostname(), os.getpid()

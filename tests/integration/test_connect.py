@@ -1,0 +1,418 @@
+"""Workers that are there: started on this machine, or running already; who can reach them; what is left."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dask
+import psutil
+import pytest
+import torch
+import xarray as xr
+from distributed import Client, LocalCluster, Security
+from typer.testing import CliRunner
+
+import fringefleet
+from fringefleet.cli import app
+from fringefleet.errors import DeviceError, InputError
+from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.worker import worker_record
+from polling import wait_until
+
+PRETEND = Path(__file__).resolve().parents[1] / "pretend_gpus"
+pytestmark = pytest.mark.cluster
+
+
+def listeners():
+    """Addresses that this process and its children listen at."""
+    here = psutil.Process()
+    return {
+        (process.pid, connection.laddr.ip, connection.laddr.port)
+        for process in (here, *here.children(recursive=True))
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+def children():
+    return {
+        process for process in psutil.Process().children(recursive=True) if "spawn_main" in command(process)
+    }
+
+
+def command(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def scratch(dask_worker):
+    return dask_worker.local_directory
+
+
+# --- started here -----------------------------------------------------------------------------------------
+
+
+def test_local_workers_with_tls_talk_to_nobody_else_and_leave_nothing(tmp_path):
+    before = listeners()
+    with (
+        dask.config.set({"temporary-directory": str(tmp_path)}),
+        fringefleet.connect("local", 2, memory_limit="1GB", tls=True) as workers,
+    ):
+        assert (workers.n_worker, workers.memory_limit) == (2, 10**9)
+        assert workers.client.submit(sum, [1, 2]).result() == 3
+        address = workers.client.scheduler.address
+        infos = workers.client.scheduler_info(n_workers=-1)["workers"]
+        assert address.startswith("tls://127.0.0.1:")
+        assert all(info.startswith("tls://127.0.0.1:") for info in infos)
+        assert all(info["nanny"].startswith("tls://127.0.0.1:") for info in infos.values())
+
+        opened = listeners() - before
+        assert len(opened) >= 2 * (1 + 2)  # at least a scheduler, and of each worker itself and its nanny
+        assert {ip for _, ip, _ in opened} == {"127.0.0.1"}
+
+        (folder,) = tmp_path.glob("fringefleet-*")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        scratches = workers.client.run(scratch).values()
+        assert all(Path(name).is_relative_to(folder) for name in scratches)
+
+        with dask.config.set({"distributed.comm.timeouts.connect": "2s"}):
+            for security in (None, Security.temporary()):
+                with pytest.raises((OSError, TypeError)):
+                    Client(address.replace("tls", "tls" if security else "tcp"), timeout=2, security=security)
+            with (
+                pytest.raises(
+                    InputError, match=r"found no Dask scheduler at tcp://.*see whether it wants TLS"
+                ),
+                fringefleet.connect(address.replace("tls", "tcp"), wait_seconds=2),
+            ):
+                pass
+        processes = children()
+        assert len(processes) == 2
+        running_with_certificates(address, workers.client.security, tmp_path)
+    psutil.wait_procs(processes, timeout=10)
+    assert not any(process.is_running() for process in processes)
+    assert listeners() <= before
+    assert not list(tmp_path.glob("fringefleet-*"))
+
+
+def running_with_certificates(address, security, folder):
+    """The same cluster, as one that somebody else started; its certificates are in files."""
+    files = {"ca": security.tls_ca_file, "cert": security.tls_client_cert, "key": security.tls_client_key}
+    paths = {f"tls_{name}": folder / f"{name}.pem" for name in files}
+    for name, text in files.items():
+        (folder / f"{name}.pem").write_text(text)
+    scheduler_file = folder / "scheduler.json"
+    scheduler_file.write_text(json.dumps({"address": address}))
+    with fringefleet.connect(str(scheduler_file), 2, **paths) as workers:
+        assert workers.client.submit(sum, [1, 2]).result() == 3
+    with (
+        pytest.raises(InputError, match=r"found 2 of 3 workers .* after 0\.5 s"),
+        fringefleet.connect(address, 3, wait_seconds=0.5, **paths),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"interface": "nowhere0"}, "on interface nowhere0: ValueError: 'nowhere0' is not a valid network"),
+        ({"options": {"threads": 2}}, r"could not be started: TypeError: .*'threads'.*options: threads = 2"),
+    ],
+)
+def test_a_cluster_that_cannot_be_started_says_why_and_leaves_nothing(options, message):
+    before, processes = listeners(), children()
+    with pytest.raises(InputError, match=message), fringefleet.connect("local", 1, **options):
+        pass
+    wait_until(lambda: listeners() <= before and children() <= processes, 20)
+
+
+def test_a_failure_in_mid_work_stops_the_workers():
+    before = children()
+    started, heard = set(), set()
+
+    def fail():
+        with fringefleet.connect("local", 1, interface="lo") as workers:
+            started.update(children() - before)
+            heard.update(ip for _, ip, _ in listeners())
+            workers.client.submit(lambda: 1 / 0).result()
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert len(started) == 1
+    assert heard == {"127.0.0.1"}
+    psutil.wait_procs(started, timeout=10)
+    assert children() <= before
+
+
+# --- running already --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def running():
+    """A cluster of somebody else: one worker in this process."""
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    ) as cluster:
+        yield cluster
+
+
+def test_the_client_of_a_notebook_is_used_and_left_as_it_is(running):
+    with Client(running) as client:
+        for asked in (None, "current"):
+            with fringefleet.connect(asked) as workers:
+                assert workers.client is client
+                assert workers.n_worker == 1
+            assert client.status == "running"
+    with pytest.raises(InputError, match="found no Dask client"), fringefleet.connect("current"):
+        pass
+
+
+def test_a_running_cluster_goes_on_when_we_are_done(running):
+    for _ in range(2):
+        with fringefleet.connect(running.scheduler_address) as workers:
+            (record,) = workers.client.run(worker_record, "cpu").values()
+    (info,) = running.scheduler_info["workers"].values()
+    assert (record["worker"], record["pid"]) == (str(info["name"]), os.getpid())
+    assert record["address"].startswith("tcp://127.0.0.1:")
+    assert (record["gpu"], record["gpu_peak_bytes"]) == (None, None)
+    inside = running.get_client().submit(worker_record, "cpu").result()
+    assert inside == record
+    assert worker_record("cpu")["worker"] is None
+
+
+def test_a_worker_with_another_version_of_the_package_is_refused_at_start(running, tmp_path):
+    metadata = tmp_path / "fringefleet-9.9.9.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: fringefleet\nVersion: 9.9.9\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    address = running.scheduler_address
+    arguments = ["--host", "127.0.0.1", "--no-nanny", "--no-dashboard", "--name", "old", "--nthreads", "1"]
+    arguments += ["--local-directory", str(tmp_path), "--dashboard-address", "127.0.0.1:0"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_worker", address, *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.DEVNULL,
+    ) as worker:
+        try:
+            with (
+                pytest.raises(InputError) as caught,
+                fringefleet.connect(address, 2),
+            ):
+                pass
+        finally:
+            worker.terminate()
+    assert "other software on 1 of 3 processes of the cluster: worker tcp://127.0.0.1:" in str(caught.value)
+    assert f"has fringefleet 9.9.9. Here it is fringefleet {fringefleet.__version__}" in str(caught.value)
+    wait_until(lambda: len(running.scheduler_info["workers"]) == 1, 20)
+
+
+# --- from the command line --------------------------------------------------------------------------------
+
+
+def test_invert_takes_its_workers_from_a_file_and_encrypts(tmp_path):
+    simulate_stack(Scene(n_date=5, shape=(24, 20)), tmp_path / "stack.zarr")
+    (tmp_path / "workers.toml").write_text(
+        f"""
+        [cluster]
+        cluster = "local"
+        n_worker = 7
+        memory_limit = "1GB"
+        [cluster.options]
+        local_directory = "{tmp_path}"
+        worker_dashboard_address = "127.0.0.1:0"
+        """
+    )
+    options = ["--cluster-config", "workers.toml", "--workers", "1", "--tls", "--chunks", "12", "20"]
+    command = [sys.executable, "-m", "fringefleet.cli", "invert", "stack.zarr", "tls.zarr", *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "starting 1 workers: local" in done.stderr
+    fringefleet.run(fringefleet.Run(tmp_path / "stack.zarr", tmp_path / "threads.zarr", chunks=(12, 20)))
+    with xr.open_zarr(tmp_path / "tls.zarr") as one, xr.open_zarr(tmp_path / "threads.zarr") as other:
+        xr.testing.assert_identical(one["displacement"].load(), other["displacement"].load())
+    assert not list(tmp_path.glob("fringefleet-*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cluster", "lcal-cuda"], "Did you mean local-cuda?"),
+        (["--cluster-config", "evil.toml"], "makes workers load code"),
+        (["--cluster-config", "nowhere.toml"], "found no cluster file nowhere.toml"),
+        (["--cluster", "nowhere.json"], "found no scheduler file nowhere.json"),
+        (["--tls-ca", "ca.pem", "--tls-cert", "c.pem"], "for a cluster that is running"),
+        (["--worker-memory", "lots"], "memory_limit = 'lots'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_workers_that_cannot_be_had_are_one_line_and_exit_code_2(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    simulate_stack(Scene(n_date=4, shape=(6, 6)), tmp_path / "stack.zarr")
+    (tmp_path / "evil.toml").write_text("[cluster.options]\npreload = \"import os; os.mkdir('executed')\"")
+    done = CliRunner().invoke(app, ["invert", "stack.zarr", "$(touch executed).zarr", *arguments])
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "executed").exists()
+
+
+# --- GPUs that are not there ------------------------------------------------------------------------------
+
+SCRIPT = """
+import json
+import sys
+import pretend_cuda
+import fringefleet
+from fringefleet.worker import worker_record
+
+PRELOAD = {"preload": ["pretend_cuda"]}
+
+def records(*args, **kwargs):
+    options = PRELOAD | kwargs.pop("options", {})
+    with fringefleet.connect(*args, options=options, **kwargs) as workers:
+        found = workers.client.run(worker_record, "cuda").values()
+        keys = ("worker", "cuda_visible_devices", "gpu", "gpu_name", "gpu_peak_bytes")
+        return sorted([str(record[key]) for key in keys] for record in found)
+
+def refusal(*args, **kwargs):
+    try:
+        return records(*args, **kwargs)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+def on_running():
+    # Two workers of somebody else's cluster, which see the same GPU first.
+    with fringefleet.connect("local", 2, options=PRELOAD) as workers:
+        try:
+            with fringefleet.connect(workers.client.scheduler.address, device="cuda"):
+                pass
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(eval(sys.argv[1], globals())))
+"""
+
+
+def pretend(tmp_path, expression, *, path=PRETEND, n_gpu=3, **environment):
+    """Evaluate an expression in a process that takes this machine for one with GPUs."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    paths = os.pathsep.join(filter(None, [str(path), os.environ.get("PYTHONPATH")]))
+    here = {"PRETEND_GPUS": str(n_gpu), "PYTHONPATH": paths, "DASK_CUDA_TEST_SINGLE_GPU": "1"}
+    done = subprocess.run(
+        [sys.executable, str(script), expression],
+        env={**os.environ, **here, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def pretend_cuda_only(tmp_path):
+    """Torch says that there are GPUs, and there is no driver: pynvml is the real one."""
+    folder = tmp_path / "only"
+    folder.mkdir()
+    shutil.copy(PRETEND / "pretend_cuda.py", folder)
+    return folder
+
+
+def needs_dask_cuda():
+    pytest.importorskip("dask_cuda", reason="needs dask-cuda and cuda-bindings", exc_type=ImportError)
+
+
+def test_each_worker_of_local_cuda_has_a_gpu_of_its_own(tmp_path):
+    needs_dask_cuda()
+    by_default, named = pretend(
+        tmp_path,
+        '[records(device="cuda"), records(device="cuda", options={"CUDA_VISIBLE_DEVICES": [2, 0]})]',
+    )
+    assert by_default == [
+        ["0", "0,1,2", "GPU-pretend-0", "Pretend GPU 0", "0"],
+        ["1", "1,2,0", "GPU-pretend-1", "Pretend GPU 1", "0"],
+        ["2", "2,0,1", "GPU-pretend-2", "Pretend GPU 2", "0"],
+    ]
+    assert [(visible, gpu) for _, visible, gpu, *_ in named] == [
+        ("0,2", "GPU-pretend-0"),
+        ("2,0", "GPU-pretend-2"),
+    ]
+
+
+def test_workers_that_would_share_a_gpu_are_refused_unless_they_may(tmp_path):
+    started, running, shared = pretend(
+        tmp_path,
+        '[refusal("local", 2, device="cuda"), on_running(), '
+        'records("local", 2, device="cuda", share_gpu=True)]',
+    )
+    assert started.startswith("OptionError: found 2 local workers with --device cuda, which would all have")
+    assert "--cluster local-cuda" in started
+    assert running.startswith(
+        "DeviceError: found a GPU that several workers share: Pretend GPU 0 GPU-pretend-0 on "
+    )
+    assert " by workers 0 (pid " in running
+    assert ", 1 (pid " in running
+    assert [gpu for _, _, gpu, *_ in shared] == ["GPU-pretend-0"] * 2
+
+
+def test_more_workers_than_gpus_are_refused_and_a_single_gpu_needs_no_dask_cuda(tmp_path, pretend_cuda_only):
+    too_many = pretend(tmp_path, 'refusal("local-cuda", 4)')
+    assert too_many.startswith("OptionError: found 4 workers for 3 GPUs; give 3 or fewer.")
+    ((worker, _, gpu, *_),) = pretend(tmp_path, 'records(device="cuda")', path=pretend_cuda_only, n_gpu=1)
+    assert (worker, gpu) == ("0", "GPU-pretend-0")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_what_a_gpu_needs_is_said_at_once(tmp_path, pretend_cuda_only):
+    for asked in ("local", "local-cuda"):
+        with (
+            pytest.raises(DeviceError, match=r"build without CUDA|finds no CUDA device"),
+            fringefleet.connect(asked, device="cuda"),
+        ):
+            pass
+    without = pretend(
+        tmp_path,
+        "[sys.modules.update(dask_cuda=None), refusal('local-cuda')][1]",
+        path=pretend_cuda_only,
+    )
+    assert without.startswith(
+        "MissingExtraError: --cluster local-cuda needs dask-cuda for your version of CUDA"
+    )
+    assert "fringefleet[cuda13]" in without
+    needs_dask_cuda()
+    without = pretend(tmp_path, 'refusal("local-cuda")', path=pretend_cuda_only)
+    assert without.startswith(
+        "DeviceError: found no NVIDIA driver that dask-cuda can ask for its GPUs (NVMLError"
+    )
+
+
+# --- GPUs that are there ----------------------------------------------------------------------------------
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_real_gpus_have_a_worker_each_and_two_may_share_one():
+    needs_dask_cuda()
+    with fringefleet.connect("local-cuda") as workers:
+        records = list(workers.client.run(worker_record, "cuda").values())
+        workers.client.submit(lambda: float(torch.ones(1 << 20, device="cuda").sum())).result()
+        peaks = [record["gpu_peak_bytes"] for record in workers.client.run(worker_record, "cuda").values()]
+    assert len({record["gpu"] for record in records}) == torch.cuda.device_count() == len(records)
+    assert max(peaks) >= 4 << 20
+    with fringefleet.connect("local", 2, device="cuda", share_gpu=True) as workers:
+        gpus = [record["gpu"] for record in workers.client.run(worker_record, "cuda").values()]
+    assert len(gpus) == 2
+    assert len(set(gpus)) == 1

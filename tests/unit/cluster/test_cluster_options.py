@@ -1,0 +1,224 @@
+"""What workers are wanted: which values there may be, and from which files."""
+
+import json
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import get_args
+
+import pytest
+
+from fringefleet.cluster import ClusterOptions, cluster_options, expected_workers, resolve
+from fringefleet.cluster.config import read_cluster_config
+from fringefleet.cluster.options import TYPES, Kind
+from fringefleet.cluster.running import read_scheduler_file
+from fringefleet.cluster.security import private_folder, running_security
+from fringefleet.errors import InputError, OptionError
+
+KINDS = {
+    "default": None,
+    "local": "local",
+    "local-cuda": "local-cuda",
+    "slurm": "slurm",
+    "current": "current",
+    "address": "tls://127.0.0.1:8786",
+    "file": "run/scheduler.json",
+}
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+# --- values -----------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_cluster_is_told_from_how_it_is_named():
+    assert {kind: ClusterOptions(name).kind for kind, name in KINDS.items()} == {kind: kind for kind in KINDS}
+    assert set(KINDS) == set(get_args(Kind))
+    assert [kind for kind, name in KINDS.items() if ClusterOptions(name).is_started] == [
+        "local",
+        "local-cuda",
+        "slurm",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"cluster": "locla"}, "'locla'. Did you mean local"),
+        ({"cluster": "here"}, "tcp://127.0.0.1:8786"),
+        ({"cluster": 8786}, "cluster = 8786; give a value of type str"),
+        ({"n_worker": 0}, "0 workers"),
+        ({"n_worker": True}, "n_worker = True; give a value of type int"),
+        ({"n_worker": "4"}, "n_worker = '4'"),
+        ({"tls": "yes"}, "tls = 'yes'; give a value of type bool"),
+        ({"memory_limit": "8 apples"}, "memory_limit = '8 apples'"),
+        ({"memory_limit": 0}, "memory_limit = 0"),
+        ({"wait_seconds": -1}, "wait_seconds = -1"),
+        ({"wait_seconds": float("inf")}, "wait_seconds = inf"),
+        ({"options": [1]}, "give a value of type mapping"),
+        ({"options": {"n_workers": 3}}, "found n_workers .* give n_worker beside"),
+        ({"options": {"security": "x"}}, "found security .* give tls beside"),
+        ({"tls_ca": "ca.pem", "tls_cert": "cert.pem"}, "for a cluster that is running"),
+        ({"cluster": "tls://h:1", "tls_ca": "ca.pem"}, "give tls_ca and tls_cert"),
+        ({"cluster": "tcp://h:1", "interface": "ib0"}, "found interface with cluster = 'tcp://h:1'"),
+        ({"cluster": "s.json", "options": {"foo": 1}}, "found options with"),
+        ({"cluster": "current", "tls": True}, "found tls with cluster = 'current'"),
+    ],
+    ids=str,
+)
+def test_a_value_that_cannot_be_is_refused_and_named(given, message):
+    with pytest.raises(OptionError, match=message):
+        ClusterOptions(**given)
+
+
+def test_options_cannot_be_changed_and_are_composed_by_name():
+    base = ClusterOptions("local", 2, memory_limit="1GB")
+    with pytest.raises(FrozenInstanceError):
+        base.n_worker = 3
+    assert cluster_options(base, tls=True) == replace(base, tls=True)
+    assert cluster_options(base, 5) == replace(base, n_worker=5)
+    assert cluster_options("slurm", 5, interface="ib0") == ClusterOptions("slurm", 5, interface="ib0")
+    with pytest.raises(OptionError, match=r"'memory'\. Did you mean memory_limit"):
+        cluster_options("local", memory="1GB")
+
+
+def test_every_field_has_a_type_that_is_checked():
+    assert {field.name for field in fields(ClusterOptions)} == set(TYPES) | {"device"}
+
+
+def test_how_many_workers_there_will_be_is_known_before_they_are_there():
+    assert expected_workers(ClusterOptions("local", 3)) == 3
+    assert expected_workers(ClusterOptions("local", device="cuda")) == 1
+    assert expected_workers(ClusterOptions("slurm")) == 1
+    assert expected_workers(ClusterOptions("tcp://h:1", 7)) == 7
+
+
+def test_where_nothing_is_said_it_is_this_machine():
+    assert resolve(ClusterOptions()).cluster == "local"
+    assert resolve(ClusterOptions("slurm")) == ClusterOptions("slurm")
+    assert resolve(ClusterOptions("local-cuda")).device == "cuda"
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+def test_a_toml_table_gives_options_and_passes_on_what_only_dask_knows(tmp_path):
+    path = write(
+        tmp_path / "gpus.toml",
+        """
+        [cluster]
+        cluster = "local-cuda"
+        n_worker = 2
+        memory_limit = "32GB"
+        share_gpu = true
+
+        [cluster.options]
+        CUDA_VISIBLE_DEVICES = [1, 3]
+        threads_per_worker = 2
+        scheduler_kwargs = { idle_timeout = "1h" }
+        """,
+    )
+    assert cluster_options(**read_cluster_config(path)) == ClusterOptions(
+        "local-cuda",
+        2,
+        memory_limit="32GB",
+        share_gpu=True,
+        options={
+            "CUDA_VISIBLE_DEVICES": [1, 3],
+            "threads_per_worker": 2,
+            "scheduler_kwargs": {"idle_timeout": "1h"},
+        },
+    )
+
+
+def test_certificates_are_looked_for_beside_the_file_that_names_them(tmp_path):
+    path = write(
+        tmp_path / "c.toml", '[cluster]\ncluster = "tls://h:1"\ntls_ca = "ca.pem"\ntls_cert = "/c.pem"'
+    )
+    read = read_cluster_config(path)
+    assert (read["tls_ca"], str(read["tls_cert"])) == (tmp_path / "ca.pem", "/c.pem")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[clutser]\n", "table of .*'clutser'. Did you mean cluster"),
+        ("[cluster]\nworkers = 3", "key of .*'workers'. .*n_worker"),
+        ("[cluster]\nn_workers = 3", "Did you mean n_worker"),
+        ('[cluster]\ndevice = "cuda"', "unknown key .* 'device'"),
+        ("", "no table"),
+        ("cluster = 3", "no table"),
+        ("not toml at all", "is no TOML file"),
+    ],
+)
+def test_a_key_that_is_not_known_is_refused_with_the_nearest(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read_cluster_config(write(tmp_path / "c.toml", text))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "preload = ['{code}']",
+        "preload_nanny = '{code}'",
+        "worker_class = '{code}'",
+        "plugins = ['{code}']",
+        "pre_import = '{code}'",
+        "env = {{ PYTHONPATH = '{code}' }}",
+        "config = {{ distributed = {{ worker = {{ preload = '{code}' }} }} }}",
+        "scheduler_kwargs = {{ preload = '{code}' }}",
+        "lists = [{{ deep = {{ preload_argv = '{code}' }} }}]",
+    ],
+)
+def test_nothing_in_a_file_makes_a_worker_load_code(tmp_path, line):
+    code = f"import pathlib; pathlib.Path('{tmp_path}/executed').touch()".replace("'", '"')
+    path = write(tmp_path / "c.toml", "[cluster]\n[cluster.options]\n" + line.format(code=code))
+    with pytest.raises(OptionError, match="makes workers load code"):
+        read_cluster_config(path)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "found no scheduler file"),
+        (b"\x80\x04\x95cposix\nsystem\n", "is no JSON"),
+        (b"address", "is no JSON"),
+        (b"[]", "has no address"),
+        (b'{"address": 8786}', "has no address"),
+        (b'{"address": "$(touch executed)"}', "has no address"),
+    ],
+)
+def test_a_file_that_is_none_of_a_scheduler_is_refused_and_only_read_as_json(tmp_path, content, message):
+    path = tmp_path / "scheduler.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_scheduler_file(path)
+
+
+def test_a_scheduler_file_has_the_address(tmp_path):
+    path = write(tmp_path / "s.json", json.dumps({"address": "tcp://10.0.0.1:8786", "type": "Scheduler"}))
+    assert read_scheduler_file(path) == "tcp://10.0.0.1:8786"
+
+
+# --- who may talk, who may look ---------------------------------------------------------------------------
+
+
+def test_tls_and_the_address_have_to_agree(tmp_path):
+    with pytest.raises(OptionError, match=r"TLS asked for, and tcp://h:1, which has none"):
+        running_security(ClusterOptions("tcp://h:1", tls=True), "tcp://h:1")
+    with pytest.raises(OptionError, match=r"tls://h:1 wants TLS; give the certificates with --tls-ca"):
+        running_security(ClusterOptions("tls://h:1"), "tls://h:1")
+    missing = ClusterOptions("tls://h:1", tls_ca=tmp_path / "ca.pem", tls_cert=tmp_path / "cert.pem")
+    with pytest.raises(InputError, match=rf"no certificate file {tmp_path}/ca.pem"):
+        running_security(missing, "tls://h:1")
+    assert running_security(ClusterOptions("tcp://h:1"), "tcp://h:1") is None
+
+
+def test_files_of_workers_lie_in_a_folder_that_nobody_else_can_read(tmp_path):
+    with private_folder({"local_directory": tmp_path}) as name:
+        (folder,) = tmp_path.iterdir()
+        assert (str(folder), folder.stat().st_mode & 0o777) == (name, 0o700)
+    assert not folder.exists()
