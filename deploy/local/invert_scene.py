@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import fringefleet
-from fringefleet.cluster import connect
 
 
 def main(stack: str, output: str, n_worker: int | None) -> None:
     """Start workers, invert, say what came out."""
-    with connect("local", n_worker) as workers:
+    with fringefleet.connect("local", n_worker) as workers:
         job = fringefleet.Run(
             stack=Path(stack),
             output=Path(output),

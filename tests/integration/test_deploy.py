@@ -1,12 +1,19 @@
 """The files in deploy/ do what they say."""
 
+import os
+import re
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 import xarray as xr
 
+from fringefleet.cluster import ClusterOptions, cluster_options
+from fringefleet.cluster.config import read_cluster_config
 from fringefleet.simulate import Scene, simulate_stack
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -27,3 +34,83 @@ def test_the_local_script_inverts_a_scene_and_goes_on_where_it_stopped(tmp_path)
     assert float(xr.open_zarr(tmp_path / "result.zarr")["temporal_coherence"].min()) > 0.5
     again = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "1 tiles, 1 of them done before" in again.stdout
+
+
+# Prints where the processes listen whose numbers it is given, and their children.
+LISTENERS = """
+import psutil, sys
+started = [psutil.Process(int(number)) for number in sys.argv[1:]]
+started += [child for process in started for child in process.children(recursive=True)]
+heard = [connection for process in started for connection in process.net_connections("inet")]
+print(*(connection.laddr.ip for connection in heard if connection.status == "LISTEN"))
+"""
+
+
+def readme_blocks(heading, language="bash"):
+    """Blocks of code under a heading of deploy/README.md."""
+    text = (DEPLOY / "README.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("heading", ["A cluster that is running", "Security"])
+def test_the_commands_for_a_running_cluster_work_and_listen_on_the_loopback_only(tmp_path, heading):
+    (block,) = readme_blocks(heading)
+    if "openssl" in block and shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    simulate_stack(Scene(n_date=4, shape=(12, 12)), tmp_path / "stack.zarr")
+    listeners = f"{sys.executable} -c '{LISTENERS}' $(jobs -p)"
+    script = f"trap 'kill $(jobs -p); wait' EXIT\nset -e\n{block}\n{listeners}"
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-c", script.replace("8786", str(free_port()))],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.split()
+    assert printed[0].endswith("result.zarr")
+    assert len(printed) > 1 + 2 * 2  # a scheduler, and two workers that listen and have an HTTP server
+    assert set(printed[1:]) == {"127.0.0.1"}
+    assert float(xr.open_zarr(tmp_path / "result.zarr")["temporal_coherence"].min()) > 0.5
+    if "openssl" in block:
+        assert (tmp_path / "key.pem").stat().st_mode & 0o077 == 0
+
+
+def test_the_options_in_files_are_options_of_a_cluster(tmp_path):
+    assert cluster_options(**read_cluster_config(DEPLOY / "local" / "gpus.toml")) == ClusterOptions(
+        "local-cuda",
+        memory_limit="32GB",
+        tls=True,
+        options={"CUDA_VISIBLE_DEVICES": [0, 1], "local_directory": "/tmp"},
+    )
+    (block,) = readme_blocks("Where workers come from", "toml")
+    (tmp_path / "readme.toml").write_text(block)
+    read = cluster_options(**read_cluster_config(tmp_path / "readme.toml"))
+    assert (read.kind, read.n_worker, read.interface, read.wait_seconds) == ("local-cuda", 2, "ib0", 60)
+
+
+@pytest.mark.cluster
+def test_the_script_for_gpus_uses_them_all_or_says_what_it_lacks(tmp_path):
+    simulate_stack(Scene(n_date=5, shape=(24, 24)), tmp_path / "stack.zarr")
+    command = [sys.executable, str(DEPLOY / "local" / "invert_on_gpus.py"), "stack.zarr", "result.zarr"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    if torch.cuda.is_available():
+        pytest.importorskip("dask_cuda", exc_type=ImportError)
+        assert "1 tiles, 0 of them done before" in done.stdout
+        assert float(xr.open_zarr(tmp_path / "result.zarr")["temporal_coherence"].min()) > 0.5
+    else:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert re.match(r"error: .*(build without CUDA|finds no CUDA device).* NVIDIA", done.stderr)
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "result.zarr").exists()

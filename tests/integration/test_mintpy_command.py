@@ -26,7 +26,7 @@ from fringefleet.cli import invert as invert_command
 from fringefleet.cli.mintpy import resources
 from fringefleet.cli.mintpy import run as run_module
 from fringefleet.cli.mintpy.request import understand
-from fringefleet.cluster import Workers
+from fringefleet.cluster import ClusterOptions, Workers
 from fringefleet.io import staging
 from fringefleet.io.update import SETTING
 from fringefleet.options import Options
@@ -66,8 +66,8 @@ def in_this_process(monkeypatch):
     asked = []
 
     @contextmanager
-    def connect(_cluster, n_worker):
-        asked.append(n_worker)
+    def connect(wanted):
+        asked.append(wanted.n_worker)
         yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
 
     monkeypatch.setattr(invert_command, "connect", connect)
@@ -574,14 +574,28 @@ def test_products_that_cannot_be_written_leave_the_old_ones_and_the_result(proje
         (["numWorker = 1"], ["--num-worker=100%", "-c", "local"], CPU_COUNT),
         (["numWorker = 1%"], [], 1),
         (["numWorker = 100000"], [], CPU_COUNT),
-        (["cluster = slurm"], [], CPU_COUNT),
+        (["cluster = pbs"], [], CPU_COUNT),
         (["cluster = slurm"], ["-c", "no"], CPU_COUNT),
-        (["numWorker = all"], ["--solver", "torch"], 1),
     ],
 )
 def test_the_number_of_workers_is_what_is_said_and_no_more_than_cores(lines, args, wanted, project):
     add_lines(project, *(f"mintpy.compute.{line}" for line in lines))
-    assert captured(*args).workers == invert_command.Workers("local", wanted)
+    assert captured(*args).workers == ClusterOptions("local", wanted)
+
+
+@pytest.mark.parametrize(
+    ("lines", "args", "wanted"),
+    [
+        (["numWorker = all"], ["--solver", "torch"], ClusterOptions(device="cuda")),
+        ([], ["--solver", "torch", "--num-worker", "1"], ClusterOptions("local", 1, device="cuda")),
+        (["cluster = slurm"], [], ClusterOptions("slurm")),
+        (["cluster = slurm", "numWorker = 40"], [], ClusterOptions("slurm", 40)),
+        (["numWorker = 40"], ["-c", "slurm", "--num-worker=8"], ClusterOptions("slurm", 8)),
+    ],
+)
+def test_gpus_and_jobs_are_asked_for_as_they_are(lines, args, wanted, project):
+    add_lines(project, *(f"mintpy.compute.{line}" for line in lines))
+    assert captured(*args).workers == wanted
 
 
 def captured(*args):
@@ -597,21 +611,24 @@ def captured(*args):
 
 
 def test_a_job_queue_of_the_template_is_named_and_one_of_the_command_line_refused(project, in_this_process):
-    add_lines(project, "mintpy.compute.cluster = slurm", "mintpy.compute.config = slurm_short")
+    add_lines(project, "mintpy.compute.cluster = pbs", "mintpy.compute.config = pbs_short")
     done = succeed()
-    assert "mintpy.compute.cluster = slurm: job queues are not supported yet" in done.stderr
+    assert "mintpy.compute.cluster = pbs: of the job queues there is slurm only" in done.stderr
     assert done.stderr.count("not used: mintpy.compute.config") == 1
-    refused = call("-c", "slurm")
+    refused = call("-c", "lsf")
     assert refused.exit_code == 2
-    assert "job queues are not supported yet" in refused.stderr
+    assert "of the job queues there is slurm only" in refused.stderr
+    refused = call("-c", "slurm", "--num-worker", "all")
+    assert refused.exit_code == 2
+    assert "found all workers of slurm; give a number of them" in refused.stderr
 
 
 def test_a_running_scheduler_is_connected_to(project, monkeypatch):
     addresses = []
 
     @contextmanager
-    def connect(cluster, _n_worker):
-        addresses.append(cluster)
+    def connect(wanted):
+        addresses.append(wanted.cluster)
         yield Workers(SimpleNamespace(dashboard_link="", run=lambda *_, **__: {}), 1, None)
 
     monkeypatch.setattr(invert_command, "connect", connect)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fringefleet.cli.invert import Workers, compose_options
+from fringefleet.cli.invert import compose_options
 from fringefleet.cli.mintpy.resources import choose_workers, limit_memory
+from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.coherence_mask import Reliable, mask_name
 from fringefleet.io.mintpy_names import MINTPY_NAMES, OUR_NAMES, mintpy_name, our_name
@@ -69,7 +70,7 @@ class Task:
     options: Options
     setting: Setting
     outputs: tuple[Path, ...]
-    workers: Workers
+    workers: ClusterOptions
     memory: int | None  # [byte]
     mask: MaskWish | None
     is_update: bool

@@ -1,7 +1,8 @@
 """MintPy's words for workers and memory, and what they mean here.
 
 MintPy computes in one process unless it is told of a cluster; here it is one process for each core, as
-nothing has to be set up for that. Its job queues (slurm, pbs, lsf) are not there yet.
+nothing has to be set up for that, or the GPUs of this machine where those are asked for. Of its job queues
+there is slurm; pbs and lsf are not.
 """
 
 import logging
@@ -10,7 +11,7 @@ import numpy as np
 from dask.system import CPU_COUNT
 from distributed.system import MEMORY_LIMIT
 
-from fringefleet.cli.invert import Workers, default_worker_count
+from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import OptionError
 from fringefleet.io.template import TemplateOptions
 from fringefleet.io.template_words import JOB_QUEUES, cluster, worker_count
@@ -19,44 +20,52 @@ from fringefleet.options import Options
 logger = logging.getLogger(__name__)
 
 GIGABYTE = 1024**3  # MintPy's
+QUEUE = "slurm"  # the one that there is
 
 
 def choose_workers(
     given: str | None, n_given: str | None, template: TemplateOptions, options: Options
-) -> Workers:
+) -> ClusterOptions:
     """Choose where to compute and with how many processes; the command line comes before the template.
 
     Raises
     ------
     OptionError
-        A word that means nothing, or a job queue on the command line.
+        A word that means nothing, or a job queue on the command line that there is not.
     """
     where = cluster("--cluster", given) if given else template.cluster or "local"
-    if given and where in JOB_QUEUES:
+    if given and where in JOB_QUEUES and where != QUEUE:
         raise OptionError(
-            f"found --cluster {given}; job queues are not supported yet. Start a Dask scheduler and workers "
-            "in jobs and give its address such as tcp://host:8786, or leave it out to compute here."
+            f"found --cluster {given}; of the job queues there is {QUEUE} only. Start a Dask scheduler and "
+            "workers in jobs and give its address such as tcp://host:8786, or leave it out to compute here."
         )
     if "://" in where:
         if n_given:
             logger.warning("--num-worker has no effect on a cluster that is running")
-        return Workers(where)
-    count = _count(n_given, template, options)
+        return ClusterOptions(where)
+    if where == QUEUE:
+        return ClusterOptions(QUEUE, _count_jobs(n_given, template))
     if where in JOB_QUEUES:
         logger.info(
-            "%s = %s: job queues are not supported yet; computing on this machine",
+            "%s = %s: of the job queues there is %s only; computing on this machine",
             template.keys["cluster"],
             where,
+            QUEUE,
         )
-    return Workers("local", count)
+    if options.device == "cuda" and n_given is None:
+        return ClusterOptions(device="cuda")  # the template counts CPU processes, which would share one GPU
+    return ClusterOptions("local", _count(n_given or template.n_worker), device=options.device)
 
 
-def _count(given: str | None, template: TemplateOptions, options: Options) -> int:
-    text = worker_count("--num-worker", given) if given else None
-    if text is None and options.device == "cpu":
-        text = template.n_worker  # of CPU processes, which would share one GPU
-    if text is None:
-        return default_worker_count(options)
+def _count_jobs(given: str | None, template: TemplateOptions) -> int | None:
+    text = worker_count("--num-worker", given) if given else template.n_worker
+    if text is not None and not text.isdigit():
+        raise OptionError(f"found {text} workers of {QUEUE}; give a number of them.")
+    return None if text is None else int(text)
+
+
+def _count(given: str | None) -> int:
+    text = (worker_count("--num-worker", given) if given else None) or "all"
     if text == "all":
         return CPU_COUNT
     if text.endswith("%"):
@@ -66,8 +75,8 @@ def _count(given: str | None, template: TemplateOptions, options: Options) -> in
     return min(int(text), CPU_COUNT)
 
 
-def limit_memory(given: float | None, template: TemplateOptions, workers: Workers) -> int | None:
-    """Find how much memory all local processes may take together [byte]; None on a running cluster.
+def limit_memory(given: float | None, template: TemplateOptions, workers: ClusterOptions) -> int | None:
+    """Find how much memory all local processes may take together [byte]; None where others say it.
 
     Raises
     ------
@@ -76,9 +85,9 @@ def limit_memory(given: float | None, template: TemplateOptions, workers: Worker
     """
     if given is not None and not 0 < given < np.inf:
         raise OptionError(f"found --ram {given}; give gigabytes above 0.")
-    if workers.n_worker is None:
+    if workers.kind != "local" or workers.n_worker is None:
         if given is not None:
-            logger.warning("--ram has no effect on a cluster that is running")
+            logger.warning("--ram has an effect on CPU processes of this machine only")
         return None
     # Dask gives every process the share of one core.
     of_machine = workers.n_worker * (MEMORY_LIMIT // CPU_COUNT)

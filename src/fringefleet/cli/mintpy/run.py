@@ -11,7 +11,7 @@ from rich.console import Console
 
 from fringefleet.batch import check_device
 from fringefleet.cli.console import FAILED, fail, out
-from fringefleet.cli.invert import default_worker_count, run_checked
+from fringefleet.cli.invert import run_checked
 from fringefleet.cli.mintpy.current import (
     product_files,
     refuse_other_date,
@@ -20,6 +20,7 @@ from fringefleet.cli.mintpy.current import (
 )
 from fringefleet.cli.mintpy.request import MaskWish, Request, Task, understand
 from fringefleet.cli.products import write_products
+from fringefleet.cluster import ClusterOptions, expected_workers, resolve
 from fringefleet.errors import BlockTooLargeError, DeviceError, OutputExistsError
 from fringefleet.io import open_stack
 from fringefleet.io.coherence_mask import write_coherence_mask
@@ -80,27 +81,30 @@ def _n_byte(products: Sequence[ProductFile]) -> int:
 
 
 def _invert(task: Task, console: Console) -> None:
-    if task.workers.cluster == "local":
-        _check_device(task)
+    workers = _resolve(task)
     job = Run(
         task.project.stack.absolute(),
         task.store.absolute(),
         task.options,
         task.setting,
-        n_worker=task.workers.n_worker or default_worker_count(task.options),
+        n_worker=expected_workers(workers),
         memory_limit=task.memory,
     )
-    run_checked(_check(job, task), task.workers, console, "repeat the command to go on.")
+    run_checked(_check(job, task), workers, console, "repeat the command to go on.")
 
 
-def _check_device(task: Task) -> None:
+def _resolve(task: Task) -> ClusterOptions:
+    """Choose the workers where nothing was said, and find whether this machine has the device they need."""
     try:
-        check_device(task.options)
+        workers = resolve(replace(task.workers, device=task.options.device))
+        if workers.kind in ("local", "local-cuda"):
+            check_device(task.options)
     except DeviceError as error:
         raise DeviceError(
             "found solver = torch (--solver, or mintpy.networkInversion.solver), which solves on a CUDA GPU: "
             f"{error} Here that is --solver cpu."
         ) from error
+    return workers
 
 
 def _check(job: Run, task: Task) -> Checked:
