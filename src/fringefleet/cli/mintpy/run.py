@@ -28,6 +28,7 @@ from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import SETTING, ProductFile, Wanted, reason_to_run
 from fringefleet.io.whole_files import remove_leftovers
 from fringefleet.pipeline import Checked, Run, check
+from fringefleet.report import report_path
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +142,7 @@ def _export(task: Task, wanted: Wanted, console: Console) -> None:
         )
     if task.result is None:
         shutil.rmtree(store)
+        report_path(store).unlink(missing_ok=True)
 
 
 def _said_of(task: Task, wanted: Wanted) -> dict[str, str]:
