@@ -38,6 +38,8 @@ PRODUCTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
 DATASETS = ("timeseries", "temporalCoherence", "mask")
 KEY = "mintpy.networkInversion."
 LONG_AGO = 10**9  # [s]
+# What is there of a command that is not finished.
+KEPT = [".timeseries.fringefleet.zarr", ".timeseries.fringefleet.zarr.report.json"]
 
 WEIGHTS = {"no": ["-w", "no"], "var": [], "fim": ["--weight-func=fim"], "coh": ["--weight-func", "coh"]}
 NORMS = {"vel": [], "pha": ["--min-norm-phase"]}
@@ -509,7 +511,7 @@ def test_what_is_left_of_another_run_is_replaced(project, expected, monkeypatch,
     with monkeypatch.context() as killed_before_the_products:
         killed_before_the_products.setattr(run_module, "_export", lambda *_: None)
         succeed(*args, "-w", "no")
-    assert hidden(project) == [".timeseries.fringefleet.zarr"]
+    assert hidden(project) == KEPT
     done = succeed(*args)
     assert "1 of 1 tiles of 40 x 50 pixels to do" in done.stderr
     assert_same_products(project, expected / "var_vel_none")
@@ -554,7 +556,7 @@ def test_products_that_cannot_be_written_leave_the_old_ones_and_the_result(proje
     )
     assert "The result is kept in .timeseries.fringefleet.zarr" in done.stderr
     assert [Path(name).read_text() for name in PRODUCTS] == ["old"] * 3
-    assert hidden(project) == [".timeseries.fringefleet.zarr"]
+    assert hidden(project) == KEPT
     done = subprocess.run(command("--num-worker=1"), capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "nothing was left to do" in done.stderr
