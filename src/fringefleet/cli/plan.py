@@ -136,6 +136,6 @@ app.command(
     epilog=examples(
         "fringefleet plan inputs/ifgramStack.h5 -t smallbaselineApp.cfg",
         "fringefleet plan stack.zarr /scratch/result.zarr --norm huber --workers 64 --worker-memory 8GB",
-        "fringefleet plan stack.zarr --cluster slurm --workers 16 --worker-memory 32GB --quick --json",
+        "fringefleet plan stack.zarr --workers 16 --worker-memory 32GB --quick --json",
     )
 )(exit_codes()(plan))
