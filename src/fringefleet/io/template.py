@@ -152,15 +152,15 @@ def _read_text(path: Path) -> str:
             raise InputError(
                 f"template {path} is no text file; give a MintPy template, for example smallbaselineApp.cfg."
             )
-        return (head + file.read()).decode("utf-8", errors="replace")
+        return (head + file.read()).decode("utf-8-sig", errors="replace")
 
 
 def _parse(text: str) -> dict[str, str]:
-    """Split lines into keys and values without comments; a later line replaces an earlier one."""
+    """Split lines into keys and values without comments; the last line of a key that has a value counts."""
     found = {}
     for line in text.splitlines():
-        key, equals, value = line.partition("#")[0].partition("=")
-        if equals and key.strip() and not key.strip().startswith(("%", "!")):
+        key, _, value = line.partition("#")[0].partition("=")
+        if key.strip() and value.strip() and not key.strip().startswith(("%", "!")):
             found[key.strip()] = value.strip()
     return found
 
@@ -235,9 +235,9 @@ _READERS: dict[str, tuple[str, Reader]] = {
             }
         ),
     ),
-    # A mask threshold of "no" keeps the default in MintPy.
+    # In MintPy "no" keeps the default of these two.
     f"{PREFIX}maskThreshold": ("mask_threshold", number(DEFAULT_MASK_THRESHOLD, unset=("auto", *NO))),
-    f"{PREFIX}minRedundancy": ("min_redundancy", number(1.0)),
+    f"{PREFIX}minRedundancy": ("min_redundancy", number(1.0, unset=("auto", *NO))),
     f"{PREFIX}minTempCoh": ("min_temporal_coherence", number(0.7)),
     f"{PREFIX}minNumPixel": ("min_reliable", whole_number(100)),
     f"{PREFIX}shadowMask": (
