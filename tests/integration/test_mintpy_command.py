@@ -577,7 +577,7 @@ def test_products_that_cannot_be_written_leave_the_old_ones_and_the_result(proje
         (["numWorker = 1"], ["--num-worker=100%", "-c", "local"], CPU_COUNT),
         (["numWorker = 1%"], [], 1),
         (["numWorker = 100000"], [], CPU_COUNT),
-        (["cluster = slurm"], [], CPU_COUNT),
+        (["cluster = pbs"], [], CPU_COUNT),
         (["cluster = slurm"], ["-c", "no"], CPU_COUNT),
     ],
 )
@@ -591,9 +591,12 @@ def test_the_number_of_workers_is_what_is_said_and_no_more_than_cores(lines, arg
     [
         (["numWorker = all"], ["--solver", "torch"], ClusterOptions(device="cuda")),
         ([], ["--solver", "torch", "--num-worker", "1"], ClusterOptions("local", 1, device="cuda")),
+        (["cluster = slurm"], [], ClusterOptions("slurm")),
+        (["cluster = slurm", "numWorker = 40"], [], ClusterOptions("slurm", 40)),
+        (["numWorker = 40"], ["-c", "slurm", "--num-worker=8"], ClusterOptions("slurm", 8)),
     ],
 )
-def test_gpus_are_asked_for_as_they_are(lines, args, wanted, project):
+def test_gpus_and_jobs_are_asked_for_as_they_are(lines, args, wanted, project):
     add_lines(project, *(f"mintpy.compute.{line}" for line in lines))
     assert captured(*args).workers == wanted
 
@@ -611,13 +614,16 @@ def captured(*args):
 
 
 def test_a_job_queue_of_the_template_is_named_and_one_of_the_command_line_refused(project, in_this_process):
-    add_lines(project, "mintpy.compute.cluster = slurm", "mintpy.compute.config = slurm_short")
+    add_lines(project, "mintpy.compute.cluster = pbs", "mintpy.compute.config = pbs_short")
     done = succeed()
-    assert "mintpy.compute.cluster = slurm: job queues are not supported yet" in done.stderr
+    assert "mintpy.compute.cluster = pbs: of the job queues there is slurm only" in done.stderr
     assert done.stderr.count("not used: mintpy.compute.config") == 1
-    refused = call("-c", "slurm")
+    refused = call("-c", "lsf")
     assert refused.exit_code == 2
-    assert "job queues are not supported yet" in refused.stderr
+    assert "of the job queues there is slurm only" in refused.stderr
+    refused = call("-c", "slurm", "--num-worker", "all")
+    assert refused.exit_code == 2
+    assert "found all workers of slurm; give a number of them" in refused.stderr
 
 
 def test_a_running_scheduler_is_connected_to(project, monkeypatch):

@@ -17,7 +17,7 @@ Cluster = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|ADDRESS|FILE",
-        help="local: processes on this machine; local-cuda: one for each of its GPUs; or a "
+        help="local: processes on this machine; local-cuda: one for each of its GPUs; slurm: jobs; or a "
         "running Dask scheduler: its address, such as tcp://host:8786, or its scheduler file."
         + default("local; local-cuda with --device cuda and several GPUs"),
         show_default=False,
@@ -29,7 +29,7 @@ NWorker = Annotated[
     typer.Option(
         "--workers",
         metavar="N",
-        help="Local processes or GPUs; of a running cluster, how many to wait for."
+        help="Local processes, GPUs, or Slurm workers; of a running cluster, how many to wait for."
         + default("one for each core or GPU"),
         show_default=False,
         rich_help_panel=COMPUTE,

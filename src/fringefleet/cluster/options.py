@@ -12,8 +12,8 @@ from dask.utils import parse_bytes
 from fringefleet.device import DeviceName
 from fringefleet.errors import OptionError
 
-Kind = Literal["default", "local", "local-cuda", "current", "address", "file"]
-STARTED: tuple[Kind, ...] = ("local", "local-cuda")  # kinds that we start, and stop
+Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
+STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
 NAMED: tuple[Kind, ...] = (*STARTED, "current")
 # Keywords of the libraries that have a field here, so that nobody says a thing twice.
 OURS = {
@@ -41,15 +41,15 @@ TYPES: dict[str, tuple[type, ...]] = {
 class ClusterOptions:
     """Which workers: where they come from, how many, what they have, who can reach them.
 
-    ``cluster``: ``local``, ``local-cuda``, ``current`` (the client that is current), the address
+    ``cluster``: ``local``, ``local-cuda``, ``slurm``, ``current`` (the client that is current), the address
     of a running scheduler or its scheduler file; None: the client that is current, if there is one, else one
     process for each core of this machine, or for each of its GPUs where ``device`` is ``cuda``. ``n_worker``:
-    processes or GPUs; of a running cluster, how many to wait for. ``memory_limit``: of each
+    processes, GPUs or Slurm workers; of a running cluster, how many to wait for. ``memory_limit``: of each
     worker, as ``8GB`` or in bytes. ``interface``: where to listen instead of the loopback. ``tls``: encrypt
     and authenticate, with certificates made for this cluster; a running one has its own: ``tls_ca``,
     ``tls_cert`` and, if it is not in the same file, ``tls_key``. ``device``: what each worker must have.
     ``share_gpu``: several workers may have the same GPU. ``wait_seconds``: for workers to come. ``options``:
-    keywords for ``LocalCluster`` or ``LocalCUDACluster``, as they are; they come before
+    keywords for ``LocalCluster``, ``LocalCUDACluster`` or ``SLURMCluster``, as they are; they come before
     what we would say.
 
     Raises
@@ -157,7 +157,7 @@ def _kind(cluster: str) -> Kind:
     near = difflib.get_close_matches(cluster, NAMED, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise OptionError(
-        f"found cluster = {cluster!r}.{hint} Give local, local-cuda, current, the address of a "
+        f"found cluster = {cluster!r}.{hint} Give local, local-cuda, slurm, current, the address of a "
         "running scheduler such as tcp://127.0.0.1:8786, or its scheduler file, whose name ends in .json."
     )
 

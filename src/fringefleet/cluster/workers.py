@@ -1,4 +1,4 @@
-"""Get workers and give them back: on this machine, or of a cluster that is running."""
+"""Get workers and give them back: on this machine, under Slurm, or of a cluster that is running."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -39,11 +39,11 @@ def connect(
     Parameters
     ----------
     cluster
-        ``local``, ``local-cuda``, ``current``, the address or the scheduler file of a running
+        ``local``, ``local-cuda``, ``slurm``, ``current``, the address or the scheduler file of a running
         cluster, or all options as a :class:`ClusterOptions`. None: the client that is current in this
         process, if there is one, else this machine.
     n_worker
-        Processes or GPUs; of a running cluster, how many to wait for.
+        Processes, GPUs or Slurm workers; of a running cluster, how many to wait for.
     **changes
         Single fields of :class:`ClusterOptions`, by name: ``memory_limit="8GB"``, ``device="cuda"``.
 
@@ -108,7 +108,7 @@ def expected_workers(options: ClusterOptions) -> int:
         return count_local(options)
     if options.kind == "local-cuda":
         return options.n_worker or count_local_gpus(options)
-    return options.n_worker or CPU_COUNT
+    return options.n_worker or (1 if options.kind == "slurm" else CPU_COUNT)
 
 
 def _describe(client: Client) -> Workers:

@@ -17,6 +17,7 @@ KINDS = {
     "default": None,
     "local": "local",
     "local-cuda": "local-cuda",
+    "slurm": "slurm",
     "current": "current",
     "address": "tls://127.0.0.1:8786",
     "file": "run/scheduler.json",
@@ -37,6 +38,7 @@ def test_every_kind_of_cluster_is_told_from_how_it_is_named():
     assert [kind for kind, name in KINDS.items() if ClusterOptions(name).is_started] == [
         "local",
         "local-cuda",
+        "slurm",
     ]
 
 
@@ -76,7 +78,7 @@ def test_options_cannot_be_changed_and_are_composed_by_name():
         base.n_worker = 3
     assert cluster_options(base, tls=True) == replace(base, tls=True)
     assert cluster_options(base, 5) == replace(base, n_worker=5)
-    assert cluster_options("local", 5, interface="ib0") == ClusterOptions("local", 5, interface="ib0")
+    assert cluster_options("slurm", 5, interface="ib0") == ClusterOptions("slurm", 5, interface="ib0")
     with pytest.raises(OptionError, match=r"'memory'\. Did you mean memory_limit"):
         cluster_options("local", memory="1GB")
 
@@ -88,11 +90,13 @@ def test_every_field_has_a_type_that_is_checked():
 def test_how_many_workers_there_will_be_is_known_before_they_are_there():
     assert expected_workers(ClusterOptions("local", 3)) == 3
     assert expected_workers(ClusterOptions("local", device="cuda")) == 1
+    assert expected_workers(ClusterOptions("slurm")) == 1
     assert expected_workers(ClusterOptions("tcp://h:1", 7)) == 7
 
 
 def test_where_nothing_is_said_it_is_this_machine():
     assert resolve(ClusterOptions()).cluster == "local"
+    assert resolve(ClusterOptions("slurm")) == ClusterOptions("slurm")
     assert resolve(ClusterOptions("local-cuda")).device == "cuda"
 
 

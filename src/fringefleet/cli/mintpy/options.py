@@ -142,9 +142,9 @@ Cluster = Annotated[
         "--cluster",
         "--cluster-type",
         "-c",
-        metavar="local|ADDRESS",
-        help="Processes on this machine (local, none, no), or a running Dask scheduler such as tcp://host:8786."
-        + default("local"),
+        metavar="local|slurm|ADDRESS",
+        help="Processes on this machine (local, none, no), Slurm jobs as Dask's configuration says, or a "
+        "running Dask scheduler such as tcp://host:8786." + default("local"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),

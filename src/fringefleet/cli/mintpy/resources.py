@@ -1,8 +1,8 @@
 """MintPy's words for workers and memory, and what they mean here.
 
 MintPy computes in one process unless it is told of a cluster; here it is one process for each core, as
-nothing has to be set up for that, or the GPUs of this machine where those are asked for. Its job queues
-(slurm, pbs, lsf) are not there yet.
+nothing has to be set up for that, or the GPUs of this machine where those are asked for. Of its job queues
+there is slurm; pbs and lsf are not.
 """
 
 import logging
@@ -20,6 +20,7 @@ from fringefleet.options import Options
 logger = logging.getLogger(__name__)
 
 GIGABYTE = 1024**3  # MintPy's
+QUEUE = "slurm"  # the one that there is
 
 
 def choose_workers(
@@ -30,27 +31,37 @@ def choose_workers(
     Raises
     ------
     OptionError
-        A word that means nothing, or a job queue on the command line.
+        A word that means nothing, or a job queue on the command line that there is not.
     """
     where = cluster("--cluster", given) if given else template.cluster or "local"
-    if given and where in JOB_QUEUES:
+    if given and where in JOB_QUEUES and where != QUEUE:
         raise OptionError(
-            f"found --cluster {given}; job queues are not supported yet. Start a Dask scheduler and workers "
-            "in jobs and give its address such as tcp://host:8786, or leave it out to compute here."
+            f"found --cluster {given}; of the job queues there is {QUEUE} only. Start a Dask scheduler and "
+            "workers in jobs and give its address such as tcp://host:8786, or leave it out to compute here."
         )
     if "://" in where:
         if n_given:
             logger.warning("--num-worker has no effect on a cluster that is running")
         return ClusterOptions(where)
+    if where == QUEUE:
+        return ClusterOptions(QUEUE, _count_jobs(n_given, template))
     if where in JOB_QUEUES:
         logger.info(
-            "%s = %s: job queues are not supported yet; computing on this machine",
+            "%s = %s: of the job queues there is %s only; computing on this machine",
             template.keys["cluster"],
             where,
+            QUEUE,
         )
     if options.device == "cuda" and n_given is None:
         return ClusterOptions(device="cuda")  # the template counts CPU processes, which would share one GPU
     return ClusterOptions("local", _count(n_given or template.n_worker), device=options.device)
+
+
+def _count_jobs(given: str | None, template: TemplateOptions) -> int | None:
+    text = worker_count("--num-worker", given) if given else template.n_worker
+    if text is not None and not text.isdigit():
+        raise OptionError(f"found {text} workers of {QUEUE}; give a number of them.")
+    return None if text is None else int(text)
 
 
 def _count(given: str | None) -> int:
