@@ -10,7 +10,6 @@ from fringefleet.cli import options as opt
 from fringefleet.cli.app import app, examples
 from fringefleet.cli.console import err, exit_codes, out, start_logging
 from fringefleet.cli.progress import show_progress
-from fringefleet.errors import OptionError
 
 
 @app.command(epilog=examples("fringefleet demo", "fringefleet demo /tmp/first-look"))
@@ -166,64 +165,19 @@ def invert(
     chunks: opt.Chunks = None,
     resume: opt.Resume = False,
     overwrite: opt.Overwrite = False,
+    on_error: opt.OnErrorOption = "stop",
+    retries: opt.Retries = 2,
+    performance_report: opt.PerformanceReport = None,
     verbose: opt.Verbose = False,
 ) -> None:
     """Invert a stack of interferograms into a displacement time series."""
+    given = dict(locals())  # the options by name, as `plan` has them, too
     console = err()
     start_logging(console, verbose=verbose)
-    if resume and overwrite:
-        raise OptionError("found both --resume and --overwrite; give one of them.")
     from fringefleet.cli import invert as command
-    from fringefleet.pipeline import Run
 
-    given = {
-        "observation": dataset,
-        "weight_func": weight_func,
-        "mask_dataset": mask_dataset,
-        "mask_threshold": mask_threshold,
-        "min_redundancy": min_redundancy,
-        "norm": norm,
-        "huber_threshold": huber_threshold,
-        "max_iterations": max_iterations,
-        "bridge": bridge,
-        "min_norm": min_norm,
-        "std": std,
-        "covariance": covariance,
-        "diagnose": diagnose,
-        "dem_error": dem_error,
-        "polynomial_order": polynomial_order,
-        "atmosphere_std": atmosphere_std,
-        "geometry": geometry,
-        "solver": solver,
-        "dtype": dtype,
-        "device": device,
-        "gpu_chunk_size": gpu_chunk_size,
-        "water_mask": water_mask,
-        "average_coherence": average_coherence,
-        "reference_point": reference_point,
-        "reference_date": reference_date,
-        "skip_reference": skip_reference,
-        "drop_unreferenced": drop_unreferenced,
-        "wavelength": wavelength,
-        "looks": looks,
-    }
-    options, setting = command.choose_options(given, template)
-    existing: Literal["refuse", "resume", "overwrite"] = "refuse"
-    if resume or overwrite:
-        existing = "resume" if resume else "overwrite"
-    job = Run(stack, output, options, setting, chunks, existing)
-    wanted = {
-        "cluster": cluster,
-        "n_worker": workers,
-        "memory_limit": worker_memory,
-        "interface": interface,
-        "share_gpu": share_gpu,
-        "tls": tls,
-        "tls_ca": tls_ca,
-        "tls_cert": tls_cert,
-        "tls_key": tls_key,
-    }
-    command.invert(job, opt_cluster.choose_cluster(wanted, cluster_config), console)
+    job, wanted_workers = command.understand(given)
+    command.invert(job, wanted_workers, console, performance_report)
 
 
 @app.command(epilog=examples("fringefleet export result.zarr mintpy/ --format mintpy"))

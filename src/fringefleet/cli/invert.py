@@ -10,22 +10,62 @@ import torch
 from distributed import Client
 from rich.console import Console
 
+from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
+from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import FAILED, fail, out
-from fringefleet.cli.progress import show_progress
+from fringefleet.cli.progress import Report, Tiles, show_progress
 from fringefleet.cli.tables import pair_table, status_table
+from fringefleet.cli.watching import check_performance_report, watched
 from fringefleet.cluster import ClusterOptions, connect, expected_workers, resolve
-from fringefleet.errors import InputError
+from fringefleet.errors import InputError, OptionError
+from fringefleet.execute import Done, OnProgress, name_some
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.mintpy_names import our_name
 from fringefleet.io.pair_table import worst_pairs
 from fringefleet.io.template import read_template
 from fringefleet.options import Options
-from fringefleet.pipeline import Checked, Run, Summary, check, compute, finish
+from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute, finish
 from fringefleet.prepare import Setting
 from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
+
+
+OTHER_NAMES = {"dataset": "observation", "workers": "n_worker", "worker_memory": "memory_limit"}
+
+
+def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
+    """Make a run, and the workers that it wants, of the options of ``invert``.
+
+    Parameters
+    ----------
+    given
+        All options of the command, by the names that they have there.
+
+    Raises
+    ------
+    InputError
+        One of its children: something cannot be used.
+    """
+    if given["resume"] and given["overwrite"]:
+        raise OptionError("found both --resume and --overwrite; give one of them.")
+    named = {OTHER_NAMES.get(name, name): value for name, value in given.items()}
+    options, setting = choose_options(_part(named, Options, Setting), given["template"])
+    existing: Existing = "refuse"
+    if given["resume"] or given["overwrite"]:
+        existing = "resume" if given["resume"] else "overwrite"
+    policy = FailurePolicy(given["on_error"], given["retries"])
+    job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, on_failure=policy)
+    wanted = _part(named, ClusterOptions)
+    del wanted["device"]  # which the options say
+    return job, choose_cluster(wanted, given["cluster_config"])
+
+
+def _part(named: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
+    """Take what has the name of a field of these classes."""
+    names = {field.name for kind in kinds for field in fields(kind)}
+    return {name: value for name, value in named.items() if name in names}
 
 
 def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Options, Setting]:
@@ -60,8 +100,11 @@ def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Opt
     )
 
 
-def invert(job: Run, workers: ClusterOptions, console: Console) -> None:
+def invert(
+    job: Run, workers: ClusterOptions, console: Console, performance_report: Path | None = None
+) -> None:
     """Run one inversion on workers that are started for it, or on a cluster that is running."""
+    check_performance_report(performance_report)
     job = replace(job, stack=job.stack.absolute(), output=job.output.absolute())
     workers = resolve(replace(workers, device=job.options.device))
     if workers.kind in ("local", "local-cuda"):
@@ -76,7 +119,7 @@ def invert(job: Run, workers: ClusterOptions, console: Console) -> None:
     if workers.is_started:
         workers = replace(workers, n_worker=min(n_worker, checked.n_left))
     try:
-        summary = _run(checked, workers, console)
+        summary = _run(checked, workers, console, performance_report)
     except KeyboardInterrupt:
         raise fail(
             f"interrupted. Finished tiles are kept in {job.output}; repeat the command with --resume to "
@@ -86,19 +129,26 @@ def invert(job: Run, workers: ClusterOptions, console: Console) -> None:
     _report(summary, console)
 
 
-def _run(checked: Checked, workers: ClusterOptions, console: Console) -> Summary:
+def _run(
+    checked: Checked, workers: ClusterOptions, console: Console, performance_report: Path | None
+) -> Summary:
     started = f"starting {workers.n_worker} workers: {workers.cluster}"
     logger.info("%s", started if workers.is_started else f"connecting to {workers.cluster}")
     with connect(workers) as found:
-        logger.debug("%d workers, dashboard at %s", found.n_worker, found.client.dashboard_link)
         if workers.kind != "local":
             check_workers(found.client, checked.job.options)
-        with show_progress(console, "Inverting") as report:
-            return compute(
-                checked,
-                lambda done: report(done.n_done / done.n_tile, done.n_pixel),
-                memory_limit=found.memory_limit,
-            )
+        with watched(found.client, performance_report), show_progress(console, "Inverting") as report:
+            return compute(checked, _showing(report), memory_limit=found.memory_limit)
+
+
+def _showing(report: Report) -> OnProgress:
+    def show(done: Done) -> None:
+        n_gone = done.n_done + done.n_failed
+        report(
+            n_gone / done.n_tile, done.n_pixel, Tiles(done.n_done, done.n_tile, done.n_failed, done.n_byte)
+        )
+
+    return show
 
 
 def check_workers(client: Client, options: Options) -> None:
@@ -123,6 +173,14 @@ def _report(summary: Summary, console: Console) -> None:
     """Say what came out: problems and counts for the user, the path for the next program."""
     if summary.n_resumed:
         logger.info("%d of %d tiles were done before", summary.n_resumed, summary.n_tile)
+    if summary.skipped:
+        logger.warning(
+            "%d of %d tiles were skipped: %s. They have no data and the status failed_tile; --resume tries "
+            "them again",
+            len(summary.skipped),
+            summary.n_tile,
+            name_some(summary.skipped),
+        )
     if summary.n_infinite:
         logger.warning(
             "%d infinite phases were left out as if there were no data; look for their cause in the stack",

@@ -25,6 +25,7 @@ Bridge = Literal["minimum-norm", "linear", "none"]
 Solver = Literal["elimination", "dense", "fused"]
 DType = Literal["float32", "float64"]
 Device = Literal["cpu", "cuda"]
+OnError = Literal["stop", "skip"]
 
 
 def default(text: str) -> str:
@@ -58,6 +59,35 @@ Resume = Annotated[
         "--resume",
         metavar="",
         help="Go on with an output that was begun; do nothing twice.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+PerformanceReport = Annotated[
+    Path | None,
+    typer.Option(
+        "--performance-report",
+        metavar="FILE.html",
+        help="Write what Dask saw of the work; needs bokeh. OUT.zarr.report.json is written in any case.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option(
+        "--on-error",
+        help="What becomes of a run with tiles that fail again and again, after all others are done: stop "
+        "with an error, or skip them: no data, and the status failed_tile.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Retries = Annotated[
+    int,
+    typer.Option(
+        "--retries",
+        metavar="N",
+        min=0,
+        help="How often a tile that fails is tried again.",
         rich_help_panel=OUTPUT,
     ),
 ]
