@@ -375,6 +375,12 @@ def test_more_workers_than_gpus_are_refused_and_a_single_gpu_needs_no_dask_cuda(
     assert (worker, gpu) == ("0", "GPU-pretend-0")
 
 
+def test_a_part_of_a_gpu_is_known_by_its_own_uuid(tmp_path):
+    visible = "MIG-6b1e9b4a-0001,MIG-6b1e9b4a-0002"
+    record = pretend(tmp_path, 'worker_record("cuda")', CUDA_VISIBLE_DEVICES=visible)
+    assert (record["gpu"], record["worker"]) == ("MIG-6b1e9b4a-0001", None)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_what_a_gpu_needs_is_said_at_once(tmp_path, pretend_cuda_only):
     for asked in ("local", "local-cuda"):
