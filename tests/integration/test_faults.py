@@ -34,7 +34,7 @@ from polling import wait_until
 
 SCENE = Scene(n_date=12, neighbours=3, shape=(96, 80), seed=3, missing=0.05)
 TILE = (32, 32)
-SMALL = ("--chunks", "8", "8", "--workers", "1")  # 120 tiles, so that there is time to interfere
+SMALL = ("--chunks", "16", "16", "--workers", "1")  # 30 tiles, so that there is time to interfere
 FULL_DISK = """
 mount -t tmpfs -o size=900k tmpfs "$1" || exit 99
 "$2" -m fringefleet invert "$3" "$1/result.zarr" --chunks 16 16 --workers 1; first=$?
@@ -236,6 +236,20 @@ def test_a_damaged_hdf5_chunk_is_named_and_healed_by_resume(stack, tmp_path):
     resumed(job, files(other))
 
 
+def test_a_stack_that_is_taken_away_ends_the_run_instead_of_failing_tile_by_tile(stack, tmp_path):
+    path = tmp_path / "ifgramStack.h5"
+    write_hdf5(stack, path)
+
+    def take_away(done):
+        if done.n_done == 3:
+            path.rename(tmp_path / "away.h5")
+
+    with pytest.raises(RunError, match=f"^the stack {path} is gone from this worker's sight") as caught:
+        fringefleet.run(Run(path, tmp_path / "result.zarr", chunks=(8, 8)), take_away)
+    assert caught.value.failed == ()
+    assert 3 <= n_done(tmp_path / "result.zarr") < 10
+
+
 def write_hdf5(stack: Path, path: Path) -> tuple[int, int]:
     """Write MintPy's file, compressed in tiles; returns where in the file one chunk is, and its length."""
     data = xr.open_zarr(stack)
@@ -298,11 +312,11 @@ def test_a_second_run_is_refused_and_takes_over_when_the_first_was_killed(stack,
         assert again.returncode == 2
         assert f"is being written by another run: process {first.pid} on " in again.stderr
         first.kill()
-    assert 3 <= n_done(output) < 120
+    assert 3 <= n_done(output) < 30
     third = finished(command(stack, output, *SMALL, "--resume"))
     assert third.returncode == 0, third.stderr
     assert f"taking over from a run that is dead: process {first.pid} on " in third.stderr
-    fringefleet.run(Run(stack, tmp_path / "uninterrupted.zarr", chunks=(8, 8)))
+    fringefleet.run(Run(stack, tmp_path / "uninterrupted.zarr", chunks=(16, 16)))
     assert files(output) == files(tmp_path / "uninterrupted.zarr")
     assert not lock_path(output).exists()
 
@@ -317,7 +331,7 @@ def test_a_scheduler_that_is_killed_ends_the_run_with_one_message_and_marks_noth
         started(
             [*dask_command, "worker", *loopback, "--nthreads", "1", "--no-nanny"], cwd=tmp_path
         ) as worker,
-        started(command(stack, output, "--chunks", 8, 8, "--cluster", address)) as run,
+        started(command(stack, output, "--chunks", 16, 16, "--cluster", address)) as run,
     ):
         wait_until(lambda: run.poll() is not None or n_done(output) >= 3, 60)
         scheduler.kill()
@@ -327,10 +341,10 @@ def test_a_scheduler_that_is_killed_ends_the_run_with_one_message_and_marks_noth
     assert said.count("error:") == 1
     assert "the scheduler, or the connection to it, was lost. Finished tiles are kept" in said
     assert "Traceback" not in said
-    assert 3 <= n_done(output) < 120
+    assert 3 <= n_done(output) < 30
     assert set(np.unique(marks(output))) == {0, 1}
-    job = Run(stack, output, chunks=(8, 8))
-    fringefleet.run(Run(stack, tmp_path / "uninterrupted.zarr", chunks=(8, 8)))
+    job = Run(stack, output, chunks=(16, 16))
+    fringefleet.run(Run(stack, tmp_path / "uninterrupted.zarr", chunks=(16, 16)))
     resumed(job, files(tmp_path / "uninterrupted.zarr"))
 
 

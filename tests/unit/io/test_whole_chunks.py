@@ -28,14 +28,6 @@ def test_a_blosc_chunk_without_its_end_is_refused_by_name(tmp_path, name, kept):
         array[:]
 
 
-def test_blosc_alone_does_not_notice_it(tmp_path):
-    """If this fails, Zarr has learned it, and WholeChunks can go."""
-    store(tmp_path, BLOSC["blosc lz4"], chunks=(20, 32, 32))
-    chunk = tmp_path / "deep" / "values" / "c" / "0" / "0" / "0"
-    chunk.write_bytes(chunk.read_bytes()[:-1])
-    assert (zarr.open_group(tmp_path, mode="r")["deep/values"][:] != VALUES).any()
-
-
 @pytest.mark.parametrize("compressor", [*BLOSC.values(), GzipCodec(), ZstdCodec(), None])
 @pytest.mark.parametrize("shards", [None, (20, 32, 32)])
 def test_what_is_whole_is_read_whatever_made_it(tmp_path, compressor, shards):
