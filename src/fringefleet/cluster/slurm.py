@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any
 
 import dask
-from distributed import Client
+from distributed import Client, Security
 
 from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
@@ -65,20 +66,32 @@ def _submit(plan: JobPlan, options: ClusterOptions, name: str, opened: ExitStack
     from fringefleet.cluster.slurm_jobs import Jobs  # noqa: PLC0415 - optional
     from fringefleet.cluster.slurm_watch import Watch  # noqa: PLC0415 - optional
 
+    security = opened.enter_context(_in_files(temporary_security(options), plan.log_folder))
     cluster = opened.enter_context(
-        Jobs(
-            security=temporary_security(options),
-            shared_temp_directory=str(plan.log_folder),
-            silence_logs=logging.ERROR,
-            **plan.cluster,
-            **plan.job,
-        )
+        Jobs(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
     )
     client = opened.enter_context(Client(cluster))
     watch = opened.enter_context(Watch(client, plan, name))
     cluster.scale(jobs=plan.n_job)
     logger.info("%d jobs %s submitted; dashboard at %s", plan.n_job, name, client.dashboard_link)
     return client, watch
+
+
+@contextmanager
+def _in_files(security: Security | None, folder: Path) -> Iterator[Security | None]:
+    """Put certificates where the jobs can read them, and only this user, as long as they are needed."""
+    if security is None:
+        yield None
+        return
+    with TemporaryDirectory(prefix="tls-", dir=folder) as place:  # made with mode 0700
+        files = {}
+        for role in ("client", "scheduler", "worker"):
+            config = security.get_tls_config_for_role(role)
+            names = {"ca_file": "tls_ca_file", "cert": f"tls_{role}_cert", "key": f"tls_{role}_key"}
+            for part, name in names.items():
+                files[name] = str(Path(place) / f"{name}.pem")
+                Path(files[name]).write_text(config[part])
+        yield Security(require_encryption=True, **files)
 
 
 def _wait_for_worker(watch: Any, seconds: float | None) -> None:

@@ -109,12 +109,12 @@ class ThrowawaySlurm:
             if jobs := self.jobs():
                 self._run("scancel", *jobs)
                 wait_until(lambda: not self.jobs(), 30)
+        pids = []
         for name in (*(f"slurmd.{node}" for node in NODES), "slurmctld", "munged"):
-            file = self.base / "run" / f"{name}.pid"
             with suppress(FileNotFoundError, ProcessLookupError):
-                pid = int(file.read_text())
-                os.kill(pid, signal.SIGTERM)
-                wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 20)
+                pids.append(int((self.base / "run" / f"{name}.pid").read_text()))
+                os.kill(pids[-1], signal.SIGTERM)
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 30)
 
     def jobs(self) -> dict[str, str]:
         """The queue: state of each job by its number."""
