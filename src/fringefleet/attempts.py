@@ -83,6 +83,8 @@ class Agenda:
 
     def take(self, n_free: int, n_under_way: int, now: float) -> Iterator[Attempt]:
         """Give what is handed in now, at most so many."""
+        if self.is_hopeless:
+            return
         while n_free > 0 and self._again and self._again[0][0] <= now:
             n_free -= 1
             n_under_way += 1

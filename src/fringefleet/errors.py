@@ -1,7 +1,8 @@
 """Every exception we raise on purpose; each is also the built-in it resembles.
 
 ``except FringefleetError`` catches all of ours and nothing else. A message says what was found, what
-is needed and what to do. Bad input (:class:`InputError` and its children) is found before any work.
+is needed and what to do. Bad input (:class:`InputError` and its children) is found before any work. An
+``OSError`` comes first among the bases: Dask can bring no other from a worker.
 """
 
 
@@ -37,11 +38,11 @@ class OptionError(InputError):
     """An option has an unknown name or a value that it cannot take."""
 
 
-class OutputExistsError(InputError, FileExistsError):
+class OutputExistsError(FileExistsError, InputError):
     """The output is there already, and nobody said to resume or to overwrite."""
 
 
-class OutputInUseError(InputError, BlockingIOError):
+class OutputInUseError(BlockingIOError, InputError):
     """Another run writes to the output."""
 
 
@@ -67,7 +68,7 @@ class RunError(FringefleetError, RuntimeError):
     failed: tuple[tuple[int, int], ...] = ()
 
 
-class DiskFullError(RunError, OSError):
+class DiskFullError(OSError, RunError):
     """The disk of the output is full, or a quota is used up."""
 
 

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -53,6 +53,7 @@ def in_this_process(monkeypatch):
         yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
 
     monkeypatch.setattr(invert_command, "connect", connect)
+    monkeypatch.setattr(invert_command, "watched", lambda *_: nullcontext())  # no logs to bring
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,13 @@ from fringefleet.cluster.check import check_workers
 from fringefleet.cluster.local import VISIBLE, count_local, count_local_gpus, start_local, start_local_cuda
 from fringefleet.cluster.options import ClusterOptions, Kind, cluster_options
 from fringefleet.cluster.running import connect_running, current_client, use_current
+from fringefleet.cluster.slurm import start_slurm
 
 # Each gives a client whose first workers are there, and stops at last what it started.
 STARTERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
     "local": start_local,
     "local-cuda": start_local_cuda,
+    "slurm": start_slurm,
     "current": use_current,
     "address": connect_running,
     "file": connect_running,

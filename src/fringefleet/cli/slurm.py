@@ -1,0 +1,103 @@
+"""The command ``slurm``: show what is submitted to Slurm, or keep workers for several runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fringefleet.cli import cluster as opt
+from fringefleet.cli.app import app, examples
+from fringefleet.cli.cluster import choose_cluster
+from fringefleet.cli.console import err, exit_codes, start_logging
+from fringefleet.cli.options import DeviceOption, Verbose
+
+if TYPE_CHECKING:
+    from fringefleet.cluster import ClusterOptions
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", metavar="", help="Print the script of a job, submit nothing; needs no Slurm."),
+]
+SchedulerFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json",
+        help="Write where the scheduler is, for --cluster FILE.json of other commands.",
+        show_default=False,
+    ),
+]
+
+
+@app.command(
+    epilog=examples(
+        "fringefleet slurm --dry-run --cluster-config deploy/slurm/gpu.toml --workers 4",
+        "fringefleet slurm --interface ib0 --workers 8 --device cuda --scheduler-file scheduler.json",
+    )
+)
+@exit_codes()
+def slurm(  # noqa: PLR0913 - a parameter for each option
+    dry_run: DryRun = False,
+    scheduler_file: SchedulerFile = None,
+    device: DeviceOption = None,
+    workers: opt.NWorker = None,
+    cluster_config: opt.Config = None,
+    worker_memory: opt.Memory = None,
+    interface: opt.Interface = None,
+    share_gpu: opt.ShareGpu = False,
+    tls: opt.Tls = False,
+    verbose: Verbose = False,
+) -> None:
+    """Keep workers under Slurm until Ctrl-C, for several runs; or only show what would be submitted."""
+    start_logging(err(), verbose=verbose)
+    given = {
+        "cluster": "slurm",
+        "device": device,
+        "n_worker": workers,
+        "memory_limit": worker_memory,
+        "interface": interface,
+        "share_gpu": share_gpu,
+        "tls": tls,
+    }
+    options = choose_cluster(given, cluster_config)
+    if dry_run:
+        _show(options)
+    else:
+        _keep(options, scheduler_file)
+
+
+def _show(options: "ClusterOptions") -> None:
+    from fringefleet.cluster.slurm_script import job_script, plan_jobs  # noqa: PLC0415 - slow to import
+
+    plan = plan_jobs(options)
+    typer.echo(job_script(plan, tls=options.tls), nl=False)
+    jobs = "1 job" if plan.n_job == 1 else f"{plan.n_job} jobs"
+    err().print(f"{jobs} of {plan.job['processes']} worker(s) would be submitted.", soft_wrap=True)
+
+
+def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
+    from time import sleep  # noqa: PLC0415
+
+    from fringefleet.cluster import connect  # noqa: PLC0415 - slow to import
+    from fringefleet.errors import OptionError, WorkersLostError  # noqa: PLC0415
+
+    if options.tls:
+        raise OptionError(
+            "found --tls: its certificates would be this process's alone, and no other could connect. Give "
+            "--cluster slurm --tls to the command that needs the workers."
+        )
+    with connect(options) as workers:
+        client = workers.client
+        if scheduler_file is not None:
+            client.write_scheduler_file(str(scheduler_file))
+        typer.echo(client.scheduler_info()["address"])
+        try:
+            while client.status == "running":
+                sleep(SECONDS_BETWEEN_LOOKS)
+            raise WorkersLostError("the scheduler, or the connection to it, was lost.")
+        except KeyboardInterrupt:
+            return
+        finally:
+            if scheduler_file is not None:
+                scheduler_file.unlink(missing_ok=True)

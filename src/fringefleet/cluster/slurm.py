@@ -1,0 +1,124 @@
+"""Workers under Slurm: jobs are submitted through dask-jobqueue, looked after, and cancelled at last."""
+
+import logging
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+from typing import Any
+
+import dask
+from distributed import Client, Security
+
+from fringefleet.cluster.local import SETTINGS
+from fringefleet.cluster.options import ClusterOptions
+from fringefleet.cluster.security import temporary_security
+from fringefleet.cluster.slurm_guard import guarded
+from fringefleet.cluster.slurm_script import JobPlan, plan_jobs
+from fringefleet.errors import InputError, WorkersLostError
+
+logger = logging.getLogger(__name__)
+
+PROGRAMS = ("sbatch", "squeue", "scancel")
+# Jobs that are gone are replaced by us, so the cluster's own and partial way of noticing is put off for ever.
+SLURM_SETTINGS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
+SECONDS_BETWEEN_LOOKS = 0.1
+
+
+@contextmanager
+def start_slurm(options: ClusterOptions) -> Iterator[Client]:
+    """Submit jobs, wait for the first worker, and cancel all jobs at last, however this process ends.
+
+    Jobs that are lost are replaced, a bounded number of times. Others may come while work is under way.
+
+    Raises
+    ------
+    OptionError
+        Something cannot be meant so.
+    MissingExtraError
+        dask-jobqueue is not installed.
+    InputError
+        This machine knows no Slurm, or no worker came in time.
+    WorkersLostError
+        No worker is left and no more jobs are submitted: Slurm refuses them, or they end at once.
+    """
+    name = f"{options.options.get('job_name', 'fringefleet')}-{secrets.token_hex(4)}"
+    plan = plan_jobs(options, name)
+    _refuse_without_slurm()
+    _make_private(plan.log_folder)
+    with ExitStack() as opened:
+        opened.enter_context(guarded(name))
+        opened.enter_context(dask.config.set(SETTINGS | SLURM_SETTINGS))
+        client, watch = _submit(plan, options, name, opened)
+        try:
+            _wait_for_worker(watch, options.wait_seconds)
+            yield client
+        except Exception as error:
+            if watch.failure is not None:
+                raise WorkersLostError(watch.failure) from error
+            raise
+
+
+def _submit(plan: JobPlan, options: ClusterOptions, name: str, opened: ExitStack) -> tuple[Client, Any]:
+    from fringefleet.cluster.slurm_jobs import Jobs  # noqa: PLC0415 - optional
+    from fringefleet.cluster.slurm_watch import Watch  # noqa: PLC0415 - optional
+
+    security = opened.enter_context(_in_files(temporary_security(options), plan.log_folder))
+    cluster = opened.enter_context(
+        Jobs(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
+    )
+    client = opened.enter_context(Client(cluster))
+    watch = opened.enter_context(Watch(client, plan, name))
+    cluster.scale(jobs=plan.n_job)
+    logger.info("%d jobs %s submitted; dashboard at %s", plan.n_job, name, client.dashboard_link)
+    return client, watch
+
+
+@contextmanager
+def _in_files(security: Security | None, folder: Path) -> Iterator[Security | None]:
+    """Put certificates where the jobs can read them, and only this user, as long as they are needed."""
+    if security is None:
+        yield None
+        return
+    with TemporaryDirectory(prefix="tls-", dir=folder) as place:  # made with mode 0700
+        files = {}
+        for role in ("client", "scheduler", "worker"):
+            config = security.get_tls_config_for_role(role)
+            names = {"ca_file": "tls_ca_file", "cert": f"tls_{role}_cert", "key": f"tls_{role}_key"}
+            for part, name in names.items():
+                files[name] = str(Path(place) / f"{name}.pem")
+                Path(files[name]).write_text(config[part])
+        yield Security(require_encryption=True, **files)
+
+
+def _wait_for_worker(watch: Any, seconds: float | None) -> None:
+    """Wait as long as the queue takes, or as long as somebody wants to."""
+    deadline = None if seconds is None else monotonic() + seconds
+    while not watch.n_worker:
+        if watch.failure is not None:
+            raise WorkersLostError(watch.failure)
+        if deadline is not None and monotonic() > deadline:
+            raise InputError(
+                f"found no worker after {seconds:g} s; the jobs are {watch.describe()}. Wait longer, or ask "
+                "for what is free sooner: sinfo shows it."
+            )
+        sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _refuse_without_slurm() -> None:
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if missing:
+        raise InputError(
+            f"found no {', '.join(missing)} on this machine; start from a login node, or choose --cluster "
+            "local."
+        )
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder for logs {folder} cannot be made: {error.strerror}.") from error

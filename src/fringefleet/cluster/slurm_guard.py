@@ -1,0 +1,73 @@
+"""A small process that outlives the one that submits jobs, and then cancels whichever of them are left.
+
+It waits for the end of a pipe, which the system closes however its owner ends, SIGKILL included. Running
+workers notice by themselves that their scheduler is gone; jobs that are still waiting would not. It is run by
+its path and imports the standard library only, so it takes 10 MB.
+"""
+
+import getpass
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+DONE = b"done"  # what the owner says when it has submitted everything that it will
+SECONDS_TO_SETTLE = 5.0  # a job may come just after its owner was killed: sbatch goes on without it
+SECONDS_AT_MOST = 600.0
+SECONDS_FOR_COMMAND = 60
+SECONDS_BETWEEN = (1.0, 30.0)  # between two attempts; doubled each time
+SECONDS_TO_WAIT = 60.0  # for the guard, at last
+ENDING = "COMPLETING"
+
+
+@contextmanager
+def guarded(job_name: str) -> Iterator[None]:
+    """Cancel all jobs of a name when this context, or this process, ends: whatever comes first."""
+    command = [sys.executable, "-I", str(Path(__file__).resolve()), job_name]
+    quiet = subprocess.DEVNULL
+    guard = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        with suppress(OSError, subprocess.TimeoutExpired):
+            guard.communicate(DONE, timeout=SECONDS_TO_WAIT)
+
+
+def main(job_name: str) -> None:
+    """Wait for the owner's end; cancel until nothing is left."""
+    settled = monotonic() + (0.0 if sys.stdin.buffer.read() == DONE else SECONDS_TO_SETTLE)
+    deadline = monotonic() + SECONDS_AT_MOST
+    pause, longest = SECONDS_BETWEEN
+    while monotonic() < deadline:
+        if is_queued(job_name) is False:
+            if monotonic() >= settled:
+                return
+            sleep(SECONDS_BETWEEN[0])
+            continue
+        _run("scancel", f"--user={getpass.getuser()}", f"--name={job_name}")
+        sleep(pause)
+        pause = min(2 * pause, longest)
+
+
+def is_queued(job_name: str) -> bool | None:
+    """Say whether jobs of a name are waiting or running; None if Slurm does not answer."""
+    states = _run("squeue", "-h", f"--user={getpass.getuser()}", f"--name={job_name}", "-o", "%T")
+    return None if states is None else any(state != ENDING for state in states.split())
+
+
+def _run(*command: str) -> str | None:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS_FOR_COMMAND, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,274 @@
+"""What to ask of Slurm: options in, keywords of ``SLURMCluster`` and the text of a job script out.
+
+Nothing here starts, submits or writes anything, and no Slurm is needed. What the user's ``jobqueue.yaml`` of
+Dask says counts, and comes after the options and before our own defaults.
+"""
+
+import shlex
+import socket
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
+from math import ceil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dask
+from dask.utils import parse_bytes
+from distributed import Security
+
+from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
+from fringefleet.cluster.options import ClusterOptions, refuse_unknown
+from fringefleet.cluster.security import LOOPBACK
+from fringefleet.cluster.slurm_values import n_gpu, refuse_unsafe, walltime_seconds
+from fringefleet.errors import MissingExtraError, OptionError
+
+OUR_WORKER = "fringefleet.cluster.slurm_worker"
+PLAIN_WORKER = "distributed.cli.dask_worker"
+MEMORY = "4GB"  # of a worker, where nobody says
+LOG_FOLDER = "fringefleet-slurm"
+# A worker leaves, in good order, at a time of its own before Slurm ends its job: parts of the job's time.
+LIFETIME, STAGGER = 0.85, 0.1
+OURS: dict[str, Any] = {
+    "modules": (),
+    "poll_seconds": 30.0,
+    "most_failed_starts": 3,
+    "most_replacements": None,
+}
+
+
+class JobPlan(NamedTuple):
+    """What to ask of Slurm."""
+
+    n_job: int
+    log_folder: Path
+    job: dict[str, Any]  # keywords for each job
+    cluster: dict[str, Any]  # keywords for the cluster as a whole
+    poll_seconds: float  # most [s] between two looks at the queue
+    most_failed_starts: int  # jobs in a row that may end before a worker of theirs came
+    most_replacements: int  # jobs that are submitted in place of others, of a run
+
+
+class Said:
+    """What was said about a keyword: in the options, else in Dask's configuration."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.options = options
+        self.section = f"jobqueue.{options.get('config_name', 'slurm')}"
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Find the value of a keyword; the default if nothing was said, or None."""
+        value = self.options.get(name)
+        if value is None:
+            value = dask.config.get(f"{self.section}.{name.replace('_', '-')}", None)
+        return default if value is None else value
+
+    def list(self, name: str) -> list[str]:
+        """Find the values of a keyword that takes several."""
+        value = self.get(name, [])
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise OptionError(f"found {name} = {value!r}; give a list of texts.")
+        return [str(item) for item in value]
+
+
+def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
+    """Decide what to ask of Slurm.
+
+    By default one job for each worker, with one GPU if ``device`` is ``cuda``; with ``processes = N``, or
+    where ``job_extra_directives`` ask for N GPUs, one job for N workers, which have a GPU each.
+    ``options.options`` has keywords of dask-jobqueue's ``SLURMCluster`` and these of our own: ``modules``,
+    names for ``module load``; ``poll_seconds``, most time between two looks at the queue [s];
+    ``most_failed_starts``, jobs in a row that may end before a worker of theirs came;
+    ``most_replacements``, jobs that may take the place of others.
+
+    Parameters
+    ----------
+    options
+        What is wanted.
+    job_name
+        What the jobs are called in the queue, instead.
+
+    Raises
+    ------
+    OptionError
+        Something cannot be meant so, or would do something else than it says.
+    MissingExtraError
+        dask-jobqueue is not installed.
+    """
+    refuse_unsafe(options.options)
+    given = dict(options.options)
+    ours = {name: given.pop(name, default) for name, default in OURS.items()}
+    cluster = _cluster_keywords(given)
+    said = Said(given)
+    processes = _processes(said, options)
+    gpu_job = _wants_gpu(said, options)
+    log_folder = Path(said.get("log_directory", LOG_FOLDER)).absolute()
+    job = given | {
+        "job_name": job_name or given.get("job_name", "fringefleet"),
+        "processes": processes,
+        "cores": said.get("cores", processes),
+        "memory": _memory(said, options, processes),
+        "python": _quote(shlex.split(said.get("python", shlex.quote(sys.executable)))),
+        "worker_command": said.options.get("worker_command") or _worker_command(said, processes, gpu_job),
+        "job_extra_directives": _directives(said, options, processes, log_folder),
+        "job_script_prologue": _prologue(said, ours["modules"], gpu_job),
+        "local_directory": '"$FRINGEFLEET_LOCAL"',
+    }
+    job.pop("log_directory", None)  # with it dask-jobqueue would make the folder, readable by all
+    job["worker_extra_args"] = _worker_arguments(said, job["worker_command"], processes)
+    interface = _interface(said, options)
+    scheduler = {"dashboard_address": f"{LOOPBACK}:0"} | dict(said.get("scheduler_options", {}))
+    cluster |= {"interface": interface, "scheduler_options": scheduler}
+    n_job = ceil((options.n_worker or 1) / processes)
+    most = 20 * n_job if ours["most_replacements"] is None else ours["most_replacements"]
+    return JobPlan(n_job, log_folder, job, cluster, ours["poll_seconds"], ours["most_failed_starts"], most)
+
+
+def job_script(plan: JobPlan, *, tls: bool = False) -> str:
+    """Write the script of a job as it would be submitted, but for the address of the scheduler."""
+    protocol = "tls" if tls else "tcp"
+    files = {"tls_ca_file": "CA", "tls_worker_cert": "CERTIFICATE", "tls_worker_key": "KEY"}
+    security = Security(require_encryption=True, **files) if tls else None
+    job = _jobqueue().slurm.SLURMJob(
+        scheduler=f"{protocol}://SCHEDULER:PORT",
+        name="slurm-0",
+        interface=plan.cluster["interface"],
+        protocol="tls://" if tls else None,
+        security=security,
+        **plan.job,
+    )
+    return str(job.job_script())
+
+
+def _jobqueue() -> Any:
+    try:
+        import dask_jobqueue.slurm  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise MissingExtraError(
+            f"--cluster slurm needs dask-jobqueue ({error}); install it with pip install "
+            "'fringefleet[slurm]'."
+        ) from error
+    return dask_jobqueue
+
+
+def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
+    """Take those keywords out that are for the cluster as a whole; refuse those that nobody knows."""
+    library = _jobqueue()
+    parts = library.core.JobQueueCluster, library.slurm.SLURMJob, library.core.Job
+    of_cluster, of_slurm, of_job = (set(signature(part.__init__).parameters) for part in parts)
+    reserved = {"self", "scheduler", "name", "interface", "protocol", "security", "loop", "asynchronous"}
+    reserved |= {"job_kwargs", "base_class_kwargs", "job_cls", "n_workers", "dashboard_address", "host"}
+    known = sorted((of_cluster | of_slurm | of_job | set(OURS)) - reserved)
+    for name in given:
+        refuse_unknown(name, known, "keyword for SLURMCluster")
+    names = [name for name in given if name in of_cluster and name != "config_name"]
+    return (
+        {"name": "slurm"}
+        | {name: given.pop(name) for name in names if name != "scheduler_options"}
+        | ({"config_name": given["config_name"]} if "config_name" in given else {})
+    )
+
+
+def _processes(said: Said, options: ClusterOptions) -> int:
+    """How many workers a job has: as many as GPUs, if it asks for several."""
+    n_asked = n_gpu(said.list("job_extra_directives"))
+    processes = said.get("processes", n_asked or 1)
+    if not isinstance(processes, int) or isinstance(processes, bool) or processes < 1:
+        raise OptionError(f"found processes = {processes!r}; give 1 or more.")
+    if n_asked is not None and n_asked != processes and not options.share_gpu:
+        raise OptionError(
+            f"found {n_asked} GPUs in job_extra_directives for processes = {processes}; each worker has one: "
+            f"give processes = {n_asked}, or --share-gpu."
+        )
+    return processes
+
+
+def _wants_gpu(said: Said, options: ClusterOptions) -> bool:
+    return options.device == "cuda" or n_gpu(said.list("job_extra_directives")) is not None
+
+
+def _memory(said: Said, options: ClusterOptions, processes: int) -> str:
+    """Say the memory of a job; the options have that of a worker."""
+    if options.memory_limit is not None:
+        if "memory" in said.options:
+            raise OptionError("found memory and memory_limit; give one: of the job, or of each worker.")
+        return f"{parse_bytes(options.memory_limit) * processes}B"
+    memory: str = said.get("memory", f"{parse_bytes(MEMORY) * processes}B")
+    return memory
+
+
+def _worker_command(said: Said, processes: int, gpu_job: bool) -> str:
+    configured: str = said.get("worker_command", PLAIN_WORKER)
+    return OUR_WORKER if gpu_job and processes > 1 and configured == PLAIN_WORKER else configured
+
+
+def _directives(said: Said, options: ClusterOptions, processes: int, log_folder: Path) -> list[str]:
+    directives = said.list("job_extra_directives")
+    if not any(item.startswith(("-N", "--nodes")) for item in directives):
+        directives.append("-N 1")
+    if options.device == "cuda" and n_gpu(directives) is None:
+        directives.append(f"--gres=gpu:{processes}")
+    if not any("requeue" in item for item in directives):
+        directives.append("--no-requeue")  # it is replaced by a new one
+    return [*directives, f'-o "{log_folder}/%x-%j.log"', "--open-mode=append"]
+
+
+def _prologue(said: Said, modules: Iterable[str], gpu_job: bool) -> list[str]:
+    """Write what a job does before its worker starts; the user's own lines come after the modules."""
+    lines = [f"module load {shlex.quote(module)}" for module in modules] + said.list("job_script_prologue")
+    exports = _exports() | _lifetime(said)
+    if gpu_job:
+        exports["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+    base = said.get("local_directory", "${TMPDIR:-/tmp}")
+    lines.append(f'FRINGEFLEET_LOCAL=$(mktemp -d "{base}/fringefleet-XXXXXXXX") || exit 1')  # mode 0700
+    # Told to end, it lets the worker do so first.
+    return [*lines, "trap 'rm -rf \"$FRINGEFLEET_LOCAL\"' EXIT", "trap 'exit 143' TERM"]
+
+
+def _exports() -> dict[str, str]:
+    """Turn the settings of local workers into environment variables that mean the same."""
+    exports = {}
+    for key, value in (SETTINGS | LOCAL_SETTINGS).items():
+        if key.startswith("distributed.worker."):
+            exports["DASK_" + key.upper().replace(".", "__").replace("-", "_")] = str(value)
+        elif "pre-spawn-environ" in key:
+            exports[key.rpartition(".")[2]] = str(value)
+    return exports
+
+
+def _lifetime(said: Said) -> dict[str, str]:
+    """Let workers leave before their job's time is over, unless the user says when."""
+    seconds = walltime_seconds(said.get("walltime"))
+    if seconds is None or any("--lifetime" in item for item in said.list("worker_extra_args")):
+        return {}
+    prefix = "DASK_DISTRIBUTED__WORKER__LIFETIME__"
+    return {
+        f"{prefix}DURATION": f"{LIFETIME * seconds:.0f}s",
+        f"{prefix}STAGGER": f"{STAGGER * seconds:.0f}s",
+    }
+
+
+def _worker_arguments(said: Said, worker_command: str, processes: int) -> list[str]:
+    """Write the arguments of a worker, each safe from the shell."""
+    arguments = [word for item in said.list("worker_extra_args") for word in shlex.split(item)]
+    if not any(word.startswith("--dashboard-address") for word in arguments):
+        arguments += ["--dashboard-address", f"{LOOPBACK}:0"]
+    if worker_command == OUR_WORKER:
+        arguments += ["--nworkers", str(processes)]
+    return [shlex.quote(word) for word in arguments]
+
+
+def _interface(said: Said, options: ClusterOptions) -> str:
+    interface = options.interface or said.get("interface")
+    if interface is None:
+        here = ", ".join(name for _, name in socket.if_nameindex())
+        raise OptionError(
+            "found no network interface, and Slurm's workers are on other nodes; give one that they can "
+            f"reach with --interface. This machine has {here}; the fast one is often called ib0 or hsn0."
+        )
+    return str(interface)
+
+
+def _quote(words: Iterable[str]) -> str:
+    return " ".join(shlex.quote(word) for word in words)

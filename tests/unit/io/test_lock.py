@@ -1,0 +1,108 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+import pytest
+
+from fringefleet.errors import OutputInUseError, RunError
+from fringefleet.io import lock as locks
+from fringefleet.io.lock import SECONDS_TO_LIVE, Owner, lock_path, locked, read_owner, refuse_in_use
+from polling import wait_until
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from fringefleet.io.lock import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "result.zarr"
+
+
+def left_behind(output, owner, age=0.0):
+    path = lock_path(output)
+    path.write_text(json.dumps(asdict(owner)))
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def test_one_holds_it_and_the_next_is_told_who(output):
+    with locked(output) as lock:
+        lock.check()
+        told = rf"process {os.getpid()} on .* last seen 0 s ago"
+        with pytest.raises(OutputInUseError, match=told), locked(output):
+            pass
+        assert read_owner(lock_path(output)) == lock.owner
+    assert list(output.parent.iterdir()) == []
+    with locked(output):
+        pass
+
+
+def test_a_process_that_was_killed_is_seen_to_be_dead(output):
+    with subprocess.Popen([sys.executable, "-c", HOLD, output], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "locked\n"
+        with pytest.raises(OutputInUseError, match=f"process {process.pid} "):
+            refuse_in_use(output)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert refuse_in_use(output).pid == process.pid  # a zombie
+    assert refuse_in_use(output).pid == process.pid
+    with locked(output) as lock:
+        assert lock.owner.pid == os.getpid()
+
+
+def test_a_pid_that_is_another_process_now_is_no_owner(output):
+    here = Owner.here()
+    left_behind(output, replace(here, born="1"))
+    assert refuse_in_use(output) == replace(here, born="1")
+    left_behind(output, here)
+    with pytest.raises(OutputInUseError):
+        refuse_in_use(output)
+
+
+def test_of_another_machine_the_heartbeat_decides(output):
+    there = replace(Owner.here(), host="node17", machine="node17 boot", pid=1)
+    left_behind(output, there, SECONDS_TO_LIVE - 20)
+    with pytest.raises(OutputInUseError, match=r"process 1 on node17, since .* last seen 1\d\d s ago"):
+        refuse_in_use(output)
+    left_behind(output, there, SECONDS_TO_LIVE + 20)
+    with locked(output) as lock:
+        assert lock.owner.host != "node17"
+
+
+def test_a_lock_that_cannot_be_read_counts_as_long_as_it_is_young(output):
+    path = lock_path(output)
+    path.touch()
+    with pytest.raises(OutputInUseError, match="not known"):
+        refuse_in_use(output)
+    os.utime(path, (0, 0))
+    with locked(output):
+        assert read_owner(path).pid == os.getpid()
+
+
+def test_the_heart_beats_and_a_lock_that_was_taken_ends_the_run(output, monkeypatch):
+    monkeypatch.setattr(locks, "SECONDS_BETWEEN_BEATS", 0.02)
+    with locked(output) as lock:
+        path = lock_path(output)
+        os.utime(path, (0, 0))
+        wait_until(lambda: time.time() - path.stat().st_mtime < 60, 5)
+        other = replace(lock.owner, run="another", pid=7)
+        left_behind(output, other)
+        lock._thread.join(5)
+        with pytest.raises(RunError, match=r"process 7 on .* has taken over"):
+            lock.check()
+    assert read_owner(path) == other  # it is not ours to remove
+
+
+def test_it_is_beside_the_output_also_where_that_is_a_link(output, tmp_path):
+    output.mkdir()
+    (tmp_path / "link.zarr").symlink_to(output)
+    assert lock_path(tmp_path / "link.zarr") == tmp_path / ".result.zarr.lock"
