@@ -80,6 +80,7 @@ def test_more_workers_than_other_tools_stand_come_and_work(tiny_tasks):
             protocol="tcp",
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
+            memory_limit=0,  # each would find that it takes what all of them take
             silence_logs=logging.ERROR,
         ) as cluster,
         distributed.Client(cluster) as client,
