@@ -17,7 +17,7 @@ from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.progress import Report, Tiles, show_progress
 from fringefleet.cli.tables import pair_table, status_table
 from fringefleet.cli.watching import check_performance_report, watched
-from fringefleet.cluster import ClusterOptions, connect, expected_workers, resolve
+from fringefleet.cluster import ClusterOptions, connect, expected_memory, expected_workers, resolve
 from fringefleet.errors import InputError, OptionError
 from fringefleet.execute import Done, OnProgress, name_some
 from fringefleet.io.describe import MOST_PAIRS
@@ -121,19 +121,33 @@ def invert(
 ) -> None:
     """Run one inversion on workers that are started for it, or on a cluster that is running."""
     check_performance_report(performance_report)
-    job = replace(job, stack=job.stack.absolute(), output=job.output.absolute())
-    workers = resolve(replace(workers, device=job.options.device))
+    job, workers = fit_to_workers(job, workers)
     if workers.kind in ("local", "local-cuda"):
         check_device(job.options)
-    n_worker = expected_workers(workers)
     run_checked(
-        check(replace(job, n_worker=n_worker)),
+        check(job),
         workers,
         console,
         "repeat the command with --resume to go on.",
         performance_report,
     )
     out().print(str(job.output), markup=False, soft_wrap=True)
+
+
+def fit_to_workers(job: Run, workers: ClusterOptions) -> tuple[Run, ClusterOptions]:
+    """Choose the workers where nothing was said, and tell the run how many they are and what they have."""
+    workers = resolve(replace(workers, device=job.options.device))
+    n_worker = expected_workers(workers)
+    memory = expected_memory(workers, n_worker)
+    job = replace(
+        job,
+        stack=job.stack.absolute(),
+        output=job.output.absolute(),
+        n_worker=n_worker,
+        # Tiles of a given size are not made to fit: they do, or are refused.
+        memory_limit=n_worker * memory if memory is not None and job.chunks is None else None,
+    )
+    return job, workers
 
 
 def run_checked(

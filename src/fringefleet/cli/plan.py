@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,6 @@ from fringefleet.cli.console import err, exit_codes, out, start_logging
 from fringefleet.cli.progress import clock_time, with_prefix
 
 if TYPE_CHECKING:
-    from fringefleet.cluster import ClusterOptions
     from fringefleet.forecast import Forecast
 
 NO_OUTPUT = Path(".fringefleet-plan.zarr")  # nobody has an output of that name
@@ -35,17 +34,15 @@ def plan(**given: Any) -> None:
     """Predict what an inversion will need, and refuse what cannot fit: give it the options of invert."""
     quick, as_json = given.pop("quick"), given.pop("as_json")
     start_logging(err(), verbose=given["verbose"])
-    from fringefleet.cli.invert import understand  # noqa: PLC0415 - torch takes a second
-    from fringefleet.cluster import expected_workers, resolve  # noqa: PLC0415
+    from fringefleet.cli.invert import fit_to_workers, understand  # noqa: PLC0415 - torch takes a second
+    from fringefleet.cluster import expected_memory  # noqa: PLC0415
     from fringefleet.forecast import forecast, with_seconds  # noqa: PLC0415
     from fringefleet.pipeline import check  # noqa: PLC0415
 
-    job, workers = understand(given | {"output": given["output"] or NO_OUTPUT})
-    job = replace(job, stack=job.stack.absolute(), output=job.output.absolute())
-    workers = resolve(replace(workers, device=job.options.device))
-    n_worker = expected_workers(workers)
-    checked = check(replace(job, n_worker=n_worker))
-    found = forecast(checked, min(n_worker, max(1, checked.n_left)), _memory_of(workers, n_worker))
+    job, workers = fit_to_workers(*understand(given | {"output": given["output"] or NO_OUTPUT}))
+    checked = check(job)
+    n_worker = min(checked.n_worker, max(1, checked.n_left))
+    found = forecast(checked, n_worker, expected_memory(workers, n_worker))
     if not quick:
         found = with_seconds(found, checked)
     if as_json:
@@ -53,16 +50,6 @@ def plan(**given: Any) -> None:
     else:
         for line in lines(found):
             out().print(line, markup=False, soft_wrap=True)
-
-
-def _memory_of(workers: "ClusterOptions", n_worker: int) -> int | None:
-    """What a worker has, if it is said or if it is started on this machine [byte]."""
-    from dask.utils import parse_bytes  # noqa: PLC0415
-    from distributed.system import MEMORY_LIMIT  # noqa: PLC0415
-
-    if workers.memory_limit is not None:
-        return int(parse_bytes(workers.memory_limit))
-    return MEMORY_LIMIT // n_worker if workers.kind in ("local", "local-cuda") else None
 
 
 def as_plain(found: "Forecast") -> dict[str, Any]:
@@ -108,8 +95,8 @@ def lines(found: "Forecast") -> list[str]:
     if found.seconds is not None:
         stages = ", ".join(f"{name} {_seconds(value)}" for name, value in found.seconds._asdict().items())
         said["Time"] = (
-            f"about {_seconds(sum(found.seconds))} ({stages}), if all workers are like this machine and do "
-            "not slow each other down"
+            f"about {_seconds(sum(found.seconds))} ({stages}) from when the workers are there, if all are "
+            "like this machine and do not slow each other down"
         )
     return [f"{name:<8} {text}" for name, text in said.items()]
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from dask.system import CPU_COUNT
+from dask.utils import parse_bytes
 from distributed import Client
+from distributed.system import MEMORY_LIMIT
 
 from fringefleet.cluster.check import check_workers
 from fringefleet.cluster.local import VISIBLE, count_local, count_local_gpus, start_local, start_local_cuda
@@ -111,6 +113,13 @@ def expected_workers(options: ClusterOptions) -> int:
     if options.kind == "local-cuda":
         return options.n_worker or count_local_gpus(options)
     return options.n_worker or (1 if options.kind == "slurm" else CPU_COUNT)
+
+
+def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
+    """What each of so many workers will have [byte], as far as that is known before they are there."""
+    if options.memory_limit is not None:
+        return int(parse_bytes(options.memory_limit))
+    return MEMORY_LIMIT // n_worker if options.kind in ("local", "local-cuda") else None
 
 
 def _describe(client: Client) -> Workers:
