@@ -29,7 +29,7 @@ from fringefleet.io.products import export_mintpy
 from fringefleet.io.store import IS_SKIPPED
 from fringefleet.pipeline import check, compute
 from fringefleet.simulate import Scene, simulate_stack
-from misbehaving import count, die, fail, hoard, misbehave
+from misbehaving import break_gpu, count, die, fail, hoard, misbehave
 from polling import wait_until
 
 SCENE = Scene(n_date=12, neighbours=3, shape=(96, 80), seed=3, missing=0.05)
@@ -144,6 +144,30 @@ def test_a_worker_killed_in_mid_tile_costs_nothing(stack, tmp_path, expected, tw
     assert count(tmp_path / "deaths") == 1
     assert (sum(summary.status_count), summary.skipped) == (96 * 80, ())
     assert files(job.output) == expected
+
+
+@pytest.mark.cluster
+def test_a_worker_whose_gpu_breaks_is_replaced_and_nothing_is_lost(
+    stack, tmp_path, expected, two_workers, ours
+):
+    before = set(two_workers.client.run(os.getpid).values())
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    compute(misbehave(check(job), break_gpu, tmp_path / "failures", times=1))
+    assert files(job.output) == expected
+    assert "failed and is tried again in 0.5 s: StackFormatError: unwrapped_phase" in ours.text
+
+    def replaced():
+        now = set(two_workers.client.run(os.getpid, on_error="ignore").values())
+        return len(now) == 2 and len(now & before) == 1
+
+    wait_until(replaced, 30)
+
+
+def test_a_gpu_that_breaks_in_this_process_ends_the_run(stack, tmp_path):
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    with pytest.raises(RunError, match=r"^the GPU failed \(.*illegal memory access.*Finished tiles are kept"):
+        compute(misbehave(check(job), break_gpu, tmp_path / "failures"))
+    assert count(tmp_path / "failures") == 1
 
 
 @pytest.mark.cluster

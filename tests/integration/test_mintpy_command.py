@@ -19,6 +19,7 @@ import pytest
 import torch
 import xarray as xr
 from dask.system import CPU_COUNT
+from distributed import Client, LocalCluster
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
@@ -62,15 +63,30 @@ def untouched_log():
     logger.handlers, logger.propagate, logger.level = before
 
 
+@pytest.fixture(scope="module")
+def worker():
+    """A worker that is a thread of this process."""
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    ) as cluster:
+        yield cluster
+
+
 @pytest.fixture
-def in_this_process(monkeypatch):
-    """Run on this process's threads instead of on workers, for speed; how many were wanted is kept."""
+def in_this_process(worker, monkeypatch):
+    """Run on a worker of this process instead of on new ones, for speed; how many were wanted is kept."""
     asked = []
 
     @contextmanager
     def connect(wanted):
         asked.append(wanted.n_worker)
-        yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
+        with Client(worker) as client:
+            yield Workers(client, 1, None)
 
     monkeypatch.setattr(invert_command, "connect", connect)
     return asked
@@ -626,17 +642,10 @@ def test_a_job_queue_of_the_template_is_named_and_one_of_the_command_line_refuse
     assert "found all workers of slurm; give a number of them" in refused.stderr
 
 
-def test_a_running_scheduler_is_connected_to(project, monkeypatch):
-    addresses = []
-
-    @contextmanager
-    def connect(wanted):
-        addresses.append(wanted.cluster)
-        yield Workers(SimpleNamespace(dashboard_link="", run=lambda *_, **__: {}), 1, None)
-
-    monkeypatch.setattr(invert_command, "connect", connect)
-    succeed("-c", "tcp://10.0.0.1:8786")
-    assert addresses == ["tcp://10.0.0.1:8786"]
+def test_a_running_scheduler_is_connected_to(project, worker):
+    address = worker.scheduler_address
+    assert f"connecting to {address}" in succeed("-c", address).stderr
+    assert worker.status.name == "running"
 
 
 def test_memory_is_limited_by_the_command_line_then_the_template_then_the_machine(project, monkeypatch):
