@@ -83,6 +83,35 @@ def refuse_other_software(wanted: Mapping[str, str]) -> None:
         )
 
 
+class GpuUsers:
+    """Notices workers that turn out to have the same GPU, as tiles come back: some came after the check.
+
+    A worker that was replaced leaves its GPU to the next one and never comes back; one that does shares it.
+    """
+
+    def __init__(self) -> None:
+        self._users: dict[str, list[str]] = {}  # addresses by GPU, as they came
+        self._told: set[str] = set()
+
+    def note(self, record: Mapping[str, str | int | None]) -> None:
+        """Take note of who has done a tile; warn of two that share a GPU, once for each GPU."""
+        if record.get("gpu") is None:
+            return
+        gpu, address = str(record["gpu"]), str(record["address"])
+        users = self._users.setdefault(gpu, [])
+        if address not in users:
+            users.append(address)
+        elif address != users[-1] and gpu not in self._told:
+            self._told.add(gpu)
+            logger.warning(
+                "workers %s and %s both compute on GPU %s, and slow each other down; start one worker for "
+                "each GPU, unless that is meant",
+                address,
+                users[-1],
+                gpu,
+            )
+
+
 @contextmanager
 def replaced_if_gpu_breaks() -> Iterator[None]:
     """Let a new process take the place of this worker when its GPU fails: CUDA is of no use in it any more.

@@ -260,6 +260,19 @@ def test_a_damaged_hdf5_chunk_is_named_and_healed_by_resume(stack, tmp_path):
     resumed(job, files(other))
 
 
+@pytest.mark.cluster
+def test_the_command_says_what_failed_and_shows_no_traceback_of_a_worker(stack, tmp_path):
+    broken, output = tmp_path / "broken.zarr", tmp_path / "result.zarr"
+    fringefleet.convert_stack(stack, broken, chunks=TILE)
+    (broken / "unwrapped_phase" / "c" / "0" / "2" / "1").write_bytes(b"")
+    ended = finished(command(broken, output, "--chunks", *TILE, "--workers", 1, "--retries", 1))
+    assert ended.returncode == 1
+    assert re.search(r"WARNING tile \(2, 1\) .* failed and is tried again in 0\.5 s: ", ended.stderr)
+    assert re.search(r"ERROR +tile \(2, 1\) .* failed for good, tried 2 times: ", ended.stderr)
+    assert ended.stderr.splitlines()[-1].startswith("error: tile (2, 1) (rows 64-96, columns 32-64) failed: ")
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_stack_that_is_taken_away_ends_the_run_instead_of_failing_tile_by_tile(stack, tmp_path):
     path = tmp_path / "ifgramStack.h5"
     write_hdf5(stack, path)

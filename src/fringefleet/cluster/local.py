@@ -17,6 +17,8 @@ from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 
+logger = logging.getLogger(__name__)
+
 SETTINGS = {
     # Tiles wait at the scheduler rather than at a worker: one that dies takes few with it.
     "distributed.scheduler.worker-saturation": 1.0,
@@ -132,7 +134,8 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
     with ExitStack() as opened:
         said |= {
             "dashboard_address": f"{LOOPBACK}:0",
-            "silence_logs": logging.ERROR,
+            # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
+            "silence_logs": logging.ERROR if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL,
             "security": temporary_security(options),
         }
         said |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
