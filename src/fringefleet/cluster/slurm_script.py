@@ -142,7 +142,7 @@ def job_script(plan: JobPlan, *, tls: bool = False) -> str:
 
 
 def _jobqueue() -> Any:
-    """Import dask-jobqueue, and keep what Ctrl-C does: its import makes it end the process without an error."""
+    """Import dask-jobqueue, and keep what Ctrl-C does: its import makes it a silent end of the process."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         import dask_jobqueue.slurm  # noqa: PLC0415 - optional
