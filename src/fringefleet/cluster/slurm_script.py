@@ -5,6 +5,7 @@ Dask says counts, and comes after the options and before our own defaults.
 """
 
 import shlex
+import signal
 import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -141,6 +142,8 @@ def job_script(plan: JobPlan, *, tls: bool = False) -> str:
 
 
 def _jobqueue() -> Any:
+    """Import dask-jobqueue, and keep what Ctrl-C does: its import makes it a silent end of the process."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         import dask_jobqueue.slurm  # noqa: PLC0415 - optional
     except ImportError as error:
@@ -148,6 +151,8 @@ def _jobqueue() -> Any:
             f"--cluster slurm needs dask-jobqueue ({error}); install it with pip install "
             "'fringefleet[slurm]'."
         ) from error
+    if signal.getsignal(signal.SIGINT) is not on_interrupt:
+        signal.signal(signal.SIGINT, on_interrupt)
     return dask_jobqueue
 
 

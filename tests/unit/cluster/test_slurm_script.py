@@ -208,3 +208,16 @@ def test_each_worker_of_a_job_has_one_of_its_gpus_or_there_is_an_error():
     for visible, n_worker in ((None, 1), ("", 2), ("0", 2), ("0,1,2", 2)):
         with pytest.raises(SystemExit, match=rf"for {n_worker} workers in this job; let it ask for"):
             deal_gpus(visible, n_worker)
+
+
+def test_ctrl_c_means_what_it_meant_before():
+    """The import of dask-jobqueue alone makes an interrupt the end of the process, with exit code 0."""
+    code = (
+        "import signal\n"
+        "from fringefleet.cluster import ClusterOptions\n"
+        "from fringefleet.cluster.slurm_script import plan_jobs\n"
+        "plan_jobs(ClusterOptions('slurm', interface='lo'))\n"
+        "import dask_jobqueue.runner\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
