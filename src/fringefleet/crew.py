@@ -1,8 +1,13 @@
-"""Who computes the tiles: the workers of a Dask scheduler, or threads of this process."""
+"""Who computes the tiles: the workers of a Dask scheduler, or threads of this process.
+
+To a scheduler a tile is one task, whose graph is bytes that it does not look into: as a graph, every variable
+of the stack would be a task of its own, and client and scheduler would spend half as long again on a tile.
+"""
 
 import asyncio
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from time import monotonic
 from typing import Any, Protocol
 
@@ -10,6 +15,7 @@ from dask.delayed import Delayed
 from dask.system import CPU_COUNT
 from dask.utils import format_bytes
 from distributed import Client, Future, KilledWorker
+from distributed.protocol import pickle
 
 from fringefleet.tile import TileReport
 
@@ -50,15 +56,14 @@ class Threads:
         """How many tasks it may have at once."""
         return CPU_COUNT
 
-    def submit(self, task: Delayed) -> ThreadFuture[Any]:
+    def submit(self, task: Delayed) -> ThreadFuture[TileReport]:
         """Begin a task; returns its future."""
-        return self._pool.submit(task.compute, scheduler="synchronous", optimize_graph=False)
+        return self._pool.submit(_compute, task)
 
-    def result(self, future: ThreadFuture[Any]) -> TileReport | BaseException:
+    def result(self, future: ThreadFuture[TileReport]) -> TileReport | BaseException:
         """Say what became of a task."""
         error = future.exception()
-        report: TileReport | BaseException = future.result().item() if error is None else error
-        return report
+        return future.result() if error is None else error
 
     def is_lost(self) -> bool:
         """Never."""
@@ -81,6 +86,7 @@ class Workers:
         self._n_thread = 1
         self._counted = -SECONDS_BETWEEN_COUNTS
         self._is_lost = False
+        self._numbers = count()
 
     def capacity(self) -> int:
         """How many tasks they may have at once: a few more than they work on, so that none ever waits."""
@@ -92,15 +98,17 @@ class Workers:
             self._counted = monotonic()
         return IN_FLIGHT_PER_THREAD * self._n_thread
 
-    def submit(self, task: Delayed) -> Future[Any]:
+    def submit(self, task: Delayed) -> Future[TileReport]:
         """Begin a task; returns its future."""
-        future: Future[Any] = self._client.compute(task, optimize_graph=False)
+        # A number makes each attempt a task of its own, whatever is still known of the one before.
+        key = (*task.key, next(self._numbers))
+        future: Future[TileReport] = self._client.submit(_unpack, pickle.dumps(task), key=key, pure=False)
         return future
 
-    def result(self, future: Future[Any]) -> TileReport | BaseException:
-        """Say what became of a task, and let the scheduler forget it, so that it can be tried again."""
+    def result(self, future: Future[TileReport]) -> TileReport | BaseException:
+        """Say what became of a task, and let the scheduler forget it."""
         try:
-            report: TileReport = future.result().item()
+            report: TileReport = future.result()
         except asyncio.CancelledError as error:
             self._is_lost = True
             return error
@@ -133,6 +141,16 @@ class Workers:
 
     def dismiss(self) -> None:
         """Do nothing: who began the workers ends them."""
+
+
+def _unpack(packed: bytes) -> TileReport:
+    return _compute(pickle.loads(packed))
+
+
+def _compute(task: Delayed) -> TileReport:
+    """Compute a task in this thread."""
+    report: TileReport = task.compute(scheduler="synchronous", optimize_graph=False).item()
+    return report
 
 
 def explain(error: BaseException) -> str:

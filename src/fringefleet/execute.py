@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, NamedTuple
@@ -48,9 +49,11 @@ OnProgress = Callable[[Done], None]
 
 
 class Outcome(NamedTuple):
-    """What became of the tiles."""
+    """What became of the tiles; what each of them said is told while they come, and not kept here."""
 
-    reports: list[TileReport]
+    n_done: int
+    n_infinite: int  # infinite phases, left out
+    status_count: tuple[int, ...]  # pixels of each status; empty if no tile is done
     failures: list[Failure]
 
 
@@ -91,22 +94,20 @@ def execute(
     watch = watch or Watch()
     client = current_client()
     start = monotonic()
-    reports: list[TileReport] = []
-    n_pixel = n_byte = 0
+    sums = _Sums()
     with _crew(client) as crew:
         for attempt, result in _Execution(agenda, crew, watch).results():
             if isinstance(result, TileReport):
-                reports.append(result)
-                n_pixel += result.n_pixel
-                n_byte += result.bytes_read + result.bytes_written
+                sums.add(result)
             elif agenda.policy.on_error == "skip":
                 watch.give_up(attempt.tile)
             if on_progress:
                 finished, failed = (result, None) if isinstance(result, TileReport) else (None, result)
-                counts = len(reports), len(tasks), n_pixel, monotonic() - start, n_byte, len(agenda.given_up)
+                seconds, n_failed = monotonic() - start, len(agenda.given_up)
+                counts = sums.n_done, len(tasks), sums.n_pixel, seconds, sums.n_byte, n_failed
                 on_progress(Done(finished, *counts, failed, attempt.number))
     _raise_if_failed(agenda)
-    return Outcome(reports, agenda.given_up)
+    return Outcome(sums.n_done, sums.n_infinite, sums.status_count, agenda.given_up)
 
 
 def name_some(tiles: Sequence[Tile]) -> str:
@@ -131,6 +132,26 @@ def _crew(client: Client | None) -> Iterator[Crew]:
         yield crew
     finally:
         crew.dismiss()
+
+
+@dataclass
+class _Sums:
+    """What the tiles that are done come to."""
+
+    n_done: int = 0
+    n_pixel: int = 0
+    n_byte: int = 0
+    n_infinite: int = 0
+    status_count: tuple[int, ...] = ()
+
+    def add(self, report: TileReport) -> None:
+        """Count a tile."""
+        self.n_done += 1
+        self.n_pixel += report.n_pixel
+        self.n_byte += report.bytes_read + report.bytes_written
+        self.n_infinite += report.n_infinite
+        pairs = zip_longest(self.status_count, report.status_count, fillvalue=0)
+        self.status_count = tuple(before + more for before, more in pairs)
 
 
 class _Execution:

@@ -188,15 +188,13 @@ def compute(
 
 
 def _summary(checked: Checked, outcome: Outcome) -> Summary:
-    reports, failures = outcome
-    counts = [sum(column) for column in zip(*(report.status_count for report in reports), strict=True)]
     return Summary(
         output=checked.job.output,
         n_tile=checked.n_tile,
         n_resumed=checked.n_tile - checked.n_left,
-        n_infinite=sum(report.n_infinite for report in reports),
-        status_count=tuple(counts),
-        skipped=tuple(failure.tile for failure in failures),
+        n_infinite=outcome.n_infinite,
+        status_count=outcome.status_count,
+        skipped=tuple(failure.tile for failure in outcome.failures),
     )
 
 
