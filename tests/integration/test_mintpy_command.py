@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +31,7 @@ from fringefleet.io import staging
 from fringefleet.io.update import SETTING
 from fringefleet.options import Options
 from fringefleet.status import Status
+from polling import wait_until
 
 SERIES_TOLERANCE = 5e-6  # [m]; MintPy solves in float32
 COHERENCE_TOLERANCE = 1e-5
@@ -73,6 +74,7 @@ def in_this_process(monkeypatch):
         yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
 
     monkeypatch.setattr(invert_command, "connect", connect)
+    monkeypatch.setattr(invert_command, "watched", lambda *_: nullcontext())  # no logs to bring
     return asked
 
 
@@ -463,32 +465,57 @@ def write_large_project(source, folder):
         (folder / name).write_text("old")
 
 
-def kill_after_two_tiles(folder, store):
-    """Start the step, kill all its processes in the middle; return the number of tiles that are done."""
+@contextmanager
+def killed_after_two_tiles(folder, store):
+    """Start the step and stop all its processes in the middle; kill them at the end."""
     with subprocess.Popen(
         command(folder), stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and len(list(store.glob("progress/done/c/*/*"))) < 2:
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        try:
+            wait_until(lambda: process.poll() is not None or n_done(store) >= 2, 120)
+            os.killpg(process.pid, signal.SIGSTOP)  # else it might be done before it is killed
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def n_done(store):
     return len(list(store.glob("progress/done/c/*/*")))
 
 
+def contents(folder):
+    """Every file of a folder: when it was changed, and its size."""
+    found = [(path, path.stat()) for path in folder.rglob("*")]
+    return {path: (state.st_mtime_ns, state.st_size) for path, state in found}
+
+
 @pytest.mark.cluster
-def test_a_killed_run_leaves_the_old_products_and_is_finished_by_the_same_command(project, tmp_path):
+def test_a_second_run_is_refused_and_touches_nothing_and_a_killed_one_is_finished_by_the_same_command(
+    project, tmp_path
+):
     folder = tmp_path / "large"
     write_large_project(project, folder)
-    n_done = kill_after_two_tiles(folder, folder / ".timeseries.fringefleet.zarr")
-    assert n_done >= 2
-    assert [(folder / name).read_text() for name in PRODUCTS] == ["old"] * 3
     (folder / ".timeseries.h5.123.part").write_text("what a killed export leaves")
+    store = folder / ".timeseries.fringefleet.zarr"
+    with killed_after_two_tiles(folder, store) as first:
+        before = contents(folder)
+        refused = subprocess.run(command(folder), capture_output=True, text=True, check=False)
+        assert refused.returncode == 2
+        assert refused.stderr.count("error:") == 1
+        who = f"timeseries.h5 is being written by another run: process {first.pid} on "
+        assert who in refused.stderr
+        assert "inverting" not in refused.stderr
+        assert contents(folder) | {folder: 0} == before | {folder: 0}
+    n_before = n_done(store)
+    assert n_before >= 2
+    assert [(folder / name).read_text() for name in PRODUCTS] == ["old"] * 3
     done = subprocess.run(command(folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert f"taking over from a run that is dead: process {first.pid} on " in done.stderr
     found = re.search(r"(\d+) of (\d+) tiles were done before", done.stderr)
     assert found, done.stderr
-    assert n_done <= int(found[1]) < int(found[2])
+    assert n_before <= int(found[1]) < int(found[2])
     assert hidden(folder) == []
     subprocess.run(command(project, "-m", "no"), check=True, capture_output=True)
     small, large = (read(path / "timeseries.h5", "timeseries") for path in (project, folder))
@@ -635,6 +662,7 @@ def test_a_running_scheduler_is_connected_to(project, monkeypatch):
         yield Workers(SimpleNamespace(dashboard_link="", run=lambda *_, **__: {}), 1, None)
 
     monkeypatch.setattr(invert_command, "connect", connect)
+    monkeypatch.setattr(invert_command, "watched", lambda *_: nullcontext())
     succeed("-c", "tcp://10.0.0.1:8786")
     assert addresses == ["tcp://10.0.0.1:8786"]
 

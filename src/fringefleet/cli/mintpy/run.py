@@ -24,6 +24,7 @@ from fringefleet.cluster import ClusterOptions, expected_workers, resolve
 from fringefleet.errors import BlockTooLargeError, DeviceError, OutputExistsError
 from fringefleet.io import open_stack
 from fringefleet.io.coherence_mask import write_coherence_mask
+from fringefleet.io.lock import Lock, locked
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import SETTING, ProductFile, Wanted, reason_to_run
 from fringefleet.io.whole_files import remove_leftovers
@@ -39,11 +40,17 @@ def run(request: Request, console: Console) -> None:
     Raises
     ------
     InputError
-        One of its children: something cannot be used, and nothing was done.
+        One of its children: something cannot be used, or another run writes the same products, and nothing
+        was done.
     RunError
         A tile failed or a product could not be written; what was computed is kept for the next time.
     """
     task = understand(request)
+    with locked(task.outputs[0]) as lock:  # what else is written is named after the series, or locked itself
+        _run(task, lock, console)
+
+
+def _run(task: Task, lock: Lock, console: Console) -> None:
     stack = without_unreferenced(task, open_stack(task.project.stack, chunks=None))
     refuse_other_date(task, stack)
     wanted, products = wanted_products(task, stack), product_files(task, stack)
@@ -57,7 +64,8 @@ def run(request: Request, console: Console) -> None:
         logger.info("inverting%s", reason)
         refuse_full(task.project.folder, _n_byte(products))
         _invert(task, console)
-        _export(task, wanted, console)
+        lock.check()
+        _export(task, wanted, lock, console)
     n_reliable = write_coherence_mask(task.outputs[1], task.mask.path, task.mask.reliable) if task.mask else 0
     for path in (
         *task.outputs,
@@ -125,7 +133,7 @@ def _check(job: Run, task: Task) -> Checked:
     return check(replace(job, existing="overwrite"))
 
 
-def _export(task: Task, wanted: Wanted, console: Console) -> None:
+def _export(task: Task, wanted: Wanted, lock: Lock, console: Console) -> None:
     """Write the products; only then is what they were made from removed."""
     store, folder = task.store, task.project.folder
     series, quality, count = (path.absolute() for path in task.outputs[:3])
@@ -137,6 +145,7 @@ def _export(task: Task, wanted: Wanted, console: Console) -> None:
             console,
             f"The result is kept in {store}: remove the cause and repeat the command, which then only writes "
             "them.",
+            lock.release,
             names=(series, quality, count),
             covariance_date=task.covariance_date,
         )
