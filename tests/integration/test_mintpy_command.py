@@ -449,20 +449,75 @@ def test_other_pairs_of_the_same_number_are_noticed(project, in_this_process):
 # --- what happens on the way ------------------------------------------------------------------------------
 
 
-def write_large_project(source, folder):
+def write_large_project(source, folder, times=8, **stored):
     """The scene eight by eight times, to be done in many tiles by one worker."""
     (folder / "inputs").mkdir(parents=True)
     stack = folder / "inputs" / "ifgramStack.h5"
     with h5py.File(source / "inputs" / "ifgramStack.h5") as small, h5py.File(stack, "w") as file:
-        file.attrs.update(dict(small.attrs) | {"LENGTH": "320", "WIDTH": "400"})
+        file.attrs.update(dict(small.attrs) | {"LENGTH": str(40 * times), "WIDTH": str(50 * times)})
         for name in ("date", "bperp", "dropIfgram"):
             file[name] = small[name][()]
         for name in ("unwrapPhase", "coherence"):
-            file.create_dataset(name, data=np.tile(small[name][()], (1, 8, 8)), chunks=(66, 40, 50))
+            data = np.tile(small[name][()], (1, times, times))
+            file.create_dataset(name, data=data, chunks=(66, 40, 50), **stored)
     lines = ("mintpy.compute.numWorker = 1", "mintpy.compute.maxMemory = 0.45")
     (folder / "smallbaselineApp.cfg").write_text("\n".join(lines))
     for name in PRODUCTS:
         (folder / name).write_text("old")
+
+
+def damage(path, data):
+    """Change a file as a bad disk does it, whose time stays; return what was there."""
+    whole, state = path.read_bytes(), path.stat()
+    path.write_bytes(data(whole))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    return whole
+
+
+def test_a_tile_that_fails_stops_the_step_or_is_skipped_and_tried_again(
+    project, tmp_path, monkeypatch, in_this_process
+):
+    folder = tmp_path / "damaged"
+    write_large_project(project, folder, times=2, compression="gzip")
+    monkeypatch.chdir(folder)
+    stack = folder / "inputs" / "ifgramStack.h5"
+    with h5py.File(stack) as file:
+        chunk = file["unwrapPhase"].id.get_chunk_info_by_coord((0, 40, 50))
+    succeed("-o", "a.h5", "b.h5", "c.h5", "--no-mask-temp-coh")
+    right = read("a.h5", "timeseries")
+    begin, end = chunk.byte_offset, chunk.byte_offset + chunk.size
+    whole = damage(stack, lambda data: data[:begin] + bytes(chunk.size) + data[end:])
+
+    stopped = call("--retries", "1")
+    assert (stopped.exit_code, stopped.stdout) == (1, "")
+    lost = "tile (1, 0) (rows 40-80, columns 0-100)"
+    assert f"{lost} failed for good, tried 2 times: " in stopped.stderr
+    assert re.search(rf"error: {re.escape(lost)} failed: .*unwrapPhase of \S+ cannot be read", stopped.stderr)
+    assert [Path(name).read_text() for name in PRODUCTS] == ["old"] * 3
+    assert hidden(folder) == KEPT
+
+    for reason in ("timeseries.h5 cannot be read", f"timeseries.h5 lacks {lost}"):
+        skipped = succeed("--retries", "0", "--on-error", "skip")
+        assert f"inverting, because {reason}" in skipped.stderr
+        assert f"WARNING {', '.join(PRODUCTS)} lack 1 tiles, which are zero there" in skipped.stderr
+        assert f": {lost}. What is done is kept in .timeseries.fringefleet.zarr; repeat the" in skipped.stderr
+        assert skipped.stdout.split() == [*PRODUCTS, "maskTempCoh.h5"]
+        series = read("timeseries.h5", "timeseries")
+        np.testing.assert_array_equal(series[:, :40], right[:, :40])
+        for name, dataset in zip((*PRODUCTS, "maskTempCoh.h5"), (*DATASETS, "mask"), strict=True):
+            assert not read(name, dataset)[..., 40:, :].any()
+            assert attributes(name)["fringefleet.failed_tiles"] == lost
+        assert hidden(folder) == KEPT
+
+    damage(stack, lambda _: whole)
+    healed = succeed()
+    assert "1 of 2 tiles were done before" in healed.stderr
+    np.testing.assert_array_equal(read("timeseries.h5", "timeseries"), right)
+    assert read("maskTempCoh.h5", "mask")[40:].any()
+    for name in (*PRODUCTS, "maskTempCoh.h5"):
+        assert "fringefleet.failed_tiles" not in attributes(name)
+    assert hidden(folder) == []
+    assert "nothing has changed" in succeed().stderr
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from fringefleet.cli.options import COMPUTE, ESTIMATE, OUTPUT, SCENE, WeightFunc, default
+from fringefleet.cli.options import COMPUTE, ESTIMATE, OUTPUT, SCENE, OnError, WeightFunc, default
 
 ELSE_TEMPLATE = "template, else "
 
@@ -240,6 +240,16 @@ Update = Annotated[
         metavar="",
         help="Do nothing if the products are there and nothing has changed." + default("for a project"),
         show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option(
+        "--on-error",
+        help="What becomes of a run with tiles that fail again and again, after all others are done: stop "
+        "with an error, the products stay as they were; or skip them: they are zero in the products, and the "
+        "next run tries them again.",
         rich_help_panel=OUTPUT,
     ),
 ]

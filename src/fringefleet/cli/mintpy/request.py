@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fringefleet.attempts import FailurePolicy
 from fringefleet.cli.invert import compose_options
 from fringefleet.cli.mintpy.resources import choose_workers, limit_memory
 from fringefleet.cluster import ClusterOptions
@@ -49,6 +50,7 @@ class Request:
     outputs: tuple[Path, Path, Path] | None = None
     coherence_mask: bool | None = None
     update: bool | None = None
+    on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
     result: Path | None = None
 
 
@@ -74,6 +76,7 @@ class Task:
     memory: int | None  # [byte]
     mask: MaskWish | None
     is_update: bool
+    on_failure: FailurePolicy
     result: Path | None
     covariance_date: str | None  # as the stack writes dates; None for the reference date of the series
     unmasked: str  # what MintPy calls it in the products if nothing is masked
@@ -116,6 +119,7 @@ def understand(request: Request) -> Task:
         limit_memory(request.memory, template, workers),
         mask,
         project.is_whole if request.update is None else request.update,
+        request.on_failure,
         request.result,
         _covariance_date(project) if options.covariance and setting.reference_date is None else None,
         str(False if "mask_dataset" in template.keys else None),
