@@ -474,9 +474,12 @@ def damage(path, data):
     return whole
 
 
-def test_a_tile_that_fails_stops_the_step_or_is_skipped_and_tried_again(
-    project, tmp_path, monkeypatch, in_this_process
-):
+LOST = "tile (1, 0) (rows 40-80, columns 0-100)"
+
+
+@pytest.fixture
+def damaged(project, tmp_path, monkeypatch, in_this_process):
+    """A project of two tiles, of which one cannot be read: how to heal it, and what is right."""
     folder = tmp_path / "damaged"
     write_large_project(project, folder, times=2, compression="gzip")
     monkeypatch.chdir(folder)
@@ -484,39 +487,43 @@ def test_a_tile_that_fails_stops_the_step_or_is_skipped_and_tried_again(
     with h5py.File(stack) as file:
         chunk = file["unwrapPhase"].id.get_chunk_info_by_coord((0, 40, 50))
     succeed("-o", "a.h5", "b.h5", "c.h5", "--no-mask-temp-coh")
-    right = read("a.h5", "timeseries")
     begin, end = chunk.byte_offset, chunk.byte_offset + chunk.size
     whole = damage(stack, lambda data: data[:begin] + bytes(chunk.size) + data[end:])
+    return SimpleNamespace(heal=lambda: damage(stack, lambda _: whole), right=read("a.h5", "timeseries"))
 
+
+def test_a_tile_that_fails_is_tried_again_and_stops_the_step_with_the_old_products(damaged):
     stopped = call("--retries", "1")
     assert (stopped.exit_code, stopped.stdout) == (1, "")
-    lost = "tile (1, 0) (rows 40-80, columns 0-100)"
-    assert f"{lost} failed for good, tried 2 times: " in stopped.stderr
-    assert re.search(rf"error: {re.escape(lost)} failed: .*unwrapPhase of \S+ cannot be read", stopped.stderr)
+    assert f"{LOST} failed for good, tried 2 times: " in stopped.stderr
+    assert re.search(rf"error: {re.escape(LOST)} failed: .*unwrapPhase of \S+ cannot be read", stopped.stderr)
     assert [Path(name).read_text() for name in PRODUCTS] == ["old"] * 3
-    assert hidden(folder) == KEPT
+    assert hidden(Path()) == KEPT
+    damaged.heal()
+    assert "1 of 2 tiles were done before" in succeed().stderr
+    np.testing.assert_array_equal(read("timeseries.h5", "timeseries"), damaged.right)
 
-    for reason in ("timeseries.h5 cannot be read", f"timeseries.h5 lacks {lost}"):
+
+def test_a_tile_that_is_skipped_is_zero_and_named_in_the_products_and_tried_again_by_the_next_run(damaged):
+    for reason in ("timeseries.h5 cannot be read", f"timeseries.h5 lacks {LOST}"):
         skipped = succeed("--retries", "0", "--on-error", "skip")
         assert f"inverting, because {reason}" in skipped.stderr
         assert f"WARNING {', '.join(PRODUCTS)} lack 1 tiles, which are zero there" in skipped.stderr
-        assert f": {lost}. What is done is kept in .timeseries.fringefleet.zarr; repeat the" in skipped.stderr
+        assert f": {LOST}. What is done is kept in .timeseries.fringefleet.zarr; repeat the" in skipped.stderr
         assert skipped.stdout.split() == [*PRODUCTS, "maskTempCoh.h5"]
         series = read("timeseries.h5", "timeseries")
-        np.testing.assert_array_equal(series[:, :40], right[:, :40])
+        np.testing.assert_array_equal(series[:, :40], damaged.right[:, :40])
         for name, dataset in zip((*PRODUCTS, "maskTempCoh.h5"), (*DATASETS, "mask"), strict=True):
             assert not read(name, dataset)[..., 40:, :].any()
-            assert attributes(name)["fringefleet.failed_tiles"] == lost
-        assert hidden(folder) == KEPT
-
-    damage(stack, lambda _: whole)
-    healed = succeed()
-    assert "1 of 2 tiles were done before" in healed.stderr
-    np.testing.assert_array_equal(read("timeseries.h5", "timeseries"), right)
+            assert attributes(name)["fringefleet.failed_tiles"] == LOST
+        assert hidden(Path()) == KEPT
+    damaged.heal()
+    assert "1 of 2 tiles were done before" in succeed().stderr
+    np.testing.assert_array_equal(read("timeseries.h5", "timeseries"), damaged.right)
     assert read("maskTempCoh.h5", "mask")[40:].any()
     for name in (*PRODUCTS, "maskTempCoh.h5"):
         assert "fringefleet.failed_tiles" not in attributes(name)
-    assert hidden(folder) == []
+    assert hidden(Path()) == []
     assert "nothing has changed" in succeed().stderr
 
 
