@@ -215,6 +215,25 @@ def test_the_command_line_beats_the_template(project, expected, in_this_process)
     assert_same_products(project, expected / "var_vel_none")
 
 
+def test_another_template_is_merged_over_that_of_the_project_which_stays_as_it_is(
+    project, tmp_path, in_this_process
+):
+    add_lines(project, f"{KEY}weightFunc = no", f"{KEY}maskDataset = connectComponent")
+    before = Path("smallbaselineApp.cfg").read_bytes()
+    custom = tmp_path / "custom.txt"
+    custom.write_text(f"{KEY}weightFunc = coh\n{KEY}minNormVelocity = off\n")
+    succeed("-t", custom)
+    said = attributes("timeseries.h5")
+    assert [said[KEY + name] for name in ("weightFunc", "maskDataset", "minNormVelocity")] == [
+        "coh",
+        "connectComponent",
+        "False",
+    ]
+    assert Path("smallbaselineApp.cfg").read_bytes() == before
+    assert not custom.with_name("custom.txt.tmp").exists()
+    assert "inverting, because mintpy.networkInversion.weightFunc was coh and is no" in succeed().stderr
+
+
 def test_a_stack_takes_no_template_and_no_water_mask_unless_told(project, expected, in_this_process):
     add_lines(project, f"{KEY}weightFunc = no")
     succeed("inputs/ifgramStack.h5")

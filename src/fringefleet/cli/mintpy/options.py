@@ -15,7 +15,7 @@ ProjectOrStack = Annotated[
         metavar="PATH",
         help="Folder of a MintPy project, whose products are written there; or a stack such as "
         "inputs/ifgramStack.h5, whose products are written to the current folder."
-        + default("folder of the template, else the current one"),
+        + default("folder of a smallbaselineApp.cfg that is given, else the current one"),
         show_default=False,
     ),
 ]
@@ -25,7 +25,8 @@ Template = Annotated[
         "--template",
         "-t",
         metavar="CFG",
-        help="MintPy template; options given here come before it."
+        help="MintPy template. In a project its values come before those of smallbaselineApp.cfg, which "
+        "stays as it is; options given here come before both."
         + default("smallbaselineApp.cfg of a project, none for a stack"),
         show_default=False,
     ),

@@ -130,14 +130,14 @@ def _read_template(project: Project) -> TemplateOptions:
     if project.template is None:
         return TemplateOptions()
     folder = project.folder if project.is_whole else None
-    return read_template(project.template, folder=folder, complete=project.is_whole)
+    return read_template(project.template, over=project.over, folder=folder, complete=project.is_whole)
 
 
 def _covariance_date(project: Project) -> str | None:
     """Find the date of the covariance as MintPy does: in the template of the project that the stack is in."""
     folder = project.stack.absolute().parent.parent
-    template = project.template or folder / TEMPLATE
-    date = read_covariance_date(template, folder) if template.is_file() else None
+    template = (project.template if project.is_whole else None) or folder / TEMPLATE
+    date = read_covariance_date(template, folder, over=project.over) if template.is_file() else None
     if date is not None:
         logger.info("the covariance is relative to %s, as %s says", date, template)
     return date
@@ -148,7 +148,7 @@ def _say_what_is_not_used(request: Request, project: Project, template: Template
     if unused:
         logger.info("not used: %s", ", ".join(unused))
     if project.template is not None:
-        logger.debug("template: %s", project.template)
+        logger.debug("template: %s, over %s", project.template, project.over or "nothing")
 
 
 def _observation(given: str | None, template: TemplateOptions, stack: Path) -> str:
