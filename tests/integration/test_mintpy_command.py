@@ -32,6 +32,7 @@ from fringefleet.io import staging
 from fringefleet.io.update import SETTING
 from fringefleet.options import Options
 from fringefleet.status import Status
+from polling import wait_until
 
 SERIES_TOLERANCE = 5e-6  # [m]; MintPy solves in float32
 COHERENCE_TOLERANCE = 1e-5
@@ -227,6 +228,25 @@ def test_the_command_line_beats_the_template(project, expected, in_this_process)
     add_lines(project, f"{KEY}weightFunc = no", f"{KEY}maskDataset = coherence")
     succeed("--weight-func=var", "--md", "no")
     assert_same_products(project, expected / "var_vel_none")
+
+
+def test_another_template_is_merged_over_that_of_the_project_which_stays_as_it_is(
+    project, tmp_path, in_this_process
+):
+    add_lines(project, f"{KEY}weightFunc = no", f"{KEY}maskDataset = connectComponent")
+    before = Path("smallbaselineApp.cfg").read_bytes()
+    custom = tmp_path / "custom.txt"
+    custom.write_text(f"{KEY}weightFunc = coh\n{KEY}minNormVelocity = off\n")
+    succeed("-t", custom)
+    said = attributes("timeseries.h5")
+    assert [said[KEY + name] for name in ("weightFunc", "maskDataset", "minNormVelocity")] == [
+        "coh",
+        "connectComponent",
+        "False",
+    ]
+    assert Path("smallbaselineApp.cfg").read_bytes() == before
+    assert not custom.with_name("custom.txt.tmp").exists()
+    assert "inverting, because mintpy.networkInversion.weightFunc was coh and is no" in succeed().stderr
 
 
 def test_a_stack_takes_no_template_and_no_water_mask_unless_told(project, expected, in_this_process):
@@ -463,48 +483,135 @@ def test_other_pairs_of_the_same_number_are_noticed(project, in_this_process):
 # --- what happens on the way ------------------------------------------------------------------------------
 
 
-def write_large_project(source, folder):
+def write_large_project(source, folder, times=8, **stored):
     """The scene eight by eight times, to be done in many tiles by one worker."""
     (folder / "inputs").mkdir(parents=True)
     stack = folder / "inputs" / "ifgramStack.h5"
     with h5py.File(source / "inputs" / "ifgramStack.h5") as small, h5py.File(stack, "w") as file:
-        file.attrs.update(dict(small.attrs) | {"LENGTH": "320", "WIDTH": "400"})
+        file.attrs.update(dict(small.attrs) | {"LENGTH": str(40 * times), "WIDTH": str(50 * times)})
         for name in ("date", "bperp", "dropIfgram"):
             file[name] = small[name][()]
         for name in ("unwrapPhase", "coherence"):
-            file.create_dataset(name, data=np.tile(small[name][()], (1, 8, 8)), chunks=(66, 40, 50))
+            data = np.tile(small[name][()], (1, times, times))
+            file.create_dataset(name, data=data, chunks=(66, 40, 50), **stored)
     lines = ("mintpy.compute.numWorker = 1", "mintpy.compute.maxMemory = 0.45")
     (folder / "smallbaselineApp.cfg").write_text("\n".join(lines))
     for name in PRODUCTS:
         (folder / name).write_text("old")
 
 
-def kill_after_two_tiles(folder, store):
-    """Start the step, kill all its processes in the middle; return the number of tiles that are done."""
+def damage(path, data):
+    """Change a file as a bad disk does it, whose time stays; return what was there."""
+    whole, state = path.read_bytes(), path.stat()
+    path.write_bytes(data(whole))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    return whole
+
+
+LOST = "tile (1, 0) (rows 40-80, columns 0-100)"
+
+
+@pytest.fixture
+def damaged(project, tmp_path, monkeypatch, in_this_process):
+    """A project of two tiles, of which one cannot be read: how to heal it, and what is right."""
+    folder = tmp_path / "damaged"
+    write_large_project(project, folder, times=2, compression="gzip")
+    monkeypatch.chdir(folder)
+    stack = folder / "inputs" / "ifgramStack.h5"
+    with h5py.File(stack) as file:
+        chunk = file["unwrapPhase"].id.get_chunk_info_by_coord((0, 40, 50))
+    succeed("-o", "a.h5", "b.h5", "c.h5", "--no-mask-temp-coh")
+    begin, end = chunk.byte_offset, chunk.byte_offset + chunk.size
+    whole = damage(stack, lambda data: data[:begin] + bytes(chunk.size) + data[end:])
+    return SimpleNamespace(heal=lambda: damage(stack, lambda _: whole), right=read("a.h5", "timeseries"))
+
+
+def test_a_tile_that_fails_is_tried_again_and_stops_the_step_with_the_old_products(damaged):
+    stopped = call("--retries", "1")
+    assert (stopped.exit_code, stopped.stdout) == (1, "")
+    assert f"{LOST} failed for good, tried 2 times: " in stopped.stderr
+    assert re.search(rf"error: {re.escape(LOST)} failed: .*unwrapPhase of \S+ cannot be read", stopped.stderr)
+    assert [Path(name).read_text() for name in PRODUCTS] == ["old"] * 3
+    assert hidden(Path()) == KEPT
+    damaged.heal()
+    assert "1 of 2 tiles were done before" in succeed().stderr
+    np.testing.assert_array_equal(read("timeseries.h5", "timeseries"), damaged.right)
+
+
+def test_a_tile_that_is_skipped_is_zero_and_named_in_the_products_and_tried_again_by_the_next_run(damaged):
+    for reason in ("timeseries.h5 cannot be read", f"timeseries.h5 lacks {LOST}"):
+        skipped = succeed("--retries", "0", "--on-error", "skip")
+        assert f"inverting, because {reason}" in skipped.stderr
+        assert f"WARNING {', '.join(PRODUCTS)} lack 1 tiles, which are zero there" in skipped.stderr
+        assert f": {LOST}. What is done is kept in .timeseries.fringefleet.zarr; repeat the" in skipped.stderr
+        assert skipped.stdout.split() == [*PRODUCTS, "maskTempCoh.h5"]
+        series = read("timeseries.h5", "timeseries")
+        np.testing.assert_array_equal(series[:, :40], damaged.right[:, :40])
+        for name, dataset in zip((*PRODUCTS, "maskTempCoh.h5"), (*DATASETS, "mask"), strict=True):
+            assert not read(name, dataset)[..., 40:, :].any()
+            assert attributes(name)["fringefleet.failed_tiles"] == LOST
+        assert hidden(Path()) == KEPT
+    damaged.heal()
+    assert "1 of 2 tiles were done before" in succeed().stderr
+    np.testing.assert_array_equal(read("timeseries.h5", "timeseries"), damaged.right)
+    assert read("maskTempCoh.h5", "mask")[40:].any()
+    for name in (*PRODUCTS, "maskTempCoh.h5"):
+        assert "fringefleet.failed_tiles" not in attributes(name)
+    assert hidden(Path()) == []
+    assert "nothing has changed" in succeed().stderr
+
+
+@contextmanager
+def killed_after_two_tiles(folder, store):
+    """Start the step and stop all its processes in the middle; kill them at the end."""
     with subprocess.Popen(
         command(folder), stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and len(list(store.glob("progress/done/c/*/*"))) < 2:
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        try:
+            wait_until(lambda: process.poll() is not None or n_done(store) >= 2, 120)
+            os.killpg(process.pid, signal.SIGSTOP)  # else it might be done before it is killed
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def n_done(store):
     return len(list(store.glob("progress/done/c/*/*")))
 
 
+def contents(folder):
+    """Every file of a folder: when it was changed, and its size."""
+    found = [(path, path.stat()) for path in folder.rglob("*")]
+    return {path: (state.st_mtime_ns, state.st_size) for path, state in found}
+
+
 @pytest.mark.cluster
-def test_a_killed_run_leaves_the_old_products_and_is_finished_by_the_same_command(project, tmp_path):
+def test_a_second_run_is_refused_and_touches_nothing_and_a_killed_one_is_finished_by_the_same_command(
+    project, tmp_path
+):
     folder = tmp_path / "large"
     write_large_project(project, folder)
-    n_done = kill_after_two_tiles(folder, folder / ".timeseries.fringefleet.zarr")
-    assert n_done >= 2
-    assert [(folder / name).read_text() for name in PRODUCTS] == ["old"] * 3
     (folder / ".timeseries.h5.123.part").write_text("what a killed export leaves")
+    store = folder / ".timeseries.fringefleet.zarr"
+    with killed_after_two_tiles(folder, store) as first:
+        before = contents(folder)
+        refused = subprocess.run(command(folder), capture_output=True, text=True, check=False)
+        assert refused.returncode == 2
+        assert refused.stderr.count("error:") == 1
+        who = f"timeseries.h5 is being written by another run: process {first.pid} on "
+        assert who in refused.stderr
+        assert "inverting" not in refused.stderr
+        assert contents(folder) | {folder: 0} == before | {folder: 0}
+    n_before = n_done(store)
+    assert n_before >= 2
+    assert [(folder / name).read_text() for name in PRODUCTS] == ["old"] * 3
     done = subprocess.run(command(folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert f"taking over from a run that is dead: process {first.pid} on " in done.stderr
     found = re.search(r"(\d+) of (\d+) tiles were done before", done.stderr)
     assert found, done.stderr
-    assert n_done <= int(found[1]) < int(found[2])
+    assert n_before <= int(found[1]) < int(found[2])
     assert hidden(folder) == []
     subprocess.run(command(project, "-m", "no"), check=True, capture_output=True)
     small, large = (read(path / "timeseries.h5", "timeseries") for path in (project, folder))

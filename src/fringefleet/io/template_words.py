@@ -12,13 +12,8 @@ Reader = Callable[[str, str], object]
 
 YES, NO = ("yes", "true"), ("no", "false", "none")
 JOB_QUEUES = ("slurm", "pbs", "lsf")
-# smallbaselineApp takes these in the template of a user for words that it knows.
-LOOSE = {"def": "auto", "default": "auto", "y": "yes", "on": "yes", "n": "no", "off": "no"}
-
-
-def usual_word(value: str) -> str:
-    """Take the usual word for a loose one; everything else as it is."""
-    return LOOSE.get(value.lower(), value)
+# What smallbaselineApp makes of words in the template of a user when it copies them into that of a project.
+STANDARD = {"def": "auto", "default": "auto", "y": "yes", "on": "yes", "n": "no", "off": "no"}
 
 
 def choice(choices: Mapping[str, object]) -> Reader:

@@ -43,12 +43,15 @@ def mintpy(
     calc_cov: opt.Covariance = False,
     mask_temp_coh: opt.CoherenceMask = None,
     update: opt.Update = None,
+    on_error: opt.OnErrorOption = "stop",
+    retries: ours.Retries = 2,
     result: opt.Result = None,
     verbose: ours.Verbose = False,
 ) -> None:
     """Do MintPy's step invert_network: the same template, options and products, in the same folder."""
     console = err()
     start_logging(console, verbose=verbose)
+    from fringefleet.attempts import FailurePolicy
     from fringefleet.cli.mintpy.request import Request
     from fringefleet.cli.mintpy.run import run
 
@@ -81,6 +84,7 @@ def mintpy(
         outputs=output,
         coherence_mask=mask_temp_coh,
         update=update,
+        on_failure=FailurePolicy(on_error, retries),
         result=result,
     )
     run(request, console)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from fringefleet.cli.options import COMPUTE, ESTIMATE, OUTPUT, SCENE, WeightFunc, default
+from fringefleet.cli.options import COMPUTE, ESTIMATE, OUTPUT, SCENE, OnError, WeightFunc, default
 
 ELSE_TEMPLATE = "template, else "
 
@@ -15,7 +15,7 @@ ProjectOrStack = Annotated[
         metavar="PATH",
         help="Folder of a MintPy project, whose products are written there; or a stack such as "
         "inputs/ifgramStack.h5, whose products are written to the current folder."
-        + default("folder of the template, else the current one"),
+        + default("folder of a smallbaselineApp.cfg that is given, else the current one"),
         show_default=False,
     ),
 ]
@@ -25,7 +25,8 @@ Template = Annotated[
         "--template",
         "-t",
         metavar="CFG",
-        help="MintPy template; options given here come before it."
+        help="MintPy template. In a project its values come before those of smallbaselineApp.cfg, which "
+        "stays as it is; options given here come before both."
         + default("smallbaselineApp.cfg of a project, none for a stack"),
         show_default=False,
     ),
@@ -240,6 +241,16 @@ Update = Annotated[
         metavar="",
         help="Do nothing if the products are there and nothing has changed." + default("for a project"),
         show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option(
+        "--on-error",
+        help="What becomes of a run with tiles that fail again and again, after all others are done: stop "
+        "with an error, the products stay as they were; or skip them: they are zero in the products, and the "
+        "next run tries them again.",
         rich_help_panel=OUTPUT,
     ),
 ]
