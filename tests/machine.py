@@ -1,4 +1,4 @@
-"""What a benchmark ran on, and which version of the code."""
+"""What a benchmark or a test ran on: the machine, the version of the code, the memory that was taken."""
 
 import platform
 import subprocess
@@ -18,3 +18,9 @@ def commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
+
+
+def peak_memory() -> int:
+    """Most memory that this process has had [byte]; what ``getrusage`` says may be that of its parent."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
+    return 1024 * int(line.split()[1])

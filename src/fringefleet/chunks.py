@@ -89,7 +89,7 @@ def count_workers(
     """
     if memory_limit is None:
         return n_worker
-    needed = IDLE_WORKER_BYTES + bytes_of_tile(n_pixel, network, options)
+    needed = bytes_of_worker(n_pixel, network, options)
     if needed > memory_limit:
         enough = math.ceil(10 * needed / 1024**3) / 10
         raise BlockTooLargeError(
@@ -99,8 +99,12 @@ def count_workers(
     return min(n_worker, memory_limit // needed)
 
 
-def bytes_of_tile(n_pixel: int, network: Network, options: Options) -> int:
-    """Memory that a tile takes on its worker [byte]: what is read, solved and written."""
+def bytes_of_worker(n_pixel: int, network: Network, options: Options) -> int:
+    """Memory that a worker takes [byte]: itself, and a tile of so many pixels."""
+    return IDLE_WORKER_BYTES + _bytes_of_tile(n_pixel, network, options)
+
+
+def _bytes_of_tile(n_pixel: int, network: Network, options: Options) -> int:
     return int(n_pixel * COPIES * bytes_per_pixel(network, options)) + _bytes_of_batch(
         n_pixel, network, options
     )
@@ -120,7 +124,7 @@ def _pixels_that_fit(network: Network, options: Options, memory_limit: int) -> i
     beyond_a_batch = free - _bytes_of_batch(LARGEST_TILE, network, options)
     # A tile takes the lesser of two sums: all its pixels solved at once, or a batch of them.
     return max(
-        free // bytes_of_tile(1, network, options),
+        free // _bytes_of_tile(1, network, options),
         int(beyond_a_batch / (COPIES * bytes_per_pixel(network, options))),
     )
 
@@ -141,10 +145,10 @@ def check_tile(tile: tuple[int, int], network: Network, options: Options, memory
         return
     per_pixel = COPIES * bytes_per_pixel(network, options)
     batch = _bytes_of_batch(tile[0] * tile[1], network, options)
-    needed = bytes_of_tile(tile[0] * tile[1], network, options)
+    needed = bytes_of_worker(tile[0] * tile[1], network, options)
     if needed > memory_limit:
-        side = max(1, int((max(0, memory_limit - batch) / per_pixel) ** 0.5))
+        side = max(1, int((max(0, memory_limit - IDLE_WORKER_BYTES - batch) / per_pixel) ** 0.5))
         raise BlockTooLargeError(
-            f"a tile of {tile[0]} x {tile[1]} pixels needs about {needed:,} bytes on its worker, which has "
+            f"a worker with a tile of {tile[0]} x {tile[1]} pixels needs about {needed:,} bytes, and has "
             f"{memory_limit:,}. Give --chunks {side} {side} or less, or fewer --workers."
         )

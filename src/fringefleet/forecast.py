@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fringefleet.batch import check_device
 from fringefleet.block import invert_block
-from fringefleet.chunks import IDLE_WORKER_BYTES, bytes_of_tile, choose_tile
+from fringefleet.chunks import bytes_of_worker, choose_tile
 from fringefleet.errors import BlockTooLargeError, DeviceError, InputError
 from fringefleet.io.stack import stored_tile
 from fringefleet.io.store import create_result, resume_result
@@ -100,7 +100,7 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
         n_pixel=n_pixel,
         bytes_read=n_pixel * _bytes_read_per_pixel(checked),
         bytes_written=written,
-        memory_needed=IDLE_WORKER_BYTES + bytes_of_tile(math.prod(checked.tile), network, job.options),
+        memory_needed=bytes_of_worker(math.prod(checked.tile), network, job.options),
         memory_available=memory_limit,
         disk_needed=written,
         disk_free=shutil.disk_usage(_folder_of(job.output)).free,

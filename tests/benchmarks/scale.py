@@ -88,6 +88,7 @@ def threads_as_workers(n_worker: int) -> Iterator[Client]:
             protocol="tcp",
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
+            memory_limit=0,  # each would find that it takes what all of them take
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -141,7 +142,7 @@ def measure_all(folder: Path, side: int, n_worker: int) -> dict[str, Any]:
     return {
         "many_tiles": {"ms_per_tile_to_make_tasks": round(1e3 * made / side**2, 3), **many},
         "many_threads": measure_crowd(tasks, report, threads_as_workers(n_worker)),
-        "many_processes": measure_crowd(tasks, report, connect("local", n_worker)),
+        "many_processes": measure_crowd(tasks, report, connect("local", n_worker, memory_limit="1GB")),
         "timing": measure_timing(folder),
         "machine": f"{cpu_model()}, {os.cpu_count()} logical CPUs",
         "load": round(os.getloadavg()[0], 1),

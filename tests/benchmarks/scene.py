@@ -7,7 +7,6 @@ local workers, and reads the same tiles once more without solving, on the same w
 """
 
 import json
-import resource
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +23,7 @@ import fringefleet
 from fringefleet.cluster import connect
 from fringefleet.pipeline import check, compute
 from fringefleet.simulate import Scene, simulate_stack
-from machine import commit, cpu_model
+from machine import commit, cpu_model, peak_memory
 
 
 def measure(folder: Path, side: int) -> dict[str, Any]:
@@ -66,8 +65,7 @@ def measure(folder: Path, side: int) -> dict[str, Any]:
 
 
 def _peak(client: Any) -> list[int]:
-    used = client.run(lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000)
-    return sorted(used.values())
+    return sorted(used // 10**6 for used in client.run(peak_memory).values())
 
 
 def _read(stack: Path, tile: tuple[int, int]) -> None:

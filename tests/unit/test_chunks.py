@@ -9,7 +9,7 @@ from fringefleet.chunks import (
     LARGEST_TILE,
     SMALLEST_TILE,
     TILE_BYTES,
-    bytes_of_tile,
+    bytes_of_worker,
     check_tile,
     choose_tile,
     count_workers,
@@ -41,12 +41,12 @@ def test_all_workers_together_stay_within_a_limit_of_memory(network, n_worker, m
     try:
         tile = choose_tile((4000, 4000), stored, network, Options(), n_worker, limit)
     except BlockTooLargeError:
-        assert IDLE_WORKER_BYTES + bytes_of_tile(SMALLEST_TILE, network, Options()) > limit
+        assert bytes_of_worker(SMALLEST_TILE, network, Options()) > limit
         return
     n_pixel = tile[0] * tile[1]
     n_fits = count_workers(n_worker, n_pixel, network, Options(), limit)
     assert 1 <= n_fits <= n_worker
-    assert n_fits * (IDLE_WORKER_BYTES + bytes_of_tile(n_pixel, network, Options())) <= limit
+    assert n_fits * bytes_of_worker(n_pixel, network, Options()) <= limit
 
 
 def test_a_limit_makes_tiles_smaller_first_and_then_workers_fewer():
@@ -78,8 +78,8 @@ def test_a_limit_that_not_even_one_worker_keeps_says_what_is_enough():
 def test_a_gpu_solves_in_memory_of_its_own():
     on_gpu = Options(device="cuda")
     in_batch = 10**4 * int(COPIES * bytes_per_pixel(CHAIN, on_gpu))
-    assert abs(bytes_of_tile(10**4, CHAIN, on_gpu) - in_batch) < 10**4
-    assert bytes_of_tile(10**4, CHAIN, Options()) > in_batch
+    assert abs(bytes_of_worker(10**4, CHAIN, on_gpu) - IDLE_WORKER_BYTES - in_batch) < 10**4
+    assert bytes_of_worker(10**4, CHAIN, Options()) - IDLE_WORKER_BYTES > in_batch
 
 
 def test_more_pairs_make_smaller_tiles():
@@ -114,7 +114,7 @@ def test_a_tile_without_pixels_is_refused(tile):
 def test_a_tile_that_a_worker_cannot_hold_is_refused_with_one_that_it_can():
     limit = 10**9
     with pytest.raises(
-        BlockTooLargeError, match=r"a tile of 2000 x 2000 .*needs about .* 1,000,000,000"
+        BlockTooLargeError, match=r"a tile of 2000 x 2000 .*needs about .* has 1,000,000,000"
     ) as caught:
         check_tile((2000, 2000), EVERY_PAIR, Options(), limit)
     assert isinstance(caught.value, MemoryError)
@@ -124,9 +124,9 @@ def test_a_tile_that_a_worker_cannot_hold_is_refused_with_one_that_it_can():
         check_tile((side + 1, side + 1), EVERY_PAIR, Options(), limit)
 
 
-def test_a_tile_is_held_in_copies_and_may_fill_the_limit_exactly():
+def test_a_tile_is_held_in_copies_beside_its_worker_and_may_fill_the_limit_exactly():
     batch = 100 * 50 * solver_bytes_per_pixel(plan_elimination(CHAIN), Options())  # all in one, and no more
-    needed = int(100 * 50 * COPIES * bytes_per_pixel(CHAIN, Options())) + batch
+    needed = IDLE_WORKER_BYTES + int(100 * 50 * COPIES * bytes_per_pixel(CHAIN, Options())) + batch
     check_tile((100, 50), CHAIN, Options(), needed)
     check_tile((100, 50), CHAIN, Options(), None)
     with pytest.raises(BlockTooLargeError, match="or fewer --workers"):

@@ -28,6 +28,9 @@ SETTINGS = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": 0.9,
     "distributed.worker.memory.terminate": 0.97,
+    # The scheduler keeps so many of the last messages of each of several kinds and to each worker, for its
+    # developers; some hold the graph of a tile. Of 1000, as Dask has it, a big fleet has a gigabyte.
+    "distributed.admin.low-level-log-length": 100,
 }
 # glibc gives arrays of up to 32 MB back to the system at once unless told otherwise, and every tile pays for
 # its page faults again: 6.5 s instead of 2.5 s of system time a worker, for 1000 x 1000 pixels and 288 pairs.

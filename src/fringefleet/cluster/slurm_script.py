@@ -26,6 +26,7 @@ from fringefleet.errors import MissingExtraError, OptionError
 
 OUR_WORKER = "fringefleet.cluster.slurm_worker"
 PLAIN_WORKER = "distributed.cli.dask_worker"
+CUDA_WORKER = "dask_cuda.cli"
 MEMORY = "4GB"  # of a worker, where nobody says
 LOG_FOLDER = "fringefleet-slurm"
 # A worker leaves, in good order, at a time of its own before Slurm ends its job: parts of the job's time.
@@ -76,7 +77,9 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     """Decide what to ask of Slurm.
 
     By default one job for each worker, with one GPU if ``device`` is ``cuda``; with ``processes = N``, or
-    where ``job_extra_directives`` ask for N GPUs, one job for N workers, which have a GPU each.
+    where ``job_extra_directives`` ask for N GPUs, one job for N workers, which have a GPU each: dask-cuda
+    starts them, or our own :mod:`~fringefleet.cluster.slurm_worker` if ``device`` is not ``cuda``, or if
+    ``worker_command`` names it.
     ``options.options`` has keywords of dask-jobqueue's ``SLURMCluster`` and these of our own: ``modules``,
     names for ``module load``; ``poll_seconds``, most time between two looks at the queue [s];
     ``most_failed_starts``, jobs in a row that may end before a worker of theirs came;
@@ -110,7 +113,7 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
         "cores": said.get("cores", processes),
         "memory": _memory(said, options, processes),
         "python": _quote(shlex.split(said.get("python", shlex.quote(sys.executable)))),
-        "worker_command": said.options.get("worker_command") or _worker_command(said, processes, gpu_job),
+        "worker_command": said.options.get("worker_command") or _worker_command(said, options, processes),
         "job_extra_directives": _directives(said, options, processes, log_folder),
         "job_script_prologue": _prologue(said, ours["modules"], gpu_job),
         "local_directory": '"$FRINGEFLEET_LOCAL"',
@@ -202,9 +205,12 @@ def _memory(said: Said, options: ClusterOptions, processes: int) -> str:
     return memory
 
 
-def _worker_command(said: Said, processes: int, gpu_job: bool) -> str:
+def _worker_command(said: Said, options: ClusterOptions, processes: int) -> str:
+    """Choose what starts the workers of a job: with several GPUs it has to deal them out."""
     configured: str = said.get("worker_command", PLAIN_WORKER)
-    return OUR_WORKER if gpu_job and processes > 1 and configured == PLAIN_WORKER else configured
+    if configured != PLAIN_WORKER or processes == 1 or not _wants_gpu(said, options):
+        return configured
+    return CUDA_WORKER if options.device == "cuda" else OUR_WORKER
 
 
 def _directives(said: Said, options: ClusterOptions, processes: int, log_folder: Path) -> list[str]:
@@ -261,6 +267,8 @@ def _worker_arguments(said: Said, worker_command: str, processes: int) -> list[s
         arguments += ["--dashboard-address", f"{LOOPBACK}:0"]
     if worker_command == OUR_WORKER:
         arguments += ["--nworkers", str(processes)]
+    if worker_command == CUDA_WORKER and not any("--device-memory-limit" in word for word in arguments):
+        arguments += ["--device-memory-limit", "0"]  # nothing that Dask could move or spill lies on the GPU
     return [shlex.quote(word) for word in arguments]
 
 

@@ -146,10 +146,30 @@ def test_tasks_that_are_dealt_out_one_by_one_give_every_gpu_a_worker(monkeypatch
 @pytest.mark.parametrize(
     ("section", "n_job", "wanted", "worker"),
     [
-        ("a100", 8, {"-p a100", "--gres=gpu:a100:1", "--cpus-per-task=8", "--mem=56G"}, "1"),
-        ("a100-node", 2, {"-p a100", "--gres=gpu:a100:4", "--cpus-per-task=32", "--mem=224G"}, "1"),
-        ("h100", 8, {"-p h100", "--gres=gpu:h100:1", "--cpus-per-task=12", "--mem=112G"}, "1"),
-        ("h100-node", 1, {"-p h100", "--gres=gpu:h100:8", "--cpus-per-task=96", "--mem=895G"}, "1"),
+        (
+            "a100",
+            8,
+            {"-p a100", "--gres=gpu:a100:1", "--cpus-per-task=8", "--mem=56G"},
+            "distributed.cli.dask_worker",
+        ),
+        (
+            "a100-node",
+            2,
+            {"-p a100", "--gres=gpu:a100:4", "--cpus-per-task=32", "--mem=224G"},
+            "dask_cuda.cli",
+        ),
+        (
+            "h100",
+            8,
+            {"-p h100", "--gres=gpu:h100:1", "--cpus-per-task=12", "--mem=112G"},
+            "distributed.cli.dask_worker",
+        ),
+        (
+            "h100-node",
+            1,
+            {"-p h100", "--gres=gpu:h100:8", "--cpus-per-task=96", "--mem=895G"},
+            "dask_cuda.cli",
+        ),
     ],
 )
 def test_a_section_of_jobqueue_yaml_is_a_job_for_its_nodes(section, n_job, wanted, worker):
@@ -163,7 +183,8 @@ def test_a_section_of_jobqueue_yaml_is_a_job_for_its_nodes(section, n_job, wante
     assert wanted | {"-t 04:00:00", "-N 1"} <= directives
     assert ("--exclusive" in directives) == section.endswith("-node")
     words = shlex.split(script.splitlines()[-1])
-    assert words[words.index("--nthreads") + 1] == worker
+    assert words[words.index("-m") + 1] == worker
+    assert words[words.index("--nthreads") + 1] == "1"
     assert words[words.index("--interface") + 1] == "ib0"
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 

@@ -15,6 +15,7 @@ import zarr
 import fringefleet
 from fringefleet.errors import InputError, WorkersLostError
 from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.worker import worker_record
 from integration.slurm.conftest import CHUNKS, SLOW, contents
 from polling import wait_until
 
@@ -96,6 +97,31 @@ def test_two_jobs_with_two_gpus_each_give_the_bytes_of_a_local_run(slurm, stack,
     logs = tmp_path / "fringefleet-slurm"
     assert logs.stat().st_mode & 0o777 == 0o700
     assert sorted(path.suffix for path in logs.iterdir()) == [".log", ".log"]  # no certificate is left
+
+
+def test_daskcuda_gives_each_worker_of_a_job_a_gpu_of_its_own(slurm, monkeypatch):
+    """The real dask-cuda, and a driver and a torch that pretend GPUs."""
+    pytest.importorskip("dask_cuda", reason="needs dask-cuda and cuda-bindings", exc_type=ImportError)
+    pretend = Path(__file__).resolve().parents[2] / "pretend_gpus"
+    paths = os.pathsep.join(filter(None, [str(pretend), os.environ.get("PYTHONPATH")]))
+    for name, value in {"PYTHONPATH": paths, "PRETEND_GPUS": "2", "DASK_CUDA_TEST_SINGLE_GPU": "1"}.items():
+        monkeypatch.setenv(name, value)
+    options = {"processes": 2, "worker_extra_args": ["--preload pretend_cuda"], "poll_seconds": 1}
+    wanted = {"interface": "lo", "device": "cuda", "memory_limit": "1GB", "tls": True, "options": options}
+    with fringefleet.connect("slurm", 2, **wanted) as workers:
+        workers.client.wait_for_workers(2, timeout=SECONDS)
+        records = workers.client.run(worker_record, "cuda").values()
+        found = ask(workers.client)
+        heard = listening([pid for worker in found for pid in worker["pids"]])
+        limits = {worker.memory_limit for worker in workers.client.cluster.scheduler.workers.values()}
+    assert {(record["worker"], record["cuda_visible_devices"], record["gpu"]) for record in records} == {
+        ("slurm-0-0", "0,1", "GPU-pretend-0"),
+        ("slurm-0-1", "1,0", "GPU-pretend-1"),
+    }
+    assert len({worker["SLURM_JOB_ID"] for worker in found}) == 1
+    assert all(0.75 * 1800 <= worker["lifetime"] <= 0.95 * 1800 for worker in found)  # [s]
+    assert all(0.95e9 < limit <= 1e9 for limit in limits)
+    assert heard == {"127.0.0.1"}
 
 
 def test_a_job_that_is_cancelled_in_mid_run_is_replaced_and_an_error_leaves_no_job(

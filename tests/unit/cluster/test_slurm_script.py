@@ -98,20 +98,27 @@ def test_a_job_with_a_whole_node_has_a_worker_for_each_gpu(options):
     ]
     assert "--mem=30G" in directives(script)  # 4 x 8e9 bytes
     words = worker_line(script)
+    assert words[:4] == [sys.executable, "-m", "dask_cuda.cli", "tcp://SCHEDULER:PORT"]
+    assert value_of("--device-memory-limit", words) == "0"
+    assert value_of("--nthreads", words) == "1"
+    assert "--nworkers" not in words  # one for each GPU that it sees
+    given = {word for word in words if word.startswith("--")}
+    cli = pytest.importorskip("dask_cuda.cli", exc_type=ImportError)
+    assert given <= {option for parameter in cli.worker.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize(
+    ("fields", "options"),
+    [
+        ({"device": "cpu"}, {"job_extra_directives": ["--gres=gpu:4"]}),
+        ({"device": "cuda"}, {"processes": 4, "worker_command": "fringefleet.cluster.slurm_worker"}),
+    ],
+)
+def test_our_own_worker_deals_gpus_out_where_nothing_needs_dask_cuda(fields, options):
+    words = worker_line(job_script(plan(8, options=options, **fields)))
     assert words[2] == "fringefleet.cluster.slurm_worker"
     worker = parse(words[3:])
     assert (worker.nworkers, worker.nthreads, worker.interface, worker.name) == (4, 1, "lo", "slurm-0")
-
-
-def test_dask_cuda_starts_the_workers_where_it_is_asked_for():
-    options = {"processes": 4, "worker_command": "dask_cuda.cli"}
-    words = worker_line(job_script(plan(4, device="cuda", options=options)))
-    assert words[:4] == [sys.executable, "-m", "dask_cuda.cli", "tcp://SCHEDULER:PORT"]
-    assert "--nworkers" not in words
-    given = {word for word in words if word.startswith("--")}
-    cli = pytest.importorskip("dask_cuda.cli", exc_type=ImportError)
-    known = {option for parameter in cli.worker.params for option in parameter.opts}
-    assert given <= known
 
 
 def test_what_is_said_comes_before_daskjobqueues_configuration_and_that_before_our_defaults():

@@ -1,0 +1,92 @@
+"""Many tiles and many workers: nothing grows with the tiles, and workers that come all work.
+
+What it costs is measured by tests/benchmarks/scale.py.
+"""
+
+import json
+import logging
+from collections import Counter
+
+import distributed
+import psutil
+import pytest
+
+import fringefleet
+from fringefleet import Options, Setting
+from fringefleet.cluster import connect
+from fringefleet.execute import execute
+from fringefleet.lazy import tile_tasks
+from fringefleet.prepare import prepare
+from fringefleet.report import RunReport
+from fringefleet.simulate import Scene, simulate_stack
+
+pytestmark = pytest.mark.cluster
+
+
+def nothing(tile, series):
+    """Write nothing."""
+
+
+@pytest.fixture
+def tiny_tasks(tmp_path):
+    """Make the tasks of a scene of so many rows and columns, each pixel a tile."""
+
+    def make(*shape):
+        path = tmp_path / "stack.zarr"
+        simulate_stack(Scene(n_date=4, shape=shape), path)
+        prepared = prepare(fringefleet.open_stack(path, chunks=None), Options(), Setting())
+        return tile_tasks(prepared, Options(), (1, 1), nothing)
+
+    return make
+
+
+def test_many_tiles_are_one_task_each_and_take_no_memory(tiny_tasks, tmp_path):
+    n_tile, used = 30 * 40, []
+    tasks = tiny_tasks(30, 40)
+    report = RunReport(tmp_path / "report.json", {"n_tile": n_tile, "fingerprint": ""})
+    process = psutil.Process()
+
+    def note(done):
+        if done.n_done % 240 == 0:
+            used.append(process.memory_info().rss)
+
+    with connect("local", 2) as workers:
+        outcome = execute(tasks, report.watch(note))
+        prefixes, n_known = workers.client.run_on_scheduler(
+            lambda dask_scheduler: (list(dask_scheduler.task_prefixes), len(dask_scheduler.tasks))
+        )
+    report.close("finished")
+    assert (outcome.n_done, outcome.failures) == (n_tile, [])
+    assert sum(outcome.status_count) == n_tile
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert found["totals"]["n_done"] == found["totals"]["n_pixel"] == n_tile
+    assert {tile["pid"] for tile in found["tiles"]} == {worker["pid"] for worker in found["workers"]}
+    assert len(found["workers"]) == 2
+    assert prefixes == ["invert_tile"]  # nothing of the stack is a task
+    assert n_known <= 2  # those whose release is on its way
+    print(f"memory by fifths: {[round(value / 1e6, 1) for value in used]} MB")  # noqa: T201
+    # from the first fifth on; a record in the report is a kilobyte or two
+    assert used[-1] - used[0] < (n_tile - 240) * 6_000
+
+
+def test_more_workers_than_other_tools_stand_come_and_work(tiny_tasks):
+    n_worker, tiles = 24, Counter()
+    tasks = tiny_tasks(20, n_worker)
+    with (
+        distributed.LocalCluster(
+            n_workers=n_worker,
+            threads_per_worker=1,
+            processes=False,  # threads of this process, which speak TCP with one another as processes do
+            protocol="tcp",
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,  # each would find that it takes what all of them take
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        assert len(client.nthreads()) == n_worker
+        outcome = execute(tasks, lambda done: tiles.update([done.report.worker["address"]]))
+        assert set(tiles) == set(client.nthreads())
+    assert (outcome.n_done, outcome.failures) == (len(tasks), [])
+    assert sum(tiles.values()) == len(tasks)
