@@ -717,11 +717,53 @@ def test_the_number_of_workers_is_what_is_said_and_no_more_than_cores(lines, arg
         (["cluster = slurm"], [], ClusterOptions("slurm")),
         (["cluster = slurm", "numWorker = 40"], [], ClusterOptions("slurm", 40)),
         (["numWorker = 40"], ["-c", "slurm", "--num-worker=8"], ClusterOptions("slurm", 8)),
+        (["cluster = slurm", "config = big"], [], ClusterOptions("slurm", options={"config_name": "big"})),
+        (["cluster = slurm", "config = no"], [], ClusterOptions("slurm")),
+        (
+            ["config = big", "numWorker = 2"],
+            ["-c", "slurm", "--config=small", "--interface=ib0", "--tls"],
+            ClusterOptions("slurm", 2, interface="ib0", tls=True, options={"config_name": "small"}),
+        ),
     ],
 )
 def test_gpus_and_jobs_are_asked_for_as_they_are(lines, args, wanted, project):
     add_lines(project, *(f"mintpy.compute.{line}" for line in lines))
     assert captured(*args).workers == wanted
+
+
+FILE = """
+[cluster]
+cluster = "slurm"
+n_worker = 3
+interface = "ib1"
+[cluster.options]
+queue = "gpu"
+config_name = "tiny"
+"""
+IN_FILE = {"queue": "gpu", "config_name": "tiny"}
+
+
+@pytest.mark.parametrize(
+    ("args", "wanted"),
+    [
+        ([], ClusterOptions("slurm", 3, interface="ib1", options=IN_FILE)),
+        (
+            ["--num-worker=5", "--interface=ib0", "--config=big", "--tls"],
+            ClusterOptions("slurm", 5, interface="ib0", tls=True, options=IN_FILE | {"config_name": "big"}),
+        ),
+    ],
+)
+def test_a_cluster_file_beats_the_template_and_the_command_line_beats_both(args, wanted, project):
+    add_lines(
+        project, *(f"mintpy.compute.{line}" for line in ("cluster = pbs", "numWorker = 9", "config = x"))
+    )
+    Path("jobs.toml").write_text(FILE)
+    assert captured("--cluster-config", "jobs.toml", *args).workers == wanted
+    Path("jobs.toml").write_text('[cluster]\nmemory_limit = "2GiB"\n')
+    task = captured("--cluster-config", "jobs.toml", "--num-worker=1", "--ram=100")
+    assert (task.workers, task.memory) == (ClusterOptions("local", 1, "2GiB"), 2 * 1024**3)
+    refused = call("--cluster-config", "gone.toml")
+    assert (refused.exit_code, "found no cluster file gone.toml" in refused.stderr) == (2, True)
 
 
 def captured(*args):
@@ -740,7 +782,7 @@ def test_a_job_queue_of_the_template_is_named_and_one_of_the_command_line_refuse
     add_lines(project, "mintpy.compute.cluster = pbs", "mintpy.compute.config = pbs_short")
     done = succeed()
     assert "mintpy.compute.cluster = pbs: of the job queues there is slurm only" in done.stderr
-    assert done.stderr.count("not used: mintpy.compute.config") == 1
+    assert done.stderr.count("not used: mintpy.compute.config = pbs_short") == 1
     refused = call("-c", "lsf")
     assert refused.exit_code == 2
     assert "of the job queues there is slurm only" in refused.stderr

@@ -101,6 +101,8 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     """
     refuse_unsafe(options.options)
     given = dict(options.options)
+    if (section := given.get("config_name")) is not None:
+        _complete_section(section)
     ours = {name: given.pop(name, default) for name, default in OURS.items()}
     cluster = _cluster_keywords(given)
     said = Said(given)
@@ -170,11 +172,20 @@ def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
     for name in given:
         refuse_unknown(name, known, "keyword for SLURMCluster")
     names = [name for name in given if name in of_cluster and name != "config_name"]
-    return (
-        {"name": "slurm"}
-        | {name: given.pop(name) for name in names if name != "scheduler_options"}
-        | ({"config_name": given["config_name"]} if "config_name" in given else {})
-    )
+    return {"name": "slurm"} | {name: given.pop(name) for name in names if name != "scheduler_options"}
+
+
+def _complete_section(name: str) -> None:
+    """Let a section of Dask's configuration have what it lacks from that of Slurm; the library would fail."""
+    _jobqueue()  # which brings the latter
+    sections = dask.config.get("jobqueue")
+    if name not in sections:
+        raise OptionError(
+            f"found no section {name!r} below jobqueue in Dask's configuration, which is in "
+            f"{', '.join(map(str, dask.config.paths))}; there are {', '.join(sorted(sections))}. Correct the "
+            "name, or write the section."
+        )
+    dask.config.update_defaults({"jobqueue": {name: dict(sections["slurm"])}})
 
 
 def _processes(said: Said, options: ClusterOptions) -> int:

@@ -22,6 +22,7 @@ from fringefleet.io.template_words import (
     cluster,
     memory,
     number,
+    section_name,
     water_mask,
     whole_number,
     worker_count,
@@ -32,7 +33,7 @@ COMPUTE_PREFIX = "mintpy.compute."
 UNWRAPPING_KEY = "mintpy.unwrapError.method"
 REFERENCE_DATE_KEY = "mintpy.reference.date"
 WATER_MASK_KEY = f"{PREFIX}waterMaskFile"
-UNUSED_KEYS = (f"{PREFIX}residualNorm", f"{COMPUTE_PREFIX}config")
+UNUSED_KEYS = (f"{PREFIX}residualNorm",)
 DEFAULT_MASK_THRESHOLD = 0.4
 # Sections of other steps, which no key of this step was meant for.
 OTHER_SECTIONS = (
@@ -52,7 +53,8 @@ class TemplateOptions:
     """What a template says about the inversion; None where it says nothing.
 
     ``auto`` has become MintPy's default already, or None where that depends on the machine: ``n_worker`` (a
-    number, ``all`` or a share such as ``80%``) and ``memory`` [GB]. ``unused`` names the keys that MintPy
+    number, ``all`` or a share such as ``80%``) and ``memory`` [GB]. ``config_name``: section of Dask's
+    configuration of job queues. ``unused`` names the keys that MintPy
     knows and we have no use for, as they are written, so that the user can be told; ``keys`` the keys
     that said the rest, by field.
     """
@@ -72,6 +74,7 @@ class TemplateOptions:
     cluster: str | None = None
     n_worker: str | None = None
     memory: float | None = None
+    config_name: str | None = None
     unused: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -276,5 +279,6 @@ _READERS: dict[str, tuple[str, Reader]] = {
     f"{COMPUTE_PREFIX}cluster": ("cluster", cluster),
     f"{COMPUTE_PREFIX}numWorker": ("n_worker", worker_count),
     f"{COMPUTE_PREFIX}maxMemory": ("memory", memory),
+    f"{COMPUTE_PREFIX}config": ("config_name", section_name),
     UNWRAPPING_KEY: ("observation", _unwrapping),
 }

@@ -91,6 +91,11 @@ def worker_count(key: str, value: str) -> str | None:
     return text
 
 
+def section_name(_key: str, value: str) -> str | None:
+    """Read the name of a section of Dask's configuration of job queues; None for that of the queue."""
+    return None if value.lower() in ("auto", *NO) else value
+
+
 def water_mask(key: str, value: str, folder: Path) -> Path | None:
     """Find the water mask that a template names; ``auto`` is the one in the folder, if there is one."""
     if value.lower() in NO:

@@ -38,6 +38,17 @@ def value_of(option, words):
     return words[words.index(option) + 1]
 
 
+def test_a_section_of_dasks_configuration_is_used_and_lacks_nothing():
+    section = {"walltime": "00:20:00", "job-extra-directives": ["--gres=gpu:2"]}
+    with dask.config.set({"jobqueue.tiny": section, "jobqueue.slurm.queue": "gpu"}):
+        planned = plan(4, options={"config_name": "tiny"})
+        assert planned.n_job == 2
+        script = directives(job_script(planned))
+    assert {"-t 00:20:00", "--gres=gpu:2", "-p gpu"} <= set(script)
+    with pytest.raises(OptionError, match=r"no section 'tiny' .*there are .*slurm.*Correct the name"):
+        plan(4, options={"config_name": "tiny"})
+
+
 def test_a_gpu_job_asks_for_one_gpu_and_starts_one_worker_on_the_interface_only(tmp_path):
     options = {"queue": "gpu", "account": "insar", "walltime": "02:00:00", "log_directory": tmp_path / "log"}
     planned = plan(4, device="cuda", memory_limit="8GB", options=options)

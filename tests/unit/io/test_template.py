@@ -91,9 +91,8 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
 
 
 def test_keys_that_this_step_does_not_use_are_named(tmp_path):
-    path = write(tmp_path, f"{KEY}residualNorm = L2", "mintpy.compute.config = x", "mintpy.deramp = no")
-    unused = (f"{KEY}residualNorm", "mintpy.compute.config")
-    assert read_template(path) == TemplateOptions(unused=unused)
+    path = write(tmp_path, f"{KEY}residualNorm = L2", "mintpy.deramp = no")
+    assert read_template(path) == TemplateOptions(unused=(f"{KEY}residualNorm",))
 
 
 def test_an_unknown_key_is_an_error_with_the_nearest_name(tmp_path):
@@ -226,6 +225,8 @@ def test_the_correction_of_unwrapping_errors_names_the_dataset(tmp_path, method,
         ("numWorker = 80%", "n_worker", "80%"),
         ("maxMemory = auto", "memory", None),
         ("maxMemory = 2.5", "memory", 2.5),
+        ("config = none", "config_name", None),
+        ("config = slurm_long", "config_name", "slurm_long"),
     ],
 )
 def test_a_template_says_with_what_to_compute(tmp_path, line, field, expected):

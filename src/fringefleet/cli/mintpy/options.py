@@ -144,8 +144,8 @@ Cluster = Annotated[
         "--cluster-type",
         "-c",
         metavar="local|slurm|ADDRESS",
-        help="Processes on this machine (local, none, no), Slurm jobs as Dask's configuration says, or a "
-        "running Dask scheduler such as tcp://host:8786." + default("local"),
+        help="Processes on this machine (local, none, no), Slurm jobs (slurm), or a running Dask scheduler "
+        "such as tcp://host:8786." + default("--cluster-config, else template, else local"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),
@@ -155,7 +155,8 @@ WorkerCount = Annotated[
     typer.Option(
         "--num-worker",
         metavar="N|all|NN%",
-        help="Local processes, never more than cores." + default(ELSE_TEMPLATE + "one for each core"),
+        help="Local processes, never more than cores; or Slurm workers."
+        + default(ELSE_TEMPLATE + "one for each core"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),
@@ -166,7 +167,8 @@ Config = Annotated[
         "--config",
         "--config-name",
         metavar="NAME",
-        help="Of a job queue; not used.",
+        help="Section of Dask's configuration of job queues (jobqueue.yaml), for Slurm."
+        + default(ELSE_TEMPLATE + "slurm"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),

@@ -9,7 +9,7 @@ from typing import Any
 
 from fringefleet.attempts import FailurePolicy
 from fringefleet.cli.invert import compose_options
-from fringefleet.cli.mintpy.resources import choose_workers, limit_memory
+from fringefleet.cli.mintpy.resources import WorkerWish, choose_workers, limit_memory
 from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.coherence_mask import Reliable, mask_name
@@ -43,10 +43,8 @@ class Request:
     path: Path | None
     template: Path | None
     given: Mapping[str, Any]
-    cluster: str | None = None
-    n_worker: str | None = None
+    workers: WorkerWish = WorkerWish()  # noqa: RUF009 - frozen
     memory: float | None = None  # [GB]
-    config: str | None = None
     outputs: tuple[Path, Path, Path] | None = None
     coherence_mask: bool | None = None
     update: bool | None = None
@@ -108,8 +106,8 @@ def understand(request: Request) -> Task:
     outputs = _outputs(request, project, options)
     mask = _mask_wish(request, project, template, outputs[1], options)
     _refuse_bad_outputs([*outputs, *([mask.path] if mask else [])], project.stack)
-    workers = choose_workers(request.cluster, request.n_worker, template, options)
-    _say_what_is_not_used(request, project, template)
+    workers = choose_workers(request.workers, template, options)
+    _say_what_is_not_used(project, template)
     return Task(
         project,
         options,
@@ -143,10 +141,9 @@ def _covariance_date(project: Project) -> str | None:
     return date
 
 
-def _say_what_is_not_used(request: Request, project: Project, template: TemplateOptions) -> None:
-    unused = [*template.unused, *(["--config"] if request.config else [])]
-    if unused:
-        logger.info("not used: %s", ", ".join(unused))
+def _say_what_is_not_used(project: Project, template: TemplateOptions) -> None:
+    if template.unused:
+        logger.info("not used: %s", ", ".join(template.unused))
     if project.template is not None:
         logger.debug("template: %s, over %s", project.template, project.over or "nothing")
 
