@@ -892,6 +892,7 @@ def test_bad_input_ends_with_2_and_one_message_before_any_work(name, project):
     done = call(*args)
     assert done.exit_code == 2, done.output
     assert message in done.stderr
+    assert "inverting" not in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert sorted(path.name for path in project.iterdir()) == before

@@ -108,6 +108,39 @@ def test_an_allocation_whose_workers_or_run_fail_ends_with_an_error_and_without_
     assert "nowhere.zarr" in log_of(tmp_path, wrong)
 
 
+@pytest.mark.slurm
+def test_what_the_readme_says_of_slurm_is_taken_by_it(slurm, tmp_path):
+    """Commands are run in a copy of the folder; what is submitted is tried by Slurm, and not kept."""
+    text = (DEPLOY.parent / "README.md").read_text().split("\n## Slurm\n")[1].split("\n## ")[0]
+    ours, scripts = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    for path in DEPLOY.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "scenes.txt").write_text("stack.zarr first.zarr\n")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+    def tried(command):
+        return subprocess.run(
+            ["bash", "-c", command],
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    shown = tried(ours.splitlines()[0])
+    assert shown.returncode == 0, shown.stderr
+    assert "8 jobs of 1 worker(s) would be submitted" in shown.stderr
+    small = "--test-only --nodes=1 --ntasks=2 --ntasks-per-node=2 --gres=gpu:2 --time=5 --cpus-per-task=1"
+    lines = scripts.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        memory = "--mem" if "array" in line else "--mem-per-cpu"  # as the script says it
+        done = tried(line.replace("sbatch", f"sbatch {small} {memory}=500", 1))
+        assert done.returncode == 0, (line, done.stderr)
+        assert "to start at" in done.stderr
+
+
 def log_of(folder, job):
     return (folder / f"fringefleet-{job}.log").read_text()
 

@@ -14,7 +14,7 @@ from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.invert import run_checked
 from fringefleet.cli.mintpy.current import (
     product_files,
-    refuse_other_date,
+    refuse_other_dates,
     wanted_products,
     without_unreferenced,
 )
@@ -56,7 +56,7 @@ def run(request: Request, console: Console) -> None:
 
 def _run(task: Task, lock: Lock, console: Console) -> None:
     stack = without_unreferenced(task, open_stack(task.project.stack, chunks=None))
-    refuse_other_date(task, stack)
+    refuse_other_dates(task, stack)
     wanted, products = wanted_products(task, stack), product_files(task, stack)
     reason = _reason(task, products, wanted)
     skipped: tuple[Tile, ...] = ()
@@ -66,9 +66,10 @@ def _run(task: Task, lock: Lock, console: Console) -> None:
             "%s: nothing has changed, so nothing is inverted (--no-update does it all the same)", names
         )
     else:
-        logger.info("inverting%s", reason)
+        checked, workers = _check(task)
         refuse_full(task.project.folder, _n_byte(products))
-        skipped = _invert(task, console)
+        logger.info("inverting%s", reason)
+        skipped = _invert(checked, workers, console)
         lock.check()
         _export(task, wanted, skipped, lock, console)
     n_reliable = write_coherence_mask(task.outputs[1], task.mask.path, task.mask.reliable) if task.mask else 0
@@ -96,8 +97,8 @@ def _n_byte(products: Sequence[ProductFile]) -> int:
     return 4 * sum(math.prod(product.shape) for product in products)
 
 
-def _invert(task: Task, console: Console) -> tuple[Tile, ...]:
-    """Invert all tiles; return those that were skipped."""
+def _check(task: Task) -> tuple[Checked, ClusterOptions]:
+    """Find whatever is wrong before anything is done."""
     workers = _resolve(task)
     job = Run(
         task.project.stack.absolute(),
@@ -108,7 +109,12 @@ def _invert(task: Task, console: Console) -> tuple[Tile, ...]:
         memory_limit=task.memory,
         on_failure=task.on_failure,
     )
-    return run_checked(_check(job, task), workers, console, AGAIN)
+    return _begun_or_new(job, task), workers
+
+
+def _invert(checked: Checked, workers: ClusterOptions, console: Console) -> tuple[Tile, ...]:
+    """Invert all tiles; return those that were skipped."""
+    return run_checked(checked, workers, console, AGAIN)
 
 
 def _resolve(task: Task) -> ClusterOptions:
@@ -125,7 +131,7 @@ def _resolve(task: Task) -> ClusterOptions:
     return workers
 
 
-def _check(job: Run, task: Task) -> Checked:
+def _begun_or_new(job: Run, task: Task) -> Checked:
     """Go on with a run that was killed, if it was the same; begin anew otherwise."""
     if not job.output.exists():
         return check(job)
