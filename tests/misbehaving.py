@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
@@ -68,3 +69,8 @@ def hoard() -> None:
 
 def fail() -> None:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def break_gpu() -> None:
+    """As CUDA says it; every later call in the process would fail as well."""
+    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")

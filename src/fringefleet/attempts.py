@@ -19,7 +19,7 @@ from fringefleet.tile import Tile
 
 OnError = Literal["stop", "skip"]
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # before a tile is tried again [s]
-HOPELESS = 8  # tiles given up, and none that succeeded meanwhile
+HOPELESS = 8  # tiles given up, or tiles whose workers died, and none that succeeded meanwhile
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Agenda:
         self.is_hopeless = False
         self._n_done = 0
         self._n_in_a_row = 0  # given up since the last one that succeeded
+        self._n_killed_in_a_row = 0  # tiles whose workers died, the same
         self._waiting: Iterator[Attempt] = (Attempt(*task) for task in tasks)
         self._again: list[tuple[float, int, Attempt]] = []  # a heap, by the time from which it is tried
         self._alone: deque[Attempt] = deque()
@@ -89,7 +90,9 @@ class Agenda:
             n_free -= 1
             n_under_way += 1
             yield heappop(self._again)[-1]
-        while n_free > 0 and (attempt := next(self._waiting, None)):
+        # When one after the other dies, it is found out tile by tile, alone, who kills them.
+        look_closer = self._n_killed_in_a_row >= HOPELESS and len(self._alone) > 0
+        while n_free > 0 and not look_closer and (attempt := next(self._waiting, None)):
             n_free -= 1
             n_under_way += 1
             yield attempt
@@ -109,7 +112,7 @@ class Agenda:
         """Take note of a tile that is done."""
         self.n_left -= 1
         self._n_done += 1
-        self._n_in_a_row = 0
+        self._n_in_a_row = self._n_killed_in_a_row = 0
 
     def failed(self, attempt: Attempt, now: float, *, killed: bool) -> float | None:
         """Take note of an attempt that failed, and plan the next one.
@@ -129,6 +132,7 @@ class Agenda:
             In how many seconds it is tried again at the earliest; None if the tile has to be given up.
         """
         again = attempt._replace(number=attempt.number + 1)
+        self._n_killed_in_a_row += killed
         if killed and not attempt.alone:
             self._alone.append(again._replace(alone=True))
             pause = 0.0

@@ -5,6 +5,8 @@ of the stack would be a task of its own, and client and scheduler would spend ha
 """
 
 import asyncio
+import logging
+from collections.abc import Mapping
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -14,10 +16,13 @@ from typing import Any, Protocol
 from dask.delayed import Delayed
 from dask.system import CPU_COUNT
 from dask.utils import format_bytes
-from distributed import Client, Future, KilledWorker
+from distributed import Client, Future, KilledWorker, LocalCluster
 from distributed.protocol import pickle
 
+from fringefleet.errors import RunError, WorkersLostError
 from fringefleet.tile import TileReport
+
+logger = logging.getLogger(__name__)
 
 IN_FLIGHT_PER_THREAD = 2
 SECONDS_BETWEEN_COUNTS = 5.0  # of workers, which may come and go
@@ -36,8 +41,8 @@ class Crew(Protocol):
     def result(self, future: Any) -> TileReport | BaseException:
         """Say what became of a task that has come to its end, and forget it."""
 
-    def is_lost(self) -> bool:
-        """Whether nothing will come back any more."""
+    def loss(self) -> RunError | None:
+        """Say why nothing will come back any more; None as long as something may."""
 
     def explain(self, error: BaseException) -> str:
         """Say what an error means, and what to do."""
@@ -65,9 +70,8 @@ class Threads:
         error = future.exception()
         return future.result() if error is None else error
 
-    def is_lost(self) -> bool:
-        """Never."""
-        return False
+    def loss(self) -> None:
+        """Say nothing: it never happens."""
 
     def explain(self, error: BaseException) -> str:
         """Say what an error means, and what to do."""
@@ -84,6 +88,7 @@ class Workers:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._n_thread = 1
+        self._n_worker: int | None = None
         self._counted = -SECONDS_BETWEEN_COUNTS
         self._is_lost = False
         self._numbers = count()
@@ -92,11 +97,20 @@ class Workers:
         """How many tasks they may have at once: a few more than they work on, so that none ever waits."""
         if monotonic() - self._counted > SECONDS_BETWEEN_COUNTS:
             try:
-                self._n_thread = max(1, sum(self._client.nthreads().values()))
+                self._count(self._client.nthreads())
             except OSError:
                 self._is_lost = True
             self._counted = monotonic()
         return IN_FLIGHT_PER_THREAD * self._n_thread
+
+    def _count(self, n_thread: Mapping[str, int]) -> None:
+        """Take note of the workers that are there, and say if they have become fewer or more."""
+        self._n_thread = max(1, sum(n_thread.values()))
+        before, self._n_worker = self._n_worker, len(n_thread)
+        if before is not None and self._n_worker < before:
+            logger.warning("%d workers are there, of %d before", self._n_worker, before)
+        elif before is not None and self._n_worker > before:
+            logger.info("%d workers are there", self._n_worker)
 
     def submit(self, task: Delayed) -> Future[TileReport]:
         """Begin a task; returns its future."""
@@ -119,9 +133,17 @@ class Workers:
         finally:
             future.release()
 
-    def is_lost(self) -> bool:
-        """Whether the scheduler, or the connection to it, is lost."""
-        return self._is_lost or self._client.status != "running"
+    def loss(self) -> RunError | None:
+        """Say why nothing will come back any more: the scheduler is lost, or all workers started here."""
+        if self._is_lost or self._client.status != "running":
+            return RunError("the scheduler, or the connection to it, was lost.")
+        cluster = self._client.cluster
+        if isinstance(cluster, LocalCluster) and not cluster.workers:
+            return WorkersLostError(
+                "no worker is left: they died, and could not be started again. Most often the memory is not "
+                f"enough. {SMALLER}"
+            )
+        return None
 
     def explain(self, error: BaseException) -> str:
         """Say what an error means, and what to do."""

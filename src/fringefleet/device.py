@@ -88,6 +88,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return "out of memory" in text or "can't allocate memory" in text or "bad alloc" in text
 
 
+def is_broken(error: BaseException) -> bool:
+    """Whether an error says that a GPU failed: CUDA then answers nothing more in this process."""
+    said = isinstance(error, torch.AcceleratorError) or "cuda error" in str(error).lower()
+    return said and not is_out_of_memory(error)
+
+
 def release_memory(device: torch.device) -> None:
     """Give back what torch keeps of a device's memory for later."""
     if device.type == "cuda":

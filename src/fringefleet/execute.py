@@ -173,7 +173,7 @@ class _Execution:
             self._end = self._end or self._reason_to_end()
             if self._end is None:
                 self._hand_in()
-            elif self._crew.is_lost():
+            elif self._crew.loss() is not None:
                 break  # what is under way is lost as well
             for future in self._wait():
                 attempt = self._under_way.pop(future)
@@ -184,8 +184,8 @@ class _Execution:
             raise _ended(self._end)
 
     def _reason_to_end(self) -> BaseException | None:
-        if self._crew.is_lost():
-            return RunError("the scheduler, or the connection to it, was lost.")
+        if (loss := self._crew.loss()) is not None:
+            return loss
         try:
             self._watch.look()
         except RunError as error:
@@ -212,7 +212,7 @@ class _Execution:
             return result
         if isinstance(result, CONCERNS_ALL):
             self._end = self._end or result
-        if self._end is not None or self._crew.is_lost():
+        if self._end is not None or self._crew.loss() is not None:
             return None
         return self._failed(attempt, result)
 

@@ -32,8 +32,8 @@ from fringefleet.status import Status
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.tile import Tile, TileReport, Unread
 from fringefleet.variables import VARIABLES, wanted_variables
-from fringefleet.versions import software_versions
-from fringefleet.worker import worker_record
+from fringefleet.versions import software_versions, versions_that_must_agree
+from fringefleet.worker import refuse_other_software, replaced_if_gpu_breaks, worker_record
 from fringefleet.worker_log import working_on
 
 Write = Callable[[Tile, Series], None]
@@ -115,7 +115,12 @@ def tile_tasks(
         _invert_tile,
         *arrays,
         names=tuple(names),
-        how=_How(prepared.scene, options, prepared.reference_point),
+        how=_How(
+            prepared.scene,
+            options,
+            prepared.reference_point,
+            versions_that_must_agree(software_versions()),
+        ),
         write=write,
         dtype=object,
         chunks=((1,), (1,) * rows, (1,) * columns),
@@ -157,6 +162,7 @@ class _How:
     scene: Scene
     options: Options
     point: tuple[int, int] | None  # row and column of the reference point in the scene
+    software: Mapping[str, str]  # versions that a worker must have
 
 
 def _invert_tile(
@@ -169,7 +175,8 @@ def _invert_tile(
     """Read, solve and write one tile."""
     tile = _tile_of(block_info[0])
     watch = Stopwatch()
-    with working_on(str(tile)):
+    refuse_other_software(how.software)
+    with working_on(str(tile)), replaced_if_gpu_breaks():
         with watch.time("read"):
             arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
         block = _block(dict(zip(names, arrays, strict=True)), how.options, _inside(tile, how.point))

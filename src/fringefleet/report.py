@@ -25,6 +25,7 @@ from fringefleet.execute import Done, OnProgress
 from fringefleet.status import Status
 from fringefleet.stopwatch import StageSeconds
 from fringefleet.tile import Tile, TileReport
+from fringefleet.worker import GpuUsers
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class RunReport:
         }
         self.runs: list[Record] = [*earlier.get("runs", ()), _begin()]
         self.start = self.written = monotonic()
+        self._gpu_users = GpuUsers()
 
     def add_uncounted(self, done: Iterable[Tile], output: Path) -> None:
         """Count the tiles that are done and not in the report, by what the output says of their pixels."""
@@ -85,6 +87,7 @@ class RunReport:
 
         def note(done: Done) -> None:
             if done.report is not None:
+                self._gpu_users.note(done.report.worker)
                 self.tiles[done.report.tile] = self._finished(done.report, done.attempts)
             if done.failure is not None:
                 self.tiles[done.failure.tile.number] = self._failed(done.failure)

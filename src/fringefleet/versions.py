@@ -1,10 +1,14 @@
-"""Which versions of the software a process has."""
+"""Which versions of the software a process has, and which of them must be the same on all workers."""
 
 import platform
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-PACKAGES = ("fringefleet", "torch", "numpy", "dask", "distributed", "xarray", "zarr", "h5py", "dask-cuda")
+MUST_AGREE = ("fringefleet", "torch", "numpy", "xarray", "zarr", "dask", "distributed")
+MISSING = "none"
+PACKAGES = (*MUST_AGREE, "h5py", "dask-cuda")
 
 
 @cache
@@ -17,3 +21,18 @@ def software_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def versions_that_must_agree(found: Mapping[str, Any]) -> dict[str, str]:
+    """Take from versions, by the name of the package, those without which results might be others.
+
+    Builds of one version are the same, and so are releases of one Python.
+
+    Examples
+    --------
+    >>> found = versions_that_must_agree({"python": "3.11.9", "torch": "2.13.0+cu130"})
+    >>> found["python"], found["torch"], found["zarr"]
+    ('3.11', '2.13.0', 'none')
+    """
+    versions = {"python": ".".join(str(found["python"]).split(".")[:2])}
+    return versions | {name: str(found.get(name) or MISSING).partition("+")[0] for name in MUST_AGREE}

@@ -1,12 +1,19 @@
-"""Where a tile was computed: the process, its host, its Dask worker, its GPU."""
+"""Where a tile is computed: the process, its host, its Dask worker, its GPU, and whether it is fit for it."""
 
+import logging
 import os
 import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 
 from distributed import Worker, get_worker
 
-from fringefleet.device import DeviceName, peak_bytes, visible_gpu
+from fringefleet.device import DeviceName, is_broken, peak_bytes, visible_gpu
+from fringefleet.errors import RunError
+from fringefleet.versions import software_versions, versions_that_must_agree
+
+logger = logging.getLogger(__name__)
 
 Record = dict[str, str | int | None]
 
@@ -49,6 +56,85 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
         uuid, name = _gpu()
         record |= {"gpu": uuid, "gpu_name": name, "gpu_peak_bytes": peak_bytes()}
     return record
+
+
+def refuse_other_software(wanted: Mapping[str, str]) -> None:
+    """Refuse to work beside others in a worker that came when those had been checked already.
+
+    Parameters
+    ----------
+    wanted
+        :func:`~fringefleet.versions.versions_that_must_agree` of the process that began the run.
+
+    Raises
+    ------
+    RunError
+        This process has others.
+    """
+    found = versions_that_must_agree(software_versions())
+    other = [
+        f"{name} {found[name]} instead of {wanted[name]}" for name in wanted if found[name] != wanted[name]
+    ]
+    if other:
+        who = worker_record("cpu")
+        raise RunError(
+            f"worker {who['address']} on {who['host']} came later, with {', '.join(other)}. Start it in the "
+            "same environment as the others."
+        )
+
+
+class GpuUsers:
+    """Notices workers that turn out to have the same GPU, as tiles come back: some came after the check.
+
+    A worker that was replaced leaves its GPU to the next one and never comes back; one that does shares it.
+    """
+
+    def __init__(self) -> None:
+        self._users: dict[str, list[str]] = {}  # addresses by GPU, as they came
+        self._told: set[str] = set()
+
+    def note(self, record: Mapping[str, str | int | None]) -> None:
+        """Take note of who has done a tile; warn of two that share a GPU, once for each GPU."""
+        if record.get("gpu") is None:
+            return
+        gpu, address = str(record["gpu"]), str(record["address"])
+        users = self._users.setdefault(gpu, [])
+        if address not in users:
+            users.append(address)
+        elif address != users[-1] and gpu not in self._told:
+            self._told.add(gpu)
+            logger.warning(
+                "workers %s and %s both compute on GPU %s, and slow each other down; start one worker for "
+                "each GPU, unless that is meant",
+                address,
+                users[-1],
+                gpu,
+            )
+
+
+@contextmanager
+def replaced_if_gpu_breaks() -> Iterator[None]:
+    """Let a new process take the place of this worker when its GPU fails: CUDA is of no use in it any more.
+
+    Raises
+    ------
+    RunError
+        It failed, and this process is no worker that could be replaced.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_broken(error):
+            raise
+        worker = _this_worker()
+        if worker is None:
+            raise RunError(
+                f"the GPU failed ({error}), and this process can use it no more. Look at nvidia-smi and the "
+                "system's log."
+            ) from error
+        logger.warning("the GPU failed; a new process takes the place of this worker")
+        worker.loop.add_callback(worker.close_gracefully, restart=True)
+        raise
 
 
 @cache

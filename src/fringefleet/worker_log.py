@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -40,8 +40,9 @@ def forward_logs(client: Client) -> Iterator[None]:
         yield
     finally:
         if client.status == "running":  # else there is nobody who could forward anything
-            client.unregister_worker_plugin(topic)
-            client.unsubscribe_topic(topic)
+            with suppress(OSError):  # it is about to go
+                client.unregister_worker_plugin(topic)
+                client.unsubscribe_topic(topic)
 
 
 class ForwardLogs(WorkerPlugin):

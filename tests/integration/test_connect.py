@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import dask
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 
 import fringefleet
 from fringefleet.cli import app
-from fringefleet.errors import DeviceError, InputError
+from fringefleet.errors import DeviceError, InputError, RunError
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.worker import worker_record
 from polling import wait_until
@@ -190,12 +191,13 @@ def test_a_running_cluster_goes_on_when_we_are_done(running):
     assert worker_record("cpu")["worker"] is None
 
 
-def test_a_worker_with_another_version_of_the_package_is_refused_at_start(running, tmp_path):
+@contextmanager
+def worker_with_another_version(address, tmp_path):
+    """A process that joins a cluster, and whose fringefleet says that it is 9.9.9."""
     metadata = tmp_path / "fringefleet-9.9.9.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text("Metadata-Version: 2.1\nName: fringefleet\nVersion: 9.9.9\n")
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
-    address = running.scheduler_address
     arguments = ["--host", "127.0.0.1", "--no-nanny", "--no-dashboard", "--name", "old", "--nthreads", "1"]
     arguments += ["--local-directory", str(tmp_path), "--dashboard-address", "127.0.0.1:0"]
     with subprocess.Popen(
@@ -204,15 +206,36 @@ def test_a_worker_with_another_version_of_the_package_is_refused_at_start(runnin
         stderr=subprocess.DEVNULL,
     ) as worker:
         try:
-            with (
-                pytest.raises(InputError) as caught,
-                fringefleet.connect(address, 2),
-            ):
-                pass
+            yield
         finally:
             worker.terminate()
+
+
+def test_a_worker_with_another_version_of_the_package_is_refused_at_start(running, tmp_path):
+    address = running.scheduler_address
+    with (
+        worker_with_another_version(address, tmp_path),
+        pytest.raises(InputError) as caught,
+        fringefleet.connect(address, 2),
+    ):
+        pass
     assert "other software on 1 of 3 processes of the cluster: worker tcp://127.0.0.1:" in str(caught.value)
     assert f"has fringefleet 9.9.9. Here it is fringefleet {fringefleet.__version__}" in str(caught.value)
+    wait_until(lambda: len(running.scheduler_info["workers"]) == 1, 20)
+
+
+def test_a_worker_with_another_version_that_comes_later_does_no_tile(running, tmp_path):
+    stack, output = tmp_path / "stack.zarr", tmp_path / "result.zarr"
+    simulate_stack(Scene(n_date=5, shape=(24, 20)), stack)
+    with fringefleet.connect(running.scheduler_address) as workers:
+        (first,) = workers.client.scheduler_info()["workers"]
+        with worker_with_another_version(running.scheduler_address, tmp_path):
+            workers.client.wait_for_workers(2, timeout=60)
+            with pytest.raises(RunError, match=r"came later, with fringefleet 9\.9\.9 instead of") as caught:
+                fringefleet.run(fringefleet.Run(stack, output, chunks=(2, 2)))
+        assert first not in str(caught.value)
+    report = json.loads((tmp_path / "result.zarr.report.json").read_text())
+    assert {tile["address"] for tile in report["tiles"] if tile["state"] == "done"} <= {first}
     wait_until(lambda: len(running.scheduler_info["workers"]) == 1, 20)
 
 

@@ -29,7 +29,7 @@ from fringefleet.io.products import export_mintpy
 from fringefleet.io.store import IS_SKIPPED
 from fringefleet.pipeline import check, compute
 from fringefleet.simulate import Scene, simulate_stack
-from misbehaving import count, die, fail, hoard, misbehave
+from misbehaving import break_gpu, count, die, fail, hoard, misbehave
 from polling import wait_until
 
 SCENE = Scene(n_date=12, neighbours=3, shape=(96, 80), seed=3, missing=0.05)
@@ -147,6 +147,30 @@ def test_a_worker_killed_in_mid_tile_costs_nothing(stack, tmp_path, expected, tw
 
 
 @pytest.mark.cluster
+def test_a_worker_whose_gpu_breaks_is_replaced_and_nothing_is_lost(
+    stack, tmp_path, expected, two_workers, ours
+):
+    before = set(two_workers.client.run(os.getpid).values())
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    compute(misbehave(check(job), break_gpu, tmp_path / "failures", times=1))
+    assert files(job.output) == expected
+    assert "failed and is tried again in 0.5 s: StackFormatError: unwrapped_phase" in ours.text
+
+    def replaced():
+        now = set(two_workers.client.run(os.getpid, on_error="ignore").values())
+        return len(now) == 2 and len(now & before) == 1
+
+    wait_until(replaced, 30)
+
+
+def test_a_gpu_that_breaks_in_this_process_ends_the_run(stack, tmp_path):
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    with pytest.raises(RunError, match=r"^the GPU failed \(.*illegal memory access.*Finished tiles are kept"):
+        compute(misbehave(check(job), break_gpu, tmp_path / "failures"))
+    assert count(tmp_path / "failures") == 1
+
+
+@pytest.mark.cluster
 def test_a_tile_that_kills_every_worker_is_lost_alone_and_named(stack, tmp_path, expected, two_workers, ours):
     job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
     message = r"^tile \(1, 1\) \(rows 32-64, columns 32-64\) failed: 2 workers died while they computed it"
@@ -234,6 +258,19 @@ def test_a_damaged_hdf5_chunk_is_named_and_healed_by_resume(stack, tmp_path):
     other = tmp_path / "uninterrupted.zarr"
     fringefleet.run(Run(path, other, chunks=TILE))
     resumed(job, files(other))
+
+
+@pytest.mark.cluster
+def test_the_command_says_what_failed_and_shows_no_traceback_of_a_worker(stack, tmp_path):
+    broken, output = tmp_path / "broken.zarr", tmp_path / "result.zarr"
+    fringefleet.convert_stack(stack, broken, chunks=TILE)
+    (broken / "unwrapped_phase" / "c" / "0" / "2" / "1").write_bytes(b"")
+    ended = finished(command(broken, output, "--chunks", *TILE, "--workers", 1, "--retries", 1))
+    assert ended.returncode == 1
+    assert re.search(r"WARNING tile \(2, 1\) .* failed and is tried again in 0\.5 s: ", ended.stderr)
+    assert re.search(r"ERROR +tile \(2, 1\) .* failed for good, tried 2 times: ", ended.stderr)
+    assert ended.stderr.splitlines()[-1].startswith("error: tile (2, 1) (rows 64-96, columns 32-64) failed: ")
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_stack_that_is_taken_away_ends_the_run_instead_of_failing_tile_by_tile(stack, tmp_path):

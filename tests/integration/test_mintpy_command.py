@@ -19,6 +19,7 @@ import pytest
 import torch
 import xarray as xr
 from dask.system import CPU_COUNT
+from distributed import Client, LocalCluster
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
@@ -31,6 +32,7 @@ from fringefleet.io import staging
 from fringefleet.io.update import SETTING
 from fringefleet.options import Options
 from fringefleet.status import Status
+from polling import wait_until
 
 SERIES_TOLERANCE = 5e-6  # [m]; MintPy solves in float32
 COHERENCE_TOLERANCE = 1e-5
@@ -62,15 +64,30 @@ def untouched_log():
     logger.handlers, logger.propagate, logger.level = before
 
 
+@pytest.fixture(scope="module")
+def worker():
+    """A worker that is a thread of this process."""
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    ) as cluster:
+        yield cluster
+
+
 @pytest.fixture
-def in_this_process(monkeypatch):
-    """Run on this process's threads instead of on workers, for speed; how many were wanted is kept."""
+def in_this_process(worker, monkeypatch):
+    """Run on a worker of this process instead of on new ones, for speed; how many were wanted is kept."""
     asked = []
 
     @contextmanager
     def connect(wanted):
         asked.append(wanted.n_worker)
-        yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
+        with Client(worker) as client:
+            yield Workers(client, 1, None)
 
     monkeypatch.setattr(invert_command, "connect", connect)
     return asked
@@ -211,6 +228,25 @@ def test_the_command_line_beats_the_template(project, expected, in_this_process)
     add_lines(project, f"{KEY}weightFunc = no", f"{KEY}maskDataset = coherence")
     succeed("--weight-func=var", "--md", "no")
     assert_same_products(project, expected / "var_vel_none")
+
+
+def test_another_template_is_merged_over_that_of_the_project_which_stays_as_it_is(
+    project, tmp_path, in_this_process
+):
+    add_lines(project, f"{KEY}weightFunc = no", f"{KEY}maskDataset = connectComponent")
+    before = Path("smallbaselineApp.cfg").read_bytes()
+    custom = tmp_path / "custom.txt"
+    custom.write_text(f"{KEY}weightFunc = coh\n{KEY}minNormVelocity = off\n")
+    succeed("-t", custom)
+    said = attributes("timeseries.h5")
+    assert [said[KEY + name] for name in ("weightFunc", "maskDataset", "minNormVelocity")] == [
+        "coh",
+        "connectComponent",
+        "False",
+    ]
+    assert Path("smallbaselineApp.cfg").read_bytes() == before
+    assert not custom.with_name("custom.txt.tmp").exists()
+    assert "inverting, because mintpy.networkInversion.weightFunc was coh and is no" in succeed().stderr
 
 
 def test_a_stack_takes_no_template_and_no_water_mask_unless_told(project, expected, in_this_process):
@@ -447,48 +483,135 @@ def test_other_pairs_of_the_same_number_are_noticed(project, in_this_process):
 # --- what happens on the way ------------------------------------------------------------------------------
 
 
-def write_large_project(source, folder):
+def write_large_project(source, folder, times=8, **stored):
     """The scene eight by eight times, to be done in many tiles by one worker."""
     (folder / "inputs").mkdir(parents=True)
     stack = folder / "inputs" / "ifgramStack.h5"
     with h5py.File(source / "inputs" / "ifgramStack.h5") as small, h5py.File(stack, "w") as file:
-        file.attrs.update(dict(small.attrs) | {"LENGTH": "320", "WIDTH": "400"})
+        file.attrs.update(dict(small.attrs) | {"LENGTH": str(40 * times), "WIDTH": str(50 * times)})
         for name in ("date", "bperp", "dropIfgram"):
             file[name] = small[name][()]
         for name in ("unwrapPhase", "coherence"):
-            file.create_dataset(name, data=np.tile(small[name][()], (1, 8, 8)), chunks=(66, 40, 50))
+            data = np.tile(small[name][()], (1, times, times))
+            file.create_dataset(name, data=data, chunks=(66, 40, 50), **stored)
     lines = ("mintpy.compute.numWorker = 1", "mintpy.compute.maxMemory = 0.45")
     (folder / "smallbaselineApp.cfg").write_text("\n".join(lines))
     for name in PRODUCTS:
         (folder / name).write_text("old")
 
 
-def kill_after_two_tiles(folder, store):
-    """Start the step, kill all its processes in the middle; return the number of tiles that are done."""
+def damage(path, data):
+    """Change a file as a bad disk does it, whose time stays; return what was there."""
+    whole, state = path.read_bytes(), path.stat()
+    path.write_bytes(data(whole))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    return whole
+
+
+LOST = "tile (1, 0) (rows 40-80, columns 0-100)"
+
+
+@pytest.fixture
+def damaged(project, tmp_path, monkeypatch, in_this_process):
+    """A project of two tiles, of which one cannot be read: how to heal it, and what is right."""
+    folder = tmp_path / "damaged"
+    write_large_project(project, folder, times=2, compression="gzip")
+    monkeypatch.chdir(folder)
+    stack = folder / "inputs" / "ifgramStack.h5"
+    with h5py.File(stack) as file:
+        chunk = file["unwrapPhase"].id.get_chunk_info_by_coord((0, 40, 50))
+    succeed("-o", "a.h5", "b.h5", "c.h5", "--no-mask-temp-coh")
+    begin, end = chunk.byte_offset, chunk.byte_offset + chunk.size
+    whole = damage(stack, lambda data: data[:begin] + bytes(chunk.size) + data[end:])
+    return SimpleNamespace(heal=lambda: damage(stack, lambda _: whole), right=read("a.h5", "timeseries"))
+
+
+def test_a_tile_that_fails_is_tried_again_and_stops_the_step_with_the_old_products(damaged):
+    stopped = call("--retries", "1")
+    assert (stopped.exit_code, stopped.stdout) == (1, "")
+    assert f"{LOST} failed for good, tried 2 times: " in stopped.stderr
+    assert re.search(rf"error: {re.escape(LOST)} failed: .*unwrapPhase of \S+ cannot be read", stopped.stderr)
+    assert [Path(name).read_text() for name in PRODUCTS] == ["old"] * 3
+    assert hidden(Path()) == KEPT
+    damaged.heal()
+    assert "1 of 2 tiles were done before" in succeed().stderr
+    np.testing.assert_array_equal(read("timeseries.h5", "timeseries"), damaged.right)
+
+
+def test_a_tile_that_is_skipped_is_zero_and_named_in_the_products_and_tried_again_by_the_next_run(damaged):
+    for reason in ("timeseries.h5 cannot be read", f"timeseries.h5 lacks {LOST}"):
+        skipped = succeed("--retries", "0", "--on-error", "skip")
+        assert f"inverting, because {reason}" in skipped.stderr
+        assert f"WARNING {', '.join(PRODUCTS)} lack 1 tiles, which are zero there" in skipped.stderr
+        assert f": {LOST}. What is done is kept in .timeseries.fringefleet.zarr; repeat the" in skipped.stderr
+        assert skipped.stdout.split() == [*PRODUCTS, "maskTempCoh.h5"]
+        series = read("timeseries.h5", "timeseries")
+        np.testing.assert_array_equal(series[:, :40], damaged.right[:, :40])
+        for name, dataset in zip((*PRODUCTS, "maskTempCoh.h5"), (*DATASETS, "mask"), strict=True):
+            assert not read(name, dataset)[..., 40:, :].any()
+            assert attributes(name)["fringefleet.failed_tiles"] == LOST
+        assert hidden(Path()) == KEPT
+    damaged.heal()
+    assert "1 of 2 tiles were done before" in succeed().stderr
+    np.testing.assert_array_equal(read("timeseries.h5", "timeseries"), damaged.right)
+    assert read("maskTempCoh.h5", "mask")[40:].any()
+    for name in (*PRODUCTS, "maskTempCoh.h5"):
+        assert "fringefleet.failed_tiles" not in attributes(name)
+    assert hidden(Path()) == []
+    assert "nothing has changed" in succeed().stderr
+
+
+@contextmanager
+def killed_after_two_tiles(folder, store):
+    """Start the step and stop all its processes in the middle; kill them at the end."""
     with subprocess.Popen(
         command(folder), stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and len(list(store.glob("progress/done/c/*/*"))) < 2:
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        try:
+            wait_until(lambda: process.poll() is not None or n_done(store) >= 2, 120)
+            os.killpg(process.pid, signal.SIGSTOP)  # else it might be done before it is killed
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def n_done(store):
     return len(list(store.glob("progress/done/c/*/*")))
 
 
+def contents(folder):
+    """Every file of a folder: when it was changed, and its size."""
+    found = [(path, path.stat()) for path in folder.rglob("*")]
+    return {path: (state.st_mtime_ns, state.st_size) for path, state in found}
+
+
 @pytest.mark.cluster
-def test_a_killed_run_leaves_the_old_products_and_is_finished_by_the_same_command(project, tmp_path):
+def test_a_second_run_is_refused_and_touches_nothing_and_a_killed_one_is_finished_by_the_same_command(
+    project, tmp_path
+):
     folder = tmp_path / "large"
     write_large_project(project, folder)
-    n_done = kill_after_two_tiles(folder, folder / ".timeseries.fringefleet.zarr")
-    assert n_done >= 2
-    assert [(folder / name).read_text() for name in PRODUCTS] == ["old"] * 3
     (folder / ".timeseries.h5.123.part").write_text("what a killed export leaves")
+    store = folder / ".timeseries.fringefleet.zarr"
+    with killed_after_two_tiles(folder, store) as first:
+        before = contents(folder)
+        refused = subprocess.run(command(folder), capture_output=True, text=True, check=False)
+        assert refused.returncode == 2
+        assert refused.stderr.count("error:") == 1
+        who = f"timeseries.h5 is being written by another run: process {first.pid} on "
+        assert who in refused.stderr
+        assert "inverting" not in refused.stderr
+        assert contents(folder) | {folder: 0} == before | {folder: 0}
+    n_before = n_done(store)
+    assert n_before >= 2
+    assert [(folder / name).read_text() for name in PRODUCTS] == ["old"] * 3
     done = subprocess.run(command(folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert f"taking over from a run that is dead: process {first.pid} on " in done.stderr
     found = re.search(r"(\d+) of (\d+) tiles were done before", done.stderr)
     assert found, done.stderr
-    assert n_done <= int(found[1]) < int(found[2])
+    assert n_before <= int(found[1]) < int(found[2])
     assert hidden(folder) == []
     subprocess.run(command(project, "-m", "no"), check=True, capture_output=True)
     small, large = (read(path / "timeseries.h5", "timeseries") for path in (project, folder))
@@ -594,11 +717,53 @@ def test_the_number_of_workers_is_what_is_said_and_no_more_than_cores(lines, arg
         (["cluster = slurm"], [], ClusterOptions("slurm")),
         (["cluster = slurm", "numWorker = 40"], [], ClusterOptions("slurm", 40)),
         (["numWorker = 40"], ["-c", "slurm", "--num-worker=8"], ClusterOptions("slurm", 8)),
+        (["cluster = slurm", "config = big"], [], ClusterOptions("slurm", options={"config_name": "big"})),
+        (["cluster = slurm", "config = no"], [], ClusterOptions("slurm")),
+        (
+            ["config = big", "numWorker = 2"],
+            ["-c", "slurm", "--config=small", "--interface=ib0", "--tls"],
+            ClusterOptions("slurm", 2, interface="ib0", tls=True, options={"config_name": "small"}),
+        ),
     ],
 )
 def test_gpus_and_jobs_are_asked_for_as_they_are(lines, args, wanted, project):
     add_lines(project, *(f"mintpy.compute.{line}" for line in lines))
     assert captured(*args).workers == wanted
+
+
+FILE = """
+[cluster]
+cluster = "slurm"
+n_worker = 3
+interface = "ib1"
+[cluster.options]
+queue = "gpu"
+config_name = "tiny"
+"""
+IN_FILE = {"queue": "gpu", "config_name": "tiny"}
+
+
+@pytest.mark.parametrize(
+    ("args", "wanted"),
+    [
+        ([], ClusterOptions("slurm", 3, interface="ib1", options=IN_FILE)),
+        (
+            ["--num-worker=5", "--interface=ib0", "--config=big", "--tls"],
+            ClusterOptions("slurm", 5, interface="ib0", tls=True, options=IN_FILE | {"config_name": "big"}),
+        ),
+    ],
+)
+def test_a_cluster_file_beats_the_template_and_the_command_line_beats_both(args, wanted, project):
+    add_lines(
+        project, *(f"mintpy.compute.{line}" for line in ("cluster = pbs", "numWorker = 9", "config = x"))
+    )
+    Path("jobs.toml").write_text(FILE)
+    assert captured("--cluster-config", "jobs.toml", *args).workers == wanted
+    Path("jobs.toml").write_text('[cluster]\nmemory_limit = "2GiB"\n')
+    task = captured("--cluster-config", "jobs.toml", "--num-worker=1", "--ram=100")
+    assert (task.workers, task.memory) == (ClusterOptions("local", 1, "2GiB"), 2 * 1024**3)
+    refused = call("--cluster-config", "gone.toml")
+    assert (refused.exit_code, "found no cluster file gone.toml" in refused.stderr) == (2, True)
 
 
 def captured(*args):
@@ -617,7 +782,7 @@ def test_a_job_queue_of_the_template_is_named_and_one_of_the_command_line_refuse
     add_lines(project, "mintpy.compute.cluster = pbs", "mintpy.compute.config = pbs_short")
     done = succeed()
     assert "mintpy.compute.cluster = pbs: of the job queues there is slurm only" in done.stderr
-    assert done.stderr.count("not used: mintpy.compute.config") == 1
+    assert done.stderr.count("not used: mintpy.compute.config = pbs_short") == 1
     refused = call("-c", "lsf")
     assert refused.exit_code == 2
     assert "of the job queues there is slurm only" in refused.stderr
@@ -626,17 +791,10 @@ def test_a_job_queue_of_the_template_is_named_and_one_of_the_command_line_refuse
     assert "found all workers of slurm; give a number of them" in refused.stderr
 
 
-def test_a_running_scheduler_is_connected_to(project, monkeypatch):
-    addresses = []
-
-    @contextmanager
-    def connect(wanted):
-        addresses.append(wanted.cluster)
-        yield Workers(SimpleNamespace(dashboard_link="", run=lambda *_, **__: {}), 1, None)
-
-    monkeypatch.setattr(invert_command, "connect", connect)
-    succeed("-c", "tcp://10.0.0.1:8786")
-    assert addresses == ["tcp://10.0.0.1:8786"]
+def test_a_running_scheduler_is_connected_to(project, worker):
+    address = worker.scheduler_address
+    assert f"connecting to {address}" in succeed("-c", address).stderr
+    assert worker.status.name == "running"
 
 
 def test_memory_is_limited_by_the_command_line_then_the_template_then_the_machine(project, monkeypatch):
@@ -734,6 +892,7 @@ def test_bad_input_ends_with_2_and_one_message_before_any_work(name, project):
     done = call(*args)
     assert done.exit_code == 2, done.output
     assert message in done.stderr
+    assert "inverting" not in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert sorted(path.name for path in project.iterdir()) == before

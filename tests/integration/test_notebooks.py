@@ -1,22 +1,17 @@
-"""The notebooks run from top to bottom, and hold no output."""
-
-import json
-from pathlib import Path
+"""The notebooks run from top to bottom, and hold no output; 03_slurm does so with the tests of Slurm."""
 
 import matplotlib as mpl
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+from notebook import FOLDER, run_notebook
+
+NOTEBOOKS = sorted(path for path in FOLDER.glob("*.ipynb") if path.stem != "03_slurm")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(path, monkeypatch):
     monkeypatch.setitem(mpl.rcParams, "backend", "agg")
-    cells = json.loads(path.read_text())["cells"]
-    names = {"__name__": "__main__"}
-    for number, cell in enumerate(cell for cell in cells if cell["cell_type"] == "code"):
-        assert cell["outputs"] == []
-        exec(compile("".join(cell["source"]), f"{path.name}, code cell {number}", "exec"), names)
+    run_notebook(path)
 
 
 def test_there_is_a_notebook():

@@ -63,6 +63,36 @@ def test_tiles_whose_workers_died_are_tried_one_at_a_time_when_all_others_are_do
     assert not todo.goes_on
 
 
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_where_worker_after_worker_dies_it_is_found_out_alone_who_kills_them(on_error):
+    todo = agenda(100, on_error=on_error)
+    first = list(todo.take(HOPELESS + 1, 0, 0.0))
+    for attempt in first[:HOPELESS]:
+        todo.failed(attempt, 0.0, killed=True)
+    assert list(todo.take(9, 1, 0.0)) == []  # and not the hundred others
+    todo.failed(first[HOPELESS], 0.0, killed=True)
+    for attempt in first:
+        assert todo.goes_on
+        (alone,) = todo.take(9, 0, 0.0)
+        assert alone.tile == attempt.tile
+        assert todo.failed(alone, 0.0, killed=True) is None
+        todo.give_up(Failure(alone.tile, "died"))
+        if todo.is_hopeless:
+            break
+    assert len(todo.given_up) == HOPELESS
+    assert list(todo.take(9, 0, 0.0)) == []
+
+
+def test_after_a_success_the_others_are_handed_in_again():
+    todo = agenda(100, on_error="skip")
+    for attempt in list(todo.take(HOPELESS, 0, 0.0)):
+        todo.failed(attempt, 0.0, killed=True)
+    (alone,) = todo.take(1, 0, 0.0)
+    todo.succeeded()
+    assert alone.alone
+    assert numbers(todo.take(2, 0, 0.0)) == [HOPELESS, HOPELESS + 1]
+
+
 @pytest.mark.parametrize(
     ("on_error", "n_done", "hopeless"), [("stop", 1, True), ("skip", 1, False), ("skip", 0, True)]
 )

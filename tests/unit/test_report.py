@@ -184,3 +184,18 @@ def test_the_shares_of_the_stages_are_said_at_the_end(tmp_path, caplog):
     with reported(RunReport(tmp_path / "report.json", FACTS)) as report:
         report.watch(None)(done(0))
     assert "of the workers' time: read 25 %, copy 12 %, solve 50 %, write 12 %" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("workers", "n_warning"), [("ab", 0), ("aabbcc", 0), ("aba", 1), ("abcb", 1), ("ababab", 1)]
+)
+def test_workers_that_share_a_gpu_are_told_from_those_that_follow_one_another(
+    tmp_path, caplog, workers, n_warning
+):
+    note = RunReport(tmp_path / "report.json", FACTS).watch(None)
+    for name in workers:
+        note(done(0, worker=WORKER | {"address": name}))
+        note(done(0, worker=WORKER | {"address": f"{name}2", "gpu": f"GPU-of-{name}2"}))
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == n_warning
+    assert all("both compute on GPU GPU-1" in text for text in warnings)

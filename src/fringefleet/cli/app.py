@@ -1,6 +1,8 @@
 """The application that the commands belong to: what it says of itself, and how it begins and ends."""
 
+import signal
 from importlib.metadata import version
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -18,7 +20,15 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; the process ends with 0 done, 1 failure, 2 bad input."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup, for one, ignores SIGHUP
+            signal.signal(number, _interrupt)
     app(prog_name="fringefleet")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as after Ctrl-C: say so, stop the workers, release what is held."""
+    raise KeyboardInterrupt
 
 
 def examples(*lines: str) -> str:

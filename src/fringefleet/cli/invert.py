@@ -28,6 +28,7 @@ from fringefleet.options import Options
 from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute, finish
 from fringefleet.prepare import Setting
 from fringefleet.status import Status
+from fringefleet.tile import Tile
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def invert(
         check(job),
         workers,
         console,
-        "repeat the command with --resume to go on.",
+        "repeat the command with --resume",
         performance_report,
     )
     out().print(str(job.output), markup=False, soft_wrap=True)
@@ -154,9 +155,9 @@ def run_checked(
     checked: Checked,
     workers: ClusterOptions,
     console: Console,
-    to_go_on: str,
+    again: str,
     performance_report: Path | None = None,
-) -> None:
+) -> tuple[Tile, ...]:
     """Do what is left of a run, and say what came out.
 
     Parameters
@@ -167,11 +168,17 @@ def run_checked(
         Where they are.
     console
         Shows progress and what came out.
-    to_go_on
-        What an interrupted user has to do, as the end of a sentence.
+    again
+        What a user has to do to go on with a run, or to try tiles again: a part of a sentence.
     performance_report
         File to write what Dask saw, if it is wanted.
+
+    Returns
+    -------
+    tuple of Tile
+        Those that were skipped.
     """
+    skipped: tuple[Tile, ...] = ()
     if checked.n_left == 0:
         finish(checked)
         logger.info("all %d tiles were done before; nothing was left to do", checked.n_tile)
@@ -183,11 +190,13 @@ def run_checked(
         try:
             summary = _run(checked, workers, console, performance_report)
         except KeyboardInterrupt:
-            kept = f"interrupted. Finished tiles are kept in {checked.job.output}; {to_go_on}"
+            kept = f"interrupted. Finished tiles are kept in {checked.job.output}; {again} to go on."
             raise fail(kept, FAILED) from None
-        _report(summary, console)
+        _report(summary, again, console)
+        skipped = summary.skipped
     if worst := worst_pairs(checked.job.output, MOST_PAIRS):
         console.print(pair_table(worst))
+    return skipped
 
 
 def _run(
@@ -230,17 +239,18 @@ def check_workers(client: Client, options: Options) -> None:
         )
 
 
-def _report(summary: Summary, console: Console) -> None:
+def _report(summary: Summary, again: str, console: Console) -> None:
     """Say what came out: problems, and how many pixels have an answer."""
     if summary.n_resumed:
         logger.info("%d of %d tiles were done before", summary.n_resumed, summary.n_tile)
     if summary.skipped:
         logger.warning(
-            "%d of %d tiles were skipped: %s. They have no data and the status failed_tile; --resume tries "
-            "them again",
+            "%d of %d tiles were skipped: %s. They have no data and the status failed_tile; %s to try them "
+            "again",
             len(summary.skipped),
             summary.n_tile,
             name_some(summary.skipped),
+            again,
         )
     if summary.n_infinite:
         logger.warning(

@@ -1,5 +1,6 @@
 """Write MintPy's files from a result, with a bar, and a plain message if the disk does not take them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,12 @@ from fringefleet.io.products import export_mintpy
 
 
 def write_products(
-    result: xr.Dataset | Path, folder: Path, console: Console, to_go_on: str, **how: Any
+    result: xr.Dataset | Path,
+    folder: Path,
+    console: Console,
+    to_go_on: str,
+    before_the_end: Callable[[], None] = lambda: None,
+    **how: Any,
 ) -> list[Path]:
     """Write the products of MintPy's network inversion; the process ends where HDF5 fails to write them.
 
@@ -24,11 +30,14 @@ def write_products(
         Shows progress.
     to_go_on
         What is kept, and what the user has to do, as a sentence.
+    before_the_end
+        Called before the process ends like that, which ends no context manager.
     """
     with show_progress(console, "Writing") as report:
         try:
             return export_mintpy(result, folder, progress=lambda done, total: report(done / total, 0), **how)
         except (OSError, RuntimeError) as error:  # h5py raises both
+            before_the_end()
             reason = str(error).replace("\n", " ")
             end_at_once(
                 f"the products could not be written to {folder.absolute()} ({reason}); those that were there "

@@ -8,10 +8,8 @@ from distributed import Client
 
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import DeviceError, InputError
+from fringefleet.versions import MUST_AGREE, versions_that_must_agree
 from fringefleet.worker import Record, worker_record
-
-PACKAGES = ("fringefleet", "torch", "numpy", "xarray", "zarr", "dask", "distributed")
-MISSING = "none"
 
 
 def check_workers(client: Client, options: ClusterOptions) -> list[Record]:
@@ -29,7 +27,7 @@ def check_workers(client: Client, options: ClusterOptions) -> list[Record]:
     DeviceError
         A worker has no GPU where one was asked for, or shares it with another.
     """
-    found: Any = client.get_versions(packages=list(PACKAGES))
+    found: Any = client.get_versions(packages=list(MUST_AGREE))
     refuse_other_versions(found["client"], {"scheduler": found["scheduler"], **found["workers"]})
     if options.device != "cuda":
         return []
@@ -55,10 +53,10 @@ def refuse_other_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[
     InputError
         Lists who has what.
     """
-    wanted = _versions(ours)
+    wanted = versions_that_must_agree(ours["packages"])
     wrong = []
     for name, answer in theirs.items():
-        found = _versions(answer)
+        found = versions_that_must_agree(answer["packages"])
         other = [f"{package} {found[package]}" for package in wanted if found[package] != wanted[package]]
         if other:
             where = (
@@ -120,10 +118,3 @@ def refuse_shared_gpus(records: Sequence[Record]) -> None:
         f"found a GPU that several workers share: {listed}. Start one worker for each GPU (--cluster "
         "local-cuda does it on this machine, one job for each GPU does it under Slurm), or say --share-gpu."
     )
-
-
-def _versions(answer: Mapping[str, Any]) -> dict[str, str]:
-    """Versions that must agree; builds of the same version, such as +cpu and +cu130, are the same."""
-    packages = answer["packages"]
-    versions = {"python": ".".join(str(packages["python"]).split(".")[:2])}
-    return versions | {name: str(packages.get(name) or MISSING).partition("+")[0] for name in PACKAGES}

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from typing import Any
 
 import dask
@@ -16,6 +17,8 @@ from fringefleet import device as devices
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
+
+logger = logging.getLogger(__name__)
 
 SETTINGS = {
     # Tiles wait at the scheduler rather than at a worker: one that dies takes few with it.
@@ -135,7 +138,8 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
     with ExitStack() as opened:
         said |= {
             "dashboard_address": f"{LOOPBACK}:0",
-            "silence_logs": logging.ERROR,
+            # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
+            "silence_logs": logging.ERROR if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL,
             "security": temporary_security(options),
         }
         said |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
@@ -145,7 +149,7 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
         said["local_directory"] = opened.enter_context(private_folder(options.options))
         opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS))
         hush = opened.enter_context(_hushed_at_last())
-        with _interrupts_ignored(), _refused(kind.__name__, options):
+        with _interrupts_put_off(), _refused(kind.__name__, options):
             cluster = opened.enter_context(kind(**said))
             client = opened.enter_context(Client(cluster))
         try:
@@ -188,13 +192,22 @@ def _hushed_at_last() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Start processes that ignore Ctrl-C, which goes to all of them: this one stops them itself."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupts_put_off() -> Iterator[None]:
+    """Start threads and processes that never see a Ctrl-C, which goes to all of them: we stop them ourselves.
+
+    Whatever these threads start later, such as a worker in the place of a dead one, inherits it. A Ctrl-C in
+    the meantime is felt at the end, when there is somebody who stops what was started.
+    """
+    felt = threading.Event()
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda *_: felt.set()) if is_main else None
+    resource_tracker.ensure_running()  # else it would be started by a thread of these, and unblock it there
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if is_main:
+            signal.signal(signal.SIGINT, handler)
+    if felt.is_set():
+        raise KeyboardInterrupt

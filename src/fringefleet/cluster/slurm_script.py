@@ -5,6 +5,7 @@ Dask says counts, and comes after the options and before our own defaults.
 """
 
 import shlex
+import signal
 import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ from fringefleet.errors import MissingExtraError, OptionError
 
 OUR_WORKER = "fringefleet.cluster.slurm_worker"
 PLAIN_WORKER = "distributed.cli.dask_worker"
+CUDA_WORKER = "dask_cuda.cli"
 MEMORY = "4GB"  # of a worker, where nobody says
 LOG_FOLDER = "fringefleet-slurm"
 # A worker leaves, in good order, at a time of its own before Slurm ends its job: parts of the job's time.
@@ -75,7 +77,9 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     """Decide what to ask of Slurm.
 
     By default one job for each worker, with one GPU if ``device`` is ``cuda``; with ``processes = N``, or
-    where ``job_extra_directives`` ask for N GPUs, one job for N workers, which have a GPU each.
+    where ``job_extra_directives`` ask for N GPUs, one job for N workers, which have a GPU each: dask-cuda
+    starts them, or our own :mod:`~fringefleet.cluster.slurm_worker` if ``device`` is not ``cuda``, or if
+    ``worker_command`` names it.
     ``options.options`` has keywords of dask-jobqueue's ``SLURMCluster`` and these of our own: ``modules``,
     names for ``module load``; ``poll_seconds``, most time between two looks at the queue [s];
     ``most_failed_starts``, jobs in a row that may end before a worker of theirs came;
@@ -97,6 +101,8 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     """
     refuse_unsafe(options.options)
     given = dict(options.options)
+    if (section := given.get("config_name")) is not None:
+        _complete_section(section)
     ours = {name: given.pop(name, default) for name, default in OURS.items()}
     cluster = _cluster_keywords(given)
     said = Said(given)
@@ -109,7 +115,7 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
         "cores": said.get("cores", processes),
         "memory": _memory(said, options, processes),
         "python": _quote(shlex.split(said.get("python", shlex.quote(sys.executable)))),
-        "worker_command": said.options.get("worker_command") or _worker_command(said, processes, gpu_job),
+        "worker_command": said.options.get("worker_command") or _worker_command(said, options, processes),
         "job_extra_directives": _directives(said, options, processes, log_folder),
         "job_script_prologue": _prologue(said, ours["modules"], gpu_job),
         "local_directory": '"$FRINGEFLEET_LOCAL"',
@@ -141,6 +147,8 @@ def job_script(plan: JobPlan, *, tls: bool = False) -> str:
 
 
 def _jobqueue() -> Any:
+    """Import dask-jobqueue, and keep what Ctrl-C does: its import makes it a silent end of the process."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         import dask_jobqueue.slurm  # noqa: PLC0415 - optional
     except ImportError as error:
@@ -148,6 +156,8 @@ def _jobqueue() -> Any:
             f"--cluster slurm needs dask-jobqueue ({error}); install it with pip install "
             "'fringefleet[slurm]'."
         ) from error
+    if signal.getsignal(signal.SIGINT) is not on_interrupt:
+        signal.signal(signal.SIGINT, on_interrupt)
     return dask_jobqueue
 
 
@@ -162,11 +172,20 @@ def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
     for name in given:
         refuse_unknown(name, known, "keyword for SLURMCluster")
     names = [name for name in given if name in of_cluster and name != "config_name"]
-    return (
-        {"name": "slurm"}
-        | {name: given.pop(name) for name in names if name != "scheduler_options"}
-        | ({"config_name": given["config_name"]} if "config_name" in given else {})
-    )
+    return {"name": "slurm"} | {name: given.pop(name) for name in names if name != "scheduler_options"}
+
+
+def _complete_section(name: str) -> None:
+    """Let a section of Dask's configuration have what it lacks from that of Slurm; the library would fail."""
+    _jobqueue()  # which brings the latter
+    sections = dask.config.get("jobqueue")
+    if name not in sections:
+        raise OptionError(
+            f"found no section {name!r} below jobqueue in Dask's configuration, which is in "
+            f"{', '.join(map(str, dask.config.paths))}; there are {', '.join(sorted(sections))}. Correct the "
+            "name, or write the section."
+        )
+    dask.config.update_defaults({"jobqueue": {name: dict(sections["slurm"])}})
 
 
 def _processes(said: Said, options: ClusterOptions) -> int:
@@ -197,9 +216,12 @@ def _memory(said: Said, options: ClusterOptions, processes: int) -> str:
     return memory
 
 
-def _worker_command(said: Said, processes: int, gpu_job: bool) -> str:
+def _worker_command(said: Said, options: ClusterOptions, processes: int) -> str:
+    """Choose what starts the workers of a job: with several GPUs it has to deal them out."""
     configured: str = said.get("worker_command", PLAIN_WORKER)
-    return OUR_WORKER if gpu_job and processes > 1 and configured == PLAIN_WORKER else configured
+    if configured != PLAIN_WORKER or processes == 1 or not _wants_gpu(said, options):
+        return configured
+    return CUDA_WORKER if options.device == "cuda" else OUR_WORKER
 
 
 def _directives(said: Said, options: ClusterOptions, processes: int, log_folder: Path) -> list[str]:
@@ -256,6 +278,8 @@ def _worker_arguments(said: Said, worker_command: str, processes: int) -> list[s
         arguments += ["--dashboard-address", f"{LOOPBACK}:0"]
     if worker_command == OUR_WORKER:
         arguments += ["--nworkers", str(processes)]
+    if worker_command == CUDA_WORKER and not any("--device-memory-limit" in word for word in arguments):
+        arguments += ["--device-memory-limit", "0"]  # nothing that Dask could move or spill lies on the GPU
     return [shlex.quote(word) for word in arguments]
 
 

@@ -16,7 +16,8 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
     Parameters
     ----------
     path
-        HDF5 file with the dataset ``waterMask`` or ``mask``, nonzero on land. NaN counts as water.
+        HDF5 file with the dataset ``mask`` or ``waterMask``, nonzero on land; of both ``mask`` is taken, as
+        MintPy does. NaN counts as water.
     shape
         Rows and columns of the stack.
 
@@ -34,11 +35,11 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
         raise StackFormatError(f"the water mask {path} is no HDF5 file; give MintPy's waterMask.h5.")
     with open_hdf5(path) as file:
         datasets = [name for name in file if isinstance(file[name], h5py.Dataset)]
-        name = next((name for name in ("waterMask", "mask") if name in datasets), None)
+        name = next((name for name in ("mask", "waterMask") if name in datasets), None)
         if name is None:
             raise StackFormatError(
                 f"the water mask {path} has the datasets {', '.join(file) or 'none'}; "
-                "it needs one of the name waterMask or mask."
+                "it needs one of the name mask or waterMask."
             )
         if file[name].shape != shape:
             raise StackFormatError(

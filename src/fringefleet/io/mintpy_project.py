@@ -21,12 +21,17 @@ AVERAGES = {"phase": "avgSpatialCoh.h5", "ion": "avgSpatialCohIon.h5", "offset":
 
 @dataclass(frozen=True)
 class Project:
-    """The files of one inversion; ``is_whole`` where they are a project and not a stack alone."""
+    """The files of one inversion; ``is_whole`` where they are a project and not a stack alone.
+
+    ``over``: if ``template`` is not that of the project: that one, whose values hold for what the other
+    lacks; it may be missing.
+    """
 
     stack: Path
     folder: Path  # of the products
     template: Path | None
     is_whole: bool
+    over: Path | None = None
 
 
 def find_project(path: Path | None, template: Path | None) -> Project:
@@ -35,9 +40,10 @@ def find_project(path: Path | None, template: Path | None) -> Project:
     Parameters
     ----------
     path
-        Folder of a project, or a stack. If None: the template's folder, else the current one.
+        Folder of a project, or a stack. If None: the current folder, or that of the template if it is one of
+        a project by its name.
     template
-        The template, if it is not the project's own.
+        The template, if it is not the project's own alone.
 
     Raises
     ------
@@ -45,7 +51,7 @@ def find_project(path: Path | None, template: Path | None) -> Project:
         Something is missing; the message says what was sought where.
     """
     if path is None:
-        path = Path() if template is None else template.parent
+        path = template.parent if template is not None and template.name == TEMPLATE else Path()
     if path.is_dir():
         return _whole_project(path, template)
     if not path.exists():
@@ -96,14 +102,16 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
             f"found no {STACK} in {folder.absolute()}; a MintPy project has one. Give the folder of a "
             f"project, or a stack.{hint}"
         )
-    template = template or folder / TEMPLATE
-    if not template.is_file():
+    own = folder / TEMPLATE
+    if template is None and not own.is_file():
         raise InputError(
-            f"found no template {template}; a MintPy project has a {TEMPLATE}. Give another one with "
+            f"found no template {own}; a MintPy project has a {TEMPLATE}. Give another one with "
             f"--template, or the stack {stack} alone."
         )
     _refuse_other(stack)
-    return Project(stack, folder, template, is_whole=True)
+    if template is None or own.resolve() == template.resolve():
+        return Project(stack, folder, own, is_whole=True)
+    return Project(stack, folder, template, is_whole=True, over=own)
 
 
 def _refuse_other(stack: Path) -> None:

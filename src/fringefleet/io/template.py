@@ -15,13 +15,14 @@ from typing import Literal
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.template_words import (
     NO,
+    STANDARD,
     YES,
     Reader,
     choice,
     cluster,
     memory,
     number,
-    usual_word,
+    section_name,
     water_mask,
     whole_number,
     worker_count,
@@ -32,7 +33,7 @@ COMPUTE_PREFIX = "mintpy.compute."
 UNWRAPPING_KEY = "mintpy.unwrapError.method"
 REFERENCE_DATE_KEY = "mintpy.reference.date"
 WATER_MASK_KEY = f"{PREFIX}waterMaskFile"
-UNUSED_KEYS = (f"{PREFIX}residualNorm", f"{COMPUTE_PREFIX}config")
+UNUSED_KEYS = (f"{PREFIX}residualNorm",)
 DEFAULT_MASK_THRESHOLD = 0.4
 # Sections of other steps, which no key of this step was meant for.
 OTHER_SECTIONS = (
@@ -52,7 +53,8 @@ class TemplateOptions:
     """What a template says about the inversion; None where it says nothing.
 
     ``auto`` has become MintPy's default already, or None where that depends on the machine: ``n_worker`` (a
-    number, ``all`` or a share such as ``80%``) and ``memory`` [GB]. ``unused`` names the keys that MintPy
+    number, ``all`` or a share such as ``80%``) and ``memory`` [GB]. ``config_name``: section of Dask's
+    configuration of job queues. ``unused`` names the keys that MintPy
     knows and we have no use for, as they are written, so that the user can be told; ``keys`` the keys
     that said the rest, by field.
     """
@@ -72,12 +74,17 @@ class TemplateOptions:
     cluster: str | None = None
     n_worker: str | None = None
     memory: float | None = None
+    config_name: str | None = None
     unused: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def read_template(
-    path: str | os.PathLike[str], *, folder: Path | None = None, complete: bool = False
+    path: str | os.PathLike[str],
+    *,
+    over: Path | None = None,
+    folder: Path | None = None,
+    complete: bool = False,
 ) -> TemplateOptions:
     """Read the options of the network inversion from a MintPy template.
 
@@ -85,6 +92,9 @@ def read_template(
     ----------
     path
         The template.
+    over
+        The ``smallbaselineApp.cfg`` of a project, whose values hold for the keys that the template lacks; it
+        may be missing.
     folder
         Where MintPy works: a water mask that the template names is sought relative to it, and ``auto`` is the
         ``waterMask.h5`` there, if there is one. The template's own folder if None.
@@ -100,12 +110,7 @@ def read_template(
         mask that is named and missing.
     """
     template = Path(path)
-    found = _parse(_read_text(template))
-    if not found:
-        raise InputError(
-            f"found no 'key = value' line in {template}; give a MintPy template, for example "
-            "smallbaselineApp.cfg."
-        )
+    found = _merge(template, over)
     for key in found:
         _refuse_almost(key)
     if complete:
@@ -114,13 +119,13 @@ def read_template(
     keys: dict[str, str] = {}
     for key, value in found.items():
         if _is_ours(key) and key not in UNUSED_KEYS:
-            name, chosen_value = _interpret(key, usual_word(value), folder or template.parent)
+            name, chosen_value = _interpret(key, value, folder or template.parent)
             chosen[name], keys[name] = chosen_value, key
     unused = tuple(key for key in found if key in UNUSED_KEYS)
     return TemplateOptions(**chosen, unused=unused, keys=keys)  # type: ignore[arg-type]
 
 
-def read_covariance_date(path: Path, folder: Path) -> str | None:
+def read_covariance_date(path: Path, folder: Path, *, over: Path | None = None) -> str | None:
     """Find the date that MintPy makes the covariance of the series relative to; None for that of the series.
 
     Parameters
@@ -130,17 +135,46 @@ def read_covariance_date(path: Path, folder: Path) -> str | None:
         ``reference_date.txt``.
     folder
         Where a file is sought.
+    over
+        As in :func:`read_template`.
 
     Raises
     ------
     InputError
         The template cannot be read.
     """
-    value = usual_word(_parse(_read_text(path)).get(REFERENCE_DATE_KEY, "auto"))
+    value = _merge(path, over).get(REFERENCE_DATE_KEY, "auto")
     file = folder / ("reference_date.txt" if value.lower() == "auto" else value)
     if file.is_file():
         return file.read_text().strip()
     return None if value.lower() in ("", "auto", *NO) else value
+
+
+def _merge(path: Path, over: Path | None) -> dict[str, str]:
+    """Read a template, and that of the project that it belongs to, into which MintPy copies it.
+
+    Only there are loose words such as ``off`` taken for those that MintPy knows.
+    """
+    found = _parse(path)
+    if over is None:
+        return found
+    own = _parse(over) if over.is_file() else {}
+    return own | {key: STANDARD.get(value, value) for key, value in found.items()}
+
+
+def _parse(path: Path) -> dict[str, str]:
+    """Split lines into keys and values without comments; the last line of a key that has a value counts."""
+    found = {}
+    for line in _read_text(path).splitlines():
+        key, _, value = line.partition("#")[0].partition("=")
+        if key.strip() and value.strip() and not key.strip().startswith(("%", "!")):
+            found[key.strip()] = value.strip()
+    if not found:
+        raise InputError(
+            f"found no 'key = value' line in {path}; give a MintPy template, for example "
+            "smallbaselineApp.cfg."
+        )
+    return found
 
 
 def _read_text(path: Path) -> str:
@@ -153,16 +187,6 @@ def _read_text(path: Path) -> str:
                 f"template {path} is no text file; give a MintPy template, for example smallbaselineApp.cfg."
             )
         return (head + file.read()).decode("utf-8-sig", errors="replace")
-
-
-def _parse(text: str) -> dict[str, str]:
-    """Split lines into keys and values without comments; the last line of a key that has a value counts."""
-    found = {}
-    for line in text.splitlines():
-        key, _, value = line.partition("#")[0].partition("=")
-        if key.strip() and value.strip() and not key.strip().startswith(("%", "!")):
-            found[key.strip()] = value.strip()
-    return found
 
 
 def _is_ours(key: str) -> bool:
@@ -186,6 +210,12 @@ def _refuse_almost(key: str) -> None:
 
 
 def _interpret(key: str, value: str, folder: Path) -> tuple[str, object]:
+    if value.lower() in STANDARD:
+        standard = STANDARD[value.lower()]
+        raise OptionError(
+            f"found {key} = {value!r}; MintPy takes that for {standard} only in a template that it merges "
+            f"into that of a project, and in others for a text that is not empty. Write {standard}."
+        )
     if key == WATER_MASK_KEY:
         return "water_mask", water_mask(key, value, folder)
     if key not in _READERS:
@@ -249,5 +279,6 @@ _READERS: dict[str, tuple[str, Reader]] = {
     f"{COMPUTE_PREFIX}cluster": ("cluster", cluster),
     f"{COMPUTE_PREFIX}numWorker": ("n_worker", worker_count),
     f"{COMPUTE_PREFIX}maxMemory": ("memory", memory),
+    f"{COMPUTE_PREFIX}config": ("config_name", section_name),
     UNWRAPPING_KEY: ("observation", _unwrapping),
 }

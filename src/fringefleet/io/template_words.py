@@ -12,13 +12,8 @@ Reader = Callable[[str, str], object]
 
 YES, NO = ("yes", "true"), ("no", "false", "none")
 JOB_QUEUES = ("slurm", "pbs", "lsf")
-# smallbaselineApp takes these in the template of a user for words that it knows.
-LOOSE = {"def": "auto", "default": "auto", "y": "yes", "on": "yes", "n": "no", "off": "no"}
-
-
-def usual_word(value: str) -> str:
-    """Take the usual word for a loose one; everything else as it is."""
-    return LOOSE.get(value.lower(), value)
+# What smallbaselineApp makes of words in the template of a user when it copies them into that of a project.
+STANDARD = {"def": "auto", "default": "auto", "y": "yes", "on": "yes", "n": "no", "off": "no"}
 
 
 def choice(choices: Mapping[str, object]) -> Reader:
@@ -94,6 +89,11 @@ def worker_count(key: str, value: str) -> str | None:
             "to 100%, or auto."
         )
     return text
+
+
+def section_name(_key: str, value: str) -> str | None:
+    """Read the name of a section of Dask's configuration of job queues; None for that of the queue."""
+    return None if value.lower() in ("auto", *NO) else value
 
 
 def water_mask(key: str, value: str, folder: Path) -> Path | None:

@@ -20,6 +20,7 @@ from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.metadata import plain_attributes
 
 SETTING = "fringefleet.setting"  # attribute of the products: what MintPy's own do not say, as JSON
+FAILED_TILES = "fringefleet.failed_tiles"  # attribute of products that lack tiles: which
 MODIFIED = "MODIFICATION_TIME"
 
 
@@ -77,6 +78,8 @@ def reason_to_run(products: Sequence[ProductFile], wanted: Wanted) -> str | None
             return f"{name} is newer than the products"
     with open_hdf5(products[0].path) as file:
         attributes = plain_attributes(file.attrs)
+    if FAILED_TILES in attributes:
+        return f"{products[0].path} lacks {attributes[FAILED_TILES]}"
     return _difference(attributes, wanted)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import zarr
 
 import fringefleet
 from fringefleet.errors import InputError, WorkersLostError
+from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.worker import worker_record
 from integration.slurm.conftest import CHUNKS, SLOW, contents
 from polling import wait_until
 
@@ -94,6 +97,31 @@ def test_two_jobs_with_two_gpus_each_give_the_bytes_of_a_local_run(slurm, stack,
     logs = tmp_path / "fringefleet-slurm"
     assert logs.stat().st_mode & 0o777 == 0o700
     assert sorted(path.suffix for path in logs.iterdir()) == [".log", ".log"]  # no certificate is left
+
+
+def test_daskcuda_gives_each_worker_of_a_job_a_gpu_of_its_own(slurm, monkeypatch):
+    """The real dask-cuda, and a driver and a torch that pretend GPUs."""
+    pytest.importorskip("dask_cuda", reason="needs dask-cuda and cuda-bindings", exc_type=ImportError)
+    pretend = Path(__file__).resolve().parents[2] / "pretend_gpus"
+    paths = os.pathsep.join(filter(None, [str(pretend), os.environ.get("PYTHONPATH")]))
+    for name, value in {"PYTHONPATH": paths, "PRETEND_GPUS": "2", "DASK_CUDA_TEST_SINGLE_GPU": "1"}.items():
+        monkeypatch.setenv(name, value)
+    options = {"processes": 2, "worker_extra_args": ["--preload pretend_cuda"], "poll_seconds": 1}
+    wanted = {"interface": "lo", "device": "cuda", "memory_limit": "1GB", "tls": True, "options": options}
+    with fringefleet.connect("slurm", 2, **wanted) as workers:
+        workers.client.wait_for_workers(2, timeout=SECONDS)
+        records = workers.client.run(worker_record, "cuda").values()
+        found = ask(workers.client)
+        heard = listening([pid for worker in found for pid in worker["pids"]])
+        limits = {worker.memory_limit for worker in workers.client.cluster.scheduler.workers.values()}
+    assert {(record["worker"], record["cuda_visible_devices"], record["gpu"]) for record in records} == {
+        ("slurm-0-0", "0,1", "GPU-pretend-0"),
+        ("slurm-0-1", "1,0", "GPU-pretend-1"),
+    }
+    assert len({worker["SLURM_JOB_ID"] for worker in found}) == 1
+    assert all(0.75 * 1800 <= worker["lifetime"] <= 0.95 * 1800 for worker in found)  # [s]
+    assert all(0.95e9 < limit <= 1e9 for limit in limits)
+    assert heard == {"127.0.0.1"}
 
 
 def test_a_job_that_is_cancelled_in_mid_run_is_replaced_and_an_error_leaves_no_job(
@@ -239,16 +267,17 @@ def test_a_killed_client_leaves_no_job_not_even_one_that_waits_and_another_goes_
     assert contents(output) == expected
 
 
-def test_after_ctrl_c_there_is_no_job_left(slurm, stack, tmp_path, start):
-    output = tmp_path / "result.zarr"
+def test_after_ctrl_c_there_is_no_job_left(slurm, tmp_path, start):
+    stack, output = tmp_path / "stack.zarr", tmp_path / "result.zarr"
+    simulate_stack(Scene(n_date=30, shape=(256, 192)), stack)  # more work than a few seconds
     words = ["invert", stack, output, *HOW, "--cluster", "slurm"]
     client = start(*words, "--cluster-config", config(tmp_path, 5))
-    wait_until(lambda: tiles_done(output) >= 5 and pending(slurm), SECONDS, slurm.jobs)
+    wait_until(lambda: tiles_done(output) and pending(slurm), SECONDS, slurm.jobs)
     client.send_signal(signal.SIGINT)
     client.wait(SECONDS)
     log = (tmp_path / "command-0.log").read_text()
     assert client.returncode == 1, log
-    assert log.rstrip().endswith("error: interrupted.")
+    assert re.search(r"error: interrupted\. Finished tiles are kept .* with --resume to go on\.\n$", log), log
     assert "Traceback" not in log
 
 

@@ -59,13 +59,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Step(Case):
-    """The step ``invert_network`` of a whole project folder."""
+    """The step ``invert_network`` of a whole project folder; ``template`` lies over that of the project."""
 
     def our_job(self, folder: Path, workers: str) -> Job:
-        return Job(folder, OURS, ("mintpy", ".", *self.options, "-c", workers))
+        custom = ("-t", "options.cfg") if self.template else ()
+        return Job(folder, OURS, ("mintpy", ".", *self.options, *custom, "-c", workers))
 
     def their_job(self, folder: Path) -> Job:
-        return Job(folder, "mintpy.cli.smallbaselineApp:main", ("--dostep", "invert_network"))
+        custom = ("options.cfg",) if self.template else ()
+        return Job(folder, "mintpy.cli.smallbaselineApp:main", (*custom, "--dostep", "invert_network"))
 
 
 def changed(scene: Scene, *changes: Callable[[Path], None]) -> Scene:

@@ -72,6 +72,14 @@ def add_corrected_phases(folder: Path) -> None:
             file[f"unwrapPhase{suffix}"].attrs.update(MODIFICATION_TIME="0", UNIT="radian")
 
 
+def add_second_water_mask(folder: Path) -> None:
+    """Add the dataset ``mask`` to the water mask, with other water than ``waterMask``."""
+    with h5py.File(folder / "waterMask.h5", "r+") as file:
+        land = file["waterMask"][:]
+        land[:15] = False
+        file["mask"] = land
+
+
 def add_average_coherence(folder: Path, name: str = "avgSpatialCoh.h5") -> None:
     """Put the file beside the inputs that MintPy skips pixels by, with zeros at good pixels."""
     with stack(folder) as file, h5py.File(folder / name, "w") as average:

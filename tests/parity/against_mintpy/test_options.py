@@ -106,6 +106,12 @@ WORDS = [
         ("-w", "no", "--md", "coherence"),
         (f"{KEY}weightFunc = coh", f"{KEY}maskDataset = no", f"{KEY}maskThreshold = 0.6"),
     ),
+    Case(
+        "template-alone-and-not-that-of-the-folder",
+        changed(scenes.nasty, scenes.configure(f"{KEY}weightFunc = no", f"{KEY}minRedundancy = 3")),
+        template=(f"{KEY}maskDataset = coherence",),
+    ),
+    Case("two-water-masks", changed(scenes.nasty, scenes.add_second_water_mask), ("-m", "waterMask.h5")),
 ]
 NETWORKS = [
     Case("turned-round", changed(scenes.nasty, scenes.turn_pairs_round), ("-w", "var", "-m", "waterMask.h5")),

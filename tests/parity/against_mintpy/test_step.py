@@ -1,5 +1,7 @@
 """The step as smallbaselineApp.py does it on a project folder: its files, and the mask of good pixels."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,26 @@ ENOUGH = [
         changed(SHADED, scenes.add_corrected_phases, configure("mintpy.unwrapError.method = bridging")),
     ),
     Step("geocoded", scenes.mexico),
+    Step(
+        "custom",
+        changed(
+            SHADED,
+            configure(
+                f"{KEY}weightFunc = no",
+                f"{KEY}maskDataset = coherence",
+                f"{KEY}maskThreshold = 0.3",
+                f"{KEY}minRedundancy = 2",
+                f"{KEY}waterMaskFile = no",
+            ),
+        ),
+        template=(
+            f"{KEY}weightFunc = coh",
+            f"{KEY}minNormVelocity = off",
+            f"{KEY}minRedundancy = auto",
+            f"{KEY}waterMaskFile = default",
+            f"{KEY}shadowMask = n",
+        ),
+    ),
 ]
 TOO_FEW = Step("too-few", changed(SHADED, configure(f"{KEY}minNumPixel = 1900")))
 
@@ -50,6 +72,19 @@ def test_the_step_gives_the_same_files_as_mintpy(pairs, name):
     pairs[name].assert_success()
     assert_same_products(pairs[name].ours, pairs[name].theirs)
     assert_same_mask(pairs[name])
+
+
+def test_a_template_over_that_of_the_project_is_merged_with_it_by_both_and_written_by_mintpy(pairs):
+    used = attributes(pairs["custom"].theirs / "timeseries.h5")
+    expected = {"weightFunc": "coh", "maskDataset": "coherence", "maskThreshold": "0.3"}
+    expected |= {"minRedundancy": "1.0", "minNormVelocity": "False"}
+    assert {name: used[KEY + name] for name in expected} == expected
+    ours, theirs = (
+        (folder / "smallbaselineApp.cfg").read_text()
+        for folder in (pairs["custom"].ours, pairs["custom"].theirs)
+    )
+    assert f"{KEY}weightFunc = coh" not in ours
+    assert re.search(rf"{KEY}weightFunc\s*= coh", theirs)
 
 
 def test_too_few_good_pixels_are_said_after_the_mask_is_written(pairs):

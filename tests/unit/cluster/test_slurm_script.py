@@ -38,6 +38,17 @@ def value_of(option, words):
     return words[words.index(option) + 1]
 
 
+def test_a_section_of_dasks_configuration_is_used_and_lacks_nothing():
+    section = {"walltime": "00:20:00", "job-extra-directives": ["--gres=gpu:2"]}
+    with dask.config.set({"jobqueue.tiny": section, "jobqueue.slurm.queue": "gpu"}):
+        planned = plan(4, options={"config_name": "tiny"})
+        assert planned.n_job == 2
+        script = directives(job_script(planned))
+    assert {"-t 00:20:00", "--gres=gpu:2", "-p gpu"} <= set(script)
+    with pytest.raises(OptionError, match=r"no section 'tiny' .*there are .*slurm.*Correct the name"):
+        plan(4, options={"config_name": "tiny"})
+
+
 def test_a_gpu_job_asks_for_one_gpu_and_starts_one_worker_on_the_interface_only(tmp_path):
     options = {"queue": "gpu", "account": "insar", "walltime": "02:00:00", "log_directory": tmp_path / "log"}
     planned = plan(4, device="cuda", memory_limit="8GB", options=options)
@@ -98,20 +109,27 @@ def test_a_job_with_a_whole_node_has_a_worker_for_each_gpu(options):
     ]
     assert "--mem=30G" in directives(script)  # 4 x 8e9 bytes
     words = worker_line(script)
+    assert words[:4] == [sys.executable, "-m", "dask_cuda.cli", "tcp://SCHEDULER:PORT"]
+    assert value_of("--device-memory-limit", words) == "0"
+    assert value_of("--nthreads", words) == "1"
+    assert "--nworkers" not in words  # one for each GPU that it sees
+    given = {word for word in words if word.startswith("--")}
+    cli = pytest.importorskip("dask_cuda.cli", exc_type=ImportError)
+    assert given <= {option for parameter in cli.worker.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize(
+    ("fields", "options"),
+    [
+        ({"device": "cpu"}, {"job_extra_directives": ["--gres=gpu:4"]}),
+        ({"device": "cuda"}, {"processes": 4, "worker_command": "fringefleet.cluster.slurm_worker"}),
+    ],
+)
+def test_our_own_worker_deals_gpus_out_where_nothing_needs_dask_cuda(fields, options):
+    words = worker_line(job_script(plan(8, options=options, **fields)))
     assert words[2] == "fringefleet.cluster.slurm_worker"
     worker = parse(words[3:])
     assert (worker.nworkers, worker.nthreads, worker.interface, worker.name) == (4, 1, "lo", "slurm-0")
-
-
-def test_dask_cuda_starts_the_workers_where_it_is_asked_for():
-    options = {"processes": 4, "worker_command": "dask_cuda.cli"}
-    words = worker_line(job_script(plan(4, device="cuda", options=options)))
-    assert words[:4] == [sys.executable, "-m", "dask_cuda.cli", "tcp://SCHEDULER:PORT"]
-    assert "--nworkers" not in words
-    given = {word for word in words if word.startswith("--")}
-    cli = pytest.importorskip("dask_cuda.cli", exc_type=ImportError)
-    known = {option for parameter in cli.worker.params for option in parameter.opts}
-    assert given <= known
 
 
 def test_what_is_said_comes_before_daskjobqueues_configuration_and_that_before_our_defaults():
@@ -208,3 +226,16 @@ def test_each_worker_of_a_job_has_one_of_its_gpus_or_there_is_an_error():
     for visible, n_worker in ((None, 1), ("", 2), ("0", 2), ("0,1,2", 2)):
         with pytest.raises(SystemExit, match=rf"for {n_worker} workers in this job; let it ask for"):
             deal_gpus(visible, n_worker)
+
+
+def test_ctrl_c_means_what_it_meant_before():
+    """The import of dask-jobqueue alone makes an interrupt the end of the process, with exit code 0."""
+    code = (
+        "import signal\n"
+        "from fringefleet.cluster import ClusterOptions\n"
+        "from fringefleet.cluster.slurm_script import plan_jobs\n"
+        "plan_jobs(ClusterOptions('slurm', interface='lo'))\n"
+        "import dask_jobqueue.runner\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -119,6 +119,11 @@ class TestWaterMask:
         mask = read_water_mask(tmp_path / "w.h5", (2, 2))
         assert mask.tolist() == [[False, True], [True, False]]
 
+    def test_of_two_masks_that_is_taken_which_mintpy_takes(self, tmp_path):
+        with h5py.File(tmp_path / "w.h5", "w", track_order=True) as file:
+            file["waterMask"], file["mask"] = np.array([[1, 1]]), np.array([[0, 1]])
+        assert read_water_mask(tmp_path / "w.h5", (1, 2)).tolist() == [[False, True]]
+
     def test_nan_is_water(self, tmp_path):
         with h5py.File(tmp_path / "w.h5", "w") as file:
             file["mask"] = np.array([[np.nan, 1]])

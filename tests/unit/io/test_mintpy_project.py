@@ -24,17 +24,24 @@ def test_a_folder_is_a_project_with_a_template_and_a_stack(project):
     assert (found.template, found.is_whole) == (project / "smallbaselineApp.cfg", True)
 
 
-def test_another_template_takes_the_place_of_that_of_the_project(project, tmp_path):
-    template = tmp_path / "GalapagosSenDT128.txt"
+def test_another_template_lies_over_that_of_the_project(project, tmp_path, monkeypatch):
+    template, own = tmp_path / "GalapagosSenDT128.txt", project / "smallbaselineApp.cfg"
     template.touch()
+    found = find_project(project, template)
+    assert (found.template, found.over) == (template, own)
+    monkeypatch.chdir(project)
+    found = find_project(project, Path("smallbaselineApp.cfg"))
+    assert (found.template, found.over) == (own, None)
+    own.unlink()
     assert find_project(project, template).template == template
 
 
-def test_without_a_path_the_folder_of_the_template_is_the_project_and_else_the_current_one(
-    project, monkeypatch
+def test_without_a_path_the_current_folder_is_the_project_or_that_of_its_own_template(
+    project, tmp_path, monkeypatch
 ):
     assert find_project(None, project / "smallbaselineApp.cfg").folder == project
     monkeypatch.chdir(project)
+    assert find_project(None, tmp_path / "GalapagosSenDT128.txt").folder == Path()
     found = find_project(None, None)
     assert (found.folder, found.stack) == (Path(), Path("inputs/ifgramStack.h5"))
 

@@ -1,7 +1,7 @@
 import pytest
 
 from fringefleet.errors import InputError, OptionError
-from fringefleet.io.template import TemplateOptions, read_template
+from fringefleet.io.template import TemplateOptions, read_covariance_date, read_template
 
 KEY = "mintpy.networkInversion."
 
@@ -62,9 +62,6 @@ def test_a_template_that_says_nothing_sets_nothing(tmp_path):
         ("solver = torch", "device", "cuda"),
         ("gpuChunkSize = auto", "gpu_chunk_size", 0),
         ("gpuChunkSize = 200000", "gpu_chunk_size", 200000),
-        ("minNormVelocity = on", "min_norm", "velocity"),
-        ("minNormVelocity = n", "min_norm", "phase"),
-        ("weightFunc = default", "weight_func", "var"),
     ],
 )
 def test_a_value_has_the_meaning_that_mintpy_gives_it(tmp_path, line, option, expected):
@@ -94,9 +91,8 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
 
 
 def test_keys_that_this_step_does_not_use_are_named(tmp_path):
-    path = write(tmp_path, f"{KEY}residualNorm = L2", "mintpy.compute.config = x", "mintpy.deramp = no")
-    unused = (f"{KEY}residualNorm", "mintpy.compute.config")
-    assert read_template(path) == TemplateOptions(unused=unused)
+    path = write(tmp_path, f"{KEY}residualNorm = L2", "mintpy.deramp = no")
+    assert read_template(path) == TemplateOptions(unused=(f"{KEY}residualNorm",))
 
 
 def test_an_unknown_key_is_an_error_with_the_nearest_name(tmp_path):
@@ -110,6 +106,7 @@ def test_an_unknown_key_is_an_error_with_the_nearest_name(tmp_path):
     [
         ("weightFunc = vra", r"weightFunc = 'vra'; use one of auto, var, .*Did you mean var\?"),
         ("minNormVelocity = 3", "minNormVelocity = '3'; use one of auto, yes, true, no, false"),
+        ("minNormVelocity = none", "minNormVelocity = 'none'; use one of auto, yes, true, no, false"),
         (
             "maskDataset = offsetStd",
             "maskDataset = 'offsetStd'; use one of .*connectComponent.*Did you mean ",
@@ -158,6 +155,46 @@ def test_in_a_project_a_missing_key_is_auto_and_files_are_sought_in_its_folder(t
     assert (alone.weight_func, alone.water_mask, alone.min_norm) == ("no", None, None)
 
 
+def test_a_template_beats_that_of_the_project_that_it_is_read_over(tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    own = write(project, f"{KEY}weightFunc = no", f"{KEY}maskDataset = coherence", f"{KEY}minRedundancy = 3")
+    lines = (f"{KEY}weightFunc = fim", f"{KEY}minRedundancy = auto", f"{KEY}minNormVelocity = off")
+    path = write(tmp_path, *lines, "mintpy.reference.date = 20150518")
+    read = read_template(path, over=own, folder=project, complete=True)
+    assert (read.weight_func, read.mask_dataset, read.min_redundancy) == ("fim", "coherence", 1.0)
+    assert (read.min_norm, read.mask_threshold) == ("phase", 0.4)
+    assert read_covariance_date(path, project, over=own) == "20150518"
+    write(project, "mintpy.reference.date = 20141213")
+    write(tmp_path, *lines)
+    assert read_covariance_date(path, project, over=own) == "20141213"
+    own.unlink()
+    read = read_template(path, over=own, folder=project, complete=True)
+    assert (read.weight_func, read.mask_dataset, read.min_norm) == ("fim", "none", "phase")
+
+
+@pytest.mark.parametrize(
+    ("word", "standard"),
+    [("on", "yes"), ("y", "yes"), ("off", "no"), ("n", "no"), ("def", "auto"), ("default", "auto")],
+)
+def test_a_word_that_mintpy_knows_in_a_merged_template_only_is_refused_elsewhere(tmp_path, word, standard):
+    (tmp_path / "project").mkdir()
+    own, custom = (
+        write(tmp_path / "project", f"{KEY}shadowMask = {word}"),
+        write(tmp_path, f"{KEY}solver = cpu"),
+    )
+    message = rf"shadowMask = '{word}'; MintPy takes that for {standard} only .* Write {standard}\."
+    with pytest.raises(OptionError, match=message):
+        read_template(own)
+    with pytest.raises(OptionError, match=message):
+        read_template(custom, over=own)
+    write(tmp_path, f"{KEY}shadowMask = {word}")
+    assert read_template(custom, over=own).shadow_mask == (standard != "no")
+    write(tmp_path, f"{KEY}shadowMask = {word.upper()}")
+    with pytest.raises(OptionError, match="MintPy takes that for"):
+        read_template(custom, over=own)
+
+
 @pytest.mark.parametrize(
     ("method", "observation"),
     [
@@ -188,6 +225,8 @@ def test_the_correction_of_unwrapping_errors_names_the_dataset(tmp_path, method,
         ("numWorker = 80%", "n_worker", "80%"),
         ("maxMemory = auto", "memory", None),
         ("maxMemory = 2.5", "memory", 2.5),
+        ("config = none", "config_name", None),
+        ("config = slurm_long", "config_name", "slurm_long"),
     ],
 )
 def test_a_template_says_with_what_to_compute(tmp_path, line, field, expected):

@@ -1,5 +1,6 @@
 """The command ``mintpy``: its arguments, and nothing else."""
 
+from fringefleet.cli import cluster as opt_cluster
 from fringefleet.cli import options as ours
 from fringefleet.cli.app import app, examples
 from fringefleet.cli.console import err, exit_codes, start_logging
@@ -14,6 +15,7 @@ from fringefleet.cli.mintpy import options as opt
         "fringefleet mintpy inputs/ifgramStack.h5 -w no -m waterMask.h5 --update",
         "fringefleet mintpy inputs/ifgramStack.h5 -i rangeOffset -w no --md offsetSNR --mt 5",
         "fringefleet mintpy inputs/ionStack.h5 -t smallbaselineApp.cfg",
+        "fringefleet mintpy -c slurm --num-worker 40 --config large --interface ib0",
     )
 )
 @exit_codes()
@@ -39,17 +41,24 @@ def mintpy(
     num_worker: opt.WorkerCount = None,
     ram: opt.Memory = None,
     config: opt.Config = None,
+    cluster_config: opt_cluster.Config = None,
+    interface: opt_cluster.Interface = None,
+    tls: opt_cluster.Tls = False,
     output: opt.Outputs = None,
     calc_cov: opt.Covariance = False,
     mask_temp_coh: opt.CoherenceMask = None,
     update: opt.Update = None,
+    on_error: opt.OnErrorOption = "stop",
+    retries: ours.Retries = 2,
     result: opt.Result = None,
     verbose: ours.Verbose = False,
 ) -> None:
     """Do MintPy's step invert_network: the same template, options and products, in the same folder."""
     console = err()
     start_logging(console, verbose=verbose)
+    from fringefleet.attempts import FailurePolicy
     from fringefleet.cli.mintpy.request import Request
+    from fringefleet.cli.mintpy.resources import WorkerWish
     from fringefleet.cli.mintpy.run import run
 
     given = {
@@ -74,13 +83,12 @@ def mintpy(
         path=path,
         template=template,
         given={name: value for name, value in given.items() if value is not None},
-        cluster=cluster,
-        n_worker=num_worker,
+        workers=WorkerWish(cluster, num_worker, config, cluster_config, interface, tls),
         memory=ram,
-        config=config,
         outputs=output,
         coherence_mask=mask_temp_coh,
         update=update,
+        on_failure=FailurePolicy(on_error, retries),
         result=result,
     )
     run(request, console)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from fringefleet.cli.options import COMPUTE, ESTIMATE, OUTPUT, SCENE, WeightFunc, default
+from fringefleet.cli.options import COMPUTE, ESTIMATE, OUTPUT, SCENE, OnError, WeightFunc, default
 
 ELSE_TEMPLATE = "template, else "
 
@@ -15,7 +15,7 @@ ProjectOrStack = Annotated[
         metavar="PATH",
         help="Folder of a MintPy project, whose products are written there; or a stack such as "
         "inputs/ifgramStack.h5, whose products are written to the current folder."
-        + default("folder of the template, else the current one"),
+        + default("folder of a smallbaselineApp.cfg that is given, else the current one"),
         show_default=False,
     ),
 ]
@@ -25,7 +25,8 @@ Template = Annotated[
         "--template",
         "-t",
         metavar="CFG",
-        help="MintPy template; options given here come before it."
+        help="MintPy template. In a project its values come before those of smallbaselineApp.cfg, which "
+        "stays as it is; options given here come before both."
         + default("smallbaselineApp.cfg of a project, none for a stack"),
         show_default=False,
     ),
@@ -143,8 +144,8 @@ Cluster = Annotated[
         "--cluster-type",
         "-c",
         metavar="local|slurm|ADDRESS",
-        help="Processes on this machine (local, none, no), Slurm jobs as Dask's configuration says, or a "
-        "running Dask scheduler such as tcp://host:8786." + default("local"),
+        help="Processes on this machine (local, none, no), Slurm jobs (slurm), or a running Dask scheduler "
+        "such as tcp://host:8786." + default("--cluster-config, else template, else local"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),
@@ -154,7 +155,8 @@ WorkerCount = Annotated[
     typer.Option(
         "--num-worker",
         metavar="N|all|NN%",
-        help="Local processes, never more than cores." + default(ELSE_TEMPLATE + "one for each core"),
+        help="Local processes, never more than cores; or Slurm workers."
+        + default(ELSE_TEMPLATE + "one for each core"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),
@@ -165,7 +167,8 @@ Config = Annotated[
         "--config",
         "--config-name",
         metavar="NAME",
-        help="Of a job queue; not used.",
+        help="Section of Dask's configuration of job queues (jobqueue.yaml), for Slurm."
+        + default(ELSE_TEMPLATE + "slurm"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),
@@ -240,6 +243,16 @@ Update = Annotated[
         metavar="",
         help="Do nothing if the products are there and nothing has changed." + default("for a project"),
         show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option(
+        "--on-error",
+        help="What becomes of a run with tiles that fail again and again, after all others are done: stop "
+        "with an error, the products stay as they were; or skip them: they are zero in the products, and the "
+        "next run tries them again.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fringefleet.attempts import FailurePolicy
 from fringefleet.cli.invert import compose_options
-from fringefleet.cli.mintpy.resources import choose_workers, limit_memory
+from fringefleet.cli.mintpy.resources import WorkerWish, choose_workers, limit_memory
 from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.coherence_mask import Reliable, mask_name
@@ -42,13 +43,12 @@ class Request:
     path: Path | None
     template: Path | None
     given: Mapping[str, Any]
-    cluster: str | None = None
-    n_worker: str | None = None
+    workers: WorkerWish = WorkerWish()  # noqa: RUF009 - frozen
     memory: float | None = None  # [GB]
-    config: str | None = None
     outputs: tuple[Path, Path, Path] | None = None
     coherence_mask: bool | None = None
     update: bool | None = None
+    on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
     result: Path | None = None
 
 
@@ -74,6 +74,7 @@ class Task:
     memory: int | None  # [byte]
     mask: MaskWish | None
     is_update: bool
+    on_failure: FailurePolicy
     result: Path | None
     covariance_date: str | None  # as the stack writes dates; None for the reference date of the series
     unmasked: str  # what MintPy calls it in the products if nothing is masked
@@ -105,8 +106,8 @@ def understand(request: Request) -> Task:
     outputs = _outputs(request, project, options)
     mask = _mask_wish(request, project, template, outputs[1], options)
     _refuse_bad_outputs([*outputs, *([mask.path] if mask else [])], project.stack)
-    workers = choose_workers(request.cluster, request.n_worker, template, options)
-    _say_what_is_not_used(request, project, template)
+    workers = choose_workers(request.workers, template, options)
+    _say_what_is_not_used(project, template)
     return Task(
         project,
         options,
@@ -116,6 +117,7 @@ def understand(request: Request) -> Task:
         limit_memory(request.memory, template, workers),
         mask,
         project.is_whole if request.update is None else request.update,
+        request.on_failure,
         request.result,
         _covariance_date(project) if options.covariance and setting.reference_date is None else None,
         str(False if "mask_dataset" in template.keys else None),
@@ -126,25 +128,24 @@ def _read_template(project: Project) -> TemplateOptions:
     if project.template is None:
         return TemplateOptions()
     folder = project.folder if project.is_whole else None
-    return read_template(project.template, folder=folder, complete=project.is_whole)
+    return read_template(project.template, over=project.over, folder=folder, complete=project.is_whole)
 
 
 def _covariance_date(project: Project) -> str | None:
     """Find the date of the covariance as MintPy does: in the template of the project that the stack is in."""
     folder = project.stack.absolute().parent.parent
-    template = project.template or folder / TEMPLATE
-    date = read_covariance_date(template, folder) if template.is_file() else None
+    template = (project.template if project.is_whole else None) or folder / TEMPLATE
+    date = read_covariance_date(template, folder, over=project.over) if template.is_file() else None
     if date is not None:
         logger.info("the covariance is relative to %s, as %s says", date, template)
     return date
 
 
-def _say_what_is_not_used(request: Request, project: Project, template: TemplateOptions) -> None:
-    unused = [*template.unused, *(["--config"] if request.config else [])]
-    if unused:
-        logger.info("not used: %s", ", ".join(unused))
+def _say_what_is_not_used(project: Project, template: TemplateOptions) -> None:
+    if template.unused:
+        logger.info("not used: %s", ", ".join(template.unused))
     if project.template is not None:
-        logger.debug("template: %s", project.template)
+        logger.debug("template: %s, over %s", project.template, project.over or "nothing")
 
 
 def _observation(given: str | None, template: TemplateOptions, stack: Path) -> str:

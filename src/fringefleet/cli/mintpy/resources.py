@@ -6,12 +6,18 @@ there is slurm; pbs and lsf are not.
 """
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from dask.system import CPU_COUNT
+from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
 
-from fringefleet.cluster import ClusterOptions
+from fringefleet.cluster import ClusterOptions, cluster_options
+from fringefleet.cluster.config import read_cluster_config
 from fringefleet.errors import OptionError
 from fringefleet.io.template import TemplateOptions
 from fringefleet.io.template_words import JOB_QUEUES, cluster, worker_count
@@ -20,48 +26,100 @@ from fringefleet.options import Options
 logger = logging.getLogger(__name__)
 
 GIGABYTE = 1024**3  # MintPy's
-QUEUE = "slurm"  # the one that there is
+LOCAL, QUEUE = "local", "slurm"  # the one job queue that there is
 
 
-def choose_workers(
-    given: str | None, n_given: str | None, template: TemplateOptions, options: Options
-) -> ClusterOptions:
-    """Choose where to compute and with how many processes; the command line comes before the template.
+@dataclass(frozen=True)
+class WorkerWish:
+    """What the command line says of workers, None where nothing."""
+
+    cluster: str | None = None
+    n_worker: str | None = None
+    config: str | None = None  # section of Dask's configuration of job queues
+    file: Path | None = None  # of --cluster-config
+    interface: str | None = None
+    tls: bool = False
+
+
+def choose_workers(wish: WorkerWish, template: TemplateOptions, options: Options) -> ClusterOptions:
+    """Choose where to compute and with how many workers.
+
+    The command line comes before the file of ``--cluster-config``, and that before the template.
 
     Raises
     ------
-    OptionError
-        A word that means nothing, or a job queue on the command line that there is not.
+    InputError
+        One of its children: a word or a file that means nothing, or a job queue on the command line that
+        there is not.
     """
-    where = cluster("--cluster", given) if given else template.cluster or "local"
-    if given and where in JOB_QUEUES and where != QUEUE:
-        raise OptionError(
-            f"found --cluster {given}; of the job queues there is {QUEUE} only. Start a Dask scheduler and "
-            "workers in jobs and give its address such as tcp://host:8786, or leave it out to compute here."
-        )
-    if "://" in where:
-        if n_given:
-            logger.warning("--num-worker has no effect on a cluster that is running")
-        return ClusterOptions(where)
+    of_file = {} if wish.file is None else read_cluster_config(wish.file)
+    where = _where(wish, of_file, template)
+    said = of_file | {"cluster": where, "device": options.device}
+    said |= {name: value for name, value in (("interface", wish.interface), ("tls", wish.tls)) if value}
     if where == QUEUE:
-        return ClusterOptions(QUEUE, _count_jobs(n_given, template))
-    if where in JOB_QUEUES:
-        logger.info(
-            "%s = %s: of the job queues there is %s only; computing on this machine",
-            template.keys["cluster"],
-            where,
-            QUEUE,
+        said |= _jobs(wish, of_file, template)
+    elif section := _section(wish, template):
+        logger.info("not used: %s = %s, a section for job queues", *section)
+    if where == LOCAL:
+        said |= _processes(wish, of_file, template, options)
+    elif where != QUEUE and wish.n_worker:
+        logger.warning("--num-worker has no effect on %s", where)
+    return cluster_options(**said)
+
+
+def _where(wish: WorkerWish, of_file: Mapping[str, Any], template: TemplateOptions) -> str:
+    if not wish.cluster and "cluster" in of_file:
+        return str(of_file["cluster"])
+    where = cluster("--cluster", wish.cluster) if wish.cluster else template.cluster or LOCAL
+    if where not in JOB_QUEUES or where == QUEUE:
+        return where
+    if wish.cluster:
+        raise OptionError(
+            f"found --cluster {wish.cluster}; of the job queues there is {QUEUE} only. Start a Dask "
+            "scheduler and workers in jobs and give its address such as tcp://host:8786, or leave it out to "
+            "compute here."
         )
-    if options.device == "cuda" and n_given is None:
-        return ClusterOptions(device="cuda")  # the template counts CPU processes, which would share one GPU
-    return ClusterOptions("local", _count(n_given or template.n_worker), device=options.device)
+    logger.info(
+        "%s = %s: of the job queues there is %s only; computing on this machine",
+        template.keys["cluster"],
+        where,
+        QUEUE,
+    )
+    return LOCAL
 
 
-def _count_jobs(given: str | None, template: TemplateOptions) -> int | None:
-    text = worker_count("--num-worker", given) if given else template.n_worker
+def _jobs(wish: WorkerWish, of_file: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any]:
+    """Say how many workers in jobs, and which section of Dask's configuration says what to ask for."""
+    n_worker = _number(wish.n_worker) or of_file.get("n_worker") or _number(template.n_worker)
+    asked = dict(of_file.get("options", {}))
+    if (section := _section(wish, template)) and (wish.config or "config_name" not in asked):
+        asked["config_name"] = section[1]
+    return {"n_worker": n_worker, "options": asked}
+
+
+def _section(wish: WorkerWish, template: TemplateOptions) -> tuple[str, str] | None:
+    """Find by what a section was asked for, and which."""
+    if wish.config:
+        return "--config", wish.config
+    return (template.keys["config_name"], template.config_name) if template.config_name else None
+
+
+def _number(given: str | None) -> int | None:
+    text = worker_count("--num-worker", given) if given else None
     if text is not None and not text.isdigit():
         raise OptionError(f"found {text} workers of {QUEUE}; give a number of them.")
     return None if text is None else int(text)
+
+
+def _processes(
+    wish: WorkerWish, of_file: Mapping[str, Any], template: TemplateOptions, options: Options
+) -> dict[str, Any]:
+    """Say how many processes of this machine; or its GPUs, which nobody needs to count."""
+    given = wish.n_worker or (str(of_file["n_worker"]) if "n_worker" in of_file else None)
+    if options.device == "cuda" and given is None:
+        # The template counts CPU processes, which would share one GPU.
+        return {"cluster": of_file.get("cluster"), "n_worker": None}
+    return {"n_worker": _count(given or template.n_worker)}
 
 
 def _count(given: str | None) -> int:
@@ -89,7 +147,7 @@ def limit_memory(given: float | None, template: TemplateOptions, workers: Cluste
         if given is not None:
             logger.warning("--ram has an effect on CPU processes of this machine only")
         return None
-    # Dask gives every process the share of one core.
-    of_machine = workers.n_worker * (MEMORY_LIMIT // CPU_COUNT)
+    # Dask gives every process the share of one core, if it is not told otherwise.
+    of_machine = workers.n_worker * parse_bytes(workers.memory_limit or MEMORY_LIMIT // CPU_COUNT)
     wanted = given or template.memory
     return of_machine if wanted is None else min(of_machine, int(wanted * GIGABYTE))

@@ -14,7 +14,7 @@ from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.invert import run_checked
 from fringefleet.cli.mintpy.current import (
     product_files,
-    refuse_other_date,
+    refuse_other_dates,
     wanted_products,
     without_unreferenced,
 )
@@ -22,15 +22,20 @@ from fringefleet.cli.mintpy.request import MaskWish, Request, Task, understand
 from fringefleet.cli.products import write_products
 from fringefleet.cluster import ClusterOptions, expected_workers, resolve
 from fringefleet.errors import BlockTooLargeError, DeviceError, OutputExistsError
+from fringefleet.execute import name_some
 from fringefleet.io import open_stack
 from fringefleet.io.coherence_mask import write_coherence_mask
+from fringefleet.io.lock import Lock, locked
 from fringefleet.io.staging import refuse_full
-from fringefleet.io.update import SETTING, ProductFile, Wanted, reason_to_run
+from fringefleet.io.update import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
 from fringefleet.io.whole_files import remove_leftovers
 from fringefleet.pipeline import Checked, Run, check
 from fringefleet.report import report_path
+from fringefleet.tile import Tile
 
 logger = logging.getLogger(__name__)
+
+AGAIN = "repeat the command"
 
 
 def run(request: Request, console: Console) -> None:
@@ -39,25 +44,34 @@ def run(request: Request, console: Console) -> None:
     Raises
     ------
     InputError
-        One of its children: something cannot be used, and nothing was done.
+        One of its children: something cannot be used, or another run writes the same products, and nothing
+        was done.
     RunError
         A tile failed or a product could not be written; what was computed is kept for the next time.
     """
     task = understand(request)
+    with locked(task.outputs[0]) as lock:  # what else is written is named after the series, or locked itself
+        _run(task, lock, console)
+
+
+def _run(task: Task, lock: Lock, console: Console) -> None:
     stack = without_unreferenced(task, open_stack(task.project.stack, chunks=None))
-    refuse_other_date(task, stack)
+    refuse_other_dates(task, stack)
     wanted, products = wanted_products(task, stack), product_files(task, stack)
     reason = _reason(task, products, wanted)
+    skipped: tuple[Tile, ...] = ()
     if reason is None:
         names = ", ".join(path.name for path in task.outputs)
         logger.info(
             "%s: nothing has changed, so nothing is inverted (--no-update does it all the same)", names
         )
     else:
-        logger.info("inverting%s", reason)
+        checked, workers = _check(task)
         refuse_full(task.project.folder, _n_byte(products))
-        _invert(task, console)
-        _export(task, wanted, console)
+        logger.info("inverting%s", reason)
+        skipped = _invert(checked, workers, console)
+        lock.check()
+        _export(task, wanted, skipped, lock, console)
     n_reliable = write_coherence_mask(task.outputs[1], task.mask.path, task.mask.reliable) if task.mask else 0
     for path in (
         *task.outputs,
@@ -65,6 +79,8 @@ def run(request: Request, console: Console) -> None:
         *([task.result] * bool(task.result)),
     ):
         out().print(str(path), markup=False, soft_wrap=True)
+    if skipped:
+        _warn_of_skipped(task, skipped)
     _judge(task.mask, n_reliable)
 
 
@@ -81,7 +97,8 @@ def _n_byte(products: Sequence[ProductFile]) -> int:
     return 4 * sum(math.prod(product.shape) for product in products)
 
 
-def _invert(task: Task, console: Console) -> None:
+def _check(task: Task) -> tuple[Checked, ClusterOptions]:
+    """Find whatever is wrong before anything is done."""
     workers = _resolve(task)
     job = Run(
         task.project.stack.absolute(),
@@ -90,8 +107,14 @@ def _invert(task: Task, console: Console) -> None:
         task.setting,
         n_worker=expected_workers(workers),
         memory_limit=task.memory,
+        on_failure=task.on_failure,
     )
-    run_checked(_check(job, task), workers, console, "repeat the command to go on.")
+    return _begun_or_new(job, task), workers
+
+
+def _invert(checked: Checked, workers: ClusterOptions, console: Console) -> tuple[Tile, ...]:
+    """Invert all tiles; return those that were skipped."""
+    return run_checked(checked, workers, console, AGAIN)
 
 
 def _resolve(task: Task) -> ClusterOptions:
@@ -108,7 +131,7 @@ def _resolve(task: Task) -> ClusterOptions:
     return workers
 
 
-def _check(job: Run, task: Task) -> Checked:
+def _begun_or_new(job: Run, task: Task) -> Checked:
     """Go on with a run that was killed, if it was the same; begin anew otherwise."""
     if not job.output.exists():
         return check(job)
@@ -125,33 +148,47 @@ def _check(job: Run, task: Task) -> Checked:
     return check(replace(job, existing="overwrite"))
 
 
-def _export(task: Task, wanted: Wanted, console: Console) -> None:
-    """Write the products; only then is what they were made from removed."""
+def _export(task: Task, wanted: Wanted, skipped: tuple[Tile, ...], lock: Lock, console: Console) -> None:
+    """Write the products; only then is what they were made from removed, unless there are tiles to add."""
     store, folder = task.store, task.project.folder
     series, quality, count = (path.absolute() for path in task.outputs[:3])
     remove_leftovers(task.outputs)
     with xr.open_zarr(store, chunks=None, consolidated=False) as result:
         write_products(
-            result.assign_attrs(_said_of(task, wanted)),
+            result.assign_attrs(_said_of(task, wanted, skipped)),
             folder,
             console,
             f"The result is kept in {store}: remove the cause and repeat the command, which then only writes "
             "them.",
+            lock.release,
             names=(series, quality, count),
             covariance_date=task.covariance_date,
         )
-    if task.result is None:
+    if task.result is None and not skipped:
         shutil.rmtree(store)
         report_path(store).unlink(missing_ok=True)
 
 
-def _said_of(task: Task, wanted: Wanted) -> dict[str, str]:
+def _said_of(task: Task, wanted: Wanted, skipped: tuple[Tile, ...]) -> dict[str, str]:
     """Say in the products what MintPy's do not say, and by MintPy's word that nothing is masked.
 
     MintPy's own update mode compares the word, and would invert again.
     """
     unmasked = {"mask_dataset": task.unmasked} if task.options.mask_dataset is None else {}
-    return {SETTING: wanted.setting_text} | unmasked
+    failed = {FAILED_TILES: name_some(skipped)} if skipped else {}
+    return {SETTING: wanted.setting_text} | unmasked | failed
+
+
+def _warn_of_skipped(task: Task, skipped: tuple[Tile, ...]) -> None:
+    logger.warning(
+        "%s lack %d tiles, which are zero there as if nothing had moved: %s. What is done is kept in %s; "
+        "%s to try them again",
+        ", ".join(path.name for path in task.outputs),
+        len(skipped),
+        name_some(skipped),
+        task.store,
+        AGAIN,
+    )
 
 
 def _judge(mask: MaskWish | None, n_reliable: int) -> None:
