@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from distributed import Client
 
 from fringefleet import lazy
 from fringefleet.attempts import FailurePolicy
@@ -47,6 +48,7 @@ from fringefleet.scene import Series
 from fringefleet.tile import Tile
 from fringefleet.variables import bytes_of_result
 from fringefleet.versions import software_versions
+from fringefleet.worker import ask_workers, sharing
 
 logger = logging.getLogger(__name__)
 
@@ -169,8 +171,10 @@ def compute(
     """
     job, prepared, tile = checked.job, checked.prepared, checked.tile
     check_tile(tile, prepared.scene.network, job.options, memory_limit)
-    if current_client() is None:
+    if (client := current_client()) is None:
         check_device(job.options)
+    else:
+        _check_workers(client, job.options)
     with locked(job.output) as lock:
         store = _open_output(checked)
         tasks = lazy.tile_tasks(prepared, job.options, tile, partial(_write, store, checked.source))
@@ -185,6 +189,13 @@ def compute(
             outcome = execute(left, report.watch(on_progress), job.on_failure, watch)
             store.finish()
     return _summary(checked, outcome)
+
+
+def _check_workers(client: Client, options: Options) -> None:
+    """Refuse workers without the device; whoever made the client may want two on one GPU, but is told."""
+    for gpu, workers in sharing(ask_workers(client, options.device)).items():
+        names = ", ".join(str(worker["address"]) for worker in workers)
+        logger.warning("%d workers share the GPU %s: %s", len(workers), gpu, names)
 
 
 def _summary(checked: Checked, outcome: Outcome) -> Summary:

@@ -3,14 +3,15 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
-from distributed import Worker, get_worker
+from distributed import Client, Worker, get_worker
 
 from fringefleet.device import DeviceName, is_broken, peak_bytes, visible_gpu
-from fringefleet.errors import RunError
+from fringefleet.errors import DeviceError, RunError
 from fringefleet.versions import software_versions, versions_that_must_agree
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
 
 
 def refuse_other_software(wanted: Mapping[str, str]) -> None:
-    """Refuse to work beside others in a worker that came when those had been checked already.
+    """Refuse to work in a process with other software, such as a worker that came after the others.
 
     Parameters
     ----------
@@ -78,9 +79,37 @@ def refuse_other_software(wanted: Mapping[str, str]) -> None:
     if other:
         who = worker_record("cpu")
         raise RunError(
-            f"worker {who['address']} on {who['host']} came later, with {', '.join(other)}. Start it in the "
-            "same environment as the others."
+            f"worker {who['address']} on {who['host']} has {', '.join(other)}. Start it in the environment "
+            "of the process that began the run."
         )
+
+
+def ask_workers(client: Client, device: DeviceName) -> list[Record]:
+    """Ask all workers who they are; refuse those that cannot compute on a device.
+
+    Raises
+    ------
+    DeviceError
+        Says which workers, and what the first one of them answered.
+    """
+    answers = client.run(worker_record, device, on_error="return")
+    bad = {name: answer for name, answer in answers.items() if isinstance(answer, Exception)}
+    if bad:
+        first = next(iter(bad.values()))
+        raise DeviceError(
+            f"{len(bad)} of {len(answers)} workers cannot compute on {device}: {', '.join(bad)}; the first "
+            f"says: {type(first).__name__}: {first}"
+        )
+    return list(answers.values())
+
+
+def sharing(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Find the GPUs that several workers have, by UUID, whatever number each of them knows it by."""
+    users = defaultdict(list)
+    for record in records:
+        if record["gpu"] is not None:
+            users[str(record["gpu"])].append(record)
+    return {gpu: theirs for gpu, theirs in users.items() if len(theirs) > 1}
 
 
 class GpuUsers:

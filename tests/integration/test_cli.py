@@ -485,13 +485,6 @@ def test_verbose_shows_the_traceback(stack, tmp_path, monkeypatch, in_this_proce
     assert "Traceback" in done.stderr
 
 
-def test_a_worker_without_the_device_is_named():
-    answers = {"tcp://a:1": torch.device("cpu"), "tcp://b:2": ModuleNotFoundError("no fringefleet")}
-    client = SimpleNamespace(run=lambda *_args, **_kwargs: answers)
-    with pytest.raises(ValueError, match=r"1 of 2 workers .* tcp://b:2; .* no fringefleet"):
-        invert_command.check_workers(client, Options())
-
-
 # --- what is shown ----------------------------------------------------------------------------------------
 
 

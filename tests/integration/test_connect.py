@@ -178,6 +178,16 @@ def test_the_client_of_a_notebook_is_used_and_left_as_it_is(running):
         pass
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a worker without a GPU")
+def test_a_client_of_ones_own_is_asked_for_the_device_before_any_work(running, tmp_path):
+    stack, output = tmp_path / "stack.zarr", tmp_path / "result.zarr"
+    simulate_stack(Scene(n_date=5, shape=(24, 20)), stack)
+    job = fringefleet.Run(stack, output, fringefleet.Options(device="cuda"))
+    with Client(running), pytest.raises(DeviceError, match="1 of 1 workers cannot compute on cuda: tcp://"):
+        fringefleet.run(job)
+    assert list(tmp_path.glob("*result*")) == []
+
+
 def test_a_running_cluster_goes_on_when_we_are_done(running):
     for _ in range(2):
         with fringefleet.connect(running.scheduler_address) as workers:
@@ -231,7 +241,7 @@ def test_a_worker_with_another_version_that_comes_later_does_no_tile(running, tm
         (first,) = workers.client.scheduler_info()["workers"]
         with worker_with_another_version(running.scheduler_address, tmp_path):
             workers.client.wait_for_workers(2, timeout=60)
-            with pytest.raises(RunError, match=r"came later, with fringefleet 9\.9\.9 instead of") as caught:
+            with pytest.raises(RunError, match=r"has fringefleet 9\.9\.9 instead of") as caught:
                 fringefleet.run(fringefleet.Run(stack, output, chunks=(2, 2)))
         assert first not in str(caught.value)
     report = json.loads((tmp_path / "result.zarr.report.json").read_text())

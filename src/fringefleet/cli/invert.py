@@ -6,8 +6,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from distributed import Client
 from rich.console import Console
 
 from fringefleet.attempts import FailurePolicy
@@ -18,7 +16,7 @@ from fringefleet.cli.progress import Report, Tiles, show_progress
 from fringefleet.cli.tables import pair_table, status_table
 from fringefleet.cli.watching import check_performance_report, watched
 from fringefleet.cluster import ClusterOptions, connect, expected_memory, expected_workers, resolve
-from fringefleet.errors import InputError, OptionError
+from fringefleet.errors import OptionError
 from fringefleet.execute import Done, OnProgress, name_some
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.mintpy_names import our_name
@@ -204,11 +202,12 @@ def _run(
 ) -> Summary:
     started = f"starting {workers.n_worker} workers: {workers.cluster}"
     logger.info("%s", started if workers.is_started else f"connecting to {workers.cluster}")
-    with connect(workers) as found:
-        if workers.kind != "local":
-            check_workers(found.client, checked.job.options)
-        with watched(found.client, performance_report), show_progress(console, "Inverting") as report:
-            return compute(checked, _showing(report), memory_limit=found.memory_limit)
+    with (
+        connect(workers) as found,
+        watched(found.client, performance_report),
+        show_progress(console, "Inverting") as report,
+    ):
+        return compute(checked, _showing(report), memory_limit=found.memory_limit)
 
 
 def _showing(report: Report) -> OnProgress:
@@ -219,24 +218,6 @@ def _showing(report: Report) -> OnProgress:
         )
 
     return show
-
-
-def check_workers(client: Client, options: Options) -> None:
-    """Refuse running workers that lack this package or the device.
-
-    Raises
-    ------
-    InputError
-        Says which workers, and what the first one of them answered.
-    """
-    answers = client.run(check_device, options, on_error="return")
-    bad = {worker: answer for worker, answer in answers.items() if not isinstance(answer, torch.device)}
-    if bad:
-        first = next(iter(bad.values()))
-        raise InputError(
-            f"{len(bad)} of {len(answers)} workers cannot compute on {options.device}: {', '.join(bad)}; the "
-            f"first says: {type(first).__name__}: {first}"
-        )
 
 
 def _report(summary: Summary, again: str, console: Console) -> None:
