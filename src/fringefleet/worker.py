@@ -1,5 +1,6 @@
 """Where a tile is computed: the process, its host, its Dask worker, its GPU, and whether it is fit for it."""
 
+import asyncio
 import logging
 import os
 import socket
@@ -15,6 +16,8 @@ from fringefleet.errors import DeviceError, RunError
 from fringefleet.versions import software_versions, versions_that_must_agree
 
 logger = logging.getLogger(__name__)
+
+SECONDS_TO_REPORT = 0.5  # that a tile failed, before its worker goes
 
 Record = dict[str, str | int | None]
 
@@ -162,8 +165,16 @@ def replaced_if_gpu_breaks() -> Iterator[None]:
                 "system's log."
             ) from error
         logger.warning("the GPU failed; a new process takes the place of this worker")
-        worker.loop.add_callback(worker.close_gracefully, restart=True)
+        worker.loop.add_callback(_replace, worker)
         raise
+
+
+async def _replace(worker: Worker) -> None:
+    """Let a worker's nanny start another in its place, when what it has to say has been said."""
+    await asyncio.sleep(SECONDS_TO_REPORT)
+    await worker.scheduler.restart_workers(
+        workers=[worker.address], wait_for_workers=False, on_error="return", stimulus_id="gpu-broken"
+    )
 
 
 @cache

@@ -137,6 +137,13 @@ def test_a_cause_that_concerns_all_tiles_stops_the_run_early(stack, tmp_path):
     assert n_done(job.output) == 0
 
 
+def test_a_gpu_that_breaks_in_this_process_ends_the_run(stack, tmp_path):
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    with pytest.raises(RunError, match=r"^the GPU failed \(.*illegal memory access.*Finished tiles are kept"):
+        compute(misbehave(check(job), break_gpu, tmp_path / "failures"))
+    assert count(tmp_path / "failures") == 1
+
+
 @pytest.mark.cluster
 def test_a_worker_killed_in_mid_tile_costs_nothing(stack, tmp_path, expected, two_workers):
     job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
@@ -163,11 +170,13 @@ def test_a_worker_whose_gpu_breaks_is_replaced_and_nothing_is_lost(
     wait_until(replaced, 30)
 
 
-def test_a_gpu_that_breaks_in_this_process_ends_the_run(stack, tmp_path):
+@pytest.mark.cluster
+def test_a_gpu_that_breaks_again_and_again_is_a_tile_that_fails(stack, tmp_path, two_workers):
     job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
-    with pytest.raises(RunError, match=r"^the GPU failed \(.*illegal memory access.*Finished tiles are kept"):
+    with pytest.raises(RunError, match=r"^tile \(1, 1\) .* failed: .*illegal memory access"):
         compute(misbehave(check(job), break_gpu, tmp_path / "failures"))
-    assert count(tmp_path / "failures") == 1
+    assert count(tmp_path / "failures") == 3
+    assert marks(job.output).tolist() == [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
 
 
 @pytest.mark.cluster
