@@ -208,7 +208,7 @@ def test_tasks_that_are_dealt_out_one_by_one_give_every_gpu_a_worker(monkeypatch
 def test_a_section_of_jobqueue_yaml_is_a_job_for_its_nodes(section, n_job, wanted, worker):
     pytest.importorskip("dask_jobqueue")
     assert set(SECTIONS[section]) >= set(dask.config.get("jobqueue.slurm"))  # which are all looked up
-    with dask.config.set({"jobqueue": SECTIONS}):
+    with dask.config.set({"jobqueue": dask.config.get("jobqueue") | SECTIONS}):
         plan = plan_jobs(ClusterOptions("slurm", 8, device="cuda", options={"config_name": section}))
         script = job_script(plan)
     assert plan.n_job == n_job
