@@ -270,7 +270,7 @@ def test_invert_takes_its_workers_from_a_file_and_encrypts(tmp_path):
     ("arguments", "message"),
     [
         (["--cluster", "lcal-cuda"], "Did you mean local-cuda?"),
-        (["--cluster-config", "evil.toml"], "makes workers load code"),
+        (["--cluster-config", "evil.toml"], "Others may load code"),
         (["--cluster-config", "nowhere.toml"], "found no cluster file nowhere.toml"),
         (["--cluster", "nowhere.json"], "found no scheduler file nowhere.json"),
         (["--tls-ca", "ca.pem", "--tls-cert", "c.pem"], "for a cluster that is running"),

@@ -2,15 +2,19 @@
 
 import json
 from dataclasses import FrozenInstanceError, fields, replace
+from inspect import signature
 from typing import get_args
 
 import pytest
+from distributed import LocalCluster, Nanny, Scheduler, Worker
 
 from fringefleet.cluster import ClusterOptions, cluster_options, expected_workers, resolve
 from fringefleet.cluster.config import read_cluster_config
+from fringefleet.cluster.keywords import LOCAL, LOCAL_CUDA, SCHEDULER, SLURM
 from fringefleet.cluster.options import TYPES, Kind
 from fringefleet.cluster.running import read_scheduler_file
 from fringefleet.cluster.security import private_folder, running_security
+from fringefleet.cluster.slurm_script import OURS
 from fringefleet.errors import InputError, OptionError
 
 KINDS = {
@@ -157,26 +161,82 @@ def test_a_key_that_is_not_known_is_refused_with_the_nearest(tmp_path, text, mes
         read_cluster_config(write(tmp_path / "c.toml", text))
 
 
+@pytest.mark.parametrize("cluster", ["", "cluster = 'local'", "cluster = 'local-cuda'", "cluster = 'slurm'"])
 @pytest.mark.parametrize(
     "line",
     [
         "preload = ['{code}']",
+        "PRELOAD = ['{code}']",
         "preload_nanny = '{code}'",
         "worker_class = '{code}'",
+        "scheduler_cls = 'evil.Scheduler'",
+        "job_cls = 'evil.Job'",
         "plugins = ['{code}']",
         "pre_import = '{code}'",
+        "extensions = {{ evil = '{code}' }}",
+        "executor = '{code}'",
+        "data = '{code}'",
         "env = {{ PYTHONPATH = '{code}' }}",
         "config = {{ distributed = {{ worker = {{ preload = '{code}' }} }} }}",
-        "scheduler_kwargs = {{ preload = '{code}' }}",
+        "scheduler_file = '/home/me/.profile'",
         "lists = [{{ deep = {{ preload_argv = '{code}' }} }}]",
     ],
 )
-def test_nothing_in_a_file_makes_a_worker_load_code(tmp_path, line):
+def test_a_keyword_that_is_not_known_to_be_data_is_refused_in_a_file(tmp_path, cluster, line):
     code = f"import pathlib; pathlib.Path('{tmp_path}/executed').touch()".replace("'", '"')
-    path = write(tmp_path / "c.toml", "[cluster]\n[cluster.options]\n" + line.format(code=code))
-    with pytest.raises(OptionError, match="makes workers load code"):
+    path = write(tmp_path / "c.toml", f"[cluster]\n{cluster}\n[cluster.options]\n" + line.format(code=code))
+    with pytest.raises(OptionError, match=rf"found {line.split()[0]} in .* only have .*Others may load code"):
         read_cluster_config(path)
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("scheduler_kwargs = { jupyter = true }", "found jupyter in scheduler_kwargs in"),
+        ("scheduler_options = { preload = 'evil.py' }", "found preload in scheduler_options in"),
+        ("scheduler_options = { Plugins = ['evil'] }", "found Plugins in scheduler_options in"),
+        ("scheduler_options = { scheduler_file = '.profile' }", "found scheduler_file in scheduler_options"),
+        (
+            "scheduler_options = { port = { preload = 'x' } }",
+            "found scheduler_options.port = {'preload': 'x'}",
+        ),
+        ("scheduler_options = [{ preload = 'x' }]", "give one value, or a list"),
+        ("processes = { preload = 'x' }", "found processes = {'preload': 'x'} in"),
+        ("death_timeout = [[1]]", r"found death_timeout = \[\[1\]\] in"),
+        ("resources = { GPU = [[1]] }", r"found resources.GPU = \[\[1\]\] in"),
+    ],
+)
+def test_tables_within_have_only_what_is_known_to_be_data(tmp_path, line, message):
+    with pytest.raises(OptionError, match=message):
+        read_cluster_config(write(tmp_path / "c.toml", f"[cluster]\n[cluster.options]\n{line}"))
+
+
+def test_a_keyword_of_another_cluster_is_refused_with_the_nearest(tmp_path):
+    text = "[cluster]\ncluster = '{}'\n[cluster.options]\n{} = 1"
+    for cluster, name, near in (
+        ("slurm", "wall_time", "walltime"),
+        ("local-cuda", "cuda_visible_device", "CUDA_VISIBLE_DEVICES"),
+        ("local", "thread_per_worker", "threads_per_worker"),
+    ):
+        with pytest.raises(OptionError, match=rf"found {name} in .*Did you mean {near}\?"):
+            read_cluster_config(write(tmp_path / "c.toml", text.format(cluster, name)))
+    with pytest.raises(OptionError, match=r"found queue in \[cluster.options\]"):
+        read_cluster_config(write(tmp_path / "c.toml", text.format("local", "queue")))
+
+
+def test_whatever_a_file_may_have_the_libraries_know():
+    jobqueue = pytest.importorskip("dask_jobqueue")
+
+    def parameters(*classes):
+        return {name for kind in classes for name in signature(kind.__init__).parameters}
+
+    assert parameters(LocalCluster, Nanny, Worker) >= LOCAL
+    slurm = parameters(jobqueue.SLURMCluster, jobqueue.core.JobQueueCluster, jobqueue.slurm.SLURMJob)
+    assert slurm | parameters(jobqueue.core.Job) | set(OURS) >= SLURM
+    assert parameters(Scheduler) >= SCHEDULER
+    cuda = pytest.importorskip("dask_cuda", exc_type=ImportError)
+    assert parameters(cuda.LocalCUDACluster) >= LOCAL_CUDA - LOCAL
 
 
 @pytest.mark.parametrize(
