@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -384,10 +385,9 @@ def test_workers_that_would_share_a_gpu_are_refused_unless_they_may(tmp_path):
     assert started.startswith("OptionError: found 2 local workers with --device cuda, which would all have")
     assert "--cluster local-cuda" in started
     assert running.startswith(
-        "DeviceError: found a GPU that several workers share: Pretend GPU 0 GPU-pretend-0 on "
+        "DeviceError: found a GPU that several workers share: Pretend GPU 0 GPU-pretend-0 by workers "
     )
-    assert " by workers 0 (pid " in running
-    assert ", 1 (pid " in running
+    assert re.search(r" by workers 0 on \S+ \(pid \d+, .*\), 1 on \S+ \(pid ", running)
     assert [gpu for _, _, gpu, *_ in shared] == ["GPU-pretend-0"] * 2
 
 
