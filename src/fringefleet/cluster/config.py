@@ -9,6 +9,7 @@ from fringefleet.cluster.keywords import refuse_all_but_data
 from fringefleet.cluster.options import TYPES, check_type, refuse_unknown
 from fringefleet.errors import InputError, OptionError
 
+KEYS = [name for name in TYPES if name != "device"]  # which is an option of the computation
 FILES = ("tls_ca", "tls_cert", "tls_key")
 
 
@@ -38,7 +39,7 @@ def read_cluster_config(path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise OptionError(f"found no table [cluster] in {path}; begin it with that line.")
     for name in table:
-        refuse_unknown(name, list(TYPES), f"key of [cluster] in {path}")
+        refuse_unknown(name, KEYS, f"key of [cluster] in {path}")
     options = table.get("options", {})
     check_type("options", options, (Mapping,))
     refuse_all_but_data(options, table.get("cluster"), f"[cluster.options] of {path}")

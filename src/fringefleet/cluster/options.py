@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from dask.utils import parse_bytes
 
@@ -31,6 +31,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "tls_ca": (str, Path),
     "tls_cert": (str, Path),
     "tls_key": (str, Path),
+    "device": (str,),
     "share_gpu": (bool,),
     "wait_seconds": (int, float),
     "options": (Mapping,),
@@ -75,6 +76,10 @@ class ClusterOptions:
         """Check every value, and how they go together."""
         for name, types in TYPES.items():
             check_type(name, getattr(self, name), types)
+        if self.device not in get_args(DeviceName):
+            raise OptionError(f"found device = {self.device!r}; give {' or '.join(get_args(DeviceName))}.")
+        if self.interface == "":
+            raise OptionError("found interface = ''; give the name of a network interface, such as ib0.")
         if self.n_worker is not None and self.n_worker < 1:
             raise OptionError(f"found {self.n_worker} workers; give 1 or more.")
         if self.wait_seconds is not None and not 0 <= self.wait_seconds < math.inf:

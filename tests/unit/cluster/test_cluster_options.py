@@ -55,6 +55,8 @@ def test_every_kind_of_cluster_is_told_from_how_it_is_named():
         ({"n_worker": 0}, "0 workers"),
         ({"n_worker": True}, "n_worker = True; give a value of type int"),
         ({"n_worker": "4"}, "n_worker = '4'"),
+        ({"device": "CUDA"}, "device = 'CUDA'; give cpu or cuda"),
+        ({"device": None}, "device = None; give cpu or cuda"),
         ({"tls": "yes"}, "tls = 'yes'; give a value of type bool"),
         ({"memory_limit": "8 apples"}, "memory_limit = '8 apples'"),
         ({"memory_limit": 0}, "memory_limit = 0"),
@@ -87,8 +89,13 @@ def test_options_cannot_be_changed_and_are_composed_by_name():
         cluster_options("local", memory="1GB")
 
 
-def test_every_field_has_a_type_that_is_checked():
-    assert {field.name for field in fields(ClusterOptions)} == set(TYPES) | {"device"}
+@pytest.mark.parametrize("name", [field.name for field in fields(ClusterOptions)])
+def test_every_field_has_a_type_that_is_checked(name):
+    with pytest.raises(OptionError, match=rf"found {name} = 1j; give a value of type "):
+        ClusterOptions(**{name: 1j})
+    if TYPES[name] == (str,):
+        with pytest.raises(OptionError, match=f"found {name} = '(CUDA|)'"):
+            ClusterOptions(**{name: "CUDA" if name == "device" else ""})
 
 
 def test_how_many_workers_there_will_be_is_known_before_they_are_there():
