@@ -1,6 +1,7 @@
 """Workers that are there: started on this machine, or running already; who can reach them; what is left."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -190,6 +191,33 @@ def test_a_running_cluster_goes_on_when_we_are_done(running):
     inside = running.get_client().submit(worker_record, "cpu").result()
     assert inside == record
     assert worker_record("cpu")["worker"] is None
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("tcp://nowhere.invalid:8786", r"found no host nowhere\.invalid, of tcp://.*correct the address"),
+        ("tcp://127.0.0.1:1", r"within 1 s \(Timed out .*\); start one .* see whether it wants TLS"),
+    ],
+)
+def test_a_scheduler_that_is_not_there_is_said_with_a_reason(address, message):
+    with pytest.raises(InputError, match=message), fringefleet.connect(address, wait_seconds=1):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore")  # the scheduler cannot make anything of it either
+def test_certificates_for_a_scheduler_without_tls_are_said_to_be_for_nothing(running, tmp_path, caplog):
+    security = Security.temporary()
+    files = {"ca": security.tls_ca_file, "cert": security.tls_client_cert, "key": security.tls_client_key}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    given = {f"tls_{name}": tmp_path / name for name in files}
+    caplog.set_level(logging.CRITICAL, "tornado.application")
+    with (
+        pytest.raises(InputError, match=r"within 4 s \(.+\); .* see whether it has TLS at all"),
+        fringefleet.connect(running.scheduler_address.replace("tcp", "tls"), wait_seconds=4, **given),
+    ):
+        pass
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ from fringefleet.errors import OptionError
 Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
 STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
 NAMED: tuple[Kind, ...] = (*STARTED, "current")
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 # Keywords of the libraries that have a field here, so that nobody says a thing twice.
 OURS = {
     "n_workers": "n_worker",
@@ -23,7 +25,7 @@ OURS = {
     "security": "tls",
 }
 TYPES: dict[str, tuple[type, ...]] = {
-    "cluster": (str,),
+    "cluster": (str, Path),
     "n_worker": (int,),
     "memory_limit": (str, int),
     "interface": (str,),
@@ -59,7 +61,7 @@ class ClusterOptions:
         Something cannot be meant so.
     """
 
-    cluster: str | None = None
+    cluster: str | Path | None = None
     n_worker: int | None = None
     memory_limit: str | int | None = None
     interface: str | None = None
@@ -93,7 +95,7 @@ class ClusterOptions:
     @property
     def kind(self) -> Kind:
         """What ``cluster`` is; ``default`` if nothing was said."""
-        return "default" if self.cluster is None else _kind(self.cluster)
+        return "default" if self.cluster is None else _kind(str(self.cluster))
 
     @property
     def is_started(self) -> bool:
@@ -102,7 +104,7 @@ class ClusterOptions:
 
 
 def cluster_options(
-    cluster: str | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
+    cluster: str | Path | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
 ) -> ClusterOptions:
     """Compose options of what was given, by name.
 
@@ -171,8 +173,8 @@ def _check_memory(memory: str | int | None) -> None:
     if memory is None:
         return
     try:
-        n_byte = parse_bytes(memory)
-    except ValueError:
+        n_byte = parse_bytes(memory) if re.match(r"\s*[\d.]", str(memory)) else 0  # which takes GB for 1 GB
+    except (ValueError, OverflowError):
         n_byte = 0
     if n_byte < 1:
         raise OptionError(f"found memory_limit = {memory!r}; give bytes, or text such as 8GB.")
@@ -184,6 +186,21 @@ def _check_options(options: Mapping[str, Any]) -> None:
             raise OptionError(
                 f"found {name} in the options for the library; give {ours} beside them instead."
             )
+    check_type("local_directory", options.get("local_directory"), (str, Path))
+    _check_visible(options.get(VISIBLE))
+
+
+def _check_visible(gpus: Any) -> None:
+    """Refuse what does not name GPUs, by number or UUID."""
+    if gpus is None:
+        return
+    named = gpus.split(",") if isinstance(gpus, str) else gpus
+    if (
+        not isinstance(named, list | tuple)
+        or not named
+        or not all(type(gpu) in (int, str) and str(gpu).strip() for gpu in named)
+    ):
+        raise OptionError(f"found {VISIBLE} = {gpus!r}; give a list of the GPUs, such as [0, 1].")
 
 
 def _check_certificates(options: ClusterOptions) -> None:

@@ -3,10 +3,11 @@
 import json
 from dataclasses import FrozenInstanceError, fields, replace
 from inspect import signature
+from pathlib import Path
 from typing import get_args
 
 import pytest
-from distributed import LocalCluster, Nanny, Scheduler, Worker
+from distributed import LocalCluster, Nanny, Scheduler, Security, Worker
 
 from fringefleet.cluster import ClusterOptions, cluster_options, expected_workers, resolve
 from fringefleet.cluster.config import read_cluster_config
@@ -60,11 +61,20 @@ def test_every_kind_of_cluster_is_told_from_how_it_is_named():
         ({"tls": "yes"}, "tls = 'yes'; give a value of type bool"),
         ({"memory_limit": "8 apples"}, "memory_limit = '8 apples'"),
         ({"memory_limit": 0}, "memory_limit = 0"),
+        ({"memory_limit": ""}, "memory_limit = ''"),
+        ({"memory_limit": "GB"}, "memory_limit = 'GB'"),
+        ({"memory_limit": "1e400GB"}, "memory_limit = '1e400GB'"),
         ({"wait_seconds": -1}, "wait_seconds = -1"),
         ({"wait_seconds": float("inf")}, "wait_seconds = inf"),
         ({"options": [1]}, "give a value of type mapping"),
         ({"options": {"n_workers": 3}}, "found n_workers .* give n_worker beside"),
         ({"options": {"security": "x"}}, "found security .* give tls beside"),
+        ({"options": {"local_directory": 5}}, "local_directory = 5; give a value of type str or path"),
+        ({"options": {"CUDA_VISIBLE_DEVICES": 0}}, "CUDA_VISIBLE_DEVICES = 0; give a list of the GPUs"),
+        ({"options": {"CUDA_VISIBLE_DEVICES": True}}, "CUDA_VISIBLE_DEVICES = True"),
+        ({"options": {"CUDA_VISIBLE_DEVICES": [True]}}, r"CUDA_VISIBLE_DEVICES = \[True\]"),
+        ({"options": {"CUDA_VISIBLE_DEVICES": []}}, r"CUDA_VISIBLE_DEVICES = \[\]"),
+        ({"options": {"CUDA_VISIBLE_DEVICES": "0,"}}, "CUDA_VISIBLE_DEVICES = '0,'"),
         ({"tls_ca": "ca.pem", "tls_cert": "cert.pem"}, "for a cluster that is running"),
         ({"cluster": "tls://h:1", "tls_ca": "ca.pem"}, "give tls_ca and tls_cert"),
         ({"cluster": "tcp://h:1", "interface": "ib0"}, "found interface with cluster = 'tcp://h:1'"),
@@ -96,6 +106,18 @@ def test_every_field_has_a_type_that_is_checked(name):
     if TYPES[name] == (str,):
         with pytest.raises(OptionError, match=f"found {name} = '(CUDA|)'"):
             ClusterOptions(**{name: "CUDA" if name == "device" else ""})
+
+
+def test_gpus_are_named_by_number_or_uuid_and_memory_as_dask_reads_it():
+    for gpus in ("0", "0,MIG-1", [0, 3], ["GPU-1", 2]):
+        assert ClusterOptions("local-cuda", options={"CUDA_VISIBLE_DEVICES": gpus}).kind == "local-cuda"
+    for memory in ("8GB", " 8 GiB", ".5GB", "8e9", "123", 123):
+        assert ClusterOptions(memory_limit=memory).memory_limit == memory
+
+
+def test_a_scheduler_file_may_be_a_path():
+    assert ClusterOptions(Path("run/scheduler.json")).kind == "file"
+    assert cluster_options(Path("scheduler.json"), 2).kind == "file"
 
 
 def test_how_many_workers_there_will_be_is_known_before_they_are_there():
@@ -282,6 +304,34 @@ def test_tls_and_the_address_have_to_agree(tmp_path):
     with pytest.raises(InputError, match=rf"no certificate file {tmp_path}/ca.pem"):
         running_security(missing, "tls://h:1")
     assert running_security(ClusterOptions("tcp://h:1"), "tcp://h:1") is None
+
+
+def test_certificates_that_cannot_be_used_are_named_before_anything_is_connected(tmp_path):
+    security = Security.temporary()
+    other = Security.temporary()
+    ca, cert = (
+        write(tmp_path / name, text)
+        for name, text in (("ca.pem", security.tls_ca_file), ("cert.pem", security.tls_client_cert))
+    )
+    key = write(tmp_path / "key.pem", security.tls_client_key)
+    files = {"tls_ca": ca, "tls_cert": cert, "tls_key": key}
+    assert running_security(ClusterOptions("tls://h:1", **files), "tls://h:1").require_encryption
+    wrong = write(tmp_path / "wrong.pem", other.tls_client_key)
+    for bad in ({"tls_key": wrong}, {"tls_key": ca}, {"tls_ca": key}, {"tls_cert": key}):
+        options = ClusterOptions("tls://h:1", **files | bad)
+        (path,) = bad.values()
+        with pytest.raises(InputError, match=rf"{path.name}.* cannot be used .*give PEM files"):
+            running_security(options, "tls://h:1")
+
+
+def test_a_folder_for_workers_that_cannot_be_made_is_named(tmp_path):
+    file = write(tmp_path / "file", "")
+    for base in (tmp_path / "nowhere", file):
+        with (
+            pytest.raises(InputError, match=rf"can be made in {base} \(.*\); give one .* local_directory"),
+            private_folder({"local_directory": base}),
+        ):
+            pass
 
 
 def test_files_of_workers_lie_in_a_folder_that_nobody_else_can_read(tmp_path):
