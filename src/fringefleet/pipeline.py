@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -64,6 +64,11 @@ class Run:
     something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an
     output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they
     would take, tiles are smaller, and then workers fewer. ``on_failure``: what to do with tiles that fail.
+
+    Raises
+    ------
+    OptionError
+        ``existing`` is none of those words, or a path is none.
     """
 
     stack: Path
@@ -75,6 +80,17 @@ class Run:
     n_worker: int = 1
     memory_limit: int | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
+
+    def __post_init__(self) -> None:
+        """Take paths as text, too, and refuse a word that would mean another one in silence."""
+        for name in ("stack", "output"):
+            path = getattr(self, name)
+            if not isinstance(path, str | Path):
+                raise OptionError(f"found {name} = {path!r}; give a path.")
+            object.__setattr__(self, name, Path(path))
+        if self.existing not in get_args(Existing):
+            wanted = ", ".join(get_args(Existing))
+            raise OptionError(f"found existing = {self.existing!r}; give one of {wanted}.")
 
 
 @dataclass(frozen=True)

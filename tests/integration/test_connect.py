@@ -1,7 +1,9 @@
 """Workers that are there: started on this machine, or running already; who can reach them; what is left."""
 
 import json
+import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -201,6 +203,33 @@ def test_a_running_cluster_goes_on_when_we_are_done(running):
     assert worker_record("cpu")["worker"] is None
 
 
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("tcp://nowhere.invalid:8786", r"found no host nowhere\.invalid, of tcp://.*correct the address"),
+        ("tcp://127.0.0.1:1", r"within 1 s \(Timed out .*\); start one .* see whether it wants TLS"),
+    ],
+)
+def test_a_scheduler_that_is_not_there_is_said_with_a_reason(address, message):
+    with pytest.raises(InputError, match=message), fringefleet.connect(address, wait_seconds=1):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore")  # the scheduler cannot make anything of it either
+def test_certificates_for_a_scheduler_without_tls_are_said_to_be_for_nothing(running, tmp_path, caplog):
+    security = Security.temporary()
+    files = {"ca": security.tls_ca_file, "cert": security.tls_client_cert, "key": security.tls_client_key}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    given = {f"tls_{name}": tmp_path / name for name in files}
+    caplog.set_level(logging.CRITICAL, "tornado.application")
+    with (
+        pytest.raises(InputError, match=r"within 4 s \(.+\); .* see whether it has TLS at all"),
+        fringefleet.connect(running.scheduler_address.replace("tcp", "tls"), wait_seconds=4, **given),
+    ):
+        pass
+
+
 @contextmanager
 def worker_with_another_version(address, tmp_path):
     """A process that joins a cluster, and whose fringefleet says that it is 9.9.9."""
@@ -280,7 +309,7 @@ def test_invert_takes_its_workers_from_a_file_and_encrypts(tmp_path):
     ("arguments", "message"),
     [
         (["--cluster", "lcal-cuda"], "Did you mean local-cuda?"),
-        (["--cluster-config", "evil.toml"], "makes workers load code"),
+        (["--cluster-config", "evil.toml"], "Others may load code"),
         (["--cluster-config", "nowhere.toml"], "found no cluster file nowhere.toml"),
         (["--cluster", "nowhere.json"], "found no scheduler file nowhere.json"),
         (["--tls-ca", "ca.pem", "--tls-cert", "c.pem"], "for a cluster that is running"),
@@ -394,10 +423,9 @@ def test_workers_that_would_share_a_gpu_are_refused_unless_they_may(tmp_path):
     assert started.startswith("OptionError: found 2 local workers with --device cuda, which would all have")
     assert "--cluster local-cuda" in started
     assert running.startswith(
-        "DeviceError: found a GPU that several workers share: Pretend GPU 0 GPU-pretend-0 on "
+        "DeviceError: found a GPU that several workers share: Pretend GPU 0 GPU-pretend-0 by workers "
     )
-    assert " by workers 0 (pid " in running
-    assert ", 1 (pid " in running
+    assert re.search(r" by workers 0 on \S+ \(pid \d+, .*\), 1 on \S+ \(pid ", running)
     assert [gpu for _, _, gpu, *_ in shared] == ["GPU-pretend-0"] * 2
 
 

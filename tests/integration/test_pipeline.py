@@ -146,6 +146,15 @@ def test_an_existing_output_is_refused_and_kept(stack, tmp_path):
     assert files(job.output) == before
 
 
+def test_paths_may_be_text_and_a_word_that_there_is_not_is_refused():
+    job = Run("stack.zarr", "result.zarr")
+    assert (job.stack, job.output) == (Path("stack.zarr"), Path("result.zarr"))
+    with pytest.raises(OptionError, match="existing = 'Resume'; give one of refuse, resume, overwrite"):
+        Run(Path("stack.zarr"), Path("result.zarr"), existing="Resume")
+    with pytest.raises(OptionError, match="output = None; give a path"):
+        Run(Path("stack.zarr"), None)
+
+
 def test_overwrite_never_removes_what_is_no_store(stack, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_text("precious")

@@ -95,6 +95,8 @@ def refuse_without_gpu(answers: Mapping[str, Record | Exception]) -> list[Record
 def refuse_shared_gpus(records: Sequence[Record]) -> None:
     """Refuse workers that have the same GPU, whatever number each of them knows it by.
 
+    Hosts are not compared: containers of one machine have names of their own, and no two GPUs have one UUID.
+
     Raises
     ------
     DeviceError
@@ -102,17 +104,18 @@ def refuse_shared_gpus(records: Sequence[Record]) -> None:
     """
     users = defaultdict(list)
     for record in records:
-        users[record["host"], record["gpu"], record["gpu_name"]].append(record)
+        users[record["gpu"]].append(record)
     shared = {gpu: theirs for gpu, theirs in users.items() if len(theirs) > 1}
     if not shared:
         return
     listed = "; ".join(
-        f"{name} {uuid} on {host} by workers "
+        f"{theirs[0]['gpu_name']} {uuid} by workers "
         + ", ".join(
-            f"{record['worker']} (pid {record['pid']}, CUDA_VISIBLE_DEVICES={record['cuda_visible_devices']})"
+            f"{record['worker']} on {record['host']} (pid {record['pid']}, "
+            f"CUDA_VISIBLE_DEVICES={record['cuda_visible_devices']})"
             for record in sorted(theirs, key=lambda record: str(record["worker"]))
         )
-        for (host, uuid, name), theirs in shared.items()
+        for uuid, theirs in shared.items()
     )
     raise DeviceError(
         f"found a GPU that several workers share: {listed}. Start one worker for each GPU (--cluster "

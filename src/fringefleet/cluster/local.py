@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster
 from distributed.deploy.cluster import Cluster
 
 from fringefleet import device as devices
-from fringefleet.cluster.options import ClusterOptions
+from fringefleet.cluster.options import VISIBLE, ClusterOptions
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 
@@ -39,7 +39,6 @@ LOCAL_SETTINGS = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**28,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
 }
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from dask.utils import parse_bytes
 
@@ -15,6 +16,7 @@ from fringefleet.errors import OptionError
 Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
 STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
 NAMED: tuple[Kind, ...] = (*STARTED, "current")
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 # Keywords of the libraries that have a field here, so that nobody says a thing twice.
 OURS = {
     "n_workers": "n_worker",
@@ -23,7 +25,7 @@ OURS = {
     "security": "tls",
 }
 TYPES: dict[str, tuple[type, ...]] = {
-    "cluster": (str,),
+    "cluster": (str, Path),
     "n_worker": (int,),
     "memory_limit": (str, int),
     "interface": (str,),
@@ -31,6 +33,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "tls_ca": (str, Path),
     "tls_cert": (str, Path),
     "tls_key": (str, Path),
+    "device": (str,),
     "share_gpu": (bool,),
     "wait_seconds": (int, float),
     "options": (Mapping,),
@@ -58,7 +61,7 @@ class ClusterOptions:
         Something cannot be meant so.
     """
 
-    cluster: str | None = None
+    cluster: str | Path | None = None
     n_worker: int | None = None
     memory_limit: str | int | None = None
     interface: str | None = None
@@ -75,6 +78,10 @@ class ClusterOptions:
         """Check every value, and how they go together."""
         for name, types in TYPES.items():
             check_type(name, getattr(self, name), types)
+        if self.device not in get_args(DeviceName):
+            raise OptionError(f"found device = {self.device!r}; give {' or '.join(get_args(DeviceName))}.")
+        if self.interface == "":
+            raise OptionError("found interface = ''; give the name of a network interface, such as ib0.")
         if self.n_worker is not None and self.n_worker < 1:
             raise OptionError(f"found {self.n_worker} workers; give 1 or more.")
         if self.wait_seconds is not None and not 0 <= self.wait_seconds < math.inf:
@@ -88,7 +95,7 @@ class ClusterOptions:
     @property
     def kind(self) -> Kind:
         """What ``cluster`` is; ``default`` if nothing was said."""
-        return "default" if self.cluster is None else _kind(self.cluster)
+        return "default" if self.cluster is None else _kind(str(self.cluster))
 
     @property
     def is_started(self) -> bool:
@@ -97,7 +104,7 @@ class ClusterOptions:
 
 
 def cluster_options(
-    cluster: str | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
+    cluster: str | Path | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
 ) -> ClusterOptions:
     """Compose options of what was given, by name.
 
@@ -166,8 +173,8 @@ def _check_memory(memory: str | int | None) -> None:
     if memory is None:
         return
     try:
-        n_byte = parse_bytes(memory)
-    except ValueError:
+        n_byte = parse_bytes(memory) if re.match(r"\s*[\d.]", str(memory)) else 0  # which takes GB for 1 GB
+    except (ValueError, OverflowError):
         n_byte = 0
     if n_byte < 1:
         raise OptionError(f"found memory_limit = {memory!r}; give bytes, or text such as 8GB.")
@@ -179,6 +186,21 @@ def _check_options(options: Mapping[str, Any]) -> None:
             raise OptionError(
                 f"found {name} in the options for the library; give {ours} beside them instead."
             )
+    check_type("local_directory", options.get("local_directory"), (str, Path))
+    _check_visible(options.get(VISIBLE))
+
+
+def _check_visible(gpus: Any) -> None:
+    """Refuse what does not name GPUs, by number or UUID."""
+    if gpus is None:
+        return
+    named = gpus.split(",") if isinstance(gpus, str) else gpus
+    if (
+        not isinstance(named, list | tuple)
+        or not named
+        or not all(type(gpu) in (int, str) and str(gpu).strip() for gpu in named)
+    ):
+        raise OptionError(f"found {VISIBLE} = {gpus!r}; give a list of the GPUs, such as [0, 1].")
 
 
 def _check_certificates(options: ClusterOptions) -> None:

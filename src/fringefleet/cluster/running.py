@@ -1,11 +1,13 @@
 """Workers that are there already: a scheduler at an address, or the client of a notebook."""
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from distributed import Client, default_client
+from distributed import Client, Security, default_client
 
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import running_security
@@ -30,16 +32,33 @@ def connect_running(options: ClusterOptions) -> Iterator[Client]:
         address = read_scheduler_file(Path(address))
     security = running_security(options, address)
     seconds = CONNECT_SECONDS if options.wait_seconds is None else options.wait_seconds
-    try:
-        client = Client(address, timeout=seconds, security=security)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"found no Dask scheduler at {address} within {seconds:g} s ({error}); start one with `dask "
-            "scheduler`, see whether it wants TLS, or choose --cluster local."
-        ) from error
-    with client:
+    with _client(address, security, seconds) as client:
         _wait_for_workers(client, address, options.n_worker, seconds)
         yield client
+
+
+def _client(address: str, security: Security | None, seconds: float) -> Client:
+    _refuse_unknown_host(address)
+    try:
+        return Client(address, timeout=seconds, security=security)
+    except (OSError, ValueError, TypeError, AssertionError) as error:  # the last: its thread did not start
+        reason = str(error) or str(error.__cause__ or type(error).__name__)
+        tls = "has TLS at all, with the same authority as here" if security else "wants TLS"
+        raise InputError(
+            f"found no Dask scheduler at {address} within {seconds:g} s ({reason}); start one with `dask "
+            f"scheduler`, see whether it {tls}, or choose --cluster local."
+        ) from error
+
+
+def _refuse_unknown_host(address: str) -> None:
+    """Refuse a host that nobody knows, which Dask would look up again and again."""
+    host = urlsplit(address).hostname
+    if host is None or not address.startswith(("tcp://", "tls://")):
+        return
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"found no host {host}, of {address} ({error}); correct the address.") from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import dask
@@ -42,7 +42,7 @@ def running_security(options: ClusterOptions, address: str) -> Security | None:
     OptionError
         It wants TLS and there are none; or they are given, and it does not want them.
     InputError
-        A file is not there.
+        A file is not there, or is none of a certificate or of its key.
     """
     wanted = options.tls or options.tls_ca is not None
     if not address.startswith("tls://"):
@@ -65,7 +65,20 @@ def running_security(options: ClusterOptions, address: str) -> Security | None:
         raise OptionError(
             f"{address} wants TLS; give the certificates with --tls-ca, --tls-cert and --tls-key."
         )
+    _refuse_unusable(security, files)
     return security
+
+
+def _refuse_unusable(security: Security, files: Mapping[str, str]) -> None:
+    """Refuse certificates that cannot be read, or a key that is not theirs."""
+    try:
+        security.get_connection_args("client")
+    except OSError as error:  # SSLError is one
+        listed = ", ".join(files.values()) or "of Dask's configuration"
+        raise InputError(
+            f"the certificates {listed} cannot be used ({error}); give PEM files, and the key that belongs "
+            "to the certificate."
+        ) from error
 
 
 @contextmanager
@@ -74,7 +87,19 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
 
     It lies in ``local_directory`` of the options, if that is there, else where Dask or the system puts
     temporary files.
+
+    Raises
+    ------
+    InputError
+        It cannot be made there.
     """
     base = options.get("local_directory") or dask.config.get("temporary-directory", None)
-    with TemporaryDirectory(prefix="fringefleet-", dir=base, ignore_cleanup_errors=True) as folder:
-        yield folder  # made with mode 0700
+    try:
+        made = TemporaryDirectory(prefix="fringefleet-", dir=base, ignore_cleanup_errors=True)  # mode 0700
+    except OSError as error:
+        raise InputError(
+            f"no folder for the workers' files can be made in {base or gettempdir()} ({error.strerror}); "
+            "give one that is there, and that you can write to, as local_directory."
+        ) from error
+    with made as folder:
+        yield folder

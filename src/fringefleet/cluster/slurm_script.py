@@ -168,6 +168,7 @@ def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
     of_cluster, of_slurm, of_job = (set(signature(part.__init__).parameters) for part in parts)
     reserved = {"self", "scheduler", "name", "interface", "protocol", "security", "loop", "asynchronous"}
     reserved |= {"job_kwargs", "base_class_kwargs", "job_cls", "n_workers", "dashboard_address", "host"}
+    reserved |= {"silence_logs"}
     known = sorted((of_cluster | of_slurm | of_job | set(OURS)) - reserved)
     for name in given:
         refuse_unknown(name, known, "keyword for SLURMCluster")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from dask.system import CPU_COUNT
@@ -11,8 +12,8 @@ from distributed import Client
 from distributed.system import MEMORY_LIMIT
 
 from fringefleet.cluster.check import check_workers
-from fringefleet.cluster.local import VISIBLE, count_local, count_local_gpus, start_local, start_local_cuda
-from fringefleet.cluster.options import ClusterOptions, Kind, cluster_options
+from fringefleet.cluster.local import count_local, count_local_gpus, start_local, start_local_cuda
+from fringefleet.cluster.options import VISIBLE, ClusterOptions, Kind, cluster_options
 from fringefleet.cluster.running import connect_running, current_client, use_current
 from fringefleet.cluster.slurm import start_slurm
 
@@ -36,7 +37,7 @@ class Workers(NamedTuple):
 
 
 def connect(
-    cluster: str | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
+    cluster: str | Path | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
 ) -> AbstractContextManager[Workers]:
     """Connect to workers, make them the current Dask scheduler, and stop at last what was started.
 

@@ -74,13 +74,18 @@ def test_two_workers_on_one_gpu_are_named_whatever_number_they_know_it_by():
     with pytest.raises(DeviceError) as caught:
         refuse_shared_gpus(shared)
     text = str(caught.value)
-    assert "H100 GPU-1 on n1 by workers a (pid 7, CUDA_VISIBLE_DEVICES=0), b (pid 7, " in text
+    assert "H100 GPU-1 by workers a on n1 (pid 7, CUDA_VISIBLE_DEVICES=0), b on n1 (pid 7, " in text
     assert "GPU-2" not in text
     assert "--share-gpu" in text
 
 
 def test_jobs_that_all_call_their_gpu_0_do_not_share_one():
-    refuse_shared_gpus([record("a", "GPU-1"), record("b", "GPU-2"), record("c", "GPU-1", host="n2")])
+    refuse_shared_gpus([record("a", "GPU-1"), record("b", "GPU-2"), record("c", "GPU-3", host="n2")])
+
+
+def test_containers_that_share_a_gpu_are_found_although_each_has_a_host_name_of_its_own():
+    with pytest.raises(DeviceError, match=r"H100 GPU-1 by workers a on box-1 \(.*\), b on box-2 \("):
+        refuse_shared_gpus([record("a", "GPU-1", host="box-1"), record("b", "GPU-1", host="box-2")])
 
 
 def test_workers_without_a_gpu_are_named_with_what_the_first_says():

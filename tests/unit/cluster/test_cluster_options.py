@@ -2,15 +2,20 @@
 
 import json
 from dataclasses import FrozenInstanceError, fields, replace
+from inspect import signature
+from pathlib import Path
 from typing import get_args
 
 import pytest
+from distributed import LocalCluster, Nanny, Scheduler, Security, Worker
 
 from fringefleet.cluster import ClusterOptions, cluster_options, expected_workers, resolve
 from fringefleet.cluster.config import read_cluster_config
+from fringefleet.cluster.keywords import LOCAL, LOCAL_CUDA, SCHEDULER, SLURM
 from fringefleet.cluster.options import TYPES, Kind
 from fringefleet.cluster.running import read_scheduler_file
 from fringefleet.cluster.security import private_folder, running_security
+from fringefleet.cluster.slurm_script import OURS
 from fringefleet.errors import InputError, OptionError
 
 KINDS = {
@@ -51,14 +56,25 @@ def test_every_kind_of_cluster_is_told_from_how_it_is_named():
         ({"n_worker": 0}, "0 workers"),
         ({"n_worker": True}, "n_worker = True; give a value of type int"),
         ({"n_worker": "4"}, "n_worker = '4'"),
+        ({"device": "CUDA"}, "device = 'CUDA'; give cpu or cuda"),
+        ({"device": None}, "device = None; give cpu or cuda"),
         ({"tls": "yes"}, "tls = 'yes'; give a value of type bool"),
         ({"memory_limit": "8 apples"}, "memory_limit = '8 apples'"),
         ({"memory_limit": 0}, "memory_limit = 0"),
+        ({"memory_limit": ""}, "memory_limit = ''"),
+        ({"memory_limit": "GB"}, "memory_limit = 'GB'"),
+        ({"memory_limit": "1e400GB"}, "memory_limit = '1e400GB'"),
         ({"wait_seconds": -1}, "wait_seconds = -1"),
         ({"wait_seconds": float("inf")}, "wait_seconds = inf"),
         ({"options": [1]}, "give a value of type mapping"),
         ({"options": {"n_workers": 3}}, "found n_workers .* give n_worker beside"),
         ({"options": {"security": "x"}}, "found security .* give tls beside"),
+        ({"options": {"local_directory": 5}}, "local_directory = 5; give a value of type str or path"),
+        ({"options": {"CUDA_VISIBLE_DEVICES": 0}}, "CUDA_VISIBLE_DEVICES = 0; give a list of the GPUs"),
+        ({"options": {"CUDA_VISIBLE_DEVICES": True}}, "CUDA_VISIBLE_DEVICES = True"),
+        ({"options": {"CUDA_VISIBLE_DEVICES": [True]}}, r"CUDA_VISIBLE_DEVICES = \[True\]"),
+        ({"options": {"CUDA_VISIBLE_DEVICES": []}}, r"CUDA_VISIBLE_DEVICES = \[\]"),
+        ({"options": {"CUDA_VISIBLE_DEVICES": "0,"}}, "CUDA_VISIBLE_DEVICES = '0,'"),
         ({"tls_ca": "ca.pem", "tls_cert": "cert.pem"}, "for a cluster that is running"),
         ({"cluster": "tls://h:1", "tls_ca": "ca.pem"}, "give tls_ca and tls_cert"),
         ({"cluster": "tcp://h:1", "interface": "ib0"}, "found interface with cluster = 'tcp://h:1'"),
@@ -83,8 +99,25 @@ def test_options_cannot_be_changed_and_are_composed_by_name():
         cluster_options("local", memory="1GB")
 
 
-def test_every_field_has_a_type_that_is_checked():
-    assert {field.name for field in fields(ClusterOptions)} == set(TYPES) | {"device"}
+@pytest.mark.parametrize("name", [field.name for field in fields(ClusterOptions)])
+def test_every_field_has_a_type_that_is_checked(name):
+    with pytest.raises(OptionError, match=rf"found {name} = 1j; give a value of type "):
+        ClusterOptions(**{name: 1j})
+    if TYPES[name] == (str,):
+        with pytest.raises(OptionError, match=f"found {name} = '(CUDA|)'"):
+            ClusterOptions(**{name: "CUDA" if name == "device" else ""})
+
+
+def test_gpus_are_named_by_number_or_uuid_and_memory_as_dask_reads_it():
+    for gpus in ("0", "0,MIG-1", [0, 3], ["GPU-1", 2]):
+        assert ClusterOptions("local-cuda", options={"CUDA_VISIBLE_DEVICES": gpus}).kind == "local-cuda"
+    for memory in ("8GB", " 8 GiB", ".5GB", "8e9", "123", 123):
+        assert ClusterOptions(memory_limit=memory).memory_limit == memory
+
+
+def test_a_scheduler_file_may_be_a_path():
+    assert ClusterOptions(Path("run/scheduler.json")).kind == "file"
+    assert cluster_options(Path("scheduler.json"), 2).kind == "file"
 
 
 def test_how_many_workers_there_will_be_is_known_before_they_are_there():
@@ -157,26 +190,82 @@ def test_a_key_that_is_not_known_is_refused_with_the_nearest(tmp_path, text, mes
         read_cluster_config(write(tmp_path / "c.toml", text))
 
 
+@pytest.mark.parametrize("cluster", ["", "cluster = 'local'", "cluster = 'local-cuda'", "cluster = 'slurm'"])
 @pytest.mark.parametrize(
     "line",
     [
         "preload = ['{code}']",
+        "PRELOAD = ['{code}']",
         "preload_nanny = '{code}'",
         "worker_class = '{code}'",
+        "scheduler_cls = 'evil.Scheduler'",
+        "job_cls = 'evil.Job'",
         "plugins = ['{code}']",
         "pre_import = '{code}'",
+        "extensions = {{ evil = '{code}' }}",
+        "executor = '{code}'",
+        "data = '{code}'",
         "env = {{ PYTHONPATH = '{code}' }}",
         "config = {{ distributed = {{ worker = {{ preload = '{code}' }} }} }}",
-        "scheduler_kwargs = {{ preload = '{code}' }}",
+        "scheduler_file = '/home/me/.profile'",
         "lists = [{{ deep = {{ preload_argv = '{code}' }} }}]",
     ],
 )
-def test_nothing_in_a_file_makes_a_worker_load_code(tmp_path, line):
+def test_a_keyword_that_is_not_known_to_be_data_is_refused_in_a_file(tmp_path, cluster, line):
     code = f"import pathlib; pathlib.Path('{tmp_path}/executed').touch()".replace("'", '"')
-    path = write(tmp_path / "c.toml", "[cluster]\n[cluster.options]\n" + line.format(code=code))
-    with pytest.raises(OptionError, match="makes workers load code"):
+    path = write(tmp_path / "c.toml", f"[cluster]\n{cluster}\n[cluster.options]\n" + line.format(code=code))
+    with pytest.raises(OptionError, match=rf"found {line.split()[0]} in .* only have .*Others may load code"):
         read_cluster_config(path)
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("scheduler_kwargs = { jupyter = true }", "found jupyter in scheduler_kwargs in"),
+        ("scheduler_options = { preload = 'evil.py' }", "found preload in scheduler_options in"),
+        ("scheduler_options = { Plugins = ['evil'] }", "found Plugins in scheduler_options in"),
+        ("scheduler_options = { scheduler_file = '.profile' }", "found scheduler_file in scheduler_options"),
+        (
+            "scheduler_options = { port = { preload = 'x' } }",
+            "found scheduler_options.port = {'preload': 'x'}",
+        ),
+        ("scheduler_options = [{ preload = 'x' }]", "give one value, or a list"),
+        ("processes = { preload = 'x' }", "found processes = {'preload': 'x'} in"),
+        ("death_timeout = [[1]]", r"found death_timeout = \[\[1\]\] in"),
+        ("resources = { GPU = [[1]] }", r"found resources.GPU = \[\[1\]\] in"),
+    ],
+)
+def test_tables_within_have_only_what_is_known_to_be_data(tmp_path, line, message):
+    with pytest.raises(OptionError, match=message):
+        read_cluster_config(write(tmp_path / "c.toml", f"[cluster]\n[cluster.options]\n{line}"))
+
+
+def test_a_keyword_of_another_cluster_is_refused_with_the_nearest(tmp_path):
+    text = "[cluster]\ncluster = '{}'\n[cluster.options]\n{} = 1"
+    for cluster, name, near in (
+        ("slurm", "wall_time", "walltime"),
+        ("local-cuda", "cuda_visible_device", "CUDA_VISIBLE_DEVICES"),
+        ("local", "thread_per_worker", "threads_per_worker"),
+    ):
+        with pytest.raises(OptionError, match=rf"found {name} in .*Did you mean {near}\?"):
+            read_cluster_config(write(tmp_path / "c.toml", text.format(cluster, name)))
+    with pytest.raises(OptionError, match=r"found queue in \[cluster.options\]"):
+        read_cluster_config(write(tmp_path / "c.toml", text.format("local", "queue")))
+
+
+def test_whatever_a_file_may_have_the_libraries_know():
+    jobqueue = pytest.importorskip("dask_jobqueue")
+
+    def parameters(*classes):
+        return {name for kind in classes for name in signature(kind.__init__).parameters}
+
+    assert parameters(LocalCluster, Nanny, Worker) >= LOCAL
+    slurm = parameters(jobqueue.SLURMCluster, jobqueue.core.JobQueueCluster, jobqueue.slurm.SLURMJob)
+    assert slurm | parameters(jobqueue.core.Job) | set(OURS) >= SLURM
+    assert parameters(Scheduler) >= SCHEDULER
+    cuda = pytest.importorskip("dask_cuda", exc_type=ImportError)
+    assert parameters(cuda.LocalCUDACluster) >= LOCAL_CUDA - LOCAL
 
 
 @pytest.mark.parametrize(
@@ -215,6 +304,34 @@ def test_tls_and_the_address_have_to_agree(tmp_path):
     with pytest.raises(InputError, match=rf"no certificate file {tmp_path}/ca.pem"):
         running_security(missing, "tls://h:1")
     assert running_security(ClusterOptions("tcp://h:1"), "tcp://h:1") is None
+
+
+def test_certificates_that_cannot_be_used_are_named_before_anything_is_connected(tmp_path):
+    security = Security.temporary()
+    other = Security.temporary()
+    ca, cert = (
+        write(tmp_path / name, text)
+        for name, text in (("ca.pem", security.tls_ca_file), ("cert.pem", security.tls_client_cert))
+    )
+    key = write(tmp_path / "key.pem", security.tls_client_key)
+    files = {"tls_ca": ca, "tls_cert": cert, "tls_key": key}
+    assert running_security(ClusterOptions("tls://h:1", **files), "tls://h:1").require_encryption
+    wrong = write(tmp_path / "wrong.pem", other.tls_client_key)
+    for bad in ({"tls_key": wrong}, {"tls_key": ca}, {"tls_ca": key}, {"tls_cert": key}):
+        options = ClusterOptions("tls://h:1", **files | bad)
+        (path,) = bad.values()
+        with pytest.raises(InputError, match=rf"{path.name}.* cannot be used .*give PEM files"):
+            running_security(options, "tls://h:1")
+
+
+def test_a_folder_for_workers_that_cannot_be_made_is_named(tmp_path):
+    file = write(tmp_path / "file", "")
+    for base in (tmp_path / "nowhere", file):
+        with (
+            pytest.raises(InputError, match=rf"can be made in {base} \(.*\); give one .* local_directory"),
+            private_folder({"local_directory": base}),
+        ):
+            pass
 
 
 def test_files_of_workers_lie_in_a_folder_that_nobody_else_can_read(tmp_path):
