@@ -95,7 +95,17 @@ def ask_workers(client: Client, device: DeviceName) -> list[Record]:
     DeviceError
         Says which workers, and what the first one of them answered.
     """
-    answers = client.run(worker_record, device, on_error="return")
+    return refuse_bad_answers(client.run(worker_record, device, on_error="return"), device)
+
+
+def refuse_bad_answers(answers: Mapping[str, Record | Exception], device: DeviceName) -> list[Record]:
+    """Refuse workers that answered with an error when they were asked who they are.
+
+    Raises
+    ------
+    DeviceError
+        Says which, and what the first one of them answered.
+    """
     bad = {name: answer for name, answer in answers.items() if isinstance(answer, Exception)}
     if bad:
         first = next(iter(bad.values()))
@@ -103,7 +113,7 @@ def ask_workers(client: Client, device: DeviceName) -> list[Record]:
             f"{len(bad)} of {len(answers)} workers cannot compute on {device}: {', '.join(bad)}; the first "
             f"says: {type(first).__name__}: {first}"
         )
-    return list(answers.values())
+    return [answer for answer in answers.values() if not isinstance(answer, Exception)]
 
 
 def sharing(records: Iterable[Record]) -> dict[str, list[Record]]:

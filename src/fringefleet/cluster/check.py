@@ -1,6 +1,5 @@
 """Whether workers are fit for work: the same software everywhere, a GPU each, and nobody else's GPU."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from distributed import Client
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import DeviceError, InputError
 from fringefleet.versions import MUST_AGREE, versions_that_must_agree
-from fringefleet.worker import Record, worker_record
+from fringefleet.worker import Record, ask_workers, sharing
 
 
 def check_workers(client: Client, options: ClusterOptions) -> list[Record]:
@@ -31,8 +30,7 @@ def check_workers(client: Client, options: ClusterOptions) -> list[Record]:
     refuse_other_versions(found["client"], {"scheduler": found["scheduler"], **found["workers"]})
     if options.device != "cuda":
         return []
-    answers = client.run(worker_record, options.device, on_error="return")
-    records = refuse_without_gpu(answers)
+    records = ask_workers(client, options.device)
     if not options.share_gpu:
         refuse_shared_gpus(records)
     return records
@@ -74,24 +72,6 @@ def refuse_other_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[
     )
 
 
-def refuse_without_gpu(answers: Mapping[str, Record | Exception]) -> list[Record]:
-    """Refuse workers that answered with an error when they were asked for their GPU.
-
-    Raises
-    ------
-    DeviceError
-        Says which, and what the first one of them answered.
-    """
-    bad = {name: answer for name, answer in answers.items() if isinstance(answer, Exception)}
-    if bad:
-        first = next(iter(bad.values()))
-        raise DeviceError(
-            f"{len(bad)} of {len(answers)} workers cannot compute on cuda: {', '.join(bad)}; the first says: "
-            f"{type(first).__name__}: {first}"
-        )
-    return [answer for answer in answers.values() if not isinstance(answer, Exception)]
-
-
 def refuse_shared_gpus(records: Sequence[Record]) -> None:
     """Refuse workers that have the same GPU, whatever number each of them knows it by.
 
@@ -102,10 +82,7 @@ def refuse_shared_gpus(records: Sequence[Record]) -> None:
     DeviceError
         Names the workers and the GPU.
     """
-    users = defaultdict(list)
-    for record in records:
-        users[record["gpu"]].append(record)
-    shared = {gpu: theirs for gpu, theirs in users.items() if len(theirs) > 1}
+    shared = sharing(records)
     if not shared:
         return
     listed = "; ".join(

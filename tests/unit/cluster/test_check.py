@@ -2,8 +2,9 @@
 
 import pytest
 
-from fringefleet.cluster.check import refuse_other_versions, refuse_shared_gpus, refuse_without_gpu
+from fringefleet.cluster.check import refuse_other_versions, refuse_shared_gpus
 from fringefleet.errors import DeviceError, InputError
+from fringefleet.worker import refuse_bad_answers
 
 VERSIONS = {
     "python": "3.11.2.final.0",
@@ -93,5 +94,5 @@ def test_workers_without_a_gpu_are_named_with_what_the_first_says():
     with pytest.raises(
         DeviceError, match=r"2 of 3 workers .*: tcp://b:2, tcp://c:3; .* DeviceError: no CUDA"
     ):
-        refuse_without_gpu(answers)
-    assert refuse_without_gpu({"a": answers["tcp://a:1"]}) == [record("a", "GPU-1")]
+        refuse_bad_answers(answers, "cuda")
+    assert refuse_bad_answers({"a": answers["tcp://a:1"]}, "cuda") == [record("a", "GPU-1")]
