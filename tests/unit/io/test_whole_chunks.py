@@ -1,3 +1,7 @@
+import json
+import pickle
+
+import numcodecs
 import numpy as np
 import pytest
 import zarr
@@ -42,3 +46,35 @@ def test_other_codecs_notice_it_themselves(tmp_path, compressor):
     chunk.write_bytes(chunk.read_bytes()[:-1])
     with pytest.raises((RuntimeError, EOFError, ValueError)):
         array[:]
+
+
+@pytest.mark.parametrize("separator", [".", "/"])
+@pytest.mark.parametrize("cut", [1, 4, 16, 1000])
+def test_zarr_v2_is_looked_at_as_well(tmp_path, separator, cut):
+    encoding = {"name": "v2", "separator": separator}
+    options = {"compressors": numcodecs.Blosc(), "chunk_key_encoding": encoding}
+    group = zarr.open_group(tmp_path, mode="w", zarr_format=2)
+    group.create_array("deep/values", data=VALUES, chunks=(20, 32, 16), **options)
+    array = zarr.open_group(WholeChunks(tmp_path, read_only=True), mode="r")["deep/values"]
+    np.testing.assert_array_equal(array[:], VALUES)
+    name = separator.join("001")
+    chunk = tmp_path / "deep" / "values" / name
+    chunk.write_bytes(chunk.read_bytes()[:-cut])
+    with pytest.raises(StackFormatError, match=rf"values/{name} of {tmp_path} has .* end is missing"):
+        array[:]
+
+
+def test_no_pickle_is_read(tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return (tmp_path / "attacked").touch, ()
+
+    filters = [{"id": "vlen-utf8"}, {"id": "pickle", "protocol": 5}]
+    metadata = {"zarr_format": 2, "shape": [1], "chunks": [1], "dtype": "|O", "fill_value": None}
+    metadata |= {"compressor": None, "order": "C", "filters": filters}
+    (tmp_path / "values").mkdir()
+    (tmp_path / "values" / ".zarray").write_text(json.dumps(metadata))
+    (tmp_path / "values" / "0").write_bytes(pickle.dumps(Attack()))
+    with pytest.raises(StackFormatError, match=r"values/\.zarray of .* names the codec pickle"):
+        zarr.open_array(WholeChunks(tmp_path, read_only=True), path="values", mode="r", zarr_format=2)[:]
+    assert not (tmp_path / "attacked").exists()
