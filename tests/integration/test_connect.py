@@ -457,6 +457,23 @@ def test_workers_that_would_share_a_gpu_are_refused_unless_they_may(tmp_path):
     assert [gpu for _, _, gpu, *_ in shared] == ["GPU-pretend-0"] * 2
 
 
+def test_share_gpu_alone_leaves_no_gpu_out(tmp_path):
+    needs_dask_cuda()
+    every, too_many = pretend(
+        tmp_path, '[records(device="cuda", share_gpu=True), refusal(None, 4, device="cuda", share_gpu=True)]'
+    )
+    assert [gpu for _, _, gpu, *_ in every] == ["GPU-pretend-0", "GPU-pretend-1", "GPU-pretend-2"]
+    assert "found 4 workers for 3 GPUs" in too_many
+    assert "--cluster local --share-gpu" in too_many
+
+
+def test_share_gpu_puts_several_workers_on_the_only_gpu(tmp_path, pretend_cuda_only):
+    shared = pretend(
+        tmp_path, 'records(None, 2, device="cuda", share_gpu=True)', path=pretend_cuda_only, n_gpu=1
+    )
+    assert [gpu for _, _, gpu, *_ in shared] == ["GPU-pretend-0"] * 2
+
+
 def test_more_workers_than_gpus_are_refused_and_a_single_gpu_needs_no_dask_cuda(tmp_path, pretend_cuda_only):
     too_many = pretend(tmp_path, 'refusal("local-cuda", 4)')
     assert too_many.startswith("OptionError: found 4 workers for 3 GPUs; give 3 or fewer.")
