@@ -5,10 +5,13 @@ import logging
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import dask
 import psutil
@@ -20,6 +23,7 @@ from typer.testing import CliRunner
 
 import fringefleet
 from fringefleet.cli import app
+from fringefleet.cluster.dashboard import dashboard_link, describe_dashboard
 from fringefleet.errors import DeviceError, InputError, RunError
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.worker import worker_record
@@ -132,6 +136,40 @@ def test_a_cluster_that_cannot_be_started_says_why_and_leaves_nothing(options, m
     with pytest.raises(InputError, match=message), fringefleet.connect("local", 1, **options):
         pass
     wait_until(lambda: listeners() <= before and children() <= processes, 20)
+
+
+def other_interface():
+    """An interface of this machine beside the loopback, with its address."""
+    for name, addresses in psutil.net_if_addrs().items():
+        for found in addresses:
+            if found.family == socket.AF_INET and not found.address.startswith("127."):
+                return name, found.address
+    return pytest.skip("this machine has the loopback only")
+
+
+def test_the_dashboards_address_is_where_it_listens_whatever_interface_the_workers_have():
+    name, ip = other_interface()
+    with fringefleet.connect("local", 1, interface=name) as workers:
+        client = workers.client
+        assert client.scheduler.address.startswith(f"tcp://{ip}:")
+        link, port = dashboard_link(client), urlsplit(dashboard_link(client)).port
+        assert link == f"http://127.0.0.1:{port}/status"
+        with urlopen(link.replace("status", "health"), timeout=10) as answer:
+            assert answer.read() == b"ok"
+        here = socket.gethostname()
+        forward = f"ssh -L {port}:127.0.0.1:{port} {here}"
+        assert describe_dashboard(client) == f"{link} (on {here}; from elsewhere: {forward})"
+
+
+def test_a_dashboard_that_everybody_sees_is_at_the_schedulers_host(running):
+    with Client(running) as client:
+        link = dashboard_link(client)
+        assert link.startswith("http://127.0.0.1:")
+        assert describe_dashboard(client) == link
+    open_to_all = {"dashboard_address": "0.0.0.0:0"}
+    with fringefleet.connect("local", 1, options=open_to_all) as workers:
+        assert describe_dashboard(workers.client) == dashboard_link(workers.client)
+        assert urlsplit(dashboard_link(workers.client)).hostname == "127.0.0.1"
 
 
 def test_a_failure_in_mid_work_stops_the_workers():
@@ -426,6 +464,23 @@ def test_workers_that_would_share_a_gpu_are_refused_unless_they_may(tmp_path):
         "DeviceError: found a GPU that several workers share: Pretend GPU 0 GPU-pretend-0 by workers "
     )
     assert re.search(r" by workers 0 on \S+ \(pid \d+, .*\), 1 on \S+ \(pid ", running)
+    assert [gpu for _, _, gpu, *_ in shared] == ["GPU-pretend-0"] * 2
+
+
+def test_share_gpu_alone_leaves_no_gpu_out(tmp_path):
+    needs_dask_cuda()
+    every, too_many = pretend(
+        tmp_path, '[records(device="cuda", share_gpu=True), refusal(None, 4, device="cuda", share_gpu=True)]'
+    )
+    assert [gpu for _, _, gpu, *_ in every] == ["GPU-pretend-0", "GPU-pretend-1", "GPU-pretend-2"]
+    assert "found 4 workers for 3 GPUs" in too_many
+    assert "--cluster local --share-gpu" in too_many
+
+
+def test_share_gpu_puts_several_workers_on_the_only_gpu(tmp_path, pretend_cuda_only):
+    shared = pretend(
+        tmp_path, 'records(None, 2, device="cuda", share_gpu=True)', path=pretend_cuda_only, n_gpu=1
+    )
     assert [gpu for _, _, gpu, *_ in shared] == ["GPU-pretend-0"] * 2
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from distributed import Client, performance_report
 
+from fringefleet.cluster.dashboard import describe_dashboard
 from fringefleet.errors import MissingExtraError
 from fringefleet.io.staging import refuse_unwritable
 from fringefleet.worker_log import forward_logs
@@ -42,7 +43,7 @@ def watched(client: Client, performance: Path | None) -> Iterator[None]:
         # A lost scheduler is said once, by us.
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     if _has_bokeh():
-        logger.info("dashboard: %s", client.dashboard_link)
+        logger.info("dashboard: %s", describe_dashboard(client))
     else:
         logger.debug("no dashboard: it needs bokeh (pip install 'fringefleet[dashboard]')")
     with ExitStack() as opened:

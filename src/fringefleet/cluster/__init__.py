@@ -1,5 +1,6 @@
 """Workers: where they come from. This package knows nothing of interferograms."""
 
+from fringefleet.cluster.dashboard import dashboard_link as dashboard_link
 from fringefleet.cluster.options import ClusterOptions as ClusterOptions
 from fringefleet.cluster.options import cluster_options as cluster_options
 from fringefleet.cluster.workers import Workers as Workers

@@ -13,6 +13,7 @@ from typing import Any
 import dask
 from distributed import Client, Security
 
+from fringefleet.cluster.dashboard import describe_dashboard
 from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import temporary_security
@@ -73,7 +74,7 @@ def _submit(plan: JobPlan, options: ClusterOptions, name: str, opened: ExitStack
     client = opened.enter_context(Client(cluster))
     watch = opened.enter_context(Watch(client, plan, name))
     cluster.scale(jobs=plan.n_job)
-    logger.info("%d jobs %s submitted; dashboard at %s", plan.n_job, name, client.dashboard_link)
+    logger.info("%d jobs %s submitted; dashboard at %s", plan.n_job, name, describe_dashboard(client))
     return client, watch
 
 

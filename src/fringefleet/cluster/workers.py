@@ -96,9 +96,7 @@ def resolve(options: ClusterOptions) -> ClusterOptions:
     if current_client() is not None:
         return replace(options, cluster="current")
     several = options.device == "cuda" and (VISIBLE in options.options or count_local_gpus(options) > 1)
-    if several and not options.share_gpu:
-        return replace(options, cluster="local-cuda")
-    return replace(options, cluster="local")
+    return replace(options, cluster="local-cuda" if several else "local")
 
 
 def expected_workers(options: ClusterOptions) -> int:

@@ -1,0 +1,60 @@
+"""Where the dashboard of a scheduler can be seen: where it listens, which is not where workers connect."""
+
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from distributed import Client
+from distributed.utils import format_dashboard_link
+
+from fringefleet.cluster.security import LOOPBACK
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened at
+
+
+class Place(NamedTuple):
+    """Where a scheduler's HTTP server listens."""
+
+    address: str
+    port: int
+    machine: str  # name of the host
+
+
+def dashboard_link(client: Client) -> str:
+    """Compose the link to the dashboard, as seen from its own machine if it listens to nobody else.
+
+    Dask composes it of the scheduler's address instead, which is another where workers have an interface.
+    """
+    return _link(client, _place(client))
+
+
+def describe_dashboard(client: Client) -> str:
+    """Say where the dashboard is and, where workers come from other machines, how to see it elsewhere."""
+    place = _place(client)
+    link = _link(client, place)
+    if not place.address.startswith("127.") or _host(client) == place.address:
+        return link
+    forward = f"ssh -L {place.port}:{place.address}:{place.port} {place.machine}"
+    return f"{link} (on {place.machine}; from elsewhere: {forward})"
+
+
+def _link(client: Client, place: Place) -> str:
+    host = _host(client) if place.address in EVERYWHERE else place.address
+    link: str = format_dashboard_link(f"[{host}]" if ":" in host else host, place.port)
+    return link
+
+
+def _host(client: Client) -> str:
+    """Host of the scheduler, as its clients and workers call it."""
+    scheduler: Any = client.scheduler
+    address = urlsplit(str(scheduler.address))
+    return LOOPBACK if address.scheme == "inproc" else str(address.hostname)
+
+
+def _place(client: Client) -> Place:
+    def look(dask_scheduler: Any) -> tuple[str, int, str]:  # in here it needs no fringefleet over there
+        from socket import gethostname  # noqa: PLC0415
+
+        server = dask_scheduler.http_server
+        return server.address, server.port, gethostname()
+
+    return Place(*client.run_on_scheduler(look))
