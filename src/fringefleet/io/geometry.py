@@ -115,6 +115,36 @@ def geometry_from_attributes(attrs: Mapping[str, Any]) -> float:
     return product
 
 
+def incidence_angle(radius: float, height: float, distance: float | Numbers) -> Numbers:
+    """Work out the incidence angle on a spherical Earth [degree].
+
+    Parameters
+    ----------
+    radius, height
+        Radius of the Earth and height of the satellite above it [m], positive.
+    distance
+        Slant range [m], positive.
+
+    Returns
+    -------
+    ndarray
+        NaN where the three form no triangle.
+
+    Examples
+    --------
+    >>> float(incidence_angle(6371e3, 700e3, 700e3)), float(incidence_angle(6371e3, 700e3, 1e3))
+    (0.0, nan)
+    """
+    cosine = (height * (2 * radius + height) - distance**2) / (2 * radius * distance)
+    return np.degrees(np.arccos(np.where(np.abs(cosine) <= 1, cosine, np.nan)))
+
+
+def incidence_attribute(radius: float, height: float, distance: float) -> dict[str, float]:
+    """Make the attribute of the angle that :func:`incidence_angle` finds; empty if there is none."""
+    angle = float(incidence_angle(radius, height, distance))
+    return {} if np.isnan(angle) else {ANGLES[0]: angle}
+
+
 def _range_times_sine(attrs: Mapping[str, Any], distance: Numbers | None, angle: Numbers | None) -> Numbers:
     """Complete range [m] and angle [degree], each a number or an array; NaN where that cannot be."""
     if angle is None and (distance is None or not _has(attrs, SPHERE)):
@@ -137,8 +167,7 @@ def _range_at(attrs: Mapping[str, Any], angle: Numbers) -> Numbers:
 
 def _angle_at(attrs: Mapping[str, Any], distance: Numbers) -> Numbers:
     radius, height = _positive(attrs, SPHERE)
-    cosine = (height * (2 * radius + height) - distance**2) / (2 * radius * distance)
-    return np.degrees(np.arccos(np.where(np.abs(cosine) <= 1, cosine, np.nan)))
+    return incidence_angle(radius, height, distance)
 
 
 def _middle_range(attrs: Mapping[str, Any]) -> Numbers:

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from fringefleet.errors import InputError, MissingMetadataError, StackFormatError
-from fringefleet.io.geometry import geometry_from_attributes, read_geometry
+from fringefleet.io.geometry import (
+    geometry_from_attributes,
+    incidence_angle,
+    incidence_attribute,
+    read_geometry,
+)
 
 SHAPE = (2, 3)
 RADIUS, HEIGHT = 6371e3, 700e3
@@ -168,3 +173,16 @@ def test_the_angle_of_a_real_geocoded_scene_is_that_of_its_file_and_not_of_its_c
 def test_a_radar_geometry_file_is_read(shared_data):
     found = read_geometry(shared_data / "nasty_24" / "inputs" / "geometryRadar.h5", (40, 50))
     np.testing.assert_allclose(found[0, 0], 799e3 * np.sin(np.radians(31)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("angle", [1.0, 30.0, 45.0, 89.0])
+def test_the_incidence_angle_is_that_of_the_triangle(angle):
+    assert incidence_angle(RADIUS, HEIGHT, triangle(angle)) == pytest.approx(angle, abs=1e-6)
+    assert incidence_attribute(RADIUS, HEIGHT, triangle(angle)) == {
+        "CENTER_INCIDENCE_ANGLE": pytest.approx(angle, abs=1e-6)
+    }
+
+
+def test_where_there_is_no_triangle_there_is_no_incidence_angle():
+    assert np.isnan(incidence_angle(RADIUS, HEIGHT, np.array([HEIGHT - 1, 2 * RADIUS + HEIGHT + 1]))).all()
+    assert incidence_attribute(RADIUS, HEIGHT, HEIGHT - 1) == {}

@@ -3,13 +3,13 @@
 All by MintPy's names, as its ``prep_gmtsar`` has them, as far as the files are there; the heading is in none.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.geometry import incidence_attribute
 from fringefleet.io.metadata import number_attribute
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.sentinel1 import SPEED_OF_LIGHT
@@ -179,5 +179,4 @@ def _incidence(said: Mapping[str, str], grid: Grid | None) -> dict[str, Any]:
     if grid is not None and grid.corner is not None and grid.step is not None:
         middle = grid.corner[1] + grid.step[1] * grid.shape[1] / 2
     distance = near + middle * SPEED_OF_LIGHT / rate / 2
-    cosine = ((radius + height) ** 2 - radius**2 - distance**2) / (2 * radius * distance)
-    return {"CENTER_INCIDENCE_ANGLE": math.degrees(math.acos(cosine))} if abs(cosine) <= 1 else {}
+    return incidence_attribute(radius, height, distance)

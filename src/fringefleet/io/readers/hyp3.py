@@ -28,7 +28,6 @@ hyp3-docs: ``insar_product_guide``, ``burst_insar_product_guide`` (names, parame
 MintPy: ``prep_hyp3.add_hyp3_metadata`` (attributes, constants of Sentinel-1).
 """
 
-import math
 import re
 import zipfile
 from collections.abc import Iterator
@@ -39,6 +38,7 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.geometry import incidence_attribute
 from fringefleet.io.metadata import number_attribute
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
@@ -197,15 +197,9 @@ def _attributes(said: dict[str, Any]) -> dict[str, Any]:
         "STARTING_RANGE": said["Slant range near"],
         "RANGE_PIXEL_SIZE": RANGE_PIXEL_SIZE * looks[0],
         "AZIMUTH_PIXEL_SIZE": AZIMUTH_PIXEL_SIZE * looks[1],
-        "CENTER_INCIDENCE_ANGLE": _incidence(radius, height, said["Slant range center"]),
+        **incidence_attribute(radius, height, said["Slant range center"]),
         "unwrap_method": said.get("Unwrapping type", ""),
     }
-
-
-def _incidence(radius: float, height: float, distance: float) -> float:
-    """Incidence angle [degree] at a slant range on a spherical Earth."""
-    cosine = ((radius + height) ** 2 - radius**2 - distance**2) / (2 * radius * distance)
-    return math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
 
 
 READER = Reader(
