@@ -1,11 +1,13 @@
 """One run at a time writes to an output: a file beside it says who does, and is touched as long as he lives.
 
-The file is created exclusively, which is atomic on every file system, NFS included; no lock of the operating
-system is needed. It is left behind by a run that was killed: the next one takes over where it can see that
-the process is dead, or, from another machine, that the file has not been touched for long. Times are taken
-from the file system, so clocks may differ.
+The file comes into being with its content, as a second name of a private one, which is atomic on every file
+system, NFS included; no lock of the operating system is needed. It is left behind by a run that was killed:
+the next one takes over where it can see that the process is dead, or, from another machine, that the file has
+not been touched for long; of several that want to take over one does. Times are taken from the file system,
+so clocks may differ.
 """
 
+import errno
 import json
 import logging
 import os
@@ -26,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_BEATS = 10.0
 SECONDS_TO_LIVE = 120.0  # without a beat; NFS may show what is a minute old
+SECONDS_TO_TAKE_OVER = 0.1
+LOOKS = 2  # in a row that find another's lock, or none, until it counts as lost
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)  # says a file system that has none
 
 
 @dataclass(frozen=True)
@@ -51,17 +56,17 @@ class Owner:
         return f"process {self.pid} on {self.host}, since {self.since}"
 
     @property
-    def is_dead(self) -> bool:
-        """Whether it is a process of this machine that has ended; False where that cannot be seen."""
+    def is_alive(self) -> bool | None:
+        """Whether its process goes on, or is stopped; None where that cannot be seen: on another machine."""
         if self.machine != _machine():
-            return False
+            return None
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
-            return True
+            return False
         except PermissionError:
             pass
-        return _born(self.pid) != self.born
+        return _born(self.pid) == self.born
 
 
 class Lock:
@@ -93,14 +98,24 @@ class Lock:
             self.path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
+        n_lost = 0
         while not self._released.wait(SECONDS_BETWEEN_BEATS):
-            found = read_owner(self.path)
-            if found != self.owner:
+            try:
+                found = _read(self.path)
+            except FileNotFoundError:
+                found = None
+            except (OSError, ValueError, TypeError):  # of a network file system, for once
+                continue
+            if found == self.owner:
+                n_lost = 0
+                with suppress(OSError):  # what is wrong shows at the next read
+                    os.utime(self.path)
+                continue
+            n_lost += 1
+            if n_lost == LOOKS:
                 who = f"{found} has taken over" if found else "it was removed"
                 self._lost = f"the lock {self.path} is no longer that of this run: {who}."
                 return
-            with suppress(OSError):  # what is wrong shows at the next read
-                os.utime(self.path)
 
 
 @contextmanager
@@ -116,7 +131,7 @@ def locked(output: Path) -> Iterator[Lock]:
     path.parent.mkdir(parents=True, exist_ok=True)
     owner = Owner.here()
     while not _create(path, owner):
-        _remove_stale(path, refuse_in_use(output))
+        _remove_stale(output, refuse_in_use(output))
     lock = Lock(path, owner)
     try:
         yield lock
@@ -144,9 +159,8 @@ def refuse_in_use(output: Path) -> Owner | None:
     except FileNotFoundError:
         return None
     owner = read_owner(path)
-    if owner is not None and owner.is_dead:
-        return owner
-    if age >= SECONDS_TO_LIVE:
+    is_alive = owner.is_alive if owner is not None else None
+    if is_alive is False or (is_alive is None and age >= SECONDS_TO_LIVE):
         return owner
     raise OutputInUseError(
         f"{output} is being written by another run: {owner or 'not known'}, last seen {age:.0f} s ago. "
@@ -158,38 +172,67 @@ def refuse_in_use(output: Path) -> Owner | None:
 def read_owner(path: Path) -> Owner | None:
     """Read whose a lock is; None where there is none, or it is not known."""
     try:
-        return Owner(**json.loads(path.read_text()))
+        return _read(path)
     except (OSError, ValueError, TypeError):
         return None
 
 
+def _read(path: Path) -> Owner:
+    return Owner(**json.loads(path.read_text()))
+
+
 def _create(path: Path, owner: Owner) -> bool:
+    """Make a lock, whole; False if there is one."""
     text = json.dumps(asdict(owner))
+    own = path.with_name(f"{path.name}.{owner.run}")
+    with disk_full_said(path, lambda: len(text)):
+        try:
+            own.write_text(text)
+            return _link(own, path)
+        finally:
+            own.unlink(missing_ok=True)
+
+
+def _link(own: Path, path: Path) -> bool:
+    """Give a file a second name; False if that is taken."""
     try:
-        with path.open("x") as file, disk_full_said(path, lambda: len(text)):
-            file.write(text)
-            file.flush()
+        os.link(own, path)
     except FileExistsError:
-        return False
-    except BaseException:
-        path.unlink()
-        raise
+        # NFS may have done it, lost its answer, and tried again.
+        return own.stat().st_ino == path.stat().st_ino if path.exists() else False
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        try:
+            with path.open("x") as file:
+                file.write(own.read_text())
+        except FileExistsError:
+            return False
     return True
 
 
-def _remove_stale(path: Path, owner: Owner | None) -> None:
-    """Take a stale lock away, unless somebody else has just done so and made his own."""
-    aside = path.with_name(f"{path.name}.{uuid4().hex}")
-    try:
-        path.rename(aside)  # of several that try, one succeeds
-    except FileNotFoundError:
+def _remove_stale(output: Path, owner: Owner | None) -> None:
+    """Take a stale lock away, unless somebody else is doing so, or has done so and made his own.
+
+    Raises
+    ------
+    OutputInUseError
+        Somebody else has.
+    """
+    path = lock_path(output)
+    taking = path.with_name(f"{path.name}.takeover")
+    if not _create(taking, Owner.here()):
+        with suppress(FileNotFoundError):
+            if _age(taking) >= SECONDS_TO_LIVE:  # killed in the middle of it
+                taking.unlink(missing_ok=True)
+        time.sleep(SECONDS_TO_TAKE_OVER)
         return
-    if read_owner(aside) != owner:
-        with suppress(FileExistsError):
-            os.link(aside, path)
-    else:
-        logger.warning("taking over from a run that is dead: %s", owner or "not known")
-    aside.unlink()
+    try:
+        if path.exists() and refuse_in_use(output) == owner:  # it may be another's by now
+            path.unlink(missing_ok=True)
+            logger.warning("taking over from a run that is dead: %s", owner or "not known")
+    finally:
+        taking.unlink(missing_ok=True)
 
 
 def _age(path: Path) -> float:
