@@ -180,17 +180,18 @@ def read_report(path: Path, fingerprint: str) -> Record | None:
     """Read the report of the run that is resumed; None if there is none, or not of the same run."""
     try:
         found: Record = json.loads(path.read_text())
+        if found["format"] != FORMAT or found["fingerprint"] != fingerprint:
+            logger.warning("the report %s is of another run and begins anew", path)
+            return None
+        for run in found["runs"]:
+            if run["state"] == "running":  # it was killed
+                run["state"] = "interrupted"
+        totals(found["tiles"], found["runs"], found["n_tile"])  # whether everything is there
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        logger.warning("the report %s of the run before cannot be read and begins anew: %s", path, error)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        logger.warning("the report %s of the run before cannot be read and begins anew: %r", path, error)
         return None
-    if found.get("format") != FORMAT or found.get("fingerprint") != fingerprint:
-        logger.warning("the report %s is of another run and begins anew", path)
-        return None
-    for run in found["runs"]:
-        if run["state"] == "running":  # it was killed
-            run["state"] = "interrupted"
     return found
 
 
@@ -255,5 +256,7 @@ def _named(counts: Sequence[int]) -> dict[str, int]:
 
 def _plain(value: Any) -> Any:
     """Say in JSON what is no JSON: paths and maps that were given as arrays."""
+    if isinstance(value, np.generic):
+        return value.item()
     shape = getattr(value, "shape", None)
     return str(value) if shape is None else f"array of {' x '.join(map(str, shape))}"

@@ -151,7 +151,22 @@ def test_tiles_that_a_killed_run_had_not_reported_are_counted_by_the_output(tmp_
     assert total["bytes_read"] == 3000
 
 
-@pytest.mark.parametrize("text", ["{", '{"format": 0}', '{"format": 1, "fingerprint": "other"}'])
+START = '{"format": 1, "fingerprint": "abc", "n_tile": 3, "workers": []'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "7",
+        '{"format": 0}',
+        '{"format": 1, "fingerprint": "other"}',
+        START + "}",
+        START + ', "runs": [], "tiles": [7]}',
+        START + ', "runs": 7, "tiles": []}',
+    ],
+)
 def test_a_report_that_is_damaged_or_of_another_run_is_not_gone_on_with(tmp_path, caplog, text):
     path = tmp_path / "report.json"
     assert read_report(path, "abc") is None
@@ -199,3 +214,10 @@ def test_workers_that_share_a_gpu_are_told_from_those_that_follow_one_another(
     warnings = [record.getMessage() for record in caplog.records]
     assert len(warnings) == n_warning
     assert all("both compute on GPU GPU-1" in text for text in warnings)
+
+
+def test_numbers_of_numpy_are_numbers_in_the_report(tmp_path):
+    point = (np.int64(5), np.float32(0.5))
+    RunReport(tmp_path / "report.json", FACTS | {"point": point, "map": np.zeros((2, 3))}).write()
+    found = stored(tmp_path / "report.json")
+    assert (found["point"], found["map"]) == ([5, 0.5], "array of 2 x 3")
