@@ -7,8 +7,8 @@ of the stack would be a task of its own, and client and scheduler would spend ha
 import asyncio
 import logging
 from collections.abc import Mapping
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import Future as ThreadFuture
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from time import monotonic
 from typing import Any, Protocol
@@ -39,7 +39,7 @@ class Crew(Protocol):
         """Begin a task; returns its future."""
 
     def result(self, future: Any) -> TileReport | BaseException:
-        """Say what became of a task that has come to its end, and forget it."""
+        """Say what became of a task that has come to its end."""
 
     def loss(self) -> RunError | None:
         """Say why nothing will come back any more; None as long as something may."""
@@ -112,26 +112,31 @@ class Workers:
         elif before is not None and self._n_worker > before:
             logger.info("%d workers are there", self._n_worker)
 
-    def submit(self, task: Delayed) -> Future[TileReport]:
-        """Begin a task; returns its future."""
+    def submit(self, task: Delayed) -> ThreadFuture[TileReport]:
+        """Begin a task; returns the future of what it says, which is fetched as soon as it can be."""
         # A number makes each attempt a task of its own, whatever is still known of the one before.
         key = (*task.key, next(self._numbers))
         future: Future[TileReport] = self._client.submit(_unpack, pickle.dumps(task), key=key, pure=False)
-        return future
+        loop: asyncio.AbstractEventLoop = self._client.loop.asyncio_loop  # type: ignore[union-attr]
+        return asyncio.run_coroutine_threadsafe(self._fetch(future), loop)
 
-    def result(self, future: Future[TileReport]) -> TileReport | BaseException:
-        """Say what became of a task, and let the scheduler forget it."""
+    async def _fetch(self, future: Future[TileReport]) -> TileReport:
+        """Wait for a task, and bring what it says; a worker that is slow to answer keeps no other waiting."""
         try:
-            report: TileReport = future.result()
-        except asyncio.CancelledError as error:
+            report: TileReport = await self._client.gather(future, asynchronous=True)
+        finally:
+            future.release()
+        return report
+
+    def result(self, future: ThreadFuture[TileReport]) -> TileReport | BaseException:
+        """Say what became of a task."""
+        try:
+            return future.result()
+        except CancelledError as error:
             self._is_lost = True
             return error
         except Exception as error:
             return error
-        else:
-            return report
-        finally:
-            future.release()
 
     def loss(self) -> RunError | None:
         """Say why nothing will come back any more: the scheduler is lost, or all workers started here."""

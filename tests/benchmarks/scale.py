@@ -1,11 +1,12 @@
 """Measure what many tiles and many workers cost the client and the scheduler, which share one process here.
 
-PYTHONPATH=tests python tests/benchmarks/scale.py tests/benchmarks/results/scale-cpu.json [SIDE] [WORKERS]
+PYTHONPATH=tests python tests/benchmarks/scale.py RESULT.json [SIDE] [THREADS] [PROCESSES]
 
-SIDE x SIDE tiles (100) of one pixel on two worker processes; then 10 tiles for each of WORKERS (64) threads,
-and as many processes, all of which must come and work. A process takes a quarter of a gigabyte. Wall times
-are of this machine, whatever else runs on it; what counts is the CPU time and the memory of the process of
-client and scheduler.
+SIDE x SIDE tiles (100) of one pixel on two worker processes; then some tiles for each of many workers, all of
+which must come and work: THREADS (64), and PROCESSES (24). A process takes a quarter of a gigabyte and, on a
+slow machine, a fortieth of a core while it does nothing. Wall times are of this machine, whatever else runs
+on it; what counts is the CPU time and the memory of the process of client and scheduler. The result is kept
+in results/scale-cpu.json.
 """
 
 import json
@@ -129,7 +130,7 @@ def measure_crowd(tasks: Tasks, report: RunReport, workers: AbstractContextManag
     return {"seconds_to_start": round(started, 1), "gb_of_all_processes": round(used / 1e9, 2), **found}
 
 
-def measure_all(folder: Path, side: int, n_worker: int) -> dict[str, Any]:
+def measure_all(folder: Path, side: int, n_thread: int, n_process: int) -> dict[str, Any]:
     """Measure everything that is kept."""
     report = RunReport(folder / "report.json", {"n_tile": side**2, "fingerprint": ""})
     start = perf_counter()
@@ -138,11 +139,14 @@ def measure_all(folder: Path, side: int, n_worker: int) -> dict[str, Any]:
     with connect("local", 2):
         execute(make_tasks(folder, (8, 8)))  # imports, as a longer run does only once
         many = measure_tiles(tasks, report)
-    tasks = make_tasks(folder, (10, n_worker))
     return {
         "many_tiles": {"ms_per_tile_to_make_tasks": round(1e3 * made / side**2, 3), **many},
-        "many_threads": measure_crowd(tasks, report, threads_as_workers(n_worker)),
-        "many_processes": measure_crowd(tasks, report, connect("local", n_worker, memory_limit="1GB")),
+        "many_threads": measure_crowd(
+            make_tasks(folder, (10, n_thread)), report, threads_as_workers(n_thread)
+        ),
+        "many_processes": measure_crowd(
+            make_tasks(folder, (11, n_process)), report, connect("local", n_process, memory_limit="1GB")
+        ),
         "timing": measure_timing(folder),
         "machine": f"{cpu_model()}, {os.cpu_count()} logical CPUs",
         "load": round(os.getloadavg()[0], 1),
@@ -155,5 +159,5 @@ def measure_all(folder: Path, side: int, n_worker: int) -> dict[str, Any]:
 if __name__ == "__main__":
     numbers = [int(text) for text in sys.argv[2:]]
     with TemporaryDirectory() as temporary:
-        record = measure_all(Path(temporary), *(numbers + [100, 64][len(numbers) :]))
+        record = measure_all(Path(temporary), *(numbers + [100, 64, 24][len(numbers) :]))
     Path(sys.argv[1]).write_text(json.dumps(record, indent=2) + "\n")
