@@ -186,7 +186,7 @@ def _complete_section(name: str) -> None:
             f"{', '.join(map(str, dask.config.paths))}; there are {', '.join(sorted(sections))}. Correct the "
             "name, or write the section."
         )
-    dask.config.update_defaults({"jobqueue": {name: dict(sections["slurm"])}})
+    dask.config.update_defaults({"jobqueue": {name: dict(sections.get("slurm", {}))}})
 
 
 def _processes(said: Said, options: ClusterOptions) -> int:
