@@ -18,7 +18,8 @@ from fringefleet.errors import StackFormatError
 
 HEADER = 16  # bytes of a Blosc chunk; the last four are its length
 V3, V2 = "zarr.json", ".zarray"  # what describes an array
-PICKLE = re.compile(rb'"(id|name)"\s*:\s*"(numcodecs\.)?pickle"')
+CODECS = ("codecs", "filters", "compressor")  # where it says how chunks are made
+PICKLE = re.compile(r'"(id|name)": "(numcodecs\.)?pickle"')
 NO_CHUNKS = (V3, V2, ".zattrs", ".zgroup", ".zmetadata")
 
 
@@ -50,7 +51,7 @@ class WholeChunks(LocalStore):
         return found if byte_range is not None else self._checked(key, found)
 
     def _checked(self, key: str, found: Buffer | None) -> Buffer | None:
-        if found is not None and Path(key).name in (V2, V3) and PICKLE.search(found.to_bytes()):
+        if found is not None and Path(key).name in (V3, V2) and _names_pickle(found.to_bytes()):
             raise StackFormatError(
                 f"{key} of {self.root} names the codec pickle, which would run what is in the file. Write "
                 "the array with numbers and without it."
@@ -66,19 +67,27 @@ class WholeChunks(LocalStore):
         return found
 
     def _is_blosc(self, key: str) -> bool:
-        """Whether a file is a chunk that Blosc made last, in an array of Zarr v3 or v2."""
-        array, _, chunk = key.partition("/c/")
-        if chunk and (metadata := self.root / array / V3).exists():
-            return _last_codec(metadata, metadata.stat().st_mtime_ns) == "blosc"
-        for folder in Path(key).parents:  # a chunk is called 0.1.2, or 0/1/2
-            if Path(key).name not in NO_CHUNKS and (metadata := self.root / folder / V2).exists():
-                return _last_codec(metadata, metadata.stat().st_mtime_ns) == "blosc"
+        """Whether a file is a chunk that Blosc made last; it is called c/0/1, c.0.1, 0.1 or 0/1."""
+        if Path(key).name in NO_CHUNKS:
+            return False
+        for folder in Path(key).parents:
+            for name in (V3, V2):
+                if (metadata := self.root / folder / name).exists():
+                    return _last_codec(metadata, metadata.stat().st_mtime_ns) == "blosc"
         return False
+
+
+def _names_pickle(metadata: bytes) -> bool:
+    """Whether one of the codecs is pickle, however that is spelt in JSON."""
+    try:
+        found = json.loads(metadata)
+    except ValueError:
+        return False  # Zarr says so
+    return bool(PICKLE.search(json.dumps([found.get(name) for name in CODECS])))
 
 
 @lru_cache
 def _last_codec(metadata: Path, _modified: int) -> str:
     found = json.loads(metadata.read_text())
-    if metadata.name == V2:
-        return str((found["compressor"] or {}).get("id"))
-    return str(found["codecs"][-1]["name"])
+    last = found["compressor"] if metadata.name == V2 else found.get("codecs", [None])[-1]
+    return str(last.get("name", last.get("id"))) if last else ""

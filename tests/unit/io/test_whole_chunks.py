@@ -64,7 +64,20 @@ def test_zarr_v2_is_looked_at_as_well(tmp_path, separator, cut):
         array[:]
 
 
-def test_no_pickle_is_read(tmp_path):
+@pytest.mark.parametrize(("name", "separator"), [("default", "."), ("v2", "."), ("v2", "/")])
+@pytest.mark.parametrize("cut", [1, 4, 16])
+def test_chunks_of_zarr_v3_are_known_whatever_they_are_called(tmp_path, name, separator, cut):
+    encoding = {"name": name, "separator": separator}
+    array = store(tmp_path, BLOSC["blosc lz4"], chunks=(20, 32, 16), chunk_key_encoding=encoding)
+    key = separator.join([*["c"] * (name == "default"), *"001"])
+    chunk = tmp_path / "deep" / "values" / key
+    chunk.write_bytes(chunk.read_bytes()[:-cut])
+    with pytest.raises(StackFormatError, match=rf"values/{key} of {tmp_path} has .* end is missing"):
+        array[:]
+
+
+@pytest.mark.parametrize("spelling", ["pickle", "pick\\u006ce"])
+def test_no_pickle_is_read(tmp_path, spelling):
     class Attack:
         def __reduce__(self):
             return (tmp_path / "attacked").touch, ()
@@ -73,7 +86,8 @@ def test_no_pickle_is_read(tmp_path):
     metadata = {"zarr_format": 2, "shape": [1], "chunks": [1], "dtype": "|O", "fill_value": None}
     metadata |= {"compressor": None, "order": "C", "filters": filters}
     (tmp_path / "values").mkdir()
-    (tmp_path / "values" / ".zarray").write_text(json.dumps(metadata))
+    text = json.dumps(metadata).replace("pickle", spelling)
+    (tmp_path / "values" / ".zarray").write_text(text)
     (tmp_path / "values" / "0").write_bytes(pickle.dumps(Attack()))
     with pytest.raises(StackFormatError, match=r"values/\.zarray of .* names the codec pickle"):
         zarr.open_array(WholeChunks(tmp_path, read_only=True), path="values", mode="r", zarr_format=2)[:]
