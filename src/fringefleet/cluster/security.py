@@ -1,12 +1,17 @@
 """Who may talk to the workers, and who may see what they put on disk."""
 
+import glob
+import os
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from socket import gethostname
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import dask
+import psutil
 from distributed import Security
 
 from fringefleet.cluster.options import ClusterOptions
@@ -85,6 +90,8 @@ def _refuse_unusable(security: Security, files: Mapping[str, str]) -> None:
 def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
     """Make a folder for the workers' files that only this user can read, and remove it at last.
 
+    Those that processes left behind when they were killed are removed, too.
+
     It lies in ``local_directory`` of the options, if that is there, else where Dask or the system puts
     temporary files.
 
@@ -94,8 +101,12 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
         It cannot be made there.
     """
     base = options.get("local_directory") or dask.config.get("temporary-directory", None)
+    ours = f"fringefleet-{gethostname()}-"
+    _remove_left_behind(Path(base or gettempdir()), ours)
     try:
-        made = TemporaryDirectory(prefix="fringefleet-", dir=base, ignore_cleanup_errors=True)  # mode 0700
+        made = TemporaryDirectory(
+            prefix=f"{ours}{os.getpid()}-", dir=base, ignore_cleanup_errors=True
+        )  # mode 0700
     except OSError as error:
         raise InputError(
             f"no folder for the workers' files can be made in {base or gettempdir()} ({error.strerror}); "
@@ -103,3 +114,12 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
         ) from error
     with made as folder:
         yield folder
+
+
+def _remove_left_behind(base: Path, prefix: str) -> None:
+    """Remove folders of processes of this user and host that are no more."""
+    for folder in base.glob(f"{glob.escape(prefix)}*-*"):
+        pid = folder.name.removeprefix(prefix).partition("-")[0]
+        with suppress(OSError):
+            if pid.isdigit() and folder.stat().st_uid == os.getuid() and not psutil.pid_exists(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,9 @@
 """What workers are wanted: which values there may be, and from which files."""
 
 import json
+import os
+import socket
+import subprocess
 from dataclasses import FrozenInstanceError, fields, replace
 from inspect import signature
 from pathlib import Path
@@ -339,3 +342,21 @@ def test_files_of_workers_lie_in_a_folder_that_nobody_else_can_read(tmp_path):
         (folder,) = tmp_path.iterdir()
         assert (str(folder), folder.stat().st_mode & 0o777) == (name, 0o700)
     assert not folder.exists()
+
+
+def test_folders_that_killed_processes_left_behind_are_removed_and_no_others(tmp_path):
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    left, ours, others, elsewhere = (
+        tmp_path / name
+        for name in (
+            f"fringefleet-{socket.gethostname()}-{gone.pid}-abc",
+            f"fringefleet-{socket.gethostname()}-{os.getpid()}-abc",
+            "fringefleet-result",
+            f"fringefleet-node17-{gone.pid}-abc",
+        )
+    )
+    for folder in (left, ours, others, elsewhere):
+        (folder / "inside").mkdir(parents=True)
+    with private_folder({"local_directory": tmp_path}) as name:
+        assert set(tmp_path.iterdir()) == {ours, others, elsewhere, Path(name)}
