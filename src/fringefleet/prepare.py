@@ -122,7 +122,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         stack = stack.assign(range_sine=(("y", "x"), range_sine))
     scene = Scene(
         network=network,
-        reference_date=find_date(network, setting.reference_date),
+        reference_date=_find_date(network, setting.reference_date),
         reference_values=tuple(values.tolist()),
         wavelength=wavelength,
         looks=looks,
@@ -209,14 +209,7 @@ def _without_unreferenced(stack: xr.Dataset, observation: str, point: tuple[int,
     return stack.isel(pair=kept) if dropped else stack
 
 
-def find_date(network: Network, wanted: str | None) -> int:
-    """Find the index of a date that the user names, as YYYYMMDD or in full; the first if None.
-
-    Raises
-    ------
-    OptionError
-        It is none of them, or more than one.
-    """
+def _find_date(network: Network, wanted: str | None) -> int:
     if wanted is None:
         return 0
     names = [date_name(date) for date in network.dates]

@@ -19,7 +19,6 @@ from fringefleet.io.stack import stack_network
 from fringefleet.io.update import ProductFile, Wanted
 from fringefleet.network import date_name, shorten
 from fringefleet.observation import is_offset, std_of
-from fringefleet.prepare import find_date
 
 FIRST = "the first"
 
@@ -87,17 +86,15 @@ def wanted_products(task: Task, stack: xr.Dataset) -> Wanted:
     )
 
 
-def refuse_other_dates(task: Task, stack: xr.Dataset) -> None:
-    """Refuse a reference date, of the series or of the covariance, that the stack does not have.
+def refuse_other_date(task: Task, stack: xr.Dataset) -> None:
+    """Refuse a date of the covariance that the stack does not have.
 
     Raises
     ------
     OptionError
         Says which it has.
     """
-    network = stack_network(stack)
-    find_date(network, task.setting.reference_date)
-    names = [date_name_of(stack, date) for date in network.times.astype(str)]
+    names = [date_name_of(stack, date) for date in stack_network(stack).times.astype(str)]
     if task.covariance_date not in (None, *names):
         raise OptionError(
             f"found mintpy.reference.date = {task.covariance_date} for the covariance to be relative to; "

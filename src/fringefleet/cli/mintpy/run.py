@@ -14,7 +14,7 @@ from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.invert import run_checked
 from fringefleet.cli.mintpy.current import (
     product_files,
-    refuse_other_dates,
+    refuse_other_date,
     wanted_products,
     without_unreferenced,
 )
@@ -56,7 +56,7 @@ def run(request: Request, console: Console) -> None:
 
 def _run(task: Task, lock: Lock, console: Console) -> None:
     stack = without_unreferenced(task, open_stack(task.project.stack, chunks=None))
-    refuse_other_dates(task, stack)
+    refuse_other_date(task, stack)
     wanted, products = wanted_products(task, stack), product_files(task, stack)
     reason = _reason(task, products, wanted)
     skipped: tuple[Tile, ...] = ()
