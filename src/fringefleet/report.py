@@ -179,19 +179,37 @@ def reported(report: RunReport) -> Iterator[RunReport]:
 def read_report(path: Path, fingerprint: str) -> Record | None:
     """Read the report of the run that is resumed; None if there is none, or not of the same run."""
     try:
-        found: Record = json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         logger.warning("the report %s of the run before cannot be read and begins anew: %s", path, error)
         return None
-    if found.get("format") != FORMAT or found.get("fingerprint") != fingerprint:
+    if not isinstance(found, dict) or (found.get("format"), found.get("fingerprint")) != (
+        FORMAT,
+        fingerprint,
+    ):
         logger.warning("the report %s is of another run and begins anew", path)
+        return None
+    if _is_damaged(found):
+        logger.warning("the report %s of the run before lacks what a report has and begins anew", path)
         return None
     for run in found["runs"]:
         if run["state"] == "running":  # it was killed
             run["state"] = "interrupted"
     return found
+
+
+def _is_damaged(found: Record) -> bool:
+    """Whether it cannot be gone on with: what is done with a report is tried."""
+    try:
+        json.dumps(found, allow_nan=False)
+        totals(found["tiles"], found["runs"], 0)
+        numbers = [number for tile in found["tiles"] for number in tile["tile"]]
+        whole = {type(number) for number in numbers} <= {int} and all(run["state"] for run in found["runs"])
+        return not (whole and isinstance(found["workers"], list))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return True
 
 
 def totals(tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], n_tile: int) -> Record:
@@ -254,6 +272,11 @@ def _named(counts: Sequence[int]) -> dict[str, int]:
 
 
 def _plain(value: Any) -> Any:
-    """Say in JSON what is no JSON: paths and maps that were given as arrays."""
+    """Say in JSON what is no JSON: NumPy's numbers, paths, and maps that were given as arrays."""
     shape = getattr(value, "shape", None)
-    return str(value) if shape is None else f"array of {' x '.join(map(str, shape))}"
+    if shape is None:
+        return str(value)
+    if shape:
+        return f"array of {' x '.join(map(str, shape))}"
+    to_plain = {"b": bool, "i": int, "u": int, "f": float}.get(value.dtype.kind, str)
+    return to_plain(value) if to_plain is not float or np.isfinite(value) else str(value)

@@ -151,7 +151,7 @@ def test_tiles_that_a_killed_run_had_not_reported_are_counted_by_the_output(tmp_
     assert total["bytes_read"] == 3000
 
 
-@pytest.mark.parametrize("text", ["{", '{"format": 0}', '{"format": 1, "fingerprint": "other"}'])
+@pytest.mark.parametrize("text", ["{", "[]", "5", '{"format": 0}', '{"format": 1, "fingerprint": "other"}'])
 def test_a_report_that_is_damaged_or_of_another_run_is_not_gone_on_with(tmp_path, caplog, text):
     path = tmp_path / "report.json"
     assert read_report(path, "abc") is None
@@ -159,6 +159,65 @@ def test_a_report_that_is_damaged_or_of_another_run_is_not_gone_on_with(tmp_path
     path.write_text(text)
     assert read_report(path, "abc") is None
     assert "begins anew" in caplog.text
+
+
+def broken(report, *keys):
+    """Take one thing away from a report, or put a wrong one there."""
+    inner = report
+    for key in keys[:-2]:
+        inner = inner[key]
+    if keys[-1] is None:
+        del inner[keys[-2]]
+    else:
+        inner[keys[-2]] = keys[-1]
+    return report
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("runs", None),
+        ("runs", 5),
+        ("runs", [5]),
+        ("runs", 0, "state", None),
+        ("runs", 0, "wall_seconds", "long"),
+        ("runs", 0, "wall_seconds", float("nan")),
+        ("tiles", None),
+        ("tiles", [[]]),
+        ("tiles", 0, "tile", ["a", 0]),
+        ("tiles", 0, "state", None),
+        ("tiles", 0, "pixels", None),
+        ("tiles", 0, "pixels", [60]),
+        ("tiles", 0, "seconds", {"read": 1.0}),
+        ("workers", None),
+        ("workers", 5),
+    ],
+)
+def test_a_report_that_lacks_something_begins_anew(tmp_path, caplog, keys):
+    path = tmp_path / "report.json"
+    report = RunReport(path, FACTS)
+    report.watch(None)(done(0))
+    report.write()
+    assert read_report(path, "abc")["tiles"][0]["tile"] == [0, 0]
+    assert not caplog.records
+    path.write_text(json.dumps(broken(stored(path), *keys)))
+    earlier = read_report(path, "abc")
+    assert "lacks what a report has" in caplog.text
+    with reported(RunReport(path, FACTS, earlier)) as report:
+        report.watch(None)(done(1))
+    assert stored(path)["tiles"][-1]["tile"] == [0, 1]
+
+
+def test_numbers_of_numpy_are_numbers_in_the_report(tmp_path):
+    path = tmp_path / "report.json"
+    values = (np.int64(5), np.array(7), np.bool_(True), np.float32(0.5), np.float32("nan"))
+    setting = {"given": values, "map": np.zeros((2, 3)), "day": np.datetime64("2020-01-02")}
+    RunReport(path, FACTS | {"setting": setting}).write()
+    assert stored(path)["setting"] == {
+        "given": [5, 7, True, 0.5, "nan"],
+        "map": "array of 2 x 3",
+        "day": "2020-01-02",
+    }
 
 
 def test_a_report_is_written_while_the_run_goes_on(tmp_path, monkeypatch):
