@@ -31,7 +31,7 @@ from fringefleet.io.disk import free_bytes
 from fringefleet.io.lock import Lock, locked, refuse_in_use
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.stack import source_version, stored_tile
-from fringefleet.io.staging import refuse_unwritable
+from fringefleet.io.staging import put_back, refuse_unwritable
 from fringefleet.io.store import (
     ResultStore,
     create_result,
@@ -322,6 +322,7 @@ def _report(checked: Checked) -> RunReport:
 
 def _open_output(checked: Checked) -> ResultStore:
     job, tile = checked.job, checked.tile
+    put_back(job.output)
     if job.existing == "resume" and job.output.exists():
         store = resume_result(job.output, tile, checked.fingerprint)
         store.clear()

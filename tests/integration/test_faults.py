@@ -381,6 +381,15 @@ def test_a_second_run_is_refused_and_takes_over_when_the_first_was_killed(stack,
     assert not lock_path(output).exists()
 
 
+def test_a_result_that_a_killed_run_was_about_to_overwrite_is_found_by_resume(stack, tmp_path, expected):
+    job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    fringefleet.run(job)
+    job.output.rename(tmp_path / ".result.zarr.replaced")
+    (tmp_path / ".result.zarr.partial").mkdir()
+    resumed(job, expected)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["result.zarr", "result.zarr.report.json"]
+
+
 @pytest.mark.cluster
 def test_a_scheduler_that_is_killed_ends_the_run_with_one_message_and_marks_nothing(stack, tmp_path):
     output, address = tmp_path / "result.zarr", tmp_path / "scheduler.json"

@@ -1,5 +1,6 @@
 """A Zarr store under a temporary name until it is whole, so that what has the name is complete."""
 
+import logging
 import os
 import shutil
 import warnings
@@ -11,6 +12,8 @@ import zarr
 from zarr.errors import ZarrUserWarning
 
 from fringefleet.errors import InputError, OutputExistsError
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -24,11 +27,12 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
     OutputExistsError
         The output is there and ``overwrite`` is false, or it is something else than a Zarr store.
     """
-    refuse_existing(output, overwrite=overwrite)
     refuse_unwritable(output)
+    put_back(output)
+    refuse_existing(output, overwrite=overwrite)
     output = output.resolve()  # a link stays one
     output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.partial")
+    temporary, replaced = _beside(output)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         yield temporary
@@ -38,11 +42,30 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
     if not output.exists():
         temporary.rename(output)
         return
-    replaced = output.with_name(f".{output.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
     output.rename(replaced)
     temporary.rename(output)
     shutil.rmtree(replaced)
+
+
+def put_back(output: Path) -> None:
+    """Put a store back that a killed run had moved away, and not yet put its own in the place of.
+
+    Only who alone writes to the output may do it. What is left of a store that has been replaced is removed.
+    """
+    output = output.resolve()
+    temporary, replaced = _beside(output)
+    if not replaced.exists():
+        return
+    if not output.exists() and temporary.exists():  # without it, what was replaced may be half removed
+        logger.warning("putting %s back: a run that was to overwrite it was killed before it did", output)
+        replaced.rename(output)
+        shutil.rmtree(temporary)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _beside(output: Path) -> tuple[Path, Path]:
+    """Where a store is until it is whole, and where what it replaces is until it is removed."""
+    return output.with_name(f".{output.name}.partial"), output.with_name(f".{output.name}.replaced")
 
 
 def refuse_existing(output: Path, *, overwrite: bool) -> None:
