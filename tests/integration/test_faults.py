@@ -167,7 +167,7 @@ def test_a_worker_whose_gpu_breaks_is_replaced_and_nothing_is_lost(
         now = set(two_workers.client.run(os.getpid, on_error="ignore").values())
         return len(now) == 2 and len(now & before) == 1
 
-    wait_until(replaced, 30)
+    wait_until(replaced, 90)
 
 
 @pytest.mark.cluster

@@ -1,6 +1,7 @@
 """Workers on this machine: a process for each core, or for each GPU."""
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from fringefleet.errors import DeviceError, InputError, MissingExtraError, Optio
 
 logger = logging.getLogger(__name__)
 
+PYTHON_WARNINGS = "PYTHONWARNINGS"
 SETTINGS = {
     # Tiles wait at the scheduler rather than at a worker: one that dies takes few with it.
     "distributed.scheduler.worker-saturation": 1.0,
@@ -200,7 +202,7 @@ def _interrupts_put_off() -> Iterator[None]:
     felt = threading.Event()
     is_main = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, lambda *_: felt.set()) if is_main else None
-    resource_tracker.ensure_running()  # else it would be started by a thread of these, and unblock it there
+    _start_resource_tracker()  # else it would be started by a thread of these, and unblock it there
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -210,3 +212,16 @@ def _interrupts_put_off() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
     if felt.is_set():
         raise KeyboardInterrupt
+
+
+def _start_resource_tracker() -> None:
+    """Start the process of multiprocessing that removes what dead ones leave; it is not to warn of it."""
+    said = os.environ.get(PYTHON_WARNINGS)
+    os.environ[PYTHON_WARNINGS] = ",".join(filter(None, (said, "ignore:resource_tracker:UserWarning")))
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if said is None:
+            del os.environ[PYTHON_WARNINGS]
+        else:
+            os.environ[PYTHON_WARNINGS] = said

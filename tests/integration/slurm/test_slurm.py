@@ -251,9 +251,9 @@ def test_a_killed_client_leaves_no_job_not_even_one_that_waits_and_another_goes_
     slurm.cancel(waiting)
     wait_until(lambda: pending(slurm) not in ([], [waiting]), SECONDS, slurm.jobs)  # noticed, and replaced
     wait_until(lambda: tiles_done(output) >= 5, SECONDS, lambda: tiles_done(output))
+    assert pending(slurm)
     client.send_signal(signal.SIGKILL)
     client.wait(SECONDS)
-    assert pending(slurm)
     wait_until(lambda: not slurm.jobs(), SECONDS, slurm.jobs)
 
     begun = tiles_done(output)
