@@ -57,10 +57,6 @@ def command(process):
         return ""
 
 
-def scratch(dask_worker):
-    return dask_worker.local_directory
-
-
 # --- started here -----------------------------------------------------------------------------------------
 
 
@@ -84,7 +80,7 @@ def test_local_workers_with_tls_talk_to_nobody_else_and_leave_nothing(tmp_path):
 
         (folder,) = tmp_path.glob("fringefleet-*")
         assert folder.stat().st_mode & 0o777 == 0o700
-        scratches = workers.client.run(scratch).values()
+        scratches = workers.client.run(lambda dask_worker: dask_worker.local_directory).values()
         assert all(Path(name).is_relative_to(folder) for name in scratches)
 
         with dask.config.set({"distributed.comm.timeouts.connect": "2s"}):

@@ -41,7 +41,8 @@ def watched(client: Client, performance: Path | None) -> Iterator[None]:
     """Say where the dashboard is, and bring logs to this process and the performance report to its file."""
     if not logger.isEnabledFor(logging.DEBUG):
         # A lost scheduler is said once, by us.
-        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+        for part in ("client", "batched", "core"):
+            logging.getLogger(f"distributed.{part}").setLevel(logging.CRITICAL)
     if _has_bokeh():
         logger.info("dashboard: %s", describe_dashboard(client))
     else:
