@@ -21,13 +21,14 @@ SMALLEST_TILE = 64 * 64  # pixels; what is left for a worker to be of use
 IDLE_WORKER_BYTES = 400 * 1024**2  # a process that has imported torch and solved nothing, and its helper
 
 
-def choose_tile(
+def choose_tile(  # noqa: PLR0913 - all that a tile hangs on
     shape: tuple[int, int],
     stored: tuple[int, int] | None,
     network: Network,
     options: Options,
     n_worker: int = 1,
     memory_limit: int | None = None,
+    worker_memory: int | None = None,
 ) -> tuple[int, int]:
     """Choose rows and columns of a tile.
 
@@ -44,11 +45,13 @@ def choose_tile(
     memory_limit
         What all of them may take together [byte], if that is limited. Where there is less, tiles are smaller,
         and then workers fewer.
+    worker_memory
+        What each of them has [byte], if that is known however many they are; tiles are as small as it takes.
 
     Raises
     ------
     BlockTooLargeError
-        Even one small tile does not fit.
+        Even one small tile does not fit into ``memory_limit``.
 
     Examples
     --------
@@ -63,6 +66,8 @@ def choose_tile(
     if memory_limit is not None:
         fits = _pixels_that_fit(network, options, memory_limit // n_worker)
         n_pixel = min(n_pixel, max(smallest, fits))
+    if worker_memory is not None:
+        n_pixel = min(n_pixel, max(smallest, _pixels_that_fit(network, options, worker_memory)))
     return fit_tile(shape, stored, n_pixel)
 
 
@@ -91,10 +96,9 @@ def count_workers(
         return n_worker
     needed = bytes_of_worker(n_pixel, network, options)
     if needed > memory_limit:
-        enough = math.ceil(10 * needed / 1024**3) / 10
         raise BlockTooLargeError(
             f"found a limit of {memory_limit:,} bytes of memory; one worker with a tile of {n_pixel:,} "
-            f"pixels needs about {needed:,}. Allow {enough} GB or more."
+            f"pixels needs about {needed:,}. Allow {_gigabytes(needed)} GB or more."
         )
     return min(n_worker, memory_limit // needed)
 
@@ -137,18 +141,24 @@ def check_tile(tile: tuple[int, int], network: Network, options: Options, memory
     OptionError
         A side below 1.
     BlockTooLargeError
-        The tile needs more than ``memory_limit`` bytes; the message says which would fit.
+        The tile needs more than ``memory_limit`` bytes, which a worker has; the message says which would
+        fit, if one would.
     """
     if min(tile) < 1:
         raise OptionError(f"found chunks = {tile}; give rows and columns of 1 or more.")
     if memory_limit is None:
         return
-    per_pixel = COPIES * bytes_per_pixel(network, options)
-    batch = _bytes_of_batch(tile[0] * tile[1], network, options)
     needed = bytes_of_worker(tile[0] * tile[1], network, options)
     if needed > memory_limit:
-        side = max(1, int((max(0, memory_limit - IDLE_WORKER_BYTES - batch) / per_pixel) ** 0.5))
+        side = math.isqrt(max(0, _pixels_that_fit(network, options, memory_limit)))
+        smaller = f"Give --chunks {side} {side} or less, or" if side else "No tile is small enough: give"
         raise BlockTooLargeError(
             f"a worker with a tile of {tile[0]} x {tile[1]} pixels needs about {needed:,} bytes, and has "
-            f"{memory_limit:,}. Give --chunks {side} {side} or less, or fewer --workers."
+            f"{memory_limit:,}. {smaller} each worker {_gigabytes(needed)} GB (--worker-memory; fewer "
+            "--workers where they share a machine)."
         )
+
+
+def _gigabytes(n_byte: int) -> float:
+    """Round up, so that it is enough."""
+    return math.ceil(10 * n_byte / 1e9) / 10

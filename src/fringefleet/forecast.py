@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from fringefleet.batch import check_device
 from fringefleet.block import invert_block
-from fringefleet.chunks import bytes_of_worker, choose_tile
-from fringefleet.errors import BlockTooLargeError, DeviceError, InputError
-from fringefleet.io.stack import stored_tile
+from fringefleet.chunks import bytes_of_worker, check_tile
+from fringefleet.errors import DeviceError, InputError
 from fringefleet.io.store import create_result, resume_result
 from fringefleet.lazy import result_template
 from fringefleet.pipeline import Checked
@@ -138,15 +137,7 @@ def _bytes_read_per_pixel(checked: Checked) -> int:
 
 
 def _refuse_what_cannot_fit(checked: Checked, found: Forecast) -> None:
-    if found.memory_available is not None and found.memory_needed > found.memory_available:
-        stack, network = checked.prepared.stack, checked.prepared.scene.network
-        options = checked.job.options
-        fits = choose_tile(found.shape, stored_tile(stack), network, options, 1, found.memory_available)
-        raise BlockTooLargeError(
-            f"a tile of {found.chunks[0]} x {found.chunks[1]} pixels takes up to {found.memory_needed:,} "
-            f"bytes of its worker, which has {found.memory_available:,}. Give --chunks {fits[0]} {fits[1]}, "
-            "or fewer workers so that each has more."
-        )
+    check_tile(found.chunks, checked.prepared.scene.network, checked.job.options, found.memory_available)
     if found.disk_needed > found.disk_free:
         raise InputError(
             f"the output takes up to {found.disk_needed:,} bytes, and the disk of "

@@ -62,8 +62,10 @@ class Run:
 
     ``chunks``: rows and columns of a tile; if None they are chosen so that ``n_worker`` workers have
     something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an
-    output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they
-    would take, tiles are smaller, and then workers fewer. ``on_failure``: what to do with tiles that fail.
+    output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they would
+    take, tiles are smaller, and then workers fewer. ``worker_memory`` [byte]: of each worker, however many
+    there are; tiles are smaller where that takes it, or refused. ``on_failure``: what to do with tiles that
+    fail.
 
     Raises
     ------
@@ -79,6 +81,7 @@ class Run:
     existing: Existing = "refuse"
     n_worker: int = 1
     memory_limit: int | None = None
+    worker_memory: int | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
@@ -158,9 +161,12 @@ def check(job: Run) -> Checked:
     network = prepared.scene.network
     if tile is None:
         stored = stored_tile(prepared.stack)
-        tile = choose_tile(shape, stored, network, job.options, job.n_worker, job.memory_limit)
+        tile = choose_tile(
+            shape, stored, network, job.options, job.n_worker, job.memory_limit, job.worker_memory
+        )
     check_tile(tile, network, job.options, None)
     tile = min(tile[0], shape[0]), min(tile[1], shape[1])
+    check_tile(tile, network, job.options, job.worker_memory)
     n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
     fingerprint = _fingerprint(job, prepared, tile, source)
     n_done = int(resume_result(job.output, tile, fingerprint).done().sum()) if begun else 0

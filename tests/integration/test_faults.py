@@ -158,8 +158,12 @@ def test_a_worker_whose_gpu_breaks_is_replaced_and_nothing_is_lost(
     stack, tmp_path, expected, two_workers, ours
 ):
     job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
+    two_workers.client.wait_for_workers(2)  # one may have died in the test before
+    before = set(two_workers.client.run(os.getpid).values())
     compute(misbehave(check(job), break_gpu, tmp_path / "failures", times=1))
     assert files(job.output) == expected
+    two_workers.client.wait_for_workers(2)
+    wait_until(lambda: len(before & set(two_workers.client.run(os.getpid).values())) == 1, 60)
     assert "failed and is tried again in 0.5 s: StackFormatError: unwrapped_phase" in ours.text
 
 

@@ -23,10 +23,6 @@ from fringefleet.simulate import Scene, simulate_stack
 pytestmark = pytest.mark.cluster
 
 
-def nothing(tile, series):
-    """Write nothing."""
-
-
 @pytest.fixture
 def tiny_tasks(tmp_path):
     """Make the tasks of a scene of so many rows and columns, each pixel a tile."""
@@ -35,7 +31,7 @@ def tiny_tasks(tmp_path):
         path = tmp_path / "stack.zarr"
         simulate_stack(Scene(n_date=4, shape=shape), path)
         prepared = prepare(fringefleet.open_stack(path, chunks=None), Options(), Setting())
-        return tile_tasks(prepared, Options(), (1, 1), nothing)
+        return tile_tasks(prepared, Options(), (1, 1), lambda *_: None)
 
     return make
 

@@ -70,7 +70,7 @@ def test_a_limit_that_not_even_one_worker_keeps_says_what_is_enough():
     ) as e:
         choose_tile((4000, 4000), None, EVERY_PAIR, Options(), 8, 10**8)
     enough = float(str(e.value).split("Allow ")[1].split(" GB")[0])
-    limit = int(enough * 1024**3)
+    limit = int(enough * 1e9)
     tile = choose_tile((4000, 4000), None, EVERY_PAIR, Options(), 8, limit)
     assert count_workers(8, tile[0] * tile[1], EVERY_PAIR, Options(), limit) == 1
 
@@ -129,7 +129,7 @@ def test_a_tile_is_held_in_copies_beside_its_worker_and_may_fill_the_limit_exact
     needed = IDLE_WORKER_BYTES + int(100 * 50 * COPIES * bytes_per_pixel(CHAIN, Options())) + batch
     check_tile((100, 50), CHAIN, Options(), needed)
     check_tile((100, 50), CHAIN, Options(), None)
-    with pytest.raises(BlockTooLargeError, match="or fewer --workers"):
+    with pytest.raises(BlockTooLargeError, match=r"or each worker \d\.\d GB"):
         check_tile((100, 50), CHAIN, Options(), needed - 1)
 
 

@@ -15,7 +15,14 @@ from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.progress import Report, Tiles, show_progress
 from fringefleet.cli.tables import pair_table, status_table
 from fringefleet.cli.watching import check_performance_report, watched
-from fringefleet.cluster import ClusterOptions, connect, expected_memory, expected_workers, resolve
+from fringefleet.cluster import (
+    ClusterOptions,
+    connect,
+    expected_memory,
+    expected_workers,
+    own_memory,
+    resolve,
+)
 from fringefleet.errors import OptionError
 from fringefleet.execute import Done, OnProgress, name_some
 from fringefleet.io.describe import MOST_PAIRS
@@ -137,14 +144,16 @@ def fit_to_workers(job: Run, workers: ClusterOptions) -> tuple[Run, ClusterOptio
     """Choose the workers where nothing was said, and tell the run how many they are and what they have."""
     workers = resolve(replace(workers, device=job.options.device))
     n_worker = expected_workers(workers)
-    memory = expected_memory(workers, n_worker)
+    each = own_memory(workers)
+    # Tiles of a given size are not made to fit: they do, or are refused.
+    all_together = expected_memory(workers, 1) if each is None and job.chunks is None else None
     job = replace(
         job,
         stack=job.stack.absolute(),
         output=job.output.absolute(),
         n_worker=n_worker,
-        # Tiles of a given size are not made to fit: they do, or are refused.
-        memory_limit=n_worker * memory if memory is not None and job.chunks is None else None,
+        memory_limit=all_together,
+        worker_memory=each,
     )
     return job, workers
 

@@ -39,10 +39,6 @@ def check_performance_report(path: Path | None) -> None:
 @contextmanager
 def watched(client: Client, performance: Path | None) -> Iterator[None]:
     """Say where the dashboard is, and bring logs to this process and the performance report to its file."""
-    if not logger.isEnabledFor(logging.DEBUG):
-        # A lost scheduler is said once, by us.
-        for part in ("client", "batched", "core"):
-            logging.getLogger(f"distributed.{part}").setLevel(logging.CRITICAL)
     if _has_bokeh():
         logger.info("dashboard: %s", describe_dashboard(client))
     else:

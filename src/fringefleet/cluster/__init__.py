@@ -7,4 +7,5 @@ from fringefleet.cluster.workers import Workers as Workers
 from fringefleet.cluster.workers import connect as connect
 from fringefleet.cluster.workers import expected_memory as expected_memory
 from fringefleet.cluster.workers import expected_workers as expected_workers
+from fringefleet.cluster.workers import own_memory as own_memory
 from fringefleet.cluster.workers import resolve as resolve

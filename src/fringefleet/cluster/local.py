@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
 from typing import Any
@@ -15,12 +15,14 @@ from distributed import Client, LocalCluster
 from distributed.deploy.cluster import Cluster
 
 from fringefleet import device as devices
+from fringefleet.cluster.hush import hushed
 from fringefleet.cluster.options import VISIBLE, ClusterOptions
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 
 logger = logging.getLogger(__name__)
 
+OF_A_CLUSTER = ("tornado.application", "asyncio", "distributed")  # loggers
 PYTHON_WARNINGS = "PYTHONWARNINGS"
 SETTINGS = {
     # Tiles wait at the scheduler rather than at a worker: one that dies takes few with it.
@@ -149,14 +151,14 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
         said |= options.options
         said["local_directory"] = opened.enter_context(private_folder(options.options))
         opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS))
-        hush = opened.enter_context(_hushed_at_last())
+        at_last = opened.enter_context(ExitStack())
         with _interrupts_put_off(), _refused(kind.__name__, options):
             cluster = opened.enter_context(kind(**said))
             client = opened.enter_context(Client(cluster))
         try:
             yield client
         except BaseException:
-            hush()
+            at_last.enter_context(hushed(OF_A_CLUSTER))  # which is torn down in mid-work
             raise
 
 
@@ -173,23 +175,6 @@ def _refused(name: str, options: ClusterOptions) -> Iterator[None]:
             f"{name} could not be started{interface}: {type(reason).__name__}: {reason}. "
             f"Look at its options:{given or ' none were given'}."
         ) from error
-
-
-@contextmanager
-def _hushed_at_last() -> Iterator[Callable[[], None]]:
-    """Give a function that silences what a cluster logs while it is torn down in mid-work."""
-    loggers = [logging.getLogger(name) for name in ("tornado.application", "asyncio", "distributed")]
-    levels = [logger.level for logger in loggers]
-
-    def hush() -> None:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL + 1)
-
-    try:
-        yield hush
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 @contextmanager

@@ -1,19 +1,29 @@
 """Workers that are there already: a scheduler at an address, or the client of a notebook."""
 
+import asyncio
 import json
+import logging
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from distributed import Client, Security, default_client
+from distributed.comm.core import connect as reach
+from distributed.core import send_recv
 
+from fringefleet.cluster.hush import hushed
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import running_security
 from fringefleet.errors import InputError
 
+logger = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 30.0
+SECONDS_TO_ANSWER = 1.0  # when connected
+OF_A_LOST_SCHEDULER = ("distributed.client", "distributed.batched", "distributed.core")
 
 
 @contextmanager
@@ -32,17 +42,38 @@ def connect_running(options: ClusterOptions) -> Iterator[Client]:
         address = read_scheduler_file(Path(address))
     security = running_security(options, address)
     seconds = CONNECT_SECONDS if options.wait_seconds is None else options.wait_seconds
-    with _client(address, security, seconds) as client:
+    _refuse_silent(address, security, seconds)
+    # Who loses the scheduler is told so once, by us.
+    names = () if logger.isEnabledFor(logging.DEBUG) else OF_A_LOST_SCHEDULER
+    with hushed(names), Client(address, timeout=seconds, security=security) as client:
         _wait_for_workers(client, address, options.n_worker, seconds)
         yield client
 
 
-def _client(address: str, security: Security | None, seconds: float) -> Client:
+def _refuse_silent(address: str, security: Security | None, seconds: float) -> None:
+    """Refuse an address where nobody speaks as a scheduler does.
+
+    Dask's client waits without end where a connection is taken and nothing is said, and leaves threads and
+    sockets behind where that goes wrong.
+    """
     _refuse_unknown_host(address)
+    arguments = {} if security is None else security.get_connection_args("client")
+
+    async def look() -> None:
+        comm = await reach(address, timeout=seconds, **arguments)
+        try:
+            await send_recv(comm, op="identity", n_workers=0)
+        finally:
+            await comm.close()
+
+    async def look_for_a_while() -> None:
+        await asyncio.wait_for(look(), seconds + SECONDS_TO_ANSWER)
+
     try:
-        return Client(address, timeout=seconds, security=security)
-    except (OSError, ValueError, TypeError, AssertionError) as error:  # the last: its thread did not start
-        reason = str(error) or str(error.__cause__ or type(error).__name__)
+        with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has an event loop already
+            thread.submit(asyncio.run, look_for_a_while()).result()
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error) or "it takes the connection, and says nothing"
         tls = "has TLS at all, with the same authority as here" if security else "wants TLS"
         raise InputError(
             f"found no Dask scheduler at {address} within {seconds:g} s ({reason}); start one with `dask "

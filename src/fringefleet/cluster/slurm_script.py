@@ -130,6 +130,23 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     return JobPlan(n_job, log_folder, job, cluster, ours["poll_seconds"], ours["most_failed_starts"], most)
 
 
+def memory_of_worker(options: ClusterOptions) -> int:
+    """Work out what each worker of a job has [byte].
+
+    Raises
+    ------
+    OptionError
+        Something cannot be meant so.
+    MissingExtraError
+        dask-jobqueue is not installed.
+    """
+    if (section := options.options.get("config_name")) is not None:
+        _complete_section(section)
+    said = Said(options.options)
+    processes = _processes(said, options)
+    return int(parse_bytes(_memory(said, options, processes))) // processes
+
+
 def job_script(plan: JobPlan, *, tls: bool = False) -> str:
     """Write the script of a job as it would be submitted, but for the address of the scheduler."""
     protocol = "tls" if tls else "tcp"

@@ -16,6 +16,7 @@ from fringefleet.cluster.local import count_local, count_local_gpus, start_local
 from fringefleet.cluster.options import VISIBLE, ClusterOptions, Kind, cluster_options
 from fringefleet.cluster.running import connect_running, current_client, use_current
 from fringefleet.cluster.slurm import start_slurm
+from fringefleet.cluster.slurm_script import memory_of_worker
 
 # Each gives a client whose first workers are there, and stops at last what it started.
 STARTERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
@@ -114,11 +115,32 @@ def expected_workers(options: ClusterOptions) -> int:
     return options.n_worker or (1 if options.kind == "slurm" else CPU_COUNT)
 
 
+def own_memory(options: ClusterOptions) -> int | None:
+    """What each worker has [byte], however many there are; None where they share a machine, or nobody knows.
+
+    Raises
+    ------
+    OptionError
+        Slurm's memory cannot be meant so.
+    MissingExtraError
+        dask-jobqueue, which knows what its configuration says, is not installed.
+    """
+    if options.kind == "slurm":
+        return memory_of_worker(options)
+    return None if options.memory_limit is None else int(parse_bytes(options.memory_limit))
+
+
 def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
-    """What each of so many workers will have [byte], as far as that is known before they are there."""
-    if options.memory_limit is not None:
-        return int(parse_bytes(options.memory_limit))
-    return MEMORY_LIMIT // n_worker if options.kind in ("local", "local-cuda") else None
+    """What each of so many workers will have [byte], as far as that is known before they are there.
+
+    Raises
+    ------
+    InputError
+        As :func:`own_memory`.
+    """
+    if options.kind in ("local", "local-cuda") and options.memory_limit is None:
+        return MEMORY_LIMIT // n_worker
+    return own_memory(options)
 
 
 def _describe(client: Client) -> Workers:

@@ -20,7 +20,7 @@ from fringefleet.cli.mintpy.current import (
 )
 from fringefleet.cli.mintpy.request import MaskWish, Request, Task, understand
 from fringefleet.cli.products import write_products
-from fringefleet.cluster import ClusterOptions, expected_workers, resolve
+from fringefleet.cluster import ClusterOptions, expected_workers, own_memory, resolve
 from fringefleet.errors import BlockTooLargeError, DeviceError, OutputExistsError
 from fringefleet.execute import name_some
 from fringefleet.io import open_stack
@@ -107,6 +107,7 @@ def _check(task: Task) -> tuple[Checked, ClusterOptions]:
         task.setting,
         n_worker=expected_workers(workers),
         memory_limit=task.memory,
+        worker_memory=own_memory(workers),
         on_failure=task.on_failure,
     )
     return _begun_or_new(job, task), workers
