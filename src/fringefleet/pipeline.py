@@ -10,6 +10,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from importlib.metadata import version
@@ -179,6 +180,7 @@ def compute(
     on_progress: Callable[[Done], None] | None = None,
     *,
     memory_limit: int | None = None,
+    lock: Lock | None = None,
 ) -> Summary:
     """Do the tiles that are left on whatever Dask scheduler is current; see :func:`run`.
 
@@ -190,6 +192,8 @@ def compute(
         Told of every finished tile.
     memory_limit
         What a worker has [byte], if known.
+    lock
+        That of the output (:func:`fringefleet.io.lock.locked`), where the caller has it already.
     """
     job, prepared, tile = checked.job, checked.prepared, checked.tile
     check_tile(tile, prepared.scene.network, job.options, memory_limit)
@@ -197,7 +201,7 @@ def compute(
         check_device(job.options)
     else:
         _check_workers(client, job.options)
-    with locked(job.output) as lock:
+    with locked(job.output) if lock is None else nullcontext(lock) as lock:
         store = _open_output(checked)
         tasks = lazy.tile_tasks(prepared, job.options, tile, partial(_write, store, checked.source))
         done = store.done()

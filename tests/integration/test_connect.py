@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -534,3 +535,14 @@ def test_real_gpus_have_a_worker_each_and_two_may_share_one():
         gpus = [record["gpu"] for record in workers.client.run(worker_record, "cuda").values()]
     assert len(gpus) == 2
     assert len(set(gpus)) == 1
+
+
+@pytest.mark.parametrize("greets", [True, False])
+def test_what_is_no_scheduler_is_refused_be_it_silent_or_not(greets):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if greets:
+            thread = threading.Thread(target=lambda: server.accept()[0].close(), daemon=True)
+            thread.start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"no Dask scheduler at {address} within 1 s"):
+            fringefleet.connect(address, wait_seconds=1).__enter__()

@@ -171,3 +171,12 @@ def test_a_covariance_makes_small_tiles_and_what_a_worker_cannot_hold_is_refused
     check_tile((512, 512), CHAIN, Options(), 10**9)
     with pytest.raises(BlockTooLargeError):
         check_tile((512, 512), CHAIN, options, 10**9)
+
+
+@pytest.mark.parametrize("stored", [None, (64, 64), (300, 4000), (5, 4000)])
+@pytest.mark.parametrize("gigabytes", [0.6, 0.8, 1.5, 40])
+def test_tiles_fit_into_workers_whose_memory_is_their_own_and_all_of_them_have_work(stored, gigabytes):
+    own = int(gigabytes * 1e9)
+    tile = choose_tile((4000, 4000), stored, EVERY_PAIR, Options(), 8, worker_memory=own)
+    check_tile(tile, EVERY_PAIR, Options(), own)
+    assert tile[0] * tile[1] <= TILE_BYTES / bytes_per_pixel(EVERY_PAIR, Options())

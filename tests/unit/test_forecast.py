@@ -168,3 +168,30 @@ def test_plan_and_invert_have_the_same_options():
     ours = dict(inspect.signature(plan).parameters)
     assert set(ours) - set(theirs) == {"quick", "as_json"}
     assert all(ours[name].annotation == theirs[name].annotation for name in set(theirs) - {"output"})
+
+
+def test_the_memory_of_a_slurm_worker_is_known_before_anything_is_submitted(stack, tmp_path):
+    pytest.importorskip("dask_jobqueue")
+    config, output = tmp_path / "slurm.toml", tmp_path / "out.zarr"
+    config.write_text("[cluster]\ncluster = 'slurm'\noptions = { processes = 2, memory = '1.6GB' }\n")
+    given = (stack, output, "--cluster-config", config, "--quick", "--json")
+    plain = json.loads(command(*given).stdout)
+    assert plain["memory_available"] == 800_000_000
+    assert (
+        json.loads(command(stack, output, "--cluster", "slurm", "--quick", "--json").stdout)[
+            "memory_available"
+        ]
+        == 4_000_000_000
+    )
+    config.write_text("[cluster]\ncluster = 'slurm'\noptions = { memory = '0.1GB' }\n")
+    for name in ("plan", "invert"):  # which has no Slurm to ask here, and does not come to that
+        refused = subprocess.run(
+            [sys.executable, "-m", "fringefleet", name, *map(str, given[:4])],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert refused.returncode == 2
+        assert "and has 100,000,000. No tile is small enough: give each worker 0." in refused.stderr
+    assert not output.exists()

@@ -30,7 +30,7 @@ NWorker = Annotated[
         "--workers",
         metavar="N",
         help="Local processes, GPUs, or Slurm workers; of a running cluster, how many to wait for."
-        + default("one for each core or GPU"),
+        + default("one for each core or GPU; 1 in Slurm"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),
@@ -40,7 +40,7 @@ Config = Annotated[
     typer.Option(
         "--cluster-config",
         metavar="FILE.toml",
-        help="All of this as a table [cluster], with [cluster.options] for what only Dask knows; options "
+        help="All of this as a table \\[cluster], with \\[cluster.options] for what only Dask knows; options "
         "given here come before it.",
         show_default=False,
         rich_help_panel=WORKERS,
@@ -51,7 +51,7 @@ Memory = Annotated[
     typer.Option(
         "--worker-memory",
         metavar="SIZE",
-        help="Memory of each worker, such as 8GB." + default("an equal share of this machine"),
+        help="Memory of each worker, such as 8GB." + default("an equal share of this machine; 4GB in Slurm"),
         show_default=False,
         rich_help_panel=WORKERS,
     ),

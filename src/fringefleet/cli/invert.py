@@ -26,6 +26,7 @@ from fringefleet.cluster import (
 from fringefleet.errors import OptionError
 from fringefleet.execute import Done, OnProgress, name_some
 from fringefleet.io.describe import MOST_PAIRS
+from fringefleet.io.lock import locked
 from fringefleet.io.mintpy_names import our_name
 from fringefleet.io.pair_table import worst_pairs
 from fringefleet.io.template import TemplateOptions, read_template
@@ -212,11 +213,12 @@ def _run(
     started = f"starting {workers.n_worker} workers: {workers.cluster}"
     logger.info("%s", started if workers.is_started else f"connecting to {workers.cluster}")
     with (
+        locked(checked.job.output) as lock,  # before workers are waited for, who may take days to come
         connect(workers) as found,
         watched(found.client, performance_report),
         show_progress(console, "Inverting") as report,
     ):
-        return compute(checked, _showing(report), memory_limit=found.memory_limit)
+        return compute(checked, _showing(report), memory_limit=found.memory_limit, lock=lock)
 
 
 def _showing(report: Report) -> OnProgress:

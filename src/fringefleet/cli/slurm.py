@@ -1,5 +1,9 @@
 """The command ``slurm``: show what is submitted to Slurm, or keep workers for several runs."""
 
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +16,8 @@ from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.options import DeviceOption, Verbose
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from fringefleet.cluster import ClusterOptions
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -81,23 +87,39 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
 
     from fringefleet.cluster import connect  # noqa: PLC0415 - slow to import
     from fringefleet.errors import OptionError, WorkersLostError  # noqa: PLC0415
+    from fringefleet.io.staging import refuse_unwritable  # noqa: PLC0415
 
     if options.tls:
         raise OptionError(
             "found --tls: its certificates would be this process's alone, and no other could connect. Give "
             "--cluster slurm --tls to the command that needs the workers."
         )
-    with connect(options) as workers:
-        client = workers.client
-        if scheduler_file is not None:
-            client.write_scheduler_file(str(scheduler_file))
-        typer.echo(client.scheduler_info()["address"])
+    if scheduler_file is not None:
+        refuse_unwritable(scheduler_file)
+    with connect(options) as workers, _told(workers.client, scheduler_file) as address:
+        typer.echo(address)
         try:
-            while client.status == "running":
+            while workers.client.status == "running":
                 sleep(SECONDS_BETWEEN_LOOKS)
             raise WorkersLostError("the scheduler, or the connection to it, was lost.")
         except KeyboardInterrupt:
             return
-        finally:
-            if scheduler_file is not None:
-                scheduler_file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(client: "Client", path: Path | None) -> Iterator[str]:
+    """Give the scheduler's address, which is also in a file meanwhile, if there is to be one."""
+    who = client.scheduler_info(n_workers=0)
+    if path is None:
+        yield who["address"]
+        return
+    text = json.dumps(who, indent=2) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # who waits for the file finds it whole
+    part.write_text(text)
+    part.replace(path)
+    try:
+        yield who["address"]
+    finally:
+        if path.is_file() and path.read_text() == text:  # else it is another one's by now
+            path.unlink()
