@@ -86,7 +86,7 @@ class ClusterOptions:
             raise OptionError(f"found {self.n_worker} workers; give 1 or more.")
         if self.wait_seconds is not None and not 0 <= self.wait_seconds < math.inf:
             raise OptionError(f"found wait_seconds = {self.wait_seconds}; give seconds from 0 on.")
-        _check_memory(self.memory_limit)
+        check_memory("memory_limit", self.memory_limit)
         _check_options(self.options)
         _check_certificates(self)
         if self.kind in ("current", "address", "file"):
@@ -153,6 +153,24 @@ def check_type(name: str, value: Any, types: tuple[type, ...]) -> None:
     raise OptionError(f"found {name} = {value!r}; give a value of type {wanted}.")
 
 
+def check_memory(name: str, memory: str | int | None) -> None:
+    """Refuse what is no number of bytes.
+
+    Raises
+    ------
+    OptionError
+        Says what was found.
+    """
+    if memory is None:
+        return
+    try:
+        n_byte = parse_bytes(memory) if re.match(r"\s*[\d.]", str(memory)) else 0  # which takes GB for 1 GB
+    except (ValueError, OverflowError):
+        n_byte = 0
+    if n_byte < 1:
+        raise OptionError(f"found {name} = {memory!r}; give bytes, or text such as 8GB.")
+
+
 def _kind(cluster: str) -> Kind:
     for kind in NAMED:
         if cluster == kind:
@@ -167,17 +185,6 @@ def _kind(cluster: str) -> Kind:
         f"found cluster = {cluster!r}.{hint} Give local, local-cuda, slurm, current, the address of a "
         "running scheduler such as tcp://127.0.0.1:8786, or its scheduler file, whose name ends in .json."
     )
-
-
-def _check_memory(memory: str | int | None) -> None:
-    if memory is None:
-        return
-    try:
-        n_byte = parse_bytes(memory) if re.match(r"\s*[\d.]", str(memory)) else 0  # which takes GB for 1 GB
-    except (ValueError, OverflowError):
-        n_byte = 0
-    if n_byte < 1:
-        raise OptionError(f"found memory_limit = {memory!r}; give bytes, or text such as 8GB.")
 
 
 def _check_options(options: Mapping[str, Any]) -> None:

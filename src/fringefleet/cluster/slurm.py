@@ -18,7 +18,7 @@ from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import temporary_security
 from fringefleet.cluster.slurm_guard import guarded
-from fringefleet.cluster.slurm_script import JobPlan, plan_jobs
+from fringefleet.cluster.slurm_script import JOB_NAME, JobPlan, plan_jobs, settings
 from fringefleet.errors import InputError, WorkersLostError
 
 logger = logging.getLogger(__name__)
@@ -46,13 +46,13 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     WorkersLostError
         No worker is left and no more jobs are submitted: Slurm refuses them, or they end at once.
     """
-    name = f"{options.options.get('job_name', 'fringefleet')}-{secrets.token_hex(4)}"
+    name = f"{options.options.get('job_name') or JOB_NAME}-{secrets.token_hex(4)}"
     plan = plan_jobs(options, name)
     _refuse_without_slurm()
     _make_private(plan.log_folder)
     with ExitStack() as opened:
         opened.enter_context(guarded(name))
-        opened.enter_context(dask.config.set(SETTINGS | SLURM_SETTINGS))
+        opened.enter_context(dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan)))
         client, watch = _submit(plan, options, name, opened)
         try:
             _wait_for_worker(watch, options.wait_seconds)

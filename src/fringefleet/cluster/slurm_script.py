@@ -4,11 +4,11 @@ Nothing here starts, submits or writes anything, and no Slurm is needed. What th
 Dask says counts, and comes after the options and before our own defaults.
 """
 
+import re
 import shlex
-import signal
 import socket
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from inspect import signature
 from math import ceil
 from pathlib import Path
@@ -21,13 +21,16 @@ from distributed import Security
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
 from fringefleet.cluster.options import ClusterOptions, refuse_unknown
 from fringefleet.cluster.security import LOOPBACK
-from fringefleet.cluster.slurm_values import n_gpu, refuse_unsafe, walltime_seconds
-from fringefleet.errors import MissingExtraError, OptionError
+from fringefleet.cluster.slurm_directives import n_gpu, read_directives, refuse_contradictions
+from fringefleet.cluster.slurm_said import SECTION, Said, complete_section, import_jobqueue
+from fringefleet.cluster.slurm_values import refuse_text, refuse_unsafe, walltime_seconds
+from fringefleet.errors import OptionError
 
 OUR_WORKER = "fringefleet.cluster.slurm_worker"
 PLAIN_WORKER = "distributed.cli.dask_worker"
 CUDA_WORKER = "dask_cuda.cli"
 MEMORY = "4GB"  # of a worker, where nobody says
+JOB_NAME = "fringefleet"
 LOG_FOLDER = "fringefleet-slurm"
 # A worker leaves, in good order, at a time of its own before Slurm ends its job: parts of the job's time.
 LIFETIME, STAGGER = 0.85, 0.1
@@ -49,28 +52,6 @@ class JobPlan(NamedTuple):
     poll_seconds: float  # most [s] between two looks at the queue
     most_failed_starts: int  # jobs in a row that may end before a worker of theirs came
     most_replacements: int  # jobs that are submitted in place of others, of a run
-
-
-class Said:
-    """What was said about a keyword: in the options, else in Dask's configuration."""
-
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self.options = options
-        self.section = f"jobqueue.{options.get('config_name', 'slurm')}"
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Find the value of a keyword; the default if nothing was said, or None."""
-        value = self.options.get(name)
-        if value is None:
-            value = dask.config.get(f"{self.section}.{name.replace('_', '-')}", None)
-        return default if value is None else value
-
-    def list(self, name: str) -> list[str]:
-        """Find the values of a keyword that takes several."""
-        value = self.get(name, [])
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            raise OptionError(f"found {name} = {value!r}; give a list of texts.")
-        return [str(item) for item in value]
 
 
 def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
@@ -99,24 +80,28 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     MissingExtraError
         dask-jobqueue is not installed.
     """
-    refuse_unsafe(options.options)
+    complete_section(options.options.get("config_name"))
+    said = Said(options.options)
+    refuse_unsafe(said.everything())
     given = dict(options.options)
-    if (section := given.get("config_name")) is not None:
-        _complete_section(section)
-    ours = {name: given.pop(name, default) for name, default in OURS.items()}
+    ours = {name: given.pop(name, None) for name in OURS}
+    ours = {name: OURS[name] if value is None else value for name, value in ours.items()}
     cluster = _cluster_keywords(given)
-    said = Said(given)
+    job_name = job_name or given.get("job_name") or JOB_NAME
     processes = _processes(said, options)
     gpu_job = _wants_gpu(said, options)
-    log_folder = Path(said.get("log_directory", LOG_FOLDER)).absolute()
+    log_folder = Path(said.get("log_directory", LOG_FOLDER)).expanduser().absolute()
     job = given | {
-        "job_name": job_name or given.get("job_name", "fringefleet"),
+        "job_name": job_name,
         "processes": processes,
-        "cores": said.get("cores", processes),
+        "cores": _cores(said, processes),
         "memory": _memory(said, options, processes),
         "python": _quote(shlex.split(said.get("python", shlex.quote(sys.executable)))),
         "worker_command": said.options.get("worker_command") or _worker_command(said, options, processes),
-        "job_extra_directives": _directives(said, options, processes, log_folder),
+        "job_extra_directives": [
+            *_directives(said, options, processes),
+            *_own_directives(said, job_name, log_folder),
+        ],
         "job_script_prologue": _prologue(said, ours["modules"], gpu_job),
         "local_directory": '"$FRINGEFLEET_LOCAL"',
     }
@@ -152,35 +137,27 @@ def job_script(plan: JobPlan, *, tls: bool = False) -> str:
     protocol = "tls" if tls else "tcp"
     files = {"tls_ca_file": "CA", "tls_worker_cert": "CERTIFICATE", "tls_worker_key": "KEY"}
     security = Security(require_encryption=True, **files) if tls else None
-    job = _jobqueue().slurm.SLURMJob(
-        scheduler=f"{protocol}://SCHEDULER:PORT",
-        name="slurm-0",
-        interface=plan.cluster["interface"],
-        protocol="tls://" if tls else None,
-        security=security,
-        **plan.job,
-    )
+    library = import_jobqueue()
+    with dask.config.set(settings(plan)):
+        job = library.slurm.SLURMJob(
+            scheduler=f"{protocol}://SCHEDULER:PORT",
+            name="slurm-0",
+            interface=plan.cluster["interface"],
+            protocol="tls://" if tls else None,
+            security=security,
+            **plan.job,
+        )
     return str(job.job_script())
 
 
-def _jobqueue() -> Any:
-    """Import dask-jobqueue, and keep what Ctrl-C does: its import makes it a silent end of the process."""
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    try:
-        import dask_jobqueue.slurm  # noqa: PLC0415 - optional
-    except ImportError as error:
-        raise MissingExtraError(
-            f"--cluster slurm needs dask-jobqueue ({error}); install it with pip install "
-            "'fringefleet[slurm]'."
-        ) from error
-    if signal.getsignal(signal.SIGINT) is not on_interrupt:
-        signal.signal(signal.SIGINT, on_interrupt)
-    return dask_jobqueue
+def settings(plan: JobPlan) -> dict[str, Any]:
+    """Keep dask-jobqueue from making the folder for logs, readable by all, and from putting errors apart."""
+    return {f"jobqueue.{plan.job.get('config_name') or SECTION}.log-directory": None}
 
 
 def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
     """Take those keywords out that are for the cluster as a whole; refuse those that nobody knows."""
-    library = _jobqueue()
+    library = import_jobqueue()
     parts = library.core.JobQueueCluster, library.slurm.SLURMJob, library.core.Job
     of_cluster, of_slurm, of_job = (set(signature(part.__init__).parameters) for part in parts)
     reserved = {"self", "scheduler", "name", "interface", "protocol", "security", "loop", "asynchronous"}
@@ -190,34 +167,29 @@ def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
     for name in given:
         refuse_unknown(name, known, "keyword for SLURMCluster")
     names = [name for name in given if name in of_cluster and name != "config_name"]
-    return {"name": "slurm"} | {name: given.pop(name) for name in names if name != "scheduler_options"}
-
-
-def _complete_section(name: str) -> None:
-    """Let a section of Dask's configuration have what it lacks from that of Slurm; the library would fail."""
-    _jobqueue()  # which brings the latter
-    sections = dask.config.get("jobqueue")
-    if name not in sections:
-        raise OptionError(
-            f"found no section {name!r} below jobqueue in Dask's configuration, which is in "
-            f"{', '.join(map(str, dask.config.paths))}; there are {', '.join(sorted(sections))}. Correct the "
-            "name, or write the section."
-        )
-    dask.config.update_defaults({"jobqueue": {name: dict(sections.get("slurm", {}))}})
+    return {"name": "slurm"} | {name: given.pop(name) for name in names}
 
 
 def _processes(said: Said, options: ClusterOptions) -> int:
     """How many workers a job has: as many as GPUs, if it asks for several."""
     n_asked = n_gpu(said.list("job_extra_directives"))
-    processes = said.get("processes", n_asked or 1)
-    if not isinstance(processes, int) or isinstance(processes, bool) or processes < 1:
-        raise OptionError(f"found processes = {processes!r}; give 1 or more.")
+    processes: int = said.get("processes", n_asked or 1)
     if n_asked is not None and n_asked != processes and not options.share_gpu:
         raise OptionError(
             f"found {n_asked} GPUs in job_extra_directives for processes = {processes}; each worker has one: "
             f"give processes = {n_asked}, or --share-gpu."
         )
     return processes
+
+
+def _cores(said: Said, processes: int) -> int:
+    cores: int = said.get("cores", processes)
+    if cores < processes:
+        raise OptionError(
+            f"found cores = {cores} for processes = {processes}; each worker has one or more: give cores = "
+            f"{processes}, or leave it out."
+        )
+    return cores
 
 
 def _wants_gpu(said: Said, options: ClusterOptions) -> bool:
@@ -242,15 +214,26 @@ def _worker_command(said: Said, options: ClusterOptions, processes: int) -> str:
     return CUDA_WORKER if options.device == "cuda" else OUR_WORKER
 
 
-def _directives(said: Said, options: ClusterOptions, processes: int, log_folder: Path) -> list[str]:
+def _directives(said: Said, options: ClusterOptions, processes: int) -> list[str]:
+    """Say what a job asks for, as far as nobody said otherwise."""
     directives = said.list("job_extra_directives")
-    if not any(item.startswith(("-N", "--nodes")) for item in directives):
+    refuse_contradictions(directives)
+    names = {name for name, _ in read_directives(directives)}
+    if "nodes" not in names:
         directives.append("-N 1")
     if options.device == "cuda" and n_gpu(directives) is None:
         directives.append(f"--gres=gpu:{processes}")
-    if not any("requeue" in item for item in directives):
+    if not names & {"requeue", "no-requeue"}:
         directives.append("--no-requeue")  # it is replaced by a new one
-    return [*directives, f'-o "{log_folder}/%x-%j.log"', "--open-mode=append"]
+    return directives
+
+
+def _own_directives(said: Said, job_name: str, log_folder: Path) -> list[str]:
+    """Say what we rely on: what a job is called, and where its log is."""
+    own = [f'-o "{log_folder}/%x-%j.log"', "--open-mode=append"]
+    if any(text in f"#SBATCH -J {job_name}" for text in said.list("job_directives_skip")):
+        own.append(f"-J {job_name}")
+    return own
 
 
 def _prologue(said: Said, modules: Iterable[str], gpu_job: bool) -> list[str]:
@@ -260,7 +243,7 @@ def _prologue(said: Said, modules: Iterable[str], gpu_job: bool) -> list[str]:
     if gpu_job:
         exports["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
-    base = said.get("local_directory", "${TMPDIR:-/tmp}")
+    base = re.sub("^~", "$HOME", str(said.get("local_directory", "${TMPDIR:-/tmp}")))  # in quotes ~ is a name
     lines.append(f'FRINGEFLEET_LOCAL=$(mktemp -d "{base}/fringefleet-XXXXXXXX") || exit 1')  # mode 0700
     # Told to end, it lets the worker do so first.
     return [*lines, "trap 'rm -rf \"$FRINGEFLEET_LOCAL\"' EXIT", "trap 'exit 143' TERM"]
@@ -309,6 +292,7 @@ def _interface(said: Said, options: ClusterOptions) -> str:
             "found no network interface, and Slurm's workers are on other nodes; give one that they can "
             f"reach with --interface. This machine has {here}; the fast one is often called ib0 or hsn0."
         )
+    refuse_text("interface", interface)
     return str(interface)
 
 

@@ -1,37 +1,54 @@
-"""Values that Slurm has its own way of writing, and what none of them may contain."""
+"""Values of keywords of ``SLURMCluster``: how Slurm writes them, and what none of them may be."""
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fringefleet.cluster.options import check_memory, check_type
 from fringefleet.errors import OptionError
 
-GPUS = re.compile(r"^(?:--gres[= ](?:.*,)?gpu|--gpus(?:-per-node|-per-task)?[= ]|-G ?)(?::)?(.*)$")
 UNLIMITED = ("infinite", "unlimited")
 SECONDS_OF_MINUTE, MINUTES_OF_HOUR, HOURS_OF_DAY = 60, 60, 24
-# Folders go into double quotes, where $NAME may stand for a part of the path, and nothing may be run.
-FOLDER = re.compile(r'^[^"`\\\n$]*(\$(\w+|\{\w+\})[^"`\\\n$]*)*$')
-MODULE = re.compile(r"^[\w./+-]+$")
-COMMAND = re.compile(r"^\w+(\.\w+)*$")
 SHELL = ("job_script_prologue", "env_extra")  # lines that are meant for the shell
-
-
-def n_gpu(directives: Iterable[str]) -> int | None:
-    """Count the GPUs that directives ask for, for each job; None if they ask for none.
-
-    Examples
-    --------
-    >>> n_gpu(["-C gpu", "--gres=gpu:a100:4"]), n_gpu(["--gpus-per-node=2"]), n_gpu(["-C gpu"])
-    (4, 2, None)
-    >>> n_gpu(["--gres=gpu"]), n_gpu(["-G 1", "--constraint=a100"])
-    (1, 1)
-    """
-    for directive in directives:
-        found = GPUS.match(directive.strip())
-        if found:
-            last = found[1].strip().split(",")[0].split("(")[0].split(":")[-1]
-            return int(last) if last.isdigit() else 1
-    return None
+# They go into #SBATCH lines, which end a value at a blank, a quotation mark or #.
+WORD = r"[\w][\w.,:/@%+=-]*", "one word"
+# Most go without quotes into a line of the job. Slurm takes a list of names, with commas, to look for jobs.
+# Folders go into double quotes, where $NAME may stand for a part of the path, and nothing may be run.
+TEXTS = {
+    "account": WORD,
+    "death_timeout": (r"\d[\w.]*", "seconds"),
+    "interface": (r"\w[\w.:@-]*", "the name of a network interface, such as ib0"),
+    "job_mem": WORD,
+    "job_name": (r"[\w.+-]+", "a name of letters, digits and _.+- only"),
+    "local_directory": (
+        r'(?!~[^/])[^"`\\\n$]*(\$(\w+|\{\w+\})[^"`\\\n$]*)*',
+        "a folder; $NAME may be a part of it",
+    ),
+    "log_directory": (r'(?!~[^/])[^"`\\$%]*', 'a folder without any of "`\\$%'),
+    "queue": WORD,
+    "worker_command": (r"\w+(\.\w+)*", "the name of a Python module"),
+}
+TYPES: dict[str, tuple[type, ...]] = {"python": (str,), "scheduler_options": (Mapping,), "shebang": (str,)}
+MODULE = re.compile(r"[\w./+-]+")
+A_DAY = 86400
+# keyword: whether it is a whole number, least, most
+NUMBERS = {
+    "cores": (True, 1, math.inf),
+    "job_cpu": (True, 1, math.inf),
+    "most_failed_starts": (True, 1, math.inf),
+    "most_replacements": (True, 0, math.inf),
+    "poll_seconds": (False, 1, A_DAY),
+    "processes": (True, 1, math.inf),
+}
+# What dask-jobqueue called them once: it heeds some of them in some cases only.
+RENAMED = {
+    "env_extra": "job_script_prologue",
+    "extra": "worker_extra_args",
+    "header_skip": "job_directives_skip",
+    "job_extra": "job_extra_directives",
+    "project": "account",
+}
 
 
 def walltime_seconds(walltime: str | int | None) -> int | None:
@@ -68,7 +85,7 @@ def walltime_seconds(walltime: str | int | None) -> int | None:
 
 
 def refuse_unsafe(options: Mapping[str, Any]) -> None:
-    """Refuse values that would become more than one line, or something to run, in a job script.
+    """Refuse values that cannot be, that would add lines or options to a job script, or something to run.
 
     Lines that are meant for the shell are as safe as whoever wrote them.
 
@@ -80,23 +97,54 @@ def refuse_unsafe(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if name not in SHELL:
             _refuse_lines(name, value)
-    for name, pattern, wanted in (
-        ("local_directory", FOLDER, "a folder; $NAME may be a part of it"),
-        ("log_directory", re.compile(r'^[^"`\\$%]*$'), 'a folder without any of "`\\$%'),
-        ("worker_command", COMMAND, "the name of a Python module"),
-    ):
-        value = options.get(name)
-        if value is not None and not pattern.match(str(value)):
-            raise OptionError(f"found {name} = {value!r}; give {wanted}.")
-    for module in _texts("modules", options.get("modules", ())):
-        if not MODULE.match(module):
+        if value and name in RENAMED:
+            raise OptionError(f"found {name} = {value!r}; it is called {RENAMED[name]} now: give that.")
+        if name in TYPES:
+            check_type(name, value, TYPES[name])
+        refuse_text(name, value)
+        _refuse_number(name, value)
+    if "memory" in options:
+        check_memory("memory", options["memory"])
+    for module in _texts("modules", options.get("modules")):
+        if not MODULE.fullmatch(module):
             raise OptionError(f"found the module {module!r}; give a name such as cuda/12.4.")
 
 
+def refuse_text(name: str, value: Any) -> None:
+    """Refuse the value of a keyword, if it is one of those that go into a job script without quotes.
+
+    Raises
+    ------
+    OptionError
+        Says what it may be.
+    """
+    pattern, wanted = TEXTS.get(name, ("", ""))
+    if pattern and value is not None and not re.fullmatch(pattern, str(value)):
+        raise OptionError(f"found {name} = {value!r}; give {wanted}.")
+
+
+def _refuse_number(name: str, value: Any) -> None:
+    if value is None or name not in NUMBERS:
+        return
+    is_whole, least, most = NUMBERS[name]
+    check_type(name, value, (int,) if is_whole else (int, float))
+    if not least <= value <= most:
+        raise OptionError(f"found {name} = {value!r}; give {least} {_up_to(most)}.")
+
+
+def _up_to(most: float) -> str:
+    return "or more" if most == math.inf else f"to {most:g}"
+
+
 def _texts(name: str, value: Any) -> Iterable[str]:
-    if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+    texts = () if value is None else value
+    if (
+        isinstance(texts, str)
+        or not isinstance(texts, Sequence)
+        or not all(isinstance(item, str) for item in texts)
+    ):
         raise OptionError(f"found {name} = {value!r}; give a list of texts.")
-    return tuple(value)
+    return texts
 
 
 def _refuse_lines(name: str, value: Any) -> None:

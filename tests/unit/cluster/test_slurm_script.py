@@ -166,14 +166,15 @@ def test_with_tls_workers_are_told_where_their_certificates_are():
     ]
 
 
-def test_local_files_of_a_worker_are_private_and_removed(tmp_path):
+@pytest.mark.parametrize("folder", ["$HOME/x", "~/x"])
+def test_local_files_of_a_worker_are_private_and_removed(tmp_path, folder):
     """Only what a job does around its worker; the worker itself is replaced by a look at its folder."""
-    script = job_script(plan(options={"local_directory": "$WHERE/x", "log_directory": tmp_path}))
+    script = job_script(plan(options={"local_directory": folder, "log_directory": tmp_path}))
     lines = script.splitlines()
     assert value_of("--local-directory", worker_line(script)) == "$FRINGEFLEET_LOCAL"
     (tmp_path / "x").mkdir()
     lines[-1] = 'stat -c %a "$FRINGEFLEET_LOCAL"; echo "$FRINGEFLEET_LOCAL"'
-    environment = {"WHERE": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
         ["bash"], input="\n".join(lines), env=environment, text=True, capture_output=True, check=True
     )
@@ -196,7 +197,9 @@ def test_local_files_of_a_worker_are_private_and_removed(tmp_path):
         ({"modules": ["cuda; rm x"]}, "give a name such as"),
         ({"modules": "cuda"}, "give a list"),
         ({"job_extra_directives": "-C a100"}, "give a list"),
-        ({"processes": 0}, "found processes = 0; give 1 or more"),
+        ({"cores": 1, "processes": 4}, r"found cores = 1 for processes = 4; .* give cores = 4"),
+        ({"job_extra_directives": ["--array=1-3"]}, "found --array 1-3 in job_extra_directives"),
+        ({"config_name": 5}, "found config_name = 5; give a value of type str"),
         ({"processes": 2, "job_extra_directives": ["--gres=gpu:4"]}, "found 4 GPUs .* for processes = 2"),
         ({"walltime": "soon"}, "found walltime = 'soon'; give it as Slurm does"),
         ({"memory": "3GB"}, "found memory and memory_limit"),
@@ -207,6 +210,61 @@ def test_local_files_of_a_worker_are_private_and_removed(tmp_path):
 def test_what_cannot_be_meant_or_would_run_something_is_refused(options, message):
     with pytest.raises(OptionError, match=message):
         plan(memory_limit="1GB", options=options)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "message"),
+    [
+        ("queue", "gpu -a 1-3", "found queue = 'gpu -a 1-3'; give one word"),
+        ("job-extra-directives", ["-a 1-3"], "found --array 1-3"),
+        ("job-extra-directives", ["-C a\n#SBATCH -a 1-3"], "give one line"),
+        ("local-directory", "/tmp/$(rm x)", "give a folder"),
+        ("worker-command", "x; rm y", "give the name of a Python module"),
+        ("memory", "lots", "found memory = 'lots'"),
+        ("cores", "x", "found cores = 'x'; give a value of type int"),
+        ("interface", "lo; rm x", "give the name of a network interface"),
+        ("job-extra", ["-a 1-3"], "it is called job_extra_directives now"),
+    ],
+)
+def test_dasks_configuration_is_checked_like_options(keyword, value, message):
+    with (
+        dask.config.set({f"jobqueue.slurm.{keyword}": value}),
+        pytest.raises(OptionError, match=message),
+    ):
+        plan_jobs(ClusterOptions("slurm", options={}))
+
+
+def test_what_the_configuration_says_is_left_alone_where_the_options_say_otherwise():
+    with dask.config.set({"jobqueue.slurm.queue": "a b", "jobqueue.slurm.cores": "many"}):
+        script = job_script(plan(options={"queue": "gpu", "cores": 2}))
+    assert {"-p gpu", "--cpus-per-task=2"} <= set(directives(script))
+
+
+def test_a_job_has_its_name_whatever_is_left_out():
+    script = job_script(plan(options={"job_name": "mine", "job_directives_skip": ["-J", "-t"]}))
+    assert [line for line in directives(script) if line.startswith(("-J", "-t"))] == ["-J mine"]
+    for nobody_said in ({}, {"job_name": None}):
+        assert "-J fringefleet" in directives(job_script(plan(options=nobody_said)))
+
+
+def test_options_of_the_scheduler_are_for_it_alone():
+    planned = plan(options={"scheduler_options": {"port": 8790}})
+    assert planned.cluster["scheduler_options"] == {"dashboard_address": "127.0.0.1:0", "port": 8790}
+    assert "8790" not in job_script(planned)
+
+
+def test_the_folder_for_logs_may_be_in_the_home_and_everything_is_in_one_log(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with dask.config.set({"jobqueue.slurm.log-directory": "~/configured"}):
+        for options, name in (({}, "configured"), ({"log_directory": "~/given"}, "given")):
+            planned = plan(options=options)
+            found = directives(job_script(planned))
+            assert planned.log_folder == tmp_path / name
+            assert [line for line in found if line.startswith(("-o", "-e"))] == [
+                f'-o "{tmp_path}/{name}/%x-%j.log"'
+            ]
+    assert list(tmp_path.iterdir()) == []  # by no library either
 
 
 def test_arguments_of_the_worker_and_of_python_are_safe_from_the_shell():
