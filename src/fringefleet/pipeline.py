@@ -25,6 +25,7 @@ from fringefleet import lazy
 from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
+from fringefleet.earlier_report import read_report
 from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, Outcome, Watch, current_client, execute
 from fringefleet.io import open_stack
@@ -44,7 +45,7 @@ from fringefleet.io.store import (
 from fringefleet.io.version import Version
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared, Setting, prepare
-from fringefleet.report import RunReport, read_report, report_path, reported
+from fringefleet.report import RunReport, report_path, reported
 from fringefleet.scene import Series
 from fringefleet.tile import Tile
 from fringefleet.variables import bytes_of_result

@@ -176,25 +176,6 @@ def reported(report: RunReport) -> Iterator[RunReport]:
     report.close("finished")
 
 
-def read_report(path: Path, fingerprint: str) -> Record | None:
-    """Read the report of the run that is resumed; None if there is none, or not of the same run."""
-    try:
-        found: Record = json.loads(path.read_text())
-        if found["format"] != FORMAT or found["fingerprint"] != fingerprint:
-            logger.warning("the report %s is of another run and begins anew", path)
-            return None
-        for run in found["runs"]:
-            if run["state"] == "running":  # it was killed
-                run["state"] = "interrupted"
-        totals(found["tiles"], found["runs"], found["n_tile"])  # whether everything is there
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        logger.warning("the report %s of the run before cannot be read and begins anew: %r", path, error)
-        return None
-    return found
-
-
 def totals(tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], n_tile: int) -> Record:
     """Sum the tiles up; rates are of the time that the runs took, shares of the time that workers spent.
 

@@ -36,3 +36,23 @@ def versions_that_must_agree(found: Mapping[str, Any]) -> dict[str, str]:
     """
     versions = {"python": ".".join(str(found["python"]).split(".")[:2])}
     return versions | {name: str(found.get(name) or MISSING).partition("+")[0] for name in MUST_AGREE}
+
+
+def say_differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """Say which versions that must agree do not; empty if all do.
+
+    Parameters
+    ----------
+    found, wanted
+        As from :func:`versions_that_must_agree`.
+
+    Examples
+    --------
+    >>> say_differences({"python": "3.11", "torch": "2.12.0"}, {"python": "3.11", "torch": "2.13.0"})
+    'torch 2.12.0 instead of 2.13.0'
+    """
+    return ", ".join(
+        f"{name} {found[name]} instead of {needed}"
+        for name, needed in wanted.items()
+        if found[name] != needed
+    )

@@ -13,7 +13,7 @@ from distributed import Client, Worker, get_worker
 
 from fringefleet.device import DeviceName, is_broken, peak_bytes, visible_gpu
 from fringefleet.errors import DeviceError, RunError
-from fringefleet.versions import software_versions, versions_that_must_agree
+from fringefleet.versions import say_differences, software_versions, versions_that_must_agree
 
 logger = logging.getLogger(__name__)
 
@@ -75,14 +75,11 @@ def refuse_other_software(wanted: Mapping[str, str]) -> None:
     RunError
         This process has others.
     """
-    found = versions_that_must_agree(software_versions())
-    other = [
-        f"{name} {found[name]} instead of {wanted[name]}" for name in wanted if found[name] != wanted[name]
-    ]
+    other = say_differences(versions_that_must_agree(software_versions()), wanted)
     if other:
         who = worker_record("cpu")
         raise RunError(
-            f"worker {who['address']} on {who['host']} has {', '.join(other)}. Start it in the environment "
+            f"worker {who['address']} on {who['host']} has {other}. Start it in the environment "
             "of the process that began the run."
         )
 

@@ -294,7 +294,7 @@ def test_a_worker_with_another_version_of_the_package_is_refused_at_start(runnin
     ):
         pass
     assert "other software on 1 of 3 processes of the cluster: worker tcp://127.0.0.1:" in str(caught.value)
-    assert f"has fringefleet 9.9.9. Here it is fringefleet {fringefleet.__version__}" in str(caught.value)
+    assert f"has fringefleet 9.9.9 instead of {fringefleet.__version__}" in str(caught.value)
     wait_until(lambda: len(running.scheduler_info["workers"]) == 1, 20)
 
 

@@ -9,8 +9,9 @@ import zarr
 
 from fringefleet import report as report_module
 from fringefleet.attempts import Failure
+from fringefleet.earlier_report import read_report
 from fringefleet.execute import Done
-from fringefleet.report import RunReport, read_report, report_path, reported
+from fringefleet.report import RunReport, report_path, reported
 from fringefleet.status import Status
 from fringefleet.stopwatch import StageSeconds
 from fringefleet.tile import Tile, TileReport
@@ -149,31 +150,6 @@ def test_tiles_that_a_killed_run_had_not_reported_are_counted_by_the_output(tmp_
     assert (total["n_done"], total["n_without_times"], total["n_pixel"]) == (2, 1, 128)
     assert total["pixels"] == {"ok": 76, "masked": 52}
     assert total["bytes_read"] == 3000
-
-
-START = '{"format": 1, "fingerprint": "abc", "n_tile": 3, "workers": []'
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{",
-        "[]",
-        "7",
-        '{"format": 0}',
-        '{"format": 1, "fingerprint": "other"}',
-        START + "}",
-        START + ', "runs": [], "tiles": [7]}',
-        START + ', "runs": 7, "tiles": []}',
-    ],
-)
-def test_a_report_that_is_damaged_or_of_another_run_is_not_gone_on_with(tmp_path, caplog, text):
-    path = tmp_path / "report.json"
-    assert read_report(path, "abc") is None
-    assert not caplog.records
-    path.write_text(text)
-    assert read_report(path, "abc") is None
-    assert "begins anew" in caplog.text
 
 
 def test_a_report_is_written_while_the_run_goes_on(tmp_path, monkeypatch):

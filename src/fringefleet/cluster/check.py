@@ -7,7 +7,7 @@ from distributed import Client
 
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import DeviceError, InputError
-from fringefleet.versions import MUST_AGREE, versions_that_must_agree
+from fringefleet.versions import MUST_AGREE, say_differences, versions_that_must_agree
 from fringefleet.worker import Record, ask_workers, sharing
 
 
@@ -54,22 +54,16 @@ def refuse_other_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[
     wanted = versions_that_must_agree(ours["packages"])
     wrong = []
     for name, answer in theirs.items():
-        found = versions_that_must_agree(answer["packages"])
-        other = [f"{package} {found[package]}" for package in wanted if found[package] != wanted[package]]
+        other = say_differences(versions_that_must_agree(answer["packages"]), wanted)
         if other:
-            where = (
-                name if name == "scheduler" else f"worker {name} on {answer['host'].get('node', 'its host')}"
-            )
-            wrong.append((where, other))
-    if not wrong:
-        return
-    packages = {text.split()[0] for _, other in wrong for text in other}
-    here = ", ".join(f"{package} {wanted[package]}" for package in wanted if package in packages)
-    listed = "; ".join(f"{where} has {', '.join(other)}" for where, other in wrong)
-    raise InputError(
-        f"found other software on {len(wrong)} of {len(theirs)} processes of the cluster: {listed}. Here it "
-        f"is {here}. Start them in the same environment as this process."
-    )
+            host = answer["host"].get("node", "its host")
+            who = name if name == "scheduler" else f"worker {name} on {host}"
+            wrong.append(f"{who} has {other}")
+    if wrong:
+        raise InputError(
+            f"found other software on {len(wrong)} of {len(theirs)} processes of the cluster: "
+            f"{'; '.join(wrong)}. Start them in the same environment as this process."
+        )
 
 
 def refuse_shared_gpus(records: Sequence[Record]) -> None:

@@ -89,5 +89,9 @@ def _names_pickle(metadata: bytes) -> bool:
 @lru_cache
 def _last_codec(metadata: Path, _modified: int) -> str:
     found = json.loads(metadata.read_text())
-    last = found["compressor"] if metadata.name == V2 else found.get("codecs", [None])[-1]
-    return str(last.get("name", last.get("id"))) if last else ""
+    if metadata.name == V3:
+        codecs = found.get("codecs", [])
+    else:
+        codecs = [*(found.get("filters") or ()), found.get("compressor")]
+    names = [codec.get("name", codec.get("id")) for codec in codecs if codec]
+    return str(names[-1]).removeprefix("numcodecs.") if names else ""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zarr
 from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
+from zarr.codecs.numcodecs import Blosc as NumcodecsBlosc
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.whole_chunks import WholeChunks
@@ -32,6 +33,17 @@ def test_a_blosc_chunk_without_its_end_is_refused_by_name(tmp_path, name, kept):
         array[:]
 
 
+@pytest.mark.parametrize("cut", [1, 4, 16])
+def test_the_blosc_of_numcodecs_is_known_too(tmp_path, cut):
+    with pytest.warns(UserWarning, match="Numcodecs codecs are not in the Zarr"):
+        array = store(tmp_path, NumcodecsBlosc(), chunks=(20, 32, 16))
+    np.testing.assert_array_equal(array[:], VALUES)
+    chunk = tmp_path / "deep" / "values" / "c" / "0" / "0" / "1"
+    chunk.write_bytes(chunk.read_bytes()[:-cut])
+    with pytest.raises(StackFormatError, match=rf"values/c/0/0/1 of {tmp_path} has .* end is missing"):
+        array[:]
+
+
 @pytest.mark.parametrize("compressor", [*BLOSC.values(), GzipCodec(), ZstdCodec(), None])
 @pytest.mark.parametrize("shards", [None, (20, 32, 32)])
 def test_what_is_whole_is_read_whatever_made_it(tmp_path, compressor, shards):
@@ -48,11 +60,20 @@ def test_other_codecs_notice_it_themselves(tmp_path, compressor):
         array[:]
 
 
+V2_CODECS = {
+    "compressor": {"compressors": numcodecs.Blosc()},
+    "filter": {"compressors": None, "filters": [numcodecs.Blosc()]},
+    "last filter": {"compressors": None, "filters": [numcodecs.Shuffle(4), numcodecs.Blosc()]},
+    "filter and compressor": {"compressors": numcodecs.Blosc(), "filters": [numcodecs.Shuffle(4)]},
+}
+
+
+@pytest.mark.parametrize("codecs", V2_CODECS)
 @pytest.mark.parametrize("separator", [".", "/"])
 @pytest.mark.parametrize("cut", [1, 4, 16, 1000])
-def test_zarr_v2_is_looked_at_as_well(tmp_path, separator, cut):
+def test_zarr_v2_is_looked_at_as_well(tmp_path, codecs, separator, cut):
     encoding = {"name": "v2", "separator": separator}
-    options = {"compressors": numcodecs.Blosc(), "chunk_key_encoding": encoding}
+    options = {**V2_CODECS[codecs], "chunk_key_encoding": encoding}
     group = zarr.open_group(tmp_path, mode="w", zarr_format=2)
     group.create_array("deep/values", data=VALUES, chunks=(20, 32, 16), **options)
     array = zarr.open_group(WholeChunks(tmp_path, read_only=True), mode="r")["deep/values"]
