@@ -250,7 +250,6 @@ def test_a_scheduler_that_is_not_there_is_said_with_a_reason(address, message):
         pass
 
 
-@pytest.mark.filterwarnings("ignore")  # the scheduler cannot make anything of it either
 def test_certificates_for_a_scheduler_without_tls_are_said_to_be_for_nothing(running, tmp_path, caplog):
     security = Security.temporary()
     files = {"ca": security.tls_ca_file, "cert": security.tls_client_cert, "key": security.tls_client_key}
@@ -537,12 +536,16 @@ def test_real_gpus_have_a_worker_each_and_two_may_share_one():
     assert len(set(gpus)) == 1
 
 
+def shut(server):
+    """Take a connection, and close it."""
+    server.accept()[0].close()
+
+
 @pytest.mark.parametrize("greets", [True, False])
 def test_what_is_no_scheduler_is_refused_be_it_silent_or_not(greets):
     with socket.create_server(("127.0.0.1", 0)) as server:
         if greets:
-            thread = threading.Thread(target=lambda: server.accept()[0].close(), daemon=True)
-            thread.start()
+            threading.Thread(target=shut, args=[server], daemon=True).start()
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(InputError, match=f"no Dask scheduler at {address} within 1 s"):
             fringefleet.connect(address, wait_seconds=1).__enter__()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -70,6 +71,7 @@ def _refuse_silent(address: str, security: Security | None, seconds: float) -> N
         await asyncio.wait_for(look(), seconds + SECONDS_TO_ANSWER)
 
     try:
+        _refuse_other_than_tls(address, arguments.get("ssl_context"), seconds)
         with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has an event loop already
             thread.submit(asyncio.run, look_for_a_while()).result()
     except (OSError, ValueError, TypeError) as error:
@@ -79,6 +81,27 @@ def _refuse_silent(address: str, security: Security | None, seconds: float) -> N
             f"found no Dask scheduler at {address} within {seconds:g} s ({reason}); start one with `dask "
             f"scheduler`, see whether it {tls}, or choose --cluster local."
         ) from error
+
+
+def _refuse_other_than_tls(address: str, context: ssl.SSLContext | None, seconds: float) -> None:
+    """Shake hands as TLS does, if it is wanted; Dask would wait, and leave its socket behind.
+
+    Raises
+    ------
+    OSError
+        There is somebody, who speaks otherwise or does not trust us.
+    """
+    where = urlsplit(address)
+    if context is None or where.hostname is None or where.port is None:
+        return
+    try:
+        with (
+            socket.create_connection((where.hostname, where.port), timeout=seconds) as plain,
+            context.wrap_socket(plain),
+        ):
+            pass
+    except ConnectionError:
+        return  # nobody is there yet
 
 
 def _refuse_unknown_host(address: str) -> None:

@@ -125,8 +125,7 @@ def memory_of_worker(options: ClusterOptions) -> int:
     MissingExtraError
         dask-jobqueue is not installed.
     """
-    if (section := options.options.get("config_name")) is not None:
-        _complete_section(section)
+    complete_section(options.options.get("config_name"))
     said = Said(options.options)
     processes = _processes(said, options)
     return int(parse_bytes(_memory(said, options, processes))) // processes
