@@ -3,7 +3,8 @@
 import logging
 import secrets
 import shutil
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import temporary_security
 from fringefleet.cluster.slurm_guard import guarded
 from fringefleet.cluster.slurm_script import JOB_NAME, JobPlan, plan_jobs, settings
-from fringefleet.errors import InputError, WorkersLostError
+from fringefleet.errors import InputError, OptionError, WorkersLostError
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     Raises
     ------
     OptionError
-        Something cannot be meant so.
+        Something cannot be meant so, or this machine has no such network interface.
     MissingExtraError
         dask-jobqueue is not installed.
     InputError
@@ -49,6 +50,7 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     name = f"{options.options.get('job_name') or JOB_NAME}-{secrets.token_hex(4)}"
     plan = plan_jobs(options, name)
     _refuse_without_slurm()
+    _refuse_unknown_interface(plan.cluster)
     _make_private(plan.log_folder)
     with ExitStack() as opened:
         opened.enter_context(guarded(name))
@@ -115,6 +117,19 @@ def _refuse_without_slurm() -> None:
         raise InputError(
             f"found no {', '.join(missing)} on this machine; start from a login node, or choose --cluster "
             "local."
+        )
+
+
+def _refuse_unknown_interface(cluster: Mapping[str, Any]) -> None:
+    """Look for the interface of the scheduler, which runs here; nodes may have another."""
+    scheduler = cluster["scheduler_options"]
+    interface = scheduler.get("interface", None if "host" in scheduler else cluster["interface"])
+    here = [name for _, name in socket.if_nameindex()]
+    if interface is not None and interface not in here:
+        raise OptionError(
+            f"found no network interface {interface!r} on this machine, which has {', '.join(here)}; give "
+            "one by which the nodes can reach it. Where it is called otherwise than theirs, give it as interface "
+            "in scheduler_options."
         )
 
 

@@ -4,6 +4,7 @@ Nothing here starts, submits or writes anything, and no Slurm is needed. What th
 Dask says counts, and comes after the options and before our own defaults.
 """
 
+import logging
 import re
 import shlex
 import socket
@@ -25,6 +26,8 @@ from fringefleet.cluster.slurm_directives import n_gpu, read_directives, refuse_
 from fringefleet.cluster.slurm_said import SECTION, Said, complete_section, import_jobqueue
 from fringefleet.cluster.slurm_values import refuse_text, refuse_unsafe, walltime_seconds
 from fringefleet.errors import OptionError
+
+logger = logging.getLogger(__name__)
 
 OUR_WORKER = "fringefleet.cluster.slurm_worker"
 PLAIN_WORKER = "distributed.cli.dask_worker"
@@ -111,6 +114,10 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     scheduler = {"dashboard_address": f"{LOOPBACK}:0"} | dict(said.get("scheduler_options", {}))
     cluster |= {"interface": interface, "scheduler_options": scheduler}
     n_job = ceil((options.n_worker or 1) / processes)
+    if options.n_worker is not None and n_job * processes > options.n_worker:
+        logger.info(
+            "%d workers instead of %d: each job has %d", n_job * processes, options.n_worker, processes
+        )
     most = 20 * n_job if ours["most_replacements"] is None else ours["most_replacements"]
     return JobPlan(n_job, log_folder, job, cluster, ours["poll_seconds"], ours["most_failed_starts"], most)
 

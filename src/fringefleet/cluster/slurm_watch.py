@@ -73,6 +73,16 @@ class Watch:
         return ", ".join(states) or "not known to Slurm"
 
     def _run(self) -> None:
+        try:
+            self._look_until_stopped()
+        except Exception as error:
+            # The thread is gone: without this a run would wait for ever for workers that nobody replaces.
+            if self.failure is None:
+                self.failure = f"the jobs cannot be looked after any more: {type(error).__name__}: {error}."
+            logger.exception("no more jobs are submitted: they cannot be looked after any more")
+            self._end()
+
+    def _look_until_stopped(self) -> None:
         shortest = min(SHORTEST_SECONDS, self.plan.poll_seconds)
         pause = shortest
         while not self._stopped:

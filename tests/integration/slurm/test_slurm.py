@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import zarr
 
 import fringefleet
-from fringefleet.errors import InputError, WorkersLostError
+from fringefleet.errors import InputError, OptionError, WorkersLostError
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.worker import worker_record
 from integration.slurm.conftest import CHUNKS, SLOW, contents
@@ -192,6 +193,41 @@ def test_what_slurm_refuses_is_said_in_its_words(slurm):
     message = r"3 jobs in a row .* were refused, .* Slurm says: sbatch: error: invalid partition .*: nowhere"
     with pytest.raises(WorkersLostError, match=message), connect(1, queue="nowhere"):
         pass
+
+
+def test_a_queue_that_cannot_be_read_ends_the_run_and_not_the_watching_alone(
+    slurm, stack, tmp_path, monkeypatch, caplog
+):
+    nonsense, program = tmp_path / "nonsense", tmp_path / "bin" / "squeue"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *%A*) [ -e {nonsense} ] && echo out of order && exit ;; esac\n'
+        f'exec {shutil.which("squeue")} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(program.parent), os.environ["PATH"]]))
+    message = r"^the jobs cannot be looked after any more: ValueError: not enough values"
+    with pytest.raises(WorkersLostError, match=message), connect(1):
+        invert(stack, tmp_path / "result.zarr", at_tile(5, nonsense.touch))  # there is time for many looks
+    assert "no more jobs are submitted" in caplog.text
+
+
+def test_an_interface_that_this_machine_lacks_is_refused_before_anything_is_submitted(slurm, tmp_path, start):
+    wanted = {"options": {"scheduler_options": {"interface": "lo"}, "most_failed_starts": 1}}
+    with (
+        pytest.raises(WorkersLostError, match=r"1 jobs in a row .*(.|\n)*interface"),  # of the nodes
+        fringefleet.connect("slurm", 1, interface="nowhere0", **wanted),
+    ):
+        pass
+    message = r"found no network interface 'nowhere0' on this machine, which has .*\blo\b.*; give one"
+    with pytest.raises(OptionError, match=message), fringefleet.connect("slurm", 1, interface="nowhere0"):
+        pass
+    client = start("slurm", "--interface", "nowhere0")
+    assert client.wait(SECONDS) == 2
+    log = (tmp_path / "command-0.log").read_text()
+    assert "found no network interface 'nowhere0'" in log
+    assert "Traceback" not in log
+    assert start("slurm", "--interface", "nowhere0", "--dry-run").wait(SECONDS) == 0  # it may be for another
 
 
 def test_whoever_does_not_want_to_wait_for_the_queue_is_told_how_it_stands(slurm):

@@ -240,6 +240,16 @@ def test_what_the_configuration_says_is_left_alone_where_the_options_say_otherwi
     assert {"-p gpu", "--cpus-per-task=2"} <= set(directives(script))
 
 
+def test_more_workers_than_asked_for_are_said(caplog):
+    caplog.set_level("INFO", "fringefleet")
+    assert plan(5, options={"processes": 4}).n_job == 2
+    assert caplog.messages == ["8 workers instead of 5: each job has 4"]
+    caplog.clear()
+    plan(8, options={"processes": 4})
+    plan(options={"processes": 4})  # nobody asked for a number
+    assert caplog.messages == []
+
+
 def test_a_job_has_its_name_whatever_is_left_out():
     script = job_script(plan(options={"job_name": "mine", "job_directives_skip": ["-J", "-t"]}))
     assert [line for line in directives(script) if line.startswith(("-J", "-t"))] == ["-J mine"]
