@@ -602,7 +602,8 @@ def test_the_version_is_shown():
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "simulate", "invert", "plot", "export", "convert", "info", "mintpy"]
+    "command",
+    ["demo", "simulate", "invert", "plan", "slurm", "plot", "export", "convert", "info", "mintpy"],
 )
 def test_every_command_has_help_with_an_example_that_parses(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
@@ -612,6 +613,13 @@ def test_every_command_has_help_with_an_example_that_parses(command, monkeypatch
     assert examples
     offered = set(re.findall(r"--[a-z-]+", done.stdout))
     assert all(set(re.findall(r"--[a-z-]+", example)) <= offered for example in examples)
+
+
+@pytest.mark.parametrize("command", ["invert", "plan", "slurm", "mintpy"])
+def test_help_shows_the_names_of_tables(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    said = re.sub(r"[\s│]+", " ", CliRunner().invoke(app, [command, "--help"]).stdout)
+    assert "a table [cluster], with [cluster.options] for what only Dask knows" in said
 
 
 def test_the_defaults_that_help_shows_are_the_defaults():

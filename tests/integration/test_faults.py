@@ -444,3 +444,26 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(stack, tmp_p
 
 def test_a_full_disk_is_an_oserror_too():
     assert issubclass(DiskFullError, OSError)
+
+
+@pytest.mark.cluster
+def test_a_second_run_is_refused_while_the_first_still_waits_for_its_workers(stack, tmp_path):
+    output, address = tmp_path / "result.zarr", tmp_path / "scheduler.json"
+    with (
+        LocalCluster(
+            n_workers=0, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        client.write_scheduler_file(str(address))
+        with started(command(stack, output, "--cluster", address, "--workers", 1)) as first:
+            wait_until(lambda: lock_path(output).exists() or first.poll() is not None, 60)
+            assert not output.exists()
+            second = finished(command(stack, output, "--cluster", address))
+            assert second.returncode == 2
+            assert f"{output} is being written by another run: " in second.stderr
+            assert "workers" not in second.stderr  # which it did not look for
+            cluster.scale(1)
+            _, said = first.communicate(timeout=60)
+        assert first.returncode == 0, said
+    assert not lock_path(output).exists()

@@ -198,8 +198,9 @@ def run_checked(
         try:
             summary = _run(checked, workers, console, performance_report)
         except KeyboardInterrupt:
-            kept = f"interrupted. Finished tiles are kept in {checked.job.output}; {again} to go on."
-            raise fail(kept, FAILED) from None
+            kept = f"Finished tiles are kept in {checked.job.output}; {again} to go on."
+            is_begun = checked.job.output.exists()
+            raise fail(f"interrupted. {kept if is_begun else 'No tile was begun.'}", FAILED) from None
         _report(summary, again, console)
         skipped = summary.skipped
     if worst := worst_pairs(checked.job.output, MOST_PAIRS):

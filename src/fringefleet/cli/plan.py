@@ -102,7 +102,9 @@ def lines(found: "Forecast") -> list[str]:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:.1f} s" if value < 60 else clock_time(value)
+    if value >= 60:
+        return clock_time(value)
+    return f"{value:.1f} s" if value >= 0.05 else "0 s" if value == 0 else "less than 0.1 s"
 
 
 def _signature() -> inspect.Signature:

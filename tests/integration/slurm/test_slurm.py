@@ -318,14 +318,14 @@ def test_after_ctrl_c_there_is_no_job_left(slurm, tmp_path, start):
 
 
 def test_workers_that_are_kept_serve_other_commands_until_ctrl_c(slurm, stack, expected, tmp_path, start):
-    where, output = tmp_path / "scheduler.json", tmp_path / "result.zarr"
+    where, output = tmp_path / "new" / "scheduler.json", tmp_path / "result.zarr"
     keeper = start("slurm", "--cluster-config", config(tmp_path, 2), "--scheduler-file", where)
     assert keeper.stdout.readline().startswith("tcp://127.0.0.1:")
     user = start("invert", stack, output, *HOW, "--cluster", where)
     assert user.wait(SECONDS) == 0, (tmp_path / "command-1.log").read_text()
     keeper.send_signal(signal.SIGINT)
     assert keeper.wait(SECONDS) == 0, (tmp_path / "command-0.log").read_text()
-    assert not where.exists()
+    assert list(where.parent.iterdir()) == []
     assert contents(output) == expected
 
 
