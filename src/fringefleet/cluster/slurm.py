@@ -128,8 +128,8 @@ def _refuse_unknown_interface(cluster: Mapping[str, Any]) -> None:
     if interface is not None and interface not in here:
         raise OptionError(
             f"found no network interface {interface!r} on this machine, which has {', '.join(here)}; give "
-            "one by which the nodes can reach it. Where it is called otherwise than theirs, give it as interface "
-            "in scheduler_options."
+            "one by which the nodes can reach it. Where it is called otherwise than theirs, give it as "
+            "interface in scheduler_options."
         )
 
 
