@@ -51,7 +51,8 @@ def workers_of(output):
 def test_each_script_gives_what_a_local_run_gives_and_leaves_nothing_behind(slurm, tmp_path):
     simulate_stack(Scene(n_date=8, shape=(96, 48)), tmp_path / "stack.zarr")
     fringefleet.run(fringefleet.Run(tmp_path / "stack.zarr", tmp_path / "expected.zarr", chunks=CHUNKS))
-    (tmp_path / "scenes.txt").write_text("stack.zarr first.zarr\nstack.zarr second.zarr\n")
+    lines = ("stack.zarr first.zarr", "'stack.zarr' \"second one.zarr\"", "stack.zarr")
+    (tmp_path / "my scenes.txt").write_text("\n".join(lines) + "\n")
     how = ("--chunks", *CHUNKS)
 
     node = ("--nodes=1", "--gres=gpu:2", "--mem-per-cpu=2000")  # a node for each of the first two
@@ -61,15 +62,18 @@ def test_each_script_gives_what_a_local_run_gives_and_leaves_nothing_behind(slur
         options=[*node, "--ntasks-per-node=2"],
     )
     script = DEPLOY / "runner.py"
-    runner = submit("runner.sbatch", script, "stack.zarr", "runner.zarr", options=[*node, "--ntasks=4"])
-    array = submit("array.sbatch", "scenes.txt", *how, options=["--array=1-3", "--mem=2000"])
+    runner = submit(
+        "runner.sbatch", script, "stack.zarr", "runner.zarr", options=[*node, "--ntasks-per-node=4"]
+    )
+    array = submit("array.sbatch", "my scenes.txt", *how, options=["--array=1-3", "--mem=2000"])
     wait_until(lambda: not slurm.jobs(), SECONDS, slurm.jobs)
     logs = {path.name: path.read_text() for path in tmp_path.glob("*.log")}
 
     for job in (one, runner):
         assert slurm.finished(job)["ExitCode"] == "0:0", logs
     expected = contents(tmp_path / "expected.zarr")
-    for name in ("one", "first", "second"):
+    scenes = ("first", "second one")
+    for name in ("one", *scenes):
         assert contents(tmp_path / f"{name}.zarr") == expected, name
     assert "one.zarr" in logs[f"fringefleet-{one}.log"]
     assert "Traceback" not in logs[f"fringefleet-{one}.log"]
@@ -77,14 +81,44 @@ def test_each_script_gives_what_a_local_run_gives_and_leaves_nothing_behind(slur
 
     with xr.open_zarr(tmp_path / "runner.zarr") as ours, xr.open_zarr(tmp_path / "expected.zarr") as theirs:
         xr.testing.assert_identical(ours["displacement"].load(), theirs["displacement"].load())
-    assert workers_of(tmp_path / "runner.zarr") <= {("2", "0"), ("3", "1")}
+    assert_took_part(tmp_path, runner, {("2", "0"), ("3", "1")})
     assert "0 of them done before" in logs[f"fringefleet-{runner}.log"]
 
-    assert {gpu for name in ("first", "second") for _, gpu in workers_of(tmp_path / f"{name}.zarr")} <= {
-        "0",
-        "1",
-    }
-    assert "line 3 of scenes.txt is not STACK OUT.zarr" in logs[f"fringefleet-{array}-3.log"]
+    for name in scenes:
+        assert [gpu for _, gpu in workers_of(tmp_path / f"{name}.zarr")] in (["0"], ["1"])
+    assert "line 3 of my scenes.txt is not STACK OUT.zarr" in logs[f"fringefleet-{array}-3.log"]
+
+
+@pytest.mark.slurm
+@pytest.mark.cluster
+def test_on_two_nodes_every_gpu_has_a_worker(slurm, tmp_path):
+    simulate_stack(Scene(n_date=8, shape=(96, 48)), tmp_path / "stack.zarr")
+    fringefleet.run(fringefleet.Run(tmp_path / "stack.zarr", tmp_path / "expected.zarr", chunks=CHUNKS))
+    nodes = ("--nodes=2", "--gres=gpu:2", "--mem-per-cpu=2000")
+    how = ("stack.zarr", "one.zarr", "--chunks", *CHUNKS)
+    one = submit("one_allocation.sbatch", *how, options=[*nodes, "--ntasks-per-node=2"])
+    runner, short = (
+        submit(
+            "runner.sbatch",
+            *(DEPLOY / "runner.py", "stack.zarr", "runner.zarr"),
+            options=[*nodes, f"--ntasks-per-node={n_task}"],
+        )
+        for n_task in (3, 2)
+    )
+    wait_until(lambda: not slurm.jobs(), SECONDS, slurm.jobs)
+    logs = {path.name: path.read_text() for path in tmp_path.glob("*.log")}
+    for job in (one, runner):
+        assert slurm.finished(job)["ExitCode"] == "0:0", logs
+    assert contents(tmp_path / "one.zarr") == contents(tmp_path / "expected.zarr")
+    assert workers_of(tmp_path / "one.zarr") == {(f"n{i}-{j}", str(j)) for i in (1, 2) for j in (0, 1)}
+    with xr.open_zarr(tmp_path / "runner.zarr") as ours, xr.open_zarr(tmp_path / "expected.zarr") as theirs:
+        xr.testing.assert_identical(ours["displacement"].load(), theirs["displacement"].load())
+    # Tasks 0, 2 and 4 are on the first node, 0 being the scheduler; 1, 3 and 5 on the second.
+    assert_took_part(tmp_path, runner, {("2", "0"), ("3", "0"), ("4", "1"), ("5", "1")})
+    assert slurm.finished(short)["ExitCode"] == "2:0"
+    assert "found 4 tasks on 2 node(s) with 2 GPUs; 6 are needed: give --ntasks-per-node=3" in log_of(
+        tmp_path, short
+    )
 
 
 @pytest.mark.slurm
@@ -139,6 +173,15 @@ def test_what_the_readme_says_of_slurm_is_taken_by_it(slurm, tmp_path):
         done = tried(line.replace("sbatch", f"sbatch {small} {memory}=500", 1))
         assert done.returncode == 0, (line, done.stderr)
         assert "to start at" in done.stderr
+
+
+def assert_took_part(folder, job, workers):
+    """All workers came, and those that had tiles, of which there are fewer, saw the GPUs that they should."""
+    came = re.findall(r"Register worker addr: \S+ name: (\S+)", log_of(folder, job))
+    assert sorted(came) == sorted(name for name, _ in workers)
+    had_tiles = workers_of(folder / "runner.zarr")
+    assert had_tiles
+    assert had_tiles <= workers
 
 
 def log_of(folder, job):
