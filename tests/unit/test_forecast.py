@@ -175,8 +175,8 @@ def test_the_memory_of_a_slurm_worker_is_known_before_anything_is_submitted(stac
     config, output = tmp_path / "slurm.toml", tmp_path / "out.zarr"
     config.write_text("[cluster]\ncluster = 'slurm'\noptions = { processes = 2, memory = '1.6GB' }\n")
     given = (stack, output, "--cluster-config", config, "--quick", "--json")
-    plain = json.loads(command(*given).stdout)
-    assert plain["memory_available"] == 800_000_000
+    plain = json.loads(command(*given, "--chunks", 16, 25).stdout)
+    assert (plain["memory_available"], plain["n_worker"]) == (800_000_000, 2)  # which a job has at least
     assert (
         json.loads(command(stack, output, "--cluster", "slurm", "--quick", "--json").stdout)[
             "memory_available"

@@ -79,7 +79,9 @@ def _show(options: "ClusterOptions") -> None:
     plan = plan_jobs(options)
     typer.echo(job_script(plan, tls=options.tls), nl=False)
     jobs = "1 job" if plan.n_job == 1 else f"{plan.n_job} jobs"
-    err().print(f"{jobs} of {plan.job['processes']} worker(s) would be submitted.", soft_wrap=True)
+    each = plan.job["processes"]
+    total = f", {plan.n_job * each} in all," if plan.n_job > 1 and each > 1 else ""
+    err().print(f"{jobs} of {each} worker(s){total} would be submitted.", soft_wrap=True)
 
 
 def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:

@@ -122,6 +122,21 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     return JobPlan(n_job, log_folder, job, cluster, ours["poll_seconds"], ours["most_failed_starts"], most)
 
 
+def count_slurm(options: ClusterOptions) -> int:
+    """Count the workers that there will be: as many as asked for, or more where a job has several.
+
+    Raises
+    ------
+    OptionError
+        Something cannot be meant so.
+    MissingExtraError
+        dask-jobqueue is not installed.
+    """
+    complete_section(options.options.get("config_name"))
+    processes = _processes(Said(options.options), options)
+    return ceil((options.n_worker or 1) / processes) * processes
+
+
 def memory_of_worker(options: ClusterOptions) -> int:
     """Work out what each worker of a job has [byte].
 

@@ -16,7 +16,7 @@ from fringefleet.cluster.local import count_local, count_local_gpus, start_local
 from fringefleet.cluster.options import VISIBLE, ClusterOptions, Kind, cluster_options
 from fringefleet.cluster.running import connect_running, current_client, use_current
 from fringefleet.cluster.slurm import start_slurm
-from fringefleet.cluster.slurm_script import memory_of_worker
+from fringefleet.cluster.slurm_script import count_slurm, memory_of_worker
 
 # Each gives a client whose first workers are there, and stops at last what it started.
 STARTERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
@@ -107,12 +107,18 @@ def expected_workers(options: ClusterOptions) -> int:
     ------
     DeviceError
         A GPU is asked for and there is none.
+    OptionError
+        What Slurm is to be asked for cannot be meant so.
+    MissingExtraError
+        dask-jobqueue is not installed.
     """
     if options.kind == "local":
         return count_local(options)
     if options.kind == "local-cuda":
         return options.n_worker or count_local_gpus(options)
-    return options.n_worker or (1 if options.kind == "slurm" else CPU_COUNT)
+    if options.kind == "slurm":
+        return count_slurm(options)
+    return options.n_worker or CPU_COUNT
 
 
 def own_memory(options: ClusterOptions) -> int | None:
