@@ -34,6 +34,7 @@ def run(stack, tmp_path):
     folder, log = tmp_path / "temporary", (tmp_path / "log").open("w+")
     folder.mkdir()
     words = ["invert", stack, tmp_path / "result.zarr", "--chunks", 3, 3, "--workers", 2]
+    ours = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it would inherit nohup's, where the tests have it
     process = subprocess.Popen(
         [sys.executable, "-m", "fringefleet", *map(str, words)],
         stderr=log,
@@ -41,6 +42,7 @@ def run(stack, tmp_path):
         env=os.environ | {"TMPDIR": str(folder)},
         start_new_session=True,
     )
+    signal.signal(signal.SIGHUP, ours)
     yield process
     process.kill()
     process.wait(30)
