@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 from dask.delayed import Delayed
-from distributed import Client, LocalCluster
+from distributed import Client
 
 import fringefleet
 from fringefleet import Options, Setting
@@ -41,6 +41,7 @@ from fringefleet.stopwatch import Stopwatch
 from fringefleet.tile import Tile
 from fringefleet.versions import software_versions
 from machine import commit, cpu_model
+from thread_workers import thread_cluster
 
 Tasks = list[tuple[Tile, Delayed]]
 
@@ -80,19 +81,8 @@ def measure_tiles(tasks: Tasks, report: RunReport) -> dict[str, Any]:
 
 @contextmanager
 def threads_as_workers(n_worker: int) -> Iterator[Client]:
-    """Start many workers in this process that speak TCP with one another as processes do."""
-    with (
-        LocalCluster(
-            n_workers=n_worker,
-            threads_per_worker=1,
-            processes=False,
-            protocol="tcp",
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            memory_limit=0,  # each would find that it takes what all of them take
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    """Start many workers in this process, and a client."""
+    with thread_cluster(n_worker) as cluster, Client(cluster) as client:
         yield client
 
 

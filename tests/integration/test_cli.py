@@ -17,7 +17,6 @@ import pytest
 import torch
 import xarray as xr
 import zarr
-from distributed import LocalCluster
 from typer.testing import CliRunner
 
 from fringefleet import device, weights
@@ -31,6 +30,7 @@ from fringefleet.options import DTypeName, MaskDataset, Options, SolverName
 from fringefleet.prepare import Setting
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.solver import method
+from thread_workers import thread_cluster
 
 SCENE = Scene(n_date=6, neighbours=2, shape=(24, 20), missing=0.05)
 
@@ -129,14 +129,7 @@ def test_an_interrupted_run_says_that_it_can_be_resumed(tmp_path):
 @pytest.mark.cluster
 def test_a_running_cluster_is_used_and_asked_for_the_device_first(stack, tmp_path):
     (tmp_path / "stack.zarr").symlink_to(stack)
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp",
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-    ) as cluster:
+    with thread_cluster() as cluster:
         args = ("invert", "stack.zarr", "result.zarr", "--cluster", cluster.scheduler_address)
         done = run_process(*args, cwd=tmp_path)
         assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ import psutil
 import pytest
 import torch
 import xarray as xr
-from distributed import Client, LocalCluster, Security
+from distributed import Client, Security
 from typer.testing import CliRunner
 
 import fringefleet
@@ -29,6 +29,7 @@ from fringefleet.errors import DeviceError, InputError, RunError
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.worker import worker_record
 from polling import wait_until
+from thread_workers import thread_cluster
 
 PRETEND = Path(__file__).resolve().parents[1] / "pretend_gpus"
 pytestmark = pytest.mark.cluster
@@ -193,14 +194,7 @@ def test_a_failure_in_mid_work_stops_the_workers():
 @pytest.fixture(scope="module")
 def running():
     """A cluster of somebody else: one worker in this process."""
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp",
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-    ) as cluster:
+    with thread_cluster() as cluster:
         yield cluster
 
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 import xarray as xr
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster
+from distributed import Client
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
@@ -33,6 +33,7 @@ from fringefleet.io.update import SETTING
 from fringefleet.options import Options
 from fringefleet.status import Status
 from polling import wait_until
+from thread_workers import thread_cluster
 
 SERIES_TOLERANCE = 5e-6  # [m]; MintPy solves in float32
 COHERENCE_TOLERANCE = 1e-5
@@ -67,14 +68,7 @@ def untouched_log():
 @pytest.fixture(scope="module")
 def worker():
     """A worker that is a thread of this process."""
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp",
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-    ) as cluster:
+    with thread_cluster() as cluster:
         yield cluster
 
 

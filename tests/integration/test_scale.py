@@ -4,12 +4,11 @@ What it costs is measured by tests/benchmarks/scale.py.
 """
 
 import json
-import logging
 from collections import Counter
 
-import distributed
 import psutil
 import pytest
+from distributed import Client
 
 import fringefleet
 from fringefleet import Options, Setting
@@ -19,6 +18,7 @@ from fringefleet.lazy import tile_tasks
 from fringefleet.prepare import prepare
 from fringefleet.report import RunReport
 from fringefleet.simulate import Scene, simulate_stack
+from thread_workers import thread_cluster
 
 pytestmark = pytest.mark.cluster
 
@@ -68,19 +68,7 @@ def test_many_tiles_are_one_task_each_and_take_no_memory(tiny_tasks, tmp_path):
 def test_more_workers_than_other_tools_stand_come_and_work(tiny_tasks):
     n_worker, tiles = 24, Counter()
     tasks = tiny_tasks(20, n_worker)
-    with (
-        distributed.LocalCluster(
-            n_workers=n_worker,
-            threads_per_worker=1,
-            processes=False,  # threads of this process, which speak TCP with one another as processes do
-            protocol="tcp",
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            memory_limit=0,  # each would find that it takes what all of them take
-            silence_logs=logging.ERROR,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with thread_cluster(n_worker) as cluster, Client(cluster) as client:
         assert len(client.nthreads()) == n_worker
         outcome = execute(tasks, lambda done: tiles.update([done.report.worker["address"]]))
         assert set(tiles) <= set(client.nthreads())
