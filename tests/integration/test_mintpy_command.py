@@ -614,7 +614,8 @@ def test_a_second_run_is_refused_and_touches_nothing_and_a_killed_one_is_finishe
 
 
 def test_who_interrupts_a_run_is_told_to_repeat_the_command(project, monkeypatch, in_this_process):
-    def interrupt(*_args, **_kwargs):
+    def interrupt(checked, *_args, **_kwargs):
+        checked.job.output.mkdir()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(invert_command, "compute", interrupt)
