@@ -1,6 +1,8 @@
 """Fixtures that all tests share; what this machine lacks is skipped, with the reason."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,15 @@ def device(request: pytest.FixtureRequest) -> torch.device:
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device on this machine")
     return torch.device(request.param)
+
+
+@pytest.fixture
+def untouched_log() -> Iterator[None]:
+    """The command line sets up the log of its process; tests share one."""
+    logger = logging.getLogger("fringefleet")
+    before = logger.handlers, logger.propagate, logger.level
+    yield
+    logger.handlers, logger.propagate, logger.level = before
 
 
 @pytest.fixture(scope="session")

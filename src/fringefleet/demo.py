@@ -17,8 +17,9 @@ from dask.system import CPU_COUNT
 
 from fringefleet.cluster import connect
 from fringefleet.errors import InputError
+from fringefleet.inversion import invert
 from fringefleet.io import open_stack
-from fringefleet.pipeline import Run, Summary, invert, run
+from fringefleet.pipeline import Run, Summary, run
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
 from fringefleet.status import Status

@@ -8,9 +8,7 @@ they have beside them is their standard deviation, under the name of the offset 
 from typing import Literal
 
 PHASE = "unwrapped_phase"
-PHASES = (PHASE, f"{PHASE}_bridging", f"{PHASE}_phase_closure", f"{PHASE}_bridging_phase_closure")
 OFFSETS = ("range_offset", "azimuth_offset")
-OBSERVATIONS = (*PHASES, *OFFSETS)
 
 MaskDataset = Literal[
     "coherence", "connected_component", "offset_snr", "range_offset_std", "azimuth_offset_std"

@@ -1,21 +1,20 @@
 """Open, chunk, solve, write: the path of a scene. Read this first.
 
 :func:`run` is the run form, for scenes: it opens a stack, cuts it into tiles, and lets whatever Dask
-scheduler is current read, solve and write them, a bounded number at a time. :func:`invert` is the lazy
-form, for notebooks. Neither knows who the workers are; :mod:`fringefleet.cli` starts them.
+scheduler is current read, solve and write them, a bounded number at a time. The lazy form, for notebooks, is
+:mod:`fringefleet.inversion`. Neither knows who the workers are; :mod:`fringefleet.cli` starts them.
 """
 
-import difflib
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -242,61 +241,6 @@ def finish(checked: Checked) -> None:
         _open_output(checked).finish()
 
 
-def invert(
-    stack: xr.Dataset,
-    options: Options | None = None,
-    *,
-    setting: Setting | None = None,
-    chunks: tuple[int, int] | None = None,
-    **changes: Any,
-) -> xr.Dataset:
-    """Invert a stack lazily: nothing is computed until the result is used.
-
-    Parameters
-    ----------
-    stack
-        As from :func:`open_stack`, whole or a part; its chunks in y and x are the tiles of the result.
-    options, setting
-        How to invert, and what the stack does not say.
-    chunks
-        Rows and columns of a tile, instead.
-    **changes
-        Single fields of the two, by name: ``invert(stack, weight_func="coh", reference_point=(10, 20))``.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``displacement`` (date, y, x) [m], positive towards the satellite; ``temporal_coherence``,
-        ``residual_rms`` [rad], ``pair_count``, ``n_components``, ``status`` (y, x); ``bridged`` (date, y, x);
-        and what the options ask for besides (:mod:`fringefleet.variables`; the table of pairs needs all
-        tiles, so only :func:`run` has it). NaN where there is no answer; ``status`` says why.
-
-    Raises
-    ------
-    InputError
-        One of its children: something cannot be used. Raised now, not when the result is computed.
-
-    Examples
-    --------
-    >>> from fringefleet.simulate import Scene, simulate_dataset
-    >>> stack, truth = simulate_dataset(Scene(n_date=5, shape=(8, 8)))
-    >>> result = invert(stack, min_norm="phase")
-    >>> result.displacement.sizes["date"], float(result.temporal_coherence.min()) > 0.5
-    (5, True)
-    """
-    options, setting = _with_changes(options or Options(), setting or Setting(), changes)
-    prepared = prepare(stack, options, setting)
-    cut = prepared.stack
-    if chunks is not None or not cut[options.observation].chunks:
-        shape = (cut.sizes["y"], cut.sizes["x"])
-        tile = chunks or choose_tile(shape, stored_tile(cut), prepared.scene.network, options)
-        check_tile(tile, prepared.scene.network, options, None)
-        cut = lazy.chunk(cut, tile)
-    else:
-        cut = lazy.chunk(cut, (max(cut.chunksizes["y"]), max(cut.chunksizes["x"])))
-    return lazy.invert_lazily(replace(prepared, stack=cut), options)
-
-
 def _refuse_unusable_output(job: Run) -> None:
     stack, output = job.stack.resolve(), job.output.resolve()
     if stack == output or stack in output.parents or output in stack.parents:
@@ -400,18 +344,3 @@ def _warn_of_full_disk(checked: Checked, left: Iterable[Tile]) -> None:
             f"{free:,}",
             f"{n_byte:,}",
         )
-
-
-def _with_changes(options: Options, setting: Setting, changes: Mapping[str, Any]) -> tuple[Options, Setting]:
-    """Replace single fields, whichever of the two they belong to."""
-    ours = {field.name for field in fields(options)}
-    theirs = {field.name for field in fields(setting)}
-    for name in changes:
-        if name not in ours | theirs:
-            near = difflib.get_close_matches(name, ours | theirs, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise OptionError(f"unknown option {name}.{hint} There are {', '.join(sorted(ours | theirs))}.")
-    return (
-        replace(options, **{name: value for name, value in changes.items() if name in ours}),
-        replace(setting, **{name: value for name, value in changes.items() if name in theirs}),
-    )

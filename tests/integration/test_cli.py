@@ -1,7 +1,6 @@
 """Each command as a user gives it: what it prints, what it writes, and how it ends."""
 
 import json
-import logging
 import re
 import signal
 import subprocess
@@ -32,16 +31,8 @@ from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.solver import method
 from thread_workers import thread_cluster
 
+pytestmark = pytest.mark.usefixtures("untouched_log")
 SCENE = Scene(n_date=6, neighbours=2, shape=(24, 20), missing=0.05)
-
-
-@pytest.fixture(autouse=True)
-def untouched_log():
-    """The command line sets up the log of its process; tests share one."""
-    logger = logging.getLogger("fringefleet")
-    before = logger.handlers, logger.propagate, logger.level
-    yield
-    logger.handlers, logger.propagate, logger.level = before
 
 
 @pytest.fixture

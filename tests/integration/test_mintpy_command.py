@@ -1,6 +1,5 @@
 """``fringefleet mintpy`` as a MintPy user gives it, against what MintPy 1.6.4 made of the same files."""
 
-import logging
 import os
 import re
 import resource
@@ -35,6 +34,7 @@ from fringefleet.status import Status
 from polling import wait_until
 from thread_workers import thread_cluster
 
+pytestmark = pytest.mark.usefixtures("untouched_log")
 SERIES_TOLERANCE = 5e-6  # [m]; MintPy solves in float32
 COHERENCE_TOLERANCE = 1e-5
 PRODUCTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
@@ -54,15 +54,6 @@ MASKS = {
 }
 NASTY = [f"{w}_{n}_{m}" for w in WEIGHTS for n in NORMS for m in ("none", "coh")]
 NASTY += ["var_vel_cc", "var_vel_mr2"]
-
-
-@pytest.fixture(autouse=True)
-def untouched_log():
-    """The command line sets up the log of its process; tests share one."""
-    logger = logging.getLogger("fringefleet")
-    before = logger.handlers, logger.propagate, logger.level
-    yield
-    logger.handlers, logger.propagate, logger.level = before
 
 
 @pytest.fixture(scope="module")

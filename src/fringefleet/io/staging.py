@@ -12,6 +12,7 @@ import zarr
 from zarr.errors import ZarrUserWarning
 
 from fringefleet.errors import InputError, OutputExistsError
+from fringefleet.io.disk import free_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def refuse_full(folder: Path, n_byte: int) -> None:
     InputError
         Says how many there are.
     """
-    free = shutil.disk_usage(folder).free
+    free = free_bytes(folder)
     if free < n_byte:
         raise InputError(
             f"found {free:,} bytes free on the disk of {folder.absolute()}, and {n_byte:,} are needed; make "

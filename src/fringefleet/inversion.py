@@ -1,0 +1,85 @@
+"""The lazy form, for notebooks: a Dataset in, a lazy Dataset out. For scenes there is the run form."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import xarray as xr
+
+from fringefleet import lazy
+from fringefleet.chunks import check_tile, choose_tile
+from fringefleet.errors import OptionError
+from fringefleet.io.stack import stored_tile
+from fringefleet.options import Options
+from fringefleet.prepare import Setting, prepare
+
+
+def invert(
+    stack: xr.Dataset,
+    options: Options | None = None,
+    *,
+    setting: Setting | None = None,
+    chunks: tuple[int, int] | None = None,
+    **changes: Any,
+) -> xr.Dataset:
+    """Invert a stack lazily: nothing is computed until the result is used.
+
+    Parameters
+    ----------
+    stack
+        As from :func:`open_stack`, whole or a part; its chunks in y and x are the tiles of the result.
+    options, setting
+        How to invert, and what the stack does not say.
+    chunks
+        Rows and columns of a tile, instead.
+    **changes
+        Single fields of the two, by name: ``invert(stack, weight_func="coh", reference_point=(10, 20))``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``displacement`` (date, y, x) [m], positive towards the satellite; ``temporal_coherence``,
+        ``residual_rms`` [rad], ``pair_count``, ``n_components``, ``status`` (y, x); ``bridged`` (date, y, x);
+        and what the options ask for besides (:mod:`fringefleet.variables`; the table of pairs needs all
+        tiles, so only :func:`fringefleet.run` has it). NaN where there is no answer; ``status`` says why.
+
+    Raises
+    ------
+    InputError
+        One of its children: something cannot be used. Raised now, not when the result is computed.
+
+    Examples
+    --------
+    >>> from fringefleet.simulate import Scene, simulate_dataset
+    >>> stack, truth = simulate_dataset(Scene(n_date=5, shape=(8, 8)))
+    >>> result = invert(stack, min_norm="phase")
+    >>> result.displacement.sizes["date"], float(result.temporal_coherence.min()) > 0.5
+    (5, True)
+    """
+    options, setting = _with_changes(options or Options(), setting or Setting(), changes)
+    prepared = prepare(stack, options, setting)
+    cut = prepared.stack
+    if chunks is not None or not cut[options.observation].chunks:
+        shape = (cut.sizes["y"], cut.sizes["x"])
+        tile = chunks or choose_tile(shape, stored_tile(cut), prepared.scene.network, options)
+        check_tile(tile, prepared.scene.network, options, None)
+        cut = lazy.chunk(cut, tile)
+    else:
+        cut = lazy.chunk(cut, (max(cut.chunksizes["y"]), max(cut.chunksizes["x"])))
+    return lazy.invert_lazily(replace(prepared, stack=cut), options)
+
+
+def _with_changes(options: Options, setting: Setting, changes: Mapping[str, Any]) -> tuple[Options, Setting]:
+    """Replace single fields, whichever of the two they belong to."""
+    ours = {field.name for field in fields(options)}
+    theirs = {field.name for field in fields(setting)}
+    for name in changes:
+        if name not in ours | theirs:
+            near = difflib.get_close_matches(name, ours | theirs, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise OptionError(f"unknown option {name}.{hint} There are {', '.join(sorted(ours | theirs))}.")
+    return (
+        replace(options, **{name: value for name, value in changes.items() if name in ours}),
+        replace(setting, **{name: value for name, value in changes.items() if name in theirs}),
+    )
