@@ -82,4 +82,4 @@ def complete_section(name: str | None) -> None:
             f"{', '.join(map(str, dask.config.paths))}; there are {', '.join(sorted(sections))}. Correct the "
             "name, or write the section."
         )
-    dask.config.update_defaults({"jobqueue": {name: dict(sections.get("slurm", {}))}})
+    dask.config.update_defaults({"jobqueue": {name: dict(sections.get(SECTION, {}))}})

@@ -83,9 +83,7 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     MissingExtraError
         dask-jobqueue is not installed.
     """
-    complete_section(options.options.get("config_name"))
-    said = Said(options.options)
-    refuse_unsafe(said.everything())
+    said = _said(options)
     given = dict(options.options)
     ours = {name: given.pop(name, None) for name in OURS}
     ours = {name: OURS[name] if value is None else value for name, value in ours.items()}
@@ -132,8 +130,7 @@ def count_slurm(options: ClusterOptions) -> int:
     MissingExtraError
         dask-jobqueue is not installed.
     """
-    complete_section(options.options.get("config_name"))
-    processes = _processes(Said(options.options), options)
+    processes = _processes(_said(options), options)
     return ceil((options.n_worker or 1) / processes) * processes
 
 
@@ -147,8 +144,7 @@ def memory_of_worker(options: ClusterOptions) -> int:
     MissingExtraError
         dask-jobqueue is not installed.
     """
-    complete_section(options.options.get("config_name"))
-    said = Said(options.options)
+    said = _said(options)
     processes = _processes(said, options)
     return int(parse_bytes(_memory(said, options, processes))) // processes
 
@@ -189,6 +185,14 @@ def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
         refuse_unknown(name, known, "keyword for SLURMCluster")
     names = [name for name in given if name in of_cluster and name != "config_name"]
     return {"name": "slurm"} | {name: given.pop(name) for name in names}
+
+
+def _said(options: ClusterOptions) -> Said:
+    """Take what was said, when it has been found good."""
+    complete_section(options.options.get("config_name"))
+    said = Said(options.options)
+    refuse_unsafe(said.everything())
+    return said
 
 
 def _processes(said: Said, options: ClusterOptions) -> int:

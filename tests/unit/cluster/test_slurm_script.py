@@ -8,7 +8,7 @@ import dask
 import pytest
 
 from fringefleet.cluster import ClusterOptions
-from fringefleet.cluster.slurm_script import job_script, plan_jobs
+from fringefleet.cluster.slurm_script import count_slurm, job_script, memory_of_worker, plan_jobs
 from fringefleet.cluster.slurm_worker import deal_gpus, parse
 from fringefleet.errors import OptionError
 
@@ -307,3 +307,18 @@ def test_ctrl_c_means_what_it_meant_before():
         "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"processes": "two"}, "found processes = 'two'"),
+        ({"processes": 0}, "found processes = 0; give 1 or more"),
+        ({"memory": "lots"}, "found memory = 'lots'; give bytes"),
+        ({"config_name": "nowhere"}, "found no section 'nowhere'"),
+    ],
+)
+@pytest.mark.parametrize("ask", [count_slurm, memory_of_worker, plan_jobs])
+def test_what_cannot_be_is_refused_whoever_asks_first(ask, options, message):
+    with pytest.raises(OptionError, match=message):
+        ask(ClusterOptions("slurm", interface="lo", options=options))
