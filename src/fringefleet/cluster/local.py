@@ -18,6 +18,7 @@ from fringefleet import device as devices
 from fringefleet.cluster.hush import hushed
 from fringefleet.cluster.options import VISIBLE, ClusterOptions
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
+from fringefleet.cluster.serving import http_settings, local_keywords
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 
 logger = logging.getLogger(__name__)
@@ -140,7 +141,6 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
     """Start a cluster of a kind that runs here, listening on this machine only; stop it at last."""
     with ExitStack() as opened:
         said |= {
-            "dashboard_address": f"{LOOPBACK}:0",
             # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
             "silence_logs": logging.ERROR if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL,
             "security": temporary_security(options),
@@ -148,9 +148,9 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
         said |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
         if options.memory_limit is not None:
             said["memory_limit"] = options.memory_limit
-        said |= options.options
+        said |= local_keywords(options)
         said["local_directory"] = opened.enter_context(private_folder(options.options))
-        opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS))
+        opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS | http_settings(options)))
         at_last = opened.enter_context(ExitStack())
         with _interrupts_put_off(), _refused(kind.__name__, options):
             cluster = opened.enter_context(kind(**said))

@@ -14,10 +14,11 @@ from typing import Any
 import dask
 from distributed import Client, Security
 
-from fringefleet.cluster.dashboard import describe_dashboard
+from fringefleet.cluster.credentials import write_private
 from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import temporary_security
+from fringefleet.cluster.serving import http_settings
 from fringefleet.cluster.slurm_guard import guarded
 from fringefleet.cluster.slurm_script import JOB_NAME, JobPlan, plan_jobs, settings
 from fringefleet.errors import InputError, OptionError, WorkersLostError
@@ -54,7 +55,9 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     _make_private(plan.log_folder)
     with ExitStack() as opened:
         opened.enter_context(guarded(name))
-        opened.enter_context(dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan)))
+        opened.enter_context(
+            dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan) | http_settings(options))
+        )
         client, watch = _submit(plan, options, name, opened)
         try:
             _wait_for_worker(watch, options.wait_seconds)
@@ -76,7 +79,7 @@ def _submit(plan: JobPlan, options: ClusterOptions, name: str, opened: ExitStack
     client = opened.enter_context(Client(cluster))
     watch = opened.enter_context(Watch(client, plan, name))
     cluster.scale(jobs=plan.n_job)
-    logger.info("%d jobs %s submitted; dashboard at %s", plan.n_job, name, describe_dashboard(client))
+    logger.info("%d jobs %s submitted", plan.n_job, name)
     return client, watch
 
 
@@ -92,8 +95,7 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
             config = security.get_tls_config_for_role(role)
             names = {"ca_file": "tls_ca_file", "cert": f"tls_{role}_cert", "key": f"tls_{role}_key"}
             for part, name in names.items():
-                files[name] = str(Path(place) / f"{name}.pem")
-                Path(files[name]).write_text(config[part])
+                files[name] = str(write_private(Path(place) / f"{name}.pem", config[part]))
         yield Security(require_encryption=True, **files)
 
 

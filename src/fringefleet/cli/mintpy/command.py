@@ -43,7 +43,9 @@ def mintpy(
     config: opt.Config = None,
     cluster_config: opt_cluster.Config = None,
     interface: opt_cluster.Interface = None,
-    tls: opt_cluster.Tls = False,
+    tls: opt_cluster.Tls = None,
+    tls_credentials: opt_cluster.TlsCredentials = None,
+    dashboard: opt_cluster.Dashboard = False,
     output: opt.Outputs = None,
     calc_cov: opt.Covariance = False,
     mask_temp_coh: opt.CoherenceMask = None,
@@ -83,7 +85,9 @@ def mintpy(
         path=path,
         template=template,
         given={name: value for name, value in given.items() if value is not None},
-        workers=WorkerWish(cluster, num_worker, config, cluster_config, interface, tls),
+        workers=WorkerWish(
+            cluster, num_worker, config, cluster_config, interface, tls, tls_credentials, dashboard or None
+        ),
         memory=ram,
         outputs=output,
         coherence_mask=mask_temp_coh,
