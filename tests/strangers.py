@@ -54,10 +54,12 @@ def ways_in(ip, port):
 def is_answered(ip, port, context=None):
     """Whether a request is answered by anything but an alert of TLS or the end of the connection."""
     try:
-        with socket.create_connection((ip, port), timeout=SECONDS) as plain:
-            with nullcontext(plain) if context is None else context.wrap_socket(plain) as opened:
-                opened.sendall(GET)
-                answer = opened.recv(1024)
+        with (
+            socket.create_connection((ip, port), timeout=SECONDS) as plain,
+            nullcontext(plain) if context is None else context.wrap_socket(plain) as opened,
+        ):
+            opened.sendall(GET)
+            answer = opened.recv(1024)
     except OSError:  # SSLError is one
         return False
     is_alert = context is None and answer[:1] == b"\x15"

@@ -91,7 +91,6 @@ def test_the_options_in_files_are_options_of_a_cluster(tmp_path):
     assert cluster_options(**read_cluster_config(DEPLOY / "local" / "gpus.toml")) == ClusterOptions(
         "local-cuda",
         memory_limit="32GB",
-        tls=True,
         options={"CUDA_VISIBLE_DEVICES": [0, 1], "local_directory": "/tmp"},
     )
     (block,) = readme_blocks("Where workers come from", "toml")

@@ -26,7 +26,7 @@ def kept_credentials(client: Client, options: ClusterOptions) -> Iterator[Path |
         yield None
         return
     certificate, key = _read(client.security)
-    place = _folder_of(client.security)
+    place = folder_of(client.security)
     if place is not None:
         yield write_private(place / NAME, certificate + key)  # removed with the folder
         return
@@ -58,6 +58,7 @@ def _read(security: Security) -> tuple[str, str]:
     return certificate, key
 
 
-def _folder_of(security: Security) -> Path | None:
-    certificate = str(security.get_tls_config_for_role("client")["cert"])
-    return None if "\n" in certificate else Path(certificate).parent
+def folder_of(security: Security | None) -> Path | None:
+    """Find the folder that credentials lie in; None if there are none, or in memory only."""
+    certificate = "" if security is None else str(security.get_tls_config_for_role("client")["cert"])
+    return None if not certificate or "\n" in certificate else Path(certificate).parent

@@ -14,7 +14,7 @@ from typing import Any
 import dask
 from distributed import Client, Security
 
-from fringefleet.cluster.credentials import write_private
+from fringefleet.cluster.credentials import folder_of, write_private
 from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import temporary_security
@@ -54,11 +54,12 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     _refuse_unknown_interface(plan.cluster)
     _make_private(plan.log_folder)
     with ExitStack() as opened:
-        opened.enter_context(guarded(name))
+        security = opened.enter_context(_in_files(temporary_security(options), plan.log_folder))
+        opened.enter_context(guarded(name, folder_of(security)))
         opened.enter_context(
             dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan) | http_settings(options))
         )
-        client, watch = _submit(plan, options, name, opened)
+        client, watch = _submit(plan, security, name, opened)
         try:
             _wait_for_worker(watch, options.wait_seconds)
             yield client
@@ -68,11 +69,10 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
             raise
 
 
-def _submit(plan: JobPlan, options: ClusterOptions, name: str, opened: ExitStack) -> tuple[Client, Any]:
+def _submit(plan: JobPlan, security: Security | None, name: str, opened: ExitStack) -> tuple[Client, Any]:
     from fringefleet.cluster.slurm_jobs import Jobs  # noqa: PLC0415 - optional
     from fringefleet.cluster.slurm_watch import Watch  # noqa: PLC0415 - optional
 
-    security = opened.enter_context(_in_files(temporary_security(options), plan.log_folder))
     cluster = opened.enter_context(
         Jobs(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
     )
@@ -89,7 +89,7 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
     if security is None:
         yield None
         return
-    with TemporaryDirectory(prefix="tls-", dir=folder) as place:  # made with mode 0700
+    with TemporaryDirectory(prefix="tls-", dir=folder, ignore_cleanup_errors=True) as place:  # mode 0700
         files = {}
         for role in ("client", "scheduler", "worker"):
             config = security.get_tls_config_for_role(role)

@@ -1,11 +1,14 @@
 """A small process that outlives the one that submits jobs, and then cancels whichever of them are left.
 
+It also removes the folder with the keys of their TLS, which lets nobody in any more.
+
 It waits for the end of a pipe, which the system closes however its owner ends, SIGKILL included. Running
 workers notice by themselves that their scheduler is gone; jobs that are still waiting would not. It is run by
 its path and imports the standard library only, so it takes 10 MB.
 """
 
 import getpass
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,9 +26,13 @@ ENDING = "COMPLETING"
 
 
 @contextmanager
-def guarded(job_name: str) -> Iterator[None]:
-    """Cancel all jobs of a name when this context, or this process, ends: whatever comes first."""
-    command = [sys.executable, "-I", str(Path(__file__).resolve()), job_name]
+def guarded(job_name: str, keys: Path | None = None) -> Iterator[None]:
+    """Cancel all jobs of a name when this context, or this process, ends: whatever comes first.
+
+    A folder with keys is then removed, too.
+    """
+    folder = [] if keys is None else [str(keys)]
+    command = [sys.executable, "-I", str(Path(__file__).resolve()), job_name, *folder]
     quiet = subprocess.DEVNULL
     guard = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
@@ -37,8 +44,14 @@ def guarded(job_name: str) -> Iterator[None]:
             guard.communicate(DONE, timeout=SECONDS_TO_WAIT)
 
 
-def main(job_name: str) -> None:
-    """Wait for the owner's end; cancel until nothing is left."""
+def main(job_name: str, keys: str | None = None) -> None:
+    """Wait for the owner's end; cancel until nothing is left, then remove the keys."""
+    _cancel(job_name)
+    if keys is not None:
+        shutil.rmtree(keys, ignore_errors=True)
+
+
+def _cancel(job_name: str) -> None:
     settled = monotonic() + (0.0 if sys.stdin.buffer.read() == DONE else SECONDS_TO_SETTLE)
     deadline = monotonic() + SECONDS_AT_MOST
     pause, longest = SECONDS_BETWEEN
@@ -70,4 +83,4 @@ def _run(*command: str) -> str | None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
