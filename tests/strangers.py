@@ -11,7 +11,7 @@ from distributed.comm.core import connect
 from distributed.core import send_recv
 
 SECONDS = 3
-GET = b"GET / HTTP/1.0\r\n\r\n"
+GET = b"GET /health HTTP/1.0\r\n\r\n"  # what every server of Dask has
 
 
 def listeners(process=None):
@@ -39,7 +39,8 @@ def ways_in(ip, port):
     wrong = Security.temporary().get_connection_args("client")["ssl_context"]
     wrong.check_hostname, wrong.verify_mode = False, ssl.CERT_NONE
     ways = {
-        "HTTP": lambda: is_answered(ip, port),
+        "HTTP": lambda: is_answered(ip, port) and b" 404 " not in answer_to(ip, port),
+        "HTTP that has nothing": lambda: b" 404 " in answer_to(ip, port),
         "TLS without a certificate": lambda: is_answered(ip, port, careless),
         "TLS with another's certificate": lambda: is_answered(ip, port, wrong),
         "Dask without TLS": lambda: knows_dask(f"tcp://{ip}:{port}"),
@@ -53,17 +54,21 @@ def ways_in(ip, port):
 
 def is_answered(ip, port, context=None):
     """Whether a request is answered by anything but an alert of TLS or the end of the connection."""
+    answer = answer_to(ip, port, context)
+    return bool(answer) and not (context is None and answer[:1] == b"\x15")
+
+
+def answer_to(ip, port, context=None):
+    """What comes back to a request."""
     try:
         with (
             socket.create_connection((ip, port), timeout=SECONDS) as plain,
             nullcontext(plain) if context is None else context.wrap_socket(plain) as opened,
         ):
             opened.sendall(GET)
-            answer = opened.recv(1024)
+            return opened.recv(1024)
     except OSError:  # SSLError is one
-        return False
-    is_alert = context is None and answer[:1] == b"\x15"
-    return bool(answer) and not is_alert
+        return b""
 
 
 def knows_dask(address, **arguments):

@@ -65,7 +65,7 @@ def script_in(folder):
 
 
 def read_by_slurm(word):
-    """Take off a word's quotation as sbatch does, then replace the patterns of a file's name as it is done."""
+    """Take off a word's quotation as sbatch does, then replace the patterns of a name as Slurm does."""
     assert not re.search("hetjob|packjob", word, re.IGNORECASE)  # which sbatch blanks out
     (text,) = shlex.split(re.sub(r'\\([^"\\])', r"\1", word))  # in double quotes both read alike but for this
     assert "\\" not in text
