@@ -23,6 +23,7 @@ from dask.optimization import cull
 from numpy.typing import NDArray
 
 from fringefleet.block import count_infinite, invert_block
+from fringefleet.clients import check_not_left_alone
 from fringefleet.design import date_baselines
 from fringefleet.observation import std_of
 from fringefleet.options import Options
@@ -77,6 +78,7 @@ def _invert_dataset(
     stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None
 ) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
+    check_not_left_alone()
     arrays = {str(name): stack[name].values for name in stack.data_vars}
     block = _block(arrays, options, _find_in_block(stack, point))
     series = invert_block(block, scene, options)

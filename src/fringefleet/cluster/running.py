@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from distributed import Client, Security, default_client
+from distributed import Client, Security
 from distributed.comm.core import connect as reach
 from distributed.core import send_recv
 
+from fringefleet.clients import current_client
 from fringefleet.cluster.hush import hushed
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import running_security
@@ -130,15 +131,6 @@ def use_current(options: ClusterOptions) -> Iterator[Client]:
     seconds = CONNECT_SECONDS if options.wait_seconds is None else options.wait_seconds
     _wait_for_workers(client, str(client.scheduler_info(n_workers=0)["address"]), options.n_worker, seconds)
     yield client
-
-
-def current_client() -> Client | None:
-    """Return the client that is current in this process, if there is one."""
-    try:
-        client: Client = default_client()
-    except ValueError:
-        return None
-    return client
 
 
 def read_scheduler_file(path: Path) -> str:

@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 
 from dask.system import CPU_COUNT
 from dask.utils import parse_bytes
-from distributed import Client
+from distributed import Client, LocalCluster
 from distributed.system import MEMORY_LIMIT
 
+from fringefleet.clients import current_client
 from fringefleet.cluster.check import check_workers
 from fringefleet.cluster.local import count_local, count_local_gpus, start_local, start_local_cuda
 from fringefleet.cluster.options import VISIBLE, ClusterOptions, Kind, cluster_options
-from fringefleet.cluster.running import connect_running, current_client, use_current
+from fringefleet.cluster.running import connect_running, use_current
 from fringefleet.cluster.slurm import start_slurm
 from fringefleet.cluster.slurm_script import count_slurm, memory_of_worker
+from fringefleet.main_program import end_if_reimported
 
 # Each gives a client whose first workers are there, and stops at last what it started.
 STARTERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
@@ -70,6 +72,7 @@ def connect(
     ...     workers.client.submit(sum, [1, 2]).result(), workers.memory_limit
     (3, 1000000000)
     """
+    end_if_reimported()
     return _connected(resolve(cluster_options(cluster, n_worker, **changes)))
 
 
@@ -77,7 +80,7 @@ def connect(
 def _connected(options: ClusterOptions) -> Iterator[Workers]:
     with STARTERS[options.kind](options) as client:
         check_workers(client, options)
-        yield _describe(client)
+        yield _describe(client, options)
 
 
 def resolve(options: ClusterOptions) -> ClusterOptions:
@@ -149,7 +152,11 @@ def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
     return own_memory(options)
 
 
-def _describe(client: Client) -> Workers:
+def _describe(client: Client, options: ClusterOptions) -> Workers:
     workers = client.scheduler_info(n_workers=-1)["workers"]
     limits = [worker["memory_limit"] // worker["nthreads"] for worker in workers.values()]
-    return Workers(client, len(workers), min(filter(None, limits), default=None))
+    started = client.cluster.worker_spec if isinstance(client.cluster, LocalCluster) else {}
+    n_worker = max(len(workers), len(started))  # one that has just died will be replaced
+    if not limits and n_worker:
+        limits = [expected_memory(options, n_worker) or 0]
+    return Workers(client, n_worker, min(filter(None, limits), default=None))
