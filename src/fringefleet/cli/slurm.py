@@ -52,6 +52,7 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
     worker_memory: opt.Memory = None,
     interface: opt.Interface = None,
     share_gpu: opt.ShareGpu = False,
+    wait: opt.Wait = None,
     tls: opt.Tls = False,
     verbose: Verbose = False,
 ) -> None:
@@ -64,6 +65,7 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
         "memory_limit": worker_memory,
         "interface": interface,
         "share_gpu": share_gpu,
+        "wait_seconds": wait,
         "tls": tls,
     }
     options = choose_cluster(given, cluster_config)

@@ -19,6 +19,7 @@ from fringefleet.cluster.options import VISIBLE, ClusterOptions
 from fringefleet.cluster.patience import (
     SECONDS_OF_SILENCE,
     SECONDS_TO_END,
+    SECONDS_TO_STOP,
     NothingCameError,
     end_within,
     wait_for,
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 OF_A_CLUSTER = ("tornado.application", "asyncio", "distributed")  # loggers
 PYTHON_WARNINGS = "PYTHONWARNINGS"
-SECONDS_TO_STOP = 30.0
 SETTINGS = {
     # Tiles wait at the scheduler rather than at a worker: one that dies takes few with it.
     "distributed.scheduler.worker-saturation": 1.0,
@@ -149,7 +149,7 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
     check_may_start_processes()
     births = Births()
     with ExitStack() as opened:
-        said = _keywords(options, births) | said | options.options
+        said = {**_keywords(options, births), **said, **options.options}
         said["local_directory"] = opened.enter_context(private_folder(options.options))
         opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS))
         with _refused(kind.__name__, options):
@@ -160,7 +160,7 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
 
 def _keywords(options: ClusterOptions, births: Births) -> dict[str, Any]:
     """Compose what all clusters of this machine are told."""
-    said = {
+    said: dict[str, Any] = {
         "dashboard_address": f"{LOOPBACK}:0",
         # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
         "silence_logs": logging.ERROR if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL,
@@ -205,7 +205,8 @@ def _start(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any], b
 @contextmanager
 def _stopped_at_last(client: Client, births: Births) -> Iterator[None]:
     """Make a client current; stop it and its cluster at last: that it takes too long is no failure."""
-    seconds, cluster = SECONDS_TO_STOP, client.cluster
+    seconds = SECONDS_TO_STOP
+    cluster: Any = client.cluster
 
     def stop() -> None:
         client.close()

@@ -109,28 +109,32 @@ class PatientNanny(Nanny):
                 return status
             n_killed += 1
             if self.exit_code is None or -self.exit_code not in KILLS or n_killed > MOST_KILLS:
-                error = self.births.error if self.exit_code is None else None
-                self.births.fail(in_words(error) if error else describe_end(self.exit_code, n_killed))
+                self.births.fail(self._reason(n_killed))
                 return status
+
+    def _reason(self, n_killed: int) -> str:
+        if self.exit_code is None and self.births.error is not None:
+            return in_words(self.births.error)
+        return describe_end(self.exit_code, n_killed)
 
     def _on_worker_exit_sync(self, exitcode: int) -> None:
         self.exit_code = exitcode
-        super()._on_worker_exit_sync(exitcode)
+        super()._on_worker_exit_sync(exitcode)  # type: ignore[no-untyped-call]
 
     async def start_unsafe(self) -> Nanny:
         """Start it, and its worker; also one that died in the moment between that and this one's being up."""
-        await super().start_unsafe()
+        await super().start_unsafe()  # type: ignore[no-untyped-call]
         while self.process is not None and self.process.status == Status.stopped:
             if await self.instantiate() != Status.running:
                 raise RuntimeError("Nanny failed to start worker process")
         return self
 
-    async def close(self, timeout: float = 5, reason: str = "nanny-close") -> Any:
+    async def close(self, timeout: float | None = 5, reason: str = "nanny-close") -> Any:
         """Close it; a process that could not even be begun is not waited for."""
         process = self.process
         if process is not None and process.status == Status.starting and process.running.is_set():
             self.process = None
-        return await super().close(timeout=timeout, reason=reason)
+        return await super().close(timeout=5 if timeout is None else timeout, reason=reason)
 
 
 def _say_nothing(_loop: Any, _context: Any) -> None:
@@ -193,7 +197,10 @@ def deepest(error: BaseException) -> BaseException:
     """Find what an error came of: what Dask wraps in errors of its own, some of which say nothing."""
     says_nothing = isinstance(error, AssertionError | TimeoutError) or not str(error)
     cause = error.__cause__ or (error.__context__ if says_nothing else None)
-    return error if cause is None else deepest(cause)
+    if cause is None:
+        return error
+    found = deepest(cause)
+    return found if str(found) or not str(error) else error
 
 
 def in_words(error: BaseException) -> str:

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +15,7 @@ SECONDS_OF_SILENCE = 300.0  # unless somebody says otherwise
 MOST_SILENCES = 12  # times that, in all: also what works may never come to an end
 SECONDS_BETWEEN_LINES = 20.0
 SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_TO_STOP = 30.0  # in good order
 SECONDS_TO_END = 2.5  # for what is not wanted any more
 SECONDS_TO_END_BY_FORCE = 1.5
 
@@ -102,9 +103,7 @@ def wait_for(begin: Callable[[], Result], watched: Watched, seconds: float) -> R
     except BaseException:
         _end(attempt, watched)
         raise
-    if attempt.error is not None:
-        raise attempt.error
-    return attempt.result  # type: ignore[return-value] - it is over, and there was no error
+    return attempt.get()
 
 
 def _look(watched: Watched, clock: Clock) -> None:
@@ -151,6 +150,12 @@ class _Thread(Generic[Result]):
         self.result: Result | None = None
         self.error: BaseException | None = None
         threading.Thread(target=self._run, name="fringefleet-start", daemon=True).start()
+
+    def get(self) -> Result:
+        """Return what it gave, or raise what it raised, when it is over."""
+        if self.error is not None:
+            raise self.error
+        return cast(Result, self.result)
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -39,6 +39,7 @@ class WorkerWish:
     file: Path | None = None  # of --cluster-config
     interface: str | None = None
     tls: bool = False
+    wait: float | None = None  # [s]
 
 
 def choose_workers(wish: WorkerWish, template: TemplateOptions, options: Options) -> ClusterOptions:
@@ -56,6 +57,7 @@ def choose_workers(wish: WorkerWish, template: TemplateOptions, options: Options
     where = _where(wish, of_file, template)
     said = of_file | {"cluster": where, "device": options.device}
     said |= {name: value for name, value in (("interface", wish.interface), ("tls", wish.tls)) if value}
+    said |= {} if wish.wait is None else {"wait_seconds": wish.wait}
     if where == QUEUE:
         said |= _jobs(wish, of_file, template)
     elif section := _section(wish, template):
