@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from fringefleet.block import count_infinite, invert_block
 from fringefleet.clients import check_not_left_alone
+from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.observation import std_of
 from fringefleet.options import Options
@@ -46,6 +47,7 @@ def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
     return stack.chunk({dim: size for dim, size in sizes.items() if dim in stack.dims})
 
 
+@with_graph_defaults
 def result_template(prepared: Prepared, options: Options, tile: tuple[int, int]) -> xr.Dataset:
     """Build a result without numbers: shapes, chunks, coordinates and attributes of the real one."""
     stack, scene = prepared.stack, prepared.scene
@@ -86,6 +88,7 @@ def _invert_dataset(
     return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
 
 
+@with_graph_defaults
 def tile_tasks(
     prepared: Prepared,
     options: Options,

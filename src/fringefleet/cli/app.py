@@ -5,8 +5,8 @@ import signal
 import sys
 from contextlib import suppress
 from importlib.metadata import version
-from types import FrameType
 from time import monotonic
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -33,7 +33,7 @@ class Interrupts:
         self.first: float | None = None  # when it came
 
     def note(self, _number: int, _frame: FrameType | None) -> None:
-        """End as after Ctrl-C: say so, stop the workers, release what is held; at the second time, just end."""
+        """Say so, stop the workers, release what is held, and end; at the second time, just end."""
         now = monotonic()
         if self.first is None:
             self.first = now

@@ -1,5 +1,6 @@
 """Where the dashboard of a scheduler can be seen: where it listens, which is not where workers connect."""
 
+import logging
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -9,6 +10,8 @@ from distributed.utils import format_dashboard_link
 from fringefleet.cluster.security import LOOPBACK
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened at
+
+logger = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
@@ -39,7 +42,13 @@ def describe_dashboard(client: Client) -> str:
 
 def _link(client: Client, place: Place) -> str:
     host = _host(client) if place.address in EVERYWHERE else place.address
-    link: str = format_dashboard_link(f"[{host}]" if ":" in host else host, place.port)
+    where = f"[{host}]" if ":" in host else host
+    try:
+        link: str = format_dashboard_link(where, place.port)
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        # The site's link has words for another machine, such as one that runs JupyterHub.
+        logger.debug("distributed.dashboard.link is not used: %s: %s", type(error).__name__, error)
+        return f"http://{where}:{place.port}/status"
     return link
 
 

@@ -25,6 +25,7 @@ from fringefleet.cluster.patience import (
     wait_for,
 )
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
+from fringefleet.dask_defaults import cluster_defaults
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 from fringefleet.main_program import check_may_start_processes
 
@@ -149,9 +150,10 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
     check_may_start_processes()
     births = Births()
     with ExitStack() as opened:
-        said = {**_keywords(options, births), **said, **options.options}
-        said["local_directory"] = opened.enter_context(private_folder(options.options))
+        folder = opened.enter_context(private_folder(options.options))
+        opened.enter_context(dask.config.set(cluster_defaults()))
         opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS))
+        said = {**_keywords(options, births), **said, **options.options, "local_directory": folder}
         with _refused(kind.__name__, options):
             client = _start(_recorded(kind, births), options, said, births)
         with _stopped_at_last(client, births):

@@ -51,9 +51,9 @@ class ClusterOptions:
     worker, as ``8GB`` or in bytes. ``interface``: where to listen instead of the loopback. ``tls``: encrypt
     and authenticate, with certificates made for this cluster; a running one has its own: ``tls_ca``,
     ``tls_cert`` and, if it is not in the same file, ``tls_key``. ``device``: what each worker must have.
-    ``share_gpu``: several workers may have the same GPU. ``wait_seconds``: how long local workers, or a running
-    scheduler, may be silent, and how long to wait for workers in Slurm, or more of a running cluster; None: 5
-    minutes, 30 s for a running scheduler, and as long as Slurm's queue takes. ``options``:
+    ``share_gpu``: several workers may have the same GPU. ``wait_seconds``: how long local workers that start
+    may be silent, or how long to wait for a running scheduler or for workers in Slurm; None: 5 minutes, 30 s,
+    and as long as Slurm's queue takes. ``options``:
     keywords for ``LocalCluster``, ``LocalCUDACluster`` or ``SLURMCluster``, as they are; they come before
     what we would say.
 

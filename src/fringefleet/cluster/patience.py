@@ -155,7 +155,7 @@ class _Thread(Generic[Result]):
         """Return what it gave, or raise what it raised, when it is over."""
         if self.error is not None:
             raise self.error
-        return cast(Result, self.result)
+        return cast("Result", self.result)
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -244,8 +244,8 @@ def _wait_for_workers(client: Client, address: str, n_worker: int | None, second
     while n_worker is not None and found < n_worker:
         if clock.waited >= seconds:
             raise InputError(
-                f"found {found} of {n_worker} workers at {address} after {seconds:g} s; start more with `dask "
-                f"worker {address}`, ask for fewer, or wait longer with --wait."
+                f"found {found} of {n_worker} workers at {address} after {seconds:g} s; start more with "
+                f"`dask worker {address}`, ask for fewer, or wait longer with --wait."
             )
         clock.is_up(
             None, partial("{1} workers at {2}, of which {0} are there".format, found, n_worker, address)
