@@ -15,7 +15,7 @@ P, R = ParamSpec("P"), TypeVar("R")
 
 
 def cluster_defaults() -> dict[str, Any]:
-    """Compose the settings of a cluster of this machine; where its dashboard is seen is the site's to know."""
+    """Compose the settings of a cluster of this machine; the site knows where its dashboard is seen."""
     distributed: dict[str, Any] = dask.config.merge(*dask.config.defaults)["distributed"]
     seen = dask.config.get("distributed.dashboard", None)
     if isinstance(seen, dict):

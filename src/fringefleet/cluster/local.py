@@ -173,6 +173,8 @@ def _keywords(options: ClusterOptions, births: Births) -> dict[str, Any]:
         said["memory_limit"] = options.memory_limit
     if options.options.get("processes", True):
         said["worker_class"] = nanny_class(births)
+    else:  # threads, which would speak no TCP
+        said["protocol"] = "tls" if said["security"] else "tcp"
     return said
 
 
@@ -228,16 +230,16 @@ def _stopped_at_last(client: Client, births: Births) -> Iterator[None]:
 @contextmanager
 def _refused(name: str, options: ClusterOptions) -> Iterator[None]:
     """Say in one sentence why a cluster could not be started."""
+    given = ", ".join(f"{key} = {value!r}" for key, value in options.options.items())
+    advice = f" Look at its options: {given}." if given else ""
+    interface = f" on interface {options.interface}" if options.interface else ""
+    could_not = f"{name} could not be started{interface}"
     try:
         yield
     except NothingCameError as error:
-        raise InputError(f"{name} could not be started: {str(error).rstrip('.')}.") from None
+        raise InputError(f"{could_not}: {str(error).rstrip('.')}.{advice}") from None
     except Exception as error:
-        given = "".join(f" {key} = {value!r}" for key, value in options.options.items())
-        advice = f" Look at its options:{given}." if given else ""
-        interface = f" on interface {options.interface}" if options.interface else ""
-        reason = in_words(error)
-        raise InputError(f"{name} could not be started{interface}: {reason}.{advice}") from error
+        raise InputError(f"{could_not}: {in_words(error)}.{advice}") from error
 
 
 def _start_resource_tracker() -> None:

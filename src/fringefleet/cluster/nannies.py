@@ -143,7 +143,7 @@ def _say_nothing(_loop: Any, _context: Any) -> None:
 
 def nanny_class(births: Births) -> type[PatientNanny]:
     """Make a class of nannies that say to ``births`` what becomes of their workers."""
-    return type("PatientNanny", (PatientNanny,), {"births": births})
+    return type("Nanny", (PatientNanny,), {"births": births})
 
 
 def describe_end(exit_code: int | None, n_time: int = 1) -> str:

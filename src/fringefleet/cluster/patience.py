@@ -111,7 +111,8 @@ def _look(watched: Watched, clock: Clock) -> None:
         raise NothingCameError(watched.failure)
     if clock.is_up(watched.life(), watched.describe):
         raise NothingCameError(
-            f"waited {clock.waited:.0f} s for {watched.describe()}, without a sign of life at last"
+            f"waited {clock.waited:.0f} s for {watched.describe()}, at last without a sign of life; give "
+            "more seconds with --wait"
         )
 
 

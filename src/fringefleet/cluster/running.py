@@ -125,7 +125,8 @@ def _no_scheduler(address: str, security: Security | None, seconds: float, reaso
     tls = "has TLS at all, with the same authority as here" if security else "wants TLS"
     return InputError(
         f"found no Dask scheduler at {address} within {seconds:g} s ({reason}); start one with `dask "
-        f"scheduler`, see whether it {tls}, or choose --cluster local. Give more seconds with --wait."
+        f"scheduler`, see whether it {tls}, give more seconds with --wait, or choose --cluster "
+        "local."
     )
 
 
