@@ -11,7 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 import dask
 
 OF_GRAPHS = ("array", "optimization", "tokenize")  # sections
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def cluster_defaults() -> dict[str, Any]:

@@ -78,7 +78,7 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
 def _show(options: "ClusterOptions") -> None:
     from fringefleet.cluster.slurm_script import job_script, plan_jobs  # noqa: PLC0415 - slow to import
 
-    plan = plan_jobs(options)
+    plan = plan_jobs(options, is_submitted=False)
     typer.echo(job_script(plan, tls=options.tls), nl=False)
     jobs = "1 job" if plan.n_job == 1 else f"{plan.n_job} jobs"
     each = plan.job["processes"]

@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 from typing import Generic, Protocol, TypeVar, cast
 
@@ -14,6 +15,7 @@ Result = TypeVar("Result")
 SECONDS_OF_SILENCE = 300.0  # unless somebody says otherwise
 MOST_SILENCES = 12  # times that, in all: also what works may never come to an end
 SECONDS_BETWEEN_LINES = 20.0
+PART_BETWEEN_LINES = 0.1  # of the time waited, where that is more: a queue may take days
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_STOP = 30.0  # in good order
 SECONDS_TO_END = 2.5  # for what is not wanted any more
@@ -38,11 +40,12 @@ class Watched(Protocol):
 class Clock:
     """Says every now and then what is waited for, and when that has been silent for too long.
 
-    ``seconds``: of silence that are too long; None if none are.
+    ``seconds``: of silence that are too long; None if none are. ``longest``: to wait at all [s], whatever
+    happens.
     """
 
-    def __init__(self, seconds: float | None) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: float | None, longest: float = inf) -> None:
+        self.seconds, self.longest = inf if seconds is None else seconds, longest
         self._start = self._last_sign = self._last_line = monotonic()
         self._life: object = None
 
@@ -64,12 +67,10 @@ class Clock:
         now = monotonic()
         if life != self._life:
             self._life, self._last_sign = life, now
-        if now - self._last_line >= SECONDS_BETWEEN_LINES:
+        if now - self._last_line >= max(SECONDS_BETWEEN_LINES, self.waited * PART_BETWEEN_LINES):
             self._last_line = now
             logger.warning("waiting for %s, %.0f s so far; Ctrl-C ends it", describe(), self.waited)
-        if self.seconds is None:
-            return False
-        return now - self._last_sign >= self.seconds or self.waited >= MOST_SILENCES * self.seconds
+        return now - self._last_sign >= self.seconds or self.waited >= self.longest
 
 
 class NothingCameError(Exception):
@@ -96,7 +97,7 @@ def wait_for(begin: Callable[[], Result], watched: Watched, seconds: float) -> R
     BaseException
         Whatever ``begin`` raises, or a Ctrl-C; what was begun has been given up by then.
     """
-    attempt, clock = _Thread(begin), Clock(seconds)
+    attempt, clock = _Thread(begin), Clock(seconds, MOST_SILENCES * seconds)
     try:
         while not attempt.is_over.wait(SECONDS_BETWEEN_LOOKS):
             _look(watched, clock)

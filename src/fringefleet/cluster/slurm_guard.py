@@ -19,6 +19,7 @@ SECONDS_AT_MOST = 600.0
 SECONDS_FOR_COMMAND = 60
 SECONDS_BETWEEN = (1.0, 30.0)  # between two attempts; doubled each time
 SECONDS_TO_WAIT = 60.0  # for the guard, at last
+SECONDS_IN_A_HURRY = 1.0
 ENDING = "COMPLETING"
 
 
@@ -30,11 +31,15 @@ def guarded(job_name: str) -> Iterator[None]:
     guard = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
     )
+    seconds = SECONDS_TO_WAIT
     try:
         yield
+    except BaseException:
+        seconds = SECONDS_IN_A_HURRY  # it goes on by itself
+        raise
     finally:
         with suppress(OSError, subprocess.TimeoutExpired):
-            guard.communicate(DONE, timeout=SECONDS_TO_WAIT)
+            guard.communicate(DONE, timeout=seconds)
 
 
 def main(job_name: str) -> None:

@@ -33,6 +33,7 @@ OUR_WORKER = "fringefleet.cluster.slurm_worker"
 PLAIN_WORKER = "distributed.cli.dask_worker"
 CUDA_WORKER = "dask_cuda.cli"
 MEMORY = "4GB"  # of a worker, where nobody says
+NO_INTERFACE = "INTERFACE"  # in a script that is only shown
 JOB_NAME = "fringefleet"
 LOG_FOLDER = "fringefleet-slurm"
 # A worker leaves, in good order, at a time of its own before Slurm ends its job: parts of the job's time.
@@ -57,7 +58,7 @@ class JobPlan(NamedTuple):
     most_replacements: int  # jobs that are submitted in place of others, of a run
 
 
-def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
+def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submitted: bool = True) -> JobPlan:
     """Decide what to ask of Slurm.
 
     By default one job for each worker, with one GPU if ``device`` is ``cuda``; with ``processes = N``, or
@@ -75,6 +76,8 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
         What is wanted.
     job_name
         What the jobs are called in the queue, instead.
+    is_submitted
+        Whether they are submitted from here, so that the nodes need a way to this machine.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     }
     job.pop("log_directory", None)  # with it dask-jobqueue would make the folder, readable by all
     job["worker_extra_args"] = _worker_arguments(said, job["worker_command"], processes)
-    interface = _interface(said, options)
+    interface = _interface(said, options, is_submitted=is_submitted)
     scheduler = {"dashboard_address": f"{LOOPBACK}:0"} | dict(said.get("scheduler_options", {}))
     cluster |= {"interface": interface, "scheduler_options": scheduler}
     n_job = ceil((options.n_worker or 1) / processes)
@@ -309,14 +312,16 @@ def _worker_arguments(said: Said, worker_command: str, processes: int) -> list[s
     return [shlex.quote(word) for word in arguments]
 
 
-def _interface(said: Said, options: ClusterOptions) -> str:
+def _interface(said: Said, options: ClusterOptions, *, is_submitted: bool) -> str:
     interface = options.interface or said.get("interface")
-    if interface is None:
-        here = ", ".join(name for _, name in socket.if_nameindex())
+    if interface is None and is_submitted:
+        here = ", ".join(name for _, name in socket.if_nameindex() if name != "lo")
         raise OptionError(
-            "found no network interface, and Slurm's workers are on other nodes; give one that they can "
-            f"reach with --interface. This machine has {here}; the fast one is often called ib0 or hsn0."
+            "nobody has said by which network interface of this machine Slurm's workers, which are on other "
+            f"nodes, can reach it; give one with --interface. There are {here}; the fast one is often called "
+            "ib0 or hsn0."
         )
+    interface = interface or NO_INTERFACE
     refuse_text("interface", interface)
     return str(interface)
 
