@@ -71,6 +71,16 @@ ShareGpu = Annotated[
         "--share-gpu", metavar="", help="Several workers may have the same GPU.", rich_help_panel=WORKERS
     ),
 ]
+Wait = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="How long workers that start, or a scheduler, may be silent; in Slurm how long to wait at all."
+        + default("5 minutes; 30 s for a running scheduler; in Slurm's queue as long as it takes"),
+        show_default=False,
+        rich_help_panel=WORKERS,
+    ),
+]
 Tls = Annotated[
     bool | None,
     typer.Option(

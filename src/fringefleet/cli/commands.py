@@ -157,6 +157,7 @@ def invert(
     worker_memory: opt_cluster.Memory = None,
     interface: opt_cluster.Interface = None,
     share_gpu: opt_cluster.ShareGpu = False,
+    wait: opt_cluster.Wait = None,
     tls: opt_cluster.Tls = None,
     tls_ca: opt_cluster.TlsCa = None,
     tls_cert: opt_cluster.TlsCert = None,

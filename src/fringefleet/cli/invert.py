@@ -39,7 +39,12 @@ from fringefleet.tile import Tile
 logger = logging.getLogger(__name__)
 
 
-OTHER_NAMES = {"dataset": "observation", "workers": "n_worker", "worker_memory": "memory_limit"}
+OTHER_NAMES = {
+    "dataset": "observation",
+    "workers": "n_worker",
+    "worker_memory": "memory_limit",
+    "wait": "wait_seconds",
+}
 
 
 def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:

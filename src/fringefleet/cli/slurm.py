@@ -50,6 +50,7 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
     worker_memory: opt.Memory = None,
     interface: opt.Interface = None,
     share_gpu: opt.ShareGpu = False,
+    wait: opt.Wait = None,
     tls: opt.Tls = None,
     dashboard: opt.Dashboard = False,
     verbose: Verbose = False,
@@ -63,6 +64,7 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
         "memory_limit": worker_memory,
         "interface": interface,
         "share_gpu": share_gpu,
+        "wait_seconds": wait,
         "tls": tls,
         "dashboard": dashboard,
     }
@@ -76,7 +78,7 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
 def _show(options: "ClusterOptions") -> None:
     from fringefleet.cluster.slurm_script import job_script, plan_jobs  # noqa: PLC0415 - slow to import
 
-    plan = plan_jobs(options)
+    plan = plan_jobs(options, is_submitted=False)
     typer.echo(job_script(plan, tls=options.is_encrypted), nl=False)
     jobs = "1 job" if plan.n_job == 1 else f"{plan.n_job} jobs"
     each = plan.job["processes"]

@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened at
 
+logger = logging.getLogger(__name__)
+
 
 class Place(NamedTuple):
     """Where a scheduler's HTTP server listens."""
@@ -59,7 +61,13 @@ def warn_of_dashboard(client: Client) -> None:
 
 def _link(client: Client, place: Place) -> str:
     host = _host(client) if place.address in EVERYWHERE else place.address
-    link: str = format_dashboard_link(f"[{host}]" if ":" in host else host, place.port)
+    where = f"[{host}]" if ":" in host else host
+    try:
+        link: str = format_dashboard_link(where, place.port)
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        # The site's link has words for another machine, such as one that runs JupyterHub.
+        logger.debug("distributed.dashboard.link is not used: %s: %s", type(error).__name__, error)
+        return f"http://{where}:{place.port}/status"
     return link
 
 

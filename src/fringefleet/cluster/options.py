@@ -57,8 +57,10 @@ class ClusterOptions:
     as ``Workers.credentials``; or ``tls_ca``, ``tls_cert`` and, if it is not in the same file, ``tls_key``.
     ``dashboard``: serve Dask's dashboard, without a password, on the loopback of the scheduler's machine.
     ``device``: what each worker must have. ``share_gpu``: several workers may have the same GPU.
-    ``wait_seconds``: for workers to come. ``options``: keywords for ``LocalCluster``, ``LocalCUDACluster`` or
-    ``SLURMCluster``, as they are; they come before what we would say.
+    ``wait_seconds``: how long local workers that start may be silent, or how long to wait for a running
+    scheduler or for workers in Slurm; None: 5 minutes, 30 s, and as long as Slurm's queue takes. ``options``:
+    keywords for ``LocalCluster``, ``LocalCUDACluster`` or ``SLURMCluster``, as they are; they come before
+    what we would say.
 
     Raises
     ------

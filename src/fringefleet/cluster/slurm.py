@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
@@ -17,6 +18,14 @@ from distributed import Client, Security
 from fringefleet.cluster.credentials import folder_of, write_private
 from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
+from fringefleet.cluster.patience import (
+    SECONDS_BETWEEN_LOOKS,
+    SECONDS_OF_SILENCE,
+    SECONDS_TO_END,
+    SECONDS_TO_STOP,
+    Clock,
+    end_within,
+)
 from fringefleet.cluster.security import temporary_security
 from fringefleet.cluster.serving import http_settings
 from fringefleet.cluster.slurm_guard import guarded
@@ -28,7 +37,6 @@ logger = logging.getLogger(__name__)
 PROGRAMS = ("sbatch", "squeue", "scancel")
 # Jobs that are gone are replaced by us, so the cluster's own and partial way of noticing is put off for ever.
 SLURM_SETTINGS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
-SECONDS_BETWEEN_LOOKS = 0.1
 
 
 @contextmanager
@@ -53,9 +61,11 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     _refuse_without_slurm()
     _refuse_unknown_interface(plan.cluster)
     _make_private(plan.log_folder)
-    with ExitStack() as opened:
-        security = opened.enter_context(_in_files(temporary_security(options), plan.log_folder))
-        opened.enter_context(guarded(name, folder_of(security)))
+    with (
+        _in_files(temporary_security(options), plan.log_folder) as security,
+        ExitStack() as opened,
+        guarded(name, folder_of(security)),
+    ):
         opened.enter_context(
             dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan) | http_settings(options))
         )
@@ -73,14 +83,25 @@ def _submit(plan: JobPlan, security: Security | None, name: str, opened: ExitSta
     from fringefleet.cluster.slurm_jobs import Jobs  # noqa: PLC0415 - optional
     from fringefleet.cluster.slurm_watch import Watch  # noqa: PLC0415 - optional
 
-    cluster = opened.enter_context(
-        Jobs(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
-    )
-    client = opened.enter_context(Client(cluster))
+    cluster: Any = Jobs(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
+    client = Client(cluster)
+    opened.push(partial(_stop, client))
+    opened.enter_context(client.as_current())
     watch = opened.enter_context(Watch(client, plan, name))
     cluster.scale(jobs=plan.n_job)
     logger.info("%d jobs %s submitted", plan.n_job, name)
     return client, watch
+
+
+def _stop(client: Client, kind: type[BaseException] | None, *_error: object) -> None:
+    """Stop a cluster; where that takes long, its guard cancels the jobs."""
+    cluster: Any = client.cluster
+
+    def stop() -> None:
+        client.close()
+        cluster.close()
+
+    end_within(stop, SECONDS_TO_STOP if kind is None else SECONDS_TO_END, lambda: None)
 
 
 @contextmanager
@@ -100,15 +121,17 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
 
 
 def _wait_for_worker(watch: Any, seconds: float | None) -> None:
-    """Wait as long as the queue takes, or as long as somebody wants to."""
-    deadline = None if seconds is None else monotonic() + seconds
+    """Wait as long as the queue takes, or as somebody wants to; a job that runs must not be silent."""
+    clock = Clock(SECONDS_OF_SILENCE) if seconds is None else Clock(None, seconds)
     while not watch.n_worker:
         if watch.failure is not None:
             raise WorkersLostError(watch.failure)
-        if deadline is not None and monotonic() > deadline:
+        life = watch.states() if watch.is_running else monotonic()  # the queue may be as silent as it likes
+        if clock.is_up(life, lambda: f"a worker of Slurm; the jobs are {watch.describe()}"):
+            log = f" {watch.last_words()}" if watch.is_running else ""
             raise InputError(
-                f"found no worker after {seconds:g} s; the jobs are {watch.describe()}. Wait longer, or ask "
-                "for what is free sooner: sinfo shows it."
+                f"found no worker after {clock.waited:.0f} s; the jobs are {watch.describe()}. Wait longer "
+                f"with --wait, or ask for what is free sooner: sinfo shows it.{log}"
             )
         sleep(SECONDS_BETWEEN_LOOKS)
 

@@ -1,6 +1,6 @@
 """A small process that outlives the one that submits jobs, and then cancels whichever of them are left.
 
-It also removes the folder with the keys of their TLS, which lets nobody in any more.
+It then removes the folder with the keys of their TLS, too, which nobody else would.
 
 It waits for the end of a pipe, which the system closes however its owner ends, SIGKILL included. Running
 workers notice by themselves that their scheduler is gone; jobs that are still waiting would not. It is run by
@@ -22,6 +22,7 @@ SECONDS_AT_MOST = 600.0
 SECONDS_FOR_COMMAND = 60
 SECONDS_BETWEEN = (1.0, 30.0)  # between two attempts; doubled each time
 SECONDS_TO_WAIT = 60.0  # for the guard, at last
+SECONDS_IN_A_HURRY = 1.0
 ENDING = "COMPLETING"
 
 
@@ -29,7 +30,7 @@ ENDING = "COMPLETING"
 def guarded(job_name: str, keys: Path | None = None) -> Iterator[None]:
     """Cancel all jobs of a name when this context, or this process, ends: whatever comes first.
 
-    A folder with keys is then removed, too.
+    If it is the process that ends, a folder with keys is removed, too.
     """
     folder = [] if keys is None else [str(keys)]
     command = [sys.executable, "-I", str(Path(__file__).resolve()), job_name, *folder]
@@ -37,22 +38,27 @@ def guarded(job_name: str, keys: Path | None = None) -> Iterator[None]:
     guard = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
     )
+    seconds = SECONDS_TO_WAIT
     try:
         yield
+    except BaseException:
+        seconds = SECONDS_IN_A_HURRY  # it goes on by itself
+        raise
     finally:
         with suppress(OSError, subprocess.TimeoutExpired):
-            guard.communicate(DONE, timeout=SECONDS_TO_WAIT)
+            guard.communicate(DONE, timeout=seconds)
 
 
 def main(job_name: str, keys: str | None = None) -> None:
-    """Wait for the owner's end; cancel until nothing is left, then remove the keys."""
-    _cancel(job_name)
-    if keys is not None:
+    """Wait for the owner's end; cancel until nothing is left; remove the keys, if the owner cannot."""
+    is_done = sys.stdin.buffer.read() == DONE
+    _cancel(job_name, 0.0 if is_done else SECONDS_TO_SETTLE)
+    if keys is not None and not is_done:
         shutil.rmtree(keys, ignore_errors=True)
 
 
-def _cancel(job_name: str) -> None:
-    settled = monotonic() + (0.0 if sys.stdin.buffer.read() == DONE else SECONDS_TO_SETTLE)
+def _cancel(job_name: str, seconds_to_settle: float) -> None:
+    settled = monotonic() + seconds_to_settle
     deadline = monotonic() + SECONDS_AT_MOST
     pause, longest = SECONDS_BETWEEN
     while monotonic() < deadline:

@@ -36,6 +36,7 @@ from fringefleet.errors import OptionError
 logger = logging.getLogger(__name__)
 
 MEMORY = "4GB"  # of a worker, where nobody says
+NO_INTERFACE = "INTERFACE"  # in a script that is only shown
 JOB_NAME = "fringefleet"
 LOG_FOLDER = "fringefleet-slurm"
 OURS: dict[str, Any] = {
@@ -58,7 +59,7 @@ class JobPlan(NamedTuple):
     most_replacements: int  # jobs that are submitted in place of others, of a run
 
 
-def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
+def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submitted: bool = True) -> JobPlan:
     """Decide what to ask of Slurm.
 
     By default one job for each worker, with one GPU if ``device`` is ``cuda``; with ``processes = N``, or
@@ -76,6 +77,8 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
         What is wanted.
     job_name
         What the jobs are called in the queue, instead.
+    is_submitted
+        Whether they are submitted from here, so that the nodes need a way to this machine.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     job["worker_extra_args"] = write_arguments(
         said, job["worker_command"], processes, serves_http=serves_http
     )
-    interface = _interface(said, options)
+    interface = _interface(said, options, is_submitted=is_submitted)
     scheduler = {"dashboard_address": ANY_PORT} | dict(said.get("scheduler_options", {}))
     cluster |= {"interface": interface, "scheduler_options": scheduler_keywords(options, scheduler)}
     n_job = ceil((options.n_worker or 1) / processes)
@@ -276,13 +279,15 @@ def _own_directives(said: Said, job_name: str, log_folder: Path) -> list[str]:
     return own
 
 
-def _interface(said: Said, options: ClusterOptions) -> str:
+def _interface(said: Said, options: ClusterOptions, *, is_submitted: bool) -> str:
     interface = options.interface or said.get("interface")
-    if interface is None:
-        here = ", ".join(name for _, name in socket.if_nameindex())
+    if interface is None and is_submitted:
+        here = ", ".join(name for _, name in socket.if_nameindex() if name != "lo")
         raise OptionError(
-            "found no network interface, and Slurm's workers are on other nodes; give one that they can "
-            f"reach with --interface. This machine has {here}; the fast one is often called ib0 or hsn0."
+            "nobody has said by which network interface of this machine Slurm's workers, which are on other "
+            f"nodes, can reach it; give one with --interface. There are {here}; the fast one is often called "
+            "ib0 or hsn0."
         )
+    interface = interface or NO_INTERFACE
     refuse_text("interface", interface)
     return str(interface)

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 GIGABYTE = 1024**3  # MintPy's
 LOCAL, QUEUE = "local", "slurm"  # the one job queue that there is
 
-GIVEN = ("interface", "tls", "tls_credentials", "dashboard")  # as fields of a ClusterOptions
+GIVEN = ("interface", "tls", "wait_seconds", "tls_credentials", "dashboard")  # as fields of a ClusterOptions
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class WorkerWish:
     file: Path | None = None  # of --cluster-config
     interface: str | None = None
     tls: bool | None = None
+    wait_seconds: float | None = None
     tls_credentials: Path | None = None
     dashboard: bool | None = None
 
