@@ -111,13 +111,13 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
         yield None
         return
     with TemporaryDirectory(prefix="tls-", dir=folder, ignore_cleanup_errors=True) as place:  # mode 0700
-        files = {}
+        contents = {}
         for role in ("client", "scheduler", "worker"):
             config = security.get_tls_config_for_role(role)
             names = {"ca_file": "tls_ca_file", "cert": f"tls_{role}_cert", "key": f"tls_{role}_key"}
-            for part, name in names.items():
-                files[name] = str(write_private(Path(place) / f"{name}.pem", config[part]))
-        yield Security(require_encryption=True, **files)
+            contents |= {name: config[part] for part, name in names.items()}
+        files = {name: write_private(Path(place) / f"{name}.pem", text) for name, text in contents.items()}
+        yield Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
 
 
 def _wait_for_worker(watch: Any, seconds: float | None) -> None:
