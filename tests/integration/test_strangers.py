@@ -20,7 +20,7 @@ from fringefleet.cluster.dashboard import dashboard_link
 from fringefleet.cluster.security import warn_of_open
 from fringefleet.simulate import Scene, simulate_stack
 from polling import wait_until
-from strangers import knows_dask, listeners, ways_in
+from strangers import is_answered, knows_dask, listeners, ways_in
 
 pytestmark = pytest.mark.cluster
 PRETEND = Path(__file__).resolve().parents[1] / "pretend_gpus"
@@ -129,7 +129,7 @@ def test_without_tls_a_warning_says_what_that_means_and_a_stranger_comes_in(capl
         assert workers.client.submit(sum, [1, 2]).result() == 3
         opened = listeners() - before
         assert len(opened) == 3
-        assert all(ways_in(ip, port) == ["Dask without TLS"] for _, ip, port in opened)
+        assert all(knows_dask(f"tcp://{ip}:{port}") for _, ip, port in opened)
     (warning,) = [record.message for record in caplog.records if record.name.startswith("fringefleet")]
     assert warning == "no TLS: every user of this machine can connect to the workers and run code as you"
 
@@ -138,7 +138,7 @@ def test_the_dashboard_that_is_asked_for_is_there_with_a_warning_and_nothing_mor
     caplog.set_level(logging.WARNING, "fringefleet")
     before = listeners()
     with fringefleet.connect("local", 1, memory_limit="1GB", dashboard=True) as workers:
-        served = [(ip, port) for _, ip, port in listeners() - before if ways_in(ip, port) == ["HTTP"]]
+        served = [(ip, port) for _, ip, port in listeners() - before if is_answered(ip, port)]
         link = dashboard_link(workers.client)
         assert served == [("127.0.0.1", urlsplit(link).port)]
         with urlopen(link, timeout=10) as page:
