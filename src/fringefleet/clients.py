@@ -1,12 +1,12 @@
 """The Dask client that is current in this process, or the fact that it is gone."""
 
-import gc
 import logging
 import threading
 import uuid
 from functools import cache
 from typing import Any
 
+import dask
 from dask.system import CPU_COUNT
 from distributed import Client, default_client, get_worker
 
@@ -14,10 +14,11 @@ from fringefleet.errors import OptionError, RunError
 
 logger = logging.getLogger(__name__)
 
+THREADS = ("threads", "threading")  # Dask's words
 CLOSED = ("closing", "closed")  # states of a client
 TO_GO_ON = (
-    "Make a new client, or start workers with fringefleet.connect. To compute in threads of this process, "
-    "delete the client (`del client`)."
+    "Make a new client, or start workers with fringefleet.connect. To compute in threads of this process say "
+    "so: `with dask.config.set(scheduler='threads'):`."
 )
 
 
@@ -33,6 +34,8 @@ def current_client() -> Client | None:
     """
     client = _find()
     if client is None or (client.status in CLOSED and not _is_lost(client)):
+        return None
+    if client.status != "running" and dask.config.get("scheduler", None) in THREADS:
         return None
     check_client(client)
     if client.asynchronous:
@@ -70,10 +73,12 @@ def check_not_left_alone() -> None:
     RunError
         The scheduler of the client went away.
     """
+    if threading.current_thread() is threading.main_thread():
+        return  # somebody asked for that, to look at it with a debugger
     try:
         get_worker()
     except ValueError:
-        if current_client() is None and threading.current_thread() is not threading.main_thread():
+        if current_client() is None:
             _say_threads()
 
 
@@ -103,15 +108,8 @@ def _find() -> Client | None:
     try:
         client: Client = default_client()
     except ValueError:
-        pass
-    else:
-        return client
-    last = _latest()
-    if last is None or not _is_lost(last):
-        return last
-    del last
-    gc.collect()  # if nobody has it any more it is not missed
-    return _latest()
+        return _latest()
+    return client
 
 
 def _latest() -> Client | None:

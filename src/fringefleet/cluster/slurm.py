@@ -101,7 +101,7 @@ def _stop(client: Client, kind: type[BaseException] | None, *_error: object) -> 
         client.close()
         cluster.close()
 
-    end_within(stop, SECONDS_TO_STOP if kind is None else SECONDS_TO_END, lambda: None)
+    end_within(stop, SECONDS_TO_END if kind is KeyboardInterrupt else SECONDS_TO_STOP, lambda: None)
 
 
 @contextmanager

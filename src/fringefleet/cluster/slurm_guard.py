@@ -24,6 +24,7 @@ SECONDS_BETWEEN = (1.0, 30.0)  # between two attempts; doubled each time
 SECONDS_TO_WAIT = 60.0  # for the guard, at last
 SECONDS_IN_A_HURRY = 1.0
 ENDING = "COMPLETING"
+_left: list[subprocess.Popen[bytes]] = []  # guards that still cancel
 
 
 @contextmanager
@@ -41,8 +42,9 @@ def guarded(job_name: str, keys: Path | None = None) -> Iterator[None]:
     seconds = SECONDS_TO_WAIT
     try:
         yield
-    except BaseException:
+    except KeyboardInterrupt:
         seconds = SECONDS_IN_A_HURRY  # it goes on by itself
+        _left.append(guard)  # which Python would warn of
         raise
     finally:
         with suppress(OSError, subprocess.TimeoutExpired):

@@ -56,7 +56,7 @@ class Watch:
         """Stop looking; who is in a hurry does not wait for Slurm's answer."""
         self._stopped = True
         self._called.set()
-        self._thread.join(SECONDS_FOR_COMMAND if kind is None else SECONDS_IN_A_HURRY)
+        self._thread.join(SECONDS_IN_A_HURRY if kind is KeyboardInterrupt else SECONDS_FOR_COMMAND)
 
     @property
     def n_worker(self) -> int:
