@@ -114,7 +114,8 @@ def simulate(
         "--mask-threshold 5",
         "fringefleet invert stack.zarr result.zarr --resume",
         "fringefleet invert stack.zarr result.zarr --device cuda",
-        "fringefleet invert stack.zarr result.zarr --device cuda --cluster tcp://10.0.0.1:8786",
+        "fringefleet invert stack.zarr result.zarr --device cuda --cluster tls://10.0.0.1:8786 "
+        "--tls-credentials credentials.pem",
         "fringefleet invert stack.zarr result.zarr --device cuda --cluster-config gpus.toml",
     )
 )
@@ -157,10 +158,12 @@ def invert(
     interface: opt_cluster.Interface = None,
     share_gpu: opt_cluster.ShareGpu = False,
     wait: opt_cluster.Wait = None,
-    tls: opt_cluster.Tls = False,
+    tls: opt_cluster.Tls = None,
     tls_ca: opt_cluster.TlsCa = None,
     tls_cert: opt_cluster.TlsCert = None,
     tls_key: opt_cluster.TlsKey = None,
+    tls_credentials: opt_cluster.TlsCredentials = None,
+    dashboard: opt_cluster.Dashboard = False,
     dtype: opt.DTypeOption = None,
     solver: opt.SolverOption = None,
     chunks: opt.Chunks = None,
