@@ -25,6 +25,7 @@ from fringefleet.io import (
 )
 from fringefleet.io.grid import radar_coordinates
 from fringefleet.io.mintpy_names import mintpy_name
+from fringefleet.io.quantities import check_units, with_baselines_in_metres
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
 from fringefleet.options import Options
@@ -100,7 +101,9 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         missing dataset or attribute, a reference point without data, a date that is not there.
     """
     source = str(stack.encoding.get("source", ""))
-    stack = _in_order(stack[_needed_variables(stack, options)], options.observation)
+    needed = _needed_variables(stack, options)
+    check_units(stack, needed)
+    stack = with_baselines_in_metres(_in_order(stack[needed], options.observation))
     wavelength, pixel_size = _units(stack, options, setting)
     looks = _looks(stack, options, setting)
     point = _reference_point(stack, options, setting)
