@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from pyproj import CRS
 
 DEGREES, METRES, KILOMETRES, FEET, NUMBERS = "degrees", "m", "km", "feet", "1"
@@ -66,6 +67,23 @@ class Georeference:
     doubt: str = ""
 
 
+def attribute_text(value: object) -> str:
+    """Read an attribute that should be a text: bytes, or one of it in an array, are as good.
+
+    Examples
+    --------
+    >>> [attribute_text(value) for value in (" m ", b"m", ["m"], None)]
+    ['m', 'm', 'm', '']
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="replace")
+    return "" if value is None else str(value).strip()
+
+
 def axis_unit(said: object) -> str | None:
     """Understand the unit of an axis; a text that we do not know stays as it is.
 
@@ -74,7 +92,7 @@ def axis_unit(said: object) -> str | None:
     >>> [axis_unit(text) for text in ("deg", "degres", "Degree_North", "metre", " ", "furlong")]
     ['degrees', 'degrees', 'degrees', 'm', None, 'furlong']
     """
-    text = "" if said is None else str(said).strip()
+    text = attribute_text(said)
     plain = text.lower().strip("[]()")
     if plain in _NOTHING:
         return None

@@ -17,6 +17,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.georeference import attribute_text
 from fringefleet.observation import STD_MASKS, is_observation, is_offset
 
 logger = logging.getLogger(__name__)
@@ -67,13 +68,13 @@ LENGTH = Quantity(
     | dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), 0.001),
 )
 ANGLE = Quantity("degree", "degrees", dict.fromkeys(_DEGREES, 1.0) | dict.fromkeys(_RADIANS, 180 / math.pi))
+_OTHER_NAMES = ("UNIT", "unit", "UNITS", "Units")  # of the attribute that CF calls units
 _BASELINE = "perpendicular_baseline"
 
 
 def said_unit(attrs: Mapping[Any, Any]) -> str | None:
     """Find what the attributes of an array say of its unit; None if nothing."""
-    found = (attrs[name] for name in ("units", "UNIT", "unit", "UNITS", "Units") if name in attrs)
-    texts = (str(text).strip() for text in found)
+    texts = (attribute_text(attrs.get(name)) for name in ("units", *_OTHER_NAMES))
     return next((text for text in texts if text.lower() not in _NOTHING), None)
 
 
@@ -175,8 +176,7 @@ def _refusal(name: str, said: str | None, quantity: Quantity) -> str:
 
 
 def _with_unit(attrs: Mapping[Any, Any], unit: str) -> dict[Any, Any]:
-    others = ("UNIT", "unit", "UNITS", "Units")
-    return {name: value for name, value in attrs.items() if name not in others} | {"units": unit}
+    return {name: value for name, value in attrs.items() if name not in _OTHER_NAMES} | {"units": unit}
 
 
 class _Scaled(BackendArray):

@@ -53,7 +53,7 @@ def test_a_unit_in_any_spelling_is_one_factor_and_another_kind_of_unit_is_none(q
 
 def test_a_unit_is_found_in_the_attributes_of_cf_and_of_mintpy():
     assert said_unit({"units": "", "UNIT": "radian"}) == "radian"
-    assert said_unit({"unit": b"m".decode(), "long_name": "x"}) == "m"
+    assert said_unit({"unit": b"m", "long_name": "x"}) == "m"
     assert said_unit({"long_name": "x"}) is None
 
 
