@@ -1,9 +1,9 @@
 """Grid attributes of stacks as MintPy's ``prep_*`` and ``load_data`` set them, by processor.
 
 Facts of MintPy 1.6.4: ``prep_gamma`` (deg, meter), ``prep_hyp3`` with ``readfile.read_gdal_vrt`` (meters,
-EPSG, UTM_ZONE, corners in metres), ``readfile.read_isce_xml`` (degrees of geocoded files, what the header says
-besides), ``prep_nisar`` (degree or meters, UTM_ZONE from the last digits of any EPSG code), ``prep_aria``
-(degrees), ROI_PAC's ``.rsc`` (no unit, or X_UNIT degres).
+EPSG, UTM_ZONE, corners in metres), ``readfile.read_isce_xml`` (degrees of geocoded files, and what the header
+says besides), ``prep_nisar`` (degree or meters, UTM_ZONE from the last digits of any EPSG code),
+``prep_aria`` (degrees), ROI_PAC's ``.rsc`` (no unit, or X_UNIT degres).
 """
 
 _MEXICO = {
