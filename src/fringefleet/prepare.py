@@ -23,12 +23,15 @@ from fringefleet.io import (
     unmasked_medians,
     unreferenced_pairs,
 )
+from fringefleet.io.grid import radar_coordinates
 from fringefleet.io.mintpy_names import mintpy_name
+from fringefleet.io.quantities import check_units, with_baselines_in_metres
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
 from fringefleet.options import Options
 from fringefleet.scene import Scene
 from fringefleet.scene_maps import dem_geometry, pixels_to_invert
+from fringefleet.units import check_wavelength
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Setting:
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
-        if self.wavelength is not None and not 0 < self.wavelength < np.inf:
-            raise OptionError(f"found wavelength = {self.wavelength}; give it in metres, above 0.")
+        if self.wavelength is not None:
+            check_wavelength(self.wavelength, "wavelength")
         if self.looks is not None and self.looks < 1:
             raise OptionError(f"found looks = {self.looks}; give 1 or more.")
         if self.skip_reference and (self.reference_point is not None or self.drop_unreferenced):
@@ -98,7 +101,9 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         missing dataset or attribute, a reference point without data, a date that is not there.
     """
     source = str(stack.encoding.get("source", ""))
-    stack = _in_order(stack[_needed_variables(stack, options)], options.observation)
+    needed = _needed_variables(stack, options)
+    check_units(stack, needed)
+    stack = with_baselines_in_metres(_in_order(stack[needed], options.observation))
     wavelength, pixel_size = _units(stack, options, setting)
     looks = _looks(stack, options, setting)
     point = _reference_point(stack, options, setting)
@@ -169,7 +174,8 @@ def _in_order(stack: xr.Dataset, observation: str) -> xr.Dataset:
         raise StackFormatError(
             f"found {observation} with the dimensions {', '.join(map(str, dims))}; it needs pair, y and x."
         )
-    missing = {dim: np.arange(stack.sizes[dim]) for dim in ("y", "x") if dim not in stack.coords}
+    numbers = radar_coordinates((stack.sizes["y"], stack.sizes["x"]))
+    missing = {dim: numbers[dim] for dim in ("y", "x") if dim not in stack.coords}
     stack = stack.transpose("pair", "y", "x", ...) if dims != ("pair", "y", "x") else stack
     return stack.assign_coords(missing) if missing else stack
 

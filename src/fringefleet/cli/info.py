@@ -14,6 +14,7 @@ from fringefleet.cli.progress import with_prefix
 from fringefleet.cli.tables import pair_table, plain_table, status_table
 from fringefleet.io.connectivity import Connectivity
 from fringefleet.io.describe import Description, Place
+from fringefleet.io.georeference import DEGREES, axis_unit
 from fringefleet.network import date_name, shorten
 
 MOST_NAMES = 6  # of dates or pairs in one line
@@ -65,13 +66,13 @@ def _place_facts(place: Place) -> Iterator[tuple[str, str]]:
     if place.unit == "1":
         yield "Grid", "radar geometry"
         return
-    unit = "°" if place.unit.startswith("degree") else f" {place.unit}"
+    unit = "°" if axis_unit(place.unit) == DEGREES else f" {place.unit}".rstrip()
     ranges = [
         f"{axis} {first:.6g} to {last:.6g}{unit}"
         + (f" by {(last - first) / (size - 1):.4g}{unit}" if size > 1 else "")
         for axis, (first, last), size in zip("yx", (place.y, place.x), place.shape, strict=True)
     ]
-    yield "Grid", ", ".join(ranges)
+    yield "Grid", ", ".join(ranges) + ("" if place.unit else " (unit not known)")
     yield "CRS", place.crs or "not known"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from fringefleet.errors import MissingMetadataError, StackFormatError
+from fringefleet.units import check_wavelength
 
 # What HDF5 and CF keep for themselves; MintPy does not look at it, and it would be taken for ours.
 _BOOKKEEPING = frozenset(
@@ -67,13 +68,17 @@ def required_wavelength(stack: xr.Dataset) -> float:
     ------
     MissingMetadataError
         The stack does not say.
+    StackFormatError
+        What it says is no wavelength of a radar.
     """
     if "wavelength" not in stack.attrs:
         raise MissingMetadataError(
             "the stack has no attribute WAVELENGTH, which turns phase into displacement; "
             "add it to the stack or give --wavelength METRES."
         )
-    return float(stack.attrs["wavelength"])
+    wavelength = number_attribute(stack.attrs, "wavelength")
+    check_wavelength(wavelength, "the wavelength of the stack", StackFormatError)
+    return wavelength
 
 
 def required_pixel_size(stack: xr.Dataset, offset: str) -> float:

@@ -13,6 +13,7 @@ from dask.base import tokenize
 
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io.mintpy import open_mintpy
+from fringefleet.io.quantities import in_our_units
 from fringefleet.io.readers import READERS, Reader
 from fringefleet.io.readers.named import is_netcdf, is_zarr, open_netcdf, open_zarr
 from fringefleet.io.tiles import fit_tile
@@ -99,7 +100,7 @@ def _open_any(path: Path) -> tuple[xr.Dataset, str]:
         raise StackFormatError(f"found nothing there; give the path of {_SUPPORTED}.")
     for reader in (_ZARR, *READERS, _NETCDF, _MINTPY):
         if reader.recognise(path):
-            return reader.open(path), reader.name
+            return in_our_units(reader.open(path)), reader.name
     if path.is_dir():
         raise StackFormatError(
             "found a folder that is no Zarr v3 store (it has no zarr.json) and nothing else that we know; "

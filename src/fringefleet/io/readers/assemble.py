@@ -16,6 +16,7 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.dates import parse_dates
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.metadata import derived_attributes
+from fringefleet.io.quantities import quantity_of, unit_factor
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.image import ImageStack, Layer
 from fringefleet.io.version import FilesVersion
@@ -174,12 +175,28 @@ def _pair_coordinates(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> d
 def _variable(name: str, layers: Sequence[Layer], grid: Grid) -> xr.Variable:
     dtype, attrs = VARIABLES[name]
     array = ImageStack([layer.image for layer in layers], grid.shape, dtype)
-    variable = xr.Variable(("pair", "y", "x"), LazilyIndexedArray(array), dict(attrs))
+    said = {"units": unit} if (unit := _common_unit(name, layers)) else {}
+    variable = xr.Variable(("pair", "y", "x"), LazilyIndexedArray(array), attrs | said)
     block = _usual(layer.block for layer in layers)
     if block is not None:
         rows, columns = (min(pair) for pair in zip(block, grid.shape, strict=True))
         variable.encoding["preferred_chunks"] = {"pair": 1, "y": rows, "x": columns}
     return variable
+
+
+def _common_unit(name: str, layers: Sequence[Layer]) -> str | None:
+    """Find the unit that all images say; nothing counts as our own unit."""
+    quantity = quantity_of(name, {})
+    if quantity is None:
+        return None
+    factors = [unit_factor(quantity, layer.unit) for layer in layers]
+    odd = next((layer for layer, factor in zip(layers, factors, strict=True) if factor != factors[0]), None)
+    if odd is not None:
+        raise StackFormatError(
+            f"the unit of {odd.name} is {odd.unit!r}, that of {layers[0].name} {layers[0].unit!r}; all "
+            "images of a stack must be in the same one. Make or fetch the odd ones again."
+        )
+    return next((layer.unit for layer in layers if layer.unit), None) if factors[0] != 1 else None
 
 
 def _usual(blocks: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:

@@ -32,6 +32,8 @@ from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.metadata import plain_attributes
+from fringefleet.io.quantities import ANGLE, LENGTH, Quantity, in_unit, said_unit
 from fringefleet.io.readers.aria_metadata import product_attributes
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.grid import Grid
@@ -109,7 +111,8 @@ def _pair(path: Path) -> Pair:
             said: dict[str, Any] = {
                 name: _number(file, f"{_RADAR}/{name}") for name in _SAID if f"{_RADAR}/{name}" in file
             }
-            baseline, incidence = (_mean(file, name) for name in ("perpendicularBaseline", "incidenceAngle"))
+            baseline = _mean(file, "perpendicularBaseline", LENGTH)
+            incidence = _mean(file, "incidenceAngle", ANGLE)
         except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise StackFormatError(
                 f"the product {path.name} cannot be understood ({error}). It may be damaged; fetch it again."
@@ -136,7 +139,8 @@ def _layers(path: Path, file: h5py.File) -> dict[str, Layer]:
             raise ValueError(f"{theirs} has the shape {dataset.shape} and the type {dataset.dtype}")
         image = HDF5Image((version,), dataset.name, _fill(dataset))
         chunks = dataset.chunks
-        layers[ours] = Layer(f"{path}:{dataset.name}", image, grid, None if chunks is None else tuple(chunks))
+        block = None if chunks is None else tuple(chunks)
+        layers[ours] = Layer(f"{path}:{dataset.name}", image, grid, block, _unit(dataset))
     return layers
 
 
@@ -159,11 +163,16 @@ def _fill(dataset: h5py.Dataset) -> float | None:
     return None if value is None or np.isnan(value).all() else float(np.ravel(value)[0])
 
 
+def _unit(dataset: h5py.Dataset) -> str | None:
+    return said_unit(plain_attributes(dataset.attrs))
+
+
 def _number(file: h5py.File, name: str) -> float:
-    return float(np.ravel(file[name][()])[0])
+    """Read a length [m]."""
+    return float(np.ravel(file[name][()])[0]) * in_unit(LENGTH, _unit(file[name]), name)
 
 
-def _mean(file: h5py.File, name: str) -> float | None:
+def _mean(file: h5py.File, name: str, quantity: Quantity) -> float | None:
     """Average a coarse grid of the imaging geometry; None where there is none."""
     if f"{_GEOMETRY}/{name}" not in file:
         return None
@@ -171,7 +180,7 @@ def _mean(file: h5py.File, name: str) -> float | None:
     values: NDArray[Any] = dataset[()].astype(np.float64)
     fill = _fill(dataset)
     known = values[np.isfinite(values) & (True if fill is None else values != fill)]
-    return float(known.mean()) if known.size else None
+    return float(known.mean()) * in_unit(quantity, _unit(dataset), name) if known.size else None
 
 
 READER = Reader("ARIA S1-GUNW", "a folder of ARIA's products S1-GUNW-*.nc", _recognise, _open)

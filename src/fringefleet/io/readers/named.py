@@ -23,17 +23,16 @@ import h5py
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.dates import parse_dates
-from fringefleet.io.grid import GRID_MAPPING, axis_attributes, radar_coordinates, with_reference_coordinates
+from fringefleet.io.grid import with_reference_coordinates
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.metadata import derived_attributes, number_attribute, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
+from fringefleet.io.readers.named_grid import with_grid_of_store
 from fringefleet.io.version import FileVersion
 from fringefleet.io.whole_chunks import WholeChunks
 from fringefleet.observation import PHASE, is_observation
@@ -147,7 +146,7 @@ def _as_stack(stored: xr.Dataset) -> xr.Dataset:
     attrs = plain_attributes(stored.attrs)
     attrs = {"date_format": date_format} | derived_attributes(attrs) | _own_attributes(attrs)
     per_pair = [name for name in ("perpendicular_baseline",) if name in stack]
-    stack = _with_grid(stack.assign_coords(dates).set_coords(per_pair))
+    stack = with_grid_of_store(stack.assign_coords(dates).set_coords(per_pair))
     for coordinate in stack.coords.values():
         coordinate.load()
     return stack.assign_attrs(with_reference_coordinates(attrs, stack.coords))
@@ -266,35 +265,3 @@ def _own_attributes(attrs: dict[str, Any]) -> dict[str, Any]:
             f"found the attribute reference_point = {point!r}; a row and a column are needed. Correct it."
         )
     return attrs
-
-
-def _with_grid(stack: xr.Dataset) -> xr.Dataset:
-    """Number rows and columns that have no coordinates, and call the grid mapping by our name."""
-    numbers = radar_coordinates((stack.sizes["y"], stack.sizes["x"]))
-    stack = stack.assign_coords({dim: numbers[dim] for dim in ("y", "x") if dim not in stack.coords})
-    for dim in ("y", "x"):
-        if stack[dim].dtype.kind not in "iuf":
-            raise StackFormatError(
-                f"found the coordinate {dim} of the type {stack[dim].dtype}; numbers are needed."
-            )
-    observed = next(name for name in stack.data_vars if is_observation(str(name)))
-    name = stack[observed].attrs.get("grid_mapping", GRID_MAPPING)
-    if name not in stack.variables:
-        return stack
-    stack = stack.set_coords(name).rename({name: GRID_MAPPING} if name != GRID_MAPPING else {})
-    crs = _crs(stack[GRID_MAPPING].attrs)
-    for dim in ("y", "x"):
-        stack[dim].attrs = axis_attributes(crs, dim) | stack[dim].attrs
-    for data in stack.data_vars.values():
-        if data.dims[-2:] == ("y", "x"):
-            data.attrs["grid_mapping"] = GRID_MAPPING
-    return stack
-
-
-def _crs(attrs: dict[str, Any]) -> CRS:
-    try:
-        return CRS.from_cf(attrs)
-    except (CRSError, KeyError, ValueError) as error:
-        raise StackFormatError(
-            f"found a grid mapping that PROJ does not understand ({error}); it needs crs_wkt, or CF's names."
-        ) from error
