@@ -23,6 +23,7 @@ from fringefleet.io import (
     unmasked_medians,
     unreferenced_pairs,
 )
+from fringefleet.io.metadata import names_point, usable_attributes
 from fringefleet.io.mintpy_names import mintpy_name
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
@@ -192,7 +193,7 @@ def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> t
 
     Offsets need no reference point: as in MintPy, they are taken as they are where the stack names none.
     """
-    unnamed = setting.reference_point is None and "reference_point" not in stack.attrs
+    unnamed = setting.reference_point is None and not names_point(stack.attrs)
     if setting.skip_reference or (options.is_offset and unnamed):
         return None
     return locate_reference_point(stack, setting.reference_point)
@@ -228,6 +229,9 @@ def _find_date(network: Network, wanted: str | None) -> int:
 
 
 def _with_reference_point(stack: xr.Dataset, point: tuple[int, int] | None) -> xr.Dataset:
+    """Say in the attributes which point was taken; without those that cannot be understood."""
+    stack = stack.copy(deep=False)
+    stack.attrs = usable_attributes(stack.attrs)
     if point is None:
         return stack
     row, column = point

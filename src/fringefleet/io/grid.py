@@ -14,7 +14,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.metadata import number_attribute
+from fringefleet.io.metadata import number_attribute, stated_point
 
 GRID_MAPPING = "spatial_ref"
 _CORNERS = ("Y_FIRST", "Y_STEP", "X_FIRST", "X_STEP")
@@ -126,7 +126,10 @@ def axis_attributes(crs: CRS | None, axis: str) -> dict[str, str]:
 
 def with_reference_coordinates(attrs: Mapping[str, Any], coords: Mapping[Any, Any]) -> dict[str, Any]:
     """Add the coordinates of the reference point, by which a sliced stack still finds it."""
-    row, column = attrs.get("reference_point", (-1, -1))
+    try:
+        row, column = stated_point(attrs) if "reference_point" in attrs else (-1, -1)
+    except StackFormatError:  # which matters only to an inversion that has no other
+        return dict(attrs)
     if not (0 <= row < coords["y"].size and 0 <= column < coords["x"].size):
         return dict(attrs)
     return dict(attrs) | {

@@ -12,6 +12,7 @@ from fringefleet.cli.mintpy.request import Task
 from fringefleet.errors import OptionError
 from fringefleet.io import locate_reference_point, unreferenced_pairs
 from fringefleet.io.coherence_mask import QUALITY
+from fringefleet.io.metadata import names_point
 from fringefleet.io.mintpy_attributes import config_attributes
 from fringefleet.io.mintpy_attributes import date_name as date_name_of
 from fringefleet.io.mintpy_names import mintpy_name
@@ -57,7 +58,7 @@ def wanted_products(task: Task, stack: xr.Dataset) -> Wanted:
             "min_norm": options.min_norm,
         }
     )
-    if not setting.skip_reference and ("reference_point" in stack.attrs or setting.reference_point):
+    if not setting.skip_reference and (names_point(stack.attrs) or setting.reference_point):
         point = locate_reference_point(stack, setting.reference_point)
         attributes |= {"REF_Y": str(point[0]), "REF_X": str(point[1])}
     usual = {

@@ -32,7 +32,7 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.dates import parse_dates
 from fringefleet.io.grid import GRID_MAPPING, axis_attributes, radar_coordinates, with_reference_coordinates
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
-from fringefleet.io.metadata import derived_attributes, number_attribute, plain_attributes
+from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
 from fringefleet.io.version import FileVersion
 from fringefleet.io.whole_chunks import WholeChunks
@@ -145,7 +145,7 @@ def _as_stack(stored: xr.Dataset) -> xr.Dataset:
         stack[name].encoding = _stored_chunks(stored.variables[name])
     dates, date_format = _read_dates(stored)
     attrs = plain_attributes(stored.attrs)
-    attrs = {"date_format": date_format} | derived_attributes(attrs) | _own_attributes(attrs)
+    attrs = {"date_format": date_format} | derived_attributes(attrs) | attrs
     per_pair = [name for name in ("perpendicular_baseline",) if name in stack]
     stack = _with_grid(stack.assign_coords(dates).set_coords(per_pair))
     for coordinate in stack.coords.values():
@@ -251,21 +251,6 @@ def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], str]:
         raise StackFormatError(f"found a missing time in {data.name}; every pair needs both of its dates.")
     whole_days = (values == values.astype("datetime64[D]")).all()
     return values, "%Y%m%d" if whole_days else "%Y%m%dT%H%M%S"
-
-
-def _own_attributes(attrs: dict[str, Any]) -> dict[str, Any]:
-    """Check those of our names; everything else stays as it is."""
-    for name in ("wavelength", "looks"):
-        if name in attrs and number_attribute(attrs, name) <= 0:
-            raise StackFormatError(
-                f"found the attribute {name} = {attrs[name]!r}; a positive number is needed. Correct it."
-            )
-    point = attrs.get("reference_point")
-    if point is not None and (not isinstance(point, list) or len(point) != 2):
-        raise StackFormatError(
-            f"found the attribute reference_point = {point!r}; a row and a column are needed. Correct it."
-        )
-    return attrs
 
 
 def _with_grid(stack: xr.Dataset) -> xr.Dataset:
