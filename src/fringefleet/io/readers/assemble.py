@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xarray.core.indexing import LazilyIndexedArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.dates import parse_dates
+from fringefleet.io.dates import parse_dates, read_dates
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.left_out import leave_out
 from fringefleet.io.metadata import derived_attributes
@@ -99,13 +99,13 @@ def assemble(folder: Path, pairs: Sequence[Pair], *, drop_incomplete: bool = Fal
 
 
 def _times(pairs: Sequence[Pair]) -> tuple[NDArray[np.datetime64], str]:
-    found = []
     for pair in pairs:
         try:
-            found.append(parse_dates(pair.dates))
+            read_dates(pair.dates)
         except StackFormatError as error:
             raise StackFormatError(f"{pair.name}: {error}") from error
-    return np.array([times for times, _ in found]), max((form for _, form in found), key=len)
+    times, form = parse_dates(date for pair in pairs for date in pair.dates)
+    return times.reshape(-1, 2), form
 
 
 def _refuse_duplicates(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> None:

@@ -29,7 +29,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.dates import parse_dates
+from fringefleet.io.dates import DAY, SECOND, read_dates, unite_precisions
 from fringefleet.io.grid import GRID_MAPPING, axis_attributes, radar_coordinates, with_reference_coordinates
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.metadata import derived_attributes, plain_attributes
@@ -230,15 +230,19 @@ def _stored_chunks(variable: xr.Variable) -> dict[str, Any]:
 
 def _read_dates(stored: xr.Dataset) -> tuple[dict[str, xr.Variable], str]:
     """Read the dates of all pairs, and the format that they are best written in."""
-    times = [_times(stored[name]) for name in _DATES]
+    columns = [_times(stored[name]) for name in _DATES]
+    times, precisions = (np.stack([column[part] for column in columns]) for part in (0, 1))
+    is_guess = np.array([[column[3]] for column in columns])
+    times = unite_precisions(times, np.where(is_guess, _guessed_precisions(times), precisions))
     coordinates = {
         name: xr.Variable("pair", time.astype("datetime64[ns]"), {"long_name": name.replace("_", " ")})
-        for name, (time, _) in zip(_DATES, times, strict=True)
+        for name, time in zip(_DATES, times, strict=True)
     }
-    return coordinates, max((text for _, text in times), key=len)
+    return coordinates, max((column[2] for column in columns), key=len)
 
 
-def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], str]:
+def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], NDArray[np.int64], str, bool]:
+    """Times, precisions [s] and format of a column of dates, and whether the precisions have to be guessed."""
     values = data.values
     if data.dims != ("pair",) or values.dtype.kind not in "MSUOiu":
         raise StackFormatError(
@@ -246,11 +250,28 @@ def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], str]:
             "a date for each pair is needed, as a CF time or as YYYYMMDD."
         )
     if values.dtype.kind != "M":
-        return parse_dates(values)
+        return *read_dates(values), False
     if np.isnat(values).any():
         raise StackFormatError(f"found a missing time in {data.name}; every pair needs both of its dates.")
-    whole_days = (values == values.astype("datetime64[D]")).all()
-    return values, "%Y%m%d" if whole_days else "%Y%m%dT%H%M%S"
+    whole_days = bool((values == values.astype("datetime64[D]")).all())
+    precisions = np.full(values.shape, DAY if whole_days else SECOND)
+    form = "%Y%m%d" if whole_days else "%Y%m%dT%H%M%S"
+    return values.astype("datetime64[s]"), precisions, form, not whole_days
+
+
+def _guessed_precisions(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """Guess which times (2, pair) are days without a time: midnights, if the day has one other time only.
+
+    Not if a pair is of these two, as they are two dates then.
+    """
+    precisions = np.full(times.shape, SECOND)
+    days = times.astype("datetime64[D]")
+    for midnight in np.unique(times[times == days]):
+        others = np.unique(times[(days == midnight) & (times != midnight)])
+        is_paired = ((days[0] == midnight) & (days[1] == midnight)).any()
+        if len(others) == 1 and not is_paired:
+            precisions[times == midnight] = DAY
+    return precisions
 
 
 def _with_grid(stack: xr.Dataset) -> xr.Dataset:
