@@ -225,8 +225,8 @@ def _find_date(network: Network, wanted: str | None) -> int:
         raise OptionError(f"found reference_date = {wanted}, which may be any of {which}; give one of them.")
     if not found:
         raise OptionError(
-            f"found reference_date = {wanted}, which is none of the {network.n_date} dates: {shorten(names)}. "
-            "Give one of them."
+            f"found reference_date = {wanted}, which is none of the {network.n_date} dates: "
+            f"{shorten(names)}. Give one of them."
         )
     return found[0]
 

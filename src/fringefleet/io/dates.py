@@ -131,7 +131,7 @@ def unite_precisions(times: NDArray[np.datetime64], precisions: NDArray[np.int64
             if len(finer) > 1:
                 raise StackFormatError(
                     f"found the date {date_name(str(time))} in two precisions, and it may be any of "
-                    f"{shorten([date_name(date) for date in finer.astype(str)])}; write it as that which it is."
+                    f"{shorten([date_name(date) for date in finer.astype(str)])}; write it as it is."
                 )
             if len(finer) == 1 and finer[0] != time:
                 united[here & (times == time)] = finer[0]
@@ -169,9 +169,8 @@ def find_date(wanted: str, times: NDArray[np.datetime64]) -> list[int]:
     ([1], [0], [])
     """
     (time,), (precision,), _ = read_dates([wanted.strip().replace(" ", "T")])
-    found: list[int] = np.flatnonzero(
-        (time <= times) & (times < time + np.timedelta64(precision, "s"))
-    ).tolist()
+    end = time + np.timedelta64(precision, "s")
+    found: list[int] = np.flatnonzero((time <= times) & (times < end)).tolist()
     return found
 
 

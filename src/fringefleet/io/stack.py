@@ -114,8 +114,9 @@ def _open_any(path: Path, drop_incomplete: bool) -> tuple[xr.Dataset, str]:
         if reader.recognise(path):
             if drop_incomplete and not reader.has_files_of_pairs:
                 raise OptionError(
-                    f"found drop_incomplete with a stack that is {reader.name}, all pairs of which are "
-                    "complete; it is for folders of pairs. Leave it out."
+                    "found --drop-incomplete (drop_incomplete=True in Python) with a stack that is "
+                    f"{reader.name}, all pairs of which are complete; it is for folders of pairs. Leave it "
+                    "out."
                 )
             return reader.open(path, drop_incomplete), reader.name
     if path.is_dir():

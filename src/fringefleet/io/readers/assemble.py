@@ -166,11 +166,14 @@ def _common_attributes(pairs: Sequence[Pair]) -> dict[str, Any]:
                 f"{saying[0].attrs[name]!r}; all pairs of a stack must have the same. Move the odd ones "
                 "elsewhere."
             )
-    for name in _CONSTANTS:
-        lacking = [pair.name for pair in pairs if name not in pair.attrs]
-        if name in attrs and lacking:
-            leave_out(name, f"{len(lacking)} of {len(pairs)} pairs do not say it: {shorten(lacking)}")
-            del attrs[name]
+    partly = [name for name in _CONSTANTS if name in attrs and any(name not in pair.attrs for pair in pairs)]
+    if partly:
+        lacking = [pair.name for pair in pairs if any(name not in pair.attrs for name in partly)]
+        leave_out(
+            ", ".join(partly), f"{len(lacking)} of {len(pairs)} pairs do not say it: {shorten(lacking)}"
+        )
+    for name in partly:
+        del attrs[name]
     return attrs
 
 

@@ -121,6 +121,8 @@ def baselines_of_dates(root: Path) -> dict[date, float]:
         if not words or words[0].startswith("#"):
             continue
         with optional("a line of the baselines", f"{line[:60]!r} of {path}"):
+            if len(words) < 5:
+                raise StackFormatError("found fewer than five columns")
             when, baseline = words[1], number_attribute({"baseline": words[4]}, "baseline")
             found[date(int(when[:4]), 1, 1) + timedelta(days=int(when[4:7]))] = baseline
     return found

@@ -242,7 +242,7 @@ def _read_dates(stored: xr.Dataset) -> tuple[dict[str, xr.Variable], str]:
 
 
 def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], NDArray[np.int64], str, bool]:
-    """Times, precisions [s] and format of a column of dates, and whether the precisions have to be guessed."""
+    """Times, precisions [s] and format of a column of dates, and whether precisions are a guess."""
     values = data.values
     if data.dims != ("pair",) or values.dtype.kind not in "MSUOiu":
         raise StackFormatError(

@@ -235,8 +235,9 @@ def _metres(text: str, *, is_frequency: bool) -> float | None:
         return None
     if not value > 0:
         return None
-    frequency = value if is_frequency else SPEED_OF_LIGHT / value
-    return SPEED_OF_LIGHT / frequency if _RANGE[0] <= frequency <= _RANGE[1] else None
+    other = SPEED_OF_LIGHT / value
+    frequency, wavelength = (value, other) if is_frequency else (other, value)
+    return wavelength if _RANGE[0] <= frequency <= _RANGE[1] else None
 
 
 def _refuse_contradictions(radar: Radar, where: object) -> None:
