@@ -84,7 +84,7 @@ def _missions(names: Any) -> Iterator[tuple[str, str]]:
         return
     seen = set()
     for name in (Path(str(path)).name for path in names):
-        mission = SENTINEL1 if _BURST.search(name) else platform_name(name)
+        mission = SENTINEL1 if _BURST.search(name) else platform_name(name.partition(".")[0])
         if is_known_platform(mission) and mission not in seen:
             seen.add(mission)
             yield f"the image {name}", mission

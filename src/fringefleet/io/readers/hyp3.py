@@ -49,7 +49,7 @@ from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.incomplete import check_complete
-from fringefleet.io.readers.radar import stated_looks, stated_radar
+from fringefleet.io.readers.radar import is_known_platform, platform_name, stated_looks, stated_radar
 from fringefleet.io.readers.reader import Reader
 from fringefleet.io.readers.sentinel1 import AZIMUTH_PIXEL_SIZE, RANGE_PIXEL_SIZE, heading_attributes
 
@@ -216,7 +216,8 @@ def _attributes(product: _Product, said: dict[str, str]) -> dict[str, Any]:
 def _radar(name: str, said: dict[str, str]) -> dict[str, Any]:
     """Say what is known of the radar and of the pixels; names of product and granules prove Sentinel-1."""
     granules = {key: said[key] for key in ("Reference Granule", "Secondary Granule") if said.get(key)}
-    missions = {f"{key} {granule}": granule for key, granule in granules.items()}
+    platforms = {f"{key} {granule}": platform_name(granule) for key, granule in granules.items()}
+    missions = {what: platform for what, platform in platforms.items() if is_known_platform(platform)}
     if _SENTINEL1.fullmatch(name):
         missions = {f"the name {name}": "S1"} | missions
     radar = stated_radar(said, name, missions=missions)

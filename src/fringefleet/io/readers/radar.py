@@ -26,6 +26,7 @@ _EXACT = 0.001  # by which a frequency may differ from Sentinel-1's and still pr
 _UNITS = {"": 1.0, "hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9, "m": 1.0, "cm": 1e-2, "mm": 1e-3}
 _BANDS = {"P": (0.4, 0.5), "L": (1.15, 1.4), "S": (2.9, 3.5), "C": (5.2, 5.5), "X": (9.2, 10.1)}  # [GHz]
 _RANGE = (0.1e9, 100e9)  # [Hz], of any imaging radar
+_GRANULE = re.compile(r"S1([A-D]_(IW|EW|WV|S[1-6])|_\d{6}_IW[1-3])_")  # those of SAOCOM begin with S1A, too
 # Names without anything but letters and digits, in lower case.
 _PLATFORMS: dict[str, tuple[str, str]] = {
     SENTINEL1: (r"(s|sen|sent|sentinel)1[abcd]?|sen|sentinel", "C"),
@@ -36,7 +37,7 @@ _PLATFORMS: dict[str, tuple[str, str]] = {
     "Rcm": (r"rcm[123]?|rsatc|radarsatconstellation(mission)?", "C"),
     "Gf3": (r"gf3[abc]?|gaofen3?|gaofen3[abc]", "C"),
     "Alos": (r"alos1?|palsar1?|alpsrp\w*", "L"),
-    "Alos2": (r"alos2|palsar2", "L"),
+    "Alos2": (r"alos2\d*|palsar2", "L"),
     "Alos4": (r"alos4|palsar3", "L"),
     "Jers": (r"jers1?", "L"),
     "Saocom": (r"sao(com)?(1[ab])?", "L"),
@@ -124,10 +125,11 @@ def platform_name(text: str) -> str:
     >>> platform_name("ALOS-2"), platform_name("Sputnik 3")
     ('Alos2', 'Sputnik 3')
     """
-    for part in (text, text.split("_", maxsplit=1)[0]):
-        plain = _plain(part)
+    granule = re.split(r"[_-]", text, maxsplit=1)[0]
+    is_sentinel1 = _GRANULE.match(text) is not None
+    for part in (text, granule):
         for name, (pattern, _) in _PLATFORMS.items():
-            if re.fullmatch(pattern, plain):
+            if re.fullmatch(pattern, _plain(part)) and (part == text or name != SENTINEL1 or is_sentinel1):
                 return name
     return text.strip()
 

@@ -20,7 +20,7 @@ L_BAND = 0.2424525
 def alos_granules(root):
     """HyP3 has no such products; what they would say is in the names alone."""
     rename(root, "S1AA_", "ALOS2_")
-    replace(root, "*_000?.txt", ("S1A_IW_SLC__1SDV", "ALOS2SM"))
+    replace(root, "*_000?.txt", ("S1A_IW_SLC__1SDV", "ALOS2014410740-140829"))
 
 
 def alos_bursts(root):
@@ -63,7 +63,7 @@ def _text(root, pattern, changes):
     replace(root, pattern, *changes)
 
 
-# What is changed, and what is known then: platform, wavelength [m], looks in range; None where nothing proves it.
+# What is changed, and what is known then: platform, wavelength [m], looks in range; None if not proven.
 OTHERS = {
     "HyP3 GAMMA": {
         "of ALOS-2": (alos_granules, "Alos2", None, 20),
@@ -234,7 +234,7 @@ def test_another_platform_gets_no_constants_of_sentinel1(name, case, tmp_path):
 
 
 CONTRADICTIONS = {
-    "HyP3 GAMMA": text("*_000?.txt", ("S1A_IW_SLC__1SDV", "ALOS2SM")),
+    "HyP3 GAMMA": text("*_000?.txt", ("S1A_IW_SLC__1SDV", "ALOS2014410740-140829")),
     "HyP3 burst": text("*_000?.txt", ("Speckle", f"Wavelength: {L_BAND}\nSpeckle")),
     "LiCSAR": only("metadata.txt", "radar_freq=1.27e9\nwavelength=0.0554658\n"),
     "dolphin": text("dolphin_config.yaml", ("0.05546576", "0.2384")),
@@ -297,8 +297,8 @@ def test_the_mode_of_the_granules_decides_the_pixels(tmp_path):
 
 NAMES = {
     "Sen": ["S1", "s1a", "Sen", "SENTINEL-1", "Sentinel-1C", "sentinel_1", "S1B_IW_SLC__1SDV_2018"],
-    "Alos": ["ALOS", "alos-1", "PALSAR", "ALPSRP123456789"],
-    "Alos2": ["ALOS2", "ALOS-2", "palsar-2"],
+    "Alos": ["ALOS", "alos-1", "PALSAR", "ALPSRP123456789", "ALPSRP_1"],
+    "Alos2": ["ALOS2", "ALOS-2", "palsar-2", "ALOS2014410740-140829"],
     "Ni": ["NISAR", "NISAR_L2_PR_GSLC_001"],
     "Tsx": ["TSX", "TerraSAR-X", "TDX-1", "TanDEM-X", "PAZ"],
     "Csk": ["CSK", "COSMO-SkyMed", "CSKS4", "CSG-1"],
@@ -306,6 +306,7 @@ NAMES = {
     "Env": ["ENVISAT", "asar"],
     "Rs2": ["RADARSAT-2"],
     "Sputnik 3": ["Sputnik 3"],
+    "S1A_OPER_SAR_EOSSP__CORE_L1A": ["S1A_OPER_SAR_EOSSP__CORE_L1A"],  # of SAOCOM-1A
 }
 
 
