@@ -82,6 +82,8 @@ def assemble(folder: Path, pairs: Sequence[Pair], *, drop_incomplete: bool = Fal
     _refuse_duplicates(pairs, times)
     names = _common_variables(pairs, drop_incomplete)
     kept = [number for number, pair in enumerate(pairs) if all(name in pair.layers for name in names)]
+    if not kept:
+        raise StackFormatError(f"every pair lacks one of {', '.join(names)}: none is left. Complete some.")
     pairs, times = [pairs[number] for number in kept], times[kept]
     grid = _common_grid([pair.layers[name] for pair in pairs for name in names])
     attrs = grid.attributes() | _common_attributes(pairs)

@@ -80,11 +80,11 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _missions(names: Any) -> Iterator[tuple[str, str]]:
     """Find the missions that the names of images prove, one name for each."""
-    if not isinstance(names, list):
-        return
-    seen = set()
-    for name in (Path(str(path)).name for path in names):
-        mission = SENTINEL1 if _BURST.search(name) else platform_name(name.partition(".")[0])
-        if is_known_platform(mission) and mission not in seen:
-            seen.add(mission)
+    images = [Path(str(path)).name for path in names] if isinstance(names, list) else []
+    if burst := next(filter(_BURST.search, images), None):
+        yield f"the image {burst}", SENTINEL1
+    words = {re.split(r"[._-]", name, maxsplit=1)[0]: name for name in images if not _BURST.search(name)}
+    for word, name in words.items():
+        mission = platform_name(word)
+        if is_known_platform(mission) and mission != SENTINEL1:
             yield f"the image {name}", mission
