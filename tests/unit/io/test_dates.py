@@ -104,5 +104,5 @@ def test_two_precisions_of_a_date_are_one_date(texts, united, caplog):
     "texts", [["20200101", "20200101T01", "20200101T0203"], ["20200101T0102", "20200101", "20200101T1302"]]
 )
 def test_a_date_that_may_be_any_of_several_is_refused(texts):
-    with pytest.raises(StackFormatError, match="found the date 20200101 in two precisions, .*any of 2020"):
+    with pytest.raises(StackFormatError, match=r"found the date 20200101 in two precisions, .*any of 2020"):
         parse_dates(texts)

@@ -36,7 +36,7 @@ from fringefleet.io.readers.geotiff import RasterFile, open_raster
 from fringefleet.io.readers.reader import Reader
 
 _PHASE, _COMPONENT, _CORRELATION = ".unw.tif", ".unw.conncomp.tif", ".int.cor.tif"
-_PAIR = re.compile(r"(\d{8}(?:T\d{6})?)_(\d{8}(?:T\d{6})?)")
+_PAIR = re.compile(r"(\d{8}(?:T(?:\d{2}){1,3})?)_(\d{8}(?:T(?:\d{2}){1,3})?)")
 
 
 def _recognise(folder: Path) -> bool:
