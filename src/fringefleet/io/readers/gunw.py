@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.no_data import Stored, declared_of_hdf5, read_decoded
 from fringefleet.io.readers.aria_metadata import product_attributes
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.grid import Grid
@@ -56,7 +57,7 @@ class HDF5Image:
 
     versions: tuple[FileVersion, ...]
     dataset: str
-    nodata: float | None
+    stored: Stored
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read a window; NaN where there is no data.
@@ -75,9 +76,7 @@ class HDF5Image:
                     f"{self.dataset} of {path} cannot be read ({error}). The file may be "
                     "damaged; fetch it again."
                 ) from error
-        values: NDArray[np.float32] = stored.astype(np.float32)
-        if self.nodata is not None:
-            values[stored == stored.dtype.type(self.nodata)] = np.nan
+        values: NDArray[np.float32] = self.stored.decode(stored, np.float32)
         return values
 
 
@@ -134,9 +133,9 @@ def _layers(path: Path, file: h5py.File) -> dict[str, Layer]:
         dataset = data[theirs]
         if dataset.shape != grid.shape or dataset.dtype.kind not in "iuf":
             raise ValueError(f"{theirs} has the shape {dataset.shape} and the type {dataset.dtype}")
-        image = HDF5Image((version,), dataset.name, _fill(dataset))
-        chunks = dataset.chunks
-        layers[ours] = Layer(f"{path}:{dataset.name}", image, grid, None if chunks is None else tuple(chunks))
+        image = HDF5Image((version,), dataset.name, declared_of_hdf5(dataset))
+        chunks = None if dataset.chunks is None else tuple(dataset.chunks)
+        layers[ours] = Layer(f"{path}:{dataset.name}", image, grid, chunks, dataset.dtype.name)
     return layers
 
 
@@ -154,11 +153,6 @@ def _grid(data: h5py.Group) -> Grid:
     return Grid((shape[0], shape[1]), (firsts[0], firsts[1]), (steps[0], steps[1]), "EPSG:4326")
 
 
-def _fill(dataset: h5py.Dataset) -> float | None:
-    value = dataset.attrs.get("_FillValue")
-    return None if value is None or np.isnan(value).all() else float(np.ravel(value)[0])
-
-
 def _number(file: h5py.File, name: str) -> float:
     return float(np.ravel(file[name][()])[0])
 
@@ -167,10 +161,8 @@ def _mean(file: h5py.File, name: str) -> float | None:
     """Average a coarse grid of the imaging geometry; None where there is none."""
     if f"{_GEOMETRY}/{name}" not in file:
         return None
-    dataset = file[f"{_GEOMETRY}/{name}"]
-    values: NDArray[Any] = dataset[()].astype(np.float64)
-    fill = _fill(dataset)
-    known = values[np.isfinite(values) & (True if fill is None else values != fill)]
+    values = read_decoded(file[f"{_GEOMETRY}/{name}"])
+    known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else None
 
 
