@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from fringefleet import device as devices
@@ -121,11 +120,6 @@ def _batches_from(
         n_done = pixels.stop
 
 
-def count_infinite(observed: Float32[np.ndarray, "pair y x"]) -> int:
-    """Count infinite values: masked observations that are reported, because they mean broken input."""
-    return sum(int(np.count_nonzero(np.isinf(layer))) for layer in observed)
-
-
 def batch_size(plan: Plan, options: Options) -> int:
     """Pixels that go through the solver at once on this process's device."""
     if options.device == "cpu":
@@ -165,7 +159,8 @@ def _bytes_of_input(n_pair: int, options: Options) -> int:
     mask = 0
     if options.reads_mask:
         mask = 2 if options.mask_dataset == "connected_component" else 4
-    return n_pair * (4 * n_dataset + mask) + 1 + 4 * options.dem_error
+    truth = 1 + 2  # a water mask, and what is found odd in a pair
+    return n_pair * (4 * n_dataset + mask) + truth + 4 * options.dem_error
 
 
 def _flatten(block: Block) -> FlatBlock:

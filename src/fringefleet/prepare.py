@@ -26,9 +26,12 @@ from fringefleet.io import (
 from fringefleet.io.mintpy_names import mintpy_name
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
+from fringefleet.oddities import RANGES, find_outside
 from fringefleet.options import Options
 from fringefleet.scene import Scene
 from fringefleet.scene_maps import dem_geometry, pixels_to_invert
+
+SAMPLE_SIDE = 32  # pixels
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     point = _reference_point(stack, options, setting)
     if setting.drop_unreferenced and point is not None:
         stack = _without_unreferenced(stack, options.observation, point)
+    _check_sample(stack, point)
     network = stack_network(stack)
     values = np.zeros(network.n_pair, np.float32)
     if point is not None:
@@ -225,6 +229,18 @@ def _find_date(network: Network, wanted: str | None) -> int:
             f"{network.n_date} dates: {shorten(names)}. Give one of them as YYYYMMDD."
         )
     return found[0]
+
+
+def _check_sample(stack: xr.Dataset, point: tuple[int, int] | None) -> None:
+    """Refuse what has a known range and is far outside it around the reference point, or in the middle."""
+    row, column = point or (stack.sizes["y"] // 2, stack.sizes["x"] // 2)
+    window = {
+        dim: slice(max(0, at - SAMPLE_SIDE // 2), at + SAMPLE_SIDE // 2)
+        for dim, at in (("y", row), ("x", column))
+    }
+    names = [name for name in map(str, stack.data_vars) if name in RANGES]
+    where = f"in the pixels around row {row}, column {column}"
+    find_outside({name: stack[name].isel(window).values for name in names}, where)
 
 
 def _with_reference_point(stack: xr.Dataset, point: tuple[int, int] | None) -> xr.Dataset:

@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from fringefleet import block as block_module
-from fringefleet.block import batch_size, count_infinite, invert_block
+from fringefleet.block import batch_size, invert_block
 from fringefleet.errors import DeviceError, OptionError
 from fringefleet.network import Network
+from fringefleet.oddities import find_oddities
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
 from fringefleet.scene import Block, Scene
@@ -127,7 +128,7 @@ def test_tiny_phases_are_data():
 def test_infinite_phases_are_masked_and_counted():
     phase = phases(1, 3)
     phase[0, 0, 0], phase[5, 0, 0], phase[2, 0, 1], phase[3, 0, 2] = np.inf, -np.inf, np.inf, np.nan
-    assert count_infinite(phase) == 3
+    assert find_oddities(phase, is_phase=True, is_coarse=False).n_infinite == 3
     series = invert_block(Block(phase), SCENE, EXACT)
     np.testing.assert_array_equal(series.pair_count, [[5, 6, 6]])
     assert np.isfinite(series.displacement).all()

@@ -24,9 +24,17 @@ from numpy.typing import NDArray
 from fringefleet.errors import InputError, MissingMetadataError, StackFormatError
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.metadata import number_attribute, plain_attributes
+from fringefleet.io.no_data import read_decoded
 
 ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
 SPHERE = ("EARTH_RADIUS", "HEIGHT")  # [m]
+RANGES_OF: dict[str, tuple[float, float, str, str]] = {  # and what they are taken for where they are not
+    **dict.fromkeys(ANGLES, (2.0, 90.0, "degrees", "radians")),
+    "slantRangeDistance": (5e3, 1e8, "metres", "kilometres"),
+    "STARTING_RANGE": (5e3, 1e8, "metres", "kilometres"),
+    "EARTH_RADIUS": (6.3e6, 6.5e6, "metres", "kilometres"),
+    "HEIGHT": (1e3, 1e8, "metres", "kilometres"),
+}
 COLUMNS = ("STARTING_RANGE", "RANGE_PIXEL_SIZE", "WIDTH")  # [m], [m], 1
 
 Numbers = NDArray[np.float64]
@@ -177,7 +185,11 @@ def _middle_range(attrs: Mapping[str, Any]) -> Numbers:
 
 def _stated_angle(attrs: Mapping[str, Any]) -> Numbers | None:
     name = next((name for name in ANGLES if name in attrs), None)
-    return None if name is None else np.array(number_attribute(attrs, name))
+    if name is None:
+        return None
+    angle = number_attribute(attrs, name)
+    _check_range(name, angle, "in the attributes")
+    return np.array(angle)
 
 
 def _has(attrs: Mapping[str, Any], names: tuple[str, ...]) -> bool:
@@ -196,6 +208,8 @@ def _positive(attrs: Mapping[str, Any], names: tuple[str, ...]) -> list[float]:
     wrong = [f"{name} = {attrs[name]!r}" for name, value in zip(names, values, strict=True) if value <= 0]
     if wrong:
         raise StackFormatError(f"found the attribute {wrong[0]}; a positive number is needed. Correct it.")
+    for name, value in zip(names, values, strict=True):
+        _check_range(name, value, "in the attributes")
     return values
 
 
@@ -209,6 +223,17 @@ def _read_positive(file: h5py.File, name: str, shape: tuple[int, int]) -> Number
             f"the dataset {name} of the geometry file {file.filename} has the shape {dataset.shape} and the "
             f"type {dataset.dtype}, the stack the shape {shape}; numbers at the same pixels are needed."
         )
-    values = dataset[()].astype(np.float64)
+    values = read_decoded(dataset)
     known: Numbers = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+    _check_range(name, float(np.nanmax(known, initial=0)), f"of the geometry file {file.filename}")
     return known
+
+
+def _check_range(name: str, value: float, where: str) -> None:
+    """Refuse a number, of which 0 is none, that must be in another unit."""
+    lowest, highest, unit, other = RANGES_OF.get(name, (0, np.inf, "", ""))
+    if value > 0 and not lowest <= value <= highest:
+        raise StackFormatError(
+            f"found {name} = {value:.9g} {where}; {unit} are needed, from {lowest:g} to {highest:g}, and not "
+            f"{other}. Correct it, or do without."
+        )

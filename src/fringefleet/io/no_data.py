@@ -227,7 +227,8 @@ def _with_sign(number: Number, kind: np.dtype[Any]) -> Number:
     """Take a whole number that was written with the other sign for what its bytes are."""
     if number != number // 1 or np.iinfo(kind).min <= number <= np.iinfo(kind).max:
         return number
-    return number + (2 ** (8 * kind.itemsize) if number < 0 else -(2 ** (8 * kind.itemsize)))
+    whole_turn: int = 2 ** (8 * kind.itemsize)
+    return number + whole_turn if number < 0 else number - whole_turn
 
 
 def _bounds(
@@ -261,7 +262,9 @@ def _packing(named: Mapping[str, Any]) -> tuple[float, float]:
     for name, usual in (("scale_factor", 1.0), ("add_offset", 0.0)):
         numbers = list(_numbers(named[name], name)) if name in named else [usual]
         if len(numbers) != 1 or not math.isfinite(numbers[0]) or (name == "scale_factor" and not numbers[0]):
-            raise StackFormatError(f"found {name} = {named[name]!r}; one finite number is needed. Correct it.")
+            raise StackFormatError(
+                f"found {name} = {named[name]!r}; one finite number is needed. Correct it."
+            )
         found.append(float(numbers[0]))
     return found[0], found[1]
 

@@ -35,6 +35,7 @@ from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.arrays import array_in
+from fringefleet.io.complete import check_all_chunks
 from fringefleet.io.dates import parse_dates
 from fringefleet.io.decoded import decoded
 from fringefleet.io.grid import GRID_MAPPING, axis_attributes, radar_coordinates, with_reference_coordinates
@@ -77,6 +78,7 @@ def open_zarr(path: Path) -> xr.Dataset:
         raise StackFormatError(
             f"found a Zarr store that cannot be opened ({error}); copy or make it again."
         ) from error
+    check_all_chunks(path)
     for variable in stored.variables.values():
         whole = variable.encoding.get("shards") or variable.encoding.get("chunks")
         variable.encoding = (
