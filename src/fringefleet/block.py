@@ -159,8 +159,7 @@ def _bytes_of_input(n_pair: int, options: Options) -> int:
     mask = 0
     if options.reads_mask:
         mask = 2 if options.mask_dataset == "connected_component" else 4
-    truth = 1 + 2  # a water mask, and what is found odd in a pair
-    return n_pair * (4 * n_dataset + mask) + truth + 4 * options.dem_error
+    return n_pair * (4 * n_dataset + mask) + 1 + 4 * options.dem_error
 
 
 def _flatten(block: Block) -> FlatBlock:

@@ -34,8 +34,7 @@ def keep_by_value(
     >>> keep_by_value(torch.tensor([[0.3, 0.4, float("nan")]]), "coherence", 0.4)
     tensor([[False,  True, False]])
     """
-    # An infinite ratio may be that of no noise, an infinite coherence is none.
-    known = torch.nan_to_num(values, nan=0, posinf=0 if dataset == "coherence" else None)
+    known = torch.nan_to_num(values, nan=0)
     if dataset == "connected_component":
         return known > 0
     return known <= threshold if dataset in STD_MASKS else known >= threshold

@@ -10,7 +10,8 @@ A value for no data that a stack does not declare looks like an observation. Wha
 - values outside the range of their quantity. Rounding is not counted. Far outside it the run ends, because
   weights and masks would mean nothing: bytes in the place of a coherence from 0 to 1, say.
 
-Nothing here needs more than the layer of one pair, as truth values, and a sample of 32 kB.
+Nothing here needs more than two truth values a pixel of one pair, and a sample of 64 kB: less than the
+result, for which no room is taken yet.
 """
 
 import logging
@@ -253,9 +254,9 @@ def _check_possible(name: str, outside: Outside, where: str) -> None:
         wanted = f"{RANGES[name].lowest:g} to {RANGES[name].highest:g}"
         raise ImpossibleValuesError(
             f"found {name} from {outside.lowest:.6g} to {outside.highest:.6g} {where}: {outside.n_value:,} "
-            f"values are outside of {wanted}, where it must be: weights and masks would mean nothing. Scale it "
-            "(bytes by 1/255, per cent by 1/100; attribute scale_factor), or declare the value that stands "
-            "for no data (attribute _FillValue)."
+            f"values are outside of {wanted}, where it must be, and weights and masks would mean nothing. "
+            "Scale it (bytes by 1/255, per cent by 1/100; attribute scale_factor), or declare the value that "
+            "stands for no data (attribute _FillValue)."
         )
 
 

@@ -110,8 +110,8 @@ def _baselines(stack: xr.Dataset, network: Network) -> NDArray[np.float32]:
     largest = np.nanmax(np.abs(pair_baseline), initial=0)
     if LARGEST_BASELINE < largest < np.inf:
         raise StackFormatError(
-            f"found a perpendicular_baseline of {largest:g} m; dem_error needs those of all pairs in metres, and "
-            "none of a radar in orbit is so long. Correct it, or write NaN where it is not known."
+            f"found a perpendicular_baseline of {largest:g} m, and dem_error needs it in metres; no two "
+            "orbits that interfere are so far apart. Correct it, or write NaN where it is not known."
         )
     reached = network.pair_array[np.isfinite(pair_baseline)]
     missing = np.setdiff1d(np.arange(network.n_date), reached)

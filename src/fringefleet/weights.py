@@ -230,7 +230,7 @@ def _weight_table_on(looks: int, dtype: torch.dtype, device: torch.device) -> Fl
 
 
 def _floored(coherence: Float[Tensor, "pair pixel"]) -> Float[Tensor, "pair pixel"]:
-    return coherence.nan_to_num(nan=COHERENCE_FLOOR, posinf=COHERENCE_FLOOR).clamp_(min=COHERENCE_FLOOR)
+    return coherence.nan_to_num(nan=COHERENCE_FLOOR).clamp_(min=COHERENCE_FLOOR)
 
 
 def _refuse_looks(looks: int) -> None:

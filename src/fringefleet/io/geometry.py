@@ -28,12 +28,11 @@ from fringefleet.io.no_data import read_decoded
 
 ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
 SPHERE = ("EARTH_RADIUS", "HEIGHT")  # [m]
-RANGES_OF: dict[str, tuple[float, float, str, str]] = {  # and what they are taken for where they are not
-    **dict.fromkeys(ANGLES, (2.0, 90.0, "degrees", "radians")),
-    "slantRangeDistance": (5e3, 1e8, "metres", "kilometres"),
-    "STARTING_RANGE": (5e3, 1e8, "metres", "kilometres"),
-    "EARTH_RADIUS": (6.3e6, 6.5e6, "metres", "kilometres"),
-    "HEIGHT": (1e3, 1e8, "metres", "kilometres"),
+SMALLEST = {  # and the unit; below it something else was written
+    **dict.fromkeys(ANGLES, (2.0, "degrees", "radians")),
+    **dict.fromkeys(("slantRangeDistance", "STARTING_RANGE"), (5e3, "metres", "kilometres")),
+    "EARTH_RADIUS": (6.3e6, "metres", "kilometres"),
+    "HEIGHT": (1e3, "metres", "kilometres"),
 }
 COLUMNS = ("STARTING_RANGE", "RANGE_PIXEL_SIZE", "WIDTH")  # [m], [m], 1
 
@@ -188,7 +187,7 @@ def _stated_angle(attrs: Mapping[str, Any]) -> Numbers | None:
     if name is None:
         return None
     angle = number_attribute(attrs, name)
-    _check_range(name, angle, "in the attributes")
+    _check_unit(name, angle, "in the attributes")
     return np.array(angle)
 
 
@@ -209,7 +208,7 @@ def _positive(attrs: Mapping[str, Any], names: tuple[str, ...]) -> list[float]:
     if wrong:
         raise StackFormatError(f"found the attribute {wrong[0]}; a positive number is needed. Correct it.")
     for name, value in zip(names, values, strict=True):
-        _check_range(name, value, "in the attributes")
+        _check_unit(name, value, "in the attributes")
     return values
 
 
@@ -225,15 +224,15 @@ def _read_positive(file: h5py.File, name: str, shape: tuple[int, int]) -> Number
         )
     values = read_decoded(dataset)
     known: Numbers = np.where(np.isfinite(values) & (values > 0), values, np.nan)
-    _check_range(name, float(np.nanmax(known, initial=0)), f"of the geometry file {file.filename}")
+    _check_unit(name, float(np.nanmax(known, initial=0)), f"of the geometry file {file.filename}")
     return known
 
 
-def _check_range(name: str, value: float, where: str) -> None:
-    """Refuse a number, of which 0 is none, that must be in another unit."""
-    lowest, highest, unit, other = RANGES_OF.get(name, (0, np.inf, "", ""))
-    if value > 0 and not lowest <= value <= highest:
+def _check_unit(name: str, value: float, where: str) -> None:
+    """Refuse a positive number that must be in another unit."""
+    smallest, unit, other = SMALLEST.get(name, (0.0, "", ""))
+    if 0 < value < smallest:
         raise StackFormatError(
-            f"found {name} = {value:.9g} {where}; {unit} are needed, from {lowest:g} to {highest:g}, and not "
-            f"{other}. Correct it, or do without."
+            f"found {name} = {value:.9g} {where}; {unit} are needed, {smallest:g} or more, and not {other}. "
+            "Correct it, or do without."
         )

@@ -102,9 +102,10 @@ def read_band(
     }
     how = declared(said, stored.dtype, fills=[nodata, raster.nodatavals[band - 1]])
     values: NDArray[np.float32] = how.decode(stored, np.float32)
-    flags = raster.mask_flag_enums[band - 1]
-    if MaskFlags.per_dataset in flags or MaskFlags.alpha in flags:
+    if MaskFlags.per_dataset in raster.mask_flag_enums[band - 1]:
         values[raster.read_masks(band, window=place) == 0] = np.nan
+    for number in _alpha_bands(raster):  # GDAL takes it for a mask of bytes only
+        values[raster.read(number, window=place) == 0] = np.nan
     return values
 
 
@@ -128,7 +129,7 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
         raise StackFormatError(f"the file {file} cannot be read ({error}); fetch it again.") from error
     has_sidecar = len(versions) > 1
     with opened_raster(file.gdal_name, _WITH_SIDECARS if has_sidecar else _ENVIRONMENT) as raster:
-        if _count_images(raster) != 1:
+        if raster.count - len(_alpha_bands(raster)) != 1:
             raise StackFormatError(f"found {raster.count} bands in {file}; one is needed. Fetch it again.")
         if np.dtype(raster.dtypes[0]).kind not in "iuf":
             raise StackFormatError(
@@ -151,9 +152,9 @@ def _sidecars(file: RasterFile) -> list[FileVersion]:
     return [FileVersion.of(path) for path in beside if path.is_file()]
 
 
-def _count_images(raster: Any) -> int:
-    """Count the bands but for alpha."""
-    return sum(colour.name != "alpha" for colour in raster.colorinterp)
+def _alpha_bands(raster: Any) -> list[int]:
+    """Number the bands that say how much of a pixel is there, from 1."""
+    return [number for number, colour in enumerate(raster.colorinterp, start=1) if colour.name == "alpha"]
 
 
 @contextmanager

@@ -31,6 +31,7 @@ import zarr
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from xarray.backends import ZarrStore
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
@@ -68,9 +69,9 @@ def open_zarr(path: Path) -> xr.Dataset:
     """
     store = WholeChunks(path, read_only=True)
     try:
-        raw = xr.open_zarr(
-            store, chunks=None, consolidated=False, decode_cf=False, use_zarr_fill_value_as_mask=True
-        )
+        # With the fill value in its place, xarray does not refuse a _FillValue that is plainly a number.
+        opened = ZarrStore.open_group(store, mode="r", consolidated=False, use_zarr_fill_value_as_mask=True)
+        raw = xr.open_dataset(opened, chunks=None, decode_cf=False)
         group = zarr.open_group(store, mode="r", use_consolidated=False)
         how = _declared_in_zarr(raw, group)
         stored = _decode_the_rest(raw, how)
@@ -90,10 +91,7 @@ def open_zarr(path: Path) -> xr.Dataset:
 
 
 def _declared_in_zarr(raw: xr.Dataset, group: zarr.Group) -> dict[str, Stored]:
-    """Find what the arrays of ours declare; gives all variables the attributes that they really have.
-
-    Without its ``use_zarr_fill_value_as_mask``, xarray refuses a ``_FillValue`` that is plainly a number.
-    """
+    """Find what the arrays of ours declare; gives all variables the attributes that they really have."""
     found = {}
     for name, variable in raw.variables.items():
         array = array_in(group, str(name))
