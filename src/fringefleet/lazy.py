@@ -81,9 +81,8 @@ def _invert_dataset(
 ) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
     arrays = {str(name): stack[name].values for name in stack.data_vars}
-    say_once(
-        _look_at(arrays, options, is_coarse, "in the stack"), scene.network, stack["y"].size * stack["x"].size
-    )
+    odd = _look_at(arrays, options, is_coarse, "in the stack")
+    say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
     block = _block(arrays, options, _find_in_block(stack, point))
     series = invert_block(block, scene, options)
     variables = {name: (VARIABLES[name].dims, values) for name, values in series.variables().items()}

@@ -17,7 +17,7 @@ result, for which no room is taken yet.
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ SHARE, AT_LEAST = 0.01, 100  # of a pair's pixels, that have one same phase
 SAMPLE = 8192  # pixels of a tile
 MOST_CANDIDATES, MOST_REMEMBERED = 4, 64  # values of a pair: in a tile, and of all tiles
 MOST_NAMED = 5  # pairs in a message
-_SAID: set[tuple[int, str]] = set()  # what of which network, in this process
+_SAID: set[tuple[int, str]] = set()  # what of which stack, in this process
 
 
 class Range(NamedTuple):
@@ -209,12 +209,15 @@ _UNDECLARED = (
 )
 
 
-def say_once(odd: Oddities, network: Network, n_pixel: int) -> None:
-    """Say what is odd in a block, but of each stack and kind only in the first one that has it."""
+def say_once(odd: Oddities, network: Network, n_pixel: int, stack: Hashable) -> None:
+    """Say what is odd in a block of so many pixels; of each stack and kind, in the first one that has it.
+
+    ``stack``: tells it from others with the same network.
+    """
     counts = OddityCounts()
     counts.add(odd, n_pixel)
     for kind, sentence in counts.sentences(network).items():
-        if (known := (hash(network), kind)) not in _SAID:
+        if (known := (hash((network, stack)), kind)) not in _SAID:
             _SAID.add(known)
             logger.warning("in the first block of the stack that has it: %s", sentence)
 
