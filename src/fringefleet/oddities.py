@@ -143,11 +143,11 @@ def find_outside(arrays: Mapping[str, NDArray[Any]], where: str) -> dict[str, Ou
     return found
 
 
-def warn_of_outside(what: str, values: NDArray[Any], limits: Range) -> None:
-    """Say how many numbers of a map are outside of what they can be; NaN is no number."""
+def warn_of_outside(what: str, values: NDArray[Any], limits: Range, *, count_as: str) -> None:
+    """Say how many numbers of a map are outside of what they can be, and what they count as; NaN is none."""
     outside = _outside(values, limits)
     if outside.n_value:
-        logger.warning("%s", _say_outside(what, outside, limits))
+        logger.warning("%s", _say_outside(what, outside, limits, count_as))
 
 
 class OddityCounts:
@@ -193,7 +193,8 @@ class OddityCounts:
                 f"{network.n_pair} pairs ({pairs} pixels); {_UNDECLARED}"
             )
         return said | {
-            name: _say_outside(name, found, RANGES[name]) for name, found in sorted(self.outside.items())
+            name: _say_outside(name, found, RANGES[name], "the nearest that it can be")
+            for name, found in sorted(self.outside.items())
         }
 
     def _too_often(self) -> list[tuple[int, float, int]]:
@@ -222,12 +223,11 @@ def say_once(odd: Oddities, network: Network, n_pixel: int, stack: Hashable) -> 
             logger.warning("in the first block of the stack that has it: %s", sentence)
 
 
-def _say_outside(name: str, outside: Outside, limits: Range) -> str:
+def _say_outside(name: str, outside: Outside, limits: Range, count_as: str) -> str:
     meant = f"{limits.lowest:g} to {limits.highest:g}" if limits.highest < math.inf else "0 or more"
     return (
         f"{outside.n_value:,} values of {name} are outside of what it can be, {meant}: they go from "
-        f"{outside.lowest:.6g} to {outside.highest:.6g}, and count as the nearest that it can be; look for "
-        "their cause in the stack"
+        f"{outside.lowest:.6g} to {outside.highest:.6g}, and count as {count_as}; look for their cause"
     )
 
 

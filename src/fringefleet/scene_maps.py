@@ -64,7 +64,7 @@ def _water_mask(shape: tuple[int, int], mask: GivenMap) -> NDArray[np.bool_]:
     if isinstance(mask, Path | str):
         return read_water_mask(mask, shape)
     values = _values_of_map(mask, shape, "a water mask")
-    warn_of_outside("the water mask", values, MASK)
+    warn_of_outside("the water mask", values, MASK, count_as="land")
     invert: NDArray[np.bool_] = np.nan_to_num(values) != 0
     return invert
 

@@ -53,7 +53,7 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
                 f"the water mask {path} has the type {file[name].dtype}; numbers are needed."
             )
         values = read_decoded(file[name])
-    warn_of_outside(f"the water mask {path}", values, MASK)
+    warn_of_outside(f"the water mask {path}", values, MASK, count_as="land")
     land: NDArray[np.bool_] = np.nan_to_num(values) != 0
     return land
 
@@ -97,6 +97,6 @@ def read_average_coherence(path: str | Path, shape: tuple[int, int]) -> NDArray[
             return None
         values = maps[0][()]
     limits = RANGES["offset_snr" if "SNR" in path.name else "coherence"]
-    warn_of_outside(f"the average coherence {path}", values, limits)
+    warn_of_outside(f"the average coherence {path}", values, limits, count_as="data")
     covered: NDArray[np.bool_] = values != 0
     return covered

@@ -105,12 +105,13 @@ class Stored:
     def find(self, stored: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell where stored numbers are no data by declaration."""
         missing = np.zeros(stored.shape, np.bool_)
-        for number in self.numbers:
-            missing |= _equals(stored, number)
-        if self.lowest is not None:
-            missing |= stored < self.lowest
-        if self.highest is not None:
-            missing |= stored > self.highest
+        with np.errstate(over="ignore"):  # a double may be beyond what is stored
+            for number in self.numbers:
+                missing |= _equals(stored, number)
+            if self.lowest is not None:
+                missing |= stored < self.lowest
+            if self.highest is not None:
+                missing |= stored > self.highest
         return missing
 
     def _unpack(self, stored: NDArray[Any], missing: NDArray[np.bool_], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -202,9 +203,8 @@ def _equals(stored: NDArray[Any], number: Number) -> Any:
         return stored == number
     if abs(number) > HUGE:
         return stored <= FEW_DIGITS * number if number < 0 else stored >= FEW_DIGITS * number
-    with np.errstate(over="ignore"):
-        narrow = np.dtype("f4") if stored.dtype.itemsize > 4 else stored.dtype
-        return stored.astype(narrow, copy=False) == narrow.type(number)
+    narrow = np.dtype("f4") if stored.dtype.itemsize > 4 else stored.dtype
+    return stored.astype(narrow, copy=False) == narrow.type(number)
 
 
 def _as_stored(number: Number, kind: np.dtype[Any], scale: float, offset: float) -> Iterator[Number]:
