@@ -68,6 +68,10 @@ class RunError(FringefleetError, RuntimeError):
     failed: tuple[tuple[int, int], ...] = ()
 
 
+class ImpossibleValuesError(InputError, RunError):
+    """A stack has values that cannot be what they are said to be; a run that comes upon them ends."""
+
+
 class DiskFullError(OSError, RunError):
     """The disk of the output is full, or a quota is used up."""
 

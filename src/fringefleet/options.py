@@ -1,5 +1,6 @@
 """How every pixel is inverted: plain values, checked when they are made."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,6 +16,13 @@ from fringefleet.weights import WeightFunction
 SolverName = Literal["elimination", "dense", "fused"]
 DTypeName = Literal["float32", "float64"]
 
+_IN_PIXELS = (math.inf, "a standard deviation in pixels, 0 or more")
+_THRESHOLDS = {  # of a mask: how large it may be, and what it is
+    "coherence": (1.0, "a coherence, from 0 to 1"),
+    "offset_snr": (math.inf, "a signal-to-noise ratio, 0 or more"),
+    "range_offset_std": _IN_PIXELS,
+    "azimuth_offset_std": _IN_PIXELS,
+}
 INVERSE_VARIANCES = ("var", "fim")  # weight functions whose weights are inverse variances
 
 
@@ -72,8 +80,9 @@ class Options:
         _refuse_other("solver", self.solver, get_args(SolverName))
         _refuse_other("dtype", self.dtype, get_args(DTypeName))
         _refuse_other("device", self.device, get_args(DeviceName))
-        if not np.isfinite(self.mask_threshold):
-            raise OptionError(f"found mask_threshold = {self.mask_threshold}; give a finite number.")
+        highest, meant = _THRESHOLDS.get(str(self.mask_dataset), (math.inf, "a number, 0 or more"))
+        if not (0 <= self.mask_threshold <= highest and math.isfinite(self.mask_threshold)):
+            raise OptionError(f"found mask_threshold = {self.mask_threshold}; give {meant}.")
         if not 0 <= self.min_redundancy < np.inf:
             raise OptionError(
                 f"found min_redundancy = {self.min_redundancy}; give the number of pairs that every date "

@@ -224,6 +224,8 @@ def compute(
         with reported(report):
             outcome = execute(left, report.watch(on_progress), job.on_failure, watch, client=client)
             store.finish()
+    for sentence in outcome.odd.sentences(prepared.scene.network).values():
+        logger.warning("%s", sentence)
     return _summary(checked, outcome)
 
 
@@ -240,7 +242,7 @@ def _summary(checked: Checked, outcome: Outcome) -> Summary:
         output=checked.job.output,
         n_tile=checked.n_tile,
         n_resumed=checked.n_tile - checked.n_left,
-        n_infinite=outcome.n_infinite,
+        n_infinite=outcome.odd.n_infinite,
         status_count=outcome.status_count,
         skipped=tuple(failure.tile for failure in outcome.failures),
     )

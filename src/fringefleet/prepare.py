@@ -30,10 +30,13 @@ from fringefleet.io.mintpy_names import mintpy_name
 from fringefleet.io.quantities import check_units, with_baselines_in_metres
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
+from fringefleet.oddities import RANGES, find_outside
 from fringefleet.options import Options
 from fringefleet.scene import Scene
 from fringefleet.scene_maps import dem_geometry, pixels_to_invert
 from fringefleet.units import check_wavelength
+
+SAMPLE_SIDE = 32  # pixels
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     point = _reference_point(stack, options, setting)
     if setting.drop_unreferenced and point is not None:
         stack = _without_unreferenced(stack, options.observation, point)
+    _check_sample(stack, point)
     network = stack_network(stack)
     values = np.zeros(network.n_pair, np.float32)
     if point is not None:
@@ -235,6 +239,18 @@ def _find_date(network: Network, wanted: str | None) -> int:
             f"{shorten(names)}. Give one of them."
         )
     return found[0]
+
+
+def _check_sample(stack: xr.Dataset, point: tuple[int, int] | None) -> None:
+    """Refuse what has a known range and is far outside it around the reference point, or in the middle."""
+    row, column = point or (stack.sizes["y"] // 2, stack.sizes["x"] // 2)
+    window = {
+        dim: slice(max(0, at - SAMPLE_SIDE // 2), at + SAMPLE_SIDE // 2)
+        for dim, at in (("y", row), ("x", column))
+    }
+    names = [name for name in map(str, stack.data_vars) if name in RANGES]
+    where = f"in the pixels around row {row}, column {column}"
+    find_outside({name: stack[name].isel(window).values for name in names}, where)
 
 
 def _with_reference_point(stack: xr.Dataset, point: tuple[int, int] | None) -> xr.Dataset:

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.design import date_baselines
-from fringefleet.errors import MissingMetadataError, OptionError
+from fringefleet.errors import MissingMetadataError, OptionError, StackFormatError
 from fringefleet.io import (
     geometry_from_attributes,
     read_average_coherence,
@@ -17,10 +17,13 @@ from fringefleet.io import (
     read_water_mask,
 )
 from fringefleet.network import Network, date_name, shorten
+from fringefleet.oddities import MASK, warn_of_outside
 from fringefleet.options import Options
 from fringefleet.solver.joint import temporal_columns
 
 logger = logging.getLogger(__name__)
+
+LARGEST_BASELINE = 1e5  # [m]
 
 GivenMap: TypeAlias = Path | str | NDArray[Any] | xr.DataArray
 
@@ -61,6 +64,7 @@ def _water_mask(shape: tuple[int, int], mask: GivenMap) -> NDArray[np.bool_]:
     if isinstance(mask, Path | str):
         return read_water_mask(mask, shape)
     values = _values_of_map(mask, shape, "a water mask")
+    warn_of_outside("the water mask", values, MASK, count_as="land")
     invert: NDArray[np.bool_] = np.nan_to_num(values) != 0
     return invert
 
@@ -103,6 +107,12 @@ def _baselines(stack: xr.Dataset, network: Network) -> NDArray[np.float32]:
             "(MintPy: the dataset bperp), or do not ask for dem_error."
         )
     pair_baseline = stack["perpendicular_baseline"].values
+    largest = np.nanmax(np.abs(pair_baseline), initial=0)
+    if LARGEST_BASELINE < largest < np.inf:
+        raise StackFormatError(
+            f"found a perpendicular_baseline of {largest:g} m, and dem_error needs it in metres; no two "
+            "orbits that interfere are so far apart. Correct it, or write NaN where it is not known."
+        )
     reached = network.pair_array[np.isfinite(pair_baseline)]
     missing = np.setdiff1d(np.arange(network.n_date), reached)
     if len(missing):

@@ -13,7 +13,7 @@ from fringefleet.batch import check_device
 from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.progress import Report, Tiles, show_progress
-from fringefleet.cli.tables import pair_table, status_table
+from fringefleet.cli.tables import pair_table, redundancy_note, status_table
 from fringefleet.cli.watching import check_performance_report, watched
 from fringefleet.cluster import (
     ClusterOptions,
@@ -207,7 +207,7 @@ def run_checked(
             kept = f"Finished tiles are kept in {checked.job.output}; {again} to go on."
             is_begun = checked.job.output.exists()
             raise fail(f"interrupted. {kept if is_begun else 'No tile was begun.'}", FAILED) from None
-        _report(summary, again, console)
+        _report(summary, again, checked.job.options.min_redundancy, console)
         skipped = summary.skipped
     if worst := worst_pairs(checked.job.output, MOST_PAIRS):
         console.print(pair_table(worst))
@@ -238,7 +238,7 @@ def _showing(report: Report) -> OnProgress:
     return show
 
 
-def _report(summary: Summary, again: str, console: Console) -> None:
+def _report(summary: Summary, again: str, min_redundancy: float, console: Console) -> None:
     """Say what came out: problems, and how many pixels have an answer."""
     if summary.n_resumed:
         logger.info("%d of %d tiles were done before", summary.n_resumed, summary.n_tile)
@@ -251,11 +251,8 @@ def _report(summary: Summary, again: str, console: Console) -> None:
             name_some(summary.skipped),
             again,
         )
-    if summary.n_infinite:
-        logger.warning(
-            "%d infinite phases were left out as if there were no data; look for their cause in the stack",
-            summary.n_infinite,
-        )
     if any(summary.status_count):
         counts = {status.name.lower(): summary.status_count[status] for status in Status}
         console.print(status_table(counts))
+        if note := redundancy_note(counts, min_redundancy):
+            console.print(note, soft_wrap=True)

@@ -27,6 +27,18 @@ def status_table(counts: Mapping[str, int]) -> Table:
     return table
 
 
+def redundancy_note(counts: Mapping[str, int], min_redundancy: float) -> str | None:
+    """Say which option keeps the pixels that have too few pairs; None if there are none."""
+    n_lost, n_pixel = counts.get("too_few_pairs", 0), sum(counts.values())
+    if not n_lost:
+        return None
+    return (
+        f"{n_lost:,} pixels ({100 * n_lost / n_pixel:.3g} %) have too few pairs: a date of theirs has fewer "
+        f"than --min-redundancy {min_redundancy:g}. --min-redundancy 0 keeps them, and marks the steps that "
+        "no pair observes (bridged)."
+    )
+
+
 def pair_table(pairs: "Sequence[BadPair]") -> Table:
     """Make a table of the pairs that the series explains worst."""
     table = plain_table(

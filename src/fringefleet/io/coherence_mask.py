@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.errors import StackFormatError
+from fringefleet.errors import OptionError, StackFormatError
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.metadata import plain_attributes
 from fringefleet.io.template import PREFIX
@@ -32,6 +32,11 @@ class Reliable:
     minimum: float
     shadow: bool = False
     geometry: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no temporal coherence can be compared with."""
+        if not 0 <= self.minimum <= 1:
+            raise OptionError(f"found minTempCoh = {self.minimum}; give a temporal coherence, from 0 to 1.")
 
 
 def mask_name(quality: Path) -> Path:

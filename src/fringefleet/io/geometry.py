@@ -24,10 +24,17 @@ from numpy.typing import NDArray
 from fringefleet.errors import InputError, MissingMetadataError, StackFormatError
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.metadata import number_attribute, plain_attributes
+from fringefleet.io.no_data import read_decoded
 from fringefleet.io.quantities import ANGLE, LENGTH, in_unit, said_unit
 
 ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
 SPHERE = ("EARTH_RADIUS", "HEIGHT")  # [m]
+SMALLEST = {  # and the unit; below it something else was written
+    **dict.fromkeys(ANGLES, (2.0, "degrees", "radians")),
+    **dict.fromkeys(("slantRangeDistance", "STARTING_RANGE"), (5e3, "metres", "kilometres")),
+    "EARTH_RADIUS": (6.3e6, "metres", "kilometres"),
+    "HEIGHT": (1e3, "metres", "kilometres"),
+}
 COLUMNS = ("STARTING_RANGE", "RANGE_PIXEL_SIZE", "WIDTH")  # [m], [m], 1
 
 Numbers = NDArray[np.float64]
@@ -183,18 +190,8 @@ def _stated_angle(attrs: Mapping[str, Any]) -> Numbers | None:
     if name is None:
         return None
     angle = number_attribute(attrs, name)
-    if angle > 0:
-        _refuse_radians(angle, f"the attribute {name} is")
+    _check_unit(name, angle, "in the attributes")
     return np.array(angle)
-
-
-def _refuse_radians(largest: float, what: str) -> None:
-    """Refuse incidence angles that can only be radians."""
-    if largest <= np.pi / 2:
-        raise StackFormatError(
-            f"{what} at most {largest:.4g}; an incidence angle in degrees is needed, and this looks like "
-            "radians. Convert it; a dataset may also say radian in its attribute UNIT."
-        )
 
 
 def _has(attrs: Mapping[str, Any], names: tuple[str, ...]) -> bool:
@@ -213,6 +210,8 @@ def _positive(attrs: Mapping[str, Any], names: tuple[str, ...]) -> list[float]:
     wrong = [f"{name} = {attrs[name]!r}" for name, value in zip(names, values, strict=True) if value <= 0]
     if wrong:
         raise StackFormatError(f"found the attribute {wrong[0]}; a positive number is needed. Correct it.")
+    for name, value in zip(names, values, strict=True):
+        _check_unit(name, value, "in the attributes")
     return values
 
 
@@ -228,6 +227,17 @@ def _read_positive(file: h5py.File, name: str, shape: tuple[int, int]) -> Number
         )
     said = said_unit(plain_attributes(dataset.attrs))
     quantity = LENGTH if name == "slantRangeDistance" else ANGLE
-    values = dataset[()].astype(np.float64) * in_unit(quantity, said, f"{name} in {file.filename}")
+    values = read_decoded(dataset) * in_unit(quantity, said, f"{name} in {file.filename}")
     known: Numbers = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+    _check_unit(name, float(np.nanmax(known, initial=0)), f"of the geometry file {file.filename}")
     return known
+
+
+def _check_unit(name: str, value: float, where: str) -> None:
+    """Refuse a positive number that must be in another unit."""
+    smallest, unit, other = SMALLEST.get(name, (0.0, "", ""))
+    if 0 < value < smallest:
+        raise StackFormatError(
+            f"found {name} = {value:.9g} {where}; {unit} are needed, {smallest:g} or more, and not {other}. "
+            "Correct it, or do without."
+        )

@@ -12,6 +12,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from fringefleet.io.arrays import array_in
+from fringefleet.io.complete import all_chunks_written, note_all_chunks
 from fringefleet.io.staging import consolidate_metadata, staged_store
 from fringefleet.simulate.faults import dem_error_tile, draw_faults
 from fringefleet.simulate.physics import (
@@ -92,8 +93,10 @@ def simulate_stack(
     with (
         staged_store(output, overwrite=overwrite) as partial_stack,
         staged_store(truth, overwrite=overwrite) as partial_truth,
+        all_chunks_written(),
     ):
         _stream(scene, partial_stack, partial_truth, progress)
+        note_all_chunks(partial_stack)
     return truth
 
 

@@ -107,6 +107,34 @@ def test_without_an_angle_it_is_that_of_the_middle_of_the_columns_on_a_sphere():
 
 
 @pytest.mark.parametrize(
+    ("attrs", "message"),
+    [
+        (
+            SPHERE | {"INCIDENCE_ANGLE": "0.68"},
+            "INCIDENCE_ANGLE = 0.68 .* degrees are needed, .* not radians",
+        ),
+        (COLUMNS | SPHERE | {"HEIGHT": "700"}, "HEIGHT = 700 .* metres are needed, .* not kilometres"),
+        (COLUMNS | SPHERE | {"EARTH_RADIUS": "6371"}, "EARTH_RADIUS = 6371 .* metres are needed"),
+        (COLUMNS | SPHERE | {"STARTING_RANGE": "800"}, "STARTING_RANGE = 800 .* metres are needed"),
+    ],
+)
+def test_attributes_in_another_unit_are_refused(attrs, message):
+    with pytest.raises(StackFormatError, match=message):
+        geometry_from_attributes(attrs)
+
+
+def test_a_map_in_another_unit_is_refused_and_declared_no_data_is_not_known(write):
+    with pytest.raises(StackFormatError, match=r"incidenceAngle = 0\.6.* degrees are needed.* not radians"):
+        read_geometry(write(slantRangeDistance=DISTANCE, incidenceAngle=np.radians(ANGLE)), SHAPE)
+    with pytest.raises(StackFormatError, match=r"slantRangeDistance = 850 .* not kilometres"):
+        read_geometry(write(slantRangeDistance=DISTANCE / 1e3, incidenceAngle=ANGLE), SHAPE)
+    path = write(slantRangeDistance=DISTANCE, incidenceAngle=ANGLE)
+    with h5py.File(path, "r+") as file:
+        file["incidenceAngle"].attrs["_FillValue"] = np.float32(34)
+    assert np.argwhere(np.isnan(read_geometry(path, SHAPE))).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize(
     ("attrs", "missing"),
     [
         ({}, "STARTING_RANGE and RANGE_PIXEL_SIZE and WIDTH"),
