@@ -23,6 +23,8 @@ from dask.optimization import cull
 from numpy.typing import NDArray
 
 from fringefleet.block import invert_block
+from fringefleet.clients import check_not_left_alone
+from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.io.decoded import STORED_AS
 from fringefleet.observation import std_of
@@ -47,6 +49,7 @@ def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
     return stack.chunk({dim: size for dim, size in sizes.items() if dim in stack.dims})
 
 
+@with_graph_defaults
 def result_template(prepared: Prepared, options: Options, tile: tuple[int, int]) -> xr.Dataset:
     """Build a result without numbers: shapes, chunks, coordinates and attributes of the real one."""
     stack, scene = prepared.stack, prepared.scene
@@ -80,6 +83,7 @@ def _invert_dataset(
     stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None, is_coarse: bool
 ) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
+    check_not_left_alone()
     arrays = {str(name): stack[name].values for name in stack.data_vars}
     odd = _look_at(arrays, options, is_coarse, "in the stack")
     say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
@@ -89,6 +93,7 @@ def _invert_dataset(
     return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
 
 
+@with_graph_defaults
 def tile_tasks(
     prepared: Prepared,
     options: Options,
