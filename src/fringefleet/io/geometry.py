@@ -30,7 +30,6 @@ from fringefleet.io.quantities import ANGLE, LENGTH, in_unit, said_unit
 ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
 SPHERE = ("EARTH_RADIUS", "HEIGHT")  # [m]
 SMALLEST = {  # and the unit; below it something else was written
-    **dict.fromkeys(ANGLES, (2.0, "degrees", "radians")),
     **dict.fromkeys(("slantRangeDistance", "STARTING_RANGE"), (5e3, "metres", "kilometres")),
     "EARTH_RADIUS": (6.3e6, "metres", "kilometres"),
     "HEIGHT": (1e3, "metres", "kilometres"),
@@ -190,8 +189,18 @@ def _stated_angle(attrs: Mapping[str, Any]) -> Numbers | None:
     if name is None:
         return None
     angle = number_attribute(attrs, name)
-    _check_unit(name, angle, "in the attributes")
+    if angle > 0:
+        _refuse_radians(angle, f"the attribute {name} is")
     return np.array(angle)
+
+
+def _refuse_radians(largest: float, what: str) -> None:
+    """Refuse incidence angles that can only be radians."""
+    if largest <= np.pi / 2:
+        raise StackFormatError(
+            f"{what} at most {largest:.4g}; an incidence angle in degrees is needed, and this looks like "
+            "radians. Convert it; a dataset may also say radian in its attribute UNIT."
+        )
 
 
 def _has(attrs: Mapping[str, Any], names: tuple[str, ...]) -> bool:

@@ -205,10 +205,10 @@ def _pair_coordinates(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> d
 def _variable(name: str, layers: Sequence[Layer], grid: Grid) -> xr.Variable:
     dtype, attrs = VARIABLES[name]
     array = ImageStack([layer.image for layer in layers], grid.shape, dtype)
-    unit = _common_unit(name, layers)
+    said = {"units": unit} if (unit := _common_unit(name, layers)) else {}
     coarse = [quantised(array.dtype, np.dtype(layer.stored)) for layer in layers]
-    said = attrs | ({"units": unit} if unit else {}) | next((stored for stored in coarse if stored), {})
-    variable = xr.Variable(("pair", "y", "x"), LazilyIndexedArray(array), said)
+    said |= next((stored for stored in coarse if stored), {})
+    variable = xr.Variable(("pair", "y", "x"), LazilyIndexedArray(array), attrs | said)
     block = _usual(layer.block for layer in layers)
     if block is not None:
         rows, columns = (min(pair) for pair in zip(block, grid.shape, strict=True))

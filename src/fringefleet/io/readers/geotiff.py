@@ -140,8 +140,7 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
         grid = raster_grid(raster, str(file))
         scale = byte_scale if raster.dtypes[0] == "uint8" else 1.0
         block = raster.block_shapes[0]
-        unit = band_unit(raster, 1)
-        stored = raster.dtypes[0]
+        unit, stored = band_unit(raster, 1), raster.dtypes[0]
     image = RasterImage(versions, file.gdal_name, scale, has_sidecar)
     return Layer(str(file), image, grid, (block[0], block[1]), unit, stored)
 

@@ -148,10 +148,9 @@ def _layers(path: Path, file: h5py.File) -> dict[str, Layer]:
         if dataset.shape != grid.shape or dataset.dtype.kind not in "iuf":
             raise ValueError(f"{theirs} has the shape {dataset.shape} and the type {dataset.dtype}")
         image = HDF5Image((version,), dataset.name, declared_of_hdf5(dataset))
-        chunks = None if dataset.chunks is None else tuple(dataset.chunks)
-        layers[ours] = Layer(
-            f"{path}:{dataset.name}", image, grid, chunks, _unit(dataset), dataset.dtype.name
-        )
+        block = None if dataset.chunks is None else tuple(dataset.chunks)
+        name = f"{path}:{dataset.name}"
+        layers[ours] = Layer(name, image, grid, block, _unit(dataset), dataset.dtype.name)
     return layers
 
 
