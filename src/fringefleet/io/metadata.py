@@ -77,7 +77,8 @@ def required_wavelength(stack: xr.Dataset) -> float:
             "add it to the stack or give --wavelength METRES."
         )
     wavelength = number_attribute(stack.attrs, "wavelength")
-    check_wavelength(wavelength, "the wavelength of the stack", StackFormatError)
+    advice = "Correct it in the stack (MintPy: WAVELENGTH), or give --wavelength METRES."
+    check_wavelength(wavelength, "the wavelength of the stack", advice=advice, error=StackFormatError)
     return wavelength
 
 
