@@ -208,7 +208,7 @@ def test_a_slant_range_in_kilometres_is_converted_and_one_in_degrees_refused(wri
     np.testing.assert_allclose(read_geometry(path, SHAPE), expected, rtol=1e-5)
     with h5py.File(path, "r+") as file:
         file["slantRangeDistance"].attrs["UNIT"] = "degree"
-    with pytest.raises(StackFormatError, match="'degree' of slantRangeDistance in .*metres are needed"):
+    with pytest.raises(StackFormatError, match=r"'degree' of slantRangeDistance in .*metres are needed"):
         read_geometry(path, SHAPE)
 
 
