@@ -23,7 +23,9 @@ from fringefleet.io import (
     unmasked_medians,
     unreferenced_pairs,
 )
+from fringefleet.io.dates import find_date
 from fringefleet.io.grid import radar_coordinates
+from fringefleet.io.metadata import names_point, usable_attributes
 from fringefleet.io.mintpy_names import mintpy_name
 from fringefleet.io.quantities import check_units, with_baselines_in_metres
 from fringefleet.network import Network, date_name, shorten
@@ -39,7 +41,8 @@ class Setting:
     """What the inversion needs to know of the scene, where the stack does not say it or says it wrongly.
 
     ``reference_point``: row and column of the pixel whose motion is zero. ``reference_date``: date whose
-    displacement is zero, as YYYYMMDD or in ISO form; the first date if None. ``water_mask``: file
+    displacement is zero, as YYYYMMDD or in ISO form, with as much of its time as makes it the only one; the
+    first date if None. ``water_mask``: file
     or array (y, x), nonzero where pixels are inverted. ``average_coherence``: MintPy's
     ``avgSpatialCoh.h5``; pixels where it is 0 are not inverted. ``wavelength`` [m] and ``looks``: replace
     what the attributes say. ``geometry``: for a DEM error, MintPy's geometry file or an array (y, x) of slant
@@ -198,7 +201,7 @@ def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> t
 
     Offsets need no reference point: as in MintPy, they are taken as they are where the stack names none.
     """
-    unnamed = setting.reference_point is None and "reference_point" not in stack.attrs
+    unnamed = setting.reference_point is None and not names_point(stack.attrs)
     if setting.skip_reference or (options.is_offset and unnamed):
         return None
     return locate_reference_point(stack, setting.reference_point)
@@ -219,21 +222,25 @@ def _find_date(network: Network, wanted: str | None) -> int:
     if wanted is None:
         return 0
     names = [date_name(date) for date in network.dates]
-    plain = wanted.replace("-", "").replace(":", "")
-    found = [
-        index
-        for index, (name, date) in enumerate(zip(names, network.dates, strict=True))
-        if plain in (name, name.split("T")[0]) or wanted == date
-    ]
-    if len(found) != 1:
+    try:
+        found = find_date(str(wanted), network.times)
+    except StackFormatError as error:
+        raise OptionError(f"reference_date: {error}") from error
+    if len(found) > 1:
+        which = shorten([names[index] for index in found])
+        raise OptionError(f"found reference_date = {wanted}, which may be any of {which}; give one of them.")
+    if not found:
         raise OptionError(
-            f"found reference_date = {wanted}, which is {'none' if not found else 'more than one'} of the "
-            f"{network.n_date} dates: {shorten(names)}. Give one of them as YYYYMMDD."
+            f"found reference_date = {wanted}, which is none of the {network.n_date} dates: "
+            f"{shorten(names)}. Give one of them."
         )
     return found[0]
 
 
 def _with_reference_point(stack: xr.Dataset, point: tuple[int, int] | None) -> xr.Dataset:
+    """Say in the attributes which point was taken; without those that cannot be understood."""
+    stack = stack.copy(deep=False)
+    stack.attrs = usable_attributes(stack.attrs)
     if point is None:
         return stack
     row, column = point

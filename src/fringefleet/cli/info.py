@@ -106,13 +106,15 @@ def _attribute_facts(description: Description) -> Iterator[tuple[str, str]]:
     point = attributes.pop("reference_point", None)
     if point is not None:
         where = "" if coordinates is None else f" (y {coordinates[0]:.6g}, x {coordinates[1]:.6g})"
-        yield "Reference point", f"row {point[0]}, column {point[1]}{where}"
+        is_one = isinstance(point, list) and len(point) == 2
+        yield "Reference point", f"row {point[0]}, column {point[1]}{where}" if is_one else repr(point)
     elif description.kind == "stack":
         yield "Reference point", "none; invert needs --reference-point Y X"
     if "reference_date" in attributes:
         yield "Reference date", date_name(str(attributes.pop("reference_date")))
     if "wavelength" in attributes:
-        yield "Wavelength", f"{attributes.pop('wavelength'):.8g} m"
+        length = attributes.pop("wavelength")
+        yield "Wavelength", f"{length:.8g} m" if isinstance(length, int | float) else repr(length)
     if "looks" in attributes:
         yield "Looks", str(attributes.pop("looks"))
     if attributes:

@@ -23,7 +23,7 @@ from fringefleet.io.georeference import (
     axis_unit,
     georeference,
 )
-from fringefleet.io.metadata import number_attribute
+from fringefleet.io.metadata import number_attribute, stated_point
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +148,10 @@ def _first_and_step(attrs: Mapping[str, Any], axis: str) -> tuple[float, float]:
 
 def with_reference_coordinates(attrs: Mapping[str, Any], coords: Mapping[Any, Any]) -> dict[str, Any]:
     """Add the coordinates of the reference point, by which a sliced stack still finds it."""
-    row, column = attrs.get("reference_point", (-1, -1))
+    try:
+        row, column = stated_point(attrs) if "reference_point" in attrs else (-1, -1)
+    except StackFormatError:  # which matters only to an inversion that has no other
+        return dict(attrs)
     if not (0 <= row < coords["y"].size and 0 <= column < coords["x"].size):
         return dict(attrs)
     return dict(attrs) | {
