@@ -13,9 +13,9 @@ import xarray as xr
 
 from fringefleet.errors import MissingMetadataError, StackFormatError
 from fringefleet.io.dates import date_format
+from fringefleet.units import check_wavelength
 
 logger = logging.getLogger(__name__)
-from fringefleet.units import check_wavelength
 
 # What HDF5 and CF keep for themselves; MintPy does not look at it, and it would be taken for ours.
 _BOOKKEEPING = frozenset(

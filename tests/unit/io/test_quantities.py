@@ -103,7 +103,8 @@ def test_a_wavelength_that_no_radar_has_is_refused_wherever_it_comes_from(wavele
     with pytest.raises(OptionError, match=message):
         Setting(wavelength=wavelength)
     if math.isfinite(wavelength):
-        with pytest.raises(StackFormatError, match=message):
+        stated = message if wavelength > 0 else "wavelength = .*a positive number is needed"
+        with pytest.raises(StackFormatError, match=stated):
             required_wavelength(xr.Dataset(attrs={"wavelength": wavelength}))
 
 
