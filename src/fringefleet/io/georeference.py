@@ -143,7 +143,7 @@ def georeference(
     >>> georeference(mexico, ["m", "m"]).doubt
     'they are in metres, and no pixel of a radar is 0.001 m wide'
     """
-    units = {unit for text in said if (unit := axis_unit(text)) is not None}
+    units = {unit for text in said if (unit := axis_unit(text)) not in (None, NUMBERS)}
     if crs is not None and (of_crs := crs_unit(crs)) is not None:
         units.add(of_crs)
     if len(units) > 1:
