@@ -133,13 +133,14 @@ def required_wavelength(stack: xr.Dataset) -> float:
     MissingMetadataError
         The stack does not say.
     StackFormatError
-        It says something that is no wavelength.
+        It says something that is no wavelength of a radar.
     """
     attrs = stack.attrs
     name = "wavelength" if "wavelength" in attrs else "WAVELENGTH"
     if name in attrs:
         wavelength = _read_or(positive_attribute, attrs, name, "give --wavelength METRES")
-        check_wavelength(wavelength, f"the attribute {name}", error=StackFormatError)
+        advice = "Correct it, or give --wavelength METRES."
+        check_wavelength(wavelength, f"the attribute {name}", advice=advice, error=StackFormatError)
         return wavelength
     raise MissingMetadataError(
         "the stack has no attribute WAVELENGTH, which turns phase into displacement; "
