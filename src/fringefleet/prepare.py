@@ -25,9 +25,10 @@ from fringefleet.io import (
 )
 from fringefleet.io.dates import find_date
 from fringefleet.io.grid import radar_coordinates
-from fringefleet.io.metadata import names_point, usable_attributes
+from fringefleet.io.metadata import names_point
 from fringefleet.io.mintpy_names import mintpy_name
 from fringefleet.io.quantities import check_units, with_baselines_in_metres
+from fringefleet.io.required import usable_attributes
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
 from fringefleet.oddities import RANGES, find_outside
