@@ -68,7 +68,7 @@ class Run:
     output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they would
     take, tiles are smaller, and then workers fewer. ``worker_memory`` [byte]: of each worker, however many
     there are; tiles are smaller where that takes it, or refused. ``on_failure``: what to do with tiles that
-    fail.
+    fail. ``drop_incomplete``: leave out pairs of a folder that lack a file.
 
     Raises
     ------
@@ -86,6 +86,7 @@ class Run:
     memory_limit: int | None = None
     worker_memory: int | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
+    drop_incomplete: bool = False
 
     def __post_init__(self) -> None:
         """Take paths as text, too, and refuse a word that would mean another one in silence."""
@@ -157,7 +158,7 @@ def check(job: Run) -> Checked:
         As :func:`run`.
     """
     _refuse_unusable_output(job)
-    stack = open_stack(job.stack, chunks=None)
+    stack = open_stack(job.stack, chunks=None, drop_incomplete=job.drop_incomplete)
     source = source_version(stack)
     prepared = prepare(stack, job.options, job.setting)
     begun = job.existing == "resume" and job.output.exists()

@@ -25,6 +25,7 @@ from fringefleet.cluster.patience import (
     wait_for,
 )
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
+from fringefleet.cluster.serving import http_settings, local_keywords
 from fringefleet.dask_defaults import cluster_defaults
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 from fringefleet.main_program import check_may_start_processes
@@ -154,8 +155,8 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
     with ExitStack() as opened:
         folder = opened.enter_context(private_folder(options.options))
         opened.enter_context(dask.config.set(cluster_defaults()))
-        opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS))
-        said = {**_keywords(options, births), **said, **options.options, "local_directory": folder}
+        opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS | http_settings(options)))
+        said = {**_keywords(options, births), **said, **local_keywords(options), "local_directory": folder}
         with _refused(kind.__name__, options):
             client = _start(_recorded(kind, births), options, said, births)
         with _stopped_at_last(client, births):
@@ -165,7 +166,6 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
 def _keywords(options: ClusterOptions, births: Births) -> dict[str, Any]:
     """Compose what all clusters of this machine are told."""
     said: dict[str, Any] = {
-        "dashboard_address": f"{LOOPBACK}:0",
         # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
         "silence_logs": logging.ERROR if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL,
         "security": temporary_security(options),

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,6 +19,7 @@ from distributed.comm.core import connect as reach
 from distributed.core import send_recv
 
 from fringefleet.clients import current_client
+from fringefleet.cluster.credentials import CREDENTIALS
 from fringefleet.cluster.hush import hushed
 from fringefleet.cluster.nannies import in_words
 from fringefleet.cluster.options import ClusterOptions
@@ -30,7 +32,7 @@ from fringefleet.cluster.patience import (
     end_within,
     wait_for,
 )
-from fringefleet.cluster.security import running_security
+from fringefleet.cluster.security import WITH_TLS, running_security, warn_of_open
 from fringefleet.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ def connect_running(options: ClusterOptions) -> Iterator[Client]:
     """
     address = str(options.cluster)
     if options.kind == "file":
+        options = _with_credentials(options, Path(address))
         address = read_scheduler_file(Path(address))
     security = running_security(options, address)
     seconds = CONNECT_SECONDS if options.wait_seconds is None else options.wait_seconds
@@ -194,7 +197,7 @@ def _refuse_other_than_tls(address: str, context: ssl.SSLContext | None, seconds
 def _refuse_unknown_host(address: str) -> None:
     """Refuse a host that nobody knows, which Dask would look up again and again."""
     host = urlsplit(address).hostname
-    if host is None or not address.startswith(("tcp://", "tls://")):
+    if host is None or not address.startswith(("tcp://", *WITH_TLS)):
         return
     try:
         socket.getaddrinfo(host, None)
@@ -215,7 +218,9 @@ def use_current(options: ClusterOptions) -> Iterator[Client]:
     if client is None:
         raise InputError("found no Dask client in this process; make one first, or choose local.")
     seconds = CONNECT_SECONDS if options.wait_seconds is None else options.wait_seconds
-    _wait_for_workers(client, str(client.scheduler_info(n_workers=0)["address"]), options.n_worker, seconds)
+    address = str(client.scheduler_info(n_workers=0)["address"])
+    warn_of_open(address)
+    _wait_for_workers(client, address, options.n_worker, seconds)
     yield client
 
 
@@ -227,16 +232,28 @@ def read_scheduler_file(path: Path) -> str:
     InputError
         It is not there, or is something else.
     """
+    address = _read_json(path).get("address")
+    if not isinstance(address, str) or "://" not in address:
+        raise InputError(f"{path} is no scheduler file: it has no address such as tcp://host:8786.")
+    return address
+
+
+def _with_credentials(options: ClusterOptions, path: Path) -> ClusterOptions:
+    """Take the credentials that a scheduler file of ours names, unless others are given."""
+    named = _read_json(path).get(CREDENTIALS)
+    if not isinstance(named, str) or options.tls is False or options.tls_ca or options.tls_credentials:
+        return options
+    return replace(options, tls_credentials=Path(named))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
     except OSError as error:
         raise InputError(f"found no scheduler file {path} ({error.strerror}).") from error
     except ValueError as error:
         raise InputError(f"{path} is no scheduler file: it is no JSON ({error}).") from error
-    address = content.get("address") if isinstance(content, dict) else None
-    if not isinstance(address, str) or "://" not in address:
-        raise InputError(f"{path} is no scheduler file: it has no address such as tcp://host:8786.")
-    return address
+    return content if isinstance(content, dict) else {}
 
 
 def _wait_for_workers(client: Client, address: str, n_worker: int | None, seconds: float) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import dask
 from distributed import Client, Security
 
-from fringefleet.cluster.dashboard import describe_dashboard
+from fringefleet.cluster.credentials import folder_of, write_private
 from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.patience import (
@@ -27,6 +27,7 @@ from fringefleet.cluster.patience import (
     end_within,
 )
 from fringefleet.cluster.security import temporary_security
+from fringefleet.cluster.serving import http_settings
 from fringefleet.cluster.slurm_guard import guarded
 from fringefleet.cluster.slurm_script import JOB_NAME, JobPlan, plan_jobs, settings
 from fringefleet.errors import InputError, OptionError, WorkersLostError
@@ -60,9 +61,15 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     _refuse_without_slurm()
     _refuse_unknown_interface(plan.cluster)
     _make_private(plan.log_folder)
-    with ExitStack() as opened, guarded(name):
-        opened.enter_context(dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan)))
-        client, watch = _submit(plan, options, name, opened)
+    with (
+        _in_files(temporary_security(options), plan.log_folder) as security,
+        ExitStack() as opened,
+        guarded(name, folder_of(security)),
+    ):
+        opened.enter_context(
+            dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan) | http_settings(options))
+        )
+        client, watch = _submit(plan, security, name, opened)
         try:
             _wait_for_worker(watch, options.wait_seconds)
             yield client
@@ -72,18 +79,17 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
             raise
 
 
-def _submit(plan: JobPlan, options: ClusterOptions, name: str, opened: ExitStack) -> tuple[Client, Any]:
+def _submit(plan: JobPlan, security: Security | None, name: str, opened: ExitStack) -> tuple[Client, Any]:
     from fringefleet.cluster.slurm_jobs import Jobs  # noqa: PLC0415 - optional
     from fringefleet.cluster.slurm_watch import Watch  # noqa: PLC0415 - optional
 
-    security = opened.enter_context(_in_files(temporary_security(options), plan.log_folder))
     cluster: Any = Jobs(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
     client = Client(cluster)
     opened.push(partial(_stop, client))
     opened.enter_context(client.as_current())
     watch = opened.enter_context(Watch(client, plan, name))
     cluster.scale(jobs=plan.n_job)
-    logger.info("%d jobs %s submitted; dashboard at %s", plan.n_job, name, describe_dashboard(client))
+    logger.info("%d jobs %s submitted", plan.n_job, name)
     return client, watch
 
 
@@ -104,15 +110,14 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
     if security is None:
         yield None
         return
-    with TemporaryDirectory(prefix="tls-", dir=folder) as place:  # made with mode 0700
-        files = {}
+    with TemporaryDirectory(prefix="tls-", dir=folder, ignore_cleanup_errors=True) as place:  # mode 0700
+        contents = {}
         for role in ("client", "scheduler", "worker"):
             config = security.get_tls_config_for_role(role)
             names = {"ca_file": "tls_ca_file", "cert": f"tls_{role}_cert", "key": f"tls_{role}_key"}
-            for part, name in names.items():
-                files[name] = str(Path(place) / f"{name}.pem")
-                Path(files[name]).write_text(config[part])
-        yield Security(require_encryption=True, **files)
+            contents |= {name: config[part] for part, name in names.items()}
+        files = {name: write_private(Path(place) / f"{name}.pem", text) for name, text in contents.items()}
+        yield Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
 
 
 def _wait_for_worker(watch: Any, seconds: float | None) -> None:
