@@ -3,11 +3,47 @@
 ``except FringefleetError`` catches all of ours and nothing else. A message says what was found, what
 is needed and what to do. Bad input (:class:`InputError` and its children) is found before any work. An
 ``OSError`` comes first among the bases: Dask can bring no other from a worker.
+
+A message names options in Python's words. Where it marks them (:func:`option`), the command line can spell
+them its own way.
 """
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MARKED = re.compile("\x02([^\x02\x03]*?)(?: = ([^\x02\x03]*))?\x03")
+
+
+def option(name: str, value: object = "") -> str:
+    """Mark the name of an option in a message, with its value if there is one.
+
+    Examples
+    --------
+    >>> InputError(f"found {option('looks', 0)}; give {option('looks', 'N')}.")
+    InputError('found looks = 0; give looks = N.')
+    """
+    return f"\x02{name} = {value}\x03" if str(value) else f"\x02{name}\x03"
+
+
+def spelled(text: str, spell: "Callable[[str, str], str]") -> str:
+    """Put other words in the place of every marked option; made of its name and its value, "" if none."""
+    return _MARKED.sub(lambda found: spell(found[1], found[2] or ""), text)
+
+
+def _of_python(name: str, value: str) -> str:
+    return f"{name} = {value}" if value else name
 
 
 class FringefleetError(Exception):
-    """Base class of everything that this package raises on purpose."""
+    """Base class of everything that this package raises on purpose; ``marked``: its text with marks."""
+
+    def __init__(self, text: str = "", *more: object) -> None:
+        """Take the text, which may have marks; as an exception it has none."""
+        super().__init__(spelled(str(text), _of_python), *more)
+        self.marked = str(text)
 
 
 class InputError(FringefleetError, ValueError):
@@ -41,9 +77,13 @@ class OptionError(InputError):
 class OutputExistsError(FileExistsError, InputError):
     """The output is there already, and nobody said to resume or to overwrite."""
 
+    __init__ = FringefleetError.__init__
+
 
 class OutputInUseError(BlockingIOError, InputError):
     """Another run writes to the output."""
+
+    __init__ = FringefleetError.__init__
 
 
 class DeviceError(InputError, RuntimeError):
@@ -70,6 +110,8 @@ class RunError(FringefleetError, RuntimeError):
 
 class DiskFullError(OSError, RunError):
     """The disk of the output is full, or a quota is used up."""
+
+    __init__ = FringefleetError.__init__
 
 
 class WorkersLostError(RunError):

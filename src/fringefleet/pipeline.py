@@ -43,7 +43,7 @@ from fringefleet.io.store import (
 )
 from fringefleet.io.version import Version
 from fringefleet.options import Options
-from fringefleet.prepare import Prepared, Setting, prepare
+from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
 from fringefleet.scene import Series
 from fringefleet.tile import Tile
@@ -71,7 +71,7 @@ class Run:
     Raises
     ------
     OptionError
-        ``existing`` is none of those words, or a path is none.
+        ``existing`` is none of those words, a path is none, or a setting has no effect with the options.
     """
 
     stack: Path
@@ -95,6 +95,7 @@ class Run:
         if self.existing not in get_args(Existing):
             wanted = ", ".join(get_args(Existing))
             raise OptionError(f"found existing = {self.existing!r}; give one of {wanted}.")
+        check_setting(self.setting, self.options)
 
 
 @dataclass(frozen=True)

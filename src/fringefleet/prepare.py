@@ -24,6 +24,8 @@ from fringefleet.io import (
     unreferenced_pairs,
 )
 from fringefleet.io.mintpy_names import mintpy_name
+from fringefleet.needs import SETTING as NEEDS
+from fringefleet.needs import check_needs, defaults_of
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
 from fringefleet.options import Options
@@ -61,11 +63,18 @@ class Setting:
             raise OptionError(f"found wavelength = {self.wavelength}; give it in metres, above 0.")
         if self.looks is not None and self.looks < 1:
             raise OptionError(f"found looks = {self.looks}; give 1 or more.")
-        if self.skip_reference and (self.reference_point is not None or self.drop_unreferenced):
-            raise OptionError(
-                "found skip_reference together with reference_point or drop_unreferenced; "
-                "a stack that is referenced already takes neither."
-            )
+        check_needs(vars(self), defaults_of(Setting), [need for need in NEEDS if need.other in vars(self)])
+
+
+def check_setting(setting: Setting, options: Options) -> None:
+    """Refuse what has no effect on an inversion with these options.
+
+    Raises
+    ------
+    OptionError
+        Says what it needs.
+    """
+    check_needs(vars(options) | vars(setting), defaults_of(Setting), NEEDS)
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         One of its children, for anything that would make the inversion fail or mean something else: a
         missing dataset or attribute, a reference point without data, a date that is not there.
     """
+    check_setting(setting, options)
     source = str(stack.encoding.get("source", ""))
     stack = _in_order(stack[_needed_variables(stack, options)], options.observation)
     wavelength, pixel_size = _units(stack, options, setting)

@@ -11,7 +11,9 @@ from typing import Any, Literal, get_args
 from dask.utils import parse_bytes
 
 from fringefleet.device import DeviceName
-from fringefleet.errors import OptionError
+from fringefleet.errors import OptionError, option
+from fringefleet.needs import CLUSTER as NEEDS
+from fringefleet.needs import check_needs, defaults_of
 
 Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
 STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
@@ -88,9 +90,8 @@ class ClusterOptions:
             raise OptionError(f"found wait_seconds = {self.wait_seconds}; give seconds from 0 on.")
         check_memory("memory_limit", self.memory_limit)
         _check_options(self.options)
+        check_needs(vars(self) | {"kind": self.kind}, defaults_of(ClusterOptions), NEEDS)
         _check_certificates(self)
-        if self.kind in ("current", "address", "file"):
-            _refuse_for_running(self)
 
     @property
     def kind(self) -> Kind:
@@ -213,26 +214,8 @@ def _check_visible(gpus: Any) -> None:
 def _check_certificates(options: ClusterOptions) -> None:
     files = {"tls_ca": options.tls_ca, "tls_cert": options.tls_cert, "tls_key": options.tls_key}
     given = [name for name, file in files.items() if file is not None]
-    if not given:
-        return
-    if options.kind not in ("address", "file"):
+    if given and (options.tls_ca is None or options.tls_cert is None):
         raise OptionError(
-            f"found {', '.join(given)}: certificate files are for a cluster that is running. One that is "
-            "started here makes its own with tls."
-        )
-    if options.tls_ca is None or options.tls_cert is None:
-        raise OptionError(
-            f"found {', '.join(given)}; give tls_ca and tls_cert, and tls_key if it is not in it."
-        )
-
-
-def _refuse_for_running(options: ClusterOptions) -> None:
-    """Refuse what only the one who starts a cluster can decide."""
-    given = [name for name in ("memory_limit", "interface", "options") if getattr(options, name)]
-    if options.kind == "current" and options.tls:
-        given.append("tls")
-    if given:
-        raise OptionError(
-            f"found {', '.join(given)} with cluster = {options.cluster!r}; a cluster that is running has "
-            "what it was started with. Say it there, or leave it out here."
+            f"found {', '.join(map(option, given))}; give {option('tls_ca')} and {option('tls_cert')}, and "
+            f"{option('tls_key')} if the key is not in the same file."
         )
