@@ -91,6 +91,7 @@ COMMANDS = {
         _of("config", "cluster", "slurm"),
         _of("num_worker", "cluster", "local", "slurm"),
         _of("ram", "cluster", "local"),
+        Need("ram", lambda said: said["device"] == "cpu" or said["num_worker"], "device", "cpu"),
     ),
 }
 # What has an effect whatever else is said, by class
@@ -98,6 +99,9 @@ ALWAYS = {
     "Options": ("observation", "weight_func", "mask_dataset", "min_redundancy", "bridge", "dtype", "device"),
     "Setting": ("reference_date", "water_mask", "average_coherence", "skip_reference"),
     "ClusterOptions": ("cluster", "n_worker", "device", "wait_seconds"),
+    "Run": ("stack", "output", "options", "setting", "chunks", "existing", "n_worker", "memory_limit")
+    + ("worker_memory", "on_failure"),
+    "FailurePolicy": ("on_error", "retries"),
 }
 
 

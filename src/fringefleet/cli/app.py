@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fringefleet.cli.words import take_words_of
+
 app = typer.Typer(
     name="fringefleet",
     help="Invert networks of InSAR interferograms into displacement time series.",
@@ -44,6 +46,7 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option(
@@ -51,4 +54,4 @@ def _common(
         ),
     ] = False,
 ) -> None:
-    pass
+    take_words_of(context)

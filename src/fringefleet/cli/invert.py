@@ -30,6 +30,7 @@ from fringefleet.io.lock import locked
 from fringefleet.io.mintpy_names import our_name
 from fringefleet.io.pair_table import worst_pairs
 from fringefleet.io.template import TemplateOptions, read_template
+from fringefleet.needs import OPTIONS, SETTING, defaults_of, without_effect
 from fringefleet.options import Options
 from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute, finish
 from fringefleet.prepare import Setting
@@ -38,7 +39,7 @@ from fringefleet.tile import Tile
 
 logger = logging.getLogger(__name__)
 
-
+NEEDS = (*OPTIONS, *SETTING)
 OTHER_NAMES = {"dataset": "observation", "workers": "n_worker", "worker_memory": "memory_limit"}
 
 
@@ -64,8 +65,7 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
         existing = "resume" if given["resume"] else "overwrite"
     policy = FailurePolicy(given["on_error"], given["retries"])
     job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, on_failure=policy)
-    wanted = _part(named, ClusterOptions)
-    del wanted["device"]  # which the options say
+    wanted = _part(named, ClusterOptions) | {"device": options.device}
     return job, choose_cluster(wanted, given["cluster_config"])
 
 
@@ -95,6 +95,24 @@ def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Opt
     return compose_options(given, read)
 
 
+def idle_keys(given: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any]:
+    """Find what a template says that has no effect with what was given, by name.
+
+    MintPy's own templates have a threshold of a mask, and no mask.
+
+    Parameters
+    ----------
+    given, template
+        As for :func:`compose_options`.
+    """
+    said = _merge(given, template)
+    defaults = defaults_of(Options) | defaults_of(Setting)
+    of_template = {
+        name: value for name, value in defaults.items() if name in said and given.get(name) is None
+    }
+    return {need.option: said[need.option] for need in without_effect(defaults | said, of_template, NEEDS)}
+
+
 def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tuple[Options, Setting]:
     """Compose the options: what was given beats the template, and the template beats the defaults.
 
@@ -105,9 +123,22 @@ def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tupl
     template
         What a template says; what is no option and no setting is for somebody else.
     """
+    said = _merge(given, template)
+    if idle := idle_keys(given, template):
+        named = ", ".join(f"{template.keys.get(name, name)} = {value}" for name, value in idle.items())
+        logger.info("without effect here, so not used: %s", named)
+    said = {name: value for name, value in said.items() if name not in idle}
     ours = {field.name for field in fields(Options)}
-    theirs = {field.name for field in fields(Setting)}
-    said = {name: value for name, value in vars(template).items() if name in ours | theirs}
+    return (
+        Options(**{name: value for name, value in said.items() if name in ours}),
+        Setting(**{name: value for name, value in said.items() if name not in ours}),
+    )
+
+
+def _merge(given: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any]:
+    """Take what is an option or a setting and was said, by our words."""
+    names = {field.name for field in (*fields(Options), *fields(Setting))}
+    said = {name: value for name, value in vars(template).items() if name in names}
     said |= {name: value for name, value in given.items() if value is not None}
     said = {name: value for name, value in said.items() if value is not None}
     for name in ("observation", "mask_dataset"):
@@ -117,10 +148,7 @@ def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tupl
         said["mask_dataset"] = None
     if str(said.get("water_mask")) in ("no", "none"):
         said["water_mask"] = None
-    return (
-        Options(**{name: value for name, value in said.items() if name in ours}),
-        Setting(**{name: value for name, value in said.items() if name not in ours}),
-    )
+    return said
 
 
 def invert(

@@ -14,6 +14,7 @@ from fringefleet.cli.app import app, examples
 from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.options import DeviceOption, Verbose
+from fringefleet.needs import COMMANDS, check_needs
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -66,6 +67,8 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
         "share_gpu": share_gpu,
         "tls": tls,
     }
+    said = {"dry_run": dry_run, "scheduler_file": scheduler_file}
+    check_needs(said, {"scheduler_file": None}, COMMANDS["slurm"])
     options = choose_cluster(given, cluster_config)
     if dry_run:
         _show(options)

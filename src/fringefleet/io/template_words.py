@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -103,7 +102,7 @@ def water_mask(key: str, value: str, folder: Path) -> Path | None:
     if value.lower() == "auto":
         beside = folder / "waterMask.h5"
         return beside if beside.is_file() else None
-    path = folder / Path(os.path.expandvars(value)).expanduser()
+    path = folder / value
     if not (value and path.is_file()):
         raise OptionError(
             f"found {key} = {value!r}, but there is no file {path}; paths are relative to the folder of the "

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import xarray as xr
 from rich.console import Console
@@ -170,14 +171,14 @@ def _export(task: Task, wanted: Wanted, skipped: tuple[Tile, ...], lock: Lock, c
         report_path(store).unlink(missing_ok=True)
 
 
-def _said_of(task: Task, wanted: Wanted, skipped: tuple[Tile, ...]) -> dict[str, str]:
+def _said_of(task: Task, wanted: Wanted, skipped: tuple[Tile, ...]) -> dict[str, Any]:
     """Say in the products what MintPy's do not say, and by MintPy's word that nothing is masked.
 
     MintPy's own update mode compares the word, and would invert again.
     """
     unmasked = {"mask_dataset": task.unmasked} if task.options.mask_dataset is None else {}
     failed = {FAILED_TILES: name_some(skipped)} if skipped else {}
-    return {SETTING: wanted.setting_text} | unmasked | failed
+    return {SETTING: wanted.setting_text} | unmasked | failed | dict(task.idle)
 
 
 def _warn_of_skipped(task: Task, skipped: tuple[Tile, ...]) -> None:
