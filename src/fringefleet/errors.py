@@ -33,8 +33,9 @@ def spelled(text: str, spell: "Callable[[str, str], str]") -> str:
     return _MARKED.sub(lambda found: spell(found[1], found[2] or ""), text)
 
 
-def _of_python(name: str, value: str) -> str:
-    return f"{name} = {value}" if value else name
+def in_words_of_python(text: str) -> str:
+    """Write every marked option as a name of Python, without the marks."""
+    return spelled(text, lambda name, value: f"{name} = {value}" if value else name)
 
 
 class FringefleetError(Exception):
@@ -42,7 +43,7 @@ class FringefleetError(Exception):
 
     def __init__(self, text: str = "", *more: object) -> None:
         """Take the text, which may have marks; as an exception it has none."""
-        super().__init__(spelled(str(text), _of_python), *more)
+        super().__init__(in_words_of_python(str(text)), *more)
         self.marked = str(text)
 
 

@@ -99,8 +99,10 @@ ALWAYS = {
     "Options": ("observation", "weight_func", "mask_dataset", "min_redundancy", "bridge", "dtype", "device"),
     "Setting": ("reference_date", "water_mask", "average_coherence", "skip_reference"),
     "ClusterOptions": ("cluster", "n_worker", "device", "wait_seconds"),
-    "Run": ("stack", "output", "options", "setting", "chunks", "existing", "n_worker", "memory_limit")
-    + ("worker_memory", "on_failure"),
+    "Run": (
+        *("stack", "output", "options", "setting", "chunks", "existing", "n_worker", "memory_limit"),
+        *("worker_memory", "on_failure"),
+    ),
     "FailurePolicy": ("on_error", "retries"),
 }
 

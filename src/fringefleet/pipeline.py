@@ -21,13 +21,15 @@ import xarray as xr
 from distributed import Client
 
 from fringefleet import lazy
+from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
 from fringefleet.earlier_report import read_report
-from fringefleet.errors import OptionError, OutputExistsError, RunError
+from fringefleet.errors import OptionError, OutputExistsError, RunError, in_words_of_python
 from fringefleet.execute import Done, Outcome, Watch, current_client, execute
 from fringefleet.io import open_stack
+from fringefleet.io.describe import count_status
 from fringefleet.io.disk import free_bytes
 from fringefleet.io.lock import Lock, locked, refuse_in_use
 from fringefleet.io.pair_table import pair_table
@@ -142,7 +144,18 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
         Tiles failed, or the run could not go on; finished tiles are kept, and the same run with
         ``existing="resume"`` goes on.
     """
-    return compute(check(job), on_progress)
+    summary = compute(check(job), on_progress)
+    if reason := no_answer(summary, job):
+        logger.warning("%s", in_words_of_python(reason))
+    return summary
+
+
+def no_answer(summary: Summary, job: Run) -> str | None:
+    """Say why no pixel of a finished run has an answer, with marked options; None if some have."""
+    said = vars(job.options) | vars(job.setting)
+    if describe_no_answer(named_counts(summary.status_count), said) is None:
+        return None
+    return describe_no_answer(count_status(summary.output), said)  # tiles that were done before count, too
 
 
 def check(job: Run) -> Checked:

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.answers import check_redundancy
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io import (
     locate_reference_point,
@@ -115,6 +116,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     if setting.drop_unreferenced and point is not None:
         stack = _without_unreferenced(stack, options.observation, point)
     network = stack_network(stack)
+    check_redundancy(network, options.min_redundancy)
     values = np.zeros(network.n_pair, np.float32)
     if point is not None:
         values = read_reference_values(stack, point, options.observation)

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from fringefleet import needs
+from fringefleet.attempts import FailurePolicy
 from fringefleet.cluster import ClusterOptions
 from fringefleet.cluster import options as cluster_options
 from fringefleet.errors import OptionError
 from fringefleet.needs import ALWAYS, CLUSTER, OPTIONS, SETTING
 from fringefleet.observation import MaskDataset
 from fringefleet.options import Options
+from fringefleet.pipeline import Run
 from fringefleet.prepare import Setting, check_setting
 
 PARTS = {
@@ -80,6 +82,11 @@ def test_every_option_needs_something_or_always_has_an_effect(kind):
     needing, always = {need.option for need in rows}, set(ALWAYS[kind])
     assert needing | always == {field.name for field in fields(klass)}
     assert not needing & always
+
+
+@pytest.mark.parametrize("klass", [Run, FailurePolicy])
+def test_what_a_run_takes_besides_always_has_an_effect(klass):
+    assert {field.name for field in fields(klass)} == set(ALWAYS[klass.__name__])
 
 
 @pytest.mark.parametrize("kind", PARTS)

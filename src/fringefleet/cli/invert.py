@@ -15,6 +15,7 @@ from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.progress import Report, Tiles, show_progress
 from fringefleet.cli.tables import pair_table, status_table
 from fringefleet.cli.watching import check_performance_report, watched
+from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.cluster import (
     ClusterOptions,
     connect,
@@ -32,7 +33,7 @@ from fringefleet.io.pair_table import worst_pairs
 from fringefleet.io.template import TemplateOptions, read_template
 from fringefleet.needs import OPTIONS, SETTING, defaults_of, without_effect
 from fringefleet.options import Options
-from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute, finish
+from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute, finish, no_answer
 from fringefleet.prepare import Setting
 from fringefleet.status import Status
 from fringefleet.tile import Tile
@@ -230,6 +231,8 @@ def run_checked(
             is_begun = checked.job.output.exists()
             raise fail(f"interrupted. {kept if is_begun else 'No tile was begun.'}", FAILED) from None
         _report(summary, again, console)
+        if reason := no_answer(summary, checked.job):
+            logger.warning("%s", in_words_of_the_command(reason))
         skipped = summary.skipped
     if worst := worst_pairs(checked.job.output, MOST_PAIRS):
         console.print(pair_table(worst))

@@ -185,7 +185,7 @@ def _parse(path: Path) -> dict[str, str]:
     found = {}
     for line in END_OF_LINE.split(_read_text(path)):
         key, _, value = line.partition("#")[0].partition("=")
-        value = os.path.expandvars(os.path.expanduser(value.strip()))
+        value = os.path.expandvars(_expand_home(value.strip()))
         if key.strip() and value and not key.strip().startswith(("%", "!")):
             found[key.strip()] = value
     if not found:
@@ -194,6 +194,11 @@ def _parse(path: Path) -> dict[str, str]:
             "smallbaselineApp.cfg."
         )
     return found
+
+
+def _expand_home(value: str) -> str:
+    """Put the home folder in the place of ``~``; the rest of a text stays as it is, whatever it means."""
+    return os.path.expanduser(value)  # noqa: PTH111 - a Path would change texts that are none
 
 
 def _read_text(path: Path) -> str:
@@ -237,8 +242,8 @@ def _interpret(key: str, value: str, folder: Path) -> tuple[str, object]:
         )
     if unset := [name for name in VARIABLE.findall(value) if name not in os.environ]:
         raise OptionError(
-            f"found {key} = {value!r} in the template, and no variable {', '.join(unset)} in the environment; "
-            "set it, or write what it stands for."
+            f"found {key} = {value!r} in the template, and no variable {', '.join(unset)} in the "
+            "environment; set it, or write what it stands for."
         )
     if key == WATER_MASK_KEY:
         return "water_mask", water_mask(key, value, folder)

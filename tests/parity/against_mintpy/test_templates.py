@@ -31,7 +31,11 @@ LINES = (
     "mintpy.deramp = 3\r",
     "mintpy.deramp =   # nothing",
 )
-READ = "import json, sys; from mintpy.utils import readfile; print(json.dumps(readfile.read_template(sys.argv[1])))"
+READ = """
+import json, sys
+from mintpy.utils import readfile
+print(json.dumps(readfile.read_template(sys.argv[1])))
+"""
 
 
 def test_keys_and_values_are_those_that_mintpy_finds(mintpy, tmp_path, monkeypatch):
