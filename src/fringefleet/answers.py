@@ -25,9 +25,9 @@ def check_redundancy(network: Network, least: float) -> None:
             n_pair[date] += 1
     fewest = min(n_pair)
     if least > max(1, fewest):
-        date = date_name(network.dates[n_pair.index(fewest)])
+        where = date_name(network.dates[n_pair.index(fewest)])
         raise OptionError(
-            f"found {option('min_redundancy', f'{least:g}')}, and {fewest} pairs at {date} in the stack: no "
+            f"found {option('min_redundancy', f'{least:g}')}, and {fewest} pairs at {where} in the stack: no "
             f"pixel would have an answer. Give {fewest} or less."
         )
 

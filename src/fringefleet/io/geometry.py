@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import InputError, MissingMetadataError, StackFormatError
-from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.hdf5 import is_hdf5, open_hdf5, read_whole
 from fringefleet.io.metadata import number_attribute, plain_attributes
 
 ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
@@ -61,7 +61,7 @@ def read_geometry(path: str | Path, shape: tuple[int, int]) -> NDArray[np.float3
     path = Path(path)
     if not path.is_file():
         raise InputError(f"found no geometry file at {path}; give the path of MintPy's geometryRadar.h5.")
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         raise StackFormatError(f"the geometry file {path} is no HDF5 file; give MintPy's geometryRadar.h5.")
     with open_hdf5(path) as file:
         attrs = plain_attributes(file.attrs)
@@ -209,6 +209,6 @@ def _read_positive(file: h5py.File, name: str, shape: tuple[int, int]) -> Number
             f"the dataset {name} of the geometry file {file.filename} has the shape {dataset.shape} and the "
             f"type {dataset.dtype}, the stack the shape {shape}; numbers at the same pixels are needed."
         )
-    values = dataset[()].astype(np.float64)
+    values = read_whole(dataset).astype(np.float64)
     known: Numbers = np.where(np.isfinite(values) & (values > 0), values, np.nan)
     return known

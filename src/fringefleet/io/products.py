@@ -134,6 +134,19 @@ def export_mintpy(
         return _export(_relative_to(opened, covariance_date), directory, names, progress)
 
 
+def check_exportable(result: xr.Dataset) -> None:
+    """Find whatever would keep a result, which may be still to come, from being written as MintPy's files.
+
+    Raises
+    ------
+    StackFormatError
+        As :func:`export_mintpy`.
+    """
+    common = common_attributes(result)
+    for product in _products(result, None):
+        _product_attributes(result, product, common)
+
+
 def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
     """Make the covariance that of the displacements since another date, lazily; the series stays as it is."""
     if wanted is None:

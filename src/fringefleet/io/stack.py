@@ -7,11 +7,11 @@ else the source carried, with the dates of each pair as coordinates. See :func:`
 from pathlib import Path
 from typing import Literal
 
-import h5py
 import xarray as xr
 from dask.base import tokenize
 
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
+from fringefleet.io.hdf5 import is_hdf5
 from fringefleet.io.mintpy import open_mintpy
 from fringefleet.io.readers import READERS, Reader
 from fringefleet.io.readers.named import is_netcdf, is_zarr, open_netcdf, open_zarr
@@ -142,6 +142,6 @@ def _chunked(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
 _ZARR = Reader("Zarr", "the folder of a Zarr stack", is_zarr, open_zarr)
 _NETCDF = Reader("NetCDF", "a NetCDF-4 file with our names", is_netcdf, open_netcdf)
 _MINTPY = Reader(
-    "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and h5py.is_hdf5(path), open_mintpy
+    "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and is_hdf5(path), open_mintpy
 )
 _SUPPORTED = ", or ".join(reader.layout for reader in (_MINTPY, _ZARR, _NETCDF, *READERS))

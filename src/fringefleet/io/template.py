@@ -204,13 +204,17 @@ def _expand_home(value: str) -> str:
 def _read_text(path: Path) -> str:
     if not path.is_file():
         raise InputError(f"template {path} is not there or is no file. Check the path.")
-    with path.open("rb") as file:
-        head = file.read(4096)
-        if b"\0" in head:
-            raise InputError(
-                f"template {path} is no text file; give a MintPy template, for example smallbaselineApp.cfg."
-            )
-        return (head + file.read()).decode("utf-8-sig", errors="replace")
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+            content = b"" if b"\0" in head else head + file.read()
+    except OSError as error:
+        raise InputError(f"template {path} cannot be read ({error.strerror}).") from error
+    if b"\0" in head:
+        raise InputError(
+            f"template {path} is no text file; give a MintPy template, for example smallbaselineApp.cfg."
+        )
+    return content.decode("utf-8-sig", errors="replace")
 
 
 def _is_ours(key: str) -> bool:

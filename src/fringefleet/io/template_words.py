@@ -101,7 +101,9 @@ def water_mask(key: str, value: str, folder: Path) -> Path | None:
         return None
     if value.lower() == "auto":
         beside = folder / "waterMask.h5"
-        return beside if beside.is_file() else None
+        if not (beside.is_symlink() or beside.exists()):
+            return None
+        value = beside.name
     path = folder / value
     if not (value and path.is_file()):
         raise OptionError(

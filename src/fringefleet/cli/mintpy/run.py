@@ -25,11 +25,13 @@ from fringefleet.cluster import ClusterOptions, expected_workers, own_memory, re
 from fringefleet.errors import BlockTooLargeError, DeviceError, OutputExistsError
 from fringefleet.execute import name_some
 from fringefleet.io import open_stack
-from fringefleet.io.coherence_mask import write_coherence_mask
+from fringefleet.io.coherence_mask import check_reliable, write_coherence_mask
 from fringefleet.io.lock import Lock, locked
+from fringefleet.io.products import check_exportable
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
 from fringefleet.io.whole_files import remove_leftovers
+from fringefleet.lazy import result_template
 from fringefleet.pipeline import Checked, Run, check
 from fringefleet.report import report_path
 from fringefleet.tile import Tile
@@ -58,6 +60,8 @@ def run(request: Request, console: Console) -> None:
 def _run(task: Task, lock: Lock, console: Console) -> None:
     stack = without_unreferenced(task, open_stack(task.project.stack, chunks=None))
     refuse_other_date(task, stack)
+    if task.mask is not None:
+        check_reliable(task.mask.reliable, (stack.sizes["y"], stack.sizes["x"]))
     wanted, products = wanted_products(task, stack), product_files(task, stack)
     reason = _reason(task, products, wanted)
     skipped: tuple[Tile, ...] = ()
@@ -68,6 +72,7 @@ def _run(task: Task, lock: Lock, console: Console) -> None:
         )
     else:
         checked, workers = _check(task)
+        check_exportable(result_template(checked.prepared, task.options, checked.tile))
         refuse_full(task.project.folder, _n_byte(products))
         logger.info("inverting%s", reason)
         skipped = _invert(checked, workers, console)
