@@ -78,13 +78,17 @@ class OptionError(InputError):
 class OutputExistsError(FileExistsError, InputError):
     """The output is there already, and nobody said to resume or to overwrite."""
 
-    __init__ = FringefleetError.__init__
+    def __init__(self, text: str = "", *more: object) -> None:
+        """Take the text as an error of ours does, and not as one of the system's."""
+        FringefleetError.__init__(self, text, *more)
 
 
 class OutputInUseError(BlockingIOError, InputError):
     """Another run writes to the output."""
 
-    __init__ = FringefleetError.__init__
+    def __init__(self, text: str = "", *more: object) -> None:
+        """Take the text as an error of ours does, and not as one of the system's."""
+        FringefleetError.__init__(self, text, *more)
 
 
 class DeviceError(InputError, RuntimeError):
@@ -112,7 +116,9 @@ class RunError(FringefleetError, RuntimeError):
 class DiskFullError(OSError, RunError):
     """The disk of the output is full, or a quota is used up."""
 
-    __init__ = FringefleetError.__init__
+    def __init__(self, text: str = "", *more: object) -> None:
+        """Take the text as an error of ours does, and not as one of the system's."""
+        FringefleetError.__init__(self, text, *more)
 
 
 class WorkersLostError(RunError):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.hdf5 import dataset_in, open_hdf5, read_whole
+from fringefleet.io.hdf5 import dataset_in, open_hdf5
 from fringefleet.io.metadata import plain_attributes
 from fringefleet.io.template import PREFIX
 from fringefleet.io.update import SETTING
@@ -113,7 +113,7 @@ def _current_mask(
 
 def _make_mask(quality: Path, wanted: Reliable) -> tuple[NDArray[np.bool_], dict[str, str]]:
     with open_hdf5(quality) as file:
-        coherence = read_whole(file[QUALITY])
+        coherence = file[QUALITY][()]
         said = plain_attributes(file.attrs)
     attributes = {name: str(value) for name, value in said.items() if name != SETTING}
     # In the precision of the file: 0.7 of float32 is not below 0.7.
@@ -128,5 +128,5 @@ def _read_shadow(geometry: Path, shape: tuple[int, ...]) -> NDArray[np.bool_] | 
         if SHADOW not in file:
             return None
         dataset = dataset_in(file, SHADOW, shape, "load the geometry again, or set shadowMask = no")
-        shadow: NDArray[np.bool_] = read_whole(dataset) == 1
+        shadow: NDArray[np.bool_] = dataset[()] == 1
     return shadow

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import InputError, MissingMetadataError, StackFormatError
-from fringefleet.io.hdf5 import is_hdf5, open_hdf5, read_whole
+from fringefleet.io.hdf5 import is_hdf5, open_hdf5
 from fringefleet.io.metadata import number_attribute, plain_attributes
 
 ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
@@ -209,6 +209,6 @@ def _read_positive(file: h5py.File, name: str, shape: tuple[int, int]) -> Number
             f"the dataset {name} of the geometry file {file.filename} has the shape {dataset.shape} and the "
             f"type {dataset.dtype}, the stack the shape {shape}; numbers at the same pixels are needed."
         )
-    values = read_whole(dataset).astype(np.float64)
+    values = dataset[()].astype(np.float64)
     known: Numbers = np.where(np.isfinite(values) & (values > 0), values, np.nan)
     return known

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from fringefleet.errors import StackFormatError
+from fringefleet.errors import FringefleetError, StackFormatError
 from fringefleet.io.version import FileVersion
 
 
@@ -48,7 +48,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     Raises
     ------
     StackFormatError
-        The file cannot be opened: truncated, damaged, not permitted.
+        The file cannot be opened or read: truncated, damaged, not permitted.
     """
     try:
         file = h5py.File(path, "r", locking=False)
@@ -58,7 +58,15 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             "written; copy or make it again."
         ) from error
     with file:
-        yield file
+        try:
+            yield file
+        except (OSError, KeyError, RuntimeError) as error:
+            if isinstance(error, FringefleetError):
+                raise
+            raise StackFormatError(
+                f"the HDF5 file {path} cannot be read ({error}). It may be damaged, or have links that lead "
+                "nowhere; copy or make it again."
+            ) from error
 
 
 def dataset_in(file: h5py.File, name: str, shape: tuple[int, ...], way_out: str) -> h5py.Dataset:
@@ -90,23 +98,6 @@ def dataset_in(file: h5py.File, name: str, shape: tuple[int, ...], way_out: str)
     else:
         return found
     raise StackFormatError(f"{file.filename} {what}; numbers of {shape} are needed: {way_out}.")
-
-
-def read_whole(dataset: h5py.Dataset) -> NDArray[Any]:
-    """Read all of a dataset.
-
-    Raises
-    ------
-    StackFormatError
-        It is damaged.
-    """
-    try:
-        return np.asarray(dataset[()])
-    except OSError as error:
-        raise StackFormatError(
-            f"the dataset {dataset.name} of {dataset.file.filename} cannot be read ({error}). The file may "
-            "be damaged; copy or make it again."
-        ) from error
 
 
 class HDF5Array(BackendArray):

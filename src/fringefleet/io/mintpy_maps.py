@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import InputError, StackFormatError
-from fringefleet.io.hdf5 import is_hdf5, open_hdf5, read_whole
+from fringefleet.io.hdf5 import is_hdf5, open_hdf5
 
 
 def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -50,7 +50,7 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
             raise StackFormatError(
                 f"the water mask {path} has the type {file[name].dtype}; numbers are needed."
             )
-        values = read_whole(file[name])
+        values = file[name][()]
     land: NDArray[np.bool_] = np.nan_to_num(values.astype(np.float64)) != 0
     return land
 
@@ -92,5 +92,5 @@ def read_average_coherence(path: str | Path, shape: tuple[int, int]) -> NDArray[
             )
         if maps[0].shape != shape:
             return None
-        covered: NDArray[np.bool_] = read_whole(maps[0]) != 0
+        covered: NDArray[np.bool_] = maps[0][()] != 0
     return covered
