@@ -75,6 +75,14 @@ class OptionError(InputError):
     """An option has an unknown name or a value that it cannot take."""
 
 
+class IdleOptionError(OptionError):
+    """An option has no effect with the others."""
+
+
+class KindError(OptionError, TypeError):
+    """An argument is of a kind that it cannot have."""
+
+
 class OutputExistsError(FileExistsError, InputError):
     """The output is there already, and nobody said to resume or to overwrite."""
 

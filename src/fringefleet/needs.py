@@ -15,7 +15,7 @@ from dataclasses import MISSING, fields
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from fringefleet.errors import OptionError, option
+from fringefleet.errors import IdleOptionError, option
 from fringefleet.observation import OFFSETS, PHASE
 
 Values = Mapping[str, Any]
@@ -141,12 +141,12 @@ def check_needs(said: Values, defaults: Values, needs: Iterable[Need]) -> None:
 
     Raises
     ------
-    OptionError
+    IdleOptionError
         Says what each needs.
     """
     idle = without_effect(said, defaults, needs)
     if idle:
-        raise OptionError(
+        raise IdleOptionError(
             f"found {'; '.join(describe_need(need, said) for need in idle)}. Give what is needed, or leave "
             f"{'it' if len(idle) == 1 else 'them'} out."
         )

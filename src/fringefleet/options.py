@@ -1,12 +1,14 @@
 """How every pixel is inverted: plain values, checked when they are made."""
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 import numpy as np
 
 from fringefleet.device import DeviceName
 from fringefleet.errors import OptionError, option
+from fringefleet.kinds import TRUTH, check_kind
 from fringefleet.needs import OPTIONS as NEEDS
 from fringefleet.needs import check_needs, defaults_of
 from fringefleet.observation import MaskDataset, is_observation, is_offset, std_of
@@ -17,6 +19,12 @@ from fringefleet.weights import WeightFunction
 SolverName = Literal["elimination", "dense", "fused"]
 DTypeName = Literal["float32", "float64"]
 
+KINDS: dict[str, tuple[type, ...]] = {
+    "observation": (str,),
+    **dict.fromkeys(("mask_threshold", "min_redundancy", "huber_threshold", "atmosphere_std"), (Real,)),
+    **dict.fromkeys(("max_iterations", "polynomial_order", "gpu_chunk_size"), (Integral,)),
+    **dict.fromkeys(("std", "covariance", "diagnose", "dem_error"), TRUTH),
+}
 INVERSE_VARIANCES = ("var", "fim")  # weight functions whose weights are inverse variances
 
 
@@ -66,6 +74,8 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
+        for name, kinds in KINDS.items():
+            check_kind(name, getattr(self, name), *kinds)
         _refuse_other("weight_func", self.weight_func, get_args(WeightFunction))
         _refuse_other("mask_dataset", self.mask_dataset, (None, *get_args(MaskDataset)))
         _refuse_other("norm", self.norm, get_args(Norm))

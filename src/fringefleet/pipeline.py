@@ -32,6 +32,7 @@ from fringefleet.io import open_stack
 from fringefleet.io.describe import count_status
 from fringefleet.io.disk import free_bytes
 from fringefleet.io.lock import Lock, locked, refuse_in_use
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.stack import source_version, stored_tile
 from fringefleet.io.staging import put_back, refuse_unwritable
@@ -44,6 +45,7 @@ from fringefleet.io.store import (
     resume_result,
 )
 from fringefleet.io.version import Version
+from fringefleet.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
@@ -91,12 +93,15 @@ class Run:
         """Take paths as text, too, and refuse a word that would mean another one in silence."""
         for name in ("stack", "output"):
             path = getattr(self, name)
-            if not isinstance(path, str | Path):
-                raise OptionError(f"found {name} = {path!r}; give a path.")
+            check_kind(name, path, *PATH)
             object.__setattr__(self, name, Path(path))
         if self.existing not in get_args(Existing):
             wanted = ", ".join(get_args(Existing))
             raise OptionError(f"found existing = {self.existing!r}; give one of {wanted}.")
+        for name, kind in (("options", Options), ("setting", Setting), ("on_failure", FailurePolicy)):
+            check_kind(name, getattr(self, name), kind)
+        if self.chunks is not None:
+            check_two_numbers("chunks", self.chunks, "rows and columns of a tile")
         check_setting(self.setting, self.options)
 
 
@@ -166,10 +171,14 @@ def check(job: Run) -> Checked:
     InputError
         As :func:`run`.
     """
-    _refuse_unusable_output(job)
+    check_kind("job", job, Run)
+    _refuse_other_output(job)
     stack = open_stack(job.stack, chunks=None)
     source = source_version(stack)
     prepared = prepare(stack, job.options, job.setting)
+    if job.chunks is not None:
+        check_tile(job.chunks, prepared.scene.network, job.options, None)
+    _refuse_unusable_output(job)  # options that are wrong come before it
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
@@ -255,10 +264,15 @@ def finish(checked: Checked) -> None:
         _open_output(checked).finish()
 
 
-def _refuse_unusable_output(job: Run) -> None:
+def _refuse_other_output(job: Run) -> None:
+    """Refuse an output that can be none, whatever is there."""
+    check_output_name(job.output, "Zarr", "result.zarr")
     stack, output = job.stack.resolve(), job.output.resolve()
     if stack == output or stack in output.parents or output in stack.parents:
         raise OptionError(f"{job.output} is, holds or lies in the stack {job.stack}; give another name.")
+
+
+def _refuse_unusable_output(job: Run) -> None:
     if job.existing == "refuse" and job.output.exists():
         raise OutputExistsError(
             f"{job.output} is there already; give --resume to finish it, --overwrite to replace it, or "

@@ -5,6 +5,7 @@ read once and put into a :class:`~fringefleet.scene.Scene`, a plain value that t
 """
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from fringefleet.io import (
     unreferenced_pairs,
 )
 from fringefleet.io.mintpy_names import mintpy_name
+from fringefleet.kinds import PATH, TRUTH, check_kind, check_kinds, check_two_numbers
 from fringefleet.needs import SETTING as NEEDS
 from fringefleet.needs import check_needs, defaults_of
 from fringefleet.network import Network, date_name, shorten
@@ -32,6 +34,18 @@ from fringefleet.observation import STD_MASKS, std_of
 from fringefleet.options import Options
 from fringefleet.scene import Scene
 from fringefleet.scene_maps import dem_geometry, pixels_to_invert
+
+_MAP = (*PATH, np.ndarray, xr.DataArray)
+KINDS: dict[str, tuple[type, ...]] = {
+    "reference_date": (str,),
+    "water_mask": _MAP,
+    "average_coherence": PATH,
+    "wavelength": (Real,),
+    "looks": (Integral,),
+    "geometry": _MAP,
+    "skip_reference": TRUTH,
+    "drop_unreferenced": TRUTH,
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,9 @@ class Setting:
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
+        check_kinds(vars(self), KINDS)
+        if self.reference_point is not None:
+            check_two_numbers("reference_point", self.reference_point, "row and column")
         if self.wavelength is not None and not 0 < self.wavelength < np.inf:
             raise OptionError(f"found wavelength = {self.wavelength}; give it in metres, above 0.")
         if self.looks is not None and self.looks < 1:
@@ -107,6 +124,9 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         One of its children, for anything that would make the inversion fail or mean something else: a
         missing dataset or attribute, a reference point without data, a date that is not there.
     """
+    check_kind("stack", stack, xr.Dataset)
+    check_kind("options", options, Options)
+    check_kind("setting", setting, Setting)
     check_setting(setting, options)
     source = str(stack.encoding.get("source", ""))
     stack = _in_order(stack[_needed_variables(stack, options)], options.observation)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from fringefleet.cli.usage import Application
 from fringefleet.cli.words import take_words_of
 
-app = typer.Typer(
+app = Application(
     name="fringefleet",
     help="Invert networks of InSAR interferograms into displacement time series.",
     epilog="Start with [bold]fringefleet demo[/]: it needs no data and takes half a minute.",

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.progress import Report, Tiles, show_progress
 from fringefleet.cli.tables import pair_table, status_table
+from fringefleet.cli.together import together
 from fringefleet.cli.watching import check_performance_report, watched
 from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.cluster import (
@@ -24,7 +27,7 @@ from fringefleet.cluster import (
     own_memory,
     resolve,
 )
-from fringefleet.errors import OptionError
+from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.execute import Done, OnProgress, name_some
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.lock import locked
@@ -34,7 +37,7 @@ from fringefleet.io.template import TemplateOptions, read_template
 from fringefleet.needs import OPTIONS, SETTING, defaults_of, without_effect
 from fringefleet.options import Options
 from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute, finish, no_answer
-from fringefleet.prepare import Setting
+from fringefleet.prepare import Setting, check_setting
 from fringefleet.status import Status
 from fringefleet.tile import Tile
 
@@ -60,14 +63,17 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
     if given["resume"] and given["overwrite"]:
         raise OptionError("found both --resume and --overwrite; give one of them.")
     named = {OTHER_NAMES.get(name, name): value for name, value in given.items()}
-    options, setting = choose_options(_part(named, Options, Setting), given["template"])
+    wanted = _part(named, ClusterOptions) | {"device": given["device"] or "cpu"}
+    (options, setting), policy, workers = together(
+        lambda: choose_options(_part(named, Options, Setting), given["template"]),
+        lambda: FailurePolicy(given["on_error"], given["retries"]),
+        lambda: choose_cluster(wanted, given["cluster_config"]),
+    )
     existing: Existing = "refuse"
     if given["resume"] or given["overwrite"]:
         existing = "resume" if given["resume"] else "overwrite"
-    policy = FailurePolicy(given["on_error"], given["retries"])
     job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, on_failure=policy)
-    wanted = _part(named, ClusterOptions) | {"device": options.device}
-    return job, choose_cluster(wanted, given["cluster_config"])
+    return job, workers
 
 
 def _part(named: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
@@ -129,11 +135,21 @@ def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tupl
         named = ", ".join(f"{template.keys.get(name, name)} = {value}" for name, value in idle.items())
         logger.info("without effect here, so not used: %s", named)
     said = {name: value for name, value in said.items() if name not in idle}
-    ours = {field.name for field in fields(Options)}
-    return (
-        Options(**{name: value for name, value in said.items() if name in ours}),
-        Setting(**{name: value for name, value in said.items() if name not in ours}),
-    )
+    ours, theirs = _part(said, Options), _part(said, Setting)
+    options, setting = together(partial(_make, Options, ours), partial(_make, Setting, theirs))
+    check_setting(setting, options)
+    return options, setting
+
+
+def _make(kind: Any, said: Mapping[str, Any]) -> Any:
+    """Make options, or say of all values that cannot be what they can; not of the first one only."""
+    together(*(partial(_look_at, kind, name, value) for name, value in said.items()))
+    return kind(**said)
+
+
+def _look_at(kind: Any, name: str, value: Any) -> None:
+    with suppress(IdleOptionError):
+        kind(**{name: value})
 
 
 def _merge(given: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from distributed import Client, performance_report
 
 from fringefleet.cluster.dashboard import describe_dashboard
 from fringefleet.errors import MissingExtraError
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.staging import refuse_unwritable
 from fringefleet.worker_log import forward_logs
 
@@ -33,6 +34,7 @@ def check_performance_report(path: Path | None) -> None:
             "found no bokeh, which draws --performance-report; install it with "
             "`pip install 'fringefleet[dashboard]'`, or do without."
         )
+    check_output_name(path, "HTML", "report.html")
     refuse_unwritable(path)
 
 

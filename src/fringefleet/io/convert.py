@@ -18,6 +18,7 @@ from fringefleet.errors import OptionError
 from fringefleet.io.stack import open_stack, stored_tile
 from fringefleet.io.staging import consolidate_metadata, staged_store
 from fringefleet.io.tiles import fit_tile
+from fringefleet.kinds import PATH, check_kind, check_two_numbers
 
 CHUNK_BYTES = 32 * 1024**2  # phase of all pairs in one tile, at most
 LARGEST_TILE = 256 * 256  # [pixel]
@@ -86,6 +87,9 @@ def convert_stack(
     OptionError
         One chunk does not fit into the memory.
     """
+    check_kind("output", output, *PATH)
+    if chunks is not None:
+        check_two_numbers("chunks", chunks, "rows and columns of a chunk")
     stack = open_stack(source, chunks=None)
     tile = chunks or default_tile(stack)
     slab = _slab(stack, tile, memory_limit)

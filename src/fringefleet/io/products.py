@@ -22,8 +22,10 @@ import xarray as xr
 from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.errors import InputError, OptionError, StackFormatError, in_words_of_python, option
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.whole_files import replaced_when_complete
+from fringefleet.kinds import PATH, check_kind
 from fringefleet.network import shorten
 from fringefleet.observation import PHASE, is_offset
 from fringefleet.status import Status
@@ -89,8 +91,8 @@ def covariance_name(series: str | Path, observation: str) -> Path:
 
 
 def export_mintpy(
-    result: xr.Dataset | Path,
-    directory: Path,
+    result: xr.Dataset | Path | str,
+    directory: Path | str,
     *,
     names: Names | None = None,
     covariance_date: str | None = None,
@@ -128,9 +130,13 @@ def export_mintpy(
         ``result`` is not there, ``directory`` or a folder above it is a file, or ``covariance_date`` is no
         date of the result.
     """
+    check_kind("result", result, xr.Dataset, *PATH)
+    check_kind("directory", directory, *PATH)
+    directory = Path(directory)
+    check_output_name(directory, "a folder", "mintpy")
     if isinstance(result, xr.Dataset):
         return _export(_relative_to(result, covariance_date), directory, names, progress)
-    with _open_store(result) as opened:
+    with _open_store(Path(result)) as opened:
         return _export(_relative_to(opened, covariance_date), directory, names, progress)
 
 

@@ -17,6 +17,7 @@ from fringefleet.io.readers import READERS, Reader
 from fringefleet.io.readers.named import is_netcdf, is_zarr, open_netcdf, open_zarr
 from fringefleet.io.tiles import fit_tile
 from fringefleet.io.version import FileVersion, Version
+from fringefleet.kinds import PATH, check_kind
 from fringefleet.network import Network, shorten
 from fringefleet.observation import PHASE, is_observation
 
@@ -52,6 +53,7 @@ def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | 
     NetworkError
         The pairs are no network: none kept, duplicates, a date with itself, fewer than two dates.
     """
+    check_kind("path", path, *PATH)
     path = Path(path)
     try:
         stack, file_format = _open_any(path)

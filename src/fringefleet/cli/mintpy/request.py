@@ -22,6 +22,7 @@ from fringefleet.io.mintpy_project import (
     geometry_of,
     stack_datasets,
 )
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.products import covariance_name, product_names
 from fringefleet.io.staging import refuse_unwritable
 from fringefleet.io.template import TemplateOptions, read_covariance_date, read_template
@@ -229,6 +230,7 @@ def _refuse_bad_outputs(paths: list[Path], stack: Path) -> None:
             "from the stack."
         )
     for path in paths:
+        check_output_name(path, "HDF5", "timeseries.h5")
         if not path.parent.is_dir():
             raise InputError(f"found no folder {path.parent} for {path.name}; make it, or give another one.")
         if path.is_dir():
