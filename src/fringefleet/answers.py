@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fringefleet.errors import OptionError, option
+from fringefleet.errors import OptionError
 from fringefleet.network import Network, date_name
+from fringefleet.option_words import option
 from fringefleet.status import Status
 
 ANSWERED = (Status.OK, Status.MINIMUM_NORM, Status.LINEAR, Status.NOT_BRIDGED, Status.NOT_CONVERGED)

@@ -4,47 +4,20 @@
 is needed and what to do. Bad input (:class:`InputError` and its children) is found before any work. An
 ``OSError`` comes first among the bases: Dask can bring no other from a worker.
 
-A message names options in Python's words. Where it marks them (:func:`option`), the command line can spell
-them its own way.
+A message names options in Python's words, as a function takes them; ``marked`` is the same with marks, by
+which the command line spells them its own way (:mod:`fringefleet.option_words`).
 """
 
-import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_MARKED = re.compile("\x02([^\x02\x03]*?)(?: = ([^\x02\x03]*))?\x03")
-
-
-def option(name: str, value: object = "") -> str:
-    """Mark the name of an option in a message, with its value if there is one.
-
-    Examples
-    --------
-    >>> InputError(f"found {option('looks', 0)}; give {option('looks', 'N')}.")
-    InputError('found looks = 0; give looks = N.')
-    """
-    return f"\x02{name} = {value}\x03" if str(value) else f"\x02{name}\x03"
-
-
-def spelled(text: str, spell: "Callable[[str, str], str]") -> str:
-    """Put other words in the place of every marked option; made of its name and its value, "" if none."""
-    return _MARKED.sub(lambda found: spell(found[1], found[2] or ""), text)
-
-
-def in_words_of_python(text: str) -> str:
-    """Write every marked option as a name of Python, without the marks."""
-    return spelled(text, lambda name, value: f"{name} = {value}" if value else name)
+from fringefleet.option_words import in_words_of_python, mark
 
 
 class FringefleetError(Exception):
     """Base class of everything that this package raises on purpose; ``marked``: its text with marks."""
 
     def __init__(self, text: str = "", *more: object) -> None:
-        """Take the text, which may have marks; as an exception it has none."""
-        super().__init__(in_words_of_python(str(text)), *more)
-        self.marked = str(text)
+        """Take the text, which may have marks, or options as the command line has them."""
+        self.marked = mark(str(text))
+        super().__init__(in_words_of_python(self.marked), *more)
 
 
 class InputError(FringefleetError, ValueError):

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fringefleet.errors import KindError, option
+from fringefleet.errors import KindError
+from fringefleet.option_words import option
 
 PATH = (str, Path)
 TRUTH = (bool, np.bool_)

@@ -15,8 +15,9 @@ from dataclasses import MISSING, fields
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from fringefleet.errors import IdleOptionError, option
+from fringefleet.errors import IdleOptionError
 from fringefleet.observation import OFFSETS, PHASE
+from fringefleet.option_words import option
 
 Values = Mapping[str, Any]
 

@@ -7,11 +7,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from fringefleet.device import DeviceName
-from fringefleet.errors import OptionError, option
+from fringefleet.errors import OptionError
 from fringefleet.kinds import TRUTH, check_kind
 from fringefleet.needs import OPTIONS as NEEDS
 from fringefleet.needs import check_needs, defaults_of
 from fringefleet.observation import MaskDataset, is_observation, is_offset, std_of
+from fringefleet.option_words import option
 from fringefleet.solver.joint import TemporalModel
 from fringefleet.solver.method import Bridge, MinimumNorm, Norm
 from fringefleet.weights import WeightFunction

@@ -26,7 +26,7 @@ from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
 from fringefleet.earlier_report import read_report
-from fringefleet.errors import OptionError, OutputExistsError, RunError, in_words_of_python
+from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, Outcome, Watch, current_client, execute
 from fringefleet.io import open_stack
 from fringefleet.io.describe import count_status
@@ -46,6 +46,7 @@ from fringefleet.io.store import (
 )
 from fringefleet.io.version import Version
 from fringefleet.kinds import PATH, check_kind, check_two_numbers
+from fringefleet.option_words import in_words_of_python, option
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
@@ -275,8 +276,8 @@ def _refuse_other_output(job: Run) -> None:
 def _refuse_unusable_output(job: Run) -> None:
     if job.existing == "refuse" and job.output.exists():
         raise OutputExistsError(
-            f"{job.output} is there already; give --resume to finish it, --overwrite to replace it, or "
-            "another name."
+            f"{job.output} is there already; give --resume to finish it, "
+            f"{option('existing', 'overwrite')} to replace it, or another name."
         )
     if job.existing == "overwrite" and job.output.exists():
         refuse_other_than_result(job.output)

@@ -63,7 +63,7 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
     if given["resume"] and given["overwrite"]:
         raise OptionError("found both --resume and --overwrite; give one of them.")
     named = {OTHER_NAMES.get(name, name): value for name, value in given.items()}
-    wanted = _part(named, ClusterOptions) | {"device": given["device"] or "cpu"}
+    wanted = _part(named, ClusterOptions) | {"device": _device(given["device"], given["template"])}
     (options, setting), policy, workers = together(
         lambda: choose_options(_part(named, Options, Setting), given["template"]),
         lambda: FailurePolicy(given["on_error"], given["retries"]),
@@ -74,6 +74,12 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
         existing = "resume" if given["resume"] else "overwrite"
     job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, on_failure=policy)
     return job, workers
+
+
+def _device(given: str | None, template: Path | None) -> str:
+    """Find the device that workers need, whatever else is wrong with the options."""
+    of_template = read_template(template).device if template is not None and given is None else None
+    return given or of_template or "cpu"
 
 
 def _part(named: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from fringefleet.errors import OptionError
 
 
-class SeveralErrors(OptionError):
+class SeveralOptionsError(OptionError):
     """More than one option cannot be meant so."""
 
     def __init__(self, text: str = "", errors: Sequence[OptionError] = ()) -> None:
@@ -33,13 +33,14 @@ def together(*makers: Callable[[], Any]) -> list[Any]:
     for make in makers:
         try:
             made.append(make())
-        except SeveralErrors as error:
+        except SeveralOptionsError as error:
             errors += error.errors
         except OptionError as error:
             errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
+    different = list({error.marked: error for error in errors}.values())
+    if len(different) > 1:
+        numbered = (f"({number}) {error.marked}" for number, error in enumerate(different, start=1))
+        raise SeveralOptionsError(" ".join(numbered), different)
     if errors:
-        numbered = (f"({number}) {error.marked}" for number, error in enumerate(errors, start=1))
-        raise SeveralErrors(" ".join(numbered), errors)
+        raise errors[0]
     return made

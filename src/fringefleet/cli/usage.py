@@ -1,10 +1,12 @@
 """What is said of a command line that cannot be understood: in our words, with the usage of the command."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import typer
 from typer.core import TyperCommand
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 # What kinds of faults a checking library finds, in words; the rest is said in its own.
 FAULTS = {
     "int_parsing": "{found} is no whole number",
@@ -21,9 +23,11 @@ HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0
 class Application(typer.Typer):
     """An application whose commands say what is wrong with a command line in our words."""
 
-    def command(self, *args: Any, **options: Any) -> Any:
+    def command(  # type: ignore[override]  # of its many options these are given
+        self, name: str | None = None, *, epilog: str | None = None
+    ) -> Callable[[Function], Function]:
         """Add a command; see ``typer.Typer.command``."""
-        return super().command(*args, **({"cls": Command} | options))
+        return super().command(name, cls=Command, epilog=epilog)
 
 
 class Command(TyperCommand):

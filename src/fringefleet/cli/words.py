@@ -5,7 +5,7 @@ from contextvars import ContextVar
 
 import typer
 
-from fringefleet.errors import spelled
+from fringefleet.option_words import spelled
 
 # What an option of the package is called in a command, where it has another name.
 NAMES = {
@@ -22,6 +22,7 @@ NAMES = {
 VALUES = {
     ("existing", "resume"): ("resume", ""),
     ("existing", "overwrite"): ("overwrite", ""),
+    ("tls", "False"): ("no_tls", ""),
     ("min_norm", "phase"): ("min_norm_phase", ""),
     ("device", "cuda"): ("solver", "torch"),
     ("device", "cpu"): ("solver", "cpu"),
@@ -58,12 +59,15 @@ def _options() -> dict[str, str]:
 def _speller(options: Mapping[str, str]) -> Callable[[str, str], str]:
     def spell(name: str, value: str) -> str:
         called = next((other for other in (name, *NAMES.get(name, ())) if other in options), None)
+        other = VALUES.get((name, value))
+        if called is None and other is not None and other[0] in options:
+            called, value = other
         if called is None:
-            called, value = VALUES.get((name, value), (name, value))
-        if called not in options:
             return f"{name} = {value}" if value else name
         if value in ("False", "None"):
             return f"no {options[called]}"
+        if value.startswith("(") and value.endswith(")"):
+            value = value[1:-1].replace(",", "")
         return options[called] if value in ("", "True") else f"{options[called]} {value}"
 
     return spell

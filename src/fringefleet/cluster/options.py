@@ -11,9 +11,10 @@ from typing import Any, Literal, get_args
 from dask.utils import parse_bytes
 
 from fringefleet.device import DeviceName
-from fringefleet.errors import OptionError, option
+from fringefleet.errors import OptionError
 from fringefleet.needs import CLUSTER as NEEDS
 from fringefleet.needs import check_needs, defaults_of
+from fringefleet.option_words import option
 
 Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
 STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop

@@ -84,7 +84,7 @@ def _main_dataset(file: h5py.File) -> str:
 
 
 def _check_layout(file: h5py.File, main: str) -> None:
-    shape = file[main].shape or ()
+    shape: tuple[int, ...] = file[main].shape or ()
     if len(shape) != 3 or 0 in shape:
         raise StackFormatError(f"the dataset {main} has the shape {shape}; (pair, row, column) is needed.")
     gridded = {name: shape for name in file if _is_ours(name)}

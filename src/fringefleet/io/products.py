@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 
 from fringefleet.answers import describe_no_answer, named_counts
-from fringefleet.errors import InputError, OptionError, StackFormatError, in_words_of_python, option
+from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.staging import refuse_full
@@ -28,6 +28,7 @@ from fringefleet.io.whole_files import replaced_when_complete
 from fringefleet.kinds import PATH, check_kind
 from fringefleet.network import shorten
 from fringefleet.observation import PHASE, is_offset
+from fringefleet.option_words import in_words_of_python, option
 from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)

@@ -59,7 +59,7 @@ def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | 
         stack, file_format = _open_any(path)
         stack_network(stack)
     except (StackFormatError, NetworkError) as error:
-        raise type(error)(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error.marked}") from error
     version = stack.encoding.get("version") or FileVersion.of(path)
     stack.encoding = {"source": str(path.absolute()), "version": version, "file_format": file_format}
     if chunks is None:

@@ -133,7 +133,7 @@ def _resolve(task: Task) -> ClusterOptions:
     except DeviceError as error:
         raise DeviceError(
             "found solver = torch (--solver, or mintpy.networkInversion.solver), which solves on a CUDA GPU: "
-            f"{error} Here that is --solver cpu."
+            f"{error.marked}"
         ) from error
     return workers
 
