@@ -25,6 +25,8 @@ ELIMINATION = ("elimination", "fused")  # solvers
 WITH_THRESHOLD = ("coherence", "offset_snr", "range_offset_std", "azimuth_offset_std")
 STARTED = ("default", "local", "local-cuda", "slurm")  # clusters that are started for us, or may be
 RUNNING = ("address", "file")
+OF_A_START = ("memory_limit", "interface", "dashboard", "options")
+CERTIFICATES = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
 ON_GPUS = ("local-cuda", "slurm")  # where jobs may ask for GPUs in words of their own
 
 
@@ -80,9 +82,12 @@ SETTING = (
 )
 # Fields of ClusterOptions; ``kind`` is what its ``cluster`` is
 CLUSTER = (
-    *(_of_kind(name, STARTED, _STARTED_HERE) for name in ("memory_limit", "interface", "options")),
+    *(
+        _of_kind(name, STARTED, _STARTED_HERE)
+        for name in ("memory_limit", "interface", "dashboard", "options")
+    ),
     _of_kind("tls", (*STARTED, *RUNNING), f"{_STARTED_HERE}, or an address"),
-    *(_of_kind(name, RUNNING, "tls://HOST:PORT") for name in ("tls_ca", "tls_cert", "tls_key")),
+    *(_of_kind(name, RUNNING, "tls://HOST:PORT") for name in CERTIFICATES),
     Need("share_gpu", lambda said: said["device"] == "cuda" or said["kind"] in ON_GPUS, "device", "cuda"),
 )
 # Options of a command that are no field of a class, by the name of the command
@@ -102,7 +107,7 @@ ALWAYS = {
     "ClusterOptions": ("cluster", "n_worker", "device", "wait_seconds"),
     "Run": (
         *("stack", "output", "options", "setting", "chunks", "existing", "n_worker", "memory_limit"),
-        *("worker_memory", "on_failure"),
+        *("worker_memory", "on_failure", "drop_incomplete"),
     ),
     "FailurePolicy": ("on_error", "retries"),
 }

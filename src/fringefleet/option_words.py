@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 _FLAGS = (
     *("covariance", "dem_error", "diagnose", "drop_unreferenced", "share_gpu", "skip_reference"),
-    *("std", "tls"),
+    *("std", "tls", "dashboard", "drop_incomplete"),
 )
 # Options of the command line: what they are in Python, and how many values follow.
 IN_PYTHON = {
@@ -30,6 +30,8 @@ IN_PYTHON = {
     "reference-point": ("reference_point", 2),
     "retries": ("retries", 1),
     "solver": ("solver", 1),
+    "tls-credentials": ("tls_credentials", 1),
+    "wait": ("wait_seconds", 1),
     "tls-ca": ("tls_ca", 1),
     "tls-cert": ("tls_cert", 1),
     "tls-key": ("tls_key", 1),

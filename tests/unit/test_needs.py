@@ -59,11 +59,12 @@ RUNNING = [{"cluster": "current"}, {"cluster": "tcp://h:1"}, {"cluster": "s.json
 IDLE_WORKERS = [
     *(({"memory_limit": "1GB"} | running, "cluster = local, local-cuda or slurm") for running in RUNNING),
     *(({"interface": "ib0"} | running, "cluster = local, local-cuda or slurm") for running in RUNNING),
+    *(({"dashboard": True} | running, "cluster = local, local-cuda or slurm") for running in RUNNING),
     *(({"options": {"name": "x"}} | running, "cluster = local, local-cuda or slurm") for running in RUNNING),
     ({"tls": True, "cluster": "current"}, "cluster = local, local-cuda or slurm, or an address"),
     *(
         ({name: "x.pem", "cluster": kind}, "cluster = tls://HOST:PORT")
-        for name in ("tls_ca", "tls_cert", "tls_key")
+        for name in needs.CERTIFICATES
         for kind in (None, "local", "local-cuda", "slurm", "current")
     ),
     *(({"share_gpu": True, "cluster": kind}, "device = cuda") for kind in (None, "local", "tcp://h:1")),

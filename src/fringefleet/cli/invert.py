@@ -44,7 +44,12 @@ from fringefleet.tile import Tile
 logger = logging.getLogger(__name__)
 
 NEEDS = (*OPTIONS, *SETTING)
-OTHER_NAMES = {"dataset": "observation", "workers": "n_worker", "worker_memory": "memory_limit"}
+OTHER_NAMES = {
+    "dataset": "observation",
+    "workers": "n_worker",
+    "worker_memory": "memory_limit",
+    "wait": "wait_seconds",
+}
 
 
 def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
@@ -72,7 +77,8 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
     existing: Existing = "refuse"
     if given["resume"] or given["overwrite"]:
         existing = "resume" if given["resume"] else "overwrite"
-    job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, on_failure=policy)
+    how = {"on_failure": policy, "drop_incomplete": given["drop_incomplete"]}
+    job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, **how)
     return job, workers
 
 

@@ -12,6 +12,7 @@ NAMES = {
     "observation": ("dataset", "dset"),
     "n_worker": ("workers", "num_worker"),
     "memory_limit": ("worker_memory",),
+    "wait_seconds": ("wait",),
     "mask_dataset": ("mask_dset",),
     "mask_threshold": ("mask_thres",),
     "min_redundancy": ("min_redun",),
@@ -22,7 +23,6 @@ NAMES = {
 VALUES = {
     ("existing", "resume"): ("resume", ""),
     ("existing", "overwrite"): ("overwrite", ""),
-    ("tls", "False"): ("no_tls", ""),
     ("min_norm", "phase"): ("min_norm_phase", ""),
     ("device", "cuda"): ("solver", "torch"),
     ("device", "cpu"): ("solver", "cpu"),
@@ -53,6 +53,8 @@ def _options() -> dict[str, str]:
         words = [word for word in parameter.opts if word.startswith("--")]
         if words:
             found[parameter.name] = words[0]
+        if parameter.secondary_opts:
+            found[f"no_{parameter.name}"] = parameter.secondary_opts[0]
     return found
 
 
@@ -65,7 +67,7 @@ def _speller(options: Mapping[str, str]) -> Callable[[str, str], str]:
         if called is None:
             return f"{name} = {value}" if value else name
         if value in ("False", "None"):
-            return f"no {options[called]}"
+            return options.get(f"no_{called}", f"no {options[called]}")
         if value.startswith("(") and value.endswith(")"):
             value = value[1:-1].replace(",", "")
         return options[called] if value in ("", "True") else f"{options[called]} {value}"

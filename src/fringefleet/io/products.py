@@ -21,6 +21,7 @@ import xarray as xr
 
 from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.errors import InputError, OptionError, StackFormatError
+from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.staging import refuse_full
@@ -164,11 +165,13 @@ def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
             "alone needs it. Leave it out, or invert with covariance = True."
         )
     names = date_names(result)
-    if wanted not in names:
+    found = dates_meant(wanted, result["date"].values)
+    if len(found) != 1:
         raise InputError(
-            f"found {wanted} as the date that the covariance is relative to; the result has {shorten(names)}."
+            f"found {wanted} as the date that the covariance is relative to, which is "
+            f"{'none' if not found else 'more than one'} of those of the result: {shorten(names)}."
         )
-    index = names.index(wanted)
+    index, wanted = found[0], names[found[0]]
     cov = result[COVARIANCE.variable]
     if not cov.chunks:
         cov = cov.chunk(cov.encoding.get("preferred_chunks", {}))
