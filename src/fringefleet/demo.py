@@ -19,6 +19,7 @@ from fringefleet.cluster import connect
 from fringefleet.errors import InputError
 from fringefleet.inversion import invert
 from fringefleet.io import open_stack
+from fringefleet.io.output_names import check_output_name
 from fringefleet.pipeline import Run, Summary, run
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
@@ -78,6 +79,7 @@ def run_demo(directory: Path, show: Show | None = None, scene: Scene = SCENE) ->
     InputError
         ``directory`` is a file, or has something else under the name of a store.
     """
+    check_output_name(directory, "a folder", "demo")
     if directory.exists() and not directory.is_dir():
         raise InputError(f"found a file at {directory}; the demo needs a folder. Give another name.")
     show = show or (lambda _label: nullcontext(lambda _fraction, _pixels: None))

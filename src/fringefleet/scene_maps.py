@@ -78,11 +78,9 @@ def dem_geometry(
     Raises
     ------
     InputError
-        One of its children: nothing asks for a geometry, or baselines or geometry are not known.
+        One of its children: baselines or geometry are not known.
     """
     if not options.dem_error:
-        if given is not None:
-            raise OptionError("found a geometry without dem_error, which alone needs it; ask for dem_error.")
         return np.zeros(0, np.float32), np.nan
     baseline = _baselines(stack, network)
     temporal_columns(network, baseline, wavelength, options.temporal_model)  # refuses what tells nothing

@@ -12,10 +12,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from fringefleet.cli.console import FAILED
+from fringefleet.cli.usage import Application
+from fringefleet.cli.words import take_words_of
 
 SECONDS_OF_ONE_INTERRUPT = 0.5  # whoever runs the process may hand it on, so that it comes twice
 
-app = typer.Typer(
+app = Application(
     name="fringefleet",
     help="Invert networks of InSAR interferograms into displacement time series.",
     epilog="Start with [bold]fringefleet demo[/]: it needs no data and takes half a minute.",
@@ -90,6 +92,7 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option(
@@ -97,4 +100,4 @@ def _common(
         ),
     ] = False,
 ) -> None:
-    pass
+    take_words_of(context)

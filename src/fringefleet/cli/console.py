@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.errors import FringefleetError, InputError, MissingExtraError
 
 FAILED, BAD_INPUT = 1, 2  # exit codes
@@ -67,7 +68,7 @@ def exit_codes() -> Iterator[None]:
         raise typer.Exit(FAILED) from None
     except (InputError, MissingExtraError) as error:
         _log_traceback()
-        raise fail(str(error), BAD_INPUT) from None
+        raise fail(_describe(error), BAD_INPUT) from None
     except Exception as error:
         _log_traceback()
         raise fail(_describe(error), FAILED) from None
@@ -94,7 +95,7 @@ def end_at_once(message: str) -> NoReturn:
 
 def _describe(error: Exception) -> str:
     if isinstance(error, FringefleetError):
-        return str(error)
+        return in_words_of_the_command(error.marked)
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     hint = "" if logger.isEnabledFor(logging.DEBUG) else " Repeat with --verbose to see where."
     return f"{text}.{hint}" if not text.endswith(".") else f"{text}{hint}"

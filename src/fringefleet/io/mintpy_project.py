@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 
 from fringefleet.errors import InputError, StackFormatError
-from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.hdf5 import is_hdf5, is_there, open_hdf5
 from fringefleet.io.metadata import plain_attributes
 
 TEMPLATE = "smallbaselineApp.cfg"
@@ -66,7 +66,7 @@ def average_coherence(stack: Path, observation: str) -> Path | None:
     """Find the average coherence, or SNR, of a stack where MintPy looks for it: one folder above it."""
     kind = "offset" if "offset" in observation else "ion" if is_ionosphere(stack) else "phase"
     path = stack.absolute().parent.parent / AVERAGES[kind]
-    return path if path.is_file() else None
+    return path if is_there(path) else None
 
 
 def is_ionosphere(stack: Path) -> bool:
@@ -79,7 +79,7 @@ def geometry_of(stack: Path) -> Path | None:
     with open_hdf5(stack) as file:
         geocoded = "Y_FIRST" in file.attrs
     path = stack.with_name("geometryGeo.h5" if geocoded else "geometryRadar.h5")
-    return path if path.is_file() else None
+    return path if is_there(path) else None
 
 
 def stack_datasets(stack: Path) -> list[str]:
@@ -115,7 +115,7 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
 
 
 def _refuse_other(stack: Path) -> None:
-    if not h5py.is_hdf5(stack):
+    if not is_hdf5(stack):
         raise StackFormatError(
             f"found a file that is not HDF5 at {stack}; give a MintPy stack. A template goes with --template."
         )

@@ -13,6 +13,7 @@ from zarr.errors import ZarrUserWarning
 
 from fringefleet.errors import InputError, OutputExistsError
 from fringefleet.io.disk import free_bytes
+from fringefleet.io.output_names import check_output_name
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
     OutputExistsError
         The output is there and ``overwrite`` is false, or it is something else than a Zarr store.
     """
+    check_output_name(output, "Zarr", "stack.zarr")
     refuse_unwritable(output)
     put_back(output)
     refuse_existing(output, overwrite=overwrite)
