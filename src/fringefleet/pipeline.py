@@ -32,6 +32,7 @@ from fringefleet.io.disk import free_bytes
 from fringefleet.io.lock import Lock, locked, refuse_in_use
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.stack import source_version, stored_tile
+from fringefleet.io.paths import real_path
 from fringefleet.io.staging import put_back, refuse_unwritable
 from fringefleet.io.store import (
     ResultStore,
@@ -242,7 +243,7 @@ def finish(checked: Checked) -> None:
 
 
 def _refuse_unusable_output(job: Run) -> None:
-    stack, output = job.stack.resolve(), job.output.resolve()
+    stack, output = real_path(job.stack), real_path(job.output)
     if stack == output or stack in output.parents or output in stack.parents:
         raise OptionError(f"{job.output} is, holds or lies in the stack {job.stack}; give another name.")
     if job.existing == "refuse" and job.output.exists():

@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from fringefleet.cli.console import FAILED, fail
+from fringefleet.cli.streams import make_streams_lenient
+from fringefleet.errors import FringefleetError
+
 app = typer.Typer(
     name="fringefleet",
     help="Invert networks of InSAR interferograms into displacement time series.",
@@ -20,10 +24,14 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; the process ends with 0 done, 1 failure, 2 bad input."""
+    make_streams_lenient()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup, for one, ignores SIGHUP
             signal.signal(number, _interrupt)
-    app(prog_name="fringefleet")
+    try:
+        app(prog_name="fringefleet")
+    except FringefleetError as error:  # of what is printed before a command begins, such as --help
+        raise SystemExit(fail(str(error), FAILED).exit_code) from None
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -10,6 +10,7 @@ from fringefleet.errors import InputError
 from fringefleet.io import open_stack
 from fringefleet.io.describe import describe, refuse_unfinished
 from fringefleet.io.pair_table import RESIDUAL_RMS
+from fringefleet.io.paths import make_folder
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 
 
@@ -21,6 +22,7 @@ def draw_pictures(path: Path, directory: Path, truth: Path | None) -> Iterator[P
     InputError
         The path is no stack and no finished result, or the truth does not go with it.
     """
+    make_folder(directory)
     kind = describe(path).kind
     if kind == "stack":
         if truth is not None:

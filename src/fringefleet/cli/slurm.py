@@ -115,8 +115,10 @@ def _told(client: "Client", path: Path | None) -> Iterator[str]:
     if path is None:
         yield who["address"]
         return
+    from fringefleet.io.paths import make_folder  # noqa: PLC0415 - the io package is slow to import
+
     text = json.dumps(who, indent=2) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")  # who waits for the file finds it whole
     part.write_text(text)
     part.replace(path)

@@ -10,6 +10,7 @@ from distributed import Client, performance_report
 
 from fringefleet.cluster.dashboard import describe_dashboard
 from fringefleet.errors import MissingExtraError
+from fringefleet.io.paths import make_folder
 from fringefleet.io.staging import refuse_unwritable
 from fringefleet.worker_log import forward_logs
 
@@ -59,7 +60,7 @@ def _recorded(client: Client, path: Path) -> Iterator[None]:
         yield
     finally:
         if client.status == "running":
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             recording.__exit__(None, None, None)
             logger.info("performance report: %s", path)
         else:

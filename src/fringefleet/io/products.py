@@ -21,6 +21,7 @@ import xarray as xr
 
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
+from fringefleet.io.paths import make_folder
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.whole_files import replaced_when_complete
 from fringefleet.network import shorten
@@ -234,13 +235,7 @@ def _refuse_other_covariance(result: xr.Dataset) -> None:
 
 
 def _make_folder(directory: Path, paths: list[Path]) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"found a file where the export needs a folder: {directory}, or a folder above it. Give the "
-            "name of a folder, which is made if it is not there."
-        ) from error
+    make_folder(directory)
     folders = [str(path) for path in paths if path.is_dir()]
     if folders:
         raise InputError(

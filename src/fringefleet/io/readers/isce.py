@@ -30,6 +30,7 @@ from pathlib import Path
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.paths import real_path
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.band import open_band
 from fringefleet.io.readers.image import Layer
@@ -82,7 +83,7 @@ def _open(folder: Path) -> xr.Dataset:
             f"found no {_PHASE} with its .vrt or .xml in {len(lacking)} folders of pairs: "
             f"{shorten(lacking)}. Unwrap them, or move these folders elsewhere."
         )
-    work = root.resolve().parent.parent
+    work = real_path(root).parent.parent
     attrs, baselines = tops_attributes(work), tops_baselines(work / "baselines")
     pairs = []
     for pair in folders:
