@@ -18,7 +18,7 @@ from dask.system import CPU_COUNT
 from fringefleet.cluster import connect
 from fringefleet.inversion import invert
 from fringefleet.io import open_stack
-from fringefleet.io.paths import make_folder
+from fringefleet.paths import make_folder
 from fringefleet.pipeline import Run, Summary, run
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 from fringefleet.simulate import Scene, simulate_dataset, simulate_stack

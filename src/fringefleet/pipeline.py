@@ -32,7 +32,6 @@ from fringefleet.io.disk import free_bytes
 from fringefleet.io.lock import Lock, locked, refuse_in_use
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.stack import source_version, stored_tile
-from fringefleet.io.paths import real_path
 from fringefleet.io.staging import put_back, refuse_unwritable
 from fringefleet.io.store import (
     ResultStore,
@@ -44,6 +43,7 @@ from fringefleet.io.store import (
 )
 from fringefleet.io.version import Version
 from fringefleet.options import Options
+from fringefleet.paths import check_local, real_path
 from fringefleet.prepare import Prepared, Setting, prepare
 from fringefleet.report import RunReport, report_path, reported
 from fringefleet.scene import Series
@@ -92,6 +92,7 @@ class Run:
             path = getattr(self, name)
             if not isinstance(path, str | Path):
                 raise OptionError(f"found {name} = {path!r}; give a path.")
+            check_local(path)
             object.__setattr__(self, name, Path(path))
         if self.existing not in get_args(Existing):
             wanted = ", ".join(get_args(Existing))

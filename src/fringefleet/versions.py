@@ -23,8 +23,8 @@ def check_assertions() -> None:
     """
     if not __debug__:
         raise InputError(
-            "found Python started with -O, -OO or PYTHONOPTIMIZE, which leaves out assertions that the library "
-            "zarr cannot do without. Start it without them."
+            "found Python started with -O, -OO or PYTHONOPTIMIZE, which leaves out assertions that the "
+            "library zarr cannot do without. Start it without them."
         )
 
 

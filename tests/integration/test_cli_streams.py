@@ -1,6 +1,7 @@
 """What commands print, into streams that are closed, full, read no further, or without a degree sign."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -30,9 +31,7 @@ def bash(line, **variables):
 
 
 @pytest.mark.parametrize("rest", ["--help", "--version", "info {stack}"])
-@pytest.mark.parametrize(
-    "redirection", [">&-", "<&- >&- 2>&-", "2>&1 | head -c 1"], ids=lambda text: text
-)
+@pytest.mark.parametrize("redirection", [">&-", "<&- >&- 2>&-", "2>&1 | head -c 1"], ids=lambda text: text)
 def test_who_does_not_read_breaks_nothing(rest, redirection, stack):
     done = bash(f"{PROGRAM} {rest.format(stack=stack)} {redirection}")
     assert done.returncode == 0, done
@@ -63,6 +62,21 @@ def test_an_encoding_without_a_degree_sign_gets_question_marks(shared_data):
     assert done.returncode == 0, done.stderr
     assert "?" in done.stdout
     assert "\xb0" in bash(f"{PROGRAM} info {stack}", PYTHONIOENCODING="utf-8").stdout
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "info s3://bucket/stack.zarr",
+        "invert {stack} gs://bucket/out.zarr",
+        "plan {stack} --water-mask=https://x/w.h5",
+    ],
+)
+def test_an_address_of_a_bucket_is_no_path(rest, stack, tmp_path):
+    done = bash(f"cd {tmp_path} && {PROGRAM} {rest.format(stack=stack)}")
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: found \w+://\S+; paths are local: copy .*\n", done.stderr)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("how", ["-O", "-OO"])

@@ -68,16 +68,16 @@ def huber_distances():
 FIGURES = (
     Figure(
         "README.md",
-        "# times the pixels per second of dense normal equations with Cholesky at 98 dates and 288 pairs, # times "
-        "at 333 dates, # times with all pairs of 30 dates",
+        "# times the pixels per second of dense normal equations with Cholesky at 98 dates and 288 pairs, # "
+        "times at 333 dates, # times with all pairs of 30 dates",
         speeds,
     ),
     Figure("README.md", "a million pixels of # pairs in # seconds on two cores, with # GB", whole_scene),
     Figure("README.md", "They take # to # times as long", robust_times),
     Figure(
         "README.md",
-        "of `l2` is # to # times that of the scene without these errors, of `l1` # to # times, of `huber` # to # "
-        "times",
+        "of `l2` is # to # times that of the scene without these errors, of `l1` # to # times, of `huber` "
+        "# to # times",
         robust_gains,
     ),
     Figure(

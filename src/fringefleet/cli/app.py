@@ -1,15 +1,19 @@
 """The application that the commands belong to: what it says of itself, and how it begins and ends."""
 
 import signal
+import sys
 from importlib.metadata import version
 from types import FrameType
 from typing import Annotated
 
 import typer
 
-from fringefleet.cli.console import FAILED, fail
+from fringefleet.cli.console import BAD_INPUT, FAILED, fail
 from fringefleet.cli.streams import make_streams_lenient
-from fringefleet.errors import FringefleetError
+from fringefleet.errors import FringefleetError, InputError
+from fringefleet.paths import check_local
+
+SCHEDULERS = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")  # addresses of Dask
 
 app = typer.Typer(
     name="fringefleet",
@@ -29,9 +33,19 @@ def main() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup, for one, ignores SIGHUP
             signal.signal(number, _interrupt)
     try:
+        for word in sys.argv[1:]:
+            _check_word(word)
         app(prog_name="fringefleet")
-    except FringefleetError as error:  # of what is printed before a command begins, such as --help
-        raise SystemExit(fail(str(error), FAILED).exit_code) from None
+    except FringefleetError as error:  # before a command begins: of its words, or of printing --help
+        code = BAD_INPUT if isinstance(error, InputError) else FAILED
+        raise SystemExit(fail(str(error), code).exit_code) from None
+
+
+def _check_word(word: str) -> None:
+    """Refuse an address of anything but a Dask scheduler: where a path is needed it would be mangled."""
+    value = word.partition("=")[2] if word.startswith("--") else word
+    if not value.startswith(SCHEDULERS):
+        check_local(value)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

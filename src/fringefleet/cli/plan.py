@@ -95,8 +95,8 @@ def lines(found: "Forecast") -> list[str]:
     if found.seconds is not None:
         stages = ", ".join(f"{name} {_seconds(value)}" for name, value in found.seconds._asdict().items())
         said["Time"] = (
-            f"{_seconds(sum(found.seconds), 'about ')} ({stages}) from when the workers are there, if all are "
-            "like this machine and do not slow each other down"
+            f"{_seconds(sum(found.seconds), 'about ')} ({stages}) from when the workers are there, if all "
+            "are like this machine and do not slow each other down"
         )
     return [f"{name:<8} {text}" for name, text in said.items()]
 

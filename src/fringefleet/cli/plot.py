@@ -10,7 +10,7 @@ from fringefleet.errors import InputError
 from fringefleet.io import open_stack
 from fringefleet.io.describe import describe, refuse_unfinished
 from fringefleet.io.pair_table import RESIDUAL_RMS
-from fringefleet.io.paths import make_folder
+from fringefleet.paths import make_folder
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 
 

@@ -14,6 +14,7 @@ from fringefleet.cli.app import app, examples
 from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.options import DeviceOption, Verbose
+from fringefleet.paths import make_folder
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -115,7 +116,6 @@ def _told(client: "Client", path: Path | None) -> Iterator[str]:
     if path is None:
         yield who["address"]
         return
-    from fringefleet.io.paths import make_folder  # noqa: PLC0415 - the io package is slow to import
 
     text = json.dumps(who, indent=2) + "\n"
     make_folder(path.parent)

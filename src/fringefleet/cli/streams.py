@@ -43,8 +43,7 @@ class LenientStream(io.TextIOWrapper):
         super().flush()
         if not isinstance(reason, BrokenPipeError):
             raise FringefleetError(
-                f"what this command prints could not be written: {reason.strerror}. Send it "
-                "elsewhere."
+                f"what this command prints could not be written: {reason.strerror}. Send it elsewhere."
             ) from reason
 
 

@@ -10,8 +10,8 @@ from distributed import Client, performance_report
 
 from fringefleet.cluster.dashboard import describe_dashboard
 from fringefleet.errors import MissingExtraError
-from fringefleet.io.paths import make_folder
 from fringefleet.io.staging import refuse_unwritable
+from fringefleet.paths import make_folder
 from fringefleet.worker_log import forward_logs
 
 logger = logging.getLogger(__name__)

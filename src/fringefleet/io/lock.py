@@ -14,7 +14,7 @@ from pathlib import Path
 from fringefleet.errors import OutputInUseError, RunError
 from fringefleet.io.lock_file import SECONDS_TO_LIVE, Found, leave, look, sweep, take
 from fringefleet.io.owner import Owner
-from fringefleet.io.paths import make_folder, real_path
+from fringefleet.paths import make_folder, real_path
 
 SECONDS_BETWEEN_BEATS = 10.0
 SECONDS_TO_LOOK_AGAIN = 1.0  # before what may be a passing fault of a network counts

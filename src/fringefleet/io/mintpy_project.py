@@ -12,7 +12,7 @@ import h5py
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.metadata import plain_attributes
-from fringefleet.io.paths import real_path
+from fringefleet.paths import real_path
 
 TEMPLATE = "smallbaselineApp.cfg"
 STACK = Path("inputs", "ifgramStack.h5")

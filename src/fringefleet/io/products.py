@@ -21,11 +21,11 @@ import xarray as xr
 
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
-from fringefleet.io.paths import make_folder
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.whole_files import replaced_when_complete
 from fringefleet.network import shorten
 from fringefleet.observation import PHASE, is_offset
+from fringefleet.paths import make_folder
 
 logger = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ from fringefleet.io.tiles import fit_tile
 from fringefleet.io.version import FileVersion, Version
 from fringefleet.network import Network, shorten
 from fringefleet.observation import PHASE, is_observation
+from fringefleet.paths import check_local
 from fringefleet.versions import check_assertions
 
 AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
@@ -54,6 +55,7 @@ def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | 
         The pairs are no network: none kept, duplicates, a date with itself, fewer than two dates.
     """
     check_assertions()
+    check_local(path)
     path = Path(path)
     try:
         stack, file_format = _open_any(path)

@@ -13,7 +13,7 @@ from zarr.errors import ZarrUserWarning
 
 from fringefleet.errors import InputError, OutputExistsError
 from fringefleet.io.disk import free_bytes
-from fringefleet.io.paths import make_folder, real_path
+from fringefleet.paths import make_folder, real_path
 
 logger = logging.getLogger(__name__)
 

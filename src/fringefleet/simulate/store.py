@@ -12,8 +12,8 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from fringefleet.io.arrays import array_in
-from fringefleet.io.paths import make_folder
 from fringefleet.io.staging import consolidate_metadata, staged_store
+from fringefleet.paths import make_folder
 from fringefleet.simulate.faults import dem_error_tile, draw_faults
 from fringefleet.simulate.physics import (
     Fields,

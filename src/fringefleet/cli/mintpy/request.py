@@ -23,11 +23,11 @@ from fringefleet.io.mintpy_project import (
     stack_datasets,
 )
 from fringefleet.io.products import covariance_name, product_names
-from fringefleet.io.paths import real_path
 from fringefleet.io.staging import refuse_unwritable
 from fringefleet.io.template import TemplateOptions, read_covariance_date, read_template
 from fringefleet.observation import PHASE, is_offset
 from fringefleet.options import Options
+from fringefleet.paths import real_path
 from fringefleet.prepare import Setting
 
 logger = logging.getLogger(__name__)

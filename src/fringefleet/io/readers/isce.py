@@ -30,13 +30,13 @@ from pathlib import Path
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.paths import real_path
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.band import open_band
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.isce_metadata import tops_attributes, tops_baselines
 from fringefleet.io.readers.reader import Reader
 from fringefleet.network import shorten
+from fringefleet.paths import real_path
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _PHASE, _COHERENCE, _COMPONENT = "filt_fine.unw", "filt_fine.cor", "filt_fine.unw.conncomp"
