@@ -50,6 +50,7 @@ from fringefleet.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.main_program import end_if_reimported
 from fringefleet.option_words import in_words_of_python, option
 from fringefleet.options import Options
+from fringefleet.paths import check_local, real_path
 from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
 from fringefleet.scene import Series
@@ -98,6 +99,7 @@ class Run:
         for name in ("stack", "output"):
             path = getattr(self, name)
             check_kind(name, path, *PATH)
+            check_local(path)
             object.__setattr__(self, name, Path(path))
         if self.existing not in get_args(Existing):
             wanted = ", ".join(get_args(Existing))
@@ -281,7 +283,7 @@ def finish(checked: Checked) -> None:
 def _refuse_other_output(job: Run) -> None:
     """Refuse an output that can be none, whatever is there."""
     check_output_name(job.output, "Zarr", "result.zarr")
-    stack, output = job.stack.resolve(), job.output.resolve()
+    stack, output = real_path(job.stack), real_path(job.output)
     if stack == output or stack in output.parents or output in stack.parents:
         raise OptionError(f"{job.output} is, holds or lies in the stack {job.stack}; give another name.")
 

@@ -15,6 +15,7 @@ from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.options import DeviceOption, Verbose
 from fringefleet.needs import COMMANDS, check_needs
+from fringefleet.paths import make_folder
 
 if TYPE_CHECKING:
     from fringefleet.cluster import ClusterOptions, Workers
@@ -124,8 +125,9 @@ def _told(workers: "Workers", path: Path | None) -> Iterator[str]:
     if path is None:
         yield who["address"]
         return
+
     text = json.dumps(who, indent=2) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")  # who waits for the file finds it whole
     part.unlink(missing_ok=True)
     write_private(part, text).replace(path)

@@ -11,6 +11,7 @@ from fringefleet.cluster.dashboard import describe_dashboard
 from fringefleet.cluster.serving import check_bokeh
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.staging import refuse_unwritable
+from fringefleet.paths import make_folder
 from fringefleet.worker_log import forward_logs
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def _recorded(client: Client, path: Path) -> Iterator[None]:
         yield
     finally:
         if client.status == "running":
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             recording.__exit__(None, None, None)
             logger.info("performance report: %s", path)
         else:

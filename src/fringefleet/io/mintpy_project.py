@@ -12,6 +12,7 @@ import h5py
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.hdf5 import is_hdf5, is_there, open_hdf5
 from fringefleet.io.metadata import plain_attributes
+from fringefleet.paths import real_path
 
 TEMPLATE = "smallbaselineApp.cfg"
 STACK = Path("inputs", "ifgramStack.h5")
@@ -109,7 +110,7 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
             f"--template, or the stack {stack} alone."
         )
     _refuse_other(stack)
-    if template is None or own.resolve() == template.resolve():
+    if template is None or real_path(own) == real_path(template):
         return Project(stack, folder, own, is_whole=True)
     return Project(stack, folder, template, is_whole=True, over=own)
 

@@ -30,6 +30,7 @@ from fringefleet.kinds import PATH, check_kind
 from fringefleet.network import shorten
 from fringefleet.observation import PHASE, is_offset
 from fringefleet.option_words import in_words_of_python, option
+from fringefleet.paths import make_folder
 from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
@@ -266,13 +267,7 @@ def _refuse_other_covariance(result: xr.Dataset) -> None:
 
 
 def _make_folder(directory: Path, paths: list[Path]) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"found a file where the export needs a folder: {directory}, or a folder above it. Give the "
-            "name of a folder, which is made if it is not there."
-        ) from error
+    make_folder(directory)
     folders = [str(path) for path in paths if path.is_dir()]
     if folders:
         raise InputError(

@@ -23,6 +23,8 @@ from fringefleet.io.version import FileVersion, Version
 from fringefleet.kinds import PATH, check_kind
 from fringefleet.network import Network, shorten
 from fringefleet.observation import PHASE, is_observation
+from fringefleet.paths import check_local
+from fringefleet.versions import check_assertions
 
 AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
 
@@ -67,6 +69,8 @@ def open_stack(
         ``drop_incomplete`` with a stack that is one file or store.
     """
     check_kind("path", path, *PATH)
+    check_assertions()
+    check_local(path)
     path = Path(path)
     try:
         with said_once():

@@ -28,6 +28,7 @@ from fringefleet.io.staging import refuse_unwritable
 from fringefleet.io.template import TemplateOptions, read_covariance_date, read_template
 from fringefleet.observation import PHASE, is_offset
 from fringefleet.options import Options
+from fringefleet.paths import real_path
 from fringefleet.prepare import Setting
 
 logger = logging.getLogger(__name__)
@@ -223,8 +224,8 @@ def _mask_wish(
 
 def _refuse_bad_outputs(paths: list[Path], stack: Path) -> None:
     """Refuse what could not be written at the end: now, before the work."""
-    resolved = [path.resolve() for path in paths]
-    if len(set(resolved)) < len(resolved) or stack.resolve() in resolved:
+    resolved = [real_path(path) for path in paths]
+    if len(set(resolved)) < len(resolved) or real_path(stack) in resolved:
         raise OptionError(
             f"found the outputs {', '.join(map(str, paths))}; give names that differ from each other and "
             "from the stack."
