@@ -227,6 +227,7 @@ def _stopped_at_last(client: Client, births: Births) -> Iterator[None]:
     finally:
         with hushed(OF_A_CLUSTER):  # which may be torn down in mid-work
             end_within(stop, seconds, births.give_up)
+            births.give_up()
 
 
 @contextmanager

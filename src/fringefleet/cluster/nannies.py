@@ -31,19 +31,23 @@ class Births:
         self.cluster: Any = None
         self.is_given_up = False
         self.nannies: list[PatientNanny] = []
+        self._processes: set[psutil.Process] = set()
 
     def fail(self, reason: str) -> None:
         """Note why a worker cannot be started; the first reason counts."""
         self.failure = self.failure or reason
 
     def processes(self) -> list[psutil.Process]:
-        """List the processes of workers that live."""
-        found = []
+        """List the processes of workers that live, also those that a nanny has lost sight of."""
         for nanny in tuple(self.nannies):
-            with suppress(psutil.Error, AttributeError):  # it goes while we look
-                if nanny.pid is not None:
-                    found.append(psutil.Process(nanny.pid))
-        return found
+            self.note(nanny)
+        return [process for process in tuple(self._processes) if process.is_running()]
+
+    def note(self, nanny: "PatientNanny") -> None:
+        """Remember the process of a nanny's worker."""
+        with suppress(psutil.Error, AttributeError):  # it goes while we look
+            if nanny.pid is not None:
+                self._processes.add(psutil.Process(nanny.pid))
 
     def n_ready(self) -> int:
         """Count the workers that are there."""
@@ -118,6 +122,11 @@ class PatientNanny(Nanny):
         """Whether a worker was killed, and not too often; while it is told what it is, that breaks a pipe."""
         is_killed = -(self.exit_code or 0) in KILLS or isinstance(self.births.error, BrokenPipeError)
         return is_killed and n_killed <= MOST_KILLS and not self.births.is_given_up
+
+    async def kill(self, timeout: float = 5, reason: str = "nanny-kill") -> None:
+        """End the worker."""
+        self.births.note(self)
+        await super().kill(timeout=timeout, reason=reason)
 
     def _reason(self, n_killed: int) -> str:
         if self.exit_code is None and self.births.error is not None:
