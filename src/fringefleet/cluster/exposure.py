@@ -40,7 +40,7 @@ def check_protocol(found: str, protocol: str) -> None:
     if protocol.partition("://")[0] not in ENCRYPTED:
         raise OptionError(
             f"found {found}, which has no TLS: whoever can reach it could run code as you. Leave it out, or "
-            "choose a protocol with TLS, or give --no-tls (in Python tls=False) where you trust all who can."
+            "choose a protocol with TLS, or give --no-tls where you trust all who can."
         )
 
 
@@ -56,9 +56,7 @@ def check_running_protocol(address: str, tls: bool | None) -> None:
     """
     protocol = address.partition("://")[0]
     if tls is False and protocol == "tls":
-        raise OptionError(
-            f"found --no-tls (tls = False), and {address}, which has TLS; leave one of them out."
-        )
+        raise OptionError(f"found --no-tls, and {address}, which has TLS; leave one of them out.")
     if tls is None and protocol != "tcp":
         check_protocol(address, protocol)
 
@@ -77,7 +75,7 @@ def check_dashboard(options: Mapping[str, Any]) -> None:
             raise _without_dashboard(f"{name} = {value!r}")
     for word, _ in _worker_words(options):
         if word in WORKER_DASHBOARD:
-            raise _without_dashboard(f"{word} in worker_extra_args")
+            raise _without_dashboard(f"{word.lstrip('-')} in worker_extra_args")
 
 
 def wants_worker_dashboard(options: Mapping[str, Any]) -> bool:
@@ -88,8 +86,8 @@ def wants_worker_dashboard(options: Mapping[str, Any]) -> bool:
 
 def _without_dashboard(found: str) -> OptionError:
     return OptionError(
-        f"found {found}, and the dashboard, which knows no password, is off; give --dashboard (in Python "
-        "dashboard=True) with it, or leave it out."
+        f"found {found}, and the dashboard, which knows no password, is off; give --dashboard "
+        "with it, or leave it out."
     )
 
 
@@ -103,7 +101,7 @@ def _protocols(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, "ucx"
     for word, value in _worker_words(options):
         if word == "--protocol" or (word in WORKER_ADDRESSES and "://" in value):
-            yield f"{word} in worker_extra_args", value
+            yield f"{word.lstrip('-')} in worker_extra_args", value
 
 
 def _nested(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
