@@ -16,6 +16,7 @@ from fringefleet.io import (
     read_geometry,
     read_water_mask,
 )
+from fringefleet.io.quantities import LENGTH, in_unit, said_unit
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.oddities import MASK, warn_of_outside
 from fringefleet.options import Options
@@ -77,11 +78,9 @@ def dem_geometry(
     Raises
     ------
     InputError
-        One of its children: nothing asks for a geometry, or baselines or geometry are not known.
+        One of its children: baselines or geometry are not known.
     """
     if not options.dem_error:
-        if given is not None:
-            raise OptionError("found a geometry without dem_error, which alone needs it; ask for dem_error.")
         return np.zeros(0, np.float32), np.nan
     baseline = _baselines(stack, network)
     temporal_columns(network, baseline, wavelength, options.temporal_model)  # refuses what tells nothing
@@ -90,7 +89,9 @@ def dem_geometry(
         return baseline, geometry_from_attributes(stack.attrs)
     if isinstance(given, Path | str):
         return baseline, read_geometry(given, shape)
-    values = _values_of_map(given, shape, "a geometry").astype(np.float32)
+    said = said_unit(given.attrs) if isinstance(given, xr.DataArray) else None
+    values = _values_of_map(given, shape, "a geometry") * in_unit(LENGTH, said, "the geometry")
+    values = values.astype(np.float32)
     known: NDArray[np.float32] = np.where(np.isfinite(values) & (values > 0), values, np.float32(np.nan))
     if np.isnan(known).all():
         raise OptionError(

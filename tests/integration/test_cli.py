@@ -414,6 +414,8 @@ def bad_files(stack, mintpy_stack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("stack.zarr").symlink_to(stack)
     Path("notes.txt").write_text("no stack")
+    Path("loop").symlink_to("pool")
+    Path("pool").symlink_to("loop")
     with h5py.File("other.h5", "w") as file:
         file["incidenceAngle"] = np.full((7, 5), 39.0)
     Path("bad.cfg").write_text("mintpy.networkInversion.weightFunk = var\n")
@@ -472,7 +474,23 @@ def test_an_output_that_is_there_is_left_alone(stack, tmp_path, in_this_process)
         (("export", "stack.zarr", "out"), "no result of an inversion"),
         (("export", "stack.zarr", "out", "--format", "roipac"), "--format"),
         (("simulate", "out.zarr", "--dates", "1"), "dates"),
-        (("demo", "notes.txt"), "needs a folder"),
+        *(
+            ((*command, "notes.txt/below" if deep else "notes.txt"), message)
+            for command, deep, message in (
+                (("demo",), False, "something else than a folder"),
+                (("demo",), True, "something else than a folder"),
+                (("plot", "stack.zarr"), False, "a file where the pictures need a folder"),
+                (("plot", "stack.zarr"), True, "no folder that you may write to"),
+            )
+        ),
+        *(
+            ((*command, place), message)
+            for command in (("simulate",), ("convert", "stack.zarr"), ("invert", "stack.zarr"))
+            for place, message in (("loop", "leads back to itself"), ("loop/out.zarr", "no folder that you"))
+        ),
+        (("plot", "stack.zarr", "loop/pictures"), "no folder that you may write to"),
+        (("info", "loop"), "loop"),
+        (("plan", "loop"), "loop"),
         (("inverse",), "inverse"),
     ],
 )

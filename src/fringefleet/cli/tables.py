@@ -18,12 +18,12 @@ def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def status_table(counts: Mapping[str, int]) -> Table:
-    """Make a table of how many pixels have, or have no, answer."""
+    """Make a table of how many pixels have, or have no, answer; without what none has."""
     n_pixel = max(1, sum(counts.values()))
     table = plain_table("Status", "Pixels", "Share", right=("Pixels", "Share"))
     for name, count in counts.items():
-        share = f"{100 * count / n_pixel:.2f} %"
-        table.add_row(name.replace("_", " "), f"{count:,}", share, style="" if count else "dim")
+        if count:
+            table.add_row(name.replace("_", " "), f"{count:,}", f"{100 * count / n_pixel:.2f} %")
     return table
 
 

@@ -123,9 +123,11 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
             prefix=f"{ours}{os.getpid()}-", dir=base, ignore_cleanup_errors=True
         )  # mode 0700
     except OSError as error:
+        of_site = base and not options.get("local_directory")
+        where = "temporary-directory of Dask's configuration" if of_site else "local_directory"
         raise InputError(
             f"no folder for the workers' files can be made in {base or gettempdir()} ({error.strerror}); "
-            "give one that is there, and that you can write to, as local_directory."
+            f"give one that is there, and that you can write to, as {where}."
         ) from error
     with made as folder:
         yield folder

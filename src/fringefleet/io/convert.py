@@ -19,6 +19,7 @@ from fringefleet.io.complete import all_chunks_written, note_all_chunks
 from fringefleet.io.stack import open_stack, stored_tile
 from fringefleet.io.staging import consolidate_metadata, staged_store
 from fringefleet.io.tiles import fit_tile
+from fringefleet.kinds import PATH, check_kind, check_two_numbers
 
 CHUNK_BYTES = 32 * 1024**2  # phase of all pairs in one tile, at most
 LARGEST_TILE = 256 * 256  # [pixel]
@@ -87,6 +88,9 @@ def convert_stack(
     OptionError
         One chunk does not fit into the memory.
     """
+    check_kind("output", output, *PATH)
+    if chunks is not None:
+        check_two_numbers("chunks", chunks, "rows and columns of a chunk")
     stack = source if isinstance(source, xr.Dataset) else open_stack(source, chunks=None)
     tile = chunks or default_tile(stack)
     slab = _slab(stack, tile, memory_limit)

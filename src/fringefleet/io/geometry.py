@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import InputError, MissingMetadataError, StackFormatError
-from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.hdf5 import is_hdf5, open_hdf5
 from fringefleet.io.metadata import number_attribute, plain_attributes
 from fringefleet.io.no_data import read_decoded
 from fringefleet.io.quantities import ANGLE, LENGTH, in_unit, said_unit
@@ -68,7 +68,7 @@ def read_geometry(path: str | Path, shape: tuple[int, int]) -> NDArray[np.float3
     path = Path(path)
     if not path.is_file():
         raise InputError(f"found no geometry file at {path}; give the path of MintPy's geometryRadar.h5.")
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         raise StackFormatError(f"the geometry file {path} is no HDF5 file; give MintPy's geometryRadar.h5.")
     with open_hdf5(path) as file:
         attrs = plain_attributes(file.attrs)

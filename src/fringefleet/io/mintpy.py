@@ -87,12 +87,16 @@ def _main_dataset(file: h5py.File) -> str:
 
 
 def _check_layout(file: h5py.File, main: str) -> None:
-    shape = file[main].shape
+    shape: tuple[int, ...] = file[main].shape or ()
     if len(shape) != 3 or 0 in shape:
         raise StackFormatError(f"the dataset {main} has the shape {shape}; (pair, row, column) is needed.")
     gridded = {name: shape for name in file if _is_ours(name)}
     expected = {"date": (shape[0], 2), "bperp": shape[:1], "dropIfgram": shape[:1]} | gridded
     for name, wanted in expected.items():
+        if name in file and not isinstance(file[name], h5py.Dataset):
+            raise StackFormatError(
+                f"{name} is a group in the file; a dataset of the shape {wanted} is needed."
+            )
         if name in file and file[name].shape != wanted:
             raise StackFormatError(
                 f"the dataset {name} has the shape {file[name].shape}, but {main} has "
@@ -114,7 +118,13 @@ def _is_ours(name: str) -> bool:
 def _kept_pairs(file: h5py.File, n_pair: int) -> NDArray[np.int64]:
     if "dropIfgram" not in file:
         return np.arange(n_pair)
-    kept = np.flatnonzero(file["dropIfgram"][()])
+    marks = file["dropIfgram"][()]
+    if marks.dtype.kind not in "biuf" or not np.isin(marks, (0, 1)).all():
+        raise StackFormatError(
+            f"the dataset dropIfgram has the type {marks.dtype} and values such as {marks[0]!r}; True for "
+            "every pair that is kept and False for the others are needed. Write them as booleans."
+        )
+    kept = np.flatnonzero(marks)
     if not len(kept):
         raise NetworkError(
             f"dropIfgram is False for all {n_pair} pairs, which drops them all; "

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import InputError, StackFormatError
-from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.hdf5 import is_hdf5, open_hdf5
 from fringefleet.io.no_data import read_decoded
 from fringefleet.oddities import MASK, RANGES, warn_of_outside
 
@@ -33,7 +33,7 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
     path = Path(path)
     if not path.is_file():
         raise InputError(f"found no water mask at {path}; give the path of an HDF5 file or leave it out.")
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         raise StackFormatError(f"the water mask {path} is no HDF5 file; give MintPy's waterMask.h5.")
     with open_hdf5(path) as file:
         datasets = [name for name in file if isinstance(file[name], h5py.Dataset)]
@@ -84,7 +84,7 @@ def read_average_coherence(path: str | Path, shape: tuple[int, int]) -> NDArray[
     path = Path(path)
     if not path.is_file():
         raise InputError(f"found no average coherence at {path}; give the path of MintPy's avgSpatialCoh.h5.")
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         raise StackFormatError(f"the average coherence {path} is no HDF5 file; remove it or make it again.")
     with open_hdf5(path) as file:
         maps = [item for item in file.values() if isinstance(item, h5py.Dataset) and item.ndim == 2]

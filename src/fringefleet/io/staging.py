@@ -13,6 +13,8 @@ from zarr.errors import ZarrUserWarning
 
 from fringefleet.errors import InputError, OutputExistsError
 from fringefleet.io.disk import free_bytes
+from fringefleet.io.output_names import check_output_name
+from fringefleet.paths import make_folder, real_path
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +30,12 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
     OutputExistsError
         The output is there and ``overwrite`` is false, or it is something else than a Zarr store.
     """
+    check_output_name(output, "Zarr", "stack.zarr")
     refuse_unwritable(output)
     put_back(output)
     refuse_existing(output, overwrite=overwrite)
-    output = output.resolve()  # a link stays one
-    output.parent.mkdir(parents=True, exist_ok=True)
+    output = real_path(output)  # a link stays one
+    make_folder(output.parent)
     temporary, replaced = _beside(output)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -53,7 +56,7 @@ def put_back(output: Path) -> None:
 
     Only who alone writes to the output may do it. What is left of a store that has been replaced is removed.
     """
-    output = output.resolve()
+    output = real_path(output)
     temporary, replaced = _beside(output)
     if not replaced.exists():
         return
@@ -98,8 +101,11 @@ def refuse_unwritable(output: Path) -> None:
     InputError
         Says which folder.
     """
-    for folder in output.resolve().parents:
-        if folder.exists():
+    real = real_path(output)
+    if real.is_symlink():
+        raise InputError(f"{output} is a link that leads back to itself; remove it, or give another name.")
+    for folder in real.parents:
+        if folder.exists() or folder.is_symlink():
             if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
                 return
             raise InputError(f"{output} cannot be made: {folder} is no folder that you may write to.")

@@ -214,3 +214,32 @@ def test_the_incidence_angle_is_that_of_the_triangle(angle):
 def test_where_there_is_no_triangle_there_is_no_incidence_angle():
     assert np.isnan(incidence_angle(RADIUS, HEIGHT, np.array([HEIGHT - 1, 2 * RADIUS + HEIGHT + 1]))).all()
     assert incidence_attribute(RADIUS, HEIGHT, HEIGHT - 1) == {}
+
+
+def test_angles_in_radians_are_converted_if_it_is_said_and_refused_if_not(write):
+    radians = np.radians(ANGLE).astype("f4")
+    expected = DISTANCE * np.sin(np.radians(ANGLE))
+    path = write(slantRangeDistance=DISTANCE, incidenceAngle=radians)
+    with pytest.raises(StackFormatError, match=r"incidenceAngle in .* is at most 0\.61.*looks like radians"):
+        read_geometry(path, SHAPE)
+    for unit in ("radian", "rad", "Radians"):
+        with h5py.File(path, "r+") as file:
+            file["incidenceAngle"].attrs["UNIT"] = unit
+        np.testing.assert_allclose(read_geometry(path, SHAPE), expected, rtol=1e-5)
+
+
+def test_a_slant_range_in_kilometres_is_converted_and_one_in_degrees_refused(write):
+    path = write(slantRangeDistance=DISTANCE / 1000, incidenceAngle=ANGLE)
+    with h5py.File(path, "r+") as file:
+        file["slantRangeDistance"].attrs["UNIT"] = "km"
+    expected = DISTANCE * np.sin(np.radians(ANGLE))
+    np.testing.assert_allclose(read_geometry(path, SHAPE), expected, rtol=1e-5)
+    with h5py.File(path, "r+") as file:
+        file["slantRangeDistance"].attrs["UNIT"] = "degree"
+    with pytest.raises(StackFormatError, match=r"'degree' of slantRangeDistance in .*metres are needed"):
+        read_geometry(path, SHAPE)
+
+
+def test_an_attribute_in_radians_is_refused():
+    with pytest.raises(StackFormatError, match=r"attribute INCIDENCE_ANGLE is at most 0\.68.*radians"):
+        geometry_from_attributes(SPHERE | {"INCIDENCE_ANGLE": "0.68"})

@@ -38,7 +38,7 @@ from fringefleet.io.complete import check_all_chunks
 from fringefleet.io.dates import DAY, SECOND, read_dates, unite_precisions
 from fringefleet.io.decoded import decoded
 from fringefleet.io.grid import with_reference_coordinates
-from fringefleet.io.hdf5 import HDF5Array, open_hdf5
+from fringefleet.io.hdf5 import HDF5Array, is_hdf5, open_hdf5
 from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
 from fringefleet.io.no_data import Stored, declared, declared_of_hdf5, of_a_file
@@ -130,7 +130,7 @@ def _zarr_metadata(path: Path) -> Path:
 
 def is_netcdf(path: Path) -> bool:
     """Tell whether a file is HDF5 with our names; or NetCDF of an older version, to refuse it by its name."""
-    if not path.is_file() or not h5py.is_hdf5(path):
+    if not path.is_file() or not is_hdf5(path):
         return _is_classic(path)
     with open_hdf5(path) as file:
         # A displacement is a result, which is refused by that name.
