@@ -61,11 +61,7 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     _refuse_without_slurm()
     _refuse_unknown_interface(plan.cluster)
     _make_private(plan.log_folder)
-    with (
-        _in_files(temporary_security(options), plan.log_folder) as security,
-        ExitStack() as opened,
-        guarded(name, folder_of(security)),
-    ):
+    with _in_files(temporary_security(options), plan.log_folder) as security, ExitStack() as opened:
         opened.enter_context(
             dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan) | http_settings(options))
         )
@@ -87,6 +83,8 @@ def _submit(plan: JobPlan, security: Security | None, name: str, opened: ExitSta
     client = Client(cluster)
     opened.push(partial(_stop, client))
     opened.enter_context(client.as_current())
+    # At last nobody looks after the jobs any more, then they are cancelled, then the cluster is stopped.
+    opened.enter_context(guarded(name, folder_of(security)))
     watch = opened.enter_context(Watch(client, plan, name))
     cluster.scale(jobs=plan.n_job)
     logger.info("%d jobs %s submitted", plan.n_job, name)
