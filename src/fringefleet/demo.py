@@ -79,9 +79,9 @@ def run_demo(directory: Path, show: Show | None = None, scene: Scene = SCENE) ->
     InputError
         ``directory`` is a file, or has something else under the name of a store.
     """
-    check_output_name(directory, "a folder", "demo")
     if directory.exists() and not directory.is_dir():
         raise InputError(f"found a file at {directory}; the demo needs a folder. Give another name.")
+    check_output_name(directory, "a folder", "demo")
     show = show or (lambda _label: nullcontext(lambda _fraction, _pixels: None))
     stack, result = directory / "stack.zarr", directory / "result.zarr"
     with show("Simulating") as report:
