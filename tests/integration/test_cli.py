@@ -277,7 +277,7 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
     jobs = []
     monkeypatch.setattr(invert_command, "invert", lambda *args: jobs.append(args[:2]))
     args = (
-        "--weight-func=fim --mask-dataset=connectComponent --mask-threshold=0.3 --min-redundancy=2 "
+        "--weight-func=fim --mask-dataset=offsetSNR --mask-threshold=0.3 --min-redundancy=2 "
         "--min-norm=phase --water-mask=mask.h5 --reference-point 3 4 --reference-date=20180118 "
         "--drop-unreferenced --wavelength=0.2 --looks=7 --chunks 5 6 --device=cuda --cluster=tcp://h:1 "
         "--workers=3 --overwrite --dtype=float64 --solver=dense"
@@ -287,7 +287,7 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
     ((job, workers),) = jobs
     assert job.options == Options(
         weight_func="fim",
-        mask_dataset="connected_component",
+        mask_dataset="offset_snr",
         mask_threshold=0.3,
         min_redundancy=2.0,
         min_norm="phase",
@@ -299,7 +299,7 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
     assert (job.setting.reference_date, job.setting.drop_unreferenced) == ("20180118", True)
     assert (job.setting.wavelength, job.setting.looks) == (0.2, 7)
     assert (job.chunks, job.existing) == ((5, 6), "overwrite")
-    assert workers == ClusterOptions("tcp://h:1", 3)
+    assert workers == ClusterOptions("tcp://h:1", 3, device="cuda")
 
 
 def test_every_option_of_what_is_wanted_besides_arrives(monkeypatch, stack, tmp_path):
@@ -394,13 +394,13 @@ BAD_INVERSIONS = {
     "unknown bridge": (["stack.zarr", "--bridge", "nsbas"], "--bridge"),
     "no threshold": (["stack.zarr", "--norm", "huber", "--huber-threshold", "0"], "huber_threshold = 0"),
     "no rounds": (["stack.zarr", "--norm", "l1", "--max-iterations", "0"], "max_iterations = 0"),
-    "norm without factor": (["stack.zarr", "--norm", "l1", "--solver", "dense"], "solver = dense with norm"),
-    "std without factor": (["stack.zarr", "--std", "--solver", "dense"], "solver = dense with std"),
+    "norm without factor": (["stack.zarr", "--norm", "l1", "--solver", "dense"], "--norm l1, which has an effect only"),
+    "std without factor": (["stack.zarr", "--std", "--solver", "dense"], "--std, which has an effect only with"),
     "no baselines": (["ifgramStack.h5", "--dem-error"], "found no perpendicular_baseline"),
     "no polynomial": (["stack.zarr", "--dem-error", "--polynomial-order", "0"], "polynomial order"),
     "too many powers": (["stack.zarr", "--dem-error", "--polynomial-order", "5"], "at least 7 dates"),
     "no atmosphere": (["stack.zarr", "--dem-error", "--atmosphere-std", "0"], "deviation of the atmosphere"),
-    "geometry without DEM error": (["stack.zarr", "--geometry", "other.h5"], "geometry without dem_error"),
+    "geometry without DEM error": (["stack.zarr", "--geometry", "other.h5"], "--geometry other.h5, which has"),
     "no geometry": (["stack.zarr", "--dem-error", "--geometry", "none.h5"], "no geometry file at none.h5"),
     "geometry of other shape": (["stack.zarr", "--dem-error", "--geometry", "other.h5"], "the shape (7, 5)"),
     "geometry is a stack": (["stack.zarr", "--dem-error", "--geometry", "ifgramStack.h5"], "slantRangeDist"),

@@ -90,14 +90,14 @@ def dataset_in(file: h5py.File, name: str, shape: tuple[int, ...], way_out: str)
     """
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
-        what = f"has no dataset {name}, and {', '.join(file) or 'nothing'}"
+        what = f"no dataset {name}, and {', '.join(file) or 'nothing'}"
     elif found.shape != shape:
-        what = f"has {name} of {found.shape}"
+        what = f"{name} of {found.shape}"
     elif found.dtype.kind not in "biuf":
-        what = f"has {name} of the type {found.dtype}"
+        what = f"{name} of the type {found.dtype}"
     else:
         return found
-    raise StackFormatError(f"{file.filename} {what}; numbers of {shape} are needed: {way_out}.")
+    raise StackFormatError(f"found {what} in {file.filename}; numbers of {shape} are needed: {way_out}.")
 
 
 class HDF5Array(BackendArray):

@@ -129,7 +129,7 @@ class TestOutput:
         convert_stack(write_mintpy(), tmp_path / "out.zarr")
         before = open_stack(tmp_path / "out.zarr").compute()
         source = write_mintpy(attrs={"NEW": "1"})
-        with pytest.raises(OutputExistsError, match=r"out.zarr is there already; .*--overwrite"):
+        with pytest.raises(OutputExistsError, match=r"out.zarr is there already; .*overwrite = True"):
             convert_stack(source, tmp_path / "out.zarr")
         xr.testing.assert_identical(open_stack(tmp_path / "out.zarr").compute(), before)
 
