@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from fringefleet.block import count_infinite, invert_block
 from fringefleet.design import date_baselines
+from fringefleet.io.version import accepting_touched
 from fringefleet.observation import std_of
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared
@@ -89,6 +90,8 @@ def tile_tasks(
     options: Options,
     tile: tuple[int, int],
     write: Write,
+    *,
+    accept_touched: bool = False,
 ) -> list[tuple[Tile, Delayed]]:
     """Make one task for each tile: read, solve, write; its result is a :class:`TileReport`.
 
@@ -102,6 +105,8 @@ def tile_tasks(
         Rows and columns of a tile.
     write
         Takes a tile and its series, on the worker.
+    accept_touched
+        Whether files whose time alone has changed since the stack was opened are the same.
     """
     stack = chunk(prepared.stack, tile)
     # The observation first: its chunks say which tile a task is.
@@ -120,6 +125,7 @@ def tile_tasks(
             options,
             prepared.reference_point,
             versions_that_must_agree(software_versions()),
+            accept_touched,
         ),
         write=write,
         dtype=object,
@@ -163,6 +169,7 @@ class _How:
     options: Options
     point: tuple[int, int] | None  # row and column of the reference point in the scene
     software: Mapping[str, str]  # versions that a worker must have
+    accept_touched: bool
 
 
 def _invert_tile(
@@ -177,7 +184,7 @@ def _invert_tile(
     watch = Stopwatch()
     refuse_other_software(how.software)
     with working_on(str(tile)), replaced_if_gpu_breaks():
-        with watch.time("read"):
+        with watch.time("read"), accepting_touched(how.accept_touched):
             arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
         block = _block(dict(zip(names, arrays, strict=True)), how.options, _inside(tile, how.point))
         series = invert_block(block, how.scene, how.options, watch)

@@ -34,8 +34,9 @@ from fringefleet.io.grid import GRID_MAPPING, axis_attributes, radar_coordinates
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.metadata import derived_attributes, number_attribute, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
-from fringefleet.io.version import FileVersion
+from fringefleet.io.version import FilesVersion, FileVersion
 from fringefleet.io.whole_chunks import WholeChunks
+from fringefleet.io.zarr_files import array_layout, scan_zarr
 from fringefleet.observation import PHASE, is_observation
 
 _ORDER = ("pair", "y", "x")
@@ -57,6 +58,7 @@ def open_zarr(path: Path) -> xr.Dataset:
     StackFormatError
         It cannot be opened, or a name, a dimension or a type is not as needed.
     """
+    listing = scan_zarr(path)  # before anything is read
     try:
         stored = xr.open_zarr(
             WholeChunks(path, read_only=True), chunks=None, consolidated=False, decode_timedelta=False
@@ -65,13 +67,16 @@ def open_zarr(path: Path) -> xr.Dataset:
         raise StackFormatError(
             f"found a Zarr store that cannot be opened ({error}); copy or make it again."
         ) from error
-    for variable in stored.variables.values():
+    arrays = []
+    for name, variable in stored.variables.items():
         whole = variable.encoding.get("shards") or variable.encoding.get("chunks")
+        if whole and {"y", "x"} <= set(variable.dims):
+            arrays.append(array_layout(str(name), variable.dims, whole))
         variable.encoding = (
             {"preferred_chunks": dict(zip(variable.dims, whole, strict=True))} if whole else {}
         )
     stack = _as_stack(stored)
-    stack.encoding["version"] = FileVersion.of(_zarr_metadata(path))
+    stack.encoding["version"] = FilesVersion(str(path.absolute()), listing, scan_zarr, tuple(arrays))
     return stack
 
 
@@ -120,7 +125,9 @@ def open_netcdf(path: Path) -> xr.Dataset:
                 "need named dimensions. Write it with xarray, netCDF4 or h5netcdf."
             ) from error
         stored = xr.Dataset(raw, attrs=dict(named.attrs))
-    return _as_stack(xr.decode_cf(stored, decode_timedelta=False))
+    stack = _as_stack(xr.decode_cf(stored, decode_timedelta=False))
+    stack.encoding["version"] = FilesVersion.of(path, [source])
+    return stack
 
 
 def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcdf.Variable) -> xr.Variable:

@@ -14,7 +14,7 @@ class Reader:
     ``name``: of the format, as ``fringefleet info`` shows it. ``layout``: what to point at, for a message.
     ``recognise``: whether the path looks like it, by names only; an odd file inside is found by ``open``.
     ``open``: the stack, lazily, as :func:`fringefleet.open_stack` describes it; its ``encoding["version"]``
-    is the version of its files where it is not one file.
+    is the :class:`~fringefleet.io.version.FilesVersion` of all files that it is read from.
     """
 
     name: str
