@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from fringefleet.batch import check_device
 from fringefleet.block import invert_block
 from fringefleet.chunks import bytes_of_worker, check_tile
 from fringefleet.errors import DeviceError, InputError
+from fringefleet.io.owned import owned_folder
 from fringefleet.io.store import ResultStore, create_result
 from fringefleet.lazy import result_template
 from fringefleet.pipeline import Checked
@@ -193,9 +193,9 @@ def _store_for(checked: Checked, tile: tuple[int, int]) -> Iterator[Any]:
     """Make a result of one tile on the disk of the output, and remove it."""
     prepared = checked.prepared
     part = replace(prepared, stack=prepared.stack.isel(y=slice(tile[0]), x=slice(tile[1])))
-    with TemporaryDirectory(prefix=".fringefleet-plan-", dir=_folder_of(checked.job.output)) as folder:
+    with owned_folder(_folder_of(checked.job.output)) as folder:
         template = result_template(part, checked.job.options, tile)
-        yield create_result(template, Path(folder) / "result.zarr", checked.origin, overwrite=False)
+        yield create_result(template, folder / "result.zarr", checked.origin, overwrite=False)
 
 
 def made_up_block(checked: Checked, shape: tuple[int, int], seed: int = 0) -> Block:

@@ -29,6 +29,7 @@ from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.lock import locked
 from fringefleet.io.mintpy_names import our_name
 from fringefleet.io.pair_table import worst_pairs
+from fringefleet.io.store import holds_run
 from fringefleet.io.template import TemplateOptions, read_template
 from fringefleet.options import Options
 from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute, finish
@@ -63,7 +64,16 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
     if given["resume"] or given["overwrite"]:
         existing = "resume" if given["resume"] else "overwrite"
     policy = FailurePolicy(given["on_error"], given["retries"])
-    job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, on_failure=policy)
+    job = Run(
+        given["stack"],
+        given["output"],
+        options,
+        setting,
+        given["chunks"],
+        existing,
+        on_failure=policy,
+        accept_touched=given["accept_touched"],
+    )
     wanted = _part(named, ClusterOptions)
     del wanted["device"]  # which the options say
     return job, choose_cluster(wanted, given["cluster_config"])
@@ -199,8 +209,8 @@ def run_checked(
             summary = _run(checked, workers, console, performance_report)
         except KeyboardInterrupt:
             kept = f"Finished tiles are kept in {checked.job.output}; {again} to go on."
-            is_begun = checked.job.output.exists()
-            raise fail(f"interrupted. {kept if is_begun else 'No tile was begun.'}", FAILED) from None
+            is_there = holds_run(checked.job.output, checked.fingerprint)
+            raise fail(f"interrupted. {kept if is_there else 'No tile of it is kept.'}", FAILED) from None
         _report(summary, again, console)
         skipped = summary.skipped
     if worst := worst_pairs(checked.job.output, MOST_PAIRS):

@@ -1,7 +1,6 @@
 """The command ``slurm``: show what is submitted to Slurm, or keep workers for several runs."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from fringefleet.cli.app import app, examples
 from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.options import DeviceOption, Verbose
+from fringefleet.io.whole_files import staged_files
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -116,10 +116,8 @@ def _told(client: "Client", path: Path | None) -> Iterator[str]:
         yield who["address"]
         return
     text = json.dumps(who, indent=2) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # who waits for the file finds it whole
-    part.write_text(text)
-    part.replace(path)
+    with staged_files([path]) as (part,):  # who waits for the file finds it whole
+        part.write_text(text)
     try:
         yield who["address"]
     finally:

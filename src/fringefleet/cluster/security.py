@@ -1,21 +1,18 @@
 """Who may talk to the workers, and who may see what they put on disk."""
 
-import glob
 import os
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from socket import gethostname
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import Any
 
 import dask
-import psutil
 from distributed import Security
 
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import InputError, MissingExtraError, OptionError
+from fringefleet.io.owned import owned_folder
 
 LOOPBACK = "127.0.0.1"
 
@@ -100,26 +97,16 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
     InputError
         It cannot be made there.
     """
-    base = options.get("local_directory") or dask.config.get("temporary-directory", None)
-    ours = f"fringefleet-{gethostname()}-"
-    _remove_left_behind(Path(base or gettempdir()), ours)
-    try:
-        made = TemporaryDirectory(
-            prefix=f"{ours}{os.getpid()}-", dir=base, ignore_cleanup_errors=True
-        )  # mode 0700
-    except OSError as error:
-        raise InputError(
-            f"no folder for the workers' files can be made in {base or gettempdir()} ({error.strerror}); "
-            "give one that is there, and that you can write to, as local_directory."
-        ) from error
-    with made as folder:
-        yield folder
-
-
-def _remove_left_behind(base: Path, prefix: str) -> None:
-    """Remove folders of processes of this user and host that are no more."""
-    for folder in base.glob(f"{glob.escape(prefix)}*-*"):
-        pid = folder.name.removeprefix(prefix).partition("-")[0]
-        with suppress(OSError):
-            if pid.isdigit() and folder.stat().st_uid == os.getuid() and not psutil.pid_exists(int(pid)):
-                shutil.rmtree(folder, ignore_errors=True)
+    base = Path(
+        options.get("local_directory") or dask.config.get("temporary-directory", None) or gettempdir()
+    )
+    with ExitStack() as opened:
+        try:
+            os.scandir(base).close()  # before anything is made there
+            folder = opened.enter_context(owned_folder(base, "fringefleet-workers-"))
+        except OSError as error:
+            raise InputError(
+                f"no folder for the workers' files can be made in {base} ({error.strerror or error}); "
+                "give one that is there, and that you can write to, as local_directory."
+            ) from error
+        yield str(folder)

@@ -50,6 +50,7 @@ class Request:
     update: bool | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
     result: Path | None = None
+    accept_touched: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Task:
     result: Path | None
     covariance_date: str | None  # as the stack writes dates; None for the reference date of the series
     unmasked: str  # what MintPy calls it in the products if nothing is masked
+    accept_touched: bool
 
     @property
     def store(self) -> Path:
@@ -121,6 +123,7 @@ def understand(request: Request) -> Task:
         request.result,
         _covariance_date(project) if options.covariance and setting.reference_date is None else None,
         str(False if "mask_dataset" in template.keys else None),
+        request.accept_touched,
     )
 
 

@@ -28,7 +28,6 @@ from fringefleet.io.coherence_mask import write_coherence_mask
 from fringefleet.io.lock import Lock, locked
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
-from fringefleet.io.whole_files import remove_leftovers
 from fringefleet.pipeline import Checked, Run, check
 from fringefleet.report import report_path
 from fringefleet.tile import Tile
@@ -109,6 +108,7 @@ def _check(task: Task) -> tuple[Checked, ClusterOptions]:
         memory_limit=task.memory,
         worker_memory=own_memory(workers),
         on_failure=task.on_failure,
+        accept_touched=task.accept_touched,
     )
     return _begun_or_new(job, task), workers
 
@@ -143,9 +143,10 @@ def _begun_or_new(job: Run, task: Task) -> Checked:
             raise
         if task.result is not None:
             raise OutputExistsError(
-                f"{task.result} is there and is the result of another run, or of none; remove it, or give "
-                "another name."
+                f"{task.result} is there and this run cannot go on with it; remove it, or give another name: "
+                f"{error}"
             ) from None
+        logger.warning("begins anew instead of going on with what was begun: %s", error)
     return check(replace(job, existing="overwrite"))
 
 
@@ -153,7 +154,6 @@ def _export(task: Task, wanted: Wanted, skipped: tuple[Tile, ...], lock: Lock, c
     """Write the products; only then is what they were made from removed, unless there are tiles to add."""
     store, folder = task.store, task.project.folder
     series, quality, count = (path.absolute() for path in task.outputs[:3])
-    remove_leftovers(task.outputs)
     with xr.open_zarr(store, chunks=None, consolidated=False) as result:
         write_products(
             result.assign_attrs(_said_of(task, wanted, skipped)),
