@@ -38,7 +38,7 @@ class StackCheck:
 
         Raises
         ------
-        StackChangedError
+        RunError
             Says which chunks, and what has become of them.
         """
         if self.files.arrays:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from fringefleet.errors import StackChangedError
+from fringefleet.errors import RunError, StackChangedError
 from fringefleet.io.listing import (
     ROOT,
     Difference,
@@ -73,7 +73,7 @@ def unchanged(versions: Iterable[FileVersion]) -> Iterator[None]:
 
     Raises
     ------
-    StackChangedError
+    RunError
         Says what has become of them.
     """
     try:
@@ -164,8 +164,13 @@ def difference_of(path: str, name: str, then: FileState) -> Difference | None:
     return difference
 
 
-def stack_changed(what: str, differences: list[Difference]) -> StackChangedError:
-    """Make the error of a stack that was changed after it was opened."""
+def stack_changed(what: str, differences: list[Difference]) -> RunError:
+    """Make the error of a stack that was changed after it was opened, or is gone."""
+    if all(difference.now is None for difference in differences):
+        return RunError(
+            f"{what} is gone from this worker's sight, as a whole or in parts: "
+            f"{describe_differences(differences)}."
+        )
     hint = f" {TOUCHED}" if only_touched(differences) else ""
     return StackChangedError(
         f"{what} was changed after it was opened: {describe_differences(differences)}.{hint}"

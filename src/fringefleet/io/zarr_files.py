@@ -72,7 +72,7 @@ class ZarrFiles:
 
         Raises
         ------
-        StackChangedError
+        RunError
             Says which files, and what has become of them.
         """
         differences = []
