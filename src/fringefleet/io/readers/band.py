@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fringefleet.errors import StackFormatError
 from fringefleet.io.readers.geotiff import opened_raster, raster_grid
 from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.parts import raster_versions
 from fringefleet.io.version import FileVersion
 
 _BESIDE_IT: dict[str, str] = {}  # headers lie beside these files, so GDAL may look there
@@ -76,11 +77,7 @@ def open_band(path: Path, band: int = 1, *, nodata: float | None = None, raw: Pa
             _refuse_short(raw, raster)
         grid = raster_grid(raster, str(path))
         block = raster.block_shapes[index - 1]
-        files = [Path(file) for file in raster.files]
-        versions = (
-            FileVersion.of(path),
-            *(FileVersion.of(f) for f in files if f.is_file() and f != path.absolute()),
-        )
+        versions = raster_versions(path, raster.files)
     return Layer(str(path), BandImage(versions, name, index, nodata), grid, (block[0], block[1]))
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fringefleet.errors import StackFormatError
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.parts import raster_versions
 from fringefleet.io.version import FileVersion
 
 # Do not list the folder at each opening, for files beside the image that would change what it means.
@@ -91,7 +92,7 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
         not run along its axes.
     """
     try:
-        version = FileVersion.of(file.path)
+        FileVersion.of(file.path)
     except OSError as error:
         raise StackFormatError(f"the file {file} cannot be read ({error}); fetch it again.") from error
     with opened_raster(file.gdal_name) as raster:
@@ -105,7 +106,8 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
         grid = raster_grid(raster, str(file))
         scale = byte_scale if raster.dtypes[0] == "uint8" else 1.0
         block = raster.block_shapes[0]
-    return Layer(str(file), RasterImage((version,), file.gdal_name, scale), grid, (block[0], block[1]))
+        versions = raster_versions(file.path, raster.files)
+    return Layer(str(file), RasterImage(versions, file.gdal_name, scale), grid, (block[0], block[1]))
 
 
 @contextmanager
