@@ -73,10 +73,10 @@ class StackChangedError(RunError):
     """Files of the stack are not those that were there when it was opened."""
 
     to_go_on = (
-        "To invert the stack as it is now, begin anew: invert with --overwrite, or into another output. "
-        "Only if its "
-        "files are put back as they were, repeat the command, invert with --resume, which keeps finished "
-        "tiles."
+        "Finished tiles are kept for the stack as it was: with its files put back, repeat the command, "
+        "invert "
+        "with --resume. For the stack as it is now begin anew: invert with --overwrite, or into another "
+        "output."
     )
 
 

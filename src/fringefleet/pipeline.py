@@ -142,8 +142,8 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
     InputError
         One of its children: something cannot be used, and nothing was done.
     RunError
-        Tiles failed, or the run could not go on; finished tiles are kept, and the same run with
-        ``existing="resume"`` goes on.
+        Tiles failed, or the run could not go on; the message says what is kept. As a rule finished tiles are,
+        and the same run with ``existing="resume"`` goes on.
     """
     return compute(check(job), on_progress)
 

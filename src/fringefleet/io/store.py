@@ -2,8 +2,9 @@
 
 Every task writes the whole chunks of its own tile and, when they are written, that tile's done-mark: a
 chunk of its own in the array ``progress/done``. Whether a chunk of the result exists would be no mark, as
-Zarr writes none for a tile without an answer. Nothing in the store depends on time, host or order, so a
-run that was killed and resumed leaves the same bytes as one that was not.
+Zarr writes none for a tile without an answer. Nothing in the store depends on host, order or the time of the
+run, so one that was killed and resumed leaves the same bytes as one that was not: of the same files, in the
+same chunks.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -92,7 +93,8 @@ def job_for(path, tmp_path, **how):
 
 def used_file(path):
     """The largest file that is read."""
-    listing = source_version(fringefleet.open_stack(path, chunks=None)).listing
+    version = source_version(fringefleet.open_stack(path, chunks=None))
+    path, listing = Path(version.path), version.listing
     if "unwrapped_phase/" in "".join(listing.names):
         names = [name for name in listing.names if name.startswith("unwrapped_phase/")]
     else:
