@@ -42,6 +42,16 @@ class OutputExistsError(FileExistsError, InputError):
     """The output is there already, and nobody said to resume or to overwrite."""
 
 
+class OtherOriginError(OutputExistsError):
+    """The output was begun with another stack or other options, and cannot be resumed.
+
+    ``reason``: what differs, without what to do. ``is_touched``: only times of files of the stack differ.
+    """
+
+    reason: str = ""
+    is_touched: bool = False
+
+
 class OutputInUseError(BlockingIOError, InputError):
     """Another run writes to the output."""
 

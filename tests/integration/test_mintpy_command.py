@@ -288,7 +288,7 @@ def test_a_result_is_kept_where_it_is_wanted(project, in_this_process):
     assert hidden(project) == []
     refused = call("--result", "result.zarr", "--no-update", "-w", "no")
     assert refused.exit_code == 2
-    assert "result.zarr is there and this run cannot go on with it" in refused.stderr
+    assert "result.zarr is there and is not the result of this run" in refused.stderr
     assert attributes("timeseries.h5")[f"{KEY}weightFunc"] == "var"
     shutil.rmtree("result.zarr")
     assert "inverting, because result.zarr is not there" in succeed("--result", "result.zarr").stderr

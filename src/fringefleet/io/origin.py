@@ -6,7 +6,7 @@ or which files of the stack, and not only that something does.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import zarr
 from zarr.errors import BaseZarrError as ZarrError
 
-from fringefleet.errors import OutputExistsError, StackFormatError
+from fringefleet.errors import OtherOriginError, StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.listing import Difference, Listing, describe_differences, only_touched
 from fringefleet.io.version import TOUCHED, FilesVersion, accepting_touched
@@ -25,7 +25,8 @@ FILES = "progress/stack_files"
 
 DIGESTS = "digests"  # the fact that has those of what is too long to be said
 MAY_FOLLOW = ("looks", "wavelength", "number of dates", "number of pairs")  # from other options
-_REMEDY = "Repeat the command that began it with --resume, or give --overwrite or another name."
+_BEGIN_ANEW = "give --overwrite or another name."
+_REPEAT = f"Repeat the command that began it with --resume. Otherwise: {_BEGIN_ANEW}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,71 +92,70 @@ def check_same_origin(group: zarr.Group, origin: Origin, path: Any, *, accept_to
 
     Raises
     ------
-    OutputExistsError
+    OtherOriginError
         Says which option differs, or which files.
     """
     then = _read_facts(group, path)
     try:
         files = read_listing(group).differences(origin.source.listing)
     except (KeyError, StackFormatError, OSError, ValueError, ZarrError) as error:
-        raise OutputExistsError(
-            f"{path} has lost the listing of the files that it was made from ({error}), so it cannot be "
-            f"resumed. "
-            "Give --overwrite or another name."
-        ) from error
-    others = list(_other_facts(then, json.loads(json.dumps(dict(origin.facts), default=str))))
-    if others:
-        what = ", ".join(others)
-        also = f". The stack differs, too: {describe_differences(files)}" if files else ""
-        raise OutputExistsError(
-            f"{path} was not begun with the same and cannot be resumed: found {what}{also}. {_REMEDY}"
-        )
+        reason = f"it has lost the listing of the files that it was made from ({error})"
+        raise _refused(path, reason, _BEGIN_ANEW) from error
+    now = json.loads(json.dumps(dict(origin.facts), default=str))
+    is_changed = not only_touched(files)
+    if others := _other_options(then, now) or ([] if is_changed else _other_values(then, now)):
+        also = f"; the stack differs, too: {describe_differences(files)}" if files else ""
+        raise _refused(path, f"it was begun with something else: found {', '.join(others)}{also}", _REPEAT)
     if files and not (accept_touched and only_touched(files)):
-        raise OutputExistsError(_changed_stack(path, origin, files))
+        raise _changed_stack(path, origin, files)
     return bool(files)
+
+
+def _refused(path: Any, reason: str, remedy: str) -> OtherOriginError:
+    error = OtherOriginError(f"{path} cannot be resumed: {reason}. {remedy}")
+    error.reason = reason
+    return error
 
 
 def _read_facts(group: zarr.Group, path: Any) -> dict[str, Any]:
     try:
         found = json.loads(str(group[PLACE].attrs[FACTS]))
     except (KeyError, ValueError, ZarrError) as error:
-        raise OutputExistsError(
-            f"{path} was begun by an earlier version of fringefleet, which did not note what it was made "
-            f"with, so "
-            "it cannot be resumed. Finish it with that version, or give --overwrite or another name."
-        ) from error
+        reason = "it was begun by an earlier version of fringefleet, which did not note what it was made with"
+        raise _refused(path, reason, f"Finish it with that version. Otherwise: {_BEGIN_ANEW}") from error
     if not isinstance(found, dict):
-        raise OutputExistsError(
-            f"{path} is damaged: what it was made with cannot be read. Give another name."
-        )
+        raise _refused(path, "what it was made with cannot be read", _BEGIN_ANEW)
     return found
 
 
-def _other_facts(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """Say what differs; what follows from something else only where that does not differ."""
-    plain = [name for name in {**now, **then} if name != DIGESTS and then.get(name) != now.get(name)]
-    for name in [name for name in plain if name not in MAY_FOLLOW] or plain:
-        yield f"{name} = {_said(now.get(name))} (it was {_said(then.get(name))})"
-    if not plain:
-        before, after = (facts.get(DIGESTS) or {} for facts in (then, now))
-        for name in {**after, **before}:
-            if before.get(name) != after.get(name):
-                yield f"other values of {name}"
+def _other_options(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say which options differ; what may follow from another option only where no other differs."""
+    others = [name for name in {**now, **then} if name != DIGESTS and then.get(name) != now.get(name)]
+    chosen = [name for name in others if name not in MAY_FOLLOW] or others
+    return [f"{name} = {_said(now.get(name))} (it was {_said(then.get(name))})" for name in chosen]
+
+
+def _other_values(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say of what is too long to be said whether it differs."""
+    before, after = (facts.get(DIGESTS) or {} for facts in (then, now))
+    return [f"other values of {name}" for name in {**after, **before} if before.get(name) != after.get(name)]
 
 
 def _said(value: Any) -> str:
     return "none" if value is None else " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _changed_stack(path: Any, origin: Origin, files: list[Difference]) -> str:
-    said = (
-        f"{path} cannot be resumed: the stack {origin.source.path} was changed since the run began, and "
-        f"parts of two "
-        f"versions would be mixed: {describe_differences(files)}."
+def _changed_stack(path: Any, origin: Origin, files: list[Difference]) -> OtherOriginError:
+    reason = (
+        f"the stack {origin.source.path} was changed since, and parts of two versions would be mixed: "
+        f"{describe_differences(files)}"
     )
-    if only_touched(files):
-        return f"{said} {TOUCHED} Otherwise give --overwrite or another name."
-    return f"{said} Put the files back, or give --overwrite or another name."
+    is_touched = only_touched(files)
+    error = _refused(
+        path, reason, f"{TOUCHED if is_touched else 'Put the files back.'} Otherwise: {_BEGIN_ANEW}"
+    )
+    error.is_touched = is_touched
+    return error
 
 
 def differences_now(source: FilesVersion, *, accept_touched: bool) -> list[Difference]:

@@ -140,9 +140,14 @@ class FilesVersion:
 
     def differences(self) -> list[Difference]:
         """Scan the files once more, and find what has become of them."""
-        if self.list_now is not None:
+        if self.list_now is None:
+            return differences_in(self.path, self.listing)
+        try:
             return self.listing.differences(self.list_now(Path(self.path)))
-        return differences_in(self.path, self.listing)
+        except OSError as error:
+            raise RunError(
+                f"the stack {self.path} is gone from this process's sight, as a whole or in parts ({error})."
+            ) from error
 
 
 def differences_in(root: str, listing: Listing) -> list[Difference]:

@@ -21,13 +21,14 @@ from fringefleet.cli.mintpy.current import (
 from fringefleet.cli.mintpy.request import MaskWish, Request, Task, understand
 from fringefleet.cli.products import write_products
 from fringefleet.cluster import ClusterOptions, expected_workers, own_memory, resolve
-from fringefleet.errors import BlockTooLargeError, DeviceError, OutputExistsError
+from fringefleet.errors import BlockTooLargeError, DeviceError, OtherOriginError, OutputExistsError
 from fringefleet.execute import name_some
 from fringefleet.io import open_stack
 from fringefleet.io.coherence_mask import write_coherence_mask
 from fringefleet.io.lock import Lock, locked
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
+from fringefleet.io.version import TOUCHED
 from fringefleet.pipeline import Checked, Run, check
 from fringefleet.report import report_path
 from fringefleet.tile import Tile
@@ -141,12 +142,18 @@ def _begun_or_new(job: Run, task: Task) -> Checked:
     except (OutputExistsError, BlockTooLargeError) as error:
         if task.result is not None and isinstance(error, BlockTooLargeError):
             raise
+        reason = error.reason if isinstance(error, OtherOriginError) else str(error)
         if task.result is not None:
             raise OutputExistsError(
-                f"{task.result} is there and this run cannot go on with it; remove it, or give another name: "
-                f"{error}"
+                f"{task.result} is there and is not the result of this run ({reason}); remove it, or give "
+                "another name."
             ) from None
-        logger.warning("begins anew instead of going on with what was begun: %s", error)
+        if isinstance(error, OtherOriginError) and error.is_touched:
+            raise OutputExistsError(
+                f"{job.output} is what a run before has computed, and {reason}. {TOUCHED} Otherwise remove "
+                f"it."
+            ) from None
+        logger.warning("what a run before has computed is not used: %s", reason)
     return check(replace(job, existing="overwrite"))
 
 

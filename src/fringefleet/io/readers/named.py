@@ -58,8 +58,8 @@ def open_zarr(path: Path) -> xr.Dataset:
     StackFormatError
         It cannot be opened, or a name, a dimension or a type is not as needed.
     """
-    listing = scan_zarr(path)  # before anything is read
     try:
+        listing = scan_zarr(path)  # before anything is read
         stored = xr.open_zarr(
             WholeChunks(path, read_only=True), chunks=None, consolidated=False, decode_timedelta=False
         )
