@@ -20,9 +20,10 @@ from fringefleet import lazy
 from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
+from fringefleet.clients import check_client, client_to_compute_with
 from fringefleet.earlier_report import read_report
 from fringefleet.errors import OptionError, OutputExistsError, RunError
-from fringefleet.execute import Done, Outcome, Watch, current_client, execute
+from fringefleet.execute import Done, Outcome, Watch, execute
 from fringefleet.facts import origin_of
 from fringefleet.io import open_stack
 from fringefleet.io.disk import free_bytes
@@ -38,6 +39,7 @@ from fringefleet.io.store import (
     result_tile,
     resume_result,
 )
+from fringefleet.main_program import end_if_reimported
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared, Setting, prepare
 from fringefleet.report import RunReport, report_path, reported
@@ -62,9 +64,9 @@ class Run:
     output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they would
     take, tiles are smaller, and then workers fewer. ``worker_memory`` [byte]: of each worker, however many
     there are; tiles are smaller where that takes it, or refused. ``on_failure``: what to do with tiles that
-    fail. ``accept_touched``: take files of the stack whose time alone has changed, since the run that is
-    resumed or while this one goes on, for the same; only who knows that nothing was written to them may say
-    so.
+    fail. ``drop_incomplete``: leave out pairs of a folder that lack a file. ``accept_touched``: take files of
+    the stack whose time alone has changed, since the run that is resumed or while this one goes on, for the
+    same; only who knows that nothing was written to them may say so.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class Run:
     memory_limit: int | None = None
     worker_memory: int | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
+    drop_incomplete: bool = False
     accept_touched: bool = False
 
     def __post_init__(self) -> None:
@@ -145,7 +148,9 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
         Tiles failed, or the run could not go on; the message says what is kept. As a rule finished tiles are,
         and the same run with ``existing="resume"`` goes on.
     """
-    return compute(check(job), on_progress)
+    end_if_reimported()
+    client = client_to_compute_with()  # once: what computes does not change while it is checked what to do
+    return compute(check(job), on_progress, client=client)
 
 
 def check(job: Run) -> Checked:
@@ -157,7 +162,7 @@ def check(job: Run) -> Checked:
         As :func:`run`.
     """
     _refuse_unusable_output(job)
-    stack = open_stack(job.stack, chunks=None)
+    stack = open_stack(job.stack, chunks=None, drop_incomplete=job.drop_incomplete)
     prepared = prepare(stack, job.options, job.setting)
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
@@ -184,6 +189,7 @@ def compute(
     *,
     memory_limit: int | None = None,
     lock: Lock | None = None,
+    client: Client | Literal["current"] | None = "current",
 ) -> Summary:
     """Do the tiles that are left on whatever Dask scheduler is current; see :func:`run`.
 
@@ -197,10 +203,14 @@ def compute(
         What a worker has [byte], if known.
     lock
         That of the output (:func:`fringefleet.io.lock.locked`), where the caller has it already.
+    client
+        Whose workers compute, where the caller has asked for it already; None: threads of this process.
     """
     job, prepared, tile = checked.job, checked.prepared, checked.tile
     check_tile(tile, prepared.scene.network, job.options, memory_limit)
-    if (client := current_client()) is None:
+    if client == "current":
+        client = client_to_compute_with()
+    if client is None:
         check_device(job.options)
     else:
         _check_workers(client, job.options)
@@ -222,7 +232,7 @@ def compute(
         report.add_uncounted((where for where, _ in tasks if done[where.number]), job.output)
         watch = Watch(partial(_look, checked, store, lock), lambda where: store.skip_tile(where.number))
         with reported(report):
-            outcome = execute(left, report.watch(on_progress), job.on_failure, watch)
+            outcome = execute(left, report.watch(on_progress), job.on_failure, watch, client=client)
             check_stack_at_end(checked.origin.source, store, accept_touched=job.accept_touched)
             store.finish()
     return _summary(checked, outcome)
@@ -230,6 +240,7 @@ def compute(
 
 def _check_workers(client: Client, options: Options) -> None:
     """Refuse workers without the device; whoever made the client may want two on one GPU, but is told."""
+    check_client(client)
     for gpu, workers in sharing(ask_workers(client, options.device)).items():
         names = ", ".join(str(worker["address"]) for worker in workers)
         logger.warning("%d workers share the GPU %s: %s", len(workers), gpu, names)

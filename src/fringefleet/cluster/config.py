@@ -10,7 +10,7 @@ from fringefleet.cluster.options import TYPES, check_type, refuse_unknown
 from fringefleet.errors import InputError, OptionError
 
 KEYS = [name for name in TYPES if name != "device"]  # which is an option of the computation
-FILES = ("tls_ca", "tls_cert", "tls_key")
+FILES = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
 
 
 def read_cluster_config(path: Path) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class _Tile:
 
 
 def convert_stack(
-    source: str | Path,
+    source: str | Path | xr.Dataset,
     output: str | Path,
     *,
     chunks: tuple[int, int] | None = None,
@@ -66,7 +66,7 @@ def convert_stack(
     Parameters
     ----------
     source
-        Anything that :func:`open_stack` opens.
+        Anything that :func:`open_stack` opens, or what it returned, with ``chunks=None`` best.
     output
         The store.
     chunks
@@ -86,7 +86,7 @@ def convert_stack(
     OptionError
         One chunk does not fit into the memory.
     """
-    stack = open_stack(source, chunks=None)
+    stack = source if isinstance(source, xr.Dataset) else open_stack(source, chunks=None)
     tile = chunks or default_tile(stack)
     slab = _slab(stack, tile, memory_limit)
     with staged_store(Path(output), overwrite=overwrite) as temporary:

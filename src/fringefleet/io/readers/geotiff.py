@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.quantities import said_unit
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.parts import raster_versions
@@ -106,8 +107,9 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
         grid = raster_grid(raster, str(file))
         scale = byte_scale if raster.dtypes[0] == "uint8" else 1.0
         block = raster.block_shapes[0]
+        unit = band_unit(raster, 1)
         versions = raster_versions(file.path, raster.files)
-    return Layer(str(file), RasterImage(versions, file.gdal_name, scale), grid, (block[0], block[1]))
+    return Layer(str(file), RasterImage(versions, file.gdal_name, scale), grid, (block[0], block[1]), unit)
 
 
 @contextmanager
@@ -145,6 +147,12 @@ def _ignore(category: type[Warning]) -> None:
     with _FILTERS:
         if ("ignore", None, category, None, 0) not in warnings.filters:
             warnings.simplefilter("ignore", category)
+
+
+def band_unit(raster: Any, band: int) -> str | None:
+    """Find what a band of an open raster says of its unit; tags of the file count for its only band."""
+    unit = said_unit({"units": raster.units[band - 1]} | raster.tags(band))
+    return unit if unit is not None or raster.count > 1 else said_unit(raster.tags())
 
 
 def raster_grid(raster: Any, name: str) -> Grid:
