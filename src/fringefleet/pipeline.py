@@ -332,7 +332,7 @@ def _look(checked: Checked, store: ResultStore, lock: Lock) -> None:
     """Find out whether the run can go on: its input and its output are there, and nobody else writes."""
     lock.check()
     if not checked.origin.source.is_there():
-        raise RunError(f"the stack {checked.origin.source.path} is gone from this process's sight.")
+        raise RunError(f"the stack {checked.origin.source.path} is gone from this worker's sight.")
     if not (store.path / "zarr.json").exists():
         store.check()
 

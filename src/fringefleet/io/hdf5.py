@@ -73,7 +73,7 @@ class HDF5Array(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
         """Read a part; xarray reduces any index to slices, integers and at most one vector."""
-        with unchanged([self.source]):
+        with unchanged([self.source], f"the stack {self.source.path}"):
             result: NDArray[Any] = indexing.explicit_indexing_adapter(
                 key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read
             )

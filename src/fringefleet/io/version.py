@@ -68,7 +68,7 @@ class FileVersion:
 
 
 @contextmanager
-def unchanged(versions: Iterable[FileVersion]) -> Iterator[None]:
+def unchanged(versions: Iterable[FileVersion], what: str = "the stack") -> Iterator[None]:
     """Refuse what is read of files meanwhile, or its failure, if they are no longer what was opened.
 
     Raises
@@ -81,7 +81,7 @@ def unchanged(versions: Iterable[FileVersion]) -> Iterator[None]:
     finally:
         looked_at = (difference_of(file.path, file.path, file.state) for file in versions)
         if differences := [difference for difference in looked_at if difference is not None]:
-            raise stack_changed("the stack", differences)
+            raise stack_changed(what, differences)
 
 
 class ArrayLayout(NamedTuple):
@@ -146,7 +146,7 @@ class FilesVersion:
             return self.listing.differences(self.list_now(Path(self.path)))
         except OSError as error:
             raise RunError(
-                f"the stack {self.path} is gone from this process's sight, as a whole or in parts ({error})."
+                f"the stack {self.path} is gone from this worker's sight, as a whole or in parts ({error})."
             ) from error
 
 
