@@ -3,11 +3,21 @@
 ``except FringefleetError`` catches all of ours and nothing else. A message says what was found, what
 is needed and what to do. Bad input (:class:`InputError` and its children) is found before any work. An
 ``OSError`` comes first among the bases: Dask can bring no other from a worker.
+
+A message names options in Python's words, as a function takes them; ``marked`` is the same with marks, by
+which the command line spells them its own way (:mod:`fringefleet.option_words`).
 """
+
+from fringefleet.option_words import in_words_of_python, mark
 
 
 class FringefleetError(Exception):
-    """Base class of everything that this package raises on purpose."""
+    """Base class of everything that this package raises on purpose; ``marked``: its text with marks."""
+
+    def __init__(self, text: str = "", *more: object) -> None:
+        """Take the text, which may have marks, or options as the command line has them."""
+        self.marked = mark(str(text))
+        super().__init__(in_words_of_python(self.marked), *more)
 
 
 class InputError(FringefleetError, ValueError):
@@ -38,8 +48,20 @@ class OptionError(InputError):
     """An option has an unknown name or a value that it cannot take."""
 
 
+class IdleOptionError(OptionError):
+    """An option has no effect with the others."""
+
+
+class KindError(OptionError, TypeError):
+    """An argument is of a kind that it cannot have."""
+
+
 class OutputExistsError(FileExistsError, InputError):
     """The output is there already, and nobody said to resume or to overwrite."""
+
+    def __init__(self, text: str = "", *more: object) -> None:
+        """Take the text as an error of ours does, and not as one of the system's."""
+        FringefleetError.__init__(self, text, *more)
 
 
 class OtherOriginError(OutputExistsError):
@@ -54,6 +76,10 @@ class OtherOriginError(OutputExistsError):
 
 class OutputInUseError(BlockingIOError, InputError):
     """Another run writes to the output."""
+
+    def __init__(self, text: str = "", *more: object) -> None:
+        """Take the text as an error of ours does, and not as one of the system's."""
+        FringefleetError.__init__(self, text, *more)
 
 
 class DeviceError(InputError, RuntimeError):
@@ -100,8 +126,16 @@ class OutputLostError(RunError):
     )
 
 
+class ImpossibleValuesError(InputError, RunError):
+    """A stack has values that cannot be what they are said to be; a run that comes upon them ends."""
+
+
 class DiskFullError(OSError, RunError):
     """The disk of the output is full, or a quota is used up."""
+
+    def __init__(self, text: str = "", *more: object) -> None:
+        """Take the text as an error of ours does, and not as one of the system's."""
+        FringefleetError.__init__(self, text, *more)
 
 
 class WorkersLostError(RunError):

@@ -9,7 +9,7 @@ no more are handed in; those under way are let finish, and are kept.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -22,6 +22,7 @@ from fringefleet.attempts import Agenda, Attempt, Failure, FailurePolicy
 from fringefleet.clients import client_to_compute_with
 from fringefleet.crew import Crew, Threads, Workers
 from fringefleet.errors import DeviceError, MissingExtraError, RunError
+from fringefleet.oddities import OddityCounts
 from fringefleet.tile import Tile, TileReport
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Outcome(NamedTuple):
     """What became of the tiles; what each of them said is told while they come, and not kept here."""
 
     n_done: int
-    n_infinite: int  # infinite phases, left out
+    odd: OddityCounts
     status_count: tuple[int, ...]  # pixels of each status; empty if no tile is done
     failures: list[Failure]
 
@@ -111,7 +112,7 @@ def execute(
                 counts = sums.n_done, len(tasks), sums.n_pixel, seconds, sums.n_byte, n_failed
                 on_progress(Done(finished, *counts, failed, attempt.number))
     _raise_if_failed(agenda)
-    return Outcome(sums.n_done, sums.n_infinite, sums.status_count, agenda.given_up)
+    return Outcome(sums.n_done, sums.odd, sums.status_count, agenda.given_up)
 
 
 def name_some(tiles: Sequence[Tile]) -> str:
@@ -136,7 +137,7 @@ class _Sums:
     n_done: int = 0
     n_pixel: int = 0
     n_byte: int = 0
-    n_infinite: int = 0
+    odd: OddityCounts = field(default_factory=OddityCounts)
     status_count: tuple[int, ...] = ()
 
     def add(self, report: TileReport) -> None:
@@ -144,7 +145,7 @@ class _Sums:
         self.n_done += 1
         self.n_pixel += report.n_pixel
         self.n_byte += report.bytes_read + report.bytes_written
-        self.n_infinite += report.n_infinite
+        self.odd.add(report.odd, report.n_pixel)
         pairs = zip_longest(self.status_count, report.status_count, fillvalue=0)
         self.status_count = tuple(before + more for before, more in pairs)
 

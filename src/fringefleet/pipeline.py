@@ -17,6 +17,7 @@ from typing import Literal, get_args
 from distributed import Client
 
 from fringefleet import lazy
+from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
@@ -26,9 +27,11 @@ from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, Outcome, Watch, execute
 from fringefleet.facts import origin_of
 from fringefleet.io import open_stack
+from fringefleet.io.describe import count_status
 from fringefleet.io.disk import free_bytes
 from fringefleet.io.lock import Lock, locked, refuse_in_use
 from fringefleet.io.origin import Origin
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.stack import source_version, stored_tile
 from fringefleet.io.staging import put_back, refuse_unwritable
@@ -39,9 +42,12 @@ from fringefleet.io.store import (
     result_tile,
     resume_result,
 )
+from fringefleet.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.main_program import end_if_reimported
+from fringefleet.option_words import in_words_of_python, option
 from fringefleet.options import Options
-from fringefleet.prepare import Prepared, Setting, prepare
+from fringefleet.paths import check_local, real_path
+from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
 from fringefleet.scene import Series
 from fringefleet.stack_check import StackCheck, check_stack_at_end
@@ -71,7 +77,7 @@ class Run:
     Raises
     ------
     OptionError
-        ``existing`` is none of those words, or a path is none.
+        ``existing`` is none of those words, a path is none, or a setting has no effect with the options.
     """
 
     stack: Path
@@ -91,12 +97,17 @@ class Run:
         """Take paths as text, too, and refuse a word that would mean another one in silence."""
         for name in ("stack", "output"):
             path = getattr(self, name)
-            if not isinstance(path, str | Path):
-                raise OptionError(f"found {name} = {path!r}; give a path.")
+            check_kind(name, path, *PATH)
+            check_local(path)
             object.__setattr__(self, name, Path(path))
         if self.existing not in get_args(Existing):
             wanted = ", ".join(get_args(Existing))
             raise OptionError(f"found existing = {self.existing!r}; give one of {wanted}.")
+        for name, kind in (("options", Options), ("setting", Setting), ("on_failure", FailurePolicy)):
+            check_kind(name, getattr(self, name), kind)
+        if self.chunks is not None:
+            check_two_numbers("chunks", self.chunks, "rows and columns of a tile")
+        check_setting(self.setting, self.options)
 
 
 @dataclass(frozen=True)
@@ -150,7 +161,18 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
     """
     end_if_reimported()
     client = client_to_compute_with()  # once: what computes does not change while it is checked what to do
-    return compute(check(job), on_progress, client=client)
+    summary = compute(check(job), on_progress, client=client)
+    if reason := no_answer(summary, job):
+        logger.warning("%s", in_words_of_python(reason))
+    return summary
+
+
+def no_answer(summary: Summary, job: Run) -> str | None:
+    """Say why no pixel of a finished run has an answer, with marked options; None if some have."""
+    said = vars(job.options) | vars(job.setting)
+    if describe_no_answer(named_counts(summary.status_count), said) is None:
+        return None
+    return describe_no_answer(count_status(summary.output), said)  # tiles that were done before count, too
 
 
 def check(job: Run) -> Checked:
@@ -161,9 +183,13 @@ def check(job: Run) -> Checked:
     InputError
         As :func:`run`.
     """
-    _refuse_unusable_output(job)
+    check_kind("job", job, Run)
+    _refuse_other_output(job)
     stack = open_stack(job.stack, chunks=None, drop_incomplete=job.drop_incomplete)
     prepared = prepare(stack, job.options, job.setting)
+    if job.chunks is not None:
+        check_tile(job.chunks, prepared.scene.network, job.options, None)
+    _refuse_unusable_output(job)  # options that are wrong come before it
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
@@ -235,6 +261,8 @@ def compute(
             outcome = execute(left, report.watch(on_progress), job.on_failure, watch, client=client)
             check_stack_at_end(checked.origin.source, store, accept_touched=job.accept_touched)
             store.finish()
+    for sentence in outcome.odd.sentences(prepared.scene.network).values():
+        logger.warning("%s", sentence)
     return _summary(checked, outcome)
 
 
@@ -251,7 +279,7 @@ def _summary(checked: Checked, outcome: Outcome) -> Summary:
         output=checked.job.output,
         n_tile=checked.n_tile,
         n_resumed=checked.n_tile - checked.n_left,
-        n_infinite=outcome.n_infinite,
+        n_infinite=outcome.odd.n_infinite,
         status_count=outcome.status_count,
         skipped=tuple(failure.tile for failure in outcome.failures),
     )
@@ -265,14 +293,19 @@ def finish(checked: Checked) -> None:
         store.finish()
 
 
-def _refuse_unusable_output(job: Run) -> None:
-    stack, output = job.stack.resolve(), job.output.resolve()
+def _refuse_other_output(job: Run) -> None:
+    """Refuse an output that can be none, whatever is there."""
+    check_output_name(job.output, "Zarr", "result.zarr")
+    stack, output = real_path(job.stack), real_path(job.output)
     if stack == output or stack in output.parents or output in stack.parents:
         raise OptionError(f"{job.output} is, holds or lies in the stack {job.stack}; give another name.")
+
+
+def _refuse_unusable_output(job: Run) -> None:
     if job.existing == "refuse" and job.output.exists():
         raise OutputExistsError(
-            f"{job.output} is there already; give --resume to finish it, --overwrite to replace it, or "
-            "another name."
+            f"{job.output} is there already; give --resume to finish it, "
+            f"{option('existing', 'overwrite')} to replace it, or another name."
         )
     if job.existing == "overwrite" and job.output.exists():
         refuse_other_than_result(job.output)

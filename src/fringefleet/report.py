@@ -148,7 +148,7 @@ class RunReport:
             "bytes_read": report.bytes_read,
             "bytes_written": report.bytes_written,
             "pixels": _named(report.status_count),
-            "infinite": report.n_infinite,
+            "infinite": report.odd.n_infinite,
             "attempts": attempts,
         }
 

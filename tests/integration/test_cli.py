@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from fringefleet.options import DTypeName, MaskDataset, Options, SolverName
 from fringefleet.prepare import Setting
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.solver import method
+from fringefleet.status import Status
 from thread_workers import thread_cluster
 
 pytestmark = pytest.mark.usefixtures("untouched_log")
@@ -207,6 +209,31 @@ def test_infinite_phases_are_reported(mintpy_stack, tmp_path, in_this_process):
     assert "2 infinite phases were left out" in done.stderr
 
 
+def test_what_can_be_no_observation_is_reported_with_its_pairs(mintpy_stack, tmp_path, in_this_process):
+    with h5py.File(mintpy_stack, "r+") as file:
+        file["unwrapPhase"][1, 2, 3:5] = -9999
+        first, second = (date.decode() for date in file["date"][1])
+        file["coherence"][0, 0, :3] = 1.25
+    done = call("invert", mintpy_stack, tmp_path / "result.zarr")
+    assert done.exit_code == 0
+    assert f"2 phases are beyond 1,000 cycles, in 1 of 9 pairs ({first}_{second}: 2)" in done.stderr
+    assert "3 values of coherence are outside of what it can be, 0 to 1" in done.stderr
+
+
+def test_the_summary_says_what_keeps_pixels_with_too_few_pairs(mintpy_stack, tmp_path, in_this_process):
+    with h5py.File(mintpy_stack, "r+") as file:
+        middle = file["date"][1, 1]
+        at_it = [middle in dates for dates in file["date"]]
+        file["unwrapPhase"][np.flatnonzero(at_it), 5, 4:7] = np.nan
+    done = call("invert", mintpy_stack, tmp_path / "result.zarr")
+    assert "3 pixels (" in done.stdout
+    assert "fewer than --min-redundancy 1. --min-redundancy 0 keeps them" in done.stdout
+    assert "--min-redundancy 0 keeps them" in call("info", tmp_path / "result.zarr").stdout
+    kept = call("invert", mintpy_stack, tmp_path / "kept.zarr", "--min-redundancy", "0")
+    assert "keeps them" not in kept.stdout
+    assert (xr.open_zarr(tmp_path / "kept.zarr").status[5, 4:7] == Status.MINIMUM_NORM).all()
+
+
 # --- options ----------------------------------------------------------------------------------------------
 
 
@@ -342,6 +369,18 @@ BAD_INVERSIONS = {
     "unknown mask": (["stack.zarr", "--mask-dataset", "snow"], "--mask-dataset"),
     "unknown weight": (["stack.zarr", "--weight-func", "vra"], "--weight-func"),
     "threshold no number": (["stack.zarr", "--mask-threshold", "nan"], "mask_threshold"),
+    "coherence in per cent": (
+        ["stack.zarr", "--mask-dataset", "coherence", "--mask-threshold", "40"],
+        "a coherence, from 0 to 1",
+    ),
+    "negative ratio": (
+        ["stack.zarr", "--mask-dataset", "offset_snr", "--mask-threshold", "-1"],
+        "a signal-to-noise ratio, 0 or more",
+    ),
+    "negative threshold": (["stack.zarr", "--mask-threshold", "-0.4"], "give a number, 0 or more"),
+    "negative redundancy": (["stack.zarr", "--min-redundancy", "-1"], "0 or more"),
+    "coherence in bytes": (["bytes.h5"], "found coherence from"),
+    "chunk that is missing": (["lacking.zarr"], "1 of 1 chunks of coherence are missing: c/0/0/0"),
     "no water mask": (["stack.zarr", "--water-mask", "sea.h5"], "sea.h5"),
     "no template": (["stack.zarr", "-t", "none.cfg"], "none.cfg"),
     "bad template key": (["stack.zarr", "-t", "bad.cfg"], "weightFunc"),
@@ -372,12 +411,19 @@ def bad_files(stack, mintpy_stack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("stack.zarr").symlink_to(stack)
     Path("notes.txt").write_text("no stack")
+    Path("loop").symlink_to("pool")
+    Path("pool").symlink_to("loop")
     with h5py.File("other.h5", "w") as file:
         file["incidenceAngle"] = np.full((7, 5), 39.0)
     Path("bad.cfg").write_text("mintpy.networkInversion.weightFunk = var\n")
     Path("no_coherence.h5").write_bytes(mintpy_stack.read_bytes())
     with h5py.File("no_coherence.h5", "r+") as file:
         del file["coherence"]
+    Path("bytes.h5").write_bytes(mintpy_stack.read_bytes())
+    with h5py.File("bytes.h5", "r+") as file:
+        file["coherence"][...] = np.round(file["coherence"][...] * 255)
+    shutil.copytree(stack, "lacking.zarr")
+    Path("lacking.zarr/coherence/c/0/0/0").unlink()
     point = ("reference_point", "reference_point_y", "reference_point_x", "REF_Y", "REF_X")
     without_attributes(stack, "no_reference.zarr", *point)
     without_attributes(stack, "no_wavelength.zarr", "wavelength", "WAVELENGTH")
@@ -425,7 +471,23 @@ def test_an_output_that_is_there_is_left_alone(stack, tmp_path, in_this_process)
         (("export", "stack.zarr", "out"), "no result of an inversion"),
         (("export", "stack.zarr", "out", "--format", "roipac"), "--format"),
         (("simulate", "out.zarr", "--dates", "1"), "dates"),
-        (("demo", "notes.txt"), "needs a folder"),
+        *(
+            ((*command, "notes.txt/below" if deep else "notes.txt"), message)
+            for command, deep, message in (
+                (("demo",), False, "something else than a folder"),
+                (("demo",), True, "something else than a folder"),
+                (("plot", "stack.zarr"), False, "a file where the pictures need a folder"),
+                (("plot", "stack.zarr"), True, "no folder that you may write to"),
+            )
+        ),
+        *(
+            ((*command, place), message)
+            for command in (("simulate",), ("convert", "stack.zarr"), ("invert", "stack.zarr"))
+            for place, message in (("loop", "leads back to itself"), ("loop/out.zarr", "no folder that you"))
+        ),
+        (("plot", "stack.zarr", "loop/pictures"), "no folder that you may write to"),
+        (("info", "loop"), "loop"),
+        (("plan", "loop"), "loop"),
         (("inverse",), "inverse"),
     ],
 )

@@ -405,7 +405,7 @@ def pretend(tmp_path, expression, *, path=PRETEND, n_gpu=3, **environment):
         env={**os.environ, **here, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -543,3 +543,34 @@ def test_what_is_no_scheduler_is_refused_be_it_silent_or_not(greets):
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(InputError, match=f"no Dask scheduler at {address} within 1 s"):
             fringefleet.connect(address, wait_seconds=1).__enter__()
+
+
+def test_a_scheduler_that_does_not_answer_is_told_of_at_once_and_given_the_time_that_it_was_said(caplog):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    logging.getLogger("fringefleet").propagate = True
+    with (
+        pytest.raises(InputError, match=rf"no Dask scheduler at {address} within 1 s \(.*refused.*--wait"),
+        fringefleet.connect(address, wait_seconds=1),
+    ):
+        pass
+    first = next(text for text in caplog.messages if "no answer" in text)
+    assert re.fullmatch(rf"no answer from {address} yet \(.*refused.*\); trying for 1 s", first)
+
+
+def test_a_scheduler_that_comes_later_is_waited_for(caplog):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    found = []
+
+    def look():
+        with fringefleet.connect(f"tcp://127.0.0.1:{port}", wait_seconds=30) as workers:
+            found.append(workers.n_worker)
+
+    logging.getLogger("fringefleet").propagate = True
+    looking = threading.Thread(target=look)
+    looking.start()
+    wait_until(lambda: any("no answer" in text for text in caplog.messages), 20)
+    with thread_cluster(1, port):
+        looking.join(30)
+    assert found == [1]

@@ -46,6 +46,8 @@ SETTINGS = {
     # The scheduler keeps so many of the last messages of each of several kinds and to each worker, for its
     # developers; some hold the graph of a tile. Of 1000, as Dask has it, a big fleet has a gigabyte.
     "distributed.admin.low-level-log-length": 100,
+    # A worker that was killed may be slow to come again.
+    "distributed.deploy.lost-worker-timeout": f"{SECONDS_OF_SILENCE:g} s",
 }
 # glibc gives arrays of up to 32 MB back to the system at once unless told otherwise, and every tile pays for
 # its page faults again: 6.5 s instead of 2.5 s of system time a worker, for 1000 x 1000 pixels and 288 pairs.
@@ -225,6 +227,7 @@ def _stopped_at_last(client: Client, births: Births) -> Iterator[None]:
     finally:
         with hushed(OF_A_CLUSTER):  # which may be torn down in mid-work
             end_within(stop, seconds, births.give_up)
+            births.give_up()
 
 
 @contextmanager

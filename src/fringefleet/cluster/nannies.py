@@ -31,19 +31,23 @@ class Births:
         self.cluster: Any = None
         self.is_given_up = False
         self.nannies: list[PatientNanny] = []
+        self._processes: set[psutil.Process] = set()
 
     def fail(self, reason: str) -> None:
         """Note why a worker cannot be started; the first reason counts."""
         self.failure = self.failure or reason
 
     def processes(self) -> list[psutil.Process]:
-        """List the processes of workers that live."""
-        found = []
+        """List the processes of workers that live, also those that a nanny has lost sight of."""
         for nanny in tuple(self.nannies):
-            with suppress(psutil.Error, AttributeError):  # it goes while we look
-                if nanny.pid is not None:
-                    found.append(psutil.Process(nanny.pid))
-        return found
+            self.note(nanny)
+        return [process for process in tuple(self._processes) if process.is_running()]
+
+    def note(self, nanny: "PatientNanny") -> None:
+        """Remember the process of a nanny's worker."""
+        with suppress(psutil.Error, AttributeError):  # it goes while we look
+            if nanny.pid is not None:
+                self._processes.add(psutil.Process(nanny.pid))
 
     def n_ready(self) -> int:
         """Count the workers that are there."""
@@ -98,19 +102,31 @@ class PatientNanny(Nanny):
         """Start a worker process, and wait until it is there."""
         n_killed = 0
         while True:
-            self.exit_code = None
+            n_killed += 1
+            self.exit_code, self.births.error = None, None
             try:
                 status: Status = await super().instantiate()
             except Exception as error:
-                self.births.fail(in_words(error))
-                raise
+                if not self._may_begin_again(n_killed):
+                    self.births.fail(in_words(self.births.error or error))
+                    raise
+                continue
             self.is_ready = self.is_ready or status == Status.running
             if status == Status.running or self.status != Status.init or self.births.is_given_up:
                 return status
-            n_killed += 1
-            if self.exit_code is None or -self.exit_code not in KILLS or n_killed > MOST_KILLS:
+            if not self._may_begin_again(n_killed):
                 self.births.fail(self._reason(n_killed))
                 return status
+
+    def _may_begin_again(self, n_killed: int) -> bool:
+        """Whether a worker was killed, and not too often; while it is told what it is, that breaks a pipe."""
+        is_killed = -(self.exit_code or 0) in KILLS or isinstance(self.births.error, BrokenPipeError)
+        return is_killed and n_killed <= MOST_KILLS and not self.births.is_given_up
+
+    async def kill(self, timeout: float = 5, reason: str = "nanny-kill") -> None:
+        """End the worker."""
+        self.births.note(self)
+        await super().kill(timeout=timeout, reason=reason)
 
     def _reason(self, n_killed: int) -> str:
         if self.exit_code is None and self.births.error is not None:
@@ -134,6 +150,8 @@ class PatientNanny(Nanny):
         process = self.process
         if process is not None and process.status == Status.starting and process.running.is_set():
             self.process = None
+        if reason == "nanny-instantiate-failed" and isinstance(self.births.error, BrokenPipeError):
+            return None  # another is begun
         return await super().close(timeout=5 if timeout is None else timeout, reason=reason)
 
 

@@ -104,6 +104,8 @@ def wait_for(begin: Callable[[], Result], watched: Watched, seconds: float) -> R
     except BaseException:
         _end(attempt, watched)
         raise
+    if attempt.error is not None and watched.failure is not None:
+        raise NothingCameError(watched.failure) from attempt.error
     return attempt.get()
 
 

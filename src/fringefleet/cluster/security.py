@@ -120,8 +120,10 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
             os.scandir(base).close()  # before anything is made there
             folder = opened.enter_context(owned_folder(base, "fringefleet-workers-"))
         except OSError as error:
+            of_site = not options.get("local_directory") and dask.config.get("temporary-directory", None)
+            where = "temporary-directory of Dask's configuration" if of_site else "local_directory"
             raise InputError(
                 f"no folder for the workers' files can be made in {base} ({error.strerror or error}); "
-                "give one that is there, and that you can write to, as local_directory."
+                f"give one that is there, and that you can write to, as {where}."
             ) from error
         yield str(folder)

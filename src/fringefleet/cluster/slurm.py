@@ -111,7 +111,7 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
         yield None
         return
     with owned_folder(folder, "tls-") as place:
-        contents: dict[str, Any] = {}
+        contents: dict[str, str] = {}
         for role in ("client", "scheduler", "worker"):
             config = security.get_tls_config_for_role(role)
             names = {"ca_file": "tls_ca_file", "cert": f"tls_{role}_cert", "key": f"tls_{role}_key"}

@@ -11,7 +11,9 @@ from zarr.errors import ZarrUserWarning
 
 from fringefleet.errors import InputError, OutputExistsError
 from fringefleet.io.disk import free_bytes
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.owned import REPLACED, owned_folder, remove_left_behind
+from fringefleet.paths import make_folder, real_path
 
 
 @contextmanager
@@ -25,11 +27,12 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
     OutputExistsError
         The output is there and ``overwrite`` is false, or it is something else than a Zarr store.
     """
+    check_output_name(output, "Zarr", "stack.zarr")
     refuse_unwritable(output)
     put_back(output)
     refuse_existing(output, overwrite=overwrite)
-    output = output.resolve()  # a link stays one
-    output.parent.mkdir(parents=True, exist_ok=True)
+    output = real_path(output)  # a link stays one
+    make_folder(output.parent)
     with owned_folder(output.parent) as folder:
         temporary = folder / output.name
         yield temporary
@@ -45,7 +48,7 @@ def put_back(output: Path) -> None:
 
     What is left of a store that has been replaced is removed, and whatever else the dead have left beside it.
     """
-    remove_left_behind(output.resolve().parent)
+    remove_left_behind(real_path(output).parent)
 
 
 def refuse_existing(output: Path, *, overwrite: bool) -> None:
@@ -77,8 +80,11 @@ def refuse_unwritable(output: Path) -> None:
     InputError
         Says which folder.
     """
-    for folder in output.resolve().parents:
-        if folder.exists():
+    real = real_path(output)
+    if real.is_symlink():
+        raise InputError(f"{output} is a link that leads back to itself; remove it, or give another name.")
+    for folder in real.parents:
+        if folder.exists() or folder.is_symlink():
             if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
                 return
             raise InputError(f"{output} cannot be made: {folder} is no folder that you may write to.")

@@ -75,11 +75,20 @@ def test_every_kind_of_cluster_is_told_from_how_it_is_named():
         ({"options": {"CUDA_VISIBLE_DEVICES": [True]}}, r"CUDA_VISIBLE_DEVICES = \[True\]"),
         ({"options": {"CUDA_VISIBLE_DEVICES": []}}, r"CUDA_VISIBLE_DEVICES = \[\]"),
         ({"options": {"CUDA_VISIBLE_DEVICES": "0,"}}, "CUDA_VISIBLE_DEVICES = '0,'"),
-        ({"tls_ca": "ca.pem", "tls_cert": "cert.pem"}, "for a cluster that is running"),
+        (
+            {"tls_ca": "ca.pem", "tls_cert": "cert.pem"},
+            "tls_ca = ca.pem, which has an effect only with cluster = tls://",
+        ),
         ({"cluster": "tls://h:1", "tls_ca": "ca.pem"}, "give tls_ca and tls_cert"),
-        ({"cluster": "tcp://h:1", "interface": "ib0"}, "found interface with cluster = 'tcp://h:1'"),
-        ({"cluster": "s.json", "options": {"foo": 1}}, "found options with"),
-        ({"cluster": "current", "tls": True}, "found tls with cluster = 'current'"),
+        (
+            {"cluster": "tcp://h:1", "interface": "ib0"},
+            "found interface = ib0, which has an effect only with cluster = local,",
+        ),
+        (
+            {"cluster": "s.json", "options": {"foo": 1}},
+            "found options = dict, which has an effect only with cluster",
+        ),
+        ({"cluster": "current", "tls": True}, "found tls = True, which has an effect only with cluster = "),
     ],
     ids=str,
 )

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import xarray as xr
 from rich.console import Console
@@ -24,11 +25,13 @@ from fringefleet.cluster import ClusterOptions, expected_workers, own_memory, re
 from fringefleet.errors import BlockTooLargeError, DeviceError, OtherOriginError, OutputExistsError
 from fringefleet.execute import name_some
 from fringefleet.io import open_stack
-from fringefleet.io.coherence_mask import write_coherence_mask
+from fringefleet.io.coherence_mask import check_reliable, write_coherence_mask
 from fringefleet.io.lock import Lock, locked
+from fringefleet.io.products import check_exportable
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
 from fringefleet.io.version import TOUCHED
+from fringefleet.lazy import result_template
 from fringefleet.pipeline import Checked, Run, check
 from fringefleet.report import report_path
 from fringefleet.tile import Tile
@@ -57,6 +60,8 @@ def run(request: Request, console: Console) -> None:
 def _run(task: Task, lock: Lock, console: Console) -> None:
     stack = without_unreferenced(task, open_stack(task.project.stack, chunks=None))
     refuse_other_date(task, stack)
+    if task.mask is not None:
+        check_reliable(task.mask.reliable, (stack.sizes["y"], stack.sizes["x"]))
     wanted, products = wanted_products(task, stack), product_files(task, stack)
     reason = _reason(task, products, wanted)
     skipped: tuple[Tile, ...] = ()
@@ -67,6 +72,7 @@ def _run(task: Task, lock: Lock, console: Console) -> None:
         )
     else:
         checked, workers = _check(task)
+        check_exportable(result_template(checked.prepared, task.options, checked.tile))
         refuse_full(task.project.folder, _n_byte(products))
         logger.info("inverting%s", reason)
         skipped = _invert(checked, workers, console)
@@ -128,7 +134,7 @@ def _resolve(task: Task) -> ClusterOptions:
     except DeviceError as error:
         raise DeviceError(
             "found solver = torch (--solver, or mintpy.networkInversion.solver), which solves on a CUDA GPU: "
-            f"{error} Here that is --solver cpu."
+            f"{error.marked}"
         ) from error
     return workers
 
@@ -177,14 +183,14 @@ def _export(task: Task, wanted: Wanted, skipped: tuple[Tile, ...], lock: Lock, c
         report_path(store).unlink(missing_ok=True)
 
 
-def _said_of(task: Task, wanted: Wanted, skipped: tuple[Tile, ...]) -> dict[str, str]:
+def _said_of(task: Task, wanted: Wanted, skipped: tuple[Tile, ...]) -> dict[str, Any]:
     """Say in the products what MintPy's do not say, and by MintPy's word that nothing is masked.
 
     MintPy's own update mode compares the word, and would invert again.
     """
     unmasked = {"mask_dataset": task.unmasked} if task.options.mask_dataset is None else {}
     failed = {FAILED_TILES: name_some(skipped)} if skipped else {}
-    return {SETTING: wanted.setting_text} | unmasked | failed
+    return {SETTING: wanted.setting_text} | unmasked | failed | dict(task.idle)
 
 
 def _warn_of_skipped(task: Task, skipped: tuple[Tile, ...]) -> None:

@@ -51,6 +51,7 @@ class Layer:
     grid: Grid
     block: tuple[int, int] | None  # rows and columns that are stored together; None if not known
     unit: str | None = None  # as the file spells it; None if it does not say
+    stored: str = "float32"  # type of its numbers in the file
 
 
 class ImageStack(BackendArray):
@@ -101,8 +102,8 @@ class ImageStack(BackendArray):
         top, left = rows.min(), columns.min()
         with unchanged(image.versions):
             window = image.read(slice(top, rows.max() + 1), slice(left, columns.max() + 1))
-        if self.dtype.kind in "iu":
-            window = np.nan_to_num(window, nan=0)
+        if self.dtype.kind in "iu":  # below 0, or no number: outside of all components
+            window = np.nan_to_num(window, nan=0).clip(0, np.iinfo(self.dtype).max)
         if window.shape == (len(rows), len(columns)):  # no gaps: xarray's vectors ascend
             return window
         return window[np.ix_(rows - top, columns - left)]
