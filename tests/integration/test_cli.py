@@ -510,7 +510,7 @@ def test_every_command_ends_with_2_on_bad_input(args, message, bad_files):
         (RunError("tile (0, 0) failed; repeat with --resume."), "error: tile (0, 0) failed"),
         (ZeroDivisionError("by nothing"), "error: ZeroDivisionError: by nothing. Repeat with --verbose"),
         (PermissionError(13, "Permission denied", "out.zarr"), "error: PermissionError:"),
-        (KeyboardInterrupt(), "error: interrupted. No tile was begun."),
+        (KeyboardInterrupt(), "error: interrupted. No tile of it is kept."),
     ],
 )
 def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, monkeypatch, in_this_process):

@@ -19,7 +19,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.errors import FringefleetError, StackFormatError
-from fringefleet.io.version import FileVersion
+from fringefleet.io.version import FileVersion, unchanged
 
 
 def is_there(path: Path) -> bool:
@@ -132,9 +132,10 @@ class HDF5Array(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
         """Read a part; xarray reduces any index to slices, integers and at most one vector."""
-        result: NDArray[Any] = indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read
-        )
+        with unchanged([self.source], f"the stack {self.source.path}"):
+            result: NDArray[Any] = indexing.explicit_indexing_adapter(
+                key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read
+            )
         return result
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
