@@ -64,6 +64,16 @@ class OutputExistsError(FileExistsError, InputError):
         FringefleetError.__init__(self, text, *more)
 
 
+class OtherOriginError(OutputExistsError):
+    """The output was begun with another stack or other options, and cannot be resumed.
+
+    ``reason``: what differs, without what to do. ``is_touched``: only times of files of the stack differ.
+    """
+
+    reason: str = ""
+    is_touched: bool = False
+
+
 class OutputInUseError(BlockingIOError, InputError):
     """Another run writes to the output."""
 
@@ -85,13 +95,35 @@ class MissingExtraError(FringefleetError, ImportError):
 
 
 class RunError(FringefleetError, RuntimeError):
-    """The run stopped on a failure, or ended without some tiles; finished tiles are kept.
+    """The run stopped on a failure, or ended without some tiles.
 
     ``failed`` has the numbers of the tiles that failed, (row, column) in the grid of tiles. Raised in a
-    tile it concerns the whole run: no other tile is begun.
+    tile it concerns the whole run: no other tile is begun. ``to_go_on``: what is kept, and what to do.
     """
 
     failed: tuple[tuple[int, int], ...] = ()
+    to_go_on: str = "Finished tiles are kept; remove the cause and repeat the command, invert with --resume."
+
+
+class StackChangedError(RunError):
+    """Files of the stack are not those that were there when it was opened."""
+
+    to_go_on = (
+        "Finished tiles are kept for the stack as it was: with its files put back, repeat the command, "
+        "invert "
+        "with --resume. For the stack as it is now begin anew: invert with --overwrite, or into another "
+        "output."
+    )
+
+
+class OutputLostError(RunError):
+    """The output is not there any longer, or not that of this run."""
+
+    to_go_on = (
+        "Finished tiles are kept only as far as the output is: if it is still there, repeat the command, "
+        "invert with "
+        "--resume; otherwise begin anew."
+    )
 
 
 class ImpossibleValuesError(InputError, RunError):

@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 2.0  # at the run, when nothing comes back
 MOST_NAMED, MOST_REASONS = 5, 3  # failed tiles, and why they failed, in one message
 CONCERNS_ALL = (RunError, DeviceError, MissingExtraError)
-TO_GO_ON = "Finished tiles are kept; remove the cause and repeat the command, invert with --resume."
 
 
 class Done(NamedTuple):
@@ -232,7 +231,7 @@ def _ended(reason: BaseException) -> BaseException:
     """Say what to do about something that ended the run."""
     kind = type(reason) if isinstance(reason, RunError) else RunError
     text = str(reason).rstrip(".")
-    error = kind(f"{text}. {TO_GO_ON}")
+    error = kind(f"{text}. {kind.to_go_on}")
     error.__cause__ = reason.__cause__ or reason
     return error
 
@@ -251,6 +250,6 @@ def _raise_if_failed(agenda: Agenda) -> None:
     left = ""
     if agenda.is_hopeless:
         left = f" As none succeeded meanwhile, {agenda.n_left} tiles were not tried, or not to the end."
-    error = RunError(f"{' '.join(parts[:MOST_REASONS])}{more}{left} {TO_GO_ON}")
+    error = RunError(f"{' '.join(parts[:MOST_REASONS])}{more}{left} {RunError.to_go_on}")
     error.failed = tuple(failure.tile.number for failure in failures)
     raise error

@@ -27,6 +27,7 @@ from fringefleet.clients import check_not_left_alone
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.io.decoded import STORED_AS
+from fringefleet.io.version import accepting_touched
 from fringefleet.observation import std_of
 from fringefleet.oddities import Oddities, find_oddities, find_outside, say_once
 from fringefleet.options import Options
@@ -99,6 +100,8 @@ def tile_tasks(
     options: Options,
     tile: tuple[int, int],
     write: Write,
+    *,
+    accept_touched: bool = False,
 ) -> list[tuple[Tile, Delayed]]:
     """Make one task for each tile: read, solve, write; its result is a :class:`TileReport`.
 
@@ -112,6 +115,8 @@ def tile_tasks(
         Rows and columns of a tile.
     write
         Takes a tile and its series, on the worker.
+    accept_touched
+        Whether files whose time alone has changed since the stack was opened are the same.
     """
     stack = chunk(prepared.stack, tile)
     # The observation first: its chunks say which tile a task is.
@@ -131,6 +136,7 @@ def tile_tasks(
             prepared.reference_point,
             _is_coarse(prepared, options),
             versions_that_must_agree(software_versions()),
+            accept_touched,
         ),
         write=write,
         dtype=object,
@@ -175,6 +181,7 @@ class _How:
     point: tuple[int, int] | None  # row and column of the reference point in the scene
     is_coarse: bool  # whether observations are stored so that many are the same
     software: Mapping[str, str]  # versions that a worker must have
+    accept_touched: bool
 
 
 def _invert_tile(
@@ -189,7 +196,7 @@ def _invert_tile(
     watch = Stopwatch()
     refuse_other_software(how.software)
     with working_on(str(tile)), replaced_if_gpu_breaks():
-        with watch.time("read"):
+        with watch.time("read"), accepting_touched(how.accept_touched):
             arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
             named = dict(zip(names, arrays, strict=True))
             odd = _look_at(named, how.options, how.is_coarse, f"in {tile}")

@@ -33,6 +33,7 @@ from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.lock import locked
 from fringefleet.io.mintpy_names import our_name
 from fringefleet.io.pair_table import worst_pairs
+from fringefleet.io.store import holds_run
 from fringefleet.io.template import TemplateOptions, read_template
 from fringefleet.needs import OPTIONS, SETTING, defaults_of, without_effect
 from fringefleet.options import Options
@@ -77,7 +78,11 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
     existing: Existing = "refuse"
     if given["resume"] or given["overwrite"]:
         existing = "resume" if given["resume"] else "overwrite"
-    how = {"on_failure": policy, "drop_incomplete": given["drop_incomplete"]}
+    how = {
+        "on_failure": policy,
+        "drop_incomplete": given["drop_incomplete"],
+        "accept_touched": given["accept_touched"],
+    }
     job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, **how)
     return job, workers
 
@@ -256,8 +261,8 @@ def run_checked(
             summary = _run(checked, workers, console, performance_report)
         except KeyboardInterrupt:
             kept = f"Finished tiles are kept in {checked.job.output}; {again} to go on."
-            is_begun = checked.job.output.exists()
-            raise fail(f"interrupted. {kept if is_begun else 'No tile was begun.'}", FAILED) from None
+            is_there = holds_run(checked.job.output, checked.fingerprint)
+            raise fail(f"interrupted. {kept if is_there else 'No tile of it is kept.'}", FAILED) from None
         _report(summary, again, checked.job.options.min_redundancy, console)
         if reason := no_answer(summary, checked.job):
             logger.warning("%s", in_words_of_the_command(reason))

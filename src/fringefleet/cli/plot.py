@@ -43,9 +43,9 @@ def draw_pictures(
 
 def _check_folder(directory: Path) -> None:
     """Refuse a folder that cannot be written to, before anything is drawn."""
-    check_output_name(directory, "a folder", "pictures")
     if directory.exists() and not directory.is_dir():
         raise InputError(f"found a file where the pictures need a folder: {directory}. Give another name.")
+    check_output_name(directory, "a folder", "pictures")
     refuse_unwritable(directory / "maps.png")
 
 

@@ -1,7 +1,6 @@
 """The command ``slurm``: show what is submitted to Slurm, or keep workers for several runs."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,8 @@ from fringefleet.cli.app import app, examples
 from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.options import DeviceOption, Verbose
+from fringefleet.io.whole_files import staged_files
 from fringefleet.needs import COMMANDS, check_needs
-from fringefleet.paths import make_folder
 
 if TYPE_CHECKING:
     from fringefleet.cluster import ClusterOptions, Workers
@@ -127,10 +126,8 @@ def _told(workers: "Workers", path: Path | None) -> Iterator[str]:
         return
 
     text = json.dumps(who, indent=2) + "\n"
-    make_folder(path.parent)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # who waits for the file finds it whole
-    part.unlink(missing_ok=True)
-    write_private(part, text).replace(path)
+    with staged_files([path]) as (part,):  # who waits for the file finds it whole
+        write_private(part, text)
     try:
         yield who["address"]
     finally:

@@ -102,6 +102,8 @@ class PatientNanny(Nanny):
         """Start a worker process, and wait until it is there."""
         n_killed = 0
         while True:
+            if self.births.is_given_up:
+                return Status.closed
             n_killed += 1
             self.exit_code, self.births.error = None, None
             try:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any
 
@@ -31,6 +30,7 @@ from fringefleet.cluster.serving import http_settings
 from fringefleet.cluster.slurm_guard import guarded
 from fringefleet.cluster.slurm_script import JOB_NAME, JobPlan, plan_jobs, settings
 from fringefleet.errors import InputError, OptionError, WorkersLostError
+from fringefleet.io.owned import owned_folder
 
 logger = logging.getLogger(__name__)
 
@@ -108,13 +108,13 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
     if security is None:
         yield None
         return
-    with TemporaryDirectory(prefix="tls-", dir=folder, ignore_cleanup_errors=True) as place:  # mode 0700
+    with owned_folder(folder, "tls-") as place:
         contents: dict[str, str] = {}
         for role in ("client", "scheduler", "worker"):
             config = security.get_tls_config_for_role(role)
             names = {"ca_file": "tls_ca_file", "cert": f"tls_{role}_cert", "key": f"tls_{role}_key"}
             contents |= {name: config[part] for part, name in names.items()}
-        files = {name: write_private(Path(place) / f"{name}.pem", text) for name, text in contents.items()}
+        files = {name: write_private(place / f"{name}.pem", text) for name, text in contents.items()}
         yield Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
 
 

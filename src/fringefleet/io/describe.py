@@ -158,7 +158,7 @@ def refuse_unfinished(path: Path) -> None:
     marks = tile_marks(path)
     if marks is None:
         return
-    if n_missing := int((marks == 0).sum()):
+    if n_missing := int((~np.isin(marks, (IS_DONE, IS_SKIPPED))).sum()):
         raise InputError(
             f"{path} is not finished: {n_missing} of {marks.size} tiles are missing. Repeat the invert that "
             "began it with --resume first."

@@ -19,7 +19,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.errors import FringefleetError, StackFormatError
-from fringefleet.io.version import FileVersion
+from fringefleet.io.version import FileVersion, unchanged
 
 
 def is_there(path: Path) -> bool:
@@ -90,14 +90,14 @@ def dataset_in(file: h5py.File, name: str, shape: tuple[int, ...], way_out: str)
     """
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
-        what = f"has no dataset {name}, and {', '.join(file) or 'nothing'}"
+        what = f"no dataset {name}, and {', '.join(file) or 'nothing'}"
     elif found.shape != shape:
-        what = f"has {name} of {found.shape}"
+        what = f"{name} of {found.shape}"
     elif found.dtype.kind not in "biuf":
-        what = f"has {name} of the type {found.dtype}"
+        what = f"{name} of the type {found.dtype}"
     else:
         return found
-    raise StackFormatError(f"{file.filename} {what}; numbers of {shape} are needed: {way_out}.")
+    raise StackFormatError(f"found {what} in {file.filename}; numbers of {shape} are needed: {way_out}.")
 
 
 class HDF5Array(BackendArray):
@@ -132,9 +132,10 @@ class HDF5Array(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
         """Read a part; xarray reduces any index to slices, integers and at most one vector."""
-        result: NDArray[Any] = indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read
-        )
+        with unchanged([self.source], f"the stack {self.source.path}"):
+            result: NDArray[Any] = indexing.explicit_indexing_adapter(
+                key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read
+            )
         return result
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:

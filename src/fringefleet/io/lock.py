@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fringefleet.errors import OutputInUseError, RunError
+from fringefleet.errors import OutputInUseError, OutputLostError
 from fringefleet.io.lock_file import SECONDS_TO_LIVE, Found, leave, look, sweep, take
 from fringefleet.io.owner import Owner
 from fringefleet.paths import make_folder, real_path
@@ -38,11 +38,11 @@ class Lock:
 
         Raises
         ------
-        RunError
+        OutputLostError
             Says who.
         """
         if self._lost:
-            raise RunError(self._lost)
+            raise OutputLostError(self._lost)
 
     def release(self) -> None:
         """Let others write."""

@@ -22,7 +22,7 @@ from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES, OUR_NAMES, our_name
 from fringefleet.io.no_data import declared_of_hdf5, read_decoded
 from fringefleet.io.quantities import quantity_of, said_unit, unit_factor
-from fringefleet.io.version import FileVersion
+from fringefleet.io.version import FilesVersion, FileVersion
 from fringefleet.observation import PHASE, is_observation, is_offset
 
 _LOOKS = {  # of the datasets that become ours
@@ -70,7 +70,9 @@ def open_mintpy(path: Path) -> xr.Dataset:
         for variable in variables.values():
             if variable.dims[-2:] == ("y", "x"):
                 variable.attrs["grid_mapping"] = GRID_MAPPING
-    return xr.Dataset(variables, coords, with_reference_coordinates(attrs, coords))
+    stack = xr.Dataset(variables, coords, with_reference_coordinates(attrs, coords))
+    stack.encoding["version"] = FilesVersion.of(path, [source])
+    return stack
 
 
 def _main_dataset(file: h5py.File) -> str:

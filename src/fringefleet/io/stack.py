@@ -19,7 +19,8 @@ from fringefleet.io.quantities import in_our_units
 from fringefleet.io.readers import READERS, Reader
 from fringefleet.io.readers.named import is_netcdf, is_zarr, open_netcdf, open_zarr
 from fringefleet.io.tiles import fit_tile
-from fringefleet.io.version import FileVersion, Version
+from fringefleet.io.version import FilesVersion
+from fringefleet.io.versioned import versioned
 from fringefleet.kinds import PATH, check_kind
 from fringefleet.network import Network, shorten
 from fringefleet.observation import PHASE, is_observation
@@ -78,7 +79,8 @@ def open_stack(
             stack_network(stack)
     except (StackFormatError, NetworkError, OptionError) as error:
         raise type(error)(f"{path}: {error.marked}") from error
-    version = stack.encoding.get("version") or FileVersion.of(path)
+    version: FilesVersion = stack.encoding["version"]
+    stack = versioned(stack, version, is_checked=chunks is not None)
     stack.encoding = {"source": str(path.absolute()), "version": version, "file_format": file_format}
     if chunks is None:
         return stack
@@ -102,9 +104,9 @@ def observed(stack: xr.Dataset) -> xr.DataArray:
     return stack[min(names, key=lambda name: name != PHASE)]
 
 
-def source_version(stack: xr.Dataset) -> Version:
+def source_version(stack: xr.Dataset) -> FilesVersion:
     """Version of the files of a stack, as they were when :func:`open_stack` opened it."""
-    version: Version = stack.encoding["version"]
+    version: FilesVersion = stack.encoding["version"]
     return version
 
 

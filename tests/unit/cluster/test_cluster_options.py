@@ -1,9 +1,6 @@
 """What workers are wanted: which values there may be, and from which files."""
 
 import json
-import os
-import socket
-import subprocess
 from dataclasses import FrozenInstanceError, fields, replace
 from inspect import signature
 from pathlib import Path
@@ -348,24 +345,17 @@ def test_a_folder_for_workers_that_cannot_be_made_is_named(tmp_path):
 
 def test_files_of_workers_lie_in_a_folder_that_nobody_else_can_read(tmp_path):
     with private_folder({"local_directory": tmp_path}) as name:
-        (folder,) = tmp_path.iterdir()
+        (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
         assert (str(folder), folder.stat().st_mode & 0o777) == (name, 0o700)
     assert not folder.exists()
 
 
 def test_folders_that_killed_processes_left_behind_are_removed_and_no_others(tmp_path):
-    with subprocess.Popen(["true"]) as gone:
-        pass
-    left, ours, others, elsewhere = (
-        tmp_path / name
-        for name in (
-            f"fringefleet-{socket.gethostname()}-{gone.pid}-abc",
-            f"fringefleet-{socket.gethostname()}-{os.getpid()}-abc",
-            "fringefleet-result",
-            f"fringefleet-node17-{gone.pid}-abc",
-        )
-    )
-    for folder in (left, ours, others, elsewhere):
+    left, others = tmp_path / f"fringefleet-workers-{16 * '0'}", tmp_path / "fringefleet-workers-result"
+    for folder in (left, others):
         (folder / "inside").mkdir(parents=True)
-    with private_folder({"local_directory": tmp_path}) as name:
-        assert set(tmp_path.iterdir()) == {ours, others, elsewhere, Path(name)}
+    here = {"local_directory": tmp_path}
+    with private_folder(here) as ours, private_folder(here) as name:
+        folders = {path for path in tmp_path.iterdir() if path.is_dir()}
+        assert folders == {others, Path(name), Path(ours)}
+    assert list(tmp_path.iterdir()) == [others]

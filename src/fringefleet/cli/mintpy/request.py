@@ -52,6 +52,7 @@ class Request:
     update: bool | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
     result: Path | None = None
+    accept_touched: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Task:
     result: Path | None
     covariance_date: str | None  # as the stack writes dates; None for the reference date of the series
     unmasked: str  # what MintPy calls it in the products if nothing is masked
+    accept_touched: bool
     idle: Mapping[str, Any]  # what the template says that has no effect, and MintPy writes all the same
 
     @property
@@ -125,6 +127,7 @@ def understand(request: Request) -> Task:
         request.result,
         _covariance_date(project) if options.covariance and setting.reference_date is None else None,
         str(False if "mask_dataset" in template.keys else None),
+        request.accept_touched,
         {name: value for name, value in idle_keys(given, template).items() if name == "mask_threshold"},
     )
 

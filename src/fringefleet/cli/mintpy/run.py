@@ -22,7 +22,7 @@ from fringefleet.cli.mintpy.current import (
 from fringefleet.cli.mintpy.request import MaskWish, Request, Task, understand
 from fringefleet.cli.products import write_products
 from fringefleet.cluster import ClusterOptions, expected_workers, own_memory, resolve
-from fringefleet.errors import BlockTooLargeError, DeviceError, OutputExistsError
+from fringefleet.errors import BlockTooLargeError, DeviceError, OtherOriginError, OutputExistsError
 from fringefleet.execute import name_some
 from fringefleet.io import open_stack
 from fringefleet.io.coherence_mask import check_reliable, write_coherence_mask
@@ -30,7 +30,7 @@ from fringefleet.io.lock import Lock, locked
 from fringefleet.io.products import check_exportable
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
-from fringefleet.io.whole_files import remove_leftovers
+from fringefleet.io.version import TOUCHED
 from fringefleet.lazy import result_template
 from fringefleet.pipeline import Checked, Run, check
 from fringefleet.report import report_path
@@ -115,6 +115,7 @@ def _check(task: Task) -> tuple[Checked, ClusterOptions]:
         memory_limit=task.memory,
         worker_memory=own_memory(workers),
         on_failure=task.on_failure,
+        accept_touched=task.accept_touched,
     )
     return _begun_or_new(job, task), workers
 
@@ -147,11 +148,18 @@ def _begun_or_new(job: Run, task: Task) -> Checked:
     except (OutputExistsError, BlockTooLargeError) as error:
         if task.result is not None and isinstance(error, BlockTooLargeError):
             raise
+        reason = error.reason if isinstance(error, OtherOriginError) else str(error)
         if task.result is not None:
             raise OutputExistsError(
-                f"{task.result} is there and is the result of another run, or of none; remove it, or give "
+                f"{task.result} is there and is not the result of this run ({reason}); remove it, or give "
                 "another name."
             ) from None
+        if isinstance(error, OtherOriginError) and error.is_touched:
+            raise OutputExistsError(
+                f"{job.output} is what a run before has computed, and {reason}. {TOUCHED} Otherwise remove "
+                f"it."
+            ) from None
+        logger.warning("what a run before has computed is not used: %s", reason)
     return check(replace(job, existing="overwrite"))
 
 
@@ -159,7 +167,6 @@ def _export(task: Task, wanted: Wanted, skipped: tuple[Tile, ...], lock: Lock, c
     """Write the products; only then is what they were made from removed, unless there are tiles to add."""
     store, folder = task.store, task.project.folder
     series, quality, count = (path.absolute() for path in task.outputs[:3])
-    remove_leftovers(task.outputs)
     with xr.open_zarr(store, chunks=None, consolidated=False) as result:
         write_products(
             result.assign_attrs(_said_of(task, wanted, skipped)),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fringefleet.errors import StackFormatError
 from fringefleet.io.readers.geotiff import band_unit, opened_raster, raster_grid, read_band
 from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.parts import raster_versions
 from fringefleet.io.version import FileVersion
 
 _BESIDE_IT: dict[str, str] = {}  # headers lie beside these files, so GDAL may look there
@@ -70,11 +71,7 @@ def open_band(path: Path, band: int = 1, *, nodata: float | None = None, raw: Pa
         grid = raster_grid(raster, str(path))
         block = raster.block_shapes[index - 1]
         unit = band_unit(raster, index)
-        files = [Path(file) for file in raster.files]
-        versions = (
-            FileVersion.of(path),
-            *(FileVersion.of(f) for f in files if f.is_file() and f != path.absolute()),
-        )
+        versions = raster_versions(path, raster.files)
         stored = raster.dtypes[index - 1]
     image = BandImage(versions, name, index, nodata)
     return Layer(str(path), image, grid, (block[0], block[1]), unit, stored)

@@ -43,8 +43,9 @@ from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
 from fringefleet.io.no_data import Stored, declared, declared_of_hdf5, of_a_file
 from fringefleet.io.readers.named_grid import with_grid_of_store
-from fringefleet.io.version import FileVersion
+from fringefleet.io.version import FilesVersion, FileVersion
 from fringefleet.io.whole_chunks import WholeChunks
+from fringefleet.io.zarr_files import array_layout, scan_zarr
 from fringefleet.observation import PHASE, is_observation
 
 _ORDER = ("pair", "y", "x")
@@ -68,6 +69,7 @@ def open_zarr(path: Path) -> xr.Dataset:
     """
     store = WholeChunks(path, read_only=True)
     try:
+        listing = scan_zarr(path)  # before anything is read
         # With the fill value in its place, xarray does not refuse a _FillValue that is plainly a number.
         opened = ZarrStore.open_group(store, mode="r", consolidated=False, use_zarr_fill_value_as_mask=True)
         raw = xr.open_dataset(opened, chunks=None, decode_cf=False)
@@ -79,13 +81,16 @@ def open_zarr(path: Path) -> xr.Dataset:
             f"found a Zarr store that cannot be opened ({error}); copy or make it again."
         ) from error
     check_all_chunks(path)
-    for variable in stored.variables.values():
+    arrays = []
+    for name, variable in stored.variables.items():
         whole = variable.encoding.get("shards") or variable.encoding.get("chunks")
+        if whole and {"y", "x"} <= set(variable.dims):
+            arrays.append(array_layout(str(name), tuple(map(str, variable.dims)), whole))
         variable.encoding = (
             {"preferred_chunks": dict(zip(variable.dims, whole, strict=True))} if whole else {}
         )
     stack = _as_stack(stored, how)
-    stack.encoding["version"] = FileVersion.of(_zarr_metadata(path))
+    stack.encoding["version"] = FilesVersion(str(path.absolute()), listing, scan_zarr, tuple(arrays))
     return stack
 
 
@@ -172,7 +177,9 @@ def open_netcdf(path: Path) -> xr.Dataset:
         how = {
             name: declared_of_hdf5(file[name], stored.attrs) for name in map(str, raw) if _is_gridded(name)
         }
-    return _as_stack(_decode_the_rest(stored, how), how)
+    stack = _as_stack(_decode_the_rest(stored, how), how)
+    stack.encoding["version"] = FilesVersion.of(path, [source])
+    return stack
 
 
 def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcdf.Variable) -> xr.Variable:
