@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from fringefleet import device as devices
@@ -119,11 +118,6 @@ def _batches_from(
     for pixels, raw in zip(pieces, feed(block, pieces, device, watch), strict=True):
         yield pixels, batches.invert(raw, n_done=n_done - pixels.start)
         n_done = pixels.stop
-
-
-def count_infinite(observed: Float32[np.ndarray, "pair y x"]) -> int:
-    """Count infinite values: masked observations that are reported, because they mean broken input."""
-    return sum(int(np.count_nonzero(np.isinf(layer))) for layer in observed)
 
 
 def batch_size(plan: Plan, options: Options) -> int:

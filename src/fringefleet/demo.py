@@ -16,9 +16,10 @@ import xarray as xr
 from dask.system import CPU_COUNT
 
 from fringefleet.cluster import connect
-from fringefleet.errors import InputError
 from fringefleet.inversion import invert
 from fringefleet.io import open_stack
+from fringefleet.io.output_names import check_output_name
+from fringefleet.paths import make_folder
 from fringefleet.pipeline import Run, Summary, run
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
@@ -78,8 +79,8 @@ def run_demo(directory: Path, show: Show | None = None, scene: Scene = SCENE) ->
     InputError
         ``directory`` is a file, or has something else under the name of a store.
     """
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"found a file at {directory}; the demo needs a folder. Give another name.")
+    check_output_name(directory, "a folder", "demo")
+    make_folder(directory)
     show = show or (lambda _label: nullcontext(lambda _fraction, _pixels: None))
     stack, result = directory / "stack.zarr", directory / "result.zarr"
     with show("Simulating") as report:

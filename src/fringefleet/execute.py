@@ -9,7 +9,7 @@ no more are handed in; those under way are let finish, and are kept.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -22,6 +22,7 @@ from fringefleet.attempts import Agenda, Attempt, Failure, FailurePolicy
 from fringefleet.clients import client_to_compute_with
 from fringefleet.crew import Crew, Threads, Workers
 from fringefleet.errors import DeviceError, MissingExtraError, RunError
+from fringefleet.oddities import OddityCounts
 from fringefleet.tile import Tile, TileReport
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 2.0  # at the run, when nothing comes back
 MOST_NAMED, MOST_REASONS = 5, 3  # failed tiles, and why they failed, in one message
 CONCERNS_ALL = (RunError, DeviceError, MissingExtraError)
-TO_GO_ON = "Finished tiles are kept; remove the cause and repeat the command, invert with --resume."
 
 
 class Done(NamedTuple):
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
     """What became of the tiles; what each of them said is told while they come, and not kept here."""
 
     n_done: int
-    n_infinite: int  # infinite phases, left out
+    odd: OddityCounts
     status_count: tuple[int, ...]  # pixels of each status; empty if no tile is done
     failures: list[Failure]
 
@@ -112,7 +112,7 @@ def execute(
                 counts = sums.n_done, len(tasks), sums.n_pixel, seconds, sums.n_byte, n_failed
                 on_progress(Done(finished, *counts, failed, attempt.number))
     _raise_if_failed(agenda)
-    return Outcome(sums.n_done, sums.n_infinite, sums.status_count, agenda.given_up)
+    return Outcome(sums.n_done, sums.odd, sums.status_count, agenda.given_up)
 
 
 def name_some(tiles: Sequence[Tile]) -> str:
@@ -137,7 +137,7 @@ class _Sums:
     n_done: int = 0
     n_pixel: int = 0
     n_byte: int = 0
-    n_infinite: int = 0
+    odd: OddityCounts = field(default_factory=OddityCounts)
     status_count: tuple[int, ...] = ()
 
     def add(self, report: TileReport) -> None:
@@ -145,7 +145,7 @@ class _Sums:
         self.n_done += 1
         self.n_pixel += report.n_pixel
         self.n_byte += report.bytes_read + report.bytes_written
-        self.n_infinite += report.n_infinite
+        self.odd.add(report.odd, report.n_pixel)
         pairs = zip_longest(self.status_count, report.status_count, fillvalue=0)
         self.status_count = tuple(before + more for before, more in pairs)
 
@@ -231,7 +231,7 @@ def _ended(reason: BaseException) -> BaseException:
     """Say what to do about something that ended the run."""
     kind = type(reason) if isinstance(reason, RunError) else RunError
     text = str(reason).rstrip(".")
-    error = kind(f"{text}. {TO_GO_ON}")
+    error = kind(f"{text}. {kind.to_go_on}")
     error.__cause__ = reason.__cause__ or reason
     return error
 
@@ -250,6 +250,6 @@ def _raise_if_failed(agenda: Agenda) -> None:
     left = ""
     if agenda.is_hopeless:
         left = f" As none succeeded meanwhile, {agenda.n_left} tiles were not tried, or not to the end."
-    error = RunError(f"{' '.join(parts[:MOST_REASONS])}{more}{left} {TO_GO_ON}")
+    error = RunError(f"{' '.join(parts[:MOST_REASONS])}{more}{left} {RunError.to_go_on}")
     error.failed = tuple(failure.tile.number for failure in failures)
     raise error

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,8 @@ from fringefleet.batch import check_device
 from fringefleet.block import invert_block
 from fringefleet.chunks import bytes_of_worker, check_tile
 from fringefleet.errors import DeviceError, InputError
-from fringefleet.io.store import create_result, resume_result
+from fringefleet.io.owned import owned_folder
+from fringefleet.io.store import ResultStore, create_result
 from fringefleet.lazy import result_template
 from fringefleet.pipeline import Checked
 from fringefleet.scene import Block
@@ -123,7 +123,8 @@ def with_seconds(found: Forecast, checked: Checked) -> Forecast:
 def _pixels_left(checked: Checked, shape: tuple[int, int]) -> int:
     if checked.n_left == checked.n_tile:
         return math.prod(shape)
-    done = resume_result(checked.job.output, checked.tile, checked.fingerprint).done()
+    store = ResultStore(checked.job.output, checked.tile, checked.fingerprint)
+    done = store.done(or_doubted=checked.is_touched)
     rows, columns = (
         np.minimum(step, size - step * np.arange(n))
         for step, size, n in zip(checked.tile, shape, done.shape, strict=True)
@@ -192,9 +193,9 @@ def _store_for(checked: Checked, tile: tuple[int, int]) -> Iterator[Any]:
     """Make a result of one tile on the disk of the output, and remove it."""
     prepared = checked.prepared
     part = replace(prepared, stack=prepared.stack.isel(y=slice(tile[0]), x=slice(tile[1])))
-    with TemporaryDirectory(prefix=".fringefleet-plan-", dir=_folder_of(checked.job.output)) as folder:
+    with owned_folder(_folder_of(checked.job.output)) as folder:
         template = result_template(part, checked.job.options, tile)
-        yield create_result(template, Path(folder) / "result.zarr", "", overwrite=False)
+        yield create_result(template, folder / "result.zarr", checked.origin, overwrite=False)
 
 
 def made_up_block(checked: Checked, shape: tuple[int, int], seed: int = 0) -> Block:

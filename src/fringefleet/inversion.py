@@ -11,6 +11,7 @@ from fringefleet import lazy
 from fringefleet.chunks import check_tile, choose_tile
 from fringefleet.errors import OptionError
 from fringefleet.io.stack import stored_tile
+from fringefleet.kinds import check_kind, check_two_numbers
 from fringefleet.options import Options
 from fringefleet.prepare import Setting, prepare
 
@@ -57,7 +58,10 @@ def invert(
     >>> result.displacement.sizes["date"], float(result.temporal_coherence.min()) > 0.5
     (5, True)
     """
-    options, setting = _with_changes(options or Options(), setting or Setting(), changes)
+    check_kind("stack", stack, xr.Dataset)
+    options, setting = _with_changes(_or_else(options, Options()), _or_else(setting, Setting()), changes)
+    if chunks is not None:
+        check_two_numbers("chunks", chunks, "rows and columns of a tile")
     prepared = prepare(stack, options, setting)
     cut = prepared.stack
     if chunks is not None or not cut[options.observation].chunks:
@@ -68,6 +72,13 @@ def invert(
     else:
         cut = lazy.chunk(cut, (max(cut.chunksizes["y"]), max(cut.chunksizes["x"])))
     return lazy.invert_lazily(replace(prepared, stack=cut), options)
+
+
+def _or_else(given: Any, default: Any) -> Any:
+    """Take the default where nothing is given; what is given must be of its kind."""
+    if given is not None:
+        check_kind(type(default).__name__.lower(), given, type(default))
+    return default if given is None else given
 
 
 def _with_changes(options: Options, setting: Setting, changes: Mapping[str, Any]) -> tuple[Options, Setting]:

@@ -22,11 +22,14 @@ from dask.delayed import Delayed
 from dask.optimization import cull
 from numpy.typing import NDArray
 
-from fringefleet.block import count_infinite, invert_block
+from fringefleet.block import invert_block
 from fringefleet.clients import check_not_left_alone
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
+from fringefleet.io.decoded import STORED_AS
+from fringefleet.io.version import accepting_touched
 from fringefleet.observation import std_of
+from fringefleet.oddities import Oddities, find_oddities, find_outside, say_once
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared
 from fringefleet.scene import Block, Scene, Series
@@ -71,17 +74,20 @@ def invert_lazily(prepared: Prepared, options: Options) -> xr.Dataset:
     tile = (stack.chunksizes["y"][0], stack.chunksizes["x"][0])
     template = result_template(prepared, options, tile)
     point = None if prepared.reference_point is None else _reference_coordinates(stack)
-    kwargs = {"scene": prepared.scene, "options": options, "point": point}
+    is_coarse = _is_coarse(prepared, options)
+    kwargs = {"scene": prepared.scene, "options": options, "point": point, "is_coarse": is_coarse}
     result: xr.Dataset = xr.map_blocks(_invert_dataset, stack, kwargs=kwargs, template=template)
     return result
 
 
 def _invert_dataset(
-    stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None
+    stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None, is_coarse: bool
 ) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
     check_not_left_alone()
     arrays = {str(name): stack[name].values for name in stack.data_vars}
+    odd = _look_at(arrays, options, is_coarse, "in the stack")
+    say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
     block = _block(arrays, options, _find_in_block(stack, point))
     series = invert_block(block, scene, options)
     variables = {name: (VARIABLES[name].dims, values) for name, values in series.variables().items()}
@@ -94,6 +100,8 @@ def tile_tasks(
     options: Options,
     tile: tuple[int, int],
     write: Write,
+    *,
+    accept_touched: bool = False,
 ) -> list[tuple[Tile, Delayed]]:
     """Make one task for each tile: read, solve, write; its result is a :class:`TileReport`.
 
@@ -107,6 +115,8 @@ def tile_tasks(
         Rows and columns of a tile.
     write
         Takes a tile and its series, on the worker.
+    accept_touched
+        Whether files whose time alone has changed since the stack was opened are the same.
     """
     stack = chunk(prepared.stack, tile)
     # The observation first: its chunks say which tile a task is.
@@ -124,7 +134,9 @@ def tile_tasks(
             prepared.scene,
             options,
             prepared.reference_point,
+            _is_coarse(prepared, options),
             versions_that_must_agree(software_versions()),
+            accept_touched,
         ),
         write=write,
         dtype=object,
@@ -167,7 +179,9 @@ class _How:
     scene: Scene
     options: Options
     point: tuple[int, int] | None  # row and column of the reference point in the scene
+    is_coarse: bool  # whether observations are stored so that many are the same
     software: Mapping[str, str]  # versions that a worker must have
+    accept_touched: bool
 
 
 def _invert_tile(
@@ -182,9 +196,11 @@ def _invert_tile(
     watch = Stopwatch()
     refuse_other_software(how.software)
     with working_on(str(tile)), replaced_if_gpu_breaks():
-        with watch.time("read"):
+        with watch.time("read"), accepting_touched(how.accept_touched):
             arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
-        block = _block(dict(zip(names, arrays, strict=True)), how.options, _inside(tile, how.point))
+            named = dict(zip(names, arrays, strict=True))
+            odd = _look_at(named, how.options, how.is_coarse, f"in {tile}")
+        block = _block(named, how.options, _inside(tile, how.point))
         series = invert_block(block, how.scene, how.options, watch)
         with watch.time("write"):
             write(tile, series)
@@ -192,7 +208,7 @@ def _invert_tile(
     report[0, 0, 0] = TileReport(
         tile=tile.number,
         n_pixel=series.status.size,
-        n_infinite=count_infinite(block.observed),
+        odd=odd,
         status_count=tuple(np.bincount(series.status.ravel(), minlength=len(Status)).tolist()),
         rows=(tile.y.start, tile.y.stop),
         columns=(tile.x.start, tile.x.stop),
@@ -202,6 +218,19 @@ def _invert_tile(
         worker={**worker_record(how.options.device), "versions": software_versions()},
     )
     return report
+
+
+def _is_coarse(prepared: Prepared, options: Options) -> bool:
+    """Whether observations are stored so that many are the same."""
+    return STORED_AS in prepared.stack[options.observation].attrs
+
+
+def _look_at(arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str) -> Oddities:
+    """Count what cannot be an observation; what makes the answer void ends the run."""
+    outside = find_outside(arrays, where)
+    observed = arrays[options.observation]
+    odd = find_oddities(observed, is_phase=not options.is_offset, is_coarse=is_coarse)
+    return odd._replace(outside=outside)
 
 
 def _tile_of(info: Mapping[str, Any]) -> Tile:

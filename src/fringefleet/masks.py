@@ -4,7 +4,7 @@ As in MintPy (``ifgram_inversion.mask_stack_obs``): everything is compared in th
 value counts as 0. What is kept:
 
 - ``coherence`` and ``offset_snr``: values of the threshold and above;
-- ``connected_component``: values that are not 0;
+- ``connected_component``: values above 0;
 - ``range_offset_std`` and ``azimuth_offset_std``: values up to the threshold; and up to five times the
   threshold where the offset stands out, that is, where it is ten standard deviations or more away from the
   median of its pair over the whole scene. So the mask spares large offsets, which correlate badly, but not
@@ -36,7 +36,7 @@ def keep_by_value(
     """
     known = torch.nan_to_num(values, nan=0)
     if dataset == "connected_component":
-        return known != 0
+        return known > 0
     return known <= threshold if dataset in STD_MASKS else known >= threshold
 
 

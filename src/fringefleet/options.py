@@ -1,13 +1,19 @@
 """How every pixel is inverted: plain values, checked when they are made."""
 
+import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 import numpy as np
 
 from fringefleet.device import DeviceName
 from fringefleet.errors import OptionError
+from fringefleet.kinds import TRUTH, check_kind
+from fringefleet.needs import OPTIONS as NEEDS
+from fringefleet.needs import check_needs, defaults_of
 from fringefleet.observation import MaskDataset, is_observation, is_offset, std_of
+from fringefleet.option_words import option
 from fringefleet.solver.joint import TemporalModel
 from fringefleet.solver.method import Bridge, MinimumNorm, Norm
 from fringefleet.weights import WeightFunction
@@ -15,6 +21,19 @@ from fringefleet.weights import WeightFunction
 SolverName = Literal["elimination", "dense", "fused"]
 DTypeName = Literal["float32", "float64"]
 
+_IN_PIXELS = (math.inf, "a standard deviation in pixels, 0 or more")
+_THRESHOLDS = {  # of a mask: how large it may be, and what it is
+    "coherence": (1.0, "a coherence, from 0 to 1"),
+    "offset_snr": (math.inf, "a signal-to-noise ratio, 0 or more"),
+    "range_offset_std": _IN_PIXELS,
+    "azimuth_offset_std": _IN_PIXELS,
+}
+KINDS: dict[str, tuple[type, ...]] = {
+    "observation": (str,),
+    **dict.fromkeys(("mask_threshold", "min_redundancy", "huber_threshold", "atmosphere_std"), (Real,)),
+    **dict.fromkeys(("max_iterations", "polynomial_order", "gpu_chunk_size"), (Integral,)),
+    **dict.fromkeys(("std", "covariance", "diagnose", "dem_error"), TRUTH),
+}
 INVERSE_VARIANCES = ("var", "fim")  # weight functions whose weights are inverse variances
 
 
@@ -64,6 +83,8 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
+        for name, kinds in KINDS.items():
+            check_kind(name, getattr(self, name), *kinds)
         _refuse_other("weight_func", self.weight_func, get_args(WeightFunction))
         _refuse_other("mask_dataset", self.mask_dataset, (None, *get_args(MaskDataset)))
         _refuse_other("norm", self.norm, get_args(Norm))
@@ -72,8 +93,9 @@ class Options:
         _refuse_other("solver", self.solver, get_args(SolverName))
         _refuse_other("dtype", self.dtype, get_args(DTypeName))
         _refuse_other("device", self.device, get_args(DeviceName))
-        if not np.isfinite(self.mask_threshold):
-            raise OptionError(f"found mask_threshold = {self.mask_threshold}; give a finite number.")
+        highest, meant = _THRESHOLDS.get(str(self.mask_dataset), (math.inf, "a number, 0 or more"))
+        if not (0 <= self.mask_threshold <= highest and math.isfinite(self.mask_threshold)):
+            raise OptionError(f"found mask_threshold = {self.mask_threshold}; give {meant}.")
         if not 0 <= self.min_redundancy < np.inf:
             raise OptionError(
                 f"found min_redundancy = {self.min_redundancy}; give the number of pairs that every date "
@@ -91,40 +113,19 @@ class Options:
                 "the free memory holds."
             )
         _ = self.temporal_model  # refuses what means nothing
-        self._refuse_what_an_offset_has_not()
-        self._refuse_what_has_no_factor()
+        self._check_observation()
+        check_needs(vars(self), defaults_of(Options), NEEDS)
 
-    def _refuse_what_an_offset_has_not(self) -> None:
+    def _check_observation(self) -> None:
         if not is_observation(self.observation):
             raise OptionError(
                 f"found observation = {self.observation!r}; give unwrapped_phase, with the suffix of a "
                 "correction if you want (unwrapped_phase_bridging), range_offset or azimuth_offset."
             )
-        if not self.is_offset:
-            return
-        if self.weight_func not in ("var", "no"):
+        if self.is_offset and self.weight_func not in ("var", "no"):
             raise OptionError(
-                f"found weight_func = {self.weight_func} for {self.observation}; an offset is weighed by its "
-                "standard deviation (weight_func = var) or not at all (no)."
-            )
-        wanted = [name for name in ("diagnose", "dem_error") if getattr(self, name)]
-        if wanted:
-            raise OptionError(
-                f"found {', '.join(wanted)} for {self.observation}; only a phase has it. Do not ask for it."
-            )
-
-    def _refuse_what_has_no_factor(self) -> None:
-        wanted = [name for name in ("std", "covariance") if getattr(self, name)]
-        if self.norm == "l1" and wanted:
-            raise OptionError(
-                f"found norm = l1 with {', '.join(wanted)}; the weights of its last round say nothing of the "
-                "uncertainty. Choose norm = huber, or l2."
-            )
-        wanted += [f"norm = {self.norm}"] * (self.norm != "l2")
-        if self.solver == "dense" and wanted:
-            raise OptionError(
-                f"found solver = dense with {', '.join(wanted)}, which takes the factor of the elimination; "
-                "choose solver = elimination. The dense one is there to compare series with."
+                f"found {option('weight_func', self.weight_func)} for {self.observation}; an offset is "
+                f"weighed by its standard deviation ({option('weight_func', 'var')}) or not at all (no)."
             )
 
     @property

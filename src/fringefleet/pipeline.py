@@ -5,22 +5,19 @@ scheduler is current read, solve and write them, a bounded number at a time. The
 :mod:`fringefleet.inversion`. Neither knows who the workers are; :mod:`fringefleet.cli` starts them.
 """
 
-import hashlib
 import logging
 import math
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
-import xarray as xr
 from distributed import Client
 
 from fringefleet import lazy
+from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
@@ -28,26 +25,32 @@ from fringefleet.clients import check_client, client_to_compute_with
 from fringefleet.earlier_report import read_report
 from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, Outcome, Watch, execute
+from fringefleet.facts import origin_of
 from fringefleet.io import open_stack
+from fringefleet.io.describe import count_status
 from fringefleet.io.disk import free_bytes
 from fringefleet.io.lock import Lock, locked, refuse_in_use
+from fringefleet.io.origin import Origin
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.stack import source_version, stored_tile
 from fringefleet.io.staging import put_back, refuse_unwritable
 from fringefleet.io.store import (
     ResultStore,
     create_result,
-    make_fingerprint,
     refuse_other_than_result,
     result_tile,
     resume_result,
 )
-from fringefleet.io.version import Version
+from fringefleet.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.main_program import end_if_reimported
+from fringefleet.option_words import in_words_of_python, option
 from fringefleet.options import Options
-from fringefleet.prepare import Prepared, Setting, prepare
+from fringefleet.paths import check_local, real_path
+from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
 from fringefleet.scene import Series
+from fringefleet.stack_check import StackCheck, check_stack_at_end
 from fringefleet.tile import Tile
 from fringefleet.variables import bytes_of_result
 from fringefleet.versions import software_versions
@@ -55,7 +58,6 @@ from fringefleet.worker import ask_workers, sharing
 
 logger = logging.getLogger(__name__)
 
-WITH_WHAT = ("device", "gpu_chunk_size")  # options on which no answer depends
 Existing = Literal["refuse", "resume", "overwrite"]
 
 
@@ -68,12 +70,14 @@ class Run:
     output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they would
     take, tiles are smaller, and then workers fewer. ``worker_memory`` [byte]: of each worker, however many
     there are; tiles are smaller where that takes it, or refused. ``on_failure``: what to do with tiles that
-    fail. ``drop_incomplete``: leave out pairs of a folder that lack a file.
+    fail. ``drop_incomplete``: leave out pairs of a folder that lack a file. ``accept_touched``: take files of
+    the stack whose time alone has changed, since the run that is resumed or while this one goes on, for the
+    same; only who knows that nothing was written to them may say so.
 
     Raises
     ------
     OptionError
-        ``existing`` is none of those words, or a path is none.
+        ``existing`` is none of those words, a path is none, or a setting has no effect with the options.
     """
 
     stack: Path
@@ -87,17 +91,23 @@ class Run:
     worker_memory: int | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
     drop_incomplete: bool = False
+    accept_touched: bool = False
 
     def __post_init__(self) -> None:
         """Take paths as text, too, and refuse a word that would mean another one in silence."""
         for name in ("stack", "output"):
             path = getattr(self, name)
-            if not isinstance(path, str | Path):
-                raise OptionError(f"found {name} = {path!r}; give a path.")
+            check_kind(name, path, *PATH)
+            check_local(path)
             object.__setattr__(self, name, Path(path))
         if self.existing not in get_args(Existing):
             wanted = ", ".join(get_args(Existing))
             raise OptionError(f"found existing = {self.existing!r}; give one of {wanted}.")
+        for name, kind in (("options", Options), ("setting", Setting), ("on_failure", FailurePolicy)):
+            check_kind(name, getattr(self, name), kind)
+        if self.chunks is not None:
+            check_two_numbers("chunks", self.chunks, "rows and columns of a tile")
+        check_setting(self.setting, self.options)
 
 
 @dataclass(frozen=True)
@@ -119,11 +129,16 @@ class Checked:
     job: Run
     prepared: Prepared
     tile: tuple[int, int]  # rows and columns
-    source: Version  # of the stack, when it was checked
-    fingerprint: str  # of everything that the result depends on
+    origin: Origin  # everything that the result depends on
+    is_touched: bool  # files of the stack were, since the run that is resumed
     n_tile: int
     n_left: int  # tiles that are not done
     n_worker: int  # that the memory is enough for; at most as many as the run was told of
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what the result depends on."""
+        return self.origin.fingerprint
 
 
 def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
@@ -141,12 +156,23 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
     InputError
         One of its children: something cannot be used, and nothing was done.
     RunError
-        Tiles failed, or the run could not go on; finished tiles are kept, and the same run with
-        ``existing="resume"`` goes on.
+        Tiles failed, or the run could not go on; the message says what is kept. As a rule finished tiles are,
+        and the same run with ``existing="resume"`` goes on.
     """
     end_if_reimported()
     client = client_to_compute_with()  # once: what computes does not change while it is checked what to do
-    return compute(check(job), on_progress, client=client)
+    summary = compute(check(job), on_progress, client=client)
+    if reason := no_answer(summary, job):
+        logger.warning("%s", in_words_of_python(reason))
+    return summary
+
+
+def no_answer(summary: Summary, job: Run) -> str | None:
+    """Say why no pixel of a finished run has an answer, with marked options; None if some have."""
+    said = vars(job.options) | vars(job.setting)
+    if describe_no_answer(named_counts(summary.status_count), said) is None:
+        return None
+    return describe_no_answer(count_status(summary.output), said)  # tiles that were done before count, too
 
 
 def check(job: Run) -> Checked:
@@ -157,10 +183,13 @@ def check(job: Run) -> Checked:
     InputError
         As :func:`run`.
     """
-    _refuse_unusable_output(job)
+    check_kind("job", job, Run)
+    _refuse_other_output(job)
     stack = open_stack(job.stack, chunks=None, drop_incomplete=job.drop_incomplete)
-    source = source_version(stack)
     prepared = prepare(stack, job.options, job.setting)
+    if job.chunks is not None:
+        check_tile(job.chunks, prepared.scene.network, job.options, None)
+    _refuse_unusable_output(job)  # options that are wrong come before it
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
@@ -174,10 +203,10 @@ def check(job: Run) -> Checked:
     tile = min(tile[0], shape[0]), min(tile[1], shape[1])
     check_tile(tile, network, job.options, job.worker_memory)
     n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
-    fingerprint = _fingerprint(job, prepared, tile, source)
-    n_done = int(resume_result(job.output, tile, fingerprint).done().sum()) if begun else 0
+    origin = origin_of(prepared, job.options, tile, source_version(stack))
+    n_done, is_touched = _found(job, tile, origin) if begun else (0, False)
     n_worker = count_workers(job.n_worker, tile[0] * tile[1], network, job.options, job.memory_limit)
-    return Checked(job, prepared, tile, source, fingerprint, n_tile, n_tile - n_done, n_worker)
+    return Checked(job, prepared, tile, origin, is_touched, n_tile, n_tile - n_done, n_worker)
 
 
 def compute(
@@ -213,7 +242,14 @@ def compute(
         _check_workers(client, job.options)
     with locked(job.output) if lock is None else nullcontext(lock) as lock:
         store = _open_output(checked)
-        tasks = lazy.tile_tasks(prepared, job.options, tile, partial(_write, store, checked.source))
+        check_stack = StackCheck.of(checked.origin.source, accept_touched=job.accept_touched)
+        tasks = lazy.tile_tasks(
+            prepared,
+            job.options,
+            tile,
+            partial(_write, store, check_stack),
+            accept_touched=job.accept_touched,
+        )
         done = store.done()
         left = [(where, task) for where, task in tasks if not done[where.number]]
         logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
@@ -223,7 +259,10 @@ def compute(
         watch = Watch(partial(_look, checked, store, lock), lambda where: store.skip_tile(where.number))
         with reported(report):
             outcome = execute(left, report.watch(on_progress), job.on_failure, watch, client=client)
+            check_stack_at_end(checked.origin.source, store, accept_touched=job.accept_touched)
             store.finish()
+    for sentence in outcome.odd.sentences(prepared.scene.network).values():
+        logger.warning("%s", sentence)
     return _summary(checked, outcome)
 
 
@@ -240,7 +279,7 @@ def _summary(checked: Checked, outcome: Outcome) -> Summary:
         output=checked.job.output,
         n_tile=checked.n_tile,
         n_resumed=checked.n_tile - checked.n_left,
-        n_infinite=outcome.n_infinite,
+        n_infinite=outcome.odd.n_infinite,
         status_count=outcome.status_count,
         skipped=tuple(failure.tile for failure in outcome.failures),
     )
@@ -249,17 +288,24 @@ def _summary(checked: Checked, outcome: Outcome) -> Summary:
 def finish(checked: Checked) -> None:
     """Write what is known only when all tiles are done, for a run that was killed just before."""
     with locked(checked.job.output), reported(_report(checked)):
-        _open_output(checked).finish()
+        store = _open_output(checked)
+        check_stack_at_end(checked.origin.source, store, accept_touched=checked.job.accept_touched)
+        store.finish()
+
+
+def _refuse_other_output(job: Run) -> None:
+    """Refuse an output that can be none, whatever is there."""
+    check_output_name(job.output, "Zarr", "result.zarr")
+    stack, output = real_path(job.stack), real_path(job.output)
+    if stack == output or stack in output.parents or output in stack.parents:
+        raise OptionError(f"{job.output} is, holds or lies in the stack {job.stack}; give another name.")
 
 
 def _refuse_unusable_output(job: Run) -> None:
-    stack, output = job.stack.resolve(), job.output.resolve()
-    if stack == output or stack in output.parents or output in stack.parents:
-        raise OptionError(f"{job.output} is, holds or lies in the stack {job.stack}; give another name.")
     if job.existing == "refuse" and job.output.exists():
         raise OutputExistsError(
-            f"{job.output} is there already; give --resume to finish it, --overwrite to replace it, or "
-            "another name."
+            f"{job.output} is there already; give --resume to finish it, "
+            f"{option('existing', 'overwrite')} to replace it, or another name."
         )
     if job.existing == "overwrite" and job.output.exists():
         refuse_other_than_result(job.output)
@@ -290,56 +336,38 @@ def _open_output(checked: Checked) -> ResultStore:
     job, tile = checked.job, checked.tile
     put_back(job.output)
     if job.existing == "resume" and job.output.exists():
-        store = resume_result(job.output, tile, checked.fingerprint)
+        store, is_touched = resume_result(job.output, tile, checked.origin, accept_touched=job.accept_touched)
         store.clear()
+        if is_touched:
+            logger.warning("%s: times of files of the stack differ, and are accepted", job.output)
+            store.trust(checked.origin.source.listing)
         return store
     template = lazy.result_template(checked.prepared, job.options, tile)
     if job.options.diagnose:
         template = template.merge(pair_table(checked.prepared.stack))
     overwrite = job.existing == "overwrite"
-    return create_result(template, job.output, checked.fingerprint, overwrite=overwrite)
+    return create_result(template, job.output, checked.origin, overwrite=overwrite)
 
 
-def _fingerprint(job: Run, prepared: Prepared, tile: tuple[int, int], source: Version) -> str:
-    return make_fingerprint(
-        {
-            "source": asdict(source),
-            "options": {name: value for name, value in asdict(job.options).items() if name not in WITH_WHAT},
-            "scene": asdict(prepared.scene),
-            "point": prepared.reference_point,
-            "tile": tile,
-            "maps": [_digest(prepared.stack, name) for name in ("water_mask", "range_sine")],
-            "version": version("fringefleet"),
-        }
-    )
+def _found(job: Run, tile: tuple[int, int], origin: Origin) -> tuple[int, bool]:
+    """Count the tiles that are done and kept, and tell whether files of the stack were touched since."""
+    store, is_touched = resume_result(job.output, tile, origin, accept_touched=job.accept_touched)
+    return int(store.done(or_doubted=is_touched).sum()), is_touched
 
 
-def _digest(stack: xr.Dataset, name: str) -> str:
-    """Digest a map that did not come with the stack."""
-    if name not in stack:
-        return ""
-    return hashlib.sha256(np.ascontiguousarray(stack[name].values).tobytes()).hexdigest()
-
-
-def _write(store: ResultStore, source: Version, tile: Tile, series: Series) -> None:
-    """Write a tile, if what it was read from is still there: missing Zarr chunks would read as no data."""
-    _check_source(source)
+def _write(store: ResultStore, check: StackCheck, tile: Tile, series: Series) -> None:
+    """Write a tile, if what it was read from is still the same: missing Zarr chunks would read as no data."""
+    check.check_tile(tile, store)
     store.write_tile(tile.number, series.variables(), series.pair_sums)
 
 
 def _look(checked: Checked, store: ResultStore, lock: Lock) -> None:
     """Find out whether the run can go on: its input and its output are there, and nobody else writes."""
     lock.check()
-    _check_source(checked.source)
+    if not checked.origin.source.is_there():
+        raise RunError(f"the stack {checked.origin.source.path} is gone from this worker's sight.")
     if not (store.path / "zarr.json").exists():
         store.check()
-
-
-def _check_source(source: Version) -> None:
-    if not source.is_current():
-        raise RunError(
-            f"the stack {source.path} is gone from this worker's sight, or was changed under the run."
-        )
 
 
 def _warn_of_full_disk(checked: Checked, left: Iterable[Tile]) -> None:

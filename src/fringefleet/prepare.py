@@ -5,6 +5,7 @@ read once and put into a :class:`~fringefleet.scene.Scene`, a plain value that t
 """
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.answers import check_redundancy
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io import (
     locate_reference_point,
@@ -25,15 +27,34 @@ from fringefleet.io import (
 )
 from fringefleet.io.dates import find_date
 from fringefleet.io.grid import radar_coordinates
-from fringefleet.io.metadata import names_point, usable_attributes
+from fringefleet.io.metadata import names_point
 from fringefleet.io.mintpy_names import mintpy_name
 from fringefleet.io.quantities import check_units, with_baselines_in_metres
+from fringefleet.io.required import usable_attributes
+from fringefleet.kinds import PATH, TRUTH, check_kind, check_kinds, check_two_numbers
+from fringefleet.needs import SETTING as NEEDS
+from fringefleet.needs import check_needs, defaults_of
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
+from fringefleet.oddities import RANGES, find_outside
 from fringefleet.options import Options
 from fringefleet.scene import Scene
 from fringefleet.scene_maps import dem_geometry, pixels_to_invert
 from fringefleet.units import check_wavelength
+
+SAMPLE_SIDE = 32  # pixels
+
+_MAP = (*PATH, np.ndarray, xr.DataArray)
+KINDS: dict[str, tuple[type, ...]] = {
+    "reference_date": (str,),
+    "water_mask": _MAP,
+    "average_coherence": PATH,
+    "wavelength": (Real,),
+    "looks": (Integral,),
+    "geometry": _MAP,
+    "skip_reference": TRUTH,
+    "drop_unreferenced": TRUTH,
+}
 
 
 @dataclass(frozen=True)
@@ -63,15 +84,25 @@ class Setting:
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
+        check_kinds(vars(self), KINDS)
+        if self.reference_point is not None:
+            check_two_numbers("reference_point", self.reference_point, "row and column")
         if self.wavelength is not None:
             check_wavelength(self.wavelength, "wavelength")
         if self.looks is not None and self.looks < 1:
             raise OptionError(f"found looks = {self.looks}; give 1 or more.")
-        if self.skip_reference and (self.reference_point is not None or self.drop_unreferenced):
-            raise OptionError(
-                "found skip_reference together with reference_point or drop_unreferenced; "
-                "a stack that is referenced already takes neither."
-            )
+        check_needs(vars(self), defaults_of(Setting), [need for need in NEEDS if need.other in vars(self)])
+
+
+def check_setting(setting: Setting, options: Options) -> None:
+    """Refuse what has no effect on an inversion with these options.
+
+    Raises
+    ------
+    OptionError
+        Says what it needs.
+    """
+    check_needs(vars(options) | vars(setting), defaults_of(Setting), NEEDS)
 
 
 @dataclass(frozen=True)
@@ -103,6 +134,10 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         One of its children, for anything that would make the inversion fail or mean something else: a
         missing dataset or attribute, a reference point without data, a date that is not there.
     """
+    check_kind("stack", stack, xr.Dataset)
+    check_kind("options", options, Options)
+    check_kind("setting", setting, Setting)
+    check_setting(setting, options)
     source = str(stack.encoding.get("source", ""))
     needed = _needed_variables(stack, options)
     check_units(stack, needed)
@@ -112,15 +147,13 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     point = _reference_point(stack, options, setting)
     if setting.drop_unreferenced and point is not None:
         stack = _without_unreferenced(stack, options.observation, point)
+    _check_sample(stack, point)
     network = stack_network(stack)
+    check_redundancy(network, options.min_redundancy)
     values = np.zeros(network.n_pair, np.float32)
     if point is not None:
         values = read_reference_values(stack, point, options.observation)
-    medians = np.zeros(0, np.float32)
-    if options.mask_dataset in STD_MASKS:
-        medians = unmasked_medians(
-            stack[options.observation], values, stack[options.mask_dataset], options.mask_threshold
-        )
+    medians = _medians(stack, values, options)
     shape = (stack.sizes["y"], stack.sizes["x"])
     invert = pixels_to_invert(shape, setting.water_mask, setting.average_coherence)
     if invert is not None:
@@ -140,6 +173,16 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         medians=tuple(medians.tolist()),
     )
     return Prepared(_with_reference_point(stack, point), scene, point, setting, source)
+
+
+def _medians(
+    stack: xr.Dataset, reference_values: NDArray[np.float32], options: Options
+) -> NDArray[np.float32]:
+    """Find the medians that a mask by standard deviation compares with; none for other masks."""
+    if options.mask_dataset not in STD_MASKS:
+        return np.zeros(0, np.float32)
+    deviation = stack[options.mask_dataset]
+    return unmasked_medians(stack[options.observation], reference_values, deviation, options.mask_threshold)
 
 
 def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
@@ -235,6 +278,18 @@ def _find_date(network: Network, wanted: str | None) -> int:
             f"{shorten(names)}. Give one of them."
         )
     return found[0]
+
+
+def _check_sample(stack: xr.Dataset, point: tuple[int, int] | None) -> None:
+    """Refuse what has a known range and is far outside it around the reference point, or in the middle."""
+    row, column = point or (stack.sizes["y"] // 2, stack.sizes["x"] // 2)
+    window = {
+        dim: slice(max(0, at - SAMPLE_SIDE // 2), at + SAMPLE_SIDE // 2)
+        for dim, at in (("y", row), ("x", column))
+    }
+    names = [name for name in map(str, stack.data_vars) if name in RANGES]
+    where = f"in the pixels around row {row}, column {column}"
+    find_outside({name: stack[name].isel(window).values for name in names}, where)
 
 
 def _with_reference_point(stack: xr.Dataset, point: tuple[int, int] | None) -> xr.Dataset:

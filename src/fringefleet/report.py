@@ -112,7 +112,7 @@ class RunReport:
         """Put the report, as it is now, in the place of the one before."""
         self.written = monotonic()
         self.runs[-1]["wall_seconds"] = round(self.written - self.start, 3)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        temporary = self.path.with_name(f".{self.path.name}.part")  # who writes has the lock of the output
         try:
             temporary.write_text(json.dumps(self.as_dict(), default=_plain, allow_nan=False) + "\n")
             temporary.replace(self.path)
@@ -148,7 +148,7 @@ class RunReport:
             "bytes_read": report.bytes_read,
             "bytes_written": report.bytes_written,
             "pixels": _named(report.status_count),
-            "infinite": report.n_infinite,
+            "infinite": report.odd.n_infinite,
             "attempts": attempts,
         }
 

@@ -9,18 +9,22 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.design import date_baselines
-from fringefleet.errors import MissingMetadataError, OptionError
+from fringefleet.errors import MissingMetadataError, OptionError, StackFormatError
 from fringefleet.io import (
     geometry_from_attributes,
     read_average_coherence,
     read_geometry,
     read_water_mask,
 )
+from fringefleet.io.quantities import LENGTH, in_unit, said_unit
 from fringefleet.network import Network, date_name, shorten
+from fringefleet.oddities import MASK, warn_of_outside
 from fringefleet.options import Options
 from fringefleet.solver.joint import temporal_columns
 
 logger = logging.getLogger(__name__)
+
+LARGEST_BASELINE = 1e5  # [m]
 
 GivenMap: TypeAlias = Path | str | NDArray[Any] | xr.DataArray
 
@@ -61,6 +65,7 @@ def _water_mask(shape: tuple[int, int], mask: GivenMap) -> NDArray[np.bool_]:
     if isinstance(mask, Path | str):
         return read_water_mask(mask, shape)
     values = _values_of_map(mask, shape, "a water mask")
+    warn_of_outside("the water mask", values, MASK, count_as="land")
     invert: NDArray[np.bool_] = np.nan_to_num(values) != 0
     return invert
 
@@ -73,11 +78,9 @@ def dem_geometry(
     Raises
     ------
     InputError
-        One of its children: nothing asks for a geometry, or baselines or geometry are not known.
+        One of its children: baselines or geometry are not known.
     """
     if not options.dem_error:
-        if given is not None:
-            raise OptionError("found a geometry without dem_error, which alone needs it; ask for dem_error.")
         return np.zeros(0, np.float32), np.nan
     baseline = _baselines(stack, network)
     temporal_columns(network, baseline, wavelength, options.temporal_model)  # refuses what tells nothing
@@ -86,7 +89,9 @@ def dem_geometry(
         return baseline, geometry_from_attributes(stack.attrs)
     if isinstance(given, Path | str):
         return baseline, read_geometry(given, shape)
-    values = _values_of_map(given, shape, "a geometry").astype(np.float32)
+    said = said_unit(given.attrs) if isinstance(given, xr.DataArray) else None
+    values = _values_of_map(given, shape, "a geometry") * in_unit(LENGTH, said, "the geometry")
+    values = values.astype(np.float32)
     known: NDArray[np.float32] = np.where(np.isfinite(values) & (values > 0), values, np.float32(np.nan))
     if np.isnan(known).all():
         raise OptionError(
@@ -103,6 +108,12 @@ def _baselines(stack: xr.Dataset, network: Network) -> NDArray[np.float32]:
             "(MintPy: the dataset bperp), or do not ask for dem_error."
         )
     pair_baseline = stack["perpendicular_baseline"].values
+    largest = np.nanmax(np.abs(pair_baseline), initial=0)
+    if LARGEST_BASELINE < largest < np.inf:
+        raise StackFormatError(
+            f"found a perpendicular_baseline of {largest:g} m, and dem_error needs it in metres; no two "
+            "orbits that interfere are so far apart. Correct it, or write NaN where it is not known."
+        )
     reached = network.pair_array[np.isfinite(pair_baseline)]
     missing = np.setdiff1d(np.arange(network.n_date), reached)
     if len(missing):

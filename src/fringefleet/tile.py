@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.errors import FringefleetError, StackFormatError
+from fringefleet.oddities import Oddities
 from fringefleet.stopwatch import StageSeconds
 
 
@@ -29,7 +30,7 @@ class TileReport(NamedTuple):
 
     tile: tuple[int, int]
     n_pixel: int
-    n_infinite: int  # infinite phases, left out
+    odd: Oddities  # what cannot be an observation
     status_count: tuple[int, ...]  # pixels of each status
     rows: tuple[int, int] = (0, 0)  # first and one past the last
     columns: tuple[int, int] = (0, 0)

@@ -29,7 +29,13 @@ def metres_per_radian(wavelength: float) -> float:
     return -wavelength / (4 * math.pi)
 
 
-def check_wavelength(wavelength: float, name: str, error: type[InputError] = OptionError) -> None:
+def check_wavelength(
+    wavelength: float,
+    name: str,
+    *,
+    advice: str = "Give it in metres.",
+    error: type[InputError] = OptionError,
+) -> None:
     """Refuse a wavelength [m] that no imaging radar has: most often it is in another unit.
 
     Parameters
@@ -38,6 +44,8 @@ def check_wavelength(wavelength: float, name: str, error: type[InputError] = Opt
         What was given, as metres.
     name
         Of the attribute or argument that it comes from, for the message.
+    advice
+        What to do.
     error
         What to raise.
 
@@ -55,7 +63,7 @@ def check_wavelength(wavelength: float, name: str, error: type[InputError] = Opt
     raise error(
         f"found {name} = {wavelength:.10g}, which is no wavelength of a radar in metres: these go from "
         f"{SHORTEST_WAVELENGTH} (Ka band, 40 GHz) to {LONGEST_WAVELENGTH:g} (P band, 300 MHz; IEEE Std 521), "
-        f"that of C band is about 0.0555.{_guess(wavelength)} Give it in metres."
+        f"that of C band is about 0.0555.{_guess(wavelength)} {advice}"
     )
 
 

@@ -6,9 +6,26 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from fringefleet.errors import InputError
+
 MUST_AGREE = ("fringefleet", "torch", "numpy", "xarray", "zarr", "dask", "distributed")
 MISSING = "none"
 PACKAGES = (*MUST_AGREE, "h5py", "dask-cuda")
+
+
+def check_assertions() -> None:
+    """Refuse an interpreter that leaves assertions out, some of which Zarr 3 needs to read its metadata.
+
+    Raises
+    ------
+    InputError
+        Python was started with ``-O`` or ``-OO``, or ``PYTHONOPTIMIZE`` is set.
+    """
+    if not __debug__:
+        raise InputError(
+            "found Python started with -O, -OO or PYTHONOPTIMIZE, which leaves out assertions that the "
+            "library zarr cannot do without. Start it without them."
+        )
 
 
 @cache

@@ -121,8 +121,8 @@ def fisher_information_weight(
 
 
 def coherence_weight(coherence: Float[Tensor, "pair pixel"]) -> Float[Tensor, "pair pixel"]:
-    """Weigh by the coherence itself; NaN and values below 0.05 count as 0.05."""
-    return _floored(coherence)
+    """Weigh by the coherence itself; NaN and values below 0.05 count as 0.05, those above 1 as 1."""
+    return _floored(coherence).clamp_(max=1.0)
 
 
 def offset_weight(std: Float[Tensor, "pair pixel"]) -> Float[Tensor, "pair pixel"]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from fringefleet.options import DTypeName, MaskDataset, Options, SolverName
 from fringefleet.prepare import Setting
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.solver import method
+from fringefleet.status import Status
 from thread_workers import thread_cluster
 
 pytestmark = pytest.mark.usefixtures("untouched_log")
@@ -207,6 +209,34 @@ def test_infinite_phases_are_reported(mintpy_stack, tmp_path, in_this_process):
     assert "2 infinite phases were left out" in done.stderr
 
 
+def test_what_can_be_no_observation_is_reported_with_its_pairs(mintpy_stack, tmp_path, in_this_process):
+    with h5py.File(mintpy_stack, "r+") as file:
+        file["unwrapPhase"][1, 2, 3:5] = -9999
+        first, second = (date.decode() for date in file["date"][1])
+        file["coherence"][0, 0, :3] = 1.25
+    done = call("invert", mintpy_stack, tmp_path / "result.zarr")
+    assert done.exit_code == 0
+    assert f"2 phases are beyond 1,000 cycles, in 1 of 9 pairs ({first}_{second}: 2)" in done.stderr
+    assert "3 values of coherence are outside of what it can be, 0 to 1" in done.stderr
+
+
+def test_the_summary_says_what_keeps_pixels_with_too_few_pairs(mintpy_stack, tmp_path, in_this_process):
+    with h5py.File(mintpy_stack, "r+") as file:
+        middle = file["date"][1, 1]
+        for pair, dates in enumerate(file["date"][()]):
+            if middle in dates:
+                file["unwrapPhase"][pair, 5, 4:7] = np.nan
+    done = call("invert", mintpy_stack, tmp_path / "result.zarr")
+    lost = int((xr.open_zarr(tmp_path / "result.zarr").status == Status.TOO_FEW_PAIRS).sum())
+    assert lost >= 3
+    assert f"{lost} pixels (" in done.stderr
+    assert "fewer than --min-redundancy 1. --min-redundancy 0 keeps them" in done.stderr
+    assert "--min-redundancy 0 keeps them" in call("info", tmp_path / "result.zarr").stdout
+    kept = call("invert", mintpy_stack, tmp_path / "kept.zarr", "--min-redundancy", "0")
+    assert "keeps them" not in kept.stderr
+    assert (xr.open_zarr(tmp_path / "kept.zarr").status[5, 4:7] == Status.MINIMUM_NORM).all()
+
+
 # --- options ----------------------------------------------------------------------------------------------
 
 
@@ -247,7 +277,7 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
     jobs = []
     monkeypatch.setattr(invert_command, "invert", lambda *args: jobs.append(args[:2]))
     args = (
-        "--weight-func=fim --mask-dataset=connectComponent --mask-threshold=0.3 --min-redundancy=2 "
+        "--weight-func=fim --mask-dataset=offsetSNR --mask-threshold=0.3 --min-redundancy=2 "
         "--min-norm=phase --water-mask=mask.h5 --reference-point 3 4 --reference-date=20180118 "
         "--drop-unreferenced --wavelength=0.2 --looks=7 --chunks 5 6 --device=cuda --cluster=tcp://h:1 "
         "--workers=3 --overwrite --dtype=float64 --solver=dense"
@@ -257,7 +287,7 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
     ((job, workers),) = jobs
     assert job.options == Options(
         weight_func="fim",
-        mask_dataset="connected_component",
+        mask_dataset="offset_snr",
         mask_threshold=0.3,
         min_redundancy=2.0,
         min_norm="phase",
@@ -269,7 +299,7 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
     assert (job.setting.reference_date, job.setting.drop_unreferenced) == ("20180118", True)
     assert (job.setting.wavelength, job.setting.looks) == (0.2, 7)
     assert (job.chunks, job.existing) == ((5, 6), "overwrite")
-    assert workers == ClusterOptions("tcp://h:1", 3)
+    assert workers == ClusterOptions("tcp://h:1", 3, device="cuda")
 
 
 def test_every_option_of_what_is_wanted_besides_arrives(monkeypatch, stack, tmp_path):
@@ -342,6 +372,18 @@ BAD_INVERSIONS = {
     "unknown mask": (["stack.zarr", "--mask-dataset", "snow"], "--mask-dataset"),
     "unknown weight": (["stack.zarr", "--weight-func", "vra"], "--weight-func"),
     "threshold no number": (["stack.zarr", "--mask-threshold", "nan"], "mask_threshold"),
+    "coherence in per cent": (
+        ["stack.zarr", "--mask-dataset", "coherence", "--mask-threshold", "40"],
+        "a coherence, from 0 to 1",
+    ),
+    "negative ratio": (
+        ["stack.zarr", "--mask-dataset", "offset_snr", "--mask-threshold", "-1"],
+        "a signal-to-noise ratio, 0 or more",
+    ),
+    "negative threshold": (["stack.zarr", "--mask-threshold", "-0.4"], "give a number, 0 or more"),
+    "negative redundancy": (["stack.zarr", "--min-redundancy", "-1"], "0 or more"),
+    "coherence in bytes": (["bytes.h5"], "found coherence from"),
+    "chunk that is missing": (["lacking.zarr"], "1 of 1 chunks of coherence are missing: c/0/0/0"),
     "no water mask": (["stack.zarr", "--water-mask", "sea.h5"], "sea.h5"),
     "no template": (["stack.zarr", "-t", "none.cfg"], "none.cfg"),
     "bad template key": (["stack.zarr", "-t", "bad.cfg"], "weightFunc"),
@@ -352,13 +394,13 @@ BAD_INVERSIONS = {
     "unknown bridge": (["stack.zarr", "--bridge", "nsbas"], "--bridge"),
     "no threshold": (["stack.zarr", "--norm", "huber", "--huber-threshold", "0"], "huber_threshold = 0"),
     "no rounds": (["stack.zarr", "--norm", "l1", "--max-iterations", "0"], "max_iterations = 0"),
-    "norm without factor": (["stack.zarr", "--norm", "l1", "--solver", "dense"], "solver = dense with norm"),
-    "std without factor": (["stack.zarr", "--std", "--solver", "dense"], "solver = dense with std"),
+    "norm without factor": (["stack.zarr", "--norm", "l1", "--solver", "dense"], "--norm l1, which has an effect only"),
+    "std without factor": (["stack.zarr", "--std", "--solver", "dense"], "--std, which has an effect only with"),
     "no baselines": (["ifgramStack.h5", "--dem-error"], "found no perpendicular_baseline"),
     "no polynomial": (["stack.zarr", "--dem-error", "--polynomial-order", "0"], "polynomial order"),
     "too many powers": (["stack.zarr", "--dem-error", "--polynomial-order", "5"], "at least 7 dates"),
     "no atmosphere": (["stack.zarr", "--dem-error", "--atmosphere-std", "0"], "deviation of the atmosphere"),
-    "geometry without DEM error": (["stack.zarr", "--geometry", "other.h5"], "geometry without dem_error"),
+    "geometry without DEM error": (["stack.zarr", "--geometry", "other.h5"], "--geometry other.h5, which has"),
     "no geometry": (["stack.zarr", "--dem-error", "--geometry", "none.h5"], "no geometry file at none.h5"),
     "geometry of other shape": (["stack.zarr", "--dem-error", "--geometry", "other.h5"], "the shape (7, 5)"),
     "geometry is a stack": (["stack.zarr", "--dem-error", "--geometry", "ifgramStack.h5"], "slantRangeDist"),
@@ -372,12 +414,19 @@ def bad_files(stack, mintpy_stack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("stack.zarr").symlink_to(stack)
     Path("notes.txt").write_text("no stack")
+    Path("loop").symlink_to("pool")
+    Path("pool").symlink_to("loop")
     with h5py.File("other.h5", "w") as file:
         file["incidenceAngle"] = np.full((7, 5), 39.0)
     Path("bad.cfg").write_text("mintpy.networkInversion.weightFunk = var\n")
     Path("no_coherence.h5").write_bytes(mintpy_stack.read_bytes())
     with h5py.File("no_coherence.h5", "r+") as file:
         del file["coherence"]
+    Path("bytes.h5").write_bytes(mintpy_stack.read_bytes())
+    with h5py.File("bytes.h5", "r+") as file:
+        file["coherence"][...] = np.round(file["coherence"][...] * 255)
+    shutil.copytree(stack, "lacking.zarr")
+    Path("lacking.zarr/coherence/c/0/0/0").unlink()
     point = ("reference_point", "reference_point_y", "reference_point_x", "REF_Y", "REF_X")
     without_attributes(stack, "no_reference.zarr", *point)
     without_attributes(stack, "no_wavelength.zarr", "wavelength", "WAVELENGTH")
@@ -425,7 +474,23 @@ def test_an_output_that_is_there_is_left_alone(stack, tmp_path, in_this_process)
         (("export", "stack.zarr", "out"), "no result of an inversion"),
         (("export", "stack.zarr", "out", "--format", "roipac"), "--format"),
         (("simulate", "out.zarr", "--dates", "1"), "dates"),
-        (("demo", "notes.txt"), "needs a folder"),
+        *(
+            ((*command, "notes.txt/below" if deep else "notes.txt"), message)
+            for command, deep, message in (
+                (("demo",), False, "something else than a folder"),
+                (("demo",), True, "something else than a folder"),
+                (("plot", "stack.zarr"), False, "a file where the pictures need a folder"),
+                (("plot", "stack.zarr"), True, "no folder that you may write to"),
+            )
+        ),
+        *(
+            ((*command, place), message)
+            for command in (("simulate",), ("convert", "stack.zarr"), ("invert", "stack.zarr"))
+            for place, message in (("loop", "leads back to itself"), ("loop/out.zarr", "no folder that you"))
+        ),
+        (("plot", "stack.zarr", "loop/pictures"), "no folder that you may write to"),
+        (("info", "loop"), "loop"),
+        (("plan", "loop"), "loop"),
         (("inverse",), "inverse"),
     ],
 )
@@ -445,7 +510,7 @@ def test_every_command_ends_with_2_on_bad_input(args, message, bad_files):
         (RunError("tile (0, 0) failed; repeat with --resume."), "error: tile (0, 0) failed"),
         (ZeroDivisionError("by nothing"), "error: ZeroDivisionError: by nothing. Repeat with --verbose"),
         (PermissionError(13, "Permission denied", "out.zarr"), "error: PermissionError:"),
-        (KeyboardInterrupt(), "error: interrupted. No tile was begun."),
+        (KeyboardInterrupt(), "error: interrupted. No tile of it is kept."),
     ],
 )
 def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, monkeypatch, in_this_process):

@@ -405,7 +405,7 @@ def pretend(tmp_path, expression, *, path=PRETEND, n_gpu=3, **environment):
         env={**os.environ, **here, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

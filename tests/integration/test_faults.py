@@ -381,8 +381,10 @@ def test_a_second_run_is_refused_and_takes_over_when_the_first_was_killed(stack,
 def test_a_result_that_a_killed_run_was_about_to_overwrite_is_found_by_resume(stack, tmp_path, expected):
     job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
     fringefleet.run(job)
-    job.output.rename(tmp_path / ".result.zarr.replaced")
-    (tmp_path / ".result.zarr.partial").mkdir()
+    left = tmp_path / f".fringefleet-{16 * '0'}"
+    (left / "result.zarr").mkdir(parents=True)
+    (left / "replaced").mkdir()
+    job.output.rename(left / "replaced" / "result.zarr")
     resumed(job, expected)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["result.zarr", "result.zarr.report.json"]
 

@@ -288,7 +288,7 @@ def test_a_result_is_kept_where_it_is_wanted(project, in_this_process):
     assert hidden(project) == []
     refused = call("--result", "result.zarr", "--no-update", "-w", "no")
     assert refused.exit_code == 2
-    assert "result.zarr is there and is the result of another run" in refused.stderr
+    assert "result.zarr is there and is not the result of this run" in refused.stderr
     assert attributes("timeseries.h5")[f"{KEY}weightFunc"] == "var"
     shutil.rmtree("result.zarr")
     assert "inverting, because result.zarr is not there" in succeed("--result", "result.zarr").stderr
@@ -422,7 +422,7 @@ def test_nothing_is_done_twice_unless_it_is_insisted_on(project, in_this_process
     ("args", "reason"),
     [
         (["-w", "no"], "weightFunc was var and is no"),
-        (["--mt", "0.5"], "maskThreshold was 0.4 and is 0.5"),
+        (["--md", "coherence", "--mt", "0.5"], "maskDataset was None and is coherence"),
         (["-m", "no"], "water mask was waterMask.h5 and is none"),
         (["--ref-date", "20141225"], "reference date was the first and is 20141225"),
         (["--looks", "5"], "looks was None and is 5"),
@@ -577,7 +577,9 @@ def test_a_second_run_is_refused_and_touches_nothing_and_a_killed_one_is_finishe
 ):
     folder = tmp_path / "large"
     write_large_project(project, folder)
-    (folder / ".timeseries.h5.123.part").write_text("what a killed export leaves")
+    left = folder / f".fringefleet-{16 * '0'}"
+    left.mkdir()
+    (left / "timeseries.h5").write_text("what a killed export leaves")
     store = folder / ".timeseries.fringefleet.zarr"
     with killed_after_two_tiles(folder, store) as first:
         before = contents(folder)

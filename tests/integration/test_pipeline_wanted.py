@@ -215,7 +215,7 @@ def test_a_dem_error_of_a_real_scene_is_the_same_with_the_geometry_of_its_middle
 @pytest.mark.parametrize(
     ("options", "setting", "error", "message"),
     [
-        ({}, {"geometry": GEOMETRY}, OptionError, "found a geometry without dem_error"),
+        ({}, {"geometry": GEOMETRY}, OptionError, "found geometry = ndarray, which has an effect only"),
         ({"dem_error": True}, {"geometry": GEOMETRY.T}, OptionError, r"found a geometry of \(18, 20\)"),
         ({"dem_error": True}, {"geometry": "nowhere.h5"}, InputError, "found no geometry file at nowhere.h5"),
         (

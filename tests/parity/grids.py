@@ -71,6 +71,7 @@ GEOCODED: dict[str, dict[str, str]] = {
     "aria": _MEXICO | _units("degrees") | {"PROCESSOR": "isce", "unwrap_method": "SNAPHU"},
     "vrt without a CRS": _MEXICO | _units("degrees") | {"EPSG": "None", "NoDataValue": "None"},
     "vrt without anything": _UTM | {"EPSG": "None"},
+    "numbers as a unit": _MEXICO | _units("1") | {"PROCESSOR": "isce"},
     "contradiction": _UTM | _units("degrees") | {"PROCESSOR": "isce"},
     "text of corners": _MEXICO
     | _units("Degrees")

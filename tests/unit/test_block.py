@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from fringefleet import block as block_module
-from fringefleet.block import batch_size, count_infinite, invert_block
+from fringefleet.block import batch_size, invert_block
 from fringefleet.errors import DeviceError, OptionError
 from fringefleet.network import Network
+from fringefleet.oddities import find_oddities
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
 from fringefleet.scene import Block, Scene
@@ -127,7 +128,7 @@ def test_tiny_phases_are_data():
 def test_infinite_phases_are_masked_and_counted():
     phase = phases(1, 3)
     phase[0, 0, 0], phase[5, 0, 0], phase[2, 0, 1], phase[3, 0, 2] = np.inf, -np.inf, np.inf, np.nan
-    assert count_infinite(phase) == 3
+    assert find_oddities(phase, is_phase=True, is_coarse=False).n_infinite == 3
     series = invert_block(Block(phase), SCENE, EXACT)
     np.testing.assert_array_equal(series.pair_count, [[5, 6, 6]])
     assert np.isfinite(series.displacement).all()
@@ -311,7 +312,13 @@ def test_more_components_than_a_byte_holds_are_counted_as_255():
         ({"solver": "gelsd"}, "use one of elimination, dense"),
         ({"dtype": "float16"}, "use one of float32, float64"),
         ({"device": "tpu"}, "use one of cpu, cuda"),
-        ({"mask_threshold": float("nan")}, "found mask_threshold = nan; give a finite number"),
+        ({"mask_threshold": float("nan")}, "found mask_threshold = nan; give a number, 0 or more"),
+        ({"mask_threshold": float("inf")}, "found mask_threshold = inf; give a number, 0 or more"),
+        ({"mask_threshold": -0.1}, "found mask_threshold = -0.1; give a number, 0 or more"),
+        ({"mask_threshold": 40.0, "mask_dataset": "coherence"}, "give a coherence, from 0 to 1"),
+        ({"mask_threshold": -1.0, "mask_dataset": "offset_snr"}, "give a signal-to-noise ratio, 0 or more"),
+        ({"mask_threshold": -1.0, "mask_dataset": "range_offset_std"}, "give a standard deviation in pixels"),
+        ({"mask_threshold": -1.0, "mask_dataset": "azimuth_offset_std"}, "give a standard deviation"),
         ({"min_redundancy": -1.0}, "found min_redundancy = -1.0; give the number of pairs"),
         ({"min_redundancy": float("inf")}, "found min_redundancy = inf"),
     ],
@@ -341,8 +348,10 @@ def test_the_gpu_gives_what_the_cpu_gives():
         pytest.skip("no CUDA device on this machine")
     block = Block(phases(5, 9), coherences(5, 9))
     here, there = (invert_block(block, SCENE, Options(device=name)) for name in ("cpu", "cuda"))
-    for name, expected in here._asdict().items():
-        np.testing.assert_allclose(getattr(there, name), expected, atol=1e-5, err_msg=name)
+    expected = here.variables()
+    assert expected.keys() == there.variables().keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(there.variables()[name], values, atol=1e-5, err_msg=name)
 
 
 def test_a_gpu_batch_takes_half_of_the_free_memory_in_whole_cpu_batches(monkeypatch):
@@ -357,4 +366,3 @@ def test_a_gpu_batch_takes_half_of_the_free_memory_in_whole_cpu_batches(monkeypa
 def test_a_gpu_solves_as_many_pixels_at_once_as_it_is_told():
     plan = plan_elimination(SCENE.network)
     assert batch_size(plan, Options(device="cuda", gpu_chunk_size=12_345)) == 12_345
-    assert batch_size(plan, Options(gpu_chunk_size=12_345)) == batch_size(plan, Options())

@@ -18,9 +18,10 @@ def test_values_from_the_threshold_on_are_kept_and_no_value_is_not(device, datas
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int16])
-def test_only_connected_components_of_zero_or_no_number_are_left_out(device, dtype):
-    values = torch.tensor([[0, 1, -1, 300]], dtype=dtype, device=device)
-    assert keep_by_value(values, "connected_component", 0.4).tolist() == [[False, True, True, True]]
+def test_connected_components_of_zero_below_it_or_no_number_are_left_out(device, dtype):
+    values = torch.tensor([[0, 1, -1, 300, -32768]], dtype=dtype, device=device)
+    kept = keep_by_value(values, "connected_component", 0.4)
+    assert kept.tolist() == [[False, True, False, True, False]]
     if dtype.is_floating_point:
         assert not keep_by_value(values * NAN, "connected_component", 0.4).any()
 

@@ -33,18 +33,8 @@ def options_of(values: dict[str, Any]) -> Options:
         ({"observation": "coherence"}, "found observation = 'coherence'; give unwrapped_phase"),
         ({"observation": "range_offset", "weight_func": "fim"}, "weight_func = fim for range_offset; .* var"),
         ({"observation": "azimuth_offset", "weight_func": "coh"}, "weight_func = coh for azimuth_offset"),
-        ({"observation": "range_offset", "diagnose": True}, "found diagnose for range_offset; only a phase"),
-        ({"observation": "range_offset", "dem_error": True}, "found dem_error for range_offset"),
         ({"mask_dataset": "snow"}, "found mask_dataset = 'snow'; use one of none, coherence, connected_comp"),
         ({"gpu_chunk_size": -1}, "found gpu_chunk_size = -1; give a number of pixels, or 0"),
-        ({"solver": "dense", "std": True}, "found solver = dense with std, which takes the factor"),
-        ({"solver": "dense", "covariance": True}, "solver = dense with covariance"),
-        ({"solver": "dense", "norm": "l1"}, "solver = dense with norm = l1"),
-        ({"norm": "l1", "std": True, "covariance": True}, "norm = l1 with std, covariance"),
-        (
-            {"solver": "dense", "norm": "huber", "std": True, "covariance": True},
-            "solver = dense with std, covariance, norm = huber, .* choose solver = elimination",
-        ),
     ],
 )
 def test_what_means_nothing_is_refused_with_what_would_do(wrong, message):
@@ -57,7 +47,7 @@ def test_what_means_nothing_is_refused_with_what_would_do(wrong, message):
     [
         {"solver": "dense", "diagnose": True, "dem_error": True},
         {"norm": "l1", "max_iterations": 1},
-        {"bridge": "none", "min_norm": "phase"},
+        {"bridge": "minimum-norm", "min_norm": "phase"},
         {"observation": "unwrapped_phase_bridging", "diagnose": True},
         {"observation": "range_offset", "norm": "huber", "std": True, "mask_dataset": "azimuth_offset_std"},
     ],

@@ -11,11 +11,17 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from fringefleet.cli.console import FAILED
+from fringefleet.cli.console import BAD_INPUT, FAILED, fail
+from fringefleet.cli.streams import make_streams_lenient
+from fringefleet.cli.usage import Application
+from fringefleet.cli.words import take_words_of
+from fringefleet.errors import FringefleetError, InputError
+from fringefleet.paths import check_local
 
+SCHEDULERS = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")  # addresses of Dask
 SECONDS_OF_ONE_INTERRUPT = 0.5  # whoever runs the process may hand it on, so that it comes twice
 
-app = typer.Typer(
+app = Application(
     name="fringefleet",
     help="Invert networks of InSAR interferograms into displacement time series.",
     epilog="Start with [bold]fringefleet demo[/]: it needs no data and takes half a minute.",
@@ -49,18 +55,29 @@ def main() -> None:
     A first Ctrl-C, SIGTERM or SIGHUP stops the workers and says how to go on, a second one ends the process
     whatever it does.
     """
+    make_streams_lenient()
     interrupts = Interrupts()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # nohup ignores SIGHUP
             signal.signal(number, interrupts.note)
     try:
+        for word in sys.argv[1:]:
+            _check_word(word)
         app(prog_name="fringefleet")
+    except FringefleetError as error:  # before a command begins: of its words, or of printing --help
+        code = BAD_INPUT if isinstance(error, InputError) else FAILED
+        raise SystemExit(fail(str(error), code).exit_code) from None
     except SystemExit as end:
-        if (
-            interrupts.first is not None
-        ):  # all is said and released; what Python does at its end takes seconds
+        if interrupts.first is not None:  # all is said and released; Python's own end takes seconds
             end_now(end.code if isinstance(end.code, int) else 0)
         raise
+
+
+def _check_word(word: str) -> None:
+    """Refuse an address of anything but a Dask scheduler: where a path is needed it would be mangled."""
+    value = word.partition("=")[2] if word.startswith("--") else word
+    if not value.startswith(SCHEDULERS):
+        check_local(value)
 
 
 def end_now(code: int) -> NoReturn:
@@ -90,6 +107,7 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option(
@@ -97,4 +115,4 @@ def _common(
         ),
     ] = False,
 ) -> None:
-    pass
+    take_words_of(context)

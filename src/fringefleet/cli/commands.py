@@ -169,6 +169,7 @@ def invert(
     solver: opt.SolverOption = None,
     chunks: opt.Chunks = None,
     resume: opt.Resume = False,
+    accept_touched: opt.AcceptTouched = False,
     overwrite: opt.Overwrite = False,
     on_error: opt.OnErrorOption = "stop",
     retries: opt.Retries = 2,

@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.errors import FringefleetError, InputError, MissingExtraError
+from fringefleet.versions import check_assertions
 
 FAILED, BAD_INPUT = 1, 2  # exit codes
 PLAIN_WIDTH = 110  # of tables, where there is no terminal that has a width
@@ -56,18 +58,16 @@ def start_logging(console: Console, *, verbose: bool = False) -> None:
 def exit_codes() -> Iterator[None]:
     """Turn exceptions to one line and an exit code: 2 for bad input, 1 for everything else."""
     try:
+        check_assertions()
         yield
         sys.stdout.flush()
     except typer.Exit:
         raise
     except KeyboardInterrupt:
         raise fail("interrupted.", FAILED) from None
-    except BrokenPipeError:
-        _forget_stdout()
-        raise typer.Exit(FAILED) from None
     except (InputError, MissingExtraError) as error:
         _log_traceback()
-        raise fail(str(error), BAD_INPUT) from None
+        raise fail(_describe(error), BAD_INPUT) from None
     except Exception as error:
         _log_traceback()
         raise fail(_describe(error), FAILED) from None
@@ -94,7 +94,7 @@ def end_at_once(message: str) -> NoReturn:
 
 def _describe(error: Exception) -> str:
     if isinstance(error, FringefleetError):
-        return str(error)
+        return in_words_of_the_command(error.marked)
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     hint = "" if logger.isEnabledFor(logging.DEBUG) else " Repeat with --verbose to see where."
     return f"{text}.{hint}" if not text.endswith(".") else f"{text}{hint}"
@@ -103,8 +103,3 @@ def _describe(error: Exception) -> str:
 def _log_traceback() -> None:
     if logger.isEnabledFor(logging.DEBUG):
         err().print_exception(suppress=[typer])
-
-
-def _forget_stdout() -> None:
-    """Let what is still buffered go nowhere, so that Python's exit does not complain again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

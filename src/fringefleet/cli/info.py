@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from fringefleet.cli.progress import with_prefix
-from fringefleet.cli.tables import pair_table, plain_table, status_table
+from fringefleet.cli.tables import pair_table, plain_table, redundancy_note, status_table
 from fringefleet.io.connectivity import Connectivity
 from fringefleet.io.describe import Description, Place
 from fringefleet.io.georeference import DEGREES, axis_unit
@@ -40,6 +40,9 @@ def print_description(description: Description, console: Console) -> None:
     if description.status is not None:
         console.print()
         console.print(status_table(description.status))
+        least = float(description.attributes.get("min_redundancy", 1))
+        if note := redundancy_note(description.status, least):
+            console.print(note, soft_wrap=True)
     if description.worst_pairs:
         console.print()
         console.print(pair_table(description.worst_pairs))

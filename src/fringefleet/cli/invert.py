@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from fringefleet.batch import check_device
 from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import FAILED, fail, out
 from fringefleet.cli.progress import Report, Tiles, show_progress
-from fringefleet.cli.tables import pair_table, status_table
+from fringefleet.cli.tables import pair_table, redundancy_note, status_table
+from fringefleet.cli.together import together
 from fringefleet.cli.watching import check_performance_report, watched
+from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.cluster import (
     ClusterOptions,
     connect,
@@ -23,22 +27,24 @@ from fringefleet.cluster import (
     own_memory,
     resolve,
 )
-from fringefleet.errors import OptionError
+from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.execute import Done, OnProgress, name_some
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.lock import locked
 from fringefleet.io.mintpy_names import our_name
 from fringefleet.io.pair_table import worst_pairs
+from fringefleet.io.store import holds_run
 from fringefleet.io.template import TemplateOptions, read_template
+from fringefleet.needs import OPTIONS, SETTING, defaults_of, without_effect
 from fringefleet.options import Options
-from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute, finish
-from fringefleet.prepare import Setting
+from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute, finish, no_answer
+from fringefleet.prepare import Setting, check_setting
 from fringefleet.status import Status
 from fringefleet.tile import Tile
 
 logger = logging.getLogger(__name__)
 
-
+NEEDS = (*OPTIONS, *SETTING)
 OTHER_NAMES = {
     "dataset": "observation",
     "workers": "n_worker",
@@ -63,16 +69,28 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
     if given["resume"] and given["overwrite"]:
         raise OptionError("found both --resume and --overwrite; give one of them.")
     named = {OTHER_NAMES.get(name, name): value for name, value in given.items()}
-    options, setting = choose_options(_part(named, Options, Setting), given["template"])
+    wanted = _part(named, ClusterOptions) | {"device": _device(given["device"], given["template"])}
+    (options, setting), policy, workers = together(
+        lambda: choose_options(_part(named, Options, Setting), given["template"]),
+        lambda: FailurePolicy(given["on_error"], given["retries"]),
+        lambda: choose_cluster(wanted, given["cluster_config"]),
+    )
     existing: Existing = "refuse"
     if given["resume"] or given["overwrite"]:
         existing = "resume" if given["resume"] else "overwrite"
-    policy = FailurePolicy(given["on_error"], given["retries"])
-    how = {"on_failure": policy, "drop_incomplete": given["drop_incomplete"]}
+    how = {
+        "on_failure": policy,
+        "drop_incomplete": given["drop_incomplete"],
+        "accept_touched": given["accept_touched"],
+    }
     job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, **how)
-    wanted = _part(named, ClusterOptions)
-    del wanted["device"]  # which the options say
-    return job, choose_cluster(wanted, given["cluster_config"])
+    return job, workers
+
+
+def _device(given: str | None, template: Path | None) -> str:
+    """Find the device that workers need, whatever else is wrong with the options."""
+    of_template = read_template(template).device if template is not None and given is None else None
+    return given or of_template or "cpu"
 
 
 def _part(named: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
@@ -101,6 +119,24 @@ def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Opt
     return compose_options(given, read)
 
 
+def idle_keys(given: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any]:
+    """Find what a template says that has no effect with what was given, by name.
+
+    MintPy's own templates have a threshold of a mask, and no mask.
+
+    Parameters
+    ----------
+    given, template
+        As for :func:`compose_options`.
+    """
+    said = _merge(given, template)
+    defaults = defaults_of(Options) | defaults_of(Setting)
+    of_template = {
+        name: value for name, value in defaults.items() if name in said and given.get(name) is None
+    }
+    return {need.option: said[need.option] for need in without_effect(defaults | said, of_template, NEEDS)}
+
+
 def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tuple[Options, Setting]:
     """Compose the options: what was given beats the template, and the template beats the defaults.
 
@@ -111,9 +147,32 @@ def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tupl
     template
         What a template says; what is no option and no setting is for somebody else.
     """
-    ours = {field.name for field in fields(Options)}
-    theirs = {field.name for field in fields(Setting)}
-    said = {name: value for name, value in vars(template).items() if name in ours | theirs}
+    said = _merge(given, template)
+    if idle := idle_keys(given, template):
+        named = ", ".join(f"{template.keys.get(name, name)} = {value}" for name, value in idle.items())
+        logger.info("without effect here, so not used: %s", named)
+    said = {name: value for name, value in said.items() if name not in idle}
+    ours, theirs = _part(said, Options), _part(said, Setting)
+    options, setting = together(partial(_make, Options, ours), partial(_make, Setting, theirs))
+    check_setting(setting, options)
+    return options, setting
+
+
+def _make(kind: Any, said: Mapping[str, Any]) -> Any:
+    """Make options, or say of all values that cannot be what they can; not of the first one only."""
+    together(*(partial(_look_at, kind, name, value) for name, value in said.items()))
+    return kind(**said)
+
+
+def _look_at(kind: Any, name: str, value: Any) -> None:
+    with suppress(IdleOptionError):
+        kind(**{name: value})
+
+
+def _merge(given: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any]:
+    """Take what is an option or a setting and was said, by our words."""
+    names = {field.name for field in (*fields(Options), *fields(Setting))}
+    said = {name: value for name, value in vars(template).items() if name in names}
     said |= {name: value for name, value in given.items() if value is not None}
     said = {name: value for name, value in said.items() if value is not None}
     for name in ("observation", "mask_dataset"):
@@ -123,10 +182,7 @@ def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tupl
         said["mask_dataset"] = None
     if str(said.get("water_mask")) in ("no", "none"):
         said["water_mask"] = None
-    return (
-        Options(**{name: value for name, value in said.items() if name in ours}),
-        Setting(**{name: value for name, value in said.items() if name not in ours}),
-    )
+    return said
 
 
 def invert(
@@ -205,9 +261,11 @@ def run_checked(
             summary = _run(checked, workers, console, performance_report)
         except KeyboardInterrupt:
             kept = f"Finished tiles are kept in {checked.job.output}; {again} to go on."
-            is_begun = checked.job.output.exists()
-            raise fail(f"interrupted. {kept if is_begun else 'No tile was begun.'}", FAILED) from None
-        _report(summary, again, console)
+            is_there = holds_run(checked.job.output, checked.fingerprint)
+            raise fail(f"interrupted. {kept if is_there else 'No tile of it is kept.'}", FAILED) from None
+        _report(summary, again, checked.job.options.min_redundancy, console)
+        if reason := no_answer(summary, checked.job):
+            logger.warning("%s", in_words_of_the_command(reason))
         skipped = summary.skipped
     if worst := worst_pairs(checked.job.output, MOST_PAIRS):
         console.print(pair_table(worst))
@@ -238,7 +296,7 @@ def _showing(report: Report) -> OnProgress:
     return show
 
 
-def _report(summary: Summary, again: str, console: Console) -> None:
+def _report(summary: Summary, again: str, min_redundancy: float, console: Console) -> None:
     """Say what came out: problems, and how many pixels have an answer."""
     if summary.n_resumed:
         logger.info("%d of %d tiles were done before", summary.n_resumed, summary.n_tile)
@@ -251,11 +309,8 @@ def _report(summary: Summary, again: str, console: Console) -> None:
             name_some(summary.skipped),
             again,
         )
-    if summary.n_infinite:
-        logger.warning(
-            "%d infinite phases were left out as if there were no data; look for their cause in the stack",
-            summary.n_infinite,
-        )
     if any(summary.status_count):
         counts = {status.name.lower(): summary.status_count[status] for status in Status}
         console.print(status_table(counts))
+        if note := redundancy_note(counts, min_redundancy):
+            console.print(note, soft_wrap=True)

@@ -66,6 +66,16 @@ Resume = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+AcceptTouched = Annotated[
+    bool,
+    typer.Option(
+        "--accept-touched",
+        metavar="",
+        help="Take files of the stack whose time alone has changed, since the run that is resumed or during "
+        "this one, for the same: where they were touched, and you know that nothing was written to them.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 PerformanceReport = Annotated[
     Path | None,
     typer.Option(

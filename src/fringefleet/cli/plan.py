@@ -95,16 +95,16 @@ def lines(found: "Forecast") -> list[str]:
     if found.seconds is not None:
         stages = ", ".join(f"{name} {_seconds(value)}" for name, value in found.seconds._asdict().items())
         said["Time"] = (
-            f"about {_seconds(sum(found.seconds))} ({stages}) from when the workers are there, if all are "
-            "like this machine and do not slow each other down"
+            f"{_seconds(sum(found.seconds), 'about ')} ({stages}) from when the workers are there, if all "
+            "are like this machine and do not slow each other down"
         )
     return [f"{name:<8} {text}" for name, text in said.items()]
 
 
-def _seconds(value: float) -> str:
-    if value >= 60:
-        return clock_time(value)
-    return f"{value:.1f} s" if value >= 0.05 else "0 s" if value == 0 else "less than 0.1 s"
+def _seconds(value: float, about: str = "") -> str:
+    if 0 < value < 0.05:
+        return "less than 0.1 s"
+    return about + (clock_time(value) if value >= 60 else f"{value:.1f} s" if value else "0 s")
 
 
 def _signature() -> inspect.Signature:

@@ -9,7 +9,9 @@ from fringefleet.cli.console import logger
 from fringefleet.errors import InputError
 from fringefleet.io import open_stack
 from fringefleet.io.describe import describe, has_displacement, refuse_dropping, refuse_unfinished
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import RESIDUAL_RMS
+from fringefleet.io.staging import refuse_unwritable
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 
 
@@ -23,6 +25,7 @@ def draw_pictures(
     InputError
         The path is no stack and no finished result, or the truth does not go with it.
     """
+    _check_folder(directory)
     if not has_displacement(path):
         stack = open_stack(path, chunks=None, drop_incomplete=drop_incomplete)
         if truth is not None:
@@ -36,6 +39,14 @@ def draw_pictures(
     refuse_unfinished(path)
     with xr.open_zarr(path, chunks=None, consolidated=False) as result:
         yield from _draw_result(result, directory, None if truth is None else _read_truth(truth, result))
+
+
+def _check_folder(directory: Path) -> None:
+    """Refuse a folder that cannot be written to, before anything is drawn."""
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"found a file where the pictures need a folder: {directory}. Give another name.")
+    check_output_name(directory, "a folder", "pictures")
+    refuse_unwritable(directory / "maps.png")
 
 
 def _draw_result(result: xr.Dataset, directory: Path, truth: xr.DataArray | None) -> Iterator[Path]:

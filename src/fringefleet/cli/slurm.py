@@ -1,7 +1,6 @@
 """The command ``slurm``: show what is submitted to Slurm, or keep workers for several runs."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,8 @@ from fringefleet.cli.app import app, examples
 from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.options import DeviceOption, Verbose
+from fringefleet.io.whole_files import staged_files
+from fringefleet.needs import COMMANDS, check_needs
 
 if TYPE_CHECKING:
     from fringefleet.cluster import ClusterOptions, Workers
@@ -68,6 +69,8 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
         "tls": tls,
         "dashboard": dashboard,
     }
+    said = {"dry_run": dry_run, "scheduler_file": scheduler_file}
+    check_needs(said, {"scheduler_file": None}, COMMANDS["slurm"])
     options = choose_cluster(given, cluster_config)
     if dry_run:
         _show(options)
@@ -91,9 +94,11 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
 
     from fringefleet.cluster import connect  # noqa: PLC0415 - slow to import
     from fringefleet.errors import WorkersLostError  # noqa: PLC0415
+    from fringefleet.io.output_names import check_output_name  # noqa: PLC0415
     from fringefleet.io.staging import refuse_unwritable  # noqa: PLC0415
 
     if scheduler_file is not None:
+        check_output_name(scheduler_file, "JSON", "scheduler.json")
         refuse_unwritable(scheduler_file)
     with connect(options) as workers, _told(workers, scheduler_file) as address:
         typer.echo(address)
@@ -119,11 +124,10 @@ def _told(workers: "Workers", path: Path | None) -> Iterator[str]:
     if path is None:
         yield who["address"]
         return
+
     text = json.dumps(who, indent=2) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # who waits for the file finds it whole
-    part.unlink(missing_ok=True)
-    write_private(part, text).replace(path)
+    with staged_files([path]) as (part,):  # who waits for the file finds it whole
+        write_private(part, text)
     try:
         yield who["address"]
     finally:

@@ -18,13 +18,25 @@ def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def status_table(counts: Mapping[str, int]) -> Table:
-    """Make a table of how many pixels have, or have no, answer."""
+    """Make a table of how many pixels have, or have no, answer; without what none has."""
     n_pixel = max(1, sum(counts.values()))
     table = plain_table("Status", "Pixels", "Share", right=("Pixels", "Share"))
     for name, count in counts.items():
-        share = f"{100 * count / n_pixel:.2f} %"
-        table.add_row(name.replace("_", " "), f"{count:,}", share, style="" if count else "dim")
+        if count:
+            table.add_row(name.replace("_", " "), f"{count:,}", f"{100 * count / n_pixel:.2f} %")
     return table
+
+
+def redundancy_note(counts: Mapping[str, int], min_redundancy: float) -> str | None:
+    """Say which option keeps the pixels that have too few pairs; None if there are none."""
+    n_lost, n_pixel = counts.get("too_few_pairs", 0), sum(counts.values())
+    if not n_lost:
+        return None
+    return (
+        f"{n_lost:,} pixels ({100 * n_lost / n_pixel:.3g} %) have too few pairs: a date of theirs has fewer "
+        f"than --min-redundancy {min_redundancy:g}. --min-redundancy 0 keeps them, and marks the steps that "
+        "no pair observes (bridged)."
+    )
 
 
 def pair_table(pairs: "Sequence[BadPair]") -> Table:

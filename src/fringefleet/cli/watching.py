@@ -9,7 +9,9 @@ from distributed import Client, performance_report
 
 from fringefleet.cluster.dashboard import describe_dashboard
 from fringefleet.cluster.serving import check_bokeh
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.staging import refuse_unwritable
+from fringefleet.paths import make_folder
 from fringefleet.worker_log import forward_logs
 
 logger = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ def check_performance_report(path: Path | None) -> None:
     """
     if path is None:
         return
+    check_output_name(path, "HTML", "report.html")
     check_bokeh("--performance-report")
     refuse_unwritable(path)
 
@@ -52,7 +55,7 @@ def _recorded(client: Client, path: Path) -> Iterator[None]:
         yield
     finally:
         if client.status == "running":
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             recording.__exit__(None, None, None)
             logger.info("performance report: %s", path)
         else:

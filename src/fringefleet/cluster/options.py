@@ -13,6 +13,9 @@ from dask.utils import parse_bytes
 from fringefleet.cluster.exposure import check_dashboard, check_protocols, check_running_protocol
 from fringefleet.device import DeviceName
 from fringefleet.errors import OptionError
+from fringefleet.needs import CLUSTER as NEEDS
+from fringefleet.needs import check_needs, defaults_of
+from fringefleet.option_words import option
 
 Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
 STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
@@ -97,10 +100,11 @@ class ClusterOptions:
             raise OptionError(f"found wait_seconds = {self.wait_seconds}; give seconds from 0 on.")
         check_memory("memory_limit", self.memory_limit)
         _check_options(self.options)
+        check_needs(vars(self) | {"kind": self.kind}, defaults_of(ClusterOptions), NEEDS)
         _check_certificates(self)
-        if self.kind in ("current", "address", "file"):
-            _refuse_for_running(self)
-        else:
+        if self.kind == "address":
+            check_running_protocol(str(self.cluster), self.tls)
+        if self.kind not in ("current", "address", "file"):
             _check_exposure(self)
 
     @property
@@ -231,35 +235,17 @@ def _check_certificates(options: ClusterOptions) -> None:
     given = [name for name in names if getattr(options, name) is not None]
     if not given:
         return
-    if options.kind not in ("address", "file"):
-        raise OptionError(
-            f"found {', '.join(given)}: certificate files are for a cluster that is running. One that is "
-            "started here makes its own."
-        )
+    found = ", ".join(map(option, given))
     if options.tls is False:
-        raise OptionError(f"found {', '.join(given)}, and tls = False; leave one of them out.")
+        raise OptionError(f"found {found}, and {option('tls', False)}; leave one of them out.")
     if options.tls_credentials is not None:
         if len(given) > 1:
-            raise OptionError(f"found {', '.join(given)}; tls_credentials has all of them: give it alone.")
+            raise OptionError(f"found {found}; {option('tls_credentials')} has all of them: give it alone.")
     elif options.tls_ca is None or options.tls_cert is None:
         raise OptionError(
-            f"found {', '.join(given)}; give tls_ca and tls_cert, and tls_key if it is not in it."
+            f"found {found}; give {option('tls_ca')} and {option('tls_cert')}, and {option('tls_key')} if "
+            "the key is not in the same file."
         )
-
-
-def _refuse_for_running(options: ClusterOptions) -> None:
-    """Refuse what only the one who starts a cluster can decide."""
-    names = ("memory_limit", "interface", "dashboard", "options")
-    given = [name for name in names if getattr(options, name)]
-    if options.kind == "current" and options.tls:
-        given.append("tls")
-    if given:
-        raise OptionError(
-            f"found {', '.join(given)} with cluster = {options.cluster!r}; a cluster that is running has "
-            "what it was started with. Say it there, or leave it out here."
-        )
-    if options.kind == "address":
-        check_running_protocol(str(options.cluster), options.tls)
 
 
 def _check_exposure(options: ClusterOptions) -> None:

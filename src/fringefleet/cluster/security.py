@@ -1,24 +1,21 @@
 """Who may talk to the workers, and who may see what they put on disk."""
 
-import glob
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from socket import gethostname
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import Any
 
 import dask
-import psutil
 from distributed import Security
 
 from fringefleet.cluster.exposure import check_running_protocol
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import InputError, OptionError
+from fringefleet.io.owned import owned_folder
 
 logger = logging.getLogger(__name__)
 
@@ -115,28 +112,18 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
     InputError
         It cannot be made there.
     """
-    base = options.get("local_directory") or dask.config.get("temporary-directory", None)
-    ours = f"fringefleet-{gethostname()}-"
-    _remove_left_behind(Path(base or gettempdir()), ours)
-    try:
-        made = TemporaryDirectory(
-            prefix=f"{ours}{os.getpid()}-", dir=base, ignore_cleanup_errors=True
-        )  # mode 0700
-    except OSError as error:
-        of_site = base and not options.get("local_directory")
-        where = "temporary-directory of Dask's configuration" if of_site else "local_directory"
-        raise InputError(
-            f"no folder for the workers' files can be made in {base or gettempdir()} ({error.strerror}); "
-            f"give one that is there, and that you can write to, as {where}."
-        ) from error
-    with made as folder:
-        yield folder
-
-
-def _remove_left_behind(base: Path, prefix: str) -> None:
-    """Remove folders of processes of this user and host that are no more."""
-    for folder in base.glob(f"{glob.escape(prefix)}*-*"):
-        pid = folder.name.removeprefix(prefix).partition("-")[0]
-        with suppress(OSError):
-            if pid.isdigit() and folder.stat().st_uid == os.getuid() and not psutil.pid_exists(int(pid)):
-                shutil.rmtree(folder, ignore_errors=True)
+    base = Path(
+        options.get("local_directory") or dask.config.get("temporary-directory", None) or gettempdir()
+    )
+    with ExitStack() as opened:
+        try:
+            os.scandir(base).close()  # before anything is made there
+            folder = opened.enter_context(owned_folder(base, "fringefleet-workers-"))
+        except OSError as error:
+            of_site = not options.get("local_directory") and dask.config.get("temporary-directory", None)
+            where = "temporary-directory of Dask's configuration" if of_site else "local_directory"
+            raise InputError(
+                f"no folder for the workers' files can be made in {base} ({error.strerror or error}); "
+                f"give one that is there, and that you can write to, as {where}."
+            ) from error
+        yield str(folder)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any
 
@@ -31,6 +30,7 @@ from fringefleet.cluster.serving import http_settings
 from fringefleet.cluster.slurm_guard import guarded
 from fringefleet.cluster.slurm_script import JOB_NAME, JobPlan, plan_jobs, settings
 from fringefleet.errors import InputError, OptionError, WorkersLostError
+from fringefleet.io.owned import owned_folder
 
 logger = logging.getLogger(__name__)
 
@@ -61,11 +61,7 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     _refuse_without_slurm()
     _refuse_unknown_interface(plan.cluster)
     _make_private(plan.log_folder)
-    with (
-        _in_files(temporary_security(options), plan.log_folder) as security,
-        ExitStack() as opened,
-        guarded(name, folder_of(security)),
-    ):
+    with _in_files(temporary_security(options), plan.log_folder) as security, ExitStack() as opened:
         opened.enter_context(
             dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan) | http_settings(options))
         )
@@ -87,6 +83,8 @@ def _submit(plan: JobPlan, security: Security | None, name: str, opened: ExitSta
     client = Client(cluster)
     opened.push(partial(_stop, client))
     opened.enter_context(client.as_current())
+    # At last nobody looks after the jobs any more, then they are cancelled, then the cluster is stopped.
+    opened.enter_context(guarded(name, folder_of(security)))
     watch = opened.enter_context(Watch(client, plan, name))
     cluster.scale(jobs=plan.n_job)
     logger.info("%d jobs %s submitted", plan.n_job, name)
@@ -110,13 +108,13 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
     if security is None:
         yield None
         return
-    with TemporaryDirectory(prefix="tls-", dir=folder, ignore_cleanup_errors=True) as place:  # mode 0700
+    with owned_folder(folder, "tls-") as place:
         contents: dict[str, str] = {}
         for role in ("client", "scheduler", "worker"):
             config = security.get_tls_config_for_role(role)
             names = {"ca_file": "tls_ca_file", "cert": f"tls_{role}_cert", "key": f"tls_{role}_key"}
             contents |= {name: config[part] for part, name in names.items()}
-        files = {name: write_private(Path(place) / f"{name}.pem", text) for name, text in contents.items()}
+        files = {name: write_private(place / f"{name}.pem", text) for name, text in contents.items()}
         yield Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
 
 

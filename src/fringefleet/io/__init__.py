@@ -4,13 +4,13 @@ from fringefleet.io.convert import convert_stack as convert_stack
 from fringefleet.io.geometry import geometry_from_attributes as geometry_from_attributes
 from fringefleet.io.geometry import read_geometry as read_geometry
 from fringefleet.io.medians import unmasked_medians as unmasked_medians
-from fringefleet.io.metadata import required_looks as required_looks
-from fringefleet.io.metadata import required_pixel_size as required_pixel_size
-from fringefleet.io.metadata import required_wavelength as required_wavelength
 from fringefleet.io.mintpy_maps import read_average_coherence as read_average_coherence
 from fringefleet.io.mintpy_maps import read_water_mask as read_water_mask
 from fringefleet.io.reference import locate_reference_point as locate_reference_point
 from fringefleet.io.reference import read_reference_values as read_reference_values
 from fringefleet.io.reference import unreferenced_pairs as unreferenced_pairs
+from fringefleet.io.required import required_looks as required_looks
+from fringefleet.io.required import required_pixel_size as required_pixel_size
+from fringefleet.io.required import required_wavelength as required_wavelength
 from fringefleet.io.stack import open_stack as open_stack
 from fringefleet.io.stack import stack_network as stack_network

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.errors import StackFormatError
-from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.errors import OptionError, StackFormatError
+from fringefleet.io.hdf5 import dataset_in, open_hdf5
 from fringefleet.io.metadata import plain_attributes
 from fringefleet.io.template import PREFIX
 from fringefleet.io.update import SETTING
@@ -33,11 +33,35 @@ class Reliable:
     shadow: bool = False
     geometry: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what no temporal coherence can be compared with."""
+        if not 0 <= self.minimum <= 1:
+            raise OptionError(f"found minTempCoh = {self.minimum}; give a temporal coherence, from 0 to 1.")
+
 
 def mask_name(quality: Path) -> Path:
     """Name the mask of a file of temporal coherence as MintPy does."""
     ending = quality.name.partition(QUALITY)[2] if QUALITY in quality.name else ".h5"
     return quality.with_name(f"maskTempCoh{ending}")
+
+
+def check_reliable(wanted: Reliable, shape: tuple[int, int]) -> None:
+    """Find whatever is wrong with what the mask will be made of, besides the coherence.
+
+    Parameters
+    ----------
+    wanted
+        Which pixels.
+    shape
+        Rows and columns of the scene.
+
+    Raises
+    ------
+    StackFormatError
+        The geometry cannot be read, or its shadow is of another size or kind.
+    """
+    if wanted.shadow and wanted.geometry:
+        _read_shadow(wanted.geometry, shape)
 
 
 def write_coherence_mask(quality: Path, output: Path, wanted: Reliable) -> int:
@@ -99,21 +123,15 @@ def _make_mask(quality: Path, wanted: Reliable) -> tuple[NDArray[np.bool_], dict
     attributes = {name: str(value) for name, value in said.items() if name != SETTING}
     # In the precision of the file: 0.7 of float32 is not below 0.7.
     mask: NDArray[np.bool_] = coherence >= coherence.dtype.type(wanted.minimum)
-    shadow = _read_shadow(wanted.geometry) if wanted.shadow and wanted.geometry else None
-    if shadow is None:
-        return mask, attributes
-    if shadow.shape != mask.shape:
-        raise StackFormatError(
-            f"found {SHADOW} of {shadow.shape} in {wanted.geometry}, and {QUALITY} of {mask.shape}; both "
-            "must cover the same pixels. Load the geometry again, or set shadowMask = no."
-        )
-    return mask & ~shadow, attributes
+    shadow = _read_shadow(wanted.geometry, mask.shape) if wanted.shadow and wanted.geometry else None
+    return (mask if shadow is None else mask & ~shadow), attributes
 
 
-def _read_shadow(geometry: Path) -> NDArray[np.bool_] | None:
+def _read_shadow(geometry: Path, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
     """Read where a pixel is in shadow; None if the geometry does not say."""
     with open_hdf5(geometry) as file:
-        if not isinstance(file.get(SHADOW), h5py.Dataset):
+        if SHADOW not in file:
             return None
-        shadow: NDArray[np.bool_] = file[SHADOW][()] == 1
+        dataset = dataset_in(file, SHADOW, shape, "load the geometry again, or set shadowMask = no")
+        shadow: NDArray[np.bool_] = dataset[()] == 1
     return shadow

@@ -15,9 +15,11 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from fringefleet.errors import OptionError
+from fringefleet.io.complete import all_chunks_written, note_all_chunks
 from fringefleet.io.stack import open_stack, stored_tile
 from fringefleet.io.staging import consolidate_metadata, staged_store
 from fringefleet.io.tiles import fit_tile
+from fringefleet.kinds import PATH, check_kind, check_two_numbers
 
 CHUNK_BYTES = 32 * 1024**2  # phase of all pairs in one tile, at most
 LARGEST_TILE = 256 * 256  # [pixel]
@@ -60,8 +62,8 @@ def convert_stack(
 ) -> None:
     """Write a stack as a compressed Zarr v3 store with chunks (all pairs, y, x).
 
-    All metadata is kept; pairs that the source drops are not carried. The store gets its name when
-    it is complete.
+    All metadata is kept; pairs that the source drops are not carried. Every chunk is written and counted, so
+    that one that is missing later is noticed. The store gets its name when it is complete.
 
     Parameters
     ----------
@@ -86,12 +88,16 @@ def convert_stack(
     OptionError
         One chunk does not fit into the memory.
     """
+    check_kind("output", output, *PATH)
+    if chunks is not None:
+        check_two_numbers("chunks", chunks, "rows and columns of a chunk")
     stack = source if isinstance(source, xr.Dataset) else open_stack(source, chunks=None)
     tile = chunks or default_tile(stack)
     slab = _slab(stack, tile, memory_limit)
-    with staged_store(Path(output), overwrite=overwrite) as temporary:
+    with staged_store(Path(output), overwrite=overwrite) as temporary, all_chunks_written():
         _create(stack, tile, temporary)
         _copy(stack, temporary, (tile, slab), progress or (lambda _done, _total: None))
+        note_all_chunks(temporary)
         consolidate_metadata(temporary)
 
 

@@ -158,7 +158,7 @@ def refuse_unfinished(path: Path) -> None:
     marks = tile_marks(path)
     if marks is None:
         return
-    if n_missing := int((marks == 0).sum()):
+    if n_missing := int((~np.isin(marks, (IS_DONE, IS_SKIPPED))).sum()):
         raise InputError(
             f"{path} is not finished: {n_missing} of {marks.size} tiles are missing. Repeat the invert that "
             "began it with --resume first."
@@ -188,7 +188,7 @@ def _describe_result(path: Path) -> Description:
         result = xr.open_zarr(path, chunks=None, consolidated=False)
         times = result["date"].values.astype("datetime64[s]")
         marks = tile_marks(path)
-        status = _count_status(path, marks) if "status" in result else None
+        status = count_status(path) if "status" in result else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackFormatError(
             f"{path} has a displacement, but it is no result that can be read ({error}); make it again."
@@ -261,8 +261,12 @@ def _crs_name(attrs: Mapping[str, Any]) -> str | None:
     return f"EPSG:{code} ({crs.name})" if code else crs.name
 
 
-def _count_status(path: Path, marks: NDArray[np.uint8] | None) -> dict[str, int]:
-    """Count the status codes tile by tile; a tile that is not there yet would read as something else."""
+def count_status(path: Path) -> dict[str, int]:
+    """Count the pixels of each status in the finished tiles of a result, by its name.
+
+    They are counted tile by tile: one that is not there yet would read as something else.
+    """
+    marks = tile_marks(path)
     status = array_in(zarr.open_group(path, mode="r", use_consolidated=False), "status")
     counts = np.zeros(256, np.int64)
     rows, columns = (range(-(-size // step)) for size, step in zip(status.shape, status.chunks, strict=True))

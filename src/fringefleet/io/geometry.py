@@ -22,12 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import InputError, MissingMetadataError, StackFormatError
-from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.hdf5 import is_hdf5, open_hdf5
 from fringefleet.io.metadata import number_attribute, plain_attributes
+from fringefleet.io.no_data import read_decoded
 from fringefleet.io.quantities import ANGLE, LENGTH, in_unit, said_unit
 
 ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
 SPHERE = ("EARTH_RADIUS", "HEIGHT")  # [m]
+SMALLEST = {  # and the unit; below it something else was written
+    **dict.fromkeys(("slantRangeDistance", "STARTING_RANGE"), (5e3, "metres", "kilometres")),
+    "EARTH_RADIUS": (6.3e6, "metres", "kilometres"),
+    "HEIGHT": (1e3, "metres", "kilometres"),
+}
 COLUMNS = ("STARTING_RANGE", "RANGE_PIXEL_SIZE", "WIDTH")  # [m], [m], 1
 
 Numbers = NDArray[np.float64]
@@ -62,7 +68,7 @@ def read_geometry(path: str | Path, shape: tuple[int, int]) -> NDArray[np.float3
     path = Path(path)
     if not path.is_file():
         raise InputError(f"found no geometry file at {path}; give the path of MintPy's geometryRadar.h5.")
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         raise StackFormatError(f"the geometry file {path} is no HDF5 file; give MintPy's geometryRadar.h5.")
     with open_hdf5(path) as file:
         attrs = plain_attributes(file.attrs)
@@ -213,6 +219,8 @@ def _positive(attrs: Mapping[str, Any], names: tuple[str, ...]) -> list[float]:
     wrong = [f"{name} = {attrs[name]!r}" for name, value in zip(names, values, strict=True) if value <= 0]
     if wrong:
         raise StackFormatError(f"found the attribute {wrong[0]}; a positive number is needed. Correct it.")
+    for name, value in zip(names, values, strict=True):
+        _check_unit(name, value, "in the attributes")
     return values
 
 
@@ -228,6 +236,17 @@ def _read_positive(file: h5py.File, name: str, shape: tuple[int, int]) -> Number
         )
     said = said_unit(plain_attributes(dataset.attrs))
     quantity = LENGTH if name == "slantRangeDistance" else ANGLE
-    values = dataset[()].astype(np.float64) * in_unit(quantity, said, f"{name} in {file.filename}")
+    values = read_decoded(dataset) * in_unit(quantity, said, f"{name} in {file.filename}")
     known: Numbers = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+    _check_unit(name, float(np.nanmax(known, initial=0)), f"of the geometry file {file.filename}")
     return known
+
+
+def _check_unit(name: str, value: float, where: str) -> None:
+    """Refuse a positive number that must be in another unit."""
+    smallest, unit, other = SMALLEST.get(name, (0.0, "", ""))
+    if 0 < value < smallest:
+        raise StackFormatError(
+            f"found {name} = {value:.9g} {where}; {unit} are needed, {smallest:g} or more, and not {other}. "
+            "Correct it, or do without."
+        )

@@ -32,7 +32,7 @@ _SPELLINGS = {
 }
 _UNIT_OF = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
 _NOTHING = ("", "none", "null", "nan", "unknown")
-_MOST_LATITUDE, _MOST_LONGITUDE = 90.0, 540.0  # [degree]; counted on across the date line
+_LIMITS = {"latitude": 90.0, "longitude": 540.0}  # [degree]; counted on across the date line
 _LARGEST_DEGREES = 1.0  # [degree] of a pixel whose unit nobody says; larger ones are something else
 _SMALLEST_METRES = 0.01  # [m] of a pixel; smaller ones are something else
 
@@ -45,13 +45,16 @@ class Raster:
     step: tuple[float, float]
     shape: tuple[int, int]
 
-    def is_geographic(self) -> bool:
-        """Whether the numbers can be latitude and longitude."""
-        limits = (_MOST_LATITUDE, _MOST_LONGITUDE)
-        return all(
-            max(abs(first), abs(first + step * size)) <= limit + abs(step)
-            for first, step, size, limit in zip(self.corner, self.step, self.shape, limits, strict=True)
-        )
+    def not_geographic(self) -> list[str]:
+        """Say which numbers cannot be latitude or longitude; nothing if all can."""
+        found = []
+        for axis, (name, limit), first, step, size in zip(
+            "yx", _LIMITS.items(), self.corner, self.step, self.shape, strict=True
+        ):
+            low, high = sorted((first, first + step * size))
+            if not max(abs(low), abs(high)) <= limit + abs(step):
+                found.append(f"{axis} from {low:.10g} to {high:.10g} is no {name}")
+        return found
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,18 @@ def georeference(
     >>> georeference(mexico, ["m", "m"]).doubt
     'they are in metres, and no pixel of a radar is 0.001 m wide'
     """
-    units = {unit for text in said if (unit := axis_unit(text)) is not None}
+    units = {unit for text in said if (unit := axis_unit(text)) not in (None, NUMBERS)}
     if crs is not None and (of_crs := crs_unit(crs)) is not None:
         units.add(of_crs)
     if len(units) > 1:
         return Georeference(doubt=f"they are in {' and in '.join(sorted(units))} at the same time")
     unit = next(iter(units), None)
-    if unit is None and unsaid and raster.is_geographic() and max(map(abs, raster.step)) <= _LARGEST_DEGREES:
+    if (
+        unit is None
+        and unsaid
+        and not raster.not_geographic()
+        and max(map(abs, raster.step)) <= _LARGEST_DEGREES
+    ):
         unit = unsaid
     if doubt := _doubt(raster, unit):
         return Georeference(doubt=doubt)
@@ -158,12 +166,8 @@ def georeference(
 
 def _doubt(raster: Raster, unit: str | None) -> str:
     """Say which numbers cannot be in this unit."""
-    if unit == DEGREES and not raster.is_geographic():
-        y, x = (
-            " to ".join(f"{end:.10g}" for end in sorted((first, first + step * size)))
-            for first, step, size in zip(raster.corner, raster.step, raster.shape, strict=True)
-        )
-        return f"they are in degrees, and y from {y} is no latitude, or x from {x} no longitude"
+    if unit == DEGREES and (wrong := raster.not_geographic()):
+        return f"they are in degrees, and {', '.join(wrong)}"
     smallest = min(map(abs, raster.step))
     if unit == METRES and smallest < _SMALLEST_METRES:
         return f"they are in metres, and no pixel of a radar is {smallest:.4g} m wide"

@@ -5,6 +5,7 @@ path and a name, has the same Dask token in every process, and never holds a han
 somebody wants to replace. MintPy's files have no dimension names, so there is nothing to decode.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -17,8 +18,27 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from fringefleet.errors import StackFormatError
-from fringefleet.io.version import FileVersion
+from fringefleet.errors import FringefleetError, StackFormatError
+from fringefleet.io.version import FileVersion, unchanged
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something of this name, be it a folder or a link that leads nowhere."""
+    return path.is_symlink() or path.exists()
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a path is an HDF5 file.
+
+    Raises
+    ------
+    StackFormatError
+        This user may not read it.
+    """
+    try:
+        return bool(h5py.is_hdf5(path))
+    except OSError as error:
+        raise StackFormatError(f"{path} cannot be read ({os.strerror(error.errno or 0)}).") from error
 
 
 @contextmanager
@@ -28,7 +48,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     Raises
     ------
     StackFormatError
-        The file cannot be opened: truncated, damaged, not permitted.
+        The file cannot be opened or read: truncated, damaged, not permitted.
     """
     try:
         file = h5py.File(path, "r", locking=False)
@@ -38,7 +58,46 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             "written; copy or make it again."
         ) from error
     with file:
-        yield file
+        try:
+            yield file
+        except (OSError, KeyError, RuntimeError) as error:
+            if isinstance(error, FringefleetError):
+                raise
+            raise StackFormatError(
+                f"the HDF5 file {path} cannot be read ({error}). It may be damaged, or have links that lead "
+                "nowhere; copy or make it again."
+            ) from error
+
+
+def dataset_in(file: h5py.File, name: str, shape: tuple[int, ...], way_out: str) -> h5py.Dataset:
+    """Look up a dataset of numbers of some shape, which is not read.
+
+    Parameters
+    ----------
+    file
+        The file, open.
+    name
+        Of the dataset.
+    shape
+        What it has to have.
+    way_out
+        What the user may do, as a part of a sentence.
+
+    Raises
+    ------
+    StackFormatError
+        It is not there, or is a group, or of another shape or kind.
+    """
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset):
+        what = f"no dataset {name}, and {', '.join(file) or 'nothing'}"
+    elif found.shape != shape:
+        what = f"{name} of {found.shape}"
+    elif found.dtype.kind not in "biuf":
+        what = f"{name} of the type {found.dtype}"
+    else:
+        return found
+    raise StackFormatError(f"found {what} in {file.filename}; numbers of {shape} are needed: {way_out}.")
 
 
 class HDF5Array(BackendArray):
@@ -73,9 +132,10 @@ class HDF5Array(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
         """Read a part; xarray reduces any index to slices, integers and at most one vector."""
-        result: NDArray[Any] = indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read
-        )
+        with unchanged([self.source], f"the stack {self.source.path}"):
+            result: NDArray[Any] = indexing.explicit_indexing_adapter(
+                key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read
+            )
         return result
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fringefleet.errors import OutputInUseError, RunError
+from fringefleet.errors import OutputInUseError, OutputLostError
 from fringefleet.io.lock_file import SECONDS_TO_LIVE, Found, leave, look, sweep, take
 from fringefleet.io.owner import Owner
+from fringefleet.paths import make_folder, real_path
 
 SECONDS_BETWEEN_BEATS = 10.0
 SECONDS_TO_LOOK_AGAIN = 1.0  # before what may be a passing fault of a network counts
@@ -37,11 +38,11 @@ class Lock:
 
         Raises
         ------
-        RunError
+        OutputLostError
             Says who.
         """
         if self._lost:
-            raise RunError(self._lost)
+            raise OutputLostError(self._lost)
 
     def release(self) -> None:
         """Let others write."""
@@ -83,7 +84,7 @@ def locked(output: Path) -> Iterator[Lock]:
         Another run does; says who.
     """
     path = lock_path(output)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     lock = Lock(path, Owner.here())
     try:
         if found := take(path, lock.owner):
@@ -97,7 +98,7 @@ def locked(output: Path) -> Iterator[Lock]:
 
 def lock_path(output: Path) -> Path:
     """Where the lock of an output is: beside it, so that it goes on when the output is replaced."""
-    output = output.resolve()
+    output = real_path(output)
     return output.with_name(f".{output.name}.lock")
 
 

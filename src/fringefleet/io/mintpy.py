@@ -15,12 +15,14 @@ from xarray.core.indexing import LazilyIndexedArray
 
 from fringefleet.errors import NetworkError, StackFormatError
 from fringefleet.io.dates import parse_dates
+from fringefleet.io.decoded import decoded
 from fringefleet.io.grid import GRID_MAPPING, grid_coordinates, with_reference_coordinates
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES, OUR_NAMES, our_name
+from fringefleet.io.no_data import declared_of_hdf5, read_decoded
 from fringefleet.io.quantities import quantity_of, said_unit, unit_factor
-from fringefleet.io.version import FileVersion
+from fringefleet.io.version import FilesVersion, FileVersion
 from fringefleet.observation import PHASE, is_observation, is_offset
 
 _LOOKS = {  # of the datasets that become ours
@@ -68,7 +70,9 @@ def open_mintpy(path: Path) -> xr.Dataset:
         for variable in variables.values():
             if variable.dims[-2:] == ("y", "x"):
                 variable.attrs["grid_mapping"] = GRID_MAPPING
-    return xr.Dataset(variables, coords, with_reference_coordinates(attrs, coords))
+    stack = xr.Dataset(variables, coords, with_reference_coordinates(attrs, coords))
+    stack.encoding["version"] = FilesVersion.of(path, [source])
+    return stack
 
 
 def _main_dataset(file: h5py.File) -> str:
@@ -85,12 +89,16 @@ def _main_dataset(file: h5py.File) -> str:
 
 
 def _check_layout(file: h5py.File, main: str) -> None:
-    shape = file[main].shape
+    shape: tuple[int, ...] = file[main].shape or ()
     if len(shape) != 3 or 0 in shape:
         raise StackFormatError(f"the dataset {main} has the shape {shape}; (pair, row, column) is needed.")
     gridded = {name: shape for name in file if _is_ours(name)}
     expected = {"date": (shape[0], 2), "bperp": shape[:1], "dropIfgram": shape[:1]} | gridded
     for name, wanted in expected.items():
+        if name in file and not isinstance(file[name], h5py.Dataset):
+            raise StackFormatError(
+                f"{name} is a group in the file; a dataset of the shape {wanted} is needed."
+            )
         if name in file and file[name].shape != wanted:
             raise StackFormatError(
                 f"the dataset {name} has the shape {file[name].shape}, but {main} has "
@@ -112,7 +120,13 @@ def _is_ours(name: str) -> bool:
 def _kept_pairs(file: h5py.File, n_pair: int) -> NDArray[np.int64]:
     if "dropIfgram" not in file:
         return np.arange(n_pair)
-    kept = np.flatnonzero(file["dropIfgram"][()])
+    marks = file["dropIfgram"][()]
+    if marks.dtype.kind not in "biuf" or not np.isin(marks, (0, 1)).all():
+        raise StackFormatError(
+            f"the dataset dropIfgram has the type {marks.dtype} and values such as {marks[0]!r}; True for "
+            "every pair that is kept and False for the others are needed. Write them as booleans."
+        )
+    kept = np.flatnonzero(marks)
     if not len(kept):
         raise NetworkError(
             f"dropIfgram is False for all {n_pair} pairs, which drops them all; "
@@ -130,7 +144,7 @@ def _pair_coordinates(file: h5py.File, kept: NDArray[np.int64]) -> dict[str, xr.
     }
     coords["reference_date"].encoding["date_format"] = date_format
     if "bperp" in file:
-        values = file["bperp"][()][kept].astype(np.float32)
+        values = read_decoded(file["bperp"])[kept].astype(np.float32)
         unit = said_unit(plain_attributes(file["bperp"].attrs)) or "m"
         attrs = {"long_name": "perpendicular baseline", "units": unit}
         coords["perpendicular_baseline"] = xr.Variable("pair", values, attrs)
@@ -179,9 +193,16 @@ def _lazy_variable(
     dtype = dataset.dtype
     if ours:
         dtype = np.dtype("i2") if name == _INTEGER and dtype.kind != "f" else np.dtype("f4")
-    array = HDF5Array(source, dataset, kept if dims[:1] == ("pair",) else None, dtype)
+    stored = declared_of_hdf5(dataset, dataset.file.attrs)
+    as_it_is = ours and not stored.is_plain  # HDF5 converts while it reads, but knows of no declaration
+    array = HDF5Array(
+        source, dataset, kept if dims[:1] == ("pair",) else None, dataset.dtype if as_it_is else dtype
+    )
     look = _LOOKS.get(name, _LOOKS["phase"]) if ours else {}
-    variable = xr.Variable(dims, LazilyIndexedArray(array), plain_attributes(dataset.attrs) | look | unit)
+    variable = xr.Variable(dims, LazilyIndexedArray(array), plain_attributes(dataset.attrs))
+    if as_it_is:
+        variable = decoded(variable, dims, stored, dtype)
+    variable.attrs |= look | unit
     if dataset.chunks:
         variable.encoding["preferred_chunks"] = dict(zip(dims, dataset.chunks, strict=True))
     return variable

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import InputError, StackFormatError
-from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.hdf5 import is_hdf5, open_hdf5
+from fringefleet.io.no_data import read_decoded
+from fringefleet.oddities import MASK, RANGES, warn_of_outside
 
 
 def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -17,7 +19,7 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
     ----------
     path
         HDF5 file with the dataset ``mask`` or ``waterMask``, nonzero on land; of both ``mask`` is taken, as
-        MintPy does. NaN counts as water.
+        MintPy does. NaN counts as water, and so does what is declared as no data.
     shape
         Rows and columns of the stack.
 
@@ -31,7 +33,7 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
     path = Path(path)
     if not path.is_file():
         raise InputError(f"found no water mask at {path}; give the path of an HDF5 file or leave it out.")
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         raise StackFormatError(f"the water mask {path} is no HDF5 file; give MintPy's waterMask.h5.")
     with open_hdf5(path) as file:
         datasets = [name for name in file if isinstance(file[name], h5py.Dataset)]
@@ -50,8 +52,9 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
             raise StackFormatError(
                 f"the water mask {path} has the type {file[name].dtype}; numbers are needed."
             )
-        values = file[name][()]
-    land: NDArray[np.bool_] = np.nan_to_num(values.astype(np.float64)) != 0
+        values = read_decoded(file[name])
+    warn_of_outside(f"the water mask {path}", values, MASK, count_as="land")
+    land: NDArray[np.bool_] = np.nan_to_num(values) != 0
     return land
 
 
@@ -81,7 +84,7 @@ def read_average_coherence(path: str | Path, shape: tuple[int, int]) -> NDArray[
     path = Path(path)
     if not path.is_file():
         raise InputError(f"found no average coherence at {path}; give the path of MintPy's avgSpatialCoh.h5.")
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         raise StackFormatError(f"the average coherence {path} is no HDF5 file; remove it or make it again.")
     with open_hdf5(path) as file:
         maps = [item for item in file.values() if isinstance(item, h5py.Dataset) and item.ndim == 2]
@@ -92,5 +95,8 @@ def read_average_coherence(path: str | Path, shape: tuple[int, int]) -> NDArray[
             )
         if maps[0].shape != shape:
             return None
-        covered: NDArray[np.bool_] = maps[0][()] != 0
+        values = maps[0][()]
+    limits = RANGES["offset_snr" if "SNR" in path.name else "coherence"]
+    warn_of_outside(f"the average coherence {path}", values, limits, count_as="data")
+    covered: NDArray[np.bool_] = values != 0
     return covered

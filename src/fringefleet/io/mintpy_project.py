@@ -10,8 +10,9 @@ from pathlib import Path
 import h5py
 
 from fringefleet.errors import InputError, StackFormatError
-from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.hdf5 import is_hdf5, is_there, open_hdf5
 from fringefleet.io.metadata import plain_attributes
+from fringefleet.paths import real_path
 
 TEMPLATE = "smallbaselineApp.cfg"
 STACK = Path("inputs", "ifgramStack.h5")
@@ -66,7 +67,7 @@ def average_coherence(stack: Path, observation: str) -> Path | None:
     """Find the average coherence, or SNR, of a stack where MintPy looks for it: one folder above it."""
     kind = "offset" if "offset" in observation else "ion" if is_ionosphere(stack) else "phase"
     path = stack.absolute().parent.parent / AVERAGES[kind]
-    return path if path.is_file() else None
+    return path if is_there(path) else None
 
 
 def is_ionosphere(stack: Path) -> bool:
@@ -79,7 +80,7 @@ def geometry_of(stack: Path) -> Path | None:
     with open_hdf5(stack) as file:
         geocoded = "Y_FIRST" in file.attrs
     path = stack.with_name("geometryGeo.h5" if geocoded else "geometryRadar.h5")
-    return path if path.is_file() else None
+    return path if is_there(path) else None
 
 
 def stack_datasets(stack: Path) -> list[str]:
@@ -109,13 +110,13 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
             f"--template, or the stack {stack} alone."
         )
     _refuse_other(stack)
-    if template is None or own.resolve() == template.resolve():
+    if template is None or real_path(own) == real_path(template):
         return Project(stack, folder, own, is_whole=True)
     return Project(stack, folder, template, is_whole=True, over=own)
 
 
 def _refuse_other(stack: Path) -> None:
-    if not h5py.is_hdf5(stack):
+    if not is_hdf5(stack):
         raise StackFormatError(
             f"found a file that is not HDF5 at {stack}; give a MintPy stack. A template goes with --template."
         )

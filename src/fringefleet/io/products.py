@@ -19,13 +19,19 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from fringefleet.errors import InputError, StackFormatError
+from fringefleet.answers import describe_no_answer, named_counts
+from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.whole_files import replaced_when_complete
+from fringefleet.kinds import PATH, check_kind
 from fringefleet.network import shorten
 from fringefleet.observation import PHASE, is_offset
+from fringefleet.option_words import in_words_of_python, option
+from fringefleet.paths import make_folder
+from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +94,8 @@ def covariance_name(series: str | Path, observation: str) -> Path:
 
 
 def export_mintpy(
-    result: xr.Dataset | Path,
-    directory: Path,
+    result: xr.Dataset | Path | str,
+    directory: Path | str,
     *,
     names: Names | None = None,
     covariance_date: str | None = None,
@@ -127,16 +133,38 @@ def export_mintpy(
         ``result`` is not there, ``directory`` or a folder above it is a file, or ``covariance_date`` is no
         date of the result.
     """
+    check_kind("result", result, xr.Dataset, *PATH)
+    check_kind("directory", directory, *PATH)
+    directory = Path(directory)
+    check_output_name(directory, "a folder", "mintpy")
     if isinstance(result, xr.Dataset):
         return _export(_relative_to(result, covariance_date), directory, names, progress)
-    with _open_store(result) as opened:
+    with _open_store(Path(result)) as opened:
         return _export(_relative_to(opened, covariance_date), directory, names, progress)
+
+
+def check_exportable(result: xr.Dataset) -> None:
+    """Find whatever would keep a result, which may be still to come, from being written as MintPy's files.
+
+    Raises
+    ------
+    StackFormatError
+        As :func:`export_mintpy`.
+    """
+    common = common_attributes(result)
+    for product in _products(result, None):
+        _product_attributes(result, product, common)
 
 
 def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
     """Make the covariance that of the displacements since another date, lazily; the series stays as it is."""
-    if wanted is None or COVARIANCE.variable not in result:
+    if wanted is None:
         return result
+    if COVARIANCE.variable not in result:
+        raise OptionError(
+            f"found {option('covariance_date', wanted)}, and no {COVARIANCE.variable} in the result, which "
+            "alone needs it. Leave it out, or invert with covariance = True."
+        )
     names = date_names(result)
     found = dates_meant(wanted, result["date"].values)
     if len(found) != 1:
@@ -186,7 +214,9 @@ def _export(
             if "date" in product.dims:
                 _write_dates(file, result)
         _write_baselines(targets[SERIES].parent, result)
-        _copy_tiles(result, targets, progress)
+        counts = _copy_tiles(result, targets, progress)
+    if reason := describe_no_answer(counts, result.attrs):
+        logger.warning("the products are zero everywhere: %s", in_words_of_python(reason))
     return paths
 
 
@@ -237,13 +267,7 @@ def _refuse_other_covariance(result: xr.Dataset) -> None:
 
 
 def _make_folder(directory: Path, paths: list[Path]) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"found a file where the export needs a folder: {directory}, or a folder above it. Give the "
-            "name of a folder, which is made if it is not there."
-        ) from error
+    make_folder(directory)
     folders = [str(path) for path in paths if path.is_dir()]
     if folders:
         raise InputError(
@@ -256,15 +280,23 @@ def _copy_tiles(
     result: xr.Dataset,
     targets: dict[_Product, h5py.Dataset],
     progress: Callable[[int, int], None] | None,
-) -> None:
-    """Copy tile by tile; the maps go with the first dates of a tile, to be computed once."""
+) -> dict[str, int]:
+    """Copy tile by tile; the maps go with the first dates of a tile, to be computed once.
+
+    Returns
+    -------
+    dict
+        Pixels of each status, as far as the result says.
+    """
+    counts = np.zeros(len(Status), np.int64)
     largest = max(targets, key=lambda product: len(product.dims))
     cuts = [_cuts(result[largest.variable], dim) for dim in ("y", "x", "date")]
     tiles = list(itertools.product(*cuts))
     for done, (y, x, date) in enumerate(tiles, start=1):
         place = {"y": y, "x": x, "date": date, "date2": slice(None)}
         products = [product for product in targets if "date" in product.dims or date.start == 0]
-        plain = result[[product.variable for product in products]].reset_coords(drop=True)
+        status = ["status"] if "status" in result and date.start == 0 else []
+        plain = result[[*(product.variable for product in products), *status]].reset_coords(drop=True)
         tile = plain.isel(place, missing_dims="ignore").compute()
         for product in products:
             values = np.array(tile[product.variable].transpose(*product.dims).values, dtype=np.float32)
@@ -272,8 +304,11 @@ def _copy_tiles(
                 values *= np.sqrt(tile[COUNT.variable].transpose(*product.dims).values)
             values[np.isnan(values)] = product.no_answer
             targets[product][tuple(place[dim] for dim in product.dims)] = values
+        if status:
+            counts += np.bincount(np.ravel(tile["status"].values), minlength=len(Status))
         if progress is not None:
             progress(done, len(tiles))
+    return named_counts(counts.tolist())
 
 
 def _cuts(variable: xr.DataArray, dim: str) -> list[slice]:

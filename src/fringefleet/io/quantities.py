@@ -50,7 +50,7 @@ PHASE_UNITS = Quantity(
 )
 RATIO = Quantity(
     "1",
-    "numbers from 0 to 1, without a unit,",
+    "numbers from 0 to 1 without a unit",
     dict.fromkeys((*_ONE, "ratio", "fraction", "coherence", "correlation"), 1.0)
     | dict.fromkeys(("percent", "%", "per cent", "pct", "percentage"), 0.01),
 )

@@ -8,20 +8,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import h5py
 import xarray as xr
 from dask.base import tokenize
 
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
+from fringefleet.io.hdf5 import is_hdf5
 from fringefleet.io.left_out import said_once
 from fringefleet.io.mintpy import open_mintpy
 from fringefleet.io.quantities import in_our_units
 from fringefleet.io.readers import READERS, Reader
 from fringefleet.io.readers.named import is_netcdf, is_zarr, open_netcdf, open_zarr
 from fringefleet.io.tiles import fit_tile
-from fringefleet.io.version import FileVersion, Version
+from fringefleet.io.version import FilesVersion
+from fringefleet.io.versioned import versioned
+from fringefleet.kinds import PATH, check_kind
 from fringefleet.network import Network, shorten
 from fringefleet.observation import PHASE, is_observation
+from fringefleet.paths import check_local
+from fringefleet.versions import check_assertions
 
 AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
 
@@ -65,14 +69,18 @@ def open_stack(
     OptionError
         ``drop_incomplete`` with a stack that is one file or store.
     """
+    check_kind("path", path, *PATH)
+    check_assertions()
+    check_local(path)
     path = Path(path)
     try:
         with said_once():
             stack, file_format = _open_any(path, drop_incomplete)
             stack_network(stack)
     except (StackFormatError, NetworkError, OptionError) as error:
-        raise type(error)(f"{path}: {error}") from error
-    version = stack.encoding.get("version") or FileVersion.of(path)
+        raise type(error)(f"{path}: {error.marked}") from error
+    version: FilesVersion = stack.encoding["version"]
+    stack = versioned(stack, version, is_checked=chunks is not None)
     stack.encoding = {"source": str(path.absolute()), "version": version, "file_format": file_format}
     if chunks is None:
         return stack
@@ -96,9 +104,9 @@ def observed(stack: xr.Dataset) -> xr.DataArray:
     return stack[min(names, key=lambda name: name != PHASE)]
 
 
-def source_version(stack: xr.Dataset) -> Version:
+def source_version(stack: xr.Dataset) -> FilesVersion:
     """Version of the files of a stack, as they were when :func:`open_stack` opened it."""
-    version: Version = stack.encoding["version"]
+    version: FilesVersion = stack.encoding["version"]
     return version
 
 
@@ -169,6 +177,6 @@ def _whole(
 _ZARR = _whole("Zarr", "the folder of a Zarr stack", is_zarr, open_zarr)
 _NETCDF = _whole("NetCDF", "a NetCDF-4 file with our names", is_netcdf, open_netcdf)
 _MINTPY = _whole(
-    "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and h5py.is_hdf5(path), open_mintpy
+    "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and is_hdf5(path), open_mintpy
 )
 _SUPPORTED = ", or ".join(reader.layout for reader in (_MINTPY, _ZARR, _NETCDF, *READERS))

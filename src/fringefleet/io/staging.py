@@ -1,8 +1,6 @@
 """A Zarr store under a temporary name until it is whole, so that what has the name is complete."""
 
-import logging
 import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,60 +11,44 @@ from zarr.errors import ZarrUserWarning
 
 from fringefleet.errors import InputError, OutputExistsError
 from fringefleet.io.disk import free_bytes
-
-logger = logging.getLogger(__name__)
+from fringefleet.io.output_names import check_output_name
+from fringefleet.io.owned import REPLACED, owned_folder, remove_left_behind
+from fringefleet.paths import make_folder, real_path
 
 
 @contextmanager
 def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary path beside a store; rename it to the store's when all went well.
+    """Give a temporary path for a store; rename it to the store's when all went well.
 
-    A leftover of an earlier attempt is replaced; after a failure nothing is left.
+    After a failure nothing is left; what processes that died have left beside the store is removed.
 
     Raises
     ------
     OutputExistsError
         The output is there and ``overwrite`` is false, or it is something else than a Zarr store.
     """
+    check_output_name(output, "Zarr", "stack.zarr")
     refuse_unwritable(output)
     put_back(output)
     refuse_existing(output, overwrite=overwrite)
-    output = output.resolve()  # a link stays one
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary, replaced = _beside(output)
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
+    output = real_path(output)  # a link stays one
+    make_folder(output.parent)
+    with owned_folder(output.parent) as folder:
+        temporary = folder / output.name
         yield temporary
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    if not output.exists():
+        refuse_existing(output, overwrite=overwrite)  # another one may have been quicker
+        if output.exists():
+            (folder / REPLACED).mkdir()
+            output.rename(folder / REPLACED / output.name)
         temporary.rename(output)
-        return
-    output.rename(replaced)
-    temporary.rename(output)
-    shutil.rmtree(replaced)
 
 
 def put_back(output: Path) -> None:
     """Put a store back that a killed run had moved away, and not yet put its own in the place of.
 
-    Only who alone writes to the output may do it. What is left of a store that has been replaced is removed.
+    What is left of a store that has been replaced is removed, and whatever else the dead have left beside it.
     """
-    output = output.resolve()
-    temporary, replaced = _beside(output)
-    if not replaced.exists():
-        return
-    if not output.exists() and temporary.exists():  # without it, what was replaced may be half removed
-        logger.warning("putting %s back: a run that was to overwrite it was killed before it did", output)
-        replaced.rename(output)
-        shutil.rmtree(temporary)
-    shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _beside(output: Path) -> tuple[Path, Path]:
-    """Where a store is until it is whole, and where what it replaces is until it is removed."""
-    return output.with_name(f".{output.name}.partial"), output.with_name(f".{output.name}.replaced")
+    remove_left_behind(real_path(output).parent)
 
 
 def refuse_existing(output: Path, *, overwrite: bool) -> None:
@@ -98,8 +80,11 @@ def refuse_unwritable(output: Path) -> None:
     InputError
         Says which folder.
     """
-    for folder in output.resolve().parents:
-        if folder.exists():
+    real = real_path(output)
+    if real.is_symlink():
+        raise InputError(f"{output} is a link that leads back to itself; remove it, or give another name.")
+    for folder in real.parents:
+        if folder.exists() or folder.is_symlink():
             if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
                 return
             raise InputError(f"{output} cannot be made: {folder} is no folder that you may write to.")

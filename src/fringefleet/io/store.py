@@ -2,13 +2,12 @@
 
 Every task writes the whole chunks of its own tile and, when they are written, that tile's done-mark: a
 chunk of its own in the array ``progress/done``. Whether a chunk of the result exists would be no mark, as
-Zarr writes none for a tile without an answer. Nothing in the store depends on time, host or order, so a
-run that was killed and resumed leaves the same bytes as one that was not.
+Zarr writes none for a tile without an answer. Nothing in the store depends on host, order or the time of the
+run, so one that was killed and resumed leaves the same bytes as one that was not: of the same files, in the
+same chunks.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +19,19 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 from zarr.errors import BaseZarrError as ZarrError
 
-from fringefleet.errors import FringefleetError, OutputExistsError, RunError, StackFormatError
+from fringefleet.errors import FringefleetError, OutputExistsError, OutputLostError, StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.disk import disk_full_said
+from fringefleet.io.listing import Listing
+from fringefleet.io.origin import Origin, check_same_origin, read_listing, write_listing, write_origin
 from fringefleet.io.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.status import Status
 
 DONE = "progress/done"
-IS_DONE, IS_SKIPPED = 1, 2  # the marks of a tile; a skipped one could not be computed
+# The marks of a tile: a skipped one could not be computed; a doubted one may be of a stack that was changed.
+IS_DONE, IS_SKIPPED, IS_DOUBTED = 1, 2, 3
 FINGERPRINT = "fringefleet_fingerprint"
 NOT_WRITTEN = 255  # the status of a tile that is not there yet: no code, and not "ok"
 
@@ -54,7 +56,7 @@ class ResultStore:
         ------
         StackFormatError
             The tile is not whole chunks of the store: two tasks would write one file.
-        RunError
+        OutputLostError
             The store is no longer the one that this run began: it was removed, changed or overwritten.
         DiskFullError
             Says how much is needed.
@@ -103,7 +105,7 @@ class ResultStore:
 
         Raises
         ------
-        RunError
+        OutputLostError
             The store is no longer the one that this run began.
         """
         group = self.check()
@@ -121,7 +123,7 @@ class ResultStore:
 
         Raises
         ------
-        RunError
+        OutputLostError
             It was removed, damaged or overwritten.
         """
         try:
@@ -129,13 +131,17 @@ class ResultStore:
             found = group.attrs.get(FINGERPRINT)
             lacking = [name for name in ("status", DONE) if name not in group]
         except (OSError, KeyError, ValueError, ZarrError) as error:
-            raise RunError(
+            raise OutputLostError(
                 f"the output {self.path} is gone from this process's sight, or was damaged ({error})."
             ) from error
         if found != self.fingerprint:
-            raise RunError(f"the output {self.path} was replaced by another run while this one went on.")
+            raise OutputLostError(
+                f"the output {self.path} was replaced by another run while this one went on."
+            )
         if lacking:
-            raise RunError(f"the output {self.path} has lost {', '.join(lacking)} while the run went on.")
+            raise OutputLostError(
+                f"the output {self.path} has lost {', '.join(lacking)} while the run went on."
+            )
         return group
 
     def _pixels(self, index: tuple[int, int], shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -156,15 +162,49 @@ class ResultStore:
         """What is known of the tiles, (tile row, tile column): 0, ``IS_DONE`` or ``IS_SKIPPED``."""
         return np.asarray(array_in(_open(self.path), DONE)[:])
 
-    def done(self) -> NDArray[np.bool_]:
+    def done(self, *, or_doubted: bool = False) -> NDArray[np.bool_]:
         """Which tiles are done, (tile row, tile column)."""
-        marks: NDArray[np.bool_] = self.marks() == IS_DONE
+        marks: NDArray[np.bool_] = np.isin(self.marks(), (IS_DONE, *[IS_DOUBTED] * or_doubted))
         return marks
+
+    def doubt(self, windows: Sequence[tuple[slice, slice]] | None) -> int:
+        """Mark tiles that are done, and that one of the windows of pixels touches, as not to be relied on.
+
+        Parameters
+        ----------
+        windows
+            Rows and columns; None for the whole scene.
+
+        Returns
+        -------
+        int
+            How many.
+        """
+        done, concerned = self.done(), np.full(self.done().shape, windows is None)
+        for window in windows or ():
+            concerned[
+                tuple(slice(p.start // n, -(-p.stop // n)) for p, n in zip(window, self.tile, strict=True))
+            ] = True
+        marks = array_in(_open(self.path), DONE)
+        for index in np.argwhere(done & concerned).tolist():
+            marks[tuple(index)] = IS_DOUBTED
+        return int((done & concerned).sum())
+
+    def trust(self, listing: Listing) -> None:
+        """Take the files of the stack, as they are now, for those that the result was made from."""
+        group, marks = _open(self.path), self.marks()
+        marks[marks == IS_DOUBTED] = IS_DONE
+        write_listing(group, listing)
+        array_in(group, DONE)[:] = marks
+
+    def listing(self) -> Listing:
+        """Read which files of the stack the result is made from."""
+        return read_listing(_open(self.path))
 
     def finish(self) -> None:
         """Write what is known only when all tiles are done or skipped, if they are."""
         group = _open(self.path)
-        if SUMS in group and self.marks().all():
+        if SUMS in group and np.isin(self.marks(), (IS_DONE, IS_SKIPPED)).all():
             with disk_full_said(self.path, lambda: 1024):
                 fill_table(group)
 
@@ -174,7 +214,7 @@ class ResultStore:
             partial.unlink(missing_ok=True)
 
 
-def create_result(template: xr.Dataset, path: Path, fingerprint: str, *, overwrite: bool) -> ResultStore:
+def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite: bool) -> ResultStore:
     """Create a result without numbers; the chunks of ``template`` become its tiles.
 
     Where it has a table of pairs there is room for the sums of every tile, too.
@@ -197,16 +237,27 @@ def create_result(template: xr.Dataset, path: Path, fingerprint: str, *, overwri
         done = group.create_array(
             DONE, shape=n_tile, chunks=(1, 1), dtype="u1", fill_value=0, dimension_names=("tile_y", "tile_x")
         )
-        done.attrs["long_name"] = "1 where a tile is written, 2 where it could not be computed"
+        done.attrs["long_name"] = (
+            "1 where a tile is written, 2 where it could not be computed, 3 where the stack was changed "
+            "meanwhile"
+        )
+        write_origin(group, origin)
         if RESIDUAL_RMS in template:
             create_sums(group, n_tile, (len(PAIR_SUMS), template.sizes["pair"]))
-        group.attrs[FINGERPRINT] = fingerprint
+        group.attrs[FINGERPRINT] = origin.fingerprint
         consolidate_metadata(temporary)
-    return ResultStore(path, tile, fingerprint)
+    return ResultStore(path, tile, origin.fingerprint)
 
 
-def resume_result(path: Path, tile: tuple[int, int], fingerprint: str) -> ResultStore:
+def resume_result(
+    path: Path, tile: tuple[int, int], origin: Origin, *, accept_touched: bool = False
+) -> tuple[ResultStore, bool]:
     """Find a result that was begun with the same stack and options; nothing is written.
+
+    Returns
+    -------
+    tuple
+        The result, and whether files of the stack were touched since, which is accepted then.
 
     Raises
     ------
@@ -214,16 +265,19 @@ def resume_result(path: Path, tile: tuple[int, int], fingerprint: str) -> Result
         It was begun with others, or is no result of ours.
     """
     refuse_other_than_result(path)
-    found = _open(path).attrs[FINGERPRINT]
-    if found != fingerprint:
-        raise OutputExistsError(
-            f"{path} was begun with another stack, other options, chunks or another version "
-            f"(fingerprint {found}, now {fingerprint}), so it cannot be resumed. Repeat the command that "
-            "began it with --resume, or give --overwrite or another name."
-        )
-    if DONE not in _open(path):
+    group = _open(path)
+    if DONE not in group:
         raise OutputExistsError(f"{path} has lost its {DONE}; start again with --overwrite.")
-    return ResultStore(path, tile, fingerprint)
+    is_touched = check_same_origin(group, origin, path, accept_touched=accept_touched)
+    return ResultStore(path, tile, str(group.attrs[FINGERPRINT])), is_touched
+
+
+def holds_run(path: Path, fingerprint: str) -> bool:
+    """Tell whether a result is there that was begun by the run of a fingerprint."""
+    try:
+        return bool(_open(path).attrs.get(FINGERPRINT) == fingerprint)
+    except (OSError, ValueError, KeyError, TypeError, ZarrError):
+        return False
 
 
 def refuse_other_than_result(path: Path) -> None:
@@ -253,12 +307,6 @@ def result_tile(path: Path) -> tuple[int, int] | None:
     refuse_other_than_result(path)
     status = _open(path).get("status")
     return (status.chunks[0], status.chunks[1]) if isinstance(status, zarr.Array) else None
-
-
-def make_fingerprint(facts: Mapping[str, Any]) -> str:
-    """Digest everything that the result depends on; the same facts give the same 16 characters."""
-    text = json.dumps(facts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:

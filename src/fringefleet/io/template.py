@@ -7,6 +7,7 @@ dataset, concern this step. Nothing in a template is ever executed.
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,15 +34,28 @@ COMPUTE_PREFIX = "mintpy.compute."
 UNWRAPPING_KEY = "mintpy.unwrapError.method"
 REFERENCE_DATE_KEY = "mintpy.reference.date"
 WATER_MASK_KEY = f"{PREFIX}waterMaskFile"
-UNUSED_KEYS = (f"{PREFIX}residualNorm",)
+# Keys that MintPy had once, or has, and that nothing here follows from.
+UNUSED_KEYS = (
+    *(f"{PREFIX}{name}" for name in ("residualNorm", "parallel", "cluster", "config", "walltime")),
+    *(f"{PREFIX}{name}" for name in ("numWorker", "numWorkers", "memorySize", "redundancyRatio")),
+    *(
+        f"{COMPUTE_PREFIX}{name}"
+        for name in ("parallel", "walltime", "numWorkers", "memorySize", "chunkSize")
+    ),
+)
+PYSAR = "pysar."  # what MintPy was called before, whose keys it does not read any more
 DEFAULT_MASK_THRESHOLD = 0.4
 # Sections of other steps, which no key of this step was meant for.
 OTHER_SECTIONS = (
     *("deramp", "geocode", "ionosphericDelay", "load", "multilook", "network", "plot", "reference"),
-    *("residualRMS", "save", "solidEarthTides", "subset", "timeFunc", "topographicResidual"),
-    *("troposphericDelay", "unwrapError", "velocity"),
+    *("residualRMS", "residualRms", "save", "solidEarthTides", "subset", "timeFunc"),
+    *("topographicResidual", "troposphericDelay", "unwrapError", "velocity"),
+    "inversion",  # of MiNoPy, which took over MintPy's template
 )
 ALMOST = 0.8  # of the letters of a section that make it a misspelt one
+NEAR = 0.6  # the same of the name of a key
+END_OF_LINE = re.compile(r"\r\n|\r|\n")
+VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 Mask = Literal[
     "none", "coherence", "connected_component", "offset_snr", "range_offset_std", "azimuth_offset_std"
@@ -121,7 +135,7 @@ def read_template(
         if _is_ours(key) and key not in UNUSED_KEYS:
             name, chosen_value = _interpret(key, value, folder or template.parent)
             chosen[name], keys[name] = chosen_value, key
-    unused = tuple(key for key in found if key in UNUSED_KEYS)
+    unused = tuple(key for key in found if key in UNUSED_KEYS or key.startswith(f"{PYSAR}networkInversion."))
     return TemplateOptions(**chosen, unused=unused, keys=keys)  # type: ignore[arg-type]
 
 
@@ -163,12 +177,17 @@ def _merge(path: Path, over: Path | None) -> dict[str, str]:
 
 
 def _parse(path: Path) -> dict[str, str]:
-    """Split lines into keys and values without comments; the last line of a key that has a value counts."""
+    """Split lines into keys and values without comments; the last line of a key that has a value counts.
+
+    As in MintPy, lines end where those of a text file do, and ``~`` at the beginning of a value and variables
+    of the environment such as ``$HOME`` stand for what they are. A variable that is not set stays as it is.
+    """
     found = {}
-    for line in _read_text(path).splitlines():
+    for line in END_OF_LINE.split(_read_text(path)):
         key, _, value = line.partition("#")[0].partition("=")
-        if key.strip() and value.strip() and not key.strip().startswith(("%", "!")):
-            found[key.strip()] = value.strip()
+        value = os.path.expandvars(_expand_home(value.strip()))
+        if key.strip() and value and not key.strip().startswith(("%", "!")):
+            found[key.strip()] = value
     if not found:
         raise InputError(
             f"found no 'key = value' line in {path}; give a MintPy template, for example "
@@ -177,16 +196,25 @@ def _parse(path: Path) -> dict[str, str]:
     return found
 
 
+def _expand_home(value: str) -> str:
+    """Put the home folder in the place of ``~``; the rest of a text stays as it is, whatever it means."""
+    return os.path.expanduser(value)  # noqa: PTH111 - a Path would change texts that are none
+
+
 def _read_text(path: Path) -> str:
     if not path.is_file():
         raise InputError(f"template {path} is not there or is no file. Check the path.")
-    with path.open("rb") as file:
-        head = file.read(4096)
-        if b"\0" in head:
-            raise InputError(
-                f"template {path} is no text file; give a MintPy template, for example smallbaselineApp.cfg."
-            )
-        return (head + file.read()).decode("utf-8-sig", errors="replace")
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+            content = b"" if b"\0" in head else head + file.read()
+    except OSError as error:
+        raise InputError(f"template {path} cannot be read ({error.strerror}).") from error
+    if b"\0" in head:
+        raise InputError(
+            f"template {path} is no text file; give a MintPy template, for example smallbaselineApp.cfg."
+        )
+    return content.decode("utf-8-sig", errors="replace")
 
 
 def _is_ours(key: str) -> bool:
@@ -198,7 +226,7 @@ def _refuse_almost(key: str) -> None:
     section = key.rpartition(".")[0]
     ours = [prefix.rstrip(".") for prefix in (PREFIX, COMPUTE_PREFIX)]
     second = key.split(".")[1] if section.startswith("mintpy.") else ""
-    if not section or section in ours or second in OTHER_SECTIONS:
+    if not section or section in ours or second in OTHER_SECTIONS or key.startswith(PYSAR):
         return
     near = difflib.get_close_matches(section.lower(), [name.lower() for name in ours], n=1, cutoff=ALMOST)
     if near:
@@ -216,15 +244,21 @@ def _interpret(key: str, value: str, folder: Path) -> tuple[str, object]:
             f"found {key} = {value!r}; MintPy takes that for {standard} only in a template that it merges "
             f"into that of a project, and in others for a text that is not empty. Write {standard}."
         )
+    if unset := [name for name in VARIABLE.findall(value) if name not in os.environ]:
+        raise OptionError(
+            f"found {key} = {value!r} in the template, and no variable {', '.join(unset)} in the "
+            "environment; set it, or write what it stands for."
+        )
     if key == WATER_MASK_KEY:
         return "water_mask", water_mask(key, value, folder)
     if key not in _READERS:
         prefix = PREFIX if key.startswith(PREFIX) else COMPUTE_PREFIX
         known = [name for name in (*_READERS, WATER_MASK_KEY, *UNUSED_KEYS) if name.startswith(prefix)]
         names = [name.removeprefix(prefix) for name in known]
-        near = difflib.get_close_matches(key.removeprefix(prefix), names, n=1, cutoff=0.0)[0]
+        near = difflib.get_close_matches(key.removeprefix(prefix), names, n=1, cutoff=NEAR)
+        hint = f" Did you mean {prefix}{near[0]}?" if near else ""
         raise OptionError(
-            f"unknown key {key} in the template. Did you mean {prefix}{near}? Known are {', '.join(names)}."
+            f"unknown key {key} in the template.{hint} Known are {', '.join(names)}; correct or remove it."
         )
     name, read = _READERS[key]
     return name, read(key, value)
@@ -250,7 +284,7 @@ _READERS: dict[str, tuple[str, Reader]] = {
     ),
     f"{PREFIX}minNormVelocity": (
         "min_norm",
-        choice(dict.fromkeys(("auto", *YES), "velocity") | dict.fromkeys(("no", "false"), "phase")),
+        choice(dict.fromkeys(("auto", *YES), "velocity") | dict.fromkeys(NO, "phase")),
     ),
     f"{PREFIX}maskDataset": (
         "mask_dataset",

@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -102,8 +101,10 @@ def water_mask(key: str, value: str, folder: Path) -> Path | None:
         return None
     if value.lower() == "auto":
         beside = folder / "waterMask.h5"
-        return beside if beside.is_file() else None
-    path = folder / Path(os.path.expandvars(value)).expanduser()
+        if not (beside.is_symlink() or beside.exists()):
+            return None
+        value = beside.name
+    path = folder / value
     if not (value and path.is_file()):
         raise OptionError(
             f"found {key} = {value!r}, but there is no file {path}; paths are relative to the folder of the "

@@ -2,7 +2,8 @@
 
 Blosc reads on behind the end of what it is given, and what comes out may look like data. Its header says how
 long a chunk is (`C-Blosc's README_CHUNK_FORMAT <https://github.com/Blosc/c-blosc>`_). Other codecs of Zarr
-notice it themselves. A chunk that is missing altogether is no data, in every Zarr store.
+notice it themselves. A chunk that is missing altogether is no data, in every Zarr store but those of
+:mod:`fringefleet.io.complete`.
 """
 
 import json

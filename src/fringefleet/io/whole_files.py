@@ -1,29 +1,35 @@
-"""HDF5 files under a temporary name until they are whole, so that what has the name is complete."""
+"""Files under a temporary name until they are whole, so that what has the name is complete."""
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import h5py
 
+from fringefleet.io.owned import owned_folder
+
+
+@contextmanager
+def staged_files(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    """Give places to write files to; they take the places of ``paths`` when all of them are complete.
+
+    Folders that are not there are made. What processes that died have left in them is removed.
+    """
+    with ExitStack() as opened:
+        folders: dict[Path, Path] = {}
+        places: dict[Path, Path] = {}
+        for path in map(Path.absolute, paths):
+            if path.parent not in folders:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                folders[path.parent] = opened.enter_context(owned_folder(path.parent))
+            places[folders[path.parent] / path.name] = path
+        yield list(places)
+        for part, path in places.items():
+            part.replace(path)
+
 
 @contextmanager
 def replaced_when_complete(paths: Iterable[Path]) -> Iterator[list[h5py.File]]:
-    """Write files under temporary names; they take the places of ``paths`` when all of them are complete."""
-    places = {path.with_name(f".{path.name}.{os.getpid()}.part"): path for path in paths}
-    try:
-        with ExitStack() as stack:
-            yield [stack.enter_context(h5py.File(part, "w", locking=False)) for part in places]
-        for part, path in places.items():
-            part.replace(path)
-    finally:
-        for part in places:
-            part.unlink(missing_ok=True)
-
-
-def remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove what was left of writing to these files by a process that was killed."""
-    for path in paths:
-        for part in path.parent.glob(f".{path.name}.*.part"):
-            part.unlink(missing_ok=True)
+    """Write HDF5 files elsewhere; they take the places of ``paths`` when all of them are complete."""
+    with staged_files(paths) as parts, ExitStack() as opened:
+        yield [opened.enter_context(h5py.File(part, "w", locking=False)) for part in parts]

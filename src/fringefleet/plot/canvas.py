@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from fringefleet.io.georeference import DEGREES, NUMBERS, axis_unit
+from fringefleet.io.whole_files import staged_files
 
 Xarray = TypeVar("Xarray", xr.Dataset, xr.DataArray)
 
@@ -80,8 +81,8 @@ def format_dates(panel: Axes) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write the figure as a PNG, without a display."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure).print_figure(path, dpi=150, bbox_inches="tight", pad_inches=0.15)
+    with staged_files([path]) as (part,):
+        FigureCanvasAgg(figure).print_figure(part, dpi=150, bbox_inches="tight", pad_inches=0.15)
 
 
 def _edges(centres: NDArray[Any]) -> tuple[float, float]:

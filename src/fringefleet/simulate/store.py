@@ -12,7 +12,9 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from fringefleet.io.arrays import array_in
+from fringefleet.io.complete import all_chunks_written, note_all_chunks
 from fringefleet.io.staging import consolidate_metadata, staged_store
+from fringefleet.paths import make_folder
 from fringefleet.simulate.faults import dem_error_tile, draw_faults
 from fringefleet.simulate.physics import (
     Fields,
@@ -92,8 +94,10 @@ def simulate_stack(
     with (
         staged_store(output, overwrite=overwrite) as partial_stack,
         staged_store(truth, overwrite=overwrite) as partial_truth,
+        all_chunks_written(),
     ):
         _stream(scene, partial_stack, partial_truth, progress)
+        note_all_chunks(partial_stack)
     return truth
 
 
@@ -149,7 +153,7 @@ def _create(dataset: xr.Dataset, path: Path, chunks: tuple[int, int, int]) -> No
         str(name): {"chunks": chunks[-data.ndim :], "compressors": [codec]}
         for name, data in dataset.data_vars.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     dataset.to_zarr(path, compute=False, encoding=encoding, zarr_format=3, consolidated=False)
 
 

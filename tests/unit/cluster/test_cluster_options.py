@@ -1,9 +1,6 @@
 """What workers are wanted: which values there may be, and from which files."""
 
 import json
-import os
-import socket
-import subprocess
 from dataclasses import FrozenInstanceError, fields, replace
 from inspect import signature
 from pathlib import Path
@@ -78,11 +75,20 @@ def test_every_kind_of_cluster_is_told_from_how_it_is_named():
         ({"options": {"CUDA_VISIBLE_DEVICES": [True]}}, r"CUDA_VISIBLE_DEVICES = \[True\]"),
         ({"options": {"CUDA_VISIBLE_DEVICES": []}}, r"CUDA_VISIBLE_DEVICES = \[\]"),
         ({"options": {"CUDA_VISIBLE_DEVICES": "0,"}}, "CUDA_VISIBLE_DEVICES = '0,'"),
-        ({"tls_ca": "ca.pem", "tls_cert": "cert.pem"}, "for a cluster that is running"),
+        (
+            {"tls_ca": "ca.pem", "tls_cert": "cert.pem"},
+            "tls_ca = ca.pem, which has an effect only with cluster = tls://",
+        ),
         ({"cluster": "tls://h:1", "tls_ca": "ca.pem"}, "give tls_ca and tls_cert"),
-        ({"cluster": "tcp://h:1", "interface": "ib0"}, "found interface with cluster = 'tcp://h:1'"),
-        ({"cluster": "s.json", "options": {"foo": 1}}, "found options with"),
-        ({"cluster": "current", "tls": True}, "found tls with cluster = 'current'"),
+        (
+            {"cluster": "tcp://h:1", "interface": "ib0"},
+            "found interface = ib0, which has an effect only with cluster = local,",
+        ),
+        (
+            {"cluster": "s.json", "options": {"foo": 1}},
+            "found options = dict, which has an effect only with cluster",
+        ),
+        ({"cluster": "current", "tls": True}, "found tls = True, which has an effect only with cluster = "),
     ],
     ids=str,
 )
@@ -301,7 +307,7 @@ def test_a_scheduler_file_has_the_address(tmp_path):
 def test_tls_and_the_address_have_to_agree(tmp_path):
     with pytest.raises(OptionError, match=r"TLS asked for, and tcp://h:1, which has none"):
         running_security(ClusterOptions("tcp://h:1", tls=True), "tcp://h:1")
-    with pytest.raises(OptionError, match=r"tls://h:1 wants TLS; give the .* with --tls-credentials"):
+    with pytest.raises(OptionError, match=r"tls://h:1 wants TLS; give the .* with tls_credentials"):
         running_security(ClusterOptions("tls://h:1"), "tls://h:1")
     missing = ClusterOptions("tls://h:1", tls_ca=tmp_path / "ca.pem", tls_cert=tmp_path / "cert.pem")
     with pytest.raises(InputError, match=rf"no certificate file {tmp_path}/ca.pem"):
@@ -339,24 +345,17 @@ def test_a_folder_for_workers_that_cannot_be_made_is_named(tmp_path):
 
 def test_files_of_workers_lie_in_a_folder_that_nobody_else_can_read(tmp_path):
     with private_folder({"local_directory": tmp_path}) as name:
-        (folder,) = tmp_path.iterdir()
+        (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
         assert (str(folder), folder.stat().st_mode & 0o777) == (name, 0o700)
     assert not folder.exists()
 
 
 def test_folders_that_killed_processes_left_behind_are_removed_and_no_others(tmp_path):
-    with subprocess.Popen(["true"]) as gone:
-        pass
-    left, ours, others, elsewhere = (
-        tmp_path / name
-        for name in (
-            f"fringefleet-{socket.gethostname()}-{gone.pid}-abc",
-            f"fringefleet-{socket.gethostname()}-{os.getpid()}-abc",
-            "fringefleet-result",
-            f"fringefleet-node17-{gone.pid}-abc",
-        )
-    )
-    for folder in (left, ours, others, elsewhere):
+    left, others = tmp_path / f"fringefleet-workers-{16 * '0'}", tmp_path / "fringefleet-workers-result"
+    for folder in (left, others):
         (folder / "inside").mkdir(parents=True)
-    with private_folder({"local_directory": tmp_path}) as name:
-        assert set(tmp_path.iterdir()) == {ours, others, elsewhere, Path(name)}
+    here = {"local_directory": tmp_path}
+    with private_folder(here) as ours, private_folder(here) as name:
+        folders = {path for path in tmp_path.iterdir() if path.is_dir()}
+        assert folders == {others, Path(name), Path(ours)}
+    assert list(tmp_path.iterdir()) == [others]

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from fringefleet.errors import StackFormatError
+from fringefleet.errors import OptionError, StackFormatError
 from fringefleet.io.coherence_mask import Reliable, mask_name, write_coherence_mask
 
 COHERENCE = np.array([[0.9, 0.7, 0.69999], [0.0, np.nan, 1.0]], dtype="f4")
@@ -123,3 +123,9 @@ def test_what_is_no_mask_is_replaced(quality, tmp_path):
 )
 def test_a_mask_is_named_after_its_quality(quality, mask, tmp_path):
     assert mask_name(tmp_path / quality) == tmp_path / mask
+
+
+@pytest.mark.parametrize("minimum", [-0.1, 1.1, 70.0, float("nan")])
+def test_a_minimum_that_no_coherence_can_be_compared_with_is_refused(minimum):
+    with pytest.raises(OptionError, match=r"minTempCoh = .* from 0 to 1"):
+        Reliable(minimum)

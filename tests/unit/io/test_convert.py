@@ -129,7 +129,7 @@ class TestOutput:
         convert_stack(write_mintpy(), tmp_path / "out.zarr")
         before = open_stack(tmp_path / "out.zarr").compute()
         source = write_mintpy(attrs={"NEW": "1"})
-        with pytest.raises(OutputExistsError, match=r"out.zarr is there already; .*--overwrite"):
+        with pytest.raises(OutputExistsError, match=r"out.zarr is there already; .*overwrite = True"):
             convert_stack(source, tmp_path / "out.zarr")
         xr.testing.assert_identical(open_stack(tmp_path / "out.zarr").compute(), before)
 
@@ -152,9 +152,9 @@ class TestOutput:
         assert kept.read_text() == "words"
 
     def test_a_leftover_of_a_killed_attempt_is_replaced(self, write_mintpy, tmp_path):
-        leftover = tmp_path / ".out.zarr.partial"
-        leftover.mkdir()
-        (leftover / "rubbish").write_text("x")
+        leftover = tmp_path / f".fringefleet-{16 * 'a'}"
+        (leftover / "out.zarr").mkdir(parents=True)
+        (leftover / "out.zarr" / "rubbish").write_text("x")
         convert_stack(write_mintpy(), tmp_path / "out.zarr")
         assert not leftover.exists()
         assert not (tmp_path / "out.zarr" / "rubbish").exists()

@@ -107,6 +107,34 @@ def test_without_an_angle_it_is_that_of_the_middle_of_the_columns_on_a_sphere():
 
 
 @pytest.mark.parametrize(
+    ("attrs", "message"),
+    [
+        (
+            SPHERE | {"INCIDENCE_ANGLE": "0.68"},
+            "INCIDENCE_ANGLE is at most 0.68; an incidence angle in degrees is needed",
+        ),
+        (COLUMNS | SPHERE | {"HEIGHT": "700"}, "HEIGHT = 700 .* metres are needed, .* not kilometres"),
+        (COLUMNS | SPHERE | {"EARTH_RADIUS": "6371"}, "EARTH_RADIUS = 6371 .* metres are needed"),
+        (COLUMNS | SPHERE | {"STARTING_RANGE": "800"}, "STARTING_RANGE = 800 .* metres are needed"),
+    ],
+)
+def test_attributes_in_another_unit_are_refused(attrs, message):
+    with pytest.raises(StackFormatError, match=message):
+        geometry_from_attributes(attrs)
+
+
+def test_a_map_in_another_unit_is_refused_and_declared_no_data_is_not_known(write):
+    with pytest.raises(StackFormatError, match=r"incidenceAngle .*degrees is needed.* radians"):
+        read_geometry(write(slantRangeDistance=DISTANCE, incidenceAngle=np.radians(ANGLE)), SHAPE)
+    with pytest.raises(StackFormatError, match=r"slantRangeDistance = 850 .* not kilometres"):
+        read_geometry(write(slantRangeDistance=DISTANCE / 1e3, incidenceAngle=ANGLE), SHAPE)
+    path = write(slantRangeDistance=DISTANCE, incidenceAngle=ANGLE)
+    with h5py.File(path, "r+") as file:
+        file["incidenceAngle"].attrs["_FillValue"] = np.float32(34)
+    assert np.argwhere(np.isnan(read_geometry(path, SHAPE))).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize(
     ("attrs", "missing"),
     [
         ({}, "STARTING_RANGE and RANGE_PIXEL_SIZE and WIDTH"),
@@ -186,3 +214,32 @@ def test_the_incidence_angle_is_that_of_the_triangle(angle):
 def test_where_there_is_no_triangle_there_is_no_incidence_angle():
     assert np.isnan(incidence_angle(RADIUS, HEIGHT, np.array([HEIGHT - 1, 2 * RADIUS + HEIGHT + 1]))).all()
     assert incidence_attribute(RADIUS, HEIGHT, HEIGHT - 1) == {}
+
+
+def test_angles_in_radians_are_converted_if_it_is_said_and_refused_if_not(write):
+    radians = np.radians(ANGLE).astype("f4")
+    expected = DISTANCE * np.sin(np.radians(ANGLE))
+    path = write(slantRangeDistance=DISTANCE, incidenceAngle=radians)
+    with pytest.raises(StackFormatError, match=r"incidenceAngle in .* is at most 0\.61.*looks like radians"):
+        read_geometry(path, SHAPE)
+    for unit in ("radian", "rad", "Radians"):
+        with h5py.File(path, "r+") as file:
+            file["incidenceAngle"].attrs["UNIT"] = unit
+        np.testing.assert_allclose(read_geometry(path, SHAPE), expected, rtol=1e-5)
+
+
+def test_a_slant_range_in_kilometres_is_converted_and_one_in_degrees_refused(write):
+    path = write(slantRangeDistance=DISTANCE / 1000, incidenceAngle=ANGLE)
+    with h5py.File(path, "r+") as file:
+        file["slantRangeDistance"].attrs["UNIT"] = "km"
+    expected = DISTANCE * np.sin(np.radians(ANGLE))
+    np.testing.assert_allclose(read_geometry(path, SHAPE), expected, rtol=1e-5)
+    with h5py.File(path, "r+") as file:
+        file["slantRangeDistance"].attrs["UNIT"] = "degree"
+    with pytest.raises(StackFormatError, match=r"'degree' of slantRangeDistance in .*metres are needed"):
+        read_geometry(path, SHAPE)
+
+
+def test_an_attribute_in_radians_is_refused():
+    with pytest.raises(StackFormatError, match=r"attribute INCIDENCE_ANGLE is at most 0\.68.*radians"):
+        geometry_from_attributes(SPHERE | {"INCIDENCE_ANGLE": "0.68"})

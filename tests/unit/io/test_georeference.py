@@ -95,10 +95,15 @@ def test_a_crs_that_is_named_says_the_unit(epsg, said, units):
 @pytest.mark.parametrize(
     ("raster", "said", "epsg", "why"),
     [
-        (UTM, ["degrees"], None, "y from 2188400 to 2190000 is no latitude, or x from 440000 to 441920"),
+        (UTM, ["degrees"], None, "y from 2188400 to 2190000 is no latitude, x from 440000 to 441920 is"),
         (UTM, [], 4326, "no latitude"),
         (Raster((95.0, 10.0), (-0.1, 0.1), (9, 9)), ["deg"], None, "y from 94.1 to 95 is no latitude"),
-        (Raster((10.0, 600.0), (-0.1, 0.1), (9, 9)), ["deg"], None, "x from 600 to 600.9 no longitude"),
+        (
+            Raster((10.0, 600.0), (-0.1, 0.1), (9, 9)),
+            ["deg"],
+            None,
+            "and x from 600 to 600.9 is no longitude",
+        ),
         (MEXICO, ["meters"], None, "in metres, and no pixel of a radar is 0.001 m wide"),
         (MEXICO, [], 32614, "no pixel of a radar"),
         (MEXICO, ["degrees"], 32614, "in degrees and in m at the same time"),

@@ -7,7 +7,7 @@ import xarray as xr
 from dask.base import tokenize
 from xarray.core.indexing import LazilyIndexedArray
 
-from fringefleet.errors import StackFormatError
+from fringefleet.errors import StackChangedError, StackFormatError
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.version import FileVersion
 
@@ -54,8 +54,9 @@ def test_any_index_reads_what_numpy_would(path, kept, key):
 def test_nothing_is_read_and_no_file_is_open_until_it_is_indexed(path):
     variable = lazy(path, KEPT).isel(pair=slice(2, 4))
     path.write_bytes(b"")
-    with pytest.raises(StackFormatError, match="open"):
+    with pytest.raises(StackChangedError, match=f"1 changed: {path} ") as caught:
         variable.load()
+    assert isinstance(caught.value.__context__, StackFormatError)
 
 
 def test_values_are_converted_while_they_are_read(tmp_path):

@@ -129,6 +129,14 @@ class TestWaterMask:
             file["mask"] = np.array([[np.nan, 1]])
         assert read_water_mask(tmp_path / "w.h5", (1, 2)).tolist() == [[False, True]]
 
+    def test_what_is_declared_as_no_data_is_water_and_what_no_mask_can_be_is_said(self, tmp_path, caplog):
+        with h5py.File(tmp_path / "w.h5", "w") as file:
+            file["mask"] = np.array([[-9999.0, 1, -1]])
+            file["mask"].attrs["_FillValue"] = -9999.0
+        assert read_water_mask(tmp_path / "w.h5", (1, 3)).tolist() == [[False, True, True]]
+        assert "1 values of the water mask" in caplog.text
+        assert "outside of what it can be, 0 to 255: they go from -1 to -1" in caplog.text
+
     def test_each_error_says_what_was_found(self, tmp_path):
         with pytest.raises(InputError, match=r"found no water mask at .*w\.h5"):
             read_water_mask(tmp_path / "w.h5", (2, 2))
@@ -159,6 +167,30 @@ def test_corrected_phases_and_offsets_have_names_of_ours(write_mintpy):
         assert variable.attrs["units"] == expected
     assert stack["unwrapped_phase_mine"].attrs["units"] == "rad"
     assert not {*theirs, "unwrapPhase_mine"} & set(stack.variables)
+
+
+def test_what_a_stack_declares_as_no_data_is_missing(write_mintpy):
+    parts = stack_parts()
+    for name, number in (("unwrapPhase", -9999.9), ("coherence", -9999.9), ("connectComponent", -9999)):
+        parts[name][:, 0, 0] = number
+    for said in ("-9999.9", -9999.9, np.float32(-9999.9)):
+        stack = open_mintpy(write_mintpy(parts, {"NO_DATA_VALUE": said}))
+        for ours, theirs in (("unwrapped_phase", "unwrapPhase"), ("coherence", "coherence")):
+            assert stack[ours][:, 0, 0].isnull().all()
+            np.testing.assert_array_equal(stack[ours][:, 1:], parts[theirs][:, 1:])
+
+
+def test_a_component_and_a_baseline_of_a_declared_number_are_none(write_mintpy):
+    parts = stack_parts()
+    parts["connectComponent"][:, 0, 0] = -32768
+    path = write_mintpy(parts)
+    with h5py.File(path, "r+") as file:
+        file["connectComponent"].attrs["_FillValue"] = np.int16(-32768)
+        file["bperp"].attrs["missing_value"] = file["bperp"][1]
+    stack = open_mintpy(path)
+    assert stack.connected_component.dtype == np.int16
+    assert (stack.connected_component[:, 0, 0] == 0).all()
+    assert np.flatnonzero(stack.perpendicular_baseline.isnull()).tolist() == [1]
 
 
 def test_a_stack_of_offsets_alone_is_a_stack(write_mintpy):

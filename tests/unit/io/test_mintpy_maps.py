@@ -36,3 +36,11 @@ def test_what_is_no_map_is_refused_by_name(tmp_path):
         path = write(tmp_path / "avg.h5", table=values)
         with pytest.raises(StackFormatError, match=r"datasets table; a map of numbers is needed"):
             read_average_coherence(path, (2, 2))
+
+
+def test_what_no_average_can_be_is_said(tmp_path, caplog):
+    values = np.array([[0.5, 20.0], [-1.0, np.nan]], "f4")
+    for name, n_wrong in (("avgSpatialCoh.h5", 2), ("avgSpatialSNR.h5", 1)):
+        caplog.clear()
+        read_average_coherence(write(tmp_path / name, average=values), (2, 2))
+        assert f"{n_wrong} values of the average coherence" in caplog.text

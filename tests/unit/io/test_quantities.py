@@ -103,7 +103,8 @@ def test_a_wavelength_that_no_radar_has_is_refused_wherever_it_comes_from(wavele
     with pytest.raises(OptionError, match=message):
         Setting(wavelength=wavelength)
     if math.isfinite(wavelength):
-        with pytest.raises(StackFormatError, match=message):
+        stated = message if wavelength > 0 else "wavelength = .*a positive number is needed"
+        with pytest.raises(StackFormatError, match=stated):
             required_wavelength(xr.Dataset(attrs={"wavelength": wavelength}))
 
 
@@ -119,3 +120,19 @@ def test_a_wavelength_in_another_unit_is_recognised():
             Setting(wavelength=given)
     with pytest.raises(OptionError, match=r"0\.2361 m if that is in Hz"):
         Setting(wavelength=1.27e9)
+
+
+def test_a_geometry_in_kilometres_is_that_in_metres():
+    stack = checks.simulated()
+    metres = xr.DataArray(np.full((20, 24), 550e3), dims=("y", "x"), attrs={"units": "m"})
+    kilometres = (metres / 1000).assign_attrs(units="km")
+    errors = [
+        fringefleet.invert(stack, weight_func="no", dem_error=True, geometry=geometry).dem_error.values
+        for geometry in (metres, kilometres)
+    ]
+    assert np.isfinite(errors[0]).any()
+    np.testing.assert_allclose(errors[1], errors[0], rtol=1e-5, atol=1e-5)
+    with pytest.raises(StackFormatError, match="'degree' of the geometry; metres are needed"):
+        fringefleet.invert(
+            stack, weight_func="no", dem_error=True, geometry=metres.assign_attrs(units="degree")
+        )

@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fringefleet.errors import NetworkError, OptionError, StackFormatError
+from fringefleet.errors import InputError, NetworkError, OptionError, StackFormatError
 from fringefleet.io import convert_stack, open_stack, stack_network
+from fringefleet.pipeline import Run
 from unit.io.mintpy_stack import stack_parts
+
+
+def test_an_address_of_a_bucket_is_refused_as_it_was_given():
+    with pytest.raises(InputError, match=r"found s3://bucket/stack.zarr; paths are local"):
+        open_stack("s3://bucket/stack.zarr")
+    with pytest.raises(InputError, match=r"found s3://bucket/out.zarr; paths are local"):
+        Run(stack="stack.zarr", output="s3://bucket/out.zarr")
 
 
 def test_without_chunks_nothing_is_read_and_nothing_is_dask(write_mintpy):

@@ -9,20 +9,19 @@ from fringefleet.io.staging import put_back, staged_store
 REPLACE = """
 import os, sys
 from pathlib import Path
-from fringefleet.io import staging
+from fringefleet.io import owned, staging
 rename, n = Path.rename, 0
 def killed(self, target):
     global n
     n += 1
     return os._exit(9) if n == 2 else rename(self, target)
 def killed_removing(path, **options):
-    if path.name.endswith(".replaced"):
-        (path / "zarr.json").unlink()
-        os._exit(9)
+    (path / "replaced" / "result.zarr" / "zarr.json").unlink()
+    os._exit(9)
 if sys.argv[2] == "renaming":
     Path.rename = killed
 else:
-    staging.shutil.rmtree = killed_removing
+    owned.shutil.rmtree = killed_removing
 with staging.staged_store(Path(sys.argv[1]), overwrite=True) as path:
     path.mkdir()
     (path / "zarr.json").write_text("new")

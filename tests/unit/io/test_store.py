@@ -7,7 +7,10 @@ import xarray as xr
 import zarr
 
 from fringefleet.errors import RunError
+from fringefleet.io.listing import Listing
+from fringefleet.io.origin import Origin
 from fringefleet.io.store import IS_DONE, IS_SKIPPED, create_result
+from fringefleet.io.version import FilesVersion
 from fringefleet.status import Status
 
 TILE = {"displacement": np.ones((3, 4, 4), "f4"), "status": np.zeros((4, 4), "u1")}
@@ -22,7 +25,8 @@ def store(tmp_path):
         },
         coords={"y": np.arange(8.0), "x": np.arange(6.0)},
     )
-    return create_result(template, tmp_path / "result.zarr", "fingerprint", overwrite=False)
+    origin = Origin({"weight_func": "var"}, FilesVersion(str(tmp_path), Listing.of([])))
+    return create_result(template, tmp_path / "result.zarr", origin, overwrite=False)
 
 
 class Removing(dict):

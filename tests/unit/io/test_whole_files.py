@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from fringefleet.io.whole_files import remove_leftovers, replaced_when_complete
+from fringefleet.io.whole_files import replaced_when_complete
 
 
 @pytest.fixture
@@ -40,8 +40,11 @@ def test_a_failure_in_one_file_leaves_all_as_they_were(paths):
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(paths, tmp_path):
-    for name in (".timeseries.h5.17.part", ".timeseries.h5.18.part", ".other.h5.17.part"):
-        (tmp_path / name).touch()
-    remove_leftovers(paths)
+    left, other = (tmp_path / f".fringefleet-{ending}" for ending in (16 * "0", "project"))
+    for folder in (left, other):
+        folder.mkdir()
+        (folder / "timeseries.h5").touch()
+    with replaced_when_complete(paths):
+        pass
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"timeseries.h5", "numInvIfgram.h5", ".other.h5.17.part"}
+    assert names == {"timeseries.h5", "numInvIfgram.h5", other.name}

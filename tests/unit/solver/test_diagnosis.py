@@ -81,5 +81,5 @@ def test_least_squares_leave_in_a_pair_what_the_others_know_better(device):
     elimination.solve(workspace, phase, torch.ones_like(phase))
     sums = sum_pairs(workspace.observations, torch.ones_like(phase[0]))
     leverage = 7 / network.n_pair  # of every pair, as all are alike
-    assert sums.residual_rms[11] == pytest.approx(2 * np.pi * (1 - leverage))
+    assert sums.residual_rms[11].item() == pytest.approx(2 * np.pi * (1 - leverage))
     assert torch.nonzero(sums.cycle_share).tolist() == [[11]]

@@ -53,6 +53,7 @@ def mintpy(
     update: opt.Update = None,
     on_error: opt.OnErrorOption = "stop",
     retries: ours.Retries = 2,
+    accept_touched: ours.AcceptTouched = False,
     result: opt.Result = None,
     verbose: ours.Verbose = False,
 ) -> None:
@@ -102,6 +103,7 @@ def mintpy(
         coherence_mask=mask_temp_coh,
         update=update,
         on_failure=FailurePolicy(on_error, retries),
+        accept_touched=accept_touched,
         result=result,
     )
     run(request, console)

@@ -58,6 +58,7 @@ def wanted_products(task: Task, stack: xr.Dataset) -> Wanted:
             "min_redundancy": options.min_redundancy,
             "min_norm": options.min_norm,
         }
+        | dict(task.idle)
     )
     if not setting.skip_reference and (names_point(stack.attrs) or setting.reference_point):
         point = locate_reference_point(stack, setting.reference_point)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fringefleet.attempts import FailurePolicy
-from fringefleet.cli.invert import compose_options
+from fringefleet.cli.invert import compose_options, idle_keys
 from fringefleet.cli.mintpy.resources import WorkerWish, choose_workers, limit_memory
 from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import InputError, OptionError
@@ -22,11 +22,13 @@ from fringefleet.io.mintpy_project import (
     geometry_of,
     stack_datasets,
 )
+from fringefleet.io.output_names import check_output_name
 from fringefleet.io.products import covariance_name, product_names
 from fringefleet.io.staging import refuse_unwritable
 from fringefleet.io.template import TemplateOptions, read_covariance_date, read_template
 from fringefleet.observation import PHASE, is_offset
 from fringefleet.options import Options
+from fringefleet.paths import real_path
 from fringefleet.prepare import Setting
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Request:
     update: bool | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
     result: Path | None = None
+    accept_touched: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class Task:
     result: Path | None
     covariance_date: str | None  # as the stack writes dates; None for the reference date of the series
     unmasked: str  # what MintPy calls it in the products if nothing is masked
+    accept_touched: bool
+    idle: Mapping[str, Any]  # what the template says that has no effect, and MintPy writes all the same
 
     @property
     def store(self) -> Path:
@@ -101,7 +106,8 @@ def understand(request: Request) -> Task:
     if "mask_dataset" in given:
         given["mask_dataset"] = _mask(given["mask_dataset"])
     average = average_coherence(project.stack, given["observation"])
-    options, setting = compose_options(given | {"average_coherence": average}, template)
+    given["average_coherence"] = average
+    options, setting = compose_options(given, template)
     _refuse_missing(setting.water_mask)
     outputs = _outputs(request, project, options)
     mask = _mask_wish(request, project, template, outputs[1], options)
@@ -121,6 +127,8 @@ def understand(request: Request) -> Task:
         request.result,
         _covariance_date(project) if options.covariance and setting.reference_date is None else None,
         str(False if "mask_dataset" in template.keys else None),
+        request.accept_touched,
+        {name: value for name, value in idle_keys(given, template).items() if name == "mask_threshold"},
     )
 
 
@@ -219,13 +227,14 @@ def _mask_wish(
 
 def _refuse_bad_outputs(paths: list[Path], stack: Path) -> None:
     """Refuse what could not be written at the end: now, before the work."""
-    resolved = [path.resolve() for path in paths]
-    if len(set(resolved)) < len(resolved) or stack.resolve() in resolved:
+    resolved = [real_path(path) for path in paths]
+    if len(set(resolved)) < len(resolved) or real_path(stack) in resolved:
         raise OptionError(
             f"found the outputs {', '.join(map(str, paths))}; give names that differ from each other and "
             "from the stack."
         )
     for path in paths:
+        check_output_name(path, "HDF5", "timeseries.h5")
         if not path.parent.is_dir():
             raise InputError(f"found no folder {path.parent} for {path.name}; make it, or give another one.")
         if path.is_dir():

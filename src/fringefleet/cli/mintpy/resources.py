@@ -16,11 +16,13 @@ from dask.system import CPU_COUNT
 from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
 
+from fringefleet.cli.cluster import without_idle
 from fringefleet.cluster import ClusterOptions, cluster_options
 from fringefleet.cluster.config import read_cluster_config
 from fringefleet.errors import OptionError
 from fringefleet.io.template import TemplateOptions
 from fringefleet.io.template_words import JOB_QUEUES, cluster, worker_count
+from fringefleet.needs import COMMANDS, check_needs
 from fringefleet.options import Options
 
 logger = logging.getLogger(__name__)
@@ -59,17 +61,27 @@ def choose_workers(wish: WorkerWish, template: TemplateOptions, options: Options
     """
     of_file = {} if wish.file is None else read_cluster_config(wish.file)
     where = _where(wish, of_file, template)
-    said = of_file | {"cluster": where, "device": options.device}
-    said |= {name: value for name in GIVEN if (value := getattr(wish, name)) is not None}
+    _check_wish(wish, where, options)
+    given = {name: value for name in GIVEN if (value := getattr(wish, name)) is not None}
+    given |= {"cluster": where, "device": options.device}
+    if wish.file is not None:
+        of_file = without_idle(of_file, given, wish.file)
+    said = of_file | given
     if where == QUEUE:
         said |= _jobs(wish, of_file, template)
     elif section := _section(wish, template):
         logger.info("not used: %s = %s, a section for job queues", *section)
     if where == LOCAL:
         said |= _processes(wish, of_file, template, options)
-    elif where != QUEUE and wish.n_worker:
-        logger.warning("--num-worker has no effect on %s", where)
     return cluster_options(**said)
+
+
+def _check_wish(wish: WorkerWish, where: str, options: Options) -> None:
+    """Refuse what was given and has no effect on these workers."""
+    names = {"num_worker": wish.n_worker or None, "config": wish.config or None}
+    check_needs(
+        names | {"cluster": where, "device": options.device}, dict.fromkeys(names), COMMANDS["mintpy"]
+    )
 
 
 def _where(wish: WorkerWish, of_file: Mapping[str, Any], template: TemplateOptions) -> str:
@@ -144,13 +156,13 @@ def limit_memory(given: float | None, template: TemplateOptions, workers: Cluste
     Raises
     ------
     OptionError
-        No positive number.
+        No positive number, or one that has no effect.
     """
     if given is not None and not 0 < given < np.inf:
         raise OptionError(f"found --ram {given}; give gigabytes above 0.")
+    said = {"ram": given, "cluster": workers.kind, "device": workers.device, "num_worker": workers.n_worker}
+    check_needs(said, {"ram": None}, COMMANDS["mintpy"])
     if workers.kind != "local" or workers.n_worker is None:
-        if given is not None:
-            logger.warning("--ram has an effect on CPU processes of this machine only")
         return None
     # Dask gives every process the share of one core, if it is not told otherwise.
     of_machine = workers.n_worker * parse_bytes(workers.memory_limit or MEMORY_LIMIT // CPU_COUNT)

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import xarray as xr
 from rich.console import Console
@@ -21,14 +22,16 @@ from fringefleet.cli.mintpy.current import (
 from fringefleet.cli.mintpy.request import MaskWish, Request, Task, understand
 from fringefleet.cli.products import write_products
 from fringefleet.cluster import ClusterOptions, expected_workers, own_memory, resolve
-from fringefleet.errors import BlockTooLargeError, DeviceError, OutputExistsError
+from fringefleet.errors import BlockTooLargeError, DeviceError, OtherOriginError, OutputExistsError
 from fringefleet.execute import name_some
 from fringefleet.io import open_stack
-from fringefleet.io.coherence_mask import write_coherence_mask
+from fringefleet.io.coherence_mask import check_reliable, write_coherence_mask
 from fringefleet.io.lock import Lock, locked
+from fringefleet.io.products import check_exportable
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
-from fringefleet.io.whole_files import remove_leftovers
+from fringefleet.io.version import TOUCHED
+from fringefleet.lazy import result_template
 from fringefleet.pipeline import Checked, Run, check
 from fringefleet.report import report_path
 from fringefleet.tile import Tile
@@ -57,6 +60,8 @@ def run(request: Request, console: Console) -> None:
 def _run(task: Task, lock: Lock, console: Console) -> None:
     stack = without_unreferenced(task, open_stack(task.project.stack, chunks=None))
     refuse_other_date(task, stack)
+    if task.mask is not None:
+        check_reliable(task.mask.reliable, (stack.sizes["y"], stack.sizes["x"]))
     wanted, products = wanted_products(task, stack), product_files(task, stack)
     reason = _reason(task, products, wanted)
     skipped: tuple[Tile, ...] = ()
@@ -67,6 +72,7 @@ def _run(task: Task, lock: Lock, console: Console) -> None:
         )
     else:
         checked, workers = _check(task)
+        check_exportable(result_template(checked.prepared, task.options, checked.tile))
         refuse_full(task.project.folder, _n_byte(products))
         logger.info("inverting%s", reason)
         skipped = _invert(checked, workers, console)
@@ -109,6 +115,7 @@ def _check(task: Task) -> tuple[Checked, ClusterOptions]:
         memory_limit=task.memory,
         worker_memory=own_memory(workers),
         on_failure=task.on_failure,
+        accept_touched=task.accept_touched,
     )
     return _begun_or_new(job, task), workers
 
@@ -127,7 +134,7 @@ def _resolve(task: Task) -> ClusterOptions:
     except DeviceError as error:
         raise DeviceError(
             "found solver = torch (--solver, or mintpy.networkInversion.solver), which solves on a CUDA GPU: "
-            f"{error} Here that is --solver cpu."
+            f"{error.marked}"
         ) from error
     return workers
 
@@ -141,11 +148,18 @@ def _begun_or_new(job: Run, task: Task) -> Checked:
     except (OutputExistsError, BlockTooLargeError) as error:
         if task.result is not None and isinstance(error, BlockTooLargeError):
             raise
+        reason = error.reason if isinstance(error, OtherOriginError) else str(error)
         if task.result is not None:
             raise OutputExistsError(
-                f"{task.result} is there and is the result of another run, or of none; remove it, or give "
+                f"{task.result} is there and is not the result of this run ({reason}); remove it, or give "
                 "another name."
             ) from None
+        if isinstance(error, OtherOriginError) and error.is_touched:
+            raise OutputExistsError(
+                f"{job.output} is what a run before has computed, and {reason}. {TOUCHED} Otherwise remove "
+                f"it."
+            ) from None
+        logger.warning("what a run before has computed is not used: %s", reason)
     return check(replace(job, existing="overwrite"))
 
 
@@ -153,7 +167,6 @@ def _export(task: Task, wanted: Wanted, skipped: tuple[Tile, ...], lock: Lock, c
     """Write the products; only then is what they were made from removed, unless there are tiles to add."""
     store, folder = task.store, task.project.folder
     series, quality, count = (path.absolute() for path in task.outputs[:3])
-    remove_leftovers(task.outputs)
     with xr.open_zarr(store, chunks=None, consolidated=False) as result:
         write_products(
             result.assign_attrs(_said_of(task, wanted, skipped)),
@@ -170,14 +183,14 @@ def _export(task: Task, wanted: Wanted, skipped: tuple[Tile, ...], lock: Lock, c
         report_path(store).unlink(missing_ok=True)
 
 
-def _said_of(task: Task, wanted: Wanted, skipped: tuple[Tile, ...]) -> dict[str, str]:
+def _said_of(task: Task, wanted: Wanted, skipped: tuple[Tile, ...]) -> dict[str, Any]:
     """Say in the products what MintPy's do not say, and by MintPy's word that nothing is masked.
 
     MintPy's own update mode compares the word, and would invert again.
     """
     unmasked = {"mask_dataset": task.unmasked} if task.options.mask_dataset is None else {}
     failed = {FAILED_TILES: name_some(skipped)} if skipped else {}
-    return {SETTING: wanted.setting_text} | unmasked | failed
+    return {SETTING: wanted.setting_text} | unmasked | failed | dict(task.idle)
 
 
 def _warn_of_skipped(task: Task, skipped: tuple[Tile, ...]) -> None:

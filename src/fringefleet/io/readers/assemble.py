@@ -14,6 +14,7 @@ from xarray.core.indexing import LazilyIndexedArray
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.dates import parse_dates, read_dates
+from fringefleet.io.decoded import quantised
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.left_out import leave_out
 from fringefleet.io.metadata import derived_attributes
@@ -205,6 +206,8 @@ def _variable(name: str, layers: Sequence[Layer], grid: Grid) -> xr.Variable:
     dtype, attrs = VARIABLES[name]
     array = ImageStack([layer.image for layer in layers], grid.shape, dtype)
     said = {"units": unit} if (unit := _common_unit(name, layers)) else {}
+    coarse = [quantised(array.dtype, np.dtype(layer.stored)) for layer in layers]
+    said |= next((stored for stored in coarse if stored), {})
     variable = xr.Variable(("pair", "y", "x"), LazilyIndexedArray(array), attrs | said)
     block = _usual(layer.block for layer in layers)
     if block is not None:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.readers.geotiff import band_unit, opened_raster, raster_grid
+from fringefleet.io.readers.geotiff import band_unit, opened_raster, raster_grid, read_band
 from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.parts import raster_versions
 from fringefleet.io.version import FileVersion
 
 _BESIDE_IT: dict[str, str] = {}  # headers lie beside these files, so GDAL may look there
@@ -33,14 +34,7 @@ class BandImage:
             The window cannot be read: a truncated or damaged file.
         """
         with opened_raster(self.name, _BESIDE_IT) as raster:
-            window = ((rows.start, rows.stop), (columns.start, columns.stop))
-            stored = raster.read(self.band, window=window)
-            missing = {self.nodata, raster.nodatavals[self.band - 1]} - {None}
-        values: NDArray[np.float32] = stored.astype(np.float32)
-        for number in missing:
-            if number == number:  # NaN stays NaN
-                values[stored == np.float64(number).astype(stored.dtype)] = np.nan
-        return values
+            return read_band(raster, self.band, (rows, columns), self.nodata)
 
 
 def open_band(path: Path, band: int = 1, *, nodata: float | None = None, raw: Path | None = None) -> Layer:
@@ -77,12 +71,10 @@ def open_band(path: Path, band: int = 1, *, nodata: float | None = None, raw: Pa
         grid = raster_grid(raster, str(path))
         block = raster.block_shapes[index - 1]
         unit = band_unit(raster, index)
-        files = [Path(file) for file in raster.files]
-        versions = (
-            FileVersion.of(path),
-            *(FileVersion.of(f) for f in files if f.is_file() and f != path.absolute()),
-        )
-    return Layer(str(path), BandImage(versions, name, index, nodata), grid, (block[0], block[1]), unit)
+        versions = raster_versions(path, raster.files)
+        stored = raster.dtypes[index - 1]
+    image = BandImage(versions, name, index, nodata)
+    return Layer(str(path), image, grid, (block[0], block[1]), unit, stored)
 
 
 def _refuse_short(raw: Path, raster: Any) -> None:

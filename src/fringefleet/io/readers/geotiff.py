@@ -15,13 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.no_data import declared
 from fringefleet.io.quantities import said_unit
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.version import FileVersion
 
-# Do not list the folder at each opening, for files beside the image that would change what it means.
+# Do not list the folder at each opening, for files beside the image that would change what it means; where
+# there are some, look for them by their names.
 _ENVIRONMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+_WITH_SIDECARS = {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
+_SIDECARS = (".msk", ".aux.xml")  # a mask, and what GDAL cannot write into the file itself
 _FILTERS = Lock()
 
 
@@ -56,25 +60,54 @@ class RasterImage:
     versions: tuple[FileVersion, ...]
     name: str  # of the file, as GDAL opens it
     scale: float = 1.0  # what a stored number is multiplied with
+    has_sidecar: bool = False
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
-        """Read a window; NaN where the tag of the file says that there is no data.
+        """Read a window; NaN where the file, or one beside it, says that there is no data.
 
         Raises
         ------
         StackFormatError
             The window cannot be read: a truncated or damaged file.
         """
-        with opened_raster(self.name) as raster:
-            window = ((rows.start, rows.stop), (columns.start, columns.stop))
-            stored = raster.read(1, window=window)
-            nodata = raster.nodata
-        values: NDArray[np.float32] = stored.astype(np.float32)
+        with opened_raster(self.name, _WITH_SIDECARS if self.has_sidecar else _ENVIRONMENT) as raster:
+            values = read_band(raster, 1, (rows, columns))
         if self.scale != 1:
             values *= np.float32(self.scale)
-        if nodata is not None and not np.isnan(nodata):
-            values[stored == stored.dtype.type(nodata)] = np.nan
         return values
+
+
+def read_band(
+    raster: Any, band: int, window: tuple[slice, slice], nodata: float | None = None
+) -> NDArray[np.float32]:
+    """Read rows and columns of a band of an open raster; NaN where it declares no data.
+
+    Parameters
+    ----------
+    raster
+        Open in rasterio.
+    band
+        From 1.
+    window
+        Rows and columns.
+    nodata
+        What stands for missing pixels beside what the raster says itself.
+    """
+    from rasterio.enums import MaskFlags  # noqa: PLC0415 - takes long
+
+    place = tuple((part.start, part.stop) for part in window)
+    stored = raster.read(band, window=place)
+    said = raster.tags(band) | {
+        "scale_factor": raster.scales[band - 1],
+        "add_offset": raster.offsets[band - 1],
+    }
+    how = declared(said, stored.dtype, fills=[nodata, raster.nodatavals[band - 1]])
+    values: NDArray[np.float32] = how.decode(stored, np.float32)
+    if MaskFlags.per_dataset in raster.mask_flag_enums[band - 1]:
+        values[raster.read_masks(band, window=place) == 0] = np.nan
+    for number in _alpha_bands(raster):  # GDAL takes it for a mask of bytes only
+        values[raster.read(number, window=place) == 0] = np.nan
+    return values
 
 
 def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
@@ -92,11 +125,12 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
         not run along its axes.
     """
     try:
-        version = FileVersion.of(file.path)
+        versions = FileVersion.of(file.path), *_sidecars(file)
     except OSError as error:
         raise StackFormatError(f"the file {file} cannot be read ({error}); fetch it again.") from error
-    with opened_raster(file.gdal_name) as raster:
-        if raster.count != 1:
+    has_sidecar = len(versions) > 1
+    with opened_raster(file.gdal_name, _WITH_SIDECARS if has_sidecar else _ENVIRONMENT) as raster:
+        if raster.count - len(_alpha_bands(raster)) != 1:
             raise StackFormatError(f"found {raster.count} bands in {file}; one is needed. Fetch it again.")
         if np.dtype(raster.dtypes[0]).kind not in "iuf":
             raise StackFormatError(
@@ -106,8 +140,22 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
         grid = raster_grid(raster, str(file))
         scale = byte_scale if raster.dtypes[0] == "uint8" else 1.0
         block = raster.block_shapes[0]
-        unit = band_unit(raster, 1)
-    return Layer(str(file), RasterImage((version,), file.gdal_name, scale), grid, (block[0], block[1]), unit)
+        unit, stored = band_unit(raster, 1), raster.dtypes[0]
+    image = RasterImage(versions, file.gdal_name, scale, has_sidecar)
+    return Layer(str(file), image, grid, (block[0], block[1]), unit, stored)
+
+
+def _sidecars(file: RasterFile) -> list[FileVersion]:
+    """Find the files beside a raster that say more of it; an archive has none."""
+    if file.member is not None:
+        return []
+    beside = (file.path.with_name(file.path.name + ending) for ending in _SIDECARS)
+    return [FileVersion.of(path) for path in beside if path.is_file()]
+
+
+def _alpha_bands(raster: Any) -> list[int]:
+    """Number the bands that say how much of a pixel is there, from 1."""
+    return [number for number, colour in enumerate(raster.colorinterp, start=1) if colour.name == "alpha"]
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.left_out import optional
 from fringefleet.io.metadata import plain_attributes
+from fringefleet.io.no_data import Stored, declared_of_hdf5, read_decoded
 from fringefleet.io.quantities import ANGLE, LENGTH, Quantity, in_unit, said_unit
 from fringefleet.io.readers.aria_metadata import product_attributes
 from fringefleet.io.readers.assemble import Pair, assemble
@@ -62,7 +63,7 @@ class HDF5Image:
 
     versions: tuple[FileVersion, ...]
     dataset: str
-    nodata: float | None
+    stored: Stored
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read a window; NaN where there is no data.
@@ -81,9 +82,7 @@ class HDF5Image:
                     f"{self.dataset} of {path} cannot be read ({error}). The file may be "
                     "damaged; fetch it again."
                 ) from error
-        values: NDArray[np.float32] = stored.astype(np.float32)
-        if self.nodata is not None:
-            values[stored == stored.dtype.type(self.nodata)] = np.nan
+        values: NDArray[np.float32] = self.stored.decode(stored, np.float32)
         return values
 
 
@@ -148,10 +147,10 @@ def _layers(path: Path, file: h5py.File) -> dict[str, Layer]:
         dataset = data[theirs]
         if dataset.shape != grid.shape or dataset.dtype.kind not in "iuf":
             raise ValueError(f"{theirs} has the shape {dataset.shape} and the type {dataset.dtype}")
-        image = HDF5Image((version,), dataset.name, _fill(dataset))
-        chunks = dataset.chunks
-        block = None if chunks is None else tuple(chunks)
-        layers[ours] = Layer(f"{path}:{dataset.name}", image, grid, block, _unit(dataset))
+        image = HDF5Image((version,), dataset.name, declared_of_hdf5(dataset))
+        block = None if dataset.chunks is None else tuple(dataset.chunks)
+        name = f"{path}:{dataset.name}"
+        layers[ours] = Layer(name, image, grid, block, _unit(dataset), dataset.dtype.name)
     return layers
 
 
@@ -169,11 +168,6 @@ def _grid(data: h5py.Group) -> Grid:
     return Grid((shape[0], shape[1]), (firsts[0], firsts[1]), (steps[0], steps[1]), "EPSG:4326")
 
 
-def _fill(dataset: h5py.Dataset) -> float | None:
-    value = dataset.attrs.get("_FillValue")
-    return None if value is None or np.isnan(value).all() else float(np.ravel(value)[0])
-
-
 def _unit(dataset: h5py.Dataset) -> str | None:
     return said_unit(plain_attributes(dataset.attrs))
 
@@ -189,9 +183,8 @@ def _mean(file: h5py.File, name: str, quantity: Quantity, path: Path) -> float |
         return None
     with optional(name, path.name):
         dataset = file[f"{_GEOMETRY}/{name}"]
-        values: NDArray[Any] = dataset[()].astype(np.float64)
-        fill = _fill(dataset)
-        known = values[np.isfinite(values) & (True if fill is None else values != fill)]
+        values = read_decoded(dataset)
+        known = values[np.isfinite(values)]
         return float(known.mean()) * in_unit(quantity, _unit(dataset), name) if known.size else None
     return None
 

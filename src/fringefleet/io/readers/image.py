@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from fringefleet.errors import RunError
 from fringefleet.io.readers.grid import Grid
-from fringefleet.io.version import FileVersion
+from fringefleet.io.version import FileVersion, unchanged
 
 
 class Image(Protocol):
@@ -52,6 +51,7 @@ class Layer:
     grid: Grid
     block: tuple[int, int] | None  # rows and columns that are stored together; None if not known
     unit: str | None = None  # as the file spells it; None if it does not say
+    stored: str = "float32"  # type of its numbers in the file
 
 
 class ImageStack(BackendArray):
@@ -99,20 +99,11 @@ class ImageStack(BackendArray):
         self, image: Image, rows: NDArray[np.int64], columns: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Read the window around some rows and columns, and pick them from it."""
-        _refuse_another_version(image)
         top, left = rows.min(), columns.min()
-        window = image.read(slice(top, rows.max() + 1), slice(left, columns.max() + 1))
-        if self.dtype.kind in "iu":
-            window = np.nan_to_num(window, nan=0)
+        with unchanged(image.versions):
+            window = image.read(slice(top, rows.max() + 1), slice(left, columns.max() + 1))
+        if self.dtype.kind in "iu":  # below 0, or no number: outside of all components
+            window = np.nan_to_num(window, nan=0).clip(0, np.iinfo(self.dtype).max)
         if window.shape == (len(rows), len(columns)):  # no gaps: xarray's vectors ascend
             return window
         return window[np.ix_(rows - top, columns - left)]
-
-
-def _refuse_another_version(image: Image) -> None:
-    for version in image.versions:
-        if not version.is_current():
-            raise RunError(
-                f"the file {version.path} is gone from this process's sight, or was changed after the stack "
-                "was opened. Open the stack again, or put the file back."
-            )

@@ -35,6 +35,7 @@ from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.incomplete import check_complete
 from fringefleet.io.readers.isce_metadata import tops_attributes, tops_baselines
 from fringefleet.io.readers.reader import Reader
+from fringefleet.paths import real_path
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _PHASE, _COHERENCE, _COMPONENT = "filt_fine.unw", "filt_fine.cor", "filt_fine.unw.conncomp"
@@ -79,7 +80,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     what = f"{_PHASE} with its .vrt or .xml"
     check_complete(lacking, len(folders), what, drop_incomplete=drop_incomplete, are_folders=True)
     folders = [pair for pair in folders if pair.name not in lacking]
-    work = root.resolve().parent.parent
+    work = real_path(root).parent.parent
     attrs, baselines = tops_attributes(work), tops_baselines(work / "baselines")
     pairs = []
     for pair in folders:

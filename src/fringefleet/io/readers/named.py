@@ -8,13 +8,18 @@ Understood are ``coherence``, ``connected_component`` and what offsets have besi
 (:mod:`fringefleet.observation`) over the same dimensions, ``perpendicular_baseline``
 [m] over ``pair``, the coordinates ``y`` and ``x`` (pixel centres) with a CF grid mapping as rioxarray writes
 it, and the attributes ``wavelength`` [m], ``looks`` and ``reference_point`` (row, column), or MintPy's
-``WAVELENGTH``, ``NCORRLOOKS``, ``REF_Y`` ... instead. CF's ``_FillValue``, ``scale_factor`` and
-``add_offset`` are applied. Everything else is kept.
+``WAVELENGTH``, ``NCORRLOOKS``, ``REF_Y`` ... instead. What is declared as no data is NaN
+(:mod:`fringefleet.io.no_data`), and CF's ``scale_factor`` and ``add_offset`` are applied. Everything else is
+kept.
 
 The sign is ours: ``unwrapped_phase`` is phase[secondary_date] - phase[reference_date], and
 -wavelength / (4 pi) times it is positive towards the satellite.
 """
 
+import base64
+import struct
+from binascii import Error as Base64Error
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +27,25 @@ import h5netcdf
 import h5py
 import numpy as np
 import xarray as xr
+import zarr
 from numpy.typing import NDArray
-from xarray.backends import BackendArray
+from xarray.backends import ZarrStore
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.arrays import array_in
+from fringefleet.io.complete import check_all_chunks
 from fringefleet.io.dates import DAY, SECOND, read_dates, unite_precisions
+from fringefleet.io.decoded import decoded
 from fringefleet.io.grid import with_reference_coordinates
-from fringefleet.io.hdf5 import HDF5Array, open_hdf5
+from fringefleet.io.hdf5 import HDF5Array, is_hdf5, open_hdf5
 from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
+from fringefleet.io.no_data import Stored, declared, declared_of_hdf5, of_a_file
 from fringefleet.io.readers.named_grid import with_grid_of_store
-from fringefleet.io.version import FileVersion
+from fringefleet.io.version import FilesVersion, FileVersion
 from fringefleet.io.whole_chunks import WholeChunks
+from fringefleet.io.zarr_files import array_layout, scan_zarr
 from fringefleet.observation import PHASE, is_observation
 
 _ORDER = ("pair", "y", "x")
@@ -56,22 +67,66 @@ def open_zarr(path: Path) -> xr.Dataset:
     StackFormatError
         It cannot be opened, or a name, a dimension or a type is not as needed.
     """
+    store = WholeChunks(path, read_only=True)
     try:
-        stored = xr.open_zarr(
-            WholeChunks(path, read_only=True), chunks=None, consolidated=False, decode_timedelta=False
-        )
+        listing = scan_zarr(path)  # before anything is read
+        # With the fill value in its place, xarray does not refuse a _FillValue that is plainly a number.
+        opened = ZarrStore.open_group(store, mode="r", consolidated=False, use_zarr_fill_value_as_mask=True)
+        raw = xr.open_dataset(opened, chunks=None, decode_cf=False)
+        group = zarr.open_group(store, mode="r", use_consolidated=False)
+        how = _declared_in_zarr(raw, group)
+        stored = _decode_the_rest(raw, how)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackFormatError(
             f"found a Zarr store that cannot be opened ({error}); copy or make it again."
         ) from error
-    for variable in stored.variables.values():
+    check_all_chunks(path)
+    arrays = []
+    for name, variable in stored.variables.items():
         whole = variable.encoding.get("shards") or variable.encoding.get("chunks")
+        if whole and {"y", "x"} <= set(variable.dims):
+            arrays.append(array_layout(str(name), tuple(map(str, variable.dims)), whole))
         variable.encoding = (
             {"preferred_chunks": dict(zip(variable.dims, whole, strict=True))} if whole else {}
         )
-    stack = _as_stack(stored)
-    stack.encoding["version"] = FileVersion.of(_zarr_metadata(path))
+    stack = _as_stack(stored, how)
+    stack.encoding["version"] = FilesVersion(str(path.absolute()), listing, scan_zarr, tuple(arrays))
     return stack
+
+
+def _declared_in_zarr(raw: xr.Dataset, group: zarr.Group) -> dict[str, Stored]:
+    """Find what the arrays of ours declare; gives all variables the attributes that they really have."""
+    found = {}
+    for name, variable in raw.variables.items():
+        array = array_in(group, str(name))
+        defaults = of_a_file(raw.attrs)
+        if array.metadata.zarr_format == 3:  # in version 2 it is the attribute, to xarray
+            defaults.append(array.fill_value)
+            variable.attrs.pop("_FillValue", None)
+            if "_FillValue" in array.attrs:
+                variable.attrs["_FillValue"] = _fill_value(array.attrs["_FillValue"])
+        if _is_gridded(name):
+            found[str(name)] = declared(variable.attrs, variable.dtype, defaults=defaults)
+    return found
+
+
+def _fill_value(said: Any) -> Any:
+    """Read the attribute ``_FillValue`` in Zarr v3: a number, or the base64 that xarray makes of one."""
+    try:
+        return struct.unpack("<d", base64.standard_b64decode(said))[0]
+    except (TypeError, ValueError, Base64Error, struct.error):
+        return said
+
+
+def _decode_the_rest(raw: xr.Dataset, ours: Iterable[str]) -> xr.Dataset:
+    """Let xarray decode what is not gridded, and not ours."""
+    untouched = dict.fromkeys(ours, False)
+    return xr.decode_cf(raw, mask_and_scale=untouched, decode_timedelta=False)  # type: ignore[arg-type]
+
+
+def _is_gridded(name: Any) -> bool:
+    """Whether a variable is one of our gridded ones."""
+    return str(name) in MINTPY_NAMES or is_observation(str(name))
 
 
 def _zarr_metadata(path: Path) -> Path:
@@ -80,7 +135,7 @@ def _zarr_metadata(path: Path) -> Path:
 
 def is_netcdf(path: Path) -> bool:
     """Tell whether a file is HDF5 with our names; or NetCDF of an older version, to refuse it by its name."""
-    if not path.is_file() or not h5py.is_hdf5(path):
+    if not path.is_file() or not is_hdf5(path):
         return _is_classic(path)
     with open_hdf5(path) as file:
         # A displacement is a result, which is refused by that name.
@@ -119,7 +174,12 @@ def open_netcdf(path: Path) -> xr.Dataset:
                 "need named dimensions. Write it with xarray, netCDF4 or h5netcdf."
             ) from error
         stored = xr.Dataset(raw, attrs=dict(named.attrs))
-    return _as_stack(xr.decode_cf(stored, decode_timedelta=False))
+        how = {
+            name: declared_of_hdf5(file[name], stored.attrs) for name in map(str, raw) if _is_gridded(name)
+        }
+    stack = _as_stack(_decode_the_rest(stored, how), how)
+    stack.encoding["version"] = FilesVersion.of(path, [source])
+    return stack
 
 
 def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcdf.Variable) -> xr.Variable:
@@ -134,12 +194,17 @@ def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcd
     return variable
 
 
-def _as_stack(stored: xr.Dataset) -> xr.Dataset:
-    """Check the names, and bring dates, types, dimensions and coordinates into the form of a stack."""
-    _check(stored)
+def _as_stack(stored: xr.Dataset, how: Mapping[str, Stored]) -> xr.Dataset:
+    """Check the names, and bring dates, types, dimensions and coordinates into the form of a stack.
+
+    ``how``: the gridded variables of ours are stored.
+    """
+    _check(stored, how)
     stack = stored.drop_vars("pair", errors="ignore").drop_encoding()
     kinds = _kinds(stored)
-    stack = stack.assign({name: _gridded(stored.variables[name], kind) for name, kind in kinds.items()})
+    stack = stack.assign(
+        {name: _gridded(stored.variables[name], kind, how[name]) for name, kind in kinds.items()}
+    )
     for name in set(stack.data_vars) - set(kinds):
         stack[name].encoding = _stored_chunks(stored.variables[name])
     dates, date_format = _read_dates(stored)
@@ -154,11 +219,11 @@ def _as_stack(stored: xr.Dataset) -> xr.Dataset:
 
 def _kinds(stored: xr.Dataset) -> dict[str, str]:
     """Name the gridded variables of ours that are there, and the kinds of numbers that they may be."""
-    names = [name for name in map(str, stored.data_vars) if name in MINTPY_NAMES or is_observation(name)]
+    names = filter(_is_gridded, map(str, stored.data_vars))
     return {name: "iuf" if name == _INTEGER else "f" for name in names}
 
 
-def _check(stored: xr.Dataset) -> None:
+def _check(stored: xr.Dataset, how: Mapping[str, Stored]) -> None:
     observed = next((str(name) for name in stored.data_vars if is_observation(str(name))), PHASE)
     for name in (observed, *_DATES):
         if name not in stored.variables:
@@ -176,50 +241,18 @@ def _check(stored: xr.Dataset) -> None:
         )
     for name, kinds in _kinds(stored).items():
         data = stored[name]
-        if set(data.dims) != set(_ORDER) or 0 in data.shape or data.dtype.kind not in kinds:
+        kind = data.dtype.kind if how[name].is_plain else "f"  # as it comes out
+        if set(data.dims) != set(_ORDER) or 0 in data.shape or kind not in kinds:
             raise StackFormatError(
                 f"found {name} with the dimensions {dict(data.sizes)} and the type {data.dtype}; "
                 f"{_WORDS[kinds]} over pair, y and x are needed."
             )
 
 
-class _Reordered(BackendArray):
-    """A lazy variable with its dimensions in our order, and its numbers in another type, as it is read."""
-
-    def __init__(self, variable: xr.Variable, dtype: Any) -> None:
-        self.variable = variable
-        self.dtype = np.dtype(dtype)
-        self.shape = tuple(variable.sizes[dim] for dim in _ORDER)
-
-    def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Name the content: the same in every process."""
-        return (type(self).__name__, self.variable._data, self.variable.dims, str(self.dtype))
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
-        """Read a part."""
-        result: NDArray[Any] = indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._read
-        )
-        return result
-
-    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        part = self.variable.isel(dict(zip(_ORDER, key, strict=True)))
-        axes = [part.dims.index(dim) for dim in _ORDER if dim in part.dims]
-        values = part.values  # read first: xarray reads what is transposed lazily number by number
-        with np.errstate(over="ignore"):  # beyond float32: infinite, and counted as such
-            return np.asarray(values.transpose(axes), self.dtype, order="C")
-
-
-def _gridded(variable: xr.Variable, kinds: str) -> xr.Variable:
+def _gridded(variable: xr.Variable, kinds: str, stored: Stored) -> xr.Variable:
     """Give a variable as (pair, y, x), and what is floating point by definition as float32."""
-    dtype = np.dtype("f4") if kinds == "f" else variable.dtype
-    result = variable
-    if variable.dims != _ORDER or variable.dtype != dtype:
-        result = xr.Variable(_ORDER, indexing.LazilyIndexedArray(_Reordered(variable, dtype)), variable.attrs)
-    else:
-        result = variable.copy(deep=False)
-    result.encoding = _stored_chunks(variable)
-    return result
+    dtype = np.dtype("f4") if kinds == "f" else np.dtype(stored.view or variable.dtype)
+    return decoded(variable, _ORDER, stored, dtype)
 
 
 def _stored_chunks(variable: xr.Variable) -> dict[str, Any]:

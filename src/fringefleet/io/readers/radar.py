@@ -19,13 +19,13 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.left_out import leave_out, optional
 from fringefleet.io.metadata import positive_attribute
 from fringefleet.io.readers.sentinel1 import PLATFORM, RADAR_FREQUENCY, SPEED_OF_LIGHT
+from fringefleet.units import LONGEST_WAVELENGTH, SHORTEST_WAVELENGTH
 
 SENTINEL1 = "Sen"
 _SAME = 0.01  # by which two wavelengths of one radar may differ, as they are rounded
 _EXACT = 0.001  # by which a frequency may differ from Sentinel-1's and still prove it
 _UNITS = {"": 1.0, "hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9, "m": 1.0, "cm": 1e-2, "mm": 1e-3}
 _BANDS = {"P": (0.4, 0.5), "L": (1.15, 1.4), "S": (2.9, 3.5), "C": (5.2, 5.5), "X": (9.2, 10.1)}  # [GHz]
-_RANGE = (0.1e9, 100e9)  # [Hz], of any imaging radar
 _GRANULE = re.compile(r"S1([A-D]_(IW|EW|WV|S[1-6])|_\d{6}_IW[1-3])_")  # those of SAOCOM begin with S1A, too
 # Names without anything but letters and digits, in lower case.
 _PLATFORMS: dict[str, tuple[str, str]] = {
@@ -237,9 +237,8 @@ def _metres(text: str, *, is_frequency: bool) -> float | None:
         return None
     if not value > 0:
         return None
-    other = SPEED_OF_LIGHT / value
-    frequency, wavelength = (value, other) if is_frequency else (other, value)
-    return wavelength if _RANGE[0] <= frequency <= _RANGE[1] else None
+    wavelength = SPEED_OF_LIGHT / value if is_frequency else value
+    return wavelength if SHORTEST_WAVELENGTH <= wavelength <= LONGEST_WAVELENGTH else None
 
 
 def _refuse_contradictions(radar: Radar, where: object) -> None:

@@ -109,5 +109,5 @@ def test_the_version_follows_each_file_and_not_their_order(tmp_path):
     os.utime(tmp_path / "a", ns=(0, 0))
     assert not files[0].is_current()
     assert FilesVersion.of(tmp_path, [FileVersion.of(tmp_path / "a"), files[1]]) != version
-    assert version.is_current()
-    assert not FilesVersion.of(tmp_path / "none", files).is_current()
+    assert version.is_there()
+    assert not FilesVersion.of(tmp_path / "none", files).is_there()

@@ -10,7 +10,7 @@ from scipy.io import netcdf_file
 from zarr.errors import UnstableSpecificationWarning
 
 import fringefleet
-from fringefleet.errors import NetworkError, StackFormatError
+from fringefleet.errors import NetworkError, StackChangedError, StackFormatError
 from fringefleet.io import stack_network
 from fringefleet.io.stack import file_format
 from unit.io.readers import checks
@@ -275,5 +275,7 @@ def test_a_file_that_is_damaged_is_named_when_it_is_read(tmp_path):
     content = bytearray(path.read_bytes())
     content[chunk.byte_offset : chunk.byte_offset + 40] = b"x" * 40
     path.write_bytes(content)
-    with pytest.raises(StackFormatError, match=rf"unwrapped_phase of {path} cannot be read"):
+    with pytest.raises(StackChangedError, match=rf"was changed after it was opened: .*{path}"):
         stack.unwrapped_phase.load()
+    with pytest.raises(StackFormatError, match=rf"unwrapped_phase of {path} cannot be read"):
+        fringefleet.open_stack(path, chunks=None).unwrapped_phase.load()

@@ -1,0 +1,46 @@
+"""Several things that are wrong with a command line, said at once."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fringefleet.errors import OptionError
+
+
+class SeveralOptionsError(OptionError):
+    """More than one option cannot be meant so."""
+
+    def __init__(self, text: str = "", errors: Sequence[OptionError] = ()) -> None:
+        """Take the text, and what it was made of."""
+        super().__init__(text)
+        self.errors = tuple(errors)
+
+
+def together(*makers: Callable[[], Any]) -> list[Any]:
+    """Make several things; if some of them cannot be made, say of all of them why not.
+
+    Raises
+    ------
+    OptionError
+        What one of them raised, or what all of them did.
+
+    Examples
+    --------
+    >>> together(lambda: 1, lambda: "two")
+    [1, 'two']
+    """
+    made: list[Any] = []
+    errors: list[OptionError] = []
+    for make in makers:
+        try:
+            made.append(make())
+        except SeveralOptionsError as error:
+            errors += error.errors
+        except OptionError as error:
+            errors.append(error)
+    different = list({error.marked: error for error in errors}.values())
+    if len(different) > 1:
+        numbered = (f"({number}) {error.marked}" for number, error in enumerate(different, start=1))
+        raise SeveralOptionsError(" ".join(numbered), different)
+    if errors:
+        raise errors[0]
+    return made

@@ -1,0 +1,67 @@
+"""What is said of a command line that cannot be understood: in our words, with the usage of the command."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+# What kinds of faults a checking library finds, in words; the rest is said in its own.
+FAULTS = {
+    "int_parsing": "{found} is no whole number",
+    "int_from_float": "{found} is no whole number",
+    "float_parsing": "{found} is no number",
+    "greater_than_equal": "{found} is less than {ge}",
+    "greater_than": "{found} is not more than {gt}",
+}
+PREFIX = "Value error, "
+# What is often meant otherwise.
+HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
+
+
+class Application(typer.Typer):
+    """An application whose commands say what is wrong with a command line in our words."""
+
+    def command(  # type: ignore[override]  # of its many options these are given
+        self, name: str | None = None, *, epilog: str | None = None
+    ) -> Callable[[Function], Function]:
+        """Add a command; see ``typer.Typer.command``."""
+        return super().command(name, cls=Command, epilog=epilog)
+
+
+class Command(TyperCommand):
+    """A command that completes what is said of a command line that it cannot understand."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Understand the command line."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if hasattr(error, "message") and hasattr(error, "ctx"):  # an error of usage
+                _complete(error, ctx)
+            raise
+
+
+def _complete(error: Any, ctx: Any) -> None:
+    """Add the command, whose usage is shown then, and say of a value what is wrong with it."""
+    if error.ctx is None:
+        error.ctx = ctx
+    parameter = getattr(error, "param", None)
+    name = getattr(parameter, "name", None) or _name_of(getattr(error, "option_name", None), ctx)
+    said = _fault(error.__cause__) or error.message.removeprefix(PREFIX)
+    hint = f"; {HINTS[name]}" if name in HINTS else ""
+    if hint or said != error.message:
+        error.message = f"{said.rstrip('.')}{hint}."
+
+
+def _fault(cause: Any) -> str | None:
+    """Say in words what a checking library found first, if that is known."""
+    found = cause.errors()[0] if hasattr(cause, "errors") else None
+    if found is None or found["type"] not in FAULTS:
+        return None
+    return FAULTS[found["type"]].format(found=repr(found["input"]).strip("'"), **found.get("ctx", {}))
+
+
+def _name_of(word: str | None, ctx: Any) -> str:
+    return next((item.name for item in ctx.command.params if word in item.opts), "")

@@ -1,0 +1,75 @@
+"""A lazy variable that is decoded, and brought into the wanted order and type, as it is read."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from fringefleet.io.no_data import Stored, without_declarations
+
+STORED_AS = "stored_as"  # attribute: the type of numbers that were not stored in full floating point
+
+
+class DecodedArray(BackendArray):
+    """What the numbers of a lazy variable stand for.
+
+    Parameters
+    ----------
+    variable
+        As it is stored.
+    dims
+        Its dimensions in the wanted order.
+    stored
+        How it is stored.
+    dtype
+        What comes out.
+    """
+
+    def __init__(self, variable: xr.Variable, dims: tuple[str, ...], stored: Stored, dtype: Any) -> None:
+        self.variable, self.dims, self.stored = variable, dims, stored
+        self.dtype = np.dtype(dtype)
+        self.shape = tuple(variable.sizes[dim] for dim in dims)
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        """Name the content: the same in every process."""
+        data = self.variable._data
+        return (type(self).__name__, data, self.variable.dims, self.dims, self.stored, str(self.dtype))
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
+        """Read a part."""
+        result: NDArray[Any] = indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+        return result
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        part = self.variable.isel(dict(zip(self.dims, key, strict=True)))
+        axes = [part.dims.index(dim) for dim in self.dims if dim in part.dims]
+        values = np.asarray(part.values)  # first: xarray reads what is transposed lazily number by number
+        if not values.flags.writeable or self.variable._in_memory:
+            values = values.copy()
+        values = self.stored.decode(values, self.dtype)
+        return np.asarray(values.transpose(axes), order="C")
+
+
+def decoded(variable: xr.Variable, dims: tuple[str, ...], stored: Stored, dtype: Any) -> xr.Variable:
+    """Give a lazy variable as what its numbers stand for, still lazy; its encoding is that of the chunks."""
+    dtype = np.dtype(dtype)
+    if variable.dims != dims or variable.dtype != dtype or not stored.is_plain:
+        array = DecodedArray(variable, dims, stored, dtype)
+        result = xr.Variable(dims, indexing.LazilyIndexedArray(array), variable.attrs)
+    else:
+        result = variable.copy(deep=False)
+    result.attrs = without_declarations(variable.attrs) | quantised(dtype, variable.dtype)
+    preferred = variable.encoding.get("preferred_chunks")
+    result.encoding = {"preferred_chunks": preferred} if preferred else {}
+    return result
+
+
+def quantised(dtype: np.dtype[Any], stored: np.dtype[Any]) -> dict[str, str]:
+    """Say in an attribute that floating-point numbers were stored as something coarser."""
+    coarse = dtype.kind == "f" and (stored.kind != "f" or stored.itemsize < 4)
+    return {STORED_AS: str(stored)} if coarse else {}

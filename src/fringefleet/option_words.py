@@ -1,0 +1,95 @@
+"""Options in messages: as the command line spells them, as Python does, and marked so that both can be made.
+
+A message is written with the words of the command line, ``--looks N``, which are easy to find, or with
+:func:`option`. Whoever raises it need not know who reads it: a mark stands for the option until then.
+"""
+
+import re
+from collections.abc import Callable
+
+_FLAGS = (
+    *("covariance", "dem_error", "diagnose", "drop_unreferenced", "share_gpu", "skip_reference"),
+    *("std", "tls", "dashboard", "drop_incomplete"),
+)
+# Options of the command line: what they are in Python, and how many values follow.
+IN_PYTHON = {
+    "average-coherence": ("average_coherence", 1),
+    "chunks": ("chunks", 2),
+    "cluster": ("cluster", 1),
+    "dataset": ("observation", 1),
+    "device": ("device", 1),
+    "geometry": ("geometry", 1),
+    "interface": ("interface", 1),
+    "looks": ("looks", 1),
+    "mask-dataset": ("mask_dataset", 1),
+    "mask-threshold": ("mask_threshold", 1),
+    "min-redundancy": ("min_redundancy", 1),
+    "norm": ("norm", 1),
+    "on-error": ("on_error", 1),
+    "reference-date": ("reference_date", 1),
+    "reference-point": ("reference_point", 2),
+    "retries": ("retries", 1),
+    "solver": ("solver", 1),
+    "tls-credentials": ("tls_credentials", 1),
+    "wait": ("wait_seconds", 1),
+    "tls-ca": ("tls_ca", 1),
+    "tls-cert": ("tls_cert", 1),
+    "tls-key": ("tls_key", 1),
+    "water-mask": ("water_mask", 1),
+    "wavelength": ("wavelength", 1),
+    "weight-func": ("weight_func", 1),
+    "worker-memory": ("memory_limit", 1),
+    "workers": ("n_worker", 1),
+    **{name.replace("_", "-"): (f"{name} = True", 0) for name in _FLAGS},
+    "no-tls": ("tls = False", 0),
+    "overwrite": ("overwrite = True", 0),
+    "resume": ("existing = resume", 0),
+}
+# A value is a name for one, a number, or a word that the option takes; what is neither goes on with the text.
+_WORDS = r"local-cuda|local|slurm|cuda|cpu|var|fim|coh|no|none|l1|l2|huber|elimination|dense|fused|skip|stop"
+_VALUE = rf"(?:[A-Z][A-Z]*|\d[\d.]*|{_WORDS})(?![\w-])"
+_OPTION = re.compile(rf"(?<![\w-])--([a-z][a-z-]*)((?: {_VALUE}){{0,2}})")
+_MARKED = re.compile("\x02([^\x02\x03]*?)(?: = ([^\x02\x03]*))?\x03")
+
+
+def option(name: str, value: object = "") -> str:
+    """Mark the name of an option in a message, by its name in Python, with its value if there is one.
+
+    Examples
+    --------
+    >>> in_words_of_python(f"found {option('looks', 0)}; give {option('looks', 'N')}.")
+    'found looks = 0; give looks = N.'
+    """
+    return f"\x02{name} = {value}\x03" if str(value) else f"\x02{name}\x03"
+
+
+def mark(text: str) -> str:
+    """Mark the options that a text spells as the command line does.
+
+    Examples
+    --------
+    >>> in_words_of_python(mark("give --looks N, or --drop-unreferenced to leave them out; see squeue --me."))
+    'give looks = N, or drop_unreferenced = True to leave them out; see squeue --me.'
+    """
+    return _OPTION.sub(lambda found: _mark(found[0], found[1], found[2].split()), text)
+
+
+def _mark(whole: str, name: str, values: list[str]) -> str:
+    if name not in IN_PYTHON:
+        return whole
+    python, n_value = IN_PYTHON[name]
+    if n_value == 0:
+        return f"\x02{python}\x03" + "".join(f" {value}" for value in values)
+    mine, rest = values[:n_value], values[n_value:]
+    value = f"({', '.join(mine)})" if len(mine) > 1 else "".join(mine)
+    return option(python, value) + "".join(f" {word}" for word in rest)
+
+
+def spelled(text: str, spell: Callable[[str, str], str]) -> str:
+    """Put other words in the place of every marked option; made of its name and its value, "" if none."""
+    return _MARKED.sub(lambda found: spell(found[1], found[2] or ""), text)
+
+
+def in_words_of_python(text: str) -> str:
+    """Write every marked option as a name of Python, without the marks."""
+    return spelled(text, lambda name, value: f"{name} = {value}" if value else name)

@@ -1,0 +1,78 @@
+"""Every command that writes is killed in mid-write; the next one that writes there removes what was left."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import fringefleet
+from fringefleet import Run
+from fringefleet.cli.app import app
+from fringefleet.cluster.security import private_folder
+from fringefleet.io import convert_stack
+from fringefleet.simulate import Scene, simulate_stack
+
+# Dies with SIGKILL, as nobody can catch it, just before what it has written would get its name.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+def watched(rename):
+    def killed(self, target):
+        if ".fringefleet-" in str(self) or self.name.endswith(".part"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rename(self, target)
+    return killed
+Path.rename, Path.replace = watched(Path.rename), watched(Path.replace)
+from fringefleet.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scene")
+    simulate_stack(Scene(n_date=5, shape=(16, 16)), folder / "stack.zarr")
+    fringefleet.run(Run(folder / "stack.zarr", folder / "result.zarr"))
+    return folder
+
+
+COMMANDS = {
+    "simulate": ["simulate", "OUT/a.zarr", "--shape", "16", "16", "--dates", "4"],
+    "demo": ["demo", "OUT"],
+    "convert": ["convert", "SCENE/stack.zarr", "OUT/a.zarr"],
+    "invert": ["invert", "SCENE/stack.zarr", "OUT/r.zarr", "--workers", "1"],
+    "plan": ["plan", "SCENE/stack.zarr", "OUT/r.zarr"],
+    "export": ["export", "SCENE/result.zarr", "OUT"],
+    "plot": ["plot", "SCENE/result.zarr", "OUT"],
+}
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_what_a_killed_command_left_is_removed_by_the_next_that_writes_there(
+    name, scene, tmp_path, monkeypatch
+):
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    for folder in (out, temporary):
+        folder.mkdir()
+    arguments = [word.replace("OUT", str(out)).replace("SCENE", str(scene)) for word in COMMANDS[name]]
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments], env=environment, check=False, timeout=300
+    )
+    assert done.returncode == -signal.SIGKILL
+    left = [path for path in out.rglob(".fringefleet-*") if path.is_dir()]
+    assert left
+    convert_stack(scene / "stack.zarr", out / "other.zarr")  # whatever is written next
+    assert [
+        path.name for path in out.iterdir() if path.name.startswith((".fringefleet", "..fringefleet"))
+    ] == []
+    with private_folder({"local_directory": temporary}):
+        pass
+    assert [path.name for path in temporary.iterdir() if "fringefleet" in path.name] == []
+    if name in ("convert", "export", "plot"):
+        again = CliRunner().invoke(app, arguments)
+        assert again.exit_code == 0, again.output
+        assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []

@@ -1,0 +1,100 @@
+"""Options in messages: words of Python in Python, words of the command line there, for every message."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+import fringefleet
+from fringefleet.cli import app, words
+from fringefleet.cli.words import NAMES, in_words_of_the_command
+from fringefleet.errors import InputError, OptionError
+from fringefleet.option_words import IN_PYTHON, in_words_of_python, mark, option
+
+SOURCE = Path(fringefleet.__file__).parent
+WORD = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+# Options of other programs, and of commands that have no function in Python.
+FOREIGN = {
+    "--gres",
+    "--interactive",
+    "--scheduler-file",
+    "--template",
+    "--quick",
+    "--dset",
+    "--list",
+    "--reset",
+}
+FOREIGN |= {"--wait", "--dashboard"}
+COMMANDS = typer.main.get_command(app).commands
+
+
+def raised_texts(path):
+    """All texts in what a module raises."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            texts = [part.value for part in ast.walk(node.exc) if isinstance(part, ast.Constant)]
+            yield " ".join(text for text in texts if isinstance(text, str))
+
+
+@pytest.mark.parametrize(
+    "module",
+    sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "cli" not in path.parts),
+)
+def test_no_message_of_the_library_reaches_python_with_an_option_of_the_command_line(module):
+    for text in raised_texts(SOURCE / module):
+        left = set(WORD.findall(str(InputError(text)))) - FOREIGN
+        assert not left, f"{left} in {text!r}: name them in option_words.IN_PYTHON, or use option()"
+
+
+@pytest.mark.parametrize("name", IN_PYTHON)
+def test_every_option_of_the_table_is_one_of_a_command(name):
+    words = {word for command in COMMANDS.values() for item in command.params for word in item.opts}
+    assert f"--{name}" in words or name == "no-tls"
+
+
+@pytest.mark.parametrize(
+    ("text", "python"),
+    [
+        ("give --wavelength METRES.", "give wavelength = METRES."),
+        ("give --reference-point Y X, or", "give reference_point = (Y, X), or"),
+        ("give --drop-unreferenced to leave", "give drop_unreferenced = True to leave"),
+        ("--cluster local --device cuda.", "cluster = local device = cuda."),
+        ("choose --weight-func no and no --mask-dataset.", "choose weight_func = no and no mask_dataset."),
+        ("ask with --gres=gpu:2 or --nworkers 3", "ask with --gres=gpu:2 or --nworkers 3"),
+        ("give --resume to finish it", "give existing = resume to finish it"),
+        ("give --chunks 40 40 or less", "give chunks = (40, 40) or less"),
+        ("a path /a--looks/b", "a path /a--looks/b"),
+    ],
+)
+def test_words_of_the_command_line_become_words_of_python(text, python):
+    assert str(OptionError(text)) == python
+
+
+def test_a_marked_option_is_spelled_as_the_command_takes_it():
+    options = (option("mask_threshold", 0.5), option("device", "cuda"), option("dem_error", True))
+    text = ", ".join((*options, mark("--looks N")))
+    for command, expected in {
+        "invert": "--mask-threshold 0.5, --device cuda, --dem-error, --looks N",
+        "mintpy": "--mask-thres 0.5, --solver torch, dem_error = True, --looks N",
+        None: "mask_threshold = 0.5, device = cuda, dem_error = True, looks = N",
+    }.items():
+        context = None if command is None else typer.main.get_command(app).make_context("f", [command])
+        if context is not None:
+            context.invoked_subcommand = command
+        token = words._running.set(context)
+        assert in_words_of_the_command(text) == expected
+        words._running.reset(token)
+
+
+def test_other_names_of_options_are_those_of_commands():
+    parameters = {item.name for command in COMMANDS.values() for item in command.params}
+    assert {name for names in NAMES.values() for name in names} <= parameters
+
+
+def test_marks_are_in_no_text_that_anybody_reads():
+    error = OptionError(f"found {option('looks', 0)}; give --looks N.")
+    assert str(error) == "found looks = 0; give looks = N."
+    assert "\x02" not in repr(error)
+    assert in_words_of_python(error.marked) == str(error)
