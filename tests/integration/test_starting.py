@@ -228,7 +228,7 @@ def test_ctrl_c_is_felt_while_workers_are_slow_to_start(sluggish, stack, tmp_pat
 def test_a_second_ctrl_c_always_ends_the_process_and_its_workers(stack, tmp_path):
     """The first one waits for a worker that is stopped, and so cannot end."""
     with command(tmp_path, "invert", stack, tmp_path / "result.zarr", "--workers", 1) as process:
-        wait_until(lambda: "dashboard" in (tmp_path / "log").read_text(), 120)
+        wait_until(lambda: " to do" in (tmp_path / "log").read_text(), 120)
         (worker,) = worker_processes(process.pid)
         os.kill(worker, signal.SIGSTOP)
         os.kill(process.pid, signal.SIGINT)
