@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 _FLAGS = (
     *("covariance", "dem_error", "diagnose", "drop_unreferenced", "share_gpu", "skip_reference"),
-    *("std", "tls", "dashboard", "drop_incomplete"),
+    *("std", "tls", "dashboard", "drop_incomplete", "accept_touched"),
 )
 # Options of the command line: what they are in Python, and how many values follow.
 IN_PYTHON = {
