@@ -37,7 +37,7 @@ def ways_to_say(protocol):
 def test_a_protocol_without_tls_is_refused_however_it_is_said(protocol):
     for kind, options in ways_to_say(protocol):
         with pytest.raises(
-            OptionError, match=r"has no TLS: whoever .* give --no-tls \(in Python tls=False\)"
+            OptionError, match=r"has no TLS: whoever .* give tls = False \(in Python tls=False\)"
         ):
             ClusterOptions(kind, options=options)
         assert ClusterOptions(kind, options=options, tls=False).options == options
@@ -66,7 +66,7 @@ def test_an_address_without_tls_is_refused_but_that_of_ones_own_scheduler(addres
     assert ClusterOptions("tcp://h:1").cluster == "tcp://h:1"
     with pytest.raises(OptionError, match=f"found {address}, which has no TLS"):
         running_security(ClusterOptions("scheduler.json"), address)
-    with pytest.raises(OptionError, match=r"--no-tls \(tls = False\), and tls://h:1, which has TLS"):
+    with pytest.raises(OptionError, match=r"tls = False \(tls = False\), and tls://h:1, which has TLS"):
         ClusterOptions("tls://h:1", tls=False)
 
 
@@ -84,7 +84,7 @@ DASHBOARDS = [
 @pytest.mark.parametrize(("kind", "options"), DASHBOARDS, ids=str)
 def test_what_is_for_a_dashboard_is_refused_unless_one_is_asked_for(kind, options):
     with pytest.raises(
-        OptionError, match=r"the dashboard, which knows no password, is off; give --dashboard"
+        OptionError, match=r"the dashboard, which knows no password, is off; give dashboard = True"
     ):
         ClusterOptions(kind, options=options)
     assert ClusterOptions(kind, options=options, dashboard=True).dashboard
