@@ -141,7 +141,9 @@ def test_an_existing_output_is_refused_and_kept(stack, tmp_path):
     job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
     fringefleet.run(job)
     before = files(job.output)
-    with pytest.raises(OutputExistsError, match="--resume to finish it, --overwrite to replace it"):
+    with pytest.raises(
+        OutputExistsError, match="existing = resume to finish it, existing = overwrite to replace it"
+    ):
         fringefleet.run(job)
     assert files(job.output) == before
 
@@ -355,9 +357,9 @@ def test_a_tile_that_no_worker_can_hold_is_refused_before_any_work(stack, tmp_pa
     job = Run(stack, tmp_path / "result.zarr", chunks=(96, 80))
     with pytest.raises(BlockTooLargeError, match="No tile is small enough: give each worker"):
         compute(check(job), memory_limit=2**20)
-    with pytest.raises(BlockTooLargeError, match=r"Give --chunks \d+ \d+ or less"):
+    with pytest.raises(BlockTooLargeError, match=r"Give chunks = \(\d+, \d+\) or less"):
         compute(check(job), memory_limit=430_000_000)
-    with pytest.raises(BlockTooLargeError, match=r"Give --chunks \d+ \d+ or less"):
+    with pytest.raises(BlockTooLargeError, match=r"Give chunks = \(\d+, \d+\) or less"):
         check(Run(job.stack, job.output, chunks=job.chunks, worker_memory=430_000_000))
     assert not job.output.exists()
 

@@ -11,14 +11,14 @@ def test_the_cpu_is_always_there():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_cuda_without_a_gpu_is_one_clear_error_and_never_the_cpu():
-    with pytest.raises(DeviceError, match=r"torch .*--device cuda needs .*choose --device cpu\.") as caught:
+    with pytest.raises(DeviceError, match=r"torch .*device = cuda needs .*choose device = cpu\.") as caught:
         devices.select("cuda")
     assert isinstance(caught.value, InputError)
 
 
 def test_a_build_without_cuda_says_so(monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", None)
-    with pytest.raises(DeviceError, match=r"a build without CUDA; .* Install one, or choose --device cpu"):
+    with pytest.raises(DeviceError, match=r"a build without CUDA; .* Install one, or choose device = cpu"):
         devices.select("cuda")
 
 

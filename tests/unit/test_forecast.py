@@ -68,7 +68,7 @@ def test_a_run_that_was_begun_needs_only_what_is_left(stack, tmp_path):
 def test_a_tile_that_does_not_fit_is_refused_with_the_chunks_that_do(tmp_path):
     stack = tmp_path / "stack.zarr"
     simulate_stack(Scene(n_date=30, shape=(200, 200)), stack)
-    with pytest.raises(BlockTooLargeError, match="Give --chunks") as caught:
+    with pytest.raises(BlockTooLargeError, match="Give chunks =") as caught:
         found(stack, tmp_path / "out.zarr", 500_000_000, options=Options(std=True), chunks=(200, 200))
     chunks = tuple(map(int, re.search(r"--chunks (\d+) (\d+)", str(caught.value)).groups()))
     fits = found(stack, tmp_path / "out.zarr", 500_000_000, options=Options(std=True), chunks=chunks)

@@ -27,7 +27,7 @@ def test_looks_follow_the_rule_of_mintpy(attrs, looks):
 @pytest.mark.parametrize("value", ["C-band", "nan", "-0.05", "0", ""])
 def test_a_wavelength_that_is_no_positive_number_is_named_where_it_is_needed(value):
     assert derived_attributes({"WAVELENGTH": value}) == {}
-    with pytest.raises(StackFormatError, match=f"WAVELENGTH = '{value}'.* or give --wavelength METRES"):
+    with pytest.raises(StackFormatError, match=f"WAVELENGTH = '{value}'.* or give wavelength = METRES"):
         required_wavelength(xr.Dataset(attrs={"WAVELENGTH": value}))
 
 
@@ -37,9 +37,9 @@ def test_what_is_there_is_returned():
 
 
 def test_missing_metadata_names_the_attribute_and_the_option():
-    with pytest.raises(MissingMetadataError, match=r"attribute WAVELENGTH.*--wavelength METRES"):
+    with pytest.raises(MissingMetadataError, match=r"attribute WAVELENGTH.*wavelength = METRES"):
         required_wavelength(xr.Dataset())
-    with pytest.raises(MissingMetadataError, match=r"NCORRLOOKS nor both of ALOOKS and RLOOKS.*--looks N"):
+    with pytest.raises(MissingMetadataError, match=r"NCORRLOOKS nor both of ALOOKS and RLOOKS.*looks = N"):
         required_looks(xr.Dataset())
 
 

@@ -143,7 +143,7 @@ def test_a_coordinate_of_the_reference_point_that_is_odd(axis, value, tmp_path):
     stack.attrs[f"reference_point_{'x' if axis == 'y' else 'y'}"] = float(
         stack["x" if axis == "y" else "y"].values[2]
     )
-    with pytest.raises(InputError, match=rf"reference_point_{axis} = .*--reference-point Y X"):
+    with pytest.raises(InputError, match=rf"reference_point_{axis} = .*reference_point = \(Y, X\)"):
         fringefleet.invert(stack, weight_func="no")
     fringefleet.invert(stack, weight_func="no", reference_point=checks.POINT)
 

@@ -439,7 +439,7 @@ def test_a_covariance_may_be_relative_to_another_date_than_the_series(tmp_path, 
 
 
 def test_a_covariance_relative_to_no_date_of_the_result_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"found 20200114 .* the result has 20200101, 20200113, 20200206"):
+    with pytest.raises(InputError, match=r"found 20200114 .* of the result: 20200101, 20200113, 20200206"):
         export_mintpy(with_covariance(radar_result()), tmp_path, covariance_date="20200114")
     assert not list(tmp_path.iterdir())
 

@@ -53,7 +53,7 @@ def test_attributes_that_lie_outside_are_refused(write_mintpy):
 
 def test_a_missing_point_names_attributes_and_option(write_mintpy):
     stack = open_stack(write_mintpy(attrs={"REF_X": None}))
-    with pytest.raises(MissingMetadataError, match=r"REF_Y and REF_X.*--reference-point Y X"):
+    with pytest.raises(MissingMetadataError, match=r"REF_Y and REF_X.*reference_point = \(Y, X\)"):
         locate_reference_point(stack)
 
 
@@ -72,7 +72,7 @@ def test_pairs_without_data_are_named(write_mintpy, value):
     with pytest.raises(
         ReferencePointError,
         match=r"row 3, column 2\) in 2 of 5 pairs: 20180106_20180130, 20180130_20180211\. .*"
-        r"--reference-point Y X, or --drop-unreferenced",
+        r"reference_point = \(Y, X\), or drop_unreferenced = True",
     ):
         read_reference_values(stack, (3, 2))
     assert unreferenced_pairs(stack, (3, 2)) == [1, 4]
@@ -81,7 +81,7 @@ def test_pairs_without_data_are_named(write_mintpy, value):
 
 def test_zero_in_all_pairs_means_that_the_stack_is_referenced_already(write_mintpy):
     phase = PHASE - PHASE[:, 3:4, 2:3]
-    with pytest.raises(ReferencePointError, match=r"0 in all 5 pairs.*--skip-reference"):
+    with pytest.raises(ReferencePointError, match=r"0 in all 5 pairs.*skip_reference = True"):
         read_reference_values(open_stack(write_mintpy({"unwrapPhase": phase})), (3, 2))
 
 

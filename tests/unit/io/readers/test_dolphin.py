@@ -39,7 +39,7 @@ def test_a_component_without_data_is_outside_of_all(work):
 
 def test_the_wavelength_has_to_be_given(work):
     stack = fringefleet.open_stack(work)
-    with pytest.raises(MissingMetadataError, match="--wavelength METRES"):
+    with pytest.raises(MissingMetadataError, match="wavelength = METRES"):
         fringefleet.invert(stack, weight_func="no", reference_point=checks.POINT)
 
 

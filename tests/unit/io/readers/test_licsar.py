@@ -62,7 +62,7 @@ def test_a_coherence_of_bytes_is_a_fraction(root):
 
 def test_the_looks_have_to_be_given(root):
     stack = fringefleet.open_stack(root)
-    with pytest.raises(MissingMetadataError, match="--looks N"):
+    with pytest.raises(MissingMetadataError, match="looks = N"):
         fringefleet.invert(stack, weight_func="var", reference_point=checks.POINT)
 
 

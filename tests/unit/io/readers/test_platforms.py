@@ -225,10 +225,10 @@ def test_another_platform_gets_no_constants_of_sentinel1(name, case, tmp_path):
         assert "NCORRLOOKS" not in attrs
     given = {"reference_point": checks.POINT}
     if wavelength is None:
-        with pytest.raises(MissingMetadataError, match="--wavelength METRES"):
+        with pytest.raises(MissingMetadataError, match="wavelength = METRES"):
             fringefleet.invert(stack, weight_func="no", **given)
     if looks is None:
-        with pytest.raises(MissingMetadataError, match="--looks N"):
+        with pytest.raises(MissingMetadataError, match="looks = N"):
             fringefleet.invert(stack, weight_func="var", wavelength=0.1, **given)
     fringefleet.invert(stack, weight_func="var", wavelength=0.1, looks=20, **given)
 
