@@ -31,8 +31,9 @@ from fringefleet.io import open_stack
 from fringefleet.io.disk import free_bytes
 from fringefleet.io.lock import Lock, locked, refuse_in_use
 from fringefleet.io.pair_table import pair_table
-from fringefleet.io.stack import source_version, stored_tile
-from fringefleet.io.staging import put_back, refuse_unwritable
+from fringefleet.io.place import check_apart, check_writable
+from fringefleet.io.stack import pair_folders, source_version, stored_tile
+from fringefleet.io.staging import put_back
 from fringefleet.io.store import (
     ResultStore,
     create_result,
@@ -154,6 +155,7 @@ def check(job: Run) -> Checked:
     """
     _refuse_unusable_output(job)
     stack = open_stack(job.stack, chunks=None)
+    check_apart(job.output, job.stack, pair_folders(stack))
     source = source_version(stack)
     prepared = prepare(stack, job.options, job.setting)
     begun = job.existing == "resume" and job.output.exists()
@@ -242,9 +244,8 @@ def finish(checked: Checked) -> None:
 
 
 def _refuse_unusable_output(job: Run) -> None:
-    stack, output = job.stack.resolve(), job.output.resolve()
-    if stack == output or stack in output.parents or output in stack.parents:
-        raise OptionError(f"{job.output} is, holds or lies in the stack {job.stack}; give another name.")
+    check_apart(job.output, job.stack)
+    check_writable(job.output)
     if job.existing == "refuse" and job.output.exists():
         raise OutputExistsError(
             f"{job.output} is there already; give --resume to finish it, --overwrite to replace it, or "
@@ -252,7 +253,6 @@ def _refuse_unusable_output(job: Run) -> None:
         )
     if job.existing == "overwrite" and job.output.exists():
         refuse_other_than_result(job.output)
-    refuse_unwritable(job.output)
     refuse_in_use(job.output)
 
 

@@ -1,13 +1,45 @@
 """The application that the commands belong to: what it says of itself, and how it begins and ends."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+from fringefleet.cli.console import log_foreign_messages
+from fringefleet.cli.printable import printable
+
+
+class PrintableErrors(TyperGroup):
+    """The commands; what is wrong on the command line is said without its control characters."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Understand the command line as far as the command."""
+        with _printable_errors():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Understand the rest, and run the command."""
+        with _printable_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(message := getattr(error, "message", None), str):
+            error.message = printable(message, keep="\n")  # type: ignore[attr-defined]
+        raise
+
 
 app = typer.Typer(
+    cls=PrintableErrors,
     name="fringefleet",
     help="Invert networks of InSAR interferograms into displacement time series.",
     epilog="Start with [bold]fringefleet demo[/]: it needs no data and takes half a minute.",
@@ -23,6 +55,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup, for one, ignores SIGHUP
             signal.signal(number, _interrupt)
+    log_foreign_messages()
     app(prog_name="fringefleet")
 
 

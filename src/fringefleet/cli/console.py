@@ -3,15 +3,17 @@
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from fringefleet.cli.printable import PrintableConsole, PrintableFormatter, printable
 from fringefleet.errors import FringefleetError, InputError, MissingExtraError
 
 FAILED, BAD_INPUT = 1, 2  # exit codes
@@ -33,7 +35,7 @@ def err() -> Console:
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
+    return PrintableConsole(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
 def start_logging(console: Console, *, verbose: bool = False) -> None:
@@ -43,13 +45,29 @@ def start_logging(console: Console, *, verbose: bool = False) -> None:
         handler = RichHandler(
             console=console, show_path=False, omit_repeated_times=False, log_time_format="[%X]"
         )
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(PrintableFormatter("%(message)s"))
     else:
         handler = logging.StreamHandler(console.file)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def echo(path: object) -> None:
+    """Print a path, or anything else that came from outside, as a line of the results."""
+    typer.echo(printable(str(path)))
+
+
+def log_foreign_messages() -> None:
+    """Bring Python's warnings into the log, and make messages of libraries printable."""
+    warnings.showwarning = _log_warning
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(PrintableFormatter("%(message)s"))
+
+
+def _log_warning(message: Warning | str, category: type[Warning], *_where: Any, **_more: Any) -> None:
+    logger.warning("%s: %s", category.__name__, message)
 
 
 @contextmanager
@@ -75,7 +93,7 @@ def exit_codes() -> Iterator[None]:
 
 def fail(message: str, code: int) -> typer.Exit:
     """Say why it ends; the caller raises what this returns."""
-    err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    err().print(f"[bold red]error:[/] {escape(printable(message))}", soft_wrap=True)
     return typer.Exit(code)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.cli.cluster import choose_cluster
-from fringefleet.cli.console import FAILED, fail, out
+from fringefleet.cli.console import FAILED, echo, fail
 from fringefleet.cli.progress import Report, Tiles, show_progress
 from fringefleet.cli.tables import pair_table, status_table
 from fringefleet.cli.watching import check_performance_report, watched
@@ -138,7 +138,7 @@ def invert(
         "repeat the command with --resume",
         performance_report,
     )
-    out().print(str(job.output), markup=False, soft_wrap=True)
+    echo(job.output)
 
 
 def fit_to_workers(job: Run, workers: ClusterOptions) -> tuple[Run, ClusterOptions]:

@@ -10,6 +10,7 @@ from fringefleet.errors import InputError
 from fringefleet.io import open_stack
 from fringefleet.io.describe import describe, refuse_unfinished
 from fringefleet.io.pair_table import RESIDUAL_RMS
+from fringefleet.io.results import open_result
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 
 
@@ -31,7 +32,7 @@ def draw_pictures(path: Path, directory: Path, truth: Path | None) -> Iterator[P
     if kind != "result":
         raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
     refuse_unfinished(path)
-    with xr.open_zarr(path, chunks=None, consolidated=False) as result:
+    with open_result(path) as result:
         yield from _draw_result(result, directory, None if truth is None else _read_truth(truth, result))
 
 
@@ -56,7 +57,7 @@ def _draw_result(result: xr.Dataset, directory: Path, truth: xr.DataArray | None
 def _read_truth(path: Path, result: xr.Dataset) -> xr.DataArray:
     if describe(path).kind == "stack":
         raise InputError(f"found the stack {path} as truth; give a displacement, OUT_truth.zarr of simulate.")
-    truth: xr.DataArray = xr.open_zarr(path, chunks=None, consolidated=False)["displacement"]
+    truth: xr.DataArray = open_result(path)["displacement"]
     found, needed = ((data.sizes["y"], data.sizes["x"]) for data in (truth, result))
     lacking = set(result["date"].values.tolist()) - set(truth["date"].values.tolist())
     if found != needed or lacking:

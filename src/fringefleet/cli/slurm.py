@@ -89,7 +89,7 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
 
     from fringefleet.cluster import connect  # noqa: PLC0415 - slow to import
     from fringefleet.errors import OptionError, WorkersLostError  # noqa: PLC0415
-    from fringefleet.io.staging import refuse_unwritable  # noqa: PLC0415
+    from fringefleet.io.place import check_writable  # noqa: PLC0415
 
     if options.tls:
         raise OptionError(
@@ -97,7 +97,7 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
             "--cluster slurm --tls to the command that needs the workers."
         )
     if scheduler_file is not None:
-        refuse_unwritable(scheduler_file)
+        check_writable(scheduler_file)
     with connect(options) as workers, _told(workers.client, scheduler_file) as address:
         typer.echo(address)
         try:

@@ -10,7 +10,7 @@ from distributed import Client, performance_report
 
 from fringefleet.cluster.dashboard import describe_dashboard
 from fringefleet.errors import MissingExtraError
-from fringefleet.io.staging import refuse_unwritable
+from fringefleet.io.place import check_writable
 from fringefleet.worker_log import forward_logs
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def check_performance_report(path: Path | None) -> None:
             "found no bokeh, which draws --performance-report; install it with "
             "`pip install 'fringefleet[dashboard]'`, or do without."
         )
-    refuse_unwritable(path)
+    check_writable(path)
 
 
 @contextmanager

@@ -15,7 +15,8 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from fringefleet.errors import OptionError
-from fringefleet.io.stack import open_stack, stored_tile
+from fringefleet.io.place import check_apart, check_writable
+from fringefleet.io.stack import open_stack, pair_folders, stored_tile
 from fringefleet.io.staging import consolidate_metadata, staged_store
 from fringefleet.io.tiles import fit_tile
 
@@ -86,7 +87,10 @@ def convert_stack(
     OptionError
         One chunk does not fit into the memory.
     """
+    check_apart(Path(output), Path(source))
+    check_writable(Path(output))
     stack = open_stack(source, chunks=None)
+    check_apart(Path(output), Path(source), pair_folders(stack))
     tile = chunks or default_tile(stack)
     slab = _slab(stack, tile, memory_limit)
     with staged_store(Path(output), overwrite=overwrite) as temporary:

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-import zarr
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -19,9 +18,12 @@ from pyproj.exceptions import CRSError
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.connectivity import Connectivity, connectivity
+from fringefleet.io.door import readable
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.identify import check_exists
 from fringefleet.io.pair_table import BadPair, worst_pairs
+from fringefleet.io.results import has_displacement, open_result, open_result_group
 from fringefleet.io.stack import file_format, open_stack, stack_network
 from fringefleet.io.store import DONE, IS_DONE, IS_SKIPPED
 from fringefleet.io.version import FilesVersion
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["stack", "result", "displacement"]
 NOT_SHOWN = ("reference_point_y", "reference_point_x")  # shown with the reference point
+MOST_TILES = 10_000_000
 MOST_PAIRS = 8  # of those that are explained worst
 ALWAYS_THE_SAME = ("Conventions",)
 SHOWN = (
@@ -104,7 +107,8 @@ def describe(path: Path) -> Description:
     StackFormatError
         There is no such path, or it is none of these.
     """
-    if _has_displacement(path):
+    check_exists(path)
+    if has_displacement(path):
         return _describe_result(path)
     stack = open_stack(path, chunks=None)
     network = stack_network(stack)
@@ -121,8 +125,9 @@ def describe(path: Path) -> Description:
 
 def tile_marks(path: Path) -> NDArray[np.uint8] | None:
     """What is known of the tiles of a result, (tile row, tile column); None for a store without marks."""
-    group = zarr.open_group(path, mode="r", use_consolidated=False)
-    return np.asarray(array_in(group, DONE)[:]) if DONE in group else None
+    group = open_result_group(path)
+    with readable(f"the result {path}"):
+        return np.asarray(array_in(group, DONE)[:]) if DONE in group else None
 
 
 def refuse_unfinished(path: Path) -> None:
@@ -135,7 +140,7 @@ def refuse_unfinished(path: Path) -> None:
     InputError
         Says how many are missing.
     """
-    if not _has_displacement(path):
+    if not has_displacement(path):
         return
     marks = tile_marks(path)
     if marks is None:
@@ -155,36 +160,21 @@ def refuse_unfinished(path: Path) -> None:
         )
 
 
-def _has_displacement(path: Path) -> bool:
-    """Whether this is a Zarr store with a displacement; what is no store at all, ``open_stack`` explains."""
-    if not (path / "zarr.json").is_file():
-        return False
-    try:
-        return "displacement" in zarr.open_group(path, mode="r", use_consolidated=False)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
 def _describe_result(path: Path) -> Description:
-    try:
-        result = xr.open_zarr(path, chunks=None, consolidated=False)
+    with readable(f"the result {path}"):
+        result = open_result(path)
         times = result["date"].values.astype("datetime64[s]")
         marks = tile_marks(path)
-        status = _count_status(path, marks) if "status" in result else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StackFormatError(
-            f"{path} has a displacement, but it is no result that can be read ({error}); make it again."
-        ) from error
-    return _describe(
-        path,
-        result,
-        kind="result" if "status" in result else "displacement",
-        file_format="Zarr",
-        dates=tuple(date_name(date) for date in times.astype(str)),
-        tiles=None if marks is None else (int((marks == IS_DONE).sum()), marks.size),
-        status=status,
-        worst_pairs=tuple(worst_pairs(path, MOST_PAIRS)),
-    )
+        return _describe(
+            path,
+            result,
+            kind="result" if "status" in result else "displacement",
+            file_format="Zarr",
+            dates=tuple(date_name(date) for date in times.astype(str)),
+            tiles=None if marks is None else (int((marks == IS_DONE).sum()), marks.size),
+            status=_count_status(path, marks) if "status" in result else None,
+            worst_pairs=tuple(worst_pairs(path, MOST_PAIRS)),
+        )
 
 
 def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
@@ -245,9 +235,10 @@ def _crs_name(attrs: Mapping[str, Any]) -> str | None:
 
 def _count_status(path: Path, marks: NDArray[np.uint8] | None) -> dict[str, int]:
     """Count the status codes tile by tile; a tile that is not there yet would read as something else."""
-    status = array_in(zarr.open_group(path, mode="r", use_consolidated=False), "status")
+    status = array_in(open_result_group(path), "status")
     counts = np.zeros(256, np.int64)
     rows, columns = (range(-(-size // step)) for size, step in zip(status.shape, status.chunks, strict=True))
+    _check_tiles(len(rows), len(columns), marks)
     for i, j in product(rows, columns):
         if marks is None or marks[i, j]:
             part = tuple(
@@ -255,6 +246,15 @@ def _count_status(path: Path, marks: NDArray[np.uint8] | None) -> dict[str, int]
             )
             counts += np.bincount(np.asarray(status[part]).ravel(), minlength=256)
     return {code.name.lower(): int(counts[code]) for code in Status}
+
+
+def _check_tiles(n_row: int, n_column: int, marks: NDArray[np.uint8] | None) -> None:
+    if n_row * n_column > MOST_TILES or (marks is not None and marks.shape != (n_row, n_column)):
+        known = "" if marks is None else f", and marks of {' x '.join(map(str, marks.shape))}"
+        raise StackFormatError(
+            f"found a status of {n_row:,} x {n_column:,} tiles{known}, which no result has; it is damaged. "
+            "Make it again."
+        )
 
 
 def _stored_pairs(path: Path) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 
 from fringefleet.errors import InputError, StackFormatError
+from fringefleet.io.folder import find_files
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.metadata import plain_attributes
 
@@ -96,7 +97,7 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
         )
     stack = folder / STACK
     if not stack.is_file():
-        others = sorted(str(path) for path in folder.glob(str(OTHER_STACKS)))
+        others = [str(path) for path in find_files(folder, str(OTHER_STACKS))]
         hint = f" There is {', '.join(others)}: give that path, to invert it alone." if others else ""
         raise InputError(
             f"found no {STACK} in {folder.absolute()}; a MintPy project has one. Give the folder of a "

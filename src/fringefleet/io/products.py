@@ -21,6 +21,7 @@ import xarray as xr
 
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
+from fringefleet.io.results import open_result
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.whole_files import replaced_when_complete
 from fringefleet.network import shorten
@@ -128,7 +129,7 @@ def export_mintpy(
     """
     if isinstance(result, xr.Dataset):
         return _export(_relative_to(result, covariance_date), directory, names, progress)
-    with _open_store(result) as opened:
+    with open_result(result) as opened:
         return _export(_relative_to(opened, covariance_date), directory, names, progress)
 
 
@@ -149,18 +150,6 @@ def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
     of_date, of_date2 = cov.isel(date=index, drop=True), cov.isel(date2=index, drop=True)
     moved = cov - of_date - of_date2 + of_date.isel(date2=index, drop=True)
     return result.assign({COVARIANCE.variable: moved.assign_attrs(reference_date=wanted)})
-
-
-def _open_store(path: Path) -> xr.Dataset:
-    if not path.exists():
-        raise InputError(f"result {path} is not there. Check the path.")
-    try:
-        opened: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise StackFormatError(
-            f"{path} cannot be read as a Zarr store ({error}); give the result of an inversion."
-        ) from error
-    return opened
 
 
 def _export(

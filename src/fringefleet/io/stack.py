@@ -12,12 +12,15 @@ import xarray as xr
 from dask.base import tokenize
 
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
+from fringefleet.io.door import readable
+from fringefleet.io.identify import HOW_TO_LIST, check_exists, identify, identify_product
 from fringefleet.io.mintpy import open_mintpy
 from fringefleet.io.readers import READERS, Reader
-from fringefleet.io.readers.named import is_netcdf, is_zarr, open_netcdf, open_zarr
+from fringefleet.io.readers.named import is_netcdf, open_netcdf, open_zarr
 from fringefleet.io.tiles import fit_tile
 from fringefleet.io.version import FileVersion, Version
-from fringefleet.network import Network, shorten
+from fringefleet.io.zarr_metadata import is_zarr
+from fringefleet.network import Network
 from fringefleet.observation import PHASE, is_observation
 
 AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
@@ -53,13 +56,20 @@ def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | 
         The pairs are no network: none kept, duplicates, a date with itself, fewer than two dates.
     """
     path = Path(path)
+    check_exists(path)
     try:
-        stack, file_format = _open_any(path)
-        stack_network(stack)
+        with readable("the stack"):
+            stack, file_format = _open_any(path)
+            stack_network(stack)
     except (StackFormatError, NetworkError) as error:
         raise type(error)(f"{path}: {error}") from error
     version = stack.encoding.get("version") or FileVersion.of(path)
-    stack.encoding = {"source": str(path.absolute()), "version": version, "file_format": file_format}
+    stack.encoding = {
+        "source": str(path.absolute()),
+        "version": version,
+        "file_format": file_format,
+        "pair_folders": stack.encoding.get("pair_folders", ()),
+    }
     if chunks is None:
         return stack
     return _chunked(stack, _auto_tile(stack) if chunks == "auto" else _checked_tile(chunks))
@@ -88,6 +98,11 @@ def source_version(stack: xr.Dataset) -> Version:
     return version
 
 
+def pair_folders(stack: xr.Dataset) -> tuple[str, ...]:
+    """Folders that hold the files of one pair each, of a stack that :func:`open_stack` opened."""
+    return tuple(stack.encoding.get("pair_folders", ()))
+
+
 def file_format(stack: xr.Dataset) -> str:
     """Name of the format of a stack that :func:`open_stack` opened."""
     return str(stack.encoding["file_format"])
@@ -95,23 +110,12 @@ def file_format(stack: xr.Dataset) -> str:
 
 def _open_any(path: Path) -> tuple[xr.Dataset, str]:
     """Open a stack with the first reader that recognises it; returns the name of its format, too."""
-    if not path.exists():
-        raise StackFormatError(f"found nothing there; give the path of {_SUPPORTED}.")
-    for reader in (_ZARR, *READERS, _NETCDF, _MINTPY):
+    if path.is_file() and h5py.is_hdf5(path) and (product := identify_product(path)):
+        raise StackFormatError(f"found {product}.")
+    for reader in STACK_READERS:
         if reader.recognise(path):
             return reader.open(path), reader.name
-    if path.is_dir():
-        raise StackFormatError(
-            "found a folder that is no Zarr v3 store (it has no zarr.json) and nothing else that we know; "
-            f"it has {_content(path)}. Give {_SUPPORTED}."
-        )
-    raise StackFormatError(f"found a file that is not HDF5; give {_SUPPORTED}.")
-
-
-def _content(folder: Path) -> str:
-    """Name some of what is in a folder."""
-    names = sorted(f"{item.name}/" if item.is_dir() else item.name for item in folder.iterdir())
-    return shorten(names, at_most=5) or "nothing in it"
+    raise StackFormatError(f"found no stack: it is {identify(path)}. {HOW_TO_LIST}.")
 
 
 def _auto_tile(stack: xr.Dataset) -> tuple[int, int]:
@@ -144,4 +148,4 @@ _NETCDF = Reader("NetCDF", "a NetCDF-4 file with our names", is_netcdf, open_net
 _MINTPY = Reader(
     "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and h5py.is_hdf5(path), open_mintpy
 )
-_SUPPORTED = ", or ".join(reader.layout for reader in (_MINTPY, _ZARR, _NETCDF, *READERS))
+STACK_READERS = (_ZARR, *READERS, _NETCDF, _MINTPY)  # in the order in which they are asked

@@ -1,7 +1,6 @@
 """A Zarr store under a temporary name until it is whole, so that what has the name is complete."""
 
 import logging
-import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from zarr.errors import ZarrUserWarning
 
 from fringefleet.errors import InputError, OutputExistsError
 from fringefleet.io.disk import free_bytes
+from fringefleet.io.place import check_writable
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
     OutputExistsError
         The output is there and ``overwrite`` is false, or it is something else than a Zarr store.
     """
-    refuse_unwritable(output)
+    check_writable(output)
     put_back(output)
     refuse_existing(output, overwrite=overwrite)
     output = output.resolve()  # a link stays one
@@ -88,21 +88,6 @@ def refuse_existing(output: Path, *, overwrite: bool) -> None:
             f"{output} is there and is no Zarr store, so --overwrite does not replace it; "
             "give another name or remove it yourself."
         )
-
-
-def refuse_unwritable(output: Path) -> None:
-    """Refuse an output in a folder that cannot be made or written to.
-
-    Raises
-    ------
-    InputError
-        Says which folder.
-    """
-    for folder in output.resolve().parents:
-        if folder.exists():
-            if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
-                return
-            raise InputError(f"{output} cannot be made: {folder} is no folder that you may write to.")
 
 
 def refuse_full(folder: Path, n_byte: int) -> None:

@@ -23,8 +23,10 @@ from zarr.errors import BaseZarrError as ZarrError
 from fringefleet.errors import FringefleetError, OutputExistsError, RunError, StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.disk import disk_full_said
+from fringefleet.io.door import readable
 from fringefleet.io.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
+from fringefleet.io.zarr_metadata import check_store
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.status import Status
 
@@ -221,9 +223,27 @@ def resume_result(path: Path, tile: tuple[int, int], fingerprint: str) -> Result
             f"(fingerprint {found}, now {fingerprint}), so it cannot be resumed. Repeat the command that "
             "began it with --resume, or give --overwrite or another name."
         )
-    if DONE not in _open(path):
-        raise OutputExistsError(f"{path} has lost its {DONE}; start again with --overwrite.")
-    return ResultStore(path, tile, fingerprint)
+    store = ResultStore(path, tile, fingerprint)
+    with readable(f"the result {path}", OutputExistsError):
+        _check_marks(store)
+    return store
+
+
+def _check_marks(store: ResultStore) -> None:
+    """Refuse a result whose marks of tiles are gone, or are not those of its status."""
+    group = _open(store.path)
+    lacking = [name for name in ("status", DONE) if name not in group]
+    if lacking:
+        raise OutputExistsError(
+            f"{store.path} has lost its {', '.join(lacking)}; start again with --overwrite."
+        )
+    shape = array_in(group, "status").shape
+    needed = tuple(-(-size // step) for size, step in zip(shape, store.tile, strict=True))
+    if (found := store.marks().shape) != needed:
+        raise OutputExistsError(
+            f"{store.path} has marks of {found} tiles, and {needed} are needed: it is damaged. Start again "
+            "with --overwrite."
+        )
 
 
 def refuse_other_than_result(path: Path) -> None:
@@ -236,6 +256,7 @@ def refuse_other_than_result(path: Path) -> None:
     """
     refuse_existing(path, overwrite=True)
     try:
+        check_store(path, may_be_empty=True)
         found = _open(path).attrs.get(FINGERPRINT)
     except (OSError, ValueError, KeyError, TypeError, ZarrError) as error:
         raise OutputExistsError(

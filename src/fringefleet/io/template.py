@@ -27,6 +27,7 @@ from fringefleet.io.template_words import (
     whole_number,
     worker_count,
 )
+from fringefleet.io.text_file import MOST_BYTES, read_text_file
 
 PREFIX = "mintpy.networkInversion."
 COMPUTE_PREFIX = "mintpy.compute."
@@ -146,7 +147,7 @@ def read_covariance_date(path: Path, folder: Path, *, over: Path | None = None) 
     value = _merge(path, over).get(REFERENCE_DATE_KEY, "auto")
     file = folder / ("reference_date.txt" if value.lower() == "auto" else value)
     if file.is_file():
-        return file.read_text().strip()
+        return read_text_file(file).strip()
     return None if value.lower() in ("", "auto", *NO) else value
 
 
@@ -186,7 +187,7 @@ def _read_text(path: Path) -> str:
             raise InputError(
                 f"template {path} is no text file; give a MintPy template, for example smallbaselineApp.cfg."
             )
-        return (head + file.read()).decode("utf-8-sig", errors="replace")
+        return (head + file.read(MOST_BYTES)).decode("utf-8-sig", errors="replace")
 
 
 def _is_ours(key: str) -> bool:

@@ -6,11 +6,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 
-import xarray as xr
 from rich.console import Console
 
 from fringefleet.batch import check_device
-from fringefleet.cli.console import FAILED, fail, out
+from fringefleet.cli.console import FAILED, echo, fail
 from fringefleet.cli.invert import run_checked
 from fringefleet.cli.mintpy.current import (
     product_files,
@@ -26,6 +25,7 @@ from fringefleet.execute import name_some
 from fringefleet.io import open_stack
 from fringefleet.io.coherence_mask import write_coherence_mask
 from fringefleet.io.lock import Lock, locked
+from fringefleet.io.results import open_result
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
 from fringefleet.io.whole_files import remove_leftovers
@@ -78,7 +78,7 @@ def _run(task: Task, lock: Lock, console: Console) -> None:
         *([task.mask.path] if task.mask else []),
         *([task.result] * bool(task.result)),
     ):
-        out().print(str(path), markup=False, soft_wrap=True)
+        echo(path)
     if skipped:
         _warn_of_skipped(task, skipped)
     _judge(task.mask, n_reliable)
@@ -154,7 +154,7 @@ def _export(task: Task, wanted: Wanted, skipped: tuple[Tile, ...], lock: Lock, c
     store, folder = task.store, task.project.folder
     series, quality, count = (path.absolute() for path in task.outputs[:3])
     remove_leftovers(task.outputs)
-    with xr.open_zarr(store, chunks=None, consolidated=False) as result:
+    with open_result(store) as result:
         write_products(
             result.assign_attrs(_said_of(task, wanted, skipped)),
             folder,

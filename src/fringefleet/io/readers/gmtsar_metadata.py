@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import find_files
 from fringefleet.io.geometry import incidence_attribute
 from fringefleet.io.metadata import number_attribute
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.sentinel1 import SPEED_OF_LIGHT
+from fringefleet.io.text_file import read_text_file
 
 SAME_AS_LOOKS = 0.3  # of the wavelength of the Gaussian filter; MintPy: prep_gmtsar, from X. Xu
 _NUMBERS = {
@@ -56,7 +58,7 @@ def image_attributes(root: Path, folders: Sequence[Path], grid: Grid | None) -> 
         A number cannot be read.
     """
     attrs: dict[str, Any] = {"PROCESSOR": "gmtsar"}
-    path = next((path for folder in folders for path in sorted(folder.glob("*.PRM"))), None)
+    path = next((path for folder in folders for path in find_files(folder, "*.PRM")), None)
     if path is None:
         return attrs
     said = _read_assignments(path)
@@ -86,7 +88,7 @@ def baselines_of_dates(root: Path) -> dict[date, float]:
     if path is None:
         return {}
     found = {}
-    for line in path.read_text().splitlines():
+    for line in read_text_file(path).splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
@@ -103,7 +105,7 @@ def baselines_of_dates(root: Path) -> dict[date, float]:
 
 def _read_assignments(path: Path) -> dict[str, str]:
     """Read lines such as ``radar_wavelength = 0.0554658``."""
-    lines = (line.partition("#")[0].partition("=") for line in path.read_text(errors="replace").splitlines())
+    lines = (line.partition("#")[0].partition("=") for line in read_text_file(path).splitlines())
     return {name.strip(): value.strip() for name, mark, value in lines if mark}
 
 
@@ -121,7 +123,7 @@ def _filter_wavelength(root: Path) -> float | None:
 
 def _configurations(places: Iterable[Path]) -> list[Path]:
     return [
-        path for place in places for name in ("config*.txt", "*.config") for path in sorted(place.glob(name))
+        path for place in places for name in ("config*.txt", "*.config") for path in find_files(place, name)
     ]
 
 

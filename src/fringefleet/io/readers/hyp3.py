@@ -38,6 +38,7 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import is_litter_member, list_folder
 from fringefleet.io.geometry import incidence_attribute
 from fringefleet.io.metadata import number_attribute
 from fringefleet.io.readers.assemble import Pair, assemble
@@ -50,6 +51,7 @@ from fringefleet.io.readers.sentinel1 import (
     RANGE_PIXEL_SIZE,
     heading_attributes,
 )
+from fringefleet.io.text_file import read_text_file, read_text_member
 
 _PHASE = re.compile(r"(?P<product>S1.+)_unw_phase(?P<clip>_clip\w*)?\.tif")
 _ARCHIVE = re.compile(r"S1\w*[\w-]+_INT\d+_\w+\.zip")
@@ -99,11 +101,11 @@ def _open(folder: Path) -> xr.Dataset:
 
 def _phases(folder: Path) -> Iterator[_Product]:
     """Find the unwrapped phases: in the folder, in its subfolders, in its archives."""
-    inner = sorted(path for path in folder.iterdir() if path.is_dir())
+    inner = [path for path in list_folder(folder) if path.is_dir()]
     for place in (folder, *inner):
-        names = frozenset(path.name for path in place.iterdir())
+        names = frozenset(path.name for path in list_folder(place))
         yield from _phases_in({name: RasterFile(place / name) for name in names})
-    for path in sorted(folder.iterdir()):
+    for path in list_folder(folder):
         if _ARCHIVE.fullmatch(path.name):
             members = {member.rpartition("/")[2]: RasterFile(path, member) for member in _members(path)}
             yield from _phases_in(members)
@@ -119,8 +121,8 @@ def _phases_in(files: dict[str, RasterFile]) -> Iterator[_Product]:
 def _members(archive: Path) -> list[str]:
     try:
         with zipfile.ZipFile(archive) as opened:
-            return opened.namelist()
-    except (OSError, zipfile.BadZipFile) as error:
+            return [name for name in opened.namelist() if not is_litter_member(name)]
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise StackFormatError(
             f"the archive {archive} cannot be read ({error}). Fetch it again, or move it elsewhere."
         ) from error
@@ -176,9 +178,8 @@ def _parameters(product: _Product) -> dict[str, Any]:
 
 def _text(file: RasterFile) -> str:
     if file.member is None:
-        return file.path.read_text("utf-8", errors="replace")
-    with zipfile.ZipFile(file.path) as archive:
-        return archive.read(file.member).decode("utf-8", errors="replace")
+        return read_text_file(file.path)
+    return read_text_member(file.path, file.member)
 
 
 def _attributes(said: dict[str, Any]) -> dict[str, Any]:

@@ -31,11 +31,13 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import find_files
 from fringefleet.io.metadata import number_attribute
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
 from fringefleet.io.readers.reader import Reader
 from fringefleet.io.readers.sentinel1 import PLATFORM, heading_attributes
+from fringefleet.io.text_file import read_text_file
 from fringefleet.network import shorten
 
 _PHASE, _COHERENCE = ".geo.unw.tif", ".geo.cc.tif"
@@ -56,8 +58,8 @@ def _root(folder: Path) -> Path | None:
 
 
 def _phases(root: Path) -> Iterator[Path]:
-    yield from root.glob(f"*{_PHASE}")
-    yield from root.glob(f"*/*{_PHASE}")
+    yield from find_files(root, f"*{_PHASE}")
+    yield from find_files(root, f"*/*{_PHASE}")
 
 
 def _open(folder: Path) -> xr.Dataset:
@@ -114,7 +116,7 @@ def _baselines(root: Path) -> dict[str, float]:
     if path is None:
         return {}
     found: dict[str, float] = {}
-    for line in path.read_text().splitlines():
+    for line in read_text_file(path).splitlines():
         words = line.split()
         if not words:
             continue
@@ -136,7 +138,7 @@ def _metadata(root: Path) -> dict[str, Any]:
     path = _beside(root, "metadata.txt")
     if path is None:
         return attrs
-    lines = (line.partition("=") for line in path.read_text().splitlines())
+    lines = (line.partition("=") for line in read_text_file(path).splitlines())
     said: dict[str, Any] = {name.strip(): value.strip() for name, _, value in lines}
     try:
         if "heading" in said:

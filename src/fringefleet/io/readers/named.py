@@ -25,28 +25,26 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.dates import parse_dates
+from fringefleet.io.declared import check_declared_bytes, check_declared_scene, check_read_whole
+from fringefleet.io.door import readable
 from fringefleet.io.grid import GRID_MAPPING, axis_attributes, radar_coordinates, with_reference_coordinates
+from fringefleet.io.guarded import GuardedArray
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.metadata import derived_attributes, number_attribute, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
 from fringefleet.io.version import FileVersion
 from fringefleet.io.whole_chunks import WholeChunks
+from fringefleet.io.zarr_metadata import check_store, zarr_metadata
 from fringefleet.observation import PHASE, is_observation
 
 _ORDER = ("pair", "y", "x")
 _INTEGER = "connected_component"
 _WORDS = {"f": "floating-point numbers", "iuf": "numbers"}
 _DATES = ("reference_date", "secondary_date")
-
-
-def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a Zarr group, of version 2 or 3."""
-    return _zarr_metadata(path).is_file()
 
 
 def open_zarr(path: Path) -> xr.Dataset:
@@ -57,26 +55,19 @@ def open_zarr(path: Path) -> xr.Dataset:
     StackFormatError
         It cannot be opened, or a name, a dimension or a type is not as needed.
     """
-    try:
+    check_store(path)
+    with readable("the Zarr store"):
         stored = xr.open_zarr(
             WholeChunks(path, read_only=True), chunks=None, consolidated=False, decode_timedelta=False
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StackFormatError(
-            f"found a Zarr store that cannot be opened ({error}); copy or make it again."
-        ) from error
     for variable in stored.variables.values():
         whole = variable.encoding.get("shards") or variable.encoding.get("chunks")
         variable.encoding = (
             {"preferred_chunks": dict(zip(variable.dims, whole, strict=True))} if whole else {}
         )
-    stack = _as_stack(stored)
-    stack.encoding["version"] = FileVersion.of(_zarr_metadata(path))
+    stack = _as_stack(stored, path)
+    stack.encoding["version"] = FileVersion.of(zarr_metadata(path))
     return stack
-
-
-def _zarr_metadata(path: Path) -> Path:
-    return path / ("zarr.json" if (path / "zarr.json").is_file() else ".zgroup")
 
 
 def is_netcdf(path: Path) -> bool:
@@ -120,14 +111,17 @@ def open_netcdf(path: Path) -> xr.Dataset:
                 "need named dimensions. Write it with xarray, netCDF4 or h5netcdf."
             ) from error
         stored = xr.Dataset(raw, attrs=dict(named.attrs))
-    return _as_stack(xr.decode_cf(stored, decode_timedelta=False))
+    return _as_stack(xr.decode_cf(stored, decode_timedelta=False), path)
 
 
 def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcdf.Variable) -> xr.Variable:
     """Take what is gridded lazily, and the rest as it is now."""
+    _check_shape(item)
     if not {"y", "x"} <= set(item.dimensions):
+        check_read_whole(name, item.shape, file[name].dtype.itemsize)
         return xr.Variable(item.dimensions, item[...], dict(item.attrs))
     dataset = file[name]
+    check_declared_bytes(name, dataset.shape, dataset.dtype.itemsize, dataset.id.get_storage_size())
     array = indexing.LazilyIndexedArray(HDF5Array(source, dataset, None, dataset.dtype))
     variable = xr.Variable(item.dimensions, array, dict(item.attrs))
     if dataset.chunks:
@@ -135,12 +129,22 @@ def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcd
     return variable
 
 
-def _as_stack(stored: xr.Dataset) -> xr.Dataset:
+def _check_shape(item: h5netcdf.Variable) -> None:
+    """Refuse rows, columns and pairs that no scene has, before anything of that size is made."""
+    sizes = dict(zip(item.dimensions, item.shape, strict=True))
+    rows_and_columns = [size for dim, size in sizes.items() if dim in ("y", "x")]
+    check_declared_scene(rows_and_columns or [0], sizes.get("pair", 1))
+
+
+def _as_stack(stored: xr.Dataset, path: Path) -> xr.Dataset:
     """Check the names, and bring dates, types, dimensions and coordinates into the form of a stack."""
     _check(stored)
     stack = stored.drop_vars("pair", errors="ignore").drop_encoding()
     kinds = _kinds(stored)
-    stack = stack.assign({name: _gridded(stored.variables[name], kind) for name, kind in kinds.items()})
+    gridded = {
+        name: _gridded(stored.variables[name], kind, f"{name} of {path}") for name, kind in kinds.items()
+    }
+    stack = stack.assign(gridded)
     for name in set(stack.data_vars) - set(kinds):
         stack[name].encoding = _stored_chunks(stored.variables[name])
     dates, date_format = _read_dates(stored)
@@ -184,41 +188,11 @@ def _check(stored: xr.Dataset) -> None:
             )
 
 
-class _Reordered(BackendArray):
-    """A lazy variable with its dimensions in our order, and its numbers in another type, as it is read."""
-
-    def __init__(self, variable: xr.Variable, dtype: Any) -> None:
-        self.variable = variable
-        self.dtype = np.dtype(dtype)
-        self.shape = tuple(variable.sizes[dim] for dim in _ORDER)
-
-    def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Name the content: the same in every process."""
-        return (type(self).__name__, self.variable._data, self.variable.dims, str(self.dtype))
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
-        """Read a part."""
-        result: NDArray[Any] = indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._read
-        )
-        return result
-
-    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        part = self.variable.isel(dict(zip(_ORDER, key, strict=True)))
-        axes = [part.dims.index(dim) for dim in _ORDER if dim in part.dims]
-        values = part.values  # read first: xarray reads what is transposed lazily number by number
-        with np.errstate(over="ignore"):  # beyond float32: infinite, and counted as such
-            return np.asarray(values.transpose(axes), self.dtype, order="C")
-
-
-def _gridded(variable: xr.Variable, kinds: str) -> xr.Variable:
+def _gridded(variable: xr.Variable, kinds: str, what: str) -> xr.Variable:
     """Give a variable as (pair, y, x), and what is floating point by definition as float32."""
     dtype = np.dtype("f4") if kinds == "f" else variable.dtype
-    result = variable
-    if variable.dims != _ORDER or variable.dtype != dtype:
-        result = xr.Variable(_ORDER, indexing.LazilyIndexedArray(_Reordered(variable, dtype)), variable.attrs)
-    else:
-        result = variable.copy(deep=False)
+    array = GuardedArray(variable, _ORDER, dtype, what)
+    result = xr.Variable(_ORDER, indexing.LazilyIndexedArray(array), variable.attrs)
     result.encoding = _stored_chunks(variable)
     return result
 

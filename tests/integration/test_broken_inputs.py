@@ -1,0 +1,188 @@
+"""Damaged and malicious inputs of every format, by every command: one message, no traceback, nothing written."""
+
+import resource
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
+
+import h5py
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+import fringefleet
+from broken_inputs import CASES, Broken, walk, write_netcdf
+from fringefleet.cli import app
+from fringefleet.cli import invert as invert_command
+from fringefleet.cli.printable import printable
+from fringefleet.cluster import Workers
+from fringefleet.simulate import simulate_stack
+from unit.io.readers import checks, geotiffs, test_aria, test_gmtsar, test_gunw, test_isce
+
+pytestmark = [
+    pytest.mark.usefixtures("untouched_log"),
+    # What is damaged may be warned of by a library, too, which the log shows as a line.
+    pytest.mark.filterwarnings("ignore"),
+]
+POINT = [str(part) for part in checks.POINT]
+# What folders of other processors do not say; a number that a case spoils is not replaced.
+UNSAID = {"dolphin": ["--wavelength", "0.0555", "--looks", "8"], "licsar": ["--looks", "8"]}
+MEMORY = 3 * 1024**3  # [byte] of addresses; importing everything takes less than half of that
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A folder of good inputs, one of each kind, by its name."""
+    root, stack = tmp_path_factory.mktemp("good"), checks.simulated()
+    made = {kind: root / kind / "stack" for kind in ("hyp3", "hyp3 zips", "licsar", "isce", "aria", "gmtsar")}
+    made |= {"gunw": root / "gunw" / "stack", "dolphin": root / "dolphin" / "stack"}
+    made |= {"nothing": root / "nothing" / "stack", "zarr": root / "zarr" / "stack.zarr"}
+    made |= {"zarr 2": root / "zarr 2" / "stack.zarr", "netcdf": root / "netcdf" / "stack.nc"}
+    made |= {"mintpy": root / "mintpy" / "stack.h5", "result": root / "result" / "result.zarr"}
+    for path in made.values():
+        path.parent.mkdir()
+    made["nothing"].mkdir()
+    simulate_stack(checks.SCENE, made["zarr"])
+    shutil.rmtree(made["zarr"].with_name("stack_truth.zarr"))
+    source = xr.open_zarr(made["zarr"], consolidated=False, chunks=None).load()
+    source.drop_encoding().to_zarr(made["zarr 2"], zarr_format=2, consolidated=False)
+    write_netcdf(source, made["netcdf"])
+    write_mintpy(source, made["mintpy"])
+    shutil.copytree(made["zarr"], made["result"].with_name("stack.zarr"))
+    fringefleet.run(fringefleet.Run(made["result"].with_name("stack.zarr"), made["result"], chunks=(8, 16)))
+    geotiffs.hyp3_gamma(made["hyp3"], stack)
+    geotiffs.pack(geotiffs.hyp3_gamma(made["hyp3 zips"], stack))
+    geotiffs.licsar(made["licsar"], stack)
+    made["licsar"] = made["licsar"] / "GEOC"
+    geotiffs.dolphin(made["dolphin"], stack)
+    test_isce.write_work(made["isce"])
+    made["aria"].mkdir()
+    test_aria.write_work(made["aria"])
+    test_gunw.write_folder(made["gunw"])
+    test_gmtsar.write_stack(made["gmtsar"])
+    return made
+
+
+def write_mintpy(source, path):
+    """Write a stack as MintPy has it."""
+    dates = [source[name].dt.strftime("%Y%m%d").values for name in ("reference_date", "secondary_date")]
+    with h5py.File(path, "w") as file:
+        for name, theirs in (("unwrapped_phase", "unwrapPhase"), ("coherence", "coherence")):
+            file.create_dataset(theirs, data=source[name].values, chunks=(1, 8, 8), compression="lzf")
+        file["connectComponent"] = (source["coherence"].values > 0).astype("i2")
+        file["date"] = [[one.encode(), other.encode()] for one, other in zip(*dates, strict=True)]
+        file["bperp"] = source["perpendicular_baseline"].values
+        file["dropIfgram"] = [True] * source.sizes["pair"]
+        file.attrs.update({name: str(value) for name, value in source.attrs.items() if name.isupper()})
+        file.attrs.update({"WAVELENGTH": "0.0555", "ALOOKS": "4", "RLOOKS": "4", "FILE_TYPE": "ifgramStack"})
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Run on this process's threads instead of on workers, for speed."""
+
+    @contextmanager
+    def connect(_options):
+        yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
+
+    monkeypatch.setattr(invert_command, "connect", connect)
+    monkeypatch.setattr(invert_command, "watched", lambda *_: nullcontext())
+
+
+@pytest.fixture
+def spoil(good, tmp_path, monkeypatch):
+    """Copy a good input beside an empty folder for outputs, and change it."""
+
+    def make(broken: Broken):
+        monkeypatch.chdir(tmp_path)
+        source = good[broken.base]
+        shutil.copytree(source.parent, tmp_path / "in", symlinks=True)
+        path = tmp_path / "in" / source.name
+        return broken.change(path) or path
+
+    (tmp_path / "out").mkdir()
+    return make
+
+
+def arguments(command, path, folder, kind=""):
+    """A command line that reads a path, and would write to a folder."""
+    inversion = ["--reference-point", *POINT, *UNSAID.get(kind, [])]
+    return {
+        "info": ["info", path],
+        "plan": ["plan", path, "--quick", *inversion],
+        "invert": ["invert", path, folder / "made.zarr", *inversion],
+        "convert": ["convert", path, folder / "made.zarr"],
+        "export": ["export", path, folder / "made"],
+        "plot": ["plot", path, folder / "made"],
+        "resume": ["invert", path.with_name("stack.zarr"), path, "--resume", "--chunks", "8", "16"],
+        "mintpy": ["mintpy", path],
+    }[command]
+
+
+def check_message(code, stderr, stdout=""):
+    """One line says what is wrong, and neither it nor any other has what a terminal would obey."""
+    lines = stderr.splitlines()
+    assert code in (1, 2), stderr + stdout
+    assert sum(line.startswith("error:") for line in lines) == 1, stderr
+    assert "Traceback" not in stderr + stdout
+    assert "Repeat with --verbose" not in stderr  # which an error has that nobody thought of
+    said = stderr + stdout
+    assert printable(said, keep="\n") == said
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_a_broken_input_ends_in_one_message_and_writes_nothing(name, spoil, tmp_path, in_this_process):
+    broken = CASES[name]
+    path = spoil(broken)
+    before = list(walk(tmp_path))
+    for command in broken.commands:
+        given = arguments(command, path, tmp_path / "out", broken.base)
+        done = CliRunner().invoke(app, [str(part) for part in given])
+        check_message(done.exit_code, done.stderr, done.stdout)
+        assert [item for item in walk(tmp_path) if not is_begun(command, item[0])] == before, command
+        shutil.rmtree(tmp_path / "out")
+        (tmp_path / "out").mkdir()
+
+
+def is_begun(command, name):
+    """Whether this is of a result that was begun when a tile could not be read: it can be resumed."""
+    return command == "invert" and name.startswith("out/")
+
+
+LIMITED = [
+    "zarr: metadata of the phase, shape of 1e12 pixels",
+    "zarr: metadata of the phase, chunk of 1 TB",
+    "zarr: metadata of 100 MB",
+    "zarr: dates of 1e12 pairs",
+    "zarr 2: metadata of the phase 2, text",
+    "result: marks of tiles, huge",
+    "result: metadata of the displacement, pickle",
+    "mintpy: a phase of 1e12 pixels",
+    "mintpy: dates of 1e12 pairs in hdf5",
+    "hyp3: a parameter file of 1 GB",
+    "hyp3 zips: a bomb in an archive",
+    "licsar: a raster of 1e12 pixels",
+    "isce: xml of a swath, bomb",
+    "nothing: a device",
+    "nothing: a path with escapes",
+    "nothing: a name that is no utf 8",
+]
+
+
+def limited():
+    """Bound the memory of a process, and what it may write."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_a_process_of_its_own_needs_little_memory_for_it(name, spoil, tmp_path):
+    broken = CASES[name]
+    path = spoil(broken)
+    command = next(command for command in broken.commands if command in ("info", "convert", "export"))
+    given = arguments(command, path, tmp_path / "out", broken.base)
+    line = [sys.executable, "-m", "fringefleet.cli", *map(str, given)]
+    done = subprocess.run(line, capture_output=True, timeout=300, check=False, preexec_fn=limited)
+    check_message(done.returncode, done.stderr.decode(), done.stdout.decode())
+    assert not list((tmp_path / "out").iterdir())
