@@ -1,10 +1,11 @@
-"""Damaged and malicious inputs of every format, by every command: one message, no traceback, nothing written."""
+"""Damaged and malicious inputs of every format, by every command: one message, and nothing written."""
 
 import resource
 import shutil
 import subprocess
 import sys
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -13,7 +14,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 import fringefleet
-from broken_inputs import CASES, Broken, walk, write_netcdf
+from broken_inputs import CASES, ESCAPE, Broken, loop_of_links, sparse, walk, write_netcdf
 from fringefleet.cli import app
 from fringefleet.cli import invert as invert_command
 from fringefleet.cli.printable import printable
@@ -151,17 +152,126 @@ def is_begun(command, name):
     return command == "invert" and name.startswith("out/")
 
 
+FILES = {
+    "missing, with escapes": lambda folder: folder / f"{ESCAPE}.h5",
+    "a name of 300 characters": lambda folder: folder / ("n" * 300),
+    "a loop of links": lambda folder: loop_of_links(folder / "x"),
+    "a folder": lambda folder: folder,
+    "a device": lambda _folder: Path("/dev/zero"),
+    "a file of a gigabyte": lambda folder: sparse(folder / "sparse", 1024**3),
+    "a text": lambda folder: write(folder / "text", ESCAPE),
+    "an empty file": lambda folder: write(folder / "empty", ""),
+    "HDF5 with a loop": lambda folder: write_hdf5(folder / "loop.h5", lambda _: h5py.SoftLink("/mask")),
+    "HDF5 with a link": lambda folder: write_hdf5(folder / "l.h5", lambda _: h5py.ExternalLink("x", "mask")),
+    "HDF5 with other raw data": lambda folder: write_hdf5(folder / "raw.h5", raw_elsewhere),
+    "HDF5 with a huge dataset": lambda folder: write_hdf5(folder / "huge.h5", huge),
+    "HDF5 whose end is missing": lambda folder: cut(write_hdf5(folder / "cut.h5", lambda _: [[1.0]])),
+}
+OPTIONS = {
+    "--water-mask": [],
+    "--geometry": ["--dem-error"],
+    "--average-coherence": [],
+    "--template": [],
+    "--cluster-config": [],
+    "--truth": None,
+}
+
+
+def write(path, text):
+    path.write_text(text, "utf-8")
+    return path
+
+
+def write_hdf5(path, make):
+    """Write the dataset of all names that are looked for."""
+    with h5py.File(path, "w") as file:
+        for name in ("mask", "slantRangeDistance"):
+            made = make(file)
+            if made is not None:
+                file[name] = made
+    return path
+
+
+def raw_elsewhere(file):
+    for name in ("mask", "slantRangeDistance"):
+        if name not in file:
+            file.create_dataset(name, (20, 24), "u1", external=[("/etc/passwd", 0, 480)])
+
+
+def huge(file):
+    for name in ("mask", "slantRangeDistance"):
+        if name not in file:
+            file.create_dataset(name, (10**6, 10**6), "f4", chunks=(64, 64))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+    return path
+
+
+# An average coherence of another size is not used, and that is said.
+PAIRED = [
+    (name, option)
+    for name in FILES
+    for option in OPTIONS
+    if (name, option) != ("HDF5 with a huge dataset", "--average-coherence")
+]
+
+
+@pytest.mark.parametrize(("name", "option"), PAIRED)
+def test_a_broken_file_of_an_option_is_one_message_too(name, option, good, spoil, tmp_path, in_this_process):
+    path = spoil(Broken("zarr", lambda _: None))
+    (tmp_path / "files").mkdir()
+    file = FILES[name](tmp_path / "files")
+    given = [*arguments("invert", path, tmp_path / "out"), option, file, *(OPTIONS[option] or [])]
+    if option == "--truth":
+        given = [*arguments("plot", good["result"], tmp_path / "out"), option, file]
+    done = CliRunner().invoke(app, [str(part) for part in given])
+    check_message(done.exit_code, done.stderr, done.stdout)
+    assert done.exit_code == 2
+    assert not list((tmp_path / "out").iterdir())
+
+
+OUTPUTS = {
+    "in a file system of the kernel": "/proc/o.zarr",
+    "in a device": "/dev/null/o.zarr",
+    "a name of 250 characters": "n" * 250,
+    "a path of 5000 characters": "/".join(["n" * 200] * 25),
+    "a loop of links": "loop/o.zarr",
+    "with escapes, in a file": f"file/{ESCAPE}.zarr",
+}
+
+
+@pytest.mark.parametrize("command", ["invert", "convert", "export", "simulate"])
+@pytest.mark.parametrize("name", list(OUTPUTS))
+def test_an_output_that_cannot_be_is_refused_before_any_work(name, command, good, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    Path("file").touch()
+    output = OUTPUTS[name]
+    given = {
+        "invert": ["invert", good["zarr"], output],
+        "convert": ["convert", good["zarr"], output],
+        "export": ["export", good["result"], output],
+        "simulate": ["simulate", output],
+    }[command]
+    done = CliRunner().invoke(app, [str(part) for part in given])
+    check_message(done.exit_code, done.stderr, done.stdout)
+    assert done.exit_code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "loop"]
+
+
 LIMITED = [
     "zarr: metadata of the phase, shape of 1e12 pixels",
     "zarr: metadata of the phase, chunk of 1 TB",
-    "zarr: metadata of 100 MB",
+    "zarr: metadata of 100 megabytes",
     "zarr: dates of 1e12 pairs",
     "zarr 2: metadata of the phase 2, text",
     "result: marks of tiles, huge",
     "result: metadata of the displacement, pickle",
     "mintpy: a phase of 1e12 pixels",
     "mintpy: dates of 1e12 pairs in hdf5",
-    "hyp3: a parameter file of 1 GB",
+    "hyp3: a parameter file of a gigabyte",
     "hyp3 zips: a bomb in an archive",
     "licsar: a raster of 1e12 pixels",
     "isce: xml of a swath, bomb",

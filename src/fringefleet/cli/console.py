@@ -1,5 +1,6 @@
 """What the user sees besides results: the log, errors and exit codes. All of it goes to stderr."""
 
+import errno
 import logging
 import os
 import sys
@@ -86,6 +87,10 @@ def exit_codes() -> Iterator[None]:
     except (InputError, MissingExtraError) as error:
         _log_traceback()
         raise fail(str(error), BAD_INPUT) from None
+    except OSError as error:
+        _log_traceback()
+        is_path = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
+        raise fail(_describe(error), BAD_INPUT if is_path else FAILED) from None
     except Exception as error:
         _log_traceback()
         raise fail(_describe(error), FAILED) from None
@@ -113,6 +118,8 @@ def end_at_once(message: str) -> NoReturn:
 def _describe(error: Exception) -> str:
     if isinstance(error, FringefleetError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return f"{error.filename}: {error.strerror}. Give another path."
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     hint = "" if logger.isEnabledFor(logging.DEBUG) else " Repeat with --verbose to see where."
     return f"{text}.{hint}" if not text.endswith(".") else f"{text}{hint}"

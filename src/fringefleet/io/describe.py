@@ -1,6 +1,7 @@
 """What a stack or a result holds, as plain values: for people to look at, without reading the phase."""
 
 import logging
+import math
 import os
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+import zarr
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -127,7 +129,10 @@ def tile_marks(path: Path) -> NDArray[np.uint8] | None:
     """What is known of the tiles of a result, (tile row, tile column); None for a store without marks."""
     group = open_result_group(path)
     with readable(f"the result {path}"):
-        return np.asarray(array_in(group, DONE)[:]) if DONE in group else None
+        marks = np.asarray(array_in(group, DONE)[:]) if DONE in group else None
+        if "status" in group:
+            _check_tiles(array_in(group, "status"), marks)
+    return marks
 
 
 def refuse_unfinished(path: Path) -> None:
@@ -238,7 +243,6 @@ def _count_status(path: Path, marks: NDArray[np.uint8] | None) -> dict[str, int]
     status = array_in(open_result_group(path), "status")
     counts = np.zeros(256, np.int64)
     rows, columns = (range(-(-size // step)) for size, step in zip(status.shape, status.chunks, strict=True))
-    _check_tiles(len(rows), len(columns), marks)
     for i, j in product(rows, columns):
         if marks is None or marks[i, j]:
             part = tuple(
@@ -248,12 +252,14 @@ def _count_status(path: Path, marks: NDArray[np.uint8] | None) -> dict[str, int]
     return {code.name.lower(): int(counts[code]) for code in Status}
 
 
-def _check_tiles(n_row: int, n_column: int, marks: NDArray[np.uint8] | None) -> None:
-    if n_row * n_column > MOST_TILES or (marks is not None and marks.shape != (n_row, n_column)):
+def _check_tiles(status: "zarr.Array[Any]", marks: NDArray[np.uint8] | None) -> None:
+    """Refuse marks that are not those of the tiles, and more tiles than any result has."""
+    n_tile = tuple(-(-size // step) for size, step in zip(status.shape, status.chunks, strict=True))
+    if len(n_tile) != 2 or math.prod(n_tile) > MOST_TILES or (marks is not None and marks.shape != n_tile):
         known = "" if marks is None else f", and marks of {' x '.join(map(str, marks.shape))}"
         raise StackFormatError(
-            f"found a status of {n_row:,} x {n_column:,} tiles{known}, which no result has; it is damaged. "
-            "Make it again."
+            f"found a status of {' x '.join(map(str, n_tile))} tiles{known}, which no result has; it is "
+            "damaged. Make it again."
         )
 
 

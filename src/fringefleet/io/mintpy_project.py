@@ -12,6 +12,7 @@ import h5py
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.folder import find_files
 from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.identify import check_exists, identify
 from fringefleet.io.metadata import plain_attributes
 
 TEMPLATE = "smallbaselineApp.cfg"
@@ -53,12 +54,9 @@ def find_project(path: Path | None, template: Path | None) -> Project:
     """
     if path is None:
         path = template.parent if template is not None and template.name == TEMPLATE else Path()
+    check_exists(path)
     if path.is_dir():
         return _whole_project(path, template)
-    if not path.exists():
-        raise InputError(
-            f"found nothing at {path}; give the folder of a MintPy project, or a stack such as {STACK}."
-        )
     _refuse_other(path)
     return Project(path, Path.cwd(), template, is_whole=False)
 
@@ -116,9 +114,10 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
 
 
 def _refuse_other(stack: Path) -> None:
-    if not h5py.is_hdf5(stack):
+    if not stack.is_file() or not h5py.is_hdf5(stack):
         raise StackFormatError(
-            f"found a file that is not HDF5 at {stack}; give a MintPy stack. A template goes with --template."
+            f"{stack} is no stack of MintPy: it is {identify(stack)}. Give an {STACK.name}; a template goes "
+            "with --template."
         )
     with open_hdf5(stack) as file:
         kind = plain_attributes(file.attrs).get("FILE_TYPE", "ifgramStack")

@@ -11,7 +11,8 @@ writes them. Only the residual of an offset is NaN there, as it is in MintPy.
 import itertools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,9 +162,8 @@ def _export(
     products = _products(result, names)
     common = common_attributes(result)
     paths = [directory / name for name in products.values()]
-    _make_folder(directory, paths)
     refuse_full(directory, 4 * sum(math.prod(result.sizes[dim] for dim in p.dims) for p in products))
-    with replaced_when_complete(paths) as files:
+    with _folder_for(directory, paths), replaced_when_complete(paths) as files:
         targets = {}
         for product, file in zip(products, files, strict=True):
             file.attrs.update(_product_attributes(result, product, common))
@@ -220,6 +220,20 @@ def _refuse_other_covariance(result: xr.Dataset) -> None:
             f"{found.sizes['date']} along date; MintPy's file has every date with every date. Select the "
             "same dates along both."
         )
+
+
+@contextmanager
+def _folder_for(directory: Path, paths: list[Path]) -> Iterator[None]:
+    """Make the folder; after a failure none is left that was not there before."""
+    was_there = directory.exists()
+    _make_folder(directory, paths)
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            with suppress(OSError):
+                directory.rmdir()
+        raise
 
 
 def _make_folder(directory: Path, paths: list[Path]) -> None:

@@ -27,6 +27,8 @@ def open_result(path: Path) -> xr.Dataset:
     with readable(f"the result {path}"):
         check_store(path, may_be_empty=True)
         opened = xr.open_zarr(WholeChunks(path, read_only=True), chunks=None, consolidated=False)
+        if "displacement" not in opened.data_vars:
+            raise StackFormatError(f"the displacement of {path} has no metadata; copy or make it again.")
         for coordinate in opened.coords.values():
             coordinate.load()
     variables = {name: guarded(data.variable, f"{name} of {path}") for name, data in opened.data_vars.items()}
