@@ -26,6 +26,7 @@ from fringefleet.io.disk import disk_full_said
 from fringefleet.io.door import readable
 from fringefleet.io.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
+from fringefleet.io.whole_chunks import WholeChunks
 from fringefleet.io.zarr_metadata import check_store
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.status import Status
@@ -306,4 +307,4 @@ def _remove_empty(folder: Path) -> bool:
 
 
 def _open(path: Path) -> zarr.Group:
-    return zarr.open_group(path, mode="r+", use_consolidated=False)
+    return zarr.open_group(WholeChunks(path), mode="r+", use_consolidated=False)
