@@ -73,7 +73,10 @@ def check_store(path: Path, *, may_be_empty: bool = False) -> None:
         Names the array and what is wrong with it.
     """
     with readable(f"the Zarr store {path}"):
-        _read_json(zarr_metadata(path))
+        if _read_json(zarr_metadata(path)).get("node_type") == "array":
+            raise StackFormatError(
+                f"{path} is one array of a Zarr store; give the store: {path.absolute().parent}."
+            )
         for folder, file in _arrays(path, DEPTH):
             name = folder.relative_to(path).as_posix()
             found = _read_json(file)
