@@ -32,7 +32,8 @@ def open_result(path: Path) -> xr.Dataset:
         for coordinate in opened.coords.values():
             coordinate.load()
     variables = {name: guarded(data.variable, f"{name} of {path}") for name, data in opened.data_vars.items()}
-    return opened.assign(variables)
+    result: xr.Dataset = opened.assign(variables)
+    return result
 
 
 def check_result(path: Path) -> None:
