@@ -593,6 +593,12 @@ def a_header_of_isce(path: Path, text: str) -> None:
 
 
 @case("isce")
+def a_header_of_isce_that_is_no_text(path: Path) -> None:
+    header = one(path, "merged/interferograms/*/filt_fine.unw.vrt")
+    header.write_bytes(header.read_bytes().replace(b"<SourceFilename", b"\xf1<Source\x1bFilename"))
+
+
+@case("isce")
 def a_raw_image_that_is_short(path: Path) -> None:
     image = one(path, "merged/interferograms/*/filt_fine.unw")
     image.write_bytes(image.read_bytes()[:-1])

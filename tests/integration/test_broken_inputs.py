@@ -228,6 +228,7 @@ LIMITED = [
     "hyp3 zips: a bomb in an archive",
     "licsar: a raster of 1e12 pixels",
     "isce: xml of a swath, bomb",
+    "isce: a header of isce that is no text",
     "nothing: a name that is no utf 8",
 ]
 

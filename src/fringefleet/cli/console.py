@@ -63,12 +63,18 @@ def echo(path: object) -> None:
 def log_foreign_messages() -> None:
     """Bring Python's warnings into the log, and make messages of libraries printable."""
     warnings.showwarning = _log_warning
+    sys.unraisablehook = _log_unraisable
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(PrintableFormatter("%(message)s"))
 
 
 def _log_warning(message: Warning | str, category: type[Warning], *_where: Any, **_more: Any) -> None:
     logger.warning("%s: %s", category.__name__, message)
+
+
+def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Note what a library could not raise, such as a message of GDAL's that is no UTF-8."""
+    logger.debug("%s: %s", unraisable.err_msg or "ignored", unraisable.exc_value)
 
 
 @contextmanager

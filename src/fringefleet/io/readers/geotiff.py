@@ -22,6 +22,8 @@ from fringefleet.io.version import FileVersion
 
 # Do not list the folder at each opening, for files beside the image that would change what it means.
 _ENVIRONMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+# A VRT may name anything: nothing is fetched from a network, and nothing in it is run.
+_SEALED = {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none", "GDAL_VRT_ENABLE_PYTHON": "NO"}
 _FILTERS = Lock()
 
 
@@ -131,7 +133,7 @@ def opened_raster(name: str, options: Mapping[str, str] = _ENVIRONMENT) -> Itera
     _ignore(NotGeoreferencedWarning)  # a grid in radar geometry
     with readable(f"the file {name}"):
         try:
-            with rasterio.Env(**options), rasterio.open(name) as raster:
+            with rasterio.Env(**_SEALED, **options), rasterio.open(name) as raster:
                 yield raster
         except (RasterioError, OSError) as error:
             raise StackFormatError(
