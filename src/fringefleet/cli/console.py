@@ -72,7 +72,7 @@ def _log_warning(message: Warning | str, category: type[Warning], *_where: Any, 
     logger.warning("%s: %s", category.__name__, message)
 
 
-def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     """Note what a library could not raise, such as a message of GDAL's that is no UTF-8."""
     logger.debug("%s: %s", unraisable.err_msg or "ignored", unraisable.exc_value)
 

@@ -11,7 +11,7 @@ from fringefleet.errors import InputError, OptionError
 
 KEYS = [name for name in TYPES if name != "device"]  # which is an option of the computation
 FILES = ("tls_ca", "tls_cert", "tls_key")
-MOST_BYTES = 1024**2  # that are read of the file
+LARGEST_FILE = 1024**2  # that are read of the file
 
 
 def read_cluster_config(path: Path) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def read_cluster_config(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            content = tomllib.loads(file.read(MOST_BYTES).decode())
+            content = tomllib.loads(file.read(LARGEST_FILE).decode())
     except OSError as error:
         raise InputError(f"found no cluster file {path} ({error.strerror}).") from error
     except ValueError as error:

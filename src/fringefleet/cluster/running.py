@@ -15,6 +15,7 @@ from distributed import Client, Security, default_client
 from distributed.comm.core import connect as reach
 from distributed.core import send_recv
 
+from fringefleet.cluster.config import LARGEST_FILE
 from fringefleet.cluster.hush import hushed
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import running_security
@@ -150,10 +151,11 @@ def read_scheduler_file(path: Path) -> str:
         It is not there, or is something else.
     """
     try:
-        content = json.loads(path.read_text())
+        with path.open("rb") as file:
+            content = json.loads(file.read(LARGEST_FILE))
     except OSError as error:
         raise InputError(f"found no scheduler file {path} ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no scheduler file: it is no JSON ({error}).") from error
     address = content.get("address") if isinstance(content, dict) else None
     if not isinstance(address, str) or "://" not in address:

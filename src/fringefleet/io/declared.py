@@ -7,11 +7,11 @@ from pathlib import Path
 from fringefleet.errors import StackFormatError
 from fringefleet.io.folder import is_litter
 
-MOST_PIXELS = 10_000_000  # rows, or columns
-MOST_PAIRS = 1_000_000
+_MOST_PIXELS = 10_000_000  # rows, or columns
+_MOST_PAIRS = 1_000_000
 TRUSTED_BYTES = 16 * 1024**3  # what is declared below that needs no comparison
 MOST_COMPRESSION = 10_000  # times, of all that is declared
-MOST_EAGER = 256 * 1024**2  # [byte] of what is read when a stack is opened: coordinates
+_MOST_EAGER = 256 * 1024**2  # [byte] of what is read when a stack is opened: coordinates
 
 
 def check_declared_scene(sizes: Sequence[int], n_pair: int = 1) -> None:
@@ -22,10 +22,10 @@ def check_declared_scene(sizes: Sequence[int], n_pair: int = 1) -> None:
     StackFormatError
         Says how many there are.
     """
-    if max(sizes) > MOST_PIXELS or n_pair > MOST_PAIRS:
+    if max(sizes) > _MOST_PIXELS or n_pair > _MOST_PAIRS:
         raise StackFormatError(
             f"found {n_pair:,} pairs of {' x '.join(f'{size:,}' for size in sizes)} pixels; at most "
-            f"{MOST_PAIRS:,} pairs of {MOST_PIXELS:,} rows and columns can be read. The sizes are damaged: "
+            f"{_MOST_PAIRS:,} pairs of {_MOST_PIXELS:,} rows and columns can be read. The sizes are damaged: "
             "copy or make it again."
         )
 
@@ -64,10 +64,10 @@ def check_read_whole(name: str, shape: Sequence[int], itemsize: int) -> None:
     StackFormatError
         Says how large it is.
     """
-    if (declared := math.prod(shape) * itemsize) > MOST_EAGER:
+    if (declared := math.prod(shape) * itemsize) > _MOST_EAGER:
         raise StackFormatError(
             f"found {' x '.join(f'{size:,}' for size in shape)} values, {declared:,} bytes, in {name}; at "
-            f"most {MOST_EAGER:,} bytes are read of it. Its header is damaged: copy or make it again."
+            f"most {_MOST_EAGER:,} bytes are read of it. Its header is damaged: copy or make it again."
         )
 
 

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["stack", "result", "displacement"]
 NOT_SHOWN = ("reference_point_y", "reference_point_x")  # shown with the reference point
-MOST_TILES = 10_000_000
+_MOST_TILES = 10_000_000
 MOST_PAIRS = 8  # of those that are explained worst
 ALWAYS_THE_SAME = ("Conventions",)
 SHOWN = (
@@ -255,7 +255,7 @@ def _count_status(path: Path, marks: NDArray[np.uint8] | None) -> dict[str, int]
 def _check_tiles(status: "zarr.Array[Any]", marks: NDArray[np.uint8] | None) -> None:
     """Refuse marks that are not those of the tiles, and more tiles than any result has."""
     n_tile = tuple(-(-size // step) for size, step in zip(status.shape, status.chunks, strict=True))
-    if len(n_tile) != 2 or math.prod(n_tile) > MOST_TILES or (marks is not None and marks.shape != n_tile):
+    if len(n_tile) != 2 or math.prod(n_tile) > _MOST_TILES or (marks is not None and marks.shape != n_tile):
         known = "" if marks is None else f", and marks of {' x '.join(map(str, marks.shape))}"
         raise StackFormatError(
             f"found a status of {' x '.join(map(str, n_tile))} tiles{known}, which no result has; it is "

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from fringefleet.errors import FringefleetError, InputError, StackFormatError
 
-MOST_CHARACTERS = 300  # of what a library says
+_MOST_CHARACTERS = 300  # of what a library says
 
 
 @contextmanager
@@ -43,8 +43,8 @@ def readable(what: str, kind: type[InputError] = StackFormatError) -> Iterator[N
 def _said(error: Exception) -> str:
     """Quote an exception in one line: the words of the system alone, of all others the class, too."""
     text = " ".join(str(error).split())
-    if len(text) > MOST_CHARACTERS:
-        text = f"{text[:MOST_CHARACTERS]} ..."
+    if len(text) > _MOST_CHARACTERS:
+        text = f"{text[:_MOST_CHARACTERS]} ..."
     if isinstance(error, OSError) and text:
         return f" ({text})"
     return f" ({type(error).__name__}{f': {text}' if text else ''})"

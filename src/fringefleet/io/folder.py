@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-LITTER = frozenset(["__MACOSX", ".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini"])
+_LITTER = frozenset(["__MACOSX", ".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini"])
 
 
 def is_litter(name: str) -> bool:
@@ -14,7 +14,7 @@ def is_litter(name: str) -> bool:
     >>> is_litter("._20200101_20200113.geo.unw.tif"), is_litter("20200101_20200113.geo.unw.tif")
     (True, False)
     """
-    return name.startswith("._") or name in LITTER
+    return name.startswith("._") or name in _LITTER
 
 
 def list_folder(folder: Path) -> list[Path]:

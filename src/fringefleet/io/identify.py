@@ -16,7 +16,7 @@ from fringefleet.network import shorten
 from fringefleet.observation import PHASE, is_observation
 
 HOW_TO_LIST = "`fringefleet info --formats` lists what can be read"
-MOST_NAMES = 5
+_MOST_NAMES = 5
 _STACK_OF_MINTPY = Path("inputs", "ifgramStack.h5")
 _NISAR_BANDS = ("LSAR", "SSAR")
 _BEGINNINGS = {
@@ -47,8 +47,8 @@ def check_exists(path: Path) -> None:
             )
         there = next(folder for folder in path.absolute().parents if folder.is_dir())
         names = [item.name for item in list_folder(there) if not item.name.startswith(".")]
-    near = difflib.get_close_matches(path.name, names, n=MOST_NAMES)
-    others = shorten([*near, *(name for name in names if name not in near)], at_most=MOST_NAMES)
+    near = difflib.get_close_matches(path.name, names, n=_MOST_NAMES)
+    others = shorten([*near, *(name for name in names if name not in near)], at_most=_MOST_NAMES)
     where = "here" if there == Path.cwd() else f"in {there}"
     raise StackFormatError(f"{path}: no such file or folder ({where}: {others or 'nothing'}).")
 
@@ -85,7 +85,7 @@ def identify_product(path: Path) -> str | None:
     kind = str(attrs.get("FILE_TYPE", "")).strip()
     if kind and kind != "ifgramStack" and not any(map(is_observation, names)) and "unwrapPhase" not in names:
         return (
-            f"a file of MintPy's of the type {kind}, with {shorten(sorted(names), at_most=MOST_NAMES)}; "
+            f"a file of MintPy's of the type {kind}, with {shorten(sorted(names), at_most=_MOST_NAMES)}; "
             f"give the {_STACK_OF_MINTPY.name} that it was made of"
         )
     return None
@@ -96,7 +96,7 @@ def _hdf5(path: Path) -> str:
     if known:
         return known
     with open_hdf5(path) as file:
-        names = shorten(sorted(file), at_most=MOST_NAMES)
+        names = shorten(sorted(file), at_most=_MOST_NAMES)
         is_stack = "unwrapPhase" in file or any(map(is_observation, file))
     if is_stack:
         return "a stack of interferograms; `fringefleet invert` makes a result of it first"
@@ -112,7 +112,7 @@ def _folder(folder: Path) -> str:
             return "a stack of interferograms; `fringefleet invert` makes a result of it first"
         if not arrays and (folder / V3).is_file() and (folder / "c").is_dir():
             return f"one array of a Zarr store; give the store: {folder.absolute().parent}"
-        return f"a Zarr store with {shorten(arrays, at_most=MOST_NAMES) or 'no arrays'}, and no {PHASE}"
+        return f"a Zarr store with {shorten(arrays, at_most=_MOST_NAMES) or 'no arrays'}, and no {PHASE}"
     if (folder / V2).is_file():
         return f"one array of a Zarr store; give the store: {folder.absolute().parent}"
     if (folder / _STACK_OF_MINTPY).is_file():
@@ -123,7 +123,7 @@ def _folder(folder: Path) -> str:
             f"which stands for all: {geocoded}"
         )
     names = [f"{item.name}/" if item.is_dir() else item.name for item in list_folder(folder)]
-    return f"a folder with {shorten(names, at_most=MOST_NAMES) or 'nothing in it'}"
+    return f"a folder with {shorten(names, at_most=_MOST_NAMES) or 'nothing in it'}"
 
 
 def _geocoded_gmtsar(folder: Path) -> Path | None:

@@ -11,7 +11,7 @@ from fringefleet.errors import InputError, OptionError
 from fringefleet.io.door import readable
 from fringefleet.io.zarr_metadata import is_zarr
 
-LONGEST_ADDITION = 40  # characters of the longest name beside an output: that of a lock that is taken over
+_LONGEST_ADDITION = 40  # characters of the longest name beside an output: that of a lock that is taken over
 _PAIR = re.compile(r"\d{7,8}(T\d{6})?_\d{7,8}(T\d{6})?")
 
 
@@ -88,13 +88,13 @@ def check_writable(output: Path) -> None:
 
 
 def _check_length(output: Path, folder: Path) -> None:
-    most = os.pathconf(folder, "PC_NAME_MAX") - LONGEST_ADDITION
+    most = os.pathconf(folder, "PC_NAME_MAX") - _LONGEST_ADDITION
     for name in output.relative_to(folder).parts:
         if (length := len(os.fsencode(name))) > most:
             raise InputError(
                 f"found a name of {length} bytes, {name[:20]}...; at most {most} are possible in {folder}. "
                 "Give a shorter one."
             )
-    most = os.pathconf(folder, "PC_PATH_MAX") - LONGEST_ADDITION - 1
+    most = os.pathconf(folder, "PC_PATH_MAX") - _LONGEST_ADDITION - 1
     if (length := len(os.fsencode(output))) > most:
         raise InputError(f"found a path of {length} bytes; at most {most} are possible. Give a shorter one.")

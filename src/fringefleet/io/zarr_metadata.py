@@ -23,13 +23,12 @@ from fringefleet.io.folder import list_folder
 from fringefleet.io.text_file import read_text_file
 
 V3, V2 = "zarr.json", ".zarray"  # what describes an array
-GROUPS = (V3, ".zgroup")
-CODECS = ("codecs", "filters", "compressor")  # where it says how chunks are made
-PICKLE = re.compile(r'"(id|name)": "(numcodecs\.)?pickle"')
-MOST_METADATA = 64 * 1024**2  # [byte]
-MOST_CHUNK = 4 * 1024**3  # [byte] of one chunk, which is always read as a whole
-MOST_ITEM = 64 * 1024  # [byte] of a number or text
-DEPTH = 3  # of groups
+_CODECS = ("codecs", "filters", "compressor")  # where it says how chunks are made
+_PICKLE = re.compile(r'"(id|name)": "(numcodecs\.)?pickle"')
+_MOST_METADATA = 64 * 1024**2  # [byte]
+_MOST_CHUNK = 4 * 1024**3  # [byte] of one chunk, which is always read as a whole
+_MOST_ITEM = 64 * 1024  # [byte] of a number or text
+_DEPTH = 3  # of groups
 
 
 class ArrayMetadata(NamedTuple):
@@ -54,7 +53,7 @@ def zarr_metadata(path: Path) -> Path:
 
 def names_pickle(metadata: Mapping[str, Any]) -> bool:
     """Tell whether one of the codecs is pickle, however that is spelt in JSON."""
-    return bool(PICKLE.search(json.dumps([metadata.get(name) for name in CODECS])))
+    return bool(_PICKLE.search(json.dumps([metadata.get(name) for name in _CODECS])))
 
 
 def check_store(path: Path, *, may_be_empty: bool = False) -> None:
@@ -77,7 +76,7 @@ def check_store(path: Path, *, may_be_empty: bool = False) -> None:
             raise StackFormatError(
                 f"{path} is one array of a Zarr store; give the store: {path.absolute().parent}."
             )
-        for folder, file in _arrays(path, DEPTH):
+        for folder, file in _arrays(path, _DEPTH):
             name = folder.relative_to(path).as_posix()
             found = _read_json(file)
             if names_pickle(found):
@@ -106,7 +105,7 @@ def _arrays(path: Path, depth: int) -> Iterator[tuple[Path, Path]]:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(read_text_file(file, most=MOST_METADATA))
+        found = json.loads(read_text_file(file, most=_MOST_METADATA))
     except (ValueError, RecursionError) as error:
         if isinstance(error, StackFormatError):
             raise
@@ -180,13 +179,13 @@ def _check(array: ArrayMetadata, name: str, own: str) -> None:
             f"found shards of {array.shards} in {name} with chunks of {array.chunks}; whole chunks must fill "
             "a shard. Make the store again."
         )
-    if array.itemsize > MOST_ITEM:
+    if array.itemsize > _MOST_ITEM:
         raise StackFormatError(
             f"found values of {array.itemsize:,} bytes each in {name}; numbers are needed."
         )
-    if (n_byte := math.prod(array.chunks) * array.itemsize) > MOST_CHUNK:
+    if (n_byte := math.prod(array.chunks) * array.itemsize) > _MOST_CHUNK:
         raise StackFormatError(
-            f"found chunks of {n_byte:,} bytes in {name}, which are read as a whole; at most {MOST_CHUNK:,} "
+            f"found chunks of {n_byte:,} bytes in {name}, which are read as a whole; at most {_MOST_CHUNK:,} "
             "are possible. Write it in smaller chunks."
         )
     if len(array.shape) == 1 or own == "done":  # coordinates, and the marks of tiles

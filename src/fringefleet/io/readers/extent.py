@@ -13,8 +13,8 @@ from fringefleet.network import shorten
 
 logger = logging.getLogger(__name__)
 
-BYTES_OF_A_PIXEL = 4
-MOST_NAMES = 5
+_BYTES_OF_A_PIXEL = 4
+_MOST_NAMES = 5
 
 
 def cut_to_common(layers: Sequence[Layer]) -> list[Layer]:
@@ -38,7 +38,7 @@ def cut_to_common(layers: Sequence[Layer]) -> list[Layer]:
     for layer in layers:
         stored = sum(version.size for version in layer.image.versions)
         check_declared_scene(layer.grid.shape)
-        check_declared_bytes(layer.name, layer.grid.shape, BYTES_OF_A_PIXEL, stored)
+        check_declared_bytes(layer.name, layer.grid.shape, _BYTES_OF_A_PIXEL, stored)
     usual = Counter(layer.grid for layer in layers).most_common(1)[0][0]
     shifts = {grid: _shift(grid, usual) for grid in {layer.grid for layer in layers}}
     _check_lattice(layers, usual, [grid for grid, shift in shifts.items() if shift is None])
@@ -56,7 +56,7 @@ def _shift(grid: Grid, usual: Grid) -> tuple[int, int] | None:
 def _check_lattice(layers: Sequence[Layer], usual: Grid, unlike: Sequence[Grid]) -> None:
     odd = [layer for layer in layers if layer.grid in unlike]
     if odd:
-        others = f" ({len(odd)} images differ: {shorten([layer.name for layer in odd], at_most=MOST_NAMES)})"
+        others = f" ({len(odd)} images differ: {shorten([layer.name for layer in odd], at_most=_MOST_NAMES)})"
         raise StackFormatError(
             f"the pixels of {odd[0].name} are {odd[0].grid}, those of most others {usual}"
             f"{others if len(odd) > 1 else ''}. All images must have the same pixels, in more or less of a "
