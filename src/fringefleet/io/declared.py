@@ -11,6 +11,7 @@ _MOST_PIXELS = 10_000_000  # rows, or columns
 _MOST_PAIRS = 1_000_000
 TRUSTED_BYTES = 16 * 1024**3  # what is declared below that needs no comparison
 MOST_COMPRESSION = 10_000  # times, of all that is declared
+_MOST_BLOCK = 4 * 1024**3  # [byte]
 _MOST_EAGER = 256 * 1024**2  # [byte] of what is read when a stack is opened: coordinates
 
 
@@ -53,6 +54,21 @@ def check_declared_bytes(name: str, shape: Sequence[int], itemsize: int, stored:
             f"{name} declares {' x '.join(f'{size:,}' for size in shape)} numbers, {declared:,} bytes, and "
             f"{stored:,} bytes are stored. Its header is damaged, or its data are not there: copy or make it "
             "again."
+        )
+
+
+def check_block(name: str, shape: Sequence[int], itemsize: int) -> None:
+    """Refuse what is stored as one piece, and so is read as one, if no memory would hold it.
+
+    Raises
+    ------
+    StackFormatError
+        Says how large it is.
+    """
+    if (n_byte := math.prod(shape) * itemsize) > _MOST_BLOCK:
+        raise StackFormatError(
+            f"found chunks of {n_byte:,} bytes in {name}, which are read as a whole; at most {_MOST_BLOCK:,} "
+            "are possible. Write it in smaller chunks."
         )
 
 

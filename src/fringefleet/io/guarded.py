@@ -59,7 +59,7 @@ class GuardedArray(BackendArray):
             return np.asarray(values.transpose(axes), self.dtype, order="C")
 
 
-def guarded(variable: xr.Variable, what: str) -> xr.Variable:
+def guard_variable(variable: xr.Variable, what: str) -> xr.Variable:
     """Give a lazy variable as it is, but with messages that name it; what is in memory stays there."""
     if isinstance(variable._data, np.ndarray):
         return variable

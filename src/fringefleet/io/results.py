@@ -7,7 +7,7 @@ import zarr
 
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.door import readable
-from fringefleet.io.guarded import guarded
+from fringefleet.io.guarded import guard_variable
 from fringefleet.io.identify import check_exists, identify
 from fringefleet.io.whole_chunks import WholeChunks
 from fringefleet.io.zarr_metadata import check_store, is_zarr
@@ -31,7 +31,9 @@ def open_result(path: Path) -> xr.Dataset:
             raise StackFormatError(f"the displacement of {path} has no metadata; copy or make it again.")
         for coordinate in opened.coords.values():
             coordinate.load()
-    variables = {name: guarded(data.variable, f"{name} of {path}") for name, data in opened.data_vars.items()}
+    variables = {
+        name: guard_variable(data.variable, f"{name} of {path}") for name, data in opened.data_vars.items()
+    }
     result: xr.Dataset = opened.assign(variables)
     return result
 

@@ -14,6 +14,7 @@ from fringefleet.io.declared import (
     MOST_COMPRESSION,
     TRUSTED_BYTES,
     bytes_below,
+    check_block,
     check_declared_bytes,
     check_declared_scene,
     check_read_whole,
@@ -26,7 +27,6 @@ V3, V2 = "zarr.json", ".zarray"  # what describes an array
 _CODECS = ("codecs", "filters", "compressor")  # where it says how chunks are made
 _PICKLE = re.compile(r'"(id|name)": "(numcodecs\.)?pickle"')
 _MOST_METADATA = 64 * 1024**2  # [byte]
-_MOST_CHUNK = 4 * 1024**3  # [byte] of one chunk, which is always read as a whole
 _MOST_ITEM = 64 * 1024  # [byte] of a number or text
 _DEPTH = 3  # of groups
 
@@ -183,11 +183,7 @@ def _check(array: ArrayMetadata, name: str, own: str) -> None:
         raise StackFormatError(
             f"found values of {array.itemsize:,} bytes each in {name}; numbers are needed."
         )
-    if (n_byte := math.prod(array.chunks) * array.itemsize) > _MOST_CHUNK:
-        raise StackFormatError(
-            f"found chunks of {n_byte:,} bytes in {name}, which are read as a whole; at most {_MOST_CHUNK:,} "
-            "are possible. Write it in smaller chunks."
-        )
+    check_block(name, array.chunks, array.itemsize)
     if len(array.shape) == 1 or own == "done":  # coordinates, and the marks of tiles
         check_read_whole(name, array.shape, array.itemsize)
     sizes: Sequence[tuple[str | None, int]] = list(zip(array.dims, array.shape, strict=False))

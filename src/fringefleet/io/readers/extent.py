@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.declared import check_declared_bytes, check_declared_scene
+from fringefleet.io.declared import check_block, check_declared_bytes, check_declared_scene
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.image import Layer, PartImage
 from fringefleet.network import shorten
@@ -38,6 +38,7 @@ def cut_to_common(layers: Sequence[Layer]) -> list[Layer]:
     for layer in layers:
         stored = sum(version.size for version in layer.image.versions)
         check_declared_scene(layer.grid.shape)
+        check_block(layer.name, layer.block or (), _BYTES_OF_A_PIXEL)
         check_declared_bytes(layer.name, layer.grid.shape, _BYTES_OF_A_PIXEL, stored)
     usual = Counter(layer.grid for layer in layers).most_common(1)[0][0]
     shifts = {grid: _shift(grid, usual) for grid in {layer.grid for layer in layers}}
