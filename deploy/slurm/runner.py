@@ -1,7 +1,7 @@
 """Invert one scene with dask-jobqueue's SLURMRunner: sbatch runner.sbatch runner.py STACK OUT.zarr.
 
-Submit it again after an interruption: it goes on where it stopped. SLURMRunner knows no TLS: use it on a
-network that only you, or those whom you trust, can reach.
+Submit it again after an interruption: it goes on where it stopped. All processes find the certificate that
+runner.sbatch makes in Dask's configuration, and talk to nobody without it.
 """
 
 import os
@@ -10,12 +10,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dask_jobqueue.slurm import SLURMRunner
-from distributed import Client
+from distributed import Client, Security
+from distributed.core import rpc
 
 import fringefleet
 
 FOLDER, INTERFACE, DEVICE = (os.environ[name] for name in ("FOLDER", "INTERFACE", "DEVICE"))
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+class Runner(SLURMRunner):
+    """SLURMRunner, which forgets the certificate when it tells the scheduler to end."""
+
+    async def before_client_start(self) -> None:
+        """Connect with it."""
+        arguments = Security().get_connection_args("client")
+        self.scheduler_comm = rpc(self.scheduler_address, connection_args=arguments)
 
 
 def own_gpu(environment: Mapping[str, str]) -> str | None:
@@ -38,10 +48,12 @@ def main(stack: str, output: str) -> None:
     gpu = own_gpu(os.environ) if VISIBLE in os.environ or DEVICE == "cuda" else None
     if gpu is not None:
         os.environ[VISIBLE] = gpu  # before anything asks CUDA
-    local = {"dashboard_address": "127.0.0.1:0", "interface": INTERFACE}
-    runner = SLURMRunner(
-        scheduler_file=f"{FOLDER}/scheduler.json",
-        scheduler_options=dict(local),
+    # http_off stops Dask's HTTP servers, which know no password.
+    local = {"dashboard_address": "127.0.0.1:0", "interface": INTERFACE, "preload": ["fringefleet.http_off"]}
+    folder = FOLDER.replace("{", "{{").replace("}", "}}")  # SLURMRunner fills in {job_id}
+    runner = Runner(
+        scheduler_file=f"{folder}/scheduler.json",
+        scheduler_options=local | {"protocol": "tls", "dashboard": False},
         worker_class="distributed.Nanny",
         worker_options=local | {"nthreads": 1, "memory_limit": os.environ["WORKER_MEMORY"]},
     )

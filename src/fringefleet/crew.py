@@ -9,7 +9,9 @@ import logging
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import Future as ThreadFuture
+from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
@@ -92,6 +94,7 @@ class Workers:
         self._counted = -SECONDS_BETWEEN_COUNTS
         self._is_lost = False
         self._numbers = count()
+        self._n_memory_kill = count_memory_kills()
 
     def capacity(self) -> int:
         """How many tasks they may have at once: a few more than they work on, so that none ever waits."""
@@ -144,11 +147,16 @@ class Workers:
             return RunError("the scheduler, or the connection to it, was lost.")
         cluster = self._client.cluster
         if isinstance(cluster, LocalCluster) and not cluster.workers:
-            return WorkersLostError(
-                "no worker is left: they died, and could not be started again. Most often the memory is not "
-                f"enough. {SMALLER}"
-            )
+            out_of_memory = self._client.get_events("worker-restart-memory")
+            why = f"They ran out of memory. {SMALLER}" if out_of_memory else self._why_died()
+            return WorkersLostError(f"no worker is left: they died, and could not be started again. {why}")
         return None
+
+    def _why_died(self) -> str:
+        """Say why workers died, as far as that is known; memory is named only where it was that."""
+        if isinstance(self._client.cluster, LocalCluster) and count_memory_kills() > self._n_memory_kill:
+            return f"The system of this machine killed processes, as its memory was used up. {SMALLER}"
+        return "Why is not known here: see the log of the system (dmesg), or of the job."
 
     def explain(self, error: BaseException) -> str:
         """Say what an error means, and what to do."""
@@ -161,10 +169,7 @@ class Workers:
             if event["worker"] == worker.address:
                 used = format_bytes(event["rss"])
                 return f"{died}: out of memory, it had taken {used} of its {limit}. {SMALLER}"
-        return (
-            f"{died}. Its memory: {limit}. Most often the memory of the machine, or of the job, is not "
-            f"enough. {SMALLER} Otherwise the log of the worker says more."
-        )
+        return f"{died}. Its memory: {limit}. {self._why_died()}"
 
     def dismiss(self) -> None:
         """Do nothing: who began the workers ends them."""
@@ -178,6 +183,16 @@ def _compute(task: Delayed) -> TileReport:
     """Compute a task in this thread."""
     report: TileReport = task.compute(scheduler="synchronous", optimize_graph=False).item()
     return report
+
+
+def count_memory_kills() -> int:
+    """Count the processes that the system of this machine has killed for want of memory, since it is up."""
+    with suppress(OSError, ValueError):  # other systems do not count them
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            name, _, number = line.partition(" ")
+            if name == "oom_kill":
+                return int(number)
+    return 0
 
 
 def explain(error: BaseException) -> str:

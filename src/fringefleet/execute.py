@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from dask.delayed import Delayed
-from distributed import Client, KilledWorker, default_client
+from distributed import Client, KilledWorker
 
 from fringefleet.attempts import Agenda, Attempt, Failure, FailurePolicy
+from fringefleet.clients import client_to_compute_with
 from fringefleet.crew import Crew, Threads, Workers
 from fringefleet.errors import DeviceError, MissingExtraError, RunError
 from fringefleet.tile import Tile, TileReport
@@ -70,6 +71,8 @@ def execute(
     on_progress: OnProgress | None = None,
     policy: FailurePolicy | None = None,
     watch: Watch | None = None,
+    *,
+    client: Client | Literal["current"] | None = "current",
 ) -> Outcome:
     """Compute the tasks on the current scheduler: a distributed client's if there is one, else threads.
 
@@ -83,6 +86,8 @@ def execute(
         What becomes of tiles that fail; if None they are tried three times, and then the run fails.
     watch
         What else is looked at meanwhile.
+    client
+        Whose workers compute, where the caller has asked for it already; None: threads of this process.
 
     Raises
     ------
@@ -92,7 +97,7 @@ def execute(
     """
     agenda = Agenda(tasks, policy or FailurePolicy())
     watch = watch or Watch()
-    client = current_client()
+    client = client_to_compute_with() if client == "current" else client
     start = monotonic()
     sums = _Sums()
     with _crew(client) as crew:
@@ -114,15 +119,6 @@ def name_some(tiles: Sequence[Tile]) -> str:
     """Name tiles for a message; many are counted."""
     named = ", ".join(str(tile) for tile in tiles[:MOST_NAMED])
     return f"{named} and {len(tiles) - MOST_NAMED} more" if len(tiles) > MOST_NAMED else named
-
-
-def current_client() -> Client | None:
-    """Return the distributed client that is current, if there is one."""
-    try:
-        client: Client = default_client()
-    except ValueError:
-        return None
-    return client
 
 
 @contextmanager

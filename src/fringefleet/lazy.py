@@ -23,6 +23,8 @@ from dask.optimization import cull
 from numpy.typing import NDArray
 
 from fringefleet.block import count_infinite, invert_block
+from fringefleet.clients import check_not_left_alone
+from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.observation import std_of
 from fringefleet.options import Options
@@ -45,6 +47,7 @@ def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
     return stack.chunk({dim: size for dim, size in sizes.items() if dim in stack.dims})
 
 
+@with_graph_defaults
 def result_template(prepared: Prepared, options: Options, tile: tuple[int, int]) -> xr.Dataset:
     """Build a result without numbers: shapes, chunks, coordinates and attributes of the real one."""
     stack, scene = prepared.stack, prepared.scene
@@ -77,6 +80,7 @@ def _invert_dataset(
     stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None
 ) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
+    check_not_left_alone()
     arrays = {str(name): stack[name].values for name in stack.data_vars}
     block = _block(arrays, options, _find_in_block(stack, point))
     series = invert_block(block, scene, options)
@@ -84,6 +88,7 @@ def _invert_dataset(
     return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
 
 
+@with_graph_defaults
 def tile_tasks(
     prepared: Prepared,
     options: Options,

@@ -24,9 +24,10 @@ from fringefleet import lazy
 from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
+from fringefleet.clients import check_client, client_to_compute_with
 from fringefleet.earlier_report import read_report
 from fringefleet.errors import OptionError, OutputExistsError, RunError
-from fringefleet.execute import Done, Outcome, Watch, current_client, execute
+from fringefleet.execute import Done, Outcome, Watch, execute
 from fringefleet.io import open_stack
 from fringefleet.io.disk import free_bytes
 from fringefleet.io.lock import Lock, locked, refuse_in_use
@@ -43,6 +44,7 @@ from fringefleet.io.store import (
     resume_result,
 )
 from fringefleet.io.version import Version
+from fringefleet.main_program import end_if_reimported
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared, Setting, prepare
 from fringefleet.report import RunReport, report_path, reported
@@ -67,7 +69,7 @@ class Run:
     output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they would
     take, tiles are smaller, and then workers fewer. ``worker_memory`` [byte]: of each worker, however many
     there are; tiles are smaller where that takes it, or refused. ``on_failure``: what to do with tiles that
-    fail.
+    fail. ``drop_incomplete``: leave out pairs of a folder that lack a file.
 
     Raises
     ------
@@ -85,6 +87,7 @@ class Run:
     memory_limit: int | None = None
     worker_memory: int | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
+    drop_incomplete: bool = False
 
     def __post_init__(self) -> None:
         """Take paths as text, too, and refuse a word that would mean another one in silence."""
@@ -142,7 +145,9 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
         Tiles failed, or the run could not go on; finished tiles are kept, and the same run with
         ``existing="resume"`` goes on.
     """
-    return compute(check(job), on_progress)
+    end_if_reimported()
+    client = client_to_compute_with()  # once: what computes does not change while it is checked what to do
+    return compute(check(job), on_progress, client=client)
 
 
 def check(job: Run) -> Checked:
@@ -154,7 +159,7 @@ def check(job: Run) -> Checked:
         As :func:`run`.
     """
     _refuse_unusable_output(job)
-    stack = open_stack(job.stack, chunks=None)
+    stack = open_stack(job.stack, chunks=None, drop_incomplete=job.drop_incomplete)
     check_apart(job.output, job.stack, pair_folders(stack))
     source = source_version(stack)
     prepared = prepare(stack, job.options, job.setting)
@@ -183,6 +188,7 @@ def compute(
     *,
     memory_limit: int | None = None,
     lock: Lock | None = None,
+    client: Client | Literal["current"] | None = "current",
 ) -> Summary:
     """Do the tiles that are left on whatever Dask scheduler is current; see :func:`run`.
 
@@ -196,10 +202,14 @@ def compute(
         What a worker has [byte], if known.
     lock
         That of the output (:func:`fringefleet.io.lock.locked`), where the caller has it already.
+    client
+        Whose workers compute, where the caller has asked for it already; None: threads of this process.
     """
     job, prepared, tile = checked.job, checked.prepared, checked.tile
     check_tile(tile, prepared.scene.network, job.options, memory_limit)
-    if (client := current_client()) is None:
+    if client == "current":
+        client = client_to_compute_with()
+    if client is None:
         check_device(job.options)
     else:
         _check_workers(client, job.options)
@@ -214,13 +224,14 @@ def compute(
         report.add_uncounted((where for where, _ in tasks if done[where.number]), job.output)
         watch = Watch(partial(_look, checked, store, lock), lambda where: store.skip_tile(where.number))
         with reported(report):
-            outcome = execute(left, report.watch(on_progress), job.on_failure, watch)
+            outcome = execute(left, report.watch(on_progress), job.on_failure, watch, client=client)
             store.finish()
     return _summary(checked, outcome)
 
 
 def _check_workers(client: Client, options: Options) -> None:
     """Refuse workers without the device; whoever made the client may want two on one GPU, but is told."""
+    check_client(client)
     for gpu, workers in sharing(ask_workers(client, options.device)).items():
         names = ", ".join(str(worker["address"]) for worker in workers)
         logger.warning("%d workers share the GPU %s: %s", len(workers), gpu, names)

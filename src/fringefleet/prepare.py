@@ -23,12 +23,17 @@ from fringefleet.io import (
     unmasked_medians,
     unreferenced_pairs,
 )
+from fringefleet.io.dates import find_date
+from fringefleet.io.grid import radar_coordinates
+from fringefleet.io.metadata import names_point, usable_attributes
 from fringefleet.io.mintpy_names import mintpy_name
+from fringefleet.io.quantities import check_units, with_baselines_in_metres
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
 from fringefleet.options import Options
 from fringefleet.scene import Scene
 from fringefleet.scene_maps import dem_geometry, pixels_to_invert
+from fringefleet.units import check_wavelength
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class Setting:
     """What the inversion needs to know of the scene, where the stack does not say it or says it wrongly.
 
     ``reference_point``: row and column of the pixel whose motion is zero. ``reference_date``: date whose
-    displacement is zero, as YYYYMMDD or in ISO form; the first date if None. ``water_mask``: file
+    displacement is zero, as YYYYMMDD or in ISO form, with as much of its time as makes it the only one; the
+    first date if None. ``water_mask``: file
     or array (y, x), nonzero where pixels are inverted. ``average_coherence``: MintPy's
     ``avgSpatialCoh.h5``; pixels where it is 0 are not inverted. ``wavelength`` [m] and ``looks``: replace
     what the attributes say. ``geometry``: for a DEM error, MintPy's geometry file or an array (y, x) of slant
@@ -57,8 +63,8 @@ class Setting:
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
-        if self.wavelength is not None and not 0 < self.wavelength < np.inf:
-            raise OptionError(f"found wavelength = {self.wavelength}; give it in metres, above 0.")
+        if self.wavelength is not None:
+            check_wavelength(self.wavelength, "wavelength")
         if self.looks is not None and self.looks < 1:
             raise OptionError(f"found looks = {self.looks}; give 1 or more.")
         if self.skip_reference and (self.reference_point is not None or self.drop_unreferenced):
@@ -98,7 +104,9 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         missing dataset or attribute, a reference point without data, a date that is not there.
     """
     source = str(stack.encoding.get("source", ""))
-    stack = _in_order(stack[_needed_variables(stack, options)], options.observation)
+    needed = _needed_variables(stack, options)
+    check_units(stack, needed)
+    stack = with_baselines_in_metres(_in_order(stack[needed], options.observation))
     wavelength, pixel_size = _units(stack, options, setting)
     looks = _looks(stack, options, setting)
     point = _reference_point(stack, options, setting)
@@ -169,7 +177,8 @@ def _in_order(stack: xr.Dataset, observation: str) -> xr.Dataset:
         raise StackFormatError(
             f"found {observation} with the dimensions {', '.join(map(str, dims))}; it needs pair, y and x."
         )
-    missing = {dim: np.arange(stack.sizes[dim]) for dim in ("y", "x") if dim not in stack.coords}
+    numbers = radar_coordinates((stack.sizes["y"], stack.sizes["x"]))
+    missing = {dim: numbers[dim] for dim in ("y", "x") if dim not in stack.coords}
     stack = stack.transpose("pair", "y", "x", ...) if dims != ("pair", "y", "x") else stack
     return stack.assign_coords(missing) if missing else stack
 
@@ -192,7 +201,7 @@ def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> t
 
     Offsets need no reference point: as in MintPy, they are taken as they are where the stack names none.
     """
-    unnamed = setting.reference_point is None and "reference_point" not in stack.attrs
+    unnamed = setting.reference_point is None and not names_point(stack.attrs)
     if setting.skip_reference or (options.is_offset and unnamed):
         return None
     return locate_reference_point(stack, setting.reference_point)
@@ -213,21 +222,25 @@ def _find_date(network: Network, wanted: str | None) -> int:
     if wanted is None:
         return 0
     names = [date_name(date) for date in network.dates]
-    plain = wanted.replace("-", "").replace(":", "")
-    found = [
-        index
-        for index, (name, date) in enumerate(zip(names, network.dates, strict=True))
-        if plain in (name, name.split("T")[0]) or wanted == date
-    ]
-    if len(found) != 1:
+    try:
+        found = find_date(str(wanted), network.times)
+    except StackFormatError as error:
+        raise OptionError(f"reference_date: {error}") from error
+    if len(found) > 1:
+        which = shorten([names[index] for index in found])
+        raise OptionError(f"found reference_date = {wanted}, which may be any of {which}; give one of them.")
+    if not found:
         raise OptionError(
-            f"found reference_date = {wanted}, which is {'none' if not found else 'more than one'} of the "
-            f"{network.n_date} dates: {shorten(names)}. Give one of them as YYYYMMDD."
+            f"found reference_date = {wanted}, which is none of the {network.n_date} dates: "
+            f"{shorten(names)}. Give one of them."
         )
     return found[0]
 
 
 def _with_reference_point(stack: xr.Dataset, point: tuple[int, int] | None) -> xr.Dataset:
+    """Say in the attributes which point was taken; without those that cannot be understood."""
+    stack = stack.copy(deep=False)
+    stack.attrs = usable_attributes(stack.attrs)
     if point is None:
         return stack
     row, column = point

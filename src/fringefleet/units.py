@@ -1,10 +1,21 @@
-"""Phase [rad] and displacement [m].
+"""Phase [rad], displacement [m] and the wavelengths of radars [m].
 
 Sign as MintPy: displacement in the line of sight is positive towards the satellite, and an unwrapped
 phase of the pair (i, j) is phase[j] - phase[i], so that ``displacement = -wavelength / (4 pi) * phase``.
+
+References
+----------
+IEEE Std 521-2019, letter designations for radar-frequency bands: imaging radars work from UHF (P band),
+which begins at 300 MHz, to the Ka band, which ends at 40 GHz.
 """
 
 import math
+
+from fringefleet.errors import InputError, OptionError
+
+SHORTEST_WAVELENGTH, LONGEST_WAVELENGTH = 0.0075, 1.0  # [m]: 40 GHz and 300 MHz, see References
+_SPEED_OF_LIGHT = 299_792_458.0  # [m/s]
+_HERTZ = {"Hz": 1.0, "MHz": 1e6, "GHz": 1e9}
 
 
 def metres_per_radian(wavelength: float) -> float:
@@ -16,3 +27,46 @@ def metres_per_radian(wavelength: float) -> float:
     -0.02775
     """
     return -wavelength / (4 * math.pi)
+
+
+def check_wavelength(wavelength: float, name: str, error: type[InputError] = OptionError) -> None:
+    """Refuse a wavelength [m] that no imaging radar has: most often it is in another unit.
+
+    Parameters
+    ----------
+    wavelength
+        What was given, as metres.
+    name
+        Of the attribute or argument that it comes from, for the message.
+    error
+        What to raise.
+
+    Raises
+    ------
+    InputError
+        It is outside of the bands P to Ka, or no number.
+
+    Examples
+    --------
+    >>> check_wavelength(0.0555, "wavelength")
+    """
+    if SHORTEST_WAVELENGTH <= wavelength <= LONGEST_WAVELENGTH:
+        return
+    raise error(
+        f"found {name} = {wavelength:.10g}, which is no wavelength of a radar in metres: these go from "
+        f"{SHORTEST_WAVELENGTH} (Ka band, 40 GHz) to {LONGEST_WAVELENGTH:g} (P band, 300 MHz; IEEE Std 521), "
+        f"that of C band is about 0.0555.{_guess(wavelength)} Give it in metres."
+    )
+
+
+def _guess(wavelength: float) -> str:
+    """Say what it would be if it were in another unit, or a frequency."""
+    values = {"cm": wavelength * 1e-2, "mm": wavelength * 1e-3}
+    if 0 < wavelength < math.inf:
+        values |= {unit: _SPEED_OF_LIGHT / wavelength / hertz for unit, hertz in _HERTZ.items()}
+    likely = [
+        f"{value:.4g} m if that is in {unit}"
+        for unit, value in values.items()
+        if SHORTEST_WAVELENGTH <= value <= LONGEST_WAVELENGTH
+    ]
+    return f" It is {', or '.join(likely)}." if likely else ""

@@ -87,12 +87,23 @@ def refuse_other_software(wanted: Mapping[str, str]) -> None:
 def ask_workers(client: Client, device: DeviceName) -> list[Record]:
     """Ask all workers who they are; refuse those that cannot compute on a device.
 
+    One that dies before it answers is no matter: another takes its place, and each tile looks at its worker.
+
     Raises
     ------
     DeviceError
         Says which workers, and what the first one of them answered.
+    RunError
+        The scheduler is gone.
     """
-    return refuse_bad_answers(client.run(worker_record, device, on_error="return"), device)
+    try:
+        answers = client.run(worker_record, device, on_error="return")
+    except OSError as error:
+        raise RunError(f"the scheduler, or the connection to it, was lost ({error}).") from error
+    alive = {name: answer for name, answer in answers.items() if not isinstance(answer, OSError)}
+    if len(alive) < len(answers):
+        logger.warning("%d of %d workers died when they were asked", len(answers) - len(alive), len(answers))
+    return refuse_bad_answers(alive, device)
 
 
 def refuse_bad_answers(answers: Mapping[str, Record | Exception], device: DeviceName) -> list[Record]:

@@ -16,6 +16,7 @@ from distributed import Client, Worker, WorkerPlugin
 logger = logging.getLogger(__name__)
 
 OURS, WARNINGS = "fringefleet", "py.warnings"  # the loggers that are forwarded
+TIMES_TO_REGISTER = 5
 _tile: ContextVar[str | None] = ContextVar("tile", default=None)
 
 
@@ -35,7 +36,7 @@ def forward_logs(client: Client) -> Iterator[None]:
     topic = f"fringefleet-log-{client.id}"
     plugin = ForwardLogs(topic, logger.getEffectiveLevel(), _this_process())
     client.subscribe_topic(topic, _log_again)
-    client.register_plugin(plugin)
+    _register(client, plugin)
     try:
         yield
     finally:
@@ -43,6 +44,18 @@ def forward_logs(client: Client) -> Iterator[None]:
             with suppress(OSError):  # it is about to go
                 client.unregister_worker_plugin(topic)
                 client.unsubscribe_topic(topic)
+
+
+def _register(client: Client, plugin: "ForwardLogs") -> None:
+    """Give a plugin to all workers; one that dies meanwhile may keep the others from it."""
+    for _ in range(TIMES_TO_REGISTER):
+        try:
+            client.register_plugin(plugin)
+        except OSError as error:
+            logger.debug("a worker died when it was told to forward its log: %s", error)
+        else:
+            return
+    logger.warning("the log of some workers is not shown here: they die when they are told to forward it")
 
 
 class ForwardLogs(WorkerPlugin):

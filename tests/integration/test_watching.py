@@ -174,7 +174,7 @@ def test_the_command_shows_its_progress_and_keeps_its_totals_when_interrupted_an
     assert [run["state"] for run in interrupted] == ["interrupted", "running"]
     html = tmp_path / "work.html"
     done = subprocess.run(
-        command(stack, output, "--resume", "--performance-report", html),
+        command(stack, output, "--resume", "--performance-report", html, "--dashboard"),
         capture_output=True,
         text=True,
         check=False,
@@ -182,6 +182,7 @@ def test_the_command_shows_its_progress_and_keeps_its_totals_when_interrupted_an
     )
     assert done.returncode == 0, done.stderr
     assert "dashboard: http://127.0.0.1:" in done.stderr
+    assert "knows no password: every user of" in done.stderr
     assert re.search(r"100 %, (\d+) of \1 tiles", done.stderr)  # of this run
     assert "px/s" in done.stderr
     assert "B/s" in done.stderr

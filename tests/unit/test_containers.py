@@ -68,7 +68,7 @@ def test_both_install_the_same_with_extras_that_there_are():
     extras = re.search(r"'\.\[(.*)\]'", ours)[1].split(",")
     there = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(extras) <= set(there)
-    assert {"cuda13", "slurm", "tls"} <= set(extras)
+    assert {"cuda13", "slurm"} <= set(extras)
 
 
 def test_the_program_runs_as_a_user_and_is_what_the_container_starts():

@@ -1,16 +1,19 @@
 """The application that the commands belong to: what it says of itself, and how it begins and ends."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from time import monotonic
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from fringefleet.cli.console import log_foreign_messages
+from fringefleet.cli.console import FAILED, log_foreign_messages
 from fringefleet.cli.printable import printable
 
 
@@ -38,6 +41,8 @@ def _printable_errors() -> Iterator[None]:
         raise
 
 
+SECONDS_OF_ONE_INTERRUPT = 0.5  # whoever runs the process may hand it on, so that it comes twice
+
 app = typer.Typer(
     cls=PrintableErrors,
     name="fringefleet",
@@ -50,18 +55,56 @@ app = typer.Typer(
 )
 
 
+class Interrupts:
+    """Signals that ask the process to end."""
+
+    def __init__(self) -> None:
+        self.first: float | None = None  # when it came
+
+    def note(self, _number: int, _frame: FrameType | None) -> None:
+        """Say so, stop the workers, release what is held, and end; at the second time, just end."""
+        now = monotonic()
+        if self.first is None:
+            self.first = now
+            raise KeyboardInterrupt
+        if now - self.first >= SECONDS_OF_ONE_INTERRUPT:
+            os.write(sys.stderr.fileno(), b"error: interrupted again.\n")
+            end_now(FAILED)
+
+
 def main() -> None:
-    """Run the command line; the process ends with 0 done, 1 failure, 2 bad input."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup, for one, ignores SIGHUP
-            signal.signal(number, _interrupt)
+    """Run the command line; the process ends with 0 done, 1 failure, 2 bad input.
+
+    A first Ctrl-C, SIGTERM or SIGHUP stops the workers and says how to go on, a second one ends the process
+    whatever it does.
+    """
     log_foreign_messages()
-    app(prog_name="fringefleet")
+    interrupts = Interrupts()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # nohup ignores SIGHUP
+            signal.signal(number, interrupts.note)
+    try:
+        app(prog_name="fringefleet")
+    except SystemExit as end:
+        if (
+            interrupts.first is not None
+        ):  # all is said and released; what Python does at its end takes seconds
+            end_now(end.code if isinstance(end.code, int) else 0)
+        raise
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """End as after Ctrl-C: say so, stop the workers, release what is held."""
-    raise KeyboardInterrupt
+def end_now(code: int) -> NoReturn:
+    """End this process and the workers that it started; what guards its jobs has a session of its own."""
+    import psutil  # noqa: PLC0415 - slow to import
+
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error, OSError):
+            if os.getsid(child.pid) == os.getsid(0):
+                child.kill()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def examples(*lines: str) -> str:

@@ -71,12 +71,24 @@ ShareGpu = Annotated[
         "--share-gpu", metavar="", help="Several workers may have the same GPU.", rich_help_panel=WORKERS
     ),
 ]
-Tls = Annotated[
-    bool,
+Wait = Annotated[
+    float | None,
     typer.Option(
-        "--tls",
+        metavar="SECONDS",
+        help="How long workers that start, or a scheduler, may be silent; in Slurm how long to wait at all."
+        + default("5 minutes; 30 s for a running scheduler; in Slurm's queue as long as it takes"),
+        show_default=False,
+        rich_help_panel=WORKERS,
+    ),
+]
+Tls = Annotated[
+    bool | None,
+    typer.Option(
+        "--tls/--no-tls",
         metavar="",
-        help="Encrypt and authenticate, with certificates made for this run.",
+        help="Encrypt and authenticate, with certificates made for this run. Without, whoever can reach the "
+        "workers can run code as you." + default("--tls for all that is started here"),
+        show_default=False,
         rich_help_panel=WORKERS,
     ),
 ]
@@ -102,6 +114,25 @@ TlsKey = Annotated[
         rich_help_panel=WORKERS,
     ),
 ]
+TlsCredentials = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="All three in one file, as whoever started the cluster has been told its name.",
+        show_default=False,
+        rich_help_panel=WORKERS,
+    ),
+]
+Dashboard = Annotated[
+    bool,
+    typer.Option(
+        "--dashboard",
+        metavar="",
+        help="Serve Dask's dashboard on the loopback. It knows no password: every user of this machine can "
+        "read it.",
+        rich_help_panel=WORKERS,
+    ),
+]
 
 
 def choose_cluster(given: Mapping[str, Any], config: Path | None) -> "ClusterOptions":
@@ -110,7 +141,8 @@ def choose_cluster(given: Mapping[str, Any], config: Path | None) -> "ClusterOpt
     Parameters
     ----------
     given
-        Fields of a ``ClusterOptions`` by name; None or False where nothing was given.
+        Fields of a ``ClusterOptions`` by name; None where nothing was given, or False of a flag that has no
+        other word for it.
     config
         TOML file with a table ``[cluster]``, if any.
 
@@ -123,5 +155,6 @@ def choose_cluster(given: Mapping[str, Any], config: Path | None) -> "ClusterOpt
     from fringefleet.cluster.config import read_cluster_config  # noqa: PLC0415
 
     said = {} if config is None else read_cluster_config(config)
-    said |= {name: value for name, value in given.items() if value is not None and value is not False}
+    flags = {name for name in given if name != "tls" and given[name] is False}
+    said |= {name: value for name, value in given.items() if value is not None and name not in flags}
     return cluster_options(**said)

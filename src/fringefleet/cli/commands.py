@@ -114,7 +114,8 @@ def simulate(
         "--mask-threshold 5",
         "fringefleet invert stack.zarr result.zarr --resume",
         "fringefleet invert stack.zarr result.zarr --device cuda",
-        "fringefleet invert stack.zarr result.zarr --device cuda --cluster tcp://10.0.0.1:8786",
+        "fringefleet invert stack.zarr result.zarr --device cuda --cluster tls://10.0.0.1:8786 "
+        "--tls-credentials credentials.pem",
         "fringefleet invert stack.zarr result.zarr --device cuda --cluster-config gpus.toml",
     )
 )
@@ -146,6 +147,7 @@ def invert(
     reference_date: opt.ReferenceDate = None,
     skip_reference: opt.SkipReference = False,
     drop_unreferenced: opt.DropUnreferenced = False,
+    drop_incomplete: opt.DropIncomplete = False,
     wavelength: opt.Wavelength = None,
     looks: opt.Looks = None,
     device: opt.DeviceOption = None,
@@ -156,10 +158,13 @@ def invert(
     worker_memory: opt_cluster.Memory = None,
     interface: opt_cluster.Interface = None,
     share_gpu: opt_cluster.ShareGpu = False,
-    tls: opt_cluster.Tls = False,
+    wait: opt_cluster.Wait = None,
+    tls: opt_cluster.Tls = None,
     tls_ca: opt_cluster.TlsCa = None,
     tls_cert: opt_cluster.TlsCert = None,
     tls_key: opt_cluster.TlsKey = None,
+    tls_credentials: opt_cluster.TlsCredentials = None,
+    dashboard: opt_cluster.Dashboard = False,
     dtype: opt.DTypeOption = None,
     solver: opt.SolverOption = None,
     chunks: opt.Chunks = None,
@@ -217,17 +222,19 @@ def convert(
     stack: opt.Stack,
     output: opt.Output,
     chunks: opt.Chunks = None,
+    drop_incomplete: opt.DropIncomplete = False,
     overwrite: opt.Overwrite = False,
     verbose: opt.Verbose = False,
 ) -> None:
     """Copy a stack to Zarr, with all pairs of a pixel together, for fast parallel reading."""
     console = err()
     start_logging(console, verbose=verbose)
-    from fringefleet.io import convert_stack
+    from fringefleet.io import convert_stack, open_stack
 
+    opened = open_stack(stack, chunks=None, drop_incomplete=drop_incomplete)
     with show_progress(console, "Converting") as report:
         convert_stack(
-            stack,
+            opened,
             output,
             chunks=chunks,
             overwrite=overwrite,
@@ -268,6 +275,7 @@ def info(
             "--formats", metavar="", callback=_print_formats, is_eager=True, help="List what can be read."
         ),
     ] = False,
+    drop_incomplete: opt.DropIncomplete = False,
     verbose: opt.Verbose = False,
 ) -> None:
     """Show what a stack or a result holds, without reading the phase."""
@@ -276,7 +284,7 @@ def info(
     from fringefleet.io.describe import describe
 
     show = print_json if as_json else print_description
-    show(describe(path), out())
+    show(describe(path, drop_incomplete=drop_incomplete), out())
 
 
 @app.command(
@@ -297,11 +305,12 @@ def plot(
         Path | None,
         typer.Option(metavar="TRUTH.zarr", help="Displacement that is known, to compare with."),
     ] = None,
+    drop_incomplete: opt.DropIncomplete = False,
     verbose: opt.Verbose = False,
 ) -> None:
     """Draw maps, series, error and network, as far as there are data for them, as PNG files."""
     start_logging(err(), verbose=verbose)
     from fringefleet.cli.plot import draw_pictures
 
-    for picture in draw_pictures(path, directory, truth):
+    for picture in draw_pictures(path, directory, truth, drop_incomplete=drop_incomplete):
         echo(picture)

@@ -15,6 +15,7 @@ from fringefleet.cli.progress import with_prefix
 from fringefleet.cli.tables import pair_table, plain_table, status_table
 from fringefleet.io.connectivity import Connectivity
 from fringefleet.io.describe import Description, Place
+from fringefleet.io.georeference import DEGREES, axis_unit
 from fringefleet.io.stack import STACK_READERS
 from fringefleet.network import date_name, shorten
 
@@ -76,13 +77,13 @@ def _place_facts(place: Place) -> Iterator[tuple[str, str]]:
     if place.unit == "1":
         yield "Grid", "radar geometry"
         return
-    unit = "°" if place.unit.startswith("degree") else f" {place.unit}"
+    unit = "°" if axis_unit(place.unit) == DEGREES else f" {place.unit}".rstrip()
     ranges = [
         f"{axis} {first:.6g} to {last:.6g}{unit}"
         + (f" by {(last - first) / (size - 1):.4g}{unit}" if size > 1 else "")
         for axis, (first, last), size in zip("yx", (place.y, place.x), place.shape, strict=True)
     ]
-    yield "Grid", ", ".join(ranges)
+    yield "Grid", ", ".join(ranges) + ("" if place.unit else " (unit not known)")
     yield "CRS", place.crs or "not known"
 
 
@@ -116,13 +117,15 @@ def _attribute_facts(description: Description) -> Iterator[tuple[str, str]]:
     point = attributes.pop("reference_point", None)
     if point is not None:
         where = "" if coordinates is None else f" (y {coordinates[0]:.6g}, x {coordinates[1]:.6g})"
-        yield "Reference point", f"row {point[0]}, column {point[1]}{where}"
+        is_one = isinstance(point, list) and len(point) == 2
+        yield "Reference point", f"row {point[0]}, column {point[1]}{where}" if is_one else repr(point)
     elif description.kind == "stack":
         yield "Reference point", "none; invert needs --reference-point Y X"
     if "reference_date" in attributes:
         yield "Reference date", date_name(str(attributes.pop("reference_date")))
     if "wavelength" in attributes:
-        yield "Wavelength", f"{attributes.pop('wavelength'):.8g} m"
+        length = attributes.pop("wavelength")
+        yield "Wavelength", f"{length:.8g} m" if isinstance(length, int | float) else repr(length)
     if "looks" in attributes:
         yield "Looks", str(attributes.pop("looks"))
     if attributes:

@@ -39,7 +39,12 @@ from fringefleet.tile import Tile
 logger = logging.getLogger(__name__)
 
 
-OTHER_NAMES = {"dataset": "observation", "workers": "n_worker", "worker_memory": "memory_limit"}
+OTHER_NAMES = {
+    "dataset": "observation",
+    "workers": "n_worker",
+    "worker_memory": "memory_limit",
+    "wait": "wait_seconds",
+}
 
 
 def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
@@ -63,7 +68,8 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
     if given["resume"] or given["overwrite"]:
         existing = "resume" if given["resume"] else "overwrite"
     policy = FailurePolicy(given["on_error"], given["retries"])
-    job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, on_failure=policy)
+    how = {"on_failure": policy, "drop_incomplete": given["drop_incomplete"]}
+    job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, **how)
     wanted = _part(named, ClusterOptions)
     del wanted["device"]  # which the options say
     return job, choose_cluster(wanted, given["cluster_config"])

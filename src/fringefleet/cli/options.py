@@ -309,7 +309,8 @@ ReferenceDate = Annotated[
     str | None,
     typer.Option(
         metavar="YYYYMMDD",
-        help="Date of which the displacement is zero." + default("the first"),
+        help="Date of which the displacement is zero; with its time, YYYYMMDDTHHMMSS, if the day has several."
+        + default("the first"),
         show_default=False,
         rich_help_panel=SCENE,
     ),
@@ -329,6 +330,15 @@ DropUnreferenced = Annotated[
         "--drop-unreferenced",
         metavar="",
         help="Leave out pairs without data at the reference point.",
+        rich_help_panel=SCENE,
+    ),
+]
+DropIncomplete = Annotated[
+    bool,
+    typer.Option(
+        "--drop-incomplete",
+        metavar="",
+        help="In a folder of pairs, leave out those that lack a file which others have.",
         rich_help_panel=SCENE,
     ),
 ]

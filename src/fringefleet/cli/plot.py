@@ -8,13 +8,15 @@ import xarray as xr
 from fringefleet.cli.console import logger
 from fringefleet.errors import InputError
 from fringefleet.io import open_stack
-from fringefleet.io.describe import describe, refuse_unfinished
+from fringefleet.io.describe import describe, refuse_dropping, refuse_unfinished
 from fringefleet.io.pair_table import RESIDUAL_RMS
-from fringefleet.io.results import open_result
+from fringefleet.io.results import has_displacement, open_result
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 
 
-def draw_pictures(path: Path, directory: Path, truth: Path | None) -> Iterator[Path]:
+def draw_pictures(
+    path: Path, directory: Path, truth: Path | None, *, drop_incomplete: bool = False
+) -> Iterator[Path]:
     """Draw one picture after the other; those of the same name are replaced.
 
     Raises
@@ -22,14 +24,15 @@ def draw_pictures(path: Path, directory: Path, truth: Path | None) -> Iterator[P
     InputError
         The path is no stack and no finished result, or the truth does not go with it.
     """
-    kind = describe(path).kind
-    if kind == "stack":
+    if not has_displacement(path):
+        stack = open_stack(path, chunks=None, drop_incomplete=drop_incomplete)
         if truth is not None:
             raise InputError(f"found a truth for the stack {path}; give one with a result only.")
-        plot_network(open_stack(path, chunks=None), directory / "network.png")
+        plot_network(stack, directory / "network.png")
         yield directory / "network.png"
         return
-    if kind != "result":
+    refuse_dropping(path, drop_incomplete)
+    if describe(path).kind != "result":
         raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
     refuse_unfinished(path)
     with open_result(path) as result:

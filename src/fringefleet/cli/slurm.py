@@ -16,9 +16,7 @@ from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.options import DeviceOption, Verbose
 
 if TYPE_CHECKING:
-    from distributed import Client
-
-    from fringefleet.cluster import ClusterOptions
+    from fringefleet.cluster import ClusterOptions, Workers
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -52,7 +50,9 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
     worker_memory: opt.Memory = None,
     interface: opt.Interface = None,
     share_gpu: opt.ShareGpu = False,
-    tls: opt.Tls = False,
+    wait: opt.Wait = None,
+    tls: opt.Tls = None,
+    dashboard: opt.Dashboard = False,
     verbose: Verbose = False,
 ) -> None:
     """Keep workers under Slurm until Ctrl-C, for several runs; or only show what would be submitted."""
@@ -64,7 +64,9 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
         "memory_limit": worker_memory,
         "interface": interface,
         "share_gpu": share_gpu,
+        "wait_seconds": wait,
         "tls": tls,
+        "dashboard": dashboard,
     }
     options = choose_cluster(given, cluster_config)
     if dry_run:
@@ -76,8 +78,8 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
 def _show(options: "ClusterOptions") -> None:
     from fringefleet.cluster.slurm_script import job_script, plan_jobs  # noqa: PLC0415 - slow to import
 
-    plan = plan_jobs(options)
-    typer.echo(job_script(plan, tls=options.tls), nl=False)
+    plan = plan_jobs(options, is_submitted=False)
+    typer.echo(job_script(plan, tls=options.is_encrypted), nl=False)
     jobs = "1 job" if plan.n_job == 1 else f"{plan.n_job} jobs"
     each = plan.job["processes"]
     total = f", {plan.n_job * each} in all," if plan.n_job > 1 and each > 1 else ""
@@ -88,17 +90,12 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
     from time import sleep  # noqa: PLC0415
 
     from fringefleet.cluster import connect  # noqa: PLC0415 - slow to import
-    from fringefleet.errors import OptionError, WorkersLostError  # noqa: PLC0415
+    from fringefleet.errors import WorkersLostError  # noqa: PLC0415
     from fringefleet.io.place import check_writable  # noqa: PLC0415
 
-    if options.tls:
-        raise OptionError(
-            "found --tls: its certificates would be this process's alone, and no other could connect. Give "
-            "--cluster slurm --tls to the command that needs the workers."
-        )
     if scheduler_file is not None:
         check_writable(scheduler_file)
-    with connect(options) as workers, _told(workers.client, scheduler_file) as address:
+    with connect(options) as workers, _told(workers, scheduler_file) as address:
         typer.echo(address)
         try:
             while workers.client.status == "running":
@@ -109,17 +106,24 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
 
 
 @contextmanager
-def _told(client: "Client", path: Path | None) -> Iterator[str]:
-    """Give the scheduler's address, which is also in a file meanwhile, if there is to be one."""
-    who = client.scheduler_info(n_workers=0)
+def _told(workers: "Workers", path: Path | None) -> Iterator[str]:
+    """Give the scheduler's address, which is also in a file meanwhile, if there is to be one.
+
+    The file names the credentials, too, so that it is enough to join.
+    """
+    from fringefleet.cluster.credentials import CREDENTIALS, write_private  # noqa: PLC0415
+
+    who = workers.client.scheduler_info(n_workers=0)
+    if workers.credentials is not None:
+        who[CREDENTIALS] = str(workers.credentials)
     if path is None:
         yield who["address"]
         return
     text = json.dumps(who, indent=2) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")  # who waits for the file finds it whole
-    part.write_text(text)
-    part.replace(path)
+    part.unlink(missing_ok=True)
+    write_private(part, text).replace(path)
     try:
         yield who["address"]
     finally:

@@ -1,6 +1,5 @@
 """Watching a run from outside: the dashboard, the workers' logs, a performance report of Dask."""
 
-import importlib
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 from distributed import Client, performance_report
 
 from fringefleet.cluster.dashboard import describe_dashboard
-from fringefleet.errors import MissingExtraError
+from fringefleet.cluster.serving import check_bokeh
 from fringefleet.io.place import check_writable
 from fringefleet.worker_log import forward_logs
 
@@ -28,21 +27,15 @@ def check_performance_report(path: Path | None) -> None:
     """
     if path is None:
         return
-    if not _has_bokeh():
-        raise MissingExtraError(
-            "found no bokeh, which draws --performance-report; install it with "
-            "`pip install 'fringefleet[dashboard]'`, or do without."
-        )
+    check_bokeh("--performance-report")
     check_writable(path)
 
 
 @contextmanager
 def watched(client: Client, performance: Path | None) -> Iterator[None]:
-    """Say where the dashboard is, and bring logs to this process and the performance report to its file."""
-    if _has_bokeh():
-        logger.info("dashboard: %s", describe_dashboard(client))
-    else:
-        logger.debug("no dashboard: it needs bokeh (pip install 'fringefleet[dashboard]')")
+    """Say where the dashboard is, if there is one; bring logs here, the performance report to its file."""
+    if dashboard := describe_dashboard(client):
+        logger.info("dashboard: %s", dashboard)
     with ExitStack() as opened:
         opened.enter_context(forward_logs(client))
         if performance is not None:
@@ -64,11 +57,3 @@ def _recorded(client: Client, path: Path) -> Iterator[None]:
             logger.info("performance report: %s", path)
         else:
             logger.warning("no performance report: the scheduler, which knows what was done, was lost")
-
-
-def _has_bokeh() -> bool:
-    try:
-        importlib.import_module("bokeh")
-    except ImportError:
-        return False
-    return True

@@ -10,8 +10,8 @@ from fringefleet.cluster.options import TYPES, check_type, refuse_unknown
 from fringefleet.errors import InputError, OptionError
 
 KEYS = [name for name in TYPES if name != "device"]  # which is an option of the computation
-FILES = ("tls_ca", "tls_cert", "tls_key")
-LARGEST_FILE = 1024**2  # that are read of the file
+FILES = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
+LARGEST_FILE = 1024**2  # bytes that are read of the file
 
 
 def read_cluster_config(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Where the dashboard of a scheduler can be seen: where it listens, which is not where workers connect."""
 
+import logging
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -8,7 +9,11 @@ from distributed.utils import format_dashboard_link
 
 from fringefleet.cluster.security import LOOPBACK
 
+logger = logging.getLogger(__name__)
+
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened at
+
+logger = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
@@ -23,13 +28,20 @@ def dashboard_link(client: Client) -> str:
     """Compose the link to the dashboard, as seen from its own machine if it listens to nobody else.
 
     Dask composes it of the scheduler's address instead, which is another where workers have an interface.
+    "" if there is none: what is started here has one only if it is asked for.
     """
-    return _link(client, _place(client))
+    place = _place(client)
+    return "" if place is None else _link(client, place)
 
 
 def describe_dashboard(client: Client) -> str:
-    """Say where the dashboard is and, where workers come from other machines, how to see it elsewhere."""
+    """Say where the dashboard is and, where workers come from other machines, how to see it elsewhere.
+
+    "" if there is none.
+    """
     place = _place(client)
+    if place is None:
+        return ""
     link = _link(client, place)
     if not place.address.startswith("127.") or _host(client) == place.address:
         return link
@@ -37,9 +49,25 @@ def describe_dashboard(client: Client) -> str:
     return f"{link} (on {place.machine}; from elsewhere: {forward})"
 
 
+def warn_of_dashboard(client: Client) -> None:
+    """Warn of a dashboard that was asked for: it shows paths, logs and code to whoever can reach it."""
+    place = _place(client)
+    if place is not None:
+        whoever = f"every user of {place.machine}"
+        if not place.address.startswith("127."):
+            whoever = f"whoever can reach {place.machine}"
+        logger.warning("the dashboard knows no password: %s can read it", whoever)
+
+
 def _link(client: Client, place: Place) -> str:
     host = _host(client) if place.address in EVERYWHERE else place.address
-    link: str = format_dashboard_link(f"[{host}]" if ":" in host else host, place.port)
+    where = f"[{host}]" if ":" in host else host
+    try:
+        link: str = format_dashboard_link(where, place.port)
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        # The site's link has words for another machine, such as one that runs JupyterHub.
+        logger.debug("distributed.dashboard.link is not used: %s: %s", type(error).__name__, error)
+        return f"http://{where}:{place.port}/status"
     return link
 
 
@@ -50,11 +78,14 @@ def _host(client: Client) -> str:
     return LOOPBACK if address.scheme == "inproc" else str(address.hostname)
 
 
-def _place(client: Client) -> Place:
-    def look(dask_scheduler: Any) -> tuple[str, int, str]:  # in here it needs no fringefleet over there
+def _place(client: Client) -> Place | None:
+    def look(
+        dask_scheduler: Any,
+    ) -> tuple[str, int, str] | None:  # in here it needs no fringefleet over there
         from socket import gethostname  # noqa: PLC0415
 
-        server = dask_scheduler.http_server
-        return server.address, server.port, gethostname()
+        server = dask_scheduler.services.get("dashboard")
+        return None if server is None else (server.address, server.port, gethostname())
 
-    return Place(*client.run_on_scheduler(look))
+    found = client.run_on_scheduler(look)
+    return None if found is None else Place(*found)

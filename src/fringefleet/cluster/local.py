@@ -2,8 +2,6 @@
 
 import logging
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
@@ -16,9 +14,21 @@ from distributed.deploy.cluster import Cluster
 
 from fringefleet import device as devices
 from fringefleet.cluster.hush import hushed
+from fringefleet.cluster.nannies import Births, in_words, nanny_class, noted_errors
 from fringefleet.cluster.options import VISIBLE, ClusterOptions
+from fringefleet.cluster.patience import (
+    SECONDS_OF_SILENCE,
+    SECONDS_TO_END,
+    SECONDS_TO_STOP,
+    NothingCameError,
+    end_within,
+    wait_for,
+)
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
+from fringefleet.cluster.serving import http_settings, local_keywords
+from fringefleet.dask_defaults import cluster_defaults
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
+from fringefleet.main_program import check_may_start_processes
 
 logger = logging.getLogger(__name__)
 
@@ -138,65 +148,98 @@ def _local_cuda_cluster() -> type[Cluster]:
 @contextmanager
 def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any]) -> Iterator[Client]:
     """Start a cluster of a kind that runs here, listening on this machine only; stop it at last."""
+    check_may_start_processes()
+    births = Births()
     with ExitStack() as opened:
-        said |= {
-            "dashboard_address": f"{LOOPBACK}:0",
-            # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
-            "silence_logs": logging.ERROR if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL,
-            "security": temporary_security(options),
-        }
-        said |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
-        if options.memory_limit is not None:
-            said["memory_limit"] = options.memory_limit
-        said |= options.options
-        said["local_directory"] = opened.enter_context(private_folder(options.options))
-        opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS))
-        at_last = opened.enter_context(ExitStack())
-        with _interrupts_put_off(), _refused(kind.__name__, options):
-            cluster = opened.enter_context(kind(**said))
-            client = opened.enter_context(Client(cluster))
-        try:
+        folder = opened.enter_context(private_folder(options.options))
+        opened.enter_context(dask.config.set(cluster_defaults()))
+        opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS | http_settings(options)))
+        said = {**_keywords(options, births), **said, **local_keywords(options), "local_directory": folder}
+        with _refused(kind.__name__, options):
+            client = _start(_recorded(kind, births), options, said, births)
+        with _stopped_at_last(client, births):
             yield client
+
+
+def _keywords(options: ClusterOptions, births: Births) -> dict[str, Any]:
+    """Compose what all clusters of this machine are told."""
+    said: dict[str, Any] = {
+        # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
+        "silence_logs": logging.ERROR if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL,
+        "security": temporary_security(options),
+    }
+    said |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
+    if options.memory_limit is not None:
+        said["memory_limit"] = options.memory_limit
+    if options.options.get("processes", True):
+        said["worker_class"] = nanny_class(births)
+    else:  # threads, which would speak no TCP
+        said["protocol"] = "tls" if said["security"] else "tcp"
+    return said
+
+
+def _recorded(kind: type[Cluster], births: Births) -> type[Cluster]:
+    """Let a cluster be known from the beginning of its constructor, which waits for its workers."""
+
+    def begin(self: Any, **said: Any) -> None:
+        births.cluster = self
+        kind.__init__(self, **said)
+
+    return type(kind.__name__, (kind,), {"__init__": begin})
+
+
+def _start(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any], births: Births) -> Client:
+    """Start a cluster and its client in a thread, while this one feels a Ctrl-C."""
+
+    def begin() -> Client:
+        cluster = kind(**said)
+        try:
+            return Client(cluster)
         except BaseException:
-            at_last.enter_context(hushed(OF_A_CLUSTER))  # which is torn down in mid-work
+            cluster.close(timeout=SECONDS_TO_END)
             raise
+
+    _start_resource_tracker()  # else it would be started by a thread of these, and unblock Ctrl-C there
+    seconds = SECONDS_OF_SILENCE if options.wait_seconds is None else options.wait_seconds
+    quiet = () if logger.isEnabledFor(logging.DEBUG) else OF_A_CLUSTER
+    with hushed(quiet), noted_errors(births):
+        return wait_for(begin, births, seconds)
+
+
+@contextmanager
+def _stopped_at_last(client: Client, births: Births) -> Iterator[None]:
+    """Make a client current; stop it and its cluster at last: that it takes too long is no failure."""
+    seconds = SECONDS_TO_STOP
+    cluster: Any = client.cluster
+
+    def stop() -> None:
+        client.close()
+        cluster.close()
+
+    try:
+        with client.as_current():
+            yield
+    except BaseException:
+        seconds = SECONDS_TO_END
+        raise
+    finally:
+        with hushed(OF_A_CLUSTER):  # which may be torn down in mid-work
+            end_within(stop, seconds, births.give_up)
 
 
 @contextmanager
 def _refused(name: str, options: ClusterOptions) -> Iterator[None]:
     """Say in one sentence why a cluster could not be started."""
+    given = ", ".join(f"{key} = {value!r}" for key, value in options.options.items())
+    advice = f" Look at its options: {given}." if given else ""
+    interface = f" on interface {options.interface}" if options.interface else ""
+    could_not = f"{name} could not be started{interface}"
     try:
         yield
-    except (TypeError, ValueError, RuntimeError, OSError) as error:
-        reason = error.__cause__ or error
-        given = "".join(f" {key} = {value!r}" for key, value in options.options.items())
-        interface = f" on interface {options.interface}" if options.interface else ""
-        raise InputError(
-            f"{name} could not be started{interface}: {type(reason).__name__}: {reason}. "
-            f"Look at its options:{given or ' none were given'}."
-        ) from error
-
-
-@contextmanager
-def _interrupts_put_off() -> Iterator[None]:
-    """Start threads and processes that never see a Ctrl-C, which goes to all of them: we stop them ourselves.
-
-    Whatever these threads start later, such as a worker in the place of a dead one, inherits it. A Ctrl-C in
-    the meantime is felt at the end, when there is somebody who stops what was started.
-    """
-    felt = threading.Event()
-    is_main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, lambda *_: felt.set()) if is_main else None
-    _start_resource_tracker()  # else it would be started by a thread of these, and unblock it there
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        if is_main:
-            signal.signal(signal.SIGINT, handler)
-    if felt.is_set():
-        raise KeyboardInterrupt
+    except NothingCameError as error:
+        raise InputError(f"{could_not}: {str(error).rstrip('.')}.{advice}") from None
+    except Exception as error:
+        raise InputError(f"{could_not}: {in_words(error)}.{advice}") from error
 
 
 def _start_resource_tracker() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from dask.utils import parse_bytes
 
+from fringefleet.cluster.exposure import check_dashboard, check_protocols, check_running_protocol
 from fringefleet.device import DeviceName
 from fringefleet.errors import OptionError
 
@@ -33,6 +34,8 @@ TYPES: dict[str, tuple[type, ...]] = {
     "tls_ca": (str, Path),
     "tls_cert": (str, Path),
     "tls_key": (str, Path),
+    "tls_credentials": (str, Path),
+    "dashboard": (bool,),
     "device": (str,),
     "share_gpu": (bool,),
     "wait_seconds": (int, float),
@@ -49,9 +52,13 @@ class ClusterOptions:
     process for each core of this machine, or for each of its GPUs where ``device`` is ``cuda``. ``n_worker``:
     processes, GPUs or Slurm workers; of a running cluster, how many to wait for. ``memory_limit``: of each
     worker, as ``8GB`` or in bytes. ``interface``: where to listen instead of the loopback. ``tls``: encrypt
-    and authenticate, with certificates made for this cluster; a running one has its own: ``tls_ca``,
-    ``tls_cert`` and, if it is not in the same file, ``tls_key``. ``device``: what each worker must have.
-    ``share_gpu``: several workers may have the same GPU. ``wait_seconds``: for workers to come. ``options``:
+    and authenticate; what is started here does, with certificates made for it, unless this is False; a
+    running cluster has its own: ``tls_credentials``, one file with all, as whoever else is connected has it
+    as ``Workers.credentials``; or ``tls_ca``, ``tls_cert`` and, if it is not in the same file, ``tls_key``.
+    ``dashboard``: serve Dask's dashboard, without a password, on the loopback of the scheduler's machine.
+    ``device``: what each worker must have. ``share_gpu``: several workers may have the same GPU.
+    ``wait_seconds``: how long local workers that start may be silent, or how long to wait for a running
+    scheduler or for workers in Slurm; None: 5 minutes, 30 s, and as long as Slurm's queue takes. ``options``:
     keywords for ``LocalCluster``, ``LocalCUDACluster`` or ``SLURMCluster``, as they are; they come before
     what we would say.
 
@@ -65,10 +72,12 @@ class ClusterOptions:
     n_worker: int | None = None
     memory_limit: str | int | None = None
     interface: str | None = None
-    tls: bool = False
+    tls: bool | None = None
     tls_ca: Path | str | None = None
     tls_cert: Path | str | None = None
     tls_key: Path | str | None = None
+    tls_credentials: Path | str | None = None
+    dashboard: bool = False
     device: DeviceName = "cpu"
     share_gpu: bool = False
     wait_seconds: float | None = None  # [s]
@@ -91,6 +100,8 @@ class ClusterOptions:
         _check_certificates(self)
         if self.kind in ("current", "address", "file"):
             _refuse_for_running(self)
+        else:
+            _check_exposure(self)
 
     @property
     def kind(self) -> Kind:
@@ -101,6 +112,11 @@ class ClusterOptions:
     def is_started(self) -> bool:
         """Whether the workers are started for us, and stopped when we are done."""
         return self.kind in STARTED
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether what is started here speaks TLS: it does, unless somebody said otherwise."""
+        return self.tls is not False
 
 
 def cluster_options(
@@ -211,16 +227,21 @@ def _check_visible(gpus: Any) -> None:
 
 
 def _check_certificates(options: ClusterOptions) -> None:
-    files = {"tls_ca": options.tls_ca, "tls_cert": options.tls_cert, "tls_key": options.tls_key}
-    given = [name for name, file in files.items() if file is not None]
+    names = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
+    given = [name for name in names if getattr(options, name) is not None]
     if not given:
         return
     if options.kind not in ("address", "file"):
         raise OptionError(
             f"found {', '.join(given)}: certificate files are for a cluster that is running. One that is "
-            "started here makes its own with tls."
+            "started here makes its own."
         )
-    if options.tls_ca is None or options.tls_cert is None:
+    if options.tls is False:
+        raise OptionError(f"found {', '.join(given)}, and tls = False; leave one of them out.")
+    if options.tls_credentials is not None:
+        if len(given) > 1:
+            raise OptionError(f"found {', '.join(given)}; tls_credentials has all of them: give it alone.")
+    elif options.tls_ca is None or options.tls_cert is None:
         raise OptionError(
             f"found {', '.join(given)}; give tls_ca and tls_cert, and tls_key if it is not in it."
         )
@@ -228,7 +249,8 @@ def _check_certificates(options: ClusterOptions) -> None:
 
 def _refuse_for_running(options: ClusterOptions) -> None:
     """Refuse what only the one who starts a cluster can decide."""
-    given = [name for name in ("memory_limit", "interface", "options") if getattr(options, name)]
+    names = ("memory_limit", "interface", "dashboard", "options")
+    given = [name for name in names if getattr(options, name)]
     if options.kind == "current" and options.tls:
         given.append("tls")
     if given:
@@ -236,3 +258,13 @@ def _refuse_for_running(options: ClusterOptions) -> None:
             f"found {', '.join(given)} with cluster = {options.cluster!r}; a cluster that is running has "
             "what it was started with. Say it there, or leave it out here."
         )
+    if options.kind == "address":
+        check_running_protocol(str(options.cluster), options.tls)
+
+
+def _check_exposure(options: ClusterOptions) -> None:
+    """Refuse keywords by which strangers could come in, unless somebody said that they may."""
+    if options.is_encrypted:
+        check_protocols(options.options)
+    if not options.dashboard:
+        check_dashboard(options.options)

@@ -5,26 +5,42 @@ import json
 import logging
 import socket
 import ssl
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
 from urllib.parse import urlsplit
 
-from distributed import Client, Security, default_client
+from distributed import Client, Security
 from distributed.comm.core import connect as reach
 from distributed.core import send_recv
 
+from fringefleet.clients import current_client
 from fringefleet.cluster.config import LARGEST_FILE
+from fringefleet.cluster.credentials import CREDENTIALS
 from fringefleet.cluster.hush import hushed
+from fringefleet.cluster.nannies import in_words
 from fringefleet.cluster.options import ClusterOptions
-from fringefleet.cluster.security import running_security
+from fringefleet.cluster.patience import (
+    SECONDS_BETWEEN_LOOKS,
+    SECONDS_TO_END,
+    SECONDS_TO_STOP,
+    Clock,
+    NothingCameError,
+    end_within,
+    wait_for,
+)
+from fringefleet.cluster.security import WITH_TLS, running_security, warn_of_open
 from fringefleet.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 30.0
 SECONDS_TO_ANSWER = 1.0  # when connected
+SECONDS_OF_FIRST_TRY, SECONDS_OF_LAST_TRY, SECONDS_BETWEEN_TRIES = 3.0, 0.5, 0.5
 OF_A_LOST_SCHEDULER = ("distributed.client", "distributed.batched", "distributed.core")
 
 
@@ -41,47 +57,121 @@ def connect_running(options: ClusterOptions) -> Iterator[Client]:
     """
     address = str(options.cluster)
     if options.kind == "file":
+        options = _with_credentials(options, Path(address))
         address = read_scheduler_file(Path(address))
     security = running_security(options, address)
     seconds = CONNECT_SECONDS if options.wait_seconds is None else options.wait_seconds
-    _refuse_silent(address, security, seconds)
     # Who loses the scheduler is told so once, by us.
     names = () if logger.isEnabledFor(logging.DEBUG) else OF_A_LOST_SCHEDULER
-    with hushed(names), Client(address, timeout=seconds, security=security) as client:
+    with hushed(names), _client(address, security, seconds) as client:
         _wait_for_workers(client, address, options.n_worker, seconds)
         yield client
 
 
-def _refuse_silent(address: str, security: Security | None, seconds: float) -> None:
-    """Refuse an address where nobody speaks as a scheduler does.
+@contextmanager
+def _client(address: str, security: Security | None, seconds: float) -> Iterator[Client]:
+    """Make a client in a thread, and make it current; close it at last, if that can be done."""
+    answer = _Answer(address, seconds)
+
+    def begin() -> Client:
+        _refuse_unknown_host(address)
+        _wait_for_scheduler(address, security, answer)
+        return Client(address, timeout=seconds, security=security)
+
+    try:
+        client = wait_for(begin, answer, seconds + SECONDS_TO_ANSWER + SECONDS_TO_END)
+    except NothingCameError as error:
+        raise _no_scheduler(address, security, seconds, str(error)) from None
+    except (OSError, TypeError) as error:
+        raise _no_scheduler(address, security, seconds, in_words(error)) from error
+    left = SECONDS_TO_STOP
+    try:
+        with client.as_current():
+            yield client
+    except BaseException:
+        left = SECONDS_TO_END
+        raise
+    finally:
+        end_within(client.close, left, lambda: None)
+
+
+class _Answer:
+    """Whether a scheduler has answered, and why not.
+
+    ``failure`` stays None: it may come up as long as somebody waits.
+    """
+
+    failure: str | None = None
+
+    def __init__(self, address: str, seconds: float) -> None:
+        self.address, self.seconds = address, seconds
+        self.reason = ""
+
+    def life(self) -> object:
+        """Nothing but its answer is a sign of life."""
+        return None
+
+    def describe(self) -> str:
+        """Say what is waited for."""
+        return f"a scheduler at {self.address}{self.reason}"
+
+    def note(self, reason: str) -> None:
+        """Note why it has not answered; the first time that is said at once."""
+        if not self.reason:
+            logger.warning("no answer from %s yet (%s); trying for %g s", self.address, reason, self.seconds)
+        self.reason = f" ({reason})"
+
+    def give_up(self) -> None:
+        """Leave it to its own limit of time."""
+
+
+def _no_scheduler(address: str, security: Security | None, seconds: float, reason: str) -> InputError:
+    tls = "has TLS at all, with the same authority as here" if security else "wants TLS"
+    return InputError(
+        f"found no Dask scheduler at {address} within {seconds:g} s ({reason}); start one with `dask "
+        f"scheduler`, see whether it {tls}, give more seconds with --wait, or choose --cluster "
+        "local."
+    )
+
+
+def _wait_for_scheduler(address: str, security: Security | None, answer: _Answer) -> None:
+    """Try an address until somebody speaks there as a scheduler does.
 
     Dask's client waits without end where a connection is taken and nothing is said, and leaves threads and
     sockets behind where that goes wrong.
+
+    Raises
+    ------
+    OSError, TypeError
+        Nobody does in time, or somebody speaks otherwise.
     """
-    _refuse_unknown_host(address)
     arguments = {} if security is None else security.get_connection_args("client")
-
-    async def look() -> None:
-        comm = await reach(address, timeout=seconds, **arguments)
+    deadline, patience = monotonic() + answer.seconds, SECONDS_OF_FIRST_TRY
+    while True:
+        left = max(deadline - monotonic(), SECONDS_OF_LAST_TRY)
         try:
-            await send_recv(comm, op="identity", n_workers=0)
-        finally:
-            await comm.close()
+            _refuse_other_than_tls(address, arguments.get("ssl_context"), min(patience, left))
+            asyncio.run(_look(address, arguments, min(patience, left)))
+        except ssl.SSLError:
+            raise
+        except OSError as error:
+            if monotonic() >= deadline:
+                raise
+            answer.note(in_words(error))
+        else:
+            return
+        sleep(SECONDS_BETWEEN_TRIES)
+        patience *= 2
 
-    async def look_for_a_while() -> None:
-        await asyncio.wait_for(look(), seconds + SECONDS_TO_ANSWER)
 
+async def _look(address: str, arguments: Mapping[str, Any], seconds: float) -> None:
+    comm = await reach(address, timeout=seconds, **arguments)
     try:
-        _refuse_other_than_tls(address, arguments.get("ssl_context"), seconds)
-        with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has an event loop already
-            thread.submit(asyncio.run, look_for_a_while()).result()
-    except (OSError, ValueError, TypeError) as error:
-        reason = str(error) or "it takes the connection, and says nothing"
-        tls = "has TLS at all, with the same authority as here" if security else "wants TLS"
-        raise InputError(
-            f"found no Dask scheduler at {address} within {seconds:g} s ({reason}); start one with `dask "
-            f"scheduler`, see whether it {tls}, or choose --cluster local."
-        ) from error
+        await asyncio.wait_for(send_recv(comm, op="identity", n_workers=0), seconds + SECONDS_TO_ANSWER)
+    except TimeoutError as error:
+        raise TimeoutError("it takes the connection, and says nothing") from error
+    finally:
+        await comm.close()
 
 
 def _refuse_other_than_tls(address: str, context: ssl.SSLContext | None, seconds: float) -> None:
@@ -108,7 +198,7 @@ def _refuse_other_than_tls(address: str, context: ssl.SSLContext | None, seconds
 def _refuse_unknown_host(address: str) -> None:
     """Refuse a host that nobody knows, which Dask would look up again and again."""
     host = urlsplit(address).hostname
-    if host is None or not address.startswith(("tcp://", "tls://")):
+    if host is None or not address.startswith(("tcp://", *WITH_TLS)):
         return
     try:
         socket.getaddrinfo(host, None)
@@ -129,17 +219,10 @@ def use_current(options: ClusterOptions) -> Iterator[Client]:
     if client is None:
         raise InputError("found no Dask client in this process; make one first, or choose local.")
     seconds = CONNECT_SECONDS if options.wait_seconds is None else options.wait_seconds
-    _wait_for_workers(client, str(client.scheduler_info(n_workers=0)["address"]), options.n_worker, seconds)
+    address = str(client.scheduler_info(n_workers=0)["address"])
+    warn_of_open(address)
+    _wait_for_workers(client, address, options.n_worker, seconds)
     yield client
-
-
-def current_client() -> Client | None:
-    """Return the client that is current in this process, if there is one."""
-    try:
-        client: Client = default_client()
-    except ValueError:
-        return None
-    return client
 
 
 def read_scheduler_file(path: Path) -> str:
@@ -150,6 +233,21 @@ def read_scheduler_file(path: Path) -> str:
     InputError
         It is not there, or is something else.
     """
+    address = _read_json(path).get("address")
+    if not isinstance(address, str) or "://" not in address:
+        raise InputError(f"{path} is no scheduler file: it has no address such as tcp://host:8786.")
+    return address
+
+
+def _with_credentials(options: ClusterOptions, path: Path) -> ClusterOptions:
+    """Take the credentials that a scheduler file of ours names, unless others are given."""
+    named = _read_json(path).get(CREDENTIALS)
+    if not isinstance(named, str) or options.tls is False or options.tls_ca or options.tls_credentials:
+        return options
+    return replace(options, tls_credentials=Path(named))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = json.loads(file.read(LARGEST_FILE))
@@ -157,23 +255,24 @@ def read_scheduler_file(path: Path) -> str:
         raise InputError(f"found no scheduler file {path} ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no scheduler file: it is no JSON ({error}).") from error
-    address = content.get("address") if isinstance(content, dict) else None
-    if not isinstance(address, str) or "://" not in address:
-        raise InputError(f"{path} is no scheduler file: it has no address such as tcp://host:8786.")
-    return address
+    return content if isinstance(content, dict) else {}
 
 
 def _wait_for_workers(client: Client, address: str, n_worker: int | None, seconds: float) -> None:
     """Wait for as many workers as asked for; if nobody asked there has to be one."""
-    if n_worker is not None:
-        try:
-            client.wait_for_workers(n_worker, timeout=seconds)
-        except TimeoutError as error:
+    clock, found = Clock(seconds), len(client.nthreads())
+    while n_worker is not None and found < n_worker:
+        if clock.waited >= seconds:
             raise InputError(
-                f"found {len(client.nthreads())} of {n_worker} workers at {address} after {seconds:g} s; "
-                f"start more with `dask worker {address}`, or ask for fewer."
-            ) from error
-    if not client.nthreads():
+                f"found {found} of {n_worker} workers at {address} after {seconds:g} s; start more with "
+                f"`dask worker {address}`, ask for fewer, or wait longer with --wait."
+            )
+        clock.is_up(
+            None, partial("{1} workers at {2}, of which {0} are there".format, found, n_worker, address)
+        )
+        sleep(SECONDS_BETWEEN_LOOKS)
+        found = len(client.nthreads())
+    if not found:
         raise InputError(
             f"the scheduler at {address} has no workers; start some with `dask worker {address}`, or give "
             "the number to wait for."

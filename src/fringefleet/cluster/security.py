@@ -1,10 +1,12 @@
 """Who may talk to the workers, and who may see what they put on disk."""
 
 import glob
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from socket import gethostname
 from tempfile import TemporaryDirectory, gettempdir
@@ -14,28 +16,23 @@ import dask
 import psutil
 from distributed import Security
 
+from fringefleet.cluster.exposure import check_running_protocol
 from fringefleet.cluster.options import ClusterOptions
-from fringefleet.errors import InputError, MissingExtraError, OptionError
+from fringefleet.errors import InputError, OptionError
+
+logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+WITH_TLS = ("tls://", "wss://")
 
 
 def temporary_security(options: ClusterOptions) -> Security | None:
-    """Make certificates for a cluster that is started here, if it was asked for; they are never on disk.
-
-    Raises
-    ------
-    MissingExtraError
-        The library that makes them is not installed.
-    """
-    if not options.tls:
+    """Make certificates for a cluster that is started here, unless it is to go without; in memory only."""
+    if not options.is_encrypted:
+        where = f"of the network {options.interface}" if options.interface else "of this machine"
+        logger.warning("no TLS: every user %s can connect to the workers and run code as you", where)
         return None
-    try:
-        security: Security = Security.temporary()
-    except ImportError as error:
-        raise MissingExtraError(
-            "--tls needs the library cryptography; install it with pip install 'fringefleet[tls]'."
-        ) from error
+    security: Security = Security.temporary()
     return security
 
 
@@ -49,29 +46,47 @@ def running_security(options: ClusterOptions, address: str) -> Security | None:
     InputError
         A file is not there, or is none of a certificate or of its key.
     """
-    wanted = options.tls or options.tls_ca is not None
-    if not address.startswith("tls://"):
-        if wanted:
+    check_running_protocol(address, options.tls)
+    given = _given_files(options)
+    if not address.startswith(WITH_TLS):
+        if options.tls or given:
             raise OptionError(
                 f"found TLS asked for, and {address}, which has none; start it with TLS: tls://."
             )
+        warn_of_open(address)
         return None
-    given = {
-        "tls_ca_file": options.tls_ca,
-        "tls_client_cert": options.tls_cert,
-        "tls_client_key": options.tls_key,
-    }
-    files = {name: str(Path(file).absolute()) for name, file in given.items() if file is not None}
-    for file in files.values():
+    for file in given.values():
         if not Path(file).is_file():
             raise InputError(f"found no certificate file {file}.")
-    security: Security = Security(require_encryption=True, **files)
+    security: Security = Security(require_encryption=True, **given)
     if None in (getattr(security, name) for name in ("tls_ca_file", "tls_client_cert")):
         raise OptionError(
-            f"{address} wants TLS; give the certificates with --tls-ca, --tls-cert and --tls-key."
+            f"{address} wants TLS; give the certificates with --tls-credentials, or with --tls-ca, "
+            "--tls-cert and --tls-key."
         )
-    _refuse_unusable(security, files)
+    _refuse_unusable(security, given)
     return security
+
+
+def _given_files(options: ClusterOptions) -> dict[str, str]:
+    """Name the files of the certificates that were given as Dask does."""
+    given = {
+        "tls_ca_file": options.tls_credentials or options.tls_ca,
+        "tls_client_cert": options.tls_credentials or options.tls_cert,
+        "tls_client_key": options.tls_credentials or options.tls_key,
+    }
+    return {name: str(Path(file).absolute()) for name, file in given.items() if file is not None}
+
+
+@cache  # so that it is said once
+def warn_of_open(address: str) -> None:
+    """Warn of a scheduler that others may reach, and that asks nobody for a certificate."""
+    if not address.startswith((*WITH_TLS, "inproc://")):
+        logger.warning(
+            "%s has no TLS: whoever can reach it can run code as you. Start it with TLS (deploy/README.md, "
+            "Security) where others can log in",
+            address,
+        )
 
 
 def _refuse_unusable(security: Security, files: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
@@ -14,10 +15,19 @@ from typing import Any
 import dask
 from distributed import Client, Security
 
-from fringefleet.cluster.dashboard import describe_dashboard
+from fringefleet.cluster.credentials import folder_of, write_private
 from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
+from fringefleet.cluster.patience import (
+    SECONDS_BETWEEN_LOOKS,
+    SECONDS_OF_SILENCE,
+    SECONDS_TO_END,
+    SECONDS_TO_STOP,
+    Clock,
+    end_within,
+)
 from fringefleet.cluster.security import temporary_security
+from fringefleet.cluster.serving import http_settings
 from fringefleet.cluster.slurm_guard import guarded
 from fringefleet.cluster.slurm_script import JOB_NAME, JobPlan, plan_jobs, settings
 from fringefleet.errors import InputError, OptionError, WorkersLostError
@@ -27,7 +37,6 @@ logger = logging.getLogger(__name__)
 PROGRAMS = ("sbatch", "squeue", "scancel")
 # Jobs that are gone are replaced by us, so the cluster's own and partial way of noticing is put off for ever.
 SLURM_SETTINGS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
-SECONDS_BETWEEN_LOOKS = 0.1
 
 
 @contextmanager
@@ -52,10 +61,15 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     _refuse_without_slurm()
     _refuse_unknown_interface(plan.cluster)
     _make_private(plan.log_folder)
-    with ExitStack() as opened:
-        opened.enter_context(guarded(name))
-        opened.enter_context(dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan)))
-        client, watch = _submit(plan, options, name, opened)
+    with (
+        _in_files(temporary_security(options), plan.log_folder) as security,
+        ExitStack() as opened,
+        guarded(name, folder_of(security)),
+    ):
+        opened.enter_context(
+            dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan) | http_settings(options))
+        )
+        client, watch = _submit(plan, security, name, opened)
         try:
             _wait_for_worker(watch, options.wait_seconds)
             yield client
@@ -65,19 +79,29 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
             raise
 
 
-def _submit(plan: JobPlan, options: ClusterOptions, name: str, opened: ExitStack) -> tuple[Client, Any]:
+def _submit(plan: JobPlan, security: Security | None, name: str, opened: ExitStack) -> tuple[Client, Any]:
     from fringefleet.cluster.slurm_jobs import Jobs  # noqa: PLC0415 - optional
     from fringefleet.cluster.slurm_watch import Watch  # noqa: PLC0415 - optional
 
-    security = opened.enter_context(_in_files(temporary_security(options), plan.log_folder))
-    cluster = opened.enter_context(
-        Jobs(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
-    )
-    client = opened.enter_context(Client(cluster))
+    cluster: Any = Jobs(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
+    client = Client(cluster)
+    opened.push(partial(_stop, client))
+    opened.enter_context(client.as_current())
     watch = opened.enter_context(Watch(client, plan, name))
     cluster.scale(jobs=plan.n_job)
-    logger.info("%d jobs %s submitted; dashboard at %s", plan.n_job, name, describe_dashboard(client))
+    logger.info("%d jobs %s submitted", plan.n_job, name)
     return client, watch
+
+
+def _stop(client: Client, kind: type[BaseException] | None, *_error: object) -> None:
+    """Stop a cluster; where that takes long, its guard cancels the jobs."""
+    cluster: Any = client.cluster
+
+    def stop() -> None:
+        client.close()
+        cluster.close()
+
+    end_within(stop, SECONDS_TO_END if kind is KeyboardInterrupt else SECONDS_TO_STOP, lambda: None)
 
 
 @contextmanager
@@ -86,27 +110,28 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
     if security is None:
         yield None
         return
-    with TemporaryDirectory(prefix="tls-", dir=folder) as place:  # made with mode 0700
-        files = {}
+    with TemporaryDirectory(prefix="tls-", dir=folder, ignore_cleanup_errors=True) as place:  # mode 0700
+        contents = {}
         for role in ("client", "scheduler", "worker"):
             config = security.get_tls_config_for_role(role)
             names = {"ca_file": "tls_ca_file", "cert": f"tls_{role}_cert", "key": f"tls_{role}_key"}
-            for part, name in names.items():
-                files[name] = str(Path(place) / f"{name}.pem")
-                Path(files[name]).write_text(config[part])
-        yield Security(require_encryption=True, **files)
+            contents |= {name: config[part] for part, name in names.items()}
+        files = {name: write_private(Path(place) / f"{name}.pem", text) for name, text in contents.items()}
+        yield Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
 
 
 def _wait_for_worker(watch: Any, seconds: float | None) -> None:
-    """Wait as long as the queue takes, or as long as somebody wants to."""
-    deadline = None if seconds is None else monotonic() + seconds
+    """Wait as long as the queue takes, or as somebody wants to; a job that runs must not be silent."""
+    clock = Clock(SECONDS_OF_SILENCE) if seconds is None else Clock(None, seconds)
     while not watch.n_worker:
         if watch.failure is not None:
             raise WorkersLostError(watch.failure)
-        if deadline is not None and monotonic() > deadline:
+        life = watch.states() if watch.is_running else monotonic()  # the queue may be as silent as it likes
+        if clock.is_up(life, lambda: f"a worker of Slurm; the jobs are {watch.describe()}"):
+            log = f" {watch.last_words()}" if watch.is_running else ""
             raise InputError(
-                f"found no worker after {seconds:g} s; the jobs are {watch.describe()}. Wait longer, or ask "
-                "for what is free sooner: sinfo shows it."
+                f"found no worker after {clock.waited:.0f} s; the jobs are {watch.describe()}. Wait longer "
+                f"with --wait, or ask for what is free sooner: sinfo shows it.{log}"
             )
         sleep(SECONDS_BETWEEN_LOOKS)
 

@@ -1,11 +1,14 @@
 """A small process that outlives the one that submits jobs, and then cancels whichever of them are left.
 
+It then removes the folder with the keys of their TLS, too, which nobody else would.
+
 It waits for the end of a pipe, which the system closes however its owner ends, SIGKILL included. Running
 workers notice by themselves that their scheduler is gone; jobs that are still waiting would not. It is run by
 its path and imports the standard library only, so it takes 10 MB.
 """
 
 import getpass
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,27 +22,45 @@ SECONDS_AT_MOST = 600.0
 SECONDS_FOR_COMMAND = 60
 SECONDS_BETWEEN = (1.0, 30.0)  # between two attempts; doubled each time
 SECONDS_TO_WAIT = 60.0  # for the guard, at last
+SECONDS_IN_A_HURRY = 1.0
 ENDING = "COMPLETING"
+_left: list[subprocess.Popen[bytes]] = []  # guards that still cancel
 
 
 @contextmanager
-def guarded(job_name: str) -> Iterator[None]:
-    """Cancel all jobs of a name when this context, or this process, ends: whatever comes first."""
-    command = [sys.executable, "-I", str(Path(__file__).resolve()), job_name]
+def guarded(job_name: str, keys: Path | None = None) -> Iterator[None]:
+    """Cancel all jobs of a name when this context, or this process, ends: whatever comes first.
+
+    If it is the process that ends, a folder with keys is removed, too.
+    """
+    folder = [] if keys is None else [str(keys)]
+    command = [sys.executable, "-I", str(Path(__file__).resolve()), job_name, *folder]
     quiet = subprocess.DEVNULL
     guard = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
     )
+    seconds = SECONDS_TO_WAIT
     try:
         yield
+    except KeyboardInterrupt:
+        seconds = SECONDS_IN_A_HURRY  # it goes on by itself
+        _left.append(guard)  # which Python would warn of
+        raise
     finally:
         with suppress(OSError, subprocess.TimeoutExpired):
-            guard.communicate(DONE, timeout=SECONDS_TO_WAIT)
+            guard.communicate(DONE, timeout=seconds)
 
 
-def main(job_name: str) -> None:
-    """Wait for the owner's end; cancel until nothing is left."""
-    settled = monotonic() + (0.0 if sys.stdin.buffer.read() == DONE else SECONDS_TO_SETTLE)
+def main(job_name: str, keys: str | None = None) -> None:
+    """Wait for the owner's end; cancel until nothing is left; remove the keys, if the owner cannot."""
+    is_done = sys.stdin.buffer.read() == DONE
+    _cancel(job_name, 0.0 if is_done else SECONDS_TO_SETTLE)
+    if keys is not None and not is_done:
+        shutil.rmtree(keys, ignore_errors=True)
+
+
+def _cancel(job_name: str, seconds_to_settle: float) -> None:
+    settled = monotonic() + seconds_to_settle
     deadline = monotonic() + SECONDS_AT_MOST
     pause, longest = SECONDS_BETWEEN
     while monotonic() < deadline:
@@ -70,4 +91,4 @@ def _run(*command: str) -> str | None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -1,9 +1,12 @@
 """Jobs that remember what became of them, and which of their workers came. Imported only for Slurm."""
 
+import copy
+import shlex
 import threading
+from typing import Any
 
 from dask_jobqueue.slurm import SLURMCluster, SLURMJob
-from distributed import Scheduler
+from distributed import Scheduler, Security
 from distributed.core import Status
 from distributed.diagnostics.plugin import SchedulerPlugin
 
@@ -16,6 +19,13 @@ class Job(SLURMJob):
 
     refusal: str | None = None
     is_over = False
+
+    def __init__(
+        self, scheduler: Any = None, name: Any = None, *, security: Security | None = None, **said: Any
+    ) -> None:
+        """Quote what dask-jobqueue writes into the line of the shell as it is."""
+        address = shlex.quote(scheduler) if isinstance(scheduler, str) else scheduler
+        super().__init__(address, name, security=_quoted(security), **said)  # type: ignore[no-untyped-call]
 
     async def start(self) -> None:
         """Submit it; whoever watches it reads why that failed."""
@@ -32,10 +42,21 @@ class Job(SLURMJob):
         self.status = Status.closed
 
 
+def _quoted(security: Security | None) -> Security | None:
+    """Quote the paths of the certificates of a worker."""
+    if security is None:
+        return None
+    quoted = copy.copy(security)
+    for name in ("tls_ca_file", "tls_worker_cert", "tls_worker_key"):
+        if (path := getattr(security, name)) is not None:
+            setattr(quoted, name, shlex.quote(str(path)))
+    return quoted
+
+
 class Jobs(SLURMCluster):
     """A cluster of such jobs."""
 
-    job_cls = Job
+    job_cls = Job  # type: ignore[assignment]
 
 
 class Arrivals(SchedulerPlugin):

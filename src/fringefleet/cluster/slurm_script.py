@@ -5,11 +5,7 @@ Dask says counts, and comes after the options and before our own defaults.
 """
 
 import logging
-import re
-import shlex
 import socket
-import sys
-from collections.abc import Iterable
 from inspect import signature
 from math import ceil
 from pathlib import Path
@@ -19,24 +15,30 @@ import dask
 from dask.utils import parse_bytes
 from distributed import Security
 
-from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
+from fringefleet.cluster.exposure import check_protocols
 from fringefleet.cluster.options import ClusterOptions, refuse_unknown
-from fringefleet.cluster.security import LOOPBACK
+from fringefleet.cluster.serving import ANY_PORT, scheduler_keywords, serves_workers
 from fringefleet.cluster.slurm_directives import n_gpu, read_directives, refuse_contradictions
+from fringefleet.cluster.slurm_lines import (
+    CUDA_WORKER,
+    OUR_WORKER,
+    PLAIN_WORKER,
+    exported,
+    write_arguments,
+    write_prologue,
+    write_python,
+)
+from fringefleet.cluster.slurm_paths import sbatch_log
 from fringefleet.cluster.slurm_said import SECTION, Said, complete_section, import_jobqueue
-from fringefleet.cluster.slurm_values import refuse_text, refuse_unsafe, walltime_seconds
+from fringefleet.cluster.slurm_values import refuse_text, refuse_unsafe
 from fringefleet.errors import OptionError
 
 logger = logging.getLogger(__name__)
 
-OUR_WORKER = "fringefleet.cluster.slurm_worker"
-PLAIN_WORKER = "distributed.cli.dask_worker"
-CUDA_WORKER = "dask_cuda.cli"
 MEMORY = "4GB"  # of a worker, where nobody says
+NO_INTERFACE = "INTERFACE"  # in a script that is only shown
 JOB_NAME = "fringefleet"
 LOG_FOLDER = "fringefleet-slurm"
-# A worker leaves, in good order, at a time of its own before Slurm ends its job: parts of the job's time.
-LIFETIME, STAGGER = 0.85, 0.1
 OURS: dict[str, Any] = {
     "modules": (),
     "poll_seconds": 30.0,
@@ -57,7 +59,7 @@ class JobPlan(NamedTuple):
     most_replacements: int  # jobs that are submitted in place of others, of a run
 
 
-def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
+def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submitted: bool = True) -> JobPlan:
     """Decide what to ask of Slurm.
 
     By default one job for each worker, with one GPU if ``device`` is ``cuda``; with ``processes = N``, or
@@ -75,6 +77,8 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
         What is wanted.
     job_name
         What the jobs are called in the queue, instead.
+    is_submitted
+        Whether they are submitted from here, so that the nodes need a way to this machine.
 
     Raises
     ------
@@ -90,27 +94,32 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None) -> JobPlan:
     cluster = _cluster_keywords(given)
     job_name = job_name or given.get("job_name") or JOB_NAME
     processes = _processes(said, options)
-    gpu_job = _wants_gpu(said, options)
+    serves_http = serves_workers(options, said.everything())
+    exports = exported(said, serves_http=serves_http)
+    if _wants_gpu(said, options):
+        exports["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     log_folder = Path(said.get("log_directory", LOG_FOLDER)).expanduser().absolute()
     job = given | {
         "job_name": job_name,
         "processes": processes,
         "cores": _cores(said, processes),
         "memory": _memory(said, options, processes),
-        "python": _quote(shlex.split(said.get("python", shlex.quote(sys.executable)))),
+        "python": write_python(said),
         "worker_command": said.options.get("worker_command") or _worker_command(said, options, processes),
         "job_extra_directives": [
             *_directives(said, options, processes),
             *_own_directives(said, job_name, log_folder),
         ],
-        "job_script_prologue": _prologue(said, ours["modules"], gpu_job),
+        "job_script_prologue": write_prologue(said, ours["modules"], exports),
         "local_directory": '"$FRINGEFLEET_LOCAL"',
     }
     job.pop("log_directory", None)  # with it dask-jobqueue would make the folder, readable by all
-    job["worker_extra_args"] = _worker_arguments(said, job["worker_command"], processes)
-    interface = _interface(said, options)
-    scheduler = {"dashboard_address": f"{LOOPBACK}:0"} | dict(said.get("scheduler_options", {}))
-    cluster |= {"interface": interface, "scheduler_options": scheduler}
+    job["worker_extra_args"] = write_arguments(
+        said, job["worker_command"], processes, serves_http=serves_http
+    )
+    interface = _interface(said, options, is_submitted=is_submitted)
+    scheduler = {"dashboard_address": ANY_PORT} | dict(said.get("scheduler_options", {}))
+    cluster |= {"interface": interface, "scheduler_options": scheduler_keywords(options, scheduler)}
     n_job = ceil((options.n_worker or 1) / processes)
     if options.n_worker is not None and n_job * processes > options.n_worker:
         logger.info(
@@ -149,22 +158,29 @@ def memory_of_worker(options: ClusterOptions) -> int:
     return int(parse_bytes(_memory(said, options, processes))) // processes
 
 
-def job_script(plan: JobPlan, *, tls: bool = False) -> str:
+def job_script(plan: JobPlan, *, tls: bool = True) -> str:
     """Write the script of a job as it would be submitted, but for the address of the scheduler."""
     protocol = "tls" if tls else "tcp"
     files = {"tls_ca_file": "CA", "tls_worker_cert": "CERTIFICATE", "tls_worker_key": "KEY"}
     security = Security(require_encryption=True, **files) if tls else None
-    library = import_jobqueue()
+    return script_of_job(plan, f"{protocol}://SCHEDULER:PORT", security)
+
+
+def script_of_job(plan: JobPlan, scheduler: str, security: Security | None) -> str:
+    """Write the script of a job for the address of a scheduler, and the certificates for it."""
+    import_jobqueue()  # which keeps what Ctrl-C does
+    from fringefleet.cluster.slurm_jobs import Job  # noqa: PLC0415 - optional
+
     with dask.config.set(settings(plan)):
-        job = library.slurm.SLURMJob(
-            scheduler=f"{protocol}://SCHEDULER:PORT",
+        job = Job(
+            scheduler=scheduler,
             name="slurm-0",
             interface=plan.cluster["interface"],
-            protocol="tls://" if tls else None,
+            protocol="tls://" if security else None,
             security=security,
             **plan.job,
         )
-    return str(job.job_script())
+    return str(job.job_script())  # type: ignore[no-untyped-call]
 
 
 def settings(plan: JobPlan) -> dict[str, Any]:
@@ -192,6 +208,8 @@ def _said(options: ClusterOptions) -> Said:
     complete_section(options.options.get("config_name"))
     said = Said(options.options)
     refuse_unsafe(said.everything())
+    if options.is_encrypted:
+        check_protocols(said.everything())
     return said
 
 
@@ -255,71 +273,21 @@ def _directives(said: Said, options: ClusterOptions, processes: int) -> list[str
 
 def _own_directives(said: Said, job_name: str, log_folder: Path) -> list[str]:
     """Say what we rely on: what a job is called, and where its log is."""
-    own = [f'-o "{log_folder}/%x-%j.log"', "--open-mode=append"]
+    own = [f"-o {sbatch_log(log_folder, '%x-%j.log')}", "--open-mode=append"]
     if any(text in f"#SBATCH -J {job_name}" for text in said.list("job_directives_skip")):
         own.append(f"-J {job_name}")
     return own
 
 
-def _prologue(said: Said, modules: Iterable[str], gpu_job: bool) -> list[str]:
-    """Write what a job does before its worker starts; the user's own lines come after the modules."""
-    lines = [f"module load {shlex.quote(module)}" for module in modules] + said.list("job_script_prologue")
-    exports = _exports() | _lifetime(said)
-    if gpu_job:
-        exports["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-    lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
-    base = re.sub("^~", "$HOME", str(said.get("local_directory", "${TMPDIR:-/tmp}")))  # in quotes ~ is a name
-    lines.append(f'FRINGEFLEET_LOCAL=$(mktemp -d "{base}/fringefleet-XXXXXXXX") || exit 1')  # mode 0700
-    # Told to end, it lets the worker do so first.
-    return [*lines, "trap 'rm -rf \"$FRINGEFLEET_LOCAL\"' EXIT", "trap 'exit 143' TERM"]
-
-
-def _exports() -> dict[str, str]:
-    """Turn the settings of local workers into environment variables that mean the same."""
-    exports = {}
-    for key, value in (SETTINGS | LOCAL_SETTINGS).items():
-        if key.startswith("distributed.worker."):
-            exports["DASK_" + key.upper().replace(".", "__").replace("-", "_")] = str(value)
-        elif "pre-spawn-environ" in key:
-            exports[key.rpartition(".")[2]] = str(value)
-    return exports
-
-
-def _lifetime(said: Said) -> dict[str, str]:
-    """Let workers leave before their job's time is over, unless the user says when."""
-    seconds = walltime_seconds(said.get("walltime"))
-    if seconds is None or any("--lifetime" in item for item in said.list("worker_extra_args")):
-        return {}
-    prefix = "DASK_DISTRIBUTED__WORKER__LIFETIME__"
-    return {
-        f"{prefix}DURATION": f"{LIFETIME * seconds:.0f}s",
-        f"{prefix}STAGGER": f"{STAGGER * seconds:.0f}s",
-    }
-
-
-def _worker_arguments(said: Said, worker_command: str, processes: int) -> list[str]:
-    """Write the arguments of a worker, each safe from the shell."""
-    arguments = [word for item in said.list("worker_extra_args") for word in shlex.split(item)]
-    if not any(word.startswith("--dashboard-address") for word in arguments):
-        arguments += ["--dashboard-address", f"{LOOPBACK}:0"]
-    if worker_command == OUR_WORKER:
-        arguments += ["--nworkers", str(processes)]
-    if worker_command == CUDA_WORKER and not any("--device-memory-limit" in word for word in arguments):
-        arguments += ["--device-memory-limit", "0"]  # nothing that Dask could move or spill lies on the GPU
-    return [shlex.quote(word) for word in arguments]
-
-
-def _interface(said: Said, options: ClusterOptions) -> str:
+def _interface(said: Said, options: ClusterOptions, *, is_submitted: bool) -> str:
     interface = options.interface or said.get("interface")
-    if interface is None:
-        here = ", ".join(name for _, name in socket.if_nameindex())
+    if interface is None and is_submitted:
+        here = ", ".join(name for _, name in socket.if_nameindex() if name != "lo")
         raise OptionError(
-            "found no network interface, and Slurm's workers are on other nodes; give one that they can "
-            f"reach with --interface. This machine has {here}; the fast one is often called ib0 or hsn0."
+            "nobody has said by which network interface of this machine Slurm's workers, which are on other "
+            f"nodes, can reach it; give one with --interface. There are {here}; the fast one is often called "
+            "ib0 or hsn0."
         )
+    interface = interface or NO_INTERFACE
     refuse_text("interface", interface)
     return str(interface)
-
-
-def _quote(words: Iterable[str]) -> str:
-    return " ".join(shlex.quote(word) for word in words)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from fringefleet.cluster.options import check_memory, check_type
@@ -30,6 +31,7 @@ TEXTS = {
     "worker_command": (r"\w+(\.\w+)*", "the name of a Python module"),
 }
 TYPES: dict[str, tuple[type, ...]] = {"python": (str,), "scheduler_options": (Mapping,), "shebang": (str,)}
+CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"  # all but the tabulator
 MODULE = re.compile(r"[\w./+-]+")
 A_DAY = 86400
 # keyword: whether it is a whole number, least, most
@@ -148,8 +150,8 @@ def _texts(name: str, value: Any) -> Iterable[str]:
 
 
 def _refuse_lines(name: str, value: Any) -> None:
-    if isinstance(value, str) and re.search(r"[\n\r]", value):
-        raise OptionError(f"found {name} = {value!r}; give one line.")
+    if isinstance(value, str | Path) and re.search(CONTROL, str(value)):
+        raise OptionError(f"found {name} = {str(value)!r}; give one line, without control characters.")
     if isinstance(value, Mapping):
         value = value.values()
     if isinstance(value, Iterable) and not isinstance(value, str):

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 SHORTEST_SECONDS = 1.0
 SECONDS_FOR_COMMAND = 60
+SECONDS_IN_A_HURRY = 1.0
 LINES_OF_LOG = 15
 ENDING = "COMPLETING"
 
@@ -52,10 +53,10 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop looking."""
+        """Stop looking; who is in a hurry does not wait for Slurm's answer."""
         self._stopped = True
         self._called.set()
-        self._thread.join(SECONDS_FOR_COMMAND)
+        self._thread.join(SECONDS_IN_A_HURRY if kind is KeyboardInterrupt else SECONDS_FOR_COMMAND)
 
     @property
     def n_worker(self) -> int:
@@ -71,6 +72,20 @@ class Watch:
         """Say how the jobs stand, as far as is known."""
         states = [f"{number} {state}" for number, state in self._shown.items()]
         return ", ".join(states) or "not known to Slurm"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is under way, as far as is known: one that waits in the queue is not."""
+        return any(not state.startswith("pending") for state in self._shown.values())
+
+    def states(self) -> tuple[tuple[str, str], ...]:
+        """List the jobs and their states, as far as is known."""
+        return tuple(self._shown.items())
+
+    def last_words(self) -> str:
+        """Say how the log of the last job ends, of those that are in the queue."""
+        jobs = [job for job in self._alive().values() if job.job_id in self._shown]
+        return last_words(jobs[-1], self.plan.log_folder, self.job_name) if jobs else ""
 
     def _run(self) -> None:
         try:

@@ -31,6 +31,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--death-timeout", type=float)
     for name in ("local-directory", "interface", "protocol", "lifetime", "lifetime-stagger"):
         parser.add_argument(f"--{name}")
+    parser.add_argument("--preload", action="append")
     for name in ("tls-ca-file", "tls-cert", "tls-key"):
         parser.add_argument(f"--{name}")
     return parser.parse_args(arguments)
@@ -82,6 +83,7 @@ def _nanny(options: argparse.Namespace, name: str, gpu: str) -> Nanny:
         "protocol": options.protocol,
         "lifetime": options.lifetime,
         "lifetime_stagger": options.lifetime_stagger,
+        "preload": options.preload,
         "security": _security(options),
     }
     return Nanny(

@@ -1,5 +1,6 @@
 """Get workers and give them back: on this machine, under Slurm, or of a cluster that is running."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -8,15 +9,22 @@ from typing import Any, NamedTuple
 
 from dask.system import CPU_COUNT
 from dask.utils import parse_bytes
-from distributed import Client
+from distributed import Client, LocalCluster
 from distributed.system import MEMORY_LIMIT
 
+from fringefleet.clients import current_client
 from fringefleet.cluster.check import check_workers
+from fringefleet.cluster.credentials import kept_credentials
+from fringefleet.cluster.dashboard import warn_of_dashboard
 from fringefleet.cluster.local import count_local, count_local_gpus, start_local, start_local_cuda
 from fringefleet.cluster.options import VISIBLE, ClusterOptions, Kind, cluster_options
-from fringefleet.cluster.running import connect_running, current_client, use_current
+from fringefleet.cluster.running import connect_running, use_current
+from fringefleet.cluster.serving import check_bokeh
 from fringefleet.cluster.slurm import start_slurm
 from fringefleet.cluster.slurm_script import count_slurm, memory_of_worker
+from fringefleet.main_program import end_if_reimported
+
+logger = logging.getLogger(__name__)
 
 # Each gives a client whose first workers are there, and stops at last what it started.
 STARTERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
@@ -35,6 +43,7 @@ class Workers(NamedTuple):
     client: Client
     n_worker: int
     memory_limit: int | None  # for each tile at a time [byte]; None if there is none
+    credentials: Path | None = None  # by which others may join: tls_credentials; None if they do not lie here
 
 
 def connect(
@@ -70,14 +79,24 @@ def connect(
     ...     workers.client.submit(sum, [1, 2]).result(), workers.memory_limit
     (3, 1000000000)
     """
-    return _connected(resolve(cluster_options(cluster, n_worker, **changes)))
+    end_if_reimported()
+    options = resolve(cluster_options(cluster, n_worker, **changes))
+    if options.dashboard:
+        check_bokeh("the dashboard")
+    return _connected(options)
 
 
 @contextmanager
 def _connected(options: ClusterOptions) -> Iterator[Workers]:
-    with STARTERS[options.kind](options) as client:
+    with STARTERS[options.kind](options) as client, kept_credentials(client, options) as credentials:
         check_workers(client, options)
-        yield _describe(client)
+        if credentials is not None:
+            logger.info(
+                "scheduler %s, credentials %s", client.scheduler_info(n_workers=0)["address"], credentials
+            )
+        if options.dashboard:
+            warn_of_dashboard(client)
+        yield _describe(client, options)._replace(credentials=credentials)
 
 
 def resolve(options: ClusterOptions) -> ClusterOptions:
@@ -149,7 +168,11 @@ def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
     return own_memory(options)
 
 
-def _describe(client: Client) -> Workers:
+def _describe(client: Client, options: ClusterOptions) -> Workers:
     workers = client.scheduler_info(n_workers=-1)["workers"]
     limits = [worker["memory_limit"] // worker["nthreads"] for worker in workers.values()]
-    return Workers(client, len(workers), min(filter(None, limits), default=None))
+    started = client.cluster.worker_spec if isinstance(client.cluster, LocalCluster) else {}
+    n_worker = max(len(workers), len(started))  # one that has just died will be replaced
+    if not limits and n_worker:
+        limits = [expected_memory(options, n_worker) or 0]
+    return Workers(client, n_worker, min(filter(None, limits), default=None))

@@ -51,7 +51,7 @@ class _Tile:
 
 
 def convert_stack(
-    source: str | Path,
+    source: str | Path | xr.Dataset,
     output: str | Path,
     *,
     chunks: tuple[int, int] | None = None,
@@ -67,7 +67,7 @@ def convert_stack(
     Parameters
     ----------
     source
-        Anything that :func:`open_stack` opens.
+        Anything that :func:`open_stack` opens, or what it returned, with ``chunks=None`` best.
     output
         The store.
     chunks
@@ -87,10 +87,12 @@ def convert_stack(
     OptionError
         One chunk does not fit into the memory.
     """
-    check_apart(Path(output), Path(source))
     check_writable(Path(output))
-    stack = open_stack(source, chunks=None)
-    check_apart(Path(output), Path(source), pair_folders(stack))
+    if not isinstance(source, xr.Dataset):
+        check_apart(Path(output), Path(source))
+    stack = source if isinstance(source, xr.Dataset) else open_stack(source, chunks=None)
+    if "source" in stack.encoding:
+        check_apart(Path(output), Path(stack.encoding["source"]), pair_folders(stack))
     tile = chunks or default_tile(stack)
     slab = _slab(stack, tile, memory_limit)
     with staged_store(Path(output), overwrite=overwrite) as temporary:

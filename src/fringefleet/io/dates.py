@@ -1,5 +1,10 @@
-"""Acquisition dates as MintPy writes them: text in several formats, in; ``datetime64``, out."""
+"""Acquisition dates as MintPy writes them: text in several formats, in; ``datetime64``, out.
 
+A date may be written with or without its time. Within one stack two precisions of the same date are one date,
+the more precise one, where it is the only one that it can be; else they are refused.
+"""
+
+import logging
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.network import date_name, shorten
+
+logger = logging.getLogger(__name__)
 
 _DATE = re.compile(
     r"(?P<year>\d{4}|\d{2})(?P<dash>-?)(?P<month>\d{2})(?P=dash)(?P<day>\d{2})"
     r"(?:T(?P<hour>\d{2})(?:(?P<colon>:?)(?P<minute>\d{2})(?:(?P=colon)(?P<second>\d{2}))?)?)?"
 )
+DAY, SECOND = 86400, 1  # [s], precisions
+_PRECISIONS = {"%S": SECOND, "%M": 60, "%H": 3600}  # [s]
 _TIME_PARTS = (("%H", "hour"), ("%M", "minute"), ("%S", "second"))
 _ACCEPTED = "YYYYMMDD, YYMMDD or YYYY-MM-DD, with THH, THHMM or THHMMSS where a time is known"
 
@@ -65,10 +75,115 @@ def parse_dates(values: Iterable[object]) -> tuple[NDArray[np.datetime64], str]:
     StackFormatError
         A value is no date; the message names it.
     """
+    times, precisions, form = read_dates(values)
+    return unite_precisions(times, precisions), form
+
+
+def read_dates(values: Iterable[object]) -> tuple[NDArray[np.datetime64], NDArray[np.int64], str]:
+    """Convert acquisition dates as :func:`parse_dates` does, each as it is written.
+
+    Returns
+    -------
+    times, precisions
+        ``datetime64[s]``, and how long a date of that precision lasts [s].
+    format
+        The ``strftime`` format of the most detailed date.
+
+    Raises
+    ------
+    StackFormatError
+        A value is no date; the message names it.
+    """
     texts = [_to_text(value) for value in values]
     formats = [date_format(text) for text in texts]
     times = [_parse(text, form) for text, form in zip(texts, formats, strict=True)]
-    return np.array(times, dtype="datetime64[s]"), max(formats, key=len, default="%Y%m%d")
+    precisions = np.array([_precision(form) for form in formats], dtype=np.int64)
+    return np.array(times, dtype="datetime64[s]"), precisions, max(formats, key=len, default="%Y%m%d")
+
+
+def unite_precisions(times: NDArray[np.datetime64], precisions: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    """Give dates that are written in two precisions the more precise one, in all places.
+
+    Parameters
+    ----------
+    times
+        Any shape, ``datetime64[s]``.
+    precisions
+        How long each lasts [s]; the same shape.
+
+    Raises
+    ------
+    StackFormatError
+        A date could be any of several more precise ones.
+
+    Examples
+    --------
+    >>> unite_precisions(*read_dates(["20180106", "20180106T0012", "20180118"])[:2]).astype(str).tolist()
+    ['2018-01-06T00:12:00', '2018-01-06T00:12:00', '2018-01-18T00:00:00']
+    """
+    united = times.copy()
+    known = np.zeros(0, "datetime64[s]")
+    merged: list[str] = []
+    for precision in np.unique(precisions):
+        here = precisions == precision
+        for time in np.unique(times[here]):
+            finer = known[(time <= known) & (known < time + np.timedelta64(precision, "s"))]
+            if len(finer) > 1:
+                raise StackFormatError(
+                    f"found the date {date_name(str(time))} in two precisions, and it may be any of "
+                    f"{shorten([date_name(date) for date in finer.astype(str)])}; write it as it is."
+                )
+            if len(finer) == 1 and finer[0] != time:
+                united[here & (times == time)] = finer[0]
+                merged.append(f"{date_name(str(time))} and {date_name(str(finer[0]))}")
+        known = np.unique(np.concatenate([known, united[here]]))
+    if merged:
+        logger.warning("taken for one date, as they are written in two precisions: %s", shorten(merged))
+    return united
+
+
+def find_date(wanted: str, times: NDArray[np.datetime64]) -> list[int]:
+    """Find the dates that a text means: those that begin as it says, to its own precision.
+
+    Parameters
+    ----------
+    wanted
+        In any of the formats of :func:`date_format`.
+    times
+        Those that there are.
+
+    Returns
+    -------
+    list of int
+        Their indices; exactly one if the text is unique.
+
+    Raises
+    ------
+    StackFormatError
+        The text is no date.
+
+    Examples
+    --------
+    >>> times = np.array(["2018-01-06T00:12:25", "2018-01-18T00:12:25"], "datetime64[s]")
+    >>> find_date("2018-01-18", times), find_date("20180106T0012", times), find_date("20180106T01", times)
+    ([1], [0], [])
+    """
+    (time,), (precision,), _ = read_dates([wanted.strip().replace(" ", "T")])
+    end = time + np.timedelta64(precision, "s")
+    found: list[int] = np.flatnonzero((time <= times) & (times < end)).tolist()
+    return found
+
+
+def dates_meant(wanted: str, times: NDArray[np.datetime64]) -> list[int]:
+    """Find dates as :func:`find_date` does; none for a text that is no date."""
+    try:
+        return find_date(wanted, times)
+    except StackFormatError:
+        return []
+
+
+def _precision(form: str) -> int:
+    return next((seconds for part, seconds in _PRECISIONS.items() if part in form), DAY)
 
 
 def _parse(text: str, form: str) -> datetime:

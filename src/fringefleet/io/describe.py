@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from fringefleet.errors import InputError, StackFormatError
+from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.connectivity import Connectivity, connectivity
 from fringefleet.io.door import readable
@@ -96,13 +96,15 @@ class Description:
     worst_pairs: tuple[BadPair, ...] = ()
 
 
-def describe(path: Path) -> Description:
+def describe(path: Path, *, drop_incomplete: bool = False) -> Description:
     """Look at a stack or a result; of its arrays only the dates and, of a result, the status are read.
 
     Parameters
     ----------
     path
         MintPy's ``ifgramStack.h5``, or a Zarr store of ours: a stack, a result, the truth of a simulation.
+    drop_incomplete
+        As for :func:`~fringefleet.io.stack.open_stack`.
 
     Raises
     ------
@@ -111,8 +113,9 @@ def describe(path: Path) -> Description:
     """
     check_exists(path)
     if has_displacement(path):
+        refuse_dropping(path, drop_incomplete)
         return _describe_result(path)
-    stack = open_stack(path, chunks=None)
+    stack = open_stack(path, chunks=None, drop_incomplete=drop_incomplete)
     network = stack_network(stack)
     n_dropped = _stored_pairs(path) - network.n_pair if file_format(stack) == "MintPy HDF5" else 0
     return _describe(
@@ -123,6 +126,21 @@ def describe(path: Path) -> Description:
         dates=tuple(date_name(date) for date in network.dates),
         network=connectivity(network, n_dropped),
     )
+
+
+def refuse_dropping(path: Path, drop_incomplete: bool) -> None:
+    """Refuse an option that means nothing for a result.
+
+    Raises
+    ------
+    OptionError
+        It is given.
+    """
+    if drop_incomplete:
+        raise OptionError(
+            f"found --drop-incomplete (drop_incomplete=True in Python) with {path}, which is a result; it is "
+            "for folders of pairs. Leave it out."
+        )
 
 
 def tile_marks(path: Path) -> NDArray[np.uint8] | None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from fringefleet.errors import InputError, MissingMetadataError, StackFormatError
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.metadata import number_attribute, plain_attributes
+from fringefleet.io.quantities import ANGLE, LENGTH, in_unit, said_unit
 
 ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
 SPHERE = ("EARTH_RADIUS", "HEIGHT")  # [m]
@@ -67,6 +68,8 @@ def read_geometry(path: str | Path, shape: tuple[int, int]) -> NDArray[np.float3
         attrs = plain_attributes(file.attrs)
         distance = _read_positive(file, "slantRangeDistance", shape)
         angle = _read_positive(file, "incidenceAngle", shape)
+        if angle is not None and not np.isnan(angle).all():
+            _refuse_radians(float(np.nanmax(angle)), f"incidenceAngle in {path} is")
         names = ", ".join(file) or "none"
     if distance is None and angle is None:
         raise StackFormatError(
@@ -177,7 +180,21 @@ def _middle_range(attrs: Mapping[str, Any]) -> Numbers:
 
 def _stated_angle(attrs: Mapping[str, Any]) -> Numbers | None:
     name = next((name for name in ANGLES if name in attrs), None)
-    return None if name is None else np.array(number_attribute(attrs, name))
+    if name is None:
+        return None
+    angle = number_attribute(attrs, name)
+    if angle > 0:
+        _refuse_radians(angle, f"the attribute {name} is")
+    return np.array(angle)
+
+
+def _refuse_radians(largest: float, what: str) -> None:
+    """Refuse incidence angles that can only be radians."""
+    if largest <= np.pi / 2:
+        raise StackFormatError(
+            f"{what} at most {largest:.4g}; an incidence angle in degrees is needed, and this looks like "
+            "radians. Convert it; a dataset may also say radian in its attribute UNIT."
+        )
 
 
 def _has(attrs: Mapping[str, Any], names: tuple[str, ...]) -> bool:
@@ -209,6 +226,8 @@ def _read_positive(file: h5py.File, name: str, shape: tuple[int, int]) -> Number
             f"the dataset {name} of the geometry file {file.filename} has the shape {dataset.shape} and the "
             f"type {dataset.dtype}, the stack the shape {shape}; numbers at the same pixels are needed."
         )
-    values = dataset[()].astype(np.float64)
+    said = said_unit(plain_attributes(dataset.attrs))
+    quantity = LENGTH if name == "slantRangeDistance" else ANGLE
+    values = dataset[()].astype(np.float64) * in_unit(quantity, said, f"{name} in {file.filename}")
     known: Numbers = np.where(np.isfinite(values) & (values > 0), values, np.nan)
     return known

@@ -1,10 +1,11 @@
-"""Where the pixels are: y and x coordinates and the CRS, from MintPy's attributes.
+"""Where the pixels are: y and x coordinates and the CRS, from MintPy's attributes or from coordinates.
 
 ``X_FIRST`` and ``Y_FIRST`` are the outer corner of the first pixel, ``X_STEP`` and ``Y_STEP`` the
 signed pixel size; our coordinates are pixel centres, ``X_FIRST + (column + 1/2) X_STEP``. A stack
 without them is in radar geometry, where the coordinates are the row and column numbers.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +15,21 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.metadata import number_attribute
+from fringefleet.io.georeference import (
+    NUMBERS,
+    Georeference,
+    Raster,
+    axis_attributes,
+    axis_unit,
+    georeference,
+)
+from fringefleet.io.metadata import number_attribute, stated_point
+
+logger = logging.getLogger(__name__)
 
 GRID_MAPPING = "spatial_ref"
 _CORNERS = ("Y_FIRST", "Y_STEP", "X_FIRST", "X_STEP")
+_NO_CODE = ("", "none", "nan", "null")  # what MintPy writes of a raster without a CRS
 
 
 def grid_coordinates(attrs: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, xr.Variable]:
@@ -26,7 +38,7 @@ def grid_coordinates(attrs: Mapping[str, Any], shape: tuple[int, int]) -> dict[s
     Parameters
     ----------
     attrs
-        MintPy's attributes: the four corner attributes, and ``EPSG``, ``UTM_ZONE`` or ``Y_UNIT``.
+        MintPy's attributes: the four corner attributes, and ``EPSG``, ``UTM_ZONE``, ``Y_UNIT``, ``X_UNIT``.
     shape
         Rows and columns.
 
@@ -35,10 +47,36 @@ def grid_coordinates(attrs: Mapping[str, Any], shape: tuple[int, int]) -> dict[s
     StackFormatError
         A corner attribute is no number, a step is zero, or the CRS is unknown to PROJ.
     """
-    if not all(name in attrs for name in _CORNERS):
+    raster = attributes_raster(attrs, shape)
+    if raster is None:
         return radar_coordinates(shape)
+    return regular_coordinates(raster, attributes_place(attrs, raster))
+
+
+def attributes_raster(attrs: Mapping[str, Any], shape: tuple[int, int]) -> Raster | None:
+    """Read the corner and the steps of a geocoded grid; None in radar geometry.
+
+    Raises
+    ------
+    StackFormatError
+        A corner attribute is no number, or a step is zero.
+    """
+    if not all(name in attrs for name in _CORNERS):
+        return None
     (y_first, y_step), (x_first, x_step) = (_first_and_step(attrs, axis) for axis in "YX")
-    return regular_coordinates((y_first, x_first), (y_step, x_step), shape, grid_crs(attrs))
+    return Raster((y_first, x_first), (y_step, x_step), shape)
+
+
+def attributes_place(attrs: Mapping[str, Any], raster: Raster) -> Georeference:
+    """Find out the unit and the CRS of a grid from MintPy's attributes, in which no unit means degrees.
+
+    Raises
+    ------
+    StackFormatError
+        ``EPSG`` or ``UTM_ZONE`` is there and cannot be understood.
+    """
+    said = (attrs.get("Y_UNIT"), attrs.get("X_UNIT"))
+    return georeference(raster, said, _named_crs(attrs), unsaid="degrees")
 
 
 def radar_coordinates(shape: tuple[int, int]) -> dict[str, xr.Variable]:
@@ -49,52 +87,45 @@ def radar_coordinates(shape: tuple[int, int]) -> dict[str, xr.Variable]:
     }
 
 
-def regular_coordinates(
-    corner: tuple[float, float], step: tuple[float, float], shape: tuple[int, int], crs: CRS | None
-) -> dict[str, xr.Variable]:
-    """Make the centres of pixels, and ``spatial_ref`` where the CRS is known.
-
-    Parameters
-    ----------
-    corner
-        ``y, x`` of the outer corner of the first pixel, in the unit of the CRS.
-    step
-        Signed size of a pixel along ``y, x``.
-    shape
-        Rows and columns.
-    """
+def regular_coordinates(raster: Raster, place: Georeference) -> dict[str, xr.Variable]:
+    """Make the centres of pixels, and ``spatial_ref`` where the CRS is known; say what is in doubt."""
+    if place.doubt:
+        logger.warning(*doubt_warning(place))
     coordinates = {
-        axis: xr.Variable(axis, first + (np.arange(size) + 0.5) * width, axis_attributes(crs, axis))
-        for axis, first, width, size in zip("yx", corner, step, shape, strict=True)
+        axis: xr.Variable(axis, first + (np.arange(size) + 0.5) * width, axis_attributes(place, axis))
+        for axis, first, width, size in zip("yx", raster.corner, raster.step, raster.shape, strict=True)
     }
-    if crs is not None:
-        coordinates[GRID_MAPPING] = xr.Variable((), 0, crs.to_cf())
+    if place.crs is not None:
+        coordinates[GRID_MAPPING] = xr.Variable((), 0, place.crs.to_cf())
     return coordinates
 
 
-def grid_crs(attrs: Mapping[str, Any]) -> CRS | None:
-    """Find the CRS that MintPy's attributes name; None where they name none.
+def doubt_warning(place: Georeference) -> tuple[str, str]:
+    """Say what contradicts itself in the coordinates of a source."""
+    return (
+        "the coordinates of the pixels contradict themselves: %s. Their unit and CRS are taken as not known; "
+        "correct the source if you need them",
+        place.doubt,
+    )
 
-    ``EPSG`` comes first, then ``UTM_ZONE`` (``13N``), then degrees in ``Y_UNIT``: EPSG:4326.
 
-    Raises
-    ------
-    StackFormatError
-        ``EPSG`` or ``UTM_ZONE`` is there and cannot be understood.
+def is_numbered(dataset: xr.Dataset, dim: str) -> bool:
+    """Whether a dimension has numbers of rows or columns, and no places."""
+    if dim not in dataset.coords:
+        return True
+    unit = axis_unit(dataset[dim].attrs.get("units"))
+    unplaced = unit is None and GRID_MAPPING not in dataset.coords
+    return unit == NUMBERS or (unplaced and dataset[dim].dtype.kind in "iu")
 
-    Examples
-    --------
-    >>> grid_crs({"UTM_ZONE": "11S"}).to_epsg(), grid_crs({"Y_UNIT": "degrees"}).to_epsg()
-    (32711, 4326)
-    """
-    if attrs.get("EPSG"):
-        return _crs("EPSG", attrs["EPSG"], str(attrs["EPSG"]).upper().removeprefix("EPSG:"))
-    if attrs.get("UTM_ZONE"):
-        zone = str(attrs["UTM_ZONE"]).strip().upper()
+
+def _named_crs(attrs: Mapping[str, Any]) -> CRS | None:
+    """Find the CRS that ``EPSG`` or else ``UTM_ZONE`` (``13N``) names; None where neither does."""
+    epsg, zone = (str(attrs.get(name, "")).strip().upper() for name in ("EPSG", "UTM_ZONE"))
+    if epsg.lower() not in _NO_CODE:
+        return _crs("EPSG", attrs["EPSG"], epsg.removeprefix("EPSG:"))
+    if zone.lower() not in _NO_CODE:
         hemisphere = "327" if zone.endswith("S") else "326"
-        return _crs("UTM_ZONE", zone, hemisphere + zone.rstrip("NS").zfill(2))
-    if str(attrs.get("Y_UNIT", "")).lower().startswith("degree"):
-        return CRS.from_epsg(4326)
+        return _crs("UTM_ZONE", zone, hemisphere + zone.rstrip("NS ").zfill(2))
     return None
 
 
@@ -115,18 +146,12 @@ def _first_and_step(attrs: Mapping[str, Any], axis: str) -> tuple[float, float]:
     return first, step
 
 
-def axis_attributes(crs: CRS | None, axis: str) -> dict[str, str]:
-    """CF attributes of the coordinate ``y`` or ``x``; metres where the CRS is not known."""
-    if crs is not None and crs.is_geographic:
-        name, unit = {"y": ("latitude", "degrees_north"), "x": ("longitude", "degrees_east")}[axis]
-    else:
-        name, unit = f"projection_{axis}_coordinate", "m"
-    return {"standard_name": name, "long_name": name.replace("_", " "), "units": unit}
-
-
 def with_reference_coordinates(attrs: Mapping[str, Any], coords: Mapping[Any, Any]) -> dict[str, Any]:
     """Add the coordinates of the reference point, by which a sliced stack still finds it."""
-    row, column = attrs.get("reference_point", (-1, -1))
+    try:
+        row, column = stated_point(attrs) if "reference_point" in attrs else (-1, -1)
+    except StackFormatError:  # which matters only to an inversion that has no other
+        return dict(attrs)
     if not (0 <= row < coords["y"].size and 0 <= column < coords["x"].size):
         return dict(attrs)
     return dict(attrs) | {

@@ -20,8 +20,9 @@ from fringefleet.io.grid import GRID_MAPPING, grid_coordinates, with_reference_c
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES, OUR_NAMES, our_name
+from fringefleet.io.quantities import quantity_of, said_unit, unit_factor
 from fringefleet.io.version import FileVersion
-from fringefleet.observation import PHASE, is_observation
+from fringefleet.observation import PHASE, is_observation, is_offset
 
 _LOOKS = {  # of the datasets that become ours
     "phase": {"long_name": "unwrapped phase", "units": "rad"},
@@ -61,7 +62,7 @@ def open_mintpy(path: Path) -> xr.Dataset:
         coords |= grid_coordinates(attrs, shape[1:])
         attrs |= derived_attributes(attrs) | {"date_format": date_format}
         variables = {
-            our_name(name): _lazy_variable(source, file[name], (name, shape), kept)
+            our_name(name): _lazy_variable(source, file[name], (name, shape), kept, _unit(file, name, main))
             for name in _kept_datasets(file)
         }
     if GRID_MAPPING in coords:
@@ -134,7 +135,8 @@ def _pair_coordinates(file: h5py.File, kept: NDArray[np.int64]) -> dict[str, xr.
     coords["reference_date"].encoding["date_format"] = date_format
     if "bperp" in file:
         values = file["bperp"][()][kept].astype(np.float32)
-        attrs = {"long_name": "perpendicular baseline", "units": "m"}
+        unit = said_unit(plain_attributes(file["bperp"].attrs)) or "m"
+        attrs = {"long_name": "perpendicular baseline", "units": unit}
         coords["perpendicular_baseline"] = xr.Variable("pair", values, attrs)
     return coords
 
@@ -150,11 +152,30 @@ def _kept_datasets(file: h5py.File) -> list[str]:
     ]
 
 
+def _unit(file: h5py.File, name: str, main: str) -> dict[str, str]:
+    """Find what a dataset says of its unit; what the file says counts for what it observes."""
+    said = said_unit(plain_attributes(file[name].attrs))
+    if (
+        said is None
+        and is_offset(our_name(name)) == is_offset(our_name(main))
+        and is_observation(our_name(name))
+    ):
+        said = said_unit(plain_attributes(file.attrs))
+    return {"units": said} if said is not None and _is_odd(name, said) else {}
+
+
+def _is_odd(name: str, said: str) -> bool:
+    """Whether a unit is another one than ours."""
+    quantity = quantity_of(our_name(name), {})
+    return quantity is not None and unit_factor(quantity, said) != 1
+
+
 def _lazy_variable(
     source: FileVersion,
     dataset: h5py.Dataset,
     name_and_shape: tuple[str, tuple[int, int, int]],
     kept: NDArray[np.int64],
+    unit: dict[str, str],
 ) -> xr.Variable:
     name, stack_shape = name_and_shape
     dims = _dimensions(name, dataset.shape, stack_shape)
@@ -164,7 +185,7 @@ def _lazy_variable(
         dtype = np.dtype("i2") if name == _INTEGER and dtype.kind != "f" else np.dtype("f4")
     array = HDF5Array(source, dataset, kept if dims[:1] == ("pair",) else None, dtype)
     look = _LOOKS.get(name, _LOOKS["phase"]) if ours else {}
-    variable = xr.Variable(dims, LazilyIndexedArray(array), plain_attributes(dataset.attrs) | look)
+    variable = xr.Variable(dims, LazilyIndexedArray(array), plain_attributes(dataset.attrs) | look | unit)
     if dataset.chunks:
         variable.encoding["preferred_chunks"] = dict(zip(dims, dataset.chunks, strict=True))
     return variable

@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 
 from fringefleet.errors import InputError, StackFormatError
+from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
 from fringefleet.io.results import open_result
 from fringefleet.io.staging import refuse_full
@@ -139,11 +140,13 @@ def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
     if wanted is None or COVARIANCE.variable not in result:
         return result
     names = date_names(result)
-    if wanted not in names:
+    found = dates_meant(wanted, result["date"].values)
+    if len(found) != 1:
         raise InputError(
-            f"found {wanted} as the date that the covariance is relative to; the result has {shorten(names)}."
+            f"found {wanted} as the date that the covariance is relative to, which is "
+            f"{'none' if not found else 'more than one'} of those of the result: {shorten(names)}."
         )
-    index = names.index(wanted)
+    index, wanted = found[0], names[found[0]]
     cov = result[COVARIANCE.variable]
     if not cov.chunks:
         cov = cov.chunk(cov.encoding.get("preferred_chunks", {}))

@@ -1,16 +1,16 @@
 """The reference point: where it is in a stack, and what every pair observes there."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.errors import MissingMetadataError, ReferencePointError
+from fringefleet.errors import MissingMetadataError, ReferencePointError, StackFormatError
+from fringefleet.io.metadata import names_point, number_attribute, stated_point
 from fringefleet.io.stack import stack_network
 from fringefleet.observation import PHASE, is_offset
 
 _SAME_PIXEL = 1e-3  # [pixel] by which a coordinate may differ and still be the same pixel
+_GIVE = "give --reference-point Y X (reference_point=(y, x) in Python)"
 
 
 def locate_reference_point(stack: xr.Dataset, point: tuple[int, int] | None = None) -> tuple[int, int]:
@@ -30,7 +30,7 @@ def locate_reference_point(stack: xr.Dataset, point: tuple[int, int] | None = No
     MissingMetadataError
         No point is given and the attributes have none.
     ReferencePointError
-        The point is outside.
+        The point is outside, or what the attributes say is none.
     """
     row, column = _point_from_attributes(stack) if point is None else point
     n_row, n_column = stack.sizes["y"], stack.sizes["x"]
@@ -100,19 +100,21 @@ def _without_data(values: NDArray[np.float32], observation: str) -> list[int]:
 
 def _point_from_attributes(stack: xr.Dataset) -> tuple[int, int]:
     attrs = stack.attrs
-    if "reference_point_y" in attrs and "reference_point_x" in attrs:
-        return _index_of(stack, "y"), _index_of(stack, "x")
-    if "reference_point" not in attrs:
-        raise MissingMetadataError(
-            "the stack has no attributes REF_Y and REF_X, which name its reference point; "
-            "give --reference-point Y X (reference_point=(y, x) in Python)."
-        )
-    row, column = attrs["reference_point"]
-    return row, column
+    try:
+        if "reference_point_y" in attrs and "reference_point_x" in attrs:
+            return _index_of(stack, "y"), _index_of(stack, "x")
+        if names_point(attrs):
+            row, column = stated_point(attrs)
+            return row, column
+    except StackFormatError as error:
+        raise ReferencePointError(f"{str(error).rstrip('.')}, or {_GIVE}.") from error
+    raise MissingMetadataError(
+        f"the stack has no attributes REF_Y and REF_X, which name its reference point; {_GIVE}."
+    )
 
 
 def _index_of(stack: xr.Dataset, axis: str) -> int:
-    wanted: Any = stack.attrs[f"reference_point_{axis}"]
+    wanted = number_attribute(stack.attrs, f"reference_point_{axis}")
     values = stack[axis].values
     nearest = int(np.abs(values - wanted).argmin())
     spacing = abs(values[1] - values[0]) if len(values) > 1 else abs(wanted) * 1e-6

@@ -4,6 +4,7 @@ A stack has the dimensions ``pair, y, x``: ``unwrapped_phase`` [rad], ``coherenc
 else the source carried, with the dates of each pair as coordinates. See :func:`open_stack`.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,9 @@ from dask.base import tokenize
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io.door import readable
 from fringefleet.io.identify import HOW_TO_LIST, check_exists, identify, identify_product
+from fringefleet.io.left_out import said_once
 from fringefleet.io.mintpy import open_mintpy
+from fringefleet.io.quantities import in_our_units
 from fringefleet.io.readers import READERS, Reader
 from fringefleet.io.readers.named import is_netcdf, open_netcdf, open_zarr
 from fringefleet.io.tiles import fit_tile
@@ -26,7 +29,12 @@ from fringefleet.observation import PHASE, is_observation
 AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
 
 
-def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | None = "auto") -> xr.Dataset:
+def open_stack(
+    path: str | Path,
+    *,
+    chunks: tuple[int, int] | Literal["auto"] | None = "auto",
+    drop_incomplete: bool = False,
+) -> xr.Dataset:
     """Open a stack of interferograms lazily, whatever it is stored as.
 
     Parameters
@@ -39,6 +47,9 @@ def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | 
     chunks
         Rows and columns of a Dask block, which always has all pairs; ``"auto"`` takes whole stored
         chunks, about 64 MB a variable. None: no Dask, xarray reads what is indexed.
+    drop_incomplete
+        Leave out pairs that lack a file which others have, with a warning that names them, instead of
+        refusing them. Only for folders of pairs.
 
     Returns
     -------
@@ -54,14 +65,16 @@ def open_stack(path: str | Path, *, chunks: tuple[int, int] | Literal["auto"] | 
         There is no such path, or it holds no stack, or its parts do not fit together.
     NetworkError
         The pairs are no network: none kept, duplicates, a date with itself, fewer than two dates.
+    OptionError
+        ``drop_incomplete`` with a stack that is one file or store.
     """
     path = Path(path)
     check_exists(path)
     try:
-        with readable("the stack"):
-            stack, file_format = _open_any(path)
+        with said_once(), readable("the stack"):
+            stack, file_format = _open_any(path, drop_incomplete)
             stack_network(stack)
-    except (StackFormatError, NetworkError) as error:
+    except (StackFormatError, NetworkError, OptionError) as error:
         raise type(error)(f"{path}: {error}") from error
     version = stack.encoding.get("version") or FileVersion.of(path)
     stack.encoding = {
@@ -108,13 +121,19 @@ def file_format(stack: xr.Dataset) -> str:
     return str(stack.encoding["file_format"])
 
 
-def _open_any(path: Path) -> tuple[xr.Dataset, str]:
+def _open_any(path: Path, drop_incomplete: bool) -> tuple[xr.Dataset, str]:
     """Open a stack with the first reader that recognises it; returns the name of its format, too."""
     if path.is_file() and h5py.is_hdf5(path) and (product := identify_product(path)):
         raise StackFormatError(f"found {product}.")
     for reader in STACK_READERS:
         if reader.recognise(path):
-            return reader.open(path), reader.name
+            if drop_incomplete and not reader.has_files_of_pairs:
+                raise OptionError(
+                    "found --drop-incomplete (drop_incomplete=True in Python) with a stack that is "
+                    f"{reader.name}, all pairs of which are complete; it is for folders of pairs. Leave it "
+                    "out."
+                )
+            return in_our_units(reader.open(path, drop_incomplete)), reader.name
     raise StackFormatError(f"found no stack: it is {identify(path)}. {HOW_TO_LIST}.")
 
 
@@ -143,9 +162,16 @@ def _chunked(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
     return stack.assign(chunked)
 
 
-_ZARR = Reader("Zarr", "the folder of a Zarr stack", is_zarr, open_zarr)
-_NETCDF = Reader("NetCDF", "a NetCDF-4 file with our names", is_netcdf, open_netcdf)
-_MINTPY = Reader(
+def _whole(
+    name: str, layout: str, recognise: Callable[[Path], bool], opened: Callable[[Path], xr.Dataset]
+) -> Reader:
+    """Make the reader of a format that has all pairs in one file or store."""
+    return Reader(name, layout, recognise, lambda path, _: opened(path), has_files_of_pairs=False)
+
+
+_ZARR = _whole("Zarr", "the folder of a Zarr stack", is_zarr, open_zarr)
+_NETCDF = _whole("NetCDF", "a NetCDF-4 file with our names", is_netcdf, open_netcdf)
+_MINTPY = _whole(
     "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and h5py.is_hdf5(path), open_mintpy
 )
 STACK_READERS = (_ZARR, *READERS, _NETCDF, _MINTPY)  # in the order in which they are asked

@@ -13,11 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from fringefleet.io.georeference import DEGREES, NUMBERS, axis_unit
+
 Xarray = TypeVar("Xarray", xr.Dataset, xr.DataArray)
 
 MAX_PIXELS = 1000  # a side of a map
 NO_DATA = "0.85"
-UNIT_SYMBOLS = {"degrees_north": "°", "degrees_east": "°", "degrees": "°", "1": ""}
+UNIT_SYMBOLS = {DEGREES: "°", NUMBERS: ""}
 
 
 def thin(data: Xarray) -> Xarray:
@@ -40,7 +42,7 @@ def _show(panel: Axes, data: xr.DataArray, **style: Any) -> AxesImage:
     panel.set_facecolor(NO_DATA)
     (left, right), (top, bottom) = _edges(data["x"].values), _edges(data["y"].values)
     image = panel.imshow(data.values, extent=(left, right, bottom, top), origin="upper", **style)
-    if data["y"].attrs.get("units", "").startswith("degree"):
+    if axis_unit(data["y"].attrs.get("units")) == DEGREES:
         panel.set_aspect(1 / np.cos(np.radians(float(data["y"].mean()))))
     panel.set(xlabel=_axis_label(data["x"], "column"), ylabel=_axis_label(data["y"], "row"))
     panel.ticklabel_format(useOffset=False)
@@ -89,8 +91,8 @@ def _edges(centres: NDArray[Any]) -> tuple[float, float]:
 
 
 def _axis_label(coordinate: xr.DataArray, fallback: str) -> str:
-    unit = str(coordinate.attrs.get("units", ""))
-    unit = UNIT_SYMBOLS.get(unit, unit)
+    known = axis_unit(coordinate.attrs.get("units")) or ""
+    unit = UNIT_SYMBOLS.get(known, known)
     name = str(coordinate.attrs.get("long_name", coordinate.attrs.get("standard_name", fallback)))
     name = name[:1].upper() + name[1:].replace("_", " ")
     return f"{name} [{unit}]" if unit else name

@@ -269,8 +269,8 @@ def test_the_options_in_gpu_toml_are_a_job_with_one_gpu():
     pytest.importorskip("dask_jobqueue")
     options = cluster_options(**read_cluster_config(DEPLOY / "gpu.toml"), device="cuda")
     plan = plan_jobs(options)
-    script = job_script(plan, tls=options.tls)
-    assert (plan.n_job, options.n_worker, options.tls) == (4, 4, True)
+    script = job_script(plan, tls=options.is_encrypted)
+    assert (plan.n_job, options.n_worker, options.is_encrypted) == (4, 4, True)
     for line in ("-p gpu", "-A insar", "-t 04:00:00", "--cpus-per-task=8", "--mem=28G", "--gres=gpu:1"):
         assert f"#SBATCH {line}" in script.splitlines()
     assert "module load cuda" in script

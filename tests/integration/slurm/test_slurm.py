@@ -19,6 +19,7 @@ from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.worker import worker_record
 from integration.slurm.conftest import CHUNKS, SLOW, contents
 from polling import wait_until
+from strangers import listeners, ways_in
 
 pytestmark = [pytest.mark.slurm, pytest.mark.cluster]
 GPU = ["--gres=gpu:1"]
@@ -76,7 +77,7 @@ def listening(pids):
 
 
 def test_two_jobs_with_two_gpus_each_give_the_bytes_of_a_local_run(slurm, stack, expected, tmp_path):
-    with connect(4, job_extra_directives=["--gres=gpu:2"], tls=True) as workers:
+    with connect(4, job_extra_directives=["--gres=gpu:2"]) as workers:
         workers.client.wait_for_workers(4, timeout=SECONDS)
         found = ask(workers.client)
         assert set(slurm.jobs().values()) == {"RUNNING"}
@@ -108,7 +109,7 @@ def test_daskcuda_gives_each_worker_of_a_job_a_gpu_of_its_own(slurm, monkeypatch
     for name, value in {"PYTHONPATH": paths, "PRETEND_GPUS": "2", "DASK_CUDA_TEST_SINGLE_GPU": "1"}.items():
         monkeypatch.setenv(name, value)
     options = {"processes": 2, "worker_extra_args": ["--preload pretend_cuda"], "poll_seconds": 1}
-    wanted = {"interface": "lo", "device": "cuda", "memory_limit": "1GB", "tls": True, "options": options}
+    wanted = {"interface": "lo", "device": "cuda", "memory_limit": "1GB", "options": options}
     with fringefleet.connect("slurm", 2, **wanted) as workers:
         workers.client.wait_for_workers(2, timeout=SECONDS)
         records = workers.client.run(worker_record, "cuda").values()
@@ -242,6 +243,26 @@ def test_whoever_does_not_want_to_wait_for_the_queue_is_told_how_it_stands(slurm
 # --- the command line -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["a blank;'\"$HOME`# 5%j hetjob", "été [a-z]* {x}"])
+def test_a_folder_with_any_name_serves_and_a_stranger_gets_no_answer(slurm, tmp_path, monkeypatch, name):
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    before = listeners()
+    with connect(1) as workers:
+        assert workers.client.submit(sum, [1, 2]).result() == 3
+        (found,) = ask(workers.client)
+        opened = listeners() - before
+        opened |= {item for pid in found["pids"] for item in listeners(psutil.Process(pid))}
+        assert len(opened) == 3  # the scheduler, a worker and its nanny; nothing for HTTP
+        assert all(ways_in(ip, port) == [] for _, ip, port in opened)
+        joined = {"cluster": workers.client.scheduler.address, "tls_credentials": workers.credentials}
+        with fringefleet.connect(**joined, n_worker=1) as others:
+            assert others.client.submit(sum, [1, 2]).result() == 3
+    (log,) = (tmp_path / name / "fringefleet-slurm").iterdir()
+    assert "Register" in log.read_text() or "Registered" in log.read_text()
+    assert not list(tmp_path.glob("**/executed"))
+
+
 @pytest.fixture
 def start(tmp_path):
     """Start a command of the command line; kill it at last if it still runs."""
@@ -292,6 +313,9 @@ def test_a_killed_client_leaves_no_job_not_even_one_that_waits_and_another_goes_
     client.wait(SECONDS)
     wait_until(lambda: not slurm.jobs(), SECONDS, slurm.jobs)
 
+    keys = tmp_path / "fringefleet-slurm"
+    wait_until(lambda: not list(keys.glob("tls-*")), SECONDS, lambda: list(keys.iterdir()))
+
     begun = tiles_done(output)
     assert 5 <= begun < N_TILE
     client = start(*words, "--cluster-config", config(tmp_path, 2), "--resume")
@@ -320,12 +344,17 @@ def test_after_ctrl_c_there_is_no_job_left(slurm, tmp_path, start):
 def test_workers_that_are_kept_serve_other_commands_until_ctrl_c(slurm, stack, expected, tmp_path, start):
     where, output = tmp_path / "new" / "scheduler.json", tmp_path / "result.zarr"
     keeper = start("slurm", "--cluster-config", config(tmp_path, 2), "--scheduler-file", where)
-    assert keeper.stdout.readline().startswith("tcp://127.0.0.1:")
+    assert keeper.stdout.readline().startswith("tls://127.0.0.1:")
+    said = json.loads(where.read_text())
+    credentials = Path(said["tls_credentials"])
+    for path in (where, credentials):
+        assert path.stat().st_mode & 0o777 == 0o600
     user = start("invert", stack, output, *HOW, "--cluster", where)
     assert user.wait(SECONDS) == 0, (tmp_path / "command-1.log").read_text()
     keeper.send_signal(signal.SIGINT)
     assert keeper.wait(SECONDS) == 0, (tmp_path / "command-0.log").read_text()
     assert list(where.parent.iterdir()) == []
+    assert not credentials.parent.exists()
     assert contents(output) == expected
 
 

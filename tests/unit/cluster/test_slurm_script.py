@@ -14,6 +14,8 @@ from fringefleet.errors import OptionError
 
 dask_jobqueue = pytest.importorskip("dask_jobqueue")
 
+NO_HTTP = {"dashboard": False, "preload": ["fringefleet.http_off"]}
+
 
 @pytest.fixture(autouse=True)
 def no_configuration_of_the_user():
@@ -70,12 +72,15 @@ def test_a_gpu_job_asks_for_one_gpu_and_starts_one_worker_on_the_interface_only(
         "--open-mode=append",
     ]
     words = worker_line(script)
-    assert words[:4] == [sys.executable, "-m", "distributed.cli.dask_worker", "tcp://SCHEDULER:PORT"]
+    assert words[:4] == [sys.executable, "-m", "distributed.cli.dask_worker", "tls://SCHEDULER:PORT"]
     assert value_of("--interface", words) == "lo"
     assert value_of("--dashboard-address", words) == "127.0.0.1:0"
     assert value_of("--death-timeout", words) == "60"
     assert value_of("--nthreads", words) == "1"
-    assert planned.cluster["scheduler_options"] == {"dashboard_address": "127.0.0.1:0"}
+    assert planned.cluster["scheduler_options"] == {"dashboard_address": "127.0.0.1:0"} | NO_HTTP
+    assert value_of("--preload", words) == "fringefleet.http_off"
+    assert "--no-dashboard" in words
+    assert "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'" in script.splitlines()
     assert "export CUDA_DEVICE_ORDER=PCI_BUS_ID" in script
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
@@ -109,13 +114,15 @@ def test_a_job_with_a_whole_node_has_a_worker_for_each_gpu(options):
     ]
     assert "--mem=30G" in directives(script)  # 4 x 8e9 bytes
     words = worker_line(script)
-    assert words[:4] == [sys.executable, "-m", "dask_cuda.cli", "tcp://SCHEDULER:PORT"]
+    assert words[:4] == [sys.executable, "-m", "dask_cuda.cli", "tls://SCHEDULER:PORT"]
     assert value_of("--device-memory-limit", words) == "0"
     assert value_of("--nthreads", words) == "1"
     assert "--nworkers" not in words  # one for each GPU that it sees
     given = {word for word in words if word.startswith("--")}
     cli = pytest.importorskip("dask_cuda.cli", exc_type=ImportError)
-    assert given <= {option for parameter in cli.worker.params for option in parameter.opts}
+    assert given <= {
+        option for parameter in cli.worker.params for option in (*parameter.opts, *parameter.secondary_opts)
+    }
 
 
 @pytest.mark.parametrize(
@@ -156,8 +163,8 @@ def test_a_section_of_the_configuration_can_be_named():
     assert {"-p h100", "--mem=94G"} <= set(directives(script))
 
 
-def test_with_tls_workers_are_told_where_their_certificates_are():
-    words = worker_line(job_script(plan(tls=True), tls=True))
+def test_workers_are_told_where_their_certificates_are():
+    words = worker_line(job_script(plan()))
     assert words[3].startswith("tls://")
     assert [value_of(f"--tls-{name}", words) for name in ("ca-file", "cert", "key")] == [
         "CA",
@@ -259,7 +266,8 @@ def test_a_job_has_its_name_whatever_is_left_out():
 
 def test_options_of_the_scheduler_are_for_it_alone():
     planned = plan(options={"scheduler_options": {"port": 8790}})
-    assert planned.cluster["scheduler_options"] == {"dashboard_address": "127.0.0.1:0", "port": 8790}
+    wanted = {"dashboard_address": "127.0.0.1:0", "port": 8790} | NO_HTTP
+    assert planned.cluster["scheduler_options"] == wanted
     assert "8790" not in job_script(planned)
 
 
@@ -285,7 +293,7 @@ def test_arguments_of_the_worker_and_of_python_are_safe_from_the_shell():
 
 
 def test_an_interface_has_to_be_named():
-    with pytest.raises(OptionError, match=r"give one that they can reach with --interface. .* has .*lo"):
+    with pytest.raises(OptionError, match=r"nobody has said by which network interface .* --interface"):
         plan_jobs(ClusterOptions("slurm"))
 
 

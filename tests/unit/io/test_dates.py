@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.dates import date_format, parse_dates
+from fringefleet.io.dates import date_format, find_date, parse_dates
 
 NOON = np.datetime64("2018-01-06T12:30:15")
 
@@ -49,3 +49,60 @@ def test_a_text_that_is_no_date_is_named(text):
 def test_a_date_that_no_calendar_has_is_named(text):
     with pytest.raises(StackFormatError, match=f"'{text}', which no calendar has"):
         parse_dates([text])
+
+
+TIMES = np.array(
+    ["2020-01-01T01:02:03", "2020-01-13T01:02:03", "2020-01-13T13:02:05", "2020-01-25"], "datetime64[s]"
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("20200101", [0]),
+        ("200101", [0]),
+        ("2020-01-01", [0]),
+        ("20200101T01", [0]),
+        ("20200101T0102", [0]),
+        ("20200101T010203", [0]),
+        ("2020-01-01T01:02", [0]),
+        ("2020-01-01T01:02:03", [0]),
+        ("2020-01-01 01:02:03", [0]),
+        (" 20200101 ", [0]),
+        ("20200101T010204", []),
+        ("20200101T02", []),
+        ("20200113", [1, 2]),
+        ("20200113T13", [2]),
+        ("20200113T130205", [2]),
+        ("20200125", [3]),
+        ("20200125T000000", [3]),
+        ("20200126", []),
+    ],
+)
+def test_a_date_is_found_at_the_precision_that_it_is_given_in(wanted, found):
+    assert find_date(wanted, TIMES) == found
+
+
+@pytest.mark.parametrize(
+    ("texts", "united"),
+    [
+        (["20200101", "20200101T010203"], ["2020-01-01T01:02:03"] * 2),
+        (["20200101T010203", "2020-01-01"], ["2020-01-01T01:02:03"] * 2),
+        (["200101", "20200101T01", "20200101T0102", "20200101T010203"], ["2020-01-01T01:02:03"] * 4),
+        (["20200101", "20200101T000000"], ["2020-01-01T00:00:00"] * 2),
+        (["20200101", "20200102T0102"], ["2020-01-01T00:00:00", "2020-01-02T01:02:00"]),
+        (["20200101T01", "20200101T0201"], ["2020-01-01T01:00:00", "2020-01-01T02:01:00"]),
+    ],
+)
+def test_two_precisions_of_a_date_are_one_date(texts, united, caplog):
+    assert parse_dates(texts)[0].astype(str).tolist() == united
+    merged = len(set(united)) < len(set(texts)) and "T000000" not in texts[-1]
+    assert ("taken for one date" in caplog.text) == merged
+
+
+@pytest.mark.parametrize(
+    "texts", [["20200101", "20200101T01", "20200101T0203"], ["20200101T0102", "20200101", "20200101T1302"]]
+)
+def test_a_date_that_may_be_any_of_several_is_refused(texts):
+    with pytest.raises(StackFormatError, match=r"found the date 20200101 in two precisions, .*any of 2020"):
+        parse_dates(texts)

@@ -25,9 +25,10 @@ def test_looks_follow_the_rule_of_mintpy(attrs, looks):
 
 
 @pytest.mark.parametrize("value", ["C-band", "nan", "-0.05", "0", ""])
-def test_a_wavelength_that_is_no_positive_number_is_named(value):
-    with pytest.raises(StackFormatError, match=f"attribute WAVELENGTH = '{value}'"):
-        derived_attributes({"WAVELENGTH": value})
+def test_a_wavelength_that_is_no_positive_number_is_named_where_it_is_needed(value):
+    assert derived_attributes({"WAVELENGTH": value}) == {}
+    with pytest.raises(StackFormatError, match=f"WAVELENGTH = '{value}'.* or give --wavelength METRES"):
+        required_wavelength(xr.Dataset(attrs={"WAVELENGTH": value}))
 
 
 def test_what_is_there_is_returned():

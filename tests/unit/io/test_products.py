@@ -288,14 +288,15 @@ def test_without_coordinates_the_files_are_not_georeferenced(tmp_path):
 
 def test_a_part_of_a_result_says_where_it_is(tmp_path):
     source = {"Y_FIRST": "4100000", "Y_STEP": "-30", "X_FIRST": "500000", "X_STEP": "40"}
-    source |= {"REF_Y": "2", "REF_X": "3", "REF_LAT": "37.0", "LENGTH": "5", "WIDTH": "7"}
+    source |= {"REF_Y": "2", "REF_X": "3", "REF_LAT": "37.0", "LENGTH": "5", "WIDTH": "7", "Y_UNIT": "metre"}
     part = projected_result(**source).isel(y=slice(1, 4), x=slice(2, 7))
     _, attrs = read(export_mintpy(part, tmp_path)[0])
     assert (attrs["LENGTH"], attrs["WIDTH"]) == ("3", "5")
     assert (float(attrs["Y_FIRST"]), float(attrs["X_FIRST"])) == (4_099_970, 500_080)
     assert (attrs["Y_STEP"], attrs["X_STEP"]) == ("-30", "40")
     assert (attrs["REF_Y"], attrs["REF_X"], attrs["REF_LAT"]) == ("1", "1", "37.0")
-    assert "EPSG" not in attrs
+    assert attrs["Y_UNIT"] == "metre"
+    assert not {"X_UNIT", "EPSG", "UTM_ZONE"} & attrs.keys()
 
 
 def test_every_second_pixel_has_twice_the_step_and_the_right_corner(tmp_path):

@@ -163,9 +163,8 @@ def test_a_bad_stack_is_one_clear_error_that_names_the_file(write_mintpy, parts,
         open_stack(write_mintpy(parts, name="bad.h5"))
 
 
-def test_a_wavelength_that_is_no_number_is_found_at_opening(write_mintpy):
-    with pytest.raises(StackFormatError, match=r"h5: .*WAVELENGTH = 'C'"):
-        open_stack(write_mintpy(attrs={"WAVELENGTH": "C"}))
+def test_a_wavelength_that_is_no_number_is_not_taken(write_mintpy):
+    assert "wavelength" not in open_stack(write_mintpy(attrs={"WAVELENGTH": "C"})).attrs
 
 
 def test_duplicates_that_are_dropped_do_no_harm(write_mintpy):

@@ -12,6 +12,8 @@ from fringefleet.cli.mintpy.request import Task
 from fringefleet.errors import OptionError
 from fringefleet.io import locate_reference_point, unreferenced_pairs
 from fringefleet.io.coherence_mask import QUALITY
+from fringefleet.io.dates import dates_meant
+from fringefleet.io.metadata import names_point
 from fringefleet.io.mintpy_attributes import config_attributes
 from fringefleet.io.mintpy_attributes import date_name as date_name_of
 from fringefleet.io.mintpy_names import mintpy_name
@@ -57,7 +59,7 @@ def wanted_products(task: Task, stack: xr.Dataset) -> Wanted:
             "min_norm": options.min_norm,
         }
     )
-    if not setting.skip_reference and ("reference_point" in stack.attrs or setting.reference_point):
+    if not setting.skip_reference and (names_point(stack.attrs) or setting.reference_point):
         point = locate_reference_point(stack, setting.reference_point)
         attributes |= {"REF_Y": str(point[0]), "REF_X": str(point[1])}
     usual = {
@@ -94,8 +96,9 @@ def refuse_other_date(task: Task, stack: xr.Dataset) -> None:
     OptionError
         Says which it has.
     """
-    names = [date_name_of(stack, date) for date in stack_network(stack).times.astype(str)]
-    if task.covariance_date not in (None, *names):
+    times = stack_network(stack).times
+    names = [date_name_of(stack, date) for date in times.astype(str)]
+    if task.covariance_date is not None and len(dates_meant(task.covariance_date, times)) != 1:
         raise OptionError(
             f"found mintpy.reference.date = {task.covariance_date} for the covariance to be relative to; "
             f"the stack has {shorten(names)}. Correct it, or give --ref-date."
@@ -120,9 +123,13 @@ def _datasets_read(task: Task, stack: xr.Dataset) -> tuple[str, ...]:
 
 
 def _reference_date(given: str | None, stack: xr.Dataset) -> str:
+    if given is None:
+        return FIRST
     network = stack_network(stack)
-    first = date_name(network.dates[0])
-    return FIRST if given is None or given.replace("-", "") == first else given
+    found = dates_meant(given, network.times)
+    if len(found) != 1:
+        return given  # which is refused with the other options
+    return FIRST if found[0] == 0 else date_name(network.dates[found[0]])
 
 
 def _relative(path: Any, task: Task) -> str:

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 GIGABYTE = 1024**3  # MintPy's
 LOCAL, QUEUE = "local", "slurm"  # the one job queue that there is
 
+GIVEN = ("interface", "tls", "wait_seconds", "tls_credentials", "dashboard")  # as fields of a ClusterOptions
+
 
 @dataclass(frozen=True)
 class WorkerWish:
@@ -38,7 +40,10 @@ class WorkerWish:
     config: str | None = None  # section of Dask's configuration of job queues
     file: Path | None = None  # of --cluster-config
     interface: str | None = None
-    tls: bool = False
+    tls: bool | None = None
+    wait_seconds: float | None = None
+    tls_credentials: Path | None = None
+    dashboard: bool | None = None
 
 
 def choose_workers(wish: WorkerWish, template: TemplateOptions, options: Options) -> ClusterOptions:
@@ -55,7 +60,7 @@ def choose_workers(wish: WorkerWish, template: TemplateOptions, options: Options
     of_file = {} if wish.file is None else read_cluster_config(wish.file)
     where = _where(wish, of_file, template)
     said = of_file | {"cluster": where, "device": options.device}
-    said |= {name: value for name, value in (("interface", wish.interface), ("tls", wish.tls)) if value}
+    said |= {name: value for name in GIVEN if (value := getattr(wish, name)) is not None}
     if where == QUEUE:
         said |= _jobs(wish, of_file, template)
     elif section := _section(wish, template):

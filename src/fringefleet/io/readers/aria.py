@@ -31,6 +31,7 @@ import xarray as xr
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.folder import find_files
+from fringefleet.io.left_out import optional
 from fringefleet.io.metadata import number_attribute
 from fringefleet.io.readers.aria_metadata import product_attributes
 from fringefleet.io.readers.assemble import Pair, assemble
@@ -64,7 +65,7 @@ def _stack_folder(folder: Path) -> Path | None:
     return next((place for place in places if (place / _STACKS["unwrapped_phase"]).is_file()), None)
 
 
-def _open(folder: Path) -> xr.Dataset:
+def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     """Open the pairs lazily.
 
     Raises
@@ -74,7 +75,7 @@ def _open(folder: Path) -> xr.Dataset:
     """
     place = _stack_folder(folder)
     pairs = _extracted_pairs(folder) if place is None else _stacked_pairs(place)
-    return assemble(folder, pairs)
+    return assemble(folder, pairs, drop_incomplete=drop_incomplete)
 
 
 def _extracted(folder: Path, name: str) -> dict[str, Path]:
@@ -110,13 +111,12 @@ def _pair(path: Path, dates: str, layers: Mapping[str, Layer], said: dict[str, s
         raise StackFormatError(
             f"found the dates {dates!r} in {path}; YYYYMMDD_YYYYMMDD is needed. Make it again."
         )
-    try:
-        baseline = (
-            number_attribute(said, "perpendicularBaseline") if "perpendicularBaseline" in said else None
-        )
-        attrs = product_attributes(_plain_names(said))
-    except StackFormatError as error:
-        raise StackFormatError(f"{path}, {dates}: {error}") from error
+    where = f"{path}, {dates}"
+    baseline = None
+    if "perpendicularBaseline" in said:
+        with optional("a perpendicular baseline", where):
+            baseline = number_attribute(said, "perpendicularBaseline")
+    attrs = product_attributes(_plain_names(said), where)
     return Pair(dates, (match[1], match[2]), layers, attrs, baseline)
 
 
@@ -125,11 +125,8 @@ def _plain_names(said: dict[str, str]) -> dict[str, Any]:
     names = {
         "Wavelength (m)": "wavelength",
         "startRange": "slantRangeStart",
-        "slantRangeSpacing": "slantRangeSpacing",
-        "orbitDirection": "orbitDirection",
-        "incidenceAngle": "incidenceAngle",
     }
-    found = {ours: said[theirs] for theirs, ours in names.items() if theirs in said}
+    found: dict[str, Any] = {names.get(theirs, theirs): value for theirs, value in said.items()}
     # Of the key "UTCTime (HH:MM:SS.ss)" GDAL takes the first colon for the end.
     clock = said.get("UTCTime (HH", "").partition("=")[2]
     return found | ({"utcTime": clock} if clock else {})

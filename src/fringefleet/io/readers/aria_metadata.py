@@ -1,8 +1,12 @@
 """Attributes of a GUNW product by MintPy's names, whether it says so itself or ARIA-tools does.
 
+Looks, heading and orbit are in no product. Those of Sentinel-1's products are always the same, and are taken
+where the product proves that it is one: by its mission or, where none is named, by its wavelength. For others
+- ALOS-2, NISAR - the looks have to be given, unless the product states them.
+
 References
 ----------
-MintPy: ``prep_aria.extract_metadata``, whose constants these are: all products have the same looks.
+MintPy: ``prep_aria.extract_metadata``, whose constants these are.
 """
 
 from collections.abc import Mapping
@@ -10,7 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.left_out import optional
 from fringefleet.io.metadata import number_attribute
+from fringefleet.io.readers.radar import stated_looks, stated_radar
 from fringefleet.io.readers.sentinel1 import AZIMUTH_PIXEL_SIZE, RANGE_PIXEL_SIZE
 
 ALOOKS, RLOOKS = 7, 19
@@ -18,45 +24,54 @@ RESOLUTION = (22.7, 3.1)  # [m], azimuth and range, of the middle swath
 EARTH_RADIUS, HEIGHT = 6337286.638938101, 693000.0  # [m]
 HEADINGS = {"ASCENDING": -12.0, "DESCENDING": -168.0}  # [degree]
 INDEPENDENT_LOOKS = ALOOKS * RLOOKS * AZIMUTH_PIXEL_SIZE * RANGE_PIXEL_SIZE / (RESOLUTION[0] * RESOLUTION[1])
+_OF_SENTINEL1 = {
+    "ALOOKS": ALOOKS,
+    "RLOOKS": RLOOKS,
+    "NCORRLOOKS": INDEPENDENT_LOOKS,
+    "EARTH_RADIUS": EARTH_RADIUS,
+    "HEIGHT": HEIGHT,
+}
+_NUMBERS = {"slantRangeStart": "STARTING_RANGE", "incidenceAngle": "CENTER_INCIDENCE_ANGLE"}
 
 
-def product_attributes(said: Mapping[str, Any]) -> dict[str, Any]:
+def product_attributes(said: Mapping[str, Any], where: object) -> dict[str, Any]:
     """Name what a product says.
 
     Parameters
     ----------
     said
         ``wavelength`` [m], ``slantRangeStart`` [m], ``slantRangeSpacing`` [m], ``orbitDirection``,
-        ``incidenceAngle`` [degree] and ``utcTime`` (HH:MM:SS), as far as they are known.
+        ``incidenceAngle`` [degree] and ``utcTime`` (HH:MM:SS), as far as they are known; the mission and the
+        looks by any key; and ``lookSide``, R or L. What cannot be understood is left out with a warning.
+    where
+        The product, for a message.
 
     Raises
     ------
     StackFormatError
-        A number or the time cannot be read.
+        It names two radars.
     """
-    attrs: dict[str, Any] = {
-        "PROCESSOR": "isce",
-        "PLATFORM": "Sen",
-        "ANTENNA_SIDE": -1,
-        "ALOOKS": ALOOKS,
-        "RLOOKS": RLOOKS,
-        "NCORRLOOKS": INDEPENDENT_LOOKS,
-        "EARTH_RADIUS": EARTH_RADIUS,
-        "HEIGHT": HEIGHT,
-    }
-    names = {
-        "wavelength": "WAVELENGTH",
-        "slantRangeStart": "STARTING_RANGE",
-        "incidenceAngle": "CENTER_INCIDENCE_ANGLE",
-    }
-    attrs |= {ours: number_attribute(said, theirs) for theirs, ours in names.items() if theirs in said}
-    if "slantRangeSpacing" in said:
-        attrs["RANGE_PIXEL_SIZE"] = number_attribute(said, "slantRangeSpacing") * RLOOKS
+    radar = stated_radar(said, where)
+    attrs: dict[str, Any] = {"PROCESSOR": "isce"}
+    attrs |= _OF_SENTINEL1 if radar.is_sentinel1 else {}
+    attrs |= {name: value for name, value in radar.attributes().items() if name != "beam_mode"}
+    attrs |= stated_looks(said, where)
+    if "lookSide" in said:
+        attrs["ANTENNA_SIDE"] = -1 if said["lookSide"] == "R" else 1
+    for theirs, ours in _NUMBERS.items():
+        if theirs in said:
+            with optional(theirs, where):
+                attrs[ours] = number_attribute(said, theirs)
+    if "slantRangeSpacing" in said and "RLOOKS" in attrs:
+        with optional("slantRangeSpacing", where):
+            attrs["RANGE_PIXEL_SIZE"] = number_attribute(said, "slantRangeSpacing") * attrs["RLOOKS"]
     direction = str(said.get("orbitDirection", "")).upper()
     if direction in HEADINGS:
-        attrs |= {"ORBIT_DIRECTION": direction, "HEADING": HEADINGS[direction]}
+        attrs["ORBIT_DIRECTION"] = direction
+        attrs |= {"HEADING": HEADINGS[direction]} if radar.is_sentinel1 else {}
     if "utcTime" in said:
-        attrs["CENTER_LINE_UTC"] = _seconds(str(said["utcTime"]))
+        with optional("the time of day", where):
+            attrs["CENTER_LINE_UTC"] = _seconds(str(said["utcTime"]))
     return attrs
 
 

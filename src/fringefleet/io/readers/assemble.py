@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from xarray.core.indexing import LazilyIndexedArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.dates import parse_dates
+from fringefleet.io.dates import parse_dates, read_dates
 from fringefleet.io.grid import GRID_MAPPING
+from fringefleet.io.left_out import leave_out
 from fringefleet.io.metadata import derived_attributes
+from fringefleet.io.quantities import quantity_of, unit_factor
 from fringefleet.io.readers.extent import cut_to_common
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.image import ImageStack, Layer
+from fringefleet.io.readers.incomplete import check_complete
 from fringefleet.io.version import FilesVersion
 from fringefleet.network import shorten
 
@@ -27,8 +30,13 @@ VARIABLES: dict[str, tuple[str, dict[str, str]]] = {
     "coherence": ("f4", {"long_name": "spatial coherence", "units": "1"}),
     "connected_component": ("u2", {"long_name": "connected component"}),
 }
-# MintPy's names of what cannot differ between pairs of one stack.
-_SAME_FOR_ALL = ("WAVELENGTH", "ORBIT_DIRECTION", "ALOOKS", "RLOOKS", "NCORRLOOKS", "ANTENNA_SIDE")
+_NEEDED = ("unwrapped_phase", "coherence")
+# MintPy's names of what cannot differ between pairs of one stack; constants have to be said of all pairs.
+_CONSTANTS = (
+    *("PLATFORM", "WAVELENGTH", "ALOOKS", "RLOOKS", "NCORRLOOKS", "ANTENNA_SIDE", "beam_mode"),
+    *("RANGE_PIXEL_SIZE", "AZIMUTH_PIXEL_SIZE"),
+)
+_SAME_FOR_ALL = ("ORBIT_DIRECTION", *_CONSTANTS[:6])
 
 
 @dataclass(frozen=True)
@@ -49,11 +57,12 @@ class Pair:
     baseline: float | None = None
 
 
-def assemble(folder: Path, pairs: Sequence[Pair]) -> xr.Dataset:
+def assemble(folder: Path, pairs: Sequence[Pair], *, drop_incomplete: bool = False) -> xr.Dataset:
     """Put pairs together to a stack as :func:`fringefleet.open_stack` returns it; nothing is read.
 
-    Pairs are sorted by their dates. Attributes are those of the first pair, as in MintPy. Images whose
-    extents differ on one lattice are cut to the pixels that all have.
+    Pairs are sorted by their dates. Attributes are those of the first pair that has them, as in MintPy; what
+    fixes the radar and its pixels is left out where not all pairs say it. Images whose extents differ on one
+    lattice are cut to the pixels that all have.
 
     Parameters
     ----------
@@ -61,6 +70,8 @@ def assemble(folder: Path, pairs: Sequence[Pair]) -> xr.Dataset:
         Where the files are.
     pairs
         At least one, in any order.
+    drop_incomplete
+        Leave out pairs without a variable that others have.
 
     Raises
     ------
@@ -72,10 +83,14 @@ def assemble(folder: Path, pairs: Sequence[Pair]) -> xr.Dataset:
     order = np.lexsort((times[:, 1], times[:, 0])).tolist()
     pairs, times = [pairs[index] for index in order], times[order]
     _refuse_duplicates(pairs, times)
-    names = _common_variables(pairs)
+    names = _common_variables(pairs, drop_incomplete)
+    kept = [number for number, pair in enumerate(pairs) if all(name in pair.layers for name in names)]
+    if not kept:
+        raise StackFormatError(f"every pair lacks one of {', '.join(names)}: none is left. Complete some.")
+    pairs, times = [pairs[number] for number in kept], times[kept]
+    n_pair = len(pairs)
     layers = cut_to_common([pair.layers[name] for name in names for pair in pairs])
     grid = layers[0].grid
-    n_pair = len(pairs)
     of_name = {name: layers[n * n_pair : (n + 1) * n_pair] for n, name in enumerate(names)}
     attrs = grid.attributes() | _common_attributes(pairs)
     stack = xr.Dataset(
@@ -103,13 +118,13 @@ def _pair_folders(folder: Path, pairs: Sequence[Pair]) -> tuple[str, ...]:
 
 
 def _times(pairs: Sequence[Pair]) -> tuple[NDArray[np.datetime64], str]:
-    found = []
     for pair in pairs:
         try:
-            found.append(parse_dates(pair.dates))
+            read_dates(pair.dates)
         except StackFormatError as error:
             raise StackFormatError(f"{pair.name}: {error}") from error
-    return np.array([times for times, _ in found]), max((form for _, form in found), key=len)
+    times, form = parse_dates(date for pair in pairs for date in pair.dates)
+    return times.reshape(-1, 2), form
 
 
 def _refuse_duplicates(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> None:
@@ -123,36 +138,51 @@ def _refuse_duplicates(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> 
             )
 
 
-def _common_variables(pairs: Sequence[Pair]) -> list[str]:
-    """Find the variables that all pairs have; one that only some have is an error that names the others."""
+def _common_variables(pairs: Sequence[Pair], drop_incomplete: bool) -> list[str]:
+    """Find the variables of the stack, and refuse pairs that lack one, unless they are to be dropped.
+
+    Connected components, which only a mask needs, are left out where not all pairs have them.
+    """
     names = [name for name in VARIABLES if any(name in pair.layers for pair in pairs)]
-    for name in names:
+    for name in list(names):
         lacking = [pair.name for pair in pairs if name not in pair.layers]
-        if lacking:
-            raise StackFormatError(
-                f"found no {name} for {len(lacking)} of {len(pairs)} pairs: {shorten(lacking)}. "
-                "Fetch the missing files, or move these pairs elsewhere."
-            )
+        if lacking and name not in _NEEDED and not drop_incomplete:
+            reason = f"{len(lacking)} of {len(pairs)} pairs have none: {shorten(lacking)}"
+            leave_out(f"the variable {name}", f"{reason} (--drop-incomplete leaves these pairs out instead)")
+            names.remove(name)
+        else:
+            check_complete(lacking, len(pairs), name, drop_incomplete=drop_incomplete)
     return names
 
 
 def _common_attributes(pairs: Sequence[Pair]) -> dict[str, Any]:
-    first = pairs[0]
+    attrs: dict[str, Any] = {}
+    for pair in reversed(pairs):
+        attrs |= pair.attrs
     for name in _SAME_FOR_ALL:
-        usual = first.attrs.get(name)
-        odd = next((pair for pair in pairs if not _same(pair.attrs.get(name), usual)), None)
+        saying = [pair for pair in pairs if name in pair.attrs]
+        odd = next((pair for pair in saying if not _same(pair.attrs[name], saying[0].attrs[name])), None)
         if odd is not None:
             raise StackFormatError(
-                f"{odd.name} has {name} = {odd.attrs.get(name)!r}, but {first.name} has {usual!r}; all pairs "
-                "of a stack must have the same. Move the odd ones elsewhere."
+                f"{odd.name} has {name} = {odd.attrs[name]!r}, but {saying[0].name} has "
+                f"{saying[0].attrs[name]!r}; all pairs of a stack must have the same. Move the odd ones "
+                "elsewhere."
             )
-    return dict(first.attrs)
+    partly = [name for name in _CONSTANTS if name in attrs and any(name not in pair.attrs for pair in pairs)]
+    if partly:
+        lacking = [pair.name for pair in pairs if any(name not in pair.attrs for name in partly)]
+        leave_out(
+            ", ".join(partly), f"{len(lacking)} of {len(pairs)} pairs do not say it: {shorten(lacking)}"
+        )
+    for name in partly:
+        del attrs[name]
+    return attrs
 
 
 def _same(one: Any, other: Any) -> bool:
     """Whether two attributes say the same; numbers up to the digits that a file drops."""
     if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-6)
+        return math.isclose(one, other, rel_tol=1e-4)
     return bool(one == other)
 
 
@@ -173,12 +203,28 @@ def _pair_coordinates(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> d
 def _variable(name: str, layers: Sequence[Layer], grid: Grid) -> xr.Variable:
     dtype, attrs = VARIABLES[name]
     array = ImageStack([layer.image for layer in layers], grid.shape, dtype)
-    variable = xr.Variable(("pair", "y", "x"), LazilyIndexedArray(array), dict(attrs))
+    said = {"units": unit} if (unit := _common_unit(name, layers)) else {}
+    variable = xr.Variable(("pair", "y", "x"), LazilyIndexedArray(array), attrs | said)
     block = _usual(layer.block for layer in layers)
     if block is not None:
         rows, columns = (min(pair) for pair in zip(block, grid.shape, strict=True))
         variable.encoding["preferred_chunks"] = {"pair": 1, "y": rows, "x": columns}
     return variable
+
+
+def _common_unit(name: str, layers: Sequence[Layer]) -> str | None:
+    """Find the unit that all images say; nothing counts as our own unit."""
+    quantity = quantity_of(name, {})
+    if quantity is None:
+        return None
+    factors = [unit_factor(quantity, layer.unit) for layer in layers]
+    odd = next((layer for layer, factor in zip(layers, factors, strict=True) if factor != factors[0]), None)
+    if odd is not None:
+        raise StackFormatError(
+            f"the unit of {odd.name} is {odd.unit!r}, that of {layers[0].name} {layers[0].unit!r}; all "
+            "images of a stack must be in the same one. Make or fetch the odd ones again."
+        )
+    return next((layer.unit for layer in layers if layer.unit), None) if factors[0] != 1 else None
 
 
 def _usual(blocks: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.readers.geotiff import opened_raster, raster_grid
+from fringefleet.io.readers.geotiff import band_unit, opened_raster, raster_grid
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.version import FileVersion
 
@@ -76,12 +76,13 @@ def open_band(path: Path, band: int = 1, *, nodata: float | None = None, raw: Pa
             _refuse_short(raw, raster)
         grid = raster_grid(raster, str(path))
         block = raster.block_shapes[index - 1]
+        unit = band_unit(raster, index)
         files = [Path(file) for file in raster.files]
         versions = (
             FileVersion.of(path),
             *(FileVersion.of(f) for f in files if f.is_file() and f != path.absolute()),
         )
-    return Layer(str(path), BandImage(versions, name, index, nodata), grid, (block[0], block[1]))
+    return Layer(str(path), BandImage(versions, name, index, nodata), grid, (block[0], block[1]), unit)
 
 
 def _refuse_short(raw: Path, raster: Any) -> None:

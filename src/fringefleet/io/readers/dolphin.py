@@ -14,7 +14,8 @@ Notes
 Sign: an interferogram is the first image times the conjugate of the second, so that the phase grows with
 the range; dolphin's own time series makes displacement towards the radar of it by ``-wavelength / (4 pi)``.
 No data is what the tags of the files say, 0 in the phase. The files carry neither wavelength, looks nor
-baselines.
+baselines; the wavelength comes from ``dolphin_config.yaml`` in the work directory, if it is there
+(:mod:`~fringefleet.io.readers.dolphin_config`).
 
 References
 ----------
@@ -24,17 +25,19 @@ dolphin: ``unwrap._constants`` (names), ``interferogram.VRTInterferogram`` (orde
 
 import re
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.folder import find_files
 from fringefleet.io.readers.assemble import Pair, assemble
+from fringefleet.io.readers.dolphin_config import radar_attributes
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
 from fringefleet.io.readers.reader import Reader
 
 _PHASE, _COMPONENT, _CORRELATION = ".unw.tif", ".unw.conncomp.tif", ".int.cor.tif"
-_PAIR = re.compile(r"(\d{8}(?:T\d{6})?)_(\d{8}(?:T\d{6})?)")
+_PAIR = re.compile(r"(\d{8}(?:T(?:\d{2}){1,3})?)_(\d{8}(?:T(?:\d{2}){1,3})?)")
 
 
 def _recognise(folder: Path) -> bool:
@@ -54,7 +57,7 @@ def _pair_name(phase: Path) -> str:
     return phase.name.removesuffix(_PHASE)
 
 
-def _open(folder: Path) -> xr.Dataset:
+def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     """Open the pairs lazily.
 
     Raises
@@ -63,8 +66,12 @@ def _open(folder: Path) -> xr.Dataset:
         A file is missing, cannot be read or does not fit the others; the message names it.
     """
     phases = _phases(folder)
-    correlations = _correlations(phases[0].parent)
-    return assemble(folder, [_pair(path, correlations) for path in phases])
+    unwrapped = phases[0].parent.absolute()
+    correlations = _correlations(unwrapped)
+    work = unwrapped.parent if unwrapped.name == "unwrapped" else unwrapped
+    attrs = {"PROCESSOR": "dolphin"} | radar_attributes(work)
+    pairs = [_pair(path, correlations, attrs) for path in phases]
+    return assemble(folder, pairs, drop_incomplete=drop_incomplete)
 
 
 def _correlations(unwrapped: Path) -> dict[str, Path]:
@@ -74,7 +81,7 @@ def _correlations(unwrapped: Path) -> dict[str, Path]:
     return {path.name.removesuffix(_CORRELATION): path for path in found}
 
 
-def _pair(phase: Path, correlations: dict[str, Path]) -> Pair:
+def _pair(phase: Path, correlations: dict[str, Path], attrs: dict[str, Any]) -> Pair:
     name = _pair_name(phase)
     match = _PAIR.fullmatch(name)
     if match is None:
@@ -86,7 +93,7 @@ def _pair(phase: Path, correlations: dict[str, Path]) -> Pair:
     if component.exists():
         files["connected_component"] = component
     layers = {key: open_raster(RasterFile(path)) for key, path in files.items() if path is not None}
-    return Pair(name, (match[1], match[2]), layers, {"PROCESSOR": "dolphin"})
+    return Pair(name, (match[1], match[2]), layers, attrs)
 
 
 READER = Reader("dolphin GeoTIFF", "dolphin's work directory with unwrapped/*.unw.tif", _recognise, _open)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.door import readable
+from fringefleet.io.quantities import said_unit
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.version import FileVersion
@@ -108,7 +109,8 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
         grid = raster_grid(raster, str(file))
         scale = byte_scale if raster.dtypes[0] == "uint8" else 1.0
         block = raster.block_shapes[0]
-    return Layer(str(file), RasterImage((version,), file.gdal_name, scale), grid, (block[0], block[1]))
+        unit = band_unit(raster, 1)
+    return Layer(str(file), RasterImage((version,), file.gdal_name, scale), grid, (block[0], block[1]), unit)
 
 
 @contextmanager
@@ -147,6 +149,12 @@ def _ignore(category: type[Warning]) -> None:
     with _FILTERS:
         if ("ignore", None, category, None, 0) not in warnings.filters:
             warnings.simplefilter("ignore", category)
+
+
+def band_unit(raster: Any, band: int) -> str | None:
+    """Find what a band of an open raster says of its unit; tags of the file count for its only band."""
+    unit = said_unit({"units": raster.units[band - 1]} | raster.tags(band))
+    return unit if unit is not None or raster.count > 1 else said_unit(raster.tags())
 
 
 def raster_grid(raster: Any, name: str) -> Grid:

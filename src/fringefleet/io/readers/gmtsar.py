@@ -48,8 +48,8 @@ from fringefleet.io.readers.band import open_band
 from fringefleet.io.readers.extent import cut_to_common
 from fringefleet.io.readers.gmtsar_metadata import baselines_of_dates, image_attributes
 from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.incomplete import check_complete
 from fringefleet.io.readers.reader import Reader
-from fringefleet.network import shorten
 
 _PAIR = re.compile(r"(\d{7}|\d{8})_(\d{7}|\d{8})")
 _GEOREFERENCE = re.compile(r"[XY]_(FIRST|STEP|UNIT)|EPSG|UTM_ZONE")
@@ -75,7 +75,7 @@ def _root(folder: Path) -> Path | None:
     return None
 
 
-def _open(path: Path) -> xr.Dataset:
+def _open(path: Path, drop_incomplete: bool) -> xr.Dataset:
     """Open the pairs lazily.
 
     Raises
@@ -87,19 +87,17 @@ def _open(path: Path) -> xr.Dataset:
     name = path.name if path.is_file() else "unwrap.grd"
     folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and _is_pair(folder))
     lacking = [folder.name for folder in folders if not (folder / name).is_file()]
-    if lacking:
-        raise StackFormatError(
-            f"found no {name} in {len(lacking)} folders of pairs: {shorten(lacking)}. Unwrap them, or move "
-            "these folders elsewhere."
-        )
+    check_complete(lacking, len(folders), name, drop_incomplete=drop_incomplete, are_folders=True)
+    folders = [folder for folder in folders if folder.name not in lacking]
     geocoded = name.removesuffix(".grd").endswith("_ll")
     layers = [_layers(folder, name, geocoded) for folder in folders]
     cut = iter(cut_to_common([layer for found in layers for layer in found.values()]))
     layers = [{key: next(cut) for key in found} for found in layers]
-    attrs = image_attributes(root, folders, None if geocoded else layers[0]["unwrapped_phase"].grid)
+    grid = None if geocoded else layers[0]["unwrapped_phase"].grid
+    attrs = image_attributes(root, folders, grid)
     baselines = baselines_of_dates(root)
-    pairs = [_pair(folder, found, attrs, baselines) for folder, found in zip(folders, layers, strict=True)]
-    stack = assemble(root, pairs)
+    pairs = [_pair(*parts, baselines) for parts in zip(folders, layers, attrs, strict=True)]
+    stack = assemble(root, pairs, drop_incomplete=drop_incomplete)
     return stack if geocoded else _in_radar_geometry(stack)
 
 

@@ -11,14 +11,15 @@ from typing import Any
 from fringefleet.errors import StackFormatError
 from fringefleet.io.folder import find_files
 from fringefleet.io.geometry import incidence_attribute
-from fringefleet.io.metadata import number_attribute
+from fringefleet.io.left_out import optional
+from fringefleet.io.metadata import number_attribute, positive_attribute
 from fringefleet.io.readers.grid import Grid
+from fringefleet.io.readers.radar import Radar, one_radar, stated_radar
 from fringefleet.io.readers.sentinel1 import SPEED_OF_LIGHT
 from fringefleet.io.text_file import read_text_file
 
 SAME_AS_LOOKS = 0.3  # of the wavelength of the Gaussian filter; MintPy: prep_gmtsar, from X. Xu
 _NUMBERS = {
-    "radar_wavelength": "WAVELENGTH",
     "near_range": "STARTING_RANGE",
     "earth_radius": "EARTH_RADIUS",
     "SC_height": "HEIGHT",
@@ -40,46 +41,72 @@ _PLATFORMS = (
 )  # SC_identity
 
 
-def image_attributes(root: Path, folders: Sequence[Path], grid: Grid | None) -> dict[str, Any]:
-    """Read the parameters of the first image, and the looks.
+def image_attributes(root: Path, folders: Sequence[Path], grid: Grid | None) -> list[dict[str, Any]]:
+    """Read the parameters of the first image, and the looks; and of every pair whose radar it is of.
 
     Parameters
     ----------
     root
         The folder of the pairs.
     folders
-        The pairs; the first ``*.PRM`` in them is read. Without one only the processor is known.
+        The pairs. The first ``*.PRM`` in them is that of the stack; without one only the processor is known.
     grid
         In radar geometry, from which the middle of the swath follows; None for the whole swath.
+
+    Returns
+    -------
+    list of dict
+        Of every pair. What cannot be understood is left out with a warning.
 
     Raises
     ------
     StackFormatError
-        A number cannot be read.
+        The parameters of a pair are of two radars.
     """
+    parameters = [
+        {path: _read_parameters(path) for path in find_files(folder, "*.PRM")} for folder in folders
+    ]
     attrs: dict[str, Any] = {"PROCESSOR": "gmtsar"}
-    path = next((path for folder in folders for path in find_files(folder, "*.PRM")), None)
-    if path is None:
-        return attrs
-    said = _read_assignments(path)
-    try:
-        attrs |= {ours: number_attribute(said, name) for name, ours in _NUMBERS.items() if name in said}
-        attrs |= _words(said) | _pixel_sizes(said, _filter_wavelength(root)) | _incidence(said, grid)
-    except StackFormatError as error:
-        raise StackFormatError(f"{path}: {error}") from error
-    return attrs
+    path, said = next((item for of_pair in parameters for item in of_pair.items()), (root, {}))
+    for theirs, ours in _NUMBERS.items():
+        if theirs in said:
+            with optional(theirs, path):
+                attrs[ours] = number_attribute(said, theirs)
+    with optional("the time of day", path):
+        attrs |= _time_of_day(said)
+    with optional("the sizes of a pixel", path):
+        attrs |= _pixel_sizes(said, _filter_wavelength(root))
+    with optional("the incidence angle", path):
+        attrs |= _incidence(said, grid)
+    attrs |= _words(said) | _radar({path: said})
+    return [attrs | _radar(of_pair) for of_pair in parameters]
+
+
+def _read_parameters(path: Path) -> dict[str, str]:
+    with optional("the parameters of an image", path):
+        return _read_assignments(path)
+    return {}
+
+
+def _radar(parameters: Mapping[Path, Mapping[str, str]]) -> dict[str, Any]:
+    """Say whose radar the images of a pair are of. Several have Sentinel-1's frequency: it proves nothing."""
+    radars: dict[str, Radar] = {}
+    for path, said in parameters.items():
+        number = said.get("SC_identity", "").strip()
+        is_known = number.isdecimal() and 1 <= int(number) <= len(_PLATFORMS)
+        missions = {f"SC_identity = {number}": _PLATFORMS[int(number) - 1]} if is_known else {}
+        stated = {name: said[name] for name in ("radar_wavelength", "radar_frequency") if name in said}
+        radars[path.name] = stated_radar(stated, path, missions=missions)
+    radar = one_radar(radars, next(iter(parameters), Path()).parent)
+    wanted = ("PLATFORM", "WAVELENGTH") if radar.platform else ("WAVELENGTH",)
+    return {name: value for name, value in radar.attributes().items() if name in wanted and radars}
 
 
 def baselines_of_dates(root: Path) -> dict[date, float]:
     """Read the perpendicular baseline [m] of every date from ``baseline_table.dat``.
 
     Its lines have a name, the time as YYYYDDD.fraction (days from 0), days, and two baselines: parallel,
-    perpendicular.
-
-    Raises
-    ------
-    StackFormatError
-        A line has something else.
+    perpendicular. A line that has something else is left out with a warning.
     """
     places = (root, root.parent, root.parent / "raw", root.parent / "SBAS")
     path = next(
@@ -87,19 +114,19 @@ def baselines_of_dates(root: Path) -> dict[date, float]:
     )
     if path is None:
         return {}
+    lines: list[str] = []
+    with optional("the baselines", path):
+        lines = read_text_file(path).splitlines()
     found = {}
-    for line in read_text_file(path).splitlines():
+    for line in lines:
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        try:
-            when, baseline = words[1], float(words[4])
+        with optional("a line of the baselines", f"{line[:60]!r} of {path}"):
+            if len(words) < 5:
+                raise StackFormatError("found fewer than five columns")
+            when, baseline = words[1], number_attribute({"baseline": words[4]}, "baseline")
             found[date(int(when[:4]), 1, 1) + timedelta(days=int(when[4:7]))] = baseline
-        except (ValueError, IndexError) as error:
-            raise StackFormatError(
-                f"found the line {line!r} in {path}; a name, YYYYDDD.fraction, days, parallel and "
-                "perpendicular baseline are needed. Make it again, or remove it to do without baselines."
-            ) from error
     return found
 
 
@@ -112,12 +139,10 @@ def _read_assignments(path: Path) -> dict[str, str]:
 def _filter_wavelength(root: Path) -> float | None:
     """Find the length of the Gaussian filter [m] in the configuration beside the pairs."""
     for path in _configurations((root, root.parent)):
-        said = _read_assignments(path)
-        if said.get("filter_wavelength"):
-            try:
-                return number_attribute(said, "filter_wavelength")
-            except StackFormatError as error:
-                raise StackFormatError(f"{path}: {error}") from error
+        with optional("the length of the filter, by which looks are counted", path):
+            said = _read_assignments(path)
+            if said.get("filter_wavelength"):
+                return positive_attribute(said, "filter_wavelength")
     return None
 
 
@@ -133,13 +158,14 @@ def _words(said: Mapping[str, str]) -> dict[str, Any]:
         found["ANTENNA_SIDE"] = -1 if said["lookdir"].upper() == "R" else 1
     if said.get("orbdir"):
         found["ORBIT_DIRECTION"] = "ASCENDING" if said["orbdir"].upper() == "A" else "DESCENDING"
-    identity = said.get("SC_identity", "")
-    if identity.isdigit() and 1 <= int(identity) <= len(_PLATFORMS):
-        found["PLATFORM"] = _PLATFORMS[int(identity) - 1]
-    if "SC_clock_start" in said and "SC_clock_stop" in said:
-        middle = sum(number_attribute(said, name) for name in ("SC_clock_start", "SC_clock_stop")) / 2
-        found["CENTER_LINE_UTC"] = middle % 1 * 86400
     return found
+
+
+def _time_of_day(said: Mapping[str, str]) -> dict[str, Any]:
+    if "SC_clock_start" not in said or "SC_clock_stop" not in said:
+        return {}
+    middle = sum(number_attribute(said, name) for name in ("SC_clock_start", "SC_clock_stop")) / 2
+    return {"CENTER_LINE_UTC": middle % 1 * 86400}
 
 
 def _positive(said: Mapping[str, str], *names: str) -> list[float] | None:

@@ -9,6 +9,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.georeference import Georeference, Raster, georeference, place_attributes
 from fringefleet.io.grid import radar_coordinates, regular_coordinates
 
 SAME_PLACE = 0.01  # [pixel] by which corners may differ and still be the same
@@ -62,24 +63,25 @@ class Grid:
 
     def coordinates(self) -> dict[str, xr.Variable]:
         """Make the coordinates ``y``, ``x`` and, where the CRS is known, ``spatial_ref``."""
-        if self.corner is None or self.step is None:
-            return radar_coordinates(self.shape)
-        return regular_coordinates(self.corner, self.step, self.shape, self._known_crs())
+        raster = self._raster()
+        return (
+            radar_coordinates(self.shape)
+            if raster is None
+            else regular_coordinates(raster, self._place(raster))
+        )
 
     def attributes(self) -> dict[str, Any]:
         """Say the same in MintPy's attributes, which an export writes."""
         size: dict[str, Any] = {"LENGTH": self.shape[0], "WIDTH": self.shape[1]}
-        if self.corner is None or self.step is None:
+        raster = self._raster()
+        if raster is None:
             return size
-        crs = self._known_crs()
-        unit = "degrees" if crs is not None and crs.is_geographic else "meters"
         place = {
             f"{axis}_{name}": value
-            for axis, *values in zip("YX", self.corner, self.step, (unit, unit), strict=True)
-            for name, value in zip(("FIRST", "STEP", "UNIT"), values, strict=True)
+            for axis, *values in zip("YX", raster.corner, raster.step, strict=True)
+            for name, value in zip(("FIRST", "STEP"), values, strict=True)
         }
-        codes = {} if crs is None else {"EPSG": crs.to_epsg(), "UTM_ZONE": crs.utm_zone}
-        return size | place | {name: value for name, value in codes.items() if value is not None}
+        return size | place | place_attributes(self._place(raster))
 
     def __str__(self) -> str:
         """Describe the grid for a message."""
@@ -98,6 +100,14 @@ class Grid:
         """``y, x`` of the outer corner of the last pixel."""
         (y, x), (dy, dx) = self.corner or (0, 0), self.step or (1, 1)
         return y + dy * self.shape[0], x + dx * self.shape[1]
+
+    def _raster(self) -> Raster | None:
+        if self.corner is None or self.step is None:
+            return None
+        return Raster(self.corner, self.step, self.shape)
+
+    def _place(self, raster: Raster) -> Georeference:
+        return georeference(raster, crs=self._known_crs())
 
     def _known_crs(self) -> CRS | None:
         return None if self.crs is None else _parse_crs(self.crs)

@@ -1,4 +1,4 @@
-"""ARIA's Sentinel-1 products S1-GUNW, as they are downloaded: NetCDF-4 files of one frame in one folder.
+"""ARIA's products S1-GUNW and ALOS2-GUNW, as they are downloaded: NetCDF-4 files of one frame in one folder.
 
 ::
 
@@ -34,6 +34,9 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.door import readable
 from fringefleet.io.folder import find_files
 from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.left_out import optional
+from fringefleet.io.metadata import plain_attributes
+from fringefleet.io.quantities import ANGLE, LENGTH, Quantity, in_unit, said_unit
 from fringefleet.io.readers.aria_metadata import product_attributes
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.grid import Grid
@@ -41,14 +44,17 @@ from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.reader import Reader
 from fringefleet.io.version import FileVersion
 
-_NAME = re.compile(r"S1\w?-GUNW-(?P<direction>[AD])-[RL]-\d{3}-\w+-(\d{8})_(\d{8})-(?P<time>\d{6})-.*\.nc")
+_NAME = re.compile(
+    r"(?P<mission>S1|ALOS2)\w?-GUNW-(?P<direction>[AD])-(?P<side>[RL])-\d{3}-\w+-(?P<first>\d{8})_(?P<second>\d{8})-"
+    r"(?P<time>\d{6})-.*\.nc"
+)
 _DATA, _GEOMETRY, _RADAR = "science/grids/data", "science/grids/imagingGeometry", "science/radarMetaData"
 _NAMES = {
     "unwrapped_phase": "unwrappedPhase",
     "coherence": "coherence",
     "connected_component": "connectedComponents",
 }
-_SAID = ("wavelength", "slantRangeStart", "slantRangeSpacing")
+_SAID = ("wavelength", "centerFrequency", "slantRangeStart", "slantRangeSpacing")
 _REGULAR = 0.01  # [pixel] by which a coordinate may be off
 
 
@@ -81,7 +87,11 @@ def _recognise(folder: Path) -> bool:
     return folder.is_dir() and any(_NAME.fullmatch(path.name) for path in _products(folder))
 
 
-def _open(folder: Path) -> xr.Dataset:
+def _products(folder: Path) -> list[Path]:
+    return sorted([*find_files(folder, "S1*-GUNW-*.nc"), *find_files(folder, "ALOS2*-GUNW-*.nc")])
+
+
+def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     """Open the products lazily.
 
     Raises
@@ -89,11 +99,7 @@ def _open(folder: Path) -> xr.Dataset:
     StackFormatError
         A file cannot be read, lacks something or does not fit the others; the message names it.
     """
-    return assemble(folder, [_pair(path) for path in _products(folder)])
-
-
-def _products(folder: Path) -> list[Path]:
-    return find_files(folder, "S1*-GUNW-*.nc")
+    return assemble(folder, [_pair(path) for path in _products(folder)], drop_incomplete=drop_incomplete)
 
 
 def _pair(path: Path) -> Pair:
@@ -106,19 +112,23 @@ def _pair(path: Path) -> Pair:
     with open_hdf5(path) as file:
         try:
             layers = _layers(path, file)
-            said: dict[str, Any] = {
-                name: _number(file, f"{_RADAR}/{name}") for name in _SAID if f"{_RADAR}/{name}" in file
-            }
-            baseline, incidence = (_mean(file, name) for name in ("perpendicularBaseline", "incidenceAngle"))
         except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise StackFormatError(
                 f"the product {path.name} cannot be understood ({error}). It may be damaged; fetch it again."
             ) from error
+        said: dict[str, Any] = {}
+        for name in _SAID:
+            with optional(name, path.name):
+                said |= {name: _number(file, f"{_RADAR}/{name}")} if f"{_RADAR}/{name}" in file else {}
+        baseline = _mean(file, "perpendicularBaseline", LENGTH, path)
+        incidence = _mean(file, "incidenceAngle", ANGLE, path)
     clock = match["time"]
+    said |= {"mission": match["mission"], "lookSide": match["side"]}
     said |= {"orbitDirection": {"A": "ASCENDING", "D": "DESCENDING"}[match["direction"]]}
     said |= {"utcTime": f"{clock[:2]}:{clock[2:4]}:{clock[4:]}"}
     said |= {} if incidence is None else {"incidenceAngle": incidence}
-    return Pair(path.name, (match[2], match[3]), layers, product_attributes(said), baseline)
+    attrs = product_attributes(said, path.name)
+    return Pair(path.name, (match["first"], match["second"]), layers, attrs, baseline)
 
 
 def _layers(path: Path, file: h5py.File) -> dict[str, Layer]:
@@ -136,7 +146,8 @@ def _layers(path: Path, file: h5py.File) -> dict[str, Layer]:
             raise ValueError(f"{theirs} has the shape {dataset.shape} and the type {dataset.dtype}")
         image = HDF5Image((version,), dataset.name, _fill(dataset))
         chunks = dataset.chunks
-        layers[ours] = Layer(f"{path}:{dataset.name}", image, grid, None if chunks is None else tuple(chunks))
+        block = None if chunks is None else tuple(chunks)
+        layers[ours] = Layer(f"{path}:{dataset.name}", image, grid, block, _unit(dataset))
     return layers
 
 
@@ -160,19 +171,26 @@ def _fill(dataset: h5py.Dataset) -> float | None:
     return None if value is None or np.isnan(value).all() else float(np.ravel(value)[0])
 
 
+def _unit(dataset: h5py.Dataset) -> str | None:
+    return said_unit(plain_attributes(dataset.attrs))
+
+
 def _number(file: h5py.File, name: str) -> float:
-    return float(np.ravel(file[name][()])[0])
+    """Read a length [m]."""
+    return float(np.ravel(file[name][()])[0]) * in_unit(LENGTH, _unit(file[name]), name)
 
 
-def _mean(file: h5py.File, name: str) -> float | None:
-    """Average a coarse grid of the imaging geometry; None where there is none."""
+def _mean(file: h5py.File, name: str, quantity: Quantity, path: Path) -> float | None:
+    """Average a coarse grid of the imaging geometry; None where there is none that can be read."""
     if f"{_GEOMETRY}/{name}" not in file:
         return None
-    dataset = file[f"{_GEOMETRY}/{name}"]
-    values: NDArray[Any] = dataset[()].astype(np.float64)
-    fill = _fill(dataset)
-    known = values[np.isfinite(values) & (True if fill is None else values != fill)]
-    return float(known.mean()) if known.size else None
+    with optional(name, path.name):
+        dataset = file[f"{_GEOMETRY}/{name}"]
+        values: NDArray[Any] = dataset[()].astype(np.float64)
+        fill = _fill(dataset)
+        known = values[np.isfinite(values) & (True if fill is None else values != fill)]
+        return float(known.mean()) * in_unit(quantity, _unit(dataset), name) if known.size else None
+    return None
 
 
 READER = Reader("ARIA S1-GUNW", "a folder of ARIA's products S1-GUNW-*.nc", _recognise, _open)

@@ -19,6 +19,10 @@ the range: negative is motion towards the satellite (the product guides, and the
 opposite to that of the displacement maps). MintPy's ``prep_hyp3`` takes the phase as it is, too. The
 reference granule is the older one, and the first one in the name.
 
+The names of the granules, and of a product that begins with ``S1``, prove the platform; of anything else only
+what the parameter file says is taken: without a wavelength there it has to be given. What is missing in a
+parameter file, or the whole of it, is left out with a warning.
+
 ``CENTER_INCIDENCE_ANGLE`` follows from ``Slant range center``, because the columns of a geocoded product are
 not those of the radar.
 
@@ -40,25 +44,26 @@ import xarray as xr
 from fringefleet.errors import StackFormatError
 from fringefleet.io.folder import is_litter_member, list_folder
 from fringefleet.io.geometry import incidence_attribute
-from fringefleet.io.metadata import number_attribute
+from fringefleet.io.left_out import leave_out, optional
+from fringefleet.io.metadata import number_attribute, positive_attribute
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
 from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.incomplete import check_complete
+from fringefleet.io.readers.radar import is_known_platform, platform_name, stated_looks, stated_radar
 from fringefleet.io.readers.reader import Reader
-from fringefleet.io.readers.sentinel1 import (
-    AZIMUTH_PIXEL_SIZE,
-    PLATFORM,
-    RANGE_PIXEL_SIZE,
-    heading_attributes,
-)
+from fringefleet.io.readers.sentinel1 import AZIMUTH_PIXEL_SIZE, RANGE_PIXEL_SIZE, heading_attributes
 from fringefleet.io.text_file import read_text_file, read_text_member
 
-_PHASE = re.compile(r"(?P<product>S1.+)_unw_phase(?P<clip>_clip\w*)?\.tif")
-_ARCHIVE = re.compile(r"S1\w*[\w-]+_INT\d+_\w+\.zip")
+_PHASE = re.compile(r"(?P<product>.+)_unw_phase(?P<clip>_clip\w*)?\.tif")
+_ARCHIVE = re.compile(r"[\w-]+_INT\d+_\w+\.zip")
 _NAMES = (
     re.compile(r"S1[A-D]{2}_(\d{8})T\d{6}_(\d{8})T\d{6}_\w+"),  # GAMMA
     re.compile(r"S1_[\w-]+?_(\d{8})_(\d{8})_[HV]{2}_INT\d+_\w+"),  # bursts
+    re.compile(r"[\w-]+?_(\d{8})(?:T\d{6})?_(\d{8})(?:T\d{6})?_[\w-]+"),  # of another satellite
 )
+_SENTINEL1 = re.compile(r"S1([A-D]{2})?_.*")
+_MODE = re.compile(r"S1[A-D]_(IW|EW|WV|S[1-6])_.*")
 _ENDINGS = {"coherence": "corr", "connected_component": "conncomp"}
 
 
@@ -83,7 +88,7 @@ def _recognise(folder: Path) -> bool:
     return folder.is_dir() and any(True for _ in _phases(folder))
 
 
-def _open(folder: Path) -> xr.Dataset:
+def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     """Open the products lazily.
 
     Raises
@@ -96,7 +101,26 @@ def _open(folder: Path) -> xr.Dataset:
         known = products.get(product.name)
         if known is None or (product.clip and not known.clip):
             products[product.name] = product
-    return assemble(folder, [_pair(product) for product in products.values()])
+    lacking = sorted(_without_phase(folder, products))
+    check_complete(
+        lacking,
+        len(products) + len(lacking),
+        "_unw_phase.tif",
+        drop_incomplete=drop_incomplete,
+        are_folders=True,
+    )
+    return assemble(
+        folder, [_pair(product) for product in products.values()], drop_incomplete=drop_incomplete
+    )
+
+
+def _without_phase(folder: Path, products: dict[str, _Product]) -> set[str]:
+    """Find folders and archives with the name of a product whose phase was found nowhere."""
+    names = {path.name for path in list_folder(folder) if path.is_dir()}
+    names |= {path.stem for path in list_folder(folder) if _ARCHIVE.fullmatch(path.name)}
+    return {
+        name for name in names if any(form.fullmatch(name) for form in _NAMES[:2]) and name not in products
+    }
 
 
 def _phases(folder: Path) -> Iterator[_Product]:
@@ -114,7 +138,7 @@ def _phases(folder: Path) -> Iterator[_Product]:
 def _phases_in(files: dict[str, RasterFile]) -> Iterator[_Product]:
     for name in sorted(files):
         match = _PHASE.fullmatch(name)
-        if match:
+        if match and (name.startswith("S1") or f"{match['product']}.txt" in files):
             yield _Product(match["product"], match["clip"] or "", files[name], frozenset(files))
 
 
@@ -136,7 +160,11 @@ def _pair(product: _Product) -> Pair:
             "S1AA_20200604T022251_20200616T022252_VVP012_INT80_G_ueF_4D09. Give it its name back."
         )
     said = _parameters(product)
-    return Pair(product.name, (match[1], match[2]), _layers(product), _attributes(said), said["Baseline"])
+    baseline = None
+    if said:
+        with optional("a perpendicular baseline", product.name):
+            baseline = number_attribute(said, "Baseline")
+    return Pair(product.name, (match[1], match[2]), _layers(product), _attributes(product, said), baseline)
 
 
 def _layers(product: _Product) -> dict[str, Layer]:
@@ -145,35 +173,16 @@ def _layers(product: _Product) -> dict[str, Layer]:
     return {name: open_raster(file) for name, file in ({"unwrapped_phase": product.phase} | there).items()}
 
 
-_NUMBERS = (
-    "Baseline",
-    "UTC time",
-    "Heading",
-    "Spacecraft height",
-    "Earth radius at nadir",
-    "Slant range near",
-    "Slant range center",
-    "Range looks",
-    "Azimuth looks",
-)
-
-
-def _parameters(product: _Product) -> dict[str, Any]:
-    """Read the parameter file; the numbers that we use as numbers, all else as text."""
+def _parameters(product: _Product) -> dict[str, str]:
+    """Read the parameter file; nothing where there is none, which is said."""
     file = product.file(".txt")
     if file is None:
-        raise StackFormatError(
-            f"found no parameter file {product.name}.txt beside {product.phase}; fetch the product again."
-        )
-    lines = (line.partition(":") for line in _text(file).splitlines())
-    said: dict[str, Any] = {name.strip(): value.strip() for name, _, value in lines}
-    lacking = [name for name in _NUMBERS if name not in said]
-    if lacking:
-        raise StackFormatError(f"found no {', '.join(lacking)} in {file}; fetch the product again.")
-    try:
-        return said | {name: number_attribute(said, name) for name in _NUMBERS}
-    except StackFormatError as error:
-        raise StackFormatError(f"{file}: {error}") from error
+        leave_out("the parameters of a product", f"found no {product.name}.txt beside {product.phase}")
+        return {}
+    lines = []
+    with optional("the parameters of a product", file):
+        lines = [line.partition(":") for line in _text(file).splitlines()]
+    return {name.strip(): value.strip() for name, mark, value in lines if mark}
 
 
 def _text(file: RasterFile) -> str:
@@ -182,25 +191,48 @@ def _text(file: RasterFile) -> str:
     return read_text_member(file.path, file.member)
 
 
-def _attributes(said: dict[str, Any]) -> dict[str, Any]:
+def _attributes(product: _Product, said: dict[str, str]) -> dict[str, Any]:
     """Name the parameters as MintPy does."""
-    looks = round(said["Range looks"]), round(said["Azimuth looks"])
-    radius, height = said["Earth radius at nadir"], said["Spacecraft height"]
-    return {
-        **PLATFORM,
-        **heading_attributes(said["Heading"]),
-        "PROCESSOR": "hyp3",
-        "CENTER_LINE_UTC": said["UTC time"],
-        "RLOOKS": looks[0],
-        "ALOOKS": looks[1],
-        "EARTH_RADIUS": radius,
-        "HEIGHT": height,
-        "STARTING_RANGE": said["Slant range near"],
-        "RANGE_PIXEL_SIZE": RANGE_PIXEL_SIZE * looks[0],
-        "AZIMUTH_PIXEL_SIZE": AZIMUTH_PIXEL_SIZE * looks[1],
-        **incidence_attribute(radius, height, said["Slant range center"]),
-        "unwrap_method": said.get("Unwrapping type", ""),
+    attrs: dict[str, Any] = {"PROCESSOR": "hyp3", "unwrap_method": said.get("Unwrapping type", "")}
+    attrs |= _radar(product.name, said)
+    if not said:
+        return attrs
+    with optional("the heading", product.name):
+        attrs |= heading_attributes(number_attribute(said, "Heading"))
+    names = {
+        "UTC time": "CENTER_LINE_UTC",
+        "Earth radius at nadir": "EARTH_RADIUS",
+        "Spacecraft height": "HEIGHT",
+        "Slant range near": "STARTING_RANGE",
     }
+    for theirs, ours in names.items():
+        with optional(f"{theirs} of a product", product.name):
+            attrs[ours] = number_attribute(said, theirs)
+    with optional("the incidence angle", product.name):
+        radius, height = (positive_attribute(attrs, name) for name in ("EARTH_RADIUS", "HEIGHT"))
+        attrs |= incidence_attribute(radius, height, positive_attribute(said, "Slant range center"))
+    return attrs
+
+
+def _radar(name: str, said: dict[str, str]) -> dict[str, Any]:
+    """Say what is known of the radar and of the pixels; names of product and granules prove Sentinel-1."""
+    granules = {key: said[key] for key in ("Reference Granule", "Secondary Granule") if said.get(key)}
+    platforms = {f"{key} {granule}": platform_name(granule) for key, granule in granules.items()}
+    missions = {what: platform for what, platform in platforms.items() if is_known_platform(platform)}
+    if _SENTINEL1.fullmatch(name):
+        missions = {f"the name {name}": "S1"} | missions
+    radar = stated_radar(said, name, missions=missions)
+    attrs = radar.attributes() | stated_looks(said, name)
+    modes = {match[1] for granule in granules.values() if (match := _MODE.fullmatch(granule))}
+    if modes - {"IW"}:
+        return attrs | {"beam_mode": max(modes)}
+    if radar.is_sentinel1:
+        sizes = {
+            "RLOOKS": ("RANGE_PIXEL_SIZE", RANGE_PIXEL_SIZE),
+            "ALOOKS": ("AZIMUTH_PIXEL_SIZE", AZIMUTH_PIXEL_SIZE),
+        }
+        attrs |= {size: metres * attrs[looks] for looks, (size, metres) in sizes.items() if looks in attrs}
+    return attrs
 
 
 READER = Reader(

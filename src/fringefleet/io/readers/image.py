@@ -51,6 +51,7 @@ class Layer:
     image: Image
     grid: Grid
     block: tuple[int, int] | None  # rows and columns that are stored together; None if not known
+    unit: str | None = None  # as the file spells it; None if it does not say
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,13 @@ from pathlib import Path
 
 import xarray as xr
 
-from fringefleet.errors import StackFormatError
 from fringefleet.io.folder import find_files
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.band import open_band
 from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.incomplete import check_complete
 from fringefleet.io.readers.isce_metadata import tops_attributes, tops_baselines
 from fringefleet.io.readers.reader import Reader
-from fringefleet.network import shorten
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _PHASE, _COHERENCE, _COMPONENT = "filt_fine.unw", "filt_fine.cor", "filt_fine.unw.conncomp"
@@ -67,7 +66,7 @@ def _image(path: Path) -> Path | None:
     return path if path.is_file() and xml.is_file() else None
 
 
-def _open(folder: Path) -> xr.Dataset:
+def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     """Open the pairs lazily.
 
     Raises
@@ -78,11 +77,9 @@ def _open(folder: Path) -> xr.Dataset:
     root = _root(folder) or folder
     folders = _pairs(root)
     lacking = [pair.name for pair in folders if _image(pair / _PHASE) is None]
-    if lacking:
-        raise StackFormatError(
-            f"found no {_PHASE} with its .vrt or .xml in {len(lacking)} folders of pairs: "
-            f"{shorten(lacking)}. Unwrap them, or move these folders elsewhere."
-        )
+    what = f"{_PHASE} with its .vrt or .xml"
+    check_complete(lacking, len(folders), what, drop_incomplete=drop_incomplete, are_folders=True)
+    folders = [pair for pair in folders if pair.name not in lacking]
     work = root.resolve().parent.parent
     attrs, baselines = tops_attributes(work), tops_baselines(work / "baselines")
     pairs = []
@@ -91,7 +88,7 @@ def _open(folder: Path) -> xr.Dataset:
         known = first in baselines and second in baselines
         baseline = baselines[second] - baselines[first] if known else None
         pairs.append(Pair(pair.name, (first, second), _layers(pair), attrs, baseline))
-    return assemble(folder, pairs)
+    return assemble(folder, pairs, drop_incomplete=drop_incomplete)
 
 
 def _layers(pair: Path) -> dict[str, Layer]:

@@ -23,7 +23,9 @@ from pyproj import Transformer
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.folder import find_files
+from fringefleet.io.left_out import optional
 from fringefleet.io.metadata import number_attribute
+from fringefleet.io.readers.radar import stated_radar
 from fringefleet.io.readers.sentinel1 import heading_attributes
 from fringefleet.io.text_file import parse_xml, read_text_file
 
@@ -31,12 +33,12 @@ _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _BASELINE = re.compile(r"^Bperp \(average\):(.*)$", re.MULTILINE)
 # ISCE's names of numbers that go over as they are.
 _NUMBERS = {
-    "radarwavelength": "WAVELENGTH",
     "startingrange": "STARTING_RANGE",
     "rangepixelsize": "RANGE_PIXEL_SIZE",
     "pulserepetitionfrequency": "PRF",
     "tracknumber": "relative_orbit",
 }
+_RADAR = ("mission", "spacecraftname", "radarwavelength", "radarfrequency")
 _WORDS = {"passdirection": "ORBIT_DIRECTION", "polarization": "POLARIZATION"}
 _AXES = (6378137.0, 6356752.314245)  # [m], WGS 84
 
@@ -48,24 +50,32 @@ def tops_attributes(folder: Path) -> dict[str, Any]:
     ----------
     folder
         Work directory of topsStack, with ``reference/`` and ``merged/geom_reference/``. Without
-        ``reference/IW*.xml`` little is known but the processor.
+        ``reference/IW*.xml`` little is known but the processor: not the platform either, which the mission
+        that is named there proves, or else the wavelength.
 
     Raises
     ------
     StackFormatError
-        A file is there and cannot be understood.
+        The metadata name two radars.
     """
-    attrs: dict[str, Any] = {"PROCESSOR": "isce", "PLATFORM": "Sen", "ANTENNA_SIDE": -1, "beam_mode": "IW"}
-    path = next(iter(find_files(folder / "reference", "IW*.xml")), None)
-    looks = _looks(folder / "merged" / "geom_reference")
+    attrs: dict[str, Any] = {"PROCESSOR": "isce"}
+    geometry = folder / "merged" / "geom_reference"
+    looks = None
+    with optional("the number of looks", geometry):
+        looks = _looks(geometry)
     attrs |= {} if looks is None else {"ALOOKS": looks[0], "RLOOKS": looks[1]}
-    if path is None:
+    path = next(iter(find_files(folder / "reference", "IW*.xml")), None)
+    root = None
+    if path is not None:
+        with optional("the metadata of the reference date", path):
+            root = _parse(path)
+    if path is None or root is None:
         return attrs
-    root = _parse(path)
-    try:
-        attrs |= _swath(root) | _orbit(root)
-    except StackFormatError as error:
-        raise StackFormatError(f"{path}: {error}") from error
+    said = {name: _property(root, name) for name in _RADAR}
+    attrs |= stated_radar({name: text for name, text in said.items() if text}, path).attributes()
+    attrs |= _swath(root, path)
+    with optional("orbit and pixel size", path):
+        attrs |= _orbit(root)
     if looks is not None:  # pixels of one look become those of the images
         for name, number in zip(("AZIMUTH_PIXEL_SIZE", "RANGE_PIXEL_SIZE"), looks, strict=True):
             attrs |= {name: attrs[name] * number} if name in attrs else {}
@@ -81,18 +91,19 @@ def tops_baselines(folder: Path) -> dict[str, float]:
         ``baselines/``, with ``20200101_20200113/20200101_20200113.txt`` and so on, of one common first
         date; files of another one, left by another run, are not taken.
 
-    Raises
-    ------
-    StackFormatError
-        A file cannot be read, or has no baseline.
+    A file that cannot be read, or has no baseline, is left out with a warning.
     """
     files = {path: _PAIR.fullmatch(path.stem) for path in find_files(folder, "*/*.txt")}
     dates = {path: (match[1], match[2]) for path, match in files.items() if match}
     if not dates:
         return {}
     common = Counter(first for first, _ in dates.values()).most_common(1)[0][0]
-    others = {second: _read_baseline(path) for path, (first, second) in dates.items() if first == common}
-    return {common: 0.0} | others
+    found = {common: 0.0}
+    for path, (first, second) in dates.items():
+        if first == common:
+            with optional("the baseline of a date", path):
+                found[second] = _read_baseline(path)
+    return found
 
 
 def _read_baseline(path: Path) -> float:
@@ -121,14 +132,17 @@ def _property(element: ET.Element, name: str) -> str | None:
     return None
 
 
-def _swath(root: ET.Element) -> dict[str, Any]:
-    said: dict[str, Any] = {ours: _property(root, name) for name, ours in (_NUMBERS | _WORDS).items()}
-    said = {name: value for name, value in said.items() if value is not None}
-    numbers = {name: number_attribute(said, name) for name in _NUMBERS.values() if name in said}
-    words = {name: said[name].upper() for name in _WORDS.values() if name in said}
-    if "relative_orbit" in numbers:
-        numbers["relative_orbit"] = round(numbers["relative_orbit"])
-    return numbers | words
+def _swath(root: ET.Element, path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, ours in (_NUMBERS | _WORDS).items():
+        value = _property(root, name)
+        if value is None:
+            continue
+        with optional(ours, path):
+            found[ours] = value.upper() if name in _WORDS else number_attribute({name: value}, name)
+    if "relative_orbit" in found:
+        found["relative_orbit"] = round(found["relative_orbit"])
+    return found
 
 
 def _orbit(root: ET.Element) -> dict[str, Any]:
@@ -190,7 +204,10 @@ def _looks(folder: Path) -> tuple[int, int] | None:
     for name in ("hgt", "lat", "lon", "los"):
         full, few = folder / f"{name}.rdr.full", folder / f"{name}.rdr"
         if (large := _size(full)) and (small := _size(few)):
-            return large[0] // small[0], large[1] // small[1]
+            looks = large[0] // small[0], large[1] // small[1]
+            if min(looks) < 1:
+                raise StackFormatError(f"found {full} of {large} and {few} of {small} rows and columns")
+            return looks
     return None
 
 

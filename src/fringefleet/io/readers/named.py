@@ -23,19 +23,18 @@ import h5py
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.dates import parse_dates
+from fringefleet.io.dates import DAY, SECOND, read_dates, unite_precisions
 from fringefleet.io.declared import check_declared_bytes, check_declared_scene, check_read_whole
 from fringefleet.io.door import readable
-from fringefleet.io.grid import GRID_MAPPING, axis_attributes, radar_coordinates, with_reference_coordinates
+from fringefleet.io.grid import with_reference_coordinates
 from fringefleet.io.guarded import GuardedArray
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
-from fringefleet.io.metadata import derived_attributes, number_attribute, plain_attributes
+from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
+from fringefleet.io.readers.named_grid import with_grid_of_store
 from fringefleet.io.version import FileVersion
 from fringefleet.io.whole_chunks import WholeChunks
 from fringefleet.io.zarr_metadata import check_store, zarr_metadata
@@ -149,9 +148,9 @@ def _as_stack(stored: xr.Dataset, path: Path) -> xr.Dataset:
         stack[name].encoding = _stored_chunks(stored.variables[name])
     dates, date_format = _read_dates(stored)
     attrs = plain_attributes(stored.attrs)
-    attrs = {"date_format": date_format} | derived_attributes(attrs) | _own_attributes(attrs)
+    attrs = {"date_format": date_format} | derived_attributes(attrs) | attrs
     per_pair = [name for name in ("perpendicular_baseline",) if name in stack]
-    stack = _with_grid(stack.assign_coords(dates).set_coords(per_pair))
+    stack = with_grid_of_store(stack.assign_coords(dates).set_coords(per_pair))
     for coordinate in stack.coords.values():
         coordinate.load()
     return stack.assign_attrs(with_reference_coordinates(attrs, stack.coords))
@@ -204,15 +203,19 @@ def _stored_chunks(variable: xr.Variable) -> dict[str, Any]:
 
 def _read_dates(stored: xr.Dataset) -> tuple[dict[str, xr.Variable], str]:
     """Read the dates of all pairs, and the format that they are best written in."""
-    times = [_times(stored[name]) for name in _DATES]
+    columns = [_times(stored[name]) for name in _DATES]
+    times, precisions = (np.stack([column[part] for column in columns]) for part in (0, 1))
+    is_guess = np.array([[column[3]] for column in columns])
+    times = unite_precisions(times, np.where(is_guess, _guessed_precisions(times), precisions))
     coordinates = {
         name: xr.Variable("pair", time.astype("datetime64[ns]"), {"long_name": name.replace("_", " ")})
-        for name, (time, _) in zip(_DATES, times, strict=True)
+        for name, time in zip(_DATES, times, strict=True)
     }
-    return coordinates, max((text for _, text in times), key=len)
+    return coordinates, max((column[2] for column in columns), key=len)
 
 
-def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], str]:
+def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], NDArray[np.int64], str, bool]:
+    """Times, precisions [s] and format of a column of dates, and whether precisions are a guess."""
     values = data.values
     if data.dims != ("pair",) or values.dtype.kind not in "MSUOiu":
         raise StackFormatError(
@@ -220,55 +223,25 @@ def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], str]:
             "a date for each pair is needed, as a CF time or as YYYYMMDD."
         )
     if values.dtype.kind != "M":
-        return parse_dates(values)
+        return *read_dates(values), False
     if np.isnat(values).any():
         raise StackFormatError(f"found a missing time in {data.name}; every pair needs both of its dates.")
-    whole_days = (values == values.astype("datetime64[D]")).all()
-    return values, "%Y%m%d" if whole_days else "%Y%m%dT%H%M%S"
+    whole_days = bool((values == values.astype("datetime64[D]")).all())
+    precisions = np.full(values.shape, DAY if whole_days else SECOND)
+    form = "%Y%m%d" if whole_days else "%Y%m%dT%H%M%S"
+    return values.astype("datetime64[s]"), precisions, form, not whole_days
 
 
-def _own_attributes(attrs: dict[str, Any]) -> dict[str, Any]:
-    """Check those of our names; everything else stays as it is."""
-    for name in ("wavelength", "looks"):
-        if name in attrs and number_attribute(attrs, name) <= 0:
-            raise StackFormatError(
-                f"found the attribute {name} = {attrs[name]!r}; a positive number is needed. Correct it."
-            )
-    point = attrs.get("reference_point")
-    if point is not None and (not isinstance(point, list) or len(point) != 2):
-        raise StackFormatError(
-            f"found the attribute reference_point = {point!r}; a row and a column are needed. Correct it."
-        )
-    return attrs
+def _guessed_precisions(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """Guess which times (2, pair) are days without a time: midnights, if the day has one other time only.
 
-
-def _with_grid(stack: xr.Dataset) -> xr.Dataset:
-    """Number rows and columns that have no coordinates, and call the grid mapping by our name."""
-    numbers = radar_coordinates((stack.sizes["y"], stack.sizes["x"]))
-    stack = stack.assign_coords({dim: numbers[dim] for dim in ("y", "x") if dim not in stack.coords})
-    for dim in ("y", "x"):
-        if stack[dim].dtype.kind not in "iuf":
-            raise StackFormatError(
-                f"found the coordinate {dim} of the type {stack[dim].dtype}; numbers are needed."
-            )
-    observed = next(name for name in stack.data_vars if is_observation(str(name)))
-    name = stack[observed].attrs.get("grid_mapping", GRID_MAPPING)
-    if name not in stack.variables:
-        return stack
-    stack = stack.set_coords(name).rename({name: GRID_MAPPING} if name != GRID_MAPPING else {})
-    crs = _crs(stack[GRID_MAPPING].attrs)
-    for dim in ("y", "x"):
-        stack[dim].attrs = axis_attributes(crs, dim) | stack[dim].attrs
-    for data in stack.data_vars.values():
-        if data.dims[-2:] == ("y", "x"):
-            data.attrs["grid_mapping"] = GRID_MAPPING
-    return stack
-
-
-def _crs(attrs: dict[str, Any]) -> CRS:
-    try:
-        return CRS.from_cf(attrs)
-    except (CRSError, KeyError, ValueError) as error:
-        raise StackFormatError(
-            f"found a grid mapping that PROJ does not understand ({error}); it needs crs_wkt, or CF's names."
-        ) from error
+    Not if a pair is of these two, as they are two dates then.
+    """
+    precisions = np.full(times.shape, SECOND)
+    days = times.astype("datetime64[D]")
+    for midnight in np.unique(times[times == days]):
+        others = np.unique(times[(days == midnight) & (times != midnight)])
+        is_paired = ((days[0] == midnight) & (days[1] == midnight)).any()
+        if len(others) == 1 and not is_paired:
+            precisions[times == midnight] = DAY
+    return precisions

@@ -231,12 +231,6 @@ BAD = {
         ),
         "found the dates '2018_2017' in .*unwrapStack.vrt",
     ),
-    "a wavelength that is no number": (
-        lambda root: write_stack_file(
-            root, "unwrappedPhase", range(9), lambda text: text.replace("0.05546576", "C", 1)
-        ),
-        rf"unwrapStack.vrt, {NAMES[0]}: found the attribute wavelength = 'C'",
-    ),
     "pairs of another wavelength": (
         lambda root: write_stack_file(
             root, "unwrappedPhase", range(9), lambda text: text.replace("0.05546576", "0.24", 1)

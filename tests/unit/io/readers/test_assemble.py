@@ -88,8 +88,10 @@ def test_the_same_crs_in_other_words_is_the_same():
 
 def test_an_attribute_that_no_two_pairs_can_differ_in_is_checked_up_to_rounding(pair, tmp_path):
     same = [pair("20200101", "20200201", attrs={"WAVELENGTH": 0.0555}), pair("20200101", "20200301")]
+    assert "wavelength" not in assemble(tmp_path, same).attrs
+    same[1] = pair("20200101", "20200301", attrs={"WAVELENGTH": 0.24})
     with pytest.raises(
-        StackFormatError, match=r"20200301 has WAVELENGTH = None, but 20200101_20200201 has 0.0"
+        StackFormatError, match=r"20200301 has WAVELENGTH = 0.24, but 20200101_20200201 has 0.0"
     ):
         assemble(tmp_path, same)
     same[1] = pair("20200101", "20200301", attrs={"WAVELENGTH": 0.055500001, "HEADING": 2.0})

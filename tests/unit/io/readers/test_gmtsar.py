@@ -273,18 +273,6 @@ BAD = {
         lambda root: first(root).parent.rename(root / "intf_all" / "20181301_20180101"),
         "20181301 in the name of .*which is no date",
     ),
-    "a parameter that is no number": (
-        lambda root: first(root, "S1_20180106_ALL_F1.PRM").write_text(PRM.replace("0.0554658", "C")),
-        "S1_20180106_ALL_F1.PRM: found the attribute radar_wavelength = 'C'",
-    ),
-    "a rate of zero": (
-        lambda root: first(root, "S1_20180106_ALL_F1.PRM").write_text(PRM.replace("64345238.125714", "0")),
-        "S1_20180106_ALL_F1.PRM: found rng_samp_rate = 0; a positive",
-    ),
-    "a baseline table of something else": (
-        lambda root: (root / "baseline_table.dat").write_text("S1_20180106 2018005.5 1465\n"),
-        "found the line 'S1_20180106 2018005.5 1465' in .*baseline_table.dat",
-    ),
 }
 
 

@@ -147,22 +147,6 @@ def test_all_files_in_one_folder_are_found_too(gamma):
 
 
 class TestWhatIsWrong:
-    def test_no_parameter_file(self, gamma):
-        name = sorted(gamma.iterdir())[2].name
-        (gamma / name / f"{name}.txt").unlink()
-        with pytest.raises(StackFormatError, match=f"found no parameter file {name}.txt"):
-            fringefleet.open_stack(gamma)
-
-    @pytest.mark.parametrize(
-        ("line", "message"),
-        [("", "found no Heading in"), ("Heading: north\n", r"txt: found the attribute Heading = 'north'")],
-    )
-    def test_a_parameter_that_is_missing_or_no_number(self, gamma, line, message):
-        file = sorted(gamma.rglob("S1*0.txt"))[0]
-        file.write_text(file.read_text().replace("Heading: -13.0235756\n", line))
-        with pytest.raises(StackFormatError, match=message):
-            fringefleet.open_stack(gamma)
-
     def test_another_orbit(self, gamma):
         file = sorted(gamma.rglob("*_0003.txt"))[0]
         file.write_text(file.read_text().replace("Heading: -13", "Heading: -167"))

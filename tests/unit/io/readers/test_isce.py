@@ -241,22 +241,6 @@ BAD = {
         lambda work: (interferograms(work) / FIRST / "filt_fine.unw.vrt").write_text("<VRT"),
         rf"{FIRST}/filt_fine.unw.vrt cannot be read",
     ),
-    "metadata that are no XML": (
-        lambda work: (work / "reference" / "IW1.xml").write_text("<a"),
-        "IW1.xml cannot be read",
-    ),
-    "a wavelength that is no number": (
-        lambda work: (work / "reference" / "IW1.xml").write_text(BURST.replace("0.05546576", "C band")),
-        "IW1.xml: found the attribute WAVELENGTH = 'C band'",
-    ),
-    "a state vector of two numbers": (
-        lambda work: (work / "reference" / "IW1.xml").write_text(BURST.replace("[7071137.0, ", "[")),
-        "IW1.xml: found the state vector",
-    ),
-    "a baseline without a number": (
-        lambda work: (work / "baselines/20180106_20180118/20180106_20180118.txt").write_text("swath: IW1"),
-        "no line 'Bperp .average.: ...' in .*20180106_20180118.txt",
-    ),
 }
 
 

@@ -226,12 +226,6 @@ BAD = {
         lambda s: s.assign_coords(perpendicular_baseline=s.coherence),
         "perpendicular_baseline with the dimensions .*one number for each pair",
     ),
-    "a wavelength of zero": (lambda s: s.assign_attrs(wavelength=0.0), "wavelength = 0.0; a positive number"),
-    "looks as a word": (lambda s: s.assign_attrs(looks="many"), "looks = 'many'; a number is needed"),
-    "half a reference point": (
-        lambda s: s.assign_attrs(reference_point=[3]),
-        "reference_point = .*row and a column",
-    ),
     "a strange grid mapping": (
         lambda s: s.assign_coords(
             spatial_ref=s.spatial_ref.drop_attrs().assign_attrs(grid_mapping_name="flat")

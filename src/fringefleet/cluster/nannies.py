@@ -1,0 +1,209 @@
+"""Nannies of local workers: they start a worker that was killed again, and say why one cannot be started."""
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar
+
+import psutil
+from distributed import Nanny
+from distributed.core import Status
+
+from fringefleet.main_program import GUARD, REIMPORTED
+
+KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)  # by which others end a process that is well
+MOST_KILLS = 5  # of a worker, before it is there
+SECONDS_OF_WORK = 0.1  # of the processor, that are a sign of life
+BYTES_OF_WORK = 2**16  # read, that are a sign of life
+
+
+class Births:
+    """What is known of the workers of a cluster while they are started.
+
+    ``failure``: why one of them cannot be started, in words for the user; None as far as is known.
+    ``error``: the first that a nanny logged. ``cluster``: the cluster, from its constructor on.
+    """
+
+    def __init__(self) -> None:
+        self.failure: str | None = None
+        self.error: Exception | None = None
+        self.cluster: Any = None
+        self.is_given_up = False
+        self.nannies: list[PatientNanny] = []
+
+    def fail(self, reason: str) -> None:
+        """Note why a worker cannot be started; the first reason counts."""
+        self.failure = self.failure or reason
+
+    def processes(self) -> list[psutil.Process]:
+        """List the processes of workers that live."""
+        found = []
+        for nanny in tuple(self.nannies):
+            with suppress(psutil.Error, AttributeError):  # it goes while we look
+                if nanny.pid is not None:
+                    found.append(psutil.Process(nanny.pid))
+        return found
+
+    def n_ready(self) -> int:
+        """Count the workers that are there."""
+        return sum(nanny.is_ready for nanny in tuple(self.nannies))
+
+    def life(self) -> tuple[int, ...]:
+        """Compose numbers that change as long as anything happens: workers that come, processes that work."""
+        signs = [self.n_ready(), len(self.nannies)]
+        for process in self.processes():
+            with suppress(psutil.Error, AttributeError):  # macOS has no io_counters
+                times = process.cpu_times()
+                signs += [process.pid, int((times.user + times.system) / SECONDS_OF_WORK)]
+                signs.append(process.io_counters().read_chars // BYTES_OF_WORK)
+        return tuple(signs)
+
+    def describe(self) -> str:
+        """Say what is waited for."""
+        numbers = ", ".join(str(process.pid) for process in self.processes())
+        n_worker = len(self.nannies)
+        if not n_worker:
+            return "the scheduler to start"
+        of_processes = f" (processes {numbers})" if numbers else ""
+        return f"{n_worker - self.n_ready()} of {n_worker} workers to start{of_processes}"
+
+    def give_up(self) -> None:
+        """Kill what was started; no worker is started in the place of another any more."""
+        self.is_given_up = True
+        if self.cluster is not None:
+            self.cluster.shutdown_on_close = False  # else the end of this process waits for it
+            with suppress(AttributeError):  # it has no loop yet
+                self.cluster.loop.asyncio_loop.set_exception_handler(_say_nothing)
+        for process in self.processes():
+            with suppress(psutil.Error):
+                process.kill()
+
+
+class PatientNanny(Nanny):
+    """A nanny that starts a worker again which was killed while it started.
+
+    Dask lets that end the whole cluster, and waits without end for some others that cannot be started.
+    """
+
+    births: ClassVar[Births]
+    exit_code: int | None = None
+    is_ready = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.births.nannies.append(self)
+
+    async def instantiate(self) -> Status:
+        """Start a worker process, and wait until it is there."""
+        n_killed = 0
+        while True:
+            self.exit_code = None
+            try:
+                status: Status = await super().instantiate()
+            except Exception as error:
+                self.births.fail(in_words(error))
+                raise
+            self.is_ready = self.is_ready or status == Status.running
+            if status == Status.running or self.status != Status.init or self.births.is_given_up:
+                return status
+            n_killed += 1
+            if self.exit_code is None or -self.exit_code not in KILLS or n_killed > MOST_KILLS:
+                self.births.fail(self._reason(n_killed))
+                return status
+
+    def _reason(self, n_killed: int) -> str:
+        if self.exit_code is None and self.births.error is not None:
+            return in_words(self.births.error)
+        return describe_end(self.exit_code, n_killed)
+
+    def _on_worker_exit_sync(self, exitcode: int) -> None:
+        self.exit_code = exitcode
+        super()._on_worker_exit_sync(exitcode)  # type: ignore[no-untyped-call]
+
+    async def start_unsafe(self) -> Nanny:
+        """Start it, and its worker; also one that died in the moment between that and this one's being up."""
+        await super().start_unsafe()  # type: ignore[no-untyped-call]
+        while self.process is not None and self.process.status == Status.stopped:
+            if await self.instantiate() != Status.running:
+                raise RuntimeError("Nanny failed to start worker process")
+        return self
+
+    async def close(self, timeout: float | None = 5, reason: str = "nanny-close") -> Any:
+        """Close it; a process that could not even be begun is not waited for."""
+        process = self.process
+        if process is not None and process.status == Status.starting and process.running.is_set():
+            self.process = None
+        return await super().close(timeout=5 if timeout is None else timeout, reason=reason)
+
+
+def _say_nothing(_loop: Any, _context: Any) -> None:
+    """Show nothing of the tasks that nobody waits for any more."""
+
+
+def nanny_class(births: Births) -> type[PatientNanny]:
+    """Make a class of nannies that say to ``births`` what becomes of their workers."""
+    return type("Nanny", (PatientNanny,), {"births": births})
+
+
+def describe_end(exit_code: int | None, n_time: int = 1) -> str:
+    """Say how a worker process ended before it was there."""
+    if exit_code == REIMPORTED:
+        return GUARD
+    if exit_code is None:
+        return "no process could be started for a worker"
+    if exit_code >= 0:
+        return f"a worker process ended with exit code {exit_code} before it was ready; what it said is above"
+    with suppress(ValueError):
+        name = signal.Signals(-exit_code).name
+        how_often = f" {n_time} times in a row" if n_time > 1 else ""
+        return (
+            f"a worker process was ended by {name}{how_often} before it was ready; the system's log says "
+            "more, see dmesg"
+        )
+    return f"a worker process was ended by signal {-exit_code} before it was ready"
+
+
+@contextmanager
+def noted_errors(births: Births) -> Iterator[None]:
+    """Note what nannies log while they start, as some of it is said nowhere else, and show none of it."""
+    logger = logging.getLogger("distributed.nanny")
+    handler, before = _Errors(births), (logger.level, logger.propagate)
+    logger.addHandler(handler)
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
+
+
+class _Errors(logging.Handler):
+    """Keeps the first error of a nanny that is logged with an exception."""
+
+    def __init__(self, births: Births) -> None:
+        super().__init__(logging.ERROR)
+        self.births = births
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at what is logged."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, Exception):
+            self.births.error = self.births.error or error
+
+
+def deepest(error: BaseException) -> BaseException:
+    """Find what an error came of: what Dask wraps in errors of its own, some of which say nothing."""
+    says_nothing = isinstance(error, AssertionError | TimeoutError) or not str(error)
+    cause = error.__cause__ or (error.__context__ if says_nothing else None)
+    if cause is None:
+        return error
+    found = deepest(cause)
+    return found if str(found) or not str(error) else error
+
+
+def in_words(error: BaseException) -> str:
+    """Say what an error came of, with the kind of error."""
+    cause = deepest(error)
+    return f"{type(cause).__name__}: {cause}".rstrip(": .")

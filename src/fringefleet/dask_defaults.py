@@ -1,0 +1,36 @@
+"""Dask's own defaults in the place of what a site configures.
+
+That is made for clusters that others start, and for other work: modules to load, certificates, addresses,
+lifetimes, an event loop that is not installed here, arrays on a GPU. What is left to say are our options.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import dask
+
+OF_GRAPHS = ("array", "optimization", "tokenize")  # sections
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def cluster_defaults() -> dict[str, Any]:
+    """Compose the settings of a cluster of this machine; the site knows where its dashboard is seen."""
+    distributed: dict[str, Any] = dask.config.merge(*dask.config.defaults)["distributed"]
+    seen = dask.config.get("distributed.dashboard", None)
+    if isinstance(seen, dict):
+        distributed = distributed | {"dashboard": dask.config.merge(distributed["dashboard"], seen)}
+    return {"scheduler-address": None, "client-name": None, "distributed": distributed}
+
+
+def with_graph_defaults(build: Callable[P, R]) -> Callable[P, R]:
+    """Let a function build its graphs as Dask does by itself."""
+
+    @wraps(build)
+    def with_defaults(*args: P.args, **kwargs: P.kwargs) -> R:
+        defaults = dask.config.merge(*dask.config.defaults)
+        with dask.config.set({name: defaults[name] for name in OF_GRAPHS}):
+            return build(*args, **kwargs)
+
+    return with_defaults

@@ -1,0 +1,15 @@
+"""Preload module of Dask: stop the HTTP server of a scheduler or of a worker, which knows no password.
+
+Dask has no option for it: without its dashboard a server still answers ``/info``, ``/json``, ``/metrics`` and
+so on. Light to import, as every worker imports it before it starts.
+"""
+
+from distributed import Scheduler, Worker
+
+PRELOAD = __name__
+
+
+def dask_setup(server: Scheduler | Worker) -> None:
+    """Stop listening for HTTP, and announce no dashboard."""
+    server.http_server.stop()
+    server.services.pop("dashboard", None)

@@ -1,0 +1,193 @@
+"""The unit and the CRS of a grid, from whatever says so: one classifier for all that is read and written.
+
+What is said - a CRS, the unit of an axis, nothing at all - has to agree with itself and with the numbers:
+a latitude of 4,100,000 is none, and neither is a pixel of a millimetre. Where it does not agree, unit and
+CRS are not known, which is said; nothing is made up. The coordinates still have their numbers, and the
+attributes of the source stay as they are, because the inversion needs no place.
+
+Spelling varies: MintPy takes for degrees what begins with ``deg`` (``deg`` of GAMMA, ``degree`` of NISAR,
+``degrees``, ROI_PAC's ``degres``), CF has ``degrees_north`` and others; a metre is ``m``, ``meter``,
+``meters``, ``metre``. A file of MintPy or ROI_PAC without a unit is in degrees.
+
+References
+----------
+MintPy: ``prep_gamma``, ``prep_nisar``, ``readfile.read_gdal_vrt``, ``tropo_pyaps3.get_bounding_box``. CF
+conventions 1.11, 4.1 and 4.2: units of latitude and longitude.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from pyproj import CRS
+
+DEGREES, METRES, KILOMETRES, FEET, NUMBERS = "degrees", "m", "km", "feet", "1"
+_SPELLINGS = {
+    METRES: ("m", "meter", "meters", "metre", "metres"),
+    KILOMETRES: ("km", "kilometer", "kilometers", "kilometre", "kilometres"),
+    FEET: ("ft", "foot", "feet", "us survey foot", "us_survey_foot", "us-ft", "ftus"),
+    NUMBERS: ("1", "pixel", "pixels"),
+    DEGREES: ("°", "decimal degrees", "decimal_degrees"),
+}
+_UNIT_OF = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
+_NOTHING = ("", "none", "null", "nan", "unknown")
+_MOST_LATITUDE, _MOST_LONGITUDE = 90.0, 540.0  # [degree]; counted on across the date line
+_LARGEST_DEGREES = 1.0  # [degree] of a pixel whose unit nobody says; larger ones are something else
+_SMALLEST_METRES = 0.01  # [m] of a pixel; smaller ones are something else
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Numbers of a grid without their unit: outer corner of the first pixel, signed steps, rows, columns."""
+
+    corner: tuple[float, float]  # y, x
+    step: tuple[float, float]
+    shape: tuple[int, int]
+
+    def is_geographic(self) -> bool:
+        """Whether the numbers can be latitude and longitude."""
+        limits = (_MOST_LATITUDE, _MOST_LONGITUDE)
+        return all(
+            max(abs(first), abs(first + step * size)) <= limit + abs(step)
+            for first, step, size, limit in zip(self.corner, self.step, self.shape, limits, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """What is known of a grid.
+
+    ``unit``: ``degrees``, ``m``, ``km`` or ``feet``, or a text that we do not understand, as it was said;
+    None where it is not known. ``doubt``: what contradicts what, if that is why nothing is known.
+    """
+
+    unit: str | None = None
+    crs: CRS | None = None
+    doubt: str = ""
+
+
+def attribute_text(value: object) -> str:
+    """Read an attribute that should be a text: bytes, or one of it in an array, are as good.
+
+    Examples
+    --------
+    >>> [attribute_text(value) for value in (" m ", b"m", ["m"], None)]
+    ['m', 'm', 'm', '']
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="replace")
+    return "" if value is None else str(value).strip()
+
+
+def axis_unit(said: object) -> str | None:
+    """Understand the unit of an axis; a text that we do not know stays as it is.
+
+    Examples
+    --------
+    >>> [axis_unit(text) for text in ("deg", "degres", "Degree_North", "metre", " ", "furlong")]
+    ['degrees', 'degrees', 'degrees', 'm', None, 'furlong']
+    """
+    text = attribute_text(said)
+    plain = text.lower().strip("[]()")
+    if plain in _NOTHING:
+        return None
+    return DEGREES if plain.startswith("deg") else _UNIT_OF.get(plain, text)
+
+
+def crs_unit(crs: CRS) -> str | None:
+    """Name the unit of the axes of a CRS; None if it does not say.
+
+    Examples
+    --------
+    >>> crs_unit(CRS.from_epsg(4326)), crs_unit(CRS.from_epsg(32614)), crs_unit(CRS.from_epsg(2229))
+    ('degrees', 'm', 'feet')
+    """
+    return axis_unit(crs.axis_info[0].unit_name) if crs.axis_info else None
+
+
+def georeference(
+    raster: Raster,
+    said: Iterable[object] = (),
+    crs: CRS | None = None,
+    *,
+    unsaid: Literal["degrees"] | None = None,
+) -> Georeference:
+    """Find out the unit and the CRS of a grid.
+
+    Parameters
+    ----------
+    raster
+        The numbers.
+    said
+        Units of the axes as they are spelled; None or an empty text where nothing is said.
+    crs
+        CRS that is named.
+    unsaid
+        Unit where neither says one, if the numbers allow it: degrees in MintPy's and ROI_PAC's files.
+
+    Returns
+    -------
+    Georeference
+        Degrees without a CRS are those of WGS 84.
+
+    Examples
+    --------
+    >>> mexico = Raster((19.8, -99.6), (-0.001, 0.001), (9, 9))
+    >>> georeference(mexico, ["deg", "deg"]).crs.to_epsg(), georeference(mexico).unit
+    (4326, None)
+    >>> georeference(mexico, ["m", "m"]).doubt
+    'they are in metres, and no pixel of a radar is 0.001 m wide'
+    """
+    units = {unit for text in said if (unit := axis_unit(text)) is not None}
+    if crs is not None and (of_crs := crs_unit(crs)) is not None:
+        units.add(of_crs)
+    if len(units) > 1:
+        return Georeference(doubt=f"they are in {' and in '.join(sorted(units))} at the same time")
+    unit = next(iter(units), None)
+    if unit is None and unsaid and raster.is_geographic() and max(map(abs, raster.step)) <= _LARGEST_DEGREES:
+        unit = unsaid
+    if doubt := _doubt(raster, unit):
+        return Georeference(doubt=doubt)
+    return Georeference(unit, CRS.from_epsg(4326) if unit == DEGREES and crs is None else crs)
+
+
+def _doubt(raster: Raster, unit: str | None) -> str:
+    """Say which numbers cannot be in this unit."""
+    if unit == DEGREES and not raster.is_geographic():
+        y, x = (
+            " to ".join(f"{end:.10g}" for end in sorted((first, first + step * size)))
+            for first, step, size in zip(raster.corner, raster.step, raster.shape, strict=True)
+        )
+        return f"they are in degrees, and y from {y} is no latitude, or x from {x} no longitude"
+    smallest = min(map(abs, raster.step))
+    if unit == METRES and smallest < _SMALLEST_METRES:
+        return f"they are in metres, and no pixel of a radar is {smallest:.4g} m wide"
+    return ""
+
+
+def axis_attributes(place: Georeference, axis: str) -> dict[str, str]:
+    """CF attributes of the coordinate ``y`` or ``x``: no unit and no standard name that is not known."""
+    crs = place.crs
+    if place.unit == DEGREES:
+        name, unit = {"y": ("latitude", "degrees_north"), "x": ("longitude", "degrees_east")}[axis]
+        return {"standard_name": name, "long_name": name, "units": unit}
+    known = {} if place.unit is None else {"units": place.unit}
+    if crs is None or not crs.is_projected:
+        return {"long_name": f"{axis} coordinate"} | known
+    if place.unit == FEET:
+        known = {"units": crs.axis_info[0].unit_name.replace(" ", "_")}
+    name = f"projection_{axis}_coordinate"
+    return {"standard_name": name, "long_name": name.replace("_", " ")} | known
+
+
+def place_attributes(place: Georeference) -> dict[str, Any]:
+    """Say what is known of unit and CRS by MintPy's names, in the spelling of most of its files."""
+    unit = {DEGREES: "degrees", METRES: "meters"}.get(place.unit or "", place.unit)
+    codes = {} if place.crs is None else {"EPSG": place.crs.to_epsg(), "UTM_ZONE": place.crs.utm_zone}
+    found = {"Y_UNIT": unit, "X_UNIT": unit} | codes
+    return {name: value for name, value in found.items() if value is not None}

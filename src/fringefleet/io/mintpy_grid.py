@@ -1,0 +1,118 @@
+"""Where the pixels of a result are, by MintPy's names: as the source says it, as long as that is true.
+
+What the source says of unit, CRS and corner stays as it is, to the letter, where the coordinates of the
+result are of the same unit and CRS, or of none that is known and on the lattice of the source. Otherwise they
+are described anew. A part of the scene has its own corner.
+"""
+
+import logging
+import re
+
+import numpy as np
+import pyproj
+import xarray as xr
+from numpy.typing import NDArray
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.georeference import Georeference, Raster, georeference, place_attributes
+from fringefleet.io.grid import GRID_MAPPING, attributes_place, attributes_raster, is_numbered
+
+logger = logging.getLogger(__name__)
+
+# What MintPy's source says of the place of its rows and columns; wrong in a part of them.
+PLACE_IN_WHOLE = re.compile(r"[XY](MIN|MAX)|SUBSET_[XY](MIN|MAX)|(LAT|LON)_REF[1-4]")
+_PLACE = re.compile(r"[XY]_(FIRST|STEP|UNIT)")
+_UNIT_AND_CRS = re.compile(r"[XY]_UNIT|EPSG|UTM_ZONE")
+_SAME = 1e-3  # relative, by which a step may be off
+
+
+def with_grid(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
+    """Say where the pixels are; drop what the source says of a larger or another grid.
+
+    Raises
+    ------
+    StackFormatError
+        The coordinates form no grid that MintPy can describe.
+    """
+    sizes = {"LENGTH": str(result.sizes["y"]), "WIDTH": str(result.sizes["x"])}
+    cut = any(attributes.get(name, size) != size for name, size in sizes.items())
+    kept = {name: value for name, value in attributes.items() if not (cut and PLACE_IN_WHOLE.fullmatch(name))}
+    shape = (result.sizes["y"], result.sizes["x"])
+    source = attributes_raster(attributes, shape)
+    raster = None if any(is_numbered(result, dim) for dim in "yx") else _raster(result, attributes, shape)
+    if raster is None:
+        return {name: text for name, text in kept.items() if not (source and _PLACE.fullmatch(name))} | sizes
+    here = _place(result, raster)
+    if source is not None and _agrees(here, raster, attributes_place(attributes, source), source):
+        return kept | sizes | _corner(raster, attributes)
+    if here.unit is None:
+        logger.warning(
+            "the unit of the coordinates y and x is not known: MintPy's files get rows and columns only. Set "
+            "their attribute units (degrees_north and degrees_east, or m)"
+        )
+        return kept | sizes
+    replaced = {
+        name: value for name, value in kept.items() if source is None or not _UNIT_AND_CRS.fullmatch(name)
+    }
+    ours = {name: str(value) for name, value in place_attributes(here).items()}
+    return replaced | sizes | _corner(raster, attributes) | ours
+
+
+def _raster(result: xr.Dataset, source: dict[str, str], shape: tuple[int, int]) -> Raster | None:
+    """Measure the grid of the coordinates; None where it is one pixel wide and nobody says how large."""
+    steps = [_step(result, dim, source) for dim in ("y", "x")]
+    y, x = (
+        None if s is None else float(result[dim].values[0]) - s / 2
+        for s, dim in zip(steps, "yx", strict=True)
+    )
+    if y is None or x is None or steps[0] is None or steps[1] is None:
+        logger.warning("one row or column of pixels says nothing of their size: no georeference")
+        return None
+    return Raster((y, x), (steps[0], steps[1]), shape)
+
+
+def _step(result: xr.Dataset, dim: str, source: dict[str, str]) -> float | None:
+    """Find the signed pixel size; a single row or column has only what the source says of it."""
+    values: NDArray[np.float64] = result[dim].values.astype(np.float64)
+    if len(values) == 1:
+        said = source.get(f"{dim.upper()}_STEP")
+        return None if said is None else float(said)
+    step = float(values[-1] - values[0]) / (len(values) - 1)
+    if np.abs(np.diff(values) - step).max() > 0.01 * abs(step):
+        raise StackFormatError(
+            f"the coordinate {dim} is not regular: its steps go from {np.diff(values).min()} to "
+            f"{np.diff(values).max()}; MintPy needs equal steps. Select a range of pixels."
+        )
+    return step
+
+
+def _place(result: xr.Dataset, raster: Raster) -> Georeference:
+    """Find out the unit and the CRS of the coordinates."""
+    crs = pyproj.CRS.from_cf(result[GRID_MAPPING].attrs) if GRID_MAPPING in result.coords else None
+    return georeference(raster, [result[dim].attrs.get("units") for dim in ("y", "x")], crs)
+
+
+def _agrees(here: Georeference, raster: Raster, said: Georeference, source: Raster) -> bool:
+    """Whether what the source says holds for the coordinates of the result, or of a part of it."""
+    if here.unit is None:
+        steps = np.array(raster.step) / np.array(source.step)
+        return bool((np.abs(steps - np.rint(steps)) <= _SAME).all() and np.rint(steps).all())
+    if here.unit != said.unit:
+        return False
+    return here.crs is None or said.crs is None or here.crs.equals(said.crs, ignore_axis_order=True)
+
+
+def _corner(raster: Raster, source: dict[str, str]) -> dict[str, str]:
+    """Write the corner and the steps, in the digits of the source where they say the same."""
+    found: dict[str, str] = {}
+    for axis, first, step in zip("YX", raster.corner, raster.step, strict=True):
+        found[f"{axis}_FIRST"] = _keep_if_close(source.get(f"{axis}_FIRST"), first, step)
+        found[f"{axis}_STEP"] = _keep_if_close(source.get(f"{axis}_STEP"), step, step)
+    return found
+
+
+def _keep_if_close(text: str | None, value: float, step: float) -> str:
+    """Give back the source's own digits where they say the same."""
+    if text is not None and abs(float(text) - value) <= 1e-5 * abs(step):
+        return text
+    return str(value)

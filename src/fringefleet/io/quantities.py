@@ -1,0 +1,209 @@
+"""Units of what is stored - phases, coherence, offsets, baselines, angles - and how they become ours.
+
+A unit may be spelled in many ways, and often nothing is said, which means the unit that everybody uses. What
+is in another unit that we understand is converted as it is read; what is in one that we do not understand, or
+that cannot be converted (metres are no phase), is left as it is, and refused where an inversion needs it.
+"""
+
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.georeference import attribute_text
+from fringefleet.observation import STD_MASKS, is_observation, is_offset
+
+logger = logging.getLogger(__name__)
+
+
+class Quantity(NamedTuple):
+    """What is measured: our unit, in words, and what a number in another unit is multiplied with."""
+
+    unit: str
+    words: str
+    factors: Mapping[str, float]
+
+
+_DEGREE = math.pi / 180
+_METRES = dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0)
+_KILOMETRES = ("km", "kilometer", "kilometers", "kilometre", "kilometres")
+_CENTIMETRES = ("cm", "centimeter", "centimeters", "centimetre", "centimetres")
+_RADIANS = ("rad", "rads", "radian", "radians")
+_DEGREES = ("deg", "degree", "degrees", "°")
+_ONE = ("1", "-", "unitless", "dimensionless", "unity", "na", "n/a", "not applicable")
+_NOTHING = ("", "none", "null", "unknown")
+
+PHASE_UNITS = Quantity(
+    "rad",
+    "radians",
+    dict.fromkeys((*_RADIANS, *_ONE), 1.0)
+    | dict.fromkeys(_DEGREES, _DEGREE)
+    | dict.fromkeys(("cycle", "cycles", "fringe", "fringes", "turn", "turns"), 2 * math.pi)
+    | dict.fromkeys(("mrad", "milliradian", "milliradians"), 1e-3),
+)
+RATIO = Quantity(
+    "1",
+    "numbers from 0 to 1, without a unit,",
+    dict.fromkeys((*_ONE, "ratio", "fraction", "coherence", "correlation"), 1.0)
+    | dict.fromkeys(("percent", "%", "per cent", "pct", "percentage"), 0.01),
+)
+SIGNAL_TO_NOISE = Quantity("1", "ratios without a unit", dict.fromkeys((*_ONE, "ratio"), 1.0))
+PIXELS = Quantity(
+    "pixel", "pixels", dict.fromkeys(("pixel", "pixels", "px", "pix", "sample", "samples", "1"), 1.0)
+)
+PIXELS_OR_METRES = PIXELS._replace(words="metres", factors={**PIXELS.factors, **_METRES})  # of cosicorr
+LENGTH = Quantity(
+    "m",
+    "metres",
+    _METRES
+    | dict.fromkeys(_KILOMETRES, 1000.0)
+    | dict.fromkeys(_CENTIMETRES, 0.01)
+    | dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), 0.001),
+)
+ANGLE = Quantity("degree", "degrees", dict.fromkeys(_DEGREES, 1.0) | dict.fromkeys(_RADIANS, 180 / math.pi))
+_OTHER_NAMES = ("UNIT", "unit", "UNITS", "Units")  # of the attribute that CF calls units
+_BASELINE = "perpendicular_baseline"
+
+
+def said_unit(attrs: Mapping[Any, Any]) -> str | None:
+    """Find what the attributes of an array say of its unit; None if nothing."""
+    texts = (attribute_text(attrs.get(name)) for name in ("units", *_OTHER_NAMES))
+    return next((text for text in texts if text.lower() not in _NOTHING), None)
+
+
+def unit_factor(quantity: Quantity, said: str | None) -> float | None:
+    """Find what a number in a unit is multiplied with to be in ours; None if we do not understand the unit.
+
+    Examples
+    --------
+    >>> unit_factor(PHASE_UNITS, "Radians"), unit_factor(RATIO, "%"), unit_factor(PHASE_UNITS, "m")
+    (1.0, 0.01, None)
+    """
+    plain = "" if said is None else said.strip().strip("[]()").lower()
+    return 1.0 if plain in _NOTHING else quantity.factors.get(plain)
+
+
+def in_unit(quantity: Quantity, said: str | None, name: str) -> float:
+    """Give the factor of :func:`unit_factor`, for what cannot be read without it.
+
+    Raises
+    ------
+    StackFormatError
+        We do not understand the unit.
+    """
+    factor = unit_factor(quantity, said)
+    if factor is None:
+        raise StackFormatError(_refusal(name, said, quantity))
+    return factor
+
+
+def quantity_of(name: str, attrs: Mapping[Any, Any]) -> Quantity | None:
+    """Say what a variable of a stack measures; None of one that is not ours.
+
+    Parameters
+    ----------
+    name
+        Of the variable.
+    attrs
+        Of the stack: offsets of ``PROCESSOR`` cosicorr are metres.
+    """
+    if is_offset(name) or name in STD_MASKS:
+        return PIXELS_OR_METRES if str(attrs.get("PROCESSOR", "")).lower() == "cosicorr" else PIXELS
+    if is_observation(name):
+        return PHASE_UNITS
+    return {"coherence": RATIO, "offset_snr": SIGNAL_TO_NOISE, _BASELINE: LENGTH}.get(name)
+
+
+def in_our_units(stack: xr.Dataset) -> xr.Dataset:
+    """Convert what is in another unit that we understand, lazily."""
+    converted = {}
+    for name, data in stack.data_vars.items():
+        quantity = quantity_of(str(name), stack.attrs)
+        factor = None if quantity is None else unit_factor(quantity, said_unit(data.attrs))
+        if quantity is not None and factor is not None and factor != 1:
+            logger.info("%s is converted from %s to %s", name, said_unit(data.attrs), quantity.words)
+            converted[name] = _scaled(data.variable, factor, quantity.unit)
+    return with_baselines_in_metres(stack.assign(converted) if converted else stack)
+
+
+def with_baselines_in_metres(stack: xr.Dataset) -> xr.Dataset:
+    """Convert the baselines; those in a unit that we do not understand are left out, which is said."""
+    if _BASELINE not in stack.coords:
+        return stack
+    baseline = stack[_BASELINE]
+    said = said_unit(baseline.attrs)
+    factor = unit_factor(LENGTH, said)
+    if factor is None:
+        logger.warning(
+            "%s Without that they are left out", _refusal("the perpendicular baselines", said, LENGTH)
+        )
+        return stack.drop_vars(_BASELINE)
+    if factor == 1:
+        return stack
+    metres = (baseline.values.astype(np.float64) * factor).astype(np.float32)
+    return stack.assign_coords({_BASELINE: (baseline.dims, metres, _with_unit(baseline.attrs, "m"))})
+
+
+def check_units(stack: xr.Dataset, names: Iterable[str]) -> None:
+    """Refuse variables that are not in our units.
+
+    Raises
+    ------
+    StackFormatError
+        Says which one, its unit and ours.
+    """
+    for name in names:
+        quantity = quantity_of(name, stack.attrs)
+        said = said_unit(stack[name].attrs)
+        if quantity is not None and unit_factor(quantity, said) != 1:
+            raise StackFormatError(_refusal(name, said, quantity))
+
+
+def _refusal(name: str, said: str | None, quantity: Quantity) -> str:
+    factor = unit_factor(quantity, said)
+    how = "Convert the values" if factor is None else f"Multiply the values by {factor:.9g}"
+    return (
+        f"found the unit {said!r} of {name}; {quantity.words} are needed. {how} and set the attribute units "
+        f"(of MintPy's files: UNIT) to {quantity.unit}, or correct that attribute if the values are right."
+    )
+
+
+def _with_unit(attrs: Mapping[Any, Any], unit: str) -> dict[Any, Any]:
+    return {name: value for name, value in attrs.items() if name not in _OTHER_NAMES} | {"units": unit}
+
+
+class _Scaled(BackendArray):
+    """A lazy variable whose numbers are multiplied as they are read."""
+
+    def __init__(self, variable: xr.Variable, factor: float) -> None:
+        self.variable = variable
+        self.factor = factor
+        self.dtype = variable.dtype
+        self.shape = variable.shape
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        """Name the content: the same in every process."""
+        return (type(self).__name__, self.variable._data, self.variable.dims, self.factor)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
+        """Read a part."""
+        result: NDArray[Any] = indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+        return result
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        values = self.variable.isel(dict(zip(self.variable.dims, key, strict=True))).values
+        return np.asarray(values * self.dtype.type(self.factor))
+
+
+def _scaled(variable: xr.Variable, factor: float, unit: str) -> xr.Variable:
+    array = indexing.LazilyIndexedArray(_Scaled(variable, factor))
+    return xr.Variable(variable.dims, array, _with_unit(variable.attrs, unit), dict(variable.encoding))
