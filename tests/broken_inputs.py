@@ -358,7 +358,7 @@ def dates_that_are_none(path: Path, date: bytes) -> None:
     replace(path, "date", lambda file: file.__setitem__("date", np.full((9, 2), date, "S80")))
 
 
-@case("mintpy", nan="nan", escapes=ESCAPE, list=np.arange(3.0), not_text=b"\xff")
+@case("mintpy", ("plan", "invert"), nan="nan", escapes=ESCAPE, list=np.arange(3.0), not_text=b"\xff")
 def a_wavelength_that_is_none(path: Path, value: Any) -> None:
     with h5py.File(path, "r+") as file:
         file.attrs["WAVELENGTH"] = value
