@@ -33,8 +33,9 @@ from fringefleet.io.lock import Lock, locked, refuse_in_use
 from fringefleet.io.origin import Origin
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import pair_table
-from fringefleet.io.stack import source_version, stored_tile
-from fringefleet.io.staging import put_back, refuse_unwritable
+from fringefleet.io.place import check_apart, check_writable
+from fringefleet.io.stack import pair_folders, source_version, stored_tile
+from fringefleet.io.staging import put_back
 from fringefleet.io.store import (
     ResultStore,
     create_result,
@@ -46,7 +47,7 @@ from fringefleet.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.main_program import end_if_reimported
 from fringefleet.option_words import in_words_of_python, option
 from fringefleet.options import Options
-from fringefleet.paths import check_local, real_path
+from fringefleet.paths import check_local
 from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
 from fringefleet.scene import Series
@@ -186,6 +187,7 @@ def check(job: Run) -> Checked:
     check_kind("job", job, Run)
     _refuse_other_output(job)
     stack = open_stack(job.stack, chunks=None, drop_incomplete=job.drop_incomplete)
+    check_apart(job.output, job.stack, pair_folders(stack))
     prepared = prepare(stack, job.options, job.setting)
     if job.chunks is not None:
         check_tile(job.chunks, prepared.scene.network, job.options, None)
@@ -296,12 +298,11 @@ def finish(checked: Checked) -> None:
 def _refuse_other_output(job: Run) -> None:
     """Refuse an output that can be none, whatever is there."""
     check_output_name(job.output, "Zarr", "result.zarr")
-    stack, output = real_path(job.stack), real_path(job.output)
-    if stack == output or stack in output.parents or output in stack.parents:
-        raise OptionError(f"{job.output} is, holds or lies in the stack {job.stack}; give another name.")
+    check_apart(job.output, job.stack)
 
 
 def _refuse_unusable_output(job: Run) -> None:
+    check_writable(job.output)
     if job.existing == "refuse" and job.output.exists():
         raise OutputExistsError(
             f"{job.output} is there already; give --resume to finish it, "
@@ -309,7 +310,6 @@ def _refuse_unusable_output(job: Run) -> None:
         )
     if job.existing == "overwrite" and job.output.exists():
         refuse_other_than_result(job.output)
-    refuse_unwritable(job.output)
     refuse_in_use(job.output)
 
 

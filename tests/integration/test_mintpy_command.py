@@ -847,7 +847,7 @@ def test_the_template_arrives_and_without_words_mintpys_defaults_hold(project):
 # --- bad input --------------------------------------------------------------------------------------------
 
 BAD = {
-    "no project": (["nowhere"], "found nothing at nowhere"),
+    "no project": (["nowhere"], "nowhere: no such file"),
     "no template": (["empty"], "found no inputs/ifgramStack.h5"),
     "named template": (["-t", "gone.cfg"], "gone.cfg"),
     "not a stack": (["waterMask.h5"], "of the type waterMask"),

@@ -180,7 +180,7 @@ def test_a_description_is_plain_values(stack, result):
 def test_what_is_neither_is_refused(tmp_path):
     text = tmp_path / "notes.txt"
     text.write_text("no stack")
-    with pytest.raises(StackFormatError, match="not HDF5"):
+    with pytest.raises(StackFormatError, match="it is a text file"):
         describe(text)
-    with pytest.raises(StackFormatError, match="nothing there"):
+    with pytest.raises(StackFormatError, match="no such file"):
         describe(tmp_path / "missing")

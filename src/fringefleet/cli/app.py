@@ -11,9 +11,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from fringefleet.cli.console import BAD_INPUT, FAILED, fail
+from fringefleet.cli.console import BAD_INPUT, FAILED, fail, log_foreign_messages
 from fringefleet.cli.streams import make_streams_lenient
-from fringefleet.cli.usage import Application
+from fringefleet.cli.usage import Application, PrintableErrors
 from fringefleet.cli.words import take_words_of
 from fringefleet.errors import FringefleetError, InputError
 from fringefleet.paths import check_local
@@ -22,6 +22,7 @@ SCHEDULERS = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")  # a
 SECONDS_OF_ONE_INTERRUPT = 0.5  # whoever runs the process may hand it on, so that it comes twice
 
 app = Application(
+    cls=PrintableErrors,
     name="fringefleet",
     help="Invert networks of InSAR interferograms into displacement time series.",
     epilog="Start with [bold]fringefleet demo[/]: it needs no data and takes half a minute.",
@@ -56,6 +57,7 @@ def main() -> None:
     whatever it does.
     """
     make_streams_lenient()
+    log_foreign_messages()
     interrupts = Interrupts()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # nohup ignores SIGHUP

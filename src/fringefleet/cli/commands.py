@@ -8,7 +8,7 @@ import typer
 from fringefleet.cli import cluster as opt_cluster
 from fringefleet.cli import options as opt
 from fringefleet.cli.app import app, examples
-from fringefleet.cli.console import err, exit_codes, out, start_logging
+from fringefleet.cli.console import echo, err, exit_codes, out, start_logging
 from fringefleet.cli.progress import show_progress
 
 
@@ -101,7 +101,7 @@ def simulate(
             scene, output, overwrite=overwrite, progress=lambda done, total: report(done / total, done)
         )
     for path in (output, truth):
-        typer.echo(path)
+        echo(path)
 
 
 @app.command(
@@ -204,12 +204,17 @@ def export(
     start_logging(console, verbose=verbose)
     from fringefleet.cli.products import write_products
     from fringefleet.io.describe import refuse_unfinished
+    from fringefleet.io.place import check_apart, check_writable
+    from fringefleet.io.results import check_result
 
     writers = {"mintpy": write_products}
+    check_result(result)
+    check_apart(directory / "timeseries.h5", result)
+    check_writable(directory / "timeseries.h5")
     refuse_unfinished(result)
     to_go_on = "Remove the cause and repeat the command."
     for path in writers[file_format](result, directory, console, to_go_on):
-        typer.echo(path)
+        echo(path)
 
 
 @app.command(epilog=examples("fringefleet convert inputs/ifgramStack.h5 stack.zarr"))
@@ -236,12 +241,21 @@ def convert(
             overwrite=overwrite,
             progress=lambda done, total: report(done / total, done),
         )
-    typer.echo(output)
+    echo(output)
+
+
+def _print_formats(value: bool) -> None:
+    if value:
+        from fringefleet.cli.info import print_formats
+
+        print_formats(out())
+        raise typer.Exit
 
 
 @app.command(
     epilog=examples(
         "fringefleet info inputs/ifgramStack.h5",
+        "fringefleet info --formats",
         "fringefleet info result.zarr --json | jq .status",
     )
 )
@@ -255,6 +269,12 @@ def info(
     ],
     as_json: Annotated[
         bool, typer.Option("--json", metavar="", help="For programs: everything, as JSON.")
+    ] = False,
+    _formats: Annotated[
+        bool,
+        typer.Option(
+            "--formats", metavar="", callback=_print_formats, is_eager=True, help="List what can be read."
+        ),
     ] = False,
     drop_incomplete: opt.DropIncomplete = False,
     verbose: opt.Verbose = False,
@@ -294,4 +314,4 @@ def plot(
     from fringefleet.cli.plot import draw_pictures
 
     for picture in draw_pictures(path, directory, truth, drop_incomplete=drop_incomplete):
-        typer.echo(picture)
+        echo(picture)

@@ -1,17 +1,20 @@
 """What the user sees besides results: the log, errors and exit codes. All of it goes to stderr."""
 
+import errno
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from fringefleet.cli.printable import PrintableConsole, PrintableFormatter, printable
 from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.errors import FringefleetError, InputError, MissingExtraError
 from fringefleet.versions import check_assertions
@@ -35,7 +38,7 @@ def err() -> Console:
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
+    return PrintableConsole(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
 def start_logging(console: Console, *, verbose: bool = False) -> None:
@@ -45,13 +48,35 @@ def start_logging(console: Console, *, verbose: bool = False) -> None:
         handler = RichHandler(
             console=console, show_path=False, omit_repeated_times=False, log_time_format="[%X]"
         )
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(PrintableFormatter("%(message)s"))
     else:
         handler = logging.StreamHandler(console.file)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def echo(path: object) -> None:
+    """Print a path, or anything else that came from outside, as a line of the results."""
+    typer.echo(printable(str(path)))
+
+
+def log_foreign_messages() -> None:
+    """Bring Python's warnings into the log, and make messages of libraries printable."""
+    warnings.showwarning = _log_warning
+    sys.unraisablehook = _log_unraisable
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(PrintableFormatter("%(message)s"))
+
+
+def _log_warning(message: Warning | str, category: type[Warning], *_where: Any, **_more: Any) -> None:
+    logger.warning("%s: %s", category.__name__, message)
+
+
+def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Note what a library could not raise, such as a message of GDAL's that is no UTF-8."""
+    logger.debug("%s: %s", unraisable.err_msg or "ignored", unraisable.exc_value)
 
 
 @contextmanager
@@ -68,6 +93,10 @@ def exit_codes() -> Iterator[None]:
     except (InputError, MissingExtraError) as error:
         _log_traceback()
         raise fail(_describe(error), BAD_INPUT) from None
+    except OSError as error:
+        _log_traceback()
+        is_path = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
+        raise fail(_describe(error), BAD_INPUT if is_path else FAILED) from None
     except Exception as error:
         _log_traceback()
         raise fail(_describe(error), FAILED) from None
@@ -75,7 +104,7 @@ def exit_codes() -> Iterator[None]:
 
 def fail(message: str, code: int) -> typer.Exit:
     """Say why it ends; the caller raises what this returns."""
-    err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    err().print(f"[bold red]error:[/] {escape(printable(message))}", soft_wrap=True)
     return typer.Exit(code)
 
 
@@ -95,6 +124,8 @@ def end_at_once(message: str) -> NoReturn:
 def _describe(error: Exception) -> str:
     if isinstance(error, FringefleetError):
         return in_words_of_the_command(error.marked)
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return f"{error.filename}: {error.strerror}. Give another path."
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     hint = "" if logger.isEnabledFor(logging.DEBUG) else " Repeat with --verbose to see where."
     return f"{text}.{hint}" if not text.endswith(".") else f"{text}{hint}"

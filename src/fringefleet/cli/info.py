@@ -10,30 +10,41 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import with_prefix
 from fringefleet.cli.tables import pair_table, plain_table, redundancy_note, status_table
 from fringefleet.io.connectivity import Connectivity
 from fringefleet.io.describe import Description, Place
 from fringefleet.io.georeference import DEGREES, axis_unit
+from fringefleet.io.stack import STACK_READERS
 from fringefleet.network import date_name, shorten
 
 MOST_NAMES = 6  # of dates or pairs in one line
 
 
+def print_formats(console: Console) -> None:
+    """Print what can be read, and what to point at."""
+    table = plain_table("Format", "Give")
+    for reader in sorted(STACK_READERS, key=lambda reader: reader.name.lower()):
+        table.add_row(reader.name, reader.layout)
+    console.print(table)
+
+
 def print_json(description: Description, console: Console) -> None:
     """Print everything, for programs."""
-    text = json.dumps(asdict(description), indent=2, default=_plain)
+    text = json.dumps(asdict(description), indent=2, default=_plain).replace("\x7f", "\\u007f")
     console.print(text, markup=False, soft_wrap=True)
 
 
 def print_description(description: Description, console: Console) -> None:
     """Print what matters, for people."""
-    console.print(f"[bold]{escape(description.path)}[/]: {description.kind}, {description.file_format}\n")
+    path = escape(printable(description.path))
+    console.print(f"[bold]{path}[/]: {description.kind}, {description.file_format}\n")
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="cyan", no_wrap=True)
     facts.add_column(overflow="fold")
     for name, text in _facts(description):
-        facts.add_row(name, escape(text))
+        facts.add_row(name, escape(printable(text)))
     console.print(facts)
     console.print()
     console.print(_variable_table(description))
@@ -131,7 +142,8 @@ def _variable_table(description: Description) -> Table:
         sizes = " x ".join(f"{dim} {size}" for dim, size in variable.sizes.items())
         chunk = " x ".join(map(str, variable.chunks)) if variable.chunks else "whole"
         memory = with_prefix(variable.n_byte, "B")
-        table.add_row(variable.name, sizes, variable.dtype, chunk, memory, variable.unit)
+        cells = (variable.name, sizes, variable.dtype, chunk, memory, variable.unit)
+        table.add_row(*(escape(printable(cell)) for cell in cells))
     return table
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.cli.cluster import choose_cluster
-from fringefleet.cli.console import FAILED, fail, out
+from fringefleet.cli.console import FAILED, echo, fail
 from fringefleet.cli.progress import Report, Tiles, show_progress
 from fringefleet.cli.tables import pair_table, redundancy_note, status_table
 from fringefleet.cli.together import together
@@ -200,7 +200,7 @@ def invert(
         "repeat the command with --resume",
         performance_report,
     )
-    out().print(str(job.output), markup=False, soft_wrap=True)
+    echo(job.output)
 
 
 def fit_to_workers(job: Run, workers: ClusterOptions) -> tuple[Run, ClusterOptions]:

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import clock_time, with_prefix
 from fringefleet.demo import Outcome
 
@@ -23,4 +24,4 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     )
     console.print()
     for path in (outcome.stack, outcome.truth, outcome.result, *outcome.pictures):
-        console.print(str(path), markup=False, soft_wrap=True)
+        console.print(printable(str(path)), markup=False, soft_wrap=True)

@@ -8,10 +8,11 @@ import xarray as xr
 from fringefleet.cli.console import logger
 from fringefleet.errors import InputError
 from fringefleet.io import open_stack
-from fringefleet.io.describe import describe, has_displacement, refuse_dropping, refuse_unfinished
+from fringefleet.io.describe import describe, refuse_dropping, refuse_unfinished
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import RESIDUAL_RMS
-from fringefleet.io.staging import refuse_unwritable
+from fringefleet.io.place import check_writable
+from fringefleet.io.results import has_displacement, open_result
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 
 
@@ -37,7 +38,7 @@ def draw_pictures(
     if describe(path).kind != "result":
         raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
     refuse_unfinished(path)
-    with xr.open_zarr(path, chunks=None, consolidated=False) as result:
+    with open_result(path) as result:
         yield from _draw_result(result, directory, None if truth is None else _read_truth(truth, result))
 
 
@@ -46,7 +47,7 @@ def _check_folder(directory: Path) -> None:
     if directory.exists() and not directory.is_dir():
         raise InputError(f"found a file where the pictures need a folder: {directory}. Give another name.")
     check_output_name(directory, "a folder", "pictures")
-    refuse_unwritable(directory / "maps.png")
+    check_writable(directory / "maps.png")
 
 
 def _draw_result(result: xr.Dataset, directory: Path, truth: xr.DataArray | None) -> Iterator[Path]:
@@ -70,7 +71,7 @@ def _draw_result(result: xr.Dataset, directory: Path, truth: xr.DataArray | None
 def _read_truth(path: Path, result: xr.Dataset) -> xr.DataArray:
     if describe(path).kind == "stack":
         raise InputError(f"found the stack {path} as truth; give a displacement, OUT_truth.zarr of simulate.")
-    truth: xr.DataArray = xr.open_zarr(path, chunks=None, consolidated=False)["displacement"]
+    truth: xr.DataArray = open_result(path)["displacement"]
     found, needed = ((data.sizes["y"], data.sizes["x"]) for data in (truth, result))
     lacking = set(result["date"].values.tolist()) - set(truth["date"].values.tolist())
     if found != needed or lacking:

@@ -95,11 +95,11 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
     from fringefleet.cluster import connect  # noqa: PLC0415 - slow to import
     from fringefleet.errors import WorkersLostError  # noqa: PLC0415
     from fringefleet.io.output_names import check_output_name  # noqa: PLC0415
-    from fringefleet.io.staging import refuse_unwritable  # noqa: PLC0415
+    from fringefleet.io.place import check_writable  # noqa: PLC0415
 
     if scheduler_file is not None:
         check_output_name(scheduler_file, "JSON", "scheduler.json")
-        refuse_unwritable(scheduler_file)
+        check_writable(scheduler_file)
     with connect(options) as workers, _told(workers, scheduler_file) as address:
         typer.echo(address)
         try:

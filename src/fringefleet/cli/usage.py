@@ -1,10 +1,13 @@
 """What is said of a command line that cannot be understood: in our words, with the usage of the command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+from fringefleet.cli.printable import printable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 # What kinds of faults a checking library finds, in words; the rest is said in its own.
@@ -18,6 +21,30 @@ FAULTS = {
 PREFIX = "Value error, "
 # What is often meant otherwise.
 HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
+
+
+class PrintableErrors(TyperGroup):
+    """The commands; what is wrong on the command line is said without its control characters."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Understand the command line as far as the command."""
+        with _printable_errors():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Understand the rest, and run the command."""
+        with _printable_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(message := getattr(error, "message", None), str):
+            error.message = printable(message, keep="\n")  # type: ignore[attr-defined]
+        raise
 
 
 class Application(typer.Typer):

@@ -10,7 +10,7 @@ from distributed import Client, performance_report
 from fringefleet.cluster.dashboard import describe_dashboard
 from fringefleet.cluster.serving import check_bokeh
 from fringefleet.io.output_names import check_output_name
-from fringefleet.io.staging import refuse_unwritable
+from fringefleet.io.place import check_writable
 from fringefleet.paths import make_folder
 from fringefleet.worker_log import forward_logs
 
@@ -31,7 +31,7 @@ def check_performance_report(path: Path | None) -> None:
         return
     check_output_name(path, "HTML", "report.html")
     check_bokeh("--performance-report")
-    refuse_unwritable(path)
+    check_writable(path)
 
 
 @contextmanager

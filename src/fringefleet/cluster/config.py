@@ -11,6 +11,7 @@ from fringefleet.errors import InputError, OptionError
 
 KEYS = [name for name in TYPES if name != "device"]  # which is an option of the computation
 FILES = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
+LARGEST_FILE = 1024**2  # bytes that are read of the file
 
 
 def read_cluster_config(path: Path) -> dict[str, Any]:
@@ -28,7 +29,8 @@ def read_cluster_config(path: Path) -> dict[str, Any]:
         It has something else than we know, or something that might be executed.
     """
     try:
-        content = tomllib.loads(path.read_text())
+        with path.open("rb") as file:
+            content = tomllib.loads(file.read(LARGEST_FILE).decode())
     except OSError as error:
         raise InputError(f"found no cluster file {path} ({error.strerror}).") from error
     except ValueError as error:

@@ -19,6 +19,7 @@ from distributed.comm.core import connect as reach
 from distributed.core import send_recv
 
 from fringefleet.clients import current_client
+from fringefleet.cluster.config import LARGEST_FILE
 from fringefleet.cluster.credentials import CREDENTIALS
 from fringefleet.cluster.hush import hushed
 from fringefleet.cluster.nannies import in_words
@@ -248,10 +249,11 @@ def _with_credentials(options: ClusterOptions, path: Path) -> ClusterOptions:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        with path.open("rb") as file:
+            content = json.loads(file.read(LARGEST_FILE))
     except OSError as error:
         raise InputError(f"found no scheduler file {path} ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no scheduler file: it is no JSON ({error}).") from error
     return content if isinstance(content, dict) else {}
 

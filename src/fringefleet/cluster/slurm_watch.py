@@ -194,5 +194,5 @@ def last_words(job: Any, folder: Path, job_name: str) -> str:
             f"The last one, {job.job_id}, left no log {log}: it was cancelled while it waited, or {folder} "
             "is on no file system that the nodes have, too."
         )
-    end = "\n".join(f"  {line}" for line in lines[-LINES_OF_LOG:])
-    return f"The log of the last one, {log}, ends with\n{end}"
+    end = " | ".join(line.strip() for line in lines[-LINES_OF_LOG:])
+    return f"The log of the last one, {log}, ends with: {end}"

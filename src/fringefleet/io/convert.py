@@ -16,7 +16,8 @@ from zarr.codecs import BloscCodec
 
 from fringefleet.errors import OptionError
 from fringefleet.io.complete import all_chunks_written, note_all_chunks
-from fringefleet.io.stack import open_stack, stored_tile
+from fringefleet.io.place import check_apart, check_writable
+from fringefleet.io.stack import open_stack, pair_folders, stored_tile
 from fringefleet.io.staging import consolidate_metadata, staged_store
 from fringefleet.io.tiles import fit_tile
 from fringefleet.kinds import PATH, check_kind, check_two_numbers
@@ -91,7 +92,12 @@ def convert_stack(
     check_kind("output", output, *PATH)
     if chunks is not None:
         check_two_numbers("chunks", chunks, "rows and columns of a chunk")
+    check_writable(Path(output))
+    if not isinstance(source, xr.Dataset):
+        check_apart(Path(output), Path(source))
     stack = source if isinstance(source, xr.Dataset) else open_stack(source, chunks=None)
+    if "source" in stack.encoding:
+        check_apart(Path(output), Path(stack.encoding["source"]), pair_folders(stack))
     tile = chunks or default_tile(stack)
     slab = _slab(stack, tile, memory_limit)
     with staged_store(Path(output), overwrite=overwrite) as temporary, all_chunks_written():

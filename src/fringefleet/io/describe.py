@@ -1,6 +1,7 @@
 """What a stack or a result holds, as plain values: for people to look at, without reading the phase."""
 
 import logging
+import math
 import os
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
@@ -19,9 +20,12 @@ from pyproj.exceptions import CRSError
 from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.connectivity import Connectivity, connectivity
+from fringefleet.io.door import readable
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.identify import check_exists
 from fringefleet.io.pair_table import BadPair, worst_pairs
+from fringefleet.io.results import has_displacement, open_result, open_result_group
 from fringefleet.io.stack import file_format, open_stack, stack_network
 from fringefleet.io.store import DONE, IS_DONE, IS_SKIPPED
 from fringefleet.io.version import FilesVersion
@@ -33,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["stack", "result", "displacement"]
 NOT_SHOWN = ("reference_point_y", "reference_point_x")  # shown with the reference point
+_MOST_TILES = 10_000_000
 MOST_PAIRS = 8  # of those that are explained worst
 ALWAYS_THE_SAME = ("Conventions",)
 SHOWN = (
@@ -106,6 +111,7 @@ def describe(path: Path, *, drop_incomplete: bool = False) -> Description:
     StackFormatError
         There is no such path, or it is none of these.
     """
+    check_exists(path)
     if has_displacement(path):
         refuse_dropping(path, drop_incomplete)
         return _describe_result(path)
@@ -139,8 +145,12 @@ def refuse_dropping(path: Path, drop_incomplete: bool) -> None:
 
 def tile_marks(path: Path) -> NDArray[np.uint8] | None:
     """What is known of the tiles of a result, (tile row, tile column); None for a store without marks."""
-    group = zarr.open_group(path, mode="r", use_consolidated=False)
-    return np.asarray(array_in(group, DONE)[:]) if DONE in group else None
+    group = open_result_group(path)
+    with readable(f"the result {path}"):
+        marks = np.asarray(array_in(group, DONE)[:]) if DONE in group else None
+        if "status" in group:
+            _check_tiles(array_in(group, "status"), marks)
+    return marks
 
 
 def refuse_unfinished(path: Path) -> None:
@@ -173,36 +183,21 @@ def refuse_unfinished(path: Path) -> None:
         )
 
 
-def has_displacement(path: Path) -> bool:
-    """Whether this is a Zarr store with a displacement; what is no store at all, ``open_stack`` explains."""
-    if not (path / "zarr.json").is_file():
-        return False
-    try:
-        return "displacement" in zarr.open_group(path, mode="r", use_consolidated=False)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
 def _describe_result(path: Path) -> Description:
-    try:
-        result = xr.open_zarr(path, chunks=None, consolidated=False)
+    with readable(f"the result {path}"):
+        result = open_result(path)
         times = result["date"].values.astype("datetime64[s]")
         marks = tile_marks(path)
-        status = count_status(path) if "status" in result else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StackFormatError(
-            f"{path} has a displacement, but it is no result that can be read ({error}); make it again."
-        ) from error
-    return _describe(
-        path,
-        result,
-        kind="result" if "status" in result else "displacement",
-        file_format="Zarr",
-        dates=tuple(date_name(date) for date in times.astype(str)),
-        tiles=None if marks is None else (int((marks == IS_DONE).sum()), marks.size),
-        status=status,
-        worst_pairs=tuple(worst_pairs(path, MOST_PAIRS)),
-    )
+        return _describe(
+            path,
+            result,
+            kind="result" if "status" in result else "displacement",
+            file_format="Zarr",
+            dates=tuple(date_name(date) for date in times.astype(str)),
+            tiles=None if marks is None else (int((marks == IS_DONE).sum()), marks.size),
+            status=count_status(path) if "status" in result else None,
+            worst_pairs=tuple(worst_pairs(path, MOST_PAIRS)),
+        )
 
 
 def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
@@ -267,7 +262,7 @@ def count_status(path: Path) -> dict[str, int]:
     They are counted tile by tile: one that is not there yet would read as something else.
     """
     marks = tile_marks(path)
-    status = array_in(zarr.open_group(path, mode="r", use_consolidated=False), "status")
+    status = array_in(open_result_group(path), "status")
     counts = np.zeros(256, np.int64)
     rows, columns = (range(-(-size // step)) for size, step in zip(status.shape, status.chunks, strict=True))
     for i, j in product(rows, columns):
@@ -277,6 +272,17 @@ def count_status(path: Path) -> dict[str, int]:
             )
             counts += np.bincount(np.asarray(status[part]).ravel(), minlength=256)
     return {code.name.lower(): int(counts[code]) for code in Status}
+
+
+def _check_tiles(status: "zarr.Array[Any]", marks: NDArray[np.uint8] | None) -> None:
+    """Refuse marks that are not those of the tiles, and more tiles than any result has."""
+    n_tile = tuple(-(-size // step) for size, step in zip(status.shape, status.chunks, strict=True))
+    if len(n_tile) != 2 or math.prod(n_tile) > _MOST_TILES or (marks is not None and marks.shape != n_tile):
+        known = "" if marks is None else f", and marks of {' x '.join(map(str, marks.shape))}"
+        raise StackFormatError(
+            f"found a status of {' x '.join(map(str, n_tile))} tiles{known}, which no result has; it is "
+            "damaged. Make it again."
+        )
 
 
 def _stored_pairs(path: Path) -> int:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from fringefleet.errors import FringefleetError, StackFormatError
+from fringefleet.errors import StackFormatError
+from fringefleet.io.door import readable
 from fringefleet.io.version import FileVersion, unchanged
 
 
@@ -42,13 +43,20 @@ def is_hdf5(path: Path) -> bool:
 
 
 @contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file to read, without locks, and close it after use.
+def open_hdf5(path: Path, *, is_checked: bool = False) -> Iterator[h5py.File]:
+    """Open an HDF5 file to read, without locks, and close it after use; whatever goes wrong inside names it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    is_checked
+        Whether it is known to have all of its data in itself; otherwise that is looked at.
 
     Raises
     ------
     StackFormatError
-        The file cannot be opened or read: truncated, damaged, not permitted.
+        The file cannot be opened or read: truncated, damaged, not permitted; or its data are elsewhere.
     """
     try:
         file = h5py.File(path, "r", locking=False)
@@ -57,16 +65,10 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             f"the HDF5 file {path} cannot be opened ({error}). It may be truncated, or still be "
             "written; copy or make it again."
         ) from error
-    with file:
-        try:
-            yield file
-        except (OSError, KeyError, RuntimeError) as error:
-            if isinstance(error, FringefleetError):
-                raise
-            raise StackFormatError(
-                f"the HDF5 file {path} cannot be read ({error}). It may be damaged, or have links that lead "
-                "nowhere; copy or make it again."
-            ) from error
+    with file, readable(f"the HDF5 file {path}"):
+        if not is_checked:
+            check_self_contained(file)
+        yield file
 
 
 def dataset_in(file: h5py.File, name: str, shape: tuple[int, ...], way_out: str) -> h5py.Dataset:
@@ -98,6 +100,43 @@ def dataset_in(file: h5py.File, name: str, shape: tuple[int, ...], way_out: str)
     else:
         return found
     raise StackFormatError(f"found {what} in {file.filename}; numbers of {shape} are needed: {way_out}.")
+
+
+def check_self_contained(file: h5py.File) -> None:
+    """Refuse an HDF5 file that has links, raw data or parts of virtual datasets in other files.
+
+    What is read must be the file that the user named, and whose version is watched; a path in a file from
+    elsewhere could name any file that the user may read.
+
+    Raises
+    ------
+    StackFormatError
+        Names the dataset and the other file.
+    """
+
+    def look(name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            raise _elsewhere(file, name, f"a link to {link.filename}")
+        if isinstance(link, h5py.HardLink) and isinstance(dataset := file[name], h5py.Dataset):
+            _check_own_data(file, dataset)
+
+    file.visititems_links(look)
+
+
+def _check_own_data(file: h5py.File, dataset: h5py.Dataset) -> None:
+    if dataset.external:
+        raise _elsewhere(file, dataset.name, f"raw data in {dataset.external[0][0]}")
+    if dataset.is_virtual:
+        others = {source.file_name for source in dataset.virtual_sources()} - {"."}
+        if others:
+            raise _elsewhere(file, dataset.name, f"parts in {min(others)}")
+
+
+def _elsewhere(file: h5py.File, name: str, what: str) -> StackFormatError:
+    return StackFormatError(
+        f"found that {name.strip('/')} of {file.filename} has {what}; only data in the file itself are read. "
+        "Copy the data into one file."
+    )
 
 
 class HDF5Array(BackendArray):
@@ -139,14 +178,9 @@ class HDF5Array(BackendArray):
         return result
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        with open_hdf5(Path(self.source.path)) as file:
-            try:
-                return self._read_from(file[self.name], key)
-            except (OSError, KeyError) as error:
-                raise StackFormatError(
-                    f"the dataset {self.name} of {self.source.path} cannot be read ({error}). "
-                    "The file may be damaged; copy or make it again."
-                ) from error
+        path = self.source.path
+        with open_hdf5(Path(path), is_checked=True) as file, readable(f"the dataset {self.name} of {path}"):
+            return self._read_from(file[self.name], key)
 
     def _read_from(self, dataset: h5py.Dataset, key: tuple[Any, ...]) -> NDArray[Any]:
         if self.kept is None or not key:

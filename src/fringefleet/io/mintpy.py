@@ -15,6 +15,7 @@ from xarray.core.indexing import LazilyIndexedArray
 
 from fringefleet.errors import NetworkError, StackFormatError
 from fringefleet.io.dates import parse_dates
+from fringefleet.io.declared import check_declared_bytes, check_declared_scene
 from fringefleet.io.decoded import decoded
 from fringefleet.io.grid import GRID_MAPPING, grid_coordinates, with_reference_coordinates
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
@@ -94,6 +95,9 @@ def _check_layout(file: h5py.File, main: str) -> None:
         raise StackFormatError(f"the dataset {main} has the shape {shape}; (pair, row, column) is needed.")
     gridded = {name: shape for name in file if _is_ours(name)}
     expected = {"date": (shape[0], 2), "bperp": shape[:1], "dropIfgram": shape[:1]} | gridded
+    check_declared_scene(shape[1:], shape[0])
+    stored = file[main].id.get_storage_size()
+    check_declared_bytes(f"the dataset {main}", shape, file[main].dtype.itemsize, stored)
     for name, wanted in expected.items():
         if name in file and not isinstance(file[name], h5py.Dataset):
             raise StackFormatError(

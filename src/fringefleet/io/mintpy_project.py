@@ -10,7 +10,9 @@ from pathlib import Path
 import h5py
 
 from fringefleet.errors import InputError, StackFormatError
+from fringefleet.io.folder import find_files
 from fringefleet.io.hdf5 import is_hdf5, is_there, open_hdf5
+from fringefleet.io.identify import check_exists, identify
 from fringefleet.io.metadata import plain_attributes
 from fringefleet.paths import real_path
 
@@ -53,12 +55,9 @@ def find_project(path: Path | None, template: Path | None) -> Project:
     """
     if path is None:
         path = template.parent if template is not None and template.name == TEMPLATE else Path()
+    check_exists(path)
     if path.is_dir():
         return _whole_project(path, template)
-    if not path.exists():
-        raise InputError(
-            f"found nothing at {path}; give the folder of a MintPy project, or a stack such as {STACK}."
-        )
     _refuse_other(path)
     return Project(path, Path.cwd(), template, is_whole=False)
 
@@ -97,7 +96,7 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
         )
     stack = folder / STACK
     if not stack.is_file():
-        others = sorted(str(path) for path in folder.glob(str(OTHER_STACKS)))
+        others = [str(path) for path in find_files(folder, str(OTHER_STACKS))]
         hint = f" There is {', '.join(others)}: give that path, to invert it alone." if others else ""
         raise InputError(
             f"found no {STACK} in {folder.absolute()}; a MintPy project has one. Give the folder of a "
@@ -116,9 +115,10 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
 
 
 def _refuse_other(stack: Path) -> None:
-    if not is_hdf5(stack):
+    if not stack.is_file() or not is_hdf5(stack):
         raise StackFormatError(
-            f"found a file that is not HDF5 at {stack}; give a MintPy stack. A template goes with --template."
+            f"{stack} is no stack of MintPy: it is {identify(stack)}. Give an {STACK.name}; a template goes "
+            "with --template."
         )
     with open_hdf5(stack) as file:
         kind = plain_attributes(file.attrs).get("FILE_TYPE", "ifgramStack")

@@ -11,7 +11,8 @@ writes them. Only the residual of an offset is NaN there, as it is in MintPy.
 import itertools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
 from fringefleet.io.output_names import check_output_name
+from fringefleet.io.results import open_result
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.whole_files import replaced_when_complete
 from fringefleet.kinds import PATH, check_kind
@@ -139,7 +141,7 @@ def export_mintpy(
     check_output_name(directory, "a folder", "mintpy")
     if isinstance(result, xr.Dataset):
         return _export(_relative_to(result, covariance_date), directory, names, progress)
-    with _open_store(Path(result)) as opened:
+    with open_result(Path(result)) as opened:
         return _export(_relative_to(opened, covariance_date), directory, names, progress)
 
 
@@ -182,18 +184,6 @@ def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
     return result.assign({COVARIANCE.variable: moved.assign_attrs(reference_date=wanted)})
 
 
-def _open_store(path: Path) -> xr.Dataset:
-    if not path.exists():
-        raise InputError(f"result {path} is not there. Check the path.")
-    try:
-        opened: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise StackFormatError(
-            f"{path} cannot be read as a Zarr store ({error}); give the result of an inversion."
-        ) from error
-    return opened
-
-
 def _export(
     result: xr.Dataset,
     directory: Path,
@@ -203,9 +193,8 @@ def _export(
     products = _products(result, names)
     common = common_attributes(result)
     paths = [directory / name for name in products.values()]
-    _make_folder(directory, paths)
     refuse_full(directory, 4 * sum(math.prod(result.sizes[dim] for dim in p.dims) for p in products))
-    with replaced_when_complete(paths) as files:
+    with _folder_for(directory, paths), replaced_when_complete(paths) as files:
         targets = {}
         for product, file in zip(products, files, strict=True):
             file.attrs.update(_product_attributes(result, product, common))
@@ -264,6 +253,20 @@ def _refuse_other_covariance(result: xr.Dataset) -> None:
             f"{found.sizes['date']} along date; MintPy's file has every date with every date. Select the "
             "same dates along both."
         )
+
+
+@contextmanager
+def _folder_for(directory: Path, paths: list[Path]) -> Iterator[None]:
+    """Make the folder; after a failure none is left that was not there before."""
+    was_there = directory.exists()
+    _make_folder(directory, paths)
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            with suppress(OSError):
+                directory.rmdir()
+        raise
 
 
 def _make_folder(directory: Path, paths: list[Path]) -> None:

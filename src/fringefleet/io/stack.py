@@ -12,17 +12,20 @@ import xarray as xr
 from dask.base import tokenize
 
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
+from fringefleet.io.door import readable
 from fringefleet.io.hdf5 import is_hdf5
+from fringefleet.io.identify import HOW_TO_LIST, check_exists, identify, identify_product
 from fringefleet.io.left_out import said_once
 from fringefleet.io.mintpy import open_mintpy
 from fringefleet.io.quantities import in_our_units
 from fringefleet.io.readers import READERS, Reader
-from fringefleet.io.readers.named import is_netcdf, is_zarr, open_netcdf, open_zarr
+from fringefleet.io.readers.named import is_netcdf, open_netcdf, open_zarr
 from fringefleet.io.tiles import fit_tile
 from fringefleet.io.version import FilesVersion
 from fringefleet.io.versioned import versioned
+from fringefleet.io.zarr_metadata import is_zarr
 from fringefleet.kinds import PATH, check_kind
-from fringefleet.network import Network, shorten
+from fringefleet.network import Network
 from fringefleet.observation import PHASE, is_observation
 from fringefleet.paths import check_local
 from fringefleet.versions import check_assertions
@@ -73,15 +76,22 @@ def open_stack(
     check_assertions()
     check_local(path)
     path = Path(path)
+    check_exists(path)
     try:
-        with said_once():
+        with said_once(), readable("the stack"):
             stack, file_format = _open_any(path, drop_incomplete)
             stack_network(stack)
     except (StackFormatError, NetworkError, OptionError) as error:
         raise type(error)(f"{path}: {error.marked}") from error
     version: FilesVersion = stack.encoding["version"]
+    folders = stack.encoding.get("pair_folders", ())
     stack = versioned(stack, version, is_checked=chunks is not None)
-    stack.encoding = {"source": str(path.absolute()), "version": version, "file_format": file_format}
+    stack.encoding = {
+        "source": str(path.absolute()),
+        "version": version,
+        "file_format": file_format,
+        "pair_folders": folders,
+    }
     if chunks is None:
         return stack
     return _chunked(stack, _auto_tile(stack) if chunks == "auto" else _checked_tile(chunks))
@@ -110,6 +120,11 @@ def source_version(stack: xr.Dataset) -> FilesVersion:
     return version
 
 
+def pair_folders(stack: xr.Dataset) -> tuple[str, ...]:
+    """Folders that hold the files of one pair each, of a stack that :func:`open_stack` opened."""
+    return tuple(stack.encoding.get("pair_folders", ()))
+
+
 def file_format(stack: xr.Dataset) -> str:
     """Name of the format of a stack that :func:`open_stack` opened."""
     return str(stack.encoding["file_format"])
@@ -117,9 +132,9 @@ def file_format(stack: xr.Dataset) -> str:
 
 def _open_any(path: Path, drop_incomplete: bool) -> tuple[xr.Dataset, str]:
     """Open a stack with the first reader that recognises it; returns the name of its format, too."""
-    if not path.exists():
-        raise StackFormatError(f"found nothing there; give the path of {_SUPPORTED}.")
-    for reader in (_ZARR, *READERS, _NETCDF, _MINTPY):
+    if path.is_file() and is_hdf5(path) and (product := identify_product(path)):
+        raise StackFormatError(f"found {product}.")
+    for reader in STACK_READERS:
         if reader.recognise(path):
             if drop_incomplete and not reader.has_files_of_pairs:
                 raise OptionError(
@@ -128,18 +143,7 @@ def _open_any(path: Path, drop_incomplete: bool) -> tuple[xr.Dataset, str]:
                     "out."
                 )
             return in_our_units(reader.open(path, drop_incomplete)), reader.name
-    if path.is_dir():
-        raise StackFormatError(
-            "found a folder that is no Zarr v3 store (it has no zarr.json) and nothing else that we know; "
-            f"it has {_content(path)}. Give {_SUPPORTED}."
-        )
-    raise StackFormatError(f"found a file that is not HDF5; give {_SUPPORTED}.")
-
-
-def _content(folder: Path) -> str:
-    """Name some of what is in a folder."""
-    names = sorted(f"{item.name}/" if item.is_dir() else item.name for item in folder.iterdir())
-    return shorten(names, at_most=5) or "nothing in it"
+    raise StackFormatError(f"found no stack: it is {identify(path)}. {HOW_TO_LIST}.")
 
 
 def _auto_tile(stack: xr.Dataset) -> tuple[int, int]:
@@ -179,4 +183,4 @@ _NETCDF = _whole("NetCDF", "a NetCDF-4 file with our names", is_netcdf, open_net
 _MINTPY = _whole(
     "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and is_hdf5(path), open_mintpy
 )
-_SUPPORTED = ", or ".join(reader.layout for reader in (_MINTPY, _ZARR, _NETCDF, *READERS))
+STACK_READERS = (_ZARR, *READERS, _NETCDF, _MINTPY)  # in the order in which they are asked

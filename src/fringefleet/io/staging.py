@@ -1,6 +1,5 @@
 """A Zarr store under a temporary name until it is whole, so that what has the name is complete."""
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from fringefleet.errors import InputError, OutputExistsError
 from fringefleet.io.disk import free_bytes
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.owned import REPLACED, owned_folder, remove_left_behind
+from fringefleet.io.place import check_writable
 from fringefleet.paths import make_folder, real_path
 
 
@@ -28,7 +28,7 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
         The output is there and ``overwrite`` is false, or it is something else than a Zarr store.
     """
     check_output_name(output, "Zarr", "stack.zarr")
-    refuse_unwritable(output)
+    check_writable(output)
     put_back(output)
     refuse_existing(output, overwrite=overwrite)
     output = real_path(output)  # a link stays one
@@ -70,24 +70,6 @@ def refuse_existing(output: Path, *, overwrite: bool) -> None:
             f"{output} is there and is no Zarr store, so --overwrite does not replace it; "
             "give another name or remove it yourself."
         )
-
-
-def refuse_unwritable(output: Path) -> None:
-    """Refuse an output in a folder that cannot be made or written to.
-
-    Raises
-    ------
-    InputError
-        Says which folder.
-    """
-    real = real_path(output)
-    if real.is_symlink():
-        raise InputError(f"{output} is a link that leads back to itself; remove it, or give another name.")
-    for folder in real.parents:
-        if folder.exists() or folder.is_symlink():
-            if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
-                return
-            raise InputError(f"{output} cannot be made: {folder} is no folder that you may write to.")
 
 
 def refuse_full(folder: Path, n_byte: int) -> None:

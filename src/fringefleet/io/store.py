@@ -22,10 +22,13 @@ from zarr.errors import BaseZarrError as ZarrError
 from fringefleet.errors import FringefleetError, OutputExistsError, OutputLostError, StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.disk import disk_full_said
+from fringefleet.io.door import readable
 from fringefleet.io.listing import Listing
 from fringefleet.io.origin import Origin, check_same_origin, read_listing, write_listing, write_origin
 from fringefleet.io.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
+from fringefleet.io.whole_chunks import WholeChunks
+from fringefleet.io.zarr_metadata import check_store
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.status import Status
 
@@ -266,10 +269,11 @@ def resume_result(
     """
     refuse_other_than_result(path)
     group = _open(path)
-    if DONE not in group:
-        raise OutputExistsError(f"{path} has lost its {DONE}; start again with --overwrite.")
     is_touched = check_same_origin(group, origin, path, accept_touched=accept_touched)
-    return ResultStore(path, tile, str(group.attrs[FINGERPRINT])), is_touched
+    store = ResultStore(path, tile, str(group.attrs[FINGERPRINT]))
+    with readable(f"the result {path}", OutputExistsError):
+        _check_marks(store)
+    return store, is_touched
 
 
 def holds_run(path: Path, fingerprint: str) -> bool:
@@ -278,6 +282,23 @@ def holds_run(path: Path, fingerprint: str) -> bool:
         return bool(_open(path).attrs.get(FINGERPRINT) == fingerprint)
     except (OSError, ValueError, KeyError, TypeError, ZarrError):
         return False
+
+
+def _check_marks(store: ResultStore) -> None:
+    """Refuse a result whose marks of tiles are gone, or are not those of its status."""
+    group = _open(store.path)
+    lacking = [name for name in ("status", DONE) if name not in group]
+    if lacking:
+        raise OutputExistsError(
+            f"{store.path} has lost its {', '.join(lacking)}; start again with --overwrite."
+        )
+    shape = array_in(group, "status").shape
+    needed = tuple(-(-size // step) for size, step in zip(shape, store.tile, strict=True))
+    if (found := store.marks().shape) != needed:
+        raise OutputExistsError(
+            f"{store.path} has marks of {found} tiles, and {needed} are needed: it is damaged. Start again "
+            "with --overwrite."
+        )
 
 
 def refuse_other_than_result(path: Path) -> None:
@@ -290,6 +311,7 @@ def refuse_other_than_result(path: Path) -> None:
     """
     refuse_existing(path, overwrite=True)
     try:
+        check_store(path, may_be_empty=True)
         found = _open(path).attrs.get(FINGERPRINT)
     except (OSError, ValueError, KeyError, TypeError, ZarrError) as error:
         raise OutputExistsError(
@@ -333,4 +355,4 @@ def _remove_empty(folder: Path) -> bool:
 
 
 def _open(path: Path) -> zarr.Group:
-    return zarr.open_group(path, mode="r+", use_consolidated=False)
+    return zarr.open_group(WholeChunks(path), mode="r+", use_consolidated=False)

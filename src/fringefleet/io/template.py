@@ -28,6 +28,7 @@ from fringefleet.io.template_words import (
     whole_number,
     worker_count,
 )
+from fringefleet.io.text_file import MOST_BYTES, read_text_file
 
 PREFIX = "mintpy.networkInversion."
 COMPUTE_PREFIX = "mintpy.compute."
@@ -160,7 +161,7 @@ def read_covariance_date(path: Path, folder: Path, *, over: Path | None = None) 
     value = _merge(path, over).get(REFERENCE_DATE_KEY, "auto")
     file = folder / ("reference_date.txt" if value.lower() == "auto" else value)
     if file.is_file():
-        return file.read_text().strip()
+        return read_text_file(file).strip()
     return None if value.lower() in ("", "auto", *NO) else value
 
 
@@ -207,7 +208,7 @@ def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             head = file.read(4096)
-            content = b"" if b"\0" in head else head + file.read()
+            content = b"" if b"\0" in head else head + file.read(MOST_BYTES)
     except OSError as error:
         raise InputError(f"template {path} cannot be read ({error.strerror}).") from error
     if b"\0" in head:

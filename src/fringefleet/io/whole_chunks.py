@@ -7,7 +7,7 @@ notice it themselves. A chunk that is missing altogether is no data, in every Za
 """
 
 import json
-import re
+from collections.abc import AsyncIterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,11 +16,10 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import is_litter
+from fringefleet.io.zarr_metadata import V2, V3, names_pickle
 
 HEADER = 16  # bytes of a Blosc chunk; the last four are its length
-V3, V2 = "zarr.json", ".zarray"  # what describes an array
-CODECS = ("codecs", "filters", "compressor")  # where it says how chunks are made
-PICKLE = re.compile(r'"(id|name)": "(numcodecs\.)?pickle"')
 NO_CHUNKS = (V3, V2, ".zattrs", ".zgroup", ".zmetadata")
 
 
@@ -51,6 +50,12 @@ class WholeChunks(LocalStore):
         found = super().get_sync(key, prototype=prototype, byte_range=byte_range)
         return found if byte_range is not None else self._checked(key, found)
 
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Name what is in a folder of the store, without what other systems left there."""
+        async for name in super().list_dir(prefix):
+            if not is_litter(name):
+                yield name
+
     def _checked(self, key: str, found: Buffer | None) -> Buffer | None:
         if found is not None and Path(key).name in (V3, V2) and _names_pickle(found.to_bytes()):
             raise StackFormatError(
@@ -79,12 +84,11 @@ class WholeChunks(LocalStore):
 
 
 def _names_pickle(metadata: bytes) -> bool:
-    """Whether one of the codecs is pickle, however that is spelt in JSON."""
     try:
         found = json.loads(metadata)
     except ValueError:
         return False  # Zarr says so
-    return bool(PICKLE.search(json.dumps([found.get(name) for name in CODECS])))
+    return isinstance(found, dict) and names_pickle(found)
 
 
 @lru_cache

@@ -172,7 +172,7 @@ class TestOutput:
         assert open_stack(tmp_path / "a" / "b" / "out.zarr").sizes["pair"] == 5
 
     def test_a_bad_source_touches_nothing(self, tmp_path):
-        with pytest.raises(StackFormatError, match="found nothing there"):
+        with pytest.raises(StackFormatError, match="no such file or folder"):
             convert_stack(tmp_path / "none.h5", tmp_path / "out.zarr")
         assert list(tmp_path.iterdir()) == []
 

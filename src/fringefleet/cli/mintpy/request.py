@@ -23,8 +23,8 @@ from fringefleet.io.mintpy_project import (
     stack_datasets,
 )
 from fringefleet.io.output_names import check_output_name
+from fringefleet.io.place import check_writable
 from fringefleet.io.products import covariance_name, product_names
-from fringefleet.io.staging import refuse_unwritable
 from fringefleet.io.template import TemplateOptions, read_covariance_date, read_template
 from fringefleet.observation import PHASE, is_offset
 from fringefleet.options import Options
@@ -241,4 +241,4 @@ def _refuse_bad_outputs(paths: list[Path], stack: Path) -> None:
             raise InputError(
                 f"found a folder where {path} is to be written; remove it, or give another name."
             )
-        refuse_unwritable(path)
+        check_writable(path)

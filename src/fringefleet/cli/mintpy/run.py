@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import xarray as xr
 from rich.console import Console
 
 from fringefleet.batch import check_device
-from fringefleet.cli.console import FAILED, fail, out
+from fringefleet.cli.console import FAILED, echo, fail
 from fringefleet.cli.invert import run_checked
 from fringefleet.cli.mintpy.current import (
     product_files,
@@ -28,6 +27,7 @@ from fringefleet.io import open_stack
 from fringefleet.io.coherence_mask import check_reliable, write_coherence_mask
 from fringefleet.io.lock import Lock, locked
 from fringefleet.io.products import check_exportable
+from fringefleet.io.results import open_result
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.update import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
 from fringefleet.io.version import TOUCHED
@@ -84,7 +84,7 @@ def _run(task: Task, lock: Lock, console: Console) -> None:
         *([task.mask.path] if task.mask else []),
         *([task.result] * bool(task.result)),
     ):
-        out().print(str(path), markup=False, soft_wrap=True)
+        echo(path)
     if skipped:
         _warn_of_skipped(task, skipped)
     _judge(task.mask, n_reliable)
@@ -167,7 +167,7 @@ def _export(task: Task, wanted: Wanted, skipped: tuple[Tile, ...], lock: Lock, c
     """Write the products; only then is what they were made from removed, unless there are tiles to add."""
     store, folder = task.store, task.project.folder
     series, quality, count = (path.absolute() for path in task.outputs[:3])
-    with xr.open_zarr(store, chunks=None, consolidated=False) as result:
+    with open_result(store) as result:
         write_products(
             result.assign_attrs(_said_of(task, wanted, skipped)),
             folder,

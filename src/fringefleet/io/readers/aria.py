@@ -26,11 +26,11 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import find_files
 from fringefleet.io.left_out import optional
 from fringefleet.io.metadata import number_attribute
 from fringefleet.io.readers.aria_metadata import product_attributes
@@ -39,6 +39,7 @@ from fringefleet.io.readers.band import open_band
 from fringefleet.io.readers.geotiff import opened_raster
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.reader import Reader
+from fringefleet.io.text_file import parse_xml
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _STACKS = {
@@ -79,7 +80,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
 
 def _extracted(folder: Path, name: str) -> dict[str, Path]:
     """Find the files of the pairs in the folder of one variable, by the dates in their names."""
-    files = sorted((folder / _FOLDERS[name]).glob("*.vrt"))
+    files = find_files(folder / _FOLDERS[name], "*.vrt")
     return {path.stem: path for path in files if _PAIR.fullmatch(path.stem)}
 
 
@@ -156,7 +157,7 @@ def _source(raster: Any, index: int, path: Path) -> tuple[Path, int] | None:
     sources = list(raster.tags(index, ns="vrt_sources").values())
     if len(sources) != 1:
         return None
-    source = ET.fromstring(sources[0])  # noqa: S314 - written by GDAL
+    source = parse_xml(sources[0], str(path))
     whole = {"xOff": 0, "yOff": 0, "xSize": raster.width, "ySize": raster.height}
     for name in ("SrcRect", "DstRect"):
         part = source.find(name)

@@ -19,6 +19,7 @@ from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.left_out import leave_out
 from fringefleet.io.metadata import derived_attributes
 from fringefleet.io.quantities import quantity_of, unit_factor
+from fringefleet.io.readers.extent import cut_to_common
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.image import ImageStack, Layer
 from fringefleet.io.readers.incomplete import check_complete
@@ -61,7 +62,8 @@ def assemble(folder: Path, pairs: Sequence[Pair], *, drop_incomplete: bool = Fal
     """Put pairs together to a stack as :func:`fringefleet.open_stack` returns it; nothing is read.
 
     Pairs are sorted by their dates. Attributes are those of the first pair that has them, as in MintPy; what
-    fixes the radar and its pixels is left out where not all pairs say it.
+    fixes the radar and its pixels is left out where not all pairs say it. Images whose extents differ on one
+    lattice are cut to the pixels that all have.
 
     Parameters
     ----------
@@ -75,8 +77,8 @@ def assemble(folder: Path, pairs: Sequence[Pair], *, drop_incomplete: bool = Fal
     Raises
     ------
     StackFormatError
-        Naming the odd one out: its grid is another one, a variable is missing that others have, its dates
-        cannot be read or are those of another one, an attribute contradicts that of the others.
+        Naming the odd one out: its grid is on another lattice, a variable is missing that others have, its
+        dates cannot be read or are those of another one, an attribute contradicts that of the others.
     """
     times, date_format = _times(pairs)
     order = np.lexsort((times[:, 1], times[:, 0])).tolist()
@@ -87,19 +89,33 @@ def assemble(folder: Path, pairs: Sequence[Pair], *, drop_incomplete: bool = Fal
     if not kept:
         raise StackFormatError(f"every pair lacks one of {', '.join(names)}: none is left. Complete some.")
     pairs, times = [pairs[number] for number in kept], times[kept]
-    grid = _common_grid([pair.layers[name] for pair in pairs for name in names])
+    n_pair = len(pairs)
+    layers = cut_to_common([pair.layers[name] for name in names for pair in pairs])
+    grid = layers[0].grid
+    of_name = {name: layers[n * n_pair : (n + 1) * n_pair] for n, name in enumerate(names)}
     attrs = grid.attributes() | _common_attributes(pairs)
     stack = xr.Dataset(
-        {name: _variable(name, [pair.layers[name] for pair in pairs], grid) for name in names},
+        {name: _variable(name, of_name[name], grid) for name in names},
         _pair_coordinates(pairs, times) | grid.coordinates(),
         attrs | derived_attributes(attrs) | {"date_format": date_format},
     )
     if GRID_MAPPING in stack.coords:
         for variable in stack.data_vars.values():
             variable.attrs["grid_mapping"] = GRID_MAPPING
-    files = (file for pair in pairs for name in names for file in pair.layers[name].image.versions)
+    files = (file for layer in layers for file in layer.image.versions)
     stack.encoding["version"] = FilesVersion.of(folder, files)
+    stack.encoding["pair_folders"] = _pair_folders(folder, pairs)
     return stack
+
+
+def _pair_folders(folder: Path, pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """Find the folders that hold the images of one pair, and of no other."""
+    owners: dict[Path, set[str]] = {}
+    for pair in pairs:
+        for layer in pair.layers.values():
+            owners.setdefault(Path(layer.image.versions[0].path).parent, set()).add(pair.name)
+    place = folder.absolute()
+    return tuple(str(path) for path, names in owners.items() if len(names) == 1 and path != place)
 
 
 def _times(pairs: Sequence[Pair]) -> tuple[NDArray[np.datetime64], str]:
@@ -138,23 +154,6 @@ def _common_variables(pairs: Sequence[Pair], drop_incomplete: bool) -> list[str]
         else:
             check_complete(lacking, len(pairs), name, drop_incomplete=drop_incomplete)
     return names
-
-
-def _common_grid(layers: Sequence[Layer]) -> Grid:
-    """Find the grid that most images have; another one is an error that names the image."""
-    grids = Counter(layer.grid for layer in layers)
-    usual = grids.most_common(1)[0][0]
-    unlike = {grid for grid in grids if not grid.agrees_with(usual)}
-    odd = [layer for layer in layers if layer.grid in unlike]
-    if odd:
-        others = f" ({len(odd)} images differ: {shorten([layer.name for layer in odd], at_most=5)})"
-        raise StackFormatError(
-            f"the pixels of {odd[0].name} are {odd[0].grid}, those of most others {usual}"
-            f"{others if len(odd) > 1 else ''}. All images must have the same pixels: clip or resample them "
-            "to the common extent (MintPy's documentation shows it with gdal_translate -projwin), or leave "
-            "the odd ones out."
-        )
-    return usual
 
 
 def _common_attributes(pairs: Sequence[Pair]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import find_files
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.dolphin_config import radar_attributes
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
@@ -46,7 +47,7 @@ def _recognise(folder: Path) -> bool:
 def _phases(folder: Path) -> list[Path]:
     """Find the unwrapped phases: in the folder ``unwrapped``, or in this one; none if no name has dates."""
     for root in (folder / "unwrapped", folder):
-        found = sorted(path for path in root.glob(f"*{_PHASE}") if "." not in _pair_name(path))
+        found = [path for path in find_files(root, f"*{_PHASE}") if "." not in _pair_name(path)]
         if any(_PAIR.fullmatch(_pair_name(path)) for path in found):
             return found
     return []
@@ -76,7 +77,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
 def _correlations(unwrapped: Path) -> dict[str, Path]:
     """Find the correlations by the name of their pair."""
     places = (unwrapped.parent / "interferograms", unwrapped)
-    found = (path for place in places for path in sorted(place.rglob(f"*{_CORRELATION}")))
+    found = (path for place in places for path in find_files(place, f"**/*{_CORRELATION}"))
     return {path.name.removesuffix(_CORRELATION): path for path in found}
 
 

@@ -20,6 +20,7 @@ import yaml
 from fringefleet.errors import StackFormatError
 from fringefleet.io.left_out import optional
 from fringefleet.io.readers.radar import SENTINEL1, is_known_platform, platform_name, stated_radar
+from fringefleet.io.text_file import read_text_file
 
 NAME = "dolphin_config.yaml"
 _BURST = re.compile(r"t\d{3}[-_]\d{6}[-_]iw[123]", re.IGNORECASE)
@@ -70,7 +71,7 @@ def _configuration(work: Path) -> tuple[Path | None, Mapping[str, Any]]:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        said = yaml.load(path.read_text(errors="replace"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        said = yaml.load(read_text_file(path), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except (yaml.YAMLError, RecursionError) as error:
         raise StackFormatError(f"found no YAML ({' '.join(str(error).split())[:200]})") from error
     if not isinstance(said, Mapping):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.door import readable
 from fringefleet.io.no_data import declared
 from fringefleet.io.quantities import said_unit
 from fringefleet.io.readers.grid import Grid
@@ -26,6 +27,8 @@ from fringefleet.io.version import FileVersion
 _ENVIRONMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 _WITH_SIDECARS = {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
 _SIDECARS = (".msk", ".aux.xml")  # a mask, and what GDAL cannot write into the file itself
+# A VRT may name anything: nothing is fetched from a network, and nothing in it is run.
+_SEALED = {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none", "GDAL_VRT_ENABLE_PYTHON": "NO"}
 _FILTERS = Lock()
 
 
@@ -177,15 +180,16 @@ def opened_raster(name: str, options: Mapping[str, str] = _ENVIRONMENT) -> Itera
     import rasterio  # noqa: PLC0415 - takes long
     from rasterio.errors import NotGeoreferencedWarning, RasterioError  # noqa: PLC0415
 
-    try:
-        _ignore(NotGeoreferencedWarning)  # a grid in radar geometry
-        with rasterio.Env(**options), rasterio.open(name) as raster:
-            yield raster
-    except (RasterioError, OSError) as error:
-        raise StackFormatError(
-            f"the file {name} cannot be read ({error.__cause__ or error}). It may be truncated, or still be "
-            "written; copy or fetch it again."
-        ) from error
+    _ignore(NotGeoreferencedWarning)  # a grid in radar geometry
+    with readable(f"the file {name}"):
+        try:
+            with rasterio.Env(**_SEALED, **options), rasterio.open(name) as raster:
+                yield raster
+        except (RasterioError, OSError) as error:
+            raise StackFormatError(
+                f"the file {name} cannot be read ({error.__cause__ or error}). It may be truncated, or still "
+                "be written; copy or fetch it again."
+            ) from error
 
 
 def _ignore(category: type[Warning]) -> None:
@@ -215,5 +219,10 @@ def raster_grid(raster: Any, name: str) -> Grid:
         return Grid(shape)
     if at.b or at.d:
         raise StackFormatError(f"the grid of {name} is rotated; its axes must be those of the map. Warp it.")
+    if not np.isfinite(at[:6]).all() or not at.a or not at.e:
+        raise StackFormatError(
+            f"the grid of {name} has pixels of {at.e} x {at.a} from y = {at.f}, x = {at.c}; finite numbers "
+            "are needed, and no pixel of 0. Its header is damaged: copy or fetch it again."
+        )
     crs = raster.crs.to_wkt() if raster.crs else None
     return Grid(shape, (at.f, at.c), (at.e, at.a), crs)

@@ -15,8 +15,8 @@ A folder is named after the dates of the pair, ``YYYYDDD`` or ``YYYYMMDD``. DDD 
 from 0: ``intf_tops.csh`` takes it off ``SC_clock_start``, which is 2015000.5 at noon of 1 January.
 
 Grids are NetCDF-4 or, as ``filter.csh`` sets it (``IO_NC4_CHUNK_SIZE classic``), NetCDF-3; GDAL's netCDF
-driver reads both, pixel and gridline registration alike. Correlation and phase must have the same extent:
-unwrapping with a region cuts the phase only.
+driver reads both, pixel and gridline registration alike. Unwrapping with a region cuts the phase only; what
+comes out has the extent that all grids have.
 
 Notes
 -----
@@ -41,9 +41,11 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import find_files
 from fringefleet.io.grid import radar_coordinates
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.band import open_band
+from fringefleet.io.readers.extent import cut_to_common
 from fringefleet.io.readers.gmtsar_metadata import baselines_of_dates, image_attributes
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.incomplete import check_complete
@@ -68,7 +70,7 @@ def _root(folder: Path) -> Path | None:
     """Find the folder that holds the pairs."""
     for name in _FOLDERS:
         root = folder / name
-        if any(_is_pair(grid.parent) for grid in root.glob("*_*/unwrap.grd")):
+        if any(_is_pair(grid.parent) for grid in find_files(root, "*_*/unwrap.grd")):
             return root
     return None
 
@@ -89,6 +91,8 @@ def _open(path: Path, drop_incomplete: bool) -> xr.Dataset:
     folders = [folder for folder in folders if folder.name not in lacking]
     geocoded = name.removesuffix(".grd").endswith("_ll")
     layers = [_layers(folder, name, geocoded) for folder in folders]
+    cut = iter(cut_to_common([layer for found in layers for layer in found.values()]))
+    layers = [{key: next(cut) for key in found} for found in layers]
     grid = None if geocoded else layers[0]["unwrapped_phase"].grid
     attrs = image_attributes(root, folders, grid)
     baselines = baselines_of_dates(root)

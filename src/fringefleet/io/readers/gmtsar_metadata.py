@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import find_files
 from fringefleet.io.geometry import incidence_attribute
 from fringefleet.io.left_out import optional
 from fringefleet.io.metadata import number_attribute, positive_attribute
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.radar import Radar, one_radar, stated_radar
 from fringefleet.io.readers.sentinel1 import SPEED_OF_LIGHT
+from fringefleet.io.text_file import read_text_file
 
 SAME_AS_LOOKS = 0.3  # of the wavelength of the Gaussian filter; MintPy: prep_gmtsar, from X. Xu
 _NUMBERS = {
@@ -62,7 +64,7 @@ def image_attributes(root: Path, folders: Sequence[Path], grid: Grid | None) -> 
         The parameters of a pair are of two radars.
     """
     parameters = [
-        {path: _read_parameters(path) for path in sorted(folder.glob("*.PRM"))} for folder in folders
+        {path: _read_parameters(path) for path in find_files(folder, "*.PRM")} for folder in folders
     ]
     attrs: dict[str, Any] = {"PROCESSOR": "gmtsar"}
     path, said = next((item for of_pair in parameters for item in of_pair.items()), (root, {}))
@@ -114,7 +116,7 @@ def baselines_of_dates(root: Path) -> dict[date, float]:
         return {}
     lines: list[str] = []
     with optional("the baselines", path):
-        lines = path.read_text(errors="replace").splitlines()
+        lines = read_text_file(path).splitlines()
     found = {}
     for line in lines:
         words = line.split()
@@ -130,7 +132,7 @@ def baselines_of_dates(root: Path) -> dict[date, float]:
 
 def _read_assignments(path: Path) -> dict[str, str]:
     """Read lines such as ``radar_wavelength = 0.0554658``."""
-    lines = (line.partition("#")[0].partition("=") for line in path.read_text(errors="replace").splitlines())
+    lines = (line.partition("#")[0].partition("=") for line in read_text_file(path).splitlines())
     return {name.strip(): value.strip() for name, mark, value in lines if mark}
 
 
@@ -146,7 +148,7 @@ def _filter_wavelength(root: Path) -> float | None:
 
 def _configurations(places: Iterable[Path]) -> list[Path]:
     return [
-        path for place in places for name in ("config*.txt", "*.config") for path in sorted(place.glob(name))
+        path for place in places for name in ("config*.txt", "*.config") for path in find_files(place, name)
     ]
 
 

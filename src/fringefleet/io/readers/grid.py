@@ -1,6 +1,6 @@
 """Where the pixels of one image are, and whether two images agree in that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +41,25 @@ class Grid:
             for mine, theirs in ((self.corner or (), other.corner or ()), (self._end(), other._end()))
         )
         return max(*near, *far) <= SAME_PLACE
+
+    def shift_from(self, other: "Grid") -> tuple[int, int] | None:
+        """Count the rows and columns by which this grid begins after another on the same lattice of pixels.
+
+        None where the lattices differ: in the size of a pixel, the CRS or a part of a pixel, by more than a
+        hundredth of one at any corner; or where one of them is not georeferenced.
+        """
+        if self.step is None or other.step is None or not _same_crs(self.crs, other.crs):
+            return None
+        corners = zip(self.corner or (), other.corner or (), other.step, strict=True)
+        apart = [(mine - theirs) / step for mine, theirs, step in corners]
+        shift = round(apart[0]), round(apart[1])
+        return shift if other.part(shift, self.shape).agrees_with(self) else None
+
+    def part(self, start: tuple[int, int], shape: tuple[int, int]) -> "Grid":
+        """Give the grid of so many rows and columns, from a row and a column on, which may be outside."""
+        (y, x), (dy, dx) = self.corner or (0.0, 0.0), self.step or (1.0, 1.0)
+        corner = (y + dy * start[0], x + dx * start[1])
+        return replace(self, shape=shape, corner=None if self.corner is None else corner)
 
     def coordinates(self) -> dict[str, xr.Variable]:
         """Make the coordinates ``y``, ``x`` and, where the CRS is known, ``spatial_ref``."""

@@ -7,8 +7,8 @@
         science/grids/imagingGeometry/perpendicularBaseline [m], incidenceAngle [degree], coarse
         science/radarMetaData/wavelength [m], slantRangeStart [m], slantRangeSpacing [m]
 
-All products must cover the same pixels; ARIA-tools brings them to a common grid, and puts frames together
-(see :mod:`fringefleet.io.readers.aria`).
+Products whose extents differ are cut to the pixels that all have; ARIA-tools puts frames together, and brings
+products to a common grid (see :mod:`fringefleet.io.readers.aria`).
 
 Notes
 -----
@@ -31,6 +31,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.door import readable
+from fringefleet.io.folder import find_files
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.left_out import optional
 from fringefleet.io.metadata import plain_attributes
@@ -74,14 +76,8 @@ class HDF5Image:
             The window cannot be read: a truncated or damaged file.
         """
         path = self.versions[0].path
-        with open_hdf5(Path(path)) as file:
-            try:
-                stored = file[self.dataset][rows, columns]
-            except (OSError, KeyError) as error:
-                raise StackFormatError(
-                    f"{self.dataset} of {path} cannot be read ({error}). The file may be "
-                    "damaged; fetch it again."
-                ) from error
+        with open_hdf5(Path(path), is_checked=True) as file, readable(f"{self.dataset} of {path}"):
+            stored = file[self.dataset][rows, columns]
         values: NDArray[np.float32] = self.stored.decode(stored, np.float32)
         return values
 
@@ -91,7 +87,7 @@ def _recognise(folder: Path) -> bool:
 
 
 def _products(folder: Path) -> list[Path]:
-    return sorted([*folder.glob("S1*-GUNW-*.nc"), *folder.glob("ALOS2*-GUNW-*.nc")])
+    return sorted([*find_files(folder, "S1*-GUNW-*.nc"), *find_files(folder, "ALOS2*-GUNW-*.nc")])
 
 
 def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
@@ -160,7 +156,8 @@ def _grid(data: h5py.Group) -> Grid:
     for name in ("latitude", "longitude"):
         values = data[name][()].astype(np.float64)
         step = (values[-1] - values[0]) / (len(values) - 1) if len(values) > 1 else 0.0
-        if step == 0 or np.abs(np.diff(values) - step).max() > _REGULAR * abs(step) * len(values):
+        off = np.abs(np.diff(values) - step).max(initial=0)
+        if step == 0 or not off <= _REGULAR * abs(step) * len(values):
             raise ValueError(f"the {name} of its {len(values)} pixels is not regular")
         firsts.append(float(values[0] - step / 2))
         steps.append(float(step))

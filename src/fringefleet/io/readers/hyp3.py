@@ -42,6 +42,7 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import is_litter_member, list_folder
 from fringefleet.io.geometry import incidence_attribute
 from fringefleet.io.left_out import leave_out, optional
 from fringefleet.io.metadata import number_attribute, positive_attribute
@@ -52,6 +53,7 @@ from fringefleet.io.readers.incomplete import check_complete
 from fringefleet.io.readers.radar import is_known_platform, platform_name, stated_looks, stated_radar
 from fringefleet.io.readers.reader import Reader
 from fringefleet.io.readers.sentinel1 import AZIMUTH_PIXEL_SIZE, RANGE_PIXEL_SIZE, heading_attributes
+from fringefleet.io.text_file import read_text_file, read_text_member
 
 _PHASE = re.compile(r"(?P<product>.+)_unw_phase(?P<clip>_clip\w*)?\.tif")
 _ARCHIVE = re.compile(r"[\w-]+_INT\d+_\w+\.zip")
@@ -114,8 +116,8 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
 
 def _without_phase(folder: Path, products: dict[str, _Product]) -> set[str]:
     """Find folders and archives with the name of a product whose phase was found nowhere."""
-    names = {path.name for path in folder.iterdir() if path.is_dir()}
-    names |= {path.stem for path in folder.iterdir() if _ARCHIVE.fullmatch(path.name)}
+    names = {path.name for path in list_folder(folder) if path.is_dir()}
+    names |= {path.stem for path in list_folder(folder) if _ARCHIVE.fullmatch(path.name)}
     return {
         name for name in names if any(form.fullmatch(name) for form in _NAMES[:2]) and name not in products
     }
@@ -123,11 +125,11 @@ def _without_phase(folder: Path, products: dict[str, _Product]) -> set[str]:
 
 def _phases(folder: Path) -> Iterator[_Product]:
     """Find the unwrapped phases: in the folder, in its subfolders, in its archives."""
-    inner = sorted(path for path in folder.iterdir() if path.is_dir())
+    inner = [path for path in list_folder(folder) if path.is_dir()]
     for place in (folder, *inner):
-        names = frozenset(path.name for path in place.iterdir())
+        names = frozenset(path.name for path in list_folder(place))
         yield from _phases_in({name: RasterFile(place / name) for name in names})
-    for path in sorted(folder.iterdir()):
+    for path in list_folder(folder):
         if _ARCHIVE.fullmatch(path.name):
             members = {member.rpartition("/")[2]: RasterFile(path, member) for member in _members(path)}
             yield from _phases_in(members)
@@ -143,8 +145,8 @@ def _phases_in(files: dict[str, RasterFile]) -> Iterator[_Product]:
 def _members(archive: Path) -> list[str]:
     try:
         with zipfile.ZipFile(archive) as opened:
-            return opened.namelist()
-    except (OSError, zipfile.BadZipFile) as error:
+            return [name for name in opened.namelist() if not is_litter_member(name)]
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise StackFormatError(
             f"the archive {archive} cannot be read ({error}). Fetch it again, or move it elsewhere."
         ) from error
@@ -185,9 +187,8 @@ def _parameters(product: _Product) -> dict[str, str]:
 
 def _text(file: RasterFile) -> str:
     if file.member is None:
-        return file.path.read_text("utf-8", errors="replace")
-    with zipfile.ZipFile(file.path) as archive:
-        return archive.read(file.member).decode("utf-8", errors="replace")
+        return read_text_file(file.path)
+    return read_text_member(file.path, file.member)
 
 
 def _attributes(product: _Product, said: dict[str, str]) -> dict[str, Any]:

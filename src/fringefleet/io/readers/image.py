@@ -54,6 +54,27 @@ class Layer:
     stored: str = "float32"  # type of its numbers in the file
 
 
+@dataclass(frozen=True)
+class PartImage:
+    """A part of an image that is larger, from a row and a column on."""
+
+    image: Image
+    start: tuple[int, int]
+
+    @property
+    def versions(self) -> tuple[FileVersion, ...]:
+        """Those of the whole image."""
+        return self.image.versions
+
+    def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read a window of the part; see :class:`Image`."""
+        moved = [
+            slice(part.start + start, part.stop + start)
+            for part, start in zip((rows, columns), self.start, strict=True)
+        ]
+        return self.image.read(*moved)
+
+
 class ImageStack(BackendArray):
     """The images of one variable, one for each pair, read when they are indexed.
 

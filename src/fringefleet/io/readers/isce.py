@@ -29,6 +29,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from fringefleet.io.folder import find_files
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.band import open_band
 from fringefleet.io.readers.image import Layer
@@ -55,7 +56,7 @@ def _root(folder: Path) -> Path | None:
 
 
 def _pairs(root: Path) -> list[Path]:
-    return sorted(path for path in root.glob("????????_????????") if _PAIR.fullmatch(path.name))
+    return [path for path in find_files(root, "????????_????????") if _PAIR.fullmatch(path.name)]
 
 
 def _image(path: Path) -> Path | None:

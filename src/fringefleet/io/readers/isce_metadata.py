@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import find_files
 from fringefleet.io.left_out import optional
 from fringefleet.io.metadata import number_attribute
 from fringefleet.io.readers.radar import stated_radar
 from fringefleet.io.readers.sentinel1 import heading_attributes
+from fringefleet.io.text_file import parse_xml, read_text_file
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _BASELINE = re.compile(r"^Bperp \(average\):(.*)$", re.MULTILINE)
@@ -62,7 +64,7 @@ def tops_attributes(folder: Path) -> dict[str, Any]:
     with optional("the number of looks", geometry):
         looks = _looks(geometry)
     attrs |= {} if looks is None else {"ALOOKS": looks[0], "RLOOKS": looks[1]}
-    path = next(iter(sorted((folder / "reference").glob("IW*.xml"))), None)
+    path = next(iter(find_files(folder / "reference", "IW*.xml")), None)
     root = None
     if path is not None:
         with optional("the metadata of the reference date", path):
@@ -91,7 +93,7 @@ def tops_baselines(folder: Path) -> dict[str, float]:
 
     A file that cannot be read, or has no baseline, is left out with a warning.
     """
-    files = {path: _PAIR.fullmatch(path.stem) for path in sorted(folder.glob("*/*.txt"))}
+    files = {path: _PAIR.fullmatch(path.stem) for path in find_files(folder, "*/*.txt")}
     dates = {path: (match[1], match[2]) for path, match in files.items() if match}
     if not dates:
         return {}
@@ -106,8 +108,8 @@ def tops_baselines(folder: Path) -> dict[str, float]:
 
 def _read_baseline(path: Path) -> float:
     try:
-        numbers = [float(text) for text in _BASELINE.findall(path.read_text())]
-    except (OSError, ValueError) as error:
+        numbers = [float(text) for text in _BASELINE.findall(read_text_file(path))]
+    except ValueError as error:
         raise StackFormatError(
             f"the file {path} cannot be read ({error}). Make it again, or remove it."
         ) from error
@@ -119,10 +121,7 @@ def _read_baseline(path: Path) -> float:
 
 
 def _parse(path: Path) -> ET.Element:
-    try:
-        return ET.parse(path).getroot()  # noqa: S314 - a file of the user's own
-    except (OSError, ET.ParseError) as error:
-        raise StackFormatError(f"the file {path} cannot be read ({error}). Copy it again.") from error
+    return parse_xml(read_text_file(path), str(path))
 
 
 def _property(element: ET.Element, name: str) -> str | None:

@@ -27,6 +27,7 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import find_files
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
 from fringefleet.io.readers.incomplete import check_complete
@@ -51,8 +52,8 @@ def _root(folder: Path) -> Path | None:
 
 
 def _phases(root: Path) -> Iterator[Path]:
-    yield from root.glob(f"*{_PHASE}")
-    yield from root.glob(f"*/*{_PHASE}")
+    yield from find_files(root, f"*{_PHASE}")
+    yield from find_files(root, f"*/*{_PHASE}")
 
 
 def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:

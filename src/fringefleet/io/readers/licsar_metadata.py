@@ -35,6 +35,7 @@ from fringefleet.io.left_out import leave_out, optional
 from fringefleet.io.metadata import number_attribute
 from fringefleet.io.readers.radar import Radar, stated_looks, stated_radar
 from fringefleet.io.readers.sentinel1 import PLATFORM, heading_attributes
+from fringefleet.io.text_file import read_text_file
 
 _DATE = re.compile(r"\d{8}")
 _FRAME = re.compile(r"\d{3}[AD]_\d{5}_\d{6}")
@@ -93,7 +94,7 @@ def frame_attributes(root: Path) -> dict[str, Any]:
     said: dict[str, str] = {}
     if path is not None:
         with optional("the metadata of the frame", path):
-            lines = (line.partition("=") for line in path.read_text(errors="replace").splitlines())
+            lines = (line.partition("=") for line in read_text_file(path).splitlines())
             said = {name.strip(): value.strip() for name, mark, value in lines if mark}
     radar = stated_radar(said, path)
     attrs = {"PROCESSOR": "licsar"} | radar.attributes() | stated_looks(said, path)
@@ -161,7 +162,7 @@ def read_baselines(path: Path | None) -> Baselines:
         return Baselines()
     lines: list[str] = []
     with optional("the baselines", path):
-        lines = path.read_text(errors="replace").splitlines()
+        lines = read_text_file(path).splitlines()
     dates: dict[str, list[float]] = {}
     pairs: dict[tuple[str, str], float] = {}
     for line in filter(str.strip, lines):

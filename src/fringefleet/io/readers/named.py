@@ -36,8 +36,11 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.complete import check_all_chunks
 from fringefleet.io.dates import DAY, SECOND, read_dates, unite_precisions
+from fringefleet.io.declared import check_declared_bytes, check_declared_scene, check_read_whole
 from fringefleet.io.decoded import decoded
+from fringefleet.io.door import readable
 from fringefleet.io.grid import with_reference_coordinates
+from fringefleet.io.guarded import guard_variable
 from fringefleet.io.hdf5 import HDF5Array, is_hdf5, open_hdf5
 from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
@@ -46,17 +49,13 @@ from fringefleet.io.readers.named_grid import with_grid_of_store
 from fringefleet.io.version import FilesVersion, FileVersion
 from fringefleet.io.whole_chunks import WholeChunks
 from fringefleet.io.zarr_files import array_layout, scan_zarr
+from fringefleet.io.zarr_metadata import check_store
 from fringefleet.observation import PHASE, is_observation
 
 _ORDER = ("pair", "y", "x")
 _INTEGER = "connected_component"
 _WORDS = {"f": "floating-point numbers", "iuf": "numbers"}
 _DATES = ("reference_date", "secondary_date")
-
-
-def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a Zarr group, of version 2 or 3."""
-    return _zarr_metadata(path).is_file()
 
 
 def open_zarr(path: Path) -> xr.Dataset:
@@ -67,8 +66,9 @@ def open_zarr(path: Path) -> xr.Dataset:
     StackFormatError
         It cannot be opened, or a name, a dimension or a type is not as needed.
     """
+    check_store(path)
     store = WholeChunks(path, read_only=True)
-    try:
+    with readable("the Zarr store"):
         listing = scan_zarr(path)  # before anything is read
         # With the fill value in its place, xarray does not refuse a _FillValue that is plainly a number.
         opened = ZarrStore.open_group(store, mode="r", consolidated=False, use_zarr_fill_value_as_mask=True)
@@ -76,10 +76,6 @@ def open_zarr(path: Path) -> xr.Dataset:
         group = zarr.open_group(store, mode="r", use_consolidated=False)
         how = _declared_in_zarr(raw, group)
         stored = _decode_the_rest(raw, how)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StackFormatError(
-            f"found a Zarr store that cannot be opened ({error}); copy or make it again."
-        ) from error
     check_all_chunks(path)
     arrays = []
     for name, variable in stored.variables.items():
@@ -89,7 +85,7 @@ def open_zarr(path: Path) -> xr.Dataset:
         variable.encoding = (
             {"preferred_chunks": dict(zip(variable.dims, whole, strict=True))} if whole else {}
         )
-    stack = _as_stack(stored, how)
+    stack = _as_stack(stored, how, path)
     stack.encoding["version"] = FilesVersion(str(path.absolute()), listing, scan_zarr, tuple(arrays))
     return stack
 
@@ -127,10 +123,6 @@ def _decode_the_rest(raw: xr.Dataset, ours: Iterable[str]) -> xr.Dataset:
 def _is_gridded(name: Any) -> bool:
     """Whether a variable is one of our gridded ones."""
     return str(name) in MINTPY_NAMES or is_observation(str(name))
-
-
-def _zarr_metadata(path: Path) -> Path:
-    return path / ("zarr.json" if (path / "zarr.json").is_file() else ".zgroup")
 
 
 def is_netcdf(path: Path) -> bool:
@@ -177,16 +169,19 @@ def open_netcdf(path: Path) -> xr.Dataset:
         how = {
             name: declared_of_hdf5(file[name], stored.attrs) for name in map(str, raw) if _is_gridded(name)
         }
-    stack = _as_stack(_decode_the_rest(stored, how), how)
+    stack = _as_stack(_decode_the_rest(stored, how), how, path)
     stack.encoding["version"] = FilesVersion.of(path, [source])
     return stack
 
 
 def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcdf.Variable) -> xr.Variable:
     """Take what is gridded lazily, and the rest as it is now."""
+    _check_shape(item)
     if not {"y", "x"} <= set(item.dimensions):
+        check_read_whole(name, item.shape, file[name].dtype.itemsize)
         return xr.Variable(item.dimensions, item[...], dict(item.attrs))
     dataset = file[name]
+    check_declared_bytes(name, dataset.shape, dataset.dtype.itemsize, dataset.id.get_storage_size())
     array = indexing.LazilyIndexedArray(HDF5Array(source, dataset, None, dataset.dtype))
     variable = xr.Variable(item.dimensions, array, dict(item.attrs))
     if dataset.chunks:
@@ -194,7 +189,14 @@ def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcd
     return variable
 
 
-def _as_stack(stored: xr.Dataset, how: Mapping[str, Stored]) -> xr.Dataset:
+def _check_shape(item: h5netcdf.Variable) -> None:
+    """Refuse rows, columns and pairs that no scene has, before anything of that size is made."""
+    sizes = dict(zip(item.dimensions, item.shape, strict=True))
+    rows_and_columns = [size for dim, size in sizes.items() if dim in ("y", "x")]
+    check_declared_scene(rows_and_columns or [0], sizes.get("pair", 1))
+
+
+def _as_stack(stored: xr.Dataset, how: Mapping[str, Stored], path: Path) -> xr.Dataset:
     """Check the names, and bring dates, types, dimensions and coordinates into the form of a stack.
 
     ``how``: the gridded variables of ours are stored.
@@ -202,9 +204,11 @@ def _as_stack(stored: xr.Dataset, how: Mapping[str, Stored]) -> xr.Dataset:
     _check(stored, how)
     stack = stored.drop_vars("pair", errors="ignore").drop_encoding()
     kinds = _kinds(stored)
-    stack = stack.assign(
-        {name: _gridded(stored.variables[name], kind, how[name]) for name, kind in kinds.items()}
-    )
+    gridded = {
+        name: guard_variable(_gridded(stored.variables[name], kind, how[name]), f"{name} of {path}")
+        for name, kind in kinds.items()
+    }
+    stack = stack.assign(gridded)
     for name in set(stack.data_vars) - set(kinds):
         stack[name].encoding = _stored_chunks(stored.variables[name])
     dates, date_format = _read_dates(stored)

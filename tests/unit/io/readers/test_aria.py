@@ -200,7 +200,7 @@ def truncate(path):
 BAD = {
     "an odd grid": (
         lambda root: write_file(
-            root / "coherence" / NAMES[2], np.ones((20, 24), "f4"), 0, AT @ Affine.translation(1, 0)
+            root / "coherence" / NAMES[2], np.ones((20, 24), "f4"), 0, AT @ Affine.translation(0.5, 0)
         ),
         rf"pixels of .*coherence/{NAMES[2]}.vrt are .*those of most others",
     ),

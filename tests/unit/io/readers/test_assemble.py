@@ -55,12 +55,12 @@ def test_blocks_are_no_larger_than_the_image(pair, tmp_path):
 
 
 def test_the_most_common_grid_is_right_and_the_others_are_counted(pair, tmp_path):
-    other = Grid((3, 4), (10.0, 20.5), (-1.0, 0.5), "EPSG:4326")
+    other = Grid((3, 4), (10.0, 20.1), (-1.0, 0.5), "EPSG:4326")
     dates = [f"202001{day:02}" for day in range(1, 6)]
     pairs = [pair(dates[i], dates[i + 1], grid=other if i in (0, 2) else GRID) for i in range(4)]
     pairs.append(pair(dates[0], dates[2]))
     with pytest.raises(
-        StackFormatError, match=r"20200101_20200102.npy .*x = 20.5 .*2 images differ: .*0103_"
+        StackFormatError, match=r"20200101_20200102.npy .*x = 20.1 .*2 images differ: .*0103_"
     ):
         assemble(tmp_path, pairs)
 

@@ -171,12 +171,16 @@ class TestWhatIsWrong:
         with rasterio.open(file, "w", **profile) as new:
             new.write(values, 1)
 
-    def test_another_extent_names_the_odd_file_and_both_grids(self, path, coherences):
+    def test_another_size_of_pixels_names_the_odd_file_and_both_grids(self, path, coherences):
         def cut(values, profile):
-            return values[:-1], profile | {"height": values.shape[0] - 1}
+            at = profile["transform"]
+            return values[:-1], profile | {
+                "height": values.shape[0] - 1,
+                "transform": at @ at.scale(1, 20 / 19),
+            }
 
         self.rewrite(coherences[3], cut)
-        message = rf"pixels of .*{coherences[3].name} are 19 x 24 pixels .*most others 20 x 24 .*clip"
+        message = rf"pixels of .*{coherences[3].name} are 19 x 24 pixels .*most others 20 x 24 .*resample"
         with pytest.raises(StackFormatError, match=message):
             fringefleet.open_stack(path)
 
@@ -255,9 +259,9 @@ class TestWhatIsWrong:
             fringefleet.open_stack(path)
 
 
-def test_an_empty_folder_says_what_is_supported(tmp_path):
+def test_a_folder_of_something_else_is_named_and_how_to_list_the_formats(tmp_path):
     (tmp_path / "photos").mkdir()
-    with pytest.raises(StackFormatError, match=r"it has photos/\. Give .*HyP3.*LiCSAR.*dolphin"):
+    with pytest.raises(StackFormatError, match=r"a folder with photos/\. .*info --formats"):
         fringefleet.open_stack(tmp_path)
 
 

@@ -138,8 +138,8 @@ def truncate(folder):
 
 
 BAD = {
-    "another extent": (
-        lambda folder: write_product(folder / FIRST, images(0), 1.0, first_column=3),
+    "another lattice": (
+        lambda folder: write_product(folder / FIRST, images(0), 1.0, first_column=0.5),
         rf"pixels of .*{FIRST}:/science/grids/data/\w+ are 20 x 24 .*those of most others",
     ),
     "no coherence of one pair": (

@@ -4,6 +4,8 @@ import os
 import shutil
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -258,3 +260,33 @@ def test_without_any_coherence_pairs_weigh_alike(work):
     result = fringefleet.invert(stack, weight_func="no", reference_point=checks.POINT)
     expected = fringefleet.invert(checks.simulated(), weight_func="no")
     np.testing.assert_array_equal(result.displacement, expected.displacement)
+
+
+def test_nothing_is_fetched_from_a_network(work):
+    asked = []
+
+    class Refuse(BaseHTTPRequestHandler):
+        def handle(self):
+            asked.append(self.client_address)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        header = next(iter(sorted(work.glob("merged/interferograms/*/filt_fine.unw.vrt"))))
+        source = f"/vsicurl/http://127.0.0.1:{server.server_port}/image.tif"
+        header.write_text(
+            '<VRTDataset rasterXSize="24" rasterYSize="20">'
+            + "".join(
+                f'<VRTRasterBand dataType="Float32" band="{band}"><SimpleSource><SourceFilename>{source}'
+                "</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"
+                for band in (1, 2)
+            )
+            + "</VRTDataset>"
+        )
+        try:
+            with pytest.raises(StackFormatError, match=r"filt_fine.unw.vrt"):
+                fringefleet.open_stack(work, chunks=None).unwrapped_phase.load()
+        finally:
+            server.shutdown()
+            thread.join()
+    assert asked == []

@@ -1,0 +1,47 @@
+"""Content of a folder without what other systems leave there: ``._*``, ``Thumbs.db`` and the like."""
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+_LITTER = frozenset(["__MACOSX", ".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini"])
+
+
+def is_litter(name: str) -> bool:
+    """Tell whether a name is one of the files that other systems leave, and that hold no data of ours.
+
+    Examples
+    --------
+    >>> is_litter("._20200101_20200113.geo.unw.tif"), is_litter("20200101_20200113.geo.unw.tif")
+    (True, False)
+    """
+    return name.startswith("._") or name in _LITTER
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """List what is in a folder, sorted."""
+    return without_litter(folder.iterdir())
+
+
+def find_files(folder: Path, pattern: str) -> list[Path]:
+    """List what matches a pattern as :meth:`pathlib.Path.glob` has it (``**`` for all folders), sorted."""
+    return [
+        path
+        for path in sorted(folder.glob(pattern))
+        if not any(map(is_litter, path.relative_to(folder).parts))
+    ]
+
+
+def without_litter(paths: Iterable[Path]) -> list[Path]:
+    """Leave out what other systems left, and sort."""
+    return sorted(path for path in paths if not is_litter(path.name))
+
+
+def is_litter_member(member: str) -> bool:
+    """Tell the same of a member of an archive, by its name and the names of its folders.
+
+    Examples
+    --------
+    >>> is_litter_member("__MACOSX/S1AA/._S1AA_unw_phase.tif")
+    True
+    """
+    return any(map(is_litter, PurePosixPath(member).parts))
