@@ -293,13 +293,7 @@ def test_arguments_of_the_worker_and_of_python_are_safe_from_the_shell():
 
 
 def test_an_interface_has_to_be_named():
-<<<<<<< HEAD
-    with pytest.raises(OptionError, match=r"nobody has said by which network interface .* interface"):
-||||||| 2cc54b0
-    with pytest.raises(OptionError, match=r"nobody has said by which network interface .* --interface"):
-=======
     with pytest.raises(OptionError, match=r"nobody has said by which network interface .*interface"):
->>>>>>> w7
         plan_jobs(ClusterOptions("slurm"))
 
 
