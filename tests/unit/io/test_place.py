@@ -82,7 +82,7 @@ def test_the_stack_itself_and_what_holds_it_are_out_of_bounds(kind, stack, tmp_p
     monkeypatch.chdir(tmp_path)
     path = stack(kind)
     for output in (path, path.parent, Path("in") / path.name, Path()):
-        with pytest.raises(OptionError, match="is or holds|as an output, a name of"):
+        with pytest.raises(OptionError, match=r"is or holds|as an output, a name of"):
             check(Run(path, output, setting=SETTING, existing="overwrite"))
         done = CliRunner().invoke(app, ["convert", str(path), str(output), "--overwrite"])
         assert done.exit_code == 2, done.stderr
