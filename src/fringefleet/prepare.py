@@ -196,7 +196,7 @@ def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
         needed["coherence"] = option("weight_func", options.weight_func)
     for name, reason in needed.items():
         if name not in stack.data_vars:
-            there = ", ".join(sorted(map(str, stack.data_vars)))
+            there = ", ".join(sorted(map(str, stack.data_vars))) or "nothing"
             known_as = f" (MintPy: {mintpy_name(name)})" if mintpy_name(name) != name else ""
             raise StackFormatError(
                 f"found no {name}{known_as} in the stack, which has {there}; {reason} needs it. Add it to "
