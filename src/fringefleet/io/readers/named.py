@@ -218,7 +218,9 @@ def _as_stack(stored: xr.Dataset, how: Mapping[str, Stored], path: Path) -> xr.D
     stack = with_grid_of_store(stack.assign_coords(dates).set_coords(per_pair))
     for coordinate in stack.coords.values():
         coordinate.load()
-    return stack.assign_attrs(with_reference_coordinates(attrs, stack.coords))
+    known = with_reference_coordinates(attrs, stack.coords)
+    stack.attrs = {name: value for name, value in stack.attrs.items() if name not in attrs} | known
+    return stack
 
 
 def _kinds(stored: xr.Dataset) -> dict[str, str]:
