@@ -95,22 +95,22 @@ class Options:
         _refuse_other("device", self.device, get_args(DeviceName))
         highest, meant = _THRESHOLDS.get(str(self.mask_dataset), (math.inf, "a number, 0 or more"))
         if not (0 <= self.mask_threshold <= highest and math.isfinite(self.mask_threshold)):
-            raise OptionError(f"found mask_threshold = {self.mask_threshold}; give {meant}.")
+            raise OptionError(f"found {option('mask_threshold', self.mask_threshold)}; give {meant}.")
         if not 0 <= self.min_redundancy < np.inf:
             raise OptionError(
-                f"found min_redundancy = {self.min_redundancy}; give the number of pairs that every date "
-                "of a pixel must have, 0 or more."
+                f"found {option('min_redundancy', self.min_redundancy)}; give the number of pairs that every "
+                "date of a pixel must have, 0 or more."
             )
         if not 0 < self.huber_threshold < np.inf:
             raise OptionError(
-                f"found huber_threshold = {self.huber_threshold}; give standard deviations, above 0."
+                f"found {option('huber_threshold', self.huber_threshold)}; give standard deviations, above 0."
             )
         if self.max_iterations < 1:
-            raise OptionError(f"found max_iterations = {self.max_iterations}; give 1 or more.")
+            raise OptionError(f"found {option('max_iterations', self.max_iterations)}; give 1 or more.")
         if self.gpu_chunk_size < 0:
             raise OptionError(
-                f"found gpu_chunk_size = {self.gpu_chunk_size}; give a number of pixels, or 0 for as many as "
-                "the free memory holds."
+                f"found {option('gpu_chunk_size', self.gpu_chunk_size)}; give a number of pixels, or 0 for "
+                "as many as the free memory holds."
             )
         _ = self.temporal_model  # refuses what means nothing
         self._check_observation()
@@ -119,8 +119,9 @@ class Options:
     def _check_observation(self) -> None:
         if not is_observation(self.observation):
             raise OptionError(
-                f"found observation = {self.observation!r}; give unwrapped_phase, with the suffix of a "
-                "correction if you want (unwrapped_phase_bridging), range_offset or azimuth_offset."
+                f"found {option('observation', repr(self.observation))}; give unwrapped_phase, with the "
+                "suffix of a correction if you want (unwrapped_phase_bridging), range_offset or "
+                "azimuth_offset."
             )
         if self.is_offset and self.weight_func not in ("var", "no"):
             raise OptionError(
@@ -164,4 +165,4 @@ class Options:
 def _refuse_other(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         names = ", ".join(str(item).lower() for item in allowed)
-        raise OptionError(f"found {name} = {value!r}; use one of {names}.")
+        raise OptionError(f"found {option(name, repr(value))}; use one of {names}.")

@@ -37,6 +37,7 @@ from fringefleet.needs import check_needs, defaults_of
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
 from fringefleet.oddities import RANGES, find_outside
+from fringefleet.option_words import option
 from fringefleet.options import Options
 from fringefleet.scene import Scene
 from fringefleet.scene_maps import dem_geometry, pixels_to_invert
@@ -90,7 +91,7 @@ class Setting:
         if self.wavelength is not None:
             check_wavelength(self.wavelength, "wavelength")
         if self.looks is not None and self.looks < 1:
-            raise OptionError(f"found looks = {self.looks}; give 1 or more.")
+            raise OptionError(f"found {option('looks', self.looks)}; give 1 or more.")
         check_needs(vars(self), defaults_of(Setting), [need for need in NEEDS if need.other in vars(self)])
 
 
@@ -188,14 +189,14 @@ def _medians(
 def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
     needed = {options.observation: "the inversion"}
     if options.mask_dataset is not None:
-        needed[options.mask_dataset] = f"mask_dataset = {options.mask_dataset}"
+        needed[options.mask_dataset] = option("mask_dataset", options.mask_dataset)
     if options.needs_std:
-        needed[std_of(options.observation)] = "weight_func = var"
+        needed[std_of(options.observation)] = option("weight_func", "var")
     elif options.weight_func != "no":
-        needed["coherence"] = f"weight_func = {options.weight_func}"
+        needed["coherence"] = option("weight_func", options.weight_func)
     for name, reason in needed.items():
         if name not in stack.data_vars:
-            there = ", ".join(sorted(map(str, stack.data_vars)))
+            there = ", ".join(sorted(map(str, stack.data_vars))) or "nothing"
             known_as = f" (MintPy: {mintpy_name(name)})" if mintpy_name(name) != name else ""
             raise StackFormatError(
                 f"found no {name}{known_as} in the stack, which has {there}; {reason} needs it. Add it to "

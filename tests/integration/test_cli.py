@@ -371,7 +371,7 @@ BAD_INVERSIONS = {
     "chunk is no number": (["stack.zarr", "--chunks", "a", "5"], "--chunks"),
     "unknown mask": (["stack.zarr", "--mask-dataset", "snow"], "--mask-dataset"),
     "unknown weight": (["stack.zarr", "--weight-func", "vra"], "--weight-func"),
-    "threshold no number": (["stack.zarr", "--mask-threshold", "nan"], "mask_threshold"),
+    "threshold no number": (["stack.zarr", "--mask-threshold", "nan"], "--mask-threshold nan"),
     "coherence in per cent": (
         ["stack.zarr", "--mask-dataset", "coherence", "--mask-threshold", "40"],
         "a coherence, from 0 to 1",
@@ -392,8 +392,8 @@ BAD_INVERSIONS = {
     "no address": (["stack.zarr", "--cluster", "here"], "tcp://"),
     "unknown norm": (["stack.zarr", "--norm", "l3"], "--norm"),
     "unknown bridge": (["stack.zarr", "--bridge", "nsbas"], "--bridge"),
-    "no threshold": (["stack.zarr", "--norm", "huber", "--huber-threshold", "0"], "huber_threshold = 0"),
-    "no rounds": (["stack.zarr", "--norm", "l1", "--max-iterations", "0"], "max_iterations = 0"),
+    "no threshold": (["stack.zarr", "--norm", "huber", "--huber-threshold", "0"], "--huber-threshold 0"),
+    "no rounds": (["stack.zarr", "--norm", "l1", "--max-iterations", "0"], "--max-iterations 0"),
     "norm without factor": (
         ["stack.zarr", "--norm", "l1", "--solver", "dense"],
         "--norm l1, which has an effect only",

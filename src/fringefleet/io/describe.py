@@ -138,7 +138,7 @@ def refuse_dropping(path: Path, drop_incomplete: bool) -> None:
     """
     if drop_incomplete:
         raise OptionError(
-            f"found --drop-incomplete (drop_incomplete=True in Python) with {path}, which is a result; it is "
+            f"found --drop-incomplete with {path}, which is a result; it is "
             "for folders of pairs. Leave it out."
         )
 

@@ -150,8 +150,9 @@ def with_reference_coordinates(attrs: Mapping[str, Any], coords: Mapping[Any, An
     """Add the coordinates of the reference point, by which a sliced stack still finds it."""
     try:
         row, column = stated_point(attrs) if "reference_point" in attrs else (-1, -1)
-    except StackFormatError:  # which matters only to an inversion that has no other
-        return dict(attrs)
+    except StackFormatError:  # which matters only to an inversion that is given no other point
+        places = ("reference_point_y", "reference_point_x")
+        return {name: value for name, value in attrs.items() if name not in places}
     if not (0 <= row < coords["y"].size and 0 <= column < coords["x"].size):
         return dict(attrs)
     return dict(attrs) | {

@@ -123,7 +123,15 @@ def _folder(folder: Path) -> str:
             f"which stands for all: {geocoded}"
         )
     names = [f"{item.name}/" if item.is_dir() else item.name for item in list_folder(folder)]
-    return f"a folder with {shorten(names, at_most=_MOST_NAMES) or 'nothing in it'}"
+    return _product_in(folder) or f"a folder with {shorten(names, at_most=_MOST_NAMES) or 'nothing in it'}"
+
+
+def _product_in(folder: Path) -> str | None:
+    """Name the first product of somebody else's in a folder."""
+    for file in (path for pattern in ("*.h5", "*.nc") for path in find_files(folder, pattern)):
+        if h5py.is_hdf5(file) and (known := identify_product(file)):
+            return f"a folder with {file.name}: {known}"
+    return None
 
 
 def _geocoded_gmtsar(folder: Path) -> Path | None:

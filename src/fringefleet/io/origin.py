@@ -18,6 +18,7 @@ from fringefleet.errors import OtherOriginError, StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.listing import Difference, Listing, describe_differences, only_touched
 from fringefleet.io.version import TOUCHED, FilesVersion, accepting_touched
+from fringefleet.option_words import in_words_of_python, mark, option
 
 FACTS = "made_with"  # attribute of the group of the marks
 PLACE = "progress"  # that group
@@ -113,7 +114,7 @@ def check_same_origin(group: zarr.Group, origin: Origin, path: Any, *, accept_to
 
 def _refused(path: Any, reason: str, remedy: str) -> OtherOriginError:
     error = OtherOriginError(f"{path} cannot be resumed: {reason}. {remedy}")
-    error.reason = reason
+    error.reason = in_words_of_python(mark(reason))
     return error
 
 
@@ -132,7 +133,7 @@ def _other_options(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     """Say which options differ; what may follow from another option only where no other differs."""
     others = [name for name in {**now, **then} if name != DIGESTS and then.get(name) != now.get(name)]
     chosen = [name for name in others if name not in MAY_FOLLOW] or others
-    return [f"{name} = {_said(now.get(name))} (it was {_said(then.get(name))})" for name in chosen]
+    return [f"{option(name, _said(now.get(name)))} (it was {_said(then.get(name))})" for name in chosen]
 
 
 def _other_values(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from fringefleet.io.stack import stack_network
 from fringefleet.observation import PHASE, is_offset
 
 _SAME_PIXEL = 1e-3  # [pixel] by which a coordinate may differ and still be the same pixel
-_GIVE = "give --reference-point Y X (reference_point=(y, x) in Python)"
+_GIVE = "give --reference-point Y X"
 
 
 def locate_reference_point(stack: xr.Dataset, point: tuple[int, int] | None = None) -> tuple[int, int]:

@@ -138,7 +138,7 @@ def _open_any(path: Path, drop_incomplete: bool) -> tuple[xr.Dataset, str]:
         if reader.recognise(path):
             if drop_incomplete and not reader.has_files_of_pairs:
                 raise OptionError(
-                    "found --drop-incomplete (drop_incomplete=True in Python) with a stack that is "
+                    "found --drop-incomplete with a stack that is "
                     f"{reader.name}, all pairs of which are complete; it is for folders of pairs. Leave it "
                     "out."
                 )

@@ -25,10 +25,12 @@ from fringefleet.io.listing import (
     differs,
     only_touched,
 )
+from fringefleet.option_words import option
 
 TOUCHED = (
     "Names and sizes agree, so the files may only have been touched, as is done to keep them from being "
-    "purged: if you know that nothing was written to them, give accept_touched (--accept-touched)."
+    "purged: if you know that nothing was written to them, give "
+    f"{option('accept_touched', True)}."
 )
 _accepts_touched: ContextVar[bool] = ContextVar("accepts_touched", default=False)
 

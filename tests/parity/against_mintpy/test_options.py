@@ -42,7 +42,8 @@ def command_line(weight, norm, mask, redundancy, water):
     """Options of the command line."""
     options = ["-w", weight, "--min-redundancy", redundancy]
     options += ["--min-norm-phase"] if norm == "phase" else []
-    options += ["--mask-dset", mask, "--mask-thres", "0.45"] if mask != "none" else []
+    options += ["--mask-dset", mask] if mask != "none" else []
+    options += ["--mask-thres", "0.45"] if mask == "coherence" else []  # nothing else has a threshold
     return (*options, *(["-m", "waterMask.h5"] if water == "land" else []))
 
 
@@ -99,7 +100,7 @@ LONG = (
     "--weight-func fim --mask-dataset coherence --mask-threshold 0.5 --min-redun 2 --water-mask waterMask.h5"
 )
 WORDS = [
-    Case("long-names", scenes.nasty, (*LONG.split(), "--ram", "2", "--skip-reference")),
+    Case("long-names", scenes.nasty, (*LONG.split(), "--skip-reference")),
     Case(
         "command-beats-template",
         scenes.nasty,

@@ -46,6 +46,10 @@ FOREIGN = {
         lambda path: hdf5(path / "NISAR_L2_PR_GUNW.h5", "science/LSAR/GUNW/metadata/x"),
         r"a NISAR product \(GUNW\).*prep_nisar",
     ),
+    "a folder of NISAR products": (
+        lambda path: hdf5(path / "NISAR_L2_PR_GUNW.h5", "science/LSAR/GUNW/metadata/x").parent,
+        r"a folder with NISAR_L2_PR_GUNW.h5: a NISAR product \(GUNW\).*prep_nisar",
+    ),
     "NISAR of the S band": (
         lambda path: hdf5(path / "n.h5", "science/SSAR/RIFG/x", "science/SSAR/identification/y"),
         r"a NISAR product \(RIFG\)",

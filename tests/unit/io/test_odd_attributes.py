@@ -97,12 +97,24 @@ def test_it_is_named_with_its_option_and_matters_only_without_it(form, name, val
     with pytest.raises(InputError) as found:
         fringefleet.invert(stack, weight_func="var")
     message = str(found.value)
-    option = "--" + name.replace("_", "-")
-    assert option in message
+    assert f"{name} = " in message
     assert any(word in message for word in (name, *LIKE[name], "reference point"))
     assert len(message) < 500
     result = fringefleet.invert(stack, weight_func="var", **{name: GIVEN[name]})
     assert result.attrs[name] == (list(GIVEN[name]) if name == "reference_point" else GIVEN[name])
+
+
+@pytest.mark.parametrize("value", [[3.2, 2.7], "somewhere", [3]])
+def test_coordinates_do_not_hide_a_reference_point_that_is_odd(value, tmp_path):
+    path = write("Zarr", tmp_path, "reference_point", value)
+    metadata = json.loads((path / "zarr.json").read_text())
+    place = {f"reference_point_{axis}": float(plain()[axis][3]) for axis in ("y", "x")}
+    metadata["attributes"].update(place)
+    (path / "zarr.json").write_text(json.dumps(metadata))
+    stack = fringefleet.open_stack(path)
+    with pytest.raises(InputError, match="found the attribute reference_point"):
+        fringefleet.invert(stack)
+    fringefleet.invert(stack, reference_point=checks.POINT)
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -39,7 +39,7 @@ def check_complete(
     if not drop_incomplete:
         raise StackFormatError(
             f"{found}. Make or fetch the missing files, move these pairs elsewhere, or leave them out: "
-            "--drop-incomplete (drop_incomplete=True in Python)."
+            "--drop-incomplete."
         )
     if len(lacking) >= n_pair:
         raise StackFormatError(f"{found}; none is left. Make or fetch the missing files.")

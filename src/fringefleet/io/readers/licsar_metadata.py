@@ -94,8 +94,8 @@ def frame_attributes(root: Path) -> dict[str, Any]:
     said: dict[str, str] = {}
     if path is not None:
         with optional("the metadata of the frame", path):
-            lines = (line.partition("=") for line in read_text_file(path).splitlines())
-            said = {name.strip(): value.strip() for name, mark, value in lines if mark}
+            lines = (re.split("[=:]", line, maxsplit=1) for line in read_text_file(path).splitlines())
+            said = {words[0].strip(): words[1].strip() for words in lines if len(words) > 1}
     radar = stated_radar(said, path)
     attrs = {"PROCESSOR": "licsar"} | radar.attributes() | stated_looks(said, path)
     if _is_sentinel1(root, said, radar):

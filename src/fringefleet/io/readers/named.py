@@ -96,13 +96,13 @@ def _declared_in_zarr(raw: xr.Dataset, group: zarr.Group) -> dict[str, Stored]:
     for name, variable in raw.variables.items():
         array = array_in(group, str(name))
         defaults = of_a_file(raw.attrs)
-        if array.metadata.zarr_format == 3:  # in version 2 it is the attribute, to xarray
+        said = [_fill_value(array.attrs["_FillValue"])] if "_FillValue" in array.attrs else []
+        if array.metadata.zarr_format == 3:  # in version 2 it takes the place of the attribute, to xarray
             defaults.append(array.fill_value)
             variable.attrs.pop("_FillValue", None)
-            if "_FillValue" in array.attrs:
-                variable.attrs["_FillValue"] = _fill_value(array.attrs["_FillValue"])
+            variable.attrs.update(zip(["_FillValue"], said, strict=False))
         if _is_gridded(name):
-            found[str(name)] = declared(variable.attrs, variable.dtype, defaults=defaults)
+            found[str(name)] = declared(variable.attrs, variable.dtype, fills=said, defaults=defaults)
     return found
 
 
@@ -218,7 +218,9 @@ def _as_stack(stored: xr.Dataset, how: Mapping[str, Stored], path: Path) -> xr.D
     stack = with_grid_of_store(stack.assign_coords(dates).set_coords(per_pair))
     for coordinate in stack.coords.values():
         coordinate.load()
-    return stack.assign_attrs(with_reference_coordinates(attrs, stack.coords))
+    known = with_reference_coordinates(attrs, stack.coords)
+    stack.attrs = {name: value for name, value in stack.attrs.items() if name not in attrs} | known
+    return stack
 
 
 def _kinds(stored: xr.Dataset) -> dict[str, str]:
@@ -247,9 +249,10 @@ def _check(stored: xr.Dataset, how: Mapping[str, Stored]) -> None:
         data = stored[name]
         kind = data.dtype.kind if how[name].is_plain else "f"  # as it comes out
         if set(data.dims) != set(_ORDER) or 0 in data.shape or kind not in kinds:
+            packed = " Integers need the attribute scale_factor." if data.dtype.kind in "iu" else ""
             raise StackFormatError(
                 f"found {name} with the dimensions {dict(data.sizes)} and the type {data.dtype}; "
-                f"{_WORDS[kinds]} over pair, y and x are needed."
+                f"{_WORDS[kinds]} over pair, y and x are needed.{packed}"
             )
 
 

@@ -87,6 +87,14 @@ def never_written(folder, version):
     return path
 
 
+def attribute_of_zarr_2(folder):
+    """An attribute that somebody added, while the array has a fill value of its own."""
+    path = to_zarr(folder, holed(), 2, _FillValue=np.nan)
+    for name in OURS:
+        zarr.open_array(path / name, mode="r+").attrs["_FillValue"] = NUMBER
+    return path
+
+
 def to_netcdf(folder, stack):
     stack.to_netcdf(folder.with_suffix(".nc"), engine="h5netcdf")
     return folder.with_suffix(".nc")
@@ -327,6 +335,7 @@ BYTES = {"_Unsigned": "true", "_FillValue": -1}
 WAYS = {
     "Zarr v3, chunks never written": lambda f: never_written(f, 3),
     "Zarr v2, chunks never written": lambda f: never_written(f, 2),
+    "Zarr v2, attribute besides a fill value": attribute_of_zarr_2,
     "Zarr v2, fill value": lambda f: to_zarr(f, holed(np.nan), 2, _FillValue=NUMBER),
     "Zarr v3, _FillValue of xarray": xarray_v3,
     "Zarr v3, _FillValue as a number": lambda f: to_zarr(f, declare(holed(), _FillValue=NUMBER)),

@@ -82,6 +82,7 @@ OTHERS = {
         "NISAR by its name": (only("metadata.txt", "platform=NISAR\nheading=-12\n"), "Ni", None, None),
         "X band with a unit": (only("metadata.txt", "Radar Frequency=9.65 GHz\n"), None, 0.0310666, None),
         "a wavelength": (only("metadata.txt", "wavelength=0.2360571\n"), None, 0.2360571, None),
+        "a colon": (only("metadata.txt", "heading=-12\nradar_freq: 1.27e9\n"), None, 0.236057, None),
         "pixels of another radar": (text("metadata.txt", ("2.329562", "4.29")), None, None, None),
         "a frequency that is none": (
             text("metadata.txt", ("master", "radar_freq=C\nmaster")),
