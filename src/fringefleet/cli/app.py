@@ -44,7 +44,10 @@ class Interrupts:
     def listen(self) -> None:
         """Take the signals that nobody else does, and whatever Python cannot raise."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # nohup ignores SIGHUP
+            if signal.getsignal(number) in (
+                signal.SIG_DFL,
+                signal.default_int_handler,
+            ):  # nohup ignores SIGHUP
                 signal.signal(number, self.note)
         self._say_unraisable = sys.unraisablehook
         sys.unraisablehook = self._look_at_unraisable
