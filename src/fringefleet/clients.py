@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 THREADS = ("threads", "threading")  # Dask's words
 CLOSED = ("closing", "closed")  # states of a client
+WITH_TLS = ("tls://", "wss://")  # protocols
+_known_open: set[str] = set()  # addresses of schedulers that were warned of
 TO_GO_ON = (
     "Make a new client, or start workers with fringefleet.connect. To compute in threads of this process say "
     "so: `with dask.config.set(scheduler='threads'):`."
@@ -101,6 +103,23 @@ def check_client(client: Client) -> None:
     if client.status in CLOSED and not _is_lost(client):
         raise RunError(f"the Dask client was closed when it was about to be used. {TO_GO_ON}")
     raise RunError(f"the Dask client has lost its scheduler{_where(client)}. {TO_GO_ON}")
+
+
+def warn_of_open(address: str) -> None:
+    """Warn once of a scheduler that others may reach, and that asks nobody for a certificate."""
+    if address in _known_open or address.startswith((*WITH_TLS, "inproc://")):
+        return
+    note_open(address)
+    logger.warning(
+        "%s has no TLS: whoever can reach it can run code as you. Start it with TLS (deploy/README.md, "
+        "Security) where others can log in",
+        address,
+    )
+
+
+def note_open(address: str) -> None:
+    """Note a scheduler that has been warned of."""
+    _known_open.add(address)
 
 
 def _find() -> Client | None:

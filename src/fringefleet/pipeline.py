@@ -21,7 +21,7 @@ from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
-from fringefleet.clients import check_client, client_to_compute_with
+from fringefleet.clients import check_client, client_to_compute_with, warn_of_open
 from fringefleet.earlier_report import read_report
 from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, Outcome, Watch, execute
@@ -271,6 +271,7 @@ def compute(
 def _check_workers(client: Client, options: Options) -> None:
     """Refuse workers without the device; whoever made the client may want two on one GPU, but is told."""
     check_client(client)
+    warn_of_open(str(client.scheduler_info(n_workers=0)["address"]))
     for gpu, workers in sharing(ask_workers(client, options.device)).items():
         names = ", ".join(str(worker["address"]) for worker in workers)
         logger.warning("%d workers share the GPU %s: %s", len(workers), gpu, names)

@@ -16,9 +16,9 @@ import pytest
 from distributed import Client, LocalCluster
 
 import fringefleet
+from fringefleet import clients
 from fringefleet.cluster.credentials import write_private
 from fringefleet.cluster.dashboard import dashboard_link
-from fringefleet.cluster.security import warn_of_open
 from fringefleet.simulate import Scene, simulate_stack
 from polling import wait_until
 from strangers import is_answered, knows_dask, listeners, ways_in
@@ -160,9 +160,32 @@ def test_the_dashboard_that_is_asked_for_is_there_with_a_warning_and_nothing_mor
     assert warning.startswith("the dashboard knows no password: every user of ")
 
 
-def test_clusters_of_ones_own_serve_as_they_come_and_an_open_one_is_warned_of_once(caplog):
+@pytest.fixture
+def never_warned(caplog, monkeypatch):
+    """Take what was warned of before for new."""
     caplog.set_level(logging.WARNING, "fringefleet")
-    warn_of_open.cache_clear()
+    monkeypatch.setattr(clients, "_known_open", set())
+    return lambda: len([1 for record in caplog.records if "has no TLS" in record.message])
+
+
+@pytest.mark.parametrize("own", [{"security": True}, {}])
+def test_a_run_straight_on_an_open_client_warns_once(own, never_warned, tmp_path):
+    simulate_stack(Scene(n_date=5, shape=(8, 8)), tmp_path / "stack.zarr")
+    with LocalCluster(n_workers=1, dashboard_address="127.0.0.1:0", **own) as cluster, Client(cluster):
+        for number in range(2):
+            fringefleet.run(fringefleet.Run(tmp_path / "stack.zarr", tmp_path / f"{number}.zarr"))
+    assert never_warned() == (not own)
+
+
+def test_a_run_on_workers_without_tls_is_warned_of_by_who_starts_them(never_warned, caplog, tmp_path):
+    simulate_stack(Scene(n_date=5, shape=(8, 8)), tmp_path / "stack.zarr")
+    with fringefleet.connect("local", 1, tls=False):
+        fringefleet.run(fringefleet.Run(tmp_path / "stack.zarr", tmp_path / "result.zarr"))
+    assert never_warned() == 0
+    assert caplog.text.count("no TLS") == 1
+
+
+def test_clusters_of_ones_own_serve_as_they_come_and_an_open_one_is_warned_of_once(never_warned, caplog):
     kinds = ({"security": True}, {}, {"processes": False})  # TLS; as it comes; within this process
     for number, own in enumerate(kinds):
         keywords = {"n_workers": 1, "dashboard_address": "127.0.0.1:0"} | own
@@ -171,11 +194,10 @@ def test_clusters_of_ones_own_serve_as_they_come_and_an_open_one_is_warned_of_on
                 with fringefleet.connect() as workers:
                     assert workers.client.submit(sum, [1, 2]).result() == 3
                     assert workers.credentials is None
-            warnings = [record.message for record in caplog.records if "has no TLS" in record.message]
-            assert len(warnings) == (number == 1)
+            assert never_warned() == (number == 1)
             if number == 1:
                 with fringefleet.connect(cluster.scheduler_address):
-                    assert len([1 for record in caplog.records if "has no TLS" in record.message]) == 1
+                    assert never_warned() == 1
                 with fringefleet.connect(cluster.scheduler_address, tls=False) as workers:
                     assert workers.n_worker == 1
         caplog.clear()

@@ -20,6 +20,7 @@ from fringefleet.paths import check_local
 
 SCHEDULERS = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")  # addresses of Dask
 SECONDS_OF_ONE_INTERRUPT = 0.5  # whoever runs the process may hand it on, so that it comes twice
+SECONDS_TO_COME_AGAIN = 0.05  # where nothing could be raised
 
 app = Application(
     cls=PrintableErrors,
@@ -38,6 +39,19 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.first: float | None = None  # when it came
+        self.is_lost = False  # it came where nothing can be raised, such as in __del__
+
+    def listen(self) -> None:
+        """Take the signals that nobody else does, and whatever Python cannot raise."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) in (
+                signal.SIG_DFL,
+                signal.default_int_handler,
+            ):  # nohup ignores SIGHUP
+                signal.signal(number, self.note)
+        self._say_unraisable = sys.unraisablehook
+        sys.unraisablehook = self._look_at_unraisable
+        signal.signal(signal.SIGALRM, self._come_again)
 
     def note(self, _number: int, _frame: FrameType | None) -> None:
         """Say so, stop the workers, release what is held, and end; at the second time, just end."""
@@ -49,6 +63,19 @@ class Interrupts:
             os.write(sys.stderr.fileno(), b"error: interrupted again.\n")
             end_now(FAILED)
 
+    def _look_at_unraisable(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        """Let an interrupt that Python has ignored come again; no lock may be taken in here."""
+        if self.first is None or not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            self._say_unraisable(unraisable)
+            return
+        self.is_lost = True
+        signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_COME_AGAIN)
+
+    def _come_again(self, _number: int, _frame: FrameType | None) -> None:
+        if self.is_lost:
+            self.is_lost = False
+            raise KeyboardInterrupt
+
 
 def main() -> None:
     """Run the command line; the process ends with 0 done, 1 failure, 2 bad input.
@@ -59,9 +86,7 @@ def main() -> None:
     make_streams_lenient()
     log_foreign_messages()
     interrupts = Interrupts()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # nohup ignores SIGHUP
-            signal.signal(number, interrupts.note)
+    interrupts.listen()
     try:
         for word in sys.argv[1:]:
             _check_word(word)

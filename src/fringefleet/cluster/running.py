@@ -18,7 +18,7 @@ from distributed import Client, Security
 from distributed.comm.core import connect as reach
 from distributed.core import send_recv
 
-from fringefleet.clients import current_client
+from fringefleet.clients import WITH_TLS, current_client, warn_of_open
 from fringefleet.cluster.config import LARGEST_FILE
 from fringefleet.cluster.credentials import CREDENTIALS
 from fringefleet.cluster.hush import hushed
@@ -33,7 +33,7 @@ from fringefleet.cluster.patience import (
     end_within,
     wait_for,
 )
-from fringefleet.cluster.security import WITH_TLS, running_security, warn_of_open
+from fringefleet.cluster.security import running_security
 from fringefleet.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import dask
 from distributed import Security
 
+from fringefleet.clients import WITH_TLS, warn_of_open
 from fringefleet.cluster.exposure import check_running_protocol
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import InputError, OptionError
@@ -20,7 +20,6 @@ from fringefleet.io.owned import owned_folder
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-WITH_TLS = ("tls://", "wss://")
 
 
 def temporary_security(options: ClusterOptions) -> Security | None:
@@ -73,17 +72,6 @@ def _given_files(options: ClusterOptions) -> dict[str, str]:
         "tls_client_key": options.tls_credentials or options.tls_key,
     }
     return {name: str(Path(file).absolute()) for name, file in given.items() if file is not None}
-
-
-@cache  # so that it is said once
-def warn_of_open(address: str) -> None:
-    """Warn of a scheduler that others may reach, and that asks nobody for a certificate."""
-    if not address.startswith((*WITH_TLS, "inproc://")):
-        logger.warning(
-            "%s has no TLS: whoever can reach it can run code as you. Start it with TLS (deploy/README.md, "
-            "Security) where others can log in",
-            address,
-        )
 
 
 def _refuse_unusable(security: Security, files: Mapping[str, str]) -> None:

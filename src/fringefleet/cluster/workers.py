@@ -12,7 +12,7 @@ from dask.utils import parse_bytes
 from distributed import Client, LocalCluster
 from distributed.system import MEMORY_LIMIT
 
-from fringefleet.clients import current_client
+from fringefleet.clients import current_client, note_open
 from fringefleet.cluster.check import check_workers
 from fringefleet.cluster.credentials import kept_credentials
 from fringefleet.cluster.dashboard import warn_of_dashboard
@@ -90,6 +90,8 @@ def connect(
 def _connected(options: ClusterOptions) -> Iterator[Workers]:
     with STARTERS[options.kind](options) as client, kept_credentials(client, options) as credentials:
         check_workers(client, options)
+        if options.is_started and not options.is_encrypted:
+            note_open(client.scheduler_info(n_workers=0)["address"])
         if credentials is not None:
             logger.info(
                 "scheduler %s, credentials %s", client.scheduler_info(n_workers=0)["address"], credentials

@@ -341,6 +341,45 @@ def test_after_ctrl_c_there_is_no_job_left(slurm, tmp_path, start):
     assert "Traceback" not in log
 
 
+@pytest.mark.parametrize(
+    ("directive", "job_script_prologue", "state"),
+    [("--begin=now+1hour", "true", "PENDING"), ("-N 1", "sleep 300", "RUNNING")],
+)
+def test_ctrl_c_while_a_worker_is_waited_for_ends_at_once_and_leaves_nothing(
+    slurm, stack, tmp_path, start, directive, job_script_prologue, state
+):
+    text = f'job_script_prologue = ["{job_script_prologue}"]\n'
+    path = config(tmp_path, 1, text)
+    path.write_text(path.read_text().replace("--gres=gpu:1", directive))
+    client = start("invert", stack, tmp_path / "result.zarr", "--cluster", "slurm", "--cluster-config", path)
+    wait_until(lambda: set(slurm.jobs().values()) == {state}, SECONDS, slurm.jobs)
+    log = tmp_path / "command-0.log"
+    wait_until(lambda: f"is {state.lower()}" in log.read_text(), SECONDS, log.read_text)
+    client.send_signal(signal.SIGINT)
+    assert client.wait(SECONDS) == 1
+    assert log.read_text().splitlines()[-1] == "error: interrupted. No tile of it is kept."
+    assert not re.search("Traceback|never retrieved", log.read_text())
+    wait_until(lambda: not slurm.jobs(), SECONDS, slurm.jobs)
+    assert not list((tmp_path / "result.zarr").glob("*"))
+
+
+def test_a_job_that_runs_and_is_silent_ends_the_wait_and_one_in_the_queue_does_not(
+    slurm, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr("fringefleet.cluster.slurm.SECONDS_OF_SILENCE", 4.0)
+    monkeypatch.setattr("fringefleet.cluster.patience.SECONDS_BETWEEN_LINES", 1.0)
+    options = {"job_script_prologue": ["echo so far; sleep 300"], "job_extra_directives": ["--begin=now+8"]}
+    with (
+        pytest.raises(
+            InputError, match=r"found no worker after .* running.*wait_seconds.* ends with: so far"
+        ) as found,
+        connect(1, **options),
+    ):
+        pass
+    assert float(re.search(r"after (\d+) s", str(found.value))[1]) >= 8  # in the queue, for longer than 4
+    assert re.search(r"waiting for a worker of Slurm; the jobs are \d+ pending", caplog.text)
+
+
 def test_workers_that_are_kept_serve_other_commands_until_ctrl_c(slurm, stack, expected, tmp_path, start):
     where, output = tmp_path / "new" / "scheduler.json", tmp_path / "result.zarr"
     keeper = start("slurm", "--cluster-config", config(tmp_path, 2), "--scheduler-file", where)
