@@ -67,7 +67,7 @@ def check_plain_file(path: Path) -> None:
 
 
 def check_plain_files(folder: Path) -> None:
-    """Refuse a folder in which anything, however deep, is neither a file nor a folder; links may lead to both.
+    """Refuse a folder in which anything, however deep, is neither a file nor a folder.
 
     Raises
     ------
