@@ -118,7 +118,7 @@ def test_a_tile_that_a_worker_cannot_hold_is_refused_with_one_that_it_can():
     ) as caught:
         check_tile((2000, 2000), EVERY_PAIR, Options(), limit)
     assert isinstance(caught.value, MemoryError)
-    side = int(str(caught.value).split("--chunks ")[1].split()[0])
+    side = int(str(caught.value).split("chunks = (")[1].split(",")[0])
     check_tile((side, side), EVERY_PAIR, Options(), limit)
     with pytest.raises(BlockTooLargeError):
         check_tile((side + 1, side + 1), EVERY_PAIR, Options(), limit)

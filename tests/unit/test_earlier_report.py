@@ -10,6 +10,7 @@ import zarr
 from fringefleet.attempts import Failure
 from fringefleet.earlier_report import read_report
 from fringefleet.execute import Done
+from fringefleet.oddities import Oddities
 from fringefleet.report import RunReport, reported
 from fringefleet.status import Status
 from fringefleet.stopwatch import StageSeconds
@@ -26,7 +27,7 @@ MISSING = object()
 
 def done(number):
     columns = (8 * number, 8 * number + 8)
-    tile = TileReport((0, number), 64, 2, COUNTS, (0, 8), columns, SECONDS, 3000, 1000, WORKER)
+    tile = TileReport((0, number), 64, Oddities(2), COUNTS, (0, 8), columns, SECONDS, 3000, 1000, WORKER)
     return Done(tile, 1, 4, 64, 1.0)
 
 

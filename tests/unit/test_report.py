@@ -11,6 +11,7 @@ from fringefleet import report as report_module
 from fringefleet.attempts import Failure
 from fringefleet.earlier_report import read_report
 from fringefleet.execute import Done
+from fringefleet.oddities import Oddities
 from fringefleet.report import RunReport, report_path, reported
 from fringefleet.status import Status
 from fringefleet.stopwatch import StageSeconds
@@ -28,7 +29,7 @@ def done(number, n_done=1, attempts=1, worker=WORKER, peak=5):
     tile = TileReport(
         (0, number),
         64,
-        2,
+        Oddities(2),
         counts(ok=60, masked=4),
         (0, 8),
         (8 * number, 8 * number + 8),
