@@ -85,6 +85,20 @@ def sparse(path: Path, n_byte: int) -> Path:
     return path
 
 
+NO_FILE: dict[str, Change] = {
+    "pipe": os.mkfifo,
+    "device": lambda file: file.symlink_to("/dev/zero"),
+    "loop": lambda file: file.symlink_to(file),
+    "gone": lambda file: file.symlink_to("/nowhere"),
+}
+
+
+def put(file: Path, make: Change) -> None:
+    """Put something else in the place of a file: one that is opened for ever, or read without an end."""
+    file.unlink()
+    make(file)
+
+
 # --- Zarr -------------------------------------------------------------------------------------------------
 
 PHASE = "unwrapped_phase"
@@ -199,6 +213,26 @@ def a_chunk(path: Path, change: Callable[[bytes], bytes]) -> None:
     chunk.write_bytes(change(chunk.read_bytes()))
 
 
+@case("zarr", COMPUTE, folder=Path.mkdir, **NO_FILE)
+def no_file_for_a_chunk(path: Path, make: Change) -> None:
+    put(first_chunk(path / PHASE), make)
+
+
+@case("zarr", **NO_FILE)
+def no_file_for_dates(path: Path, make: Change) -> None:
+    put(first_chunk(path / "reference_date"), make)
+
+
+@case("zarr", folder=Path.mkdir, **NO_FILE)
+def no_file_for_metadata(path: Path, make: Change) -> None:
+    put(path / PHASE / "zarr.json", make)
+
+
+@case("zarr 2", **NO_FILE)
+def no_file_for_metadata_2(path: Path, make: Change) -> None:
+    put(path / PHASE / ".zarray", make)
+
+
 @case(
     "zarr 2",
     chunk_of_0={"chunks": [9, 0, 8]},
@@ -234,6 +268,28 @@ def metadata_of_the_displacement(path: Path, changes: dict[str, Any]) -> None:
 @case("result", RESULT, chunk={"chunk_grid__configuration__chunk_shape": [0, 8]}, pickle={"codecs": [BOMB]})
 def metadata_of_the_status(path: Path, changes: dict[str, Any]) -> None:
     edit(path / "status" / "zarr.json", **changes)
+
+
+@case("result", RESULT, displacement="displacement", status="status", marks="progress/done", dates="date")
+def a_pipe_for_a_chunk(path: Path, name: str) -> None:
+    put(first_chunk(path / name), os.mkfifo)
+
+
+@case("result", EXPORTED, text=ESCAPE, number=7, list=[ESCAPE], none=None)
+def attributes_of_another_kind(path: Path, value: Any) -> None:
+    content = json.loads((path / "zarr.json").read_text())
+    content["attributes"] = dict.fromkeys(content["attributes"], value)
+    (path / "zarr.json").write_text(json.dumps(content))
+
+
+@case("result", EXPORTED)
+def a_status_without_a_chunk(path: Path) -> None:
+    put(first_chunk(path / "status"), Path.mkdir)
+
+
+@case("result", ("resume",), folder=Path.mkdir, pipe=os.mkfifo)
+def a_lock_that_is_no_file(path: Path, make: Change) -> None:
+    make(path.with_name(f".{path.name}.lock"))
 
 
 @case("result", RESULT, few=[1, 1], huge=[10**6, 10**6], line=[10**12])
@@ -401,6 +457,17 @@ def a_netcdf_to_export(path: Path) -> None:
 @case("netcdf")
 def netcdf_3(path: Path) -> None:
     path.write_bytes(b"CDF\x01" + bytes(100))
+
+
+@case("mintpy", of_itself=["unwrapPhase"], of_each_other=["other"], of_nothing=["nothing"])
+def a_virtual_dataset(path: Path, sources: list[str]) -> None:
+    def make(file: h5py.File) -> None:
+        for name, source in (("unwrapPhase", sources[0]), ("other", "unwrapPhase")):
+            layout = h5py.VirtualLayout((9, 20, 24), "f4")
+            layout[:] = h5py.VirtualSource(".", source, (9, 20, 24))
+            file.create_virtual_dataset(name, layout)
+
+    replace(path, "unwrapPhase", make)
 
 
 # --- folders of rasters -----------------------------------------------------------------------------------
@@ -667,6 +734,23 @@ def baselines_of_gmtsar(path: Path, text: str) -> None:
 def a_grid_of_gmtsar(path: Path, content: bytes | None) -> None:
     file = one(path, "intf_all/*/unwrap.grd")
     file.write_bytes(file.read_bytes()[:600] if content is None else content)
+
+
+IMAGES = {
+    "hyp3": "*/*_unw_phase.tif",
+    "licsar": "*/*.geo.cc.tif",
+    "dolphin": "interferograms/*.int.cor.tif",
+    "isce": "merged/interferograms/*/filt_fine.unw",
+    "gunw": "*.nc",
+    "gmtsar": "intf_all/*/unwrap.grd",
+}
+
+
+for kind, pattern in IMAGES.items():
+
+    @case(kind, COMPUTE, pipe=os.mkfifo, device=NO_FILE["device"])
+    def no_file_for_an_image(path: Path, make: Change, pattern: str = pattern) -> None:
+        put(one(path, pattern), make)
 
 
 # --- paths that are no stack ------------------------------------------------------------------------------

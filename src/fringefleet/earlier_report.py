@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fringefleet.errors import StackFormatError
+from fringefleet.io.text_file import read_text_file
 from fringefleet.report import FORMAT, Record
 from fringefleet.status import Status
 from fringefleet.stopwatch import StageSeconds
 
 logger = logging.getLogger(__name__)
 
+_MOST_BYTES = 1024**3  # of a report of a million tiles
 MOST = 2**63  # of anything; sums of more are no numbers any longer
 
 Checks = Mapping[str, Callable[[Any], bool]]  # of the members of a record, by name
@@ -26,15 +29,15 @@ def read_report(path: Path, fingerprint: str) -> Record | None:
 
     One that is damaged, wherever that is, is none either; a warning says so.
     """
+    if not path.exists():
+        return None
     try:
-        found: Record = json.loads(path.read_text())
+        found: Record = json.loads(read_text_file(path, most=_MOST_BYTES))
         if found["format"] != FORMAT or found["fingerprint"] != fingerprint:
             logger.warning("the report %s is of another run and begins anew", path)
             return None
         _refuse_damaged(found)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, StackFormatError) as error:
         logger.warning("the report %s of the run before cannot be read and begins anew: %r", path, error)
         return None
     for run in found["runs"]:

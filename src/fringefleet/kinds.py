@@ -1,4 +1,4 @@
-"""What kind of value an argument of Python takes, so that another one ends in a sentence."""
+"""Kinds of value that an argument of Python takes, so that another one ends in a sentence."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real

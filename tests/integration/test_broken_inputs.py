@@ -12,7 +12,7 @@ import h5py
 import pytest
 from typer.testing import CliRunner
 
-from broken_inputs import CASES, ESCAPE, Broken, loop_of_links, sparse, walk
+from broken_inputs import CASES, ESCAPE, NO_FILE, Broken, loop_of_links, put, sparse, walk
 from fringefleet.cli import app
 from fringefleet.cli import invert as invert_command
 from fringefleet.cli.printable import printable
@@ -278,3 +278,14 @@ def test_a_process_of_its_own_needs_little_memory_for_it(name, spoil, tmp_path):
         return
     check_message(done.returncode, done.stderr.decode(), done.stdout.decode())
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("kind", list(NO_FILE))
+def test_a_report_that_is_no_file_begins_anew(kind, spoil, in_this_process):
+    path = spoil(Broken("result", lambda _: None))
+    report = path.with_name(f"{path.name}.report.json")
+    put(report, NO_FILE[kind])
+    done = CliRunner().invoke(app, [str(part) for part in arguments("resume", path, path.parent)])
+    assert done.exit_code == 0, done.stderr
+    assert report.is_file()
+    assert not report.is_symlink()

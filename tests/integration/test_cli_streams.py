@@ -1,4 +1,4 @@
-"""What commands print, into streams that are closed, full, read no further, or without a degree sign."""
+"""Output of commands into streams that are closed, full, read no further, or without a degree sign."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Which client computes: the one that is current, and never threads in the place of one that was lost."""
+"""The client that computes: the one that is current, and never threads in the place of one that was lost."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""How local workers start: what keeps them from it is said, nothing hangs, and Ctrl-C is felt at any time."""
+"""Starts of local workers: what keeps them from it is said, nothing hangs, and Ctrl-C is felt at any time."""
 
 import logging
 import multiprocessing

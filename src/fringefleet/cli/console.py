@@ -20,6 +20,7 @@ from fringefleet.errors import FringefleetError, InputError, MissingExtraError
 from fringefleet.versions import check_assertions
 
 FAILED, BAD_INPUT = 1, 2  # exit codes
+_MOST_CHARACTERS = 4000  # of an error
 PLAIN_WIDTH = 110  # of tables, where there is no terminal that has a width
 
 logger = logging.getLogger("fringefleet")
@@ -104,6 +105,8 @@ def exit_codes() -> Iterator[None]:
 
 def fail(message: str, code: int) -> typer.Exit:
     """Say why it ends; the caller raises what this returns."""
+    if len(message) > _MOST_CHARACTERS:  # an attribute of a megabyte, say
+        message = f"{message[: _MOST_CHARACTERS // 2]} ... {message[-_MOST_CHARACTERS // 2 :]}"
     err().print(f"[bold red]error:[/] {escape(printable(message))}", soft_wrap=True)
     return typer.Exit(code)
 

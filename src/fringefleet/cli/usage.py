@@ -1,4 +1,4 @@
-"""What is said of a command line that cannot be understood: in our words, with the usage of the command."""
+"""Errors of a command line that cannot be understood: in our words, with the usage of the command."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

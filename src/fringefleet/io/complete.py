@@ -84,4 +84,4 @@ def _missing(folder: Path, array: "zarr.Array[Any]") -> list[str]:
     if n_file == _n_chunk(array):
         return []
     keys = (array.metadata.encode_chunk_key(place) for place in product(*map(range, _grid(array))))
-    return [key for key in keys if not (folder / key).exists()]
+    return [key for key in keys if not (folder / key).is_file()]

@@ -1,7 +1,10 @@
 """Content of a folder without what other systems leave there: ``._*``, ``Thumbs.db`` and the like."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+
+from fringefleet.errors import StackFormatError
 
 _LITTER = frozenset(["__MACOSX", ".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini"])
 
@@ -45,3 +48,38 @@ def is_litter_member(member: str) -> bool:
     True
     """
     return any(map(is_litter, PurePosixPath(member).parts))
+
+
+def check_plain_file(path: Path) -> None:
+    """Refuse a pipe, a socket or a device in the place of a file: to open it would wait, or never end.
+
+    What is not there, or is a folder, passes: that ends in an error of its own when it is opened.
+
+    Raises
+    ------
+    StackFormatError
+        Names it.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise StackFormatError(
+            f"{path} is a pipe, a socket or a device, and no file. Put a plain file in its place."
+        )
+
+
+def check_plain_files(folder: Path) -> None:
+    """Refuse a folder in which anything, however deep, is neither a file nor a folder.
+
+    Raises
+    ------
+    StackFormatError
+        Names the first that is a pipe, a socket, a device, or a link to nothing.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                check_plain_files(Path(entry.path))
+            elif not entry.is_file() and not entry.is_dir() and not is_litter(entry.name):
+                raise StackFormatError(
+                    f"{entry.path} is no file: it is a pipe, a socket, a device, or a link to nothing. "
+                    "Copy or make the store again."
+                )

@@ -20,6 +20,7 @@ from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.door import readable
+from fringefleet.io.folder import check_plain_file
 from fringefleet.io.version import FileVersion, unchanged
 
 
@@ -58,6 +59,7 @@ def open_hdf5(path: Path, *, is_checked: bool = False) -> Iterator[h5py.File]:
     StackFormatError
         The file cannot be opened or read: truncated, damaged, not permitted; or its data are elsewhere.
     """
+    check_plain_file(path)
     try:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
@@ -103,7 +105,7 @@ def dataset_in(file: h5py.File, name: str, shape: tuple[int, ...], way_out: str)
 
 
 def check_self_contained(file: h5py.File) -> None:
-    """Refuse an HDF5 file that has links, raw data or parts of virtual datasets in other files.
+    """Refuse an HDF5 file that has links, raw data or virtual datasets, and so parts in other files.
 
     What is read must be the file that the user named, and whose version is watched; a path in a file from
     elsewhere could name any file that the user may read.
@@ -130,6 +132,10 @@ def _check_own_data(file: h5py.File, dataset: h5py.Dataset) -> None:
         others = {source.file_name for source in dataset.virtual_sources()} - {"."}
         if others:
             raise _elsewhere(file, dataset.name, f"parts in {min(others)}")
+        raise StackFormatError(  # one of itself ends the process; parts that are missing read as no data
+            f"found that {dataset.name.strip('/')} of {file.filename} is a virtual dataset, which is put "
+            "together from others; only plain ones are read. Copy its data into one."
+        )
 
 
 def _elsewhere(file: h5py.File, name: str, what: str) -> StackFormatError:

@@ -1,4 +1,4 @@
-"""What a path is that cannot be used as it was given: a phrase for messages, with what to do instead."""
+"""Identify a path that cannot be used as it was given: a phrase for messages, with what to do instead."""
 
 import difflib
 import re

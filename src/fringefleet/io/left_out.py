@@ -1,4 +1,4 @@
-"""What of a stack cannot be used and is not needed: left out, and said once in a warning.
+"""Parts of a stack that cannot be used and are not needed: left out, and said once in a warning.
 
 Only what an inversion needs stops a stack: a heading, a baseline or a time that cannot be read does not. A
 reader puts what reads such a thing into :func:`optional`; :func:`fringefleet.open_stack` says at its end what

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from fringefleet.errors import OutputInUseError
+from fringefleet.errors import InputError, OutputInUseError
 from fringefleet.io.disk import disk_full_said
+from fringefleet.io.folder import check_plain_file
 from fringefleet.io.owner import Owner
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,16 @@ def leave(path: Path, owner: Owner) -> None:
 
 
 def look(path: Path) -> Found | None:
-    """Look whose a file is; None if there is none."""
+    """Look whose a file is; None if there is none.
+
+    Raises
+    ------
+    InputError
+        It is no file.
+    """
+    check_plain_file(path)
+    if path.is_dir():
+        raise InputError(f"found a folder {path}, where this program keeps its lock. Remove or rename it.")
     try:
         state, text = _read(path)
     except FileNotFoundError:

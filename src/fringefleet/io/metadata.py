@@ -148,7 +148,7 @@ def number_attribute(attrs: Mapping[str, Any], name: str) -> float:
     if name not in attrs:
         raise StackFormatError(f"found no {name}; a number is needed. Add it.")
     try:
-        value = float(attrs[name])
+        value = math.nan if isinstance(attrs[name], bool) else float(attrs[name])
     except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):

@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.door import readable
 from fringefleet.io.metadata import derived_attributes
 from fringefleet.io.mintpy_grid import with_grid
 from fringefleet.io.mintpy_names import mintpy_name
@@ -51,7 +52,7 @@ def common_attributes(result: xr.Dataset) -> dict[str, str]:
     Raises
     ------
     StackFormatError
-        The coordinates form no grid that MintPy can describe.
+        The coordinates form no grid that MintPy can describe, or an attribute is of another kind.
     """
     attributes = {
         str(name): str(value)
@@ -59,11 +60,12 @@ def common_attributes(result: xr.Dataset) -> dict[str, str]:
         if name not in OWN_ATTRIBUTES and isinstance(value, str | int | float | np.generic)
     }
     attributes.pop("REF_DATE", None)
-    names = sorted(date_names(result))
-    attributes |= {"START_DATE": names[0], "END_DATE": names[-1]}
-    attributes |= _radar_attributes(result.attrs, attributes)
-    attributes |= config_attributes(result.attrs)
-    return _with_reference_point(result, with_grid(result, attributes))
+    with readable("an attribute of the result"):
+        names = sorted(date_names(result))
+        attributes |= {"START_DATE": names[0], "END_DATE": names[-1]}
+        attributes |= _radar_attributes(result.attrs, attributes)
+        attributes |= config_attributes(result.attrs)
+        return _with_reference_point(result, with_grid(result, attributes))
 
 
 def date_names(result: xr.Dataset) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where the pixels of a result are, by MintPy's names: as the source says it, as long as that is true.
+"""Position of the pixels of a result, by MintPy's names: as the source says it, as long as that is true.
 
 What the source says of unit, CRS and corner stays as it is, to the letter, where the coordinates of the
 result are of the same unit and CRS, or of none that is known and on the lattice of the source. Otherwise they

@@ -308,7 +308,13 @@ def _copy_tiles(
             values[np.isnan(values)] = product.no_answer
             targets[product][tuple(place[dim] for dim in product.dims)] = values
         if status:
-            counts += np.bincount(np.ravel(tile["status"].values), minlength=len(Status))
+            found = np.ravel(tile["status"].values)
+            if found.max(initial=0) >= len(Status):
+                raise StackFormatError(
+                    f"found a status of {found.max()} in tiles that are done; a chunk of it is missing or "
+                    "damaged. Repeat the inversion with --overwrite."
+                )
+            counts += np.bincount(found, minlength=len(Status))
         if progress is not None:
             progress(done, len(tiles))
     return named_counts(counts.tolist())

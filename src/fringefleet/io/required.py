@@ -1,4 +1,4 @@
-"""What an inversion needs of the attributes of a stack, or says that it is missing or odd.
+"""Attributes of a stack that an inversion needs, or a message that they are missing or odd.
 
 An attribute is looked at only by who needs it, so that an odd one matters only where no option replaces it.
 """

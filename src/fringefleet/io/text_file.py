@@ -7,6 +7,7 @@ from typing import NoReturn
 from xml.etree import ElementTree as ET
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.folder import check_plain_file
 
 MOST_BYTES = 16 * 1024**2  # the largest that are read in full have some 100 kB
 
@@ -19,6 +20,7 @@ def read_text_file(path: Path, *, most: int = MOST_BYTES) -> str:
     StackFormatError
         It cannot be read, or is no text file for its size.
     """
+    check_plain_file(path)
     try:
         with path.open("rb") as file:
             return _decoded(file.read(most + 1), str(path), most)

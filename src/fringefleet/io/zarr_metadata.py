@@ -20,7 +20,7 @@ from fringefleet.io.declared import (
     check_read_whole,
 )
 from fringefleet.io.door import readable
-from fringefleet.io.folder import list_folder
+from fringefleet.io.folder import check_plain_files, list_folder
 from fringefleet.io.text_file import read_text_file
 
 V3, V2 = "zarr.json", ".zarray"  # what describes an array
@@ -72,6 +72,7 @@ def check_store(path: Path, *, may_be_empty: bool = False) -> None:
         Names the array and what is wrong with it.
     """
     with readable(f"the Zarr store {path}"):
+        check_plain_files(path)
         if _read_json(zarr_metadata(path)).get("node_type") == "array":
             raise StackFormatError(
                 f"{path} is one array of a Zarr store; give the store: {path.absolute().parent}."

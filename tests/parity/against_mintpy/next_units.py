@@ -1,4 +1,4 @@
-"""What MintPy's later steps make of the unit of a grid; run by MintPy's interpreter, not by ours."""
+"""Print what MintPy's later steps make of the unit of a grid; run by MintPy's interpreter, not by ours."""
 
 
 def bounding_box(arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a user is told of a path that is no stack, or no result: what it is, and what to give instead."""
+"""Messages on a path that is no stack, or no result: what it is, and what to give instead."""
 
 import re
 from pathlib import Path

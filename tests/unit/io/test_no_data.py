@@ -1,4 +1,4 @@
-"""What an array declares as no data, compared as its numbers are stored."""
+"""No data that an array declares, compared as its numbers are stored."""
 
 import logging
 

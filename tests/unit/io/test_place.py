@@ -1,4 +1,4 @@
-"""Where an output may be: in the work directory of a processor, and in no store and no folder of a pair."""
+"""Places of an output: in the work directory of a processor, and in no store and no folder of a pair."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ``dolphin_config.yaml`` says of the radar.
+"""Constants of the radar from ``dolphin_config.yaml``.
 
 ``dolphin config`` writes it where it is called, by default into the work directory. Of it are read
 ``input_options.wavelength`` [m] and the names in ``cslc_file_list``: a burst of Sentinel-1, such as

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.door import readable
+from fringefleet.io.folder import check_plain_file
 from fringefleet.io.no_data import declared
 from fringefleet.io.quantities import said_unit
 from fringefleet.io.readers.grid import Grid
@@ -182,6 +183,7 @@ def opened_raster(name: str, options: Mapping[str, str] = _ENVIRONMENT) -> Itera
 
     _ignore(NotGeoreferencedWarning)  # a grid in radar geometry
     with readable(f"the file {name}"):
+        check_plain_file(Path(name))  # a member of an archive is none of this name
         try:
             with rasterio.Env(**_SEALED, **options), rasterio.open(name) as raster:
                 yield raster

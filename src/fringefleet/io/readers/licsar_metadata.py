@@ -1,4 +1,4 @@
-"""What LiCSAR writes of a frame besides the pairs: ``metadata.txt`` and ``baselines``.
+"""Files that LiCSAR writes of a frame besides the pairs: ``metadata.txt`` and ``baselines``.
 
 ``metadata.txt`` has lines such as ``heading=-13.77`` and, where the images are of another radar,
 ``radar_freq=`` [Hz]. ``baselines`` has a line for each date: reference date of the frame, date,

@@ -1,4 +1,4 @@
-"""Where the pixels of a named store are: its coordinates ``y`` and ``x``, and its CF grid mapping.
+"""Position of the pixels of a named store: its coordinates ``y`` and ``x``, and its CF grid mapping.
 
 Units in any spelling become those of CF. Kilometres become metres, unless the CRS is in kilometres. What is
 not said is not made up, and what contradicts itself or the numbers is taken as not known

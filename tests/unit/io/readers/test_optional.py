@@ -1,4 +1,4 @@
-"""What an inversion does not need stops no stack: left out and said once, in every reader."""
+"""Parts that an inversion does not need stop no stack: left out and said once, in every reader."""
 
 import logging
 

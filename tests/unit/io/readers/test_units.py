@@ -1,4 +1,4 @@
-"""What every reader makes of a unit that the files declare."""
+"""Units that files declare, in every reader."""
 
 import math
 import shutil
