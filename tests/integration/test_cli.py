@@ -378,7 +378,7 @@ BAD_INVERSIONS = {
     ),
     "negative ratio": (
         ["stack.zarr", "--mask-dataset", "offset_snr", "--mask-threshold", "-1"],
-        "a signal-to-noise ratio, 0 or more",
+        "give a number, 0 or more",
     ),
     "negative threshold": (["stack.zarr", "--mask-threshold", "-0.4"], "give a number, 0 or more"),
     "negative redundancy": (["stack.zarr", "--min-redundancy", "-1"], "0 or more"),
@@ -477,16 +477,16 @@ def test_an_output_that_is_there_is_left_alone(stack, tmp_path, in_this_process)
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("info", "nowhere"), "nothing there"),
-        (("convert", "nowhere.h5", "out.zarr"), "nothing there"),
-        (("export", "nowhere.zarr", "out"), "is not there"),
-        (("export", "stack.zarr", "out"), "no result of an inversion"),
+        (("info", "nowhere"), "no such file or folder"),
+        (("convert", "nowhere.h5", "out.zarr"), "no such file or folder"),
+        (("export", "nowhere.zarr", "out"), "no such file or folder"),
+        (("export", "stack.zarr", "out"), "is no result: it is a stack"),
         (("export", "stack.zarr", "out", "--format", "roipac"), "--format"),
         (("simulate", "out.zarr", "--dates", "1"), "dates"),
         *(
             ((*command, "notes.txt/below" if deep else "notes.txt"), message)
             for command, deep, message in (
-                (("demo",), False, "something else than a folder"),
+                (("demo",), False, "as an output, a name of text"),
                 (("demo",), True, "something else than a folder"),
                 (("plot", "stack.zarr"), False, "a file where the pictures need a folder"),
                 (("plot", "stack.zarr"), True, "no folder that you may write to"),

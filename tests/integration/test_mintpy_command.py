@@ -422,7 +422,7 @@ def test_nothing_is_done_twice_unless_it_is_insisted_on(project, in_this_process
     ("args", "reason"),
     [
         (["-w", "no"], "weightFunc was var and is no"),
-        (["--md", "coherence", "--mt", "0.5"], "maskDataset was None and is coherence"),
+        (["--md", "coherence", "--mt", "0.5"], "maskDataset was False and is coherence"),
         (["-m", "no"], "water mask was waterMask.h5 and is none"),
         (["--ref-date", "20141225"], "reference date was the first and is 20141225"),
         (["--looks", "5"], "looks was None and is 5"),

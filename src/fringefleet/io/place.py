@@ -10,6 +10,7 @@ from uuid import uuid4
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.door import readable
 from fringefleet.io.zarr_metadata import is_zarr
+from fringefleet.paths import real_path
 
 _LONGEST_ADDITION = 40  # characters of the longest name beside an output: that of a lock that is taken over
 _PAIR = re.compile(r"\d{7,8}(T\d{6})?_\d{7,8}(T\d{6})?")
@@ -34,14 +35,14 @@ def check_apart(output: Path, source: Path, pair_folders: Collection[str] = ()) 
         Says where it is.
     """
     with readable(f"the path {output}", OptionError):
-        there, stack = output.resolve(), source.resolve()
+        there, stack = real_path(output), real_path(source)
         above = there.parents
         if there == stack or there in stack.parents:
             raise OptionError(f"{output} is or holds {source}, from which it is made; give another name.")
         store = next((folder for folder in above if folder == stack or _holds_arrays(folder)), None)
         if store is not None and is_zarr(store):
             raise OptionError(f"{output} lies in the Zarr store {store}; give a name outside of it.")
-        pairs = {Path(folder).resolve() for folder in pair_folders}
+        pairs = {real_path(Path(folder)) for folder in pair_folders}
         of_pair = next((folder for folder in above if folder in pairs), None)
         if of_pair is not None:
             raise OptionError(
@@ -71,11 +72,15 @@ def check_writable(output: Path) -> None:
         Says which folder.
     """
     with readable(f"the path {output}", InputError):
-        parents = output.resolve().parents
-        folder = next(folder for folder in parents if os.path.lexists(folder))
+        real = real_path(output)
+        if real.is_symlink():
+            raise InputError(
+                f"{output} is a link that leads back to itself; remove it, or give another name."
+            )
+        folder = next(folder for folder in real.parents if os.path.lexists(folder))
         if not folder.is_dir():
             raise InputError(f"{output} cannot be made: {folder} is no folder that you may write to.")
-        _check_length(output.resolve(), folder)
+        _check_length(real, folder)
         probe = folder / f".fringefleet-{uuid4().hex}"
         try:
             probe.touch(exist_ok=False)
