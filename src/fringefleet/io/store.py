@@ -355,4 +355,6 @@ def _remove_empty(folder: Path) -> bool:
 
 
 def _open(path: Path) -> zarr.Group:
+    if not (path / "zarr.json").is_file():  # Zarr would make the folder
+        raise FileNotFoundError(f"found no result at {path}")
     return zarr.open_group(WholeChunks(path), mode="r+", use_consolidated=False)
