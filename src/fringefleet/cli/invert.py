@@ -99,6 +99,9 @@ def _part(named: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
     return {name: value for name, value in named.items() if name in names}
 
 
+_MEASURED_BY = {"mask_threshold": ("mask_dataset",)}  # what a value may be depends on another option
+
+
 def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Options, Setting]:
     """Compose the options of ``invert``, and say which keys of the template it does not use.
 
@@ -160,13 +163,17 @@ def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tupl
 
 def _make(kind: Any, said: Mapping[str, Any]) -> Any:
     """Make options, or say of all values that cannot be what they can; not of the first one only."""
-    together(*(partial(_look_at, kind, name, value) for name, value in said.items()))
+    parts = (
+        {other: said[other] for other in (name, *_MEASURED_BY.get(name, ())) if other in said}
+        for name in said
+    )
+    together(*(partial(_look_at, kind, part) for part in parts))
     return kind(**said)
 
 
-def _look_at(kind: Any, name: str, value: Any) -> None:
+def _look_at(kind: Any, part: Mapping[str, Any]) -> None:
     with suppress(IdleOptionError):
-        kind(**{name: value})
+        kind(**part)
 
 
 def _merge(given: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any]:
