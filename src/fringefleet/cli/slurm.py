@@ -13,7 +13,6 @@ from fringefleet.cli.app import app, examples
 from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.options import DeviceOption, Verbose
-from fringefleet.io.whole_files import staged_files
 from fringefleet.needs import COMMANDS, check_needs
 
 if TYPE_CHECKING:
@@ -117,6 +116,7 @@ def _told(workers: "Workers", path: Path | None) -> Iterator[str]:
     The file names the credentials, too, so that it is enough to join.
     """
     from fringefleet.cluster.credentials import CREDENTIALS, write_private  # noqa: PLC0415
+    from fringefleet.io.whole_files import staged_files  # noqa: PLC0415 - slow to import
 
     who = workers.client.scheduler_info(n_workers=0)
     if workers.credentials is not None:
@@ -124,7 +124,6 @@ def _told(workers: "Workers", path: Path | None) -> Iterator[str]:
     if path is None:
         yield who["address"]
         return
-
     text = json.dumps(who, indent=2) + "\n"
     with staged_files([path]) as (part,):  # who waits for the file finds it whole
         write_private(part, text)
