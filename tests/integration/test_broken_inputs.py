@@ -133,7 +133,9 @@ def test_a_broken_input_ends_in_one_message_and_writes_nothing(name, spoil, tmp_
 
 def is_begun(command, name):
     """Whether this is of a result that was begun when a tile could not be read: it can be resumed."""
-    return command == "invert" and name.startswith("out/")
+    return (command == "invert" and name.startswith("out/")) or (
+        command == "resume" and name.endswith(".report.json")
+    )
 
 
 FILES = {
