@@ -27,7 +27,7 @@ from fringefleet.cli.mintpy import resources
 from fringefleet.cli.mintpy import run as run_module
 from fringefleet.cli.mintpy.request import understand
 from fringefleet.cluster import ClusterOptions, Workers
-from fringefleet.io import staging
+from fringefleet.io import disk
 from fringefleet.io.update import SETTING
 from fringefleet.options import Options
 from fringefleet.status import Status
@@ -608,7 +608,7 @@ def test_a_second_run_is_refused_and_touches_nothing_and_a_killed_one_is_finishe
 
 def test_who_interrupts_a_run_is_told_to_repeat_the_command(project, monkeypatch, in_this_process):
     def interrupt(checked, *_args, **_kwargs):
-        checked.job.output.mkdir()
+        monkeypatch.setattr(invert_command, "holds_run", lambda *_: True)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(invert_command, "compute", interrupt)
@@ -643,7 +643,7 @@ def test_nothing_masked_is_spelled_as_mintpy_spells_it(project, in_this_process)
 
 
 def test_a_disk_without_room_for_the_products_is_found_before_the_work(project, monkeypatch):
-    monkeypatch.setattr(staging.shutil, "disk_usage", lambda _: SimpleNamespace(free=207_999))
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: SimpleNamespace(free=207_999))
     done = call()
     assert done.exit_code == 2
     assert "found 207,999 bytes free on the disk" in done.stderr
@@ -804,7 +804,7 @@ def test_less_memory_means_fewer_workers_and_too_little_an_error(project, in_thi
 def test_every_option_arrives(project):
     Path("sea.h5").touch()
     args = (
-        "--dset=unwrapped_phase --weight-func=fim --min-norm-phase --mask-dataset=connectComponent "
+        "--dset=unwrapped_phase --weight-func=fim --min-norm-phase --mask-dataset=coherence "
         "--mask-threshold=0.3 --min-redundancy=2 --water-mask=sea.h5 --ref-date=20141225 --drop-unreferenced "
         "--reference-point 3 4 --wavelength=0.2 --looks=7 --gpu-chunk-size=5000 --solver=torch --calc-cov "
         "--update --result=r.zarr -o a.h5 b.h5 c.h5"
@@ -813,7 +813,7 @@ def test_every_option_arrives(project):
     assert task.options == Options(
         weight_func="fim",
         min_norm="phase",
-        mask_dataset="connected_component",
+        mask_dataset="coherence",
         mask_threshold=0.3,
         min_redundancy=2.0,
         covariance=True,

@@ -151,7 +151,7 @@ def test_the_first_cause_is_said(name, monkeypatch):
     options, message = REASONS[name]
     with (
         pytest.raises(InputError, match=f"^LocalCluster could not be started: .*{message}") as caught,
-        connect("local", 1, options=options),
+        connect("local", 1, options=options, tls=False if name == "protocol" else None),
     ):
         pass
     assert "memory" not in str(caught.value)
@@ -180,7 +180,7 @@ def test_workers_that_are_threads_are_workers_too():
 
 def test_silence_has_an_end_and_what_is_waited_for_is_said(sluggish, ours, monkeypatch):
     monkeypatch.setattr(patience, "SECONDS_BETWEEN_LINES", 0.5)
-    message = r"waited \d+ s for 2 of 2 workers to start \(processes \d+, \d+\), .*--wait"
+    message = r"waited \d+ s for 2 of 2 workers to start \(processes \d+, \d+\), .*wait_seconds"
     with pytest.raises(InputError, match=message), connect("local", 2, wait_seconds=2):
         pass
     assert any(text.startswith("waiting for 2 of 2 workers to start") for text in ours.messages)
@@ -220,7 +220,7 @@ def test_ctrl_c_is_felt_while_workers_are_slow_to_start(sluggish, stack, tmp_pat
         process.wait(60)
     log = (tmp_path / "log").read_text()
     assert process.returncode == 1
-    assert "error: interrupted. No tile was begun." in log.splitlines()[-1]
+    assert "error: interrupted. No tile of it is kept." in log.splitlines()[-1]
     assert "never retrieved" not in log
     assert "Traceback" not in log
 
