@@ -147,7 +147,7 @@ def test_a_stack_that_was_touched_is_resumed_at_the_user_s_word_alone(path, tmp_
     for file in [path, *path.rglob("*")] if path.is_dir() else [path]:
         os.utime(file, ns=(1, file.stat().st_mtime_ns + 1_234_567_890))
     resume = job_for(path, tmp_path, existing="resume")
-    refused(resume, r"\d+ of another time: .* been touched, .* give accept_touched \(--accept-touched\)")
+    refused(resume, r"\d+ of another time: .* been touched, .* give accept_touched = True")
     summary = fringefleet.run(job_for(path, tmp_path, existing="resume", accept_touched=True))
     assert summary.n_resumed >= 1
     fringefleet.run(resume)  # the times are those that are noted now
