@@ -28,7 +28,7 @@ PLAIN = {
     "plan": {"template", "cluster_config", "resume", "overwrite", "performance_report", "quick", "as_json"},
     "export": {"result", "directory", "file_format"},
     "convert": {"overwrite"},
-    "info": {"path", "as_json"},
+    "info": {"path", "as_json", "_formats"},
     "plot": {"path", "directory", "truth"},
     "slurm": {"dry_run", "cluster_config"},
     "mintpy": {"path", "template", "solver", "min_norm_phase", "cluster_config", "output", "mask_temp_coh"}

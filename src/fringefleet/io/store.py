@@ -269,6 +269,7 @@ def resume_result(
     """
     refuse_other_than_result(path)
     group = _open(path)
+    _check_complete(group, path)
     is_touched = check_same_origin(group, origin, path, accept_touched=accept_touched)
     store = ResultStore(path, tile, str(group.attrs[FINGERPRINT]))
     with readable(f"the result {path}", OutputExistsError):
@@ -284,14 +285,16 @@ def holds_run(path: Path, fingerprint: str) -> bool:
         return False
 
 
-def _check_marks(store: ResultStore) -> None:
-    """Refuse a result whose marks of tiles are gone, or are not those of its status."""
-    group = _open(store.path)
+def _check_complete(group: zarr.Group, path: Path) -> None:
+    """Refuse a result whose status or marks of tiles are gone."""
     lacking = [name for name in ("status", DONE) if name not in group]
     if lacking:
-        raise OutputExistsError(
-            f"{store.path} has lost its {', '.join(lacking)}; start again with --overwrite."
-        )
+        raise OutputExistsError(f"{path} has lost its {', '.join(lacking)}; start again with --overwrite.")
+
+
+def _check_marks(store: ResultStore) -> None:
+    """Refuse a result whose marks of tiles are not those of its status."""
+    group = _open(store.path)
     shape = array_in(group, "status").shape
     needed = tuple(-(-size // step) for size, step in zip(shape, store.tile, strict=True))
     if (found := store.marks().shape) != needed:
