@@ -464,7 +464,7 @@ def test_share_gpu_alone_leaves_no_gpu_out(tmp_path):
     )
     assert [gpu for _, _, gpu, *_ in every] == ["GPU-pretend-0", "GPU-pretend-1", "GPU-pretend-2"]
     assert "found 4 workers for 3 GPUs" in too_many
-    assert "--cluster local --share-gpu" in too_many
+    assert "cluster = local share_gpu = True" in too_many
 
 
 def test_share_gpu_puts_several_workers_on_the_only_gpu(tmp_path, pretend_cuda_only):
