@@ -48,7 +48,7 @@ IN_PYTHON = {
 # A value is a name for one, a number, or a word that the option takes; what is neither goes on with the text.
 _WORDS = r"local-cuda|local|slurm|cuda|cpu|var|fim|coh|no|none|l1|l2|huber|elimination|dense|fused|skip|stop"
 _VALUE = rf"(?:[A-Z][A-Z]*|\d[\d.]*|{_WORDS})(?![\w-])"
-_OPTION = re.compile(rf"(?<![\w-])--([a-z][a-z-]*)((?: {_VALUE}){{0,2}})")
+_OPTION = re.compile(rf"(?<![\w\-\x01])--([a-z][a-z-]*)((?: {_VALUE}){{0,2}})")
 _MARKED = re.compile("\x02([^\x02\x03]*?)(?: = ([^\x02\x03]*))?\x03")
 
 
@@ -61,6 +61,17 @@ def option(name: str, value: object = "") -> str:
     'found looks = 0; give looks = N.'
     """
     return f"\x02{name} = {value}\x03" if str(value) else f"\x02{name}\x03"
+
+
+def as_it_is(text: str) -> str:
+    """Keep what looks like an option, and is another program's, from being taken for ours.
+
+    Examples
+    --------
+    >>> in_words_of_python(mark(f"found {as_it_is('--wait')} of sbatch; give --wait 5."))
+    'found --wait of sbatch; give wait_seconds = 5.'
+    """
+    return text.replace("--", "\x01--")
 
 
 def mark(text: str) -> str:
@@ -87,7 +98,7 @@ def _mark(whole: str, name: str, values: list[str]) -> str:
 
 def spelled(text: str, spell: Callable[[str, str], str]) -> str:
     """Put other words in the place of every marked option; made of its name and its value, "" if none."""
-    return _MARKED.sub(lambda found: spell(found[1], found[2] or ""), text)
+    return _MARKED.sub(lambda found: spell(found[1], found[2] or ""), text).replace("\x01", "")
 
 
 def in_words_of_python(text: str) -> str:

@@ -501,7 +501,7 @@ def test_what_a_gpu_needs_is_said_at_once(tmp_path, pretend_cuda_only):
         path=pretend_cuda_only,
     )
     assert without.startswith(
-        "MissingExtraError: --cluster local-cuda needs dask-cuda for your version of CUDA"
+        "MissingExtraError: cluster = local-cuda needs dask-cuda for your version of CUDA"
     )
     assert "fringefleet[cuda13]" in without
     needs_dask_cuda()
@@ -550,7 +550,9 @@ def test_a_scheduler_that_does_not_answer_is_told_of_at_once_and_given_the_time_
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
     logging.getLogger("fringefleet").propagate = True
     with (
-        pytest.raises(InputError, match=rf"no Dask scheduler at {address} within 1 s \(.*refused.*--wait"),
+        pytest.raises(
+            InputError, match=rf"no Dask scheduler at {address} within 1 s \(.*refused.*wait_seconds"
+        ),
         fringefleet.connect(address, wait_seconds=1),
     ):
         pass

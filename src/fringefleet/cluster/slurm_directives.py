@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from fringefleet.errors import OptionError
+from fringefleet.option_words import as_it_is
 
 SHORT = {
     "a": "array",
@@ -111,7 +112,9 @@ def refuse_contradictions(directives: Iterable[str]) -> None:
         if name in ONE and value not in ("1", "1-1"):
             advice = ONE[name]
         if advice is not None:
-            raise OptionError(f"found --{name} {value}".rstrip() + f" in job_extra_directives; {advice}.")
+            raise OptionError(
+                as_it_is(f"found --{name} {value}".rstrip()) + f" in job_extra_directives; {advice}."
+            )
 
 
 def _words(directive: str) -> list[str]:

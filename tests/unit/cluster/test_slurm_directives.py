@@ -9,12 +9,12 @@ from fringefleet.errors import OptionError
 @pytest.mark.parametrize(
     ("directive", "message"),
     [
-        ("--array=1-3", r"found --array 1-3 in job_extra_directives; .* as many jobs .* as --workers needs"),
+        ("--array=1-3", r"found --array 1-3 in job_extra_directives; .* as many jobs .* as n_worker needs"),
         ("-a1-3", "found --array 1-3"),
         ("-Ha1-3", "found --array 1-3"),
         ("--arr 1-3", "found --array 1-3"),
         ("--exclusive -a 1-3", "found --array 1-3"),
-        ("-N 2", r"found --nodes 2 .*; give more --workers"),
+        ("-N 2", r"found --nodes 2 .*; give more n_worker"),
         ("--nodes=1-4", "found --nodes 1-4"),
         ("-n4", r"found --ntasks 4 .*; give processes, and job_cpu"),
         ("--ntasks=2", "found --ntasks 2"),

@@ -63,9 +63,7 @@ def test_a_folder_without_phase_is_refused_or_left_out(name, tmp_path, caplog):
     root = copy_of(name, tmp_path)
     pattern, message = NO_PHASE[name]
     remove_first(root, pattern)
-    with pytest.raises(
-        StackFormatError, match=rf"{message}.*drop_incomplete = True \(drop_incomplete=True in"
-    ):
+    with pytest.raises(StackFormatError, match=rf"{message}.*drop_incomplete = True"):
         fringefleet.open_stack(root)
     stack = fringefleet.open_stack(root, drop_incomplete=True)
     assert stack.sizes["pair"] == 8
@@ -135,7 +133,7 @@ def test_a_run_leaves_them_out_too(tmp_path):
     (root / "GEOC" / "20180106_20190101").mkdir()
     setting = fringefleet.Setting(reference_point=checks.POINT, looks=20)
     job = {"stack": root, "output": tmp_path / "out.zarr", "setting": setting}
-    with pytest.raises(StackFormatError, match="drop_incomplete=True"):
+    with pytest.raises(StackFormatError, match="drop_incomplete = True"):
         pipeline.check(Run(**job))
     assert pipeline.check(Run(**job, drop_incomplete=True)).prepared.scene.network.n_pair == 9
 
@@ -143,7 +141,7 @@ def test_a_run_leaves_them_out_too(tmp_path):
 def test_the_option_is_refused_where_it_means_nothing(tmp_path):
     root = copy_of("LiCSAR", tmp_path)
     convert_stack(root, tmp_path / "copy.zarr")
-    with pytest.raises(OptionError, match=r"drop_incomplete = True .* with a stack that is Zarr"):
+    with pytest.raises(OptionError, match=r"drop_incomplete = True with a stack that is Zarr"):
         fringefleet.open_stack(tmp_path / "copy.zarr", drop_incomplete=True)
     setting = fringefleet.Setting(reference_point=checks.POINT, looks=20)
     fringefleet.run(Run(tmp_path / "copy.zarr", tmp_path / "result.zarr", setting=setting))
