@@ -550,9 +550,7 @@ def test_a_scheduler_that_does_not_answer_is_told_of_at_once_and_given_the_time_
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
     logging.getLogger("fringefleet").propagate = True
     with (
-        pytest.raises(
-            InputError, match=rf"no Dask scheduler at {address} within 1 s \(.*refused.*wait_seconds"
-        ),
+        pytest.raises(InputError, match=rf"no Dask scheduler at {address} within 1 s \(.*refused.*wait_sec"),
         fringefleet.connect(address, wait_seconds=1),
     ):
         pass

@@ -169,7 +169,7 @@ def test_what_a_stack_of_offsets_lacks_is_named(parts, tmp_path):
             Options("range_offset"),
             r"no range_offset_std \(MintPy: rangeOffsetStd\).*weight_func = var needs it",
         ),
-        (Options(), r"no unwrapped_phase \(MintPy: unwrapPhase\).*give the --dataset that it has"),
+        (Options(), r"no unwrapped_phase \(MintPy: unwrapPhase\).*give the observation that it has"),
         (Options("range_offset", "no", "coherence"), r"no coherence.*mask_dataset = coherence needs it"),
     ):
         with pytest.raises(StackFormatError, match=message):

@@ -1,6 +1,7 @@
 """Content of a folder without what other systems leave there: ``._*``, ``Thumbs.db`` and the like."""
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -60,7 +61,11 @@ def check_plain_file(path: Path) -> None:
     StackFormatError
         Names it.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
+    try:
+        mode = path.stat().st_mode  # once: between two looks it may go
+    except OSError:
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise StackFormatError(
             f"{path} is a pipe, a socket or a device, and no file. Put a plain file in its place."
         )
