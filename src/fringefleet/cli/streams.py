@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from pathlib import Path
 from typing import TextIO
 
 from fringefleet.errors import FringefleetError
@@ -62,7 +63,7 @@ def make_streams_lenient() -> None:
 
 
 def _lenient(stream: TextIO | None, number: int) -> LenientStream:
-    if stream is None:
-        return LenientStream(os.fdopen(number, "wb"), encoding="utf-8", errors="replace")
+    if stream is None:  # closed; its number may be somebody else's by now
+        return LenientStream(Path(os.devnull).open("wb"), encoding="utf-8", errors="replace")
     at_once = stream.isatty() or number == 2
     return LenientStream(stream.buffer, encoding=stream.encoding, errors="replace", line_buffering=at_once)
