@@ -14,6 +14,8 @@ from fringefleet.errors import OptionError, RunError
 
 logger = logging.getLogger(__name__)
 
+_SAYING = threading.Lock()
+
 THREADS = ("threads", "threading")  # Dask's words
 CLOSED = ("closing", "closed")  # states of a client
 WITH_TLS = ("tls://", "wss://")  # protocols
@@ -81,7 +83,8 @@ def check_not_left_alone() -> None:
         get_worker()
     except ValueError:
         if current_client() is None:
-            _say_threads()
+            with _SAYING:  # several blocks ask at once
+                _say_threads()
 
 
 @cache

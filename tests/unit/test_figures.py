@@ -88,7 +88,7 @@ FIGURES = (
 )
 NOT_MEASURED = {  # settings, rules and formats: what is written is so, whatever the machine
     "README.md": ["every 20 seconds"],
-    "deploy/README.md": ["take at most 160 MB", "20 times as many as there are at once"],
+    "deploy/README.md": ["take at most 160 MB", "20 times as many as there are at once", "to 16 MB"],
 }
 
 

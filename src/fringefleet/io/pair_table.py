@@ -9,7 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from fringefleet.io.arrays import array_in
-from fringefleet.io.results import open_result
+from fringefleet.io.door import readable
 from fringefleet.network import date_name
 
 SUMS = "diagnosis/pair_sums"  # (tile_y, tile_x, sum, pair): a chunk of its own for each tile
@@ -78,7 +78,8 @@ def worst_pairs(path: Path, at_most: int) -> list[BadPair]:
 
     In order of the share of their pixels that are off by more than pi, then of their residual.
     """
-    result = open_result(path)
+    with readable(f"the result {path}"):
+        result = xr.open_zarr(path, chunks=None, consolidated=False)
     if RESIDUAL_RMS not in result:
         return []
     rms, share, n_pixel = (np.asarray(result[name]) for name in (RESIDUAL_RMS, CYCLE_SHARE, PAIR_PIXELS))

@@ -75,7 +75,7 @@ def test_two_workers_on_one_gpu_are_named_whatever_number_they_know_it_by():
     text = str(caught.value)
     assert "H100 GPU-1 by workers a on n1 (pid 7, CUDA_VISIBLE_DEVICES=0), b on n1 (pid 7, " in text
     assert "GPU-2" not in text
-    assert "--share-gpu" in text
+    assert "share_gpu = True" in text
 
 
 def test_jobs_that_all_call_their_gpu_0_do_not_share_one():
