@@ -18,7 +18,7 @@ TILE_BYTES = 160 * 1024**2  # what is read and written of a tile
 COPIES = 2.5  # of them that are alive at once: compressed and decoded, or the next tile's
 LARGEST_TILE = 512 * 512  # pixels; more gains nothing and shows no progress
 SMALLEST_TILE = 64 * 64  # pixels; what is left for a worker to be of use
-IDLE_WORKER_BYTES = 400 * 1024**2  # a process that has imported torch and solved nothing, and its helper
+IDLE_WORKER_BYTES = 430 * 1024**2  # a process that has imported torch and solved nothing, and its helper
 
 
 def choose_tile(  # noqa: PLR0913 - all that a tile hangs on

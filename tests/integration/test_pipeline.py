@@ -360,9 +360,9 @@ def test_a_tile_that_no_worker_can_hold_is_refused_before_any_work(stack, tmp_pa
     with pytest.raises(BlockTooLargeError, match="No tile is small enough: give each worker"):
         compute(check(job), memory_limit=2**20)
     with pytest.raises(BlockTooLargeError, match=r"Give chunks = \(\d+, \d+\) or less"):
-        compute(check(job), memory_limit=430_000_000)
+        compute(check(job), memory_limit=461_500_000)
     with pytest.raises(BlockTooLargeError, match=r"Give chunks = \(\d+, \d+\) or less"):
-        check(Run(job.stack, job.output, chunks=job.chunks, worker_memory=430_000_000))
+        check(Run(job.stack, job.output, chunks=job.chunks, worker_memory=461_500_000))
     assert not job.output.exists()
 
 
