@@ -125,7 +125,7 @@ def test_a_run_that_fails_names_its_tile_in_the_report_and_resumes_to_the_right_
     i, j = (1 - k // n for k, n in zip(reference_point(damaged), (60, 80), strict=True))
     chunk = damaged / f"unwrapped_phase/c/0/{i}/{j}"
     whole = chunk.read_bytes()
-    chunk.write_bytes(whole[: len(whole) // 2])
+    chunk.write_bytes(b"\xff" + whole[1:])  # no version of Blosc
     job = Run(damaged, tmp_path / "out.zarr", chunks=(60, 80))
     with pytest.raises(RunError, match=rf"tile \({i}, {j}\)"):
         fringefleet.run(job)
