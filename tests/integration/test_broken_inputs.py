@@ -4,9 +4,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import h5py
 import pytest
@@ -14,9 +12,7 @@ from typer.testing import CliRunner
 
 from broken_inputs import CASES, ESCAPE, NO_FILE, Broken, loop_of_links, put, sparse, walk
 from fringefleet.cli import app
-from fringefleet.cli import invert as invert_command
 from fringefleet.cli.printable import printable
-from fringefleet.cluster import Workers
 from good_inputs import write_good_inputs
 from unit.io.readers import checks
 
@@ -35,18 +31,6 @@ MEMORY = 3 * 1024**3  # [byte] of addresses; importing everything takes less tha
 def good(tmp_path_factory):
     """A folder of good inputs, one of each kind, by its name."""
     return write_good_inputs(tmp_path_factory.mktemp("good"))
-
-
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """Run on this process's threads instead of on workers, for speed."""
-
-    @contextmanager
-    def connect(_options):
-        yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
-
-    monkeypatch.setattr(invert_command, "connect", connect)
-    monkeypatch.setattr(invert_command, "watched", lambda *_: nullcontext())
 
 
 @pytest.fixture

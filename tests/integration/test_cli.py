@@ -6,9 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import get_args
 
 import h5py
@@ -23,7 +21,7 @@ from fringefleet import device, weights
 from fringefleet.cli import app, commands, options
 from fringefleet.cli import invert as invert_command
 from fringefleet.cli.progress import progress_lines
-from fringefleet.cluster import ClusterOptions, Workers
+from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import RunError
 from fringefleet.io.mintpy_names import our_name
 from fringefleet.options import DTypeName, MaskDataset, Options, SolverName
@@ -35,18 +33,6 @@ from thread_workers import thread_cluster
 
 pytestmark = pytest.mark.usefixtures("untouched_log")
 SCENE = Scene(n_date=6, neighbours=2, shape=(24, 20), missing=0.05)
-
-
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """Run on this process's threads instead of on workers, for speed."""
-
-    @contextmanager
-    def connect(_options):
-        yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
-
-    monkeypatch.setattr(invert_command, "connect", connect)
-    monkeypatch.setattr(invert_command, "watched", lambda *_: nullcontext())  # no logs to bring
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,12 @@
 """Options without effect and runs without an answer, as the command line meets them."""
 
-from contextlib import contextmanager, nullcontext
-from types import SimpleNamespace
-
 import pytest
 import typer
 import xarray as xr
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
-from fringefleet.cli import invert as invert_command
 from fringefleet.cli.words import NAMES
-from fringefleet.cluster import Workers
 from fringefleet.needs import ALWAYS, CLUSTER, COMMANDS, OPTIONS, SETTING
 from fringefleet.options import Options
 from fringefleet.pipeline import Run, run
@@ -34,18 +29,6 @@ PLAIN = {
     "mintpy": {"path", "template", "solver", "min_norm_phase", "cluster_config", "output", "mask_temp_coh"}
     | {"update", "result"},
 }
-
-
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """Run on this process's threads instead of on workers, for speed."""
-
-    @contextmanager
-    def connect(_options):
-        yield Workers(SimpleNamespace(dashboard_link=""), 1, None)
-
-    monkeypatch.setattr(invert_command, "connect", connect)
-    monkeypatch.setattr(invert_command, "watched", lambda *_: nullcontext())
 
 
 @pytest.fixture(scope="module")
