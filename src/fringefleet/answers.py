@@ -1,4 +1,4 @@
-"""Whether any pixel has an answer, and which option is to blame if none has."""
+"""Pixels without an answer, and the option that is to blame where none has any."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
