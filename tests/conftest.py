@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -26,6 +27,13 @@ def device(request: pytest.FixtureRequest) -> torch.device:
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device on this machine")
     return torch.device(request.param)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_client_left() -> Iterator[None]:
+    """A client that a module of tests leaves would compute, or fail to compute, for those that come next."""
+    yield
+    assert dask.config.get("scheduler", None) is None
 
 
 @pytest.fixture

@@ -364,7 +364,7 @@ BAD_INVERSIONS = {
     ),
     "negative ratio": (
         ["stack.zarr", "--mask-dataset", "offset_snr", "--mask-threshold", "-1"],
-        "give a number, 0 or more",
+        "give a signal-to-noise ratio, 0 or more",
     ),
     "negative threshold": (["stack.zarr", "--mask-threshold", "-0.4"], "give a number, 0 or more"),
     "negative redundancy": (["stack.zarr", "--min-redundancy", "-1"], "0 or more"),

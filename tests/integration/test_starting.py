@@ -145,6 +145,8 @@ REASONS = {
 }
 
 
+# Dask leaves a socket to be collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", REASONS)
 def test_the_first_cause_is_said(name, monkeypatch):
     monkeypatch.setattr(nannies, "MOST_KILLS", 1)

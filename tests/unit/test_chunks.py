@@ -57,7 +57,7 @@ def test_a_limit_makes_tiles_smaller_first_and_then_workers_fewer():
 
     free = choose_tile((4000, 4000), (64, 64), EVERY_PAIR, Options(), 4)
     assert plan(100) == (free, 4)
-    some, least = plan(2.5), plan(1)
+    some, least = plan(2.5), plan(1.2)
     assert some[1] == 4
     assert some[0][0] * some[0][1] < free[0] * free[1]
     assert least[1] == 2

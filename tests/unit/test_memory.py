@@ -1,5 +1,6 @@
 """The memory model against what torch allocates."""
 
+import gc
 import json
 
 import numpy as np
@@ -33,6 +34,7 @@ ALL_PAIRS = network_of(30, range(1, 30))
 
 def peak_bytes(work, folder):
     """Largest sum of tensors that are alive at one time while ``work`` runs [byte]."""
+    gc.collect()  # tensors of other tests would be counted when they go
     with torch.profiler.profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profile:
         work()
     file = folder / "trace.json"

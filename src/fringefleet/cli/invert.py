@@ -33,6 +33,7 @@ from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.lock import locked
 from fringefleet.io.mintpy_names import our_name
 from fringefleet.io.pair_table import worst_pairs
+from fringefleet.io.results import open_result
 from fringefleet.io.store import holds_run
 from fringefleet.io.template import TemplateOptions, read_template
 from fringefleet.needs import OPTIONS, SETTING, defaults_of, without_effect
@@ -274,7 +275,7 @@ def run_checked(
         if reason := no_answer(summary, checked.job):
             logger.warning("%s", in_words_of_the_command(reason))
         skipped = summary.skipped
-    if worst := worst_pairs(checked.job.output, MOST_PAIRS):
+    if worst := worst_pairs(open_result(checked.job.output), MOST_PAIRS):
         console.print(pair_table(worst))
     return skipped
 

@@ -148,10 +148,11 @@ def _wait_for_scheduler(address: str, security: Security | None, answer: _Answer
     arguments = {} if security is None else security.get_connection_args("client")
     deadline, patience = monotonic() + answer.seconds, SECONDS_OF_FIRST_TRY
     while True:
-        left = max(deadline - monotonic(), SECONDS_OF_LAST_TRY)
+        # Why it does not answer is told at half-time at the latest.
+        seconds = max(SECONDS_OF_LAST_TRY, min(patience, (deadline - monotonic()) / 2))
         try:
-            _refuse_other_than_tls(address, arguments.get("ssl_context"), min(patience, left))
-            asyncio.run(_look(address, arguments, min(patience, left)))
+            _refuse_other_than_tls(address, arguments.get("ssl_context"), seconds)
+            asyncio.run(_look(address, arguments, seconds))
         except ssl.SSLError:
             raise
         except OSError as error:

@@ -196,7 +196,7 @@ def _describe_result(path: Path) -> Description:
             dates=tuple(date_name(date) for date in times.astype(str)),
             tiles=None if marks is None else (int((marks == IS_DONE).sum()), marks.size),
             status=count_status(path) if "status" in result else None,
-            worst_pairs=tuple(worst_pairs(path, MOST_PAIRS)),
+            worst_pairs=tuple(worst_pairs(result, MOST_PAIRS)),
         )
 
 

@@ -1,7 +1,6 @@
 """How badly the series explains each pair: sums of every tile, and one table when all tiles are done."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -9,7 +8,6 @@ import zarr
 from numpy.typing import NDArray
 
 from fringefleet.io.arrays import array_in
-from fringefleet.io.door import readable
 from fringefleet.network import date_name
 
 SUMS = "diagnosis/pair_sums"  # (tile_y, tile_x, sum, pair): a chunk of its own for each tile
@@ -73,13 +71,11 @@ def fill_table(group: zarr.Group) -> None:
     array_in(group, PAIR_PIXELS)[:] = n_pixel
 
 
-def worst_pairs(path: Path, at_most: int) -> list[BadPair]:
-    """Read the pairs of a result that are explained worst, the worst first; none if nobody asked for them.
+def worst_pairs(result: xr.Dataset, at_most: int) -> list[BadPair]:
+    """Find the pairs of a result that are explained worst, the worst first; none if nobody asked for them.
 
     In order of the share of their pixels that are off by more than pi, then of their residual.
     """
-    with readable(f"the result {path}"):
-        result = xr.open_zarr(path, chunks=None, consolidated=False)
     if RESIDUAL_RMS not in result:
         return []
     rms, share, n_pixel = (np.asarray(result[name]) for name in (RESIDUAL_RMS, CYCLE_SHARE, PAIR_PIXELS))
