@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
@@ -27,7 +28,10 @@ from fringefleet.io.metadata import number_attribute, stated_point
 
 logger = logging.getLogger(__name__)
 
+_SAME_PIXEL = 1e-3  # [pixel] by which a coordinate may differ and still be the same pixel
+
 GRID_MAPPING = "spatial_ref"
+_PLACES = ("reference_point_y", "reference_point_x")
 _CORNERS = ("Y_FIRST", "Y_STEP", "X_FIRST", "X_STEP")
 _NO_CODE = ("", "none", "nan", "null")  # what MintPy writes of a raster without a CRS
 
@@ -147,15 +151,46 @@ def _first_and_step(attrs: Mapping[str, Any], axis: str) -> tuple[float, float]:
 
 
 def with_reference_coordinates(attrs: Mapping[str, Any], coords: Mapping[Any, Any]) -> dict[str, Any]:
-    """Add the coordinates of the reference point, by which a sliced stack still finds it."""
+    """Add the coordinates of the reference point, by which a sliced stack still finds it.
+
+    Where they are there, row and column follow them: those of a part that was stored are of the whole.
+    """
     try:
-        row, column = stated_point(attrs) if "reference_point" in attrs else (-1, -1)
+        stated = stated_point(attrs) if "reference_point" in attrs else None
     except StackFormatError:  # which matters only to an inversion that is given no other point
-        places = ("reference_point_y", "reference_point_x")
-        return {name: value for name, value in attrs.items() if name not in places}
+        return {name: value for name, value in attrs.items() if name not in _PLACES}
+    if all(name in attrs for name in _PLACES):
+        return _with_row_and_column(attrs, coords, stated)
+    row, column = stated or (-1, -1)
     if not (0 <= row < coords["y"].size and 0 <= column < coords["x"].size):
         return dict(attrs)
-    return dict(attrs) | {
-        "reference_point_y": coords["y"].values[row].item(),
-        "reference_point_x": coords["x"].values[column].item(),
-    }
+    places = coords["y"].values[row].item(), coords["x"].values[column].item()
+    return dict(attrs) | dict(zip(_PLACES, places, strict=True))
+
+
+def _with_row_and_column(
+    attrs: Mapping[str, Any], coords: Mapping[Any, Any], stated: list[int] | None
+) -> dict[str, Any]:
+    try:
+        places = [number_attribute(attrs, name) for name in _PLACES]
+    except StackFormatError:
+        return dict(attrs)
+    found = [index_at(coords[axis].values, place) for axis, place in zip("yx", places, strict=True)]
+    if None in found or found == stated:
+        return dict(attrs)
+    if stated is not None:
+        logger.info(
+            "the reference point at y = %s, x = %s is row %s, column %s here; its row %s and column %s are "
+            "those of another grid",
+            *places,
+            *found,
+            *stated,
+        )
+    return dict(attrs) | {"reference_point": found}
+
+
+def index_at(values: NDArray[Any], wanted: float) -> int | None:
+    """Find the pixel whose centre is at a coordinate; None if there is none."""
+    nearest = int(np.abs(values - wanted).argmin())
+    spacing = abs(values[1] - values[0]) if len(values) > 1 else abs(wanted) * 1e-6
+    return nearest if abs(values[nearest] - wanted) <= _SAME_PIXEL * spacing else None

@@ -5,11 +5,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.errors import MissingMetadataError, ReferencePointError, StackFormatError
+from fringefleet.io.grid import index_at
 from fringefleet.io.metadata import names_point, number_attribute, stated_point
 from fringefleet.io.stack import stack_network
 from fringefleet.observation import PHASE, is_offset
 
-_SAME_PIXEL = 1e-3  # [pixel] by which a coordinate may differ and still be the same pixel
 _GIVE = "give --reference-point Y X"
 
 
@@ -116,11 +116,10 @@ def _point_from_attributes(stack: xr.Dataset) -> tuple[int, int]:
 def _index_of(stack: xr.Dataset, axis: str) -> int:
     wanted = number_attribute(stack.attrs, f"reference_point_{axis}")
     values = stack[axis].values
-    nearest = int(np.abs(values - wanted).argmin())
-    spacing = abs(values[1] - values[0]) if len(values) > 1 else abs(wanted) * 1e-6
-    if abs(values[nearest] - wanted) > _SAME_PIXEL * spacing:
+    index = index_at(values, wanted)
+    if index is None:
         raise ReferencePointError(
             f"the reference point at {axis} = {wanted} is not in this scene, whose {len(values)} "
             f"pixels go from {axis} = {values[0]} to {values[-1]}; give --reference-point Y X."
         )
-    return nearest
+    return index

@@ -6,6 +6,7 @@ import xarray as xr
 import zarr
 
 from fringefleet.errors import InputError, StackFormatError
+from fringefleet.io.arrays import in_order
 from fringefleet.io.door import readable
 from fringefleet.io.guarded import guard_variable
 from fringefleet.io.identify import check_exists, identify
@@ -26,7 +27,8 @@ def open_result(path: Path) -> xr.Dataset:
     check_result(path)
     with readable(f"the result {path}"):
         check_store(path, may_be_empty=True)
-        opened = xr.open_zarr(WholeChunks(path, read_only=True), chunks=None, consolidated=False)
+        store = WholeChunks(path, read_only=True)
+        opened = in_order(xr.open_zarr(store, chunks=None, consolidated=False))
         if "displacement" not in opened.data_vars:
             raise StackFormatError(f"the displacement of {path} has no metadata; copy or make it again.")
         for coordinate in opened.coords.values():

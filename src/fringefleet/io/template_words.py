@@ -1,15 +1,19 @@
 """What the values of a MintPy template mean: words, numbers, files. Every reader takes a key and its text."""
 
 import difflib
+import logging
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fringefleet.errors import OptionError
 
+logger = logging.getLogger(__name__)
+
 Reader = Callable[[str, str], object]
 
 YES, NO = ("yes", "true"), ("no", "false", "none")
+WATER_MASK = "waterMask.h5"  # MintPy's name
 JOB_QUEUES = ("slurm", "pbs", "lsf")
 # What smallbaselineApp makes of words in the template of a user when it copies them into that of a project.
 STANDARD = {"def": "auto", "default": "auto", "y": "yes", "on": "yes", "n": "no", "off": "no"}
@@ -96,12 +100,16 @@ def section_name(_key: str, value: str) -> str | None:
 
 
 def water_mask(key: str, value: str, folder: Path) -> Path | None:
-    """Find the water mask that a template names; ``auto`` is the one in the folder, if there is one."""
+    """Find the water mask that a template names; ``auto`` is the one in the folder, if there is one.
+
+    So is its name alone, which is what MintPy writes for ``auto``.
+    """
     if value.lower() in NO:
         return None
-    if value.lower() == "auto":
-        beside = folder / "waterMask.h5"
+    beside = folder / WATER_MASK
+    if value.lower() == "auto" or value == WATER_MASK:
         if not (beside.is_symlink() or beside.exists()):
+            logger.info("no %s: pixels on water are inverted, too", beside)
             return None
         value = beside.name
     path = folder / value

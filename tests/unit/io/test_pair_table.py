@@ -72,4 +72,4 @@ def test_the_worst_pairs_are_those_off_by_a_cycle_most_often_and_then_those_of_l
 
 def test_a_result_without_a_table_has_no_worst_pairs(tmp_path):
     xr.Dataset({"status": ("y", [1])}).to_zarr(tmp_path / "a.zarr", zarr_format=3, consolidated=False)
-    assert worst_pairs(xr.open_zarr(tmp_path / "a.zarr"), 3) == []
+    assert worst_pairs(xr.open_zarr(tmp_path / "a.zarr", consolidated=False), 3) == []

@@ -31,6 +31,27 @@ def test_a_part_of_a_stack_still_finds_the_pixel(write_mintpy, radar):
     assert locate_reference_point(stack.isel(y=slice(3, 4))) == (0, 2)
 
 
+@pytest.mark.parametrize("suffix", ["zarr", "nc"])
+@pytest.mark.parametrize("radar", [False, True])
+def test_a_part_that_was_stored_finds_the_pixel_or_says_that_it_lacks_it(
+    write_mintpy, radar, suffix, tmp_path, caplog
+):
+    stack = open_stack(write_mintpy(attrs={"X_FIRST": None} if radar else {}), chunks=None)
+    for name, rows in (("with", slice(2, None)), ("without", slice(4, None))):
+        part, path = stack.isel(y=rows).load(), tmp_path / f"{name}.{suffix}"
+        if suffix == "zarr":
+            part.to_zarr(path, consolidated=False)
+        else:
+            part.to_netcdf(path)
+    with caplog.at_level("INFO", "fringefleet"):
+        found = open_stack(tmp_path / f"with.{suffix}")
+    assert locate_reference_point(found) == (1, 2)
+    assert found.attrs["reference_point"] == [1, 2]
+    assert any("is row 1, column 2 here; its row 3 and column 2" in text for text in caplog.messages)
+    with pytest.raises(ReferencePointError, match=r"the reference point at y = .* is not in this scene"):
+        locate_reference_point(open_stack(tmp_path / f"without.{suffix}"))
+
+
 @pytest.mark.parametrize(
     "part", [{"y": slice(4, None)}, {"x": slice(0, 2)}, {"y": slice(0, None, 2)}, {"y": [2]}]
 )

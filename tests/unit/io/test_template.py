@@ -18,9 +18,14 @@ def test_auto_is_the_default_of_mintpy(tmp_path):
     assert read_template(path) == TemplateOptions("var", "none", 0.4, 1.0, "velocity", None)
 
 
-def test_auto_takes_the_water_mask_beside_the_template_if_there_is_one(tmp_path):
-    path = write(tmp_path, f"{KEY}waterMaskFile = auto")
-    assert read_template(path).water_mask is None
+@pytest.mark.parametrize("value", ["auto", "waterMask.h5"])
+def test_auto_takes_the_water_mask_beside_the_template_if_there_is_one(value, tmp_path, caplog):
+    path = write(tmp_path, f"{KEY}waterMaskFile = {value}")
+    with caplog.at_level("INFO", "fringefleet"):
+        assert read_template(path).water_mask is None
+    assert [r.getMessage() for r in caplog.records] == [
+        f"no {tmp_path / 'waterMask.h5'}: pixels on water are inverted, too"
+    ]
     (tmp_path / "waterMask.h5").touch()
     assert read_template(path).water_mask == tmp_path / "waterMask.h5"
 
