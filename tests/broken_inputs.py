@@ -554,6 +554,19 @@ def an_archive_of_text(path: Path) -> None:
     one(path, "*.zip").write_text("Not found")
 
 
+@case("hyp3 zips", all=True, text=False)
+def an_archive_with_a_password(path: Path, everything: bool) -> None:
+    archive = one(path, "*.zip")
+    with zipfile.ZipFile(archive) as opened:
+        members = [i for i in opened.infolist() if everything or i.filename.endswith(".txt")]
+    content = bytearray(archive.read_bytes())
+    for member in members:
+        content[member.header_offset + 6] |= 1
+        in_directory = content.rfind(member.filename.encode()) - 46
+        content[in_directory + 8] |= 1
+    archive.write_bytes(content)
+
+
 @case("hyp3 zips")
 def an_archive_with_other_checksums(path: Path) -> None:
     archive = one(path, "*.zip")
@@ -678,6 +691,16 @@ def a_stack_file_of_aria(path: Path, text: str | None) -> None:
         text = file.read_text().replace(str(path / "unwrappedPhase"), str(path / "stack"))
         text = text.replace("<SourceFilename", "<SourceFilename").replace(".vrt<", "x<")
     file.write_text(text)
+
+
+@case("aria", **NO_FILE)
+def no_file_for_a_stack_of_aria(path: Path, make: Change) -> None:
+    put(path / "stack" / "unwrapStack.vrt", make)
+
+
+@case("aria", **NO_FILE)
+def no_file_for_the_coherence_of_aria(path: Path, make: Change) -> None:
+    put(path / "stack" / "cohStack.vrt", make)
 
 
 @case(

@@ -139,7 +139,7 @@ def _attribute_facts(description: Description) -> Iterator[tuple[str, str]]:
 def _variable_table(description: Description) -> Table:
     table = plain_table("Variable", "Dimensions", "Type", "Chunk", "In memory", "Unit")
     for variable in description.variables:
-        sizes = " x ".join(f"{dim} {size}" for dim, size in variable.sizes.items())
+        sizes = ", ".join(f"{dim} {size}" for dim, size in variable.sizes.items())
         chunk = " x ".join(map(str, variable.chunks)) if variable.chunks else "whole"
         memory = with_prefix(variable.n_byte, "B")
         cells = (variable.name, sizes, variable.dtype, chunk, memory, variable.unit)

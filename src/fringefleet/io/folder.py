@@ -51,6 +51,11 @@ def is_litter_member(member: str) -> bool:
     return any(map(is_litter, PurePosixPath(member).parts))
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is something of this name, be it a folder, a pipe or a link that leads nowhere."""
+    return path.is_symlink() or path.exists()
+
+
 def check_plain_file(path: Path) -> None:
     """Refuse a pipe, a socket or a device in the place of a file: to open it would wait, or never end.
 

@@ -24,11 +24,6 @@ from fringefleet.io.folder import check_plain_file
 from fringefleet.io.version import FileVersion, unchanged
 
 
-def is_there(path: Path) -> bool:
-    """Whether there is something of this name, be it a folder or a link that leads nowhere."""
-    return path.is_symlink() or path.exists()
-
-
 def is_hdf5(path: Path) -> bool:
     """Whether a path is an HDF5 file.
 

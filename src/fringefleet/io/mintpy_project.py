@@ -10,8 +10,8 @@ from pathlib import Path
 import h5py
 
 from fringefleet.errors import InputError, StackFormatError
-from fringefleet.io.folder import find_files
-from fringefleet.io.hdf5 import is_hdf5, is_there, open_hdf5
+from fringefleet.io.folder import find_files, is_there
+from fringefleet.io.hdf5 import is_hdf5, open_hdf5
 from fringefleet.io.identify import check_exists, identify
 from fringefleet.io.metadata import plain_attributes
 from fringefleet.paths import real_path

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fringefleet.errors import OptionError
+from fringefleet.io.folder import is_there
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ def water_mask(key: str, value: str, folder: Path) -> Path | None:
         return None
     beside = folder / WATER_MASK
     if value.lower() == "auto" or value == WATER_MASK:
-        if not (beside.is_symlink() or beside.exists()):
+        if not is_there(beside):
             logger.info("no %s: pixels on water are inverted, too", beside)
             return None
         value = beside.name

@@ -30,7 +30,7 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.folder import find_files
+from fringefleet.io.folder import find_files, is_there
 from fringefleet.io.left_out import optional
 from fringefleet.io.metadata import number_attribute
 from fringefleet.io.readers.aria_metadata import product_attributes
@@ -62,7 +62,7 @@ def _recognise(folder: Path) -> bool:
 
 def _stack_folder(folder: Path) -> Path | None:
     places = (folder / "stack", folder)
-    return next((place for place in places if (place / _STACKS["unwrapped_phase"]).is_file()), None)
+    return next((place for place in places if is_there(place / _STACKS["unwrapped_phase"])), None)
 
 
 def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
@@ -96,7 +96,7 @@ def _extracted_pairs(folder: Path) -> list[Pair]:
 
 def _stacked_pairs(place: Path) -> list[Pair]:
     bands: dict[str, dict[str, tuple[dict[str, str], Layer]]] = {
-        name: dict(_bands(place / file)) for name, file in _STACKS.items() if (place / file).is_file()
+        name: dict(_bands(place / file)) for name, file in _STACKS.items() if is_there(place / file)
     }
     found = []
     for dates, (said, _) in bands["unwrapped_phase"].items():

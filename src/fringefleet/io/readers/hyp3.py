@@ -64,6 +64,7 @@ _NAMES = (
 )
 _SENTINEL1 = re.compile(r"S1([A-D]{2})?_.*")
 _MODE = re.compile(r"S1[A-D]_(IW|EW|WV|S[1-6])_.*")
+_ENCRYPTED = 1  # bit of the flags of a member
 _ENDINGS = {"coherence": "corr", "connected_component": "conncomp"}
 
 
@@ -145,11 +146,14 @@ def _phases_in(files: dict[str, RasterFile]) -> Iterator[_Product]:
 def _members(archive: Path) -> list[str]:
     try:
         with zipfile.ZipFile(archive) as opened:
-            return [name for name in opened.namelist() if not is_litter_member(name)]
+            members = [info for info in opened.infolist() if not is_litter_member(info.filename)]
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise StackFormatError(
             f"the archive {archive} cannot be read ({error}). Fetch it again, or move it elsewhere."
         ) from error
+    if any(info.flag_bits & _ENCRYPTED for info in members):
+        raise StackFormatError(f"the archive {archive} has a password. Unpack it, or move it elsewhere.")
+    return [info.filename for info in members]
 
 
 def _pair(product: _Product) -> Pair:
