@@ -151,7 +151,7 @@ def _wait_for_scheduler(address: str, security: Security | None, answer: _Answer
         # Why it does not answer is told at half-time at the latest.
         seconds = max(SECONDS_OF_LAST_TRY, min(patience, (deadline - monotonic()) / 2))
         try:
-            _refuse_other_than_tls(address, arguments.get("ssl_context"), seconds)
+            _knock(address, arguments.get("ssl_context"), seconds)
             asyncio.run(_look(address, arguments, seconds))
         except ssl.SSLError:
             raise
@@ -175,25 +175,22 @@ async def _look(address: str, arguments: Mapping[str, Any], seconds: float) -> N
         await comm.close()
 
 
-def _refuse_other_than_tls(address: str, context: ssl.SSLContext | None, seconds: float) -> None:
-    """Shake hands as TLS does, if it is wanted; Dask would wait, and leave its socket behind.
+def _knock(address: str, context: ssl.SSLContext | None, seconds: float) -> None:
+    """See whether anybody is there, who shakes hands as TLS does, if that is wanted.
+
+    Dask would say of all that goes wrong that the time is up, and leave its socket behind.
 
     Raises
     ------
     OSError
-        There is somebody, who speaks otherwise or does not trust us.
+        Nobody is there; or somebody, who speaks otherwise or does not trust us.
     """
     where = urlsplit(address)
-    if context is None or where.hostname is None or where.port is None:
+    if not address.startswith(("tcp://", "tls://")) or where.hostname is None or where.port is None:
         return
-    try:
-        with (
-            socket.create_connection((where.hostname, where.port), timeout=seconds) as plain,
-            context.wrap_socket(plain),
-        ):
-            pass
-    except ConnectionError:
-        return  # nobody is there yet
+    with socket.create_connection((where.hostname, where.port), timeout=seconds) as plain:
+        if context is not None:
+            context.wrap_socket(plain).close()
 
 
 def _refuse_unknown_host(address: str) -> None:
