@@ -575,3 +575,9 @@ def test_a_scheduler_that_comes_later_is_waited_for(caplog):
     with thread_cluster(1, port):
         looking.join(30)
     assert found == [1]
+
+
+def test_dask_computes_as_before_where_the_client_ended_first():
+    with fringefleet.connect("local", 1) as workers:
+        workers.client.close()
+    assert dask.config.get("scheduler", None) is None

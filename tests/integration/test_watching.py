@@ -156,6 +156,7 @@ def command(stack, output, *more):
     return list(map(str, [*given, *more]))
 
 
+@pytest.mark.long
 def test_the_command_shows_its_progress_and_keeps_its_totals_when_interrupted_and_killed(stack, tmp_path):
     output, n_tile = tmp_path / "out.zarr", 400
     for end, more in ((signal.SIGINT, ()), (signal.SIGKILL, ("--resume",))):

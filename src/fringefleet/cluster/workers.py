@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dask
 from dask.system import CPU_COUNT
 from dask.utils import parse_bytes
 from distributed import Client, LocalCluster
@@ -88,7 +89,11 @@ def connect(
 
 @contextmanager
 def _connected(options: ClusterOptions) -> Iterator[Workers]:
-    with STARTERS[options.kind](options) as client, kept_credentials(client, options) as credentials:
+    with (
+        _schedule_as_before(),
+        STARTERS[options.kind](options) as client,
+        kept_credentials(client, options) as credentials,
+    ):
         check_workers(client, options)
         if options.is_started and not options.is_encrypted:
             note_open(client.scheduler_info(n_workers=0)["address"])
@@ -99,6 +104,13 @@ def _connected(options: ClusterOptions) -> Iterator[Workers]:
         if options.dashboard:
             warn_of_dashboard(client)
         yield _describe(client, options)._replace(credentials=credentials)
+
+
+@contextmanager
+def _schedule_as_before() -> Iterator[None]:
+    """Let Dask compute afterwards as it did before, which a client that ends too early does not see to."""
+    with dask.config.set(scheduler=dask.config.get("scheduler", None)):
+        yield
 
 
 def resolve(options: ClusterOptions) -> ClusterOptions:

@@ -22,7 +22,9 @@ def contents(store):
 def started_slurm(tmp_path_factory):
     """Two nodes with two pretend GPUs each; skipped where Slurm is not installed."""
     if missing := ThrowawaySlurm.missing():
-        pytest.skip(f"Slurm is not installed ({', '.join(missing)}); .ci/run says which packages are needed")
+        pytest.skip(
+            f"Slurm is not installed ({', '.join(missing)}); .ci/environment says which packages are needed"
+        )
     if os.geteuid() != 0:
         pytest.skip("the daemons of the test Slurm are started as root")
     slurm = ThrowawaySlurm(tmp_path_factory.mktemp("slurm"))

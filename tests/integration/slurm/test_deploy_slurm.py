@@ -46,6 +46,7 @@ def workers_of(output):
     return {(str(worker["worker"]), worker["cuda_visible_devices"]) for worker in report["workers"]}
 
 
+@pytest.mark.long
 @pytest.mark.slurm
 @pytest.mark.cluster
 def test_each_script_gives_what_a_local_run_gives_and_leaves_nothing_behind(slurm, tmp_path):
@@ -89,6 +90,7 @@ def test_each_script_gives_what_a_local_run_gives_and_leaves_nothing_behind(slur
     assert "line 3 of my scenes.txt is not STACK OUT.zarr" in logs[f"fringefleet-{array}-3.log"]
 
 
+@pytest.mark.long
 @pytest.mark.slurm
 @pytest.mark.cluster
 def test_on_two_nodes_every_gpu_has_a_worker(slurm, tmp_path):

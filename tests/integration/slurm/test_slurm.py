@@ -126,6 +126,7 @@ def test_daskcuda_gives_each_worker_of_a_job_a_gpu_of_its_own(slurm, monkeypatch
     assert heard == {"127.0.0.1"}
 
 
+@pytest.mark.long
 def test_a_job_that_is_cancelled_in_mid_run_is_replaced_and_an_error_leaves_no_job(
     slurm, stack, expected, tmp_path
 ):
@@ -150,6 +151,7 @@ def run_cancel_and_fail(slurm, stack, output):
         raise ZeroDivisionError
 
 
+@pytest.mark.long
 def test_workers_that_leave_when_their_time_is_over_are_replaced_and_nothing_is_lost(
     slurm, stack, expected, tmp_path
 ):
@@ -164,6 +166,7 @@ def test_workers_that_leave_when_their_time_is_over_are_replaced_and_nothing_is_
     assert "COMPLETED" in {slurm.finished(job).get("JobState") for job in jobs}
 
 
+@pytest.mark.long
 def test_without_workers_the_run_ends_and_says_why_and_another_goes_on(slurm, stack, expected, tmp_path):
     output = tmp_path / "result.zarr"
 
@@ -297,6 +300,7 @@ def tiles_done(output):
     return int(zarr.open_array(output / "progress" / "done", mode="r")[:].sum())
 
 
+@pytest.mark.long
 def test_a_killed_client_leaves_no_job_not_even_one_that_waits_and_another_goes_on(
     slurm, stack, expected, tmp_path, start
 ):
@@ -380,6 +384,7 @@ def test_a_job_that_runs_and_is_silent_ends_the_wait_and_one_in_the_queue_does_n
     assert re.search(r"waiting for a worker of Slurm; the jobs are \d+ pending", caplog.text)
 
 
+@pytest.mark.long
 def test_workers_that_are_kept_serve_other_commands_until_ctrl_c(slurm, stack, expected, tmp_path, start):
     where, output = tmp_path / "new" / "scheduler.json", tmp_path / "result.zarr"
     keeper = start("slurm", "--cluster-config", config(tmp_path, 2), "--scheduler-file", where)
