@@ -26,7 +26,8 @@ from fringefleet.tile import TileReport
 
 logger = logging.getLogger(__name__)
 
-IN_FLIGHT_PER_THREAD = 2
+# Of a worker's thread: a tile that is read, those that are solved and written meanwhile, and the next ones.
+IN_FLIGHT_PER_THREAD = 5
 SECONDS_BETWEEN_COUNTS = 5.0  # of workers, which may come and go
 SMALLER = "Give smaller --chunks, or fewer --workers so that each has more."
 

@@ -27,7 +27,9 @@ from fringefleet.clients import check_not_left_alone
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.io.decoded import STORED_AS
+from fringefleet.io.threads import use_threads
 from fringefleet.io.version import accepting_touched
+from fringefleet.line import line_of
 from fringefleet.observation import std_of
 from fringefleet.oddities import Oddities, find_oddities, find_outside, say_once
 from fringefleet.options import Options
@@ -38,7 +40,12 @@ from fringefleet.stopwatch import Stopwatch
 from fringefleet.tile import Tile, TileReport, Unread
 from fringefleet.variables import VARIABLES, wanted_variables
 from fringefleet.versions import software_versions, versions_that_must_agree
-from fringefleet.worker import refuse_other_software, replaced_if_gpu_breaks, worker_record
+from fringefleet.worker import (
+    refuse_other_software,
+    replaced_if_gpu_breaks,
+    share_of_cores,
+    worker_record,
+)
 from fringefleet.worker_log import working_on
 
 Write = Callable[[Tile, Series], None]
@@ -102,6 +109,7 @@ def tile_tasks(
     write: Write,
     *,
     accept_touched: bool = False,
+    n_on_host: Mapping[str, int] | None = None,
 ) -> list[tuple[Tile, Delayed]]:
     """Make one task for each tile: read, solve, write; its result is a :class:`TileReport`.
 
@@ -117,6 +125,8 @@ def tile_tasks(
         Takes a tile and its series, on the worker.
     accept_touched
         Whether files whose time alone has changed since the stack was opened are the same.
+    n_on_host
+        Workers on each host, which share its cores; one where nothing is said.
     """
     stack = chunk(prepared.stack, tile)
     # The observation first: its chunks say which tile a task is.
@@ -137,6 +147,7 @@ def tile_tasks(
             _is_coarse(prepared, options),
             versions_that_must_agree(software_versions()),
             accept_touched,
+            n_on_host or {},
         ),
         write=write,
         dtype=object,
@@ -182,6 +193,7 @@ class _How:
     is_coarse: bool  # whether observations are stored so that many are the same
     software: Mapping[str, str]  # versions that a worker must have
     accept_touched: bool
+    n_on_host: Mapping[str, int]  # workers
 
 
 def _invert_tile(
@@ -195,13 +207,21 @@ def _invert_tile(
     tile = _tile_of(block_info[0])
     watch = Stopwatch()
     refuse_other_software(how.software)
-    with working_on(str(tile)), replaced_if_gpu_breaks():
-        with watch.time("read"), accepting_touched(how.accept_touched):
+    use_threads(share_of_cores(how.n_on_host))
+    with (
+        working_on(str(tile)),
+        replaced_if_gpu_breaks(),
+        line_of(how.options.device).place(watch) as place,
+    ):
+        with place.reading(), watch.time("read"), accepting_touched(how.accept_touched):
             arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
             named = dict(zip(names, arrays, strict=True))
             odd = _look_at(named, how.options, how.is_coarse, f"in {tile}")
-        block = _block(named, how.options, _inside(tile, how.point))
-        series = invert_block(block, how.scene, how.options, watch)
+        n_byte = sum(values.nbytes for values in arrays)
+        with place.solving():
+            block = _block(named, how.options, _inside(tile, how.point))
+            series = invert_block(block, how.scene, how.options, watch)
+        del arrays, named, block
         with watch.time("write"):
             write(tile, series)
     report = np.empty((1, 1, 1), dtype=object)
@@ -213,7 +233,7 @@ def _invert_tile(
         rows=(tile.y.start, tile.y.stop),
         columns=(tile.x.start, tile.x.stop),
         seconds=watch.seconds,
-        bytes_read=sum(values.nbytes for values in arrays),
+        bytes_read=n_byte,
         bytes_written=sum(values.nbytes for values in series.variables().values()),
         worker={**worker_record(how.options.device), "versions": software_versions()},
     )

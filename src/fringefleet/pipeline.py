@@ -55,7 +55,7 @@ from fringefleet.stack_check import StackCheck, check_stack_at_end
 from fringefleet.tile import Tile
 from fringefleet.variables import bytes_of_result
 from fringefleet.versions import software_versions
-from fringefleet.worker import ask_workers, sharing
+from fringefleet.worker import Record, ask_workers, count_on_hosts, sharing
 
 logger = logging.getLogger(__name__)
 
@@ -238,10 +238,11 @@ def compute(
     check_tile(tile, prepared.scene.network, job.options, memory_limit)
     if client == "current":
         client = client_to_compute_with()
+    n_on_host: dict[str, int] = {}
     if client is None:
         check_device(job.options)
     else:
-        _check_workers(client, job.options)
+        n_on_host = count_on_hosts(_check_workers(client, job.options))
     with locked(job.output) if lock is None else nullcontext(lock) as lock:
         store = _open_output(checked)
         check_stack = StackCheck.of(checked.origin.source, accept_touched=job.accept_touched)
@@ -251,6 +252,7 @@ def compute(
             tile,
             partial(_write, store, check_stack),
             accept_touched=job.accept_touched,
+            n_on_host=n_on_host,
         )
         done = store.done()
         left = [(where, task) for where, task in tasks if not done[where.number]]
@@ -268,13 +270,15 @@ def compute(
     return _summary(checked, outcome)
 
 
-def _check_workers(client: Client, options: Options) -> None:
+def _check_workers(client: Client, options: Options) -> list[Record]:
     """Refuse workers without the device; whoever made the client may want two on one GPU, but is told."""
     check_client(client)
     warn_of_open(str(client.scheduler_info(n_workers=0)["address"]))
-    for gpu, workers in sharing(ask_workers(client, options.device)).items():
+    records = ask_workers(client, options.device)
+    for gpu, workers in sharing(records).items():
         names = ", ".join(str(worker["address"]) for worker in workers)
         logger.warning("%d workers share the GPU %s: %s", len(workers), gpu, names)
+    return records
 
 
 def _summary(checked: Checked, outcome: Outcome) -> Summary:

@@ -1,23 +1,25 @@
-"""How long the stages of a tile take: read it, copy it to a device and back, solve it, write it."""
+"""How long the stages of a tile take: wait, read it, copy it to a device and back, solve it, write it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Literal, NamedTuple
 
-Stage = Literal["read", "copy", "solve", "write"]
+Stage = Literal["wait", "read", "copy", "solve", "write"]
 
 
 class StageSeconds(NamedTuple):
     """Seconds of each stage; they follow one another, so their sum is the time of a tile.
 
-    ``copy``: to a device and back, as far as it is not hidden behind the solving; 0 on a CPU.
+    ``copy``: to a device and back, as far as it is not hidden behind the solving; 0 on a CPU. ``wait``: for
+    other tiles of the same worker, until there is memory, or it is this one's turn.
     """
 
     read: float = 0.0
     copy: float = 0.0
     solve: float = 0.0
     write: float = 0.0
+    wait: float = 0.0
 
 
 class Stopwatch:

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import os
 import socket
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
+from dask.system import CPU_COUNT
 from distributed import Client, Worker, get_worker
 
 from fringefleet.device import DeviceName, is_broken, peak_bytes, visible_gpu
@@ -122,6 +123,22 @@ def refuse_bad_answers(answers: Mapping[str, Record | Exception], device: Device
             f"says: {type(first).__name__}: {first}"
         )
     return [answer for answer in answers.values() if not isinstance(answer, Exception)]
+
+
+def count_on_hosts(records: Iterable[Record]) -> dict[str, int]:
+    """Count the workers on each host."""
+    return dict(Counter(str(record["host"]) for record in records))
+
+
+def share_of_cores(n_on_host: Mapping[str, int]) -> int:
+    """Count the cores that this process may use, beside the other workers of its host.
+
+    Those are meant that the system gives it (affinity, Slurm's ``cpus-per-task``, a container's quota).
+    """
+    worker = _this_worker()
+    if worker is None:
+        return CPU_COUNT
+    return max(worker.state.nthreads, CPU_COUNT // n_on_host.get(socket.gethostname(), 1))
 
 
 def sharing(records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -304,7 +304,7 @@ def test_a_stack_that_is_taken_away_ends_the_run_instead_of_failing_tile_by_tile
     with pytest.raises(RunError, match=f"^the stack {path} is gone from this worker's sight") as caught:
         fringefleet.run(Run(path, tmp_path / "result.zarr", chunks=(8, 8)), take_away)
     assert caught.value.failed == ()
-    assert 3 <= n_done(tmp_path / "result.zarr") < 10
+    assert 3 <= n_done(tmp_path / "result.zarr") < 20
 
 
 def write_hdf5(stack: Path, path: Path) -> tuple[int, int]:

@@ -80,7 +80,7 @@ def test_the_report_of_a_run_says_who_did_what_and_how_fast(tmp_path):
         "bytes_written": 1000,
         "infinite": 2,
         "attempts": 1,
-        "seconds": {"read": 1.0, "copy": 0.5, "solve": 2.0, "write": 0.5},
+        "seconds": {"read": 1.0, "copy": 0.5, "solve": 2.0, "write": 0.5, "wait": 0.0},
         "pixels": {"ok": 60, "masked": 4},
     }
     assert (second["worker"], second["gpu_peak_bytes"], second["attempts"]) == ("w1", 7, 2)

@@ -51,9 +51,11 @@ SETTINGS = {
 }
 # glibc gives arrays of up to 32 MB back to the system at once unless told otherwise, and every tile pays for
 # its page faults again: 6.5 s instead of 2.5 s of system time a worker, for 1000 x 1000 pixels and 288 pairs.
+# It also keeps memory for each thread that ever asked for some; of a few threads two are enough.
 LOCAL_SETTINGS = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**28,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
+    "distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX": 2,
 }
 
 

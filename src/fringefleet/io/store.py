@@ -7,8 +7,9 @@ run, so one that was killed and resumed leaves the same bytes as one that was no
 same chunks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from zarr.errors import BaseZarrError as ZarrError
 
 from fringefleet.errors import FringefleetError, OutputExistsError, OutputLostError, StackFormatError
 from fringefleet.io.arrays import array_in
+from fringefleet.io.chunk_files import find_chunk_files
 from fringefleet.io.disk import disk_full_said
 from fringefleet.io.door import readable
 from fringefleet.io.listing import Listing
 from fringefleet.io.origin import Origin, check_same_origin, read_listing, write_listing, write_origin
 from fringefleet.io.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
+from fringefleet.io.threads import each
 from fringefleet.io.whole_chunks import WholeChunks
 from fringefleet.io.zarr_metadata import check_store
 from fringefleet.provenance import PAIR_SUMS
@@ -86,6 +89,7 @@ class ResultStore:
     ) -> None:
         """Write a tile and its mark, and say which files that are."""
         group = self.check()
+        jobs: list[Callable[[], None]] = []
         for name, values in variables.items():
             array = array_in(group, name)
             if array.chunks[-2:] != self.tile or array.shards is not None:
@@ -95,8 +99,12 @@ class ResultStore:
                 )
             key = (0,) * (array.ndim - 2) + index
             written.append(self.path / name / array.metadata.encode_chunk_key(key))
-            y, x = self._pixels(index, values.shape[-2:])
-            array[..., y, x] = values
+            if (files := find_chunk_files(array)) is not None:
+                jobs.append(partial(files.write, key, values))
+            else:
+                window = (..., *self._pixels(index, values.shape[-2:]))
+                jobs.append(partial(array.__setitem__, window, values))
+        each(lambda job: job(), jobs)
         if pair_sums is not None:
             array_in(group, SUMS)[index] = pair_sums
         marks = array_in(self.check(), DONE)
@@ -213,8 +221,8 @@ class ResultStore:
 
     def clear(self) -> None:
         """Remove what a killed writer left of files it was writing."""
-        for partial in self.path.rglob("*.partial"):
-            partial.unlink(missing_ok=True)
+        for file in self.path.rglob("*.partial"):
+            file.unlink(missing_ok=True)
 
 
 def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite: bool) -> ResultStore:
@@ -336,7 +344,7 @@ def result_tile(path: Path) -> tuple[int, int] | None:
 
 def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
     """Whole tiles as chunks; no data is NaN, and integers have no fill value that reads as NaN."""
-    compressor = BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
+    compressor = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle")
     return {
         str(name): {
             "chunks": tuple(sizes[0] for sizes in variable.chunks),

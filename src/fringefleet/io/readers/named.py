@@ -34,6 +34,7 @@ from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.arrays import array_in, in_order
+from fringefleet.io.chunk_files import with_chunk_files
 from fringefleet.io.complete import check_all_chunks
 from fringefleet.io.dates import DAY, SECOND, read_dates, unite_precisions
 from fringefleet.io.declared import check_declared_bytes, check_declared_scene, check_read_whole
@@ -74,6 +75,7 @@ def open_zarr(path: Path) -> xr.Dataset:
         opened = ZarrStore.open_group(store, mode="r", consolidated=False, use_zarr_fill_value_as_mask=True)
         raw = in_order(xr.open_dataset(opened, chunks=None, decode_cf=False))
         group = zarr.open_group(store, mode="r", use_consolidated=False)
+        raw = with_chunk_files(raw, group)
         how = _declared_in_zarr(raw, group)
         stored = _decode_the_rest(raw, how)
     check_all_chunks(path)

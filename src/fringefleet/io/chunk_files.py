@@ -1,0 +1,351 @@
+"""Chunks of a Zarr array on a local disk, read and written by several threads without Zarr's detours.
+
+Zarr decodes a chunk into memory of its own, copies from there, and does so one call after the other. Here
+every file is read into a buffer that its thread uses again, and decoded where it belongs. That is done for
+what nearly all stacks are: regular chunks of plain numbers, as they are or packed by Blosc alone. Everything
+else is left to Zarr (:func:`find_chunk_files` finds nothing). What is written is byte for byte what Zarr
+writes.
+"""
+
+import math
+import os
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numcodecs
+import numpy as np
+import xarray as xr
+import zarr
+from numcodecs import blosc
+from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
+from zarr.codecs import BloscCodec, BytesCodec
+from zarr.core.chunk_grids import RegularChunkGrid
+from zarr.core.metadata import ArrayV2Metadata, ArrayV3Metadata
+
+from fringefleet.errors import StackFormatError
+from fringefleet.io.memory import empty
+from fringefleet.io.threads import each
+
+HEADER = 16  # bytes of a Blosc chunk: in the last twelve how long it is, decoded, of a block, and as it is
+_MOST_IDLE = 64 * 1024**2  # [byte] of a buffer that a thread keeps
+
+_SHUFFLES = {"noshuffle": blosc.NOSHUFFLE, "shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
+
+Index = slice | NDArray[np.intp]
+
+
+class _Part(NamedTuple):
+    """What is wanted of one chunk along one axis: its number, where that is in it, and where it belongs."""
+
+    number: int
+    inside: Index
+    outside: Index
+
+
+@dataclass(frozen=True)
+class ChunkFiles:
+    """The files of one array.
+
+    ``folder``: of the array. ``prefix`` and ``separator``: of the names of the files, ``c/0/1``. ``fill``:
+    what chunks without a file hold. ``packing``: how Blosc packs them; None if they are as they are.
+    """
+
+    folder: str
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fill: Any
+    prefix: str
+    separator: str
+    packing: numcodecs.Blosc | None
+
+    def read(self, key: Sequence[int | Index]) -> NDArray[Any]:
+        """Read a part of the array.
+
+        Parameters
+        ----------
+        key
+            For each axis a slice, or the numbers of what is wanted; an axis of which one number is wanted is
+            dropped.
+
+        Raises
+        ------
+        StackFormatError
+            The end of a file is missing; says of which.
+        OSError
+            One cannot be read.
+        """
+        axes = [
+            _parts(item, size, step) for item, size, step in zip(key, self.shape, self.chunks, strict=True)
+        ]
+        out = empty(tuple(length for _, length in axes), self.dtype)
+        each(lambda parts: self._decode(parts, out), product(*(parts for parts, _ in axes)))
+        return out[tuple(0 if isinstance(item, int | np.integer) else slice(None) for item in key)]
+
+    def write(self, numbers: Sequence[int], values: NDArray[Any]) -> None:
+        """Write one chunk, or what there is of one at the edge; no file if it only has the fill value.
+
+        It has its name when it is complete, and not before. Who is killed leaves a file ``*.partial``.
+
+        Parameters
+        ----------
+        numbers
+            Of the chunk, along each axis.
+        values
+            What it holds, as large as a chunk, or as what is left of the array.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+        """
+        path = Path(self._path(numbers))
+        if self._is_nothing(values):
+            path.unlink(missing_ok=True)
+            return
+        whole = values
+        if values.shape != self.chunks:
+            whole = np.full(self.chunks, self.fill, self.dtype)
+            whole[tuple(slice(size) for size in values.shape)] = values
+        whole = np.ascontiguousarray(whole, self.dtype)
+        packed = whole if self.packing is None else self.packing.encode(whole)
+        partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+        try:
+            _write_file(partial, packed)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _path(self, numbers: Iterable[int]) -> str:
+        return f"{self.folder}/{self.prefix}{self.separator.join(map(str, numbers))}"
+
+    def _is_nothing(self, values: NDArray[Any]) -> bool:
+        """Whether a chunk need not be written, as every number in it is the fill value."""
+        first = values.reshape(-1)[:1]
+        if np.isnan(self.fill):
+            return bool(np.isnan(first).all() and np.isnan(values).all())
+        return bool((first == self.fill).all() and (values == self.fill).all())
+
+    def _decode(self, parts: tuple[_Part, ...], out: NDArray[Any]) -> None:
+        """Bring what is wanted of one chunk to its place."""
+        path = self._path([part.number for part in parts])
+        outside = tuple(part.outside for part in parts)
+        n_byte = math.prod(self.chunks) * self.dtype.itemsize
+        packed = _read_file(path)
+        if packed is None:
+            out[_grid(outside)] = self.fill
+            return
+        self._check(path, packed, n_byte)
+        inside = tuple(part.inside for part in parts)
+        if self._is_whole(inside) and all(isinstance(index, slice) for index in outside):
+            target = out[outside]
+            if target.flags.c_contiguous:
+                self._unpack(packed, target.reshape(-1).view(np.uint8))
+                return
+        chunk = _buffers.get("decoded", n_byte)
+        self._unpack(packed, chunk)
+        out[_grid(outside)] = chunk.view(self.dtype).reshape(self.chunks)[_grid(inside)]
+
+    def _is_whole(self, inside: Sequence[Index]) -> bool:
+        return all(
+            isinstance(index, slice) and (index.start, index.stop, index.step) == (0, size, 1)
+            for index, size in zip(inside, self.chunks, strict=True)
+        )
+
+    def _check(self, path: str, packed: NDArray[np.uint8], n_byte: int) -> None:
+        """Refuse a file that is not as long as it has to be: Blosc would read on behind its end."""
+        needed = declared = n_byte
+        if self.packing is not None:
+            needed, declared = HEADER, n_byte
+            if len(packed) >= HEADER:
+                declared, _, needed = packed[4:HEADER].view("<u4").tolist()
+        if len(packed) < needed:
+            store = Path(self.folder).parent
+            raise StackFormatError(
+                f"the chunk {os.path.relpath(path, store)} of {store} has {len(packed):,} bytes, and "
+                f"{needed:,} are needed: its end is missing. Copy or make the store again."
+            )
+        if declared != n_byte:
+            raise StackFormatError(
+                f"the chunk {path} holds {declared:,} bytes, and chunks of {n_byte:,} are declared: it is "
+                "damaged. Copy or make the store again."
+            )
+
+    def _unpack(self, packed: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
+        if self.packing is None:
+            target[:] = packed[: len(target)]
+            return
+        try:
+            blosc.decompress(packed, target)
+        except RuntimeError as error:
+            raise StackFormatError(
+                f"a chunk of {self.folder} cannot be unpacked ({error}): it is damaged. Copy or make the "
+                "store again."
+            ) from error
+
+
+class ChunkFilesArray(BackendArray):
+    """The same as a variable of xarray, read as it is indexed."""
+
+    def __init__(self, files: ChunkFiles) -> None:
+        self.files = files
+        self.shape, self.dtype = files.shape, files.dtype
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        """Name the content: the same in every process."""
+        return type(self).__name__, self.files.folder
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
+        """Read a part."""
+        result: NDArray[Any] = indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self.files.read
+        )
+        return result
+
+
+def find_chunk_files(array: "zarr.Array[Any]") -> ChunkFiles | None:
+    """Find the files of an array in a folder; None where its chunks are for Zarr to read."""
+    root = getattr(array.store_path.store, "root", None)
+    metadata = array.metadata
+    if root is None or array.dtype.kind not in "fiu" or not array.dtype.isnative or array.ndim == 0:
+        return None
+    found = _of_version_2(metadata) if isinstance(metadata, ArrayV2Metadata) else _of_version_3(metadata)
+    if found is None:
+        return None
+    return ChunkFiles(
+        str(root / array.store_path.path), array.shape, array.chunks, array.dtype, array.fill_value, *found
+    )
+
+
+def with_chunk_files(stored: xr.Dataset, group: zarr.Group) -> xr.Dataset:
+    """Let what can be read from its files be read so: the variables over y and x of an open store."""
+    direct = {}
+    for name, variable in stored.variables.items():
+        array = group.get(str(name))
+        if not {"y", "x"} <= set(variable.dims) or not isinstance(array, zarr.Array):
+            continue
+        files = find_chunk_files(array)
+        if files is not None and files.dtype == variable.dtype:
+            data = indexing.LazilyIndexedArray(ChunkFilesArray(files))
+            direct[name] = xr.Variable(variable.dims, data, variable.attrs, variable.encoding)
+    return stored.assign(direct)
+
+
+def _of_version_3(metadata: ArrayV3Metadata) -> tuple[str, str, numcodecs.Blosc | None] | None:
+    """Find prefix and separator of the names of files, and how Blosc packed them; None if others did."""
+    numbers, *packing = metadata.codecs
+    is_plain = isinstance(numbers, BytesCodec) and (
+        numbers.endian is None or numbers.endian.value == "little"
+    )
+    if not is_plain or not isinstance(metadata.chunk_grid, RegularChunkGrid):
+        return None
+    if not packing:
+        return (*_names(metadata), None)
+    if len(packing) > 1 or not isinstance(packing[0], BloscCodec):
+        return None
+    said = packing[0]
+    shuffle = _SHUFFLES[said.shuffle.value]
+    return (*_names(metadata), numcodecs.Blosc(said.cname.value, said.clevel, shuffle, said.blocksize))
+
+
+def _of_version_2(metadata: ArrayV2Metadata) -> tuple[str, str, numcodecs.Blosc | None] | None:
+    packing = metadata.compressor
+    if metadata.order != "C" or metadata.filters or not isinstance(packing, numcodecs.Blosc | None):
+        return None
+    return (*_names(metadata), packing)
+
+
+def _names(metadata: ArrayV3Metadata | ArrayV2Metadata) -> tuple[str, str]:
+    """Read from the name of a chunk how all are called."""
+    prefix, _, rest = metadata.encode_chunk_key((7,) * len(metadata.shape)).partition("7")
+    return prefix, rest[:1]
+
+
+def _parts(wanted: Any, size: int, step: int) -> tuple[list[_Part], int]:
+    """Cut what is wanted along an axis at the chunks; also how much that is."""
+    if isinstance(wanted, int | np.integer):
+        wanted = slice(int(wanted), int(wanted) + 1)
+    if isinstance(wanted, slice):
+        start, stop, stride = wanted.indices(size)
+        if stride == 1:
+            return _parts_of_range(start, max(start, stop), step)
+        wanted = np.arange(start, stop, stride)
+    numbers = wanted // step
+    parts = [
+        _Part(number, wanted[numbers == number] - number * step, np.flatnonzero(numbers == number))
+        for number in np.unique(numbers).tolist()
+    ]
+    return parts, len(wanted)
+
+
+def _parts_of_range(start: int, stop: int, step: int) -> tuple[list[_Part], int]:
+    parts = []
+    for number in range(start // step, -(-stop // step)) if stop > start else ():
+        first, last = max(start, number * step), min(stop, (number + 1) * step)
+        inside = slice(first - number * step, last - number * step, 1)
+        parts.append(_Part(number, inside, slice(first - start, last - start, 1)))
+    return parts, stop - start
+
+
+def _grid(index: tuple[Index, ...]) -> tuple[Any, ...]:
+    """Give an index along every axis by itself, as NumPy understands it."""
+    if all(isinstance(item, slice) for item in index):
+        return index
+    numbers = [np.arange(item.start, item.stop) if isinstance(item, slice) else item for item in index]
+    return np.ix_(*numbers)
+
+
+class _Buffers(threading.local):
+    """Memory that a thread uses again and again, by its purpose."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, NDArray[np.uint8]] = {}
+
+    def get(self, purpose: str, n_byte: int) -> NDArray[np.uint8]:
+        """Give so many bytes, which hold anything."""
+        kept = self.kept.get(purpose)
+        if kept is None or kept.size < n_byte:
+            kept = np.empty(n_byte, np.uint8)
+            if n_byte <= _MOST_IDLE:
+                self.kept[purpose] = kept
+        return kept[:n_byte]
+
+
+_buffers = _Buffers()
+
+
+def _read_file(path: str) -> NDArray[np.uint8] | None:
+    """Read a file into a buffer of this thread; None if there is none."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        size = os.fstat(file).st_size
+        buffer = _buffers.get("file", size)
+        n_read = 0
+        while n_read < size and (got := os.preadv(file, [buffer[n_read:].data], n_read)):
+            n_read += got
+        return buffer[:n_read]
+    finally:
+        os.close(file)
+
+
+def _write_file(path: Path, content: Any) -> None:
+    """Write a file, and the folder that it is in if that is not there yet."""
+    try:
+        file = path.open("wb", buffering=0)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("wb", buffering=0)
+    with file:
+        left = memoryview(content).cast("B")
+        while left:
+            left = left[file.write(left) :]

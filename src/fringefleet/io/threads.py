@@ -1,0 +1,56 @@
+"""Threads of this process that read and decode, compress and write chunks: never more than its cores."""
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from dask.system import CPU_COUNT
+
+Job = TypeVar("Job")
+
+
+class _Threads:
+    """As many threads as this process may use at once; they are started when they are first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_thread = CPU_COUNT
+        self._pool: ThreadPoolExecutor | None = None
+
+    def set(self, n_thread: int) -> None:
+        with self._lock:
+            if n_thread == self._n_thread:
+                return
+            self._n_thread = n_thread
+            if self._pool is not None:
+                self._pool.shutdown(wait=False)  # what it has begun comes to its end
+                self._pool = None
+
+    def begin(self, work: Callable[[Job], object], jobs: Iterable[Job]) -> list[Future[object]]:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._n_thread, thread_name_prefix="fringefleet-chunks")
+            return [self._pool.submit(work, job) for job in jobs]
+
+
+_threads = _Threads()
+
+
+def use_threads(n_thread: int) -> None:
+    """Use so many threads from now on, in this process."""
+    _threads.set(n_thread)
+
+
+def each(work: Callable[[Job], object], jobs: Iterable[Job]) -> None:
+    """Do all jobs, side by side; a job may not ask for others in its turn.
+
+    Raises
+    ------
+    Exception
+        The first of those that jobs raised, when none is running any more.
+    """
+    futures = _threads.begin(work, jobs)
+    wait(futures)
+    for future in futures:
+        future.result()

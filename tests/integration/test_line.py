@@ -1,0 +1,146 @@
+"""Tiles overlap in one worker, whoever started it, and no more of them than there is memory for."""
+
+import threading
+from functools import partial
+
+import pytest
+import xarray as xr
+from distributed import Client
+
+import fringefleet
+from fringefleet import Run, lazy
+from fringefleet.attempts import FailurePolicy
+from fringefleet.io.store import ResultStore
+from fringefleet.line import READ_AHEAD, WRITE_BEHIND
+from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.tile import Unread
+from thread_workers import thread_cluster
+
+SCENE = Scene(n_date=6, neighbours=2, shape=(96, 64), seed=1)
+TILE = (16, 32)  # 12 of them
+PATIENCE = 60  # [s] for what happens at once, or never
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
+    simulate_stack(SCENE, path)
+    return path
+
+
+@pytest.fixture
+def one_worker():
+    """One worker with one thread, as a user may have made it."""
+    with thread_cluster() as cluster, Client(cluster) as client:
+        yield client
+
+
+class Counter:
+    """Counts the tiles at a step, and lets others wait for a number."""
+
+    def __init__(self):
+        self.begun = self.inside = self.most = 0
+        self.changed = threading.Condition()
+
+    def around(self, call, *arguments, **keywords):
+        with self.changed:
+            self.begun += 1
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            self.changed.notify_all()
+        try:
+            return call(*arguments, **keywords)
+        finally:
+            with self.changed:
+                self.inside -= 1
+                self.changed.notify_all()
+
+    def wait_for(self, n_begun):
+        with self.changed:
+            return self.changed.wait_for(lambda: self.begun >= n_begun, PATIENCE)
+
+
+def test_the_next_tile_is_read_while_one_is_solved_and_solved_while_one_is_written(
+    stack, one_worker, tmp_path, monkeypatch
+):
+    read, solved, written = Counter(), Counter(), Counter()
+    invert, write, get = lazy.invert_block, ResultStore.write_tile, Unread.read
+    late = []
+
+    def solve_when_the_next_is_read(*arguments):
+        if not read.wait_for(min(12, solved.begun + 1)):
+            late.append("read")
+        return invert(*arguments)
+
+    def write_when_the_next_is_solved(store, *arguments):
+        if not solved.wait_for(min(12, written.begun + 1)):
+            late.append("solved")
+        return write(store, *arguments)
+
+    def read_one(piece):
+        return read.around(get, piece) if piece.what.startswith("unwrapped_phase") else get(piece)
+
+    monkeypatch.setattr(lazy, "invert_block", partial(solved.around, solve_when_the_next_is_read))
+    monkeypatch.setattr(
+        ResultStore, "write_tile", lambda *given: written.around(write_when_the_next_is_solved, *given)
+    )
+    monkeypatch.setattr(Unread, "read", read_one)
+    summary = fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
+    assert summary.n_tile == 12
+    assert late == []
+    assert solved.most == 1  # one thread, one turn
+
+
+def test_a_writer_that_is_slow_stops_the_reader(stack, one_worker, tmp_path, monkeypatch):
+    read, written = Counter(), Counter()
+    write, get = ResultStore.write_tile, Unread.read
+    ahead = []
+    go_on = threading.Event()
+
+    def write_slowly(*given):
+        go_on.wait(0.2)
+        ahead.append(read.begun - written.begun)
+        return write(*given)
+
+    def read_one(piece):
+        return read.around(get, piece) if piece.what.startswith("unwrapped_phase") else get(piece)
+
+    monkeypatch.setattr(ResultStore, "write_tile", lambda *given: written.around(write_slowly, *given))
+    monkeypatch.setattr(Unread, "read", read_one)
+    fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
+    assert written.most <= 1 + WRITE_BEHIND
+    assert max(ahead) <= 1 + READ_AHEAD
+
+
+def test_a_step_that_fails_gives_everything_back(stack, one_worker, tmp_path, monkeypatch):
+    invert, write, get = lazy.invert_block, ResultStore.write_tile, Unread.read
+    failing = {"read": 3, "solve": 3, "write": 3}
+    lock = threading.Lock()
+
+    def fail(step, call, *given):
+        with lock:
+            failing[step] -= 1
+            fails = failing[step] >= 0
+        if fails:
+            raise OSError(f"{step} fails")
+        return call(*given)
+
+    monkeypatch.setattr(lazy, "invert_block", partial(fail, "solve", invert))
+    monkeypatch.setattr(ResultStore, "write_tile", lambda *given: fail("write", write, *given))
+    monkeypatch.setattr(Unread, "read", lambda *given: fail("read", get, *given))
+    policy = FailurePolicy(retries=9)
+    summary = fringefleet.run(Run(stack, tmp_path / "a.zarr", chunks=TILE, on_failure=policy))
+    assert (summary.n_tile, summary.skipped) == (12, ())
+    monkeypatch.undo()
+    fringefleet.run(Run(stack, tmp_path / "b.zarr", chunks=TILE))
+    assert files_of(tmp_path / "a.zarr") == files_of(tmp_path / "b.zarr")
+
+
+def files_of(store):
+    return {path.relative_to(store): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+
+def test_memory_that_is_used_again_is_not_seen_in_the_result(stack, one_worker, tmp_path):
+    fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
+    lazily = fringefleet.invert(fringefleet.open_stack(stack, chunks=TILE)).compute()
+    xr.testing.assert_equal(xr.open_zarr(tmp_path / "result.zarr").compute(), lazily)
