@@ -219,9 +219,9 @@ def find_chunk_files(array: "zarr.Array[Any]") -> ChunkFiles | None:
     found = _of_version_2(metadata) if isinstance(metadata, ArrayV2Metadata) else _of_version_3(metadata)
     if found is None:
         return None
-    return ChunkFiles(
-        str(root / array.store_path.path), array.shape, array.chunks, array.dtype, array.fill_value, *found
-    )
+    fill = 0 if array.fill_value is None else array.fill_value  # as Zarr has it
+    folder = str(root / array.store_path.path)
+    return ChunkFiles(folder, array.shape, array.chunks, array.dtype, fill, *found)
 
 
 def with_chunk_files(stored: xr.Dataset, group: zarr.Group) -> xr.Dataset:

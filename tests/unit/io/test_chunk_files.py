@@ -22,6 +22,7 @@ READ = {
     "names of version 2": {"compressors": None, "chunk_key_encoding": {"name": "v2", "separator": "/"}},
     "2, blosc": {"compressors": OldBlosc(), "zarr_format": 2},
     "2, as it is": {"compressors": None, "zarr_format": 2},
+    "2, without a fill value": {"compressors": None, "zarr_format": 2, "fill_value": None},
     "2, folders": {
         "compressors": None,
         "zarr_format": 2,
