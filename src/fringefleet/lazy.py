@@ -109,7 +109,7 @@ def tile_tasks(
     write: Write,
     *,
     accept_touched: bool = False,
-    n_on_host: Mapping[str, int] | None = None,
+    n_on_cores: Mapping[str, int] | None = None,
 ) -> list[tuple[Tile, Delayed]]:
     """Make one task for each tile: read, solve, write; its result is a :class:`TileReport`.
 
@@ -125,8 +125,8 @@ def tile_tasks(
         Takes a tile and its series, on the worker.
     accept_touched
         Whether files whose time alone has changed since the stack was opened are the same.
-    n_on_host
-        Workers on each host, which share its cores; one where nothing is said.
+    n_on_cores
+        Workers that share the same cores, by the name of these.
     """
     stack = chunk(prepared.stack, tile)
     # The observation first: its chunks say which tile a task is.
@@ -147,7 +147,7 @@ def tile_tasks(
             _is_coarse(prepared, options),
             versions_that_must_agree(software_versions()),
             accept_touched,
-            n_on_host or {},
+            n_on_cores or {},
         ),
         write=write,
         dtype=object,
@@ -193,7 +193,7 @@ class _How:
     is_coarse: bool  # whether observations are stored so that many are the same
     software: Mapping[str, str]  # versions that a worker must have
     accept_touched: bool
-    n_on_host: Mapping[str, int]  # workers
+    n_on_cores: Mapping[str, int]  # workers
 
 
 def _invert_tile(
@@ -207,7 +207,7 @@ def _invert_tile(
     tile = _tile_of(block_info[0])
     watch = Stopwatch()
     refuse_other_software(how.software)
-    use_threads(share_of_cores(how.n_on_host))
+    use_threads(share_of_cores(how.n_on_cores))
     with (
         working_on(str(tile)),
         replaced_if_gpu_breaks(),

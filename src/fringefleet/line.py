@@ -10,9 +10,9 @@ one. So it makes no difference who started the workers, and with how many thread
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from queue import LifoQueue
+from weakref import WeakKeyDictionary
 
 from dask.system import CPU_COUNT
 from distributed import Worker, get_worker, secede
@@ -37,73 +37,109 @@ class Line:
     def __init__(self, n_turn: int) -> None:
         self._turn = threading.Semaphore(n_turn)
         self._answers = threading.Semaphore(n_turn + WRITE_BEHIND)
+        self._n_slab = n_turn + READ_AHEAD
         self._slabs: LifoQueue[Slab] = LifoQueue()  # the one that was used last is the warmest
-        for _ in range(n_turn + READ_AHEAD):
-            self._slabs.put(Slab())
+        self._renew()
+        self._n_tile = 0
+        self._counting = threading.Lock()
 
     @contextmanager
     def place(self, watch: Stopwatch) -> Iterator["Place"]:
-        """Wait for memory for a tile, and hold it until the tile is done.
+        """Wait for memory for a tile, and hold it until the tile is solved.
 
         Parameters
         ----------
         watch
             Told how long the tile waits.
         """
-        with watch.time("wait"):
-            slab = self._slabs.get()
-        place = Place(self, slab, watch)
-        try:
-            yield place
-        finally:
-            place.leave()
+        with self._counted():
+            with watch.time("wait"):
+                slab = self._slabs.get()
+            place = Place(self, slab, watch)
+            try:
+                yield place
+            finally:
+                place.leave()
+
+    @contextmanager
+    def reading(self, slab: Slab) -> Iterator[None]:
+        """Let what is read meanwhile go to a tile's memory; then the next tile may be read."""
+        with lending(slab):
+            yield
+        begin_next()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until a tile may be solved."""
+        with self._turn:
+            yield
+
+    def take_answer(self) -> None:
+        """Wait until there is room for one more answer that is not written yet."""
+        self._answers.acquire()
+
+    def give_back_answer(self) -> None:
+        """Let another tile have an answer."""
+        self._answers.release()
 
     def give_back(self, slab: Slab) -> None:
         """Let the next tile have the memory of one that has been solved."""
         self._slabs.put(slab)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count the tiles; when there is none any more, the memory is given back to the system."""
+        with self._counting:
+            self._n_tile += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._n_tile -= 1
+                if self._n_tile == 0:
+                    self._renew()
+
+    def _renew(self) -> None:
+        """Begin with slabs that have no memory yet."""
+        while not self._slabs.empty():
+            self._slabs.get()
+        for _ in range(self._n_slab):
+            self._slabs.put(Slab())
 
 
 class Place:
     """One tile in a line."""
 
     def __init__(self, line: Line, slab: Slab, watch: Stopwatch) -> None:
-        self._line, self._watch = line, watch
-        self._slab: Slab | None = slab
-        self._has_answer = False
+        self._line, self._slab, self._watch = line, slab, watch
+        self._has_slab, self._has_answer = True, False
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> AbstractContextManager[None]:
         """Let what is read meanwhile go to the memory of this tile; then the next one may be read."""
-        if self._slab is None:
-            raise RuntimeError("the tile has been solved")
-        with lending(self._slab):
-            yield
-        begin_next()
+        return self._line.reading(self._slab)
 
     @contextmanager
     def solving(self) -> Iterator[None]:
         """Wait for the turn of this tile; afterwards nobody may look at what was read of it."""
-        with self._watch.time("wait"):
-            self._line._answers.acquire()
-            self._has_answer = True
-            self._line._turn.acquire()
-        try:
+        with ExitStack() as held:
+            with self._watch.time("wait"):
+                self._line.take_answer()
+                self._has_answer = True
+                held.enter_context(self._line.turn())
             yield
-        finally:
-            self._line._turn.release()
-            self._give_back()
+        self._give_back_slab()
 
     def leave(self) -> None:
         """Give back whatever this tile still has."""
-        self._give_back()
+        self._give_back_slab()
         if self._has_answer:
             self._has_answer = False
-            self._line._answers.release()
+            self._line.give_back_answer()
 
-    def _give_back(self) -> None:
-        if self._slab is not None:
+    def _give_back_slab(self) -> None:
+        if self._has_slab:
+            self._has_slab = False
             self._line.give_back(self._slab)
-            self._slab = None
 
 
 def begin_next() -> None:
@@ -115,12 +151,17 @@ def begin_next() -> None:
 def line_of(device: DeviceName) -> Line:
     """Find the line of this worker; it is made when the first tile comes."""
     try:
-        worker: Worker = get_worker()
+        worker: Worker | None = get_worker()
     except ValueError:
-        return _line("", device, CPU_COUNT)
-    return _line(worker.address, device, worker.state.nthreads)
+        worker = None
+    with _making:
+        lines = _lines_of_workers.setdefault(worker, {}) if worker is not None else _lines_of_threads
+        if device not in lines:
+            n_thread = CPU_COUNT if worker is None else worker.state.nthreads
+            lines[device] = Line(n_thread if device == "cpu" else 1)
+        return lines[device]
 
 
-@cache
-def _line(_address: str, device: DeviceName, n_thread: int) -> Line:
-    return Line(n_thread if device == "cpu" else 1)
+_making = threading.Lock()
+_lines_of_threads: dict[DeviceName, Line] = {}  # of this process, where it is no worker
+_lines_of_workers: WeakKeyDictionary[Worker, dict[DeviceName, Line]] = WeakKeyDictionary()

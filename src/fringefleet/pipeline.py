@@ -55,7 +55,7 @@ from fringefleet.stack_check import StackCheck, check_stack_at_end
 from fringefleet.tile import Tile
 from fringefleet.variables import bytes_of_result
 from fringefleet.versions import software_versions
-from fringefleet.worker import Record, ask_workers, count_on_hosts, sharing
+from fringefleet.worker import Record, ask_workers, count_on_cores, sharing
 
 logger = logging.getLogger(__name__)
 
@@ -238,11 +238,11 @@ def compute(
     check_tile(tile, prepared.scene.network, job.options, memory_limit)
     if client == "current":
         client = client_to_compute_with()
-    n_on_host: dict[str, int] = {}
+    n_on_cores: dict[str, int] = {}
     if client is None:
         check_device(job.options)
     else:
-        n_on_host = count_on_hosts(_check_workers(client, job.options))
+        n_on_cores = count_on_cores(_check_workers(client, job.options))
     with locked(job.output) if lock is None else nullcontext(lock) as lock:
         store = _open_output(checked)
         check_stack = StackCheck.of(checked.origin.source, accept_touched=job.accept_touched)
@@ -252,7 +252,7 @@ def compute(
             tile,
             partial(_write, store, check_stack),
             accept_touched=job.accept_touched,
-            n_on_host=n_on_host,
+            n_on_cores=n_on_cores,
         )
         done = store.done()
         left = [(where, task) for where, task in tasks if not done[where.number]]

@@ -36,7 +36,8 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
     Returns
     -------
     dict
-        ``host``, ``pid``; ``worker`` and ``address``: its name and address, None outside a worker;
+        ``host``, ``cores`` (which of the host), ``pid``; ``worker`` and ``address``: its name and address,
+        None outside a worker;
         ``cuda_visible_devices``; ``gpu``: UUID of the GPU (of the instance, where a GPU is divided);
         ``gpu_name``; ``gpu_peak_bytes``: most device memory that this process has had so far [byte]. The
         ``gpu`` ones are None on the CPU.
@@ -49,6 +50,7 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
     worker = dask_worker or _this_worker()
     record: Record = {
         "host": socket.gethostname(),
+        "cores": _cores(),
         "pid": os.getpid(),
         "worker": None if worker is None else str(worker.name),
         "address": None if worker is None else str(worker.address),
@@ -125,20 +127,29 @@ def refuse_bad_answers(answers: Mapping[str, Record | Exception], device: Device
     return [answer for answer in answers.values() if not isinstance(answer, Exception)]
 
 
-def count_on_hosts(records: Iterable[Record]) -> dict[str, int]:
-    """Count the workers on each host."""
-    return dict(Counter(str(record["host"]) for record in records))
+def count_on_cores(records: Iterable[Record]) -> dict[str, int]:
+    """Count the workers that have the same cores, by what :func:`worker_record` says of these."""
+    return dict(Counter(str(record["cores"]) for record in records))
 
 
-def share_of_cores(n_on_host: Mapping[str, int]) -> int:
-    """Count the cores that this process may use, beside the other workers of its host.
+def share_of_cores(n_on_cores: Mapping[str, int]) -> int:
+    """Count the cores that this process may use, beside the other workers that have the same.
 
-    Those are meant that the system gives it (affinity, Slurm's ``cpus-per-task``, a container's quota).
+    Those are meant that the system gives it (affinity, Slurm's ``cpus-per-task``, a container's quota). A
+    worker that came later than the others has as many as it has threads.
     """
     worker = _this_worker()
     if worker is None:
         return CPU_COUNT
-    return max(worker.state.nthreads, CPU_COUNT // n_on_host.get(socket.gethostname(), 1))
+    n_worker = n_on_cores.get(_cores(), CPU_COUNT)
+    return max(worker.state.nthreads, CPU_COUNT // n_worker)
+
+
+@cache
+def _cores() -> str:
+    """Name the cores that this process has: its host, and their numbers there."""
+    numbers = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(CPU_COUNT)
+    return f"{socket.gethostname()}: {','.join(map(str, numbers))}"
 
 
 def sharing(records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -236,6 +236,9 @@ def test_a_running_cluster_goes_on_when_we_are_done(running):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
+        ("tcp://127.0.0.1:99999", "found no port in .* out of range"),
+        ("tcp://127.0.0.1:http", "found no port in tcp://127.0.0.1:http"),
+        ("tcp://127.0.0.1", "found no port in tcp://127.0.0.1; give one as in tcp://host:8786"),
         ("tcp://nowhere.invalid:8786", r"found no host nowhere\.invalid, of tcp://.*correct the address"),
         ("tcp://127.0.0.1:1", r"within 3 s \(ConnectionRefused.*\); start one .* see whether it wants TLS"),
     ],

@@ -1,6 +1,7 @@
 """Tiles overlap in one worker, whoever started it, and no more of them than there is memory for."""
 
 import threading
+import time
 from functools import partial
 
 import pytest
@@ -11,7 +12,7 @@ import fringefleet
 from fringefleet import Run, lazy
 from fringefleet.attempts import FailurePolicy
 from fringefleet.io.store import ResultStore
-from fringefleet.line import READ_AHEAD, WRITE_BEHIND
+from fringefleet.line import READ_AHEAD, WRITE_BEHIND, Line
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.tile import Unread
 from thread_workers import thread_cluster
@@ -95,10 +96,9 @@ def test_a_writer_that_is_slow_stops_the_reader(stack, one_worker, tmp_path, mon
     read, written = Counter(), Counter()
     write, get = ResultStore.write_tile, Unread.read
     ahead = []
-    go_on = threading.Event()
 
     def write_slowly(*given):
-        go_on.wait(0.2)
+        time.sleep(0.2)
         ahead.append(read.begun - written.begun)
         return write(*given)
 
@@ -140,7 +140,14 @@ def files_of(store):
     return {path.relative_to(store): path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
 
-def test_memory_that_is_used_again_is_not_seen_in_the_result(stack, one_worker, tmp_path):
+def test_memory_that_is_used_again_is_not_seen_in_the_result(stack, one_worker, tmp_path, monkeypatch):
+    give_back = Line.give_back
+
+    def spoil(line, slab):
+        slab._memory.fill(255)
+        give_back(line, slab)
+
+    monkeypatch.setattr(Line, "give_back", spoil)
     fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
     lazily = fringefleet.invert(fringefleet.open_stack(stack, chunks=TILE)).compute()
     xr.testing.assert_equal(xr.open_zarr(tmp_path / "result.zarr").compute(), lazily)

@@ -24,7 +24,11 @@ from fringefleet.main_program import REIMPORTED
 from fringefleet.simulate import Scene, simulate_stack
 from polling import wait_until
 
-pytestmark = pytest.mark.cluster
+pytestmark = [
+    pytest.mark.cluster,
+    # Where a start goes wrong Dask leaves a socket to be collected.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 UNGUARDED = """
 import fringefleet
 
@@ -145,8 +149,6 @@ REASONS = {
 }
 
 
-# Dask leaves a socket to be collected.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", REASONS)
 def test_the_first_cause_is_said(name, monkeypatch):
     monkeypatch.setattr(nannies, "MOST_KILLS", 1)

@@ -74,7 +74,7 @@ def _client(address: str, security: Security | None, seconds: float) -> Iterator
     answer = _Answer(address, seconds)
 
     def begin() -> Client:
-        _refuse_unknown_host(address)
+        _refuse_unknown_place(address)
         _wait_for_scheduler(address, security, answer)
         return Client(address, timeout=seconds, security=security)
 
@@ -193,11 +193,18 @@ def _knock(address: str, context: ssl.SSLContext | None, seconds: float) -> None
             context.wrap_socket(plain).close()
 
 
-def _refuse_unknown_host(address: str) -> None:
-    """Refuse a host that nobody knows, which Dask would look up again and again."""
-    host = urlsplit(address).hostname
+def _refuse_unknown_place(address: str) -> None:
+    """Refuse a host that nobody knows, which Dask would look up again and again, and what has no port."""
+    where = urlsplit(address)
+    host = where.hostname
     if host is None or not address.startswith(("tcp://", *WITH_TLS)):
         return
+    try:
+        port = where.port
+    except ValueError as error:
+        raise InputError(f"found no port in {address} ({error}); give one as in tcp://host:8786.") from error
+    if port is None:
+        raise InputError(f"found no port in {address}; give one as in tcp://host:8786.")
     try:
         socket.getaddrinfo(host, None)
     except (OSError, UnicodeError) as error:

@@ -3,12 +3,13 @@
 Zarr decodes a chunk into memory of its own, copies from there, and does so one call after the other. Here
 every file is read into a buffer that its thread uses again, and decoded where it belongs. That is done for
 what nearly all stacks are: regular chunks of plain numbers, as they are or packed by Blosc alone. Everything
-else is left to Zarr (:func:`find_chunk_files` finds nothing). What is written is byte for byte what Zarr
+else is left to Zarr (:mod:`fringefleet.io.chunk_layout`). What is written is byte for byte what Zarr
 writes.
 """
 
 import math
 import os
+import stat
 import threading
 import uuid
 from collections.abc import Iterable, Sequence
@@ -19,24 +20,16 @@ from typing import Any, NamedTuple
 
 import numcodecs
 import numpy as np
-import xarray as xr
-import zarr
 from numcodecs import blosc
 from numpy.typing import NDArray
-from xarray.backends import BackendArray
-from xarray.core import indexing
-from zarr.codecs import BloscCodec, BytesCodec
-from zarr.core.chunk_grids import RegularChunkGrid
-from zarr.core.metadata import ArrayV2Metadata, ArrayV3Metadata
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.memory import empty
 from fringefleet.io.threads import each
 
 HEADER = 16  # bytes of a Blosc chunk: in the last twelve how long it is, decoded, of a block, and as it is
+_MOST_OVERHEAD = 4096  # bytes of what Blosc cannot make smaller
 _MOST_IDLE = 64 * 1024**2  # [byte] of a buffer that a thread keeps
-
-_SHUFFLES = {"noshuffle": blosc.NOSHUFFLE, "shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
 
 Index = slice | NDArray[np.intp]
 
@@ -107,7 +100,7 @@ class ChunkFiles:
             It cannot be written.
         """
         path = Path(self._path(numbers))
-        if self._is_nothing(values):
+        if self._is_nothing(np.asarray(values, self.dtype)):
             path.unlink(missing_ok=True)
             return
         whole = values
@@ -127,18 +120,20 @@ class ChunkFiles:
         return f"{self.folder}/{self.prefix}{self.separator.join(map(str, numbers))}"
 
     def _is_nothing(self, values: NDArray[Any]) -> bool:
-        """Whether a chunk need not be written, as every number in it is the fill value."""
-        first = values.reshape(-1)[:1]
-        if np.isnan(self.fill):
-            return bool(np.isnan(first).all() and np.isnan(values).all())
-        return bool((first == self.fill).all() and (values == self.fill).all())
+        """Whether a chunk need not be written, as every number in it is the fill value, to the last bit."""
+        fill = np.full(1, self.fill, self.dtype)
+        if np.isnan(fill[0]):
+            return bool(np.isnan(values.reshape(-1)[:1]).all() and np.isnan(values).all())
+        bits = f"u{self.dtype.itemsize}"
+        same = np.ascontiguousarray(values).view(bits) == fill.view(bits)
+        return bool(same.all())
 
     def _decode(self, parts: tuple[_Part, ...], out: NDArray[Any]) -> None:
         """Bring what is wanted of one chunk to its place."""
         path = self._path([part.number for part in parts])
         outside = tuple(part.outside for part in parts)
         n_byte = math.prod(self.chunks) * self.dtype.itemsize
-        packed = _read_file(path)
+        packed = _read_file(path, n_byte + (0 if self.packing is None else _MOST_OVERHEAD))
         if packed is None:
             out[_grid(outside)] = self.fill
             return
@@ -189,83 +184,6 @@ class ChunkFiles:
                 f"a chunk of {self.folder} cannot be unpacked ({error}): it is damaged. Copy or make the "
                 "store again."
             ) from error
-
-
-class ChunkFilesArray(BackendArray):
-    """The same as a variable of xarray, read as it is indexed."""
-
-    def __init__(self, files: ChunkFiles) -> None:
-        self.files = files
-        self.shape, self.dtype = files.shape, files.dtype
-
-    def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Name the content: the same in every process."""
-        return type(self).__name__, self.files.folder
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
-        """Read a part."""
-        result: NDArray[Any] = indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self.files.read
-        )
-        return result
-
-
-def find_chunk_files(array: "zarr.Array[Any]") -> ChunkFiles | None:
-    """Find the files of an array in a folder; None where its chunks are for Zarr to read."""
-    root = getattr(array.store_path.store, "root", None)
-    metadata = array.metadata
-    if root is None or array.dtype.kind not in "fiu" or not array.dtype.isnative or array.ndim == 0:
-        return None
-    found = _of_version_2(metadata) if isinstance(metadata, ArrayV2Metadata) else _of_version_3(metadata)
-    if found is None:
-        return None
-    fill = 0 if array.fill_value is None else array.fill_value  # as Zarr has it
-    folder = str(root / array.store_path.path)
-    return ChunkFiles(folder, array.shape, array.chunks, array.dtype, fill, *found)
-
-
-def with_chunk_files(stored: xr.Dataset, group: zarr.Group) -> xr.Dataset:
-    """Let what can be read from its files be read so: the variables over y and x of an open store."""
-    direct = {}
-    for name, variable in stored.variables.items():
-        array = group.get(str(name))
-        if not {"y", "x"} <= set(variable.dims) or not isinstance(array, zarr.Array):
-            continue
-        files = find_chunk_files(array)
-        if files is not None and files.dtype == variable.dtype:
-            data = indexing.LazilyIndexedArray(ChunkFilesArray(files))
-            direct[name] = xr.Variable(variable.dims, data, variable.attrs, variable.encoding)
-    return stored.assign(direct)
-
-
-def _of_version_3(metadata: ArrayV3Metadata) -> tuple[str, str, numcodecs.Blosc | None] | None:
-    """Find prefix and separator of the names of files, and how Blosc packed them; None if others did."""
-    numbers, *packing = metadata.codecs
-    is_plain = isinstance(numbers, BytesCodec) and (
-        numbers.endian is None or numbers.endian.value == "little"
-    )
-    if not is_plain or not isinstance(metadata.chunk_grid, RegularChunkGrid):
-        return None
-    if not packing:
-        return (*_names(metadata), None)
-    if len(packing) > 1 or not isinstance(packing[0], BloscCodec):
-        return None
-    said = packing[0]
-    shuffle = _SHUFFLES[said.shuffle.value]
-    return (*_names(metadata), numcodecs.Blosc(said.cname.value, said.clevel, shuffle, said.blocksize))
-
-
-def _of_version_2(metadata: ArrayV2Metadata) -> tuple[str, str, numcodecs.Blosc | None] | None:
-    packing = metadata.compressor
-    if metadata.order != "C" or metadata.filters or not isinstance(packing, numcodecs.Blosc | None):
-        return None
-    return (*_names(metadata), packing)
-
-
-def _names(metadata: ArrayV3Metadata | ArrayV2Metadata) -> tuple[str, str]:
-    """Read from the name of a chunk how all are called."""
-    prefix, _, rest = metadata.encode_chunk_key((7,) * len(metadata.shape)).partition("7")
-    return prefix, rest[:1]
 
 
 def _parts(wanted: Any, size: int, step: int) -> tuple[list[_Part], int]:
@@ -321,17 +239,27 @@ class _Buffers(threading.local):
 _buffers = _Buffers()
 
 
-def _read_file(path: str) -> NDArray[np.uint8] | None:
-    """Read a file into a buffer of this thread; None if there is none."""
+def _read_file(path: str, most: int) -> NDArray[np.uint8] | None:
+    """Read a file into a buffer of this thread; None if there is none.
+
+    Raises
+    ------
+    StackFormatError
+        It is no file, or larger than it can be.
+    """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for ever
     except FileNotFoundError:
         return None
     try:
-        size = os.fstat(file).st_size
-        buffer = _buffers.get("file", size)
+        state = os.fstat(file)
+        if not stat.S_ISREG(state.st_mode) or state.st_size > most:
+            what = f"has {state.st_size:,} bytes, and at most {most:,} are possible"
+            what = what if stat.S_ISREG(state.st_mode) else "is no file"
+            raise StackFormatError(f"the chunk {path} {what}: it is damaged. Copy or make the store again.")
+        buffer = _buffers.get("file", state.st_size)
         n_read = 0
-        while n_read < size and (got := os.preadv(file, [buffer[n_read:].data], n_read)):
+        while n_read < state.st_size and (got := os.preadv(file, [buffer[n_read:].data], n_read)):
             n_read += got
         return buffer[:n_read]
     finally:

@@ -179,7 +179,7 @@ def _with_row_and_column(
     if None in found or found == stated:
         return dict(attrs)
     if stated is not None:
-        logger.info(
+        logger.warning(
             "the reference point at y = %s, x = %s is row %s, column %s here; its row %s and column %s are "
             "those of another grid",
             *places,
@@ -191,6 +191,8 @@ def _with_row_and_column(
 
 def index_at(values: NDArray[Any], wanted: float) -> int | None:
     """Find the pixel whose centre is at a coordinate; None if there is none."""
+    if not values.size:
+        return None
     nearest = int(np.abs(values - wanted).argmin())
     spacing = abs(values[1] - values[0]) if len(values) > 1 else abs(wanted) * 1e-6
     return nearest if abs(values[nearest] - wanted) <= _SAME_PIXEL * spacing else None

@@ -22,7 +22,7 @@ from zarr.errors import BaseZarrError as ZarrError
 
 from fringefleet.errors import FringefleetError, OutputExistsError, OutputLostError, StackFormatError
 from fringefleet.io.arrays import array_in
-from fringefleet.io.chunk_files import find_chunk_files
+from fringefleet.io.chunk_layout import find_chunk_files
 from fringefleet.io.disk import disk_full_said
 from fringefleet.io.door import readable
 from fringefleet.io.listing import Listing

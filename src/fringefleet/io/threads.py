@@ -1,5 +1,6 @@
-"""Threads of this process that read and decode, compress and write chunks: never more than its cores."""
+"""Threads of this process that read and decode, compress and write chunks: as many as it may have cores."""
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -27,14 +28,19 @@ class _Threads:
                 self._pool.shutdown(wait=False)  # what it has begun comes to its end
                 self._pool = None
 
-    def begin(self, work: Callable[[Job], object], jobs: Iterable[Job]) -> list[Future[object]]:
+    def begin(self, work: Callable[[Job], object], job: Job) -> Future[object]:
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._n_thread, thread_name_prefix="fringefleet-chunks")
-            return [self._pool.submit(work, job) for job in jobs]
+            return self._pool.submit(work, job)
+
+    def forget(self) -> None:
+        """Begin anew in a process that was forked, which has none of the threads."""
+        self._lock, self._pool = threading.Lock(), None
 
 
 _threads = _Threads()
+os.register_at_fork(after_in_child=_threads.forget)
 
 
 def use_threads(n_thread: int) -> None:
@@ -48,9 +54,16 @@ def each(work: Callable[[Job], object], jobs: Iterable[Job]) -> None:
     Raises
     ------
     Exception
-        The first of those that jobs raised, when none is running any more.
+        The first of those that jobs raised. No job is running any more then, or will be.
     """
-    futures = _threads.begin(work, jobs)
-    wait(futures)
+    futures: list[Future[object]] = []
+    try:
+        for job in jobs:
+            futures.append(_threads.begin(work, job))  # noqa: PERF401 - those that began count if one cannot
+        wait(futures)
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
     for future in futures:
         future.result()

@@ -1,5 +1,9 @@
 """Chunks read from their files against what Zarr reads."""
 
+import os
+import signal
+import time
+
 import numpy as np
 import pytest
 import zarr
@@ -10,8 +14,8 @@ from numcodecs import Zstd
 from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io import chunk_files
-from fringefleet.io.chunk_files import find_chunk_files
+from fringefleet.io import chunk_files, threads
+from fringefleet.io.chunk_layout import find_chunk_files
 from fringefleet.io.memory import Slab, lending
 
 READ = {
@@ -140,11 +144,19 @@ def test_a_chunk_that_is_damaged_is_refused(tmp_path):
         find_chunk_files(array).read((slice(None), slice(None)))
 
 
-@pytest.mark.parametrize("name", [f"{name}, {dtype}" for name in READ for dtype in ("f4", "i2", "u1")])
-def test_what_is_written_is_what_zarr_writes(name, arrays, tmp_path):
+@pytest.mark.parametrize("fill", [7, 0, None, "NaN"])
+@pytest.mark.parametrize("name", [f"{name}, {dtype}" for name in READ for dtype in ("f4", "i2")])
+def test_what_is_written_is_what_zarr_writes(name, fill, tmp_path):
     how, _, dtype = name.rpartition(", ")
-    theirs = arrays[name]
-    ours = make(tmp_path / "a", READ[how], dtype)
+    if (fill is None and READ[how].get("zarr_format") != 2) or (fill == "NaN" and dtype != "f4"):
+        pytest.skip("there is none such")
+    theirs, ours = (
+        make(tmp_path / part, READ[how] | {"fill_value": np.nan if fill == "NaN" else fill}, dtype)
+        for part in "ba"
+    )
+    other = np.nan if dtype == "f4" else 1
+    for row, value in enumerate((0, -0.0, 7, other)):  # each fills chunks
+        theirs[:, 5 * row : 5 * row + 5] = value
     for file in (tmp_path / "a" / "a").rglob("*"):
         if file.is_file() and "json" not in file.name and file.name[0] != ".":
             file.unlink()
@@ -153,8 +165,7 @@ def test_what_is_written_is_what_zarr_writes(name, arrays, tmp_path):
     for place in np.ndindex(*(-(-size // step) for size, step in zip(SHAPE, CHUNKS, strict=True))):
         window = [slice(n * step, (n + 1) * step) for n, step in zip(place, CHUNKS, strict=True)]
         files.write(place, whole[tuple(window)])
-    root = theirs.store_path.store.root / "a"
-    assert contents(tmp_path / "a" / "a") == contents(root)
+    assert contents(tmp_path / "a" / "a") == contents(tmp_path / "b" / "a")
 
 
 def contents(folder):
@@ -181,3 +192,52 @@ def test_a_chunk_that_cannot_be_written_leaves_nothing_and_the_old_one(tmp_path,
     with pytest.raises(OSError, match="No space"):
         find_chunk_files(array).write((0, 1, 2), np.ones(CHUNKS, "f4"))
     assert contents(tmp_path) == before
+
+
+def test_a_process_that_was_forked_reads_too(tmp_path):
+    files = find_chunk_files(make(tmp_path / "a", READ["lz4"]))
+    expected = files.read((slice(None),) * 3)  # by threads, which the other process has not
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        os._exit(0 if np.array_equal(files.read((slice(None),) * 3), expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_no_job_goes_on_when_one_could_not_be_begun(monkeypatch):
+    begun, ended, begin = [], [], threads._threads.begin
+
+    def work(job):
+        begun.append(job)
+        time.sleep(0.05)
+        ended.append(job)
+
+    def begin_two(work, job):
+        if job == 2:
+            raise RuntimeError("can't start new thread")
+        return begin(work, job)
+
+    monkeypatch.setattr(threads._threads, "begin", begin_two)
+    with pytest.raises(RuntimeError, match="new thread"):
+        threads.each(work, range(4))
+    assert begun == ended
+    assert set(begun) <= {0, 1}
+
+
+def make_pipe(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
+DAMAGES = {
+    "is no file": make_pipe,
+    "has 1,099,511,627,776 bytes, and at most": lambda file: os.truncate(file, 2**40),
+}
+
+
+@pytest.mark.parametrize("message", DAMAGES)
+def test_what_is_no_chunk_is_refused_before_memory_is_taken(message, tmp_path):
+    array = make(tmp_path / "a", READ["lz4"])
+    DAMAGES[message](tmp_path / "a" / "a" / array.metadata.encode_chunk_key((0, 1, 2)))
+    with pytest.raises(StackFormatError, match=message):
+        find_chunk_files(array).read((slice(None),) * 3)

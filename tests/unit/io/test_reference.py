@@ -43,7 +43,7 @@ def test_a_part_that_was_stored_finds_the_pixel_or_says_that_it_lacks_it(
             part.to_zarr(path, consolidated=False)
         else:
             part.to_netcdf(path)
-    with caplog.at_level("INFO", "fringefleet"):
+    with caplog.at_level("WARNING", "fringefleet"):
         found = open_stack(tmp_path / f"with.{suffix}")
     assert locate_reference_point(found) == (1, 2)
     assert found.attrs["reference_point"] == [1, 2]

@@ -34,7 +34,7 @@ from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.arrays import array_in, in_order
-from fringefleet.io.chunk_files import with_chunk_files
+from fringefleet.io.chunk_layout import with_chunk_files
 from fringefleet.io.complete import check_all_chunks
 from fringefleet.io.dates import DAY, SECOND, read_dates, unite_precisions
 from fringefleet.io.declared import check_declared_bytes, check_declared_scene, check_read_whole
