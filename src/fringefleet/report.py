@@ -181,7 +181,7 @@ def totals(tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
 
     Examples
     --------
-    >>> seconds = {"read": 1.0, "copy": 0.0, "solve": 2.5, "write": 0.5}
+    >>> seconds = {"read": 1.0, "copy": 0.0, "solve": 2.5, "write": 0.5, "wait": 0}
     >>> done = {"state": "done", "seconds": seconds, "pixels": {"ok": 8}}
     >>> done |= {"bytes_read": 3e9, "bytes_written": 1e9}
     >>> found = totals([done, {"state": "failed"}], [{"wall_seconds": 2.0}], 3)
