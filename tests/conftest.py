@@ -45,6 +45,16 @@ def untouched_log() -> Iterator[None]:
     logger.handlers, logger.propagate, logger.level = before
 
 
+@pytest.fixture(scope="module")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scene of a module, ``SCENE``, simulated."""
+    from fringefleet.simulate import simulate_stack
+
+    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
+    simulate_stack(request.module.SCENE, path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder with the stacks and what MintPy made of them."""

@@ -35,13 +35,6 @@ pytestmark = pytest.mark.usefixtures("untouched_log")
 SCENE = Scene(n_date=6, neighbours=2, shape=(24, 20), missing=0.05)
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    path = tmp_path_factory.mktemp("cli") / "stack.zarr"
-    simulate_stack(SCENE, path)
-    return path
-
-
 @pytest.fixture
 def mintpy_stack(stack, tmp_path):
     """The same stack as MintPy writes it."""

@@ -29,7 +29,7 @@ from fringefleet.io.lock import lock_path
 from fringefleet.io.products import export_mintpy
 from fringefleet.io.store import IS_SKIPPED
 from fringefleet.pipeline import check, compute
-from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.simulate import Scene
 from misbehaving import break_gpu, count, die, fail, hoard, misbehave
 from polling import wait_until
 
@@ -45,13 +45,6 @@ mount -o remount,size=50m "$1"
 cp -r "$1/result.zarr" "$4/resumed.zarr"
 test "$first $second" = "1 0"
 """
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
-    simulate_stack(SCENE, path)
-    return path
 
 
 @pytest.fixture(scope="module")

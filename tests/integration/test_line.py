@@ -13,20 +13,13 @@ from fringefleet import Run, lazy
 from fringefleet.attempts import FailurePolicy
 from fringefleet.io.store import ResultStore
 from fringefleet.line import READ_AHEAD, WRITE_BEHIND, Line
-from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.simulate import Scene
 from fringefleet.tile import Unread
 from thread_workers import thread_cluster
 
 SCENE = Scene(n_date=6, neighbours=2, shape=(96, 64), seed=1)
 TILE = (16, 32)  # 12 of them
 PATIENCE = 60  # [s] for what happens at once, or never
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
-    simulate_stack(SCENE, path)
-    return path
 
 
 @pytest.fixture

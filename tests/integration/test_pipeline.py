@@ -27,17 +27,10 @@ from fringefleet.errors import (
 from fringefleet.io.store import resume_result
 from fringefleet.pipeline import check, compute
 from fringefleet.provenance import PROVENANCE
-from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.simulate import Scene
 
 SCENE = Scene(n_date=12, neighbours=3, shape=(96, 80), seed=3, missing=0.05)
 TILE = (32, 32)
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
-    simulate_stack(SCENE, path)
-    return path
 
 
 def complete_pixel(stack: xr.Dataset) -> tuple[int, int]:

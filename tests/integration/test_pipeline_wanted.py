@@ -15,7 +15,7 @@ from fringefleet.io.store import FINGERPRINT, ResultStore
 from fringefleet.pipeline import check, compute, finish
 from fringefleet.prepare import prepare
 from fringefleet.scene import Block
-from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.simulate import Scene
 from fringefleet.variables import VARIABLES
 
 SHAPE = (20, 18)
@@ -26,13 +26,6 @@ GEOMETRY = np.linspace(5e5, 6e5, SHAPE[0] * SHAPE[1], dtype=np.float32).reshape(
 MASK = np.tri(*SHAPE, 12, dtype=bool)
 SETTING = Setting(geometry=GEOMETRY, water_mask=MASK)
 TABLE = ("pair_residual_rms", "pair_cycle_share", "pair_pixel_count")
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
-    simulate_stack(SCENE, path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -17,16 +17,9 @@ from fringefleet.io.connectivity import connectivity
 from fringefleet.io.describe import describe, refuse_unfinished
 from fringefleet.network import Network
 from fringefleet.pipeline import Run, run
-from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.simulate import Scene
 
 SCENE = Scene(n_date=5, neighbours=2, shape=(20, 24), missing=0.1)
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    path = tmp_path_factory.mktemp("describe") / "stack.zarr"
-    simulate_stack(SCENE, path)
-    return path
 
 
 @pytest.fixture
