@@ -10,16 +10,18 @@ one. So it makes no difference who started the workers, and with how many thread
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from queue import LifoQueue
 from weakref import WeakKeyDictionary
 
 from dask.system import CPU_COUNT
-from distributed import Worker, get_worker, secede
+from distributed import Worker, secede
 
 from fringefleet.device import DeviceName
 from fringefleet.io.memory import Slab, lending
 from fringefleet.stopwatch import Stopwatch
+from fringefleet.worker import this_worker
 
 READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
 WRITE_BEHIND = 1  # tiles that are written meanwhile
@@ -35,8 +37,8 @@ class Line:
     """
 
     def __init__(self, n_turn: int) -> None:
-        self._turn = threading.Semaphore(n_turn)
-        self._answers = threading.Semaphore(n_turn + WRITE_BEHIND)
+        self.turns = threading.Semaphore(n_turn)
+        self.answers = threading.Semaphore(n_turn + WRITE_BEHIND)  # that are not written yet
         self._n_slab = n_turn + READ_AHEAD
         self._slabs: LifoQueue[Slab] = LifoQueue()  # the one that was used last is the warmest
         self._renew()
@@ -52,35 +54,11 @@ class Line:
         watch
             Told how long the tile waits.
         """
-        with self._counted():
+        with self._counted(), ExitStack() as memory, ExitStack() as answer:
             with watch.time("wait"):
                 slab = self._slabs.get()
-            place = Place(self, slab, watch)
-            try:
-                yield place
-            finally:
-                place.leave()
-
-    @contextmanager
-    def reading(self, slab: Slab) -> Iterator[None]:
-        """Let what is read meanwhile go to a tile's memory; then the next tile may be read."""
-        with lending(slab):
-            yield
-        begin_next()
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait until a tile may be solved."""
-        with self._turn:
-            yield
-
-    def take_answer(self) -> None:
-        """Wait until there is room for one more answer that is not written yet."""
-        self._answers.acquire()
-
-    def give_back_answer(self) -> None:
-        """Let another tile have an answer."""
-        self._answers.release()
+            memory.callback(self.give_back, slab)
+            yield Place(self, slab, watch, memory, answer)
 
     def give_back(self, slab: Slab) -> None:
         """Let the next tile have the memory of one that has been solved."""
@@ -107,39 +85,32 @@ class Line:
             self._slabs.put(Slab())
 
 
+@dataclass(frozen=True)
 class Place:
-    """One tile in a line."""
+    """One tile in a line; ``memory`` and ``answer`` give back what the tile holds of it when they close."""
 
-    def __init__(self, line: Line, slab: Slab, watch: Stopwatch) -> None:
-        self._line, self._slab, self._watch = line, slab, watch
-        self._has_slab, self._has_answer = True, False
+    line: Line
+    slab: Slab
+    watch: Stopwatch
+    memory: ExitStack
+    answer: ExitStack
 
-    def reading(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def reading(self) -> Iterator[None]:
         """Let what is read meanwhile go to the memory of this tile; then the next one may be read."""
-        return self._line.reading(self._slab)
+        with lending(self.slab):
+            yield
+        begin_next()
 
     @contextmanager
     def solving(self) -> Iterator[None]:
         """Wait for the turn of this tile; afterwards nobody may look at what was read of it."""
-        with ExitStack() as held:
-            with self._watch.time("wait"):
-                self._line.take_answer()
-                self._has_answer = True
-                held.enter_context(self._line.turn())
+        with ExitStack() as turn:
+            with self.watch.time("wait"):
+                self.answer.enter_context(self.line.answers)
+                turn.enter_context(self.line.turns)
             yield
-        self._give_back_slab()
-
-    def leave(self) -> None:
-        """Give back whatever this tile still has."""
-        self._give_back_slab()
-        if self._has_answer:
-            self._has_answer = False
-            self._line.give_back_answer()
-
-    def _give_back_slab(self) -> None:
-        if self._has_slab:
-            self._has_slab = False
-            self._line.give_back(self._slab)
+        self.memory.close()
 
 
 def begin_next() -> None:
@@ -150,10 +121,7 @@ def begin_next() -> None:
 
 def line_of(device: DeviceName) -> Line:
     """Find the line of this worker; it is made when the first tile comes."""
-    try:
-        worker: Worker | None = get_worker()
-    except ValueError:
-        worker = None
+    worker = this_worker()
     with _making:
         lines = _lines_of_workers.setdefault(worker, {}) if worker is not None else _lines_of_threads
         if device not in lines:

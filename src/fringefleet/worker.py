@@ -47,7 +47,7 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
     DeviceError
         A GPU is asked for and this process sees none.
     """
-    worker = dask_worker or _this_worker()
+    worker = dask_worker or this_worker()
     record: Record = {
         "host": socket.gethostname(),
         "cores": _cores(),
@@ -138,7 +138,7 @@ def share_of_cores(n_on_cores: Mapping[str, int]) -> int:
     Those are meant that the system gives it (affinity, Slurm's ``cpus-per-task``, a container's quota). A
     worker that came later than the others has as many as it has threads.
     """
-    worker = _this_worker()
+    worker = this_worker()
     if worker is None:
         return CPU_COUNT
     n_worker = n_on_cores.get(_cores(), CPU_COUNT)
@@ -204,7 +204,7 @@ def replaced_if_gpu_breaks() -> Iterator[None]:
     except Exception as error:
         if not is_broken(error):
             raise
-        worker = _this_worker()
+        worker = this_worker()
         if worker is None:
             raise RunError(
                 f"the GPU failed ({error}), and this process can use it no more. Look at nvidia-smi and the "
@@ -228,7 +228,8 @@ def _gpu() -> tuple[str, str]:
     return visible_gpu()
 
 
-def _this_worker() -> Worker | None:
+def this_worker() -> Worker | None:
+    """Find the Dask worker that this is called in, by a task; None elsewhere."""
     try:
         return get_worker()
     except ValueError:
