@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from fringefleet.errors import StackFormatError
 from fringefleet.io.memory import empty
 from fringefleet.io.threads import each
+from fringefleet.io.whole_chunks import HEADER, end_missing
 
-HEADER = 16  # bytes of a Blosc chunk: in the last twelve how long it is, decoded, of a block, and as it is
 _MOST_OVERHEAD = 4096  # bytes of what Blosc cannot make smaller
 _MOST_IDLE = 64 * 1024**2  # [byte] of a buffer that a thread keeps
 
@@ -163,10 +163,7 @@ class ChunkFiles:
                 declared, _, needed = packed[4:HEADER].view("<u4").tolist()
         if len(packed) < needed:
             store = Path(self.folder).parent
-            raise StackFormatError(
-                f"the chunk {os.path.relpath(path, store)} of {store} has {len(packed):,} bytes, and "
-                f"{needed:,} are needed: its end is missing. Copy or make the store again."
-            )
+            raise end_missing(os.path.relpath(path, store), store, len(packed), needed)
         if declared != n_byte:
             raise StackFormatError(
                 f"the chunk {path} holds {declared:,} bytes, and chunks of {n_byte:,} are declared: it is "

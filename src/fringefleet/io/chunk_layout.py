@@ -1,4 +1,4 @@
-"""Which Zarr arrays have chunks that are read and written as files, and how these are called."""
+"""Layout of Zarr arrays whose chunks are read and written as files: packing, and names of the files."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from zarr.codecs import BloscCodec, BytesCodec
 from zarr.core.chunk_grids import RegularChunkGrid
 from zarr.core.metadata import ArrayV2Metadata, ArrayV3Metadata
 
+from fringefleet.io.arrays import array_in
 from fringefleet.io.chunk_files import ChunkFiles
 
 _SHUFFLES = {"noshuffle": blosc.NOSHUFFLE, "shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
@@ -57,10 +58,9 @@ def with_chunk_files(stored: xr.Dataset, group: zarr.Group) -> xr.Dataset:
     """Let what can be read from its files be read so: the variables over y and x of an open store."""
     direct = {}
     for name, variable in stored.variables.items():
-        array = group.get(str(name))
-        if not {"y", "x"} <= set(variable.dims) or not isinstance(array, zarr.Array):
+        if not {"y", "x"} <= set(variable.dims):
             continue
-        files = find_chunk_files(array)
+        files = find_chunk_files(array_in(group, str(name)))
         if files is not None and files.dtype == variable.dtype:
             data = indexing.LazilyIndexedArray(ChunkFilesArray(files))
             direct[name] = xr.Variable(variable.dims, data, variable.attrs, variable.encoding)

@@ -21,7 +21,7 @@ from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.connectivity import Connectivity, connectivity
 from fringefleet.io.door import readable
-from fringefleet.io.grid import GRID_MAPPING
+from fringefleet.io.grid import GRID_MAPPING, REFERENCE_PLACES
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.identify import check_exists
 from fringefleet.io.pair_table import BadPair, worst_pairs
@@ -36,7 +36,6 @@ from fringefleet.status import Status
 logger = logging.getLogger(__name__)
 
 Kind = Literal["stack", "result", "displacement"]
-NOT_SHOWN = ("reference_point_y", "reference_point_x")  # shown with the reference point
 _MOST_TILES = 10_000_000
 MOST_PAIRS = 8  # of those that are explained worst
 ALWAYS_THE_SAME = ("Conventions",)
@@ -220,9 +219,9 @@ def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
 
 
 def _reference_coordinates(dataset: xr.Dataset) -> dict[str, list[float]]:
-    if not all(name in dataset.attrs for name in NOT_SHOWN):
+    if not all(name in dataset.attrs for name in REFERENCE_PLACES):
         return {}
-    return {"reference_coordinates": [float(dataset.attrs[name]) for name in NOT_SHOWN]}
+    return {"reference_coordinates": [float(dataset.attrs[name]) for name in REFERENCE_PLACES]}
 
 
 def _largest_first(dataset: xr.Dataset) -> list[tuple[Hashable, xr.DataArray]]:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 _SAME_PIXEL = 1e-3  # [pixel] by which a coordinate may differ and still be the same pixel
 
 GRID_MAPPING = "spatial_ref"
-_PLACES = ("reference_point_y", "reference_point_x")
+REFERENCE_PLACES = ("reference_point_y", "reference_point_x")
 _CORNERS = ("Y_FIRST", "Y_STEP", "X_FIRST", "X_STEP")
 _NO_CODE = ("", "none", "nan", "null")  # what MintPy writes of a raster without a CRS
 
@@ -158,21 +158,21 @@ def with_reference_coordinates(attrs: Mapping[str, Any], coords: Mapping[Any, An
     try:
         stated = stated_point(attrs) if "reference_point" in attrs else None
     except StackFormatError:  # which matters only to an inversion that is given no other point
-        return {name: value for name, value in attrs.items() if name not in _PLACES}
-    if all(name in attrs for name in _PLACES):
+        return {name: value for name, value in attrs.items() if name not in REFERENCE_PLACES}
+    if all(name in attrs for name in REFERENCE_PLACES):
         return _with_row_and_column(attrs, coords, stated)
     row, column = stated or (-1, -1)
     if not (0 <= row < coords["y"].size and 0 <= column < coords["x"].size):
         return dict(attrs)
     places = coords["y"].values[row].item(), coords["x"].values[column].item()
-    return dict(attrs) | dict(zip(_PLACES, places, strict=True))
+    return dict(attrs) | dict(zip(REFERENCE_PLACES, places, strict=True))
 
 
 def _with_row_and_column(
     attrs: Mapping[str, Any], coords: Mapping[Any, Any], stated: list[int] | None
 ) -> dict[str, Any]:
     try:
-        places = [number_attribute(attrs, name) for name in _PLACES]
+        places = [number_attribute(attrs, name) for name in REFERENCE_PLACES]
     except StackFormatError:
         return dict(attrs)
     found = [index_at(coords[axis].values, place) for axis, place in zip("yx", places, strict=True)]

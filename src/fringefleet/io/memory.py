@@ -1,4 +1,4 @@
-"""Where the numbers that are read go: fresh memory, or memory that is lent and used again and again."""
+"""Memory for the numbers that are read: fresh, or lent and used again and again."""
 
 import math
 from collections.abc import Iterator

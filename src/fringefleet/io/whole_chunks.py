@@ -19,7 +19,7 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.folder import is_litter
 from fringefleet.io.zarr_metadata import V2, V3, names_pickle
 
-HEADER = 16  # bytes of a Blosc chunk; the last four are its length
+HEADER = 16  # bytes of a Blosc chunk: in the last twelve its length decoded, that of a block, and its own
 NO_CHUNKS = (V3, V2, ".zattrs", ".zgroup", ".zmetadata")
 
 
@@ -66,10 +66,7 @@ class WholeChunks(LocalStore):
             return found
         needed = max(HEADER, int.from_bytes(found[HEADER - 4 : HEADER].to_bytes(), "little"))
         if len(found) < needed:
-            raise StackFormatError(
-                f"the chunk {key} of {self.root} has {len(found):,} bytes, and {needed:,} are needed: "
-                "its end is missing. Copy or make the store again."
-            )
+            raise end_missing(key, self.root, len(found), needed)
         return found
 
     def _is_blosc(self, key: str) -> bool:
@@ -81,6 +78,14 @@ class WholeChunks(LocalStore):
                 if (metadata := self.root / folder / name).exists():
                     return _last_codec(metadata, metadata.stat().st_mtime_ns) == "blosc"
         return False
+
+
+def end_missing(key: str, root: Path, n_byte: int, needed: int) -> StackFormatError:
+    """Make the error of a chunk that is shorter than it has to be."""
+    return StackFormatError(
+        f"the chunk {key} of {root} has {n_byte:,} bytes, and {needed:,} are needed: its end is missing. "
+        "Copy or make the store again."
+    )
 
 
 def _names_pickle(metadata: bytes) -> bool:
