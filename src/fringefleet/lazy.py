@@ -8,6 +8,7 @@ chunked, the reference phases are numbers, and nothing drops an axis. Dask hands
 stack unread, so that reading is timed, and fails, where the tile is known.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,9 +28,10 @@ from fringefleet.clients import check_not_left_alone
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.io.decoded import STORED_AS
+from fringefleet.io.memory import bytes_to_lend
 from fringefleet.io.threads import use_threads
 from fringefleet.io.version import accepting_touched
-from fringefleet.line import line_of
+from fringefleet.line import begin_next, line_of
 from fringefleet.observation import std_of
 from fringefleet.oddities import Oddities, find_oddities, find_outside, say_once
 from fringefleet.options import Options
@@ -96,7 +98,11 @@ def _invert_dataset(
     odd = _look_at(arrays, options, is_coarse, "in the stack")
     say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
     block = _block(arrays, options, _find_in_block(stack, point))
-    series = invert_block(block, scene, options)
+    watch = Stopwatch()
+    with replaced_if_gpu_breaks(), line_of(options.device).place(watch, lends_answer=False) as place:
+        begin_next()
+        with place.solving():
+            series = invert_block(block, scene, options, watch, place)
     variables = {name: (VARIABLES[name].dims, values) for name, values in series.variables().items()}
     return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
 
@@ -213,28 +219,32 @@ def _invert_tile(
         replaced_if_gpu_breaks(),
         line_of(how.options.device).place(watch) as place,
     ):
-        with place.reading(), watch.time("read"), accepting_touched(how.accept_touched):
+        n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces)
+        with place.reading(n_byte), watch.time("read"), accepting_touched(how.accept_touched):
             arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
             named = dict(zip(names, arrays, strict=True))
             odd = _look_at(named, how.options, how.is_coarse, f"in {tile}")
         n_byte = sum(values.nbytes for values in arrays)
         with place.solving():
             block = _block(named, how.options, _inside(tile, how.point))
-            series = invert_block(block, how.scene, how.options, watch)
+            series = invert_block(block, how.scene, how.options, watch, place)
         del arrays, named, block
         with watch.time("write"):
             write(tile, series)
+        n_pixel, n_written = series.status.size, sum(v.nbytes for v in series.variables().values())
+        status_count = tuple(np.bincount(series.status.ravel(), minlength=len(Status)).tolist())
+        del series  # its memory is another tile's from here on
     report = np.empty((1, 1, 1), dtype=object)
     report[0, 0, 0] = TileReport(
         tile=tile.number,
-        n_pixel=series.status.size,
+        n_pixel=n_pixel,
         odd=odd,
-        status_count=tuple(np.bincount(series.status.ravel(), minlength=len(Status)).tolist()),
+        status_count=status_count,
         rows=(tile.y.start, tile.y.stop),
         columns=(tile.x.start, tile.x.stop),
         seconds=watch.seconds,
         bytes_read=n_byte,
-        bytes_written=sum(values.nbytes for values in series.variables().values()),
+        bytes_written=n_written,
         worker={**worker_record(how.options.device), "versions": software_versions()},
     )
     return report
