@@ -7,6 +7,8 @@ reference phase is subtracted; masked pairs are no data. Beyond MintPy, so is an
 exactly 0 is data, and stays 0 when its pair is referenced.
 """
 
+import logging
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fringefleet import device as devices
+from fringefleet.errors import DeviceError
 from fringefleet.feed import RawBatch
 from fringefleet.masks import keep_by_std, keep_by_value
 from fringefleet.observation import STD_MASKS
@@ -32,6 +35,8 @@ from fringefleet.status import Status
 from fringefleet.variables import VARIABLES
 from fringefleet.weights import coherence_to_weight, offset_weight
 
+logger = logging.getLogger(__name__)
+
 SOLVERS: dict[str, Any] = {"elimination": elimination, "dense": dense, "fused": fused}
 MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
 HAS_NO_ANSWER = (Status.NO_OBSERVATION, Status.MASKED, Status.TOO_FEW_PAIRS)
@@ -46,9 +51,27 @@ def check_device(options: Options) -> torch.device:
         There is none, or the fused solver lacks what it needs.
     """
     device = devices.select(options.device)
-    if options.solver == "fused":
+    if choose_solver(options) == "fused":
         fused.find_kernel(device)
     return device
+
+
+def choose_solver(options: Options) -> str:
+    """Name the solver that is meant: ``auto`` is the fused one on a GPU where that runs."""
+    if options.solver != "auto":
+        return options.solver
+    return "fused" if options.device == "cuda" and _runs_fused() else "elimination"
+
+
+@cache
+def _runs_fused() -> bool:
+    """Whether the fused solver runs on the GPU of this process; said once if it does not."""
+    try:
+        fused.find_kernel(devices.select("cuda"))
+    except DeviceError as error:
+        logger.warning("the elimination is not fused, and several times as slow: %s", error)
+        return False
+    return True
 
 
 class Answer(NamedTuple):
@@ -74,7 +97,7 @@ class Batches:
         self.plan, self.scene, self.options = plan, scene, options
         self.n_pixel, self.device = n_pixel, device
         self.method = _method(scene, options)
-        solver = SOLVERS[options.solver]
+        solver = SOLVERS[choose_solver(options)]
         self.solve, self.workspace = solver.solve, solver.Workspace(plan, n_pixel, dtype, device)
         # On a CPU a few rows at a time, which stay in cache; on a GPU all in one launch.
         self.rows = batches(plan.network.n_pair) if device.type == "cpu" else [slice(None)]

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from fringefleet import device as devices
+from fringefleet.batch import choose_solver
 from fringefleet.loads import Loads, Place
 from fringefleet.network import Network
 from fringefleet.options import Options
@@ -86,7 +87,7 @@ def batch_size(plan: Plan, options: Options) -> int:
     free = devices.free_bytes(devices.select(options.device))
     fits = max(CPU_BATCH, free // 2 // solver_bytes_per_pixel(plan, options) // CPU_BATCH * CPU_BATCH)
     # One launch a batch is no cost, and several of them overlap with the copies; thousands of launches are.
-    return min(fits, FUSED_BATCH) if options.solver == "fused" else fits
+    return min(fits, FUSED_BATCH) if choose_solver(options) == "fused" else fits
 
 
 def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:

@@ -23,17 +23,18 @@ from dask.delayed import Delayed
 from dask.optimization import cull
 from numpy.typing import NDArray
 
+from fringefleet.batch import choose_solver
 from fringefleet.block import invert_block
 from fringefleet.clients import check_not_left_alone
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.io.decoded import STORED_AS
 from fringefleet.io.memory import bytes_to_lend
-from fringefleet.io.threads import use_threads
+from fringefleet.io.threads import each, use_threads
 from fringefleet.io.version import accepting_touched
 from fringefleet.line import begin_next, line_of
 from fringefleet.observation import std_of
-from fringefleet.oddities import Oddities, find_oddities, find_outside, say_once
+from fringefleet.oddities import Oddities, find_oddities, find_outside, put_together, say_once
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared
 from fringefleet.scene import Block, Scene, Series
@@ -50,6 +51,7 @@ from fringefleet.worker import (
 )
 from fringefleet.worker_log import working_on
 
+PAIRS_AT_ONCE = 16  # that a thread looks at
 Write = Callable[[Tile, Series], None]
 
 
@@ -223,6 +225,7 @@ def _invert_tile(
         with place.reading(n_byte), watch.time("read"), accepting_touched(how.accept_touched):
             arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
             named = dict(zip(names, arrays, strict=True))
+        with watch.time("read"):
             odd = _look_at(named, how.options, how.is_coarse, f"in {tile}")
         n_byte = sum(values.nbytes for values in arrays)
         with place.solving():
@@ -245,7 +248,11 @@ def _invert_tile(
         seconds=watch.seconds,
         bytes_read=n_byte,
         bytes_written=n_written,
-        worker={**worker_record(how.options.device), "versions": software_versions()},
+        worker={
+            **worker_record(how.options.device),
+            "solver": choose_solver(how.options),
+            "versions": software_versions(),
+        },
     )
     return report
 
@@ -257,10 +264,17 @@ def _is_coarse(prepared: Prepared, options: Options) -> bool:
 
 def _look_at(arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str) -> Oddities:
     """Count what cannot be an observation; what makes the answer void ends the run."""
-    outside = find_outside(arrays, where)
-    observed = arrays[options.observation]
-    odd = find_oddities(observed, is_phase=not options.is_offset, is_coarse=is_coarse)
-    return odd._replace(outside=outside)
+    n_pair = len(arrays[options.observation])
+    parts: dict[int, Oddities] = {}  # by first pair
+
+    def look(first: int) -> None:
+        some = {name: values[first : first + PAIRS_AT_ONCE] for name, values in arrays.items()}
+        observed, is_phase = some[options.observation], not options.is_offset
+        odd = find_oddities(observed, is_phase=is_phase, is_coarse=is_coarse, first_pair=first)
+        parts[first] = odd._replace(outside=find_outside(some))
+
+    each(look, range(0, n_pair, PAIRS_AT_ONCE))
+    return put_together((parts[first] for first in sorted(parts)), where)
 
 
 def _tile_of(info: Mapping[str, Any]) -> Tile:
@@ -344,7 +358,7 @@ def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
         "bridge": options.bridge,
         "min_norm": options.min_norm,
         **_provenance_of_extras(options),
-        "solver": options.solver,
+        "solver": options.algorithm,
         "dtype": options.dtype,
         "n_pair": scene.network.n_pair,
         "observation": options.observation,
