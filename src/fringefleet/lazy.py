@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from fringefleet.block import invert_block
 from fringefleet.clients import check_not_left_alone
+from fringefleet.cores import share_of_cores
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.io.decoded import STORED_AS
@@ -43,7 +44,7 @@ from fringefleet.versions import software_versions, versions_that_must_agree
 from fringefleet.worker import (
     refuse_other_software,
     replaced_if_gpu_breaks,
-    share_of_cores,
+    this_worker,
     worker_record,
 )
 from fringefleet.worker_log import working_on
@@ -207,7 +208,8 @@ def _invert_tile(
     tile = _tile_of(block_info[0])
     watch = Stopwatch()
     refuse_other_software(how.software)
-    use_threads(share_of_cores(how.n_on_cores))
+    n_thread = share_of_cores(how.n_on_cores, this_worker())
+    use_threads(n_thread)
     with (
         working_on(str(tile)),
         replaced_if_gpu_breaks(),
@@ -235,7 +237,11 @@ def _invert_tile(
         seconds=watch.seconds,
         bytes_read=n_byte,
         bytes_written=sum(values.nbytes for values in series.variables().values()),
-        worker={**worker_record(how.options.device), "versions": software_versions()},
+        worker={
+            **worker_record(how.options.device),
+            "threads": n_thread,
+            "versions": software_versions(),
+        },
     )
     return report
 
