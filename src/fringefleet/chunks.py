@@ -18,7 +18,6 @@ from fringefleet.options import Options
 TILE_BYTES = 160 * 1024**2  # what is read and written of a tile on a CPU
 LARGEST_TILE = 512 * 512  # pixels; more gains nothing and shows no progress
 SMALLEST_TILE = 64 * 64  # pixels; what is left for a worker to be of use
-GPU_TILE = FUSED_BATCH * 3 // 2  # pixels; rounded down to whole chunks they still fill a launch
 # Tiles that a worker has at least, where the scene is not too small: with fewer on a GPU there is hardly one
 # to be read and one to be written while another is solved.
 TILES_OF_A_WORKER = {"cpu": 2, "cuda": 4}
@@ -78,7 +77,7 @@ def _wanted(network: Network, options: Options, means: Means) -> float:
     """Pixels of a tile where the scene is large, and its memory not limited."""
     if options.device == "cpu":
         return min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE)
-    n_pixel = max(GPU_TILE, options.gpu_chunk_size)
+    n_pixel = max(FUSED_BATCH, options.gpu_chunk_size)
     if means.gpu_memory is None:
         return n_pixel
     fits = most_pixels(GPU_SHARE * means.gpu_memory, partial(bytes_of_gpu, network=network, options=options))

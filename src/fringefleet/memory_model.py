@@ -15,7 +15,7 @@ from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
 from fringefleet.variables import bytes_of_result
 
-IDLE_WORKER_BYTES = 370 * 1024**2  # a process that has imported everything and solved a few pixels
+IDLE_WORKER_BYTES = 380 * 1024**2  # a process that has imported everything and solved a few pixels
 CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
 KEPT_BY_MALLOC = 256 * 1024**2  # at most, of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
 OTHER_MALLOC = 1.2  # of workers with other settings for malloc, as Dask has them; measured
@@ -51,9 +51,9 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     answer = n_pixel * bytes_of_result(options, network.n_date)
     chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
     batches = 0 if on_gpu else n_turn * _bytes_of_batch(n_pixel, network, options)
-    # What comes and goes is taken anew for each tile; what was given back is not all used again at once.
-    passing = (n_turn + WRITE_BEHIND) * answer + answer + batches  # one answer more is as it is in the file
-    taken = slabs + chunks + passing + min(passing, KEPT_BY_MALLOC)
+    # In pieces of some megabytes, which malloc gives out; one answer more is as it will be in the file.
+    pieces = (n_turn + WRITE_BEHIND) * answer + answer + batches + chunks
+    taken = slabs + pieces + min(pieces, KEPT_BY_MALLOC)
     return (
         IDLE_WORKER_BYTES + on_gpu * CUDA_BYTES + int(taken * (1 if means.has_our_malloc else OTHER_MALLOC))
     )
@@ -62,7 +62,7 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
 def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:
     """Memory of a GPU that its worker takes for tiles of so many pixels [byte]; CUDA's own comes besides."""
     plan = plan_elimination(network)
-    n_batch = min(n_pixel, options.gpu_chunk_size or FUSED_BATCH)
+    n_batch = min(n_pixel, options.gpu_chunk_size or (FUSED_BATCH if options.solver == "auto" else n_pixel))
     # The solver's part has room for the observations of two batches, which are those of the tiles here.
     workspace = solver_bytes_per_pixel(plan, options) - 2 * _bytes_of_input(network, options)
     return n_batch * workspace + n_pixel * ON_DEVICE * bytes_per_pixel(network, options)

@@ -21,7 +21,7 @@ from fringefleet.option_words import option
 
 Values = Mapping[str, Any]
 
-ELIMINATION = ("elimination", "fused")  # solvers
+ELIMINATION = ("auto", "elimination", "fused")  # solvers
 WITH_THRESHOLD = ("coherence", "offset_snr", "range_offset_std", "azimuth_offset_std")
 STARTED = ("default", "local", "local-cuda", "slurm")  # clusters that are started for us, or may be
 RUNNING = ("address", "file")

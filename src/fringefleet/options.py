@@ -18,7 +18,7 @@ from fringefleet.solver.joint import TemporalModel
 from fringefleet.solver.method import Bridge, MinimumNorm, Norm
 from fringefleet.weights import WeightFunction
 
-SolverName = Literal["elimination", "dense", "fused"]
+SolverName = Literal["auto", "elimination", "dense", "fused"]
 DTypeName = Literal["float32", "float64"]
 
 _IN_PIXELS = (math.inf, "a standard deviation in pixels, 0 or more")
@@ -56,8 +56,9 @@ class Options:
     pairs; ``dem_error``, told from deformation by a polynomial of ``polynomial_order`` and an
     ``atmosphere_std`` [rad] (:mod:`fringefleet.solver.joint`).
 
-    ``solver``, ``dtype``, ``device``: with what, how precisely and where. ``gpu_chunk_size``: pixels
-    that a GPU solves at once; 0 for as many as its free memory holds.
+    ``solver``, ``dtype``, ``device``: with what, how precisely and where; ``auto`` is the elimination, on a
+    GPU the fused form of it, where Triton is. ``gpu_chunk_size``: pixels that a GPU solves at once; 0 for as
+    many as its free memory holds.
     """
 
     observation: str = "unwrapped_phase"
@@ -76,7 +77,7 @@ class Options:
     dem_error: bool = False
     polynomial_order: int = 2
     atmosphere_std: float = 1.0
-    solver: SolverName = "elimination"
+    solver: SolverName = "auto"
     dtype: DTypeName = "float32"
     device: DeviceName = "cpu"
     gpu_chunk_size: int = 0
@@ -150,6 +151,11 @@ class Options:
         """Whether the mask has a dataset of its own, and not one that the weights need, too."""
         shared = self.needs_std and self.mask_dataset == std_of(self.observation)
         return self.mask_dataset not in (None, "coherence") and not shared
+
+    @property
+    def algorithm(self) -> SolverName:
+        """What the answer depends on of the solver: the elimination is one, in whatever form."""
+        return "dense" if self.solver == "dense" else "elimination"
 
     @property
     def temporal_model(self) -> TemporalModel:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from fringefleet.block import FUSED_BATCH, bytes_per_pixel
 from fringefleet.chunks import (
     GPU_SHARE,
-    GPU_TILE,
     LARGEST_TILE,
     SMALLEST_TILE,
     TILE_BYTES,
@@ -95,6 +94,7 @@ def test_a_limit_that_not_even_one_worker_keeps_says_what_is_enough():
 
 
 GIGABYTE = 10**9
+LAUNCH = 2**17  # pixels, with which the kernel is fastest
 GALAPAGOS = (1900, 1950)  # 3.7 million pixels
 
 
@@ -107,7 +107,7 @@ def gpu_tile(shape=GALAPAGOS, stored=(96, 96), network=NEIGHBOURS, n_worker=1, g
 @pytest.mark.parametrize("gpu_memory", [None, 16 << 30, 80 << 30, 141 << 30])
 def test_a_tile_on_a_gpu_fills_a_launch_with_whole_chunks(stored, gpu_memory):
     rows, columns = gpu_tile(stored=stored, gpu_memory=gpu_memory)
-    assert FUSED_BATCH <= rows * columns <= GPU_TILE
+    assert LAUNCH <= rows * columns <= FUSED_BATCH
     if stored:
         assert rows % stored[0] == columns % stored[1] == 0
         assert rows * columns * 475 * 8 > 3 * TILE_BYTES
@@ -119,7 +119,7 @@ def test_each_gpu_has_some_tiles_so_that_they_overlap(n_worker):
     n_tile = -(-GALAPAGOS[0] // rows) * -(-GALAPAGOS[1] // columns)
     assert n_tile >= 4 * n_worker
     if n_worker <= 4:
-        assert rows * columns >= FUSED_BATCH
+        assert rows * columns >= LAUNCH
 
 
 def test_a_tile_is_no_larger_than_the_memory_of_a_gpu_allows():
@@ -130,7 +130,7 @@ def test_a_tile_is_no_larger_than_the_memory_of_a_gpu_allows():
         assert bytes_of_gpu(rows * columns, MANY_PAIRS, Options(device="cuda")) <= GPU_SHARE * memory
         assert before <= rows * columns
         before = rows * columns
-    assert before >= FUSED_BATCH
+    assert before >= LAUNCH
 
 
 def test_a_tile_on_a_gpu_is_no_larger_than_the_memory_of_the_host_allows():
@@ -138,10 +138,10 @@ def test_a_tile_on_a_gpu_is_no_larger_than_the_memory_of_the_host_allows():
         means = {"worker_memory": worker_memory, "n_core": 8, "chunk_bytes": 475 * 4 * 96 * 96}
         tile = gpu_tile(**means)
         check_tile(tile, NEIGHBOURS, Options(device="cuda"), Means(**means))
-    assert tile[0] * tile[1] >= FUSED_BATCH
+    assert tile[0] * tile[1] >= LAUNCH
 
 
-@pytest.mark.parametrize("gpu_chunk_size", [100, 20_000, GPU_TILE])
+@pytest.mark.parametrize("gpu_chunk_size", [100, 20_000, FUSED_BATCH])
 def test_few_pixels_at_once_on_a_gpu_make_no_small_tiles_but_take_less_of_its_memory(gpu_chunk_size):
     tile = gpu_tile(gpu_chunk_size=gpu_chunk_size)
     assert tile == gpu_tile()
