@@ -75,6 +75,17 @@ def count_gpus() -> int:
     return torch.cuda.device_count()
 
 
+def memory_of_gpu() -> int:
+    """Memory [byte] of the GPU that this process computes on, whoever has it.
+
+    Raises
+    ------
+    DeviceError
+        There is none.
+    """
+    return int(torch.cuda.get_device_properties(select("cuda")).total_memory)
+
+
 def peak_bytes() -> int:
     """Most memory [byte] of the GPU that torch has had for this process so far."""
     return int(torch.cuda.max_memory_reserved(0))

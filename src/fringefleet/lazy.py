@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from fringefleet.batch import choose_solver
 from fringefleet.block import invert_block
 from fringefleet.clients import check_not_left_alone
+from fringefleet.cores import share_of_cores
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.io.decoded import STORED_AS
@@ -46,7 +47,7 @@ from fringefleet.versions import software_versions, versions_that_must_agree
 from fringefleet.worker import (
     refuse_other_software,
     replaced_if_gpu_breaks,
-    share_of_cores,
+    this_worker,
     worker_record,
 )
 from fringefleet.worker_log import working_on
@@ -215,7 +216,8 @@ def _invert_tile(
     tile = _tile_of(block_info[0])
     watch = Stopwatch()
     refuse_other_software(how.software)
-    use_threads(share_of_cores(how.n_on_cores))
+    n_thread = share_of_cores(how.n_on_cores, this_worker())
+    use_threads(n_thread)
     with (
         working_on(str(tile)),
         replaced_if_gpu_breaks(),
@@ -251,6 +253,7 @@ def _invert_tile(
         worker={
             **worker_record(how.options.device),
             "solver": choose_solver(how.options),
+            "threads": n_thread,
             "versions": software_versions(),
         },
     )

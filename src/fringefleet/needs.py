@@ -107,7 +107,8 @@ ALWAYS = {
     "ClusterOptions": ("cluster", "n_worker", "device", "wait_seconds"),
     "Run": (
         *("stack", "output", "options", "setting", "chunks", "existing", "n_worker", "memory_limit"),
-        *("worker_memory", "on_failure", "drop_incomplete", "accept_touched"),
+        *("worker_memory", "n_thread", "n_core", "gpu_memory"),
+        *("on_failure", "drop_incomplete", "accept_touched"),
     ),
     "FailurePolicy": ("on_error", "retries"),
 }

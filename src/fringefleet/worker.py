@@ -6,16 +6,16 @@ import os
 import socket
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from weakref import WeakSet
 
-from dask.system import CPU_COUNT
 from distributed import Client, Worker, get_worker
 
-from fringefleet.device import DeviceName, is_broken, peak_bytes, visible_gpu
+from fringefleet.cores import own_cores
+from fringefleet.device import DeviceName, is_broken, memory_of_gpu, peak_bytes, visible_gpu
 from fringefleet.errors import DeviceError, RunError
 from fringefleet.versions import say_differences, software_versions, versions_that_must_agree
 
@@ -40,32 +40,34 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
     Returns
     -------
     dict
-        ``host``, ``cores`` (which of the host), ``pid``; ``worker`` and ``address``: its name and address,
-        None outside a worker;
+        ``host``, ``cores`` (which of the host), ``n_core`` (how many), ``pid``; ``worker`` and ``address``:
+        its name and address, None outside a worker;
         ``cuda_visible_devices``; ``gpu``: UUID of the GPU (of the instance, where a GPU is divided);
-        ``gpu_name``; ``gpu_peak_bytes``: most device memory that this process has had so far [byte]. The
-        ``gpu`` ones are None on the CPU.
+        ``gpu_name``; ``gpu_bytes``: its memory [byte]; ``gpu_peak_bytes``: most of it that this process has
+        had so far [byte]. The ``gpu`` ones are None on the CPU.
 
     Raises
     ------
     DeviceError
         A GPU is asked for and this process sees none.
     """
-    worker = dask_worker or this_worker()
+    worker, cores = dask_worker or this_worker(), own_cores()
     record: Record = {
         "host": socket.gethostname(),
-        "cores": _cores(),
+        "cores": cores.name,
+        "n_core": cores.number,
         "pid": os.getpid(),
         "worker": None if worker is None else str(worker.name),
         "address": None if worker is None else str(worker.address),
         "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "gpu": None,
         "gpu_name": None,
+        "gpu_bytes": None,
         "gpu_peak_bytes": None,
     }
     if device == "cuda":
-        uuid, name = _gpu()
-        record |= {"gpu": uuid, "gpu_name": name, "gpu_peak_bytes": peak_bytes()}
+        uuid, name, n_byte = _gpu()
+        record |= {"gpu": uuid, "gpu_name": name, "gpu_bytes": n_byte, "gpu_peak_bytes": peak_bytes()}
     return record
 
 
@@ -129,31 +131,6 @@ def refuse_bad_answers(answers: Mapping[str, Record | Exception], device: Device
             f"says: {type(first).__name__}: {first}"
         )
     return [answer for answer in answers.values() if not isinstance(answer, Exception)]
-
-
-def count_on_cores(records: Iterable[Record]) -> dict[str, int]:
-    """Count the workers that have the same cores, by what :func:`worker_record` says of these."""
-    return dict(Counter(str(record["cores"]) for record in records))
-
-
-def share_of_cores(n_on_cores: Mapping[str, int]) -> int:
-    """Count the cores that this process may use, beside the other workers that have the same.
-
-    Those are meant that the system gives it (affinity, Slurm's ``cpus-per-task``, a container's quota). A
-    worker that came later than the others has as many as it has threads.
-    """
-    worker = this_worker()
-    if worker is None:
-        return CPU_COUNT
-    n_worker = n_on_cores.get(_cores(), CPU_COUNT)
-    return max(worker.state.nthreads, CPU_COUNT // n_worker)
-
-
-@cache
-def _cores() -> str:
-    """Name the cores that this process has: its host, and their numbers there."""
-    numbers = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(CPU_COUNT)
-    return f"{socket.gethostname()}: {','.join(map(str, numbers))}"
 
 
 def sharing(records: Iterable[Record]) -> dict[str, list[Record]]:
@@ -248,8 +225,8 @@ async def _replace(worker: Worker) -> None:
 
 
 @cache
-def _gpu() -> tuple[str, str]:
-    return visible_gpu()
+def _gpu() -> tuple[str, str, int]:
+    return *visible_gpu(), memory_of_gpu()
 
 
 def this_worker() -> Worker | None:
