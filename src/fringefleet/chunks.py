@@ -7,8 +7,8 @@ that cuts through them makes its neighbours read them again.
 
 import math
 
-from fringefleet.block import batch_size, bytes_per_pixel, solver_bytes_per_pixel
 from fringefleet.errors import BlockTooLargeError, OptionError
+from fringefleet.footprint import bytes_per_pixel, cpu_batch_size, solver_bytes_per_pixel
 from fringefleet.io.tiles import fit_tile
 from fringefleet.network import Network
 from fringefleet.options import Options
@@ -119,7 +119,7 @@ def _bytes_of_batch(n_pixel: int, network: Network, options: Options) -> int:
     if options.device != "cpu":
         return 0
     plan = plan_elimination(network)
-    return min(batch_size(plan, options), n_pixel) * solver_bytes_per_pixel(plan, options)
+    return min(cpu_batch_size(plan, options), n_pixel) * solver_bytes_per_pixel(plan, options)
 
 
 def _pixels_that_fit(network: Network, options: Options, memory_limit: int) -> int:

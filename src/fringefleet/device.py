@@ -4,13 +4,11 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 
+from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError
-
-DeviceName = Literal["cpu", "cuda"]
 
 
 def select(name: DeviceName) -> torch.device:
@@ -56,7 +54,7 @@ def visible_gpu() -> tuple[str, str]:
     return uuid, str(properties.name)
 
 
-def count_gpus() -> int:
+def count_visible() -> int:
     """How many GPUs this process sees.
 
     Raises

@@ -22,7 +22,6 @@ from dask.delayed import Delayed
 from dask.optimization import cull
 from numpy.typing import NDArray
 
-from fringefleet.block import invert_block
 from fringefleet.clients import check_not_left_alone
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
@@ -91,6 +90,8 @@ def _invert_dataset(
     stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None, is_coarse: bool
 ) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
+    from fringefleet.block import invert_block  # noqa: PLC0415 - torch, only where blocks are computed
+
     check_not_left_alone()
     arrays = {str(name): stack[name].values for name in stack.data_vars}
     odd = _look_at(arrays, options, is_coarse, "in the stack")
@@ -204,6 +205,8 @@ def _invert_tile(
     block_info: Mapping[Any, Any],
 ) -> NDArray[np.object_]:
     """Read, solve and write one tile."""
+    from fringefleet.block import invert_block  # noqa: PLC0415 - torch, only where tiles are computed
+
     tile = _tile_of(block_info[0])
     watch = Stopwatch()
     refuse_other_software(how.software)

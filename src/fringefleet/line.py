@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from dask.system import CPU_COUNT
 from distributed import Worker, secede
 
-from fringefleet.device import DeviceName
+from fringefleet.choices import DeviceName
 from fringefleet.io.memory import Slab, lending
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.worker import this_worker

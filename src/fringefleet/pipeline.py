@@ -19,7 +19,6 @@ from distributed import Client
 from fringefleet import lazy
 from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.attempts import FailurePolicy
-from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
 from fringefleet.clients import check_client, client_to_compute_with, warn_of_open
 from fringefleet.earlier_report import read_report
@@ -240,6 +239,8 @@ def compute(
         client = client_to_compute_with()
     n_on_cores: dict[str, int] = {}
     if client is None:
+        from fringefleet.batch import check_device  # noqa: PLC0415 - torch, as threads of this process compute
+
         check_device(job.options)
     else:
         n_on_cores = count_on_cores(_check_workers(client, job.options))

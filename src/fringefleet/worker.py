@@ -12,7 +12,7 @@ from functools import cache
 from dask.system import CPU_COUNT
 from distributed import Client, Worker, get_worker
 
-from fringefleet.device import DeviceName, is_broken, peak_bytes, visible_gpu
+from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError, RunError
 from fringefleet.versions import say_differences, software_versions, versions_that_must_agree
 
@@ -60,6 +60,8 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
         "gpu_peak_bytes": None,
     }
     if device == "cuda":
+        from fringefleet.device import peak_bytes  # noqa: PLC0415 - torch
+
         uuid, name = _gpu()
         record |= {"gpu": uuid, "gpu_name": name, "gpu_peak_bytes": peak_bytes()}
     return record
@@ -202,6 +204,8 @@ def replaced_if_gpu_breaks() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        from fringefleet.device import is_broken  # noqa: PLC0415 - torch
+
         if not is_broken(error):
             raise
         worker = this_worker()
@@ -225,6 +229,8 @@ async def _replace(worker: Worker) -> None:
 
 @cache
 def _gpu() -> tuple[str, str]:
+    from fringefleet.device import visible_gpu  # noqa: PLC0415 - torch
+
     return visible_gpu()
 
 

@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fringefleet.block import bytes_per_pixel, solver_bytes_per_pixel
 from fringefleet.chunks import (
     COPIES,
     IDLE_WORKER_BYTES,
@@ -15,6 +14,7 @@ from fringefleet.chunks import (
     count_workers,
 )
 from fringefleet.errors import BlockTooLargeError, OptionError
+from fringefleet.footprint import bytes_per_pixel, solver_bytes_per_pixel
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination

@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 
 from fringefleet.attempts import FailurePolicy
-from fringefleet.batch import check_device
 from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import FAILED, echo, fail
 from fringefleet.cli.progress import Report, Tiles, show_progress
@@ -29,6 +28,7 @@ from fringefleet.cluster import (
 )
 from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.execute import Done, OnProgress, name_some
+from fringefleet.gpus import check_here
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.lock import locked
 from fringefleet.io.mintpy_names import our_name
@@ -200,7 +200,7 @@ def invert(
     check_performance_report(performance_report)
     job, workers = fit_to_workers(job, workers)
     if workers.kind in ("local", "local-cuda"):
-        check_device(job.options)
+        check_here(job.options)
     run_checked(
         check(job),
         workers,

@@ -12,7 +12,6 @@ from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster
 from distributed.deploy.cluster import Cluster
 
-from fringefleet import device as devices
 from fringefleet.cluster.hush import hushed
 from fringefleet.cluster.nannies import Births, in_words, nanny_class, noted_errors
 from fringefleet.cluster.options import VISIBLE, ClusterOptions
@@ -28,6 +27,7 @@ from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_sec
 from fringefleet.cluster.serving import http_settings, local_keywords
 from fringefleet.dask_defaults import cluster_defaults
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
+from fringefleet.gpus import count_gpus
 from fringefleet.main_program import check_may_start_processes
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def start_local(options: ClusterOptions) -> Iterator[Client]:
     """
     n_worker = count_local(options)
     if options.device == "cuda":
-        devices.select("cuda")
+        count_gpus()
         if n_worker > 1 and not options.share_gpu:
             raise OptionError(
                 f"found {n_worker} local workers with --device cuda, which would all have the first GPU; "
@@ -121,7 +121,7 @@ def count_local_gpus(options: ClusterOptions) -> int:
     DeviceError
         There is none.
     """
-    n_visible = devices.count_gpus()
+    n_visible = count_gpus()
     named = options.options.get(VISIBLE)
     if named is None:
         return n_visible
