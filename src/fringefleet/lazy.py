@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask.array as da
 import numpy as np
@@ -32,7 +32,6 @@ from fringefleet.line import line_of
 from fringefleet.observation import std_of
 from fringefleet.oddities import Oddities, find_oddities, find_outside, say_once
 from fringefleet.options import Options
-from fringefleet.prepare import Prepared
 from fringefleet.scene import Block, Scene, Series
 from fringefleet.status import Status
 from fringefleet.stopwatch import Stopwatch
@@ -47,6 +46,9 @@ from fringefleet.worker import (
 )
 from fringefleet.worker_log import working_on
 
+if TYPE_CHECKING:  # a worker needs nothing of what has checked the stack
+    from fringefleet.prepare import Prepared
+
 Write = Callable[[Tile, Series], None]
 
 
@@ -57,7 +59,7 @@ def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
 
 
 @with_graph_defaults
-def result_template(prepared: Prepared, options: Options, tile: tuple[int, int]) -> xr.Dataset:
+def result_template(prepared: "Prepared", options: Options, tile: tuple[int, int]) -> xr.Dataset:
     """Build a result without numbers: shapes, chunks, coordinates and attributes of the real one."""
     stack, scene = prepared.stack, prepared.scene
     n_date = scene.network.n_date
@@ -74,7 +76,7 @@ def result_template(prepared: Prepared, options: Options, tile: tuple[int, int])
     return result.assign_attrs(stack.attrs | _provenance(prepared, options))
 
 
-def invert_lazily(prepared: Prepared, options: Options) -> xr.Dataset:
+def invert_lazily(prepared: "Prepared", options: Options) -> xr.Dataset:
     """Lift the block function over a chunked stack; nothing is read or solved yet."""
     stack = prepared.stack
     tile = (stack.chunksizes["y"][0], stack.chunksizes["x"][0])
@@ -104,7 +106,7 @@ def _invert_dataset(
 
 @with_graph_defaults
 def tile_tasks(
-    prepared: Prepared,
+    prepared: "Prepared",
     options: Options,
     tile: tuple[int, int],
     write: Write,
@@ -243,7 +245,7 @@ def _invert_tile(
     return report
 
 
-def _is_coarse(prepared: Prepared, options: Options) -> bool:
+def _is_coarse(prepared: "Prepared", options: Options) -> bool:
     """Whether observations are stored so that many are the same."""
     return STORED_AS in prepared.stack[options.observation].attrs
 
@@ -316,7 +318,7 @@ def _coordinates(stack: xr.Dataset, scene: Scene, options: Options) -> dict[str,
     return coordinates
 
 
-def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
+def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
     scene, setting = prepared.scene, prepared.setting
     return {
         "reference_date": scene.network.dates[scene.reference_date],

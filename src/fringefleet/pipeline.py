@@ -49,8 +49,7 @@ from fringefleet.options import Options
 from fringefleet.paths import check_local
 from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
-from fringefleet.scene import Series
-from fringefleet.stack_check import StackCheck, check_stack_at_end
+from fringefleet.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
 from fringefleet.tile import Tile
 from fringefleet.variables import bytes_of_result
 from fringefleet.versions import software_versions
@@ -251,7 +250,7 @@ def compute(
             prepared,
             job.options,
             tile,
-            partial(_write, store, check_stack),
+            partial(write_if_unchanged, store, check_stack),
             accept_touched=job.accept_touched,
             n_on_cores=n_on_cores,
         )
@@ -359,12 +358,6 @@ def _found(job: Run, tile: tuple[int, int], origin: Origin) -> tuple[int, bool]:
     """Count the tiles that are done and kept, and tell whether files of the stack were touched since."""
     store, is_touched = resume_result(job.output, tile, origin, accept_touched=job.accept_touched)
     return int(store.done(or_doubted=is_touched).sum()), is_touched
-
-
-def _write(store: ResultStore, check: StackCheck, tile: Tile, series: Series) -> None:
-    """Write a tile, if what it was read from is still the same: missing Zarr chunks would read as no data."""
-    check.check_tile(tile, store)
-    store.write_tile(tile.number, series.variables(), series.pair_sums)
 
 
 def _look(checked: Checked, store: ResultStore, lock: Lock) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from fringefleet.cli import cluster as opt_cluster
 from fringefleet.cli import options as opt
-from fringefleet.cli.app import app, examples
+from fringefleet.cli.application import app, examples
 from fringefleet.cli.console import echo, err, exit_codes, out, start_logging
 from fringefleet.cli.progress import show_progress
 

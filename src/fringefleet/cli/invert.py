@@ -12,7 +12,8 @@ from rich.console import Console
 
 from fringefleet.attempts import FailurePolicy
 from fringefleet.cli.cluster import choose_cluster
-from fringefleet.cli.console import FAILED, echo, fail
+from fringefleet.cli.console import echo, fail
+from fringefleet.cli.ending import FAILED
 from fringefleet.cli.progress import Report, Tiles, show_progress
 from fringefleet.cli.tables import pair_table, redundancy_note, status_table
 from fringefleet.cli.together import together

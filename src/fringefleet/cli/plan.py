@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fringefleet.cli.app import app, examples
+from fringefleet.cli.application import app, examples
 from fringefleet.cli.commands import invert
 from fringefleet.cli.console import err, exit_codes, out, start_logging
 from fringefleet.cli.progress import clock_time, with_prefix

@@ -24,7 +24,7 @@ from fringefleet.cluster.patience import (
     wait_for,
 )
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
-from fringefleet.cluster.serving import http_settings, local_keywords
+from fringefleet.cluster.serving import device_settings, http_settings, local_keywords
 from fringefleet.dask_defaults import cluster_defaults
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 from fringefleet.gpus import count_gpus
@@ -157,12 +157,16 @@ def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any])
     with ExitStack() as opened:
         folder = opened.enter_context(private_folder(options.options))
         opened.enter_context(dask.config.set(cluster_defaults()))
-        opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS | http_settings(options)))
+        opened.enter_context(dask.config.set(_settings(options)))
         said = {**_keywords(options, births), **said, **local_keywords(options), "local_directory": folder}
         with _refused(kind.__name__, options):
             client = _start(_recorded(kind, births), options, said, births)
         with _stopped_at_last(client, births):
             yield client
+
+
+def _settings(options: ClusterOptions) -> dict[str, Any]:
+    return SETTINGS | LOCAL_SETTINGS | http_settings(options) | device_settings(options)
 
 
 def _keywords(options: ClusterOptions, births: Births) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from fringefleet.cli import cluster as opt_cluster
 from fringefleet.cli import options as ours
-from fringefleet.cli.app import app, examples
+from fringefleet.cli.application import app, examples
 from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.mintpy import options as opt
 

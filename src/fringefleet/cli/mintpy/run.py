@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from fringefleet.cli.console import FAILED, echo, fail
+from fringefleet.cli.console import echo, fail
+from fringefleet.cli.ending import FAILED
 from fringefleet.cli.invert import run_checked
 from fringefleet.cli.mintpy.current import (
     product_files,
