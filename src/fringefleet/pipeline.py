@@ -19,7 +19,7 @@ from distributed import Client
 from fringefleet import lazy
 from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.attempts import FailurePolicy
-from fringefleet.chunks import check_tile, choose_tile, count_workers
+from fringefleet.chunks import bytes_of_worker, check_tile, choose_tile, count_workers
 from fringefleet.clients import check_client, client_to_compute_with, warn_of_open
 from fringefleet.earlier_report import read_report
 from fringefleet.errors import OptionError, OutputExistsError, RunError
@@ -138,6 +138,11 @@ class Checked:
     def fingerprint(self) -> str:
         """Digest of what the result depends on."""
         return self.origin.fingerprint
+
+    @property
+    def memory_needed(self) -> int:
+        """What a worker takes at most [byte]."""
+        return bytes_of_worker(math.prod(self.tile), self.prepared.scene.network, self.job.options)
 
 
 def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:

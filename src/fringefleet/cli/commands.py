@@ -180,10 +180,13 @@ def invert(
     given = dict(locals())  # the options by name, as `plan` has them, too
     console = err()
     start_logging(console, verbose=verbose)
-    from fringefleet.cli import invert as command
+    from fringefleet.cli.early import early_workers
 
-    job, wanted_workers = command.understand(given)
-    command.invert(job, wanted_workers, console, performance_report)
+    with early_workers(given) as begun:
+        from fringefleet.cli import invert as command
+
+        job, wanted_workers = command.understand(given, begun.wanted)
+        command.invert(job, wanted_workers, console, performance_report, begun.early)
 
 
 @app.command(epilog=examples("fringefleet export result.zarr mintpy/ --format mintpy"))
