@@ -3,6 +3,7 @@
 import sys
 
 from fringefleet.cli.ending import FAILED, Interrupts, LastStep, end_now
+from fringefleet.importing import without_collection
 
 
 def begin() -> None:
@@ -10,8 +11,8 @@ def begin() -> None:
     last_step, interrupts = LastStep(), Interrupts()
     interrupts.listen()
     try:
-        from fringefleet.cli import all_commands  # noqa: PLC0415 - takes a while
-
+        with without_collection():
+            from fringefleet.cli import all_commands  # noqa: PLC0415 - takes a while
         all_commands.application.run()
     except KeyboardInterrupt:  # before a command began
         sys.stderr.write("error: interrupted.\n")
