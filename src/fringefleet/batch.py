@@ -26,12 +26,13 @@ from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.scene import Scene
-from fringefleet.solver import closure, dense, diagnosis, elimination, fused, joint, uncertainty
+from fringefleet.solver import closure, dense, diagnosis, elimination, fused, uncertainty
 from fringefleet.solver.method import Method
 from fringefleet.solver.observations import batches
 from fringefleet.solver.pieces import pieces
 from fringefleet.solver.solution import Solution
 from fringefleet.status import Status
+from fringefleet.temporal import temporal_columns
 from fringefleet.variables import VARIABLES
 from fringefleet.weights import coherence_to_weight, offset_weight
 
@@ -245,7 +246,9 @@ def _method(scene: Scene, options: Options) -> Method:
     columns = None
     if options.dem_error:
         baseline = np.array(scene.baseline)
-        columns = joint.temporal_columns(scene.network, baseline, scene.wavelength, options.temporal_model)
+        columns = torch.from_numpy(
+            temporal_columns(scene.network, baseline, scene.wavelength, options.temporal_model)
+        )
     return Method(
         min_norm=options.min_norm,
         min_redundancy=options.min_redundancy,

@@ -8,8 +8,8 @@ that cuts through them makes its neighbours read them again.
 import math
 from functools import partial
 
-from fringefleet.block import FUSED_BATCH, bytes_per_pixel
 from fringefleet.errors import BlockTooLargeError, OptionError
+from fringefleet.footprint import FUSED_BATCH, bytes_per_pixel
 from fringefleet.io.tiles import fit_tile
 from fringefleet.memory_model import Means, bytes_of_gpu, bytes_of_worker, most_pixels
 from fringefleet.network import Network

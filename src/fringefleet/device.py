@@ -7,17 +7,15 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError
 
 logger = logging.getLogger(__name__)
-
-DeviceName = Literal["cpu", "cuda"]
 
 
 def select(name: DeviceName) -> torch.device:
@@ -63,7 +61,7 @@ def visible_gpu() -> tuple[str, str]:
     return uuid, str(properties.name)
 
 
-def count_gpus() -> int:
+def count_visible() -> int:
     """How many GPUs this process sees.
 
     Raises

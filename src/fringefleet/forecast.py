@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.batch import check_device
-from fringefleet.block import invert_block
 from fringefleet.chunks import check_tile
 from fringefleet.errors import DeviceError, InputError
 from fringefleet.io.owned import owned_folder
@@ -181,6 +179,9 @@ def _seconds_to_read(checked: Checked) -> float:
 
 def _seconds_per_pixel(checked: Checked) -> tuple[float, float, float]:
     """Solve and write made-up pixels: seconds to copy, solve and write one."""
+    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where something is measured
+    from fringefleet.block import invert_block  # noqa: PLC0415
+
     options, scene = checked.job.options, checked.prepared.scene
     try:
         check_device(options)

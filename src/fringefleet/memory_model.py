@@ -8,8 +8,15 @@ is the slowest. All sizes are at most what is said here, and hardly less where t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fringefleet.block import FUSED_BATCH, batch_size, bytes_per_pixel, solver_bytes_per_pixel
-from fringefleet.line import READ_AHEAD, WRITE_BEHIND
+from fringefleet.footprint import (
+    FUSED_BATCH,
+    ON_DEVICE,
+    READ_AHEAD,
+    WRITE_BEHIND,
+    bytes_per_pixel,
+    cpu_batch_size,
+    solver_bytes_per_pixel,
+)
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
@@ -19,7 +26,6 @@ IDLE_WORKER_BYTES = 380 * 1024**2  # a process that has imported everything and 
 CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
 KEPT_BY_MALLOC = 256 * 1024**2  # at most, of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
 OTHER_MALLOC = 1.2  # of workers with other settings for malloc, as Dask has them; measured
-ON_DEVICE = 2  # tiles whose observations a GPU holds: one is solved, while another comes or goes
 
 
 @dataclass(frozen=True)
@@ -104,4 +110,4 @@ def _bytes_of_input(network: Network, options: Options) -> int:
 def _bytes_of_batch(n_pixel: int, network: Network, options: Options) -> int:
     """Memory of the pixels that are solved at once on a CPU [byte]."""
     plan = plan_elimination(network)
-    return min(batch_size(plan, options), n_pixel) * solver_bytes_per_pixel(plan, options)
+    return min(cpu_batch_size(plan, options), n_pixel) * solver_bytes_per_pixel(plan, options)

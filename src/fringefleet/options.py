@@ -3,23 +3,26 @@
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
-from fringefleet.device import DeviceName
+from fringefleet.choices import (
+    Bridge,
+    DeviceName,
+    DTypeName,
+    MinimumNorm,
+    Norm,
+    SolverName,
+    WeightFunction,
+)
 from fringefleet.errors import OptionError
 from fringefleet.kinds import TRUTH, check_kind
 from fringefleet.needs import OPTIONS as NEEDS
 from fringefleet.needs import check_needs, defaults_of
 from fringefleet.observation import MaskDataset, is_observation, is_offset, std_of
 from fringefleet.option_words import option
-from fringefleet.solver.joint import TemporalModel
-from fringefleet.solver.method import Bridge, MinimumNorm, Norm
-from fringefleet.weights import WeightFunction
-
-SolverName = Literal["auto", "elimination", "dense", "fused"]
-DTypeName = Literal["float32", "float64"]
+from fringefleet.temporal import TemporalModel
 
 _IN_PIXELS = (math.inf, "a standard deviation in pixels, 0 or more")
 _THRESHOLDS = {  # of a mask: how large it may be, and what it is

@@ -19,7 +19,6 @@ from distributed import Client
 from fringefleet import lazy
 from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.attempts import FailurePolicy
-from fringefleet.batch import check_device
 from fringefleet.chunks import check_tile, choose_tile, count_workers
 from fringefleet.clients import check_client, client_to_compute_with, warn_of_open
 from fringefleet.cores import count_on_cores, own_cores, share_of_records
@@ -46,14 +45,13 @@ from fringefleet.io.store import (
 )
 from fringefleet.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.main_program import end_if_reimported
-from fringefleet.memory_model import Means
+from fringefleet.memory_model import Means, bytes_of_worker
 from fringefleet.option_words import in_words_of_python, option
 from fringefleet.options import Options
 from fringefleet.paths import check_local
 from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
-from fringefleet.scene import Series
-from fringefleet.stack_check import StackCheck, check_stack_at_end
+from fringefleet.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
 from fringefleet.tile import Tile
 from fringefleet.variables import bytes_of_result
 from fringefleet.versions import software_versions
@@ -152,6 +150,12 @@ class Checked:
     def fingerprint(self) -> str:
         """Digest of what the result depends on."""
         return self.origin.fingerprint
+
+    @property
+    def memory_needed(self) -> int:
+        """What a worker takes at most [byte]."""
+        network = self.prepared.scene.network
+        return bytes_of_worker(math.prod(self.tile), network, self.job.options, self.means)
 
 
 def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
@@ -275,7 +279,7 @@ def compute(
     n_on_cores: dict[str, int] = {}
     means = replace(checked.means, worker_memory=memory_limit)
     if client is None:
-        check_device(job.options)
+        _check_device_here(job.options)
     else:
         records = _check_workers(client, job.options)
         n_on_cores = count_on_cores(records)
@@ -289,7 +293,7 @@ def compute(
             prepared,
             job.options,
             tile,
-            partial(_write, store, check_stack),
+            partial(write_if_unchanged, store, check_stack),
             accept_touched=job.accept_touched,
             n_on_cores=n_on_cores,
         )
@@ -307,6 +311,13 @@ def compute(
     for sentence in outcome.odd.sentences(prepared.scene.network).values():
         logger.warning("%s", sentence)
     return _summary(checked, outcome)
+
+
+def _check_device_here(options: Options) -> None:
+    """Find out whether this process can compute, whose threads are to."""
+    from fringefleet.batch import check_device  # noqa: PLC0415 - torch
+
+    check_device(options)
 
 
 def _check_workers(client: Client, options: Options) -> list[Record]:
@@ -397,12 +408,6 @@ def _found(job: Run, tile: tuple[int, int], origin: Origin) -> tuple[int, bool]:
     """Count the tiles that are done and kept, and tell whether files of the stack were touched since."""
     store, is_touched = resume_result(job.output, tile, origin, accept_touched=job.accept_touched)
     return int(store.done(or_doubted=is_touched).sum()), is_touched
-
-
-def _write(store: ResultStore, check: StackCheck, tile: Tile, series: Series) -> None:
-    """Write a tile, if what it was read from is still the same: missing Zarr chunks would read as no data."""
-    check.check_tile(tile, store)
-    store.write_tile(tile.number, series.variables(), series.pair_sums)
 
 
 def _look(checked: Checked, store: ResultStore, lock: Lock) -> None:

@@ -21,7 +21,6 @@ eq. 4.2.32. MintPy: ``decorrelation.coherence2phase_variance``, ``coherence2fish
 
 import math
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 import torch
@@ -29,9 +28,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fringefleet.choices import WeightFunction
 from fringefleet.errors import OptionError
-
-WeightFunction = Literal["var", "fim", "coh", "no"]
 
 COHERENCE_FLOOR = 0.05
 FISHER_COHERENCE_CAP = 0.999

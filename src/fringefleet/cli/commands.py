@@ -7,9 +7,10 @@ import typer
 
 from fringefleet.cli import cluster as opt_cluster
 from fringefleet.cli import options as opt
-from fringefleet.cli.app import app, examples
+from fringefleet.cli.application import app, examples
 from fringefleet.cli.console import echo, err, exit_codes, out, start_logging
 from fringefleet.cli.progress import show_progress
+from fringefleet.importing import without_collection
 
 
 @app.command(epilog=examples("fringefleet demo", "fringefleet demo /tmp/first-look"))
@@ -180,10 +181,13 @@ def invert(
     given = dict(locals())  # the options by name, as `plan` has them, too
     console = err()
     start_logging(console, verbose=verbose)
-    from fringefleet.cli import invert as command
-
-    job, wanted_workers = command.understand(given)
-    command.invert(job, wanted_workers, console, performance_report)
+    with without_collection():
+        from fringefleet.cli.early import early_workers
+    with early_workers(given) as begun:
+        with without_collection():
+            from fringefleet.cli import invert as command
+        job, wanted_workers = command.understand(given, begun.wanted)
+        command.invert(job, wanted_workers, console, performance_report, begun.early)
 
 
 @app.command(epilog=examples("fringefleet export result.zarr mintpy/ --format mintpy"))
@@ -281,9 +285,9 @@ def info(
 ) -> None:
     """Show what a stack or a result holds, without reading the phase."""
     start_logging(err(), verbose=verbose)
-    from fringefleet.cli.info import print_description, print_json
-    from fringefleet.io.describe import describe
-
+    with without_collection():
+        from fringefleet.cli.info import print_description, print_json
+        from fringefleet.io.describe import describe
     show = print_json if as_json else print_description
     show(describe(path, drop_incomplete=drop_incomplete), out())
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fringefleet.cli.app import app, examples
+from fringefleet.cli.application import app, examples
 from fringefleet.cli.commands import invert
 from fringefleet.cli.console import err, exit_codes, out, start_logging
 from fringefleet.cli.progress import clock_time, with_prefix
+from fringefleet.importing import without_collection
 
 if TYPE_CHECKING:
     from fringefleet.forecast import Forecast
@@ -34,15 +35,15 @@ def plan(**given: Any) -> None:
     """Predict what an inversion will need, and refuse what cannot fit: give it the options of invert."""
     quick, as_json = given.pop("quick"), given.pop("as_json")
     start_logging(err(), verbose=given["verbose"])
-    from fringefleet.cli.invert import fit_to_workers, understand  # noqa: PLC0415 - torch takes a second
-    from fringefleet.cluster import expected_memory  # noqa: PLC0415
-    from fringefleet.forecast import forecast, with_seconds  # noqa: PLC0415
-    from fringefleet.pipeline import check  # noqa: PLC0415
-
+    with without_collection():  # a second
+        from fringefleet.cli.invert import fit_to_tiles, fit_to_workers, understand  # noqa: PLC0415
+        from fringefleet.cluster import expected_memory  # noqa: PLC0415
+        from fringefleet.forecast import forecast, with_seconds  # noqa: PLC0415
+        from fringefleet.pipeline import check  # noqa: PLC0415
     job, workers = fit_to_workers(*understand(given | {"output": given["output"] or NO_OUTPUT}))
     checked = check(job)
     n_worker = min(checked.n_worker, max(1, checked.n_left))
-    found = forecast(checked, n_worker, expected_memory(workers, n_worker))
+    found = forecast(checked, n_worker, expected_memory(fit_to_tiles(workers, checked), n_worker))
     if not quick:
         found = with_seconds(found, checked)
     if as_json:

@@ -13,8 +13,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fringefleet.solver import robust, shared
+from fringefleet.solver.at_once import BYTES_AT_ONCE
 from fringefleet.solver.method import Method
-from fringefleet.solver.pieces import BYTES_AT_ONCE, pad
+from fringefleet.solver.pieces import pad
 from fringefleet.solver.solution import Solution, finish, measure, put
 from fringefleet.solver.star_mesh import (
     Workspace,
