@@ -120,9 +120,8 @@ def test_what_is_refused_does_not_wait_for_workers_that_start(stack, tmp_path):
     output = tmp_path / "result.zarr"
     code, log = command(tmp_path, "invert", tmp_path / "nothing.zarr", output, program=SLUGGISH)
     assert (code, output.exists()) == (2, False)
-    assert (
-        log.splitlines() == [f"error: {tmp_path / 'nothing.zarr'} does not exist."] or "nothing.zarr" in log
-    )
+    assert log.count("\n") == 1
+    assert "nothing.zarr" in log
     code, log = command(tmp_path, "invert", stack, output, "--reference-point", 99, 99, program=SLUGGISH)
     assert (code, output.exists(), log.count("\n")) == (2, False, 1)
     assert log.startswith("error: ")
