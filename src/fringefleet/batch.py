@@ -1,13 +1,14 @@
-"""A batch of pixels: to the device, weighed, solved, measured, and back with a status.
+"""A batch of pixels on the device: weighed, solved, measured, with a status.
 
-This is the only module that chooses the dtype, that turns what a solver says into a status, and that brings
-it back to the host. What counts as an observation follows MintPy
-(``ifgram_inversion.mask_stack_obs``, ``ifgram_inversion.run_ifgram_inversion_patch``): a phase of exactly
-0 is no data, before and after the reference phase is subtracted; masked pairs are no data. Beyond MintPy,
-so is an infinite phase. An offset of exactly 0 is data, and stays 0 when its pair is referenced.
+This is the only module that chooses the dtype, and that turns what a solver says into a status. What counts
+as an observation follows MintPy (``ifgram_inversion.mask_stack_obs``,
+``ifgram_inversion.run_ifgram_inversion_patch``): a phase of exactly 0 is no data, before and after the
+reference phase is subtracted; masked pairs are no data. Beyond MintPy, so is an infinite phase. An offset of
+exactly 0 is data, and stays 0 when its pair is referenced.
 """
 
-from collections.abc import Mapping
+import logging
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fringefleet import device as devices
+from fringefleet.errors import DeviceError
 from fringefleet.feed import RawBatch
 from fringefleet.masks import keep_by_std, keep_by_value
 from fringefleet.observation import STD_MASKS
@@ -30,10 +32,11 @@ from fringefleet.solver.observations import batches
 from fringefleet.solver.pieces import pieces
 from fringefleet.solver.solution import Solution
 from fringefleet.status import Status
-from fringefleet.stopwatch import Stopwatch
 from fringefleet.temporal import temporal_columns
 from fringefleet.variables import VARIABLES
 from fringefleet.weights import coherence_to_weight, offset_weight
+
+logger = logging.getLogger(__name__)
 
 SOLVERS: dict[str, Any] = {"elimination": elimination, "dense": dense, "fused": fused}
 MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
@@ -49,20 +52,38 @@ def check_device(options: Options) -> torch.device:
         There is none, or the fused solver lacks what it needs.
     """
     device = devices.select(options.device)
-    if options.solver == "fused":
+    if choose_solver(options) == "fused":
         fused.find_kernel(device)
     return device
 
 
-class Answer(NamedTuple):
-    """What comes back of a batch."""
+def choose_solver(options: Options) -> str:
+    """Name the solver that is meant: ``auto`` is the fused one on a GPU where that runs."""
+    if options.solver != "auto":
+        return options.solver
+    return "fused" if options.device == "cuda" and _runs_fused() else "elimination"
 
-    variables: dict[str, NDArray[Any]]  # (..., pixel), by the names of the result's variables
+
+@cache
+def _runs_fused() -> bool:
+    """Whether the fused solver runs on the GPU of this process; said once if it does not."""
+    try:
+        fused.find_kernel(devices.select("cuda"))
+    except DeviceError as error:
+        logger.warning("the elimination is not fused, and several times as slow: %s", error)
+        return False
+    return True
+
+
+class Answer(NamedTuple):
+    """What a batch comes to."""
+
+    variables: dict[str, Tensor]  # (..., pixel), by the names of the result's variables, on the device
     pair_sums: NDArray[np.float64]  # (sum, pair); zero where nobody asked
 
 
 class Batches:
-    """The batches of one block: their options, buffers and device; ``watch`` times the way back from it."""
+    """Batches of one shape, whatever blocks they are of: their options, buffers and device."""
 
     def __init__(
         self,
@@ -71,15 +92,13 @@ class Batches:
         options: Options,
         n_pixel: int,
         device: torch.device,
-        watch: Stopwatch | None = None,
     ) -> None:
         dtype = torch.float64 if options.dtype == "float64" else torch.float32
         shape = (plan.network.n_pair, n_pixel)
         self.plan, self.scene, self.options = plan, scene, options
         self.n_pixel, self.device = n_pixel, device
-        self.watch = watch or Stopwatch()
         self.method = _method(scene, options)
-        solver = SOLVERS[options.solver]
+        solver = SOLVERS[choose_solver(options)]
         self.solve, self.workspace = solver.solve, solver.Workspace(plan, n_pixel, dtype, device)
         # On a CPU a few rows at a time, which stay in cache; on a GPU all in one launch.
         self.rows = batches(plan.network.n_pair) if device.type == "cpu" else [slice(None)]
@@ -112,12 +131,7 @@ class Batches:
                 values.masked_fill_(blank, torch.nan)
             elif name not in ("status", "n_components"):
                 values.masked_fill_(blank, 0)
-        sums = self._sum_pairs(blank, n_done)
-        if self.device.type == "cpu":
-            return Answer(_all_to_host(variables), sums)
-        torch.cuda.current_stream(self.device).synchronize()  # else waiting would count as copying
-        with self.watch.time("copy"):
-            return Answer(_all_to_host(variables), sums)
+        return Answer(variables, self._sum_pairs(blank, n_done))
 
     def _prepare(self, raw: RawBatch, rows: slice) -> None:
         """Reference the observations and weigh them; weight zero where there is none."""
@@ -225,7 +239,7 @@ class Batches:
         keep = (~blank).to(self.phase.dtype)
         keep[:n_done] = 0
         sums = diagnosis.sum_pairs(self.workspace.observations, keep)
-        return np.stack([_to_host(getattr(sums, name), "f8") for name in PAIR_SUMS])
+        return np.stack([getattr(sums, name).double().cpu().numpy() for name in PAIR_SUMS])
 
 
 def _method(scene: Scene, options: Options) -> Method:
@@ -246,11 +260,3 @@ def _method(scene: Scene, options: Options) -> Method:
         columns=columns,
         atmosphere_std=options.atmosphere_std,
     )
-
-
-def _all_to_host(variables: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    return {name: _to_host(values, VARIABLES[name].dtype) for name, values in variables.items()}
-
-
-def _to_host(values: Tensor, dtype: str) -> NDArray[Any]:
-    return values.cpu().numpy().astype(dtype, copy=False)

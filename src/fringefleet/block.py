@@ -1,11 +1,10 @@
 """One block of a scene: NumPy arrays in, batches of pixels through the solver, NumPy arrays out.
 
 Pixels go through the solver in batches of one shape: on a CPU as many as stay in cache, on a GPU as many as
-fit. :mod:`fringefleet.batch` says what happens to a batch.
+fit. :mod:`fringefleet.loads` says how they get there and back, :mod:`fringefleet.batch` what happens to a
+batch.
 """
 
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,26 +12,25 @@ import torch
 from numpy.typing import NDArray
 
 from fringefleet import device as devices
-from fringefleet.batch import Answer, Batches
-from fringefleet.feed import feed
-from fringefleet.footprint import CPU_BATCH, cpu_batch_size, solver_bytes_per_pixel
+from fringefleet.batch import choose_solver
+from fringefleet.footprint import CPU_BATCH, FUSED_BATCH, cpu_batch_size, solver_bytes_per_pixel
+from fringefleet.loads import Loads, Place
 from fringefleet.network import Network
 from fringefleet.options import Options
-from fringefleet.plan import Plan, plan_elimination
-from fringefleet.provenance import PAIR_SUMS
+from fringefleet.plan import Plan
 from fringefleet.scene import Block, FlatBlock, Scene, Series
 from fringefleet.status import Status
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.triplets import triplets
-from fringefleet.variables import wanted_variables
-
-logger = logging.getLogger(__name__)
-
-SMALLEST_BATCH = 256
-FUSED_BATCH = 2**17
 
 
-def invert_block(block: Block, scene: Scene, options: Options, watch: Stopwatch | None = None) -> Series:
+def invert_block(
+    block: Block,
+    scene: Scene,
+    options: Options,
+    watch: Stopwatch | None = None,
+    place: Place | None = None,
+) -> Series:
     """Invert the pixels of one block.
 
     Parameters
@@ -45,76 +43,33 @@ def invert_block(block: Block, scene: Scene, options: Options, watch: Stopwatch 
         How to invert.
     watch
         Told how long it takes to solve and, on a GPU, to copy.
+    place
+        That of the block among others that are solved in this process; None: there are no others.
 
     Returns
     -------
     Series
         Displacement relative to the reference date and point, positive towards the satellite, and its
-        quality. NaN where there is no answer; ``status`` says why.
+        quality. NaN where there is no answer; ``status`` says why. It is in memory that ``place`` gives.
 
     Raises
     ------
     DeviceError
         The device asked for is not there.
     """
-    n_pixel = block.observed[0].size
-    series = _empty(scene.network, n_pixel, options)
-    sums = np.zeros((len(PAIR_SUMS), scene.network.n_pair))
     device = devices.select(options.device)
-    watch = watch or Stopwatch()
-    with watch.time("solve"), devices.one_thread(device), torch.inference_mode():
-        for pixels, answer in _answers(_flatten(block), scene, options, device, watch):
-            for name, values in answer.variables.items():
-                series[name][..., pixels] = values
-            sums += answer.pair_sums
+    place = place or Place()
+    with torch.inference_mode(), devices.one_thread(device), devices.own_stream(device):
+        n_pixel = place.kept.size(scene.network, options, batch_size)
+        loads = Loads(_flatten(block), scene, options, device, n_pixel)
+        loads.invert(watch or Stopwatch(), place)
+    series = loads.answer
     if block.reference_point is not None:
         row, column = block.reference_point
         _set_reference_pixel(series, row * block.observed.shape[2] + column, scene.network)
     y, x = block.observed.shape[1:]
     shaped = {name: values.reshape(*values.shape[:-1], y, x) for name, values in series.items()}
-    return Series(**shaped, pair_sums=sums if options.diagnose else None)
-
-
-def _answers(
-    block: FlatBlock, scene: Scene, options: Options, device: torch.device, watch: Stopwatch
-) -> Iterator[tuple[slice, Answer]]:
-    """Invert batch after batch; in smaller ones from where the device ran out of memory."""
-    plan = plan_elimination(scene.network, scene.reference_date)
-    n_block, n_done = block.observed.shape[1], 0
-    n_pixel = min(n_block, batch_size(plan, options))
-    while n_done < n_block:
-        try:
-            for pixels, answer in _batches_from(
-                n_done, n_pixel, block, (plan, scene, options), device, watch
-            ):
-                yield pixels, answer
-                n_done = pixels.stop
-        except (MemoryError, RuntimeError) as error:
-            if not devices.is_out_of_memory(error) or n_pixel <= SMALLEST_BATCH:
-                raise
-            logger.warning("out of memory with %d pixels at once; going on with half as many", n_pixel)
-        else:
-            return
-        n_pixel = max(SMALLEST_BATCH, n_pixel // 2)
-        devices.release_memory(device)
-
-
-def _batches_from(
-    n_done: int,
-    n_pixel: int,
-    block: FlatBlock,
-    how: tuple[Plan, Scene, Options],
-    device: torch.device,
-    watch: Stopwatch,
-) -> Iterator[tuple[slice, Answer]]:
-    """Invert what is left of a block in batches of one shape; the last one overlaps the one before it."""
-    n_block = block.observed.shape[1]
-    firsts = [min(first, n_block - n_pixel) for first in range(n_done, n_block, n_pixel)]
-    pieces = [slice(first, first + n_pixel) for first in firsts]
-    batches = Batches(*how, n_pixel, device, watch)
-    for pixels, raw in zip(pieces, feed(block, pieces, device, watch), strict=True):
-        yield pixels, batches.invert(raw, n_done=n_done - pixels.start)
-        n_done = pixels.stop
+    return Series(**shaped, pair_sums=loads.pair_sums if options.diagnose else None)
 
 
 def batch_size(plan: Plan, options: Options) -> int:
@@ -126,7 +81,7 @@ def batch_size(plan: Plan, options: Options) -> int:
     free = devices.free_bytes(devices.select(options.device))
     fits = max(CPU_BATCH, free // 2 // solver_bytes_per_pixel(plan, options) // CPU_BATCH * CPU_BATCH)
     # One launch a batch is no cost, and several of them overlap with the copies; thousands of launches are.
-    return min(fits, FUSED_BATCH) if options.solver == "fused" else fits
+    return min(fits, FUSED_BATCH) if choose_solver(options) == "fused" else fits
 
 
 def _flatten(block: Block) -> FlatBlock:
@@ -135,13 +90,6 @@ def _flatten(block: Block) -> FlatBlock:
     return FlatBlock._make(
         None if values is None else np.ascontiguousarray(values).reshape(-1, n_pixel) for values in block[:-1]
     )
-
-
-def _empty(network: Network, n_pixel: int, options: Options) -> dict[str, NDArray[Any]]:
-    return {
-        name: np.empty((network.n_date,) * (len(variable.dims) - 2) + (n_pixel,), variable.dtype)
-        for name, variable in wanted_variables(options).items()
-    }
 
 
 def _set_reference_pixel(series: dict[str, NDArray[Any]], pixel: int, network: Network) -> None:

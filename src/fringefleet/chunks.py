@@ -1,4 +1,4 @@
-"""Which tiles of y and x fit: integer arithmetic on the memory model of a block.
+"""Tiles of y and x that fit: integer arithmetic on the memory model of a worker.
 
 A tile is what one task reads, solves and writes. Larger tiles mean fewer tasks and better reading, smaller
 ones less memory and more tasks to share out. Tiles follow the stored chunks of the stack, because a tile
@@ -6,31 +6,36 @@ that cuts through them makes its neighbours read them again.
 """
 
 import math
+from functools import partial
 
 from fringefleet.errors import BlockTooLargeError, OptionError
-from fringefleet.footprint import bytes_per_pixel, cpu_batch_size, solver_bytes_per_pixel
+from fringefleet.footprint import FUSED_BATCH, bytes_per_pixel
 from fringefleet.io.tiles import fit_tile
+from fringefleet.memory_model import Means, bytes_of_gpu, bytes_of_worker, most_pixels
 from fringefleet.network import Network
 from fringefleet.options import Options
-from fringefleet.plan import plan_elimination
 
-TILE_BYTES = 160 * 1024**2  # what is read and written of a tile
-COPIES = 2.5  # of them that are alive at once: compressed and decoded, or the next tile's
+TILE_BYTES = 160 * 1024**2  # what is read and written of a tile on a CPU
 LARGEST_TILE = 512 * 512  # pixels; more gains nothing and shows no progress
 SMALLEST_TILE = 64 * 64  # pixels; what is left for a worker to be of use
-IDLE_WORKER_BYTES = 430 * 1024**2  # a process that has imported torch and solved nothing, and its helper
+# Tiles that a worker has at least, where the scene is not too small: with fewer on a GPU there is hardly one
+# to be read and one to be written while another is solved.
+TILES_OF_A_WORKER = {"cpu": 2, "cuda": 4}
+GPU_SHARE = 0.8  # of a GPU's memory; CUDA and what else runs on it have the rest
 
 
-def choose_tile(  # noqa: PLR0913 - all that a tile hangs on
+def choose_tile(
     shape: tuple[int, int],
     stored: tuple[int, int] | None,
     network: Network,
     options: Options,
-    n_worker: int = 1,
-    memory_limit: int | None = None,
-    worker_memory: int | None = None,
+    means: Means = Means(),  # noqa: B008 - frozen
 ) -> tuple[int, int]:
     """Choose rows and columns of a tile.
+
+    On a CPU a tile is as large as is fastest there. On a GPU it fills a launch of the solver, which is many
+    times more, as far as the scene has several of them for each worker, and the memory of host and GPU
+    allows.
 
     Parameters
     ----------
@@ -39,14 +44,10 @@ def choose_tile(  # noqa: PLR0913 - all that a tile hangs on
     stored
         Rows and columns of a stored chunk; None if there is none.
     network, options
-        Decide how many bytes a pixel takes.
-    n_worker
-        Workers that want something to do; a small scene is shared out between them.
-    memory_limit
-        What all of them may take together [byte], if that is limited. Where there is less, tiles are smaller,
-        and then workers fewer.
-    worker_memory
-        What each of them has [byte], if that is known however many they are; tiles are as small as it takes.
+        Decide how many bytes a pixel takes, and ``gpu_chunk_size`` how many a GPU solves at once.
+    means
+        Workers that want something to do, a small scene is shared out between them; and what memory they
+        have. Where all of them share a limited one, tiles are smaller, and then workers fewer.
 
     Raises
     ------
@@ -60,80 +61,58 @@ def choose_tile(  # noqa: PLR0913 - all that a tile hangs on
     (512, 512)
     """
     smallest = min(SMALLEST_TILE, shape[0] * shape[1])
-    n_worker = count_workers(n_worker, smallest, network, options, memory_limit)
-    share = shape[0] * shape[1] / (2 * n_worker)
-    n_pixel = min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE, max(share, SMALLEST_TILE))
-    if memory_limit is not None:
-        fits = _pixels_that_fit(network, options, memory_limit // n_worker)
-        n_pixel = min(n_pixel, max(smallest, fits))
-    if worker_memory is not None:
-        n_pixel = min(n_pixel, max(smallest, _pixels_that_fit(network, options, worker_memory)))
+    n_worker = count_workers(smallest, network, options, means)
+    share = shape[0] * shape[1] / (TILES_OF_A_WORKER[options.device] * n_worker)
+    n_pixel = min(_wanted(network, options, means), max(share, SMALLEST_TILE))
+    limits = [means.worker_memory]
+    if means.memory_limit is not None:
+        limits.append(means.memory_limit // n_worker)
+    for limit in limits:
+        if limit is not None:
+            n_pixel = min(n_pixel, max(smallest, _most_of_host(limit, network, options, means)))
     return fit_tile(shape, stored, n_pixel)
 
 
-def count_workers(
-    n_worker: int, n_pixel: int, network: Network, options: Options, memory_limit: int | None
-) -> int:
-    """Find how many workers share a memory so that each can hold a tile.
+def _wanted(network: Network, options: Options, means: Means) -> float:
+    """Pixels of a tile where the scene is large, and its memory not limited."""
+    if options.device == "cpu":
+        return min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE)
+    n_pixel = max(FUSED_BATCH, options.gpu_chunk_size)
+    if means.gpu_memory is None:
+        return n_pixel
+    fits = most_pixels(GPU_SHARE * means.gpu_memory, partial(bytes_of_gpu, network=network, options=options))
+    return min(n_pixel, max(1, fits))
+
+
+def count_workers(n_pixel: int, network: Network, options: Options, means: Means) -> int:
+    """Find how many workers share a memory so that each can hold its tiles.
 
     Parameters
     ----------
-    n_worker
-        As many as are wanted; never more come out.
     n_pixel
         Pixels of a tile.
     network, options
         Decide how many bytes a pixel takes.
-    memory_limit
-        What all of them may take together [byte]; None if that is not limited.
+    means
+        How many workers are wanted, never more come out; and what they may take together, if that is limited.
 
     Raises
     ------
     BlockTooLargeError
         Not even one can; the message says how much it needs.
     """
-    if memory_limit is None:
-        return n_worker
-    needed = bytes_of_worker(n_pixel, network, options)
-    if needed > memory_limit:
+    if means.memory_limit is None:
+        return means.n_worker
+    needed = bytes_of_worker(n_pixel, network, options, means)
+    if needed > means.memory_limit:
         raise BlockTooLargeError(
-            f"found a limit of {memory_limit:,} bytes of memory; one worker with a tile of {n_pixel:,} "
+            f"found a limit of {means.memory_limit:,} bytes of memory; one worker with tiles of {n_pixel:,} "
             f"pixels needs about {needed:,}. Allow {_gigabytes(needed)} GB or more."
         )
-    return min(n_worker, memory_limit // needed)
+    return min(means.n_worker, means.memory_limit // needed)
 
 
-def bytes_of_worker(n_pixel: int, network: Network, options: Options) -> int:
-    """Memory that a worker takes [byte]: itself, and a tile of so many pixels."""
-    return IDLE_WORKER_BYTES + _bytes_of_tile(n_pixel, network, options)
-
-
-def _bytes_of_tile(n_pixel: int, network: Network, options: Options) -> int:
-    return int(n_pixel * COPIES * bytes_per_pixel(network, options)) + _bytes_of_batch(
-        n_pixel, network, options
-    )
-
-
-def _bytes_of_batch(n_pixel: int, network: Network, options: Options) -> int:
-    """Memory of the pixels that are solved at once [byte]; none of it where a device has its own."""
-    if options.device != "cpu":
-        return 0
-    plan = plan_elimination(network)
-    return min(cpu_batch_size(plan, options), n_pixel) * solver_bytes_per_pixel(plan, options)
-
-
-def _pixels_that_fit(network: Network, options: Options, memory_limit: int) -> int:
-    """Pixels of the largest tile that a worker with so much memory holds; below 1 if there is none."""
-    free = memory_limit - IDLE_WORKER_BYTES
-    beyond_a_batch = free - _bytes_of_batch(LARGEST_TILE, network, options)
-    # A tile takes the lesser of two sums: all its pixels solved at once, or a batch of them.
-    return max(
-        free // _bytes_of_tile(1, network, options),
-        int(beyond_a_batch / (COPIES * bytes_per_pixel(network, options))),
-    )
-
-
-def check_tile(tile: tuple[int, int], network: Network, options: Options, memory_limit: int | None) -> None:
+def check_tile(tile: tuple[int, int], network: Network, options: Options, means: Means) -> None:
     """Refuse tiles that mean nothing, or that one worker cannot hold.
 
     Raises
@@ -141,22 +120,26 @@ def check_tile(tile: tuple[int, int], network: Network, options: Options, memory
     OptionError
         A side below 1.
     BlockTooLargeError
-        The tile needs more than ``memory_limit`` bytes, which a worker has; the message says which would
-        fit, if one would.
+        The tiles need more than the ``worker_memory``; the message says which would fit, if one would.
     """
     if min(tile) < 1:
         raise OptionError(f"found chunks = {tile}; give rows and columns of 1 or more.")
-    if memory_limit is None:
+    if means.worker_memory is None:
         return
-    needed = bytes_of_worker(tile[0] * tile[1], network, options)
-    if needed > memory_limit:
-        side = math.isqrt(max(0, _pixels_that_fit(network, options, memory_limit)))
+    needed = bytes_of_worker(tile[0] * tile[1], network, options, means)
+    if needed > means.worker_memory:
+        side = math.isqrt(_most_of_host(means.worker_memory, network, options, means))
         smaller = f"Give --chunks {side} {side} or less, or" if side else "No tile is small enough: give"
         raise BlockTooLargeError(
-            f"a worker with a tile of {tile[0]} x {tile[1]} pixels needs about {needed:,} bytes, and has "
-            f"{memory_limit:,}. {smaller} each worker {_gigabytes(needed)} GB (--worker-memory; fewer "
+            f"a worker with tiles of {tile[0]} x {tile[1]} pixels needs about {needed:,} bytes, and has "
+            f"{means.worker_memory:,}. {smaller} each worker {_gigabytes(needed)} GB (--worker-memory; fewer "
             "--workers where they share a machine)."
         )
+
+
+def _most_of_host(memory: int, network: Network, options: Options, means: Means) -> int:
+    """Pixels of the largest tile that a worker with so much memory holds; 0 if there is none."""
+    return most_pixels(memory, partial(bytes_of_worker, network=network, options=options, means=means))
 
 
 def _gigabytes(n_byte: int) -> float:

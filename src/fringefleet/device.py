@@ -1,14 +1,21 @@
 """The device that this process computes on: chosen once, never changed in silence."""
 
+import logging
+import mmap
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError
+
+logger = logging.getLogger(__name__)
 
 
 def select(name: DeviceName) -> torch.device:
@@ -66,6 +73,17 @@ def count_visible() -> int:
     return torch.cuda.device_count()
 
 
+def memory_of_gpu() -> int:
+    """Memory [byte] of the GPU that this process computes on, whoever has it.
+
+    Raises
+    ------
+    DeviceError
+        There is none.
+    """
+    return int(torch.cuda.get_device_properties(select("cuda")).total_memory)
+
+
 def peak_bytes() -> int:
     """Most memory [byte] of the GPU that torch has had for this process so far."""
     return int(torch.cuda.max_memory_reserved(0))
@@ -90,6 +108,69 @@ def is_broken(error: BaseException) -> bool:
     """Whether an error says that a GPU failed: CUDA then answers nothing more in this process."""
     said = isinstance(error, torch.AcceleratorError) or "cuda error" in str(error).lower()
     return said and not is_out_of_memory(error)
+
+
+def has_own_memory(device: torch.device) -> bool:
+    """Whether what is solved on a device has to be copied there and back."""
+    return device.type != "cpu"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for what this thread has asked a device to do."""
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()
+
+
+_idle_streams: list[torch.cuda.Stream] = []  # torch keeps memory for each stream: few, used again
+
+
+@contextmanager
+def own_stream(device: torch.device) -> Iterator[None]:
+    """Let a device do what this thread asks of it beside what others ask; on a CPU threads do that.
+
+    When it ends, all that was asked for is done, as others may get the memory.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    try:
+        stream = _idle_streams.pop()
+    except IndexError:
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    with torch.cuda.stream(stream):
+        yield
+        stream.synchronize()
+    _idle_streams.append(stream)  # but for one on which something failed
+
+
+def page_locked(n_byte: int) -> NDArray[np.uint8]:
+    """Make memory of the host that a GPU copies from and to by itself, at full speed.
+
+    Where the system does not allow it, it is memory like any other, and a warning says so.
+
+    Parameters
+    ----------
+    n_byte
+        How much [byte].
+    """
+    page = mmap.PAGESIZE
+    n_locked = -(-n_byte // page) * page
+    owner = np.empty(n_locked + page, np.uint8)  # pages that nothing else is in
+    first = -owner.ctypes.data % page
+    memory = owner[first : first + n_byte]
+    runtime = torch.cuda.cudart()  # type: ignore[no-untyped-call]
+    address = owner.ctypes.data + first
+    code = int(runtime.cudaHostRegister(address, n_locked, 0)) if n_byte else 0
+    if code:
+        logger.warning(
+            "could not page-lock %d MB of memory (CUDA error %d), so copies to the GPU are slower; see the "
+            "limit of locked memory, ulimit -l",
+            n_byte // 10**6,
+            code,
+        )
+    elif n_byte:
+        weakref.finalize(owner, runtime.cudaHostUnregister, address).atexit = False
+    return memory
 
 
 def release_memory(device: torch.device) -> None:

@@ -38,6 +38,7 @@ def origin_of(prepared: Prepared, options: Options, tile: tuple[int, int], sourc
     network = scene.network
     facts: dict[str, Any] = {
         **{name: value for name, value in asdict(options).items() if name not in WITH_WHAT},
+        "solver": options.algorithm,
         "reference_point": prepared.reference_point,
         "reference_date": date_name(network.dates[scene.reference_date]),
         "skip_reference": setting.skip_reference,

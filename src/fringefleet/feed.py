@@ -1,18 +1,20 @@
-"""The batches of a block on their way to the device: while one is solved, the next one travels.
+"""The way of a block to the device and of its answer back; on a CPU there is none.
 
-On a GPU each batch goes through page-locked memory, from which a stream of its own copies it. There are two
-sets of buffers, of one shape for all batches, so that nothing is allocated on the way. On a CPU a batch is
-a view of the block.
+A device with memory of its own gets all pixels of a block in one copy for each variable, which goes by itself
+while other blocks are solved, as what is copied is page-locked and each block has a stream of its own
+(:func:`fringefleet.device.own_stream`). On a CPU everything is a view.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from fringefleet import device as devices
 from fringefleet.scene import FlatBlock
-from fringefleet.stopwatch import Stopwatch
 
 
 class RawBatch(NamedTuple):
@@ -26,74 +28,72 @@ class RawBatch(NamedTuple):
     observed_std: Tensor | None
 
 
-def feed(
-    block: FlatBlock, pieces: Sequence[slice], device: torch.device, watch: Stopwatch
-) -> Iterator[RawBatch]:
-    """Bring batch after batch of a block to the device.
+def send(block: FlatBlock, pixels: slice, device: torch.device) -> RawBatch:
+    """Bring pixels of a block to the device, and wait until they are there.
 
     Parameters
     ----------
     block
         Observations, on the host.
-    pieces
-        The pixels of each batch; all of one length.
+    pixels
+        Which; all of them are one piece of memory for each variable, and quickest.
     device
         Where they are wanted.
-    watch
-        Told how long the copies take, as far as somebody waits for them.
-
-    Yields
-    ------
-    RawBatch
-        Holds until the next one is asked for.
     """
-    if device.type == "cpu":
-        for pixels in pieces:
-            yield _views(block, pixels)
-        return
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    n_pixel = pieces[0].stop - pieces[0].start
-    slots = [_Slot(block, n_pixel, device), _Slot(block, n_pixel, device)]
-    with watch.time("copy"):
-        slots[0].send(_views(block, pieces[0]), stream)
-    for number, slot in enumerate(slots[k % 2] for k in range(len(pieces))):
-        with watch.time("copy"):
-            if number + 1 < len(pieces):
-                slots[(number + 1) % 2].send(_views(block, pieces[number + 1]), stream)
-            raw = slot.receive()
-        yield raw
-        slot.solved.record()
+    views = (None if values is None else torch.from_numpy(values[:, pixels]) for values in block)
+    if not devices.has_own_memory(device):
+        return RawBatch._make(views)
+    there = RawBatch._make(None if values is None else _copy(values, device) for values in views)
+    devices.synchronize(device)
+    return there
 
 
-def _views(block: FlatBlock, pixels: slice) -> RawBatch:
-    return RawBatch._make(None if values is None else torch.from_numpy(values[:, pixels]) for values in block)
+def part_of(raw: RawBatch, pixels: slice) -> RawBatch:
+    """View some of the pixels that are on the device."""
+    return RawBatch._make(None if values is None else values[:, pixels] for values in raw)
 
 
-class _Slot:
-    """Room for one batch: page-locked on the host, and on the device."""
+def room_for(
+    kinds: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]],
+    answer: Mapping[str, NDArray[Any]],
+    pixels: slice,
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Make room on the device for the answer of some pixels; on a CPU it is that of the host.
 
-    def __init__(self, block: FlatBlock, n_pixel: int, device: torch.device) -> None:
-        like = _views(block, slice(0, n_pixel))
-        self.host = [
-            None if values is None else torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-            for values in like
-        ]
-        self.there = [None if values is None else torch.empty_like(values, device=device) for values in like]
-        self.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        self.solved = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    Parameters
+    ----------
+    kinds
+        By name, lengths of the axes before that of the pixels, and dtype.
+    answer
+        The room on the host, (..., pixel), which a device with memory of its own does not ask for.
+    pixels
+        Which.
+    device
+        Where.
+    """
+    if not devices.has_own_memory(device):
+        return {name: _tensor(values[..., pixels]) for name, values in answer.items()}
+    n_pixel = pixels.stop - pixels.start
+    return {
+        name: torch.empty((*shape, n_pixel), dtype=_tensor(np.empty(0, dtype)).dtype, device=device)
+        for name, (shape, dtype) in kinds.items()
+    }
 
-    def send(self, batch: RawBatch, stream: torch.cuda.Stream) -> None:
-        """Start the copy of a batch, once the batch before it in this slot has been solved."""
-        self.copied.synchronize()  # else the host's memory may still be on its way
-        with torch.cuda.stream(stream):
-            stream.wait_event(self.solved)
-            for values, host, there in zip(batch, self.host, self.there, strict=True):
-                if values is not None and host is not None and there is not None:
-                    host.copy_(values)
-                    there.copy_(host, non_blocking=True)
-            self.copied.record()
 
-    def receive(self) -> RawBatch:
-        """Wait for the copy, which went on while the batch before this one was solved."""
-        self.copied.synchronize()  # on the host, so that waiting does not count as solving
-        return RawBatch._make(self.there)
+def bring_back(
+    there: Mapping[str, Tensor], answer: Mapping[str, NDArray[Any]], pixels: slice, device: torch.device
+) -> None:
+    """Copy what was put in the room on a device with memory of its own to the host, and wait for it."""
+    for name, values in there.items():
+        _tensor(answer[name][..., pixels]).copy_(values, non_blocking=True)
+    devices.synchronize(device)
+
+
+def _copy(values: Tensor, device: torch.device) -> Tensor:
+    return torch.empty(values.shape, dtype=values.dtype, device=device).copy_(values, non_blocking=True)
+
+
+def _tensor(values: NDArray[Any]) -> Tensor:
+    """View numbers as a tensor; unsigned ones of four bytes, which torch hardly knows, as signed ones."""
+    return torch.from_numpy(values.view(np.int32) if values.dtype == np.uint32 else values)

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.chunks import bytes_of_worker, check_tile
+from fringefleet.chunks import check_tile
 from fringefleet.errors import DeviceError, InputError
 from fringefleet.io.owned import owned_folder
 from fringefleet.io.store import ResultStore, create_result
 from fringefleet.lazy import result_template
+from fringefleet.memory_model import bytes_of_gpu, bytes_of_worker
 from fringefleet.pipeline import Checked
 from fringefleet.scene import Block
 from fringefleet.stopwatch import StageSeconds, Stopwatch
@@ -35,8 +36,10 @@ MISSING = 0.02  # of the observations: hardly any stack is complete
 class Forecast:
     """What a run will need for the tiles that are not done yet.
 
-    ``memory_needed``: of each worker, itself included, at most; ``memory_available``: what it has, if that is
-    known. ``disk_needed``: for the output, at most; ``disk_free``: what there is. All in bytes.
+    ``n_core``: threads of each worker that read and write. ``memory_needed``: of each worker, itself
+    included, at most; ``memory_available``: what it has, if that is known. ``gpu_memory_needed``: of the GPU
+    of each, besides what CUDA takes for itself, and ``gpu_memory``: what that has; None on a CPU, or where it
+    is not known. ``disk_needed``: for the output, at most; ``disk_free``: what there is. All in bytes.
     ``seconds``: of each worker; None if nothing was measured.
     """
 
@@ -47,6 +50,7 @@ class Forecast:
     n_tile: int
     n_left: int
     n_worker: int
+    n_core: int
     n_pixel: int  # left to do
     bytes_read: int  # in memory, whatever they are in the file
     bytes_written: int
@@ -54,6 +58,8 @@ class Forecast:
     memory_available: int | None
     disk_needed: int
     disk_free: int
+    gpu_memory_needed: int | None = None
+    gpu_memory: int | None = None
     seconds: StageSeconds | None = None
 
     @property
@@ -70,7 +76,7 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
     checked
         A run that :func:`fringefleet.pipeline.check` found good.
     n_worker
-        Processes that compute it, one tile at a time each.
+        Processes that compute it.
     memory_limit
         What each of them has [byte], if known.
 
@@ -86,6 +92,8 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
     shape = (stack.sizes["y"], stack.sizes["x"])
     n_pixel = _pixels_left(checked, shape)
     written = n_pixel * bytes_of_result(job.options, network.n_date)
+    means = replace(checked.means, n_worker=n_worker, worker_memory=memory_limit)
+    of_tile, on_gpu = math.prod(checked.tile), job.options.device != "cpu"
     found = Forecast(
         shape=shape,
         n_date=network.n_date,
@@ -94,15 +102,19 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
         n_tile=checked.n_tile,
         n_left=checked.n_left,
         n_worker=n_worker,
+        n_core=means.n_core,
         n_pixel=n_pixel,
         bytes_read=n_pixel * _bytes_read_per_pixel(checked),
         bytes_written=written,
-        memory_needed=bytes_of_worker(math.prod(checked.tile), network, job.options),
+        memory_needed=bytes_of_worker(of_tile, network, job.options, means),
         memory_available=memory_limit,
         disk_needed=written,
         disk_free=shutil.disk_usage(_folder_of(job.output)).free,
+        gpu_memory_needed=bytes_of_gpu(of_tile, network, job.options) if on_gpu else None,
+        gpu_memory=means.gpu_memory if on_gpu else None,
     )
-    _refuse_what_cannot_fit(checked, found)
+    check_tile(found.chunks, network, job.options, means)
+    _refuse_full_disk(checked, found)
     return found
 
 
@@ -135,8 +147,7 @@ def _bytes_read_per_pixel(checked: Checked) -> int:
     return sum(variable.dtype.itemsize * variable.sizes.get("pair", 1) for variable in variables)
 
 
-def _refuse_what_cannot_fit(checked: Checked, found: Forecast) -> None:
-    check_tile(found.chunks, checked.prepared.scene.network, checked.job.options, found.memory_available)
+def _refuse_full_disk(checked: Checked, found: Forecast) -> None:
     if found.disk_needed > found.disk_free:
         raise InputError(
             f"the output takes up to {found.disk_needed:,} bytes, and the disk of "

@@ -12,6 +12,7 @@ from fringefleet.chunks import check_tile, choose_tile
 from fringefleet.errors import OptionError
 from fringefleet.io.stack import stored_tile
 from fringefleet.kinds import check_kind, check_two_numbers
+from fringefleet.memory_model import Means
 from fringefleet.options import Options
 from fringefleet.prepare import Setting, prepare
 
@@ -67,7 +68,7 @@ def invert(
     if chunks is not None or not cut[options.observation].chunks:
         shape = (cut.sizes["y"], cut.sizes["x"])
         tile = chunks or choose_tile(shape, stored_tile(cut), prepared.scene.network, options)
-        check_tile(tile, prepared.scene.network, options, None)
+        check_tile(tile, prepared.scene.network, options, Means())
         cut = lazy.chunk(cut, tile)
     else:
         cut = lazy.chunk(cut, (max(cut.chunksizes["y"]), max(cut.chunksizes["x"])))

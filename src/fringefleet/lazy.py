@@ -8,6 +8,7 @@ chunked, the reference phases are numbers, and nothing drops an axis. Dask hands
 stack unread, so that reading is timed, and fails, where the tile is known.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,14 +24,15 @@ from dask.optimization import cull
 from numpy.typing import NDArray
 
 from fringefleet.clients import check_not_left_alone
+from fringefleet.cores import share_of_cores
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.io.decoded import STORED_AS
-from fringefleet.io.threads import use_threads
+from fringefleet.io.memory import bytes_to_lend
+from fringefleet.io.threads import each, use_threads
 from fringefleet.io.version import accepting_touched
-from fringefleet.line import line_of
 from fringefleet.observation import std_of
-from fringefleet.oddities import Oddities, find_oddities, find_outside, say_once
+from fringefleet.oddities import Oddities, find_oddities, find_outside, put_together, say_once
 from fringefleet.options import Options
 from fringefleet.scene import Block, Scene, Series
 from fringefleet.status import Status
@@ -41,7 +43,7 @@ from fringefleet.versions import software_versions, versions_that_must_agree
 from fringefleet.worker import (
     refuse_other_software,
     replaced_if_gpu_breaks,
-    share_of_cores,
+    this_worker,
     worker_record,
 )
 from fringefleet.worker_log import working_on
@@ -49,6 +51,7 @@ from fringefleet.worker_log import working_on
 if TYPE_CHECKING:  # a worker needs nothing of what has checked the stack
     from fringefleet.prepare import Prepared
 
+PAIRS_AT_ONCE = 16  # that a thread looks at
 Write = Callable[[Tile, Series], None]
 
 
@@ -93,13 +96,18 @@ def _invert_dataset(
 ) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
     from fringefleet.block import invert_block  # noqa: PLC0415 - torch, only where blocks are computed
+    from fringefleet.line import begin_next, line_of  # noqa: PLC0415
 
     check_not_left_alone()
     arrays = {str(name): stack[name].values for name in stack.data_vars}
     odd = _look_at(arrays, options, is_coarse, "in the stack")
     say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
     block = _block(arrays, options, _find_in_block(stack, point))
-    series = invert_block(block, scene, options)
+    watch = Stopwatch()
+    with replaced_if_gpu_breaks(), line_of(options.device).place(watch, lends_answer=False) as place:
+        begin_next()
+        with place.solving():
+            series = invert_block(block, scene, options, watch, place)
     variables = {name: (VARIABLES[name].dims, values) for name, values in series.variables().items()}
     return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
 
@@ -207,40 +215,53 @@ def _invert_tile(
     block_info: Mapping[Any, Any],
 ) -> NDArray[np.object_]:
     """Read, solve and write one tile."""
-    from fringefleet.block import invert_block  # noqa: PLC0415 - torch, only where tiles are computed
+    from fringefleet.batch import choose_solver  # noqa: PLC0415 - torch, only where tiles are computed
+    from fringefleet.block import invert_block  # noqa: PLC0415
+    from fringefleet.line import line_of  # noqa: PLC0415
 
     tile = _tile_of(block_info[0])
     watch = Stopwatch()
     refuse_other_software(how.software)
-    use_threads(share_of_cores(how.n_on_cores))
+    n_thread = share_of_cores(how.n_on_cores, this_worker())
+    use_threads(n_thread)
     with (
         working_on(str(tile)),
         replaced_if_gpu_breaks(),
         line_of(how.options.device).place(watch) as place,
     ):
-        with place.reading(), watch.time("read"), accepting_touched(how.accept_touched):
+        n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces)
+        with place.reading(n_byte), watch.time("read"), accepting_touched(how.accept_touched):
             arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
             named = dict(zip(names, arrays, strict=True))
+        with watch.time("read"):
             odd = _look_at(named, how.options, how.is_coarse, f"in {tile}")
         n_byte = sum(values.nbytes for values in arrays)
         with place.solving():
             block = _block(named, how.options, _inside(tile, how.point))
-            series = invert_block(block, how.scene, how.options, watch)
+            series = invert_block(block, how.scene, how.options, watch, place)
         del arrays, named, block
         with watch.time("write"):
             write(tile, series)
+        n_pixel, n_written = series.status.size, sum(v.nbytes for v in series.variables().values())
+        status_count = tuple(np.bincount(series.status.ravel(), minlength=len(Status)).tolist())
+        del series  # its memory is another tile's from here on
     report = np.empty((1, 1, 1), dtype=object)
     report[0, 0, 0] = TileReport(
         tile=tile.number,
-        n_pixel=series.status.size,
+        n_pixel=n_pixel,
         odd=odd,
-        status_count=tuple(np.bincount(series.status.ravel(), minlength=len(Status)).tolist()),
+        status_count=status_count,
         rows=(tile.y.start, tile.y.stop),
         columns=(tile.x.start, tile.x.stop),
         seconds=watch.seconds,
         bytes_read=n_byte,
-        bytes_written=sum(values.nbytes for values in series.variables().values()),
-        worker={**worker_record(how.options.device), "versions": software_versions()},
+        bytes_written=n_written,
+        worker={
+            **worker_record(how.options.device),
+            "solver": choose_solver(how.options),
+            "threads": n_thread,
+            "versions": software_versions(),
+        },
     )
     return report
 
@@ -252,10 +273,17 @@ def _is_coarse(prepared: "Prepared", options: Options) -> bool:
 
 def _look_at(arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str) -> Oddities:
     """Count what cannot be an observation; what makes the answer void ends the run."""
-    outside = find_outside(arrays, where)
-    observed = arrays[options.observation]
-    odd = find_oddities(observed, is_phase=not options.is_offset, is_coarse=is_coarse)
-    return odd._replace(outside=outside)
+    n_pair = len(arrays[options.observation])
+    parts: dict[int, Oddities] = {}  # by first pair
+
+    def look(first: int) -> None:
+        some = {name: values[first : first + PAIRS_AT_ONCE] for name, values in arrays.items()}
+        observed, is_phase = some[options.observation], not options.is_offset
+        odd = find_oddities(observed, is_phase=is_phase, is_coarse=is_coarse, first_pair=first)
+        parts[first] = odd._replace(outside=find_outside(some))
+
+    each(look, range(0, n_pair, PAIRS_AT_ONCE))
+    return put_together((parts[first] for first in sorted(parts)), where)
 
 
 def _tile_of(info: Mapping[str, Any]) -> Tile:
@@ -339,7 +367,7 @@ def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
         "bridge": options.bridge,
         "min_norm": options.min_norm,
         **_provenance_of_extras(options),
-        "solver": options.solver,
+        "solver": options.algorithm,
         "dtype": options.dtype,
         "n_pair": scene.network.n_pair,
         "observation": options.observation,

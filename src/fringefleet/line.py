@@ -1,8 +1,12 @@
 """Several tiles on their way in one worker: while one is solved the next is read, and the last one written.
 
 A tile goes through the same steps wherever it is computed: it borrows memory, is read into it, waits for its
-turn to be solved, gives the memory back, and is written. All tiles of a process share a :class:`Line`, which
-bounds how many are at each step, and so the memory: a worker whose disk is slow to write soon stops reading.
+turn to be solved, gives the memory back, borrows other memory for its answer, and is written. All tiles of a
+process share a :class:`Line`, which bounds how many are at each step, and so the memory: a worker whose disk
+is slow to write soon stops reading.
+
+On a GPU two tiles are on the device: one is solved, while the other one comes or goes. The memory of the host
+is page-locked there, and used again for other tiles as soon as one has been copied.
 
 When a tile has been read its task leaves Dask's thread (:func:`distributed.secede`), which begins the next
 one. So it makes no difference who started the workers, and with how many threads: one is enough.
@@ -11,20 +15,23 @@ one. So it makes no difference who started the workers, and with how many thread
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from queue import LifoQueue
+from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from dask.system import CPU_COUNT
 from distributed import Worker, secede
+from numpy.typing import NDArray
 
 from fringefleet.choices import DeviceName
-from fringefleet.io.memory import Slab, lending
+from fringefleet.device import page_locked
+from fringefleet.io.memory import Allocate, Slab, lending, plain
+from fringefleet.kept import Kept
+from fringefleet.loads import Place
+from fringefleet.memory_model import ON_DEVICE, READ_AHEAD, WRITE_BEHIND
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.worker import this_worker
-
-READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
-WRITE_BEHIND = 1  # tiles that are written meanwhile
 
 
 class Line:
@@ -34,35 +41,54 @@ class Line:
     ----------
     n_turn
         Tiles that are solved at the same time: one on a GPU, on a CPU as many as the worker has threads.
+    n_on_device
+        Tiles that are on the device at the same time; on a CPU those that are solved.
+    allocate
+        Makes the memory for tiles.
     """
 
-    def __init__(self, n_turn: int) -> None:
+    def __init__(self, n_turn: int, n_on_device: int | None = None, allocate: Allocate = plain) -> None:
         self.turns = threading.Semaphore(n_turn)
-        self.answers = threading.Semaphore(n_turn + WRITE_BEHIND)  # that are not written yet
-        self._n_slab = n_turn + READ_AHEAD
+        self.on_device = threading.Semaphore(n_on_device or n_turn)
+        self.kept = Kept()
+        self._allocate = allocate
+        self._n_slab, self._n_answer = n_turn + READ_AHEAD, n_turn + WRITE_BEHIND
         self._slabs: LifoQueue[Slab] = LifoQueue()  # the one that was used last is the warmest
+        self._answers: LifoQueue[Slab] = LifoQueue()
         self._renew()
         self._n_tile = 0
         self._counting = threading.Lock()
 
     @contextmanager
-    def place(self, watch: Stopwatch) -> Iterator["Place"]:
-        """Wait for memory for a tile, and hold it until the tile is solved.
+    def place(self, watch: Stopwatch, *, lends_answer: bool = True) -> Iterator["PlaceInLine"]:
+        """Wait for memory for a tile, and hold what the tile borrows of the line until it is written.
 
         Parameters
         ----------
         watch
             Told how long the tile waits.
+        lends_answer
+            Whether the memory of the answer is lent as well; otherwise it is the tile's own, for good.
         """
         with self._counted(), ExitStack() as memory, ExitStack() as answer:
             with watch.time("wait"):
                 slab = self._slabs.get()
             memory.callback(self.give_back, slab)
-            yield Place(self, slab, watch, memory, answer)
+            yield PlaceInLine(self, slab, watch, (memory, answer if lends_answer else None))
 
     def give_back(self, slab: Slab) -> None:
-        """Let the next tile have the memory of one that has been solved."""
+        """Let the next tile have the memory of one whose observations are needed no more."""
         self._slabs.put(slab)
+
+    def borrow_answer(self) -> Slab:
+        """Wait for memory for an answer."""
+        slab = self._answers.get()
+        slab.begin()
+        return slab
+
+    def give_back_answer(self, slab: Slab) -> None:
+        """Let the next tile have the memory of an answer that is written."""
+        self._answers.put(slab)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -79,38 +105,76 @@ class Line:
 
     def _renew(self) -> None:
         """Begin with slabs that have no memory yet."""
-        while not self._slabs.empty():
-            self._slabs.get()
-        for _ in range(self._n_slab):
-            self._slabs.put(Slab())
+        for queue, number in ((self._slabs, self._n_slab), (self._answers, self._n_answer)):
+            while not queue.empty():
+                queue.get()
+            for _ in range(number):
+                queue.put(Slab(self._allocate))
+        self.kept.clear()
 
 
-@dataclass(frozen=True)
-class Place:
-    """One tile in a line; ``memory`` and ``answer`` give back what the tile holds of it when they close."""
+class PlaceInLine(Place):
+    """One tile in a line.
 
-    line: Line
-    slab: Slab
-    watch: Stopwatch
-    memory: ExitStack
-    answer: ExitStack
+    What it holds of it goes back when the two of ``holds`` close: the memory that it is read into, and that
+    of its answer, if that is lent.
+    """
+
+    def __init__(
+        self, line: Line, slab: Slab, watch: Stopwatch, holds: tuple[ExitStack, ExitStack | None]
+    ) -> None:
+        super().__init__(line.kept)
+        self._line, self._slab, self._watch = line, slab, watch
+        self._memory, self._answer = holds
+        self._answer_slab: Slab | None = None
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Let what is read meanwhile go to the memory of this tile; then the next one may be read."""
-        with lending(self.slab):
+    def reading(self, n_byte: int = 0) -> Iterator[None]:
+        """Let what is read meanwhile go to the memory of this tile; then the next one may be read.
+
+        Parameters
+        ----------
+        n_byte
+            What will be read, if that is known [byte].
+        """
+        with lending(self._slab, n_byte):
             yield
         begin_next()
 
     @contextmanager
     def solving(self) -> Iterator[None]:
-        """Wait for the turn of this tile; afterwards nobody may look at what was read of it."""
-        with ExitStack() as turn:
-            with self.watch.time("wait"):
-                self.answer.enter_context(self.line.answers)
-                turn.enter_context(self.line.turns)
+        """Wait until the device has room for this tile; afterwards nobody may look at what was read of it."""
+        with self._watch.time("wait"):
+            self._line.on_device.acquire()
+        try:
             yield
-        self.memory.close()
+        finally:
+            self._line.on_device.release()
+        self.arrived()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for the turn of this tile to be solved."""
+        with self._watch.time("wait"):
+            self._line.turns.acquire()
+        try:
+            yield
+        finally:
+            self._line.turns.release()
+
+    def arrived(self) -> None:
+        """Give the memory back that this tile was read into."""
+        self._memory.close()
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Make an array for the answer; waits for memory when it is asked for the first time."""
+        if self._answer is None:
+            return np.empty(shape, dtype)
+        if self._answer_slab is None:
+            with self._watch.time("wait"):
+                self._answer_slab = self._line.borrow_answer()
+            self._answer.callback(self._line.give_back_answer, self._answer_slab)
+        return self._answer_slab.take(shape, dtype)
 
 
 def begin_next() -> None:
@@ -126,7 +190,7 @@ def line_of(device: DeviceName) -> Line:
         lines = _lines_of_workers.setdefault(worker, {}) if worker is not None else _lines_of_threads
         if device not in lines:
             n_thread = CPU_COUNT if worker is None else worker.state.nthreads
-            lines[device] = Line(n_thread if device == "cpu" else 1)
+            lines[device] = Line(n_thread) if device == "cpu" else Line(1, ON_DEVICE, page_locked)
         return lines[device]
 
 

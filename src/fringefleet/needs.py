@@ -21,7 +21,7 @@ from fringefleet.option_words import option
 
 Values = Mapping[str, Any]
 
-ELIMINATION = ("elimination", "fused")  # solvers
+ELIMINATION = ("auto", "elimination", "fused")  # solvers
 WITH_THRESHOLD = ("coherence", "offset_snr", "range_offset_std", "azimuth_offset_std")
 STARTED = ("default", "local", "local-cuda", "slurm")  # clusters that are started for us, or may be
 RUNNING = ("address", "file")
@@ -107,7 +107,8 @@ ALWAYS = {
     "ClusterOptions": ("cluster", "n_worker", "device", "wait_seconds"),
     "Run": (
         *("stack", "output", "options", "setting", "chunks", "existing", "n_worker", "memory_limit"),
-        *("worker_memory", "on_failure", "drop_incomplete", "accept_touched"),
+        *("worker_memory", "n_thread", "n_core", "gpu_memory"),
+        *("on_failure", "drop_incomplete", "accept_touched"),
     ),
     "FailurePolicy": ("on_error", "retries"),
 }

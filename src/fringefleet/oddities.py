@@ -17,7 +17,7 @@ result, for which no room is taken yet.
 import logging
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -78,7 +78,9 @@ class Oddities(NamedTuple):
     outside: Mapping[str, Outside] = {}  # by quantity
 
 
-def find_oddities(observed: NDArray[Any], *, is_phase: bool, is_coarse: bool) -> Oddities:
+def find_oddities(
+    observed: NDArray[Any], *, is_phase: bool, is_coarse: bool, first_pair: int = 0
+) -> Oddities:
     """Look for observations of a tile that can be none.
 
     Parameters
@@ -89,6 +91,8 @@ def find_oddities(observed: NDArray[Any], *, is_phase: bool, is_coarse: bool) ->
         Whether they are phases; of offsets infinities are counted only.
     is_coarse
         Whether they are stored so coarsely that many are the same.
+    first_pair
+        Number of the first pair in the network.
 
     Examples
     --------
@@ -100,7 +104,7 @@ def find_oddities(observed: NDArray[Any], *, is_phase: bool, is_coarse: bool) ->
     n_infinite = 0
     far: dict[int, int] = {}
     same: dict[tuple[int, float], int] = {}
-    for pair, layer in enumerate(observed):
+    for pair, layer in enumerate(observed, first_pair):
         n_far = _count_outside(layer, -LARGEST_PHASE, LARGEST_PHASE)
         if n_far:
             n_here = int(np.count_nonzero(np.isinf(layer)))
@@ -112,35 +116,57 @@ def find_oddities(observed: NDArray[Any], *, is_phase: bool, is_coarse: bool) ->
     return Oddities(n_infinite, far, same)
 
 
-def find_outside(arrays: Mapping[str, NDArray[Any]], where: str) -> dict[str, Outside]:
+def find_outside(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Outside]:
     """Count the values that are outside the range of their quantity.
 
     Parameters
     ----------
     arrays
         By the names of the variables, (pair, y, x); those without a known range are passed over.
+
+    Examples
+    --------
+    >>> find_outside({"coherence": np.array([[0.5, 1.0005, 1.25, np.nan]])})
+    {'coherence': Outside(n_value=1, lowest=1.25, highest=1.25)}
+    """
+    found = {}
+    for name in sorted(arrays.keys() & RANGES.keys()):
+        outside = Outside()
+        for layer in arrays[name]:
+            outside |= _outside(layer, RANGES[name])
+        if outside.n_value:
+            found[name] = outside
+    return found
+
+
+def put_together(parts: Iterable[Oddities], where: str) -> Oddities:
+    """Put together what was found at some pairs each of one tile.
+
+    Parameters
+    ----------
+    parts
+        Each with the numbers that its pairs have in the network.
     where
         They are, for a message.
 
     Raises
     ------
     ImpossibleValuesError
-        They cannot be that quantity at all.
-
-    Examples
-    --------
-    >>> find_outside({"coherence": np.array([[0.5, 1.0005, 1.25, np.nan]])}, "somewhere")
-    {'coherence': Outside(n_value=1, lowest=1.25, highest=1.25)}
+        Values cannot be that quantity at all.
     """
-    found = {}
-    for name in arrays.keys() & RANGES.keys():
-        outside = Outside()
-        for layer in arrays[name]:
-            outside |= _outside(layer, RANGES[name])
-        if outside.n_value:
-            _check_possible(name, outside, where)
-            found[name] = outside
-    return found
+    n_infinite = 0
+    far: dict[int, int] = {}
+    same: dict[tuple[int, float], int] = {}
+    outside: dict[str, Outside] = {}
+    for part in parts:
+        n_infinite += part.n_infinite
+        far |= part.far
+        same |= part.same
+        for name, more in part.outside.items():
+            outside[name] = outside.get(name, Outside()) | more
+    for name, found in outside.items():
+        _check_possible(name, found, where)
+    return Oddities(n_infinite, far, same, outside)
 
 
 def warn_of_outside(what: str, values: NDArray[Any], limits: Range, *, count_as: str) -> None:

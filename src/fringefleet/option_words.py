@@ -46,7 +46,9 @@ IN_PYTHON = {
     "resume": ("existing = resume", 0),
 }
 # A value is a name for one, a number, or a word that the option takes; what is neither goes on with the text.
-_WORDS = r"local-cuda|local|slurm|cuda|cpu|var|fim|coh|no|none|l1|l2|huber|elimination|dense|fused|skip|stop"
+_WORDS = (
+    r"local-cuda|local|slurm|cuda|cpu|var|fim|coh|no|none|l1|l2|huber|auto|elimination|dense|fused|skip|stop"
+)
 _VALUE = rf"(?:[A-Z][A-Z]*|\d[\d.]*|{_WORDS})(?![\w-])"
 _OPTION = re.compile(rf"(?<![\w\-\x01])--([a-z][a-z-]*)((?: {_VALUE}){{0,2}})")
 _MARKED = re.compile("\x02([^\x02\x03]*?)(?: = ([^\x02\x03]*))?\x03")

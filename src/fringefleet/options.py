@@ -59,8 +59,9 @@ class Options:
     pairs; ``dem_error``, told from deformation by a polynomial of ``polynomial_order`` and an
     ``atmosphere_std`` [rad] (:mod:`fringefleet.solver.joint`).
 
-    ``solver``, ``dtype``, ``device``: with what, how precisely and where. ``gpu_chunk_size``: pixels
-    that a GPU solves at once; 0 for as many as its free memory holds.
+    ``solver``, ``dtype``, ``device``: with what, how precisely and where; ``auto`` is the elimination, on a
+    GPU the fused form of it, where Triton is. ``gpu_chunk_size``: pixels that a GPU solves at once; 0 for as
+    many as its free memory holds.
     """
 
     observation: str = "unwrapped_phase"
@@ -79,7 +80,7 @@ class Options:
     dem_error: bool = False
     polynomial_order: int = 2
     atmosphere_std: float = 1.0
-    solver: SolverName = "elimination"
+    solver: SolverName = "auto"
     dtype: DTypeName = "float32"
     device: DeviceName = "cpu"
     gpu_chunk_size: int = 0
@@ -153,6 +154,11 @@ class Options:
         """Whether the mask has a dataset of its own, and not one that the weights need, too."""
         shared = self.needs_std and self.mask_dataset == std_of(self.observation)
         return self.mask_dataset not in (None, "coherence") and not shared
+
+    @property
+    def algorithm(self) -> SolverName:
+        """What the answer depends on of the solver: the elimination is one, in whatever form."""
+        return "dense" if self.solver == "dense" else "elimination"
 
     @property
     def temporal_model(self) -> TemporalModel:

@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -19,8 +19,9 @@ from distributed import Client
 from fringefleet import lazy
 from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.attempts import FailurePolicy
-from fringefleet.chunks import bytes_of_worker, check_tile, choose_tile, count_workers
+from fringefleet.chunks import check_tile, choose_tile, count_workers
 from fringefleet.clients import check_client, client_to_compute_with, warn_of_open
+from fringefleet.cores import count_on_cores, own_cores, share_of_records
 from fringefleet.earlier_report import read_report
 from fringefleet.errors import OptionError, OutputExistsError, RunError
 from fringefleet.execute import Done, Outcome, Watch, execute
@@ -33,7 +34,7 @@ from fringefleet.io.origin import Origin
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.place import check_apart, check_writable
-from fringefleet.io.stack import pair_folders, source_version, stored_tile
+from fringefleet.io.stack import largest_chunk, pair_folders, source_version, stored_tile
 from fringefleet.io.staging import put_back
 from fringefleet.io.store import (
     ResultStore,
@@ -44,6 +45,7 @@ from fringefleet.io.store import (
 )
 from fringefleet.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.main_program import end_if_reimported
+from fringefleet.memory_model import Means, bytes_of_worker
 from fringefleet.option_words import in_words_of_python, option
 from fringefleet.options import Options
 from fringefleet.paths import check_local
@@ -53,7 +55,7 @@ from fringefleet.stack_check import StackCheck, check_stack_at_end, write_if_unc
 from fringefleet.tile import Tile
 from fringefleet.variables import bytes_of_result
 from fringefleet.versions import software_versions
-from fringefleet.worker import Record, ask_workers, count_on_cores, sharing
+from fringefleet.worker import Record, ask_workers, sharing
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +70,9 @@ class Run:
     something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an
     output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they would
     take, tiles are smaller, and then workers fewer. ``worker_memory`` [byte]: of each worker, however many
-    there are; tiles are smaller where that takes it, or refused. ``on_failure``: what to do with tiles that
+    there are; tiles are smaller where that takes it, or refused. ``n_thread``: Dask threads of each, and
+    ``n_core``: threads of each that read and write; None: its share of this machine's cores. ``gpu_memory``
+    [byte]: of the GPU of each, if that is known. ``on_failure``: what to do with tiles that
     fail. ``drop_incomplete``: leave out pairs of a folder that lack a file. ``accept_touched``: take files of
     the stack whose time alone has changed, since the run that is resumed or while this one goes on, for the
     same; only who knows that nothing was written to them may say so.
@@ -88,6 +92,9 @@ class Run:
     n_worker: int = 1
     memory_limit: int | None = None
     worker_memory: int | None = None
+    n_thread: int = 1
+    n_core: int | None = None
+    gpu_memory: int | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
     drop_incomplete: bool = False
     accept_touched: bool = False
@@ -132,7 +139,12 @@ class Checked:
     is_touched: bool  # files of the stack were, since the run that is resumed
     n_tile: int
     n_left: int  # tiles that are not done
-    n_worker: int  # that the memory is enough for; at most as many as the run was told of
+    means: Means  # of as many workers as the memory is enough for; at most those that the run was told of
+
+    @property
+    def n_worker(self) -> int:
+        """Workers that the memory is enough for."""
+        return self.means.n_worker
 
     @property
     def fingerprint(self) -> str:
@@ -141,8 +153,9 @@ class Checked:
 
     @property
     def memory_needed(self) -> int:
-        """What a worker takes at most [byte]."""
-        return bytes_of_worker(math.prod(self.tile), self.prepared.scene.network, self.job.options)
+        """What a worker takes at most [byte], be it the only one that comes."""
+        means = replace(self.means, n_core=max(self.means.n_core, own_cores().number))
+        return bytes_of_worker(math.prod(self.tile), self.prepared.scene.network, self.job.options, means)
 
 
 def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
@@ -165,10 +178,21 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
     """
     end_if_reimported()
     client = client_to_compute_with()  # once: what computes does not change while it is checked what to do
-    summary = compute(check(job), on_progress, client=client)
+    summary = compute(check(_with_workers(job, client)), on_progress, client=client)
     if reason := no_answer(summary, job):
         logger.warning("%s", in_words_of_python(reason))
     return summary
+
+
+def _with_workers(job: Run, client: Client | None) -> Run:
+    """Tell a run what is known of the workers that are there already."""
+    if client is None:
+        return job
+    n_thread = max(client.nthreads().values(), default=job.n_thread)
+    if job.options.device == "cuda" and job.gpu_memory is None:
+        memory = [int(record["gpu_bytes"] or 0) for record in ask_workers(client, "cuda")]
+        job = replace(job, gpu_memory=min(memory, default=None))
+    return replace(job, n_thread=n_thread)
 
 
 def no_answer(summary: Summary, job: Run) -> str | None:
@@ -193,25 +217,37 @@ def check(job: Run) -> Checked:
     check_apart(job.output, job.stack, pair_folders(stack))
     prepared = prepare(stack, job.options, job.setting)
     if job.chunks is not None:
-        check_tile(job.chunks, prepared.scene.network, job.options, None)
+        check_tile(job.chunks, prepared.scene.network, job.options, Means())
     _refuse_unusable_output(job)  # options that are wrong come before it
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
-    network = prepared.scene.network
+    network, means = prepared.scene.network, _means(job, prepared)
     if tile is None:
-        stored = stored_tile(prepared.stack)
-        tile = choose_tile(
-            shape, stored, network, job.options, job.n_worker, job.memory_limit, job.worker_memory
-        )
-    check_tile(tile, network, job.options, None)
+        tile = choose_tile(shape, stored_tile(prepared.stack), network, job.options, means)
+    check_tile(tile, network, job.options, Means())
     tile = min(tile[0], shape[0]), min(tile[1], shape[1])
-    check_tile(tile, network, job.options, job.worker_memory)
+    check_tile(tile, network, job.options, means)
     n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
     origin = origin_of(prepared, job.options, tile, source_version(stack))
     n_done, is_touched = _found(job, tile, origin) if begun else (0, False)
-    n_worker = count_workers(job.n_worker, tile[0] * tile[1], network, job.options, job.memory_limit)
-    return Checked(job, prepared, tile, origin, is_touched, n_tile, n_tile - n_done, n_worker)
+    n_worker = count_workers(tile[0] * tile[1], network, job.options, means)
+    means = replace(means, n_worker=n_worker)
+    return Checked(job, prepared, tile, origin, is_touched, n_tile, n_tile - n_done, means)
+
+
+def _means(job: Run, prepared: Prepared) -> Means:
+    """Say what tiles are computed with, as far as that is known before the workers are there."""
+    n_core = job.n_core or max(job.n_thread, own_cores().number // job.n_worker)
+    return Means(
+        n_worker=job.n_worker,
+        n_thread=job.n_thread,
+        n_core=n_core,
+        memory_limit=job.memory_limit,
+        worker_memory=job.worker_memory,
+        gpu_memory=job.gpu_memory,
+        chunk_bytes=largest_chunk(prepared.stack),
+    )
 
 
 def compute(
@@ -231,23 +267,25 @@ def compute(
     on_progress
         Told of every finished tile.
     memory_limit
-        What a worker has [byte], if known.
+        What each worker has [byte], if known.
     lock
         That of the output (:func:`fringefleet.io.lock.locked`), where the caller has it already.
     client
         Whose workers compute, where the caller has asked for it already; None: threads of this process.
     """
     job, prepared, tile = checked.job, checked.prepared, checked.tile
-    check_tile(tile, prepared.scene.network, job.options, memory_limit)
     if client == "current":
         client = client_to_compute_with()
     n_on_cores: dict[str, int] = {}
+    means = replace(checked.means, worker_memory=memory_limit)
     if client is None:
-        from fringefleet.batch import check_device  # noqa: PLC0415 - torch, as threads of this process compute
-
-        check_device(job.options)
+        _check_this_process(job.options)
     else:
-        n_on_cores = count_on_cores(_check_workers(client, job.options))
+        records = _check_workers(client, job.options)
+        n_on_cores = count_on_cores(records)
+        n_thread = max(client.nthreads().values(), default=means.n_thread)
+        means = replace(means, n_thread=n_thread, n_core=share_of_records(records, n_thread))
+    check_tile(tile, prepared.scene.network, job.options, means)
     with locked(job.output) if lock is None else nullcontext(lock) as lock:
         store = _open_output(checked)
         check_stack = StackCheck.of(checked.origin.source, accept_touched=job.accept_touched)
@@ -273,6 +311,13 @@ def compute(
     for sentence in outcome.odd.sentences(prepared.scene.network).values():
         logger.warning("%s", sentence)
     return _summary(checked, outcome)
+
+
+def _check_this_process(options: Options) -> None:
+    """Refuse to compute in threads of this process without the device."""
+    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where pixels are solved
+
+    check_device(options)
 
 
 def _check_workers(client: Client, options: Options) -> list[Record]:

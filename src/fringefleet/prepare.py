@@ -36,7 +36,7 @@ from fringefleet.needs import SETTING as NEEDS
 from fringefleet.needs import check_needs, defaults_of
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.observation import STD_MASKS, std_of
-from fringefleet.oddities import RANGES, find_outside
+from fringefleet.oddities import RANGES, Oddities, find_outside, put_together
 from fringefleet.option_words import option
 from fringefleet.options import Options
 from fringefleet.scene import Scene
@@ -290,7 +290,8 @@ def _check_sample(stack: xr.Dataset, point: tuple[int, int] | None) -> None:
     }
     names = [name for name in map(str, stack.data_vars) if name in RANGES]
     where = f"in the pixels around row {row}, column {column}"
-    find_outside({name: stack[name].isel(window).values for name in names}, where)
+    found = find_outside({name: stack[name].isel(window).values for name in names})
+    put_together([Oddities(outside=found)], where)
 
 
 def _with_reference_point(stack: xr.Dataset, point: tuple[int, int] | None) -> xr.Dataset:

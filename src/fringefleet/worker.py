@@ -4,21 +4,25 @@ import asyncio
 import logging
 import os
 import socket
-from collections import Counter, defaultdict
+import threading
+import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from weakref import WeakSet
 
-from dask.system import CPU_COUNT
 from distributed import Client, Worker, get_worker
 
 from fringefleet.choices import DeviceName
+from fringefleet.cores import own_cores
 from fringefleet.errors import DeviceError, RunError
 from fringefleet.versions import say_differences, software_versions, versions_that_must_agree
 
 logger = logging.getLogger(__name__)
 
 SECONDS_TO_REPORT = 0.5  # that a tile failed, before its worker goes
+SECONDS_TO_END = 30.0  # that a process takes to go, at most
 
 Record = dict[str, str | int | None]
 
@@ -36,34 +40,36 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
     Returns
     -------
     dict
-        ``host``, ``cores`` (which of the host), ``pid``; ``worker`` and ``address``: its name and address,
-        None outside a worker;
+        ``host``, ``cores`` (which of the host), ``n_core`` (how many), ``pid``; ``worker`` and ``address``:
+        its name and address, None outside a worker;
         ``cuda_visible_devices``; ``gpu``: UUID of the GPU (of the instance, where a GPU is divided);
-        ``gpu_name``; ``gpu_peak_bytes``: most device memory that this process has had so far [byte]. The
-        ``gpu`` ones are None on the CPU.
+        ``gpu_name``; ``gpu_bytes``: its memory [byte]; ``gpu_peak_bytes``: most of it that this process has
+        had so far [byte]. The ``gpu`` ones are None on the CPU.
 
     Raises
     ------
     DeviceError
         A GPU is asked for and this process sees none.
     """
-    worker = dask_worker or this_worker()
+    worker, cores = dask_worker or this_worker(), own_cores()
     record: Record = {
         "host": socket.gethostname(),
-        "cores": _cores(),
+        "cores": cores.name,
+        "n_core": cores.number,
         "pid": os.getpid(),
         "worker": None if worker is None else str(worker.name),
         "address": None if worker is None else str(worker.address),
         "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "gpu": None,
         "gpu_name": None,
+        "gpu_bytes": None,
         "gpu_peak_bytes": None,
     }
     if device == "cuda":
         from fringefleet.device import peak_bytes  # noqa: PLC0415 - torch
 
-        uuid, name = _gpu()
-        record |= {"gpu": uuid, "gpu_name": name, "gpu_peak_bytes": peak_bytes()}
+        uuid, name, n_byte = _gpu()
+        record |= {"gpu": uuid, "gpu_name": name, "gpu_bytes": n_byte, "gpu_peak_bytes": peak_bytes()}
     return record
 
 
@@ -129,31 +135,6 @@ def refuse_bad_answers(answers: Mapping[str, Record | Exception], device: Device
     return [answer for answer in answers.values() if not isinstance(answer, Exception)]
 
 
-def count_on_cores(records: Iterable[Record]) -> dict[str, int]:
-    """Count the workers that have the same cores, by what :func:`worker_record` says of these."""
-    return dict(Counter(str(record["cores"]) for record in records))
-
-
-def share_of_cores(n_on_cores: Mapping[str, int]) -> int:
-    """Count the cores that this process may use, beside the other workers that have the same.
-
-    Those are meant that the system gives it (affinity, Slurm's ``cpus-per-task``, a container's quota). A
-    worker that came later than the others has as many as it has threads.
-    """
-    worker = this_worker()
-    if worker is None:
-        return CPU_COUNT
-    n_worker = n_on_cores.get(_cores(), CPU_COUNT)
-    return max(worker.state.nthreads, CPU_COUNT // n_worker)
-
-
-@cache
-def _cores() -> str:
-    """Name the cores that this process has: its host, and their numbers there."""
-    numbers = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(CPU_COUNT)
-    return f"{socket.gethostname()}: {','.join(map(str, numbers))}"
-
-
 def sharing(records: Iterable[Record]) -> dict[str, list[Record]]:
     """Find the GPUs that several workers have, by UUID, whatever number each of them knows it by."""
     users = defaultdict(list)
@@ -196,11 +177,17 @@ class GpuUsers:
 def replaced_if_gpu_breaks() -> Iterator[None]:
     """Let a new process take the place of this worker when its GPU fails: CUDA is of no use in it any more.
 
+    One tile says so. Others that are on their way in this process, or come to it before it ends, just wait
+    for that: they are done elsewhere, and have failed of nothing themselves.
+
     Raises
     ------
     RunError
         It failed, and this process is no worker that could be replaced.
     """
+    worker = this_worker()
+    if worker in _replaced:
+        _wait_for_the_end()
     try:
         yield
     except Exception as error:
@@ -208,15 +195,29 @@ def replaced_if_gpu_breaks() -> Iterator[None]:
 
         if not is_broken(error):
             raise
-        worker = this_worker()
         if worker is None:
             raise RunError(
                 f"the GPU failed ({error}), and this process can use it no more. Look at nvidia-smi and the "
                 "system's log."
             ) from error
-        logger.warning("the GPU failed; a new process takes the place of this worker")
-        worker.loop.add_callback(_replace, worker)
+        with _replacing:
+            is_first = worker not in _replaced
+            _replaced.add(worker)
+        if not is_first:
+            _wait_for_the_end()
+        else:
+            logger.warning("the GPU failed; a new process takes the place of this worker")
+            worker.loop.add_callback(_replace, worker)
         raise
+
+
+_replacing = threading.Lock()
+_replaced: WeakSet[Worker] = WeakSet()
+
+
+def _wait_for_the_end() -> None:
+    """Wait until this process ends; if it does not, let the tile fail as it would have."""
+    time.sleep(SECONDS_TO_END)
 
 
 async def _replace(worker: Worker) -> None:
@@ -228,10 +229,10 @@ async def _replace(worker: Worker) -> None:
 
 
 @cache
-def _gpu() -> tuple[str, str]:
-    from fringefleet.device import visible_gpu  # noqa: PLC0415 - torch
+def _gpu() -> tuple[str, str, int]:
+    from fringefleet.device import memory_of_gpu, visible_gpu  # noqa: PLC0415 - torch
 
-    return visible_gpu()
+    return *visible_gpu(), memory_of_gpu()
 
 
 def this_worker() -> Worker | None:

@@ -12,12 +12,12 @@ writing, as long, or twice as long; each twice, in turn.
 import json
 import shutil
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from queue import LifoQueue
 from tempfile import TemporaryDirectory
 from time import monotonic, perf_counter, sleep
 from typing import Any
@@ -30,6 +30,7 @@ from dask.distributed import Client, LocalCluster
 import fringefleet
 from fringefleet import lazy
 from fringefleet.io.memory import Slab, lending
+from fringefleet.line import ON_DEVICE, Line, PlaceInLine
 from fringefleet.scene import Series
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.variables import wanted_variables
@@ -50,24 +51,31 @@ class StandIn:
     def __init__(self, seconds_per_pixel: float) -> None:
         self.seconds_per_pixel = seconds_per_pixel
         self.spans: list[tuple[float, float]] = []
-        self._device = np.empty(0, np.uint8)
-        self._alone = threading.Lock()
+        self._memory: LifoQueue[Slab] = LifoQueue()  # of the device
+        for _ in range(ON_DEVICE):
+            self._memory.put(Slab())
 
-    def invert(self, block: Any, scene: Any, options: Any, watch: Any) -> Series:
-        """Copy, sleep, and give noise."""
+    def invert(self, block: Any, scene: Any, options: Any, watch: Any, place: PlaceInLine) -> Series:
+        """Copy there, sleep, and copy noise back; others may copy while one sleeps."""
         n_pixel = block.observed[0].size
+        memory = self._memory.get()
         with watch.time("copy"):
+            memory.begin(block.observed.nbytes + block.coherence.nbytes)
             for values in (block.observed, block.coherence):
-                if self._device.size < values.nbytes:
-                    self._device = np.zeros(values.nbytes, np.uint8)
-                np.copyto(self._device[: values.nbytes].view(values.dtype).reshape(values.shape), values)
-        with self._alone, watch.time("solve"):
+                np.copyto(memory.take(values.shape, values.dtype), values)
+        place.arrived()
+        with place.turn(), watch.time("solve"):
             start = perf_counter()
             sleep(n_pixel * self.seconds_per_pixel)
             self.spans.append((start, perf_counter()))
+        self._memory.put(memory)
         y, x = block.observed.shape[1:]
-        answer = self.answer(scene.network.n_date, (y, x), options)
-        return Series(**{name: values.copy() for name, values in answer.items()}, pair_sums=None)
+        series = {}
+        for name, values in self.answer(scene.network.n_date, (y, x), options).items():
+            series[name] = place.empty(values.shape, values.dtype)
+            with watch.time("copy"):
+                np.copyto(series[name], values)
+        return Series(**series, pair_sums=None)
 
     @cache  # noqa: B019 - one of them lives as long as its process
     def answer(self, n_date: int, shape: tuple[int, int], options: Any) -> dict[str, Any]:
@@ -85,6 +93,8 @@ def put_in_place(seconds_per_pixel: float) -> None:
     """Replace the solver of the process that this is called in."""
     stand_in = StandIn(seconds_per_pixel)
     lazy.invert_block = stand_in.invert  # type: ignore[assignment]
+    lines = Line(1, ON_DEVICE)
+    lazy.line_of = lambda _: lines  # type: ignore[assignment]
     lazy.stand_in = stand_in  # type: ignore[attr-defined]
 
 
@@ -97,7 +107,7 @@ def measure(folder: Path) -> dict[str, Any]:
     """Make the scene, read it, invert it with a stand-in of several speeds."""
     small, stack = folder / "small.zarr", folder / "stack.zarr"
     simulate_stack(SCENE, small)
-    copy_chunks(small, stack)
+    copy_chunks(small, stack, COPIES)
     shutil.rmtree(small)
     found: dict[str, Any] = {
         "n_pixel": SCENE.shape[0] * SCENE.shape[1] * COPIES**2,
@@ -191,38 +201,47 @@ def _read(variables: dict[str, xr.Variable]) -> tuple[float, int]:
     return monotonic() - start, n_byte
 
 
-def copy_chunks(source: Path, target: Path) -> None:
-    """Make a scene of several copies of another, side by side, out of the files of its chunks."""
+def copy_chunks(source: Path, target: Path, copies: int) -> None:
+    """Make a scene of several copies of another, side by side, out of the files of its chunks.
+
+    Parameters
+    ----------
+    source, target
+        Zarr stores with square chunks that fit into the scene.
+    copies
+        Along each axis.
+    """
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("chunks.json"))
     group = zarr.open_group(source, mode="r", use_consolidated=False)
     edit(target / "zarr.json", lambda said: said.pop("consolidated_metadata", None))
     for name, array in group.arrays():
         if name in NAMES:
-            edit(target / name / "zarr.json", enlarge)
+            edit(target / name / "zarr.json", partial(enlarge, copies=copies))
             files = Path(name) / "c" / "0"
-            copy_files(source / files, target / files, [size // CHUNK for size in SCENE.shape])
+            n_chunk = [size // step for size, step in zip(array.shape[1:], array.chunks[1:], strict=True)]
+            copy_files(source / files, target / files, n_chunk, copies)
         elif name in ("y", "x"):
             shutil.rmtree(target / name)
-            values = array[0] + np.arange(COPIES * array.size) * (array[1] - array[0])
+            values = array[0] + np.arange(copies * array.size) * (array[1] - array[0])
             zarr.create_array(
                 target / name, data=values, attributes=dict(array.attrs), dimension_names=[name]
             )
 
 
-def copy_files(source: Path, target: Path, n_chunk: list[int]) -> None:
+def copy_files(source: Path, target: Path, n_chunk: list[int], copies: int) -> None:
     """Copy each file to the places of all its copies."""
     for file in source.glob("*/*"):
-        for i in range(COPIES):
-            for j in range(COPIES):
+        for i in range(copies):
+            for j in range(copies):
                 row, column = int(file.parent.name) + i * n_chunk[0], int(file.name) + j * n_chunk[1]
                 place = target / str(row) / str(column)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place)
 
 
-def enlarge(said: dict[str, Any]) -> None:
+def enlarge(said: dict[str, Any], copies: int) -> None:
     """Let the metadata of an array say that it has all copies."""
-    said["shape"] = [said["shape"][0], *(COPIES * size for size in said["shape"][1:])]
+    said["shape"] = [said["shape"][0], *(copies * size for size in said["shape"][1:])]
 
 
 def edit(file: Path, change: Callable[[dict[str, Any]], object]) -> None:

@@ -9,10 +9,11 @@ import xarray as xr
 from distributed import Client
 
 import fringefleet
-from fringefleet import Run, lazy
+from fringefleet import Run, lazy, loads
+from fringefleet import device as devices
 from fringefleet.attempts import FailurePolicy
 from fringefleet.io.store import ResultStore
-from fringefleet.line import READ_AHEAD, WRITE_BEHIND, Line
+from fringefleet.line import ON_DEVICE, READ_AHEAD, WRITE_BEHIND, Line
 from fringefleet.simulate import Scene
 from fringefleet.tile import Unread
 from thread_workers import thread_cluster
@@ -83,6 +84,89 @@ def test_the_next_tile_is_read_while_one_is_solved_and_solved_while_one_is_writt
     assert summary.n_tile == 12
     assert late == []
     assert solved.most == 1  # one thread, one turn
+
+
+@pytest.fixture
+def device(monkeypatch):
+    """A device with memory of its own, which is that of this machine."""
+    monkeypatch.setattr(devices, "has_own_memory", lambda _: True)
+    of_device = Line(1, ON_DEVICE)
+    monkeypatch.setattr(lazy, "line_of", lambda _: of_device)
+    return of_device
+
+
+def test_the_next_tile_comes_to_the_device_while_one_is_solved_and_one_goes(
+    stack, one_worker, tmp_path, monkeypatch, device
+):
+    """A tile is solved when the next one is there; its answer goes when the next one is solved."""
+    sent, solved, brought = Counter(), Counter(), Counter()
+    send, solve, bring_back = loads.send, loads.Loads._solve, loads.bring_back
+    late = []
+
+    def when(counter, step, there):
+        if not counter.wait_for(min(12, there)):
+            late.append(step)
+
+    def solve_when_the_next_is_there(*given):
+        when(sent, "sent", solved.begun + 1)
+        return solve(*given)
+
+    def bring_when_the_next_is_solved(*given):
+        when(solved, "solved", brought.begun + 1)
+        return bring_back(*given)
+
+    monkeypatch.setattr(loads, "send", partial(sent.around, send))
+    monkeypatch.setattr(
+        loads.Loads, "_solve", lambda *given: solved.around(solve_when_the_next_is_there, *given)
+    )
+    monkeypatch.setattr(loads, "bring_back", partial(brought.around, bring_when_the_next_is_solved))
+    summary = fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
+    assert (summary.n_tile, late, solved.most) == (12, [], 1)
+    monkeypatch.undo()
+    fringefleet.run(Run(stack, tmp_path / "plain.zarr", chunks=TILE))
+    assert files_of(tmp_path / "result.zarr") == files_of(tmp_path / "plain.zarr")
+
+
+def test_the_memory_of_a_tile_is_anothers_as_soon_as_it_is_on_the_device(
+    stack, one_worker, tmp_path, monkeypatch, device
+):
+    """Two slabs are enough for three tiles, one of which is read while two are on the device."""
+    read, solved = Counter(), Counter()
+    solve, get = loads.Loads._solve, Unread.read
+    late = []
+
+    def solve_late(*given):
+        if not read.wait_for(min(12, solved.begun + 2)):
+            late.append(solved.begun)
+        return solve(*given)
+
+    def read_one(piece):
+        return read.around(get, piece) if piece.what.startswith("unwrapped_phase") else get(piece)
+
+    monkeypatch.setattr(loads.Loads, "_solve", lambda *given: solved.around(solve_late, *given))
+    monkeypatch.setattr(Unread, "read", read_one)
+    fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
+    assert late == []
+
+
+def test_lazy_blocks_overlap_and_wait_for_one_another(stack, one_worker, monkeypatch):
+    invert, seen = lazy.invert_block, Counter()
+    looked = Counter()
+    look, late = lazy._look_at, []
+
+    def solve_when_the_next_is_read(*given):
+        if not looked.wait_for(min(12, seen.begun + 1)):
+            late.append(seen.begun)
+        return invert(*given)
+
+    monkeypatch.setattr(lazy, "invert_block", partial(seen.around, solve_when_the_next_is_read))
+    monkeypatch.setattr(lazy, "_look_at", partial(looked.around, look))
+    lazily = fringefleet.invert(fringefleet.open_stack(stack, chunks=TILE)).compute()
+    assert late == []
+    assert seen.most <= 1 + READ_AHEAD  # in place; one of them has its turn
+    monkeypatch.undo()
+    at_once = fringefleet.invert(fringefleet.open_stack(stack, chunks=TILE)).compute(scheduler="synchronous")
+    xr.testing.assert_equal(lazily, at_once)
 
 
 def test_a_writer_that_is_slow_stops_the_reader(stack, one_worker, tmp_path, monkeypatch):

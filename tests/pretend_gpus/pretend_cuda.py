@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import torch
 
 N_GPU = int(os.environ.get("PRETEND_GPUS", "0"))
+TOTAL = 16 << 30  # [byte]
 
 
 def visible():
@@ -19,7 +20,7 @@ def visible():
 
 def properties(_device):
     name = visible()[0].rsplit("-", 1)[-1]
-    return SimpleNamespace(uuid=f"pretend-{name}", name=f"Pretend GPU {name}")
+    return SimpleNamespace(uuid=f"pretend-{name}", name=f"Pretend GPU {name}", total_memory=TOTAL)
 
 
 if N_GPU:

@@ -310,7 +310,7 @@ def test_more_components_than_a_byte_holds_are_counted_as_255():
         ({"weight_func": "sbas"}, "found weight_func = 'sbas'; use one of var, fim, coh, no"),
         ({"mask_dataset": "offset"}, "use one of none, coherence, connected_component"),
         ({"min_norm": "both"}, "found min_norm = 'both'; use one of velocity, phase"),
-        ({"solver": "gelsd"}, "use one of elimination, dense"),
+        ({"solver": "gelsd"}, "use one of auto, elimination, dense"),
         ({"dtype": "float16"}, "use one of float32, float64"),
         ({"device": "tpu"}, "use one of cpu, cuda"),
         ({"mask_threshold": float("nan")}, "found mask_threshold = nan; give a number, 0 or more"),
@@ -356,7 +356,7 @@ def test_the_gpu_gives_what_the_cpu_gives():
 
 
 def test_a_gpu_batch_takes_half_of_the_free_memory_in_whole_cpu_batches(monkeypatch):
-    plan, options = plan_elimination(NETWORK), Options(device="cuda")
+    plan, options = plan_elimination(NETWORK), Options(device="cuda", solver="elimination")
     monkeypatch.setattr(block_module.devices, "select", lambda _: torch.device("cuda:0"))
     per_pixel = footprint.solver_bytes_per_pixel(plan, options)
     for free, n_batch in ((0, 1), (2 * 8192 * 5 * per_pixel, 5), (2 * 8192 * 5 * per_pixel - 2, 4)):

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from fringefleet import block as block_module
-from fringefleet import footprint
+from fringefleet import device as devices
+from fringefleet import footprint, loads
 from fringefleet.batch import Batches, check_device
 from fringefleet.block import invert_block
 from fringefleet.device import is_out_of_memory
 from fringefleet.errors import DeviceError
-from fringefleet.feed import feed
+from fringefleet.feed import part_of, send
+from fringefleet.loads import Place
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.scene import Block, FlatBlock, Scene
@@ -72,14 +73,14 @@ def test_memory_that_runs_out_in_the_middle_loses_and_repeats_nothing(monkeypatc
 
     monkeypatch.setattr(Batches, "invert", invert)
     found = invert_block(block, SCENE, OPTIONS)
-    assert calls == [600, 600, 300, 300, 300]
+    assert calls == [512, 512, 256, 256, 256, 256]
     for name, values in expected.variables().items():
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(found.pair_sums, expected.pair_sums, rtol=1e-5)
 
 
 def test_memory_that_is_never_enough_is_an_error(small_memory, monkeypatch):
-    monkeypatch.setattr(block_module, "SMALLEST_BATCH", 400)
+    monkeypatch.setattr(loads, "SMALLEST_BATCH", 400)
     with pytest.raises((MemoryError, RuntimeError)):
         invert_block(Block(phases(40, 50)), SCENE, OPTIONS)
     assert min(small_memory) == 400
@@ -95,7 +96,15 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch):
     assert not is_out_of_memory(ValueError("found 3 batches"))
 
 
-def test_batches_of_a_block_come_in_order_and_as_they_are(device):
+@pytest.fixture(params=["views", "copies"])
+def own_memory(request, monkeypatch):
+    """Whether the device has memory of its own, as one pretends here that is none."""
+    is_own = request.param == "copies"
+    monkeypatch.setattr(devices, "has_own_memory", lambda _: is_own)
+    return is_own
+
+
+def test_pixels_of_a_block_come_as_they_are(own_memory):
     rng = np.random.default_rng(0)
     block = FlatBlock(
         phases(1, 90)[:, 0],
@@ -105,16 +114,105 @@ def test_batches_of_a_block_come_in_order_and_as_they_are(device):
         None,
         rng.uniform(size=(5, 90)).astype("f4"),
     )
-    pieces = [slice(0, 20), slice(20, 40), slice(40, 60), slice(60, 80), slice(70, 90)]
-    watch = Stopwatch()
-    for pixels, raw in zip(pieces, feed(block, pieces, device, watch), strict=True):
-        for values, found in zip(block, raw, strict=True):
+    for pixels in (slice(0, 90), slice(20, 90)):
+        raw = send(block, pixels, torch.device("cpu"))
+        part = part_of(raw, slice(10, 30))
+        for values, found, some in zip(block, raw, part, strict=True):
             if values is None:
                 assert found is None
             else:
-                assert found.device.type == device.type
-                np.testing.assert_array_equal(found.cpu().numpy(), values[:, pixels])
-    assert (watch.seconds.copy > 0) == (device.type == "cuda")
+                np.testing.assert_array_equal(found.numpy(), values[:, pixels])
+                np.testing.assert_array_equal(some.numpy(), values[:, pixels][:, 10:30])
+                assert np.shares_memory(found.numpy(), values) != own_memory
+
+
+def test_a_block_on_a_device_of_its_own_memory_has_the_same_answer(monkeypatch):
+    block = Block(phases(30, 50))
+    expected = invert_block(block, SCENE, OPTIONS)
+    monkeypatch.setattr(devices, "has_own_memory", lambda _: True)
+    watch = Stopwatch()
+    found = invert_block(block, SCENE, OPTIONS, watch)
+    assert watch.seconds.copy > 0
+    for name, values in expected.variables().items():
+        np.testing.assert_array_equal(getattr(found, name), values)
+        assert getattr(found, name).dtype == values.dtype
+    np.testing.assert_array_equal(found.pair_sums, expected.pair_sums)
+
+
+def test_a_block_that_does_not_fit_on_the_device_comes_in_parts(monkeypatch, caplog):
+    block = Block(phases(40, 50))
+    expected = invert_block(block, SCENE, OPTIONS)
+    sent = []
+
+    def send_few(block, pixels, device):
+        sent.append(pixels.stop - pixels.start)
+        if sent[-1] > 600:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return send(block, pixels, device)
+
+    monkeypatch.setattr(devices, "has_own_memory", lambda _: True)
+    monkeypatch.setattr(loads, "send", send_few)
+    place = Watched()
+    found = invert_block(block, SCENE, OPTIONS, None, place)
+    assert sent == [2000, 1000, 500, 500, 500, 500]
+    assert place.steps == ["turn", "answer", "turn", "turn", "arrived", "turn"]
+    assert "2000 pixels on the device" in caplog.text
+    for name, values in expected.variables().items():
+        np.testing.assert_allclose(getattr(found, name), values, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found.pair_sums, expected.pair_sums, rtol=1e-5)
+
+
+class Watched(Place):
+    """Notes what a block asks of its place, in order; the answer once."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def turn(self):
+        self.steps.append("turn")
+        return super().turn()
+
+    def arrived(self):
+        self.steps.append("arrived")
+
+    def empty(self, shape, dtype):
+        if "answer" not in self.steps:
+            self.steps.append("answer")
+        return super().empty(shape, dtype)
+
+
+def test_a_block_waits_for_its_turn_only_when_it_is_there_and_answers_after_it(own_memory):
+    place = Watched()
+    invert_block(Block(phases(4, 5)), SCENE, OPTIONS, None, place)
+    on_device, at_home = ["arrived", "turn", "answer"], ["answer", "turn"]
+    assert place.steps == (on_device if own_memory else at_home)
+
+
+def test_a_workspace_is_kept_for_blocks_of_the_same_shape_and_no_other(monkeypatch):
+    made, begin = [], Batches.__init__
+
+    def note(self, *given):
+        begin(self, *given)
+        made.append(self.n_pixel)
+
+    monkeypatch.setattr(Batches, "__init__", note)
+    place = Place()
+    for shape in ((4, 5), (4, 5), (4, 3), (4, 3), (4, 5)):
+        invert_block(Block(phases(*shape)), SCENE, OPTIONS, None, place)
+    assert made == [20, 12, 20]
+    place.kept.clear()
+    invert_block(Block(phases(4, 5)), SCENE, OPTIONS, None, place)
+    assert made == [20, 12, 20, 20]
+
+
+def test_a_workspace_in_which_something_failed_is_not_kept(monkeypatch):
+    place, block = Place(), Block(phases(4, 5))
+    with monkeypatch.context() as patch:
+        patch.setattr(Batches, "invert", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            invert_block(block, SCENE, OPTIONS, None, place)
+    assert place.kept._idle == []
 
 
 def test_the_fused_solver_runs_a_block(device):

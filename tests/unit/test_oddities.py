@@ -223,7 +223,7 @@ def test_negative_standard_deviations_and_ratios_are_counted():
     arrays = {
         name: np.full((2, 3), -1.0, "f4") for name in ("offset_snr", "range_offset_std", "azimuth_offset_std")
     }
-    found = find_outside(arrays | {"anything": np.full((2, 2), -1.0)}, "here")
+    found = find_outside(arrays | {"anything": np.full((2, 2), -1.0)})
     assert {name: outside.n_value for name, outside in found.items()} == dict.fromkeys(arrays, 6)
 
 

@@ -25,7 +25,9 @@ from fringefleet.cluster import (
     Early,
     Workers,
     connect,
+    expected_gpu_memory,
     expected_memory,
+    expected_threads,
     expected_workers,
     own_memory,
     resolve,
@@ -219,6 +221,7 @@ def fit_to_workers(job: Run, workers: ClusterOptions) -> tuple[Run, ClusterOptio
     each = own_memory(workers)
     # Tiles of a given size are not made to fit: they do, or are refused.
     all_together = expected_memory(workers, 1) if each is None and job.chunks is None else None
+    n_thread, n_core = expected_threads(workers, n_worker)
     job = replace(
         job,
         stack=job.stack.absolute(),
@@ -226,6 +229,9 @@ def fit_to_workers(job: Run, workers: ClusterOptions) -> tuple[Run, ClusterOptio
         n_worker=n_worker,
         memory_limit=all_together,
         worker_memory=each,
+        n_thread=n_thread,
+        n_core=n_core,
+        gpu_memory=expected_gpu_memory(workers),
     )
     return job, workers
 

@@ -22,7 +22,7 @@ MaskDataset = Literal[
 MinNorm = Literal["velocity", "phase"]
 Norm = Literal["l2", "l1", "huber"]
 Bridge = Literal["minimum-norm", "linear", "none"]
-Solver = Literal["elimination", "dense", "fused"]
+Solver = Literal["auto", "elimination", "dense", "fused"]
 DType = Literal["float32", "float64"]
 Device = Literal["cpu", "cuda"]
 OnError = Literal["stop", "skip"]
@@ -394,8 +394,8 @@ GpuChunkSize = Annotated[
 SolverOption = Annotated[
     Solver | None,
     typer.Option(
-        help="fused: the elimination in one GPU kernel (Triton). The dense one is there to compare with."
-        + default("elimination"),
+        help="elimination; fused: the same in one GPU kernel (Triton); auto: fused on a GPU where Triton is, "
+        "else elimination. The dense one is there to compare with." + default("auto"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),

@@ -70,10 +70,12 @@ def lines(found: "Forecast") -> list[str]:
     >>> from fringefleet.forecast import Forecast
     >>> gb = 10**9
     >>> needs = {"bytes_read": 2 * gb, "bytes_written": gb, "memory_needed": gb, "memory_available": 4 * gb}
-    >>> found = Forecast((90, 60), 5, 9, (30, 30), 6, 4, 3, 3600, disk_needed=gb, disk_free=9 * gb, **needs)
+    >>> needs |= {"disk_needed": gb, "disk_free": 9 * gb}
+    >>> found = Forecast((90, 60), 5, 9, (30, 30), 6, 4, 3, 8, 3600, **needs)
     >>> print(*lines(found), sep="\n")
     Scene    90 x 60 pixels, 5 dates, 9 pairs
     Tiles    4 of 6 to do, 30 x 30 pixels; 2 for each of 3 workers
+    Threads  8 of each worker, to read and write
     Read     2.00 GB
     Write    1.00 GB; on disk at most that, of 9.00 GB free
     Memory   at most 1.00 GB for each worker, which has 4.00 GB
@@ -89,10 +91,17 @@ def lines(found: "Forecast") -> list[str]:
         "Scene": f"{found.shape[0]} x {found.shape[1]} pixels, {found.n_date} dates, {found.n_pair} pairs",
         "Tiles": f"{found.n_left} of {found.n_tile} to do, {found.chunks[0]} x {found.chunks[1]} pixels; "
         f"{found.tiles_of_a_worker} for each of {found.n_worker} workers",
+        "Threads": f"{found.n_core} of each worker, to read and write",
         "Read": read,
         "Write": f"{written}; on disk at most that, of {disk_free} free",
         "Memory": f"at most {needed} for each worker{has}",
     }
+    if found.gpu_memory_needed is not None:
+        has = ""
+        if found.gpu_memory is not None:
+            has = f", which has {with_prefix(found.gpu_memory, 'B')}"
+        needed = with_prefix(found.gpu_memory_needed, "B")
+        said["GPU"] = f"at most {needed} of memory for each worker, besides CUDA itself{has}"
     if found.seconds is not None:
         stages = ", ".join(f"{name} {_seconds(value)}" for name, value in found.seconds._asdict().items())
         said["Time"] = (

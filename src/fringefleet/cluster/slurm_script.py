@@ -162,6 +162,21 @@ def memory_of_worker(options: ClusterOptions) -> int:
     return int(parse_bytes(_memory(said, options, processes))) // processes
 
 
+def cores_of_worker(options: ClusterOptions) -> int:
+    """Work out how many cores each worker of a job has; it has as many threads.
+
+    Raises
+    ------
+    OptionError
+        Something cannot be meant so.
+    MissingExtraError
+        dask-jobqueue is not installed.
+    """
+    said = _said(options)
+    processes = _processes(said, options)
+    return max(1, _cores(said, processes) // processes)
+
+
 def job_script(plan: JobPlan, *, tls: bool = True) -> str:
     """Write the script of a job as it would be submitted, but for the address of the scheduler."""
     protocol = "tls" if tls else "tcp"

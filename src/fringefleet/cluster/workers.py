@@ -11,6 +11,7 @@ import dask
 from dask.system import CPU_COUNT
 from dask.utils import parse_bytes
 from distributed import Client, LocalCluster
+from distributed.diagnostics.nvml import device_get_count, one_time
 from distributed.system import MEMORY_LIMIT
 
 from fringefleet.clients import current_client, note_open
@@ -29,8 +30,9 @@ from fringefleet.cluster.options import VISIBLE, ClusterOptions, Kind, cluster_o
 from fringefleet.cluster.running import connect_running, use_current
 from fringefleet.cluster.serving import check_bokeh
 from fringefleet.cluster.slurm import start_slurm
-from fringefleet.cluster.slurm_script import count_slurm, memory_of_worker
+from fringefleet.cluster.slurm_script import cores_of_worker, count_slurm, memory_of_worker
 from fringefleet.cluster.start import Start
+from fringefleet.cores import own_cores
 from fringefleet.errors import InputError, MissingExtraError
 from fringefleet.main_program import end_if_reimported
 
@@ -52,7 +54,7 @@ class Workers(NamedTuple):
 
     client: Client
     n_worker: int
-    memory_limit: int | None  # for each tile at a time [byte]; None if there is none
+    memory_limit: int | None  # of each [byte]; None if there is none
     credentials: Path | None = None  # by which others may join: tls_credentials; None if they do not lie here
 
 
@@ -246,9 +248,41 @@ def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
     return own_memory(options)
 
 
+class Threads(NamedTuple):
+    """Threads of a worker, before it is there."""
+
+    dask: int  # on a CPU each solves a tile
+    core: int | None  # that read and write; None where nobody knows
+
+
+def expected_threads(options: ClusterOptions, n_worker: int) -> Threads:
+    """How many threads each of so many workers will have, as far as that is known before they are there.
+
+    Raises
+    ------
+    InputError
+        As :func:`own_memory`.
+    """
+    if options.kind == "slurm":
+        n_core = cores_of_worker(options)
+        return Threads(n_core, n_core)
+    if options.kind in ("local", "local-cuda"):
+        n_thread = int(options.options.get("threads_per_worker") or 1)
+        return Threads(n_thread, max(n_thread, own_cores().number // n_worker))
+    return Threads(1, None)
+
+
+def expected_gpu_memory(options: ClusterOptions) -> int | None:
+    """Memory of each worker's GPU [byte], as far as that is known before they are there."""
+    if options.device == "cpu" or options.kind not in ("local", "local-cuda") or not device_get_count():
+        return None
+    found: int | None = one_time()["memory-total"]
+    return found
+
+
 def _describe(client: Client, options: ClusterOptions) -> Workers:
     workers = client.scheduler_info(n_workers=-1)["workers"]
-    limits = [worker["memory_limit"] // worker["nthreads"] for worker in workers.values()]
+    limits = [worker["memory_limit"] for worker in workers.values()]
     started = client.cluster.worker_spec if isinstance(client.cluster, LocalCluster) else {}
     n_worker = max(len(workers), len(started))  # one that has just died will be replaced
     if not limits and n_worker:

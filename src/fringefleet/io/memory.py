@@ -1,7 +1,7 @@
 """Memory for the numbers that are read: fresh, or lent and used again and again."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -12,17 +12,40 @@ from numpy.typing import NDArray
 ALIGNMENT = 64  # [byte]
 
 
-class Slab:
-    """Memory for what is read of one tile; it grows to what the largest takes."""
+Allocate = Callable[[int], NDArray[np.uint8]]  # so many bytes
 
-    def __init__(self) -> None:
-        self._memory = np.empty(0, np.uint8)
+
+def plain(n_byte: int) -> NDArray[np.uint8]:
+    """Make memory as the system gives it [byte]."""
+    return np.empty(n_byte, np.uint8)
+
+
+class Slab:
+    """Memory for what is read of one tile, or for its answer; it grows to what the largest takes.
+
+    Parameters
+    ----------
+    allocate
+        Makes the memory, of so many bytes.
+    """
+
+    def __init__(self, allocate: Allocate = plain) -> None:
+        self._allocate = allocate
+        self._memory = plain(0)
         self._used = self._wanted = 0
 
-    def begin(self) -> None:
-        """Lend everything anew; what was lent before is no longer looked at."""
-        if self._wanted > self._memory.size:
-            self._memory = np.empty(self._wanted, np.uint8)
+    def begin(self, n_byte: int = 0) -> None:
+        """Lend everything anew; what was lent before is no longer looked at.
+
+        Parameters
+        ----------
+        n_byte
+            That will be wanted, if that is known. What was wanted the last time is there in any case.
+        """
+        wanted = max(self._wanted, n_byte)
+        if wanted > self._memory.size:
+            self._memory = plain(0)  # first, as there is not always room for both
+            self._memory = self._allocate(wanted)
         self._used = self._wanted = 0
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -39,14 +62,19 @@ _lent: ContextVar[Slab | None] = ContextVar("lent", default=None)
 
 
 @contextmanager
-def lending(slab: Slab) -> Iterator[None]:
-    """Lend memory to whatever is read meanwhile in this thread."""
-    slab.begin()
+def lending(slab: Slab, n_byte: int = 0) -> Iterator[None]:
+    """Lend memory to whatever is read meanwhile in this thread; ``n_byte`` if that is known."""
+    slab.begin(n_byte)
     token = _lent.set(slab)
     try:
         yield
     finally:
         _lent.reset(token)
+
+
+def bytes_to_lend(sizes: Iterable[int]) -> int:
+    """Add up what a slab needs for arrays of some sizes [byte]."""
+    return sum(-(-size // ALIGNMENT) * ALIGNMENT for size in sizes)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

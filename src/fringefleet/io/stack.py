@@ -4,6 +4,7 @@ A stack has the dimensions ``pair, y, x``: ``unwrapped_phase`` [rad], ``coherenc
 else the source carried, with the dates of each pair as coordinates. See :func:`open_stack`.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -106,6 +107,16 @@ def stored_tile(stack: xr.Dataset) -> tuple[int, int] | None:
     """Rows and columns of the stored chunks of the observations; None where they are not known."""
     preferred = observed(stack).encoding.get("preferred_chunks")
     return (preferred["y"], preferred["x"]) if preferred else None
+
+
+def largest_chunk(stack: xr.Dataset) -> int:
+    """Bytes of the largest stored chunk of a stack's variables, in memory; 0 where none is known."""
+    sizes = [0]
+    for variable in stack.data_vars.values():
+        if preferred := variable.encoding.get("preferred_chunks"):
+            n_value = math.prod(min(preferred.get(dim, 1), size) for dim, size in variable.sizes.items())
+            sizes.append(n_value * variable.dtype.itemsize)
+    return max(sizes)
 
 
 def observed(stack: xr.Dataset) -> xr.DataArray:

@@ -27,6 +27,8 @@ from fringefleet.solver.method import Method
 from fringefleet.solver.solution import Facts, Solution, finish, measure
 from fringefleet.solver.star_mesh import label_parts
 
+OLDEST_GPU = (7, 0)  # compute capability
+
 
 class Tables(NamedTuple):
     """The plan as numbers that a kernel can follow; slots, rows and updates in order of position."""
@@ -186,6 +188,11 @@ def find_kernel(device: torch.device) -> ModuleType:
             f"found no module {error.name}; the fused solver needs Triton, which comes with torch's builds "
             "for CUDA on Linux. Install one of these, or choose the elimination solver."
         ) from error
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < OLDEST_GPU:
+        raise DeviceError(
+            f"found {torch.cuda.get_device_name(device)}; Triton needs a GPU of compute capability "
+            f"{'.'.join(map(str, OLDEST_GPU))} or later. Choose the elimination solver."
+        )
     if device.type != "cuda" and not fused_kernel.INTERPRETED:
         raise DeviceError(
             f"found device {device}; the fused solver needs a CUDA device. Choose --device cuda, or the "

@@ -20,7 +20,14 @@ from fringefleet.cli.mintpy.current import (
 )
 from fringefleet.cli.mintpy.request import MaskWish, Request, Task, understand
 from fringefleet.cli.products import write_products
-from fringefleet.cluster import ClusterOptions, expected_workers, own_memory, resolve
+from fringefleet.cluster import (
+    ClusterOptions,
+    expected_gpu_memory,
+    expected_threads,
+    expected_workers,
+    own_memory,
+    resolve,
+)
 from fringefleet.errors import BlockTooLargeError, DeviceError, OtherOriginError, OutputExistsError
 from fringefleet.execute import name_some
 from fringefleet.gpus import check_here
@@ -107,14 +114,19 @@ def _n_byte(products: Sequence[ProductFile]) -> int:
 def _check(task: Task) -> tuple[Checked, ClusterOptions]:
     """Find whatever is wrong before anything is done."""
     workers = _resolve(task)
+    n_worker = expected_workers(workers)
+    n_thread, n_core = expected_threads(workers, n_worker)
     job = Run(
         task.project.stack.absolute(),
         task.store.absolute(),
         task.options,
         task.setting,
-        n_worker=expected_workers(workers),
+        n_worker=n_worker,
         memory_limit=task.memory,
         worker_memory=own_memory(workers),
+        n_thread=n_thread,
+        n_core=n_core,
+        gpu_memory=expected_gpu_memory(workers),
         on_failure=task.on_failure,
         accept_touched=task.accept_touched,
     )

@@ -1,0 +1,189 @@
+"""One block on the device: brought there, solved batch after batch, and brought back.
+
+A *load* are the pixels that are on the device at once: all of a block, or fewer where its memory runs out. A
+*batch* are those that are solved at once. Copies and solving of different blocks overlap: a block waits for
+its turn only when its load is there, and gives it away before its answer is brought back.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fringefleet import device as devices
+from fringefleet.batch import Batches
+from fringefleet.feed import RawBatch, bring_back, part_of, room_for, send
+from fringefleet.kept import Kept
+from fringefleet.options import Options
+from fringefleet.provenance import PAIR_SUMS
+from fringefleet.scene import FlatBlock, Scene
+from fringefleet.stopwatch import Stopwatch
+from fringefleet.variables import wanted_variables
+
+logger = logging.getLogger(__name__)
+
+SMALLEST_BATCH = 256  # pixels; with less a device has no memory for anything
+MULTIPLE = 16  # pixels of a batch, for whole vectors
+
+
+class Place:
+    """The place of a block that nothing else is solved beside; others wait in :mod:`fringefleet.line`."""
+
+    def __init__(self, kept: Kept | None = None) -> None:
+        self.kept = kept or Kept()
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until the block may be solved, and keep others from it meanwhile."""
+        return nullcontext()
+
+    def arrived(self) -> None:
+        """Hear that the observations are on the device, and not needed on the host any more."""
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Make an array for the answer, whose numbers are not set yet."""
+        return np.empty(shape, dtype)
+
+
+class Loads:
+    """The loads of one block.
+
+    Parameters
+    ----------
+    block
+        Observations.
+    scene, options
+        How to invert them.
+    device
+        Where.
+    n_pixel
+        Pixels that are solved at once, at most.
+    """
+
+    def __init__(
+        self, block: FlatBlock, scene: Scene, options: Options, device: torch.device, n_pixel: int
+    ) -> None:
+        self._block, self._scene, self._options, self._device = block, scene, options, device
+        self._n_block, self._n_pixel = block.observed.shape[1], n_pixel
+        self.pair_sums = np.zeros((len(PAIR_SUMS), scene.network.n_pair))
+        self.answer: dict[str, NDArray[Any]] = {}  # (..., pixel), by name
+
+    def invert(self, watch: Stopwatch, place: Place) -> None:
+        """Invert all pixels; ``answer`` and ``pair_sums`` say what came of it.
+
+        Raises
+        ------
+        Exception
+            As the solver: that memory is lacking even for the smallest batch, for one.
+        """
+        n_done, n_load = 0, self._n_block
+        while n_done < self._n_block:
+            load = slice(n_done, min(n_done + n_load, self._n_block))
+            try:
+                self._invert_load(load, watch, place)
+                n_done = load.stop
+            except (MemoryError, RuntimeError) as error:
+                if not devices.has_own_memory(self._device) or not _may_be_halved(error, n_load):
+                    raise
+                n_load = _half(n_load, "on the device")
+            if n_load < self._n_block:
+                devices.release_memory(self._device)
+
+    def _invert_load(self, load: slice, watch: Stopwatch, place: Place) -> None:
+        if not devices.has_own_memory(self._device):
+            self._make_answer(place.empty)
+            raw = send(self._block, load, self._device)
+            with place.turn(), watch.time("solve"):
+                _, sums = self._solve(raw, load, place.kept)
+        else:
+            sums = self._invert_load_apart(load, watch, place)
+        self.pair_sums += sums
+
+    def _invert_load_apart(self, load: slice, watch: Stopwatch, place: Place) -> NDArray[np.float64]:
+        """Bring a load to a device with memory of its own, solve it there, and bring the answer back."""
+        with watch.time("copy"):
+            raw = send(self._block, load, self._device)
+        if load.stop == self._n_block:
+            place.arrived()
+        with place.turn(), watch.time("solve"):
+            there, sums = self._solve(raw, load, place.kept)
+            devices.synchronize(self._device)
+        del raw
+        self._make_answer(place.empty)
+        with watch.time("copy"):
+            bring_back(there, self.answer, load, self._device)
+        return sums
+
+    def _make_answer(self, empty: Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]) -> None:
+        """Ask for memory for the answer, once."""
+        if not self.answer:
+            kinds = self._kinds().items()
+            self.answer = {name: empty((*shape, self._n_block), dtype) for name, (shape, dtype) in kinds}
+
+    def _kinds(self) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Tell what the answer consists of: lengths of the axes before that of the pixels, and dtype."""
+        return {
+            name: ((self._scene.network.n_date,) * (len(variable.dims) - 2), np.dtype(variable.dtype))
+            for name, variable in wanted_variables(self._options).items()
+        }
+
+    def _solve(self, raw: RawBatch, load: slice, kept: Kept) -> tuple[dict[str, Tensor], NDArray[np.float64]]:
+        """Solve a load, in smaller batches from where the device ran out of memory."""
+        there = room_for(self._kinds(), self.answer, load, self._device)
+        sums, n_load, n_done = np.zeros_like(self.pair_sums), load.stop - load.start, 0
+        while n_done < n_load:
+            n_pixel = _even(n_load, self._n_pixel)
+            try:
+                with kept.lent(self._scene, self._options, n_pixel, self._device) as batches:
+                    for pixels in _batches(n_done, n_load, n_pixel):
+                        sums += _solve_batch(batches, raw, there, pixels, n_done - pixels.start)
+                        n_done = pixels.stop
+            except (MemoryError, RuntimeError) as error:
+                if not _may_be_halved(error, n_pixel):
+                    raise
+                self._n_pixel = _half(n_pixel, "at once")
+                devices.release_memory(self._device)
+        return there, sums
+
+
+def _solve_batch(
+    batches: Batches, raw: RawBatch, there: Mapping[str, Tensor], pixels: slice, n_done: int
+) -> NDArray[np.float64]:
+    """Solve a batch, of which the first ``n_done`` have been before; give its sums over pairs."""
+    answer = batches.invert(part_of(raw, pixels), n_done=n_done)
+    for name, values in answer.variables.items():
+        there[name][..., pixels] = values
+    return answer.pair_sums
+
+
+def _even(n_load: int, most: int) -> int:
+    """Choose the pixels of a batch so that few are in two: as many batches as it takes, equally large.
+
+    Examples
+    --------
+    >>> _even(36_864, 8192), _even(100, 8192)
+    (7376, 100)
+    """
+    n_batch = -(-n_load // most)
+    size = -(-n_load // n_batch)
+    return min(n_load, most, -(-size // MULTIPLE) * MULTIPLE)
+
+
+def _batches(n_done: int, n_load: int, n_pixel: int) -> Iterator[slice]:
+    """Cut what is left of a load into batches of one shape; the last one overlaps the one before it."""
+    for first in range(n_done, n_load, n_pixel):
+        start = min(first, n_load - n_pixel)
+        yield slice(start, start + n_pixel)
+
+
+def _may_be_halved(error: BaseException, n_pixel: int) -> bool:
+    return devices.is_out_of_memory(error) and n_pixel > SMALLEST_BATCH
+
+
+def _half(n_pixel: int, where: str) -> int:
+    logger.warning("out of memory with %d pixels %s; going on with half as many", n_pixel, where)
+    return max(SMALLEST_BATCH, n_pixel // 2)

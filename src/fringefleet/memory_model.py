@@ -1,0 +1,108 @@
+"""The memory that a worker takes, and its GPU: the process, the tiles on their way in it, what works on them.
+
+What is on its way is bounded by :mod:`fringefleet.line`: slabs that tiles are read into, answers, and tiles
+that are solved. So it is the same for two tiles and for two thousand, and whether reading, solving or writing
+is the slowest. All sizes are at most what is said here, and hardly less where tiles are of full size.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fringefleet.footprint import FUSED_BATCH, bytes_per_pixel, cpu_batch_size, solver_bytes_per_pixel
+from fringefleet.network import Network
+from fringefleet.options import Options
+from fringefleet.plan import plan_elimination
+from fringefleet.variables import bytes_of_result
+
+READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
+WRITE_BEHIND = 1  # tiles that are written meanwhile
+ON_DEVICE = 2  # tiles whose observations or answer a GPU holds
+IDLE_WORKER_BYTES = 380 * 1024**2  # a process that has imported everything and solved a few pixels
+CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
+KEPT_BY_MALLOC = 256 * 1024**2  # at most, of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
+OTHER_MALLOC = 1.2  # of workers with other settings for malloc, as Dask has them; measured
+
+
+@dataclass(frozen=True)
+class Means:
+    """What tiles are computed with, as far as memory hangs on it.
+
+    ``n_worker``: processes. ``n_thread``: of Dask, of each; on a CPU each solves a tile. ``n_core``: threads
+    of each that read and write chunks. ``memory_limit`` [byte]: of all workers together. ``worker_memory``
+    [byte]: of each, however many there are. ``gpu_memory`` [byte]: of the GPU of each. Those are None where
+    they are not known, or not limited. ``chunk_bytes``: of the largest stored chunk, as it is in memory.
+    ``has_our_malloc``: whether workers were started with our settings.
+    """
+
+    n_worker: int = 1
+    n_thread: int = 1
+    n_core: int = 1
+    memory_limit: int | None = None
+    worker_memory: int | None = None
+    gpu_memory: int | None = None
+    chunk_bytes: int = 0
+    has_our_malloc: bool = True
+
+
+def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Means) -> int:
+    """Memory of the host that a worker takes [byte]: itself, and tiles of so many pixels."""
+    on_gpu = options.device != "cpu"
+    n_turn = 1 if on_gpu else means.n_thread
+    slabs = (n_turn + READ_AHEAD) * n_pixel * _bytes_of_input(network, options)
+    answer = n_pixel * bytes_of_result(options, network.n_date)
+    chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
+    batches = 0 if on_gpu else n_turn * _bytes_of_batch(n_pixel, network, options)
+    # In pieces of some megabytes, which malloc gives out; one answer more is as it will be in the file.
+    pieces = (n_turn + WRITE_BEHIND) * answer + answer + batches + chunks
+    taken = slabs + pieces + min(pieces, KEPT_BY_MALLOC)
+    return (
+        IDLE_WORKER_BYTES + on_gpu * CUDA_BYTES + int(taken * (1 if means.has_our_malloc else OTHER_MALLOC))
+    )
+
+
+def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:
+    """Memory of a GPU that its worker takes for tiles of so many pixels [byte]; CUDA's own comes besides."""
+    plan = plan_elimination(network)
+    n_batch = min(n_pixel, options.gpu_chunk_size or (FUSED_BATCH if options.solver == "auto" else n_pixel))
+    # The solver's part has room for the observations of two batches, which are those of the tiles here.
+    workspace = solver_bytes_per_pixel(plan, options) - 2 * _bytes_of_input(network, options)
+    return n_batch * workspace + n_pixel * ON_DEVICE * bytes_per_pixel(network, options)
+
+
+def most_pixels(memory: float, needed: Callable[[int], int]) -> int:
+    """Find the largest tile that a memory is enough for.
+
+    Parameters
+    ----------
+    memory
+        What there is [byte].
+    needed
+        What a tile of so many pixels needs [byte]; a larger one never needs less.
+
+    Returns
+    -------
+    int
+        Pixels; 0 if there is none.
+
+    Examples
+    --------
+    >>> most_pixels(100, lambda n_pixel: 30 + 8 * n_pixel), most_pixels(20, lambda n_pixel: 30 + n_pixel)
+    (8, 0)
+    """
+    fits, too_many = 0, 1
+    while needed(too_many) <= memory:
+        fits, too_many = too_many, 2 * too_many
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        fits, too_many = (middle, too_many) if needed(middle) <= memory else (fits, middle)
+    return fits
+
+
+def _bytes_of_input(network: Network, options: Options) -> int:
+    return bytes_per_pixel(network, options) - bytes_of_result(options, network.n_date)
+
+
+def _bytes_of_batch(n_pixel: int, network: Network, options: Options) -> int:
+    """Memory of the pixels that are solved at once on a CPU [byte]."""
+    plan = plan_elimination(network)
+    return min(cpu_batch_size(plan, options), n_pixel) * solver_bytes_per_pixel(plan, options)
