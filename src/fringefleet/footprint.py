@@ -10,9 +10,6 @@ from fringefleet.variables import bytes_of_result
 CPU_BATCH = 8192  # pixels; a row of a batch is 32 kB in float32
 FUSED_BATCH = 3 * 2**16  # so that a tile of whole chunks still has 2^17, with which the kernel is fastest
 CPU_BATCH_BYTES = 2**30  # fewer pixels where the network fills up or much is wanted
-READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
-WRITE_BEHIND = 1  # tiles that are written meanwhile
-ON_DEVICE = 2  # tiles whose observations or answer a GPU holds
 
 
 def cpu_batch_size(plan: Plan, options: Options) -> int:

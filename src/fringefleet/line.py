@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from fringefleet.choices import DeviceName
 from fringefleet.device import page_locked
-from fringefleet.footprint import ON_DEVICE, READ_AHEAD, WRITE_BEHIND
 from fringefleet.io.memory import Allocate, Slab, lending, plain
 from fringefleet.kept import Kept
 from fringefleet.loads import Place
+from fringefleet.memory_model import ON_DEVICE, READ_AHEAD, WRITE_BEHIND
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.worker import this_worker
 

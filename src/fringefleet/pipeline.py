@@ -153,9 +153,9 @@ class Checked:
 
     @property
     def memory_needed(self) -> int:
-        """What a worker takes at most [byte]."""
-        network = self.prepared.scene.network
-        return bytes_of_worker(math.prod(self.tile), network, self.job.options, self.means)
+        """What a worker takes at most [byte], be it the only one that comes."""
+        means = replace(self.means, n_core=max(self.means.n_core, own_cores().number))
+        return bytes_of_worker(math.prod(self.tile), self.prepared.scene.network, self.job.options, means)
 
 
 def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
@@ -279,7 +279,7 @@ def compute(
     n_on_cores: dict[str, int] = {}
     means = replace(checked.means, worker_memory=memory_limit)
     if client is None:
-        _check_device_here(job.options)
+        _check_this_process(job.options)
     else:
         records = _check_workers(client, job.options)
         n_on_cores = count_on_cores(records)
@@ -313,9 +313,9 @@ def compute(
     return _summary(checked, outcome)
 
 
-def _check_device_here(options: Options) -> None:
-    """Find out whether this process can compute, whose threads are to."""
-    from fringefleet.batch import check_device  # noqa: PLC0415 - torch
+def _check_this_process(options: Options) -> None:
+    """Refuse to compute in threads of this process without the device."""
+    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where pixels are solved
 
     check_device(options)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fringefleet.cli.console import fail, log_foreign_messages
-from fringefleet.cli.ending import BAD_INPUT, FAILED
+from fringefleet.cli.ending import BAD_INPUT, FAILED, Interrupts
 from fringefleet.cli.streams import make_streams_lenient
 from fringefleet.cli.usage import Application, PrintableErrors
 from fringefleet.cli.words import take_words_of
@@ -28,10 +28,11 @@ app = Application(
 )
 
 
-def run() -> None:
+def run(interrupts: Interrupts) -> None:
     """Run the command that the command line names; leaves by SystemExit with its exit code."""
     make_streams_lenient()
     log_foreign_messages()
+    interrupts.find_lost()
     try:
         for word in sys.argv[1:]:
             _check_word(word)

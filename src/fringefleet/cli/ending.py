@@ -29,9 +29,13 @@ class Interrupts:
                 signal.default_int_handler,
             ):  # nohup ignores SIGHUP
                 signal.signal(number, self.note)
+        signal.signal(signal.SIGALRM, self._come_again)
+        self.find_lost()
+
+    def find_lost(self) -> None:
+        """Look at whatever Python cannot raise, before the hook that is there now: it may be an interrupt."""
         self._say_unraisable = sys.unraisablehook
         sys.unraisablehook = self._look_at_unraisable
-        signal.signal(signal.SIGALRM, self._come_again)
 
     def note(self, _number: int, _frame: FrameType | None) -> None:
         """Say so, stop the workers, release what is held, and end; at the second time, just end."""

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
@@ -182,12 +183,17 @@ def _refused(name: str, options: ClusterOptions) -> Iterator[None]:
 
 
 def _start_resource_tracker() -> None:
-    """Start the process of multiprocessing that removes what dead ones leave; it is not to warn of it."""
+    """Start the process of multiprocessing that removes what dead ones leave; it is not to warn of it.
+
+    Nor is it to end before this process does, when the terminal is closed.
+    """
     said = os.environ.get(PYTHON_WARNINGS)
     os.environ[PYTHON_WARNINGS] = ",".join(filter(None, (said, "ignore:resource_tracker:UserWarning")))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
         resource_tracker.ensure_running()
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if said is None:
             del os.environ[PYTHON_WARNINGS]
         else:

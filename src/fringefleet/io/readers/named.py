@@ -33,7 +33,7 @@ from xarray.backends import ZarrStore
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.arrays import array_in, in_order
+from fringefleet.io.arrays import array_in, in_order, open_group
 from fringefleet.io.chunk_layout import with_chunk_files
 from fringefleet.io.complete import check_all_chunks
 from fringefleet.io.dates import DAY, SECOND, read_dates, unite_precisions
@@ -73,7 +73,7 @@ def open_zarr(path: Path) -> xr.Dataset:
         listing = scan_zarr(path)  # before anything is read
         # With the fill value in its place, xarray does not refuse a _FillValue that is plainly a number.
         opened = ZarrStore.open_group(store, mode="r", consolidated=False, use_zarr_fill_value_as_mask=True)
-        raw = in_order(xr.open_dataset(opened, chunks=None, decode_cf=False))
+        raw = in_order(open_group(opened, decode_cf=False))
         group = zarr.open_group(store, mode="r", use_consolidated=False)
         raw = with_chunk_files(raw, group)
         how = _declared_in_zarr(raw, group)
