@@ -17,8 +17,7 @@ from fringefleet.variables import bytes_of_result
 
 IDLE_WORKER_BYTES = 380 * 1024**2  # a process that has imported everything and solved a few pixels
 CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
-KEPT_BY_MALLOC = 256 * 1024**2  # at most, of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
-OTHER_MALLOC = 1.2  # of workers with other settings for malloc, as Dask has them; measured
+KEPT_BY_MALLOC = 256 * 1024**2  # most of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
 ON_DEVICE = 2  # tiles whose observations a GPU holds: one is solved, while another comes or goes
 
 
@@ -30,7 +29,6 @@ class Means:
     of each that read and write chunks. ``memory_limit`` [byte]: of all workers together. ``worker_memory``
     [byte]: of each, however many there are. ``gpu_memory`` [byte]: of the GPU of each. Those are None where
     they are not known, or not limited. ``chunk_bytes``: of the largest stored chunk, as it is in memory.
-    ``has_our_malloc``: whether workers were started with our settings.
     """
 
     n_worker: int = 1
@@ -40,7 +38,6 @@ class Means:
     worker_memory: int | None = None
     gpu_memory: int | None = None
     chunk_bytes: int = 0
-    has_our_malloc: bool = True
 
 
 def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Means) -> int:
