@@ -48,12 +48,9 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     answer = n_pixel * bytes_of_result(options, network.n_date)
     chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
     batches = 0 if on_gpu else n_turn * _bytes_of_batch(n_pixel, network, options)
-    # In pieces of some megabytes, which malloc gives out; one answer more is as it will be in the file.
-    pieces = (n_turn + WRITE_BEHIND) * answer + answer + batches + chunks
-    taken = slabs + pieces + min(pieces, KEPT_BY_MALLOC)
-    return (
-        IDLE_WORKER_BYTES + on_gpu * CUDA_BYTES + int(taken * (1 if means.has_our_malloc else OTHER_MALLOC))
-    )
+    # In pieces of some megabytes, which malloc gives out; some answers are as they will be in the file, too.
+    pieces = (n_turn + WRITE_BEHIND) * answer + n_turn * answer + batches + chunks
+    return IDLE_WORKER_BYTES + on_gpu * CUDA_BYTES + slabs + pieces + min(pieces, KEPT_BY_MALLOC)
 
 
 def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:

@@ -171,7 +171,8 @@ def measure_all(names: list[str]) -> dict[str, Any]:
     for name in names or CASES:
         with TemporaryDirectory() as folder:
             found[name] = measure(CASES[name], Path(folder))
-        print(name, found[name], flush=True)
+        sys.stdout.write(f"{name}: {found[name]}\n")
+        sys.stdout.flush()
     return {
         "cases": found,
         "machine": cpu_model(),
