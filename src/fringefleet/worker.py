@@ -4,10 +4,13 @@ import asyncio
 import logging
 import os
 import socket
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from weakref import WeakSet
 
 from distributed import Client, Worker, get_worker
 
@@ -19,6 +22,7 @@ from fringefleet.versions import say_differences, software_versions, versions_th
 logger = logging.getLogger(__name__)
 
 SECONDS_TO_REPORT = 0.5  # that a tile failed, before its worker goes
+SECONDS_TO_END = 30.0  # that a process takes to go, at most
 
 Record = dict[str, str | int | None]
 
@@ -171,25 +175,45 @@ class GpuUsers:
 def replaced_if_gpu_breaks() -> Iterator[None]:
     """Let a new process take the place of this worker when its GPU fails: CUDA is of no use in it any more.
 
+    One tile says so. Others that are on their way in this process, or come to it before it ends, just wait
+    for that: they are done elsewhere, and have failed of nothing themselves.
+
     Raises
     ------
     RunError
         It failed, and this process is no worker that could be replaced.
     """
+    worker = this_worker()
+    if worker in _replaced:
+        _wait_for_the_end()
     try:
         yield
     except Exception as error:
         if not is_broken(error):
             raise
-        worker = this_worker()
         if worker is None:
             raise RunError(
                 f"the GPU failed ({error}), and this process can use it no more. Look at nvidia-smi and the "
                 "system's log."
             ) from error
-        logger.warning("the GPU failed; a new process takes the place of this worker")
-        worker.loop.add_callback(_replace, worker)
+        with _replacing:
+            is_first = worker not in _replaced
+            _replaced.add(worker)
+        if not is_first:
+            _wait_for_the_end()
+        else:
+            logger.warning("the GPU failed; a new process takes the place of this worker")
+            worker.loop.add_callback(_replace, worker)
         raise
+
+
+_replacing = threading.Lock()
+_replaced: WeakSet[Worker] = WeakSet()
+
+
+def _wait_for_the_end() -> None:
+    """Wait until this process ends; if it does not, let the tile fail as it would have."""
+    time.sleep(SECONDS_TO_END)
 
 
 async def _replace(worker: Worker) -> None:

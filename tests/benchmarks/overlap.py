@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from queue import LifoQueue
 from tempfile import TemporaryDirectory
@@ -107,7 +107,7 @@ def measure(folder: Path) -> dict[str, Any]:
     """Make the scene, read it, invert it with a stand-in of several speeds."""
     small, stack = folder / "small.zarr", folder / "stack.zarr"
     simulate_stack(SCENE, small)
-    copy_chunks(small, stack)
+    copy_chunks(small, stack, COPIES)
     shutil.rmtree(small)
     found: dict[str, Any] = {
         "n_pixel": SCENE.shape[0] * SCENE.shape[1] * COPIES**2,
@@ -201,38 +201,47 @@ def _read(variables: dict[str, xr.Variable]) -> tuple[float, int]:
     return monotonic() - start, n_byte
 
 
-def copy_chunks(source: Path, target: Path) -> None:
-    """Make a scene of several copies of another, side by side, out of the files of its chunks."""
+def copy_chunks(source: Path, target: Path, copies: int) -> None:
+    """Make a scene of several copies of another, side by side, out of the files of its chunks.
+
+    Parameters
+    ----------
+    source, target
+        Zarr stores with square chunks that fit into the scene.
+    copies
+        Along each axis.
+    """
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("chunks.json"))
     group = zarr.open_group(source, mode="r", use_consolidated=False)
     edit(target / "zarr.json", lambda said: said.pop("consolidated_metadata", None))
     for name, array in group.arrays():
         if name in NAMES:
-            edit(target / name / "zarr.json", enlarge)
+            edit(target / name / "zarr.json", partial(enlarge, copies=copies))
             files = Path(name) / "c" / "0"
-            copy_files(source / files, target / files, [size // CHUNK for size in SCENE.shape])
+            n_chunk = [size // step for size, step in zip(array.shape[1:], array.chunks[1:], strict=True)]
+            copy_files(source / files, target / files, n_chunk, copies)
         elif name in ("y", "x"):
             shutil.rmtree(target / name)
-            values = array[0] + np.arange(COPIES * array.size) * (array[1] - array[0])
+            values = array[0] + np.arange(copies * array.size) * (array[1] - array[0])
             zarr.create_array(
                 target / name, data=values, attributes=dict(array.attrs), dimension_names=[name]
             )
 
 
-def copy_files(source: Path, target: Path, n_chunk: list[int]) -> None:
+def copy_files(source: Path, target: Path, n_chunk: list[int], copies: int) -> None:
     """Copy each file to the places of all its copies."""
     for file in source.glob("*/*"):
-        for i in range(COPIES):
-            for j in range(COPIES):
+        for i in range(copies):
+            for j in range(copies):
                 row, column = int(file.parent.name) + i * n_chunk[0], int(file.name) + j * n_chunk[1]
                 place = target / str(row) / str(column)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place)
 
 
-def enlarge(said: dict[str, Any]) -> None:
+def enlarge(said: dict[str, Any], copies: int) -> None:
     """Let the metadata of an array say that it has all copies."""
-    said["shape"] = [said["shape"][0], *(COPIES * size for size in said["shape"][1:])]
+    said["shape"] = [said["shape"][0], *(copies * size for size in said["shape"][1:])]
 
 
 def edit(file: Path, change: Callable[[dict[str, Any]], object]) -> None:

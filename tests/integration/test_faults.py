@@ -1,5 +1,6 @@
 """What clusters do to a run: real processes are killed, real files are damaged, a real disk is full."""
 
+import json
 import logging
 import os
 import re
@@ -29,6 +30,7 @@ from fringefleet.io.lock import lock_path
 from fringefleet.io.products import export_mintpy
 from fringefleet.io.store import IS_SKIPPED
 from fringefleet.pipeline import check, compute
+from fringefleet.report import report_path
 from fringefleet.simulate import Scene
 from misbehaving import break_gpu, count, die, fail, hoard, misbehave
 from polling import wait_until
@@ -160,6 +162,8 @@ def test_a_worker_whose_gpu_breaks_is_replaced_and_nothing_is_lost(
     two_workers.client.wait_for_workers(2)
     wait_until(lambda: len(before & set(two_workers.client.run(os.getpid).values())) == 1, 60)
     assert "failed and is tried again in 0.5 s: StackFormatError: unwrapped_phase" in ours.text
+    tiles = json.loads(report_path(job.output).read_text())["tiles"]
+    assert [tile["attempts"] for tile in tiles if tile["attempts"] > 1] == [2]  # the others had no part in it
 
 
 @pytest.mark.cluster
