@@ -28,12 +28,9 @@ from fringefleet.device import DeviceName, page_locked
 from fringefleet.io.memory import Allocate, Slab, lending, plain
 from fringefleet.kept import Kept
 from fringefleet.loads import Place
+from fringefleet.memory_model import ON_DEVICE, READ_AHEAD, WRITE_BEHIND
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.worker import this_worker
-
-READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
-WRITE_BEHIND = 1  # tiles that are written meanwhile
-ON_DEVICE = 2  # tiles whose observations or answer a GPU holds
 
 
 class Line:

@@ -9,16 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fringefleet.block import FUSED_BATCH, batch_size, bytes_per_pixel, solver_bytes_per_pixel
-from fringefleet.line import READ_AHEAD, WRITE_BEHIND
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
 from fringefleet.variables import bytes_of_result
 
+READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
+WRITE_BEHIND = 1  # tiles that are written meanwhile
+ON_DEVICE = 2  # tiles whose observations or answer a GPU holds
 IDLE_WORKER_BYTES = 380 * 1024**2  # a process that has imported everything and solved a few pixels
 CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
 KEPT_BY_MALLOC = 256 * 1024**2  # most of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
-ON_DEVICE = 2  # tiles whose observations a GPU holds: one is solved, while another comes or goes
 
 
 @dataclass(frozen=True)
