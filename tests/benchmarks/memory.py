@@ -146,7 +146,7 @@ def one_worker(case: Case) -> Iterator[Client]:
     with (
         dask.config.set(settings),
         LocalCluster(
-            n_workers=1, threads_per_worker=case.n_thread, dashboard_address=None, memory_limit=0
+            n_workers=1, threads_per_worker=case.n_thread, dashboard_address="127.0.0.1:0", memory_limit=0
         ) as cluster,
         Client(cluster) as client,
     ):
