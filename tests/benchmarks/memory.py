@@ -19,14 +19,13 @@ from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any
 
-import dask
 import h5py
 import xarray as xr
 from distributed import Client, LocalCluster
 
 import fringefleet
 from fringefleet import Options, Run, Setting
-from fringefleet.cluster.local import LOCAL_SETTINGS
+from fringefleet.cluster import connect
 from fringefleet.execute import Done
 from fringefleet.forecast import forecast
 from fringefleet.io.chunk_files import ChunkFiles
@@ -141,15 +140,16 @@ def write_mintpy(stack: xr.Dataset, path: Path) -> None:
 
 @contextmanager
 def one_worker(case: Case) -> Iterator[Client]:
-    """Start one worker, with our settings for malloc or with those of Dask."""
-    settings = LOCAL_SETTINGS if case.has_our_malloc else {}
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=1, threads_per_worker=case.n_thread, dashboard_address="127.0.0.1:0", memory_limit=0
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    """Start one worker, as the product does, or as Dask does with its own settings for malloc."""
+    if case.has_our_malloc:
+        options = {"threads_per_worker": case.n_thread}
+        with connect("local", 1, memory_limit="16GB", options=options) as workers:
+            yield workers.client
+        return
+    cluster = LocalCluster(
+        n_workers=1, threads_per_worker=case.n_thread, dashboard_address="127.0.0.1:0", memory_limit=0
+    )
+    with cluster, Client(cluster) as client:
         yield client
 
 
