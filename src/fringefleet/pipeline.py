@@ -178,13 +178,13 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
     """
     end_if_reimported()
     client = client_to_compute_with()  # once: what computes does not change while it is checked what to do
-    summary = compute(check(_with_workers(job, client)), on_progress, client=client)
+    summary = compute(check(with_workers(job, client)), on_progress, client=client)
     if reason := no_answer(summary, job):
         logger.warning("%s", in_words_of_python(reason))
     return summary
 
 
-def _with_workers(job: Run, client: Client | None) -> Run:
+def with_workers(job: Run, client: Client | None) -> Run:
     """Tell a run what is known of the workers that are there already."""
     if client is None:
         return job
