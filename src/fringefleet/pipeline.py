@@ -34,7 +34,7 @@ from fringefleet.io.origin import Origin
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.place import check_apart, check_writable
-from fringefleet.io.stack import pair_folders, source_version, stored_tile
+from fringefleet.io.stack import pair_folders, read_step, source_version
 from fringefleet.io.staging import put_back
 from fringefleet.io.store import (
     ResultStore,
@@ -197,7 +197,7 @@ def check(job: Run) -> Checked:
     tile = job.chunks or (result_tile(job.output) if begun else None)
     network = prepared.scene.network
     if tile is None:
-        stored = stored_tile(prepared.stack)
+        stored = read_step(prepared.stack)
         tile = choose_tile(
             shape, stored, network, job.options, job.n_worker, job.memory_limit, job.worker_memory
         )

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from fringefleet.errors import StackFormatError
 from fringefleet.io.buffers import buffer
 from fringefleet.io.hdf5_filters import unpack
-from fringefleet.io.hdf5_layout import MISSING, Layout
+from fringefleet.io.hdf5_layout import MISSING, SMALL_BLOCK, Layout
 from fringefleet.io.memory import empty
 from fringefleet.io.threads import each
 
-SMALL_BLOCK = 1024**2  # [byte]; rows and columns of smaller ones are not read apart
 MOST_UNWANTED = 0.2  # of what is wanted: read with it where that saves to read it in pieces
 _AT_ONCE = 4 * 1024**2  # [byte] that one thread reads before another has its turn
 _MOST_EXTENTS = 256  # likewise

@@ -7,6 +7,7 @@ not needed any more.
 import math
 import os
 from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from fringefleet.errors import StackFormatError
 from fringefleet.io.hdf5_filters import FLETCHER32, SHUFFLE, Filter, filters_of, unpack, why_not_unpacked
 
+SMALL_BLOCK = 1024**2  # [byte]; rows and columns of smaller ones are not read apart
 MISSING = -1  # where a block is that was never written
 _MOST_BLOCKS = 2**26  # of one dataset
 
@@ -51,6 +53,28 @@ class Layout:
     def what(self) -> str:
         """Name the dataset for a message."""
         return f"the dataset {self.name} of {self.path}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a variable is read, as its encoding says under the name ``reading``.
+
+    ``steps``: what is read at the least along each dimension. ``is_packed``: whether all of that has to be
+    unpacked for any number in it. ``by_library``: why HDF5's library reads it, if it does.
+    """
+
+    steps: Mapping[str, int]
+    is_packed: bool
+    by_library: str | None
+
+
+def find_reading(dataset: h5py.Dataset, dims: Sequence[str]) -> Reading:
+    """Find how a dataset is read; ``dims`` are the names of its axes."""
+    block = dataset.chunks or dataset.shape
+    is_packed = dataset.id.get_create_plist().get_nfilters() > 0
+    is_small = dataset.chunks is not None and math.prod(block) * dataset.dtype.itemsize <= SMALL_BLOCK
+    steps = block if is_packed or is_small else (*[1] * (dataset.ndim - 1), block[-1])
+    return Reading(dict(zip(dims, steps, strict=True)), is_packed, why_not_direct(dataset))
 
 
 def why_not_direct(dataset: h5py.Dataset) -> str | None:
