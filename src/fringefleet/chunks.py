@@ -71,6 +71,25 @@ def choose_tile(  # noqa: PLR0913 - all that a tile hangs on
     return fit_tile(shape, stored, n_pixel)
 
 
+def is_common_tile(
+    tile: tuple[int, int], network: Network, options: Options, worker_memory: int | None
+) -> bool:
+    """Tell whether a tile is no larger than those that are chosen for large scenes, and fits into a worker.
+
+    Parameters
+    ----------
+    tile
+        Rows and columns.
+    network, options
+        Decide how many bytes a pixel takes.
+    worker_memory
+        What each worker has [byte]; None if that is not limited.
+    """
+    n_pixel = tile[0] * tile[1]
+    fits = worker_memory is None or bytes_of_worker(n_pixel, network, options) <= worker_memory
+    return fits and n_pixel <= min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE)
+
+
 def count_workers(
     n_worker: int, n_pixel: int, network: Network, options: Options, memory_limit: int | None
 ) -> int:

@@ -20,7 +20,7 @@ from fringefleet import lazy
 from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.attempts import FailurePolicy
 from fringefleet.batch import check_device
-from fringefleet.chunks import check_tile, choose_tile, count_workers
+from fringefleet.chunks import check_tile, choose_tile, count_workers, is_common_tile
 from fringefleet.clients import check_client, client_to_compute_with, warn_of_open
 from fringefleet.earlier_report import read_report
 from fringefleet.errors import OptionError, OutputExistsError, RunError
@@ -43,6 +43,7 @@ from fringefleet.io.store import (
     result_tile,
     resume_result,
 )
+from fringefleet.io.unpacked import cut_apart
 from fringefleet.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.main_program import end_if_reimported
 from fringefleet.option_words import in_words_of_python, option
@@ -53,6 +54,7 @@ from fringefleet.report import RunReport, report_path, reported
 from fringefleet.scene import Series
 from fringefleet.stack_check import StackCheck, check_stack_at_end
 from fringefleet.tile import Tile
+from fringefleet.unpack import Unpacking, unpacked
 from fringefleet.variables import bytes_of_result
 from fringefleet.versions import software_versions
 from fringefleet.worker import Record, ask_workers, count_on_cores, sharing
@@ -197,10 +199,7 @@ def check(job: Run) -> Checked:
     tile = job.chunks or (result_tile(job.output) if begun else None)
     network = prepared.scene.network
     if tile is None:
-        stored = read_step(prepared.stack)
-        tile = choose_tile(
-            shape, stored, network, job.options, job.n_worker, job.memory_limit, job.worker_memory
-        )
+        tile = _choose_tile(job, prepared, shape)
     check_tile(tile, network, job.options, None)
     tile = min(tile[0], shape[0]), min(tile[1], shape[1])
     check_tile(tile, network, job.options, job.worker_memory)
@@ -209,6 +208,23 @@ def check(job: Run) -> Checked:
     n_done, is_touched = _found(job, tile, origin) if begun else (0, False)
     n_worker = count_workers(job.n_worker, tile[0] * tile[1], network, job.options, job.memory_limit)
     return Checked(job, prepared, tile, origin, is_touched, n_tile, n_tile - n_done, n_worker)
+
+
+def _choose_tile(job: Run, prepared: Prepared, shape: tuple[int, int]) -> tuple[int, int]:
+    """Choose a tile that cuts no packed chunk, if there is one; whole rows, if all chunks are cut anyway."""
+    network, stack = prepared.scene.network, prepared.stack
+
+    def choose(stored: tuple[int, int] | None) -> tuple[int, int]:
+        memory = job.n_worker, job.memory_limit, job.worker_memory
+        return choose_tile(shape, stored, network, job.options, *memory)
+
+    step = read_step(stack)
+    tile = choose(step)
+    if step is None or not cut_apart(stack, tile, small_ones=True):
+        return tile
+    whole = min(max(step[0], tile[0]), shape[0]), min(max(step[1], tile[1]), shape[1])
+    each = job.worker_memory or (job.memory_limit and job.memory_limit // job.n_worker)
+    return whole if is_common_tile(whole, network, job.options, each) else choose((1, shape[1]))
 
 
 def compute(
@@ -243,7 +259,11 @@ def compute(
         check_device(job.options)
     else:
         n_on_cores = count_on_cores(_check_workers(client, job.options))
-    with locked(job.output) if lock is None else nullcontext(lock) as lock:
+    packed = Unpacking(_packed(checked), job.output, job.accept_touched, n_on_cores)
+    with (
+        locked(job.output) if lock is None else nullcontext(lock) as lock,
+        unpacked(prepared, packed, Watch(lock.check), client) as prepared,
+    ):
         store = _open_output(checked)
         check_stack = StackCheck.of(checked.origin.source, accept_touched=job.accept_touched)
         tasks = lazy.tile_tasks(
@@ -268,6 +288,13 @@ def compute(
     for sentence in outcome.odd.sentences(prepared.scene.network).values():
         logger.warning("%s", sentence)
     return _summary(checked, outcome)
+
+
+def _packed(checked: Checked) -> tuple[str, ...]:
+    """Name what has to be unpacked before, if anything is left to do."""
+    if not checked.n_left:
+        return ()
+    return tuple(cut_apart(checked.prepared.stack, checked.tile, small_ones=checked.job.chunks is None))
 
 
 def _check_workers(client: Client, options: Options) -> list[Record]:

@@ -49,7 +49,7 @@ N_ROUND = 3
 
 def phase(rng):
     """Make interferograms: smooth in space, noisy in the last bits, water without data."""
-    y, x = np.mgrid[:1:complex(SHAPE[1]), :1:complex(SHAPE[2])]
+    y, x = np.mgrid[: 1 : complex(SHAPE[1]), : 1 : complex(SHAPE[2])]
     for _ in range(SHAPE[0]):
         a, b, c = rng.normal(0, 5, 3)
         values = (a * y + b * x + c * np.sin(6 * x * y) + rng.normal(0, 0.3, y.shape)).astype("f4")
@@ -121,7 +121,9 @@ def measure(folder):
             found[name]["h5py"].append(seconds_to_read(variable(array), steps[name], slab))
             hdf5._layout_of = direct
     speed = {
-        name: {who: [round(n_byte / s / 1e9, 2) for s in times] for who, times in kinds.items() if who != "asked"}
+        name: {
+            who: [round(n_byte / s / 1e9, 2) for s in times] for who, times in kinds.items() if who != "asked"
+        }
         | {"asked": kinds["asked"]}
         for name, kinds in found.items()
     }
@@ -135,7 +137,9 @@ def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         speed = measure(Path(temporary))
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+    )
     result = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",

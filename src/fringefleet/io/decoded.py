@@ -70,7 +70,11 @@ def decoded(variable: xr.Variable, dims: tuple[str, ...], stored: Stored, dtype:
 
 def encoding_kept(variable: xr.Variable) -> dict[str, Any]:
     """Take of an encoding what stays true when a variable is decoded: its chunks, and how it is read."""
-    return {name: variable.encoding[name] for name in ("preferred_chunks", "reading") if variable.encoding.get(name)}
+    return {
+        name: variable.encoding[name]
+        for name in ("preferred_chunks", "reading")
+        if variable.encoding.get(name)
+    }
 
 
 def quantised(dtype: np.dtype[Any], stored: np.dtype[Any]) -> dict[str, str]:

@@ -222,7 +222,11 @@ def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
 
 def _reading(stack: xr.Dataset) -> str | None:
     """Say how a stack in an HDF5 file is read; what HDF5's library reads holds up all threads but one."""
-    found = {str(name): data.encoding["reading"] for name, data in stack.data_vars.items() if "reading" in data.encoding}
+    found = {
+        str(name): data.encoding["reading"]
+        for name, data in stack.data_vars.items()
+        if "reading" in data.encoding
+    }
     if not found:
         return None
     reasons: dict[str, list[str]] = {}

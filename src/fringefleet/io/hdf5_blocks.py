@@ -7,10 +7,11 @@ in the file together. Of others only what is wanted is read, as far as that is n
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import chain, pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,9 +26,11 @@ from fringefleet.io.threads import each
 
 MOST_UNWANTED = 0.2  # of what is wanted: read with it where that saves to read it in pieces
 _AT_ONCE = 4 * 1024**2  # [byte] that one thread reads before another has its turn
+_BYTES_OF_A_CALL = 2048  # [byte] that are read in the time of asking for any
 _MOST_EXTENTS = 256  # likewise
 
 Run = tuple[slice, slice]  # where it is in a block, and where it belongs
+Wanted = Sequence[int | slice | NDArray[np.intp]]
 Axis = list[tuple[int, list[Run]]]  # numbers of blocks along an axis, and what is wanted of each
 
 
@@ -60,9 +63,7 @@ class _Extent(NamedTuple):
     pieces: list[tuple[tuple[slice, ...], tuple[slice, ...]]]
 
 
-def read_blocks(
-    layout: Layout, wanted: Sequence[int | slice | NDArray[np.intp]], dtype: np.dtype[Any]
-) -> NDArray[Any]:
+def read_blocks(layout: Layout, wanted: Wanted, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Read a part of a dataset.
 
     Parameters
@@ -80,27 +81,68 @@ def read_blocks(
     StackFormatError
         The file has no such bytes, or they cannot be unpacked; says of which dataset.
     """
-    axes, lengths = zip(*map(_runs, wanted, layout.shape, layout.block), strict=True) if wanted else ((), ())
+    lengths = [_runs(*axis)[1] for axis in zip(wanted, layout.shape, layout.block, strict=True)]
     out = empty(tuple(lengths), dtype)
-    if out.size:
-        file = os.open(layout.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            each(lambda job: job(), _jobs(_Reader(layout, file, out), axes))
-        finally:
-            os.close(file)
+    read_into([(layout, wanted, out)])
     return out[tuple(0 if isinstance(item, int | np.integer) else slice(None) for item in wanted)]
+
+
+def read_into(parts: Iterable[tuple[Layout, Wanted, NDArray[Any]]]) -> None:
+    """Read parts of datasets to where they belong, all of them side by side.
+
+    Parameters
+    ----------
+    parts
+        Where the blocks of a dataset are, what is wanted of it, and where that is to go, with all its axes.
+
+    Raises
+    ------
+    StackFormatError
+        As :func:`read_blocks`.
+    """
+    with ExitStack() as files:
+        jobs: list[Iterator[Callable[[], None]]] = []
+        for layout, wanted, out in parts:
+            if out.size:
+                file = os.open(layout.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+                files.callback(os.close, file)
+                axes = [_runs(*axis)[0] for axis in zip(wanted, layout.shape, layout.block, strict=True)]
+                jobs.append(_jobs(_Reader(layout, file, out), axes))
+        each(lambda job: job(), chain.from_iterable(jobs))
 
 
 def _jobs(reader: "_Reader", axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
     layout = reader.layout
     if layout.filters:
         yield from _whole_blocks(reader, axes)
-    elif layout.block_bytes <= SMALL_BLOCK:
+    elif _is_quicker_whole(layout, axes):
         # Dropped pairs are left out, as far as they lie apart.
         single = [(number, [run]) for number, runs in axes[0] for run in runs]
         yield from _whole_blocks(reader, [single, *axes[1:]])
     else:
         yield from _parts_of_blocks(reader, axes)
+
+
+def _is_quicker_whole(layout: Layout, axes: Sequence[Axis]) -> bool:
+    """Tell whether plain blocks are read whole, although only some rows and columns of each are wanted.
+
+    Those that hold whole interferograms never are: tiles cut all of them, and would read all of the file.
+    """
+    if all(n == 1 for n in layout.offsets.shape[1:]):
+        return False
+    n_piece, lengths = 0.0, [_lengths(*axis) for axis in zip(axes, layout.shape, layout.block, strict=True)]
+    for i, (wanted, there) in enumerate(lengths[1:], 1):
+        if wanted * (1 + MOST_UNWANTED) < there:
+            n_piece = math.prod(
+                count / len(axis) for (count, _), axis in zip(lengths[:i], axes, strict=False)
+            )
+    return layout.block_bytes <= max(SMALL_BLOCK * (n_piece == 0), n_piece * _BYTES_OF_A_CALL)
+
+
+def _lengths(axis: Axis, size: int, step: int) -> tuple[int, int]:
+    """Count what is wanted along an axis, and what there is in the same blocks."""
+    wanted = sum(here.stop - here.start for _, runs in axis for _, here in runs)
+    return wanted, sum(min(step, size - number * step) for number, _ in axis)
 
 
 def _whole_blocks(reader: "_Reader", axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
@@ -110,7 +152,9 @@ def _whole_blocks(reader: "_Reader", axes: Sequence[Axis]) -> Iterator[Callable[
     begins, sizes = layout.offsets[where].ravel(), layout.sizes[where].ravel()
     shape = tuple(map(len, axes))
     for flat in np.flatnonzero(begins == MISSING).tolist():
-        yield partial(reader.fill, [axis[i][1] for axis, i in zip(axes, np.unravel_index(flat, shape))])
+        yield partial(
+            reader.fill, [axis[i][1] for axis, i in zip(axes, np.unravel_index(flat, shape), strict=True)]
+        )
     if not layout.filters:
         plane = layout.block_bytes // layout.block[0]
         first = np.array([runs[0][0].start * plane for _, runs in axes[0]])
@@ -134,7 +178,7 @@ def _groups(begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> list[slice]:
     turn = (begins - start) // _AT_ONCE
     is_new[1:] |= turn[1:] != turn[:-1]
     edges = [*np.flatnonzero(is_new).tolist(), len(begins)]
-    return [slice(first, last) for first, last in zip(edges, edges[1:], strict=False)]
+    return [slice(first, last) for first, last in pairwise(edges)]
 
 
 def _parts_of_blocks(reader: "_Reader", axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
@@ -172,9 +216,7 @@ def _extents(layout: Layout, offset: int, runs: list[list[Run]]) -> Iterator[_Ex
             yield _Extent(place, n_byte, shape, list(_pieces(outer, runs[-1], begins, shape)))
 
 
-def _widened(
-    spans: list[tuple[int, int]], block: tuple[int, ...]
-) -> tuple[list[tuple[int, int]], int]:
+def _widened(spans: list[tuple[int, int]], block: tuple[int, ...]) -> tuple[list[tuple[int, int]], int]:
     """Take whole rows where little more than them is wanted; also the first axis that is in one piece."""
     spans, budget, axis = list(spans), 1 + MOST_UNWANTED, len(spans) - 1
     while axis > 0:
@@ -317,7 +359,9 @@ class _Reader:
 
 def _convert(values: NDArray[Any], target: NDArray[Any]) -> None:
     """Copy numbers as HDF5 converts them: what is too large for an integer becomes the largest one."""
-    if values.dtype == target.dtype or (values.dtype.kind == target.dtype.kind == "f"):
+    if values.dtype == target.dtype:
+        target[...] = values
+    elif values.dtype.kind == target.dtype.kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):
             np.copyto(target, values, casting="same_kind")
         if values.dtype.itemsize > target.dtype.itemsize:
@@ -355,7 +399,7 @@ def _runs(wanted: Any, size: int, step: int) -> tuple[Axis, int]:
     axis: dict[int, list[Run]] = {}
     cuts = np.flatnonzero((np.diff(numbers) != 1) | (np.diff(numbers // step) != 0)) + 1
     edges = [0, *cuts.tolist(), len(numbers)] if len(numbers) else []
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         n, begin = divmod(int(numbers[first]), step)
         inside = slice(begin, begin + last - first)
         axis.setdefault(n, []).append((inside, slice(first, last)))

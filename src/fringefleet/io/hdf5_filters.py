@@ -88,7 +88,7 @@ def unpack(packed: Bytes, filters: Sequence[Filter], mask: int, n_byte: int) -> 
 def _inflate(packed: Bytes, _size: int, n_byte: int) -> Bytes:
     try:
         stream = zlib.decompressobj()
-        found = stream.decompress(packed, n_byte) if n_byte else b""
+        found = stream.decompress(packed.data, n_byte) if n_byte else b""
         more = b"" if stream.eof else stream.decompress(stream.unconsumed_tail, 1)  # its checksum
     except zlib.error as error:
         raise ValueError(str(error)) from error

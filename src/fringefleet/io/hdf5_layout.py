@@ -60,11 +60,13 @@ class Reading:
     """How a variable is read, as its encoding says under the name ``reading``.
 
     ``steps``: what is read at the least along each dimension. ``is_packed``: whether all of that has to be
-    unpacked for any number in it. ``by_library``: why HDF5's library reads it, if it does.
+    unpacked for any number in it; ``is_small``: in no time. ``by_library``: why HDF5's library reads it, if it
+    does.
     """
 
     steps: Mapping[str, int]
     is_packed: bool
+    is_small: bool
     by_library: str | None
 
 
@@ -73,8 +75,11 @@ def find_reading(dataset: h5py.Dataset, dims: Sequence[str]) -> Reading:
     block = dataset.chunks or dataset.shape
     is_packed = dataset.id.get_create_plist().get_nfilters() > 0
     is_small = dataset.chunks is not None and math.prod(block) * dataset.dtype.itemsize <= SMALL_BLOCK
-    steps = block if is_packed or is_small else (*[1] * (dataset.ndim - 1), block[-1])
-    return Reading(dict(zip(dims, steps, strict=True)), is_packed, why_not_direct(dataset))
+    by_rows = not is_packed and (
+        not is_small or dims.index("x") == dataset.ndim - 1 and block[-1] >= dataset.shape[-1]
+    )
+    steps = (*[1] * (dataset.ndim - 1), block[-1]) if by_rows else block
+    return Reading(dict(zip(dims, steps, strict=True)), is_packed, is_small, why_not_direct(dataset))
 
 
 def why_not_direct(dataset: h5py.Dataset) -> str | None:
@@ -198,7 +203,7 @@ def _offset_is_right(dataset: h5py.Dataset) -> bool:
     _, raw = dataset.id.read_direct_chunk(first.chunk_offset)
     with Path(dataset.file.filename).open("rb") as file:
         file.seek(first.byte_offset)
-        return file.read(first.size) == raw
+        return bool(file.read(first.size) == raw)
 
 
 def _edges_are_packed(dataset: h5py.Dataset, layout: Layout) -> bool:
@@ -222,4 +227,4 @@ def _edges_are_packed(dataset: h5py.Dataset, layout: Layout) -> bool:
     values = unpack(packed, layout.filters, 0, layout.block_bytes).view(layout.dtype).reshape(layout.block)
     places = tuple(slice(n * step, (n + 1) * step) for n, step in zip(number, layout.block, strict=True))
     expected = dataset[places]
-    return values[tuple(map(slice, expected.shape))].tobytes() == expected.tobytes()
+    return bool(values[tuple(map(slice, expected.shape))].tobytes() == expected.tobytes())
