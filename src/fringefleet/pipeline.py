@@ -259,7 +259,7 @@ def compute(
         check_device(job.options)
     else:
         n_on_cores = count_on_cores(_check_workers(client, job.options))
-    packed = Unpacking(_packed(checked), job.output, job.accept_touched, n_on_cores)
+    packed = Unpacking(packed_variables(checked), job.output, job.accept_touched, n_on_cores)
     with (
         locked(job.output) if lock is None else nullcontext(lock) as lock,
         unpacked(prepared, packed, Watch(lock.check), client) as prepared,
@@ -290,7 +290,7 @@ def compute(
     return _summary(checked, outcome)
 
 
-def _packed(checked: Checked) -> tuple[str, ...]:
+def packed_variables(checked: Checked) -> tuple[str, ...]:
     """Name what has to be unpacked before, if anything is left to do."""
     if not checked.n_left:
         return ()

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/hdf5.py [FOLDER] [RESULT.json]
 
-One process, all of its cores, page cache warm; each layout is read tile by tile, all pairs at once, into memory
-that is used again, by us and by h5py in turn. GB/s of numbers in memory; ``asked`` is what was asked of the
-file over the size of the data.
+One process, all of its cores, page cache warm; each layout is read tile by tile, all pairs at once, into
+memory that is used again, by us and by h5py in turn. GB/s of numbers in memory, and per second of a core;
+``asked`` is what was asked of the file over the size of the data. Takes two minutes.
 """
 
 import json

@@ -81,7 +81,10 @@ def lines(found: "Forecast") -> list[str]:
         with_prefix(value, "B")
         for value in (found.bytes_read, found.bytes_written, found.memory_needed, found.disk_free)
     )
-    has = ""
+    has, unpacked = "", {}
+    if found.bytes_unpacked:
+        size = with_prefix(found.bytes_unpacked, "B")
+        unpacked["Unpack"] = f"{size} once, to the disk of the output; removed at the end"
     if found.memory_available is not None:
         has = f", which has {with_prefix(found.memory_available, 'B')}"
     said = {
@@ -90,6 +93,7 @@ def lines(found: "Forecast") -> list[str]:
         f"{found.tiles_of_a_worker} for each of {found.n_worker} workers",
         "Read": read,
         "Write": f"{written}; on disk at most that, of {disk_free} free",
+        **unpacked,
         "Memory": f"at most {needed} for each worker{has}",
     }
     if found.seconds is not None:

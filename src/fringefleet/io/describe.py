@@ -75,8 +75,8 @@ class Description:
     """What a path holds; ``network`` only for a stack, ``tiles`` and ``status`` only for a result.
 
     ``tiles``: how many are done, and of how many. ``status``: pixels of each meaning, in finished tiles.
-    ``worst_pairs``: only where they were asked for. ``reading``: how the arrays of an HDF5 file are read. ``attributes``: those that matter to an inversion;
-    ``n_attribute`` counts all.
+    ``worst_pairs``: only where they were asked for. ``reading``: how the arrays of an HDF5 file are read.
+    ``attributes``: those that matter to an inversion; ``n_attribute`` counts all.
     """
 
     path: str

@@ -284,12 +284,8 @@ class _Reader:
         content = buffer("file", stop - start)
         self._fetch(start, content)
         layout = self.layout
-        for places, begin, size in zip(
-            zip(*(number.tolist() for number in numbers), strict=True),
-            (begins - start).tolist(),
-            sizes.tolist(),
-            strict=True,
-        ):
+        chosen = zip(*(number.tolist() for number in numbers), strict=True)
+        for places, begin, size in zip(chosen, (begins - start).tolist(), sizes.tolist(), strict=True):
             blocks = [axis[i] for axis, i in zip(axes, places, strict=True)]
             number = tuple(n for n, _ in blocks)
             runs = [runs for _, runs in blocks]
@@ -309,8 +305,8 @@ class _Reader:
             if len(packed) == layout.block_bytes and self._is_cut(number):
                 return packed  # files can say that chunks at the edge are not packed
             raise StackFormatError(
-                f"a chunk of {layout.what} cannot be unpacked ({error}): it is damaged. Copy or make the file "
-                "again."
+                f"a chunk of {layout.what} cannot be unpacked ({error}): it is damaged. Copy or make the "
+                "file again."
             ) from error
 
     def _is_cut(self, number: tuple[int, ...]) -> bool:

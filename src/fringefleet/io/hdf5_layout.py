@@ -60,8 +60,8 @@ class Reading:
     """How a variable is read, as its encoding says under the name ``reading``.
 
     ``steps``: what is read at the least along each dimension. ``is_packed``: whether all of that has to be
-    unpacked for any number in it; ``is_small``: in no time. ``by_library``: why HDF5's library reads it, if it
-    does.
+    unpacked for any number in it; ``is_small``: in no time. ``by_library``: why HDF5's library reads it, if
+    it does.
     """
 
     steps: Mapping[str, int]
@@ -71,13 +71,11 @@ class Reading:
 
 
 def find_reading(dataset: h5py.Dataset, dims: Sequence[str]) -> Reading:
-    """Find how a dataset is read; ``dims`` are the names of its axes."""
+    """Find how a dataset is read that has rows and columns; ``dims`` are the names of its axes."""
     block = dataset.chunks or dataset.shape
     is_packed = dataset.id.get_create_plist().get_nfilters() > 0
     is_small = dataset.chunks is not None and math.prod(block) * dataset.dtype.itemsize <= SMALL_BLOCK
-    by_rows = not is_packed and (
-        not is_small or dims.index("x") == dataset.ndim - 1 and block[-1] >= dataset.shape[-1]
-    )
+    by_rows = not is_packed and (not is_small or block[-1] >= dataset.shape[-1])
     steps = (*[1] * (dataset.ndim - 1), block[-1]) if by_rows else block
     return Reading(dict(zip(dims, steps, strict=True)), is_packed, is_small, why_not_direct(dataset))
 

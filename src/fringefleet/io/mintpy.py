@@ -208,7 +208,8 @@ def _lazy_variable(
     if as_it_is:
         variable = decoded(variable, dims, stored, dtype)
     variable.attrs |= look | unit
-    variable.encoding["reading"] = find_reading(dataset, dims)
+    if {"y", "x"} <= set(dims):
+        variable.encoding["reading"] = find_reading(dataset, dims)
     if dataset.chunks:
         variable.encoding["preferred_chunks"] = dict(zip(dims, dataset.chunks, strict=True))
     return variable

@@ -1,8 +1,8 @@
 """Numbers of a stack as they are, in files beside the output for as long as a run needs them.
 
-A chunk that is packed has to be unpacked whole. Where each holds more than a tile - whole interferograms, say -
-every tile would unpack the whole stack. So that is done once, and tiles are read from here: a file of some
-pairs after another.
+A chunk that is packed has to be unpacked whole. Where each holds more than a tile - whole interferograms,
+say - every tile would unpack the whole stack. So that is done once, and tiles are read from here: a file of
+some pairs after another.
 """
 
 import math

@@ -33,7 +33,12 @@ FILTERS = {
     "checksum": {"fletcher32": True},
     "all": {"compression": "gzip", "shuffle": True, "fletcher32": True},
 }
-THRESHOLDS = ({}, {"SMALL_BLOCK": 0, "_BYTES_OF_A_CALL": 0}, {"SMALL_BLOCK": 0, "_BYTES_OF_A_CALL": 0, "_AT_ONCE": 40}, {"_AT_ONCE": 1})
+THRESHOLDS = (
+    {},
+    {"SMALL_BLOCK": 0, "_BYTES_OF_A_CALL": 0},
+    {"SMALL_BLOCK": 0, "_BYTES_OF_A_CALL": 0, "_AT_ONCE": 40},
+    {"_AT_ONCE": 1},
+)
 
 
 @contextmanager
@@ -281,6 +286,7 @@ def test_nothing_is_filled_in_where_the_file_says_so(tmp_path):
         file.create_dataset(
             "scaled", SHAPE, "i4", chunks=(5, 7, 9), scaleoffset=0, fill_time="never", fillvalue=7
         )
+    with h5py.File(tmp_path / "a.h5") as file:
         arrays = [HDF5Array(FileVersion.of(tmp_path / "a.h5"), file[n], np.arange(12), "f4") for n in file]
     expected = np.zeros(SHAPE, "f4")
     for array in arrays:
