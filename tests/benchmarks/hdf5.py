@@ -26,8 +26,8 @@ from zarr.codecs import BloscCodec
 from fringefleet.io import hdf5
 from fringefleet.io.chunk_layout import ChunkFilesArray, find_chunk_files
 from fringefleet.io.hdf5 import HDF5Array
-from fringefleet.io.hdf5_blocks import bytes_asked
 from fringefleet.io.hdf5_layout import find_reading
+from fringefleet.io.hdf5_reader import bytes_asked
 from fringefleet.io.memory import Slab, lending
 from fringefleet.io.tiles import fit_tile
 from fringefleet.io.version import FileVersion

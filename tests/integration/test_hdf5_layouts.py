@@ -16,7 +16,7 @@ from fringefleet import Run
 from fringefleet.cli.app import app
 from fringefleet.errors import InputError, RunError
 from fringefleet.io import staging
-from fringefleet.io.hdf5_blocks import bytes_asked
+from fringefleet.io.hdf5_reader import bytes_asked
 from fringefleet.io.owned import BESIDE
 from fringefleet.pipeline import check, compute
 from fringefleet.simulate import Scene

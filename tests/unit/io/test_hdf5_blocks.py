@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from xarray.core.indexing import LazilyIndexedArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io import hdf5, hdf5_blocks, hdf5_filters, hdf5_layout
+from fringefleet.io import hdf5, hdf5_blocks, hdf5_extents, hdf5_filters, hdf5_layout
 from fringefleet.io.hdf5 import HDF5Array
-from fringefleet.io.hdf5_blocks import bytes_asked, read_blocks
+from fringefleet.io.hdf5_blocks import read_blocks
 from fringefleet.io.hdf5_layout import find_layout, find_reading, why_not_direct
+from fringefleet.io.hdf5_reader import bytes_asked
 from fringefleet.io.tiles import fit_tile
 from fringefleet.io.version import FileVersion
 
@@ -35,9 +36,9 @@ FILTERS = {
 }
 THRESHOLDS = (
     {},
-    {"SMALL_BLOCK": 0, "_BYTES_OF_A_CALL": 0},
-    {"SMALL_BLOCK": 0, "_BYTES_OF_A_CALL": 0, "_AT_ONCE": 40},
-    {"_AT_ONCE": 1},
+    {"SMALL_BLOCK": 0, "BYTES_OF_A_CALL": 0},
+    {"SMALL_BLOCK": 0, "BYTES_OF_A_CALL": 0, "AT_ONCE": 40},
+    {"AT_ONCE": 1},
 )
 
 
@@ -45,7 +46,9 @@ THRESHOLDS = (
 def thresholds(values):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
-            patch.setattr(hdf5_blocks, name, value)
+            for module in (hdf5_blocks, hdf5_extents):
+                if hasattr(module, name):
+                    patch.setattr(module, name, value)
         yield
 
 
