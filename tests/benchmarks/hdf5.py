@@ -2,9 +2,9 @@
 
 PYTHONPATH=tests python tests/benchmarks/hdf5.py tests/benchmarks/results/hdf5-cpu.json [FOLDER]
 
-Writes 120 interferograms of 800 x 1000 pixels (0.38 GB) in every layout, and reads them tile by tile, all pairs
-at once, into memory that is used again: by us and by h5py in turn, three times. One process, all of its cores,
-page cache warm. Takes two minutes.
+Writes 120 interferograms of 800 x 1000 pixels (0.38 GB) in every layout, and reads them tile by tile, all
+pairs at once, into memory that is used again: by us and by h5py in turn, three times. One process, all of its
+cores, page cache warm. Takes two minutes.
 """
 
 import json
