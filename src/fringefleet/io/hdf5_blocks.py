@@ -125,9 +125,32 @@ def _whole_blocks(reader: Reader, axes: Sequence[Axis]) -> Iterator[Callable[[],
         begins, sizes = begins + np.repeat(first, n_rest), np.repeat(length, n_rest)
     there = np.flatnonzero(layout.offsets[where].ravel() != MISSING)
     there = there[np.argsort(begins[there], kind="stable")]
-    for group in _groups(begins[there], sizes[there]):
-        chosen = there[group]
-        yield partial(reader.read_whole, axes, np.unravel_index(chosen, shape), begins[chosen], sizes[chosen])
+    numbers, extents = np.unravel_index(there, shape), np.stack([begins[there], sizes[there]])
+    begins_row = _begins_row(layout, axes, numbers, extents)
+    for group in _groups(*extents):
+        edges = [0, *(np.flatnonzero(begins_row[group][1:]) + 1).tolist(), group.stop - group.start]
+        places = tuple(number[group] for number in numbers)
+        yield partial(reader.read_whole, axes, places, extents[:, group], edges)
+
+
+def _begins_row(
+    layout: Layout, axes: Sequence[Axis], numbers: Sequence[NDArray[np.intp]], extents: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell which blocks begin a row of plain ones that are whole, and neighbours in the scene as in the file.
+
+    To copy a row together takes half of the time.
+    """
+    begins, sizes = extents
+    is_first = np.ones(len(begins), np.bool_)
+    if layout.filters or len(axes) < 2:
+        return is_first
+    is_first[1:] = (begins[1:] != begins[:-1] + sizes[:-1]) | (np.diff(numbers[-1]) != 1)
+    for number in numbers[:-1]:
+        is_first[1:] |= np.diff(number) != 0
+    for number, axis, step in zip(numbers[1:], axes[1:], layout.block[1:], strict=True):
+        whole = np.array([len(runs) == 1 and runs[0][0] == slice(0, step) for _, runs in axis], np.bool_)
+        is_first[1:] |= ~(whole[number[1:]] & whole[number[:-1]])
+    return is_first
 
 
 def _groups(begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> list[slice]:

@@ -66,14 +66,26 @@ class Reader:
         self,
         axes: Sequence[Axis],
         numbers: tuple[NDArray[np.intp], ...],
-        begins: NDArray[np.int64],
-        sizes: NDArray[np.int64],
+        extents: NDArray[np.int64],
+        edges: Sequence[int],
     ) -> None:
-        """Read neighbours in the file together, and unpack them one by one."""
+        """Read neighbours in the file together, and unpack them one by one.
+
+        Parameters
+        ----------
+        axes
+            What is wanted of blocks along each axis.
+        numbers
+            Where each block is in them.
+        extents
+            Where it begins in the file, and its size [byte]; (2, block).
+        edges
+            Where rows of plain blocks begin that are copied together; and the number of blocks.
+        """
+        begins, sizes = extents
         start, stop = int(begins[0]), int((begins + sizes).max())
         content = buffer("file", stop - start)
         self._fetch(start, content)
-        edges = _rows_of_blocks(self.layout, axes, numbers, begins, sizes)
         places = list(zip(*(number.tolist() for number in numbers), strict=True))
         for first, last in pairwise(edges):
             blocks = [axis[i] for axis, i in zip(axes, places[first], strict=True)]
@@ -152,31 +164,3 @@ class Reader:
                 f"{self.layout.what} has {n_read:,} bytes at {offset:,}, and {len(target):,} are needed: the "
                 "end of the file is missing. Copy or make it again."
             )
-
-
-def _rows_of_blocks(
-    layout: Layout,
-    axes: Sequence[Axis],
-    numbers: tuple[NDArray[np.intp], ...],
-    begins: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-) -> list[int]:
-    """Find plain blocks that are whole, and neighbours in the scene as in the file; returns where rows begin.
-
-    To copy them together takes half of the time.
-    """
-    n_block = len(begins)
-    if layout.filters or n_block == 1 or layout.offsets.ndim < 2:
-        return list(range(n_block + 1))
-    is_whole = [_are_whole(axis, step) for axis, step in zip(axes[1:], layout.block[1:], strict=True)]
-    joined = (begins[1:] == begins[:-1] + sizes[:-1]) & (np.diff(numbers[-1]) == 1)
-    for number in numbers[:-1]:
-        joined &= np.diff(number) == 0
-    for number, whole in zip(numbers[1:], is_whole, strict=True):
-        joined &= whole[number[1:]] & whole[number[:-1]]
-    return [0, *(np.flatnonzero(~joined) + 1).tolist(), n_block]
-
-
-def _are_whole(axis: Axis, step: int) -> NDArray[np.bool_]:
-    """Tell of which blocks along an axis everything is wanted, in one run."""
-    return np.array([len(runs) == 1 and runs[0][0] == slice(0, step) for _, runs in axis], np.bool_)
