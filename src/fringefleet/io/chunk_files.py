@@ -10,7 +10,6 @@ writes.
 import math
 import os
 import stat
-import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,12 +23,12 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.buffers import buffer
 from fringefleet.io.memory import empty
 from fringefleet.io.threads import each
 from fringefleet.io.whole_chunks import HEADER, end_missing
 
 _MOST_OVERHEAD = 4096  # bytes of what Blosc cannot make smaller
-_MOST_IDLE = 64 * 1024**2  # [byte] of a buffer that a thread keeps
 
 Index = slice | NDArray[np.intp]
 
@@ -144,7 +143,7 @@ class ChunkFiles:
             if target.flags.c_contiguous:
                 self._unpack(packed, target.reshape(-1).view(np.uint8))
                 return
-        chunk = _buffers.get("decoded", n_byte)
+        chunk = buffer("decoded", n_byte)
         self._unpack(packed, chunk)
         out[_grid(outside)] = chunk.view(self.dtype).reshape(self.chunks)[_grid(inside)]
 
@@ -217,25 +216,6 @@ def _grid(index: tuple[Index, ...]) -> tuple[Any, ...]:
     return np.ix_(*numbers)
 
 
-class _Buffers(threading.local):
-    """Memory that a thread uses again and again, by its purpose."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, NDArray[np.uint8]] = {}
-
-    def get(self, purpose: str, n_byte: int) -> NDArray[np.uint8]:
-        """Give so many bytes, which hold anything."""
-        kept = self.kept.get(purpose)
-        if kept is None or kept.size < n_byte:
-            kept = np.empty(n_byte, np.uint8)
-            if n_byte <= _MOST_IDLE:
-                self.kept[purpose] = kept
-        return kept[:n_byte]
-
-
-_buffers = _Buffers()
-
-
 def _read_file(path: str, most: int) -> NDArray[np.uint8] | None:
     """Read a file into a buffer of this thread; None if there is none.
 
@@ -254,11 +234,11 @@ def _read_file(path: str, most: int) -> NDArray[np.uint8] | None:
             what = f"has {state.st_size:,} bytes, and at most {most:,} are possible"
             what = what if stat.S_ISREG(state.st_mode) else "is no file"
             raise StackFormatError(f"the chunk {path} {what}: it is damaged. Copy or make the store again.")
-        buffer = _buffers.get("file", state.st_size)
+        content = buffer("file", state.st_size)
         n_read = 0
-        while n_read < state.st_size and (got := os.preadv(file, [buffer[n_read:].data], n_read)):
+        while n_read < state.st_size and (got := os.preadv(file, [content[n_read:].data], n_read)):
             n_read += got
-        return buffer[:n_read]
+        return content[:n_read]
     finally:
         os.close(file)
 
