@@ -34,11 +34,12 @@ from fringefleet.observation import std_of
 from fringefleet.oddities import Oddities, find_oddities, find_outside, say_once
 from fringefleet.options import Options
 from fringefleet.prepare import Prepared
+from fringefleet.quantization import CONTAINER, quantization_info, quantized
 from fringefleet.scene import Block, Scene, Series
 from fringefleet.status import Status
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.tile import Tile, TileReport, Unread
-from fringefleet.variables import VARIABLES, wanted_variables
+from fringefleet.variables import QUANTIZED, VARIABLES, wanted_variables
 from fringefleet.versions import software_versions, versions_that_must_agree
 from fringefleet.worker import (
     refuse_other_software,
@@ -97,7 +98,10 @@ def _invert_dataset(
     say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
     block = _block(arrays, options, _find_in_block(stack, point))
     series = invert_block(block, scene, options)
-    variables = {name: (VARIABLES[name].dims, values) for name, values in series.variables().items()}
+    found = series.variables()
+    if options.keep_bits is not None:
+        found |= {name: quantized(found[name], options.keep_bits) for name in QUANTIZED if name in found}
+    variables = {name: (VARIABLES[name].dims, values) for name, values in found.items()}
     return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
 
 
@@ -307,6 +311,8 @@ def _coordinates(stack: xr.Dataset, scene: Scene, options: Options) -> dict[str,
         baseline = date_baselines(scene.network, stack["perpendicular_baseline"].values)
         attrs = {"units": "m", "long_name": "perpendicular baseline relative to the first date"}
         coordinates["perpendicular_baseline"] = ("date", baseline, attrs)
+    if options.keep_bits is not None:
+        coordinates[CONTAINER] = quantization_info()
     for name in ("y", "x", "spatial_ref"):
         if name in stack.coords:
             coordinates[name] = stack[name].variable
@@ -338,7 +344,7 @@ def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
         "dtype": options.dtype,
         "n_pair": scene.network.n_pair,
         "observation": options.observation,
-        "Conventions": "CF-1.11",
+        "Conventions": "CF-1.12",
         "fringefleet_version": version("fringefleet"),
     }
 

@@ -14,6 +14,7 @@ from fringefleet.needs import OPTIONS as NEEDS
 from fringefleet.needs import check_needs, defaults_of
 from fringefleet.observation import MaskDataset, is_observation, is_offset, std_of
 from fringefleet.option_words import option
+from fringefleet.quantization import MOST_BITS
 from fringefleet.solver.joint import TemporalModel
 from fringefleet.solver.method import Bridge, MinimumNorm, Norm
 from fringefleet.weights import WeightFunction
@@ -32,6 +33,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "observation": (str,),
     **dict.fromkeys(("mask_threshold", "min_redundancy", "huber_threshold", "atmosphere_std"), (Real,)),
     **dict.fromkeys(("max_iterations", "polynomial_order", "gpu_chunk_size"), (Integral,)),
+    "keep_bits": (Integral, type(None)),
     **dict.fromkeys(("std", "covariance", "diagnose", "dem_error"), TRUTH),
 }
 INVERSE_VARIANCES = ("var", "fim")  # weight functions whose weights are inverse variances
@@ -57,7 +59,8 @@ class Options:
     ``atmosphere_std`` [rad] (:mod:`fringefleet.solver.joint`).
 
     ``solver``, ``dtype``, ``device``: with what, how precisely and where. ``gpu_chunk_size``: pixels
-    that a GPU solves at once; 0 for as many as its free memory holds.
+    that a GPU solves at once; 0 for as many as its free memory holds. ``keep_bits``: of the mantissa of
+    displacement, standard deviation and covariance (:mod:`fringefleet.quantization`); None keeps all.
     """
 
     observation: str = "unwrapped_phase"
@@ -80,6 +83,7 @@ class Options:
     dtype: DTypeName = "float32"
     device: DeviceName = "cpu"
     gpu_chunk_size: int = 0
+    keep_bits: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
@@ -111,6 +115,11 @@ class Options:
             raise OptionError(
                 f"found {option('gpu_chunk_size', self.gpu_chunk_size)}; give a number of pixels, or 0 for "
                 "as many as the free memory holds."
+            )
+        if self.keep_bits is not None and not 1 <= self.keep_bits <= MOST_BITS:
+            raise OptionError(
+                f"found {option('keep_bits', self.keep_bits)}; give the bits of the mantissa to keep, from 1 "
+                f"to {MOST_BITS}."
             )
         _ = self.temporal_model  # refuses what means nothing
         self._check_observation()

@@ -168,6 +168,7 @@ def invert(
     dtype: opt.DTypeOption = None,
     solver: opt.SolverOption = None,
     chunks: opt.Chunks = None,
+    keep_bits: opt.KeepBits = None,
     resume: opt.Resume = False,
     accept_touched: opt.AcceptTouched = False,
     overwrite: opt.Overwrite = False,

@@ -82,7 +82,7 @@ class ChunkFiles:
         each(lambda parts: self._decode(parts, out), product(*(parts for parts, _ in axes)))
         return out[tuple(0 if isinstance(item, int | np.integer) else slice(None) for item in key)]
 
-    def write(self, numbers: Sequence[int], values: NDArray[Any]) -> None:
+    def write(self, numbers: Sequence[int], values: NDArray[Any], *, even_nothing: bool = False) -> int:
         """Write one chunk, or what there is of one at the edge; no file if it only has the fill value.
 
         It has its name when it is complete, and not before. Who is killed leaves a file ``*.partial``.
@@ -93,16 +93,23 @@ class ChunkFiles:
             Of the chunk, along each axis.
         values
             What it holds, as large as a chunk, or as what is left of the array.
+        even_nothing
+            Write a file even if it only has the fill value.
+
+        Returns
+        -------
+        int
+            Bytes of the file.
 
         Raises
         ------
         OSError
             It cannot be written.
         """
-        path = Path(self._path(numbers))
-        if self._is_nothing(np.asarray(values, self.dtype)):
+        path = self.path(numbers)
+        if not even_nothing and self._is_nothing(np.asarray(values, self.dtype)):
             path.unlink(missing_ok=True)
-            return
+            return 0
         whole = values
         if values.shape != self.chunks:
             whole = np.full(self.chunks, self.fill, self.dtype)
@@ -115,6 +122,12 @@ class ChunkFiles:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+        n_byte: int = packed.nbytes if isinstance(packed, np.ndarray) else len(packed)
+        return n_byte
+
+    def path(self, numbers: Iterable[int]) -> Path:
+        """Name the file of a chunk."""
+        return Path(self._path(numbers))
 
     def _path(self, numbers: Iterable[int]) -> str:
         return f"{self.folder}/{self.prefix}{self.separator.join(map(str, numbers))}"

@@ -8,8 +8,9 @@ import zarr
 
 from fringefleet.errors import RunError
 from fringefleet.io.listing import Listing
+from fringefleet.io.marks import IS_DONE, IS_SKIPPED
 from fringefleet.io.origin import Origin
-from fringefleet.io.store import IS_DONE, IS_SKIPPED, create_result
+from fringefleet.io.store import create_result
 from fringefleet.io.version import FilesVersion
 from fringefleet.status import Status
 
