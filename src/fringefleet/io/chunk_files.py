@@ -110,11 +110,7 @@ class ChunkFiles:
         if not even_nothing and self._is_nothing(np.asarray(values, self.dtype)):
             path.unlink(missing_ok=True)
             return 0
-        whole = values
-        if values.shape != self.chunks:
-            whole = np.full(self.chunks, self.fill, self.dtype)
-            whole[tuple(slice(size) for size in values.shape)] = values
-        whole = np.ascontiguousarray(whole, self.dtype)
+        whole = self._whole(values)
         packed = whole if self.packing is None else self.packing.encode(whole)
         partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
         try:
@@ -124,6 +120,17 @@ class ChunkFiles:
             partial.unlink(missing_ok=True)
         n_byte: int = packed.nbytes if isinstance(packed, np.ndarray) else len(packed)
         return n_byte
+
+    def _whole(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Give the numbers of a whole chunk in one piece, in a buffer of this thread if they are not yet."""
+        if values.shape == self.chunks and values.flags.c_contiguous and values.dtype == self.dtype:
+            return values
+        buffer = _buffers.get("whole", math.prod(self.chunks) * self.dtype.itemsize)
+        whole: NDArray[Any] = buffer.view(self.dtype).reshape(self.chunks)
+        if values.shape != self.chunks:
+            whole[:] = self.fill
+        whole[tuple(slice(size) for size in values.shape)] = values
+        return whole
 
     def path(self, numbers: Iterable[int]) -> Path:
         """Name the file of a chunk."""

@@ -121,9 +121,10 @@ def _bytes_per_pixel(stack: xr.Dataset) -> int:
 def _cut(stack: xr.Dataset, tile: tuple[int, int], memory_limit: int) -> Cut:
     """Choose how many whole tiles are read at once.
 
-    Large slabs matter where a stored chunk is larger than a tile (one whole interferogram, say) and
-    would be decoded once per tile. Memory is taken by two slabs, of which one is read while the other one is
-    written, and for each tile that is packed by a copy of it and what it is packed to.
+    Large slabs matter where a stored chunk is larger than a tile (one whole interferogram, say) and would be
+    decoded once per tile; otherwise as many tiles as keep all cores at work are enough, and their memory is
+    warm. Memory is taken by two slabs, of which one is read while the other one is written, and for each
+    tile that is packed by a copy of it and what it is packed to.
     """
     tile_bytes = tile[0] * tile[1] * _bytes_per_pixel(stack)
     n_held = memory_limit // max(1, tile_bytes)
@@ -135,5 +136,13 @@ def _cut(stack: xr.Dataset, tile: tuple[int, int], memory_limit: int) -> Cut:
         )
     n_thread = thread_count()
     n_tile = max(1, min(n_held // 4, n_thread), (n_held - 2 * n_thread) // 2)
+    if _has_whole_chunks(stack, tile):
+        n_tile = min(n_tile, 2 * n_thread)
     across = min(n_tile, -(-stack.sizes["x"] // tile[1]))
     return Cut(tile, (n_tile // across * tile[0], across * tile[1]), 1 if n_held < 4 else 2)
+
+
+def _has_whole_chunks(stack: xr.Dataset, tile: tuple[int, int]) -> bool:
+    """Whether every stored chunk of the source is in one tile alone."""
+    stored = stored_tile(stack)
+    return stored is not None and all(wanted % size == 0 for wanted, size in zip(tile, stored, strict=True))
