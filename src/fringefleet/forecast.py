@@ -140,7 +140,7 @@ def _pixels_left(checked: Checked, shape: tuple[int, int]) -> int:
     if checked.n_left == checked.n_tile:
         return math.prod(shape)
     store = ResultStore(checked.job.output, checked.tile, checked.fingerprint)
-    done = store.done(or_doubted=checked.is_touched)
+    done = store.kept(or_doubted=checked.is_touched)
     rows, columns = (
         np.minimum(step, size - step * np.arange(n))
         for step, size, n in zip(checked.tile, shape, done.shape, strict=True)

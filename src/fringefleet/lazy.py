@@ -25,6 +25,7 @@ from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.io.decoded import STORED_AS
 from fringefleet.options import Options
+from fringefleet.quantization import CONTAINER, quantization_info
 from fringefleet.scene import Scene
 from fringefleet.tile import How, Tile, Unread, Write
 from fringefleet.variables import wanted_variables
@@ -193,6 +194,8 @@ def _coordinates(stack: xr.Dataset, scene: Scene, options: Options) -> dict[str,
         baseline = date_baselines(scene.network, stack["perpendicular_baseline"].values)
         attrs = {"units": "m", "long_name": "perpendicular baseline relative to the first date"}
         coordinates["perpendicular_baseline"] = ("date", baseline, attrs)
+    if options.keep_bits is not None:
+        coordinates[CONTAINER] = quantization_info()
     for name in ("y", "x", "spatial_ref"):
         if name in stack.coords:
             coordinates[name] = stack[name].variable
@@ -224,7 +227,7 @@ def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
         "dtype": options.dtype,
         "n_pair": scene.network.n_pair,
         "observation": options.observation,
-        "Conventions": "CF-1.11",
+        "Conventions": "CF-1.12",
         "fringefleet_version": version("fringefleet"),
     }
 

@@ -431,6 +431,7 @@ def _open_output(checked: Checked) -> ResultStore:
         if is_touched:
             logger.warning("%s: times of files of the stack differ, and are accepted", job.output)
             store.trust(checked.origin.source.listing)
+        store.forget_damaged()
         return store
     template = lazy.result_template(checked.prepared, job.options, tile)
     if job.options.diagnose:
@@ -442,7 +443,7 @@ def _open_output(checked: Checked) -> ResultStore:
 def _found(job: Run, tile: tuple[int, int], origin: Origin) -> tuple[int, bool]:
     """Count the tiles that are done and kept, and tell whether files of the stack were touched since."""
     store, is_touched = resume_result(job.output, tile, origin, accept_touched=job.accept_touched)
-    return int(store.done(or_doubted=is_touched).sum()), is_touched
+    return int(store.kept(or_doubted=is_touched).sum()), is_touched
 
 
 def _look(checked: Checked, store: ResultStore, lock: Lock) -> None:

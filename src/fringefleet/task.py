@@ -23,11 +23,12 @@ from fringefleet.line import begin_next, line_of
 from fringefleet.observation import std_of
 from fringefleet.oddities import Oddities, find_oddities, find_outside, put_together, say_once
 from fringefleet.options import Options
+from fringefleet.quantization import quantized
 from fringefleet.scene import Block, Scene
 from fringefleet.status import Status
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.tile import How, Tile, TileReport, Unread, Write
-from fringefleet.variables import VARIABLES
+from fringefleet.variables import QUANTIZED, VARIABLES
 from fringefleet.versions import software_versions
 from fringefleet.worker import refuse_other_software, replaced_if_gpu_breaks, this_worker, worker_record
 from fringefleet.worker_log import working_on
@@ -140,7 +141,10 @@ def invert_dataset(
         begin_next()
         with place.solving():
             series = invert_block(block, scene, options, watch, place)
-    return {name: (VARIABLES[name].dims, values) for name, values in series.variables().items()}
+    found = series.variables()
+    if options.keep_bits is not None:
+        found |= {name: quantized(found[name], options.keep_bits) for name in QUANTIZED if name in found}
+    return {name: (VARIABLES[name].dims, values) for name, values in found.items()}
 
 
 def look_at(arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str) -> Oddities:

@@ -81,7 +81,7 @@ class ChunkFiles:
         each(lambda parts: self._decode(parts, out), product(*(parts for parts, _ in axes)))
         return out[tuple(0 if isinstance(item, int | np.integer) else slice(None) for item in key)]
 
-    def write(self, numbers: Sequence[int], values: NDArray[Any]) -> None:
+    def write(self, numbers: Sequence[int], values: NDArray[Any], *, even_nothing: bool = False) -> int:
         """Write one chunk, or what there is of one at the edge; no file if it only has the fill value.
 
         It has its name when it is complete, and not before. Who is killed leaves a file ``*.partial``.
@@ -92,21 +92,24 @@ class ChunkFiles:
             Of the chunk, along each axis.
         values
             What it holds, as large as a chunk, or as what is left of the array.
+        even_nothing
+            Write a file even if it only has the fill value.
+
+        Returns
+        -------
+        int
+            Bytes of the file.
 
         Raises
         ------
         OSError
             It cannot be written.
         """
-        path = Path(self._path(numbers))
-        if self._is_nothing(np.asarray(values, self.dtype)):
+        path = self.path(numbers)
+        if not even_nothing and self._is_nothing(np.asarray(values, self.dtype)):
             path.unlink(missing_ok=True)
-            return
-        whole = values
-        if values.shape != self.chunks:
-            whole = np.full(self.chunks, self.fill, self.dtype)
-            whole[tuple(slice(size) for size in values.shape)] = values
-        whole = np.ascontiguousarray(whole, self.dtype)
+            return 0
+        whole = self._whole(values)
         packed = whole if self.packing is None else self.packing.encode(whole)
         partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
         try:
@@ -114,6 +117,23 @@ class ChunkFiles:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+        n_byte: int = packed.nbytes if isinstance(packed, np.ndarray) else len(packed)
+        return n_byte
+
+    def _whole(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Give the numbers of a whole chunk in one piece, in a buffer of this thread if they are not yet."""
+        if values.shape == self.chunks and values.flags.c_contiguous and values.dtype == self.dtype:
+            return values
+        memory = buffer("whole", math.prod(self.chunks) * self.dtype.itemsize)
+        whole: NDArray[Any] = memory.view(self.dtype).reshape(self.chunks)
+        if values.shape != self.chunks:
+            whole[:] = self.fill
+        whole[tuple(slice(size) for size in values.shape)] = values
+        return whole
+
+    def path(self, numbers: Iterable[int]) -> Path:
+        """Name the file of a chunk."""
+        return Path(self._path(numbers))
 
     def _path(self, numbers: Iterable[int]) -> str:
         return f"{self.folder}/{self.prefix}{self.separator.join(map(str, numbers))}"

@@ -24,10 +24,10 @@ from fringefleet.io.door import readable
 from fringefleet.io.grid import GRID_MAPPING, REFERENCE_PLACES
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.identify import check_exists
+from fringefleet.io.marks import DONE, IS_DONE, IS_SKIPPED, read_marks
 from fringefleet.io.pair_table import BadPair, worst_pairs
 from fringefleet.io.results import has_displacement, open_result, open_result_group
 from fringefleet.io.stack import file_format, open_stack, stack_network
-from fringefleet.io.store import DONE, IS_DONE, IS_SKIPPED
 from fringefleet.io.version import FilesVersion
 from fringefleet.network import date_name
 from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
@@ -148,7 +148,7 @@ def tile_marks(path: Path) -> NDArray[np.uint8] | None:
     """What is known of the tiles of a result, (tile row, tile column); None for a store without marks."""
     group = open_result_group(path)
     with readable(f"the result {path}"):
-        marks = np.asarray(array_in(group, DONE)[:]) if DONE in group else None
+        marks = read_marks(group) if DONE in group else None
         if "status" in group:
             _check_tiles(array_in(group, "status"), marks)
     return marks
