@@ -1,13 +1,11 @@
 """A batch of pixels: to the device, weighed, solved, measured, and back with a status.
 
 This is the only module that chooses the dtype, that turns what a solver says into a status, and that brings
-it back to the host. What counts as an observation follows MintPy
-(``ifgram_inversion.mask_stack_obs``, ``ifgram_inversion.run_ifgram_inversion_patch``): a phase of exactly
-0 is no data, before and after the reference phase is subtracted; masked pairs are no data. Beyond MintPy,
-so is an infinite phase. An offset of exactly 0 is data, and stays 0 when its pair is referenced.
+it back to the host. :mod:`fringefleet.weighing` says what counts as an observation, and how much.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +16,6 @@ from torch import Tensor
 
 from fringefleet import device as devices
 from fringefleet.feed import RawBatch
-from fringefleet.masks import keep_by_std, keep_by_value
-from fringefleet.observation import STD_MASKS
 from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.provenance import PAIR_SUMS
@@ -32,7 +28,7 @@ from fringefleet.solver.solution import Solution
 from fringefleet.status import Status
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.variables import VARIABLES
-from fringefleet.weights import coherence_to_weight, offset_weight
+from fringefleet.weighing import Weighing
 
 SOLVERS: dict[str, Any] = {"elimination": elimination, "dense": dense, "fused": fused}
 MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
@@ -73,35 +69,28 @@ class Batches:
         watch: Stopwatch | None = None,
     ) -> None:
         dtype = torch.float64 if options.dtype == "float64" else torch.float32
-        shape = (plan.network.n_pair, n_pixel)
         self.plan, self.scene, self.options = plan, scene, options
         self.n_pixel, self.device = n_pixel, device
         self.watch = watch or Stopwatch()
         self.method = _method(scene, options)
-        solver = SOLVERS[options.solver]
-        self.solve, self.workspace = solver.solve, solver.Workspace(plan, n_pixel, dtype, device)
-        # On a CPU a few rows at a time, which stay in cache; on a GPU all in one launch.
-        self.rows = batches(plan.network.n_pair) if device.type == "cpu" else [slice(None)]
+        self.workspace = SOLVERS[options.solver].Workspace(plan, n_pixel, dtype, device)
         self.factor = self.variances = self.triplet_rows = None
-        if isinstance(self.workspace, elimination.Workspace) and (options.std or options.covariance):
+        if options.std or options.covariance:
             self.factor = uncertainty.Factor(plan, self.workspace.edge, self.workspace.inverse)
             self.variances = uncertainty.Workspace(self.factor) if options.std else None
+        if isinstance(self.workspace, fused.Workspace):
+            self.workspace.keeps_rows = options.diagnose or (
+                self.factor is not None and not options.is_formal
+            )
+            self.workspace.keeps_factor = self.factor is not None
         if options.diagnose:
             self.triplet_rows = closure.triplet_rows(plan, device)
-        self.phase = torch.empty(shape, dtype=dtype, device=device)
-        self.weight = torch.empty(shape, dtype=dtype, device=device)
-        self.reference = torch.tensor(scene.reference_values, dtype=dtype, device=device)[:, None]
-        self.medians = torch.tensor(scene.medians, dtype=torch.float32, device=device)[:, None]
+        self.weighing, self.dtype = Weighing(scene, options, dtype, device), dtype
 
     def invert(self, raw: RawBatch, *, n_done: int = 0) -> Answer:
         """Invert a batch of pixels; the first ``n_done`` are in no sum again."""
-        for rows in self.rows:
-            self._prepare(raw, rows)
-        land = None if raw.water_mask is None else raw.water_mask[0]
-        if land is not None:
-            self.weight.mul_(land)
-        solution = self.solve(self.workspace, self.phase, self.weight, method=self.method)
-        status = self._status(solution, land)
+        solution = self._solve(raw)
+        status = self._status(solution, None if raw.water_mask is None else raw.water_mask[0])
         blank = torch.zeros_like(status, dtype=torch.bool)
         for code in HAS_NO_ANSWER:
             blank |= status == code
@@ -118,40 +107,26 @@ class Batches:
         with self.watch.time("copy"):
             return Answer(_all_to_host(variables), sums)
 
-    def _prepare(self, raw: RawBatch, rows: slice) -> None:
-        """Reference the observations and weigh them; weight zero where there is none."""
-        phase, weight = self.phase[rows], self.weight[rows]
-        observed = raw.observed[rows].to(phase.dtype)
-        torch.sub(observed, self.reference[rows], out=phase)
-        if self.options.is_offset:
-            phase.mul_(torch.sign(observed).abs_())
-            weight.fill_(1)
-        else:
-            torch.mul(observed, phase, out=weight)
-            weight.sign_().abs_()  # 0 where the phase is exactly 0 before or after
-        if self.options.mask_dataset is not None:
-            weight.mul_(self._keep(raw, rows))
-        if self.options.needs_std and raw.observed_std is not None:
-            weight.mul_(offset_weight(raw.observed_std[rows].to(phase.dtype)))
-        elif self.options.weight_func != "no" and raw.coherence is not None:
-            looks = max(1, self.scene.looks)
-            coherence = raw.coherence[rows].to(phase.dtype)
-            weight.mul_(coherence_to_weight(coherence, self.options.weight_func, looks))
+    def _solve(self, raw: RawBatch) -> Solution:
+        """Weigh and solve; in one kernel, or one after the other."""
+        if isinstance(self.workspace, fused.Workspace):
+            prepare = partial(self.weighing.prepare_pixels, raw)
+            return fused.solve_raw(
+                self.workspace, *self.weighing.for_kernel(raw), prepare, method=self.method
+            )
+        phase, weight = self._phase_and_weight
+        # On a CPU a few rows at a time, which stay in cache; on a GPU all in one launch.
+        for rows in batches(len(phase)) if self.device.type == "cpu" else [slice(None)]:
+            self.weighing.prepare(raw, rows, phase[rows], weight[rows])
+        solve: Callable[..., Solution] = SOLVERS[self.options.solver].solve
+        return solve(self.workspace, phase, weight, method=self.method)
 
-    def _keep(self, raw: RawBatch, rows: slice) -> Tensor:
-        """Tell which observations the mask keeps."""
-        options, dataset = self.options, self.options.mask_dataset
-        values = raw.mask_values
-        if dataset == "coherence":
-            values = raw.coherence
-        elif not options.reads_mask:
-            values = raw.observed_std
-        if dataset is None or values is None:
-            raise ValueError(f"the block has no {dataset}")
-        if dataset in STD_MASKS:
-            phase = self.phase[rows].to(torch.float32)
-            return keep_by_std(values[rows], phase, self.medians[rows], options.mask_threshold)
-        return keep_by_value(values[rows], dataset, options.mask_threshold)
+    @cached_property
+    def _phase_and_weight(self) -> tuple[Tensor, Tensor]:
+        """Buffers for a solver that does not weigh."""
+        shape = (self.plan.network.n_pair, self.n_pixel)
+        phase, weight = (torch.empty(shape, dtype=self.dtype, device=self.device) for _ in range(2))
+        return phase, weight
 
     def _status(self, solution: Solution, land: Tensor | None) -> Tensor:
         """Decide what happened to each pixel; the last that applies is what counts."""
@@ -196,7 +171,7 @@ class Batches:
         if solution.dem is not None:
             range_sine: Tensor | float = self.scene.range_sine
             if raw.range_sine is not None:
-                range_sine = raw.range_sine[0].to(self.phase.dtype)
+                range_sine = raw.range_sine[0].to(self.dtype)
             maps |= {
                 "dem_error": solution.dem.error * range_sine,
                 "dem_error_std": solution.dem.std * range_sine,
@@ -205,7 +180,7 @@ class Batches:
 
     def _covariance(self, factor: uncertainty.Factor, unit: Tensor) -> Tensor:
         n_date = self.plan.network.n_date
-        result = self.phase.new_empty((n_date, n_date, self.n_pixel))
+        result = torch.empty((n_date, n_date, self.n_pixel), dtype=self.dtype, device=self.device)
         for pixels in pieces(torch.arange(self.n_pixel, device=self.device), 16 * n_date**2):
             result[..., pixels] = uncertainty.covariance(factor, pixels).to(result.dtype)
         result.mul_(unit)[self.plan.root, self.plan.root] = 0  # whatever the unit is
@@ -214,14 +189,14 @@ class Batches:
     def _variance_of_unit_weight(self, solution: Solution) -> Float[Tensor, "pixel"] | Float[Tensor, ""]:
         """1 where weights are inverse variances, else what the residuals show."""
         if self.options.is_formal:
-            return self.phase.new_ones(())
+            return torch.ones((), dtype=self.dtype, device=self.device)
         observations = self.workspace.observations
         return uncertainty.variance_factor(observations, solution.pair_count, solution.n_components)
 
     def _sum_pairs(self, blank: Tensor, n_done: int) -> NDArray[np.float64]:
         if not self.options.diagnose:
             return np.zeros((len(PAIR_SUMS), self.plan.network.n_pair))
-        keep = (~blank).to(self.phase.dtype)
+        keep = (~blank).to(self.dtype)
         keep[:n_done] = 0
         sums = diagnosis.sum_pairs(self.workspace.observations, keep)
         return np.stack([_to_host(getattr(sums, name), "f8") for name in PAIR_SUMS])
