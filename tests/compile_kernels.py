@@ -20,18 +20,19 @@ from triton.compiler import ASTSource
 from fringefleet.solver import fused_kernel
 
 REAL = "real"  # in place of the type of the solver's numbers
-MODULES = {"invert": "fused_kernel"}
+MODULES = {"invert": "fused_kernel", "deviate": "fused_variances"}
 TYPES = {
     **dict.fromkeys(
         ("residual", "row_weight", "edge", "inverse", "change", "series", "result", "sums"), REAL
     ),
-    **dict.fromkeys(("reference", "table"), REAL),
+    **dict.fromkeys(("reference", "table", "covariance", "unit"), REAL),
     **dict.fromkeys(("observed", "beside", "mask", "medians"), "fp32"),
     **dict.fromkeys(("exact", "limits"), "fp64"),
     "land": "u8",
 }
 PTXAS = Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
 DEFAULTS = {
+    "deviate": {},
     "invert": {
         "WEIGHT": "given",
         "MASK": "none",
@@ -39,7 +40,7 @@ DEFAULTS = {
         "HAS_LAND": False,
         "KEEP_ROWS": False,
         "KEEP_FACTOR": False,
-    }
+    },
 }
 
 

@@ -74,15 +74,11 @@ class Batches:
         self.watch = watch or Stopwatch()
         self.method = _method(scene, options)
         self.workspace = SOLVERS[options.solver].Workspace(plan, n_pixel, dtype, device)
-        self.factor = self.variances = self.triplet_rows = None
-        if options.std or options.covariance:
-            self.factor = uncertainty.Factor(plan, self.workspace.edge, self.workspace.inverse)
-            self.variances = uncertainty.Workspace(self.factor) if options.std else None
+        self.variances = self.triplet_rows = None
         if isinstance(self.workspace, fused.Workspace):
-            self.workspace.keeps_rows = options.diagnose or (
-                self.factor is not None and not options.is_formal
-            )
-            self.workspace.keeps_factor = self.factor is not None
+            self.workspace.keeps_rows, self.workspace.keeps_factor = options.diagnose, options.covariance
+        elif options.std:
+            self.variances = uncertainty.Workspace(self._factor)
         if options.diagnose:
             self.triplet_rows = closure.triplet_rows(plan, device)
         self.weighing, self.dtype = Weighing(scene, options, dtype, device), dtype
@@ -158,14 +154,12 @@ class Batches:
         """What was asked for besides."""
         maps: dict[str, Tensor] = {}
         observations, scale = self.workspace.observations, abs(self.scene.metres_per_unit)
-        if self.factor is not None:
+        if self.options.std or self.options.covariance:
             unit = self._variance_of_unit_weight(solution) * scale**2
-            if self.variances is not None:
-                std = uncertainty.selected_variances(self.variances).mul_(unit).sqrt_()
-                std[self.plan.root] = 0  # whatever the unit is
-                maps["displacement_std"] = std
+            if self.options.std:
+                maps["displacement_std"] = self._std(unit)
             if self.options.covariance:
-                maps["displacement_cov"] = self._covariance(self.factor, unit)
+                maps["displacement_cov"] = self._covariance(unit)
         if self.triplet_rows is not None:
             maps |= closure.measure(observations, self.triplet_rows)._asdict()
         if solution.dem is not None:
@@ -178,11 +172,22 @@ class Batches:
             }
         return maps
 
-    def _covariance(self, factor: uncertainty.Factor, unit: Tensor) -> Tensor:
+    @property
+    def _factor(self) -> uncertainty.Factor:
+        return uncertainty.Factor(self.plan, self.workspace.edge, self.workspace.inverse)
+
+    def _std(self, unit: Tensor) -> Tensor:
+        if self.variances is None:
+            return fused.standard_deviations(self.workspace, unit.expand(self.n_pixel))
+        std = uncertainty.selected_variances(self.variances).mul_(unit).sqrt_()
+        std[self.plan.root] = 0  # whatever the unit is
+        return std
+
+    def _covariance(self, unit: Tensor) -> Tensor:
         n_date = self.plan.network.n_date
         result = torch.empty((n_date, n_date, self.n_pixel), dtype=self.dtype, device=self.device)
         for pixels in pieces(torch.arange(self.n_pixel, device=self.device), 16 * n_date**2):
-            result[..., pixels] = uncertainty.covariance(factor, pixels).to(result.dtype)
+            result[..., pixels] = uncertainty.covariance(self._factor, pixels).to(result.dtype)
         result.mul_(unit)[self.plan.root, self.plan.root] = 0  # whatever the unit is
         return result
 
@@ -190,8 +195,10 @@ class Batches:
         """1 where weights are inverse variances, else what the residuals show."""
         if self.options.is_formal:
             return torch.ones((), dtype=self.dtype, device=self.device)
-        observations = self.workspace.observations
-        return uncertainty.variance_factor(observations, solution.pair_count, solution.n_components)
+        counts = solution.pair_count, solution.n_components
+        if isinstance(self.workspace, fused.Workspace):
+            return uncertainty.factor_of_sum(self.workspace.sums[3], self.plan, *counts)
+        return uncertainty.variance_factor(self.workspace.observations, *counts)
 
     def _sum_pairs(self, blank: Tensor, n_done: int) -> NDArray[np.float64]:
         if not self.options.diagnose:

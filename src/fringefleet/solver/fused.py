@@ -23,7 +23,7 @@ from fringefleet.errors import DeviceError
 from fringefleet.plan import Plan
 from fringefleet.solver import elimination, quality, robust, star_mesh
 from fringefleet.solver.eliminated import Eliminated, label_parts
-from fringefleet.solver.fused_tables import tables_of
+from fringefleet.solver.fused_tables import rows_between, tables_of
 from fringefleet.solver.method import Method
 from fringefleet.solver.raw import GIVEN, Raw, Rules
 from fringefleet.solver.solution import Facts, Solution, finish
@@ -64,6 +64,16 @@ class Workspace(Eliminated):
         self.sums = self.buffer(4)  # of squares, cosines, sines, weighted squares of what is left
         self.counts = self.buffer(4, torch.int32)  # parts, pairs, fewest pairs of a date, is unsettled
         self.tables = [torch.from_numpy(table).to(device) for table in tables_of(plan)]
+
+    @cached_property
+    def covariance(self) -> Float[Tensor, "slot_and_date pixel"]:
+        """Covariances of the dates at the ends of each edge, then variances of all dates."""
+        return self.buffer(self.plan.n_slot + len(self.plan.order))
+
+    @cached_property
+    def between(self) -> Int[Tensor, "date date"]:
+        """Row of the covariance of every two positions."""
+        return torch.from_numpy(rows_between(self.plan)).to(self.device)
 
     @property
     def weight(self) -> Float[Tensor, "pair pixel"]:
@@ -142,12 +152,47 @@ def solve_raw(
         converged = robust.reweight(work.eager(series), method)
         series = work.eager_workspace.phase.index_select(0, work.eager_workspace.position)
         measured = quality.measure(work.observations)
+        work.sums[3] = (work.weight * work.residual**2).sum(0)
     facts = Facts(*measured, n_components, fewest < method.min_redundancy)
     solution = finish(work.observations, series, facts, partial(label_parts, work), method)
     unsettled = torch.nonzero(is_unsettled)[:, 0]
     if len(unsettled) and work.dtype != torch.float64:
         elimination.solve_again(solve, solution, work, unsettled, prepare, method)
     return solution._replace(converged=converged)
+
+
+def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> Float[Tensor, "date pixel"]:
+    """Standard deviation of every date relative to the root, for the batch that was inverted last.
+
+    Parameters
+    ----------
+    workspace
+        With the factor of that batch.
+    unit
+        Variance of an observation of weight 1, in the square of the unit that is wanted.
+
+    Returns
+    -------
+    Tensor
+        A new tensor, dates in the order of the network. Zero at the root; NaN where no valid pairs lead from
+        a date to the root. As :func:`fringefleet.solver.uncertainty.selected_variances` has it.
+    """
+    from fringefleet.solver import fused_variances  # noqa: PLC0415 - Triton is not everywhere
+
+    work = workspace
+    result = torch.empty_like(work.series)
+    firsts, order, slots = work.tables[:3]
+    launch(
+        fused_variances.deviate,
+        work,
+        *(work.edge, work.inverse, work.covariance, unit.contiguous(), result),
+        *(firsts, order, slots, work.between),
+        len(work.plan.turns),
+        work.plan.n_slot,
+        work.n_pixel,
+        IS_FACTOR=work.keeps_factor,
+    )
+    return result
 
 
 def source_of(raw: Raw, rules: Rules, reference: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:

@@ -86,6 +86,26 @@ def tables_of(plan: Plan) -> Tables:
     )
 
 
+def rows_between(plan: Plan) -> Int32[np.ndarray, "date date"]:
+    """Number the covariances of every two positions by their slot; of each with itself, after the slots.
+
+    Examples
+    --------
+    >>> from fringefleet.network import Network
+    >>> from fringefleet.plan import plan_elimination
+    >>> days = [f"2018-01-{day:02d}T00:00:00" for day in (1, 13, 25)]
+    >>> rows_between(plan_elimination(Network(tuple(days), ((0, 1), (1, 2))))).tolist()
+    [[2, 0, -1], [0, 3, 1], [-1, 1, 4]]
+    """
+    n_date = len(plan.order)
+    rows = np.full((n_date, n_date), NO_PAIR, np.int32)
+    np.fill_diagonal(rows, plan.n_slot + np.arange(n_date))
+    slot, earlier = tables_of(plan).tied.T
+    later = tables_of(plan).slots[slot, 2]
+    rows[earlier, later] = rows[later, earlier] = slot
+    return rows
+
+
 def _updates(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """List, slot by slot, what the elimination of earlier dates adds to an edge, in order of their positions.
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import fringefleet.solver
 from fringefleet.errors import DeviceError
 from fringefleet.plan import plan_elimination
-from fringefleet.solver import elimination, fused, fused_tables
+from fringefleet.solver import elimination, fused, fused_tables, uncertainty
 from fringefleet.solver.method import Method
 from reference_series import series_by_decimals, series_by_svd
 from solving import (
@@ -99,6 +99,27 @@ def test_everything_is_as_the_eager_form_has_it(solver, eager, device, case, dat
         torch.testing.assert_close(getattr(workspace, name), getattr(reference, name), rtol=relative, atol=0)
     torch.testing.assert_close(workspace.weight, reference.weight, rtol=0, atol=0)
     torch.testing.assert_close(workspace.residual, reference.residual, rtol=0, atol=close)
+
+
+@both_precisions
+@pytest.mark.parametrize("keeps_factor", [False, True])
+@given(case=cases(network=SMALL, n_pixel=4, decades=st.floats(0, 4)), root=st.integers(0, 2))
+@settings(max_examples=4)
+def test_standard_deviations_are_those_of_the_eager_form(solver, eager, keeps_factor, device, case, root):
+    root %= case.network.n_date
+    plan = plan_elimination(case.network, root)
+    workspace = fused.Workspace(plan, 4, solver.dtype, device)
+    workspace.keeps_factor = keeps_factor
+    observed = [tensor(values, solver, device) for values in (case.phase, case.weight)]
+    fused.solve(workspace, *observed)
+    unit = torch.tensor([1.0, 0.25, torch.nan, 4.0], dtype=solver.dtype, device=device)
+    found = fused.standard_deviations(workspace, unit)
+    reference, _ = solved(eager, case, device, root=root)
+    room = uncertainty.Workspace(uncertainty.Factor(plan, reference.edge, reference.inverse))
+    expected = uncertainty.selected_variances(room).mul_(unit).sqrt_()
+    expected[root] = 0
+    relative = 256 * torch.finfo(solver.dtype).eps
+    torch.testing.assert_close(found, expected, rtol=relative, atol=0, equal_nan=True)
 
 
 def test_pixels_of_several_programs_do_not_touch_one_another(device):

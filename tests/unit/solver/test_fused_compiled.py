@@ -34,6 +34,7 @@ MODES = {  # each value of each constant, alone where it matters and together wh
             {"WEIGHT": "offset", **OFFSET},
         ],
     },
+    "deviate": {real: [{"IS_FACTOR": False}, {"IS_FACTOR": True}] for real in ("fp32", "fp64")},
 }
 CASES = [(kernel, real) for kernel, modes in MODES.items() for real in modes]
 CAN_SPILL = 64  # bytes a thread, for the calls of a float64 division
