@@ -143,6 +143,22 @@ def own_stream(device: torch.device) -> Iterator[None]:
     _idle_streams.append(stream)  # but for one on which something failed
 
 
+@contextmanager
+def shared_memory(device: torch.device) -> Iterator[None]:
+    """Let what is made on a device meanwhile be used on all streams, one after the other.
+
+    Torch keeps what is given back for the stream that it was made on: without this, each would get a
+    workspace of its own.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    stream = torch.cuda.default_stream(device)
+    with torch.cuda.stream(stream):
+        yield
+        stream.synchronize()
+
+
 def page_locked(n_byte: int) -> NDArray[np.uint8]:
     """Make memory of the host that a GPU copies from and to by itself, at full speed.
 
