@@ -84,6 +84,23 @@ def _wanted(network: Network, options: Options, means: Means) -> float:
     return min(n_pixel, max(1, fits))
 
 
+def is_common_tile(tile: tuple[int, int], network: Network, options: Options, means: Means) -> bool:
+    """Tell whether a tile is no larger than those that are chosen for large scenes, and fits into a worker.
+
+    Parameters
+    ----------
+    tile
+        Rows and columns.
+    network, options
+        Decide how many bytes a pixel takes.
+    means
+        What tiles are computed with; what each worker has of memory, if that is limited.
+    """
+    n_pixel, memory = tile[0] * tile[1], means.worker_memory
+    fits = memory is None or bytes_of_worker(n_pixel, network, options, means) <= memory
+    return fits and n_pixel <= _wanted(network, options, means)
+
+
 def count_workers(n_pixel: int, network: Network, options: Options, means: Means) -> int:
     """Find how many workers share a memory so that each can hold its tiles.
 

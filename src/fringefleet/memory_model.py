@@ -19,8 +19,7 @@ WRITE_BEHIND = 1  # tiles that are written meanwhile
 ON_DEVICE = 2  # tiles whose observations or answer a GPU holds
 IDLE_WORKER_BYTES = 380 * 1024**2  # a process that has imported everything and solved a few pixels
 CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
-KEPT_BY_MALLOC = 256 * 1024**2  # at most, of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
-OTHER_MALLOC = 1.2  # of workers with other settings for malloc, as Dask has them; measured
+KEPT_BY_MALLOC = 256 * 1024**2  # most of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Means:
     of each that read and write chunks. ``memory_limit`` [byte]: of all workers together. ``worker_memory``
     [byte]: of each, however many there are. ``gpu_memory`` [byte]: of the GPU of each. Those are None where
     they are not known, or not limited. ``chunk_bytes``: of the largest stored chunk, as it is in memory.
-    ``has_our_malloc``: whether workers were started with our settings.
     """
 
     n_worker: int = 1
@@ -41,7 +39,6 @@ class Means:
     worker_memory: int | None = None
     gpu_memory: int | None = None
     chunk_bytes: int = 0
-    has_our_malloc: bool = True
 
 
 def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Means) -> int:
@@ -52,12 +49,9 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     answer = n_pixel * bytes_of_result(options, network.n_date)
     chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
     batches = 0 if on_gpu else n_turn * _bytes_of_batch(n_pixel, network, options)
-    # In pieces of some megabytes, which malloc gives out; one answer more is as it will be in the file.
-    pieces = (n_turn + WRITE_BEHIND) * answer + answer + batches + chunks
-    taken = slabs + pieces + min(pieces, KEPT_BY_MALLOC)
-    return (
-        IDLE_WORKER_BYTES + on_gpu * CUDA_BYTES + int(taken * (1 if means.has_our_malloc else OTHER_MALLOC))
-    )
+    # In pieces of some megabytes, which malloc gives out; some answers are as they will be in the file, too.
+    pieces = (n_turn + WRITE_BEHIND) * answer + n_turn * answer + batches + chunks
+    return IDLE_WORKER_BYTES + on_gpu * CUDA_BYTES + slabs + pieces + min(pieces, KEPT_BY_MALLOC)
 
 
 def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:

@@ -18,7 +18,12 @@ from fringefleet.importing import without_collection
 
 PRELOAD = __name__
 DEVICE = "fringefleet.device"  # key of Dask's configuration: what tiles are to be solved on
-FIRST_USED = ("fringefleet.lazy", "fringefleet.stack_check", "fringefleet.io.versioned")  # by a tile
+FIRST_USED = (
+    "fringefleet.lazy",
+    "fringefleet.task",
+    "fringefleet.stack_check",
+    "fringefleet.io.versioned",
+)  # by a tile
 
 logger = logging.getLogger(__name__)
 

@@ -33,6 +33,7 @@ from fringefleet.errors import OptionError
 
 COHERENCE_FLOOR = 0.05
 FISHER_COHERENCE_CAP = 0.999
+LARGEST_INFORMATION = FISHER_COHERENCE_CAP**2 / ((1 - FISHER_COHERENCE_CAP) * (1 + FISHER_COHERENCE_CAP))
 MAX_LOOKS = 80  # where MintPy ends its table
 N_BIN = 200
 BIN_WIDTH = 0.005
@@ -112,9 +113,8 @@ def fisher_information_weight(
     """
     _refuse_looks(looks)
     g = _floored(coherence).clamp_(max=1.0)
-    cap = FISHER_COHERENCE_CAP**2 / ((1 - FISHER_COHERENCE_CAP) * (1 + FISHER_COHERENCE_CAP))
     # (1 - g)(1 + g) keeps float32 exact to the last digits next to g = 1, where 1 - g^2 does not.
-    information = g.square().div_((1 - g).mul_(1 + g)).clamp_(max=cap)
+    information = g.square().div_((1 - g).mul_(1 + g)).clamp_(max=LARGEST_INFORMATION)
     return information.mul_(2.0 * looks)
 
 

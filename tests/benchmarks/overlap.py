@@ -28,7 +28,7 @@ import zarr
 from dask.distributed import Client, LocalCluster
 
 import fringefleet
-from fringefleet import lazy
+from fringefleet import task
 from fringefleet.io.memory import Slab, lending
 from fringefleet.line import ON_DEVICE, Line, PlaceInLine
 from fringefleet.scene import Series
@@ -92,15 +92,15 @@ class StandIn:
 def put_in_place(seconds_per_pixel: float) -> None:
     """Replace the solver of the process that this is called in."""
     stand_in = StandIn(seconds_per_pixel)
-    lazy.invert_block = stand_in.invert  # type: ignore[assignment]
+    task.invert_block = stand_in.invert  # type: ignore[assignment]
     lines = Line(1, ON_DEVICE)
-    lazy.line_of = lambda _: lines  # type: ignore[assignment]
-    lazy.stand_in = stand_in  # type: ignore[attr-defined]
+    task.line_of = lambda _: lines  # type: ignore[assignment]
+    task.stand_in = stand_in  # type: ignore[attr-defined]
 
 
 def spans_and_peak() -> tuple[list[tuple[float, float]], int]:
     """Say when the pretended device was busy, and how much memory the process has had."""
-    return lazy.stand_in.spans, peak_memory()  # type: ignore[attr-defined]
+    return task.stand_in.spans, peak_memory()  # type: ignore[attr-defined]
 
 
 def measure(folder: Path) -> dict[str, Any]:

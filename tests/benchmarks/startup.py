@@ -2,9 +2,10 @@
 
 PYTHONPATH=tests python tests/benchmarks/startup.py tests/benchmarks/results/startup-cpu.json OLDER/src
 
-Simulates 64 x 64 pixels, and runs each command several times, the two versions in turn; of the CPU seconds of
-the command and all its workers, and of its wall seconds, the least count. What closing takes is the wall
-seconds from the last tile's mark in the result to the end of the command. Three minutes in all; without OLDER/src only this one is measured.
+Simulates 64 x 64 pixels, and runs each command several times, the two versions in turn. Kept are the least
+CPU seconds, of the command and all its workers, and the least wall seconds; of closing, from the last tile's
+mark in the result to the end of the command. Three minutes in all; without OLDER/src only this version is
+measured.
 """
 
 import json

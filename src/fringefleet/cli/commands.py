@@ -169,6 +169,7 @@ def invert(
     dtype: opt.DTypeOption = None,
     solver: opt.SolverOption = None,
     chunks: opt.Chunks = None,
+    keep_bits: opt.KeepBits = None,
     resume: opt.Resume = False,
     accept_touched: opt.AcceptTouched = False,
     overwrite: opt.Overwrite = False,
@@ -221,13 +222,20 @@ def export(
         echo(path)
 
 
-@app.command(epilog=examples("fringefleet convert inputs/ifgramStack.h5 stack.zarr"))
+@app.command(
+    epilog=examples(
+        "fringefleet convert inputs/ifgramStack.h5 stack.zarr",
+        "fringefleet convert inputs/ifgramStack.h5 stack.zarr --resume",
+    )
+)
 @exit_codes()
 def convert(
     stack: opt.Stack,
     output: opt.Output,
     chunks: opt.Chunks = None,
     drop_incomplete: opt.DropIncomplete = False,
+    resume: opt.Resume = False,
+    accept_touched: opt.AcceptTouched = False,
     overwrite: opt.Overwrite = False,
     verbose: opt.Verbose = False,
 ) -> None:
@@ -243,6 +251,8 @@ def convert(
             output,
             chunks=chunks,
             overwrite=overwrite,
+            resume=resume,
+            accept_touched=accept_touched,
             progress=lambda done, total: report(done / total, done),
         )
     echo(output)

@@ -88,7 +88,10 @@ def lines(found: "Forecast") -> list[str]:
         with_prefix(value, "B")
         for value in (found.bytes_read, found.bytes_written, found.memory_needed, found.disk_free)
     )
-    has = ""
+    has, unpacked = "", {}
+    if found.bytes_unpacked:
+        size = with_prefix(found.bytes_unpacked, "B")
+        unpacked["Unpack"] = f"{size} once, to the disk of the output; removed at the end"
     if found.memory_available is not None:
         has = f", which has {with_prefix(found.memory_available, 'B')}"
     said = {
@@ -98,6 +101,7 @@ def lines(found: "Forecast") -> list[str]:
         "Threads": f"{found.n_core} of each worker, to read and write",
         "Read": read,
         "Write": f"{written}; on disk at most that, of {disk_free} free",
+        **unpacked,
         "Memory": f"at most {needed} for each worker{has}",
     }
     if found.gpu_memory_needed is not None:
