@@ -1,14 +1,12 @@
 """A batch of pixels on the device: weighed, solved, measured, with a status.
 
-This is the only module that chooses the dtype, and that turns what a solver says into a status. What counts
-as an observation follows MintPy (``ifgram_inversion.mask_stack_obs``,
-``ifgram_inversion.run_ifgram_inversion_patch``): a phase of exactly 0 is no data, before and after the
-reference phase is subtracted; masked pairs are no data. Beyond MintPy, so is an infinite phase. An offset of
-exactly 0 is data, and stays 0 when its pair is referenced.
+This is the only module that chooses the dtype, and that turns what a solver says into a status.
+:mod:`fringefleet.weighing` says what counts as an observation, and how much.
 """
 
 import logging
-from functools import cache
+from collections.abc import Callable
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,20 +18,19 @@ from torch import Tensor
 from fringefleet import device as devices
 from fringefleet.errors import DeviceError
 from fringefleet.feed import RawBatch
-from fringefleet.masks import keep_by_std, keep_by_value
-from fringefleet.observation import STD_MASKS
 from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.scene import Scene
-from fringefleet.solver import closure, dense, diagnosis, elimination, fused, joint, uncertainty
+from fringefleet.solver import closure, dense, diagnosis, elimination, fused, uncertainty
 from fringefleet.solver.method import Method
 from fringefleet.solver.observations import batches
 from fringefleet.solver.pieces import pieces
 from fringefleet.solver.solution import Solution
 from fringefleet.status import Status
+from fringefleet.temporal import temporal_columns
 from fringefleet.variables import VARIABLES
-from fringefleet.weights import coherence_to_weight, offset_weight
+from fringefleet.weighing import Weighing
 
 logger = logging.getLogger(__name__)
 
@@ -93,34 +90,23 @@ class Batches:
         device: torch.device,
     ) -> None:
         dtype = torch.float64 if options.dtype == "float64" else torch.float32
-        shape = (plan.network.n_pair, n_pixel)
         self.plan, self.scene, self.options = plan, scene, options
         self.n_pixel, self.device = n_pixel, device
         self.method = _method(scene, options)
-        solver = SOLVERS[choose_solver(options)]
-        self.solve, self.workspace = solver.solve, solver.Workspace(plan, n_pixel, dtype, device)
-        # On a CPU a few rows at a time, which stay in cache; on a GPU all in one launch.
-        self.rows = batches(plan.network.n_pair) if device.type == "cpu" else [slice(None)]
-        self.factor = self.variances = self.triplet_rows = None
-        if isinstance(self.workspace, elimination.Workspace) and (options.std or options.covariance):
-            self.factor = uncertainty.Factor(plan, self.workspace.edge, self.workspace.inverse)
-            self.variances = uncertainty.Workspace(self.factor) if options.std else None
+        self.workspace = SOLVERS[choose_solver(options)].Workspace(plan, n_pixel, dtype, device)
+        self.variances = self.triplet_rows = None
+        if isinstance(self.workspace, fused.Workspace):
+            self.workspace.keeps_rows, self.workspace.keeps_factor = options.diagnose, options.covariance
+        elif options.std:
+            self.variances = uncertainty.Workspace(self._factor)
         if options.diagnose:
             self.triplet_rows = closure.triplet_rows(plan, device)
-        self.phase = torch.empty(shape, dtype=dtype, device=device)
-        self.weight = torch.empty(shape, dtype=dtype, device=device)
-        self.reference = torch.tensor(scene.reference_values, dtype=dtype, device=device)[:, None]
-        self.medians = torch.tensor(scene.medians, dtype=torch.float32, device=device)[:, None]
+        self.weighing, self.dtype = Weighing(scene, options, dtype, device), dtype
 
     def invert(self, raw: RawBatch, *, n_done: int = 0) -> Answer:
         """Invert a batch of pixels; the first ``n_done`` are in no sum again."""
-        for rows in self.rows:
-            self._prepare(raw, rows)
-        land = None if raw.water_mask is None else raw.water_mask[0]
-        if land is not None:
-            self.weight.mul_(land)
-        solution = self.solve(self.workspace, self.phase, self.weight, method=self.method)
-        status = self._status(solution, land)
+        solution = self._solve(raw)
+        status = self._status(solution, None if raw.water_mask is None else raw.water_mask[0])
         blank = torch.zeros_like(status, dtype=torch.bool)
         for code in HAS_NO_ANSWER:
             blank |= status == code
@@ -132,40 +118,26 @@ class Batches:
                 values.masked_fill_(blank, 0)
         return Answer(variables, self._sum_pairs(blank, n_done))
 
-    def _prepare(self, raw: RawBatch, rows: slice) -> None:
-        """Reference the observations and weigh them; weight zero where there is none."""
-        phase, weight = self.phase[rows], self.weight[rows]
-        observed = raw.observed[rows].to(phase.dtype)
-        torch.sub(observed, self.reference[rows], out=phase)
-        if self.options.is_offset:
-            phase.mul_(torch.sign(observed).abs_())
-            weight.fill_(1)
-        else:
-            torch.mul(observed, phase, out=weight)
-            weight.sign_().abs_()  # 0 where the phase is exactly 0 before or after
-        if self.options.mask_dataset is not None:
-            weight.mul_(self._keep(raw, rows))
-        if self.options.needs_std and raw.observed_std is not None:
-            weight.mul_(offset_weight(raw.observed_std[rows].to(phase.dtype)))
-        elif self.options.weight_func != "no" and raw.coherence is not None:
-            looks = max(1, self.scene.looks)
-            coherence = raw.coherence[rows].to(phase.dtype)
-            weight.mul_(coherence_to_weight(coherence, self.options.weight_func, looks))
+    def _solve(self, raw: RawBatch) -> Solution:
+        """Weigh and solve; in one kernel, or one after the other."""
+        if isinstance(self.workspace, fused.Workspace):
+            prepare = partial(self.weighing.prepare_pixels, raw)
+            return fused.solve_raw(
+                self.workspace, *self.weighing.for_kernel(raw), prepare, method=self.method
+            )
+        phase, weight = self._phase_and_weight
+        # On a CPU a few rows at a time, which stay in cache; on a GPU all in one launch.
+        for rows in batches(len(phase)) if self.device.type == "cpu" else [slice(None)]:
+            self.weighing.prepare(raw, rows, phase[rows], weight[rows])
+        solve: Callable[..., Solution] = SOLVERS[choose_solver(self.options)].solve
+        return solve(self.workspace, phase, weight, method=self.method)
 
-    def _keep(self, raw: RawBatch, rows: slice) -> Tensor:
-        """Tell which observations the mask keeps."""
-        options, dataset = self.options, self.options.mask_dataset
-        values = raw.mask_values
-        if dataset == "coherence":
-            values = raw.coherence
-        elif not options.reads_mask:
-            values = raw.observed_std
-        if dataset is None or values is None:
-            raise ValueError(f"the block has no {dataset}")
-        if dataset in STD_MASKS:
-            phase = self.phase[rows].to(torch.float32)
-            return keep_by_std(values[rows], phase, self.medians[rows], options.mask_threshold)
-        return keep_by_value(values[rows], dataset, options.mask_threshold)
+    @cached_property
+    def _phase_and_weight(self) -> tuple[Tensor, Tensor]:
+        """Buffers for a solver that does not weigh."""
+        shape = (self.plan.network.n_pair, self.n_pixel)
+        phase, weight = (torch.empty(shape, dtype=self.dtype, device=self.device) for _ in range(2))
+        return phase, weight
 
     def _status(self, solution: Solution, land: Tensor | None) -> Tensor:
         """Decide what happened to each pixel; the last that applies is what counts."""
@@ -197,45 +169,56 @@ class Batches:
         """What was asked for besides."""
         maps: dict[str, Tensor] = {}
         observations, scale = self.workspace.observations, abs(self.scene.metres_per_unit)
-        if self.factor is not None:
+        if self.options.std or self.options.covariance:
             unit = self._variance_of_unit_weight(solution) * scale**2
-            if self.variances is not None:
-                std = uncertainty.selected_variances(self.variances).mul_(unit).sqrt_()
-                std[self.plan.root] = 0  # whatever the unit is
-                maps["displacement_std"] = std
+            if self.options.std:
+                maps["displacement_std"] = self._std(unit)
             if self.options.covariance:
-                maps["displacement_cov"] = self._covariance(self.factor, unit)
+                maps["displacement_cov"] = self._covariance(unit)
         if self.triplet_rows is not None:
             maps |= closure.measure(observations, self.triplet_rows)._asdict()
         if solution.dem is not None:
             range_sine: Tensor | float = self.scene.range_sine
             if raw.range_sine is not None:
-                range_sine = raw.range_sine[0].to(self.phase.dtype)
+                range_sine = raw.range_sine[0].to(self.dtype)
             maps |= {
                 "dem_error": solution.dem.error * range_sine,
                 "dem_error_std": solution.dem.std * range_sine,
             }
         return maps
 
-    def _covariance(self, factor: uncertainty.Factor, unit: Tensor) -> Tensor:
+    @property
+    def _factor(self) -> uncertainty.Factor:
+        return uncertainty.Factor(self.plan, self.workspace.edge, self.workspace.inverse)
+
+    def _std(self, unit: Tensor) -> Tensor:
+        if self.variances is None:
+            return fused.standard_deviations(self.workspace, unit.expand(self.n_pixel))
+        std = uncertainty.selected_variances(self.variances).mul_(unit).sqrt_()
+        std[self.plan.root] = 0  # whatever the unit is
+        return std
+
+    def _covariance(self, unit: Tensor) -> Tensor:
         n_date = self.plan.network.n_date
-        result = self.phase.new_empty((n_date, n_date, self.n_pixel))
+        result = torch.empty((n_date, n_date, self.n_pixel), dtype=self.dtype, device=self.device)
         for pixels in pieces(torch.arange(self.n_pixel, device=self.device), 16 * n_date**2):
-            result[..., pixels] = uncertainty.covariance(factor, pixels).to(result.dtype)
+            result[..., pixels] = uncertainty.covariance(self._factor, pixels).to(result.dtype)
         result.mul_(unit)[self.plan.root, self.plan.root] = 0  # whatever the unit is
         return result
 
     def _variance_of_unit_weight(self, solution: Solution) -> Float[Tensor, "pixel"] | Float[Tensor, ""]:
         """1 where weights are inverse variances, else what the residuals show."""
         if self.options.is_formal:
-            return self.phase.new_ones(())
-        observations = self.workspace.observations
-        return uncertainty.variance_factor(observations, solution.pair_count, solution.n_components)
+            return torch.ones((), dtype=self.dtype, device=self.device)
+        counts = solution.pair_count, solution.n_components
+        if isinstance(self.workspace, fused.Workspace):
+            return uncertainty.factor_of_sum(self.workspace.sums[3], self.plan, *counts)
+        return uncertainty.variance_factor(self.workspace.observations, *counts)
 
     def _sum_pairs(self, blank: Tensor, n_done: int) -> NDArray[np.float64]:
         if not self.options.diagnose:
             return np.zeros((len(PAIR_SUMS), self.plan.network.n_pair))
-        keep = (~blank).to(self.phase.dtype)
+        keep = (~blank).to(self.dtype)
         keep[:n_done] = 0
         sums = diagnosis.sum_pairs(self.workspace.observations, keep)
         return np.stack([getattr(sums, name).double().cpu().numpy() for name in PAIR_SUMS])
@@ -245,7 +228,9 @@ def _method(scene: Scene, options: Options) -> Method:
     columns = None
     if options.dem_error:
         baseline = np.array(scene.baseline)
-        columns = joint.temporal_columns(scene.network, baseline, scene.wavelength, options.temporal_model)
+        columns = torch.from_numpy(
+            temporal_columns(scene.network, baseline, scene.wavelength, options.temporal_model)
+        )
     return Method(
         min_norm=options.min_norm,
         min_redundancy=options.min_redundancy,

@@ -8,8 +8,8 @@ that cuts through them makes its neighbours read them again.
 import math
 from functools import partial
 
-from fringefleet.block import FUSED_BATCH, bytes_per_pixel
 from fringefleet.errors import BlockTooLargeError, OptionError
+from fringefleet.footprint import FUSED_BATCH, bytes_per_pixel
 from fringefleet.io.tiles import fit_tile
 from fringefleet.memory_model import Means, bytes_of_gpu, bytes_of_worker, most_pixels
 from fringefleet.network import Network
@@ -82,6 +82,23 @@ def _wanted(network: Network, options: Options, means: Means) -> float:
         return n_pixel
     fits = most_pixels(GPU_SHARE * means.gpu_memory, partial(bytes_of_gpu, network=network, options=options))
     return min(n_pixel, max(1, fits))
+
+
+def is_common_tile(tile: tuple[int, int], network: Network, options: Options, means: Means) -> bool:
+    """Tell whether a tile is no larger than those that are chosen for large scenes, and fits into a worker.
+
+    Parameters
+    ----------
+    tile
+        Rows and columns.
+    network, options
+        Decide how many bytes a pixel takes.
+    means
+        What tiles are computed with; what each worker has of memory, if that is limited.
+    """
+    n_pixel, memory = tile[0] * tile[1], means.worker_memory
+    fits = memory is None or bytes_of_worker(n_pixel, network, options, means) <= memory
+    return fits and n_pixel <= _wanted(network, options, means)
 
 
 def count_workers(n_pixel: int, network: Network, options: Options, means: Means) -> int:

@@ -7,17 +7,15 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError
 
 logger = logging.getLogger(__name__)
-
-DeviceName = Literal["cpu", "cuda"]
 
 
 def select(name: DeviceName) -> torch.device:
@@ -63,7 +61,7 @@ def visible_gpu() -> tuple[str, str]:
     return uuid, str(properties.name)
 
 
-def count_gpus() -> int:
+def count_visible() -> int:
     """How many GPUs this process sees.
 
     Raises
@@ -143,6 +141,22 @@ def own_stream(device: torch.device) -> Iterator[None]:
         yield
         stream.synchronize()
     _idle_streams.append(stream)  # but for one on which something failed
+
+
+@contextmanager
+def shared_memory(device: torch.device) -> Iterator[None]:
+    """Let what is made on a device meanwhile be used on all streams, one after the other.
+
+    Torch keeps what is given back for the stream that it was made on: without this, each would get a
+    workspace of its own.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    stream = torch.cuda.default_stream(device)
+    with torch.cuda.stream(stream):
+        yield
+        stream.synchronize()
 
 
 def page_locked(n_byte: int) -> NDArray[np.uint8]:

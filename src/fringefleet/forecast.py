@@ -7,27 +7,28 @@ options. They hold for workers like this machine that do not slow each other dow
 
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.batch import check_device
-from fringefleet.block import invert_block
 from fringefleet.chunks import check_tile
 from fringefleet.errors import DeviceError, InputError
 from fringefleet.io.owned import owned_folder
 from fringefleet.io.store import ResultStore, create_result
+from fringefleet.io.unpacked import groups
 from fringefleet.lazy import result_template
 from fringefleet.memory_model import bytes_of_gpu, bytes_of_worker
-from fringefleet.pipeline import Checked
+from fringefleet.pipeline import Checked, packed_variables
 from fringefleet.scene import Block
 from fringefleet.stopwatch import StageSeconds, Stopwatch
 from fringefleet.tile import Unread
+from fringefleet.unpack import bytes_unpacked
 from fringefleet.variables import bytes_of_result
 
 CALIBRATION_SIDE = 128  # pixels; solved and written twice, the first time to warm up
@@ -63,6 +64,7 @@ class Forecast:
     gpu_memory_needed: int | None = None
     gpu_memory: int | None = None
     seconds: StageSeconds | None = None
+    bytes_unpacked: int = 0  # for as long as the run lasts, on the disk of the output
 
     @property
     def tiles_of_a_worker(self) -> int:
@@ -96,6 +98,7 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
     written = n_pixel * bytes_of_result(job.options, network.n_date)
     means = replace(checked.means, n_worker=n_worker, worker_memory=memory_limit)
     of_tile, on_gpu = math.prod(checked.tile), job.options.device != "cpu"
+    unpacked = bytes_unpacked(stack, packed_variables(checked))
     found = Forecast(
         shape=shape,
         n_date=network.n_date,
@@ -110,7 +113,8 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
         bytes_written=written,
         memory_needed=bytes_of_worker(of_tile, network, job.options, means),
         memory_available=memory_limit,
-        disk_needed=written,
+        disk_needed=written + unpacked,
+        bytes_unpacked=unpacked,
         disk_free=shutil.disk_usage(_folder_of(job.output)).free,
         gpu_memory_needed=bytes_of_gpu(of_tile, network, job.options) if on_gpu else None,
         gpu_memory=means.gpu_memory if on_gpu else None,
@@ -136,7 +140,7 @@ def _pixels_left(checked: Checked, shape: tuple[int, int]) -> int:
     if checked.n_left == checked.n_tile:
         return math.prod(shape)
     store = ResultStore(checked.job.output, checked.tile, checked.fingerprint)
-    done = store.done(or_doubted=checked.is_touched)
+    done = store.kept(or_doubted=checked.is_touched)
     rows, columns = (
         np.minimum(step, size - step * np.arange(n))
         for step, size, n in zip(checked.tile, shape, done.shape, strict=True)
@@ -152,7 +156,8 @@ def _bytes_read_per_pixel(checked: Checked) -> int:
 def _refuse_full_disk(checked: Checked, found: Forecast) -> None:
     if found.disk_needed > found.disk_free:
         raise InputError(
-            f"the output takes up to {found.disk_needed:,} bytes, and the disk of "
+            f"the output{' and what is unpacked meanwhile' * bool(found.bytes_unpacked)} takes up to "
+            f"{found.disk_needed:,} bytes, and the disk of "
             f"{_folder_of(checked.job.output)} has {found.disk_free:,} free. Make room, give an output "
             "on another disk, or ask for less (--covariance is large)."
         )
@@ -166,6 +171,8 @@ def _folder_of(output: Path) -> Path:
 def _seconds_to_read(checked: Checked) -> float:
     """Read the tile in the middle of the stack."""
     stack, watch = checked.prepared.stack, Stopwatch()
+    if packed := packed_variables(checked):
+        return _seconds_to_unpack(stack, packed) / checked.n_left
     middle = {
         dim: slice(stack.sizes[dim] // 2 // size * size, (stack.sizes[dim] // 2 // size + 1) * size)
         for dim, size in zip(("y", "x"), checked.tile, strict=True)
@@ -179,8 +186,23 @@ def _seconds_to_read(checked: Checked) -> float:
     return watch.seconds.read * math.prod(checked.tile) / n_pixel
 
 
+def _seconds_to_unpack(stack: xr.Dataset, names: Sequence[str]) -> float:
+    """Read the first pairs of each variable, and work out how long it takes to read all of them."""
+    seconds = 0.0
+    for name in names:
+        variable, watch = stack[name].variable, Stopwatch()
+        first, last = groups(variable)[0]
+        with watch.time("read"):
+            Unread(variable[first:last], name).read()
+        seconds += watch.seconds.read * variable.shape[0] / (last - first)
+    return seconds
+
+
 def _seconds_per_pixel(checked: Checked) -> tuple[float, float, float]:
     """Solve and write made-up pixels: seconds to copy, solve and write one."""
+    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where something is measured
+    from fringefleet.block import invert_block  # noqa: PLC0415
+
     options, scene = checked.job.options, checked.prepared.scene
     try:
         check_device(options)

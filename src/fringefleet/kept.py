@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from fringefleet import device as devices
 from fringefleet.batch import Batches
 from fringefleet.network import Network
 from fringefleet.options import Options
@@ -46,9 +47,9 @@ class Kept:
             if self._idle:  # the one, or room for the one that is made
                 self._idle = [pair for pair in self._idle if pair[1] is not found][found is None :]
         if found is None:
-            found = Batches(
-                plan_elimination(scene.network, scene.reference_date), scene, options, n_pixel, device
-            )
+            plan = plan_elimination(scene.network, scene.reference_date)
+            with devices.shared_memory(device):
+                found = Batches(plan, scene, options, n_pixel, device)
         yield found
         with self._lock:
             self._idle.append((wanted, found))

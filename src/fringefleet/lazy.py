@@ -8,12 +8,10 @@ chunked, the reference phases are numbers, and nothing drops an axis. Dask hands
 stack unread, so that reading is timed, and fails, where the tile is known.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask.array as da
 import numpy as np
@@ -23,37 +21,18 @@ from dask.delayed import Delayed
 from dask.optimization import cull
 from numpy.typing import NDArray
 
-from fringefleet.batch import choose_solver
-from fringefleet.block import invert_block
-from fringefleet.clients import check_not_left_alone
-from fringefleet.cores import share_of_cores
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
 from fringefleet.io.decoded import STORED_AS
-from fringefleet.io.memory import bytes_to_lend
-from fringefleet.io.threads import each, use_threads
-from fringefleet.io.version import accepting_touched
-from fringefleet.line import begin_next, line_of
-from fringefleet.observation import std_of
-from fringefleet.oddities import Oddities, find_oddities, find_outside, put_together, say_once
 from fringefleet.options import Options
-from fringefleet.prepare import Prepared
-from fringefleet.scene import Block, Scene, Series
-from fringefleet.status import Status
-from fringefleet.stopwatch import Stopwatch
-from fringefleet.tile import Tile, TileReport, Unread
-from fringefleet.variables import VARIABLES, wanted_variables
+from fringefleet.quantization import CONTAINER, quantization_info
+from fringefleet.scene import Scene
+from fringefleet.tile import How, Tile, Unread, Write
+from fringefleet.variables import wanted_variables
 from fringefleet.versions import software_versions, versions_that_must_agree
-from fringefleet.worker import (
-    refuse_other_software,
-    replaced_if_gpu_breaks,
-    this_worker,
-    worker_record,
-)
-from fringefleet.worker_log import working_on
 
-PAIRS_AT_ONCE = 16  # that a thread looks at
-Write = Callable[[Tile, Series], None]
+if TYPE_CHECKING:  # a worker needs nothing of what has checked the stack
+    from fringefleet.prepare import Prepared
 
 
 def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
@@ -63,7 +42,7 @@ def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
 
 
 @with_graph_defaults
-def result_template(prepared: Prepared, options: Options, tile: tuple[int, int]) -> xr.Dataset:
+def result_template(prepared: "Prepared", options: Options, tile: tuple[int, int]) -> xr.Dataset:
     """Build a result without numbers: shapes, chunks, coordinates and attributes of the real one."""
     stack, scene = prepared.stack, prepared.scene
     n_date = scene.network.n_date
@@ -80,7 +59,7 @@ def result_template(prepared: Prepared, options: Options, tile: tuple[int, int])
     return result.assign_attrs(stack.attrs | _provenance(prepared, options))
 
 
-def invert_lazily(prepared: Prepared, options: Options) -> xr.Dataset:
+def invert_lazily(prepared: "Prepared", options: Options) -> xr.Dataset:
     """Lift the block function over a chunked stack; nothing is read or solved yet."""
     stack = prepared.stack
     tile = (stack.chunksizes["y"][0], stack.chunksizes["x"][0])
@@ -92,27 +71,26 @@ def invert_lazily(prepared: Prepared, options: Options) -> xr.Dataset:
     return result
 
 
-def _invert_dataset(
-    stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None, is_coarse: bool
-) -> xr.Dataset:
+def _invert_dataset(stack: xr.Dataset, *, options: Options, scene: Scene, **how: Any) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
-    check_not_left_alone()
-    arrays = {str(name): stack[name].values for name in stack.data_vars}
-    odd = _look_at(arrays, options, is_coarse, "in the stack")
-    say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
-    block = _block(arrays, options, _find_in_block(stack, point))
-    watch = Stopwatch()
-    with replaced_if_gpu_breaks(), line_of(options.device).place(watch, lends_answer=False) as place:
-        begin_next()
-        with place.solving():
-            series = invert_block(block, scene, options, watch, place)
-    variables = {name: (VARIABLES[name].dims, values) for name, values in series.variables().items()}
+    from fringefleet.task import invert_dataset  # noqa: PLC0415 - torch, only where blocks are computed
+
+    variables = invert_dataset(stack, options=options, scene=scene, **how)
     return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
+
+
+def _invert_tile(
+    *pieces: NDArray[Any] | Unread, block_info: Mapping[Any, Any], **how: Any
+) -> NDArray[np.object_]:
+    """Read, solve and write one tile; Dask looks for the name ``block_info``."""
+    from fringefleet.task import invert_tile  # noqa: PLC0415 - torch, only where tiles are computed
+
+    return invert_tile(*pieces, block_info=block_info, **how)
 
 
 @with_graph_defaults
 def tile_tasks(
-    prepared: Prepared,
+    prepared: "Prepared",
     options: Options,
     tile: tuple[int, int],
     write: Write,
@@ -149,7 +127,7 @@ def tile_tasks(
         _invert_tile,
         *arrays,
         names=tuple(names),
-        how=_How(
+        how=How(
             prepared.scene,
             options,
             prepared.reference_point,
@@ -192,110 +170,9 @@ def _one_graph_each(
     return tasks
 
 
-@dataclass(frozen=True)
-class _How:
-    """What all tiles share."""
-
-    scene: Scene
-    options: Options
-    point: tuple[int, int] | None  # row and column of the reference point in the scene
-    is_coarse: bool  # whether observations are stored so that many are the same
-    software: Mapping[str, str]  # versions that a worker must have
-    accept_touched: bool
-    n_on_cores: Mapping[str, int]  # workers
-
-
-def _invert_tile(
-    *pieces: NDArray[Any] | Unread,
-    names: Sequence[str],
-    how: _How,
-    write: Write,
-    block_info: Mapping[Any, Any],
-) -> NDArray[np.object_]:
-    """Read, solve and write one tile."""
-    tile = _tile_of(block_info[0])
-    watch = Stopwatch()
-    refuse_other_software(how.software)
-    n_thread = share_of_cores(how.n_on_cores, this_worker())
-    use_threads(n_thread)
-    with (
-        working_on(str(tile)),
-        replaced_if_gpu_breaks(),
-        line_of(how.options.device).place(watch) as place,
-    ):
-        n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces)
-        with place.reading(n_byte), watch.time("read"), accepting_touched(how.accept_touched):
-            arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
-            named = dict(zip(names, arrays, strict=True))
-        with watch.time("read"):
-            odd = _look_at(named, how.options, how.is_coarse, f"in {tile}")
-        n_byte = sum(values.nbytes for values in arrays)
-        with place.solving():
-            block = _block(named, how.options, _inside(tile, how.point))
-            series = invert_block(block, how.scene, how.options, watch, place)
-        del arrays, named, block
-        with watch.time("write"):
-            write(tile, series)
-        n_pixel, n_written = series.status.size, sum(v.nbytes for v in series.variables().values())
-        status_count = tuple(np.bincount(series.status.ravel(), minlength=len(Status)).tolist())
-        del series  # its memory is another tile's from here on
-    report = np.empty((1, 1, 1), dtype=object)
-    report[0, 0, 0] = TileReport(
-        tile=tile.number,
-        n_pixel=n_pixel,
-        odd=odd,
-        status_count=status_count,
-        rows=(tile.y.start, tile.y.stop),
-        columns=(tile.x.start, tile.x.stop),
-        seconds=watch.seconds,
-        bytes_read=n_byte,
-        bytes_written=n_written,
-        worker={
-            **worker_record(how.options.device),
-            "solver": choose_solver(how.options),
-            "threads": n_thread,
-            "versions": software_versions(),
-        },
-    )
-    return report
-
-
-def _is_coarse(prepared: Prepared, options: Options) -> bool:
+def _is_coarse(prepared: "Prepared", options: Options) -> bool:
     """Whether observations are stored so that many are the same."""
     return STORED_AS in prepared.stack[options.observation].attrs
-
-
-def _look_at(arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str) -> Oddities:
-    """Count what cannot be an observation; what makes the answer void ends the run."""
-    n_pair = len(arrays[options.observation])
-    parts: dict[int, Oddities] = {}  # by first pair
-
-    def look(first: int) -> None:
-        some = {name: values[first : first + PAIRS_AT_ONCE] for name, values in arrays.items()}
-        observed, is_phase = some[options.observation], not options.is_offset
-        odd = find_oddities(observed, is_phase=is_phase, is_coarse=is_coarse, first_pair=first)
-        parts[first] = odd._replace(outside=find_outside(some))
-
-    each(look, range(0, n_pair, PAIRS_AT_ONCE))
-    return put_together((parts[first] for first in sorted(parts)), where)
-
-
-def _tile_of(info: Mapping[str, Any]) -> Tile:
-    (y_start, y_stop), (x_start, x_stop) = info["array-location"][1:]
-    i, j = info["chunk-location"][1:]
-    return Tile((i, j), slice(y_start, y_stop), slice(x_start, x_stop))
-
-
-def _block(arrays: Mapping[str, NDArray[Any]], options: Options, point: tuple[int, int] | None) -> Block:
-    return Block(
-        observed=arrays[options.observation],
-        coherence=arrays.get("coherence"),
-        mask_values=arrays[str(options.mask_dataset)] if options.reads_mask else None,
-        water_mask=arrays.get("water_mask"),
-        range_sine=arrays.get("range_sine"),
-        observed_std=arrays[std_of(options.observation)] if options.needs_std else None,
-        reference_point=point,
-    )
 
 
 def _name_of(mask: object) -> str:
@@ -304,25 +181,8 @@ def _name_of(mask: object) -> str:
     return str(mask) if isinstance(mask, str | Path) else "array"
 
 
-def _inside(tile: Tile, point: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Row and column of the reference point in a tile, if it is there."""
-    if point is None or not (
-        tile.y.start <= point[0] < tile.y.stop and tile.x.start <= point[1] < tile.x.stop
-    ):
-        return None
-    return point[0] - tile.y.start, point[1] - tile.x.start
-
-
 def _reference_coordinates(stack: xr.Dataset) -> tuple[float, float]:
     return stack.attrs["reference_point_y"], stack.attrs["reference_point_x"]
-
-
-def _find_in_block(stack: xr.Dataset, point: tuple[float, float] | None) -> tuple[int, int] | None:
-    if point is None:
-        return None
-    rows = np.flatnonzero(stack["y"].values == point[0])
-    columns = np.flatnonzero(stack["x"].values == point[1])
-    return (int(rows[0]), int(columns[0])) if len(rows) and len(columns) else None
 
 
 def _coordinates(stack: xr.Dataset, scene: Scene, options: Options) -> dict[str, Any]:
@@ -334,13 +194,15 @@ def _coordinates(stack: xr.Dataset, scene: Scene, options: Options) -> dict[str,
         baseline = date_baselines(scene.network, stack["perpendicular_baseline"].values)
         attrs = {"units": "m", "long_name": "perpendicular baseline relative to the first date"}
         coordinates["perpendicular_baseline"] = ("date", baseline, attrs)
+    if options.keep_bits is not None:
+        coordinates[CONTAINER] = quantization_info()
     for name in ("y", "x", "spatial_ref"):
         if name in stack.coords:
             coordinates[name] = stack[name].variable
     return coordinates
 
 
-def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
+def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
     scene, setting = prepared.scene, prepared.setting
     return {
         "reference_date": scene.network.dates[scene.reference_date],
@@ -365,7 +227,7 @@ def _provenance(prepared: Prepared, options: Options) -> dict[str, Any]:
         "dtype": options.dtype,
         "n_pair": scene.network.n_pair,
         "observation": options.observation,
-        "Conventions": "CF-1.11",
+        "Conventions": "CF-1.12",
         "fringefleet_version": version("fringefleet"),
     }
 

@@ -24,7 +24,8 @@ from dask.system import CPU_COUNT
 from distributed import Worker, secede
 from numpy.typing import NDArray
 
-from fringefleet.device import DeviceName, page_locked
+from fringefleet.choices import DeviceName
+from fringefleet.device import page_locked
 from fringefleet.io.memory import Allocate, Slab, lending, plain
 from fringefleet.kept import Kept
 from fringefleet.loads import Place

@@ -8,7 +8,7 @@ is the slowest. All sizes are at most what is said here, and hardly less where t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fringefleet.block import FUSED_BATCH, batch_size, bytes_per_pixel, solver_bytes_per_pixel
+from fringefleet.footprint import FUSED_BATCH, bytes_per_pixel, cpu_batch_size, solver_bytes_per_pixel
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
@@ -99,4 +99,4 @@ def _bytes_of_input(network: Network, options: Options) -> int:
 def _bytes_of_batch(n_pixel: int, network: Network, options: Options) -> int:
     """Memory of the pixels that are solved at once on a CPU [byte]."""
     plan = plan_elimination(network)
-    return min(batch_size(plan, options), n_pixel) * solver_bytes_per_pixel(plan, options)
+    return min(cpu_batch_size(plan, options), n_pixel) * solver_bytes_per_pixel(plan, options)

@@ -102,7 +102,10 @@ COMMANDS = {
 }
 # What has an effect whatever else is said, by class
 ALWAYS = {
-    "Options": ("observation", "weight_func", "mask_dataset", "min_redundancy", "bridge", "dtype", "device"),
+    "Options": (
+        *("observation", "weight_func", "mask_dataset", "min_redundancy", "bridge", "dtype", "device"),
+        "keep_bits",
+    ),
     "Setting": ("reference_date", "water_mask", "average_coherence", "skip_reference"),
     "ClusterOptions": ("cluster", "n_worker", "device", "wait_seconds"),
     "Run": (

@@ -20,6 +20,7 @@ IN_PYTHON = {
     "device": ("device", 1),
     "geometry": ("geometry", 1),
     "interface": ("interface", 1),
+    "keep-bits": ("keep_bits", 1),
     "looks": ("looks", 1),
     "mask-dataset": ("mask_dataset", 1),
     "mask-threshold": ("mask_threshold", 1),

@@ -3,23 +3,27 @@
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
-from fringefleet.device import DeviceName
+from fringefleet.choices import (
+    Bridge,
+    DeviceName,
+    DTypeName,
+    MinimumNorm,
+    Norm,
+    SolverName,
+    WeightFunction,
+)
 from fringefleet.errors import OptionError
 from fringefleet.kinds import TRUTH, check_kind
 from fringefleet.needs import OPTIONS as NEEDS
 from fringefleet.needs import check_needs, defaults_of
 from fringefleet.observation import MaskDataset, is_observation, is_offset, std_of
 from fringefleet.option_words import option
-from fringefleet.solver.joint import TemporalModel
-from fringefleet.solver.method import Bridge, MinimumNorm, Norm
-from fringefleet.weights import WeightFunction
-
-SolverName = Literal["auto", "elimination", "dense", "fused"]
-DTypeName = Literal["float32", "float64"]
+from fringefleet.quantization import MOST_BITS
+from fringefleet.temporal import TemporalModel
 
 _IN_PIXELS = (math.inf, "a standard deviation in pixels, 0 or more")
 _THRESHOLDS = {  # of a mask: how large it may be, and what it is
@@ -32,6 +36,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "observation": (str,),
     **dict.fromkeys(("mask_threshold", "min_redundancy", "huber_threshold", "atmosphere_std"), (Real,)),
     **dict.fromkeys(("max_iterations", "polynomial_order", "gpu_chunk_size"), (Integral,)),
+    "keep_bits": (Integral, type(None)),
     **dict.fromkeys(("std", "covariance", "diagnose", "dem_error"), TRUTH),
 }
 INVERSE_VARIANCES = ("var", "fim")  # weight functions whose weights are inverse variances
@@ -58,7 +63,8 @@ class Options:
 
     ``solver``, ``dtype``, ``device``: with what, how precisely and where; ``auto`` is the elimination, on a
     GPU the fused form of it, where Triton is. ``gpu_chunk_size``: pixels that a GPU solves at once; 0 for as
-    many as its free memory holds.
+    many as its free memory holds. ``keep_bits``: of the mantissa of displacement, standard deviation and
+    covariance (:mod:`fringefleet.quantization`); None keeps all.
     """
 
     observation: str = "unwrapped_phase"
@@ -81,6 +87,7 @@ class Options:
     dtype: DTypeName = "float32"
     device: DeviceName = "cpu"
     gpu_chunk_size: int = 0
+    keep_bits: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
@@ -112,6 +119,11 @@ class Options:
             raise OptionError(
                 f"found {option('gpu_chunk_size', self.gpu_chunk_size)}; give a number of pixels, or 0 for "
                 "as many as the free memory holds."
+            )
+        if self.keep_bits is not None and not 1 <= self.keep_bits <= MOST_BITS:
+            raise OptionError(
+                f"found {option('keep_bits', self.keep_bits)}; give the bits of the mantissa to keep, from 1 "
+                f"to {MOST_BITS}."
             )
         _ = self.temporal_model  # refuses what means nothing
         self._check_observation()

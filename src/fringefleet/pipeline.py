@@ -19,8 +19,7 @@ from distributed import Client
 from fringefleet import lazy
 from fringefleet.answers import describe_no_answer, named_counts
 from fringefleet.attempts import FailurePolicy
-from fringefleet.batch import check_device
-from fringefleet.chunks import check_tile, choose_tile, count_workers
+from fringefleet.chunks import check_tile, choose_tile, count_workers, is_common_tile
 from fringefleet.clients import check_client, client_to_compute_with, warn_of_open
 from fringefleet.cores import count_on_cores, own_cores, share_of_records
 from fringefleet.earlier_report import read_report
@@ -35,7 +34,7 @@ from fringefleet.io.origin import Origin
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import pair_table
 from fringefleet.io.place import check_apart, check_writable
-from fringefleet.io.stack import largest_chunk, pair_folders, source_version, stored_tile
+from fringefleet.io.stack import largest_chunk, pair_folders, read_step, source_version
 from fringefleet.io.staging import put_back
 from fringefleet.io.store import (
     ResultStore,
@@ -44,17 +43,18 @@ from fringefleet.io.store import (
     result_tile,
     resume_result,
 )
+from fringefleet.io.unpacked import cut_apart
 from fringefleet.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.main_program import end_if_reimported
-from fringefleet.memory_model import Means
+from fringefleet.memory_model import Means, bytes_of_worker
 from fringefleet.option_words import in_words_of_python, option
 from fringefleet.options import Options
 from fringefleet.paths import check_local
 from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
-from fringefleet.scene import Series
-from fringefleet.stack_check import StackCheck, check_stack_at_end
+from fringefleet.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
 from fringefleet.tile import Tile
+from fringefleet.unpack import Unpacking, unpacked
 from fringefleet.variables import bytes_of_result
 from fringefleet.versions import software_versions
 from fringefleet.worker import Record, ask_workers, sharing
@@ -153,6 +153,12 @@ class Checked:
         """Digest of what the result depends on."""
         return self.origin.fingerprint
 
+    @property
+    def memory_needed(self) -> int:
+        """What a worker takes at most [byte], be it the only one that comes."""
+        means = replace(self.means, n_core=max(self.means.n_core, own_cores().number))
+        return bytes_of_worker(math.prod(self.tile), self.prepared.scene.network, self.job.options, means)
+
 
 def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
     """Invert one stack on whatever Dask scheduler is current, threads if none, into a Zarr store.
@@ -220,7 +226,7 @@ def check(job: Run) -> Checked:
     tile = job.chunks or (result_tile(job.output) if begun else None)
     network, means = prepared.scene.network, _means(job, prepared)
     if tile is None:
-        tile = choose_tile(shape, stored_tile(prepared.stack), network, job.options, means)
+        tile = _choose_tile(job, prepared, shape, means)
     check_tile(tile, network, job.options, Means())
     tile = min(tile[0], shape[0]), min(tile[1], shape[1])
     check_tile(tile, network, job.options, means)
@@ -244,6 +250,23 @@ def _means(job: Run, prepared: Prepared) -> Means:
         gpu_memory=job.gpu_memory,
         chunk_bytes=largest_chunk(prepared.stack),
     )
+
+
+def _choose_tile(job: Run, prepared: Prepared, shape: tuple[int, int], means: Means) -> tuple[int, int]:
+    """Choose a tile that cuts no packed chunk, if there is one; whole rows, if all chunks are cut anyway."""
+    network, stack = prepared.scene.network, prepared.stack
+
+    def choose(stored: tuple[int, int] | None) -> tuple[int, int]:
+        return choose_tile(shape, stored, network, job.options, means)
+
+    step = read_step(stack)
+    tile = choose(step)
+    if step is None or not cut_apart(stack, tile, small_ones=True):
+        return tile
+    whole = min(max(step[0], tile[0]), shape[0]), min(max(step[1], tile[1]), shape[1])
+    each = job.worker_memory or (job.memory_limit and job.memory_limit // job.n_worker)
+    means = replace(means, worker_memory=each)
+    return whole if is_common_tile(whole, network, job.options, means) else choose((1, shape[1]))
 
 
 def compute(
@@ -272,24 +295,21 @@ def compute(
     job, prepared, tile = checked.job, checked.prepared, checked.tile
     if client == "current":
         client = client_to_compute_with()
-    n_on_cores: dict[str, int] = {}
-    means = replace(checked.means, worker_memory=memory_limit)
-    if client is None:
-        check_device(job.options)
-    else:
-        records = _check_workers(client, job.options)
-        n_on_cores = count_on_cores(records)
-        n_thread = max(client.nthreads().values(), default=means.n_thread)
-        means = replace(means, n_thread=n_thread, n_core=share_of_records(records, n_thread))
+    n_on_cores, means = _workers_for(client, job.options, checked.means)
+    means = replace(means, worker_memory=memory_limit)
     check_tile(tile, prepared.scene.network, job.options, means)
-    with locked(job.output) if lock is None else nullcontext(lock) as lock:
+    packed = Unpacking(packed_variables(checked), job.output, job.accept_touched, n_on_cores)
+    with (
+        locked(job.output) if lock is None else nullcontext(lock) as lock,
+        unpacked(prepared, packed, Watch(lock.check), client) as prepared,
+    ):
         store = _open_output(checked)
         check_stack = StackCheck.of(checked.origin.source, accept_touched=job.accept_touched)
         tasks = lazy.tile_tasks(
             prepared,
             job.options,
             tile,
-            partial(_write, store, check_stack),
+            partial(write_if_unchanged, store, check_stack),
             accept_touched=job.accept_touched,
             n_on_cores=n_on_cores,
         )
@@ -307,6 +327,32 @@ def compute(
     for sentence in outcome.odd.sentences(prepared.scene.network).values():
         logger.warning("%s", sentence)
     return _summary(checked, outcome)
+
+
+def _workers_for(client: Client | None, options: Options, means: Means) -> tuple[dict[str, int], Means]:
+    """Refuse workers, or a process, without the device; count who shares cores, and what each has of them."""
+    if client is None:
+        _check_this_process(options)
+        return {}, means
+    records = _check_workers(client, options)
+    n_thread = max(client.nthreads().values(), default=means.n_thread)
+    return count_on_cores(records), replace(
+        means, n_thread=n_thread, n_core=share_of_records(records, n_thread)
+    )
+
+
+def _check_this_process(options: Options) -> None:
+    """Refuse to compute in threads of this process without the device."""
+    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where pixels are solved
+
+    check_device(options)
+
+
+def packed_variables(checked: Checked) -> tuple[str, ...]:
+    """Name what has to be unpacked before, if anything is left to do."""
+    if not checked.n_left:
+        return ()
+    return tuple(cut_apart(checked.prepared.stack, checked.tile, small_ones=checked.job.chunks is None))
 
 
 def _check_workers(client: Client, options: Options) -> list[Record]:
@@ -385,6 +431,7 @@ def _open_output(checked: Checked) -> ResultStore:
         if is_touched:
             logger.warning("%s: times of files of the stack differ, and are accepted", job.output)
             store.trust(checked.origin.source.listing)
+        store.forget_damaged()
         return store
     template = lazy.result_template(checked.prepared, job.options, tile)
     if job.options.diagnose:
@@ -396,13 +443,7 @@ def _open_output(checked: Checked) -> ResultStore:
 def _found(job: Run, tile: tuple[int, int], origin: Origin) -> tuple[int, bool]:
     """Count the tiles that are done and kept, and tell whether files of the stack were touched since."""
     store, is_touched = resume_result(job.output, tile, origin, accept_touched=job.accept_touched)
-    return int(store.done(or_doubted=is_touched).sum()), is_touched
-
-
-def _write(store: ResultStore, check: StackCheck, tile: Tile, series: Series) -> None:
-    """Write a tile, if what it was read from is still the same: missing Zarr chunks would read as no data."""
-    check.check_tile(tile, store)
-    store.write_tile(tile.number, series.variables(), series.pair_sums)
+    return int(store.kept(or_doubted=is_touched).sum()), is_touched
 
 
 def _look(checked: Checked, store: ResultStore, lock: Lock) -> None:

@@ -20,7 +20,7 @@ from fringefleet.io.quantities import LENGTH, in_unit, said_unit
 from fringefleet.network import Network, date_name, shorten
 from fringefleet.oddities import MASK, warn_of_outside
 from fringefleet.options import Options
-from fringefleet.solver.joint import temporal_columns
+from fringefleet.temporal import temporal_columns
 
 logger = logging.getLogger(__name__)
 

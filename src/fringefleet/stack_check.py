@@ -17,6 +17,7 @@ from fringefleet.io.origin import differences_now
 from fringefleet.io.store import ResultStore
 from fringefleet.io.version import TOUCHED, FilesVersion, accepting_touched
 from fringefleet.io.zarr_files import Window, ZarrFiles, windows_of
+from fringefleet.scene import Series
 from fringefleet.tile import Tile
 
 
@@ -44,6 +45,18 @@ class StackCheck:
         if self.files.arrays:
             with accepting_touched(self.accept_touched):
                 self.files.check(_listing(store.path, self.digest), (tile.y, tile.x), once=True)
+
+
+def write_if_unchanged(store: ResultStore, check: StackCheck, tile: Tile, series: Series) -> None:
+    """Write a tile, if what it was read from is still the same: missing Zarr chunks would read as no data.
+
+    Raises
+    ------
+    RunError
+        It is not; nothing is written.
+    """
+    check.check_tile(tile, store)
+    store.write_tile(tile.number, series.variables(), series.pair_sums)
 
 
 @lru_cache(maxsize=4)

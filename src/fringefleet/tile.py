@@ -1,6 +1,6 @@
 """A tile: where it is, what is read of it, and what it says when it is done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from fringefleet.errors import FringefleetError, StackFormatError
 from fringefleet.oddities import Oddities
+from fringefleet.options import Options
+from fringefleet.scene import Scene, Series
 from fringefleet.stopwatch import StageSeconds
 
 
@@ -38,6 +40,9 @@ class TileReport(NamedTuple):
     bytes_read: int = 0  # in memory, whatever they are in the file
     bytes_written: int = 0
     worker: Mapping[str, Any] = {}  # who did it, as plain values
+
+
+Write = Callable[[Tile, Series], None]  # a tile and its answer
 
 
 @dataclass(frozen=True)
@@ -84,3 +89,16 @@ class Unread:
                 f"{self.what} cannot be read here ({type(error).__name__}: {error}). The file may be "
                 "damaged; copy or make it again."
             ) from error
+
+
+@dataclass(frozen=True)
+class How:
+    """How all tiles of a run are computed."""
+
+    scene: Scene
+    options: Options
+    point: tuple[int, int] | None  # row and column of the reference point in the scene
+    is_coarse: bool  # whether observations are stored so that many are the same
+    software: Mapping[str, str]  # versions that a worker must have
+    accept_touched: bool
+    n_on_cores: Mapping[str, int]  # workers

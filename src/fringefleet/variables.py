@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from fringefleet.options import Options
+from fringefleet.quantization import quantization_attributes
 from fringefleet.status import Status
 
 
@@ -106,6 +107,9 @@ VARIABLES: Mapping[str, Variable] = {
 }
 
 
+# Rounded where that is wanted, as they take the room; maps do not, and are compared with thresholds.
+QUANTIZED = ("displacement", "displacement_std", "displacement_cov")
+
 OF_OFFSETS: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("range_offset", "displacement"): {
         "long_name": "displacement in slant range, positive towards the satellite"
@@ -119,10 +123,15 @@ OF_OFFSETS: Mapping[tuple[str, str], Mapping[str, str]] = {
 def wanted_variables(options: Options) -> dict[str, Variable]:
     """Give the variables that the options ask for, by name."""
     return {
-        name: variable._replace(attrs={**variable.attrs, **OF_OFFSETS.get((options.observation, name), {})})
+        name: variable._replace(attrs=_attributes(name, variable, options))
         for name, variable in VARIABLES.items()
         if variable.is_wanted(options)
     }
+
+
+def _attributes(name: str, variable: Variable, options: Options) -> dict[str, Any]:
+    found = {**variable.attrs, **OF_OFFSETS.get((options.observation, name), {})}
+    return found | (quantization_attributes(options.keep_bits) if name in QUANTIZED else {})
 
 
 def bytes_of_result(options: Options, n_date: int) -> int:

@@ -21,7 +21,6 @@ eq. 4.2.32. MintPy: ``decorrelation.coherence2phase_variance``, ``coherence2fish
 
 import math
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 import torch
@@ -29,12 +28,12 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fringefleet.choices import WeightFunction
 from fringefleet.errors import OptionError
-
-WeightFunction = Literal["var", "fim", "coh", "no"]
 
 COHERENCE_FLOOR = 0.05
 FISHER_COHERENCE_CAP = 0.999
+LARGEST_INFORMATION = FISHER_COHERENCE_CAP**2 / ((1 - FISHER_COHERENCE_CAP) * (1 + FISHER_COHERENCE_CAP))
 MAX_LOOKS = 80  # where MintPy ends its table
 N_BIN = 200
 BIN_WIDTH = 0.005
@@ -114,9 +113,8 @@ def fisher_information_weight(
     """
     _refuse_looks(looks)
     g = _floored(coherence).clamp_(max=1.0)
-    cap = FISHER_COHERENCE_CAP**2 / ((1 - FISHER_COHERENCE_CAP) * (1 + FISHER_COHERENCE_CAP))
     # (1 - g)(1 + g) keeps float32 exact to the last digits next to g = 1, where 1 - g^2 does not.
-    information = g.square().div_((1 - g).mul_(1 + g)).clamp_(max=cap)
+    information = g.square().div_((1 - g).mul_(1 + g)).clamp_(max=LARGEST_INFORMATION)
     return information.mul_(2.0 * looks)
 
 

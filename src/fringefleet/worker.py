@@ -14,8 +14,8 @@ from weakref import WeakSet
 
 from distributed import Client, Worker, get_worker
 
+from fringefleet.choices import DeviceName
 from fringefleet.cores import own_cores
-from fringefleet.device import DeviceName, is_broken, memory_of_gpu, peak_bytes, visible_gpu
 from fringefleet.errors import DeviceError, RunError
 from fringefleet.versions import say_differences, software_versions, versions_that_must_agree
 
@@ -66,6 +66,8 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
         "gpu_peak_bytes": None,
     }
     if device == "cuda":
+        from fringefleet.device import peak_bytes  # noqa: PLC0415 - torch
+
         uuid, name, n_byte = _gpu()
         record |= {"gpu": uuid, "gpu_name": name, "gpu_bytes": n_byte, "gpu_peak_bytes": peak_bytes()}
     return record
@@ -189,6 +191,8 @@ def replaced_if_gpu_breaks() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        from fringefleet.device import is_broken  # noqa: PLC0415 - torch
+
         if not is_broken(error):
             raise
         if worker is None:
@@ -226,6 +230,8 @@ async def _replace(worker: Worker) -> None:
 
 @cache
 def _gpu() -> tuple[str, str, int]:
+    from fringefleet.device import memory_of_gpu, visible_gpu  # noqa: PLC0415 - torch
+
     return *visible_gpu(), memory_of_gpu()
 
 

@@ -17,17 +17,16 @@ import xarray as xr
 import zarr
 from typer.testing import CliRunner
 
-from fringefleet import device, weights
+from fringefleet import choices
 from fringefleet.cli import app, commands, options
 from fringefleet.cli import invert as invert_command
 from fringefleet.cli.progress import progress_lines
 from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import RunError
 from fringefleet.io.mintpy_names import our_name
-from fringefleet.options import DTypeName, MaskDataset, Options, SolverName
+from fringefleet.options import MaskDataset, Options
 from fringefleet.prepare import Setting
 from fringefleet.simulate import Scene, simulate_stack
-from fringefleet.solver import method
 from fringefleet.status import Status
 from thread_workers import thread_cluster
 
@@ -313,13 +312,13 @@ def test_without_options_nothing_is_wanted_besides(monkeypatch, stack, tmp_path)
 
 
 def test_the_words_of_the_command_line_are_those_of_the_options():
-    assert get_args(options.WeightFunc) == get_args(weights.WeightFunction)
-    assert get_args(options.MinNorm) == get_args(method.MinimumNorm)
-    assert get_args(options.Norm) == get_args(method.Norm)
-    assert get_args(options.Bridge) == get_args(method.Bridge)
-    assert set(get_args(options.Solver)) <= set(get_args(SolverName))
-    assert get_args(options.DType) == get_args(DTypeName)
-    assert get_args(options.Device) == get_args(device.DeviceName)
+    assert get_args(options.WeightFunc) == get_args(choices.WeightFunction)
+    assert get_args(options.MinNorm) == get_args(choices.MinimumNorm)
+    assert get_args(options.Norm) == get_args(choices.Norm)
+    assert get_args(options.Bridge) == get_args(choices.Bridge)
+    assert set(get_args(options.Solver)) <= set(get_args(choices.SolverName))
+    assert get_args(options.DType) == get_args(choices.DTypeName)
+    assert get_args(options.Device) == get_args(choices.DeviceName)
     assert {our_name(word) for word in get_args(options.MaskDataset)} == {*get_args(MaskDataset), "none"}
 
 

@@ -27,8 +27,8 @@ from fringefleet.cluster import connect
 from fringefleet.errors import DiskFullError, RunError
 from fringefleet.io.describe import describe, refuse_unfinished
 from fringefleet.io.lock import lock_path
+from fringefleet.io.marks import IS_SKIPPED
 from fringefleet.io.products import export_mintpy
-from fringefleet.io.store import IS_SKIPPED
 from fringefleet.pipeline import check, compute
 from fringefleet.report import report_path
 from fringefleet.simulate import Scene

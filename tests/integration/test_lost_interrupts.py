@@ -43,7 +43,7 @@ def strike():
 is_ready = False
 {place}
 from fringefleet import execute
-from fringefleet.cli.app import main
+from fringefleet.cli import main
 
 look = execute._Execution._reason_to_end
 def look_and_leave_something(self):

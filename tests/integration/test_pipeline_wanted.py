@@ -10,8 +10,9 @@ import fringefleet
 from fringefleet import Options, Run, Setting
 from fringefleet.block import invert_block
 from fringefleet.errors import InputError, MissingMetadataError, OptionError, OutputExistsError
+from fringefleet.io.begun import FINGERPRINT
 from fringefleet.io.products import export_mintpy
-from fringefleet.io.store import FINGERPRINT, ResultStore
+from fringefleet.io.store import ResultStore
 from fringefleet.pipeline import check, compute, finish
 from fringefleet.prepare import prepare
 from fringefleet.scene import Block

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import fringefleet
-from fringefleet.cluster import connect, local, nannies, patience
+from fringefleet.cluster import connect, nannies, patience, start
 from fringefleet.dask_defaults import cluster_defaults
 from fringefleet.errors import InputError, OptionError
 from fringefleet.main_program import REIMPORTED
@@ -219,7 +219,8 @@ def command(tmp_path, *words, **environment):
 
 def test_ctrl_c_is_felt_while_workers_are_slow_to_start(sluggish, stack, tmp_path):
     with command(tmp_path, "invert", stack, tmp_path / "result.zarr", "--workers", 1) as process:
-        wait_until(lambda: worker_processes(process.pid), 120)
+        wait_until(lambda: "starting 1 workers" in (tmp_path / "log").read_text(), 120)
+        assert worker_processes(process.pid)
         os.killpg(process.pid, signal.SIGINT)
         process.wait(60)
     log = (tmp_path / "log").read_text()
@@ -252,7 +253,7 @@ def test_a_tear_down_that_goes_wrong_is_no_failure_of_a_run(fault, stack, tmp_pa
     async def close(*_args, **_options):
         raise TimeoutError("not within 5 s")
 
-    monkeypatch.setattr(local, "SECONDS_TO_STOP", 0.5)
+    monkeypatch.setattr(start, "SECONDS_TO_STOP", 0.5)
     before = worker_processes()
     with connect("local", 1):
         summary = fringefleet.run(fringefleet.Run(stack, tmp_path / "result.zarr"))

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fringefleet.plan import plan_elimination
-from fringefleet.solver.joint import DemError, TemporalModel, estimate_dem_error, temporal_columns
+from fringefleet.solver.joint import DemError, estimate_dem_error
+from fringefleet.temporal import TemporalModel, temporal_columns
 from reference_series import label_by_search
 from solving import ELIMINATION_64, series_of, solve, tensor
 from strategies import SEEDS, cases, networks
@@ -21,7 +22,7 @@ SURE = 1e-8  # a pivot of the columns at unit length that cannot be taken for ro
 
 def columns_of(network, seed, order=2):
     baseline = np.random.default_rng(seed).normal(0, 60, network.n_date).astype("f4")
-    return temporal_columns(network, baseline, WAVELENGTH, TemporalModel(order))
+    return torch.from_numpy(temporal_columns(network, baseline, WAVELENGTH, TemporalModel(order)))
 
 
 def estimate(case, columns, atmosphere_std, device, *, root=0, dtype=torch.float64):

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from fringefleet import block as block_module
+from fringefleet import footprint
 from fringefleet.block import batch_size, invert_block
 from fringefleet.errors import DeviceError, OptionError
 from fringefleet.network import Network
@@ -271,14 +272,14 @@ def test_a_block_of_several_batches_with_an_overlapping_last_one_is_that_of_one_
     whole = invert_block(block, SCENE, options)
     assert len(np.unique(whole.status)) == 6 - (not (whole.status == Status.NO_OBSERVATION).any())
     for batch in (45, 44, 16, 7, 1):
-        monkeypatch.setattr(block_module, "CPU_BATCH", batch)
+        monkeypatch.setattr(footprint, "CPU_BATCH", batch)
         for name, expected in whole.variables().items():
             found = getattr(invert_block(block, SCENE, options), name)
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 def test_a_block_of_more_pixels_than_a_batch_is_right_in_its_last_pixel():
-    phase = phases(1, block_module.CPU_BATCH + 5)
+    phase = phases(1, footprint.CPU_BATCH + 5)
     series = invert_block(Block(phase), SCENE, PLAIN)
     last = invert_block(Block(phase[:, :, -1:]), SCENE, PLAIN)
     np.testing.assert_allclose(series.displacement[:, :, -1:], last.displacement, atol=1e-8)
@@ -357,7 +358,7 @@ def test_the_gpu_gives_what_the_cpu_gives():
 def test_a_gpu_batch_takes_half_of_the_free_memory_in_whole_cpu_batches(monkeypatch):
     plan, options = plan_elimination(NETWORK), Options(device="cuda", solver="elimination")
     monkeypatch.setattr(block_module.devices, "select", lambda _: torch.device("cuda:0"))
-    per_pixel = block_module.solver_bytes_per_pixel(plan, options)
+    per_pixel = footprint.solver_bytes_per_pixel(plan, options)
     for free, n_batch in ((0, 1), (2 * 8192 * 5 * per_pixel, 5), (2 * 8192 * 5 * per_pixel - 2, 4)):
         monkeypatch.setattr(block_module.devices, "free_bytes", lambda _, free=free: free)
         assert batch_size(plan, options) == n_batch * 8192

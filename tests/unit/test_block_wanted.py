@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fringefleet import block as block_module
+from fringefleet import footprint
 from fringefleet.batch import Batches
 from fringefleet.block import invert_block
 from fringefleet.network import Network
@@ -193,7 +193,7 @@ def test_everything_is_the_same_in_several_batches_with_an_overlapping_last_one(
     whole = invert_block(block, scene_of(), options)
     assert whole.pair_sums.sum() > 0
     for batch in (44, 16, 7, 1):
-        monkeypatch.setattr(block_module, "CPU_BATCH", batch)
+        monkeypatch.setattr(footprint, "CPU_BATCH", batch)
         found = invert_block(block, scene_of(), options)
         np.testing.assert_allclose(found.pair_sums, whole.pair_sums, rtol=1e-9)
         for name, expected in whole.variables().items():
@@ -206,7 +206,7 @@ def test_no_pixel_is_summed_twice_where_memory_ran_out_half_way(monkeypatch):
     phase, coherence = observations(1000, noise=1)
     block, options = Block(phase, coherence), Options(dtype="float64", diagnose=True)
     whole = invert_block(block, scene_of(), options)
-    monkeypatch.setattr(block_module, "CPU_BATCH", 600)
+    monkeypatch.setattr(footprint, "CPU_BATCH", 600)
     invert, calls = Batches.invert, []
 
     def run_out_once(self, raw, *, n_done=0):

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fringefleet.block import FUSED_BATCH, bytes_per_pixel
 from fringefleet.chunks import (
     GPU_SHARE,
     LARGEST_TILE,
@@ -15,6 +14,7 @@ from fringefleet.chunks import (
     count_workers,
 )
 from fringefleet.errors import BlockTooLargeError, OptionError
+from fringefleet.footprint import FUSED_BATCH, bytes_per_pixel
 from fringefleet.memory_model import Means, bytes_of_gpu, bytes_of_worker
 from fringefleet.network import Network
 from fringefleet.options import Options

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fringefleet import block as block_module
 from fringefleet import device as devices
-from fringefleet import loads
+from fringefleet import footprint, loads
 from fringefleet.batch import Batches, check_device
 from fringefleet.block import invert_block
 from fringefleet.device import is_out_of_memory
@@ -63,7 +62,7 @@ def test_batches_that_do_not_fit_are_halved_until_they_do(small_memory, caplog):
 def test_memory_that_runs_out_in_the_middle_loses_and_repeats_nothing(monkeypatch):
     block = Block(phases(30, 50))
     expected = invert_block(block, SCENE, OPTIONS)
-    monkeypatch.setattr(block_module, "CPU_BATCH", 600)
+    monkeypatch.setattr(footprint, "CPU_BATCH", 600)
     whole, calls = Batches.invert, []
 
     def invert(self, raw, *, n_done=0):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity
 
-from fringefleet.block import CPU_BATCH, invert_block, solver_bytes_per_pixel
+from fringefleet.block import invert_block
+from fringefleet.footprint import CPU_BATCH, solver_bytes_per_pixel
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination

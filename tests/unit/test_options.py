@@ -6,7 +6,7 @@ import pytest
 
 from fringefleet.errors import OptionError
 from fringefleet.options import Options
-from fringefleet.solver.joint import TemporalModel
+from fringefleet.temporal import TemporalModel
 
 
 def options_of(values: dict[str, Any]) -> Options:

@@ -9,7 +9,7 @@ import zarr
 from fringefleet import plot
 from fringefleet.cli.plot import draw_pictures
 from fringefleet.errors import InputError, MissingExtraError
-from fringefleet.io.store import DONE
+from fringefleet.io.marks import DONE
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.pipeline import Run, run

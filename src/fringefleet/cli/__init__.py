@@ -1,9 +1,30 @@
-"""The command line. Only here are workers started; everything else runs on those that are there."""
+"""The command line. Only here are workers started; everything else runs on those that are there.
 
-# These put the commands into the application, in the order that --help shows.
-from fringefleet.cli import commands as commands
-from fringefleet.cli import plan as plan
-from fringefleet.cli import slurm as slurm
-from fringefleet.cli.app import app as app
-from fringefleet.cli.app import main as main
-from fringefleet.cli.mintpy import command as command
+Light to import: a worker process imports the main program again, and that is often the script which begins
+with ``from fringefleet.cli import main``.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fringefleet.cli.application import app as app
+
+
+def main() -> None:
+    """Run the command line; the process ends with 0 done, 1 failure, 2 bad input.
+
+    A first Ctrl-C, SIGTERM or SIGHUP stops the workers and says how to go on, a second one ends the process
+    whatever it does.
+    """
+    from fringefleet.cli import beginning  # noqa: PLC0415 - not in workers
+
+    beginning.begin()
+
+
+def __getattr__(name: str) -> Any:
+    """Give the application, with all its commands (PEP 562)."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from fringefleet.cli import all_commands  # noqa: PLC0415 - not in workers
+
+    return all_commands.application.app

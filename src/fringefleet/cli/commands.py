@@ -7,9 +7,10 @@ import typer
 
 from fringefleet.cli import cluster as opt_cluster
 from fringefleet.cli import options as opt
-from fringefleet.cli.app import app, examples
+from fringefleet.cli.application import app, examples
 from fringefleet.cli.console import echo, err, exit_codes, out, start_logging
 from fringefleet.cli.progress import show_progress
+from fringefleet.importing import without_collection
 
 
 @app.command(epilog=examples("fringefleet demo", "fringefleet demo /tmp/first-look"))
@@ -168,6 +169,7 @@ def invert(
     dtype: opt.DTypeOption = None,
     solver: opt.SolverOption = None,
     chunks: opt.Chunks = None,
+    keep_bits: opt.KeepBits = None,
     resume: opt.Resume = False,
     accept_touched: opt.AcceptTouched = False,
     overwrite: opt.Overwrite = False,
@@ -180,10 +182,13 @@ def invert(
     given = dict(locals())  # the options by name, as `plan` has them, too
     console = err()
     start_logging(console, verbose=verbose)
-    from fringefleet.cli import invert as command
-
-    job, wanted_workers = command.understand(given)
-    command.invert(job, wanted_workers, console, performance_report)
+    with without_collection():
+        from fringefleet.cli.early import early_workers
+    with early_workers(given) as begun:
+        with without_collection():
+            from fringefleet.cli import invert as command
+        job, wanted_workers = command.understand(given, begun.wanted)
+        command.invert(job, wanted_workers, console, performance_report, begun.early)
 
 
 @app.command(epilog=examples("fringefleet export result.zarr mintpy/ --format mintpy"))
@@ -217,13 +222,20 @@ def export(
         echo(path)
 
 
-@app.command(epilog=examples("fringefleet convert inputs/ifgramStack.h5 stack.zarr"))
+@app.command(
+    epilog=examples(
+        "fringefleet convert inputs/ifgramStack.h5 stack.zarr",
+        "fringefleet convert inputs/ifgramStack.h5 stack.zarr --resume",
+    )
+)
 @exit_codes()
 def convert(
     stack: opt.Stack,
     output: opt.Output,
     chunks: opt.Chunks = None,
     drop_incomplete: opt.DropIncomplete = False,
+    resume: opt.Resume = False,
+    accept_touched: opt.AcceptTouched = False,
     overwrite: opt.Overwrite = False,
     verbose: opt.Verbose = False,
 ) -> None:
@@ -239,6 +251,8 @@ def convert(
             output,
             chunks=chunks,
             overwrite=overwrite,
+            resume=resume,
+            accept_touched=accept_touched,
             progress=lambda done, total: report(done / total, done),
         )
     echo(output)
@@ -281,9 +295,9 @@ def info(
 ) -> None:
     """Show what a stack or a result holds, without reading the phase."""
     start_logging(err(), verbose=verbose)
-    from fringefleet.cli.info import print_description, print_json
-    from fringefleet.io.describe import describe
-
+    with without_collection():
+        from fringefleet.cli.info import print_description, print_json
+        from fringefleet.io.describe import describe
     show = print_json if as_json else print_description
     show(describe(path, drop_incomplete=drop_incomplete), out())
 

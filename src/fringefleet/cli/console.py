@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from fringefleet.cli.ending import BAD_INPUT, FAILED
 from fringefleet.cli.printable import PrintableConsole, PrintableFormatter, printable
 from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.errors import FringefleetError, InputError, MissingExtraError
 from fringefleet.versions import check_assertions
 
-FAILED, BAD_INPUT = 1, 2  # exit codes
 _MOST_CHARACTERS = 4000  # of an error
 PLAIN_WIDTH = 110  # of tables, where there is no terminal that has a width
 

@@ -70,6 +70,8 @@ def _facts(description: Description) -> Iterator[tuple[str, str]]:
         yield "Tiles done", f"{done} of {total}{rest}"
     files = "1 file" if description.n_file == 1 else f"{description.n_file} files"
     yield "On disk", f"{with_prefix(description.bytes_on_disk, 'B')} in {files}"
+    if description.reading is not None:
+        yield "Read", description.reading
     yield "In memory", with_prefix(sum(variable.n_byte for variable in description.variables), "B")
     yield from _attribute_facts(description)
 

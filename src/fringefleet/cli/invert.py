@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any
 from rich.console import Console
 
 from fringefleet.attempts import FailurePolicy
-from fringefleet.batch import check_device
 from fringefleet.cli.cluster import choose_cluster
-from fringefleet.cli.console import FAILED, echo, fail
+from fringefleet.cli.console import echo, fail
+from fringefleet.cli.early import by_our_names, wanted_of_workers
+from fringefleet.cli.ending import FAILED
 from fringefleet.cli.progress import Report, Tiles, show_progress
 from fringefleet.cli.tables import pair_table, redundancy_note, status_table
 from fringefleet.cli.together import together
@@ -21,6 +22,8 @@ from fringefleet.cli.watching import check_performance_report, watched
 from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.cluster import (
     ClusterOptions,
+    Early,
+    Workers,
     connect,
     expected_gpu_memory,
     expected_memory,
@@ -31,6 +34,7 @@ from fringefleet.cluster import (
 )
 from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.execute import Done, OnProgress, name_some
+from fringefleet.gpus import check_here
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.lock import locked
 from fringefleet.io.mintpy_names import our_name
@@ -48,21 +52,17 @@ from fringefleet.tile import Tile
 logger = logging.getLogger(__name__)
 
 NEEDS = (*OPTIONS, *SETTING)
-OTHER_NAMES = {
-    "dataset": "observation",
-    "workers": "n_worker",
-    "worker_memory": "memory_limit",
-    "wait": "wait_seconds",
-}
 
 
-def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
+def understand(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -> tuple[Run, ClusterOptions]:
     """Make a run, and the workers that it wants, of the options of ``invert``.
 
     Parameters
     ----------
     given
         All options of the command, by the names that they have there.
+    chosen
+        The workers, where they have been understood already.
 
     Raises
     ------
@@ -71,12 +71,11 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
     """
     if given["resume"] and given["overwrite"]:
         raise OptionError("found both --resume and --overwrite; give one of them.")
-    named = {OTHER_NAMES.get(name, name): value for name, value in given.items()}
-    wanted = _part(named, ClusterOptions) | {"device": _device(given["device"], given["template"])}
+    named = by_our_names(given)
     (options, setting), policy, workers = together(
         lambda: choose_options(_part(named, Options, Setting), given["template"]),
         lambda: FailurePolicy(given["on_error"], given["retries"]),
-        lambda: choose_cluster(wanted, given["cluster_config"]),
+        lambda: chosen or choose_cluster(wanted_of_workers(given), given["cluster_config"]),
     )
     existing: Existing = "refuse"
     if given["resume"] or given["overwrite"]:
@@ -88,12 +87,6 @@ def understand(given: Mapping[str, Any]) -> tuple[Run, ClusterOptions]:
     }
     job = Run(given["stack"], given["output"], options, setting, given["chunks"], existing, **how)
     return job, workers
-
-
-def _device(given: str | None, template: Path | None) -> str:
-    """Find the device that workers need, whatever else is wrong with the options."""
-    of_template = read_template(template).device if template is not None and given is None else None
-    return given or of_template or "cpu"
 
 
 def _part(named: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
@@ -196,19 +189,27 @@ def _merge(given: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any
 
 
 def invert(
-    job: Run, workers: ClusterOptions, console: Console, performance_report: Path | None = None
+    job: Run,
+    workers: ClusterOptions,
+    console: Console,
+    performance_report: Path | None = None,
+    early: Early | None = None,
 ) -> None:
-    """Run one inversion on workers that are started for it, or on a cluster that is running."""
+    """Run one inversion on workers that are started for it, or on a cluster that is running.
+
+    Those that may be on their way, ``early``, are used if they fit.
+    """
     check_performance_report(performance_report)
     job, workers = fit_to_workers(job, workers)
     if workers.kind in ("local", "local-cuda"):
-        check_device(job.options)
+        check_here(job.options)
     run_checked(
         check(job),
         workers,
         console,
         "repeat the command with --resume",
         performance_report,
+        early,
     )
     echo(job.output)
 
@@ -241,6 +242,7 @@ def run_checked(
     console: Console,
     again: str,
     performance_report: Path | None = None,
+    early: Early | None = None,
 ) -> tuple[Tile, ...]:
     """Do what is left of a run, and say what came out.
 
@@ -256,6 +258,8 @@ def run_checked(
         What a user has to do to go on with a run, or to try tiles again: a part of a sentence.
     performance_report
         File to write what Dask saw, if it is wanted.
+    early
+        Workers that may be on their way.
 
     Returns
     -------
@@ -269,10 +273,10 @@ def run_checked(
     else:
         if checked.n_worker < checked.job.n_worker:
             logger.info("memory is enough for %d of %d workers", checked.n_worker, checked.job.n_worker)
-        if workers.is_started:
-            workers = replace(workers, n_worker=min(checked.n_worker, checked.n_left))
+        workers = fit_to_tiles(workers, checked)
+        connection = connect(workers) if early is None else early.connect(workers)
         try:
-            summary = _run(checked, workers, console, performance_report)
+            summary = _run(checked, workers, connection, console, performance_report)
         except KeyboardInterrupt:
             kept = f"Finished tiles are kept in {checked.job.output}; {again} to go on."
             is_there = holds_run(checked.job.output, checked.fingerprint)
@@ -286,14 +290,35 @@ def run_checked(
     return skipped
 
 
+def fit_to_tiles(workers: ClusterOptions, checked: Checked) -> ClusterOptions:
+    """Start no more workers than there are tiles to do, and than memory is enough for.
+
+    Each has an equal share of this machine's memory as if all that were asked for came, unless a tile takes
+    more: so it makes no difference whether they are on their way before it is known how many are of use.
+    """
+    if not workers.is_started:
+        return workers
+    n_worker = max(1, min(checked.n_worker, checked.n_left))
+    if workers.kind == "slurm":
+        return replace(workers, n_worker=n_worker)
+    share = expected_memory(workers, checked.job.n_worker)
+    if share is not None and checked.memory_needed > share:
+        share = expected_memory(workers, n_worker)
+    return replace(workers, n_worker=n_worker, memory_limit=share)
+
+
 def _run(
-    checked: Checked, workers: ClusterOptions, console: Console, performance_report: Path | None
+    checked: Checked,
+    workers: ClusterOptions,
+    connection: AbstractContextManager[Workers],
+    console: Console,
+    performance_report: Path | None,
 ) -> Summary:
     started = f"starting {workers.n_worker} workers: {workers.cluster}"
     logger.info("%s", started if workers.is_started else f"connecting to {workers.cluster}")
     with (
         locked(checked.job.output) as lock,  # before workers are waited for, who may take days to come
-        connect(workers) as found,
+        connection as found,
         watched(found.client, performance_report),
         show_progress(console, "Inverting") as report,
     ):

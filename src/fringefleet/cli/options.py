@@ -114,6 +114,17 @@ Chunks = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+KeepBits = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Round displacement, standard deviation and covariance to N bits of the mantissa, with a "
+        "relative error of at most 2^-(N+1): 15 save about a third of the room, and cost 15 um of a metre."
+        + default("all 23"),
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
 
 # How to invert
 WeightFuncOption = Annotated[

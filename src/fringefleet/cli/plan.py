@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fringefleet.cli.app import app, examples
+from fringefleet.cli.application import app, examples
 from fringefleet.cli.commands import invert
 from fringefleet.cli.console import err, exit_codes, out, start_logging
 from fringefleet.cli.progress import clock_time, with_prefix
+from fringefleet.importing import without_collection
 
 if TYPE_CHECKING:
     from fringefleet.forecast import Forecast
@@ -34,15 +35,15 @@ def plan(**given: Any) -> None:
     """Predict what an inversion will need, and refuse what cannot fit: give it the options of invert."""
     quick, as_json = given.pop("quick"), given.pop("as_json")
     start_logging(err(), verbose=given["verbose"])
-    from fringefleet.cli.invert import fit_to_workers, understand  # noqa: PLC0415 - torch takes a second
-    from fringefleet.cluster import expected_memory  # noqa: PLC0415
-    from fringefleet.forecast import forecast, with_seconds  # noqa: PLC0415
-    from fringefleet.pipeline import check  # noqa: PLC0415
-
+    with without_collection():  # a second
+        from fringefleet.cli.invert import fit_to_tiles, fit_to_workers, understand  # noqa: PLC0415
+        from fringefleet.cluster import expected_memory  # noqa: PLC0415
+        from fringefleet.forecast import forecast, with_seconds  # noqa: PLC0415
+        from fringefleet.pipeline import check  # noqa: PLC0415
     job, workers = fit_to_workers(*understand(given | {"output": given["output"] or NO_OUTPUT}))
     checked = check(job)
     n_worker = min(checked.n_worker, max(1, checked.n_left))
-    found = forecast(checked, n_worker, expected_memory(workers, n_worker))
+    found = forecast(checked, n_worker, expected_memory(fit_to_tiles(workers, checked), n_worker))
     if not quick:
         found = with_seconds(found, checked)
     if as_json:
@@ -83,7 +84,10 @@ def lines(found: "Forecast") -> list[str]:
         with_prefix(value, "B")
         for value in (found.bytes_read, found.bytes_written, found.memory_needed, found.disk_free)
     )
-    has = ""
+    has, unpacked = "", {}
+    if found.bytes_unpacked:
+        size = with_prefix(found.bytes_unpacked, "B")
+        unpacked["Unpack"] = f"{size} once, to the disk of the output; removed at the end"
     if found.memory_available is not None:
         has = f", which has {with_prefix(found.memory_available, 'B')}"
     said = {
@@ -93,6 +97,7 @@ def lines(found: "Forecast") -> list[str]:
         "Threads": f"{found.n_core} of each worker, to read and write",
         "Read": read,
         "Write": f"{written}; on disk at most that, of {disk_free} free",
+        **unpacked,
         "Memory": f"at most {needed} for each worker{has}",
     }
     if found.gpu_memory_needed is not None:

@@ -1,39 +1,18 @@
 """Workers on this machine: a process for each core, or for each GPU."""
 
-import logging
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from multiprocessing import resource_tracker
-from typing import Any
+from contextlib import contextmanager
 
-import dask
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster
 from distributed.deploy.cluster import Cluster
 
-from fringefleet import device as devices
-from fringefleet.cluster.hush import hushed
-from fringefleet.cluster.nannies import Births, in_words, nanny_class, noted_errors
 from fringefleet.cluster.options import VISIBLE, ClusterOptions
-from fringefleet.cluster.patience import (
-    SECONDS_OF_SILENCE,
-    SECONDS_TO_END,
-    SECONDS_TO_STOP,
-    NothingCameError,
-    end_within,
-    wait_for,
-)
-from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
-from fringefleet.cluster.serving import http_settings, local_keywords
-from fringefleet.dask_defaults import cluster_defaults
-from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
-from fringefleet.main_program import check_may_start_processes
+from fringefleet.cluster.patience import SECONDS_OF_SILENCE
+from fringefleet.cluster.start import Start, begun
+from fringefleet.errors import DeviceError, MissingExtraError, OptionError
+from fringefleet.gpus import count_gpus
 
-logger = logging.getLogger(__name__)
-
-OF_A_CLUSTER = ("tornado.application", "asyncio", "distributed")  # loggers
-PYTHON_WARNINGS = "PYTHONWARNINGS"
 SETTINGS = {
     # Tiles wait at the scheduler rather than at a worker: one that dies takes few with it.
     "distributed.scheduler.worker-saturation": 1.0,
@@ -61,7 +40,28 @@ LOCAL_SETTINGS = {
 
 @contextmanager
 def start_local(options: ClusterOptions) -> Iterator[Client]:
-    """Start processes with one thread each, for a tile at a time.
+    """Start processes with one thread each; as :func:`begin_local`, and wait for them."""
+    with begin_local(options) as start, start.workers() as client:
+        yield client
+
+
+@contextmanager
+def start_local_cuda(options: ClusterOptions) -> Iterator[Client]:
+    """Start one process for each GPU; as :func:`begin_local_cuda`, and wait for them."""
+    with begin_local_cuda(options) as start, start.workers() as client:
+        yield client
+
+
+@contextmanager
+def begin_local(options: ClusterOptions, *, first_only: bool = False) -> Iterator[Start]:
+    """Begin to start processes with one thread each, for a tile at a time.
+
+    Parameters
+    ----------
+    options
+        How many, and what they have.
+    first_only
+        Whether only one of them is begun with, until it is known how many are of use.
 
     Raises
     ------
@@ -72,20 +72,20 @@ def start_local(options: ClusterOptions) -> Iterator[Client]:
     """
     n_worker = count_local(options)
     if options.device == "cuda":
-        devices.select("cuda")
+        count_gpus()
         if n_worker > 1 and not options.share_gpu:
             raise OptionError(
                 f"found {n_worker} local workers with --device cuda, which would all have the first GPU; "
                 "give --cluster local-cuda for one worker on each GPU, or say --share-gpu."
             )
-    said = {"n_workers": n_worker, "threads_per_worker": 1}
-    with _started(LocalCluster, options, said) as client:
-        yield client
+    said = {"n_workers": 1 if first_only else n_worker, "threads_per_worker": 1}
+    with begun(LocalCluster, options, SETTINGS | LOCAL_SETTINGS, said) as start:
+        yield start
 
 
 @contextmanager
-def start_local_cuda(options: ClusterOptions) -> Iterator[Client]:
-    """Start one process for each GPU, which sees that one first.
+def begin_local_cuda(options: ClusterOptions) -> Iterator[Start]:
+    """Begin to start one process for each GPU, which sees that one first.
 
     Raises
     ------
@@ -104,8 +104,8 @@ def start_local_cuda(options: ClusterOptions) -> Iterator[Client]:
         )
     # Nothing that Dask could move or spill lies on the GPU, so it is not to watch that memory.
     said = {"n_workers": options.n_worker, "threads_per_worker": 1, "device_memory_limit": 0}
-    with _started(_local_cuda_cluster(), options, said) as client:
-        yield client
+    with begun(_local_cuda_cluster(), options, SETTINGS | LOCAL_SETTINGS, said) as start:
+        yield start
 
 
 def count_local(options: ClusterOptions) -> int:
@@ -121,7 +121,7 @@ def count_local_gpus(options: ClusterOptions) -> int:
     DeviceError
         There is none.
     """
-    n_visible = devices.count_gpus()
+    n_visible = count_gpus()
     named = options.options.get(VISIBLE)
     if named is None:
         return n_visible
@@ -147,114 +147,3 @@ def _local_cuda_cluster() -> type[Cluster]:
         ) from error
     cluster: type[Cluster] = LocalCUDACluster
     return cluster
-
-
-@contextmanager
-def _started(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any]) -> Iterator[Client]:
-    """Start a cluster of a kind that runs here, listening on this machine only; stop it at last."""
-    check_may_start_processes()
-    births = Births()
-    with ExitStack() as opened:
-        folder = opened.enter_context(private_folder(options.options))
-        opened.enter_context(dask.config.set(cluster_defaults()))
-        opened.enter_context(dask.config.set(SETTINGS | LOCAL_SETTINGS | http_settings(options)))
-        said = {**_keywords(options, births), **said, **local_keywords(options), "local_directory": folder}
-        with _refused(kind.__name__, options):
-            client = _start(_recorded(kind, births), options, said, births)
-        with _stopped_at_last(client, births):
-            yield client
-
-
-def _keywords(options: ClusterOptions, births: Births) -> dict[str, Any]:
-    """Compose what all clusters of this machine are told."""
-    said: dict[str, Any] = {
-        # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
-        "silence_logs": logging.ERROR if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL,
-        "security": temporary_security(options),
-    }
-    said |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
-    if options.memory_limit is not None:
-        said["memory_limit"] = options.memory_limit
-    if options.options.get("processes", True):
-        said["worker_class"] = nanny_class(births)
-    else:  # threads, which would speak no TCP
-        said["protocol"] = "tls" if said["security"] else "tcp"
-    return said
-
-
-def _recorded(kind: type[Cluster], births: Births) -> type[Cluster]:
-    """Let a cluster be known from the beginning of its constructor, which waits for its workers."""
-
-    def begin(self: Any, **said: Any) -> None:
-        births.cluster = self
-        kind.__init__(self, **said)
-
-    return type(kind.__name__, (kind,), {"__init__": begin})
-
-
-def _start(kind: type[Cluster], options: ClusterOptions, said: dict[str, Any], births: Births) -> Client:
-    """Start a cluster and its client in a thread, while this one feels a Ctrl-C."""
-
-    def begin() -> Client:
-        cluster = kind(**said)
-        try:
-            return Client(cluster)
-        except BaseException:
-            cluster.close(timeout=SECONDS_TO_END)
-            raise
-
-    _start_resource_tracker()  # else it would be started by a thread of these, and unblock Ctrl-C there
-    seconds = SECONDS_OF_SILENCE if options.wait_seconds is None else options.wait_seconds
-    quiet = () if logger.isEnabledFor(logging.DEBUG) else OF_A_CLUSTER
-    with hushed(quiet), noted_errors(births):
-        return wait_for(begin, births, seconds)
-
-
-@contextmanager
-def _stopped_at_last(client: Client, births: Births) -> Iterator[None]:
-    """Make a client current; stop it and its cluster at last: that it takes too long is no failure."""
-    seconds = SECONDS_TO_STOP
-    cluster: Any = client.cluster
-
-    def stop() -> None:
-        client.close()
-        cluster.close()
-
-    try:
-        with client.as_current():
-            yield
-    except BaseException:
-        seconds = SECONDS_TO_END
-        raise
-    finally:
-        with hushed(OF_A_CLUSTER):  # which may be torn down in mid-work
-            end_within(stop, seconds, births.give_up)
-            births.give_up()
-
-
-@contextmanager
-def _refused(name: str, options: ClusterOptions) -> Iterator[None]:
-    """Say in one sentence why a cluster could not be started."""
-    given = ", ".join(f"{key} = {value!r}" for key, value in options.options.items())
-    advice = f" Look at its options: {given}." if given else ""
-    interface = f" on interface {options.interface}" if options.interface else ""
-    could_not = f"{name} could not be started{interface}"
-    try:
-        yield
-    except NothingCameError as error:
-        raise InputError(f"{could_not}: {str(error).rstrip('.')}.{advice}") from None
-    except Exception as error:
-        raise InputError(f"{could_not}: {in_words(error)}.{advice}") from error
-
-
-def _start_resource_tracker() -> None:
-    """Start the process of multiprocessing that removes what dead ones leave; it is not to warn of it."""
-    said = os.environ.get(PYTHON_WARNINGS)
-    os.environ[PYTHON_WARNINGS] = ",".join(filter(None, (said, "ignore:resource_tracker:UserWarning")))
-    try:
-        resource_tracker.ensure_running()
-    finally:
-        if said is None:
-            del os.environ[PYTHON_WARNINGS]
-        else:
-            os.environ[PYTHON_WARNINGS] = said

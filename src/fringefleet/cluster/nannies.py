@@ -77,7 +77,7 @@ class Births:
         self.is_given_up = True
         if self.cluster is not None:
             self.cluster.shutdown_on_close = False  # else the end of this process waits for it
-            with suppress(AttributeError):  # it has no loop yet
+            with suppress(AttributeError, RuntimeError):  # it has no loop yet, or one that does not run
                 self.cluster.loop.asyncio_loop.set_exception_handler(_say_nothing)
         for process in self.processes():
             with suppress(psutil.Error):

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 from dask.utils import parse_bytes
 
+from fringefleet.choices import DeviceName
 from fringefleet.cluster.exposure import check_dashboard, check_protocols, check_running_protocol
-from fringefleet.device import DeviceName
 from fringefleet.errors import OptionError
 from fringefleet.needs import CLUSTER as NEEDS
 from fringefleet.needs import check_needs, defaults_of

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from math import inf
 from time import monotonic
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +83,7 @@ def wait_for(begin: Callable[[], Result], watched: Watched, seconds: float) -> R
     Parameters
     ----------
     begin
-        Is called in a thread. That, and all threads and processes that it starts, never see a Ctrl-C, which
-        goes to all processes of a terminal: we stop them ourselves.
+        Is called in a thread, as an :class:`Attempt`: we stop it ourselves.
     watched
         Knows how that stands.
     seconds
@@ -97,12 +96,12 @@ def wait_for(begin: Callable[[], Result], watched: Watched, seconds: float) -> R
     BaseException
         Whatever ``begin`` raises, or a Ctrl-C; what was begun has been given up by then.
     """
-    attempt, clock = _Thread(begin), Clock(seconds, MOST_SILENCES * seconds)
+    attempt, clock = Attempt(begin), Clock(seconds, MOST_SILENCES * seconds)
     try:
         while not attempt.is_over.wait(SECONDS_BETWEEN_LOOKS):
             _look(watched, clock)
     except BaseException:
-        _end(attempt, watched)
+        give_up_attempt(attempt, watched)
         raise
     if attempt.error is not None and watched.failure is not None:
         raise NothingCameError(watched.failure) from attempt.error
@@ -131,7 +130,7 @@ def end_within(end: Callable[[], object], seconds: float, give_up: Callable[[], 
     give_up
         Ends it by force, where it takes longer, or somebody has no patience.
     """
-    attempt = _Thread(end)
+    attempt = Attempt(end)
     try:
         if not attempt.is_over.wait(seconds):
             give_up()
@@ -145,8 +144,12 @@ def end_within(end: Callable[[], object], seconds: float, give_up: Callable[[], 
     return attempt.is_over.is_set()
 
 
-class _Thread(Generic[Result]):
-    """A thread that is not waited for at the end of the process."""
+class Attempt(Generic[Result]):
+    """Something that goes on in a thread, which is not waited for at the end of the process.
+
+    That thread, and all threads and processes that it starts, never see a Ctrl-C, which goes to all processes
+    of a terminal.
+    """
 
     def __init__(self, call: Callable[[], Result]) -> None:
         self._call = call
@@ -171,7 +174,7 @@ class _Thread(Generic[Result]):
             self.is_over.set()
 
 
-def _end(attempt: _Thread[Result], watched: Watched) -> None:
+def give_up_attempt(attempt: Attempt[Any], watched: Watched) -> None:
     """Give up, again and again as others may come to be meanwhile, until the thread is at its end."""
     deadline = monotonic() + SECONDS_TO_END
     watched.give_up()

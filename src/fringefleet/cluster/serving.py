@@ -6,11 +6,11 @@ from typing import Any
 
 import dask
 
+from fringefleet import http_off, warm_up
 from fringefleet.cluster.exposure import wants_worker_dashboard
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import LOOPBACK
 from fringefleet.errors import MissingExtraError
-from fringefleet.http_off import PRELOAD
 
 ANY_PORT = f"{LOOPBACK}:0"  # where a server listens until it is stopped, and where a dashboard does
 SCHEDULER_ROUTES, WORKER_ROUTES = "distributed.scheduler.http.routes", "distributed.worker.http.routes"
@@ -20,6 +20,11 @@ ROUTES = [
     "distributed.http.health",
     "distributed.http.statics",
 ]
+
+
+def device_settings(options: ClusterOptions) -> dict[str, Any]:
+    """Let workers know on what they are to warm up."""
+    return {warm_up.DEVICE: options.device}
 
 
 def http_settings(options: ClusterOptions) -> dict[str, Any]:
@@ -38,7 +43,7 @@ def scheduler_keywords(options: ClusterOptions, given: Mapping[str, Any]) -> dic
     if options.dashboard:
         return dict(given)
     preload = given.get("preload") or dask.config.get("distributed.scheduler.preload", [])
-    return {**given, "dashboard": False, "preload": [*as_list(preload), PRELOAD]}
+    return {**given, "dashboard": False, "preload": [*as_list(preload), http_off.PRELOAD]}
 
 
 def local_keywords(options: ClusterOptions) -> dict[str, Any]:
@@ -46,10 +51,10 @@ def local_keywords(options: ClusterOptions) -> dict[str, Any]:
     given = dict(options.options)
     scheduler = scheduler_keywords(options, given.pop("scheduler_kwargs", {}))
     address = given.pop("dashboard_address", None) or ANY_PORT
-    preload = given.pop("preload", None) or configured_preloads()
-    if not serves_workers(options, options.options):
-        preload = [*as_list(preload), PRELOAD]
-    return given | {"scheduler_kwargs": scheduler, "dashboard_address": address, "preload": as_list(preload)}
+    preload = as_list(given.pop("preload", None) or configured_preloads())
+    preload += [] if serves_workers(options, options.options) else [http_off.PRELOAD]
+    preload.append(warm_up.PRELOAD)
+    return given | {"scheduler_kwargs": scheduler, "dashboard_address": address, "preload": preload}
 
 
 def configured_preloads() -> list[str]:

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fringefleet import http_off, warm_up
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
 from fringefleet.cluster.serving import ANY_PORT, WORKER_ROUTES, configured_preloads
 from fringefleet.cluster.slurm_paths import check_path
 from fringefleet.cluster.slurm_said import Said
 from fringefleet.cluster.slurm_values import walltime_seconds
-from fringefleet.http_off import PRELOAD
 
 OUR_WORKER = "fringefleet.cluster.slurm_worker"
 PLAIN_WORKER = "distributed.cli.dask_worker"
@@ -35,8 +35,8 @@ def write_arguments(said: Said, worker_command: str, processes: int, *, serves_h
     arguments = [word for item in said.list("worker_extra_args") for word in shlex.split(item)]
     if not any(word.startswith("--dashboard-address") for word in arguments):
         arguments += ["--dashboard-address", ANY_PORT]
-    if not serves_http and worker_command in (PLAIN_WORKER, CUDA_WORKER, OUR_WORKER):
-        arguments += _without_http(worker_command, arguments)
+    if worker_command in (PLAIN_WORKER, CUDA_WORKER, OUR_WORKER):
+        arguments += _preloads(worker_command, arguments, serves_http=serves_http)
     if worker_command == OUR_WORKER:
         arguments += ["--nworkers", str(processes)]
     if worker_command == CUDA_WORKER and not any("--device-memory-limit" in word for word in arguments):
@@ -59,10 +59,21 @@ def exported(said: Said, *, serves_http: bool) -> dict[str, str]:
     routes: dict[str, Any] = {} if serves_http else {WORKER_ROUTES: []}
     for key, value in (SETTINGS | LOCAL_SETTINGS | routes).items():
         if key.startswith("distributed.worker."):
-            exports["DASK_" + key.upper().replace(".", "__").replace("-", "_")] = str(value)
+            exports[variable_of(key)] = str(value)
         elif "pre-spawn-environ" in key:
             exports[key.rpartition(".")[2]] = str(value)
     return exports
+
+
+def variable_of(key: str) -> str:
+    """Name the environment variable by which Dask takes a key of its configuration.
+
+    Examples
+    --------
+    >>> variable_of("distributed.worker.lifetime.duration")
+    'DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION'
+    """
+    return "DASK_" + key.upper().replace(".", "__").replace("-", "_")
 
 
 def _lifetime(said: Said) -> dict[str, str]:
@@ -77,13 +88,14 @@ def _lifetime(said: Said) -> dict[str, str]:
     }
 
 
-def _without_http(worker_command: str, given: Sequence[str]) -> list[str]:
-    """Let a worker stop its HTTP server, beside what it is to import first anyway."""
+def _preloads(worker_command: str, given: Sequence[str], *, serves_http: bool) -> list[str]:
+    """Let a worker warm up and stop its HTTP server, beside what it is to import first anyway."""
     is_given = any(word.partition("=")[0] == "--preload" for word in given)
     # As their own command lines have it: what is given there comes before the configuration.
     configured = [] if is_given or worker_command == CUDA_WORKER else configured_preloads()
-    preloads = [word for name in (*configured, PRELOAD) for word in ("--preload", name)]
-    return preloads if worker_command == OUR_WORKER else ["--no-dashboard", *preloads]
+    ours = [warm_up.PRELOAD] if serves_http else [http_off.PRELOAD, warm_up.PRELOAD]
+    preloads = [word for name in (*configured, *ours) for word in ("--preload", name)]
+    return preloads if serves_http or worker_command == OUR_WORKER else ["--no-dashboard", *preloads]
 
 
 def _quote(words: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ import dask
 from dask.utils import parse_bytes
 from distributed import Security
 
+from fringefleet import warm_up
 from fringefleet.cluster.exposure import check_protocols
 from fringefleet.cluster.options import ClusterOptions, refuse_unknown
 from fringefleet.cluster.serving import ANY_PORT, scheduler_keywords, serves_workers
@@ -24,6 +25,7 @@ from fringefleet.cluster.slurm_lines import (
     OUR_WORKER,
     PLAIN_WORKER,
     exported,
+    variable_of,
     write_arguments,
     write_prologue,
     write_python,
@@ -98,6 +100,8 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
     exports = exported(said, serves_http=serves_http)
     if _wants_gpu(said, options):
         exports["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    if options.device == "cuda":
+        exports[variable_of(warm_up.DEVICE)] = options.device
     log_folder = Path(said.get("log_directory", LOG_FOLDER)).expanduser().absolute()
     job = given | {
         "job_name": job_name,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,13 +18,22 @@ from fringefleet.clients import current_client, note_open
 from fringefleet.cluster.check import check_workers
 from fringefleet.cluster.credentials import kept_credentials
 from fringefleet.cluster.dashboard import warn_of_dashboard
-from fringefleet.cluster.local import count_local, count_local_gpus, start_local, start_local_cuda
+from fringefleet.cluster.local import (
+    begin_local,
+    begin_local_cuda,
+    count_local,
+    count_local_gpus,
+    start_local,
+    start_local_cuda,
+)
 from fringefleet.cluster.options import VISIBLE, ClusterOptions, Kind, cluster_options
 from fringefleet.cluster.running import connect_running, use_current
 from fringefleet.cluster.serving import check_bokeh
 from fringefleet.cluster.slurm import start_slurm
 from fringefleet.cluster.slurm_script import cores_of_worker, count_slurm, memory_of_worker
+from fringefleet.cluster.start import Start
 from fringefleet.cores import own_cores
+from fringefleet.errors import InputError, MissingExtraError
 from fringefleet.main_program import end_if_reimported
 
 logger = logging.getLogger(__name__)
@@ -89,11 +98,66 @@ def connect(
     return _connected(options)
 
 
+class Early:
+    """Workers that may be on their way before it is known how many of them are of use.
+
+    ``options``: what they have been begun with.
+    """
+
+    def __init__(self, options: ClusterOptions, start: Start | None) -> None:
+        self.options, self._start = options, start
+
+    @contextmanager
+    def connect(self, options: ClusterOptions) -> Iterator[Workers]:
+        """Connect as :func:`connect` does: to these workers, in the number that is wanted now, if they fit.
+
+        Parameters
+        ----------
+        options
+            What is wanted now; where more than the number differs, these are stopped and others started.
+        """
+        start = self._start
+        if start is not None and options != replace(self.options, n_worker=options.n_worker):
+            start.stop(in_good_order=False)
+            start = None
+        with _connected(options, start) as workers:
+            yield workers
+        if start is not None:
+            start.stop(in_good_order=True)
+
+
 @contextmanager
-def _connected(options: ClusterOptions) -> Iterator[Workers]:
+def begin_early(options: ClusterOptions, *, n_worker: int) -> Iterator[Early]:
+    """Begin to start workers of this machine, and stop at last those that were started.
+
+    Workers of other kinds are not begun with; nor is anything where an option cannot be meant so, which is
+    said when they are connected to.
+
+    Parameters
+    ----------
+    options
+        As :func:`resolve` gives them.
+    n_worker
+        How many there will be at most. Of GPUs all are begun with, else one: who has few tiles needs no more.
+    """
+    with ExitStack() as opened:
+        start = None
+        with suppress(InputError, MissingExtraError):
+            if options.dashboard:
+                check_bokeh("the dashboard")
+            if options.kind == "local":
+                start = opened.enter_context(begin_local(options, first_only=n_worker > 1))
+            elif options.kind == "local-cuda":
+                start = opened.enter_context(begin_local_cuda(options))
+        yield Early(options, start)
+
+
+@contextmanager
+def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[Workers]:
+    clients = STARTERS[options.kind](options) if start is None else start.workers(options.n_worker)
     with (
         _schedule_as_before(),
-        STARTERS[options.kind](options) as client,
+        clients as client,
         kept_credentials(client, options) as credentials,
     ):
         check_workers(client, options)

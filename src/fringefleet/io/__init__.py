@@ -1,16 +1,50 @@
 """Files to xarray and back; no numerics. Start at :func:`open_stack`."""
 
-from fringefleet.io.convert import convert_stack as convert_stack
-from fringefleet.io.geometry import geometry_from_attributes as geometry_from_attributes
-from fringefleet.io.geometry import read_geometry as read_geometry
-from fringefleet.io.medians import unmasked_medians as unmasked_medians
-from fringefleet.io.mintpy_maps import read_average_coherence as read_average_coherence
-from fringefleet.io.mintpy_maps import read_water_mask as read_water_mask
-from fringefleet.io.reference import locate_reference_point as locate_reference_point
-from fringefleet.io.reference import read_reference_values as read_reference_values
-from fringefleet.io.reference import unreferenced_pairs as unreferenced_pairs
-from fringefleet.io.required import required_looks as required_looks
-from fringefleet.io.required import required_pixel_size as required_pixel_size
-from fringefleet.io.required import required_wavelength as required_wavelength
-from fringefleet.io.stack import open_stack as open_stack
-from fringefleet.io.stack import stack_network as stack_network
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fringefleet.io.convert import convert_stack as convert_stack
+    from fringefleet.io.geometry import geometry_from_attributes as geometry_from_attributes
+    from fringefleet.io.geometry import read_geometry as read_geometry
+    from fringefleet.io.medians import unmasked_medians as unmasked_medians
+    from fringefleet.io.mintpy_maps import read_average_coherence as read_average_coherence
+    from fringefleet.io.mintpy_maps import read_water_mask as read_water_mask
+    from fringefleet.io.reference import locate_reference_point as locate_reference_point
+    from fringefleet.io.reference import read_reference_values as read_reference_values
+    from fringefleet.io.reference import unreferenced_pairs as unreferenced_pairs
+    from fringefleet.io.required import required_looks as required_looks
+    from fringefleet.io.required import required_pixel_size as required_pixel_size
+    from fringefleet.io.required import required_wavelength as required_wavelength
+    from fringefleet.io.stack import open_stack as open_stack
+    from fringefleet.io.stack import stack_network as stack_network
+
+# Imported when first used: a worker writes a result, and needs none of the readers for that.
+_HOMES = {
+    "convert_stack": "convert",
+    "geometry_from_attributes": "geometry",
+    "locate_reference_point": "reference",
+    "open_stack": "stack",
+    "read_average_coherence": "mintpy_maps",
+    "read_geometry": "geometry",
+    "read_reference_values": "reference",
+    "read_water_mask": "mintpy_maps",
+    "required_looks": "required",
+    "required_pixel_size": "required",
+    "required_wavelength": "required",
+    "stack_network": "stack",
+    "unmasked_medians": "medians",
+    "unreferenced_pairs": "reference",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *_HOMES})

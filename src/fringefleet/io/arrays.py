@@ -1,9 +1,11 @@
 """The arrays of an open Zarr store."""
 
+from inspect import signature
 from typing import Any
 
 import xarray as xr
 import zarr
+from xarray.backends import StoreBackendEntrypoint, ZarrStore
 
 from fringefleet.errors import StackFormatError
 
@@ -25,3 +27,20 @@ def array_in(group: zarr.Group, name: str) -> zarr.Array[Any]:
 def in_order(dataset: xr.Dataset) -> xr.Dataset:
     """Put the variables in the order of their names; Zarr lists them as they happen to be found."""
     return dataset[sorted(map(str, dataset.data_vars))]
+
+
+class _Group(StoreBackendEntrypoint):
+    open_dataset_parameters = tuple(signature(StoreBackendEntrypoint.open_dataset).parameters)[1:]
+
+
+def open_group(group: ZarrStore, *, decode_cf: bool = True) -> xr.Dataset:
+    """Open a Zarr group lazily, by no engine of a name: to find one xarray imports all, GDAL among them.
+
+    Parameters
+    ----------
+    group
+        As xarray opens it.
+    decode_cf
+        Whether variables are decoded by their attributes.
+    """
+    return xr.open_dataset(group, engine=_Group, chunks=None, decode_cf=decode_cf)

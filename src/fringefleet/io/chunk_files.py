@@ -10,7 +10,6 @@ writes.
 import math
 import os
 import stat
-import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,12 +23,12 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.buffers import buffer
 from fringefleet.io.memory import empty
 from fringefleet.io.threads import each
 from fringefleet.io.whole_chunks import HEADER, end_missing
 
 _MOST_OVERHEAD = 4096  # bytes of what Blosc cannot make smaller
-_MOST_IDLE = 64 * 1024**2  # [byte] of a buffer that a thread keeps
 
 Index = slice | NDArray[np.intp]
 
@@ -82,7 +81,7 @@ class ChunkFiles:
         each(lambda parts: self._decode(parts, out), product(*(parts for parts, _ in axes)))
         return out[tuple(0 if isinstance(item, int | np.integer) else slice(None) for item in key)]
 
-    def write(self, numbers: Sequence[int], values: NDArray[Any]) -> None:
+    def write(self, numbers: Sequence[int], values: NDArray[Any], *, even_nothing: bool = False) -> int:
         """Write one chunk, or what there is of one at the edge; no file if it only has the fill value.
 
         It has its name when it is complete, and not before. Who is killed leaves a file ``*.partial``.
@@ -93,21 +92,24 @@ class ChunkFiles:
             Of the chunk, along each axis.
         values
             What it holds, as large as a chunk, or as what is left of the array.
+        even_nothing
+            Write a file even if it only has the fill value.
+
+        Returns
+        -------
+        int
+            Bytes of the file.
 
         Raises
         ------
         OSError
             It cannot be written.
         """
-        path = Path(self._path(numbers))
-        if self._is_nothing(np.asarray(values, self.dtype)):
+        path = self.path(numbers)
+        if not even_nothing and self._is_nothing(np.asarray(values, self.dtype)):
             path.unlink(missing_ok=True)
-            return
-        whole = values
-        if values.shape != self.chunks:
-            whole = np.full(self.chunks, self.fill, self.dtype)
-            whole[tuple(slice(size) for size in values.shape)] = values
-        whole = np.ascontiguousarray(whole, self.dtype)
+            return 0
+        whole = self._whole(values)
         packed = whole if self.packing is None else self.packing.encode(whole)
         partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
         try:
@@ -115,6 +117,23 @@ class ChunkFiles:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+        n_byte: int = packed.nbytes if isinstance(packed, np.ndarray) else len(packed)
+        return n_byte
+
+    def _whole(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Give the numbers of a whole chunk in one piece, in a buffer of this thread if they are not yet."""
+        if values.shape == self.chunks and values.flags.c_contiguous and values.dtype == self.dtype:
+            return values
+        memory = buffer("whole", math.prod(self.chunks) * self.dtype.itemsize)
+        whole: NDArray[Any] = memory.view(self.dtype).reshape(self.chunks)
+        if values.shape != self.chunks:
+            whole[:] = self.fill
+        whole[tuple(slice(size) for size in values.shape)] = values
+        return whole
+
+    def path(self, numbers: Iterable[int]) -> Path:
+        """Name the file of a chunk."""
+        return Path(self._path(numbers))
 
     def _path(self, numbers: Iterable[int]) -> str:
         return f"{self.folder}/{self.prefix}{self.separator.join(map(str, numbers))}"
@@ -144,7 +163,7 @@ class ChunkFiles:
             if target.flags.c_contiguous:
                 self._unpack(packed, target.reshape(-1).view(np.uint8))
                 return
-        chunk = _buffers.get("decoded", n_byte)
+        chunk = buffer("decoded", n_byte)
         self._unpack(packed, chunk)
         out[_grid(outside)] = chunk.view(self.dtype).reshape(self.chunks)[_grid(inside)]
 
@@ -217,25 +236,6 @@ def _grid(index: tuple[Index, ...]) -> tuple[Any, ...]:
     return np.ix_(*numbers)
 
 
-class _Buffers(threading.local):
-    """Memory that a thread uses again and again, by its purpose."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, NDArray[np.uint8]] = {}
-
-    def get(self, purpose: str, n_byte: int) -> NDArray[np.uint8]:
-        """Give so many bytes, which hold anything."""
-        kept = self.kept.get(purpose)
-        if kept is None or kept.size < n_byte:
-            kept = np.empty(n_byte, np.uint8)
-            if n_byte <= _MOST_IDLE:
-                self.kept[purpose] = kept
-        return kept[:n_byte]
-
-
-_buffers = _Buffers()
-
-
 def _read_file(path: str, most: int) -> NDArray[np.uint8] | None:
     """Read a file into a buffer of this thread; None if there is none.
 
@@ -254,11 +254,11 @@ def _read_file(path: str, most: int) -> NDArray[np.uint8] | None:
             what = f"has {state.st_size:,} bytes, and at most {most:,} are possible"
             what = what if stat.S_ISREG(state.st_mode) else "is no file"
             raise StackFormatError(f"the chunk {path} {what}: it is damaged. Copy or make the store again.")
-        buffer = _buffers.get("file", state.st_size)
+        content = buffer("file", state.st_size)
         n_read = 0
-        while n_read < state.st_size and (got := os.preadv(file, [buffer[n_read:].data], n_read)):
+        while n_read < state.st_size and (got := os.preadv(file, [content[n_read:].data], n_read)):
             n_read += got
-        return buffer[:n_read]
+        return content[:n_read]
     finally:
         os.close(file)
 

@@ -29,8 +29,15 @@ def all_chunks_written() -> Iterator[None]:
         yield
 
 
-def note_all_chunks(path: Path) -> None:
+def note_all_chunks(path: Path, made_from: str | None = None) -> None:
     """Count the chunks of every array of a Zarr v3 store, and note that they are all there.
+
+    Parameters
+    ----------
+    path
+        The store.
+    made_from
+        Noted, too: a fingerprint of what it was made from.
 
     Raises
     ------
@@ -43,7 +50,19 @@ def note_all_chunks(path: Path) -> None:
                 f"found no file of the chunk {missing[0]} of {name} in {path}, which has just been written; "
                 "something else removes files there. Write to another disk."
             )
-        (path / name / NOTE).write_text(json.dumps({"n_chunk": _n_chunk(array)}) + "\n")
+        note = {"n_chunk": _n_chunk(array)} | ({} if made_from is None else {"made_from": made_from})
+        (path / name / NOTE).write_text(json.dumps(note) + "\n")
+
+
+def is_made_from(path: Path, fingerprint: str) -> bool:
+    """Tell whether a store was noted to be complete and made from what has this fingerprint."""
+    notes = list(path.glob(f"*/{NOTE}"))
+    try:
+        return bool(notes) and all(
+            json.loads(note.read_text()).get("made_from") == fingerprint for note in notes
+        )
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def check_all_chunks(path: Path) -> None:

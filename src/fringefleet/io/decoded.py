@@ -64,9 +64,17 @@ def decoded(variable: xr.Variable, dims: tuple[str, ...], stored: Stored, dtype:
     else:
         result = variable.copy(deep=False)
     result.attrs = without_declarations(variable.attrs) | quantised(dtype, variable.dtype)
-    preferred = variable.encoding.get("preferred_chunks")
-    result.encoding = {"preferred_chunks": preferred} if preferred else {}
+    result.encoding = encoding_kept(variable)
     return result
+
+
+def encoding_kept(variable: xr.Variable) -> dict[str, Any]:
+    """Take of an encoding what stays true when a variable is decoded: its chunks, and how it is read."""
+    return {
+        name: variable.encoding[name]
+        for name in ("preferred_chunks", "reading")
+        if variable.encoding.get(name)
+    }
 
 
 def quantised(dtype: np.dtype[Any], stored: np.dtype[Any]) -> dict[str, str]:

@@ -24,10 +24,10 @@ from fringefleet.io.door import readable
 from fringefleet.io.grid import GRID_MAPPING, REFERENCE_PLACES
 from fringefleet.io.hdf5 import open_hdf5
 from fringefleet.io.identify import check_exists
+from fringefleet.io.marks import DONE, IS_DONE, IS_SKIPPED, read_marks
 from fringefleet.io.pair_table import BadPair, worst_pairs
 from fringefleet.io.results import has_displacement, open_result, open_result_group
 from fringefleet.io.stack import file_format, open_stack, stack_network
-from fringefleet.io.store import DONE, IS_DONE, IS_SKIPPED
 from fringefleet.io.version import FilesVersion
 from fringefleet.network import date_name
 from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
@@ -75,8 +75,8 @@ class Description:
     """What a path holds; ``network`` only for a stack, ``tiles`` and ``status`` only for a result.
 
     ``tiles``: how many are done, and of how many. ``status``: pixels of each meaning, in finished tiles.
-    ``worst_pairs``: only where they were asked for. ``attributes``: those that matter to an inversion;
-    ``n_attribute`` counts all.
+    ``worst_pairs``: only where they were asked for. ``reading``: how the arrays of an HDF5 file are read.
+    ``attributes``: those that matter to an inversion; ``n_attribute`` counts all.
     """
 
     path: str
@@ -93,6 +93,7 @@ class Description:
     tiles: tuple[int, int] | None = None
     status: dict[str, int] | None = None
     worst_pairs: tuple[BadPair, ...] = ()
+    reading: str | None = None
 
 
 def describe(path: Path, *, drop_incomplete: bool = False) -> Description:
@@ -124,6 +125,7 @@ def describe(path: Path, *, drop_incomplete: bool = False) -> Description:
         file_format=file_format(stack),
         dates=tuple(date_name(date) for date in network.dates),
         network=connectivity(network, n_dropped),
+        reading=_reading(stack),
     )
 
 
@@ -146,7 +148,7 @@ def tile_marks(path: Path) -> NDArray[np.uint8] | None:
     """What is known of the tiles of a result, (tile row, tile column); None for a store without marks."""
     group = open_result_group(path)
     with readable(f"the result {path}"):
-        marks = np.asarray(array_in(group, DONE)[:]) if DONE in group else None
+        marks = read_marks(group) if DONE in group else None
         if "status" in group:
             _check_tiles(array_in(group, "status"), marks)
     return marks
@@ -216,6 +218,25 @@ def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
         n_attribute=len(dataset.attrs),
         **facts,
     )
+
+
+def _reading(stack: xr.Dataset) -> str | None:
+    """Say how a stack in an HDF5 file is read; what HDF5's library reads holds up all threads but one."""
+    found = {
+        str(name): data.encoding["reading"]
+        for name, data in stack.data_vars.items()
+        if "reading" in data.encoding
+    }
+    if not found:
+        return None
+    reasons: dict[str, list[str]] = {}
+    for name, reading in found.items():
+        if reading.by_library is not None and "y" in reading.steps:
+            reasons.setdefault(reading.by_library, []).append(name)
+    if not reasons:
+        return "directly, on all cores"
+    said = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    return f"by h5py in one thread, because of {said}"
 
 
 def _reference_coordinates(dataset: xr.Dataset) -> dict[str, list[float]]:

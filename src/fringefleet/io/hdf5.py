@@ -3,11 +3,16 @@
 Each read opens the file, read-only and without locks, and closes it again: an array pickles as a
 path and a name, has the same Dask token in every process, and never holds a handle to a file that
 somebody wants to replace. MintPy's files have no dimension names, so there is nothing to decode.
+
+HDF5's library reads and unpacks in one thread of a process. So it is only asked where the chunks are, once
+in a process, and they are read around it (:mod:`fringefleet.io.hdf5_blocks`); what is stored in an unusual
+way is left to it (:func:`fringefleet.io.hdf5_layout.why_not_direct`).
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +26,11 @@ from xarray.core import indexing
 from fringefleet.errors import StackFormatError
 from fringefleet.io.door import readable
 from fringefleet.io.folder import check_plain_file
+from fringefleet.io.hdf5_blocks import read_blocks
+from fringefleet.io.hdf5_layout import Layout, find_layout
 from fringefleet.io.version import FileVersion, unchanged
+
+_MOST_LAYOUTS = 16  # that a process remembers
 
 
 def is_hdf5(path: Path) -> bool:
@@ -180,10 +189,15 @@ class HDF5Array(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
         path = self.source.path
-        with open_hdf5(Path(path), is_checked=True) as file, readable(f"the dataset {self.name} of {path}"):
-            return self._read_from(file[self.name], key)
+        with readable(f"the dataset {self.name} of {path}"):
+            layout = _layout_of(self.source, self.name)
+            if layout is not None:
+                first = key[:1] if self.kept is None else (self.kept[key[0]],)
+                return read_blocks(layout, (*first, *key[1:]), self.dtype)
+            with open_hdf5(Path(path), is_checked=True) as file:
+                return self._read_by_library(file[self.name], key)
 
-    def _read_from(self, dataset: h5py.Dataset, key: tuple[Any, ...]) -> NDArray[Any]:
+    def _read_by_library(self, dataset: h5py.Dataset, key: tuple[Any, ...]) -> NDArray[Any]:
         if self.kept is None or not key:
             return np.asarray(dataset.astype(self.dtype)[key])
         first = self.kept[key[0]]
@@ -198,7 +212,7 @@ class HDF5Array(BackendArray):
             len(range(n)[k]) if isinstance(k, slice) else len(k)
             for k, n in zip(widened, dataset.shape[1:], strict=True)
         )
-        out = np.empty((len(rows), *shape), self.dtype)
+        out = np.zeros((len(rows), *shape), self.dtype)  # HDF5 leaves some as they are
         if out.size:
             for start, stop in _runs(rows):
                 selection = (slice(rows[start], rows[stop - 1] + 1), *widened)
@@ -206,6 +220,13 @@ class HDF5Array(BackendArray):
         squeeze = tuple(0 if isinstance(k, int | np.integer) else slice(None) for k in rest)
         part: NDArray[Any] = out[(slice(None), *squeeze)]
         return part
+
+
+@lru_cache(_MOST_LAYOUTS)
+def _layout_of(source: FileVersion, name: str) -> Layout | None:
+    """Find where a dataset of one version of a file is; None if it is for HDF5's library to read."""
+    with open_hdf5(Path(source.path), is_checked=True) as file:
+        return find_layout(file[name])
 
 
 def _runs(values: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -19,6 +19,7 @@ from fringefleet.io.declared import check_declared_bytes, check_declared_scene
 from fringefleet.io.decoded import decoded
 from fringefleet.io.grid import GRID_MAPPING, grid_coordinates, with_reference_coordinates
 from fringefleet.io.hdf5 import HDF5Array, open_hdf5
+from fringefleet.io.hdf5_layout import find_reading
 from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES, OUR_NAMES, our_name
 from fringefleet.io.no_data import declared_of_hdf5, read_decoded
@@ -207,6 +208,8 @@ def _lazy_variable(
     if as_it_is:
         variable = decoded(variable, dims, stored, dtype)
     variable.attrs |= look | unit
+    if {"y", "x"} <= set(dims):
+        variable.encoding["reading"] = find_reading(dataset, dims)
     if dataset.chunks:
         variable.encoding["preferred_chunks"] = dict(zip(dims, dataset.chunks, strict=True))
     return variable

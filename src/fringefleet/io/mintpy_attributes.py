@@ -14,11 +14,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.begun import FINGERPRINT
 from fringefleet.io.door import readable
 from fringefleet.io.metadata import derived_attributes
 from fringefleet.io.mintpy_grid import with_grid
 from fringefleet.io.mintpy_names import mintpy_name
-from fringefleet.io.store import FINGERPRINT
 from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
 
 logger = logging.getLogger(__name__)

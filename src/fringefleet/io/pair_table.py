@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
 
 from fringefleet.io.arrays import array_in
 from fringefleet.network import date_name
@@ -51,6 +52,7 @@ def create_sums(group: zarr.Group, n_tile: tuple[int, ...], shape: tuple[int, in
         chunks=(1, 1, *shape),
         dtype="f8",
         fill_value=0,
+        compressors=BloscCodec(cname="lz4", clevel=5, shuffle="shuffle"),
         dimension_names=("tile_y", "tile_x", "sum", "pair"),
     )
     sums.attrs["long_name"] = (

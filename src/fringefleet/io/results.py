@@ -4,9 +4,10 @@ from pathlib import Path
 
 import xarray as xr
 import zarr
+from xarray.backends import ZarrStore
 
 from fringefleet.errors import InputError, StackFormatError
-from fringefleet.io.arrays import in_order
+from fringefleet.io.arrays import in_order, open_group
 from fringefleet.io.door import readable
 from fringefleet.io.guarded import guard_variable
 from fringefleet.io.identify import check_exists, identify
@@ -28,7 +29,7 @@ def open_result(path: Path) -> xr.Dataset:
     with readable(f"the result {path}"):
         check_store(path, may_be_empty=True)
         store = WholeChunks(path, read_only=True)
-        opened = in_order(xr.open_zarr(store, chunks=None, consolidated=False))
+        opened = in_order(open_group(ZarrStore.open_group(store, mode="r", consolidated=False)))
         if "displacement" not in opened.data_vars:
             raise StackFormatError(f"the displacement of {path} has no metadata; copy or make it again.")
         for coordinate in opened.coords.values():

@@ -15,6 +15,7 @@ from dask.base import tokenize
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io.door import readable
 from fringefleet.io.hdf5 import is_hdf5
+from fringefleet.io.hdf5_layout import Reading
 from fringefleet.io.identify import HOW_TO_LIST, check_exists, identify, identify_product
 from fringefleet.io.left_out import said_once
 from fringefleet.io.mintpy import open_mintpy
@@ -119,6 +120,18 @@ def largest_chunk(stack: xr.Dataset) -> int:
     return max(sizes)
 
 
+def read_step(stack: xr.Dataset) -> tuple[int, int] | None:
+    """Rows and columns that are read at the least of the observations; None where they are not known."""
+    reading = reading_of(stack)
+    return stored_tile(stack) if reading is None else (reading.steps["y"], reading.steps["x"])
+
+
+def reading_of(stack: xr.Dataset) -> Reading | None:
+    """Tell how the observations of an HDF5 file are read; None for what is stored otherwise."""
+    found: Reading | None = observed(stack).encoding.get("reading")
+    return found
+
+
 def observed(stack: xr.Dataset) -> xr.DataArray:
     """Give what a stack observes: the phase, or what it has instead."""
     names = [str(name) for name in stack.data_vars if is_observation(str(name))]
@@ -160,7 +173,7 @@ def _open_any(path: Path, drop_incomplete: bool) -> tuple[xr.Dataset, str]:
 def _auto_tile(stack: xr.Dataset) -> tuple[int, int]:
     phase = observed(stack)
     n_pixel = AUTO_BLOCK_BYTES / (phase.sizes["pair"] * phase.dtype.itemsize)
-    return fit_tile((phase.sizes["y"], phase.sizes["x"]), stored_tile(stack), n_pixel)
+    return fit_tile((phase.sizes["y"], phase.sizes["x"]), read_step(stack), n_pixel)
 
 
 def _checked_tile(chunks: tuple[int, int]) -> tuple[int, int]:

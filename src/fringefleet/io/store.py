@@ -1,13 +1,12 @@
 """The result store: a Zarr v3 group that many tasks write at once, and that survives being killed.
 
-Every task writes the whole chunks of its own tile and, when they are written, that tile's done-mark: a
-chunk of its own in the array ``progress/done``. Whether a chunk of the result exists would be no mark, as
-Zarr writes none for a tile without an answer. Nothing in the store depends on host, order or the time of the
-run, so one that was killed and resumed leaves the same bytes as one that was not: of the same files, in the
-same chunks.
+Every task writes the whole chunks of its own tile, waits until they are on the disk, and sets that tile's
+mark (:mod:`fringefleet.io.marks`). Nothing in the store depends on host, order or the time of the run, so one
+that was killed and resumed leaves the same bytes as one that was not: of the same files, in the same chunks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,25 +20,36 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 from zarr.errors import BaseZarrError as ZarrError
 
-from fringefleet.errors import FringefleetError, OutputExistsError, OutputLostError, StackFormatError
+from fringefleet.errors import FringefleetError, OutputExistsError, StackFormatError
 from fringefleet.io.arrays import array_in
-from fringefleet.io.chunk_layout import find_chunk_files
+from fringefleet.io.begun import FINGERPRINT, BegunResult, Target, look_again, open_result_to_write
 from fringefleet.io.disk import disk_full_said
 from fringefleet.io.door import readable
+from fringefleet.io.durable import sync, sync_tree
 from fringefleet.io.listing import Listing
+from fringefleet.io.marks import (
+    DONE,
+    IS_DONE,
+    IS_DOUBTED,
+    IS_SKIPPED,
+    N_BYTE,
+    Index,
+    create_marks,
+    files_in,
+    find_damaged,
+    read_marks,
+)
 from fringefleet.io.origin import Origin, check_same_origin, read_listing, write_listing, write_origin
 from fringefleet.io.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
 from fringefleet.io.threads import each
-from fringefleet.io.whole_chunks import WholeChunks
 from fringefleet.io.zarr_metadata import check_store
 from fringefleet.provenance import PAIR_SUMS
+from fringefleet.quantization import quantized
 from fringefleet.status import Status
 
-DONE = "progress/done"
-# The marks of a tile: a skipped one could not be computed; a doubted one may be of a stack that was changed.
-IS_DONE, IS_SKIPPED, IS_DOUBTED = 1, 2, 3
-FINGERPRINT = "fringefleet_fingerprint"
+logger = logging.getLogger(__name__)
+
 NOT_WRITTEN = 255  # the status of a tile that is not there yet: no code, and not "ok"
 
 
@@ -83,34 +93,42 @@ class ResultStore:
 
     def _write(
         self,
-        index: tuple[int, int],
+        index: Index,
         variables: Mapping[str, NDArray[Any]],
         pair_sums: NDArray[np.float64] | None,
         written: list[Path],
     ) -> None:
         """Write a tile and its mark, and say which files that are."""
-        group = self.check()
+        begun = self.check(variables)
+        sizes: list[int] = []
         jobs: list[Callable[[], None]] = []
         for name, values in variables.items():
-            array = array_in(group, name)
-            if array.chunks[-2:] != self.tile or array.shards is not None:
+            target = begun.target(name)
+            if target.files.chunks[-2:] != self.tile:
                 raise StackFormatError(
-                    f"{self.path}: {name} has chunks of {array.chunks[-2:]} and shards {array.shards}; tiles "
-                    f"of {self.tile} would share files and lose data. Start again with --overwrite."
+                    f"{self.path}: {name} has chunks of {target.files.chunks[-2:]}; tiles of {self.tile} "
+                    "would share files and lose data. Start again with --overwrite."
                 )
-            key = (0,) * (array.ndim - 2) + index
-            written.append(self.path / name / array.metadata.encode_chunk_key(key))
-            if (files := find_chunk_files(array)) is not None:
-                jobs.append(partial(files.write, key, values))
-            else:
-                window = (..., *self._pixels(index, values.shape[-2:]))
-                jobs.append(partial(array.__setitem__, window, values))
-        each(lambda job: job(), jobs)
+            key = (*[0] * (values.ndim - 2), *index)
+            written.append(target.files.path(key))
+            jobs.append(partial(_write_chunk, target, key, values, sizes))
         if pair_sums is not None:
-            array_in(group, SUMS)[index] = pair_sums
-        marks = array_in(self.check(), DONE)
-        written.append(self.path / DONE / marks.metadata.encode_chunk_key(index))
-        marks[index] = IS_DONE
+            target, key = begun.target(SUMS), (*index, 0, 0)
+            written.append(target.files.path(key))
+            jobs.append(partial(_write_chunk, target, key, pair_sums[None, None], sizes))
+        each(lambda job: job(), jobs)
+        self._mark(index, sum(sizes), written)
+
+    def _mark(self, index: Index, n_byte: int, written: list[Path]) -> None:
+        """Set the mark of a tile, when its files are on the disk and the store still is that of this run."""
+        begun = self.check()
+        files = begun.target(N_BYTE).files
+        written.append(files.path(index))
+        files.write(index, np.full((1, 1), n_byte, np.int64))
+        sync(written, self.path)
+        files = self.check().target(DONE).files
+        written.append(files.path(index))
+        files.write(index, np.full((1, 1), IS_DONE, np.uint8))
 
     def skip_tile(self, index: tuple[int, int]) -> None:
         """Say of a tile that it could not be computed: no data, a status of its own, and a mark.
@@ -120,7 +138,7 @@ class ResultStore:
         OutputLostError
             The store is no longer the one that this run began.
         """
-        group = self.check()
+        group = self.check().group
         y, x = self._pixels(index, self.tile)
         with disk_full_said(self.path, lambda: self.tile[0] * self.tile[1]):
             for name, array in group.arrays():
@@ -130,31 +148,15 @@ class ResultStore:
                 array_in(group, SUMS)[index] = 0
             array_in(group, DONE)[index] = IS_SKIPPED
 
-    def check(self) -> zarr.Group:
-        """Open the store if it is still the one that this run began.
+    def check(self, names: Iterable[str] = ()) -> BegunResult:
+        """Find the store, and variables in it, if it is still the one that this run began.
 
         Raises
         ------
         OutputLostError
             It was removed, damaged or overwritten.
         """
-        try:
-            group = _open(self.path)
-            found = group.attrs.get(FINGERPRINT)
-            lacking = [name for name in ("status", DONE) if name not in group]
-        except (OSError, KeyError, ValueError, ZarrError) as error:
-            raise OutputLostError(
-                f"the output {self.path} is gone from this process's sight, or was damaged ({error})."
-            ) from error
-        if found != self.fingerprint:
-            raise OutputLostError(
-                f"the output {self.path} was replaced by another run while this one went on."
-            )
-        if lacking:
-            raise OutputLostError(
-                f"the output {self.path} has lost {', '.join(lacking)} while the run went on."
-            )
-        return group
+        return look_again(self.path, self.fingerprint, names)
 
     def _pixels(self, index: tuple[int, int], shape: tuple[int, ...]) -> tuple[slice, slice]:
         y, x = (number * size for number, size in zip(index, self.tile, strict=True))
@@ -171,13 +173,46 @@ class ResultStore:
                     break
 
     def marks(self) -> NDArray[np.uint8]:
-        """What is known of the tiles, (tile row, tile column): 0, ``IS_DONE`` or ``IS_SKIPPED``."""
-        return np.asarray(array_in(_open(self.path), DONE)[:])
+        """What is known of the tiles, (tile row, tile column): 0, or one of the marks."""
+        return read_marks(open_result_to_write(self.path))
 
     def done(self, *, or_doubted: bool = False) -> NDArray[np.bool_]:
         """Which tiles are done, (tile row, tile column)."""
         marks: NDArray[np.bool_] = np.isin(self.marks(), (IS_DONE, *[IS_DOUBTED] * or_doubted))
         return marks
+
+    def kept(self, *, or_doubted: bool = False) -> NDArray[np.bool_]:
+        """Which tiles are done and have all their files, as a run that is resumed keeps them."""
+        kept = self.done(or_doubted=or_doubted)
+        for index in self._damaged(kept):
+            kept[index] = False
+        return kept
+
+    def _damaged(self, tiles: NDArray[np.bool_]) -> list[Index]:
+        group = open_result_to_write(self.path)
+        series = [files_in(group, name) for name, array in group.arrays() if array.chunks[-2:] == self.tile]
+        sums = [files_in(group, SUMS)] if SUMS in group else []
+
+        def paths_of(index: Index) -> Iterator[Path]:
+            yield from (files.path((*[0] * (len(files.shape) - 2), *index)) for files in series)
+            yield from (files.path((*index, 0, 0)) for files in sums)
+
+        return find_damaged(group, tiles, paths_of)
+
+    def forget_damaged(self) -> None:
+        """Take the marks off tiles that are done and whose files are missing, empty or cut off."""
+        damaged = self._damaged(self.done())
+        marks = array_in(open_result_to_write(self.path), DONE)
+        for index in damaged:
+            marks[index] = 0
+        if damaged:
+            logger.warning(
+                "%s: files of %d tiles that were done, %s the first, are missing or cut off; they are done "
+                "again",
+                self.path,
+                len(damaged),
+                damaged[0],
+            )
 
     def doubt(self, windows: Sequence[tuple[slice, slice]] | None) -> int:
         """Mark tiles that are done, and that one of the windows of pixels touches, as not to be relied on.
@@ -197,25 +232,25 @@ class ResultStore:
             concerned[
                 tuple(slice(p.start // n, -(-p.stop // n)) for p, n in zip(window, self.tile, strict=True))
             ] = True
-        marks = array_in(_open(self.path), DONE)
+        marks = array_in(open_result_to_write(self.path), DONE)
         for index in np.argwhere(done & concerned).tolist():
             marks[tuple(index)] = IS_DOUBTED
         return int((done & concerned).sum())
 
     def trust(self, listing: Listing) -> None:
         """Take the files of the stack, as they are now, for those that the result was made from."""
-        group, marks = _open(self.path), self.marks()
+        group, marks = open_result_to_write(self.path), self.marks()
         marks[marks == IS_DOUBTED] = IS_DONE
         write_listing(group, listing)
         array_in(group, DONE)[:] = marks
 
     def listing(self) -> Listing:
         """Read which files of the stack the result is made from."""
-        return read_listing(_open(self.path))
+        return read_listing(open_result_to_write(self.path))
 
     def finish(self) -> None:
         """Write what is known only when all tiles are done or skipped, if they are."""
-        group = _open(self.path)
+        group = open_result_to_write(self.path)
         if SUMS in group and np.isin(self.marks(), (IS_DONE, IS_SKIPPED)).all():
             with disk_full_said(self.path, lambda: 1024):
                 fill_table(group)
@@ -246,18 +281,14 @@ def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite
         )
         group = zarr.open_group(temporary, mode="r+")
         n_tile = tuple(len(template.chunksizes[dim]) for dim in ("y", "x"))
-        done = group.create_array(
-            DONE, shape=n_tile, chunks=(1, 1), dtype="u1", fill_value=0, dimension_names=("tile_y", "tile_x")
-        )
-        done.attrs["long_name"] = (
-            "1 where a tile is written, 2 where it could not be computed, 3 where the stack was changed "
-            "meanwhile"
-        )
+        create_marks(group, n_tile)
         write_origin(group, origin)
         if RESIDUAL_RMS in template:
             create_sums(group, n_tile, (len(PAIR_SUMS), template.sizes["pair"]))
         group.attrs[FINGERPRINT] = origin.fingerprint
         consolidate_metadata(temporary)
+        sync_tree(temporary)
+    sync([path], path.parent)
     return ResultStore(path, tile, origin.fingerprint)
 
 
@@ -277,7 +308,7 @@ def resume_result(
         It was begun with others, or is no result of ours.
     """
     refuse_other_than_result(path)
-    group = _open(path)
+    group = open_result_to_write(path)
     _check_complete(group, path)
     is_touched = check_same_origin(group, origin, path, accept_touched=accept_touched)
     store = ResultStore(path, tile, str(group.attrs[FINGERPRINT]))
@@ -289,21 +320,21 @@ def resume_result(
 def holds_run(path: Path, fingerprint: str) -> bool:
     """Tell whether a result is there that was begun by the run of a fingerprint."""
     try:
-        return bool(_open(path).attrs.get(FINGERPRINT) == fingerprint)
+        return bool(open_result_to_write(path).attrs.get(FINGERPRINT) == fingerprint)
     except (OSError, ValueError, KeyError, TypeError, ZarrError):
         return False
 
 
 def _check_complete(group: zarr.Group, path: Path) -> None:
     """Refuse a result whose status or marks of tiles are gone."""
-    lacking = [name for name in ("status", DONE) if name not in group]
+    lacking = [name for name in ("status", DONE, N_BYTE) if name not in group]
     if lacking:
         raise OutputExistsError(f"{path} has lost its {', '.join(lacking)}; start again with --overwrite.")
 
 
 def _check_marks(store: ResultStore) -> None:
     """Refuse a result whose marks of tiles are not those of its status."""
-    group = _open(store.path)
+    group = open_result_to_write(store.path)
     shape = array_in(group, "status").shape
     needed = tuple(-(-size // step) for size, step in zip(shape, store.tile, strict=True))
     if (found := store.marks().shape) != needed:
@@ -324,7 +355,7 @@ def refuse_other_than_result(path: Path) -> None:
     refuse_existing(path, overwrite=True)
     try:
         check_store(path, may_be_empty=True)
-        found = _open(path).attrs.get(FINGERPRINT)
+        found = open_result_to_write(path).attrs.get(FINGERPRINT)
     except (OSError, ValueError, KeyError, TypeError, ZarrError) as error:
         raise OutputExistsError(
             f"{path} is there and cannot be opened ({error}); give another name."
@@ -339,7 +370,7 @@ def refuse_other_than_result(path: Path) -> None:
 def result_tile(path: Path) -> tuple[int, int] | None:
     """Rows and columns of the tiles of a result; None if there is none to be found."""
     refuse_other_than_result(path)
-    status = _open(path).get("status")
+    status = open_result_to_write(path).get("status")
     return (status.chunks[0], status.chunks[1]) if isinstance(status, zarr.Array) else None
 
 
@@ -369,15 +400,15 @@ def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
     }
 
 
+def _write_chunk(target: Target, key: tuple[int, ...], values: NDArray[Any], sizes: list[int]) -> None:
+    """Round a chunk, if that is wanted, and write it; its size in the file is added to the others."""
+    rounded = values if target.keep_bits is None else quantized(values, target.keep_bits)
+    sizes.append(target.files.write(key, rounded))
+
+
 def _remove_empty(folder: Path) -> bool:
     try:
         folder.rmdir()
     except OSError:
         return False
     return True
-
-
-def _open(path: Path) -> zarr.Group:
-    if not (path / "zarr.json").is_file():  # Zarr would make the folder
-        raise FileNotFoundError(f"found no result at {path}")
-    return zarr.open_group(WholeChunks(path), mode="r+", use_consolidated=False)

@@ -16,14 +16,14 @@ class _Threads:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._n_thread = CPU_COUNT
+        self.n_thread = CPU_COUNT
         self._pool: ThreadPoolExecutor | None = None
 
     def set(self, n_thread: int) -> None:
         with self._lock:
-            if n_thread == self._n_thread:
+            if n_thread == self.n_thread:
                 return
-            self._n_thread = n_thread
+            self.n_thread = n_thread
             if self._pool is not None:
                 self._pool.shutdown(wait=False)  # what it has begun comes to its end
                 self._pool = None
@@ -31,7 +31,7 @@ class _Threads:
     def begin(self, work: Callable[[Job], object], job: Job) -> Future[object]:
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._n_thread, thread_name_prefix="fringefleet-chunks")
+                self._pool = ThreadPoolExecutor(self.n_thread, thread_name_prefix="fringefleet-chunks")
             return self._pool.submit(work, job)
 
     def forget(self) -> None:
@@ -46,6 +46,11 @@ os.register_at_fork(after_in_child=_threads.forget)
 def use_threads(n_thread: int) -> None:
     """Use so many threads from now on, in this process."""
     _threads.set(n_thread)
+
+
+def thread_count() -> int:
+    """Say how many threads there are, or will be."""
+    return _threads.n_thread
 
 
 def each(work: Callable[[Job], object], jobs: Iterable[Job]) -> None:

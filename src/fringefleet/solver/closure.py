@@ -27,10 +27,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from fringefleet.plan import Plan
+from fringefleet.solver.at_once import TRIPLETS_AT_ONCE
 from fringefleet.solver.observations import Observations
 from fringefleet.triplets import triplets
-
-TRIPLETS_AT_ONCE = 64  # measured: fewer, and calling torch costs as much as the work; more gains nothing
 
 
 class Closure(NamedTuple):

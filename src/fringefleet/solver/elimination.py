@@ -13,14 +13,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fringefleet.solver import robust, shared
+from fringefleet.solver.at_once import BYTES_AT_ONCE
+from fringefleet.solver.eliminated import Eliminated, label_parts
 from fringefleet.solver.method import Method
-from fringefleet.solver.pieces import BYTES_AT_ONCE, pad
+from fringefleet.solver.pieces import pad
 from fringefleet.solver.solution import Solution, finish, measure, put
 from fringefleet.solver.star_mesh import (
     Workspace,
     exact_right_hand_side,
     factorise,
-    label_parts,
     right_hand_side,
     substitute,
     subtract_model,
@@ -69,8 +70,15 @@ def solve(
     unsettled = _unsettled_pixels(work)
     solution = _finish(work, method)
     if len(unsettled):
-        solve_again(solve, solution, work, unsettled, (phase, weight), method)
+        solve_again(solve, solution, work, unsettled, partial(some, phase, weight), method)
     return solution
+
+
+def some(
+    phase: Float[Tensor, "pair pixel"], weight: Float[Tensor, "pair pixel"], pixels: Int[Tensor, "chosen"]
+) -> tuple[Tensor, Tensor]:
+    """Take phase and weight of some pixels."""
+    return phase[:, pixels], weight[:, pixels]
 
 
 def estimate(work: Workspace) -> None:
@@ -120,18 +128,21 @@ def _unsettled_pixels(work: Workspace) -> Tensor:
 def solve_again(
     solve_batch: Callable[..., Solution],
     solution: Solution,
-    work: Workspace,
+    work: Eliminated,
     pixels: Int[Tensor, "chosen"],
-    observed: tuple[Tensor, Tensor],
+    observed: Callable[[Tensor], tuple[Tensor, Tensor]],
     method: Method,
 ) -> None:
-    """Solve some pixels of a batch again in float64, into its solution; ``solve_batch`` as :func:`solve`."""
+    """Solve some pixels of a batch again in float64, into its solution; ``solve_batch`` as :func:`solve`.
+
+    ``observed`` gives phase and weight of the pixels that it is given.
+    """
     few = max(FEW, BYTES_AT_ONCE // (8 * (4 * work.plan.network.n_pair + work.plan.n_slot)))
-    size = min(FEW if len(pixels) <= FEW else few, work.phase.shape[1])
+    size = min(FEW if len(pixels) <= FEW else few, work.n_pixel)
     precise = work.smaller(size, torch.float64)
     for piece in torch.split(pixels, size):
         padded = pad(piece, size)
-        phase, weight = (values[:, padded].double() for values in observed)
+        phase, weight = (values.double() for values in observed(padded))
         put(solution, piece, solve_batch(precise, phase, weight, method=method))
 
 

@@ -1,48 +1,43 @@
 """The elimination of :mod:`fringefleet.solver.elimination` in one GPU kernel instead of thousands.
 
-Same workspace, arguments, results and rules; the eager form is the reference that this one is tested
-against. It needs Triton, which comes with torch's builds for CUDA. On a CPU only Triton's interpreter
-runs it (``TRITON_INTERPRET=1`` before the first workspace), which is slow and there for tests.
+Same rules and results; the eager form is the reference that this one is tested against. It needs Triton,
+which comes with torch's builds for CUDA. On a CPU only Triton's interpreter runs it (``TRITON_INTERPRET=1``
+before the first workspace), which is slow and there for tests.
 
-The kernel walks along the plan, which it finds in tables, and leaves in the workspace what the eager form
-leaves: factors, inverses, series, rest and cleaned weights. The rare pixels for which float32 is not
-enough are solved again in float64 by the same kernel.
+The kernel walks along the plan, which it finds in tables. :func:`solve_raw` takes observations as they are in
+the file, so that phases and weights are never written to memory; :func:`solve` takes phases and weights. The
+rare pixels for which float32 is not enough are solved again in float64 by the same kernel.
 """
 
-from collections.abc import Iterable
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import cached_property, partial
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int32
-from numpy.typing import NDArray
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fringefleet.errors import DeviceError
-from fringefleet.plan import Plan, Run
+from fringefleet.plan import Plan
 from fringefleet.solver import elimination, quality, robust, star_mesh
+from fringefleet.solver.eliminated import Eliminated, label_parts
+from fringefleet.solver.fused_tables import rows_between, tables_of
 from fringefleet.solver.method import Method
-from fringefleet.solver.solution import Facts, Solution, finish, measure
-from fringefleet.solver.star_mesh import label_parts
+from fringefleet.solver.raw import GIVEN, Raw, Rules
+from fringefleet.solver.solution import Facts, Solution, finish
+
+Prepare = Callable[[Int[Tensor, "chosen"]], tuple[Tensor, Tensor]]  # phase and weight of some pixels
 
 OLDEST_GPU = (7, 0)  # compute capability
 
 
-class Tables(NamedTuple):
-    """The plan as numbers that a kernel can follow; slots, rows and updates in order of position."""
-
-    first_slot: Int32[np.ndarray, "date"]  # of each position; for the root, how many there are
-    first_row: Int32[np.ndarray, "date"]  # likewise
-    first_update: Int32[np.ndarray, "date"]  # likewise
-    neighbours: Int32[np.ndarray, "slot"]  # position of the later date
-    rows: Int32[np.ndarray, "pair 4"]  # pair, sign, position of the later date, slot
-    updates: Int32[np.ndarray, "update 4"]  # slots: factor, first other edge, first target; how many
-
-
-class Workspace(star_mesh.Workspace):
+class Workspace(Eliminated):
     """Buffers for batches of one shape, dtype and device, and the plan's tables on that device.
+
+    What is left of the phases, their weights and the factors are kept only for those who ask: they are more
+    than all the rest.
 
     Parameters
     ----------
@@ -62,59 +57,50 @@ class Workspace(star_mesh.Workspace):
     def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         self.kernel = find_kernel(device)
         super().__init__(plan, n_pixel, dtype, device)
+        n_date = plan.network.n_date
+        self.keeps_rows = False  # residual and weight of every pair
+        self.keeps_factor = False  # edges become factors f
+        self.exact = self.buffer(n_date, torch.float64)  # right-hand sides over d; in order of position
+        self.series = self.buffer(n_date)  # before it is refined; likewise
+        self.change = self.buffer(n_date)  # by the refinement; likewise
+        self.sums = self.buffer(4)  # of squares, cosines, sines, weighted squares of what is left
+        self.counts = self.buffer(4, torch.int32)  # parts, pairs, fewest pairs of a date, is unsettled
         self.tables = [torch.from_numpy(table).to(device) for table in tables_of(plan)]
-        self.sums = torch.zeros((3, n_pixel), dtype=dtype, device=device)
-        self.counts = torch.zeros((4, n_pixel), dtype=torch.int32, device=device)
 
+    @cached_property
+    def covariance(self) -> Float[Tensor, "slot_and_date pixel"]:
+        """Covariances of the dates at the ends of each edge, then variances of all dates."""
+        return self.buffer(self.plan.n_slot + len(self.plan.order))
 
-@lru_cache(maxsize=16)
-def tables_of(plan: Plan) -> Tables:
-    """Write a plan as tables; made once per process and plan.
+    @cached_property
+    def between(self) -> Int[Tensor, "date date"]:
+        """Row of the covariance of every two positions."""
+        return torch.from_numpy(rows_between(self.plan)).to(self.device)
 
-    Examples
-    --------
-    >>> from fringefleet.network import Network
-    >>> from fringefleet.plan import plan_elimination
-    >>> days = [f"2018-01-{day:02d}T00:00:00" for day in (1, 13, 25)]
-    >>> plan = plan_elimination(Network(tuple(days), ((0, 1), (1, 2), (0, 2))))
-    >>> for table in tables_of(plan):
-    ...     print(table.tolist())
-    [0, 2, 3]
-    [0, 2, 3]
-    [0, 1, 1]
-    [1, 2, 2]
-    [[1, 1, 1, 0], [2, 1, 2, 1], [0, 1, 2, 2]]
-    [[0, 1, 2, 1]]
-    """
-    turns = plan.turns
-    n_update = [len(turn.mesh) for turn in turns]
-    neighbour, start, stop, target = np.concatenate([turn.mesh for turn in turns]).T
-    slots = np.repeat([turn.slots.start for turn in turns], n_update)
-    rows = [
-        np.array(plan.pair_order),
-        np.array(plan.pair_sign),
-        _targets(run for turn in turns for run in turn.partners),
-        _targets(run for turn in turns for run in turn.pair_slots),
-    ]
-    updates = [slots + neighbour, slots + start, target, stop - start]
-    return Tables(
-        first_slot=_firsts([turn.slots.stop - turn.slots.start for turn in turns]),
-        first_row=_firsts([turn.rows.stop - turn.rows.start for turn in turns]),
-        first_update=_firsts(n_update),
-        neighbours=_targets(run for turn in turns for run in turn.neighbours),
-        rows=np.stack(rows, axis=1).astype(np.int32),
-        updates=np.stack(updates, axis=1).astype(np.int32),
-    )
+    @property
+    def weight(self) -> Float[Tensor, "pair pixel"]:
+        """Weights in the rows of the plan, if they are kept."""
+        return self.observations.weight
 
+    @property
+    def residual(self) -> Float[Tensor, "pair pixel"]:
+        """What is left of the phases [rad], if it is kept."""
+        return self.observations.phase
 
-def _firsts(counts: list[int]) -> NDArray[np.int32]:
-    """Number of the first member of each group, and of one after the last group."""
-    return np.cumsum([0, *counts], dtype=np.int32)
+    @cached_property
+    def eager_workspace(self) -> star_mesh.Workspace:
+        """The same buffers by the names of the eager form."""
+        work = star_mesh.Workspace(self.plan, 1, self.dtype, self.device)
+        work.observations, work.weight, work.residual = self.observations, self.weight, self.residual
+        work.edge, work.inverse, work.phase, work.right = self.edge, self.inverse, self.series, self.change
+        work.exact = self.exact
+        return work
 
-
-def _targets(runs: Iterable[Run]) -> NDArray[np.int32]:
-    """List what the members of some runs are in the other place."""
-    return np.concatenate([np.arange(run.there.start, run.there.stop, dtype=np.int32) for run in runs])
+    def eager(self, series: Tensor) -> star_mesh.Workspace:
+        """Give the least squares solution to the eager reweighting."""
+        work = self.eager_workspace
+        torch.index_select(series, 0, self.order, out=work.phase)
+        return work
 
 
 def solve(
@@ -125,53 +111,144 @@ def solve(
     method: Method = Method(),  # noqa: B008 - frozen
 ) -> Solution:
     """Invert a batch of pixels; same arguments, results and rules as the elimination solver's."""
+    some = partial(elimination.some, phase, weight)
+    return solve_raw(workspace, Raw(phase, weight), GIVEN, some, method=method)
+
+
+def solve_raw(
+    workspace: Workspace,
+    raw: Raw,
+    rules: Rules,
+    prepare: Prepare,
+    *,
+    method: Method = Method(),  # noqa: B008
+) -> Solution:
+    """Invert a batch of pixels whose observations are as they are in the file.
+
+    Parameters
+    ----------
+    workspace
+        Buffers for this network and batch shape. Its contents are overwritten.
+    raw
+        Observations, in the order of the network.
+    rules
+        How they become phases and weights.
+    prepare
+        Gives phase [rad] and weight [rad^-2] of the pixels with some numbers, by the same rules.
+    method
+        How, and what is wanted besides.
+
+    Returns
+    -------
+    Solution
+        A new set of tensors.
+    """
     work = workspace
-    _run_kernel(work, phase, weight)
+    keeps_rows = work.keeps_rows or method.columns is not None or method.norm != "l2"
+    series = _run_kernel(work, raw, rules, keeps_rows=keeps_rows)
     n_components, pair_count, fewest, is_unsettled = work.counts.clone()
-    converged = None if method.norm == "l2" else robust.reweight(work, method)
-    if converged is None:
-        measured = quality.of_sums(pair_count, *work.sums)
-        facts = Facts(*measured, n_components, fewest < method.min_redundancy)
+    converged = None
+    if method.norm == "l2":
+        measured = quality.of_sums(pair_count, *work.sums[:3].clone())
     else:
-        facts = measure(work.observations, n_components, method.min_redundancy)
-    series = work.phase.index_select(0, work.position)
+        converged = robust.reweight(work.eager(series), method)
+        series = work.eager_workspace.phase.index_select(0, work.eager_workspace.position)
+        measured = quality.measure(work.observations)
+        work.sums[3] = (work.weight * work.residual**2).sum(0)
+    facts = Facts(*measured, n_components, fewest < method.min_redundancy)
     solution = finish(work.observations, series, facts, partial(label_parts, work), method)
     unsettled = torch.nonzero(is_unsettled)[:, 0]
-    if len(unsettled) and work.phase.dtype != torch.float64:
-        elimination.solve_again(solve, solution, work, unsettled, (phase, weight), method)
+    if len(unsettled) and work.dtype != torch.float64:
+        elimination.solve_again(solve, solution, work, unsettled, prepare, method)
     return solution._replace(converged=converged)
 
 
-def _run_kernel(
-    work: Workspace, phase: Float[Tensor, "pair pixel"], weight: Float[Tensor, "pair pixel"]
-) -> None:
-    """Solve, refine and measure in the buffers of the workspace, by one launch."""
+def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> Float[Tensor, "date pixel"]:
+    """Standard deviation of every date relative to the root, for the batch that was inverted last.
+
+    Parameters
+    ----------
+    workspace
+        With the factor of that batch.
+    unit
+        Variance of an observation of weight 1, in the square of the unit that is wanted.
+
+    Returns
+    -------
+    Tensor
+        A new tensor, dates in the order of the network. Zero at the root; NaN where no valid pairs lead from
+        a date to the root. As :func:`fringefleet.solver.uncertainty.selected_variances` has it.
+    """
+    from fringefleet.solver import fused_variances  # noqa: PLC0415 - Triton is not everywhere
+
+    work = workspace
+    result = torch.empty_like(work.series)
+    firsts, order, slots = work.tables[:3]
+    launch(
+        fused_variances.deviate,
+        work,
+        *(work.edge, work.inverse, work.covariance, unit.contiguous(), result),
+        *(firsts, order, slots, work.between),
+        len(work.plan.turns),
+        work.plan.n_slot,
+        work.n_pixel,
+        IS_FACTOR=work.keeps_factor,
+    )
+    return result
+
+
+def source_of(raw: Raw, rules: Rules, reference: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+    """Give what a kernel reads observations from, in its order: arrays, and the strides of their rows.
+
+    In place of what the rules do not need there is something of the same kind, which is not read.
+    """
+    arrays = [
+        raw.observed if values is None else values if values.stride(1) == 1 else values.contiguous()
+        for values in (raw.observed, raw.beside, raw.mask)
+    ]
+    land = raw.observed if raw.land is None else raw.land.view(torch.uint8)
+    numbers = rules.reference, rules.medians, rules.table, rules.limits
+    given = [reference if values is None else values for values in numbers]
+    return (*arrays, land, *given), tuple(values.stride(0) for values in arrays)
+
+
+def _run_kernel(work: Workspace, raw: Raw, rules: Rules, *, keeps_rows: bool) -> Float[Tensor, "date pixel"]:
+    """Solve, refine and measure, by one launch; give the series, in the order of the network."""
     kernel, plan = work.kernel, work.plan
-    phase, weight = (values if values.stride(1) == 1 else values.contiguous() for values in (phase, weight))
-    n_pair, n_pixel = phase.shape
-    for buffer in (work.edge, work.exact, work.right):
-        buffer.zero_()
-    grid = (-(-n_pixel // kernel.PIXELS_PER_PROGRAM),)
-    with torch.cuda.device(phase.get_device()):  # none for -1, a CPU
-        kernel.invert[grid](
-            phase,
-            weight,
-            work.residual,
-            work.weight,
-            work.edge,
-            work.inverse,
-            work.exact,
-            work.right,
-            work.phase,
-            work.sums,
-            work.counts,
-            *work.tables,
-            phase.stride(0),
-            weight.stride(0),
-            len(plan.turns),
-            n_pair,
-            plan.order.index(plan.network.anchor),
-            n_pixel,
+    series = torch.empty_like(work.series)
+    arrays, strides = source_of(raw, rules, work.inverse)
+    rows = (work.residual, work.weight) if keeps_rows else (work.edge, work.edge)
+    launch(
+        kernel.invert,
+        work,
+        *arrays,
+        *rows,
+        *(work.edge, work.inverse, work.exact, work.change, work.series, series, work.sums, work.counts),
+        *work.tables,
+        *strides,
+        len(plan.turns),
+        plan.network.n_pair,
+        plan.order.index(plan.network.anchor),
+        work.n_pixel,
+        WEIGHT=rules.weight,
+        MASK=rules.mask,
+        IS_OFFSET=rules.is_offset,
+        HAS_LAND=raw.land is not None,
+        KEEP_ROWS=keeps_rows,
+        KEEP_FACTOR=work.keeps_factor,
+    )
+    return series
+
+
+def launch(function: Any, work: Workspace, *arguments: Any, **constants: Any) -> None:
+    """Run a kernel over all pixels of a workspace."""
+    kernel = work.kernel
+    grid = (-(-work.n_pixel // kernel.PIXELS_PER_PROGRAM),)
+    # No device for -1, a CPU, where Triton's interpreter hands on the warnings of NumPy; a GPU gives none.
+    with torch.cuda.device(work.edge.get_device()), np.errstate(all="ignore"):
+        function[grid](
+            *arguments,
+            **constants,
             BLOCK=kernel.PIXELS_PER_PROGRAM,
             num_warps=kernel.WARPS_PER_PROGRAM,
             num_stages=1,  # loads stay where they are: some read what was stored just before

@@ -1,18 +1,23 @@
 """The elimination of a pixel as one Triton kernel: a program takes a block of pixels, a thread a pixel.
 
 What it computes is what :mod:`fringefleet.solver.elimination` computes, in four passes over the dates
-instead of one operation at a time: forward (take in, eliminate, substitute), backward (series, rest), forward
-(the rest's sums), backward (refined series, rest, quality). Pixels share nothing and every sum has a fixed
-order: the same input gives the same bits.
+instead of one operation at a time: forward (take in, eliminate, substitute), backward (series), forward
+(sums of what the series leaves of the phases), backward (refined series, quality). Pixels share nothing and
+every sum has a fixed order: the same input gives the same bits.
 
-The kernel works in the buffers of the workspace and reads there what it has stored before. That needs no
-barrier only because no thread ever reads what another one has stored: a program has as many pixels as
-threads (``PIXELS_PER_PROGRAM``), so that each of its arrays has one element per thread, always the same one.
+Memory is what takes the time. So observations are read as they are in the file and never written: each pass
+makes phase and weight anew (:mod:`fringefleet.solver.fused_observe`). And every sum is gathered: its terms
+are listed in tables (:class:`fringefleet.solver.fused_tables.Tables`), so that each number is stored once,
+nothing is cleared before, and loops only load. Edges stay as they are, ``e``; factors ``f = e / d`` are made
+where they are used.
 
-The numbers of slots, rows and positions come from the tables of :class:`fringefleet.solver.fused.Tables`,
-where they are explained; ``first_slot``, ``first_row`` and ``first_update`` say where the ones of each
-position begin. Pointers to numbers of pixels already point at the pixels of the program (``here`` masks the
-tail of the last one), and ``stride`` is the distance between their rows.
+The kernel reads what it has stored before. That needs no barrier only because no thread ever reads what
+another one has stored: a program has as many pixels as threads (``PIXELS_PER_PROGRAM``), so that each of its
+arrays has one element per thread, always the same one.
+
+Pointers to numbers of pixels already point at the pixels of the program (``here`` masks the tail of the last
+one, ``seen`` also the pixels that are masked as a whole), and ``stride`` is the distance between their rows.
+Tuples hand the same things to every function: ``source`` (observations), ``work`` (buffers) and ``tables``.
 
 This module needs Triton and is imported with the first workspace.
 """
@@ -22,66 +27,81 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-from fringefleet.solver import observations
 from fringefleet.solver.elimination import LARGEST_SPREAD, SETTLED
+from fringefleet.solver.fused_observe import divide, observe, wave
 
 WARPS_PER_PROGRAM = 4
 PIXELS_PER_PROGRAM = 32 * WARPS_PER_PROGRAM  # a warp has 32 threads
 
-_PER_ROW = tl.constexpr(4)  # columns of the tables rows and updates
-_PER_UPDATE = tl.constexpr(4)
-_LARGEST_PHASE = tl.constexpr(observations.LARGEST_PHASE)
-_LARGEST_WEIGHT = tl.constexpr(observations.LARGEST_WEIGHT)
-_SMALLEST_WEIGHT = tl.constexpr(observations.SMALLEST_WEIGHT)
+FIRST_SLOT, FIRST_ROW, FIRST_EARLIER, FIRST_TIED = (tl.constexpr(column) for column in range(4))  # of firsts
 _SETTLED = tl.constexpr(SETTLED)
 _SMALLEST_SHARE = tl.constexpr(1 / LARGEST_SPREAD)
 _INFINITE = tl.constexpr(float("inf"))
 _LARGEST = tl.constexpr(3.0e38)  # almost the largest float32
+_NOT_SPECIALISED = (
+    *("observed_stride", "beside_stride", "mask_stride"),
+    *("n_turn", "n_pair", "anchor", "n_pixel"),
+)
 
 
-@triton.jit(do_not_specialize=["phase_stride", "weight_stride", "n_turn", "n_pair", "anchor", "n_pixel"])
+@triton.jit(do_not_specialize=_NOT_SPECIALISED)
 @no_type_check
-def invert(  # noqa: PLR0913, PLR0915 - a kernel takes pointers, one by one
-    phase,
-    weight,
+def invert(
+    observed,
+    beside,
+    mask,
+    land,
+    reference,
+    medians,
+    table,
+    limits,
     residual,
     row_weight,
     edge,
     inverse,
     exact,
-    right,
+    change,
     series,
+    result,
     sums,
     counts,
-    first_slot,
-    first_row,
-    first_update,
-    neighbours,
+    firsts,
+    order,
+    slots,
     rows,
+    earlier,
+    tied,
+    first_update,
     updates,
-    phase_stride,
-    weight_stride,
+    observed_stride,
+    beside_stride,
+    mask_stride,
     n_turn,
     n_pair,
     anchor,
     n_pixel,
-    BLOCK: tl.constexpr,  # noqa: N803 - Triton's way to write a constant
+    WEIGHT: tl.constexpr,
+    MASK: tl.constexpr,
+    IS_OFFSET: tl.constexpr,
+    HAS_LAND: tl.constexpr,
+    KEEP_ROWS: tl.constexpr,
+    KEEP_FACTOR: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
-    """Solve, refine and measure; ``edge``, ``exact`` and ``right`` come in as zeros."""
+    """Solve, refine and measure. Nothing needs to be cleared before."""
     pixel = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     here = pixel < n_pixel
+    seen = here
+    if HAS_LAND:
+        seen = here & (tl.load(land + pixel, here, 0) != 0)
     stride = n_pixel.to(tl.int64)  # a large batch has more than 2^31 numbers
-    phase_stride = phase_stride.to(tl.int64)
-    weight_stride = weight_stride.to(tl.int64)
-    phase += pixel
-    weight += pixel
-    residual += pixel
-    row_weight += pixel
-    edge += pixel
-    inverse += pixel
-    exact += pixel
-    right += pixel
-    series += pixel
+    source = (
+        observed + pixel, beside + pixel, mask + pixel, reference, medians, table, limits,
+        observed_stride.to(tl.int64), beside_stride.to(tl.int64), mask_stride.to(tl.int64),
+    )  # fmt: skip
+    work = (edge + pixel, inverse + pixel, exact + pixel, change + pixel, series + pixel, stride, here)
+    tables = (firsts, slots, rows, earlier, tied, first_update, updates)
+    result += pixel
     sums += pixel
     counts += pixel
 
@@ -92,58 +112,75 @@ def invert(  # noqa: PLR0913, PLR0915 - a kernel takes pointers, one by one
     largest = zero
     smallest = zero + _LARGEST
     for place in range(n_turn):
-        pull, n_valid, degree = _take_in(
-            place, phase, weight, residual, row_weight, edge, exact, right,
-            first_row, rows, phase_stride, weight_stride, stride, here,
-        )  # fmt: skip
-        valid_pairs += n_valid
-        fewest = tl.minimum(fewest, tl.where(place == anchor, n_pair, degree))
-        tl.store(exact + place * stride, tl.load(exact + place * stride, here, 0) + pull, here)
-        share, tied = _eliminate(place, edge, first_slot, first_update, updates, stride, here)
-        tl.store(inverse + place * stride, share, here)
-        components += here.to(tl.int32) - tied.to(tl.int32)
+        share, is_tied, n_earlier, n_later = _eliminate(
+            place, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET
+        )
+        valid_pairs += n_later
+        fewest = tl.minimum(fewest, tl.where(place == anchor, n_pair, n_earlier + n_later))
+        components += here.to(tl.int32) - is_tied.to(tl.int32)
         largest = tl.maximum(largest, share)
-        smallest = tl.minimum(smallest, tl.where(tied, share, _LARGEST))
-        _pass_on(place, edge, exact, first_slot, neighbours, stride, here)
-    degree = tl.load(right + n_turn * stride, here, 0).to(tl.int32)
-    fewest = tl.minimum(fewest, tl.where(n_turn == anchor, n_pair, degree))
-    tl.store(inverse + n_turn * stride, zero, here)  # the root is grounded
+        smallest = tl.minimum(smallest, tl.where(is_tied, share, _LARGEST))
+    if n_turn != anchor:
+        n_earlier = _pull_of_earlier(
+            n_turn, zero, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET, False
+        )[1]
+        fewest = tl.minimum(fewest, n_earlier)
+    tl.store(inverse + pixel + n_turn * stride, zero, here)  # the root is grounded
     loose = largest * _SMALLEST_SHARE > smallest
 
-    tl.store(series + n_turn * stride, zero, here)
-    tl.store(exact + n_turn * stride, zero.to(tl.float64), here)
+    tl.store(series + pixel + n_turn * stride, zero, here)
     for turn in range(n_turn):
-        place = n_turn - 1 - turn
-        value = _solve(place, edge, inverse, exact, series, first_slot, neighbours, stride, here)
-        _leave_rest(place, value, residual, row_weight, exact, series, first_row, rows, stride, here)
+        _substitute_back(n_turn - 1 - turn, series + pixel, work, tables)
 
     for place in range(n_turn):
-        _pass_on(place, edge, exact, first_slot, neighbours, stride, here)
+        _pull_of_rest(place, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET)
 
     square = zero
     cosine = zero
     sine = zero
+    weighted = zero
     largest = zero
     largest_change = zero
-    tl.store(right + n_turn * stride, zero, here)
+    tl.store(change + pixel + n_turn * stride, zero, here)
+    tl.store(result + tl.load(order + n_turn) * stride, zero, here)
     for turn in range(n_turn):
         place = n_turn - 1 - turn
-        change = _solve(place, edge, inverse, exact, right, first_slot, neighbours, stride, here)
-        refined = tl.load(series + place * stride, here, 0) + change
-        tl.store(series + place * stride, refined, here)
+        first = tl.load(series + pixel + place * stride, here, 0)
+        more = _substitute_back(place, change + pixel, work, tables)
+        refined = first + more
+        tl.store(result + tl.load(order + place) * stride, refined, here)
         largest = tl.maximum(largest, tl.abs(refined))
-        largest_change = tl.maximum(largest_change, tl.abs(change))
-        more_square, more_cosine, more_sine = _measure(
-            place, change, residual, row_weight, right, first_row, rows, stride, here
-        )
-        square += more_square
-        cosine += more_cosine
-        sine += more_sine
+        largest_change = tl.maximum(largest_change, tl.abs(more))
+        for row in range(
+            tl.load(firsts + place * 4 + FIRST_ROW), tl.load(firsts + place * 4 + 4 + FIRST_ROW)
+        ):
+            sign = tl.load(rows + row * 3 + 1)
+            partner = tl.load(rows + row * 3 + 2) * stride
+            y, w = observe(tl.load(rows + row * 3), sign, source, seen, WEIGHT, MASK, IS_OFFSET)
+            rest = y + (tl.load(series + pixel + partner, here, 0) - first)
+            rest += tl.load(change + pixel + partner, here, 0) - more
+            rest = tl.where(w > 0, rest, 0)
+            square += rest * rest
+            weighted += w * rest * rest
+            x, y = wave(rest)
+            cosine += tl.where(w > 0, x, 0)
+            sine += y * sign  # as the pair was given, not as the plan turns it
+            if KEEP_ROWS:
+                tl.store(residual + pixel + row * stride, rest, here)
+                tl.store(row_weight + pixel + row * stride, w, here)
     changed = largest_change > largest * _SETTLED
+
+    if KEEP_FACTOR:
+        for place in range(n_turn):
+            share = tl.load(inverse + pixel + place * stride, here, 0)
+            for slot in range(tl.load(firsts + place * 4), tl.load(firsts + place * 4 + 4)):
+                to = edge + pixel + slot * stride
+                tl.store(to, tl.load(to, here, 0) * share, here)
 
     tl.store(sums, square, here)
     tl.store(sums + stride, cosine, here)
     tl.store(sums + 2 * stride, sine, here)
+    tl.store(sums + 3 * stride, weighted, here)
     tl.store(counts, components, here)
     tl.store(counts + stride, valid_pairs, here)
     tl.store(counts + 2 * stride, fewest, here)
@@ -152,147 +189,119 @@ def invert(  # noqa: PLR0913, PLR0915 - a kernel takes pointers, one by one
 
 @triton.jit
 @no_type_check
-def _take_in(  # noqa: PLR0913
-    place,
-    phase,
-    weight,
-    residual,
-    row_weight,
-    edge,
-    exact,
-    right,
-    first_row,
-    rows,
-    phase_stride,
-    weight_stride,
-    stride,
-    here,
+def _eliminate(
+    place, source, work, tables, seen, WEIGHT: tl.constexpr, MASK: tl.constexpr, IS_OFFSET: tl.constexpr
 ):
-    """Clean the observations of a date's pairs with later dates and add them to edges and sums.
+    """Make the edges of a date to later ones, and substitute forward.
 
-    ``right`` counts the pairs of every date; it is needed for nothing else before the refinement. Returns
-    the sum of weight times phase, the number of valid pairs, and that of the date's pairs in all.
+    Returns 1 / d, which is 0 where d is, whether the date is tied to later ones at all, and how many valid
+    pairs it has with earlier and with later ones.
     """
+    edge, inverse, exact, _, _, stride, here = work
+    firsts, slots, _, _, _, first_update, updates = tables
+    total = here.to(edge.dtype.element_ty) * 0
+    pull, n_earlier = _pull_of_earlier(
+        place, total, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET, False
+    )
+    n_later = n_earlier * 0
+    for slot in range(tl.load(firsts + place * 4), tl.load(firsts + place * 4 + 4)):
+        pair = tl.load(slots + slot * 3)
+        e = here.to(edge.dtype.element_ty) * 0
+        if pair >= 0:
+            y, w = observe(pair, tl.load(slots + slot * 3 + 1), source, seen, WEIGHT, MASK, IS_OFFSET)
+            e = w
+            pull += w.to(tl.float64) * y.to(tl.float64)
+            n_later += (w > 0).to(tl.int32)
+        for update in range(tl.load(first_update + slot), tl.load(first_update + slot + 1)):
+            before = tl.load(updates + update * 3 + 2) * stride
+            near = tl.load(edge + tl.load(updates + update * 3) * stride, here, 0)
+            factor = near * tl.load(inverse + before, here, 0)
+            e += factor * tl.load(edge + tl.load(updates + update * 3 + 1) * stride, here, 0)
+        tl.store(edge + slot * stride, e, here)
+        total += e
+    share = divide(total * 0 + 1, tl.where(total > 0, total, 1))
+    is_tied = (total > 0) & (share < _INFINITE)
+    share = tl.where(is_tied, share, 0)
+    tl.store(inverse + place * stride, share, here)
+    tl.store(exact + place * stride, pull * share.to(tl.float64), here)
+    return share, is_tied, n_earlier, n_later
+
+
+@triton.jit
+@no_type_check
+def _pull_of_earlier(
+    place,
+    value,
+    source,
+    work,
+    tables,
+    seen,
+    WEIGHT: tl.constexpr,
+    MASK: tl.constexpr,
+    IS_OFFSET: tl.constexpr,
+    IS_REST: tl.constexpr,
+):
+    """Sum, in float64, what pulls at a date from before: by its pairs, and by substitution.
+
+    Of the phases, or of what the series leaves of them; then ``value`` is the date's. Returns the number of
+    valid pairs, too.
+    """
+    edge, _, exact, _, series, stride, here = work
+    firsts, _, _, earlier, tied, _, _ = tables
     pull = here.to(tl.float64) * 0
     n_valid = here.to(tl.int32) * 0
-    for row in range(tl.load(first_row + place), tl.load(first_row + place + 1)):
-        pair = tl.load(rows + row * _PER_ROW)
-        sign = tl.load(rows + row * _PER_ROW + 1)
-        partner = tl.load(rows + row * _PER_ROW + 2) * stride
-        slot = tl.load(rows + row * _PER_ROW + 3) * stride
-        y = tl.load(phase + pair * phase_stride, here, 0).to(edge.dtype.element_ty) * sign
-        w = tl.load(weight + pair * weight_stride, here, 0).to(edge.dtype.element_ty)
-        valid = (tl.abs(y) < _LARGEST_PHASE) & (w > _SMALLEST_WEIGHT) & (w < _LARGEST_WEIGHT)
-        y = tl.where(valid, y, 0)
-        w = tl.where(valid, w, 0)
-        tl.store(residual + row * stride, y, here)
-        tl.store(row_weight + row * stride, w, here)
-        # What the earlier dates add to this edge is there already.
-        tl.store(edge + slot, tl.load(edge + slot, here, 0) + w, here)
-        part = w.to(tl.float64) * y.to(tl.float64)
-        pull += part
-        tl.store(exact + partner, tl.load(exact + partner, here, 0) - part, here)
-        n_valid += valid.to(tl.int32)
-        counted = tl.load(right + partner, here, 0) + valid.to(edge.dtype.element_ty)
-        tl.store(right + partner, counted, here)
-    return pull, n_valid, n_valid + tl.load(right + place * stride, here, 0).to(tl.int32)
+    at = firsts + place * 4
+    for member in range(tl.load(at + FIRST_EARLIER), tl.load(at + 4 + FIRST_EARLIER)):
+        pair = tl.load(earlier + member * 3)
+        y, w = observe(pair, tl.load(earlier + member * 3 + 1), source, seen, WEIGHT, MASK, IS_OFFSET)
+        if IS_REST:
+            partner = tl.load(earlier + member * 3 + 2) * stride
+            y += value - tl.load(series + partner, here, 0)
+        pull -= w.to(tl.float64) * y.to(tl.float64)
+        n_valid += (w > 0).to(tl.int32)
+    for member in range(tl.load(at + FIRST_TIED), tl.load(at + 4 + FIRST_TIED)):
+        e = tl.load(edge + tl.load(tied + member * 2) * stride, here, 0)
+        pull += e.to(tl.float64) * tl.load(exact + tl.load(tied + member * 2 + 1) * stride, here, 0)
+    return pull, n_valid
 
 
 @triton.jit
 @no_type_check
-def _eliminate(place, edge, first_slot, first_update, updates, stride, here):  # noqa: PLR0913
-    """Tie the neighbours of a date to one another and turn its edges into factors.
-
-    Returns 1 / d, which is 0 where d is, and whether the date is tied to later ones at all.
-    """
-    first = tl.load(first_slot + place)
-    last = tl.load(first_slot + place + 1)
-    total = here.to(edge.dtype.element_ty) * 0
-    for slot in range(first, last):
-        total += tl.load(edge + slot * stride, here, 0)
-    share = 1 / tl.where(total > 0, total, 1)
-    tied = (total > 0) & (share < _INFINITE)
-    share = tl.where(tied, share, 0)
-    for update in range(tl.load(first_update + place), tl.load(first_update + place + 1)):
-        factor = tl.load(edge + tl.load(updates + update * _PER_UPDATE) * stride, here, 0) * share
-        other = tl.load(updates + update * _PER_UPDATE + 1)
-        target = tl.load(updates + update * _PER_UPDATE + 2)
-        for step in range(tl.load(updates + update * _PER_UPDATE + 3)):
-            more = factor * tl.load(edge + (other + step) * stride, here, 0)
-            to = edge + (target + step) * stride
-            tl.store(to, tl.load(to, here, 0) + more, here)
-    for slot in range(first, last):
-        tl.store(edge + slot * stride, tl.load(edge + slot * stride, here, 0) * share, here)
-    return share, tied
-
-
-@triton.jit
-@no_type_check
-def _pass_on(place, edge, exact, first_slot, neighbours, stride, here):  # noqa: PLR0913
-    """Substitute forward: pass the sum at a date on to its neighbours, in float64."""
-    total = tl.load(exact + place * stride, here, 0)
-    for slot in range(tl.load(first_slot + place), tl.load(first_slot + place + 1)):
-        to = exact + tl.load(neighbours + slot) * stride
-        factor = tl.load(edge + slot * stride, here, 0).to(tl.float64)
-        tl.store(to, tl.load(to, here, 0) + factor * total, here)
-
-
-@triton.jit
-@no_type_check
-def _solve(place, edge, inverse, exact, solution, first_slot, neighbours, stride, here):  # noqa: PLR0913
-    """Substitute backward: solve for a date, those after it being solved; store and return its value."""
-    value = tl.load(exact + place * stride, here, 0).to(solution.dtype.element_ty)
-    value *= tl.load(inverse + place * stride, here, 0)
-    for slot in range(tl.load(first_slot + place), tl.load(first_slot + place + 1)):
-        neighbour = tl.load(solution + tl.load(neighbours + slot) * stride, here, 0)
-        value += tl.load(edge + slot * stride, here, 0) * neighbour
-    tl.store(solution + place * stride, value, here)
-    return value
-
-
-@triton.jit
-@no_type_check
-def _leave_rest(  # noqa: PLR0913
-    place, value, residual, row_weight, exact, series, first_row, rows, stride, here
+def _pull_of_rest(
+    place, source, work, tables, seen, WEIGHT: tl.constexpr, MASK: tl.constexpr, IS_OFFSET: tl.constexpr
 ):
-    """Subtract the model from a date's pairs with later dates; sum weight times rest, in float64.
+    """Sum weight times rest at a date, in float64, and substitute forward.
 
     At the solution these sums vanish although their terms do not: in float32 what is left would be the
     rounding of the heaviest pair.
     """
-    pull = here.to(tl.float64) * 0
-    for row in range(tl.load(first_row + place), tl.load(first_row + place + 1)):
-        partner = tl.load(rows + row * _PER_ROW + 2) * stride
-        model = tl.load(series + partner, here, 0) - value
-        rest = tl.load(residual + row * stride, here, 0) + model
-        tl.store(residual + row * stride, rest, here)
-        part = tl.load(row_weight + row * stride, here, 0).to(tl.float64) * rest.to(tl.float64)
-        pull += part
-        tl.store(exact + partner, tl.load(exact + partner, here, 0) - part, here)
-    tl.store(exact + place * stride, pull, here)
+    _, inverse, exact, _, series, stride, here = work
+    firsts, _, rows, _, _, _, _ = tables
+    value = tl.load(series + place * stride, here, 0)
+    pull = _pull_of_earlier(place, value, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET, True)[0]
+    at = firsts + place * 4 + FIRST_ROW
+    for row in range(tl.load(at), tl.load(at + 4)):
+        sign = tl.load(rows + row * 3 + 1)
+        y, w = observe(tl.load(rows + row * 3), sign, source, seen, WEIGHT, MASK, IS_OFFSET)
+        y += tl.load(series + tl.load(rows + row * 3 + 2) * stride, here, 0) - value
+        pull += w.to(tl.float64) * y.to(tl.float64)
+    share = tl.load(inverse + place * stride, here, 0)
+    tl.store(exact + place * stride, pull * share.to(tl.float64), here)
 
 
 @triton.jit
 @no_type_check
-def _measure(place, change, residual, row_weight, right, first_row, rows, stride, here):  # noqa: PLR0913
-    """Subtract the refinement from a date's pairs with later dates, and clear those that are missing.
-
-    Returns the sums of squares, cosines and sines of what is left.
-    """
-    square = here.to(residual.dtype.element_ty) * 0
-    cosine = square
-    sine = square
-    for row in range(tl.load(first_row + place), tl.load(first_row + place + 1)):
-        sign = tl.load(rows + row * _PER_ROW + 1)
-        partner = tl.load(rows + row * _PER_ROW + 2) * stride
-        model = tl.load(right + partner, here, 0) - change
-        valid = tl.load(row_weight + row * stride, here, 0) > 0
-        rest = tl.where(valid, tl.load(residual + row * stride, here, 0) + model, 0)
-        tl.store(residual + row * stride, rest, here)
-        square += rest * rest
-        cosine += tl.where(valid, tl.cos(rest), 0)
-        sine += tl.sin(rest) * sign  # as the pair was given, not as the plan turns it
-    return square, cosine, sine
+def _substitute_back(place, solution, work, tables):
+    """Substitute backward: solve for a date, those after it being solved; store and return its value."""
+    edge, inverse, exact, _, _, stride, here = work
+    firsts, slots, _, _, _, _, _ = tables
+    value = tl.load(exact + place * stride, here, 0).to(solution.dtype.element_ty)
+    share = tl.load(inverse + place * stride, here, 0)
+    for slot in range(tl.load(firsts + place * 4), tl.load(firsts + place * 4 + 4)):
+        later = tl.load(solution + tl.load(slots + slot * 3 + 2) * stride, here, 0)
+        value += tl.load(edge + slot * stride, here, 0) * share * later
+    tl.store(solution + place * stride, value, here)
+    return value
 
 
 INTERPRETED = not isinstance(invert, triton.JITFunction)

@@ -54,42 +54,15 @@ Fattahi & Amelung (2013), doi:10.1109/TGRS.2012.2227761. Doin et al. (2011), Fri
 Lopez-Quiroz et al. (2009), doi:10.1016/j.jappgeo.2009.02.006. MintPy: ``dem_error.correct_dem_error``.
 """
 
-import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from fringefleet.errors import InputError, OptionError
-from fringefleet.network import Network
 from fringefleet.plan import Plan
-from fringefleet.units import metres_per_radian
 
 SMALLEST_PIVOT = 1e-11  # of the columns at unit length; rounding leaves 1e-15
-SMALLEST_REMAINDER = 1e-5  # of the length of the baselines
-
-
-@dataclass(frozen=True)
-class TemporalModel:
-    """What the phase does in time, by which the DEM error is told from it."""
-
-    polynomial_order: int = 2
-    atmosphere_std: float = 1.0  # [rad], of each date
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        if self.polynomial_order < 1:
-            raise OptionError(
-                f"the polynomial order of the temporal model is {self.polynomial_order}; 1 or more is needed."
-            )
-        if not (self.atmosphere_std > 0 and math.isfinite(self.atmosphere_std)):
-            raise OptionError(
-                f"the standard deviation of the atmosphere is {self.atmosphere_std} rad; "
-                "a positive number is needed."
-            )
 
 
 class DemError(NamedTuple):
@@ -102,44 +75,6 @@ class DemError(NamedTuple):
 
     error: Float[Tensor, "pixel"]
     std: Float[Tensor, "pixel"]
-
-
-def temporal_columns(
-    network: Network, baseline: Float[np.ndarray, " date"], wavelength: float, model: TemporalModel
-) -> Float[Tensor, "date column"]:
-    r"""Write the columns of the temporal model: powers of time, and last :math:`b` of the DEM error [rad].
-
-    Parameters
-    ----------
-    network
-        The dates.
-    baseline
-        Perpendicular baseline of each date [m], relative to any of them.
-    wavelength
-        Of the radar [m].
-    model
-        Gives the order of the polynomial.
-
-    Raises
-    ------
-    InputError
-        Not even all dates together tell the DEM error from the polynomial: too few dates, or baselines that
-        are all the same or follow a polynomial of that order.
-    """
-    years = network.years - network.years.mean()
-    powers = (years / np.abs(years).max())[:, None] ** np.arange(1, model.polynomial_order + 1)
-    constant = np.ones((network.n_date, 1))
-    centred = baseline.astype(np.float64) - baseline.mean()
-    rest = _remainder(np.concatenate([constant, powers], axis=1), centred)
-    needed = model.polynomial_order + 2
-    if network.n_date < needed or not rest > SMALLEST_REMAINDER * max(1.0, float(np.linalg.norm(centred))):
-        raise InputError(
-            f"found {network.n_date} dates with perpendicular baselines from {baseline.min():.1f} to "
-            f"{baseline.max():.1f} m, which cannot tell a DEM error from a polynomial of order "
-            f"{model.polynomial_order} in time; at least {needed} dates are needed, with baselines that do "
-            "not follow such a polynomial. Choose a lower order or do not estimate the DEM error."
-        )
-    return torch.tensor(np.column_stack([powers, centred / metres_per_radian(wavelength)]))
 
 
 def estimate_dem_error(
@@ -164,7 +99,7 @@ def estimate_dem_error(
         ``w = 1 / variance`` [rad^-2] in the rows of the plan, zero where missing: as in
         :class:`~fringefleet.solver.observations.Observations`.
     columns
-        Of the temporal model, the DEM error's last, see :func:`temporal_columns`.
+        Of the temporal model, the DEM error's last, see :func:`fringefleet.temporal.temporal_columns`.
     atmosphere_std
         Standard deviation of the atmosphere at each date [rad].
     pixels_at_once
@@ -210,7 +145,7 @@ def remove_dem_error(
     series
         Phase series [rad].
     column
-        Of the DEM error, the last of :func:`temporal_columns` [rad].
+        Of the DEM error, the last of :func:`fringefleet.temporal.temporal_columns` [rad].
     error
         DEM error over R sin(theta); where it is NaN, the series stays as it is.
     root
@@ -218,12 +153,6 @@ def remove_dem_error(
     """
     relative = (column - column[root]).to(series.device, series.dtype)
     return torch.addcmul(series, relative[:, None], error.nan_to_num(nan=0.0), value=-1)
-
-
-def _remainder(others: np.ndarray, column: np.ndarray) -> float:
-    """Length of what a least-squares fit of other columns leaves of one."""
-    fitted = others @ np.linalg.lstsq(others, column, rcond=None)[0]
-    return float(np.linalg.norm(column - fitted))
 
 
 def _departure(

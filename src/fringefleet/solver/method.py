@@ -1,13 +1,10 @@
 """How a batch is solved, and what is wanted of it besides the series."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from torch import Tensor
 
-Norm = Literal["l2", "l1", "huber"]
-Bridge = Literal["minimum-norm", "linear", "none"]
-MinimumNorm = Literal["velocity", "phase"]
+from fringefleet.choices import Bridge, MinimumNorm, Norm
 
 
 @dataclass(frozen=True)

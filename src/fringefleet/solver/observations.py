@@ -10,6 +10,7 @@ nothing, just the numbers above the limit become infinite.
 """
 
 import math
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -27,6 +28,8 @@ ROWS_AT_ONCE = 8  # rows that are handled in one operation: large enough to be w
 class Observations:
     """Room for the phases and weights of a batch, in the rows and the orientation of the plan.
 
+    It is taken when it is first used: a kernel that reads what is in the file needs none.
+
     Parameters
     ----------
     plan
@@ -38,19 +41,31 @@ class Observations:
     """
 
     def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
-        shape = (plan.network.n_pair, n_pixel)
+        self.shape, self.dtype, self.device = (plan.network.n_pair, n_pixel), dtype, device
         ends = torch.tensor(plan.network.pair_array, device=device)
         self.plan = plan
-        self.phase = torch.zeros(shape, dtype=dtype, device=device)  # later, what is left of it
-        self.weight = torch.zeros(shape, dtype=dtype, device=device)
         self.order = torch.tensor(plan.pair_order, device=device)
         self.sign = torch.tensor(plan.pair_sign, dtype=dtype, device=device)[:, None]
         self.ends = ends[self.order]  # (pair, 2): date indices
-        self.scratch = torch.zeros((2, ROWS_AT_ONCE, n_pixel), dtype=dtype, device=device)
         infinite = math.frexp(torch.finfo(dtype).max)[1]  # 2 to this power, and above
         self.phase_scale = 2.0 ** (infinite - int(math.log2(LARGEST_PHASE)))
         self.weight_scale = 2.0 ** (infinite - int(math.log2(LARGEST_WEIGHT)))
         self.signed_scale = self.sign * self.phase_scale
+
+    @cached_property
+    def phase(self) -> Float[Tensor, "pair pixel"]:
+        """Phases [rad]; later, what is left of them."""
+        return torch.zeros(self.shape, dtype=self.dtype, device=self.device)
+
+    @cached_property
+    def weight(self) -> Float[Tensor, "pair pixel"]:
+        """Weights [rad^-2]."""
+        return torch.zeros(self.shape, dtype=self.dtype, device=self.device)
+
+    @cached_property
+    def scratch(self) -> Float[Tensor, "2 row pixel"]:
+        """Room for what is worked on in one operation."""
+        return torch.zeros((2, ROWS_AT_ONCE, self.shape[1]), dtype=self.dtype, device=self.device)
 
     def load(self, phase: Float[Tensor, "pair pixel"], weight: Float[Tensor, "pair pixel"]) -> None:
         """Take in the phases [rad] and weights [rad^-2] of a batch, in the order of the network."""

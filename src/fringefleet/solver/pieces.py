@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-BYTES_AT_ONCE = 2**26
+from fringefleet.solver.at_once import BYTES_AT_ONCE
 
 
 def pieces(pixels: Tensor, bytes_per_pixel: int) -> tuple[Tensor, ...]:

@@ -34,7 +34,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from fringefleet.plan import Plan, Turn
-from fringefleet.solver.observations import Observations
+from fringefleet.solver.eliminated import Eliminated
 
 
 class _Step(NamedTuple):
@@ -59,7 +59,7 @@ class _Step(NamedTuple):
     exact_of_partners: tuple[tuple[Tensor, Tensor], ...]  # right-hand side, exact scratch
 
 
-class Workspace:
+class Workspace(Eliminated):
     """Buffers, and views of them, for batches of one shape, dtype and device.
 
     Parameters
@@ -73,21 +73,12 @@ class Workspace:
     """
 
     def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
-        def buffer(n_row: int, kind: torch.dtype = dtype) -> Tensor:
-            return torch.zeros((n_row, n_pixel), dtype=kind, device=device)
-
+        super().__init__(plan, n_pixel, dtype, device)
         n_date = plan.network.n_date
-        self.plan = plan
-        self.observations = Observations(plan, n_pixel, dtype, device)
         self.weight, self.residual = self.observations.weight, self.observations.phase
-        self.edge = buffer(plan.n_slot)
-        self.inverse = buffer(n_date)
-        self.right = buffer(n_date)
-        self.phase = buffer(n_date)
-        self.exact = buffer(n_date, torch.float64)
-        self.order = torch.tensor(plan.order, device=device)
+        self.right, self.phase = self.buffer(n_date), self.buffer(n_date)
+        self.exact = self.buffer(n_date, torch.float64)
         self.position = self.order.argsort()
-        self._smaller: dict[tuple[int, torch.dtype], Workspace] = {}
 
     @cached_property
     def steps(self) -> list[_Step]:
@@ -96,13 +87,6 @@ class Workspace:
         scratch = self.weight.new_zeros((self.plan.n_neighbour, n_pixel))
         exact_scratch = torch.zeros_like(scratch, dtype=torch.float64)
         return [self._step(*turn, scratch, exact_scratch) for turn in enumerate(self.plan.turns)]
-
-    def smaller(self, n_pixel: int, dtype: torch.dtype | None = None) -> "Workspace":
-        """Give a workspace for some pixels of a batch, the same one each time."""
-        key = n_pixel, dtype or self.phase.dtype
-        if key not in self._smaller:
-            self._smaller[key] = type(self)(self.plan, *key, self.phase.device)
-        return self._smaller[key]
 
     def take(self, part: "Workspace", pixels: Int[Tensor, "chosen"]) -> None:
         """Take over the solution of some pixels, the first of a smaller workspace."""
@@ -214,19 +198,3 @@ def subtract_model(work: Workspace) -> None:
         for right, scratch, residual in step.right_of_partners:
             torch.sub(right, step.right, out=scratch)
             residual.add_(scratch)
-
-
-def label_parts(work: Workspace, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
-    """Number the connected parts of some pixels from 0, the root's; (date, pixel)."""
-    grounded = work.inverse[:, pixels] == 0
-    grounded[-1] = True
-    number = torch.where(grounded, grounded.flip(0).cumsum(0).flip(0) - 1, -1)
-    for place in range(len(work.plan.turns) - 1, -1, -1):
-        turn = work.plan.turns[place]
-        for run in turn.neighbours:  # those that it is tied to are all in one part
-            tied = work.edge[turn.slots][run.here][:, pixels] > 0
-            part = torch.where(tied, number[run.there], -1).amax(0)
-            number[place] = torch.maximum(number[place], part)  # a grounded date is tied to none
-    labels = torch.empty_like(number)
-    labels[work.order] = number
-    return labels

@@ -198,8 +198,18 @@ def variance_factor(
         rest = residual[rows]
         weighted = torch.mul(weight[rows], rest, out=observations.scratch[0, : len(rest)])
         sums[: len(rest)].addcmul_(weighted, rest)
-    redundancy = pair_count + n_components - observations.plan.network.n_date
-    return sums.sum(0).div_(redundancy).masked_fill_(redundancy == 0, torch.nan)
+    return factor_of_sum(sums.sum(0), observations.plan, pair_count, n_components)
+
+
+def factor_of_sum(
+    weighted_squares: Float[Tensor, "pixel"],
+    plan: Plan,
+    pair_count: Int[Tensor, "pixel"],
+    n_components: Int[Tensor, "pixel"],
+) -> Float[Tensor, "pixel"]:
+    """Give :func:`variance_factor` of the sum over the pairs of weight times squared residual."""
+    redundancy = pair_count + n_components - plan.network.n_date
+    return (weighted_squares / redundancy).masked_fill_(redundancy == 0, torch.nan)
 
 
 def covariance(factor: Factor, pixels: Int[Tensor, "pixel"]) -> Float[Tensor, "date date pixel"]:

@@ -1,4 +1,6 @@
+import os
 import shutil
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
@@ -8,8 +10,9 @@ import zarr
 
 from fringefleet.errors import RunError
 from fringefleet.io.listing import Listing
+from fringefleet.io.marks import IS_DONE, IS_SKIPPED
 from fringefleet.io.origin import Origin
-from fringefleet.io.store import IS_DONE, IS_SKIPPED, create_result
+from fringefleet.io.store import create_result
 from fringefleet.io.version import FilesVersion
 from fringefleet.status import Status
 
@@ -82,3 +85,96 @@ def test_another_run_s_store_and_one_without_its_arrays_are_no_more_ours(store):
     group.attrs["fringefleet_fingerprint"] = "other"
     with pytest.raises(RunError, match="was replaced by another run"):
         store.skip_tile((0, 0))
+
+
+DAMAGES = {
+    "gone": lambda file: file.unlink(),
+    "empty": lambda file: os.truncate(file, 0),
+    "cut off": lambda file: os.truncate(file, file.stat().st_size - 1),
+}
+
+
+@pytest.mark.parametrize("damage", list(DAMAGES))
+@pytest.mark.parametrize("where", ["displacement/c/0/0/1", "status/c/0/1", "progress/n_byte/c/0/1"])
+def test_a_tile_whose_files_are_not_what_was_written_is_no_longer_done(store, where, damage, caplog):
+    for index, width in (((0, 0), 4), ((0, 1), 2)):
+        store.write_tile(index, {name: values[..., :width] for name, values in TILE.items()})
+    store.forget_damaged()
+    assert store.kept().tolist() == store.done().tolist() == [[True, True], [False, False]]
+    DAMAGES[damage](store.path / where)
+    assert store.kept().tolist() == [[True, False], [False, False]]
+    assert store.done()[0, 1]
+    store.forget_damaged()
+    assert "files of 1 tiles that were done, (0, 1) the first, are missing or cut off" in caplog.text
+    assert store.done().tolist() == [[True, False], [False, False]]
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty"])
+def test_a_mark_that_is_damaged_is_none(store, damage):
+    store.write_tile((0, 0), TILE)
+    DAMAGES[damage](store.path / "progress/done/c/0/0")
+    assert not store.done().any()
+
+
+def test_a_tile_without_an_answer_has_no_file_and_is_whole(store):
+    nothing = {"displacement": np.full((3, 4, 4), np.nan, "f4"), "status": np.full((4, 4), 2, "u1")}
+    store.write_tile((0, 0), nothing)
+    assert not (store.path / "displacement/c").exists()
+    assert store.kept()[0, 0]
+
+
+def test_a_mark_gets_its_name_when_its_files_and_their_folders_are_on_the_disk(store, monkeypatch):
+    """What a loss of power may take away is known by the order of the calls."""
+    events = []
+    replace, fsync = Path.replace, os.fsync
+
+    def replacing(file, target):
+        events.append(("named", Path(target)))
+        return replace(file, target)
+
+    def syncing(number):
+        events.append(("synced", Path(f"/proc/self/fd/{number}").readlink()))
+        return fsync(number)
+
+    monkeypatch.setattr(Path, "replace", replacing)
+    monkeypatch.setattr(os, "fsync", syncing)
+    for index, width in (((0, 0), 4), ((1, 1), 2)):
+        events.clear()
+        store.write_tile(index, {name: values[..., :width] for name, values in TILE.items()})
+        mark = store.path / f"progress/done/c/{index[0]}/{index[1]}"
+        assert events[-1] == ("named", mark)
+        named = [path for what, path in events[:-1] if what == "named"]
+        assert {path.relative_to(store.path).parts[0] for path in named} == {
+            "displacement",
+            "status",
+            "progress",
+        }
+        for path in named:
+            last = max(number for number, event in enumerate(events) if event == ("named", path))
+            after = {where for what, where in events[last:] if what == "synced"}
+            assert path in after
+            between = [folder for folder in path.parents if folder.is_relative_to(store.path)]
+            assert set(between) <= after
+
+
+def test_a_new_store_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    synced, named = [], []
+    rename, fsync = Path.rename, os.fsync
+
+    def renaming(file, target):
+        named.append((file, Path(target), len(synced)))
+        return rename(file, target)
+
+    def syncing(number):
+        synced.append(Path(f"/proc/self/fd/{number}").readlink())
+        return fsync(number)
+
+    monkeypatch.setattr(Path, "rename", renaming)
+    monkeypatch.setattr(os, "fsync", syncing)
+    template = xr.Dataset({"status": (("y", "x"), da.zeros((8, 6), "u1", chunks=(4, 4)))})
+    origin = Origin({}, FilesVersion(str(tmp_path), Listing.of([])))
+    create_result(template, tmp_path / "result.zarr", origin, overwrite=False)
+    ((temporary, target, n_before),) = [each for each in named if each[1].name == "result.zarr"]
+    files = {path.relative_to(target) for path in target.rglob("*")}
+    assert files <= {path.relative_to(temporary) for path in synced[:n_before] if path != temporary}
+    assert tmp_path in synced[n_before:]

@@ -9,8 +9,9 @@ import torch
 from fringefleet.errors import InputError, OptionError
 from fringefleet.plan import plan_elimination
 from fringefleet.solver.bridge import connect
-from fringefleet.solver.joint import TemporalModel, estimate_dem_error, remove_dem_error, temporal_columns
+from fringefleet.solver.joint import estimate_dem_error, remove_dem_error
 from fringefleet.solver.method import Method
+from fringefleet.temporal import TemporalModel, temporal_columns
 from solving import ELIMINATION_64, solve_arrays
 from strategies import dated
 
@@ -27,7 +28,7 @@ def network_of(*gaps, n_date=N_DATE):
 
 NETWORK = network_of(1, 2, 3, 9)
 BASELINE = np.random.default_rng(1).normal(0, 60, N_DATE)  # [m]
-COLUMNS = temporal_columns(NETWORK, BASELINE, WAVELENGTH, MODEL)
+COLUMNS = torch.from_numpy(temporal_columns(NETWORK, BASELINE, WAVELENGTH, MODEL))
 
 
 def double(values, device):
@@ -133,7 +134,7 @@ def test_the_parts_of_a_cut_network_may_be_at_any_level(device):
     i, j = network.pair_array.T
     weight = weights(network=network)
     weight[(i < 8) & (j >= 8)] = 0
-    columns = temporal_columns(network, BASELINE, WAVELENGTH, MODEL)
+    columns = torch.from_numpy(temporal_columns(network, BASELINE, WAVELENGTH, MODEL))
     series, found = estimate(noise(weight.shape), weight, device, columns=columns, network=network)
     series[8:] += 1000
     plan = plan_elimination(network)
@@ -147,7 +148,7 @@ def test_a_cut_network_is_as_without_dem_error_when_it_is_tied_together_after_th
     i, j = network.pair_array.T
     weight = weights(network=network)
     weight[(i < 8) & (j >= 8)] = 0
-    columns = temporal_columns(network, BASELINE, WAVELENGTH, MODEL)
+    columns = torch.from_numpy(temporal_columns(network, BASELINE, WAVELENGTH, MODEL))
     motion = polynomial([3, 0]) * np.ones(weight.shape[1])
     height = columns[:, -1:].numpy() * 5e-5
     without, _ = estimate(pair_phase(motion, network), weight, device, columns=columns, network=network)
@@ -175,7 +176,7 @@ def test_a_pixel_with_too_few_tied_dates_has_no_estimate_and_its_neighbours_have
 def test_baselines_that_are_the_same_at_the_tied_dates_give_no_estimate(device):
     baseline = BASELINE.copy()
     baseline[:10] = 20
-    columns = temporal_columns(NETWORK, baseline, WAVELENGTH, MODEL)
+    columns = torch.from_numpy(temporal_columns(NETWORK, baseline, WAVELENGTH, MODEL))
     weight = weights(2)
     weight[(NETWORK.pair_array >= 10).any(1), 0] = 0
     _, found = estimate(noise(weight.shape), weight, device, columns=columns)
@@ -205,7 +206,7 @@ def test_pixels_do_not_know_of_one_another_and_the_input_is_left_alone(device):
 
 
 def test_the_date_that_baselines_are_relative_to_makes_no_difference():
-    moved = temporal_columns(NETWORK, BASELINE + 1000, WAVELENGTH, MODEL)
+    moved = torch.from_numpy(temporal_columns(NETWORK, BASELINE + 1000, WAVELENGTH, MODEL))
     torch.testing.assert_close(moved, COLUMNS, rtol=0, atol=1e-9)
 
 

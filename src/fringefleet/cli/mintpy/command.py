@@ -2,9 +2,10 @@
 
 from fringefleet.cli import cluster as opt_cluster
 from fringefleet.cli import options as ours
-from fringefleet.cli.app import app, examples
+from fringefleet.cli.application import app, examples
 from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.mintpy import options as opt
+from fringefleet.importing import without_collection
 
 
 @app.command(
@@ -60,11 +61,11 @@ def mintpy(
     """Do MintPy's step invert_network: the same template, options and products, in the same folder."""
     console = err()
     start_logging(console, verbose=verbose)
-    from fringefleet.attempts import FailurePolicy
-    from fringefleet.cli.mintpy.request import Request
-    from fringefleet.cli.mintpy.resources import WorkerWish
-    from fringefleet.cli.mintpy.run import run
-
+    with without_collection():
+        from fringefleet.attempts import FailurePolicy
+        from fringefleet.cli.mintpy.request import Request
+        from fringefleet.cli.mintpy.resources import WorkerWish
+        from fringefleet.cli.mintpy.run import run
     given = {
         "observation": dset,
         "weight_func": weight_func,

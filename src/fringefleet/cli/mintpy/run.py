@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from fringefleet.batch import check_device
-from fringefleet.cli.console import FAILED, echo, fail
+from fringefleet.cli.console import echo, fail
+from fringefleet.cli.ending import FAILED
 from fringefleet.cli.invert import run_checked
 from fringefleet.cli.mintpy.current import (
     product_files,
@@ -30,6 +30,7 @@ from fringefleet.cluster import (
 )
 from fringefleet.errors import BlockTooLargeError, DeviceError, OtherOriginError, OutputExistsError
 from fringefleet.execute import name_some
+from fringefleet.gpus import check_here
 from fringefleet.io import open_stack
 from fringefleet.io.coherence_mask import check_reliable, write_coherence_mask
 from fringefleet.io.lock import Lock, locked
@@ -142,7 +143,7 @@ def _resolve(task: Task) -> ClusterOptions:
     try:
         workers = resolve(replace(task.workers, device=task.options.device))
         if workers.kind in ("local", "local-cuda"):
-            check_device(task.options)
+            check_here(task.options)
     except DeviceError as error:
         raise DeviceError(
             "found solver = torch (--solver, or mintpy.networkInversion.solver), which solves on a CUDA GPU: "

@@ -33,16 +33,17 @@ from xarray.backends import ZarrStore
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.arrays import array_in, in_order
+from fringefleet.io.arrays import array_in, in_order, open_group
 from fringefleet.io.chunk_layout import with_chunk_files
 from fringefleet.io.complete import check_all_chunks
 from fringefleet.io.dates import DAY, SECOND, read_dates, unite_precisions
 from fringefleet.io.declared import check_declared_bytes, check_declared_scene, check_read_whole
-from fringefleet.io.decoded import decoded
+from fringefleet.io.decoded import decoded, encoding_kept
 from fringefleet.io.door import readable
 from fringefleet.io.grid import with_reference_coordinates
 from fringefleet.io.guarded import guard_variable
 from fringefleet.io.hdf5 import HDF5Array, is_hdf5, open_hdf5
+from fringefleet.io.hdf5_layout import find_reading
 from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
 from fringefleet.io.no_data import Stored, declared, declared_of_hdf5, of_a_file
@@ -73,7 +74,7 @@ def open_zarr(path: Path) -> xr.Dataset:
         listing = scan_zarr(path)  # before anything is read
         # With the fill value in its place, xarray does not refuse a _FillValue that is plainly a number.
         opened = ZarrStore.open_group(store, mode="r", consolidated=False, use_zarr_fill_value_as_mask=True)
-        raw = in_order(xr.open_dataset(opened, chunks=None, decode_cf=False))
+        raw = in_order(open_group(opened, decode_cf=False))
         group = zarr.open_group(store, mode="r", use_consolidated=False)
         raw = with_chunk_files(raw, group)
         how = _declared_in_zarr(raw, group)
@@ -186,6 +187,7 @@ def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcd
     check_declared_bytes(name, dataset.shape, dataset.dtype.itemsize, dataset.id.get_storage_size())
     array = indexing.LazilyIndexedArray(HDF5Array(source, dataset, None, dataset.dtype))
     variable = xr.Variable(item.dimensions, array, dict(item.attrs))
+    variable.encoding["reading"] = find_reading(dataset, item.dimensions)
     if dataset.chunks:
         variable.encoding["preferred_chunks"] = dict(zip(item.dimensions, dataset.chunks, strict=True))
     return variable
@@ -212,7 +214,7 @@ def _as_stack(stored: xr.Dataset, how: Mapping[str, Stored], path: Path) -> xr.D
     }
     stack = stack.assign(gridded)
     for name in set(stack.data_vars) - set(kinds):
-        stack[name].encoding = _stored_chunks(stored.variables[name])
+        stack[name].encoding = encoding_kept(stored.variables[name])
     dates, date_format = _read_dates(stored)
     attrs = plain_attributes(stored.attrs)
     attrs = {"date_format": date_format} | derived_attributes(attrs) | attrs
@@ -262,11 +264,6 @@ def _gridded(variable: xr.Variable, kinds: str, stored: Stored) -> xr.Variable:
     """Give a variable as (pair, y, x), and what is floating point by definition as float32."""
     dtype = np.dtype("f4") if kinds == "f" else np.dtype(stored.view or variable.dtype)
     return decoded(variable, _ORDER, stored, dtype)
-
-
-def _stored_chunks(variable: xr.Variable) -> dict[str, Any]:
-    stored = variable.encoding.get("preferred_chunks")
-    return {"preferred_chunks": stored} if stored else {}
 
 
 def _read_dates(stored: xr.Dataset) -> tuple[dict[str, xr.Variable], str]:

@@ -1,0 +1,11 @@
+"""Words that an option may be, of every option that is a word."""
+
+from typing import Literal
+
+DeviceName = Literal["cpu", "cuda"]
+SolverName = Literal["auto", "elimination", "dense", "fused"]
+DTypeName = Literal["float32", "float64"]
+WeightFunction = Literal["var", "fim", "coh", "no"]
+Norm = Literal["l2", "l1", "huber"]
+Bridge = Literal["minimum-norm", "linear", "none"]
+MinimumNorm = Literal["velocity", "phase"]

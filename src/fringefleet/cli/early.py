@@ -1,0 +1,84 @@
+"""Workers that start while the command imports what it needs, opens the stack and checks it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fringefleet.cli.cluster import choose_cluster
+from fringefleet.cluster import (
+    ClusterOptions,
+    Early,
+    begin_early,
+    expected_memory,
+    expected_workers,
+    resolve,
+)
+from fringefleet.errors import FringefleetError
+from fringefleet.io.template import read_template
+
+NAMES_OF_OPTIONS = {
+    "dataset": "observation",
+    "workers": "n_worker",
+    "worker_memory": "memory_limit",
+    "wait": "wait_seconds",
+}
+
+
+def by_our_names(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options of a command by the names of what they are put into."""
+    return {NAMES_OF_OPTIONS.get(name, name): value for name, value in given.items()}
+
+
+def wanted_of_workers(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the options of a command say of workers, by the names of a :class:`ClusterOptions`.
+
+    Raises
+    ------
+    InputError
+        The template, which may name the device, cannot be read.
+    """
+    names = {field.name for field in fields(ClusterOptions)}
+    said = {name: value for name, value in by_our_names(given).items() if name in names}
+    return said | {"device": _device(given["device"], given["template"])}
+
+
+class Begun(NamedTuple):
+    """What is known of the workers of a command before all else is."""
+
+    wanted: ClusterOptions | None = None  # None: what is wrong with them is said with what else is
+    early: Early | None = None  # None: none are on their way
+
+
+@contextmanager
+def early_workers(given: Mapping[str, Any]) -> Iterator[Begun]:
+    """Begin to start the workers of ``invert``, if their options are good; stop at last those that are there.
+
+    Parameters
+    ----------
+    given
+        All options of the command, by the names that they have there. What is wrong with them is said later,
+        all at once. A run that is resumed may need no workers: none are begun for it.
+    """
+    begun = Begun()
+    with ExitStack() as opened:
+        with suppress(FringefleetError):
+            wanted = choose_cluster(wanted_of_workers(given), given["cluster_config"])
+            begun = Begun(wanted)
+            if not given["resume"]:
+                begun = Begun(wanted, opened.enter_context(_begin(wanted)))
+        yield begun
+
+
+def _begin(wanted: ClusterOptions) -> AbstractContextManager[Early]:
+    wanted = resolve(wanted)
+    n_worker = expected_workers(wanted)
+    share = replace(wanted, memory_limit=expected_memory(wanted, n_worker))
+    return begin_early(share, n_worker=n_worker)
+
+
+def _device(given: str | None, template: Path | None) -> str:
+    """Find the device that workers need, whatever else is wrong with the options."""
+    of_template = read_template(template).device if template is not None and given is None else None
+    return given or of_template or "cpu"

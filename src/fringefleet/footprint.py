@@ -1,0 +1,47 @@
+"""Memory of the pixels of a block, and of those that are solved at once."""
+
+from fringefleet.network import Network
+from fringefleet.options import Options
+from fringefleet.plan import Plan
+from fringefleet.solver.at_once import BYTES_AT_ONCE, TRIPLETS_AT_ONCE
+from fringefleet.triplets import triplets
+from fringefleet.variables import bytes_of_result
+
+CPU_BATCH = 8192  # pixels; a row of a batch is 32 kB in float32
+FUSED_BATCH = 3 * 2**16  # so that a tile of whole chunks still has 2^17, with which the kernel is fastest
+CPU_BATCH_BYTES = 2**30  # fewer pixels where the network fills up or much is wanted
+
+
+def cpu_batch_size(plan: Plan, options: Options) -> int:
+    """Pixels that go through the solver at once on a CPU."""
+    return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // solver_bytes_per_pixel(plan, options)))
+
+
+def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
+    """Memory of the solver for each pixel of a batch [byte]; see ``tests/unit/test_memory.py``."""
+    size = 8 if options.dtype == "float64" else 4
+    n_pair, n_date = plan.network.n_pair, plan.network.n_date
+    rows = 5 * n_pair + plan.n_slot + 5 * n_date + 2 * plan.n_neighbour + 40
+    rows += (options.norm != "l2") * 2 * n_pair
+    rows += options.std * (plan.n_slot + 4 * n_date + plan.n_neighbour)
+    rows += options.covariance * n_date**2
+    rows += options.diagnose * (2 * min(TRIPLETS_AT_ONCE, len(triplets(plan.network))) + 3)
+    doubles = 2 * n_date + plan.n_neighbour
+    if options.dem_error:  # for pixels that are worked on together; all of them in a small batch
+        doubles += n_pair + plan.n_slot + (2 * options.polynomial_order + 3) * n_date
+    in_pieces = options.covariance * min(16 * (n_date**2 + n_date), BYTES_AT_ONCE // CPU_BATCH)
+    on_its_way = 0 if options.device == "cpu" else 2 * _bytes_of_input(n_pair, options)
+    return rows * size + 8 * doubles + n_date + in_pieces + on_its_way
+
+
+def bytes_per_pixel(network: Network, options: Options) -> int:
+    """Memory of a block for each of its pixels [byte]: what is read and what is written."""
+    return _bytes_of_input(network.n_pair, options) + bytes_of_result(options, network.n_date)
+
+
+def _bytes_of_input(n_pair: int, options: Options) -> int:
+    n_dataset = 1 + options.needs_coherence + options.needs_std
+    mask = 0
+    if options.reads_mask:
+        mask = 2 if options.mask_dataset == "connected_component" else 4
+    return n_pair * (4 * n_dataset + mask) + 1 + 4 * options.dem_error

@@ -1,0 +1,172 @@
+"""Copy of a stack into the chunks of another store: one slab is read while the one before it is written.
+
+Both are done by all cores (:mod:`fringefleet.io.threads`). Two slabs of memory are used in turn, as large as
+one variable of a few tiles.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from fringefleet.io.chunk_layout import find_chunk_files
+from fringefleet.io.marks import DONE, IS_DONE, N_BYTE, Index, bytes_of, files_in, read_marks
+from fringefleet.io.memory import Slab, lending
+from fringefleet.io.threads import each
+
+Progress = Callable[[int, int], None]
+
+
+class Cut(NamedTuple):
+    """How a scene is cut: rows and columns of a tile, and of a slab of whole tiles; and how many are held."""
+
+    tile: tuple[int, int]
+    slab: tuple[int, int]
+    n_slab: int  # 2, or 1 where there is no memory to read ahead
+
+
+class _Rectangle(NamedTuple):
+    """A part of the scene, in pixels."""
+
+    rows: slice
+    columns: slice
+
+    def within(self, outer: "_Rectangle") -> "_Rectangle":
+        """Count the same part from the corner of another."""
+        row, column = outer.rows.start, outer.columns.start
+        return _Rectangle(
+            slice(self.rows.start - row, self.rows.stop - row),
+            slice(self.columns.start - column, self.columns.stop - column),
+        )
+
+    def number(self, tile: tuple[int, int]) -> Index:
+        """Number the tile that this is."""
+        return self.rows.start // tile[0], self.columns.start // tile[1]
+
+    @property
+    def n_pixel(self) -> int:
+        """Area."""
+        n_row: int = self.rows.stop - self.rows.start
+        n_column: int = self.columns.stop - self.columns.start
+        return n_row * n_column
+
+
+def gridded(stack: xr.Dataset) -> list[str]:
+    """Name the variables over y and x."""
+    return [str(name) for name, data in stack.data_vars.items() if {"y", "x"} <= set(data.dims)]
+
+
+def copy_tiles(stack: xr.Dataset, store: Path, marks: zarr.Group, cut: Cut, progress: Progress) -> None:
+    """Copy what is not marked as done, and mark it.
+
+    Parameters
+    ----------
+    stack
+        What is copied; not chunked.
+    store
+        A Zarr store with its arrays, in chunks of all pairs and the pixels of a tile.
+    marks
+        Open group with the marks of the tiles; they are written.
+    cut
+        Tiles and slabs.
+    progress
+        Called with the pixels done and the pixels in all.
+    """
+    scene = _Rectangle(slice(0, stack.sizes["y"]), slice(0, stack.sizes["x"]))
+    done = read_marks(marks) == IS_DONE
+    slabs = [slab for slab in _pieces(scene, cut.slab) if not _all_done(done, slab, cut)]
+    left = [tile for slab in slabs for tile in _pieces(slab, cut.tile)]
+    n_done = scene.n_pixel - sum(tile.n_pixel for tile in left)
+    # The widest first, so that the memory of the others is there already.
+    names = sorted(gridded(stack), key=lambda name: -stack[name].nbytes)
+    copy = _Copy(store, names, marks, cut.tile)
+    reading = _reading(stack, [(slab, name) for slab in slabs for name in names], cut.n_slab)
+    with ThreadPoolExecutor(1, thread_name_prefix="fringefleet-copy") as writer:
+        writing: Future[int] | None = None
+        for slab, name, values in reading:
+            n_done += 0 if writing is None else writing.result()
+            progress(n_done, scene.n_pixel)
+            writing = writer.submit(copy.write, slab, name, values)
+            if cut.n_slab == 1:
+                wait([writing])
+        n_done += 0 if writing is None else writing.result()
+    progress(n_done, scene.n_pixel)
+
+
+def _all_done(done: NDArray[np.bool_], slab: _Rectangle, cut: Cut) -> bool:
+    return all(done[tile.number(cut.tile)] for tile in _pieces(slab, cut.tile))
+
+
+def _reading(
+    stack: xr.Dataset, parts: list[tuple[_Rectangle, str]], n_slab: int
+) -> Iterator[tuple[_Rectangle, str, NDArray[Any]]]:
+    """Read part after part into so many slabs of memory, in turn."""
+    memory = [Slab() for _ in range(n_slab)]
+    for number, (slab, name) in enumerate(parts):
+        with lending(memory[number % n_slab]):
+            values = stack[name].isel(y=slab.rows, x=slab.columns).values
+        yield slab, name, values
+
+
+class TileFiles:
+    """The files of the tiles of a store."""
+
+    def __init__(self, store: Path, names: Iterable[str]) -> None:
+        self.arrays = {name: zarr.open_array(store / name, mode="r+") for name in names}
+        self._store = store
+
+    def key(self, name: str, index: Index) -> tuple[int, ...]:
+        """Number the chunk of a variable that has a tile."""
+        return (*[0] * (self.arrays[name].ndim - 2), *index)
+
+    def paths(self, index: Index) -> Iterator[Path]:
+        """Name all files of a tile."""
+        for name, array in self.arrays.items():
+            yield self._store / name / array.metadata.encode_chunk_key(self.key(name, index))
+
+
+class _Copy:
+    """The store that is written to; a tile is marked when its last variable is there."""
+
+    def __init__(self, store: Path, names: list[str], marks: zarr.Group, tile: tuple[int, int]) -> None:
+        self.names, self.tile = names, tile
+        self._tiles = TileFiles(store, names)
+        self._direct = {name: find_chunk_files(array) for name, array in self._tiles.arrays.items()}
+        self._done, self._n_byte = files_in(marks, DONE), files_in(marks, N_BYTE)
+
+    def write(self, slab: _Rectangle, name: str, values: NDArray[Any]) -> int:
+        """Write one variable of a slab, and mark the tiles if it is the last one; returns pixels done."""
+        tiles = list(_pieces(slab, self.tile))
+        each(partial(self._write_tile, slab, name, values), tiles)
+        if name != self.names[-1]:
+            return 0
+        for tile in tiles:
+            index = tile.number(self.tile)
+            n_byte = bytes_of(self._tiles.paths(index))
+            self._n_byte.write(index, np.full((1, 1), n_byte, np.int64))
+            self._done.write(index, np.full((1, 1), IS_DONE, np.uint8))
+        return slab.n_pixel
+
+    def _write_tile(self, slab: _Rectangle, name: str, values: NDArray[Any], tile: _Rectangle) -> None:
+        direct, part = self._direct[name], tile.within(slab)
+        piece = values[..., part.rows, part.columns]
+        if direct is None:  # for Zarr to write, as masks of true and false are
+            self._tiles.arrays[name][..., tile.rows, tile.columns] = piece
+        else:
+            direct.write(self._tiles.key(name, tile.number(self.tile)), piece, even_nothing=True)
+
+
+def _pieces(outer: _Rectangle, size: tuple[int, int]) -> Iterator[_Rectangle]:
+    """Cut a rectangle into others, row by row; the last ones are what is left."""
+    for row in range(outer.rows.start, outer.rows.stop, size[0]):
+        for column in range(outer.columns.start, outer.columns.stop, size[1]):
+            yield _Rectangle(
+                slice(row, min(row + size[0], outer.rows.stop)),
+                slice(column, min(column + size[1], outer.columns.stop)),
+            )

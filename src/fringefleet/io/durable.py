@@ -1,0 +1,50 @@
+"""Files and folders brought to the disk, so that what is said of them holds after a loss of power, too."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from fringefleet.io.threads import each
+
+
+def sync(files: Iterable[Path], root: Path) -> None:
+    """Wait until files are on the disk under their names; those that are not there have been removed.
+
+    All are asked for at the same time, so that the file system can write its journal once for all.
+
+    Parameters
+    ----------
+    files
+        Below ``root``.
+    root
+        Folder that is on the disk already; those between it and the files are brought there, too.
+
+    Raises
+    ------
+    OSError
+        The disk failed.
+    """
+    files, folders = list(files), {root}
+    for file in files:
+        folder = file.parent
+        while folder not in folders:
+            folders.add(folder)
+            folder = folder.parent
+    each(_sync, files)
+    each(_sync, folders)
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until everything in a new folder is on the disk."""
+    sync((path for path in folder.rglob("*") if path.is_file()), folder)
+
+
+def _sync(path: Path) -> None:
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,0 +1,41 @@
+"""Runs of neighbours: what is wanted of each block of a dataset along one axis."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Run = tuple[slice, slice]  # where it is in a block, and where it belongs
+Wanted = Sequence[int | slice | NDArray[np.intp]]
+Axis = list[tuple[int, list[Run]]]  # numbers of blocks along an axis, and what is wanted of each
+
+
+def cut_into_runs(wanted: Any, size: int, step: int) -> tuple[Axis, int]:
+    """Cut what is wanted along an axis into runs of neighbours in one block; also how much that is."""
+    if isinstance(wanted, int | np.integer):
+        wanted = slice(int(wanted) % size, int(wanted) % size + 1)
+    if isinstance(wanted, slice) and wanted.indices(size)[2] == 1:
+        start, stop, _ = wanted.indices(size)
+        blocks = range(start // step, -(-stop // step)) if stop > start else ()
+        ends = [(max(start, n * step), min(stop, (n + 1) * step)) for n in blocks]
+        return [
+            (n, [(slice(first - n * step, last - n * step), slice(first - start, last - start))])
+            for n, (first, last) in zip(blocks, ends, strict=True)
+        ], max(0, stop - start)
+    numbers = np.arange(*wanted.indices(size)) if isinstance(wanted, slice) else np.asarray(wanted)
+    axis: dict[int, list[Run]] = {}
+    cuts = np.flatnonzero((np.diff(numbers) != 1) | (np.diff(numbers // step) != 0)) + 1
+    edges = [0, *cuts.tolist(), len(numbers)] if len(numbers) else []
+    for first, last in pairwise(edges):
+        n, begin = divmod(int(numbers[first]), step)
+        inside = slice(begin, begin + last - first)
+        axis.setdefault(n, []).append((inside, slice(first, last)))
+    return sorted(axis.items(), key=lambda item: item[0]), len(numbers)
+
+
+def count_wanted(axis: Axis, size: int, step: int) -> tuple[int, int]:
+    """Count what is wanted along an axis, and what there is in the same blocks."""
+    wanted = sum(here.stop - here.start for _, runs in axis for _, here in runs)
+    return wanted, sum(min(step, size - number * step) for number, _ in axis)

@@ -1,0 +1,59 @@
+"""Result of the elimination of a batch, however it is done: edges, inverses, parts of the network."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from fringefleet.plan import Plan
+from fringefleet.solver.observations import Observations
+
+
+class Eliminated:
+    """Buffers for batches of one shape, dtype and device.
+
+    Parameters
+    ----------
+    plan
+        The network's elimination.
+    n_pixel
+        Pixels in every batch.
+    dtype, device
+        Of the numbers.
+    """
+
+    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.plan, self.n_pixel, self.dtype, self.device = plan, n_pixel, dtype, device
+        self.observations = Observations(plan, n_pixel, dtype, device)
+        self.edge = self.buffer(plan.n_slot)  # weights of edges, or factors f
+        self.inverse = self.buffer(plan.network.n_date)  # 1 / d, or 0
+        self.order = torch.tensor(plan.order, device=device)
+        self._smaller: dict[tuple[int, torch.dtype], Any] = {}
+
+    def buffer(self, n_row: int, dtype: torch.dtype | None = None) -> Tensor:
+        """Make room for rows of a number for each pixel."""
+        return torch.zeros((n_row, self.n_pixel), dtype=dtype or self.dtype, device=self.device)
+
+    def smaller(self, n_pixel: int, dtype: torch.dtype | None = None) -> Any:  # of its own kind
+        """Give a workspace for some pixels of a batch, the same one each time."""
+        key = n_pixel, dtype or self.dtype
+        if key not in self._smaller:
+            self._smaller[key] = type(self)(self.plan, *key, self.device)
+        return self._smaller[key]
+
+
+def label_parts(work: Eliminated, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
+    """Number the connected parts of some pixels from 0, the root's; (date, pixel)."""
+    grounded = work.inverse[:, pixels] == 0
+    grounded[-1] = True
+    number = torch.where(grounded, grounded.flip(0).cumsum(0).flip(0) - 1, -1)
+    for place in range(len(work.plan.turns) - 1, -1, -1):
+        turn = work.plan.turns[place]
+        for run in turn.neighbours:  # those that it is tied to are all in one part
+            tied = work.edge[turn.slots][run.here][:, pixels] > 0
+            part = torch.where(tied, number[run.there], -1).amax(0)
+            number[place] = torch.maximum(number[place], part)  # a grounded date is tied to none
+    labels = torch.empty_like(number)
+    labels[work.order] = number
+    return labels

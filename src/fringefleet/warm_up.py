@@ -1,0 +1,86 @@
+"""Preload module of Dask: make a worker ready for its first tile while others start, and let it end quickly.
+
+Light to import, as every worker imports it before it starts. The worker goes on meanwhile: it registers, and
+its first tile waits in line behind the warming up, which takes the thread of a tile.
+"""
+
+import atexit
+import logging
+import multiprocessing
+import os
+from importlib import import_module
+
+import dask
+from distributed import Worker
+
+from fringefleet.choices import DeviceName
+from fringefleet.importing import without_collection
+
+PRELOAD = __name__
+DEVICE = "fringefleet.device"  # key of Dask's configuration: what tiles are to be solved on
+FIRST_USED = (
+    "fringefleet.lazy",
+    "fringefleet.task",
+    "fringefleet.stack_check",
+    "fringefleet.io.versioned",
+)  # by a tile
+
+logger = logging.getLogger(__name__)
+
+
+def dask_setup(worker: Worker) -> None:
+    """Begin to warm up, and see to it that a process which has closed its worker ends at once."""
+    worker.executors["default"].submit(_try_to_warm_up, dask.config.get(DEVICE, "cpu"))
+    if multiprocessing.parent_process() is not None:  # else the worker is a thread of somebody's program
+        atexit.register(_end)
+
+
+def dask_teardown(_worker: Worker) -> None:
+    """Note that the worker has been closed."""
+    _is_closed.append(True)
+
+
+def warm_up(device: DeviceName) -> None:
+    """Import what tiles need, and solve a few pixels; so a GPU gets its context and its kernels are loaded.
+
+    Parameters
+    ----------
+    device
+        What tiles are to be solved on.
+
+    Raises
+    ------
+    DeviceError
+        It is not there.
+    """
+    with without_collection():
+        for name in FIRST_USED:
+            import_module(name)
+        from fringefleet.block import invert_block  # noqa: PLC0415 - torch
+    import numpy as np  # noqa: PLC0415
+
+    from fringefleet.network import Network  # noqa: PLC0415 - a preload is to be light
+    from fringefleet.options import Options  # noqa: PLC0415
+    from fringefleet.scene import Block, Scene  # noqa: PLC0415
+
+    days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
+    network = Network(days, ((0, 1), (1, 2), (0, 2)))
+    scene = Scene(network, 0, (0.0,) * network.n_pair, wavelength=0.0555, looks=8)
+    pixels = np.ones((network.n_pair, 8, 8), np.float32)
+    invert_block(Block(pixels, coherence=pixels / 2), scene, Options(device=device))
+
+
+def _try_to_warm_up(device: DeviceName) -> None:
+    try:
+        warm_up(device)
+    except Exception as error:  # the first tile meets it again, and says so
+        logger.debug("could not warm up: %s", error)
+
+
+def _end() -> None:
+    """End this process without taking all modules apart, which takes as long as a third of their import."""
+    if _is_closed:
+        os._exit(0)
+
+
+_is_closed: list[bool] = []

@@ -1,0 +1,203 @@
+"""Conversions that are interrupted, resumed, refused; and reading while writing."""
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from fringefleet.cli.app import app
+from typer.testing import CliRunner
+
+from fringefleet.errors import OptionError, OtherOriginError, OutputExistsError, OutputInUseError, RunError
+from fringefleet.io import convert_stack, copying, open_stack
+from fringefleet.io.chunk_files import ChunkFiles
+from fringefleet.io.lock import locked
+from fringefleet.io.marks import IS_DONE, read_marks
+
+LITTLE = 2 * 4 * 5 * 3 * 3  # bytes: two tiles of 3 x 3 pixels, so that nothing is read ahead
+
+
+class StoppedError(Exception):
+    pass
+
+
+def interrupt(source, output, *, after=18, **how):
+    """Begin a conversion, and stop it after so many pixels of 42."""
+
+    def stop(done, _total):
+        if done >= after:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        convert_stack(source, output, chunks=(3, 3), memory_limit=LITTLE, progress=stop, **how)
+
+
+def partial_of(output: Path) -> Path:
+    return output.with_name(f".{output.name}.partial")
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def source(write_mintpy):
+    return write_mintpy({"flag": np.arange(42).reshape(6, 7) % 2 == 0})
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "out.zarr"
+
+
+def test_what_was_interrupted_is_kept_and_resumed_to_the_same_bytes(source, output, tmp_path, caplog):
+    convert_stack(source, tmp_path / "whole.zarr", chunks=(3, 3))
+    interrupt(source, output)
+    assert not output.exists()
+    assert "what was converted is kept" in caplog.text
+    done = read_marks(zarr.open_group(partial_of(output), mode="r")) == IS_DONE
+    assert 0 < done.sum() < done.size
+    convert_stack(source, output, resume=True, memory_limit=10 * LITTLE)  # in other slabs
+    assert files_of(output) == files_of(tmp_path / "whole.zarr")
+    assert {path.name for path in tmp_path.iterdir()} == {"out.zarr", "whole.zarr", source.name}
+
+
+def test_what_is_finished_is_left_alone_by_resume_and_refused_without(source, output):
+    convert_stack(source, output, chunks=(3, 3), resume=True)
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
+    convert_stack(source, output, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
+    with pytest.raises(OutputExistsError, match="is there already"):
+        convert_stack(source, output, chunks=(2, 2), resume=True)
+    with pytest.raises(OutputExistsError, match="is there already"):
+        convert_stack(source, output)
+
+
+def test_a_conversion_of_something_else_is_not_resumed(source, output, write_mintpy):
+    interrupt(source, output)
+    before = files_of(partial_of(output))
+    with pytest.raises(OtherOriginError, match=r"out.zarr cannot be resumed: .*chunks = 2 2 \(it was 3 3\)"):
+        convert_stack(source, output, chunks=(2, 2), resume=True)
+    source.write_bytes(source.read_bytes() + b"more")
+    with pytest.raises(OtherOriginError, match=r"was changed since, .*1 changed: the file itself"):
+        convert_stack(source, output, resume=True)
+    assert files_of(partial_of(output)) == before
+
+
+def test_a_stack_that_was_touched_is_resumed_if_that_is_accepted(source, output):
+    interrupt(source, output)
+    os.utime(source, (1e9, 1e9))
+    with pytest.raises(OtherOriginError, match="accept_touched = True"):
+        convert_stack(source, output, resume=True)
+    convert_stack(source, output, resume=True, accept_touched=True)
+    xr.testing.assert_identical(open_stack(output).compute(), open_stack(source).compute())
+
+
+@pytest.mark.parametrize(
+    "damage", [Path.unlink, lambda file: os.truncate(file, 0), lambda file: os.truncate(file, 20)]
+)
+@pytest.mark.parametrize("where", ["stack/unwrapped_phase", "stack/flag", "progress/n_byte", "progress/done"])
+def test_a_file_that_is_gone_or_cut_off_is_made_again(source, output, tmp_path, where, damage):
+    convert_stack(source, tmp_path / "whole.zarr", chunks=(3, 3))
+    interrupt(source, output)
+    file = next(path for path in (partial_of(output) / where).glob("c/**/0/0") if path.is_file())
+    damage(file)
+    convert_stack(source, output, resume=True)
+    assert files_of(output) == files_of(tmp_path / "whole.zarr")
+
+
+def test_without_resume_it_begins_anew(source, output, caplog):
+    interrupt(source, output)
+    convert_stack(source, output, chunks=(2, 2))
+    assert "begins anew" in caplog.text
+    assert zarr.open_array(output / "coherence").chunks[1:] == (2, 2)
+    assert not partial_of(output).exists()
+
+
+def test_one_that_replaces_an_output_is_resumed_and_replaces_it(source, output, write_mintpy):
+    convert_stack(write_mintpy(attrs={"OLD": "1"}, name="other.h5"), output)
+    interrupt(source, output, overwrite=True)
+    assert open_stack(output).attrs["OLD"] == "1"
+    convert_stack(source, output, resume=True)
+    assert "OLD" not in open_stack(output).attrs
+
+
+def test_a_folder_of_somebody_else_is_not_removed(source, output):
+    partial_of(output).mkdir()
+    (partial_of(output) / "thesis.tex").write_text("words")
+    for resume in (True, False):
+        with pytest.raises(OutputExistsError, match="is no conversion"):
+            convert_stack(source, output, resume=resume)
+    assert (partial_of(output) / "thesis.tex").read_text() == "words"
+
+
+def test_a_stack_that_is_changed_meanwhile_is_noticed_at_the_end(source, output, tmp_path):
+    zarr_source = tmp_path / "in.zarr"
+    convert_stack(source, zarr_source, chunks=(3, 3))
+
+    def change(done, total):
+        if done == total:
+            (zarr_source / "coherence" / "c" / "0" / "0" / "0").write_bytes(b"other")
+
+    with pytest.raises(RunError, match=r"was changed while it was converted: 1 changed: coherence/c/0/0/0"):
+        convert_stack(zarr_source, output, progress=change)
+    assert not output.exists()
+    assert not partial_of(output).exists()
+
+
+def test_a_second_conversion_to_the_same_output_is_refused(source, output):
+    with locked(output), pytest.raises(OutputInUseError, match="is being written by another run"):
+        convert_stack(source, output)
+
+
+def test_resume_needs_to_know_the_files_and_excludes_overwrite(source, output):
+    with pytest.raises(OptionError, match="a stack in memory"):
+        convert_stack(open_stack(source).compute().drop_encoding(), output, resume=True)
+    with pytest.raises(OptionError, match="found both existing = resume and overwrite = True"):
+        convert_stack(source, output, resume=True, overwrite=True)
+
+
+def test_the_command_resumes(source, output):
+    interrupt(source, output)
+    refused = CliRunner().invoke(app, ["convert", str(source), str(output), "--resume", "--chunks", "2", "2"])
+    assert refused.exit_code == 2
+    assert "found --chunks 2 2 (it was 3 3)" in " ".join(refused.output.split())
+    resumed = CliRunner().invoke(app, ["convert", str(source), str(output), "--resume"])
+    assert resumed.exit_code == 0, resumed.output
+    assert zarr.open_array(output / "coherence").chunks[1:] == (3, 3)
+
+
+def test_the_next_slab_is_read_while_one_is_written(source, output, monkeypatch):
+    """Writing waits for a read that comes after it, which never comes where they are done in turn."""
+    n_read, came = 0, threading.Event()
+    read, write = copying._reading, ChunkFiles.write
+
+    def reading(*args):
+        nonlocal n_read
+        for found in read(*args):
+            n_read += 1
+            if n_read == 2:
+                came.set()
+            yield found
+
+    def writing(files, *args, **how):
+        if "unwrapped_phase" in files.folder:
+            assert came.wait(60)
+        return write(files, *args, **how)
+
+    monkeypatch.setattr(copying, "_reading", reading)
+    monkeypatch.setattr(ChunkFiles, "write", writing)
+    convert_stack(source, output, chunks=(3, 3), memory_limit=4 * LITTLE)
+    assert came.is_set()
+
+
+def test_two_slabs_of_memory_are_enough_whatever_comes_in_between(write_mintpy, output):
+    """The memory of a slab is written over by the one after the next: not before it is written."""
+    source = write_mintpy(shape=(40, 30))
+    convert_stack(source, output, chunks=(3, 3), memory_limit=4 * LITTLE)
+    xr.testing.assert_identical(open_stack(output).compute(), open_stack(source).compute())
+    shutil.rmtree(output)

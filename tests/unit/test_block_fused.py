@@ -1,0 +1,137 @@
+"""Blocks through the fused kernel, which weighs by itself: everything is as the elimination has it."""
+
+import numpy as np
+import pytest
+
+from fringefleet.block import invert_block
+from fringefleet.network import Network
+from fringefleet.options import Options
+from fringefleet.scene import Block, Scene
+from fringefleet.solver import elimination, fused
+from fringefleet.status import Status
+from fringefleet.weighing import Weighing
+
+pytest.importorskip("triton")
+
+DATES = tuple(f"2018-01-{day:02d}T00:00:00" for day in (1, 4, 8, 15, 29))
+NETWORK = Network(DATES, ((0, 1), (0, 2), (1, 2), (1, 3), (3, 2), (2, 4), (3, 4)))
+SCENE = Scene(
+    NETWORK, 0, (0.25, -1.5, 0.0, 2.0, 0.5, -0.75, 1.0), 0.0555, 8, (0.0, 40.0, -70.0, 20.0, 90.0), 5e5
+)
+OFFSETS = Scene(NETWORK, 0, (0.0,) * 7, np.nan, 0, metres_per_pixel=-0.05, medians=(0.5,) * 7)
+SHAPE = (7, 6, 25)  # more than one program takes
+CLOSE = {  # of what float32 rounds in another order; metres and radians
+    **dict.fromkeys(("displacement", "displacement_std"), 2e-7),
+    **dict.fromkeys(("temporal_coherence", "residual_rms", "closure_rms"), 2e-6),
+    "displacement_cov": 1e-9,
+    "dem_error": 2e-3,
+    "dem_error_std": 2e-3,
+}
+
+
+def block_of(*, is_offset=False, mask=None):
+    """Observations with every kind of hole, pixels without any, and a water mask."""
+    rng = np.random.default_rng(0)
+    observed = rng.normal(0, 3, SHAPE)
+    observed[rng.random(SHAPE) < 0.2] = np.nan
+    observed[rng.random(SHAPE) < 0.1] = 0
+    observed[:, 0, :5] = np.nan
+    coherence = rng.uniform(0.1, 0.95, SHAPE)
+    coherence[rng.random(SHAPE) < 0.1] = np.nan
+    std = 10 ** rng.uniform(-2, 0.5, SHAPE)
+    return Block(
+        observed.astype("f4"),
+        None if is_offset else coherence.astype("f4"),
+        None if mask is None else rng.integers(0, 3, SHAPE).astype(mask),
+        rng.random(SHAPE[1:]) < 0.8,
+        observed_std=std.astype("f4") if is_offset else None,
+    )
+
+
+def compare(block, scene, **given):
+    series = {}
+    for solver in ("elimination", "fused"):
+        options = Options(**given, solver=solver, device="cpu")
+        series[solver] = invert_block(block, scene, options)
+    expected = series["elimination"].variables()
+    found = series["fused"].variables()
+    assert found.keys() == expected.keys()
+    for name, values in found.items():
+        np.testing.assert_allclose(values, expected[name], rtol=2e-6, atol=CLOSE.get(name, 0), err_msg=name)
+    return series
+
+
+@pytest.mark.parametrize("function", ["var", "fim", "coh", "no"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_phases_are_weighed_and_masked_in_the_kernel(function, dtype):
+    series = compare(block_of(), SCENE, weight_func=function, dtype=dtype, mask_dataset="coherence")
+    status = series["fused"].status
+    for code in (Status.OK, Status.MASKED, Status.NO_OBSERVATION, Status.TOO_FEW_PAIRS, Status.MINIMUM_NORM):
+        assert (status == code).any() or code == Status.MINIMUM_NORM
+
+
+@pytest.mark.parametrize("function", ["var", "no"])
+def test_offsets_are_weighed_and_masked_in_the_kernel(function):
+    given = {"observation": "range_offset", "weight_func": function}
+    block = block_of(is_offset=True)
+    compare(block, OFFSETS, **given)
+    with_mask = {"mask_dataset": "range_offset_std", "mask_threshold": 0.5}
+    if function == "no":  # the mask has the dataset for itself
+        block = block._replace(mask_values=block.observed_std, observed_std=None)
+    compare(block, OFFSETS, **given, **with_mask)
+
+
+def test_the_connected_components_are_a_mask_in_the_numbers_of_the_file():
+    compare(block_of(mask="i2"), SCENE, mask_dataset="connected_component")
+
+
+@pytest.mark.parametrize("bridge", ["minimum-norm", "linear", "none"])
+def test_cut_networks_are_tied_together_as_ever(bridge):
+    compare(block_of(), SCENE, bridge=bridge, min_redundancy=0.0)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"std": True},
+        {"std": True, "weight_func": "coh"},
+        {"covariance": True, "std": True},
+        {"diagnose": True},
+        {"dem_error": True, "polynomial_order": 1},
+    ],
+    ids=str,
+)
+def test_what_is_wanted_besides_is_that_of_the_elimination(wanted):
+    series = compare(block_of(), SCENE, **wanted)
+    if "diagnose" in wanted:
+        found, expected = (series[name].pair_sums for name in ("fused", "elimination"))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_pixels_that_need_float64_are_weighed_again_for_it(monkeypatch):
+    chosen = []
+    prepare = Weighing.prepare_pixels
+
+    def recording(self, raw, pixels):
+        chosen.extend(pixels.tolist())
+        return prepare(self, raw, pixels)
+
+    monkeypatch.setattr(Weighing, "prepare_pixels", recording)
+    block = block_of(is_offset=True)
+    std = block.observed_std.copy()
+    std[::2, 2] *= 1e5  # in one row of pixels
+    compare(block._replace(observed_std=std), OFFSETS, observation="range_offset", weight_func="var")
+    assert len({pixel for pixel in chosen if 50 <= pixel < 75}) > 10
+    assert len(set(chosen)) < 75
+
+
+def test_the_kernel_takes_no_memory_for_phases_and_weights():
+    from fringefleet.batch import Batches
+    from fringefleet.device import select
+    from fringefleet.plan import plan_elimination
+
+    made = Batches(plan_elimination(NETWORK), SCENE, Options(solver="fused"), 10, select("cpu"))
+    assert isinstance(made.workspace, fused.Workspace)
+    assert not isinstance(made.workspace, elimination.Workspace)
+    kept = vars(made) | vars(made.workspace.observations)
+    assert not kept.keys() & {"phase", "weight", "scratch", "_phase_and_weight"}
