@@ -3,7 +3,7 @@
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import Plan
-from fringefleet.solver.at_once import BYTES_AT_ONCE, TRIPLETS_AT_ONCE
+from fringefleet.solver.at_once import BYTES_AT_ONCE, DEM_PIXELS_ON_CPU, TRIPLETS_AT_ONCE
 from fringefleet.triplets import triplets
 from fringefleet.variables import bytes_of_result
 
@@ -17,6 +17,14 @@ def cpu_batch_size(plan: Plan, options: Options) -> int:
     return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // solver_bytes_per_pixel(plan, options)))
 
 
+def cpu_batch_bytes(n_pixel: int, plan: Plan, options: Options) -> int:
+    """Memory of the pixels of a block of so many that are solved at once on a CPU [byte]."""
+    n_batch = min(cpu_batch_size(plan, options), n_pixel)
+    others = solver_bytes_per_pixel(plan, options) - 8 * _doubles_of_dem_error(plan, options)
+    n_piece = min(n_batch, DEM_PIXELS_ON_CPU)
+    return n_batch * others + n_piece * 8 * _doubles_of_dem_error(plan, options)
+
+
 def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
     """Memory of the solver for each pixel of a batch [byte]; see ``tests/unit/test_memory.py``."""
     size = 8 if options.dtype == "float64" else 4
@@ -26,12 +34,16 @@ def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
     rows += options.std * (plan.n_slot + 4 * n_date + plan.n_neighbour)
     rows += options.covariance * n_date**2
     rows += options.diagnose * (2 * min(TRIPLETS_AT_ONCE, len(triplets(plan.network))) + 3)
-    doubles = 2 * n_date + plan.n_neighbour
-    if options.dem_error:  # for pixels that are worked on together; all of them in a small batch
-        doubles += n_pair + plan.n_slot + (2 * options.polynomial_order + 3) * n_date
+    doubles = 2 * n_date + plan.n_neighbour + _doubles_of_dem_error(plan, options)
     in_pieces = options.covariance * min(16 * (n_date**2 + n_date), BYTES_AT_ONCE // CPU_BATCH)
     on_its_way = 0 if options.device == "cpu" else 2 * _bytes_of_input(n_pair, options)
     return rows * size + 8 * doubles + n_date + in_pieces + on_its_way
+
+
+def _doubles_of_dem_error(plan: Plan, options: Options) -> int:
+    """Numbers for each pixel that is worked on at once; all of them are in a small batch."""
+    n_pair, n_date = plan.network.n_pair, plan.network.n_date
+    return options.dem_error * (n_pair + plan.n_slot + (2 * options.polynomial_order + 3) * n_date)
 
 
 def bytes_per_pixel(network: Network, options: Options) -> int:

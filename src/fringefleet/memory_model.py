@@ -8,7 +8,7 @@ is the slowest. All sizes are at most what is said here, and hardly less where t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fringefleet.footprint import FUSED_BATCH, bytes_per_pixel, cpu_batch_size, solver_bytes_per_pixel
+from fringefleet.footprint import FUSED_BATCH, bytes_per_pixel, cpu_batch_bytes, solver_bytes_per_pixel
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
@@ -17,7 +17,7 @@ from fringefleet.variables import bytes_of_result
 READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
 WRITE_BEHIND = 1  # tiles that are written meanwhile
 ON_DEVICE = 2  # tiles whose observations or answer a GPU holds
-IDLE_WORKER_BYTES = 380 * 1024**2  # a process that has imported everything and solved a few pixels
+IDLE_WORKER_BYTES = 410 * 1024**2  # a process that has imported everything and solved many tiny tiles
 CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
 KEPT_BY_MALLOC = 256 * 1024**2  # most of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
 
@@ -48,7 +48,7 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     slabs = (n_turn + READ_AHEAD) * n_pixel * _bytes_of_input(network, options)
     answer = n_pixel * bytes_of_result(options, network.n_date)
     chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
-    batches = 0 if on_gpu else n_turn * _bytes_of_batch(n_pixel, network, options)
+    batches = 0 if on_gpu else n_turn * cpu_batch_bytes(n_pixel, plan_elimination(network), options)
     # In pieces of some megabytes, which malloc gives out; some answers are as they will be in the file, too.
     pieces = (n_turn + WRITE_BEHIND) * answer + n_turn * answer + batches + chunks
     return IDLE_WORKER_BYTES + on_gpu * CUDA_BYTES + slabs + pieces + min(pieces, KEPT_BY_MALLOC)
@@ -94,9 +94,3 @@ def most_pixels(memory: float, needed: Callable[[int], int]) -> int:
 
 def _bytes_of_input(network: Network, options: Options) -> int:
     return bytes_per_pixel(network, options) - bytes_of_result(options, network.n_date)
-
-
-def _bytes_of_batch(n_pixel: int, network: Network, options: Options) -> int:
-    """Memory of the pixels that are solved at once on a CPU [byte]."""
-    plan = plan_elimination(network)
-    return min(cpu_batch_size(plan, options), n_pixel) * solver_bytes_per_pixel(plan, options)

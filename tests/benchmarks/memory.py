@@ -157,10 +157,10 @@ def write_slowly(seconds: float) -> None:
     """Let a worker wait before it writes a chunk of a series, as on a disk that is slow."""
     write = ChunkFiles.write
 
-    def slow(files: ChunkFiles, numbers: Any, values: Any) -> None:
+    def slow(files: ChunkFiles, numbers: Any, values: Any) -> Any:
         if re.search("displacement$", files.folder):
             sleep(seconds)
-        write(files, numbers, values)
+        return write(files, numbers, values)
 
     ChunkFiles.write = slow  # type: ignore[method-assign]
 

@@ -56,7 +56,7 @@ def note_threads():
     def noted(files, numbers, values):
         pool = [thread for thread in threading.enumerate() if thread.name.startswith("fringefleet-chunks")]
         ChunkFiles.noted.append(threads_of_libraries() | {"pool": len(pool)})
-        write(files, numbers, values)
+        return write(files, numbers, values)
 
     ChunkFiles.write = noted
 

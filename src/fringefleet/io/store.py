@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 import zarr
@@ -275,7 +276,7 @@ def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite
         disk_full_said(path, lambda: template.nbytes),
         staged_store(path, overwrite=overwrite) as temporary,
     ):
-        template.to_zarr(
+        _in_one_chunk(template).to_zarr(
             temporary, compute=False, zarr_format=3, consolidated=False, encoding=_encoding(template)
         )
         group = zarr.open_group(temporary, mode="r+")
@@ -371,6 +372,17 @@ def result_tile(path: Path) -> tuple[int, int] | None:
     refuse_other_than_result(path)
     status = open_result_to_write(path).get("status")
     return (status.chunks[0], status.chunks[1]) if isinstance(status, zarr.Array) else None
+
+
+def _in_one_chunk(template: xr.Dataset) -> xr.Dataset:
+    """Give a template whose variables are not cut: a task for each tile would be made, and thrown away."""
+    return template.assign(
+        {
+            name: variable.copy(data=da.zeros(variable.shape, dtype=variable.dtype, chunks=-1))
+            for name, variable in template.variables.items()
+            if variable.chunks
+        }
+    )
 
 
 def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:

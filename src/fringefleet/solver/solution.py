@@ -8,12 +8,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fringefleet.solver import bridge, joint, quality
+from fringefleet.solver.at_once import DEM_PIXELS_ON_CPU
 from fringefleet.solver.joint import DemError
 from fringefleet.solver.method import Method
 from fringefleet.solver.observations import Observations
 from fringefleet.solver.pieces import pieces
 
-CPU_PIXELS, GPU_PIXELS = 2**11, 2**16  # at once for the DEM error: in cache, or worth a launch
+GPU_PIXELS = 2**16  # at once for the DEM error: worth a launch
 
 Values = TypeVar("Values", bound=tuple[Any, ...])
 
@@ -115,7 +116,7 @@ def _without_dem_error(
         observations.weight,
         columns,
         atmosphere_std=method.atmosphere_std,
-        pixels_at_once=CPU_PIXELS if phase.device.type == "cpu" else GPU_PIXELS,
+        pixels_at_once=DEM_PIXELS_ON_CPU if phase.device.type == "cpu" else GPU_PIXELS,
     )
     without = joint.remove_dem_error(phase, columns[:, -1], found.error, plan.root)
     return without, DemError(*(values.to(phase.dtype) for values in found))
