@@ -10,6 +10,7 @@ GDAL is asked whether it reads each codec and layout; else that of this one.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -198,4 +199,6 @@ if __name__ == "__main__":
     interpreter = sys.argv[2] if len(sys.argv) > 2 else sys.executable
     with TemporaryDirectory(dir=sys.argv[3] if len(sys.argv) > 3 else None) as name:
         result = measure(Path(name), interpreter)
-    Path(sys.argv[1]).write_text(json.dumps(result, indent=1) + "\n")
+    text = json.dumps(result, indent=1)
+    text = re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), text)  # a row of the table in a line
+    Path(sys.argv[1]).write_text(text + "\n")

@@ -108,18 +108,23 @@ def tiles(folder: Path, other: Path | None) -> dict[str, Any]:
 
 
 def runs(folder: Path) -> dict[str, Any]:
-    """Invert a scene with and without waiting for the disk; seconds, and the ratio of the medians."""
+    """Invert a scene with and without waiting for the disk: seconds, and those spent in waiting."""
     stack = folder / "stack.zarr"
     simulate_stack(SCENE, stack)
-    found: dict[str, list[float]] = {"with": [], "without": []}
+    found: dict[str, list[float]] = {"with": [], "without": [], "waiting": []}
     alone = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
     with alone as cluster, Client(cluster) as client:
         invert(folder, stack)
         for _ in range(4):
-            for how, seconds in found.items():
+            for how in ("with", "without"):
                 client.run(wait_for_disk, how == "with")
-                seconds.append(round(invert(folder, stack), 2))
-    return found | {"ratio": round(median(found["with"]) / median(found["without"]), 3)}
+                found[how].append(round(invert(folder, stack), 2))
+                if how == "with":
+                    (waited,) = client.run(seconds_waited).values()
+                    found["waiting"].append(round(waited, 3))
+    shares = [waited / whole for waited, whole in zip(found["waiting"], found["with"], strict=True)]
+    ratio = median(found["with"]) / median(found["without"])
+    return found | {"ratio": round(ratio, 3), "share_of_waiting": round(median(shares), 4)}
 
 
 def invert(folder: Path, stack: Path) -> float:
@@ -130,10 +135,22 @@ def invert(folder: Path, stack: Path) -> float:
 
 
 def wait_for_disk(wanted: bool) -> None:
-    """Let the worker that this is called in wait for the disk before it marks a tile, or not."""
+    """Let the worker that this is called in wait for the disk before it marks a tile, and count; or not."""
     from fringefleet.io.durable import sync
 
-    store.sync = sync if wanted else (lambda *_: None)  # type: ignore[assignment]
+    store.seconds_waited = 0.0  # type: ignore[attr-defined]
+
+    def counted(files: Any, root: Path) -> None:
+        start = monotonic()
+        sync(files, root)
+        store.seconds_waited += monotonic() - start  # type: ignore[attr-defined]
+
+    store.sync = counted if wanted else (lambda *_: None)  # type: ignore[assignment]
+
+
+def seconds_waited() -> float:
+    """Say how long the worker has waited for the disk."""
+    return store.seconds_waited  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
