@@ -293,7 +293,7 @@ def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite
         group.attrs[FINGERPRINT] = origin.fingerprint
         consolidate_metadata(temporary)
         sync_tree(temporary)
-    sync([path], path.parent)
+    sync([], path.parent)
     return ResultStore(path, tile, origin.fingerprint)
 
 
