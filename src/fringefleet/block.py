@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from fringefleet import device as devices
 from fringefleet.batch import choose_solver
-from fringefleet.footprint import CPU_BATCH, FUSED_BATCH, cpu_batch_size, solver_bytes_per_pixel
+from fringefleet.footprint import (
+    CPU_BATCH,
+    FUSED_BATCH,
+    cpu_batch_size,
+    fused_bytes_per_pixel,
+    solver_bytes_per_pixel,
+)
 from fringefleet.loads import Loads, Place
 from fringefleet.network import Network
 from fringefleet.options import Options
@@ -78,10 +84,12 @@ def batch_size(plan: Plan, options: Options) -> int:
         return cpu_batch_size(plan, options)
     if options.gpu_chunk_size:
         return options.gpu_chunk_size
+    is_fused = choose_solver(options) == "fused"
+    needed = fused_bytes_per_pixel(plan, options) if is_fused else solver_bytes_per_pixel(plan, options)
     free = devices.free_bytes(devices.select(options.device))
-    fits = max(CPU_BATCH, free // 2 // solver_bytes_per_pixel(plan, options) // CPU_BATCH * CPU_BATCH)
-    # One launch a batch is no cost, and several of them overlap with the copies; thousands of launches are.
-    return min(fits, FUSED_BATCH) if choose_solver(options) == "fused" else fits
+    fits = max(CPU_BATCH, free // 2 // needed // CPU_BATCH * CPU_BATCH)
+    # One launch a batch is no cost; thousands of launches are.
+    return min(fits, FUSED_BATCH) if is_fused else fits
 
 
 def _flatten(block: Block) -> FlatBlock:

@@ -40,6 +40,20 @@ def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
     return rows * size + 8 * doubles + n_date + in_pieces + on_its_way
 
 
+def fused_bytes_per_pixel(plan: Plan, options: Options) -> int:
+    """Memory of the fused solver for each pixel of a batch [byte], beside its observations and its answer."""
+    size = 8 if options.dtype == "float64" else 4
+    n_pair, n_date = plan.network.n_pair, plan.network.n_date
+    rows = plan.n_slot + 4 * n_date + 20
+    rows += (options.norm != "l2" or options.diagnose or options.dem_error) * 2 * n_pair
+    rows += (options.norm != "l2") * n_pair
+    rows += options.std * (plan.n_slot + 2 * n_date)
+    rows += options.covariance * n_date**2
+    rows += options.diagnose * (2 * min(TRIPLETS_AT_ONCE, len(triplets(plan.network))) + 3)
+    in_pieces = options.covariance * min(16 * (n_date**2 + n_date), BYTES_AT_ONCE // CPU_BATCH)
+    return rows * size + 8 * (n_date + _doubles_of_dem_error(plan, options)) + n_date + in_pieces
+
+
 def _doubles_of_dem_error(plan: Plan, options: Options) -> int:
     """Numbers for each pixel that is worked on at once; all of them are in a small batch."""
     n_pair, n_date = plan.network.n_pair, plan.network.n_date

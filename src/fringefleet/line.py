@@ -29,7 +29,7 @@ from fringefleet.device import page_locked
 from fringefleet.io.memory import Allocate, Slab, lending, plain
 from fringefleet.kept import Kept
 from fringefleet.loads import Place
-from fringefleet.memory_model import ON_DEVICE, READ_AHEAD, WRITE_BEHIND
+from fringefleet.memory_model import BEHIND_GPU, ON_DEVICE, READ_AHEAD, WRITE_BEHIND
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.worker import this_worker
 
@@ -42,7 +42,7 @@ class Line:
     n_turn
         Tiles that are solved at the same time: one on a GPU, on a CPU as many as the worker has threads.
     n_on_device
-        Tiles that are on the device at the same time; on a CPU those that are solved.
+        Tiles that are on a device with memory of its own at the same time; None: there is none.
     allocate
         Makes the memory for tiles.
     """
@@ -52,7 +52,8 @@ class Line:
         self.on_device = threading.Semaphore(n_on_device or n_turn)
         self.kept = Kept()
         self._allocate = allocate
-        self._n_slab, self._n_answer = n_turn + READ_AHEAD, n_turn + WRITE_BEHIND
+        self._n_slab = n_turn + READ_AHEAD
+        self._n_answer = n_turn + (WRITE_BEHIND if n_on_device is None else BEHIND_GPU)
         self._slabs: LifoQueue[Slab] = LifoQueue()  # the one that was used last is the warmest
         self._answers: LifoQueue[Slab] = LifoQueue()
         self._renew()

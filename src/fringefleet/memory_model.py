@@ -8,7 +8,13 @@ is the slowest. All sizes are at most what is said here, and hardly less where t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fringefleet.footprint import FUSED_BATCH, bytes_per_pixel, cpu_batch_bytes, solver_bytes_per_pixel
+from fringefleet.footprint import (
+    FUSED_BATCH,
+    bytes_per_pixel,
+    cpu_batch_bytes,
+    fused_bytes_per_pixel,
+    solver_bytes_per_pixel,
+)
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
@@ -16,6 +22,7 @@ from fringefleet.variables import bytes_of_result
 
 READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
 WRITE_BEHIND = 1  # tiles that are written meanwhile
+BEHIND_GPU = 2  # likewise, where a GPU solves them faster than one is packed and written
 ON_DEVICE = 2  # tiles whose observations or answer a GPU holds
 IDLE_WORKER_BYTES = 410 * 1024**2  # a process that has imported everything and solved many tiny tiles
 CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
@@ -50,16 +57,21 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
     batches = 0 if on_gpu else n_turn * cpu_batch_bytes(n_pixel, plan_elimination(network), options)
     # In pieces of some megabytes, which malloc gives out; some answers are as they will be in the file, too.
-    pieces = (n_turn + WRITE_BEHIND) * answer + n_turn * answer + batches + chunks
+    behind = BEHIND_GPU if on_gpu else WRITE_BEHIND
+    pieces = (n_turn + behind) * answer + n_turn * answer + batches + chunks
     return IDLE_WORKER_BYTES + on_gpu * CUDA_BYTES + slabs + pieces + min(pieces, KEPT_BY_MALLOC)
 
 
 def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:
     """Memory of a GPU that its worker takes for tiles of so many pixels [byte]; CUDA's own comes besides."""
     plan = plan_elimination(network)
-    n_batch = min(n_pixel, options.gpu_chunk_size or (FUSED_BATCH if options.solver == "auto" else n_pixel))
-    # The solver's part has room for the observations of two batches, which are those of the tiles here.
-    workspace = solver_bytes_per_pixel(plan, options) - 2 * _bytes_of_input(network, options)
+    if options.solver in ("auto", "fused"):
+        n_batch, workspace = FUSED_BATCH, fused_bytes_per_pixel(plan, options)
+    else:
+        # It has room for the observations of two batches, which are those of the tiles here.
+        n_batch = n_pixel
+        workspace = solver_bytes_per_pixel(plan, options) - 2 * _bytes_of_input(network, options)
+    n_batch = min(n_pixel, options.gpu_chunk_size or n_batch)
     return n_batch * workspace + n_pixel * ON_DEVICE * bytes_per_pixel(network, options)
 
 

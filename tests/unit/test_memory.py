@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity
 
+from fringefleet import device as devices
 from fringefleet.block import invert_block
-from fringefleet.footprint import CPU_BATCH, solver_bytes_per_pixel
+from fringefleet.footprint import CPU_BATCH, bytes_per_pixel, fused_bytes_per_pixel, solver_bytes_per_pixel
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
@@ -110,3 +111,35 @@ def test_a_batch_of_nothing_but_cut_pixels_stays_within_twice_the_model(network,
     options = Options(min_norm=norm, min_redundancy=0.0)
     measured = peak_bytes(inversion(network, options, 0.7), tmp_path)
     assert measured <= 2 * N_PIXEL * solver_bytes_per_pixel(plan_elimination(network), options)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{}, {"std": True}, {"diagnose": True}, {"norm": "huber", "max_iterations": 2}, {"dem_error": True}],
+    ids=" ".join,
+)
+def test_the_memory_of_a_gpu_is_that_of_the_tile_and_of_the_fused_solver(wanted, tmp_path, monkeypatch):
+    """All that is on a device that has its own memory: one tile; two are when copies and solving overlap."""
+    pytest.importorskip("triton")
+    if not torch.cuda.is_available():
+        monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setattr(devices, "has_own_memory", lambda _: True)
+    options = unchecked(Options(**wanted), solver="fused")
+    network = network_of(9, [1, 2])
+    rng = np.random.default_rng(0)
+    phase = rng.normal(0, 3, (network.n_pair, 1, 256)).astype(np.float32)
+    baseline = tuple(rng.normal(0, 80, network.n_date).tolist())
+    scene = Scene(network, 0, (0.0,) * network.n_pair, 0.0555, 5, baseline, 5e5)
+    block = Block(phase, np.full_like(phase, 0.7))
+    measured = peak_bytes(lambda: invert_block(block, scene, options), tmp_path)
+    workspace = 256 * fused_bytes_per_pixel(plan_elimination(network), options)
+    predicted = workspace + 256 * bytes_per_pixel(network, options)
+    assert 0.8 * predicted <= measured <= 1.05 * predicted
+
+
+def unchecked(options, **changes):
+    """Options that would be refused without a GPU."""
+    changed = object.__new__(Options)
+    for name, value in {**vars(options), **changes}.items():
+        object.__setattr__(changed, name, value)
+    return changed
