@@ -108,8 +108,8 @@ class Reader:
             if len(packed) == layout.block_bytes and self._is_cut(number):
                 return packed  # files can say that chunks at the edge are not packed
             raise StackFormatError(
-                f"{layout.what} cannot be read: a chunk cannot be unpacked ({error}), so it is damaged. Copy or "
-                "make the file again."
+                f"{layout.what} cannot be read: a chunk cannot be unpacked ({error}), so it is damaged. "
+                "Copy or make the file again."
             ) from error
 
     def _is_cut(self, number: tuple[int, ...]) -> bool:
