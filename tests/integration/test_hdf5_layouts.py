@@ -146,7 +146,7 @@ def test_a_chunk_that_cannot_be_unpacked_ends_the_run_with_its_name_and_nothing_
         file.seek(chunk.byte_offset + chunk.size // 2)
         file.write(b"\0" * 50)
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    with pytest.raises(RunError, match=r"a chunk of the dataset /coherence of .*a.h5 cannot be unpacked"):
+    with pytest.raises(RunError, match=r"the dataset /coherence of .*a.h5 cannot be read: a chunk"):
         compute(checked)
     assert not (tmp_path / "out.zarr").exists()
     assert left_beside(tmp_path / "out.zarr") == []

@@ -185,8 +185,8 @@ def _skips_all(masks: NDArray[np.uint32], n_filter: int) -> NDArray[np.bool_]:
 
 def _misplaced(layout: Layout) -> StackFormatError:
     return StackFormatError(
-        f"{layout.what} has parts where they cannot be, or behind the end of the file: it is damaged, or "
-        "still being written. Copy or make it again."
+        f"{layout.what} cannot be read: parts of it are where they cannot be, or behind the end of the file, "
+        "so it is damaged, or still being written. Copy or make it again."
     )
 
 

@@ -108,8 +108,8 @@ class Reader:
             if len(packed) == layout.block_bytes and self._is_cut(number):
                 return packed  # files can say that chunks at the edge are not packed
             raise StackFormatError(
-                f"a chunk of {layout.what} cannot be unpacked ({error}): it is damaged. Copy or make the "
-                "file again."
+                f"{layout.what} cannot be read: a chunk cannot be unpacked ({error}), so it is damaged. "
+                "Copy or make the file again."
             ) from error
 
     def _is_cut(self, number: tuple[int, ...]) -> bool:
@@ -161,6 +161,6 @@ class Reader:
             n_read += got
         if n_read < len(target):
             raise StackFormatError(
-                f"{self.layout.what} has {n_read:,} bytes at {offset:,}, and {len(target):,} are needed: the "
-                "end of the file is missing. Copy or make it again."
+                f"{self.layout.what} cannot be read: {n_read:,} bytes are left at {offset:,}, and "
+                f"{len(target):,} are needed, so the end of the file is missing. Copy or make it again."
             )

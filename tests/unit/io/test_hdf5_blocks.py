@@ -317,7 +317,7 @@ def test_a_chunk_that_cannot_be_unpacked_is_named(tmp_path, packing):
         damage(path, chunk.byte_offset, b"\xff" * chunk.size)
     variable = lazy(path)
     with pytest.raises(
-        StackFormatError, match=rf"a chunk of the dataset /values of {path} cannot be unpacked"
+        StackFormatError, match=rf"dataset /values of {path} cannot be read: a chunk cannot be unpacked"
     ):
         variable.load()
 
