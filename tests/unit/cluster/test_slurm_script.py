@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 
 import dask
 import pytest
@@ -78,7 +79,9 @@ def test_a_gpu_job_asks_for_one_gpu_and_starts_one_worker_on_the_interface_only(
     assert value_of("--death-timeout", words) == "60"
     assert value_of("--nthreads", words) == "1"
     assert planned.cluster["scheduler_options"] == {"dashboard_address": "127.0.0.1:0"} | NO_HTTP
-    assert value_of("--preload", words) == "fringefleet.http_off"
+    preloads = [after for word, after in pairwise(words) if word == "--preload"]
+    assert preloads == ["fringefleet.http_off", "fringefleet.warm_up"]
+    assert "export DASK_FRINGEFLEET__DEVICE=cuda" in script
     assert "--no-dashboard" in words
     assert "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'" in script.splitlines()
     assert "export CUDA_DEVICE_ORDER=PCI_BUS_ID" in script
