@@ -17,15 +17,14 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from fringefleet.solver import fused_kernel
-
 REAL = "real"  # in place of the type of the solver's numbers
-MODULES = {"invert": "fused_kernel", "deviate": "fused_variances"}
+MODULES = {"invert": "fused_kernel", "deviate": "fused_variances", "reweigh": "fused_robust"}
+WARPS = {"invert": 4, "deviate": 4, "reweigh": 1}
 TYPES = {
     **dict.fromkeys(
         ("residual", "row_weight", "edge", "inverse", "change", "series", "result", "sums"), REAL
     ),
-    **dict.fromkeys(("reference", "table", "covariance", "unit"), REAL),
+    **dict.fromkeys(("reference", "table", "covariance", "unit", "deviation"), REAL),
     **dict.fromkeys(("observed", "beside", "mask", "medians"), "fp32"),
     **dict.fromkeys(("exact", "limits"), "fp64"),
     "land": "u8",
@@ -33,6 +32,7 @@ TYPES = {
 PTXAS = Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
 DEFAULTS = {
     "deviate": {},
+    "reweigh": {"KEEP_FACTOR": False},
     "invert": {
         "WEIGHT": "given",
         "MASK": "none",
@@ -53,7 +53,7 @@ def main(name, real, *modes):
 def compile_kernel(kernel, name, real, mode):
     """A record of one kernel; ``mode`` has its constants, and the types of the arrays that differ."""
     constants = DEFAULTS[name] | {k: v for k, v in mode.items() if k.isupper()}
-    constants["BLOCK"] = fused_kernel.PIXELS_PER_PROGRAM
+    constants["BLOCK"] = 32 * WARPS[name]
     scalars = {kernel.arg_names[i] for i in kernel.do_not_specialize if isinstance(i, int)} | {
         i for i in kernel.do_not_specialize if isinstance(i, str)
     }
@@ -69,15 +69,16 @@ def compile_kernel(kernel, name, real, mode):
     at = {argument: (i,) for i, argument in enumerate(kernel.arg_names)}
     aligned = {at[k]: [["tt.divisibility", 16]] for k, kind in types.items() if kind.startswith("*")}
     source = ASTSource(kernel, types, {at[k]: value for k, value in constants.items()}, aligned)
-    options = {"num_warps": fused_kernel.WARPS_PER_PROGRAM, "num_stages": 1, "enable_fp_fusion": False}
+    options = {"num_warps": WARPS[name], "num_stages": 1, "enable_fp_fusion": False}
     made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
     layouts = made.asm["ttgir"]
     return {
         "mode": mode,
         "shared": made.metadata.shared,
         "cubin": len(made.asm["cubin"]),
-        "one pixel a thread": "sizePerThread = [1], threadsPerWarp = [32], warpsPerCTA = [4]" in layouts
-        and f"tensor<{fused_kernel.PIXELS_PER_PROGRAM}x" in layouts
+        "one pixel a thread": f"sizePerThread = [1], threadsPerWarp = [32], warpsPerCTA = [{WARPS[name]}]"
+        in layouts
+        and f"tensor<{32 * WARPS[name]}x" in layouts
         and layouts.count("#ttg.blocked<") == 1,
         "moved": [word for word in ("convert_layout", "local_alloc", "async") if word in layouts],
         **resources(made.asm["ptx"]),

@@ -24,6 +24,7 @@ from fringefleet.io.store import ResultStore, create_result
 from fringefleet.io.unpacked import groups
 from fringefleet.lazy import result_template
 from fringefleet.memory_model import bytes_of_gpu, bytes_of_worker
+from fringefleet.overhead import Overhead
 from fringefleet.pipeline import Checked, packed_variables
 from fringefleet.scene import Block
 from fringefleet.stopwatch import StageSeconds, Stopwatch
@@ -43,7 +44,8 @@ class Forecast:
     included, at most; ``memory_available``: what it has, if that is known. ``gpu_memory_needed``: of the GPU
     of each, besides what CUDA takes for itself, and ``gpu_memory``: what that has; None on a CPU, or where it
     is not known. ``disk_needed``: for the output, at most; ``disk_free``: what there is. All in bytes.
-    ``seconds``: of each worker; None if nothing was measured.
+    ``seconds``: of each worker; None if nothing was measured. ``overhead``: of the command besides; None also
+    where workers are not of this machine, or are there already.
     """
 
     shape: tuple[int, int]  # rows and columns of the scene
@@ -64,6 +66,7 @@ class Forecast:
     gpu_memory_needed: int | None = None
     gpu_memory: int | None = None
     seconds: StageSeconds | None = None
+    overhead: Overhead | None = None
     bytes_unpacked: int = 0  # for as long as the run lasts, on the disk of the output
 
     @property

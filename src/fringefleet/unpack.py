@@ -18,7 +18,7 @@ from distributed import Client
 from numpy.typing import NDArray
 
 from fringefleet.cores import share_of_cores
-from fringefleet.execute import Watch, execute
+from fringefleet.execute import Done, Watch, execute
 from fringefleet.io.owned import owned_folder
 from fringefleet.io.staging import refuse_full
 from fringefleet.io.threads import use_threads
@@ -108,9 +108,15 @@ def unpacked(prepared: Prepared, what: Unpacking, watch: Watch, client: Client |
         for name in what.names:
             (folder / name).mkdir()
         tasks = [task for i in range(len(what.names)) for task in _tasks(prepared, what, i, folder)]
-        execute(tasks, None, None, watch, client=client)
+        execute(tasks, _say_how_far, None, watch, client=client)
         read = {name: unpacked_variable(stack[name].variable, folder / name) for name in what.names}
         yield replace(prepared, stack=stack.assign(read))
+
+
+def _say_how_far(done: Done) -> None:
+    """Say when another quarter is done."""
+    if 4 * done.n_done // done.n_tile > 4 * (done.n_done - 1) // done.n_tile:
+        logger.info("%d of %d files unpacked", done.n_done, done.n_tile)
 
 
 def _tasks(prepared: Prepared, what: Unpacking, number: int, folder: Path) -> Iterator[tuple[Tile, Delayed]]:

@@ -98,6 +98,7 @@ def test_cut_networks_are_tied_together_as_ever(bridge):
         {"covariance": True, "std": True},
         {"diagnose": True},
         {"dem_error": True, "polynomial_order": 1},
+        {"norm": "huber", "std": True, "max_iterations": 3, "dtype": "float64"},
     ],
     ids=str,
 )

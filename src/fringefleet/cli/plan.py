@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,13 +39,16 @@ def plan(**given: Any) -> None:
         from fringefleet.cli.invert import fit_to_tiles, fit_to_workers, understand  # noqa: PLC0415
         from fringefleet.cluster import expected_memory  # noqa: PLC0415
         from fringefleet.forecast import forecast, with_seconds  # noqa: PLC0415
+        from fringefleet.overhead import measure_overhead  # noqa: PLC0415
         from fringefleet.pipeline import check  # noqa: PLC0415
     job, workers = fit_to_workers(*understand(given | {"output": given["output"] or NO_OUTPUT}))
     checked = check(job)
     n_worker = min(checked.n_worker, max(1, checked.n_left))
     found = forecast(checked, n_worker, expected_memory(fit_to_tiles(workers, checked), n_worker))
     if not quick:
-        found = with_seconds(found, checked)
+        is_here = workers.kind in ("local", "local-cuda")
+        overhead = measure_overhead(job.options.device, n_worker) if is_here and checked.n_left else None
+        found = replace(with_seconds(found, checked), overhead=overhead)
     if as_json:
         typer.echo(json.dumps(as_plain(found)))
     else:
@@ -58,7 +61,8 @@ def as_plain(found: "Forecast") -> dict[str, Any]:
     plain = asdict(found) | {"tiles_of_a_worker": found.tiles_of_a_worker}
     if found.seconds is not None:
         plain["seconds"] = {name: round(value, 3) for name, value in found.seconds._asdict().items()}
-        plain["wall_seconds"] = round(sum(found.seconds), 3)
+        plain["overhead"] = {name: round(value, 3) for name, value in _overhead(found).items()} or None
+        plain["wall_seconds"] = round(sum(found.seconds) + sum(_overhead(found).values()), 3)
     return plain
 
 
@@ -107,12 +111,20 @@ def lines(found: "Forecast") -> list[str]:
         needed = with_prefix(found.gpu_memory_needed, "B")
         said["GPU"] = f"at most {needed} of memory for each worker, besides CUDA itself{has}"
     if found.seconds is not None:
-        stages = ", ".join(f"{name} {_seconds(value)}" for name, value in found.seconds._asdict().items())
+        overhead = _overhead(found)
+        before, after = ({name: overhead[name]} if overhead else {} for name in ("start", "end"))
+        parts = before | found.seconds._asdict() | after
+        stages = ", ".join(f"{name} {_seconds(value)}" for name, value in parts.items())
+        since = "from when the workers are there, " if found.overhead is None else ""
         said["Time"] = (
-            f"{_seconds(sum(found.seconds), 'about ')} ({stages}) from when the workers are there, if all "
-            "are like this machine and do not slow each other down"
+            f"{_seconds(sum(parts.values()), 'about ')} ({stages}) {since}if all workers are like this "
+            "machine and do not slow each other down"
         )
     return [f"{name:<8} {text}" for name, text in said.items()]
+
+
+def _overhead(found: "Forecast") -> dict[str, float]:
+    return {} if found.overhead is None else found.overhead._asdict()
 
 
 def _seconds(value: float, about: str = "") -> str:

@@ -7,7 +7,7 @@ says so; other readers never look for it, and xarray does not copy it to stores 
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -29,7 +29,7 @@ def all_chunks_written() -> Iterator[None]:
         yield
 
 
-def note_all_chunks(path: Path, made_from: str | None = None) -> None:
+def note_all_chunks(path: Path, made_from: Mapping[str, str] | None = None) -> None:
     """Count the chunks of every array of a Zarr v3 store, and note that they are all there.
 
     Parameters
@@ -37,7 +37,7 @@ def note_all_chunks(path: Path, made_from: str | None = None) -> None:
     path
         The store.
     made_from
-        Noted, too: a fingerprint of what it was made from.
+        Noted, too: digests of what it was made from, by name.
 
     Raises
     ------
@@ -50,16 +50,16 @@ def note_all_chunks(path: Path, made_from: str | None = None) -> None:
                 f"found no file of the chunk {missing[0]} of {name} in {path}, which has just been written; "
                 "something else removes files there. Write to another disk."
             )
-        note = {"n_chunk": _n_chunk(array)} | ({} if made_from is None else {"made_from": made_from})
+        note = {"n_chunk": _n_chunk(array), **(made_from or {})}
         (path / name / NOTE).write_text(json.dumps(note) + "\n")
 
 
-def is_made_from(path: Path, fingerprint: str) -> bool:
-    """Tell whether a store was noted to be complete and made from what has this fingerprint."""
+def is_made_from(path: Path, made_from: Mapping[str, str]) -> bool:
+    """Tell whether a store was noted to be complete and made from what has these digests."""
     notes = list(path.glob(f"*/{NOTE}"))
     try:
         return bool(notes) and all(
-            json.loads(note.read_text()).get("made_from") == fingerprint for note in notes
+            made_from.items() <= json.loads(note.read_text()).items() for note in notes
         )
     except (OSError, ValueError, AttributeError):
         return False

@@ -99,7 +99,10 @@ class Conversion:
                 "found --resume with a stack in memory; only what open_stack returned, or a path, tells "
                 "which files it is read from."
             )
-        return not self.is_there() and is_made_from(self.output, self._origin(tile).fingerprint)
+        wanted = self._digests(tile)
+        if self.accept_touched:
+            del wanted["files_with_times"]
+        return not self.is_there() and is_made_from(self.output, wanted)
 
     @contextmanager
     def opened(self, tile: tuple[int, int], *, resume: bool, overwrite: bool) -> Iterator[zarr.Group]:
@@ -146,7 +149,7 @@ class Conversion:
         """
         self._check_unchanged()
         replaces = bool(zarr.open_group(self.folder, mode="r").attrs.get(REPLACES))
-        note_all_chunks(self.store, self._origin(tile).fingerprint)
+        note_all_chunks(self.store, None if self.version is None else self._digests(tile))
         consolidate_metadata(self.store)
         with staged_store(self.output, overwrite=replaces) as temporary:
             self.store.rename(temporary)
@@ -199,6 +202,11 @@ class Conversion:
             )
         with owned_folder(self.folder.parent) as temporary:
             self.folder.rename(temporary / "old")
+
+    def _digests(self, tile: tuple[int, int]) -> dict[str, str]:
+        """Give what is noted in the output of what it is made from; times of files are apart."""
+        origin = self._origin(tile)
+        return {"made_from": origin.fingerprint, "files_with_times": origin.source.listing.digest}
 
     def _origin(self, tile: tuple[int, int]) -> Origin:
         stack = self.stack

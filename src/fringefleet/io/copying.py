@@ -81,22 +81,21 @@ def copy_tiles(stack: xr.Dataset, store: Path, marks: zarr.Group, cut: Cut, prog
     scene = _Rectangle(slice(0, stack.sizes["y"]), slice(0, stack.sizes["x"]))
     done = read_marks(marks) == IS_DONE
     slabs = [slab for slab in _pieces(scene, cut.slab) if not _all_done(done, slab, cut)]
-    left = [tile for slab in slabs for tile in _pieces(slab, cut.tile)]
-    n_done = scene.n_pixel - sum(tile.n_pixel for tile in left)
     # The widest first, so that the memory of the others is there already.
     names = sorted(gridded(stack), key=lambda name: -stack[name].nbytes)
     copy = _Copy(store, names, marks, cut.tile)
+    n_written = (scene.n_pixel - sum(slab.n_pixel for slab in slabs)) * len(names)  # pixels of all variables
     reading = _reading(stack, [(slab, name) for slab in slabs for name in names], cut.n_slab)
     with ThreadPoolExecutor(1, thread_name_prefix="fringefleet-copy") as writer:
         writing: Future[int] | None = None
         for slab, name, values in reading:
-            n_done += 0 if writing is None else writing.result()
-            progress(n_done, scene.n_pixel)
+            n_written += 0 if writing is None else writing.result()
+            progress(n_written // len(names), scene.n_pixel)
             writing = writer.submit(copy.write, slab, name, values)
             if cut.n_slab == 1:
                 wait([writing])
-        n_done += 0 if writing is None else writing.result()
-    progress(n_done, scene.n_pixel)
+        n_written += 0 if writing is None else writing.result()
+    progress(n_written // len(names), scene.n_pixel)
 
 
 def _all_done(done: NDArray[np.bool_], slab: _Rectangle, cut: Cut) -> bool:
@@ -141,12 +140,10 @@ class _Copy:
         self._done, self._n_byte = files_in(marks, DONE), files_in(marks, N_BYTE)
 
     def write(self, slab: _Rectangle, name: str, values: NDArray[Any]) -> int:
-        """Write one variable of a slab, and mark the tiles if it is the last one; returns pixels done."""
+        """Write one variable of a slab, and mark the tiles if it is the last one; returns the pixels."""
         tiles = list(_pieces(slab, self.tile))
         each(partial(self._write_tile, slab, name, values), tiles)
-        if name != self.names[-1]:
-            return 0
-        for tile in tiles:
+        for tile in tiles if name == self.names[-1] else ():
             index = tile.number(self.tile)
             n_byte = bytes_of(self._tiles.paths(index))
             self._n_byte.write(index, np.full((1, 1), n_byte, np.int64))

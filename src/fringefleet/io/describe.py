@@ -235,8 +235,8 @@ def _reading(stack: xr.Dataset) -> str | None:
             reasons.setdefault(reading.by_library, []).append(name)
     if not reasons:
         return "directly, on all cores"
-    said = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
-    return f"by h5py in one thread, because of {said}"
+    said = ", ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
+    return f"by h5py in one thread, because {said}"
 
 
 def _reference_coordinates(dataset: xr.Dataset) -> dict[str, list[float]]:

@@ -1,10 +1,13 @@
 """Files and folders brought to the disk, so that what is said of them holds after a loss of power, too."""
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from fringefleet.io.threads import each
+
+_CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EISDIR)
 
 
 def sync(files: Iterable[Path], root: Path) -> None:
@@ -31,12 +34,21 @@ def sync(files: Iterable[Path], root: Path) -> None:
             folders.add(folder)
             folder = folder.parent
     each(_sync, files)
-    each(_sync, folders)
+    each(_sync_folder, folders)
 
 
 def sync_tree(folder: Path) -> None:
     """Wait until everything in a new folder is on the disk."""
     sync((path for path in folder.rglob("*") if path.is_file()), folder)
+
+
+def _sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk, on file systems that can, and where it may be read."""
+    try:
+        _sync(path)
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
 
 
 def _sync(path: Path) -> None:

@@ -6,11 +6,11 @@ some pairs after another.
 """
 
 import math
-import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import xarray as xr
@@ -120,7 +120,7 @@ def write_group(values: NDArray[Any], path: Path) -> None:
     DiskFullError
         Says how much is needed.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
     with disk_full_said(path, lambda: values.nbytes):
         with partial.open("wb", buffering=0) as file:
             left = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data

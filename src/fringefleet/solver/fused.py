@@ -16,18 +16,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fringefleet.errors import DeviceError
 from fringefleet.plan import Plan
-from fringefleet.solver import elimination, quality, robust, star_mesh
+from fringefleet.solver import elimination, quality
 from fringefleet.solver.eliminated import Eliminated, label_parts
 from fringefleet.solver.fused_tables import rows_between, tables_of
 from fringefleet.solver.method import Method
 from fringefleet.solver.raw import GIVEN, Raw, Rules
 from fringefleet.solver.solution import Facts, Solution, finish
 
+THREADS_PER_WARP, WARPS_PER_PROGRAM = 32, 4
 Prepare = Callable[[Int[Tensor, "chosen"]], tuple[Tensor, Tensor]]  # phase and weight of some pixels
 
 OLDEST_GPU = (7, 0)  # compute capability
@@ -88,19 +89,9 @@ class Workspace(Eliminated):
         return self.observations.phase
 
     @cached_property
-    def eager_workspace(self) -> star_mesh.Workspace:
-        """The same buffers by the names of the eager form."""
-        work = star_mesh.Workspace(self.plan, 1, self.dtype, self.device)
-        work.observations, work.weight, work.residual = self.observations, self.weight, self.residual
-        work.edge, work.inverse, work.phase, work.right = self.edge, self.inverse, self.series, self.change
-        work.exact = self.exact
-        return work
-
-    def eager(self, series: Tensor) -> star_mesh.Workspace:
-        """Give the least squares solution to the eager reweighting."""
-        work = self.eager_workspace
-        torch.index_select(series, 0, self.order, out=work.phase)
-        return work
+    def deviation(self) -> Float[Tensor, "pair pixel"]:
+        """Roots of the weights that a robust norm begins with; for who wants one."""
+        return torch.zeros_like(self.weight)
 
 
 def solve(
@@ -144,23 +135,19 @@ def solve_raw(
         A new set of tensors.
     """
     work = workspace
-    keeps_rows = work.keeps_rows or method.columns is not None or method.norm != "l2"
-    series = _run_kernel(work, raw, rules, keeps_rows=keeps_rows)
+    is_robust = method.norm != "l2"
+    keeps_rows = work.keeps_rows or is_robust or method.columns is not None
+    series = _run_kernel(work, raw, rules, keeps_rows, work.keeps_factor and not is_robust)
     n_components, pair_count, fewest, is_unsettled = work.counts.clone()
-    converged = None
-    if method.norm == "l2":
-        measured = quality.of_sums(pair_count, *work.sums[:3].clone())
-    else:
-        converged = robust.reweight(work.eager(series), method)
-        series = work.eager_workspace.phase.index_select(0, work.eager_workspace.position)
-        measured = quality.measure(work.observations)
-        work.sums[3] = (work.weight * work.residual**2).sum(0)
+    converged = _reweigh(work, series, method) if is_robust else None
+    measured = quality.of_sums(pair_count, *work.sums[:3].clone())
     facts = Facts(*measured, n_components, fewest < method.min_redundancy)
     solution = finish(work.observations, series, facts, partial(label_parts, work), method)
+    solution = solution._replace(converged=converged)
     unsettled = torch.nonzero(is_unsettled)[:, 0]
     if len(unsettled) and work.dtype != torch.float64:
         elimination.solve_again(solve, solution, work, unsettled, prepare, method)
-    return solution._replace(converged=converged)
+    return solution
 
 
 def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> Float[Tensor, "date pixel"]:
@@ -212,7 +199,9 @@ def source_of(raw: Raw, rules: Rules, reference: Tensor) -> tuple[tuple[Tensor, 
     return (*arrays, land, *given), tuple(values.stride(0) for values in arrays)
 
 
-def _run_kernel(work: Workspace, raw: Raw, rules: Rules, *, keeps_rows: bool) -> Float[Tensor, "date pixel"]:
+def _run_kernel(
+    work: Workspace, raw: Raw, rules: Rules, keeps_rows: bool, keeps_factor: bool
+) -> Float[Tensor, "date pixel"]:
     """Solve, refine and measure, by one launch; give the series, in the order of the network."""
     kernel, plan = work.kernel, work.plan
     series = torch.empty_like(work.series)
@@ -235,22 +224,46 @@ def _run_kernel(work: Workspace, raw: Raw, rules: Rules, *, keeps_rows: bool) ->
         IS_OFFSET=rules.is_offset,
         HAS_LAND=raw.land is not None,
         KEEP_ROWS=keeps_rows,
-        KEEP_FACTOR=work.keeps_factor,
+        KEEP_FACTOR=keeps_factor,
     )
     return series
 
 
-def launch(function: Any, work: Workspace, *arguments: Any, **constants: Any) -> None:
-    """Run a kernel over all pixels of a workspace."""
-    kernel = work.kernel
-    grid = (-(-work.n_pixel // kernel.PIXELS_PER_PROGRAM),)
+def _reweigh(work: Workspace, series: Float[Tensor, "date pixel"], method: Method) -> Bool[Tensor, "pixel"]:
+    """Go on from least squares to a robust norm, in place; as the eager :func:`robust.reweight` does."""
+    from fringefleet.solver import fused_robust  # noqa: PLC0415 - Triton is not everywhere
+
+    info = torch.finfo(work.dtype)
+    limits = torch.tensor([method.huber_threshold, info.tiny, info.eps], dtype=work.dtype, device=work.device)
+    converged = torch.empty_like(work.counts[0])
+    launch(
+        fused_robust.reweigh,
+        work,
+        *(work.residual, work.weight, work.deviation, work.edge, work.inverse, work.exact, work.change),
+        *(series, work.sums, converged, limits, *work.tables),
+        len(work.plan.turns),
+        work.plan.network.n_pair,
+        method.max_iterations,
+        work.n_pixel,
+        warps=fused_robust.WARPS_PER_PROGRAM,
+        NORM=method.norm,
+        KEEP_FACTOR=work.keeps_factor,
+    )
+    return converged > 0
+
+
+def launch(
+    function: Any, work: Workspace, *arguments: Any, warps: int = WARPS_PER_PROGRAM, **constants: Any
+) -> None:
+    """Run a kernel over all pixels of a workspace, one a thread."""
+    block = THREADS_PER_WARP * warps
     # No device for -1, a CPU, where Triton's interpreter hands on the warnings of NumPy; a GPU gives none.
     with torch.cuda.device(work.edge.get_device()), np.errstate(all="ignore"):
-        function[grid](
+        function[-(-work.n_pixel // block),](
             *arguments,
             **constants,
-            BLOCK=kernel.PIXELS_PER_PROGRAM,
-            num_warps=kernel.WARPS_PER_PROGRAM,
+            BLOCK=block,
+            num_warps=warps,
             num_stages=1,  # loads stay where they are: some read what was stored just before
             enable_fp_fusion=False,  # the same rounding everywhere; memory is what takes the time
         )

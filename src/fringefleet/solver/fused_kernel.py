@@ -12,12 +12,13 @@ nothing is cleared before, and loops only load. Edges stay as they are, ``e``; f
 where they are used.
 
 The kernel reads what it has stored before. That needs no barrier only because no thread ever reads what
-another one has stored: a program has as many pixels as threads (``PIXELS_PER_PROGRAM``), so that each of its
-arrays has one element per thread, always the same one.
+another one has stored: a program has as many pixels as threads, so that each of its arrays has one element
+per thread, always the same one.
 
 Pointers to numbers of pixels already point at the pixels of the program (``here`` masks the tail of the last
 one, ``seen`` also the pixels that are masked as a whole), and ``stride`` is the distance between their rows.
-Tuples hand the same things to every function: ``source`` (observations), ``work`` (buffers) and ``tables``.
+Tuples hand the same things to every function: ``source`` (observations), ``work`` (buffers) and ``tables``;
+:mod:`fringefleet.solver.fused_steps` has what the kernels share.
 
 This module needs Triton and is imported with the first workspace.
 """
@@ -28,15 +29,21 @@ import triton
 import triton.language as tl
 
 from fringefleet.solver.elimination import LARGEST_SPREAD, SETTLED
-from fringefleet.solver.fused_observe import divide, observe, wave
+from fringefleet.solver.fused_observe import observe, wave
+from fringefleet.solver.fused_steps import (
+    EARLIER,
+    ROW,
+    SLOT,
+    begin,
+    close_date,
+    close_edge,
+    make_factors,
+    substitute_back,
+    substitute_forward,
+)
 
-WARPS_PER_PROGRAM = 4
-PIXELS_PER_PROGRAM = 32 * WARPS_PER_PROGRAM  # a warp has 32 threads
-
-FIRST_SLOT, FIRST_ROW, FIRST_EARLIER, FIRST_TIED = (tl.constexpr(column) for column in range(4))  # of firsts
 _SETTLED = tl.constexpr(SETTLED)
 _SMALLEST_SHARE = tl.constexpr(1 / LARGEST_SPREAD)
-_INFINITE = tl.constexpr(float("inf"))
 _LARGEST = tl.constexpr(3.0e38)  # almost the largest float32
 _NOT_SPECIALISED = (
     *("observed_stride", "beside_stride", "mask_stride"),
@@ -99,7 +106,9 @@ def invert(
         observed + pixel, beside + pixel, mask + pixel, reference, medians, table, limits,
         observed_stride.to(tl.int64), beside_stride.to(tl.int64), mask_stride.to(tl.int64),
     )  # fmt: skip
-    work = (edge + pixel, inverse + pixel, exact + pixel, change + pixel, series + pixel, stride, here)
+    work = (edge + pixel, inverse + pixel, exact + pixel, stride, here)
+    series += pixel
+    change += pixel
     tables = (firsts, slots, rows, earlier, tied, first_update, updates)
     result += pixel
     sums += pixel
@@ -113,7 +122,7 @@ def invert(
     smallest = zero + _LARGEST
     for place in range(n_turn):
         share, is_tied, n_earlier, n_later = _eliminate(
-            place, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET
+            place, series, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET
         )
         valid_pairs += n_later
         fewest = tl.minimum(fewest, tl.where(place == anchor, n_pair, n_earlier + n_later))
@@ -122,18 +131,18 @@ def invert(
         smallest = tl.minimum(smallest, tl.where(is_tied, share, _LARGEST))
     if n_turn != anchor:
         n_earlier = _pull_of_earlier(
-            n_turn, zero, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET, False
+            n_turn, zero, series, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET, False
         )[1]
         fewest = tl.minimum(fewest, n_earlier)
     tl.store(inverse + pixel + n_turn * stride, zero, here)  # the root is grounded
     loose = largest * _SMALLEST_SHARE > smallest
 
-    tl.store(series + pixel + n_turn * stride, zero, here)
+    tl.store(series + n_turn * stride, zero, here)
     for turn in range(n_turn):
-        _substitute_back(n_turn - 1 - turn, series + pixel, work, tables)
+        substitute_back(n_turn - 1 - turn, series, work, tables)
 
     for place in range(n_turn):
-        _pull_of_rest(place, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET)
+        _pull_of_rest(place, series, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET)
 
     square = zero
     cosine = zero
@@ -141,24 +150,23 @@ def invert(
     weighted = zero
     largest = zero
     largest_change = zero
-    tl.store(change + pixel + n_turn * stride, zero, here)
+    tl.store(change + n_turn * stride, zero, here)
     tl.store(result + tl.load(order + n_turn) * stride, zero, here)
     for turn in range(n_turn):
         place = n_turn - 1 - turn
-        first = tl.load(series + pixel + place * stride, here, 0)
-        more = _substitute_back(place, change + pixel, work, tables)
+        first = tl.load(series + place * stride, here, 0)
+        more = substitute_back(place, change, work, tables)
         refined = first + more
         tl.store(result + tl.load(order + place) * stride, refined, here)
         largest = tl.maximum(largest, tl.abs(refined))
         largest_change = tl.maximum(largest_change, tl.abs(more))
-        for row in range(
-            tl.load(firsts + place * 4 + FIRST_ROW), tl.load(firsts + place * 4 + 4 + FIRST_ROW)
-        ):
+        begins, ends = begin(place, ROW, firsts)
+        for row in range(begins, ends):
             sign = tl.load(rows + row * 3 + 1)
             partner = tl.load(rows + row * 3 + 2) * stride
             y, w = observe(tl.load(rows + row * 3), sign, source, seen, WEIGHT, MASK, IS_OFFSET)
-            rest = y + (tl.load(series + pixel + partner, here, 0) - first)
-            rest += tl.load(change + pixel + partner, here, 0) - more
+            rest = y + (tl.load(series + partner, here, 0) - first)
+            rest += tl.load(change + partner, here, 0) - more
             rest = tl.where(w > 0, rest, 0)
             square += rest * rest
             weighted += w * rest * rest
@@ -171,11 +179,7 @@ def invert(
     changed = largest_change > largest * _SETTLED
 
     if KEEP_FACTOR:
-        for place in range(n_turn):
-            share = tl.load(inverse + pixel + place * stride, here, 0)
-            for slot in range(tl.load(firsts + place * 4), tl.load(firsts + place * 4 + 4)):
-                to = edge + pixel + slot * stride
-                tl.store(to, tl.load(to, here, 0) * share, here)
+        make_factors(n_turn, work, tables)
 
     tl.store(sums, square, here)
     tl.store(sums + stride, cosine, here)
@@ -190,40 +194,40 @@ def invert(
 @triton.jit
 @no_type_check
 def _eliminate(
-    place, source, work, tables, seen, WEIGHT: tl.constexpr, MASK: tl.constexpr, IS_OFFSET: tl.constexpr
+    place,
+    series,
+    source,
+    work,
+    tables,
+    seen,
+    WEIGHT: tl.constexpr,
+    MASK: tl.constexpr,
+    IS_OFFSET: tl.constexpr,
 ):
     """Make the edges of a date to later ones, and substitute forward.
 
     Returns 1 / d, which is 0 where d is, whether the date is tied to later ones at all, and how many valid
     pairs it has with earlier and with later ones.
     """
-    edge, inverse, exact, _, _, stride, here = work
-    firsts, slots, _, _, _, first_update, updates = tables
-    total = here.to(edge.dtype.element_ty) * 0
+    here = work[4]
+    slots = tables[1]
+    total = here.to(series.dtype.element_ty) * 0
     pull, n_earlier = _pull_of_earlier(
-        place, total, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET, False
+        place, total, series, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET, False
     )
+    pull = substitute_forward(place, pull, work, tables)
     n_later = n_earlier * 0
-    for slot in range(tl.load(firsts + place * 4), tl.load(firsts + place * 4 + 4)):
-        pair = tl.load(slots + slot * 3)
-        e = here.to(edge.dtype.element_ty) * 0
+    first, last = begin(place, SLOT, tables[0])
+    for slot in range(first, last):
+        pair = tl.load(slots + slot * 4)
+        e = here.to(series.dtype.element_ty) * 0
         if pair >= 0:
-            y, w = observe(pair, tl.load(slots + slot * 3 + 1), source, seen, WEIGHT, MASK, IS_OFFSET)
+            y, w = observe(pair, tl.load(slots + slot * 4 + 1), source, seen, WEIGHT, MASK, IS_OFFSET)
             e = w
             pull += w.to(tl.float64) * y.to(tl.float64)
             n_later += (w > 0).to(tl.int32)
-        for update in range(tl.load(first_update + slot), tl.load(first_update + slot + 1)):
-            before = tl.load(updates + update * 3 + 2) * stride
-            near = tl.load(edge + tl.load(updates + update * 3) * stride, here, 0)
-            factor = near * tl.load(inverse + before, here, 0)
-            e += factor * tl.load(edge + tl.load(updates + update * 3 + 1) * stride, here, 0)
-        tl.store(edge + slot * stride, e, here)
-        total += e
-    share = divide(total * 0 + 1, tl.where(total > 0, total, 1))
-    is_tied = (total > 0) & (share < _INFINITE)
-    share = tl.where(is_tied, share, 0)
-    tl.store(inverse + place * stride, share, here)
-    tl.store(exact + place * stride, pull * share.to(tl.float64), here)
+        total += close_edge(slot, e, work, tables)
+    share, is_tied = close_date(place, total, pull, work)
     return share, is_tied, n_earlier, n_later
 
 
@@ -232,6 +236,7 @@ def _eliminate(
 def _pull_of_earlier(
     place,
     value,
+    series,
     source,
     work,
     tables,
@@ -241,67 +246,59 @@ def _pull_of_earlier(
     IS_OFFSET: tl.constexpr,
     IS_REST: tl.constexpr,
 ):
-    """Sum, in float64, what pulls at a date from before: by its pairs, and by substitution.
+    """Sum weight times phase at a date, in float64, over its pairs with earlier ones; and count them.
 
-    Of the phases, or of what the series leaves of them; then ``value`` is the date's. Returns the number of
-    valid pairs, too.
+    Or, if ``IS_REST``, weight times what the series leaves of the phase; then ``value`` is the date's.
     """
-    edge, _, exact, _, series, stride, here = work
-    firsts, _, _, earlier, tied, _, _ = tables
+    stride, here = work[3:]
+    earlier = tables[3]
     pull = here.to(tl.float64) * 0
     n_valid = here.to(tl.int32) * 0
-    at = firsts + place * 4
-    for member in range(tl.load(at + FIRST_EARLIER), tl.load(at + 4 + FIRST_EARLIER)):
-        pair = tl.load(earlier + member * 3)
-        y, w = observe(pair, tl.load(earlier + member * 3 + 1), source, seen, WEIGHT, MASK, IS_OFFSET)
+    first, last = begin(place, EARLIER, tables[0])
+    for member in range(first, last):
+        pair = tl.load(earlier + member * 4)
+        y, w = observe(pair, tl.load(earlier + member * 4 + 1), source, seen, WEIGHT, MASK, IS_OFFSET)
         if IS_REST:
-            partner = tl.load(earlier + member * 3 + 2) * stride
+            partner = tl.load(earlier + member * 4 + 2) * stride
             y += value - tl.load(series + partner, here, 0)
         pull -= w.to(tl.float64) * y.to(tl.float64)
         n_valid += (w > 0).to(tl.int32)
-    for member in range(tl.load(at + FIRST_TIED), tl.load(at + 4 + FIRST_TIED)):
-        e = tl.load(edge + tl.load(tied + member * 2) * stride, here, 0)
-        pull += e.to(tl.float64) * tl.load(exact + tl.load(tied + member * 2 + 1) * stride, here, 0)
     return pull, n_valid
 
 
 @triton.jit
 @no_type_check
 def _pull_of_rest(
-    place, source, work, tables, seen, WEIGHT: tl.constexpr, MASK: tl.constexpr, IS_OFFSET: tl.constexpr
+    place,
+    series,
+    source,
+    work,
+    tables,
+    seen,
+    WEIGHT: tl.constexpr,
+    MASK: tl.constexpr,
+    IS_OFFSET: tl.constexpr,
 ):
     """Sum weight times rest at a date, in float64, and substitute forward.
 
     At the solution these sums vanish although their terms do not: in float32 what is left would be the
     rounding of the heaviest pair.
     """
-    _, inverse, exact, _, series, stride, here = work
-    firsts, _, rows, _, _, _, _ = tables
+    _, inverse, exact, stride, here = work
+    rows = tables[2]
     value = tl.load(series + place * stride, here, 0)
-    pull = _pull_of_earlier(place, value, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET, True)[0]
-    at = firsts + place * 4 + FIRST_ROW
-    for row in range(tl.load(at), tl.load(at + 4)):
+    pull = _pull_of_earlier(place, value, series, source, work, tables, seen, WEIGHT, MASK, IS_OFFSET, True)[
+        0
+    ]
+    pull = substitute_forward(place, pull, work, tables)
+    first, last = begin(place, ROW, tables[0])
+    for row in range(first, last):
         sign = tl.load(rows + row * 3 + 1)
         y, w = observe(tl.load(rows + row * 3), sign, source, seen, WEIGHT, MASK, IS_OFFSET)
         y += tl.load(series + tl.load(rows + row * 3 + 2) * stride, here, 0) - value
         pull += w.to(tl.float64) * y.to(tl.float64)
     share = tl.load(inverse + place * stride, here, 0)
     tl.store(exact + place * stride, pull * share.to(tl.float64), here)
-
-
-@triton.jit
-@no_type_check
-def _substitute_back(place, solution, work, tables):
-    """Substitute backward: solve for a date, those after it being solved; store and return its value."""
-    edge, inverse, exact, _, _, stride, here = work
-    firsts, slots, _, _, _, _, _ = tables
-    value = tl.load(exact + place * stride, here, 0).to(solution.dtype.element_ty)
-    share = tl.load(inverse + place * stride, here, 0)
-    for slot in range(tl.load(firsts + place * 4), tl.load(firsts + place * 4 + 4)):
-        later = tl.load(solution + tl.load(slots + slot * 3 + 2) * stride, here, 0)
-        value += tl.load(edge + slot * stride, here, 0) * share * later
-    tl.store(solution + place * stride, value, here)
-    return value
 
 
 INTERPRETED = not isinstance(invert, triton.JITFunction)

@@ -25,9 +25,9 @@ class Tables(NamedTuple):
 
     firsts: Int32[np.ndarray, "date_and_one 4"]  # of each position in: slots, rows, earlier, tied
     order: Int32[np.ndarray, "date"]  # date of each position
-    slots: Int32[np.ndarray, "slot 3"]  # pair or NO_PAIR, its sign, position of the later date
+    slots: Int32[np.ndarray, "slot 4"]  # pair or NO_PAIR, its sign, position of the later date, row
     rows: Int32[np.ndarray, "pair 3"]  # pair, its sign, position of the later date
-    earlier: Int32[np.ndarray, "pair 3"]  # pair, its sign, position of the earlier date; by later date
+    earlier: Int32[np.ndarray, "pair 4"]  # pair, its sign, position of the earlier date, row; by later date
     tied: Int32[np.ndarray, "slot 2"]  # slot, position of the earlier date; by later date
     first_update: Int32[np.ndarray, "slot_and_one"]  # of each slot in: updates
     updates: Int32[np.ndarray, "update 3"]  # what adds f * e to a slot: slot of f, slot of e, their position
@@ -47,9 +47,9 @@ def tables_of(plan: Plan) -> Tables:
     ...     print(table.tolist())
     [[0, 0, 0, 0], [2, 2, 0, 0], [3, 3, 1, 1], [3, 3, 3, 3]]
     [2, 1, 0]
+    [[1, 1, 1, 0], [2, 1, 2, 1], [0, 1, 2, 2]]
     [[1, 1, 1], [2, 1, 2], [0, 1, 2]]
-    [[1, 1, 1], [2, 1, 2], [0, 1, 2]]
-    [[1, 1, 0], [2, 1, 0], [0, 1, 1]]
+    [[1, 1, 0, 0], [2, 1, 0, 1], [0, 1, 1, 2]]
     [[0, 0], [1, 0], [2, 1]]
     [0, 0, 0, 1]
     [[0, 1, 0]]
@@ -60,8 +60,10 @@ def tables_of(plan: Plan) -> Tables:
     neighbours = _targets(run for turn in turns for run in turn.neighbours)
     partners = _targets(run for turn in turns for run in turn.partners)
     pairs = np.stack([plan.pair_order, plan.pair_sign], axis=1).astype(np.int32)
-    slots = np.full((plan.n_slot, 3), NO_PAIR, np.int32)
-    slots[_targets(run for turn in turns for run in turn.pair_slots), :2] = pairs
+    rows = np.column_stack([pairs, partners])
+    numbers = np.arange(len(rows), dtype=np.int32)
+    slots = np.full((plan.n_slot, 4), NO_PAIR, np.int32)
+    slots[_targets(run for turn in turns for run in turn.pair_slots)] = np.column_stack([rows, numbers])
     slots[:, 2] = neighbours
     position_of_slot, position_of_row = (np.repeat(np.arange(len(turns)), n) for n in (n_slot, n_row))
     by_partner, by_neighbour = (np.argsort(ends, kind="stable") for ends in (partners, neighbours))
@@ -78,8 +80,8 @@ def tables_of(plan: Plan) -> Tables:
         ),
         order=np.array(plan.order, np.int32),
         slots=slots,
-        rows=np.column_stack([pairs, partners]),
-        earlier=np.column_stack([pairs, position_of_row]).astype(np.int32)[by_partner],
+        rows=rows,
+        earlier=np.column_stack([pairs, position_of_row, numbers]).astype(np.int32)[by_partner],
         tied=np.column_stack([by_neighbour, position_of_slot[by_neighbour]]).astype(np.int32),
         first_update=first_update,
         updates=updates,

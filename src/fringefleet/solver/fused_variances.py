@@ -64,10 +64,10 @@ def deviate(
         first = tl.load(firsts + place * 4)
         last = tl.load(firsts + place * 4 + 4)
         for slot in range(first, last):
-            near = tl.load(slots + slot * 3 + 2)
+            near = tl.load(slots + slot * 4 + 2)
             shared = zero
             for other in range(first, last):
-                row = tl.load(between + near * (n_turn + 1) + tl.load(slots + other * 3 + 2)) * stride
+                row = tl.load(between + near * (n_turn + 1) + tl.load(slots + other * 4 + 2)) * stride
                 f = tl.load(edge + other * stride, here, 0) * factor
                 shared += f * tl.maximum(tl.load(covariance + row, here, 0), 0)
             tl.store(covariance + slot * stride, shared, here)

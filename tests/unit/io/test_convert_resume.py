@@ -75,6 +75,10 @@ def test_what_is_finished_is_left_alone_by_resume_and_refused_without(source, ou
         convert_stack(source, output, chunks=(2, 2), resume=True)
     with pytest.raises(OutputExistsError, match="is there already"):
         convert_stack(source, output)
+    os.utime(source, (1e9, 1e9))  # of the same size, but who knows what is in it now
+    with pytest.raises(OutputExistsError, match="is there already"):
+        convert_stack(source, output, resume=True)
+    convert_stack(source, output, resume=True, accept_touched=True)
 
 
 def test_a_conversion_of_something_else_is_not_resumed(source, output, write_mintpy):

@@ -1,5 +1,7 @@
+import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 
 import dask.array as da
@@ -155,6 +157,28 @@ def test_a_mark_gets_its_name_when_its_files_and_their_folders_are_on_the_disk(s
             assert path in after
             between = [folder for folder in path.parents if folder.is_relative_to(store.path)]
             assert set(between) <= after
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_folders_that_cannot_be_synced_are_left_to_the_system_and_files_are_not(
+    store, monkeypatch, code, is_folder
+):
+    fsync = os.fsync
+
+    def syncing(number):
+        if stat.S_ISDIR(os.fstat(number).st_mode) == is_folder:
+            raise OSError(code, os.strerror(code))
+        return fsync(number)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    if is_folder and code != errno.EIO:
+        store.write_tile((0, 0), TILE)
+        assert store.done()[0, 0]
+        return
+    with pytest.raises(OSError, match=os.strerror(code)):
+        store.write_tile((0, 0), TILE)
+    assert not store.done().any()
 
 
 def test_a_new_store_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):

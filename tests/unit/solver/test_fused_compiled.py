@@ -34,6 +34,10 @@ MODES = {  # each value of each constant, alone where it matters and together wh
             {"WEIGHT": "offset", **OFFSET},
         ],
     },
+    "reweigh": {
+        real: [{"NORM": "l1", "limits": real}, {"NORM": "huber", "limits": real, "KEEP_FACTOR": True}]
+        for real in ("fp32", "fp64")
+    },
     "deviate": {real: [{"IS_FACTOR": False}, {"IS_FACTOR": True}] for real in ("fp32", "fp64")},
 }
 CASES = [(kernel, real) for kernel, modes in MODES.items() for real in modes]
