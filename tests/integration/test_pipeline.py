@@ -24,6 +24,7 @@ from fringefleet.errors import (
     RunError,
     StackFormatError,
 )
+from fringefleet.forecast import forecast
 from fringefleet.io.store import resume_result
 from fringefleet.pipeline import check, compute
 from fringefleet.provenance import PROVENANCE
@@ -352,10 +353,11 @@ def test_a_tile_that_no_worker_can_hold_is_refused_before_any_work(stack, tmp_pa
     job = Run(stack, tmp_path / "result.zarr", chunks=(96, 80))
     with pytest.raises(BlockTooLargeError, match="No tile is small enough: give each worker"):
         compute(check(job), memory_limit=2**20)
+    too_little = forecast(check(job), 1).memory_needed - 1
     with pytest.raises(BlockTooLargeError, match=r"Give chunks = \(\d+, \d+\) or less"):
-        compute(check(job), memory_limit=461_500_000)
+        compute(check(job), memory_limit=too_little)
     with pytest.raises(BlockTooLargeError, match=r"Give chunks = \(\d+, \d+\) or less"):
-        check(Run(job.stack, job.output, chunks=job.chunks, worker_memory=461_500_000))
+        check(Run(job.stack, job.output, chunks=job.chunks, worker_memory=too_little))
     assert not job.output.exists()
 
 

@@ -19,10 +19,10 @@ SCENE = Scene(n_date=20, shape=(64, 64), seed=3)
 
 
 def test_a_slow_writer_makes_a_worker_take_no_more_memory_than_is_planned(tmp_path):
-    case = memory.Case("98x288", chunks_of_tile=1, tiles=(8, 8), chunk=64, is_slow=True)
+    case = memory.Case("98x288", chunks_of_tile=1, tiles=(4, 3), chunk=192, seconds_to_write=1.0)
     found = memory.measure(case, tmp_path)
-    assert found["n_tile"] == 64
-    assert found["seconds"] > 64 * memory.SECONDS_TO_WRITE / 2  # two tiles are written at a time
+    assert found["n_tile"] == 12
+    assert found["seconds"] > 12 / 2  # two tiles are written at a time
     assert 0.75 <= found["peak_of_planned"] <= 1
 
 

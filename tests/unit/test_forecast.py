@@ -8,6 +8,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
+from dask.system import CPU_COUNT
 
 import fringefleet
 from fringefleet import Options, Run
@@ -120,6 +121,16 @@ def test_made_up_pixels_are_as_good_as_real_ones(stack, tmp_path):
     series = invert_block(made_up_block(checked, (20, 20)), checked.prepared.scene, options)
     assert (series.status == Status.OK).mean() > 0.5
     assert 0.5 < series.temporal_coherence[series.status == Status.OK].mean() < 1
+
+
+def test_the_memory_of_a_gpu_is_planned_besides_that_of_its_host(stack, tmp_path):
+    cpu, gpu = (
+        found(stack, tmp_path / "out.zarr", options=Options(device=device), n_worker=2, gpu_memory=16 << 30)
+        for device in ("cpu", "cuda")
+    )
+    assert (cpu.gpu_memory_needed, cpu.gpu_memory) == (None, None)
+    assert 0 < gpu.gpu_memory_needed < gpu.gpu_memory == 16 << 30
+    assert cpu.n_core == gpu.n_core == max(1, CPU_COUNT)  # of one worker, as the run was told of no more
 
 
 def test_without_the_device_nothing_is_measured_and_quick_says_the_rest(stack, tmp_path):

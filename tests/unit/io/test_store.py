@@ -202,3 +202,19 @@ def test_a_new_store_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch
     files = {path.relative_to(target) for path in target.rglob("*")}
     assert files <= {path.relative_to(temporary) for path in synced[:n_before] if path != temporary}
     assert tmp_path in synced[n_before:]
+
+
+def test_a_result_of_ten_thousand_tiles_is_made_without_a_task_for_each(tmp_path, monkeypatch):
+    to_zarr, n_task = xr.Dataset.to_zarr, []
+
+    def counted(dataset, *given, **named):
+        n_task.append(len(dataset.__dask_graph__()))
+        return to_zarr(dataset, *given, **named)
+
+    monkeypatch.setattr(xr.Dataset, "to_zarr", counted)
+    template = xr.Dataset({"status": (("y", "x"), da.zeros((1000, 1000), "u1", chunks=(10, 10)))})
+    origin = Origin({}, FilesVersion(str(tmp_path), Listing.of([])))
+    store = create_result(template, tmp_path / "result.zarr", origin, overwrite=False)
+    assert n_task == [1]
+    assert zarr.open_array(store.path / "status", mode="r").chunks == (10, 10)
+    assert zarr.open_array(store.path / "progress/done", mode="r").shape == (100, 100)
