@@ -5,7 +5,7 @@ PYTHONPATH=tests python tests/benchmarks/convert.py RESULT.json [OTHER_SRC] [FOL
 Simulates a stack of 98 dates, 288 pairs and 640 x 600 pixels (0.9 GB in memory), writes it as MintPy does
 (HDF5 in chunks that h5py chooses; contiguous; each interferogram one chunk, LZF), and converts each, and the
 Zarr stack: every conversion in a process of its own, this version and the other in turn,
-three times. CPU seconds are those of the whole process; on a machine with other load they tell more.
+twice. CPU seconds are those of the whole process; on a machine with other load they tell more.
 """
 
 import json
@@ -46,16 +46,10 @@ def measure(folder: Path, other: Path | None) -> dict[str, Any]:
     simulate_stack(SCENE, stack)
     sources = {"Zarr": stack} | write_hdf5(stack, folder)
     sources_of_code = {"this": HERE} | ({"other": other} if other else {})
-    found: dict[str, Any] = {
-        "shape": SCENE.shape,
-        "n_pair": 288,
-        "n_date": 98,
-        "chunks": CHUNKS,
-        "seconds": {},
-    }
+    found: dict[str, Any] = {"shape": SCENE.shape, "n_pair": 288, "n_date": 98, "seconds": {}}
     opened = open_stack(stack, chunks=None)
     found["input_gb"] = round(sum(opened[name].nbytes for name in opened.data_vars) / 1e9, 2)
-    for _ in range(3):
+    for _ in range(2):
         for kind, source in sources.items():
             for version, path in sources_of_code.items():
                 row = found["seconds"].setdefault(kind, {}).setdefault(version, {})

@@ -22,7 +22,7 @@ PLAIN = {
     "invert": {"template", "cluster_config", "resume", "overwrite", "performance_report"},
     "plan": {"template", "cluster_config", "resume", "overwrite", "performance_report", "quick", "as_json"},
     "export": {"result", "directory", "file_format"},
-    "convert": {"overwrite"},
+    "convert": {"resume", "overwrite"},
     "info": {"path", "as_json", "_formats"},
     "plot": {"path", "directory", "truth"},
     "slurm": {"dry_run", "cluster_config"},
