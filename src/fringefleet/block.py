@@ -136,17 +136,33 @@ def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
     """Memory of the solver for each pixel of a batch [byte]; see ``tests/unit/test_memory.py``."""
     size = 8 if options.dtype == "float64" else 4
     n_pair, n_date = plan.network.n_pair, plan.network.n_date
-    rows = 5 * n_pair + plan.n_slot + 5 * n_date + 2 * plan.n_neighbour + 40
-    rows += (options.norm != "l2") * 2 * n_pair
-    rows += options.std * (plan.n_slot + 4 * n_date + plan.n_neighbour)
+    rows, doubles = (_fused_rows if options.solver == "fused" else _eager_rows)(plan, options)
     rows += options.covariance * n_date**2
     rows += options.diagnose * (2 * min(TRIPLETS_AT_ONCE, len(triplets(plan.network))) + 3)
-    doubles = 2 * n_date + plan.n_neighbour
     if options.dem_error:  # for pixels that are worked on together; all of them in a small batch
         doubles += n_pair + plan.n_slot + (2 * options.polynomial_order + 3) * n_date
     in_pieces = options.covariance * min(16 * (n_date**2 + n_date), BYTES_AT_ONCE // CPU_BATCH)
     on_its_way = 0 if options.device == "cpu" else 2 * _bytes_of_input(n_pair, options)
     return rows * size + 8 * doubles + n_date + in_pieces + on_its_way
+
+
+def _eager_rows(plan: Plan, options: Options) -> tuple[int, int]:
+    """Numbers for each pixel of the workspaces and the answer: of the solver's precision, and float64."""
+    n_pair, n_date = plan.network.n_pair, plan.network.n_date
+    rows = 5 * n_pair + plan.n_slot + 5 * n_date + 2 * plan.n_neighbour + 40
+    rows += (options.norm != "l2") * 2 * n_pair
+    rows += options.std * (plan.n_slot + 4 * n_date + plan.n_neighbour)
+    return rows, 2 * n_date + plan.n_neighbour
+
+
+def _fused_rows(plan: Plan, options: Options) -> tuple[int, int]:
+    """The same where observations stay as they are in the file; phases and weights for those who ask."""
+    n_pair, n_date = plan.network.n_pair, plan.network.n_date
+    rows = plan.n_slot + 5 * n_date + 40
+    rows += (options.norm != "l2" or options.diagnose or options.dem_error) * 2 * n_pair
+    rows += (options.norm != "l2") * n_pair
+    rows += options.std * (plan.n_slot + 2 * n_date)
+    return rows, n_date
 
 
 def bytes_per_pixel(network: Network, options: Options) -> int:

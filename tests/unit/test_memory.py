@@ -27,6 +27,7 @@ def network_of(n_date, gaps):
 
 
 CHAIN = network_of(10, [1])
+CHAIN_BY_2 = network_of(12, [1, 2])
 NEIGHBOURS = network_of(98, [1, 2, 3])
 ANNUAL = network_of(98, [1, 2, 3, 30])
 ALL_PAIRS = network_of(30, range(1, 30))
@@ -93,6 +94,23 @@ def test_the_memory_model_knows_what_is_wanted_besides(wanted, network, dtype, t
     measured = peak_bytes(inversion(network, options, 0), tmp_path)
     predicted = N_PIXEL * solver_bytes_per_pixel(plan_elimination(network), options)
     assert measured <= predicted <= 2 * measured
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{}, {"std": True}, {"diagnose": True}, {"norm": "l1", "max_iterations": 2}, {"dem_error": True}],
+    ids=str,
+)
+def test_the_memory_model_knows_what_the_fused_kernel_leaves_out(wanted, tmp_path, monkeypatch):
+    pytest.importorskip("triton")
+    monkeypatch.setitem(globals(), "N_PIXEL", 128)  # it is interpreted
+    monkeypatch.setattr(pieces, "BYTES_AT_ONCE", 2**18)
+    options = Options(solver="fused", **wanted)
+    plan = plan_elimination(CHAIN_BY_2)
+    measured = peak_bytes(inversion(CHAIN_BY_2, options, 0), tmp_path)
+    assert measured <= N_PIXEL * solver_bytes_per_pixel(plan, options) <= 2 * measured
+    eager = Options(**wanted)
+    assert solver_bytes_per_pixel(plan, options) < 0.85 * solver_bytes_per_pixel(plan, eager)
 
 
 @pytest.mark.parametrize(
