@@ -37,7 +37,7 @@ _FLAT = tl.constexpr(1 - robust.FLAT)
 _INFINITE = tl.constexpr(float("inf"))
 
 
-@triton.jit(do_not_specialize=["n_turn", "n_row", "n_round", "n_pixel", "huber_threshold"])
+@triton.jit(do_not_specialize=["n_turn", "n_row", "n_round", "n_pixel"])
 @no_type_check
 def reweigh(
     residual,

@@ -265,13 +265,15 @@ def test_the_tables_hold_every_pair_and_edge_from_both_of_its_ends():
         [table[slice(*tables.firsts[place : place + 2, column])].tolist() for place in places]
         for column, table in enumerate((tables.slots, tables.rows, tables.earlier, tables.tied))
     )
-    from_first = {(pair, sign, v, a) for v in places for pair, sign, a in rows[v]}
-    assert from_first == {(pair, sign, u, v) for v in places for pair, sign, u in earlier[v]}
-    assert from_first == {(pair, sign, v, a) for v in places for pair, sign, a in slots[v] if pair >= 0}
-    for pair, sign, v, a in from_first:
+    of_rows = [(pair, sign, v, a) for v in places for pair, sign, a in rows[v]]
+    from_first = {(*numbers, row) for row, numbers in enumerate(of_rows)}
+    assert from_first == {(pair, sign, u, v, row) for v in places for pair, sign, u, row in earlier[v]}
+    in_slots = {(pair, sign, v, a, row) for v in places for pair, sign, a, row in slots[v]}
+    assert from_first == {numbers for numbers in in_slots if numbers[0] != fused_tables.NO_PAIR}
+    for pair, sign, v, a in of_rows:
         ends = plan.network.pairs[pair]
         assert ends[::sign] == (plan.order[a], plan.order[v])
-    edges = [(v, a) for v in places for _, _, a in slots[v]]
+    edges = [(v, a) for v in places for _, _, a, _ in slots[v]]
     assert sorted((u, v) for v in places for _, u in tied[v]) == edges
     assert all(edges[slot] == (u, v) for v in places for slot, u in tied[v])
 
