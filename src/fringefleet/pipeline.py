@@ -55,7 +55,7 @@ from fringefleet.report import RunReport, report_path, reported
 from fringefleet.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
 from fringefleet.tile import Tile
 from fringefleet.unpack import Unpacking, unpacked
-from fringefleet.variables import bytes_of_result
+from fringefleet.variables import bytes_of_result, wanted_variables
 from fringefleet.versions import software_versions
 from fringefleet.worker import Record, ask_workers, sharing
 
@@ -426,7 +426,13 @@ def _open_output(checked: Checked) -> ResultStore:
     job, tile = checked.job, checked.tile
     put_back(job.output)
     if job.existing == "resume" and job.output.exists():
-        store, is_touched = resume_result(job.output, tile, checked.origin, accept_touched=job.accept_touched)
+        store, is_touched = resume_result(
+            job.output,
+            tile,
+            checked.origin,
+            wanted_variables(job.options),
+            accept_touched=job.accept_touched,
+        )
         store.clear()
         if is_touched:
             logger.warning("%s: times of files of the stack differ, and are accepted", job.output)
@@ -442,7 +448,9 @@ def _open_output(checked: Checked) -> ResultStore:
 
 def _found(job: Run, tile: tuple[int, int], origin: Origin) -> tuple[int, bool]:
     """Count the tiles that are done and kept, and tell whether files of the stack were touched since."""
-    store, is_touched = resume_result(job.output, tile, origin, accept_touched=job.accept_touched)
+    store, is_touched = resume_result(
+        job.output, tile, origin, wanted_variables(job.options), accept_touched=job.accept_touched
+    )
     return int(store.kept(or_doubted=is_touched).sum()), is_touched
 
 

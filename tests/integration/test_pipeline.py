@@ -194,7 +194,7 @@ def test_a_stack_that_vanishes_or_changes_under_the_run_stops_it(stack, tmp_path
 def test_a_tile_of_an_earlier_run_does_not_get_into_the_store_of_a_later_one(stack, tmp_path):
     old = check(Run(stack, tmp_path / "result.zarr", chunks=TILE))
     compute(old)
-    store, _ = resume_result(old.job.output, old.tile, old.origin)
+    store, _ = resume_result(old.job.output, old.tile, old.origin, ())
     fringefleet.run(Run(stack, old.job.output, Options(weight_func="no"), chunks=TILE, existing="overwrite"))
     with pytest.raises(RunError, match="replaced by another run"):
         store.write_tile((0, 0), {"status": np.zeros((32, 32), np.uint8)})

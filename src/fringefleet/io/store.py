@@ -299,9 +299,27 @@ def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite
 
 
 def resume_result(
-    path: Path, tile: tuple[int, int], origin: Origin, *, accept_touched: bool = False
+    path: Path,
+    tile: tuple[int, int],
+    origin: Origin,
+    names: Iterable[str],
+    *,
+    accept_touched: bool = False,
 ) -> tuple[ResultStore, bool]:
     """Find a result that was begun with the same stack and options; nothing is written.
+
+    Parameters
+    ----------
+    path
+        The result.
+    tile
+        Rows and columns of its tiles.
+    origin
+        What it is to depend on.
+    names
+        Variables that it has to have.
+    accept_touched
+        Whether files of the stack whose time alone has changed are the same.
 
     Returns
     -------
@@ -315,7 +333,7 @@ def resume_result(
     """
     refuse_other_than_result(path)
     group = open_result_to_write(path)
-    _check_complete(group, path)
+    _check_complete(group, path, names)
     is_touched = check_same_origin(group, origin, path, accept_touched=accept_touched)
     store = ResultStore(path, tile, str(group.attrs[FINGERPRINT]))
     with readable(f"the result {path}", OutputExistsError):
@@ -331,9 +349,9 @@ def holds_run(path: Path, fingerprint: str) -> bool:
         return False
 
 
-def _check_complete(group: zarr.Group, path: Path) -> None:
-    """Refuse a result whose status or marks of tiles are gone."""
-    lacking = [name for name in ("status", DONE, N_BYTE) if name not in group]
+def _check_complete(group: zarr.Group, path: Path, names: Iterable[str]) -> None:
+    """Refuse a result whose variables or marks of tiles are gone."""
+    lacking = [name for name in dict.fromkeys(("status", DONE, N_BYTE, *names)) if name not in group]
     if lacking:
         raise OutputExistsError(f"{path} has lost its {', '.join(lacking)}; start again with --overwrite.")
 
