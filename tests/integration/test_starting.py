@@ -403,6 +403,17 @@ def test_the_configuration_of_a_site_keeps_no_local_run_from_its_work(stack, tmp
     assert NOT_HERE not in log
 
 
+@pytest.mark.parametrize(
+    "words", ["convert {0} {1}/out.zarr", "simulate {1}/out.zarr --shape 40 30 --dates 6"]
+)
+def test_the_configuration_of_a_site_keeps_no_command_from_its_work(stack, tmp_path, words):
+    site = tmp_path / "site.yaml"
+    site.write_text(yaml.safe_dump(SITE))
+    with command(tmp_path, *words.format(stack, tmp_path).split(), DASK_CONFIG=str(site)) as process:
+        process.wait(120)
+    assert process.returncode == 0, (tmp_path / "log").read_text()
+
+
 def keys(part, name=""):
     for key, value in part.items():
         if isinstance(value, dict):

@@ -20,6 +20,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
 
+from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.errors import OptionError, OutputExistsError, StackChangedError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.complete import all_chunks_written, is_made_from, note_all_chunks
@@ -229,6 +230,7 @@ def _digest(plain: Any) -> str:
     return hashlib.sha256(json.dumps(plain, default=str).encode()).hexdigest()[:16]
 
 
+@with_graph_defaults
 def _create_store(stack: xr.Dataset, tile: tuple[int, int], path: Path) -> None:
     """Write the metadata, and everything without y and x."""
     sizes = {"y": tile[0], "x": tile[1]}

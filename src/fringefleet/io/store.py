@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 from zarr.errors import BaseZarrError as ZarrError
 
+from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.errors import FringefleetError, OutputExistsError, StackFormatError
 from fringefleet.io.arrays import array_in
 from fringefleet.io.begun import FINGERPRINT, BegunResult, Target, look_again, open_result_to_write
@@ -398,6 +399,7 @@ def result_tile(path: Path) -> tuple[int, int] | None:
     return (status.chunks[0], status.chunks[1]) if isinstance(status, zarr.Array) else None
 
 
+@with_graph_defaults
 def _in_one_chunk(template: xr.Dataset) -> xr.Dataset:
     """Give a template whose variables are not cut: a task for each tile would be made, and thrown away."""
     return template.assign(

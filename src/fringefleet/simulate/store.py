@@ -11,6 +11,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
 
+from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.io.arrays import array_in
 from fringefleet.io.complete import all_chunks_written, note_all_chunks
 from fringefleet.io.staging import consolidate_metadata, staged_store
@@ -133,6 +134,7 @@ def _stream(scene: Scene, output: Path, truth: Path, progress: Callable[[int, in
     consolidate_metadata(truth)
 
 
+@with_graph_defaults
 def _create_stores(scene: Scene, fields: Fields, output: Path, truth: Path) -> tuple[zarr.Group, zarr.Group]:
     """Write all but the tiles: metadata and coordinates, as xarray would."""
     pairs, dates = ((n, *scene.shape) for n in (len(scene.pairs), scene.n_date))
