@@ -11,6 +11,7 @@ is kept in results/kernel-traffic.json.
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def main(path: Path) -> None:
             measured = measure(plan, counted) if has_gpu else "waits for a CUDA device"
         record["networks"][name] = counted | {"measured": measured}
     record["machine"] = torch.cuda.get_device_name(0) if has_gpu else cpu_model()
-    record |= {"torch": torch.__version__, "commit": commit()}
+    record |= {"torch": torch.__version__, "commit": commit(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     path.write_text(json.dumps(record, indent=1) + "\n")
 
 
