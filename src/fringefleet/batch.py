@@ -4,7 +4,6 @@ This is the only module that chooses the dtype, and that turns what a solver say
 :mod:`fringefleet.weighing` says what counts as an observation, and how much.
 """
 
-import logging
 from collections.abc import Callable
 from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
@@ -32,8 +31,6 @@ from fringefleet.temporal import temporal_columns
 from fringefleet.variables import VARIABLES
 from fringefleet.weighing import Weighing
 
-logger = logging.getLogger(__name__)
-
 SOLVERS: dict[str, Any] = {"elimination": elimination, "dense": dense, "fused": fused}
 MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
 HAS_NO_ANSWER = (Status.NO_OBSERVATION, Status.MASKED, Status.TOO_FEW_PAIRS)
@@ -57,18 +54,27 @@ def choose_solver(options: Options) -> str:
     """Name the solver that is meant: ``auto`` is the fused one on a GPU where that runs."""
     if options.solver != "auto":
         return options.solver
-    return "fused" if options.device == "cuda" and _runs_fused() else "elimination"
+    return "elimination" if options.device == "cpu" or why_not_fused() else "fused"
 
 
 @cache
-def _runs_fused() -> bool:
-    """Whether the fused solver runs on the GPU of this process; said once if it does not."""
+def why_not_fused() -> str:
+    """Say why the fused solver does not run on the GPU of this process; nothing if it does.
+
+    Triton makes a kernel when it is first launched, which needs a C compiler, Python's headers and a folder
+    to keep it in; so it is tried.
+    """
+    device = devices.select("cuda")
     try:
-        fused.find_kernel(devices.select("cuda"))
+        fused.find_kernel(device)
+        fused.try_out(device)
     except DeviceError as error:
-        logger.warning("the elimination is not fused, and several times as slow: %s", error)
-        return False
-    return True
+        return str(error)
+    except Exception as error:  # whatever a compiler says
+        if devices.is_broken(error) or devices.is_out_of_memory(error):
+            raise
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 class Answer(NamedTuple):

@@ -14,6 +14,7 @@ from fringefleet.io.tiles import fit_tile
 from fringefleet.memory_model import Means, bytes_of_gpu, bytes_of_worker, most_pixels
 from fringefleet.network import Network
 from fringefleet.options import Options
+from fringefleet.variables import wanted_variables
 
 TILE_BYTES = 160 * 1024**2  # what is read and written of a tile on a CPU
 LARGEST_TILE = 512 * 512  # pixels; more gains nothing and shows no progress
@@ -21,6 +22,7 @@ SMALLEST_TILE = 64 * 64  # pixels; what is left for a worker to be of use
 # Tiles that a worker has at least, where the scene is not too small: with fewer on a GPU there is hardly one
 # to be read and one to be written while another is solved.
 TILES_OF_A_WORKER = {"cpu": 2, "cuda": 4}
+LARGEST_CHUNK = 2**31 - 2**16  # [byte] that Blosc packs
 GPU_SHARE = 0.8  # of a GPU's memory; CUDA and what else runs on it have the rest
 
 
@@ -77,7 +79,7 @@ def _wanted(network: Network, options: Options, means: Means) -> float:
     """Pixels of a tile where the scene is large, and its memory not limited."""
     if options.device == "cpu":
         return min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE)
-    n_pixel = max(FUSED_BATCH, options.gpu_chunk_size)
+    n_pixel = min(max(FUSED_BATCH, options.gpu_chunk_size), _most_of_codec(network, options))
     if means.gpu_memory is None:
         return n_pixel
     fits = most_pixels(GPU_SHARE * means.gpu_memory, partial(bytes_of_gpu, network=network, options=options))
@@ -141,6 +143,13 @@ def check_tile(tile: tuple[int, int], network: Network, options: Options, means:
     """
     if min(tile) < 1:
         raise OptionError(f"found chunks = {tile}; give rows and columns of 1 or more.")
+    if tile[0] * tile[1] > (most := _most_of_codec(network, options)):
+        side = math.isqrt(most)
+        raise BlockTooLargeError(
+            f"found tiles of {tile[0]} x {tile[1]} pixels; a chunk of a result has at most "
+            f"{LARGEST_CHUNK:,} bytes, which are {most:,} pixels of its largest variable. Give --chunks "
+            f"{side} {side} or less."
+        )
     if means.worker_memory is None:
         return
     needed = bytes_of_worker(tile[0] * tile[1], network, options, means)
@@ -152,6 +161,15 @@ def check_tile(tile: tuple[int, int], network: Network, options: Options, means:
             f"{means.worker_memory:,}. {smaller} each worker {_gigabytes(needed)} GB (--worker-memory; fewer "
             "--workers where they share a machine)."
         )
+
+
+def _most_of_codec(network: Network, options: Options) -> int:
+    """Pixels of the largest tile that can be packed, each variable in a chunk."""
+    widest: int = max(
+        int(variable.dtype[1:]) * network.n_date ** (len(variable.dims) - 2)
+        for variable in wanted_variables(options).values()
+    )
+    return LARGEST_CHUNK // widest
 
 
 def _most_of_host(memory: int, network: Network, options: Options, means: Means) -> int:

@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
@@ -106,7 +106,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def is_broken(error: BaseException) -> bool:
     """Whether an error says that a GPU failed: CUDA then answers nothing more in this process."""
-    said = isinstance(error, torch.AcceleratorError) or "cuda error" in str(error).lower()
+    text = str(error).lower()
+    said = isinstance(error, torch.AcceleratorError) or "cuda error" in text or "error [cuda]" in text
     return said and not is_out_of_memory(error)
 
 
@@ -178,6 +179,8 @@ def page_locked(n_byte: int) -> NDArray[np.uint8]:
     address = owner.ctypes.data + first
     code = int(runtime.cudaHostRegister(address, n_locked, 0)) if n_byte else 0
     if code:
+        with suppress(RuntimeError):  # CUDA would tell the next kernel of it, as if that had failed
+            torch.zeros(1, device="cuda").add_(1)
         logger.warning(
             "could not page-lock %d MB of memory (CUDA error %d), so copies to the GPU are slower; see the "
             "limit of locked memory, ulimit -l",

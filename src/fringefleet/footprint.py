@@ -48,7 +48,7 @@ def fused_bytes_per_pixel(plan: Plan, options: Options) -> int:
     rows += (options.norm != "l2" or options.diagnose or options.dem_error) * 2 * n_pair
     rows += (options.norm != "l2") * n_pair
     rows += options.std * (plan.n_slot + 2 * n_date)
-    rows += options.covariance * n_date**2
+    rows += options.covariance * 2 * n_date**2  # of each of two tiles: torch keeps memory for each stream
     rows += options.diagnose * (2 * min(TRIPLETS_AT_ONCE, len(triplets(plan.network))) + 3)
     in_pieces = options.covariance * min(16 * (n_date**2 + n_date), BYTES_AT_ONCE // CPU_BATCH)
     return rows * size + 8 * (n_date + _doubles_of_dem_error(plan, options)) + n_date + in_pieces

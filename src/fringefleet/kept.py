@@ -38,10 +38,15 @@ class Kept:
                 self._sizes[key] = find(plan_elimination(network), options)
             return self._sizes[key]
 
+    def lower_size(self, network: Network, options: Options, n_pixel: int) -> None:
+        """Let fewer pixels go through the solver at once from now on, as the device ran out of memory."""
+        with self._lock:
+            self._sizes[network, options] = min(n_pixel, self._sizes.get((network, options), n_pixel))
+
     @contextmanager
     def lent(self, scene: Scene, options: Options, n_pixel: int, device: torch.device) -> Iterator[Batches]:
         """Lend a workspace for batches of a shape; one in which something failed is not kept."""
-        wanted = scene, options, n_pixel, device
+        wanted = repr(scene), options, n_pixel, device  # NaN, as in a scene, is not even the same as itself
         with self._lock:
             found = next((batches for key, batches in self._idle if key == wanted), None)
             if self._idle:  # the one, or room for the one that is made

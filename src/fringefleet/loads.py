@@ -69,6 +69,7 @@ class Loads:
     ) -> None:
         self._block, self._scene, self._options, self._device = block, scene, options, device
         self._n_block, self._n_pixel = block.observed.shape[1], n_pixel
+        self._n_load = self._n_block
         self.pair_sums = np.zeros((len(PAIR_SUMS), scene.network.n_pair))
         self.answer: dict[str, NDArray[Any]] = {}  # (..., pixel), by name
 
@@ -80,43 +81,58 @@ class Loads:
         Exception
             As the solver: that memory is lacking even for the smallest batch, for one.
         """
-        n_done, n_load = 0, self._n_block
-        while n_done < self._n_block:
-            load = slice(n_done, min(n_done + n_load, self._n_block))
-            try:
-                self._invert_load(load, watch, place)
-                n_done = load.stop
-            except (MemoryError, RuntimeError) as error:
-                if not devices.has_own_memory(self._device) or not _may_be_halved(error, n_load):
-                    raise
-                n_load = _half(n_load, "on the device")
-            if n_load < self._n_block:
-                devices.release_memory(self._device)
-
-    def _invert_load(self, load: slice, watch: Stopwatch, place: Place) -> None:
+        whole = slice(0, self._n_block)
         if not devices.has_own_memory(self._device):
             self._make_answer(place.empty)
-            raw = send(self._block, load, self._device)
+            raw = send(self._block, whole, self._device)
             with place.turn(), watch.time("solve"):
-                _, sums = self._solve(raw, load, place.kept)
-        else:
-            sums = self._invert_load_apart(load, watch, place)
-        self.pair_sums += sums
+                self.pair_sums += self._solve(raw, whole, place.kept)[1]
+            return
+        n_done = 0
+        while n_done < self._n_block:
+            load, raw = self._send_from(n_done, watch)
+            if load.stop == self._n_block:
+                place.arrived()  # nothing is read on the host after this, whatever happens
+            self._invert_load(raw, load, watch, place)
+            n_done = load.stop
 
-    def _invert_load_apart(self, load: slice, watch: Stopwatch, place: Place) -> NDArray[np.float64]:
-        """Bring a load to a device with memory of its own, solve it there, and bring the answer back."""
-        with watch.time("copy"):
-            raw = send(self._block, load, self._device)
-        if load.stop == self._n_block:
-            place.arrived()
+    def _send_from(self, first: int, watch: Stopwatch) -> tuple[slice, RawBatch]:
+        """Bring as many pixels to the device as it has room for."""
+        while True:
+            load = slice(first, min(first + self._n_load, self._n_block))
+            try:
+                with watch.time("copy"):
+                    return load, send(self._block, load, self._device)
+            except (MemoryError, RuntimeError) as error:
+                if not _may_be_halved(error, load.stop - load.start):
+                    raise
+            self._n_load = _half(load.stop - load.start, "on the device")
+            devices.release_memory(self._device)
+
+    def _invert_load(self, raw: RawBatch, load: slice, watch: Stopwatch, place: Place) -> None:
+        """Solve what is on the device and bring it back; in parts where there is no room for all of it."""
+        n_done, n_part = load.start, load.stop - load.start
+        while n_done < load.stop:
+            part = slice(n_done, min(n_done + n_part, load.stop))
+            try:
+                here = slice(part.start - load.start, part.stop - load.start)
+                self._invert_part(part_of(raw, here), part, watch, place)
+                n_done = part.stop
+                continue
+            except (MemoryError, RuntimeError) as error:
+                if not _may_be_halved(error, part.stop - part.start):
+                    raise
+            n_part = _half(part.stop - part.start, "answered at once")
+            devices.release_memory(self._device)
+
+    def _invert_part(self, raw: RawBatch, pixels: slice, watch: Stopwatch, place: Place) -> None:
         with place.turn(), watch.time("solve"):
-            there, sums = self._solve(raw, load, place.kept)
+            there, sums = self._solve(raw, pixels, place.kept)
             devices.synchronize(self._device)
-        del raw
         self._make_answer(place.empty)
         with watch.time("copy"):
-            bring_back(there, self.answer, load, self._device)
-        return sums
+            bring_back(there, self.answer, pixels, self._device)
+        self.pair_sums += sums
 
     def _make_answer(self, empty: Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]) -> None:
         """Ask for memory for the answer, once."""
@@ -131,23 +147,35 @@ class Loads:
             for name, variable in wanted_variables(self._options).items()
         }
 
-    def _solve(self, raw: RawBatch, load: slice, kept: Kept) -> tuple[dict[str, Tensor], NDArray[np.float64]]:
-        """Solve a load, in smaller batches from where the device ran out of memory."""
-        there = room_for(self._kinds(), self.answer, load, self._device)
-        sums, n_load, n_done = np.zeros_like(self.pair_sums), load.stop - load.start, 0
+    def _solve(
+        self, raw: RawBatch, pixels: slice, kept: Kept
+    ) -> tuple[dict[str, Tensor], NDArray[np.float64]]:
+        """Solve pixels that are on the device, in smaller batches from where it ran out of memory."""
+        there = room_for(self._kinds(), self.answer, pixels, self._device)
+        sums, n_load, n_done = np.zeros_like(self.pair_sums), pixels.stop - pixels.start, 0
         while n_done < n_load:
             n_pixel = _even(n_load, self._n_pixel)
             try:
-                with kept.lent(self._scene, self._options, n_pixel, self._device) as batches:
-                    for pixels in _batches(n_done, n_load, n_pixel):
-                        sums += _solve_batch(batches, raw, there, pixels, n_done - pixels.start)
-                        n_done = pixels.stop
+                for done, more in self._solve_from(n_done, n_pixel, raw, there, kept):
+                    n_done, sums = done, sums + more
+                continue
             except (MemoryError, RuntimeError) as error:
                 if not _may_be_halved(error, n_pixel):
                     raise
-                self._n_pixel = _half(n_pixel, "at once")
-                devices.release_memory(self._device)
+            self._n_pixel = _half(n_pixel, "at once")
+            kept.lower_size(self._scene.network, self._options, self._n_pixel)
+            devices.release_memory(self._device)
         return there, sums
+
+    def _solve_from(
+        self, n_done: int, n_pixel: int, raw: RawBatch, there: Mapping[str, Tensor], kept: Kept
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Solve batch after batch; yields how many pixels are done, and the sums over pairs of the batch."""
+        n_load = raw.observed.shape[1]
+        with kept.lent(self._scene, self._options, n_pixel, self._device) as batches:
+            for pixels in _batches(n_done, n_load, n_pixel):
+                yield pixels.stop, _solve_batch(batches, raw, there, pixels, n_done - pixels.start)
+                n_done = pixels.stop
 
 
 def _solve_batch(

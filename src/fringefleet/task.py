@@ -12,10 +12,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.batch import choose_solver
+from fringefleet.batch import choose_solver, why_not_fused
 from fringefleet.block import invert_block
 from fringefleet.clients import check_not_left_alone
-from fringefleet.cores import share_of_cores
+from fringefleet.cores import own_cores, share_of_cores
+from fringefleet.device import count_visible
 from fringefleet.io.memory import bytes_to_lend
 from fringefleet.io.threads import each, use_threads
 from fringefleet.io.version import accepting_touched
@@ -103,6 +104,7 @@ def invert_tile(
         worker={
             **worker_record(how.options.device),
             "solver": choose_solver(how.options),
+            "why_not_fused": _why_not_fused(how.options),
             "threads": n_thread,
             "versions": software_versions(),
         },
@@ -132,6 +134,7 @@ def invert_dataset(
         Dimensions and values of each variable of the result.
     """
     check_not_left_alone()
+    use_threads(_share_of_cores(options))
     arrays = {str(name): stack[name].values for name in stack.data_vars}
     odd = look_at(arrays, options, is_coarse, "in the stack")
     say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
@@ -145,6 +148,18 @@ def invert_dataset(
     if options.keep_bits is not None:
         found |= {name: quantized(found[name], options.keep_bits) for name in QUANTIZED if name in found}
     return {name: (VARIABLES[name].dims, values) for name, values in found.items()}
+
+
+def _why_not_fused(options: Options) -> str:
+    return why_not_fused() if (options.solver, options.device) == ("auto", "cuda") else ""
+
+
+def _share_of_cores(options: Options) -> int:
+    """Count the cores for a block, of which nobody has told how many workers share them."""
+    worker = this_worker()
+    if worker is None or options.device == "cpu":
+        return share_of_cores({}, worker)
+    return max(worker.state.nthreads, own_cores().number // count_visible())  # a worker for each GPU
 
 
 def look_at(arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str) -> Oddities:

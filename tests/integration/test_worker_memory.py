@@ -13,11 +13,13 @@ import fringefleet
 from benchmarks import memory
 from fringefleet import Run
 from fringefleet.simulate import Scene
+from noted_threads import note_threads, noted_threads
 
 pytestmark = pytest.mark.cluster
 SCENE = Scene(n_date=20, shape=(64, 64), seed=3)
 
 
+@pytest.mark.long
 def test_a_slow_writer_makes_a_worker_take_no_more_memory_than_is_planned(tmp_path):
     case = memory.Case("98x288", chunks_of_tile=1, tiles=(4, 3), chunk=192, seconds_to_write=1.0)
     found = memory.measure(case, tmp_path)
@@ -30,41 +32,6 @@ def test_a_slow_writer_makes_a_worker_take_no_more_memory_than_is_planned(tmp_pa
 @pytest.mark.parametrize("name", ["98x475", "many"])
 def test_a_worker_takes_the_memory_that_is_planned(name, tmp_path):
     assert 0.75 <= memory.measure(memory.CASES[name], tmp_path)["peak_of_planned"] <= 1
-
-
-def threads_of_libraries():
-    """Count the threads that each library would use in this process, of one that has just solved a tile."""
-    import torch
-    from numcodecs import blosc
-
-    found = {"torch": torch.get_num_threads(), "blosc": blosc.get_nthreads() if blosc.use_threads else 1}
-    try:
-        from threadpoolctl import threadpool_info
-    except ImportError:
-        return found
-    return found | {info["prefix"]: info["num_threads"] for info in threadpool_info()}
-
-
-def note_threads():
-    """Let a worker note the threads of libraries, and its own, whenever it writes a chunk."""
-    import threading
-
-    from fringefleet.io.chunk_files import ChunkFiles
-
-    ChunkFiles.noted, write = [], ChunkFiles.write
-
-    def noted(files, numbers, values):
-        pool = [thread for thread in threading.enumerate() if thread.name.startswith("fringefleet-chunks")]
-        ChunkFiles.noted.append(threads_of_libraries() | {"pool": len(pool)})
-        return write(files, numbers, values)
-
-    ChunkFiles.write = noted
-
-
-def noted_threads():
-    from fringefleet.io.chunk_files import ChunkFiles
-
-    return ChunkFiles.noted
 
 
 def test_a_worker_has_as_many_threads_as_its_share_of_cores_and_libraries_have_one_each(stack, tmp_path):

@@ -259,3 +259,15 @@ def test_tiles_fit_into_workers_whose_memory_is_their_own_and_all_of_them_have_w
     tile = choose_tile((4000, 4000), stored, EVERY_PAIR, Options(), own)
     check_tile(tile, EVERY_PAIR, Options(), own)
     assert tile[0] * tile[1] <= TILE_BYTES / bytes_per_pixel(EVERY_PAIR, Options())
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_tile_is_no_larger_than_its_covariances_can_be_packed(device):
+    options = Options(device=device, covariance=True)
+    tile = choose_tile((2000, 2000), (96, 96), NEIGHBOURS, options, Means())
+    assert 4 * 98**2 * tile[0] * tile[1] <= 2**31 - 2**16
+    check_tile(tile, NEIGHBOURS, options, Means())
+    with pytest.raises(
+        BlockTooLargeError, match=r"a chunk of a result has at most 2,147,418,112 bytes.*236, 236"
+    ):
+        check_tile((400, 400), NEIGHBOURS, options, Means())

@@ -1,9 +1,12 @@
 """How batches come to the device, and what happens where memory runs out."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
+from fringefleet import batch as batch_module
 from fringefleet import device as devices
 from fringefleet import footprint, loads
 from fringefleet.batch import Batches, check_device
@@ -15,7 +18,9 @@ from fringefleet.loads import Place
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.scene import Block, FlatBlock, Scene
+from fringefleet.solver import fused
 from fringefleet.stopwatch import Stopwatch
+from fringefleet.worker import GpuUsers
 
 DATES = tuple(f"2018-01-{day:02d}T00:00:00" for day in (1, 4, 8, 15))
 NETWORK = Network(DATES, ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3)))
@@ -162,6 +167,38 @@ def test_a_block_that_does_not_fit_on_the_device_comes_in_parts(monkeypatch, cap
     np.testing.assert_allclose(found.pair_sums, expected.pair_sums, rtol=1e-5)
 
 
+class Spoiling(Place):
+    """Gives the memory of the observations to somebody else as soon as they are on the device."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.block = block
+
+    def arrived(self):
+        self.block.observed.fill(255)
+
+
+@pytest.mark.parametrize("step", ["room_for", "_solve_batch", "bring_back"])
+def test_memory_that_runs_out_after_the_copy_needs_no_second_one(monkeypatch, step):
+    block = Block(phases(40, 50))
+    expected = invert_block(block, SCENE, OPTIONS)
+    whole, calls = getattr(loads, step), []
+
+    def run_out_once(*given):
+        calls.append(step)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return whole(*given)
+
+    monkeypatch.setattr(devices, "has_own_memory", lambda _: True)
+    monkeypatch.setattr(loads, step, run_out_once)
+    found = invert_block(block, SCENE, OPTIONS, None, Spoiling(block))
+    assert len(calls) > 2
+    for name, values in expected.variables().items():
+        np.testing.assert_allclose(getattr(found, name), values, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found.pair_sums, expected.pair_sums, rtol=1e-5)
+
+
 class Watched(Place):
     """Notes what a block asks of its place, in order; the answer once."""
 
@@ -204,6 +241,25 @@ def test_a_workspace_is_kept_for_blocks_of_the_same_shape_and_no_other(monkeypat
     place.kept.clear()
     invert_block(Block(phases(4, 5)), SCENE, OPTIONS, None, place)
     assert made == [20, 12, 20, 20]
+    # Each task has a scene of its own, in which NaN stands for what there is none of.
+    assert np.isnan(SCENE.range_sine)
+    invert_block(Block(phases(4, 5)), pickle.loads(pickle.dumps(SCENE)), OPTIONS, None, place)
+    assert made == [20, 12, 20, 20]
+
+
+def test_fewer_pixels_at_once_are_remembered_for_the_next_block(monkeypatch):
+    place, tried, whole = Place(), [], Batches.invert
+
+    def invert(self, raw, *, n_done=0):
+        tried.append(self.n_pixel)
+        if self.n_pixel > 600:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(self, raw, n_done=n_done)
+
+    monkeypatch.setattr(Batches, "invert", invert)
+    for _ in range(2):
+        invert_block(Block(phases(40, 50)), SCENE, OPTIONS, None, place)
+    assert tried == [2000, 1000] + [500] * 8
 
 
 def test_a_workspace_in_which_something_failed_is_not_kept(monkeypatch):
@@ -222,6 +278,49 @@ def test_the_fused_solver_runs_a_block(device):
     expected = invert_block(block, SCENE, Options(weight_func="no", std=True, norm="huber"))
     for name, values in expected.variables().items():
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-3, atol=1e-5)
+
+
+@pytest.fixture
+def pretended_gpu(monkeypatch):
+    """A GPU whose work is done here."""
+    monkeypatch.setattr(devices, "select", lambda _: torch.device("cpu"))
+    batch_module.why_not_fused.cache_clear()
+    yield
+    batch_module.why_not_fused.cache_clear()
+
+
+def test_a_gpu_has_the_fused_solver_where_its_kernel_can_be_made(pretended_gpu):
+    assert batch_module.choose_solver(Options(device="cuda")) == "fused"
+    assert batch_module.why_not_fused() == ""
+
+
+def test_a_gpu_whose_kernel_cannot_be_made_has_the_elimination_and_who_runs_is_told(
+    pretended_gpu, monkeypatch, caplog
+):
+    def no_compiler(_):
+        raise RuntimeError("Failed to find C compiler. Please specify via CC environment variable.")
+
+    monkeypatch.setattr(fused, "try_out", no_compiler)
+    assert batch_module.choose_solver(Options(device="cuda")) == "elimination"
+    assert batch_module.choose_solver(Options(device="cuda", solver="fused")) == "fused"
+    users = GpuUsers()
+    record = {"gpu": "GPU-1", "address": "a", "solver": "elimination"}
+    for _ in range(2):
+        users.note(record | {"why_not_fused": batch_module.why_not_fused()})
+    assert (
+        caplog.text.count("the elimination is not fused, and several times as slow: RuntimeError: Fail") == 1
+    )
+
+
+def test_a_gpu_that_breaks_when_the_kernel_is_tried_is_no_reason_for_another_solver(
+    pretended_gpu, monkeypatch
+):
+    def break_down(_):
+        raise RuntimeError("Triton Error [CUDA]: an illegal memory access was encountered")
+
+    monkeypatch.setattr(fused, "try_out", break_down)
+    with pytest.raises(RuntimeError, match="illegal"):
+        batch_module.choose_solver(Options(device="cuda"))
 
 
 def test_a_solver_that_the_device_lacks_is_refused_before_any_work(monkeypatch):

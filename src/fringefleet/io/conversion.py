@@ -37,7 +37,7 @@ from fringefleet.io.origin import (
     write_origin,
 )
 from fringefleet.io.owned import owned_folder
-from fringefleet.io.staging import consolidate_metadata, staged_store
+from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
 from fringefleet.io.version import FilesVersion
 from fringefleet.paths import make_folder, real_path
 
@@ -152,6 +152,7 @@ class Conversion:
         replaces = bool(zarr.open_group(self.folder, mode="r").attrs.get(REPLACES))
         note_all_chunks(self.store, None if self.version is None else self._digests(tile))
         consolidate_metadata(self.store)
+        refuse_existing(self.output, overwrite=replaces)
         with staged_store(self.output, overwrite=replaces) as temporary:
             self.store.rename(temporary)
         self._remove()

@@ -3,10 +3,10 @@
 import errno
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fringefleet.io.threads import each
-
+AT_ONCE = 16  # threads that wait for the disk, beside those that decode and pack
 _CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EISDIR)
 
 
@@ -33,8 +33,9 @@ def sync(files: Iterable[Path], root: Path) -> None:
         while folder not in folders:
             folders.add(folder)
             folder = folder.parent
-    each(_sync, files)
-    each(_sync_folder, folders)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fringefleet-sync") as threads:
+        list(threads.map(_sync, files))
+        list(threads.map(_sync_folder, folders))
 
 
 def sync_tree(folder: Path) -> None:

@@ -20,7 +20,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fringefleet.errors import DeviceError
-from fringefleet.plan import Plan
+from fringefleet.network import Network
+from fringefleet.plan import Plan, plan_elimination
 from fringefleet.solver import elimination, quality
 from fringefleet.solver.eliminated import Eliminated, label_parts
 from fringefleet.solver.fused_tables import rows_between, tables_of
@@ -267,6 +268,14 @@ def launch(
             num_stages=1,  # loads stay where they are: some read what was stored just before
             enable_fp_fusion=False,  # the same rounding everywhere; memory is what takes the time
         )
+
+
+def try_out(device: torch.device) -> None:
+    """Launch the kernel on a few pixels; raises whatever keeps it from being made here."""
+    days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
+    plan = plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2))))
+    pixels = torch.ones((3, THREADS_PER_WARP), device=device)
+    solve(Workspace(plan, THREADS_PER_WARP, torch.float32, device), pixels, pixels)
 
 
 def find_kernel(device: torch.device) -> ModuleType:
