@@ -1,6 +1,6 @@
 """Measure whole commands on a large scene with a GPU, beside the bare read of the same chunks.
 
-PYTHONPATH=tests:tests/benchmarks python tests/benchmarks/gpu_scene.py RESULT.json FOLDER
+PYTHONPATH=tests python tests/benchmarks/gpu_scene.py RESULT.json FOLDER
     [--device cuda] [--side 480] [--copies 4] [--cores N]
 
 Simulates SIDE x SIDE pixels of 98 dates and 475 pairs, copies the files of its chunks side by side (4 x 4 of
@@ -29,8 +29,8 @@ import h5py
 import numpy as np
 import xarray as xr
 import zarr
-from overlap import NAMES, copy_chunks
 
+from benchmarks.overlap import NAMES, copy_chunks
 from fringefleet.report import report_path
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.versions import software_versions

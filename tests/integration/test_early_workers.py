@@ -135,6 +135,7 @@ def test_what_is_wrong_with_workers_is_said_with_what_else_is(stack, tmp_path):
     assert "much" in log
 
 
+@pytest.mark.long
 def test_no_more_workers_start_than_there_are_tiles(stack, tmp_path):
     output = tmp_path / "result.zarr"
     code, log = command(tmp_path, "invert", stack, output, "--workers", 3)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from distributed import Client
-from fringefleet.cli.app import app
 from typer.testing import CliRunner
 
 import fringefleet
 from fringefleet import Run
+from fringefleet.cli import app
 from fringefleet.errors import InputError, RunError
 from fringefleet.io import staging
 from fringefleet.io.hdf5_reader import bytes_asked

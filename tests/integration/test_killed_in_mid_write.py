@@ -76,6 +76,7 @@ def kill_at(what: str, stack: Path, folder: Path, moments: list[int]) -> list[in
     return [moment for moment, how in ended.items() if how == signal.SIGKILL]
 
 
+@pytest.mark.long
 def test_an_inversion_killed_at_any_moment_marks_whole_tiles_only_and_is_resumed(stack, tmp_path):
     job = Run(stack, tmp_path / "whole.zarr", OPTIONS, chunks=CHUNKS)
     fringefleet.run(job)

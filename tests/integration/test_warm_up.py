@@ -12,13 +12,9 @@ from fringefleet import warm_up
 from fringefleet.cluster import connect
 from fringefleet.errors import DeviceError
 from polling import wait_until
+from warmth import is_warm
 
 pytestmark = pytest.mark.cluster
-SOLVES = "fringefleet.block"
-
-
-def is_warm():
-    return SOLVES in sys.modules
 
 
 def test_a_worker_has_imported_all_that_tiles_need_before_its_first_task():

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import xarray as xr
-from fringefleet.cli.app import app
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import fringefleet
 from fringefleet import Options, Run
+from fringefleet.cli import app
 from fringefleet.errors import OptionError, OtherOriginError
 from fringefleet.quantization import quantized
 from fringefleet.simulate import Scene, simulate_stack

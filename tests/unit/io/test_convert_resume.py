@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from fringefleet.cli.app import app
 from typer.testing import CliRunner
 
+from fringefleet.cli import app
 from fringefleet.errors import OptionError, OtherOriginError, OutputExistsError, OutputInUseError, RunError
 from fringefleet.io import convert_stack, copying, open_stack
 from fringefleet.io.chunk_files import ChunkFiles

@@ -75,6 +75,7 @@ def test_no_more_rounds_are_made_than_allowed(method, limit, device):
     torch.testing.assert_close(found.phase, expected.phase, rtol=0, atol=1e-7)
 
 
+@pytest.mark.long
 @norms
 def test_float32_is_as_low_as_the_eager_form_gets(method, device):
     case = scene(30, n_date=5, seed=1)

@@ -1,0 +1,9 @@
+"""Whether a process is ready for its first tile; a module that workers can import."""
+
+import sys
+
+SOLVES = "fringefleet.block"
+
+
+def is_warm() -> bool:
+    return SOLVES in sys.modules
