@@ -562,7 +562,7 @@ def killed_after_two_tiles(folder, store):
 
 
 def n_done(store):
-    return len(list(store.glob("progress/done/c/*/*")))
+    return len([mark for mark in store.glob("progress/done/c/*/*") if mark.suffix != ".partial"])
 
 
 def contents(folder):
