@@ -1,6 +1,7 @@
 """Wait for something, not for a number of seconds."""
 
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic, sleep
 
 
@@ -11,3 +12,8 @@ def wait_until(happened: Callable[[], object], seconds: float, describe: Callabl
         if monotonic() > deadline:
             raise TimeoutError(f"not within {seconds:g} s: {describe()}")
         sleep(0.05)
+
+
+def marks_of(output: Path) -> list[Path]:
+    """Find the marks of tiles that are done; one that is being written has no name yet."""
+    return [mark for mark in output.glob("progress/done/c/*/*") if mark.suffix != ".partial"]

@@ -16,7 +16,7 @@ from fringefleet.cluster import connect, local
 from fringefleet.errors import WorkersLostError
 from fringefleet.io.lock import lock_path
 from fringefleet.simulate import Scene, simulate_stack
-from polling import wait_until
+from polling import marks_of, wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -86,7 +86,7 @@ def test_ctrl_c_while_workers_start_is_not_forgotten(run, tmp_path):
 
 def test_ctrl_c_after_a_worker_was_replaced_shows_nothing_of_its_insides(run, tmp_path):
     output = tmp_path / "result.zarr"
-    wait_until(lambda: list(output.glob("progress/done/c/*/*")), 60, lambda: said(tmp_path))
+    wait_until(lambda: marks_of(output), 60, lambda: said(tmp_path))
     victim = workers(run.pid)[0]
     victim.kill()
     wait_until(lambda: victim not in workers(run.pid) and len(workers(run.pid)) == 2, 60)
@@ -97,7 +97,7 @@ def test_ctrl_c_after_a_worker_was_replaced_shows_nothing_of_its_insides(run, tm
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_end_is_an_interrupt(run, tmp_path, number):
     output = tmp_path / "result.zarr"
-    wait_until(lambda: list(output.glob("progress/done/c/*/*")), 60, lambda: said(tmp_path))
+    wait_until(lambda: marks_of(output), 60, lambda: said(tmp_path))
     run.send_signal(number)
     ended(run, tmp_path)
     report = json.loads((tmp_path / "result.zarr.report.json").read_text())

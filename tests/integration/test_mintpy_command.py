@@ -31,7 +31,7 @@ from fringefleet.io import disk
 from fringefleet.io.update import SETTING
 from fringefleet.options import Options
 from fringefleet.status import Status
-from polling import wait_until
+from polling import marks_of, wait_until
 from thread_workers import thread_cluster
 
 pytestmark = pytest.mark.usefixtures("untouched_log")
@@ -562,7 +562,7 @@ def killed_after_two_tiles(folder, store):
 
 
 def n_done(store):
-    return len([mark for mark in store.glob("progress/done/c/*/*") if mark.suffix != ".partial"])
+    return len(marks_of(store))
 
 
 def contents(folder):

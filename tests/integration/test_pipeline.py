@@ -29,6 +29,7 @@ from fringefleet.io.store import resume_result
 from fringefleet.pipeline import check, compute
 from fringefleet.provenance import PROVENANCE
 from fringefleet.simulate import Scene
+from polling import marks_of
 
 SCENE = Scene(n_date=12, neighbours=3, shape=(96, 80), seed=3, missing=0.05)
 TILE = (32, 32)
@@ -380,15 +381,15 @@ def test_a_run_killed_half_way_is_resumed_to_the_same_bytes_without_redoing_tile
     command = [sys.executable, "-m", "fringefleet", "invert", str(stack), str(output)]
     command += ["--chunks", "8", "8", "--workers", "2"]
     with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as process:
-        while not (output.exists() and len(list(output.glob("progress/done/c/*/*"))) >= 10):
+        while not (output.exists() and len(marks_of(output)) >= 10):
             assert process.poll() is None, "the run ended before it could be killed"
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
     time.sleep(0.5)
-    marks = {path: path.stat().st_mtime_ns for path in output.glob("progress/done/c/*/*")}
+    marks = {path: path.stat().st_mtime_ns for path in marks_of(output)}
     assert 10 <= len(marks) < 120
     subprocess.run([*command, "--resume"], check=True)
-    assert len(list(output.glob("progress/done/c/*/*"))) == 120
+    assert len(marks_of(output)) == 120
     assert {path: path.stat().st_mtime_ns for path in marks} == marks
     fringefleet.run(Run(stack, tmp_path / "uninterrupted.zarr", chunks=(8, 8)))
     assert files(output) == files(tmp_path / "uninterrupted.zarr")

@@ -25,7 +25,7 @@ from fringefleet.prepare import prepare
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.worker_log import forward_logs
 from machine import peak_memory
-from polling import wait_until
+from polling import marks_of, wait_until
 
 pytestmark = pytest.mark.cluster
 SHAPE = (120, 160)
@@ -148,7 +148,7 @@ def test_a_run_that_fails_names_its_tile_in_the_report_and_resumes_to_the_right_
 
 
 def marks(output):
-    return len(list(output.glob("progress/done/c/*/*")))
+    return len(marks_of(output))
 
 
 def command(stack, output, *more):
