@@ -334,8 +334,9 @@ def resume_result(
     """
     refuse_other_than_result(path)
     group = open_result_to_write(path)
-    _check_complete(group, path, names)
+    _check_complete(group, path, ("status", DONE, N_BYTE))
     is_touched = check_same_origin(group, origin, path, accept_touched=accept_touched)
+    _check_complete(group, path, names)
     store = ResultStore(path, tile, str(group.attrs[FINGERPRINT]))
     with readable(f"the result {path}", OutputExistsError):
         _check_marks(store)
@@ -351,8 +352,8 @@ def holds_run(path: Path, fingerprint: str) -> bool:
 
 
 def _check_complete(group: zarr.Group, path: Path, names: Iterable[str]) -> None:
-    """Refuse a result whose variables or marks of tiles are gone."""
-    lacking = [name for name in dict.fromkeys(("status", DONE, N_BYTE, *names)) if name not in group]
+    """Refuse a result that has lost what it has to have."""
+    lacking = [name for name in names if name not in group]
     if lacking:
         raise OutputExistsError(f"{path} has lost its {', '.join(lacking)}; start again with --overwrite.")
 
