@@ -76,6 +76,7 @@ def listening(pids):
     return {item.laddr.ip for item in connections if item.status == psutil.CONN_LISTEN}
 
 
+@pytest.mark.long
 def test_two_jobs_with_two_gpus_each_give_the_bytes_of_a_local_run(slurm, stack, expected, tmp_path):
     with connect(4, job_extra_directives=["--gres=gpu:2"]) as workers:
         workers.client.wait_for_workers(4, timeout=SECONDS)
