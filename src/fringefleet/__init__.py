@@ -1,8 +1,9 @@
 """Invert networks of InSAR interferograms into displacement time series, on one core or many GPUs."""
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fringefleet.importing import names_in
 
 if TYPE_CHECKING:
     from fringefleet.cluster.workers import connect as connect
@@ -30,14 +31,4 @@ _HOMES = {
     "run": "pipeline",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its module (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """List the public names, imported or not."""
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = names_in(__name__, _HOMES)

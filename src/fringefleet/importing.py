@@ -1,12 +1,38 @@
-"""Imports of large libraries, without the garbage collector looking through them again and again.
+"""Imports that cost time: of public names when they are first used, of large libraries without collection.
 
-What a module consists of is there to stay. Measured: 2.4 instead of 2.8 CPU-seconds for torch, xarray,
-distributed and zarr (``tests/benchmarks/startup.py`` measures whole commands).
+The garbage collector need not look through modules again and again, which are there to stay. Measured: 2.4
+instead of 2.8 CPU-seconds for torch, xarray, distributed and zarr (``tests/benchmarks/startup.py`` measures
+whole commands).
 """
 
 import gc
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+
+def names_in(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make the ``__getattr__`` and ``__dir__`` of a package whose public names are imported when first used.
+
+    Parameters
+    ----------
+    package
+        Its name.
+    homes
+        The module of each name, within the package (PEP 562).
+    """
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{homes[name]}"), name)
+
+    def list_names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *homes})
+
+    return find, list_names
 
 
 @contextmanager

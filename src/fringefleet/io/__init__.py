@@ -1,7 +1,8 @@
 """Files to xarray and back; no numerics. Start at :func:`open_stack`."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fringefleet.importing import names_in
 
 if TYPE_CHECKING:
     from fringefleet.io.convert import convert_stack as convert_stack
@@ -37,14 +38,4 @@ _HOMES = {
     "unreferenced_pairs": "reference",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its module (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """List the public names, imported or not."""
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = names_in(__name__, _HOMES)
