@@ -14,7 +14,7 @@ one. So it makes no difference who started the workers, and with how many thread
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from queue import LifoQueue
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -145,23 +145,21 @@ class PlaceInLine(Place):
     @contextmanager
     def solving(self) -> Iterator[None]:
         """Wait until the device has room for this tile; afterwards nobody may look at what was read of it."""
-        with self._watch.time("wait"):
-            self._line.on_device.acquire()
-        try:
+        with self._one_of(self._line.on_device):
             yield
-        finally:
-            self._line.on_device.release()
         self.arrived()
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self) -> AbstractContextManager[None]:
         """Wait for the turn of this tile to be solved."""
-        with self._watch.time("wait"):
-            self._line.turns.acquire()
-        try:
+        return self._one_of(self._line.turns)
+
+    @contextmanager
+    def _one_of(self, places: threading.Semaphore) -> Iterator[None]:
+        """Wait for one of so many places, and hold it."""
+        with ExitStack() as held:
+            with self._watch.time("wait"):
+                held.enter_context(places)
             yield
-        finally:
-            self._line.turns.release()
 
     def arrived(self) -> None:
         """Give the memory back that this tile was read into."""
