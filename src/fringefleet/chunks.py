@@ -165,11 +165,8 @@ def check_tile(tile: tuple[int, int], network: Network, options: Options, means:
 
 def _most_of_codec(network: Network, options: Options) -> int:
     """Pixels of the largest tile that can be packed, each variable in a chunk."""
-    widest: int = max(
-        int(variable.dtype[1:]) * network.n_date ** (len(variable.dims) - 2)
-        for variable in wanted_variables(options).values()
-    )
-    return LARGEST_CHUNK // widest
+    variables = wanted_variables(options).values()
+    return LARGEST_CHUNK // max(variable.bytes_of_pixel(network.n_date) for variable in variables)
 
 
 def _most_of_host(memory: int, network: Network, options: Options, means: Means) -> int:

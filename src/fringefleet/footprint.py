@@ -36,7 +36,7 @@ def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
     rows += options.diagnose * (2 * min(TRIPLETS_AT_ONCE, len(triplets(plan.network))) + 3)
     doubles = 2 * n_date + plan.n_neighbour + _doubles_of_dem_error(plan, options)
     in_pieces = options.covariance * min(16 * (n_date**2 + n_date), BYTES_AT_ONCE // CPU_BATCH)
-    on_its_way = 0 if options.device == "cpu" else 2 * _bytes_of_input(n_pair, options)
+    on_its_way = 0 if options.device == "cpu" else 2 * bytes_of_input(n_pair, options)
     return rows * size + 8 * doubles + n_date + in_pieces + on_its_way
 
 
@@ -62,10 +62,11 @@ def _doubles_of_dem_error(plan: Plan, options: Options) -> int:
 
 def bytes_per_pixel(network: Network, options: Options) -> int:
     """Memory of a block for each of its pixels [byte]: what is read and what is written."""
-    return _bytes_of_input(network.n_pair, options) + bytes_of_result(options, network.n_date)
+    return bytes_of_input(network.n_pair, options) + bytes_of_result(options, network.n_date)
 
 
-def _bytes_of_input(n_pair: int, options: Options) -> int:
+def bytes_of_input(n_pair: int, options: Options) -> int:
+    """Memory of what is read of a pixel [byte]."""
     n_dataset = 1 + options.needs_coherence + options.needs_std
     mask = 0
     if options.reads_mask:

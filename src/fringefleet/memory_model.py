@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fringefleet.footprint import (
     FUSED_BATCH,
+    bytes_of_input,
     bytes_per_pixel,
     cpu_batch_bytes,
     fused_bytes_per_pixel,
@@ -52,7 +53,7 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     """Memory of the host that a worker takes [byte]: itself, and tiles of so many pixels."""
     on_gpu = options.device != "cpu"
     n_turn = 1 if on_gpu else means.n_thread
-    slabs = (n_turn + READ_AHEAD) * n_pixel * _bytes_of_input(network, options)
+    slabs = (n_turn + READ_AHEAD) * n_pixel * bytes_of_input(network.n_pair, options)
     answer = n_pixel * bytes_of_result(options, network.n_date)
     chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
     batches = 0 if on_gpu else n_turn * cpu_batch_bytes(n_pixel, plan_elimination(network), options)
@@ -70,7 +71,7 @@ def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:
     else:
         # It has room for the observations of two batches, which are those of the tiles here.
         n_batch = n_pixel
-        workspace = solver_bytes_per_pixel(plan, options) - 2 * _bytes_of_input(network, options)
+        workspace = solver_bytes_per_pixel(plan, options) - 2 * bytes_of_input(network.n_pair, options)
     n_batch = min(n_pixel, options.gpu_chunk_size or n_batch)
     return n_batch * workspace + n_pixel * ON_DEVICE * bytes_per_pixel(network, options)
 
@@ -102,7 +103,3 @@ def most_pixels(memory: float, needed: Callable[[int], int]) -> int:
         middle = (fits + too_many) // 2
         fits, too_many = (middle, too_many) if needed(middle) <= memory else (fits, middle)
     return fits
-
-
-def _bytes_of_input(network: Network, options: Options) -> int:
-    return bytes_per_pixel(network, options) - bytes_of_result(options, network.n_date)

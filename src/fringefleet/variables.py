@@ -16,6 +16,11 @@ class Variable(NamedTuple):
     attrs: Mapping[str, Any]
     is_wanted: Callable[[Options], bool]
 
+    def bytes_of_pixel(self, n_date: int) -> int:
+        """Memory of a pixel [byte]."""
+        n_byte: int = int(self.dtype[1:]) * n_date ** (len(self.dims) - 2)
+        return n_byte
+
 
 def _always(_: Options) -> bool:
     return True
@@ -136,7 +141,4 @@ def _attributes(name: str, variable: Variable, options: Options) -> dict[str, An
 
 def bytes_of_result(options: Options, n_date: int) -> int:
     """Memory of a pixel of the result [byte]."""
-    return sum(
-        int(variable.dtype[1:]) * n_date ** (len(variable.dims) - 2)
-        for variable in wanted_variables(options).values()
-    )
+    return sum(variable.bytes_of_pixel(n_date) for variable in wanted_variables(options).values())
