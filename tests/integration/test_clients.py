@@ -12,7 +12,7 @@ import fringefleet
 from fringefleet import clients, pipeline
 from fringefleet.clients import current_client
 from fringefleet.errors import OptionError, RunError
-from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
+from fringefleet.simulate import Scene, simulate_dataset
 from polling import wait_until
 from thread_workers import thread_cluster
 
@@ -20,11 +20,7 @@ pytestmark = pytest.mark.cluster
 LINE = f"no Dask client: {CPU_COUNT} threads of this process"
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
-    simulate_stack(Scene(n_date=5, shape=(12, 10)), path)
-    return path
+SCENE = Scene(n_date=5, shape=(12, 10))
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import pytest
 from distributed.system import MEMORY_LIMIT
 
 from fringefleet.cluster import ClusterOptions, begin_early
-from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.simulate import Scene
 from polling import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -44,11 +44,7 @@ if any("spawn_main" in word for word in sys.orig_argv):
 """
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
-    simulate_stack(Scene(n_date=5, shape=(24, 20)), path)
-    return path
+SCENE = Scene(n_date=5, shape=(24, 20))
 
 
 @pytest.fixture(autouse=True)

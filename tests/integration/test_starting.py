@@ -21,7 +21,7 @@ from fringefleet.cluster import connect, nannies, patience, start
 from fringefleet.dask_defaults import cluster_defaults
 from fringefleet.errors import InputError, OptionError
 from fringefleet.main_program import REIMPORTED
-from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.simulate import Scene
 from polling import wait_until
 
 pytestmark = [
@@ -45,11 +45,7 @@ if any("spawn_main" in word for word in sys.orig_argv):
 """
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    path = tmp_path_factory.mktemp("stack") / "stack.zarr"
-    simulate_stack(Scene(n_date=5, shape=(24, 20)), path)
-    return path
+SCENE = Scene(n_date=5, shape=(24, 20))
 
 
 @pytest.fixture
