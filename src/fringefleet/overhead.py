@@ -11,10 +11,8 @@ from dask.system import CPU_COUNT
 from fringefleet.choices import DeviceName
 from fringefleet.errors import RunError
 
-# Until the first worker process of a command is begun, and from its last tile to its end: tests/benchmarks/
-# results/startup-cpu.json.
-SECONDS_TO_BEGIN = 1.0
-SECONDS_TO_END = 0.5
+SECONDS_TO_BEGIN = 1.0  # until the first worker process of a command is begun: an estimate
+SECONDS_TO_END = 0.5  # from its last tile; measured: tests/benchmarks/results/startup-cpu.json, 0.15
 SECONDS_OF_PATIENCE = 300.0
 
 
