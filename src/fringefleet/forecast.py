@@ -1,4 +1,4 @@
-"""What a run will need, before it is submitted: tiles, bytes, memory, disk and time.
+"""Needs of a run, before it is submitted: tiles, bytes, memory, disk and time.
 
 Bytes are exact, memory and disk are upper bounds. Seconds come from a measurement on this machine: a tile of
 the stack is read, and pixels of the same network with made-up phases are solved and written with the same

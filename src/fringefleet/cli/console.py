@@ -1,4 +1,4 @@
-"""What the user sees besides results: the log, errors and exit codes. All of it goes to stderr."""
+"""Log, errors and exit codes: all that the user sees besides results. All of it goes to stderr."""
 
 import errno
 import logging

@@ -1,4 +1,4 @@
-"""How the process of a command ends: interrupted, or when all is done. Light, as it comes before all else."""
+"""End of the process of a command: interrupted, or when all is done. Light, as it comes before all else."""
 
 import atexit
 import os

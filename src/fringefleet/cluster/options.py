@@ -1,4 +1,4 @@
-"""What workers are wanted: a value that is checked without starting, opening or asking anything."""
+"""Wish for workers: a value that is checked without starting, opening or asking anything."""
 
 import difflib
 import math

@@ -1,4 +1,4 @@
-"""What to ask of Slurm: options in, keywords of ``SLURMCluster`` and the text of a job script out.
+"""Request to Slurm: options in, keywords of ``SLURMCluster`` and the text of a job script out.
 
 Nothing here starts, submits or writes anything, and no Slurm is needed. What the user's ``jobqueue.yaml`` of
 Dask says counts, and comes after the options and before our own defaults.

@@ -1,4 +1,4 @@
-"""What a stack or a result holds, as plain values: for people to look at, without reading the phase."""
+"""Content of a stack or a result, as plain values: for people to look at, without reading the phase."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""Where the pixels are: y and x coordinates and the CRS, from MintPy's attributes or from coordinates.
+"""Places of the pixels: y and x coordinates and the CRS, from MintPy's attributes or from coordinates.
 
 ``X_FIRST`` and ``Y_FIRST`` are the outer corner of the first pixel, ``X_STEP`` and ``Y_STEP`` the
 signed pixel size; our coordinates are pixel centres, ``X_FIRST + (column + 1/2) X_STEP``. A stack

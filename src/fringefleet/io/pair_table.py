@@ -1,4 +1,4 @@
-"""How badly the series explains each pair: sums of every tile, and one table when all tiles are done."""
+"""Misfit of each pair to the series: sums of every tile, and one table when all tiles are done."""
 
 from dataclasses import dataclass
 
