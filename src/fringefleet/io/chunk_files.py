@@ -111,12 +111,7 @@ class ChunkFiles:
             return 0
         whole = self._whole(values)
         packed = whole if self.packing is None else self.packing.encode(whole)
-        partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
-        try:
-            _write_file(partial, packed)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(path, packed)
         n_byte: int = packed.nbytes if isinstance(packed, np.ndarray) else len(packed)
         return n_byte
 
@@ -261,6 +256,29 @@ def _read_file(path: str, most: int) -> NDArray[np.uint8] | None:
         return content[:n_read]
     finally:
         os.close(file)
+
+
+def write_whole(path: Path, content: Any) -> None:
+    """Write a file that has its name when it is complete; who is killed leaves a file ``*.partial``.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made if it is not there.
+    content
+        Bytes, or an array in one piece.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        _write_file(partial, content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _write_file(path: Path, content: Any) -> None:

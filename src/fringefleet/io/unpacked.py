@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import xarray as xr
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from fringefleet.io.chunk_files import write_whole
 from fringefleet.io.disk import disk_full_said
 from fringefleet.io.hdf5_blocks import read_into
 from fringefleet.io.hdf5_layout import Layout, Reading
@@ -120,13 +120,8 @@ def write_group(values: NDArray[Any], path: Path) -> None:
     DiskFullError
         Says how much is needed.
     """
-    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
     with disk_full_said(path, lambda: values.nbytes):
-        with partial.open("wb", buffering=0) as file:
-            left = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
-            while left:
-                left = left[file.write(left) :]
-        partial.replace(path)
+        write_whole(path, np.ascontiguousarray(values).reshape(-1).view(np.uint8))
 
 
 def cut_apart(stack: xr.Dataset, tile: tuple[int, int], *, small_ones: bool) -> list[str]:
