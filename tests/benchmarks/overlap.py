@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from queue import LifoQueue
 from tempfile import TemporaryDirectory
@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 from dask.distributed import Client, LocalCluster
 
 import fringefleet
@@ -33,10 +32,11 @@ from fringefleet import task
 from fringefleet.io.memory import Slab, lending
 from fringefleet.line import ON_DEVICE, Line, PlaceInLine
 from fringefleet.scene import Series
-from fringefleet.simulate import Scene, simulate_stack
+from fringefleet.simulate import Scene
 from fringefleet.variables import wanted_variables
 from fringefleet.versions import software_versions
 from machine import commit, cpu_model, peak_memory
+from many_chunks import simulate_many
 
 NAMES = ("unwrapped_phase", "coherence")
 COPIES = 3  # along each axis
@@ -106,10 +106,8 @@ def spans_and_peak() -> tuple[list[tuple[float, float]], int]:
 
 def measure(folder: Path) -> dict[str, Any]:
     """Make the scene, read it, invert it with a stand-in of several speeds."""
-    small, stack = folder / "small.zarr", folder / "stack.zarr"
-    simulate_stack(SCENE, small)
-    copy_chunks(small, stack, COPIES)
-    shutil.rmtree(small)
+    stack = folder / "stack.zarr"
+    simulate_many(SCENE, (COPIES, COPIES), stack, put=shutil.copyfile)
     found: dict[str, Any] = {
         "n_pixel": SCENE.shape[0] * SCENE.shape[1] * COPIES**2,
         "n_date": 98,
@@ -210,56 +208,6 @@ def _read(variables: dict[str, xr.Variable]) -> tuple[float, int]:
                 window = {"y": slice(y, y + TILE[0]), "x": slice(x, x + TILE[1])}
                 n_byte += sum(np.asarray(v.isel(window).values).nbytes for v in variables.values())
     return monotonic() - start, n_byte
-
-
-def copy_chunks(source: Path, target: Path, copies: int) -> None:
-    """Make a scene of several copies of another, side by side, out of the files of its chunks.
-
-    Parameters
-    ----------
-    source, target
-        Zarr stores with square chunks that fit into the scene.
-    copies
-        Along each axis.
-    """
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("chunks.json"))
-    group = zarr.open_group(source, mode="r", use_consolidated=False)
-    edit(target / "zarr.json", lambda said: said.pop("consolidated_metadata", None))
-    for name, array in group.arrays():
-        if name in NAMES:
-            edit(target / name / "zarr.json", partial(enlarge, copies=copies))
-            files = Path(name) / "c" / "0"
-            n_chunk = [size // step for size, step in zip(array.shape[1:], array.chunks[1:], strict=True)]
-            copy_files(source / files, target / files, n_chunk, copies)
-        elif name in ("y", "x"):
-            shutil.rmtree(target / name)
-            values = array[0] + np.arange(copies * array.size) * (array[1] - array[0])
-            zarr.create_array(
-                target / name, data=values, attributes=dict(array.attrs), dimension_names=[name]
-            )
-
-
-def copy_files(source: Path, target: Path, n_chunk: list[int], copies: int) -> None:
-    """Copy each file to the places of all its copies."""
-    for file in source.glob("*/*"):
-        for i in range(copies):
-            for j in range(copies):
-                row, column = int(file.parent.name) + i * n_chunk[0], int(file.name) + j * n_chunk[1]
-                place = target / str(row) / str(column)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, place)
-
-
-def enlarge(said: dict[str, Any], copies: int) -> None:
-    """Let the metadata of an array say that it has all copies."""
-    said["shape"] = [said["shape"][0], *(copies * size for size in said["shape"][1:])]
-
-
-def edit(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change a file of JSON."""
-    said = json.loads(file.read_text())
-    change(said)
-    file.write_text(json.dumps(said))
 
 
 if __name__ == "__main__":
