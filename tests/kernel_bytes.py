@@ -7,7 +7,7 @@ pixels share, are not counted.
 from typing import NamedTuple
 
 from fringefleet.plan import Plan
-from fringefleet.solver.fused_tables import tables_of
+from fringefleet.solver.tables import tables_of
 
 FOUR, EIGHT = 4, 8
 SUMS, COUNTS = 4, 4

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fringefleet.network import Network
 from fringefleet.plan import plan_elimination
-from fringefleet.solver import dense, elimination
+from fringefleet.solver import compiled, dense, elimination
 from fringefleet.solver.method import Method
 from fringefleet.solver.solution import Solution
 from strategies import Case
@@ -37,7 +37,9 @@ class Solver(NamedTuple):
 ELIMINATION_32 = Solver(elimination, torch.float32, 1e-5, 4e-7)
 ELIMINATION_64 = Solver(elimination, torch.float64, 1e-9, 1e-10)
 DENSE_64 = Solver(dense, torch.float64, 1e-7, 1e-9)  # not refined, and its matrix is formed by subtraction
-SOLVERS = (ELIMINATION_32, ELIMINATION_64, DENSE_64)
+COMPILED_32 = ELIMINATION_32._replace(module=compiled)
+COMPILED_64 = ELIMINATION_64._replace(module=compiled)
+SOLVERS = (ELIMINATION_32, ELIMINATION_64, COMPILED_32, COMPILED_64, DENSE_64)
 
 
 def solve(

@@ -4,8 +4,8 @@ This is the only module that chooses the dtype, and that turns what a solver say
 :mod:`fringefleet.weighing` says what counts as an observation, and how much.
 """
 
-from collections.abc import Callable
 from functools import cache, cached_property, partial
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fringefleet import device as devices
+from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError
 from fringefleet.feed import RawBatch
 from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.scene import Scene
-from fringefleet.solver import closure, dense, diagnosis, elimination, fused, uncertainty
+from fringefleet.solver import closure, diagnosis, uncertainty
 from fringefleet.solver.method import Method
 from fringefleet.solver.observations import batches
 from fringefleet.solver.pieces import pieces
@@ -31,8 +32,9 @@ from fringefleet.temporal import temporal_columns
 from fringefleet.variables import VARIABLES
 from fringefleet.weighing import Weighing
 
-SOLVERS: dict[str, Any] = {"elimination": elimination, "dense": dense, "fused": fused}
 MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
+SWIFT_OF: dict[DeviceName, str] = {"cpu": "compiled", "cuda": "fused"}  # solvers that are made for a device
+SWIFT = tuple(SWIFT_OF.values())  # they take observations as they are in the file
 HAS_NO_ANSWER = (Status.NO_OBSERVATION, Status.MASKED, Status.TOO_FEW_PAIRS)
 
 
@@ -42,32 +44,51 @@ def check_device(options: Options) -> torch.device:
     Raises
     ------
     DeviceError
-        There is none, or the fused solver lacks what it needs.
+        There is none, or the solver lacks what it needs.
     """
     device = devices.select(options.device)
-    if choose_solver(options) == "fused":
-        fused.find_kernel(device)
+    name = choose_solver(options)
+    if name in SWIFT:
+        load_solver(name).check_ready(device)
     return device
 
 
 def choose_solver(options: Options) -> str:
-    """Name the solver that is meant: ``auto`` is the fused one on a GPU where that runs."""
+    """Name the solver that is meant: ``auto`` is the compiled or the fused one, where that runs."""
     if options.solver != "auto":
         return options.solver
-    return "elimination" if options.device == "cpu" or why_not_fused() else "fused"
+    return "elimination" if why_eager(options.device) else SWIFT_OF[options.device]
+
+
+def load_solver(name: str) -> Any:
+    """Import a solver, and with it what only this one needs.
+
+    Raises
+    ------
+    DeviceError
+        That is not installed.
+    """
+    try:
+        return import_module(f"fringefleet.solver.{name}")
+    except ModuleNotFoundError as error:
+        raise DeviceError(
+            f"found no module {error.name}; the {name} solver needs it. Install it, or choose the "
+            "elimination solver."
+        ) from error
 
 
 @cache
-def why_not_fused() -> str:
-    """Say why the fused solver does not run on the GPU of this process; nothing if it does.
+def why_eager(name: DeviceName) -> str:
+    """Say why the solver that is made for a device does not run in this process; nothing if it does.
 
     Triton makes a kernel when it is first launched, which needs a C compiler, Python's headers and a folder
-    to keep it in; so it is tried.
+    to keep it in; so it is tried. So is numba, which needs none of those.
     """
-    device = devices.select("cuda")
+    device = devices.select(name)
     try:
-        fused.find_kernel(device)
-        fused.try_out(device)
+        solver = load_solver(SWIFT_OF[name])
+        solver.check_ready(device)
+        solver.try_out(device)
     except DeviceError as error:
         return str(error)
     except Exception as error:  # whatever a compiler says
@@ -99,10 +120,12 @@ class Batches:
         self.plan, self.scene, self.options = plan, scene, options
         self.n_pixel, self.device = n_pixel, device
         self.method = _method(scene, options)
-        self.workspace = SOLVERS[choose_solver(options)].Workspace(plan, n_pixel, dtype, device)
+        name = choose_solver(options)
+        self.solver, self.is_swift = load_solver(name), name in SWIFT
+        self.workspace = self.solver.Workspace(plan, n_pixel, dtype, device)
         self.variances = self.triplet_rows = None
-        if isinstance(self.workspace, fused.Workspace):
-            self.workspace.keeps_rows, self.workspace.keeps_factor = options.diagnose, options.covariance
+        if self.is_swift:
+            self.workspace.keep(rows=options.diagnose, factor=options.covariance, variances=options.std)
         elif options.std:
             self.variances = uncertainty.Workspace(self._factor)
         if options.diagnose:
@@ -117,26 +140,29 @@ class Batches:
         for code in HAS_NO_ANSWER:
             blank |= status == code
         variables = self._maps(solution, status) | self._wanted_maps(solution, raw)
+        nothing = torch.zeros_like(blank, dtype=self.dtype).masked_fill_(blank, torch.nan)
         for name, values in variables.items():
             if VARIABLES[name].dtype.startswith("f"):
-                values.masked_fill_(blank, torch.nan)
+                values.add_(nothing)  # several times as quick as filling by a mask
             elif name not in ("status", "n_components"):
                 values.masked_fill_(blank, 0)
         return Answer(variables, self._sum_pairs(blank, n_done))
 
     def _solve(self, raw: RawBatch) -> Solution:
         """Weigh and solve; in one kernel, or one after the other."""
-        if isinstance(self.workspace, fused.Workspace):
+        solver, method = self.solver, self.method
+        if self.is_swift:
             prepare = partial(self.weighing.prepare_pixels, raw)
-            return fused.solve_raw(
-                self.workspace, *self.weighing.for_kernel(raw), prepare, method=self.method
+            found: Solution = solver.solve_raw(
+                self.workspace, *self.weighing.for_kernel(raw), prepare, method=method
             )
+            return found
         phase, weight = self._phase_and_weight
         # On a CPU a few rows at a time, which stay in cache; on a GPU all in one launch.
         for rows in batches(len(phase)) if self.device.type == "cpu" else [slice(None)]:
             self.weighing.prepare(raw, rows, phase[rows], weight[rows])
-        solve: Callable[..., Solution] = SOLVERS[choose_solver(self.options)].solve
-        return solve(self.workspace, phase, weight, method=self.method)
+        solution: Solution = solver.solve(self.workspace, phase, weight, method=method)
+        return solution
 
     @cached_property
     def _phase_and_weight(self) -> tuple[Tensor, Tensor]:
@@ -199,7 +225,8 @@ class Batches:
 
     def _std(self, unit: Tensor) -> Tensor:
         if self.variances is None:
-            return fused.standard_deviations(self.workspace, unit.expand(self.n_pixel))
+            found: Tensor = self.solver.standard_deviations(self.workspace, unit.expand(self.n_pixel))
+            return found
         std = uncertainty.selected_variances(self.variances).mul_(unit).sqrt_()
         std[self.plan.root] = 0  # whatever the unit is
         return std
@@ -217,7 +244,7 @@ class Batches:
         if self.options.is_formal:
             return torch.ones((), dtype=self.dtype, device=self.device)
         counts = solution.pair_count, solution.n_components
-        if isinstance(self.workspace, fused.Workspace):
+        if self.is_swift:
             return uncertainty.factor_of_sum(self.workspace.sums[3], self.plan, *counts)
         return uncertainty.variance_factor(self.workspace.observations, *counts)
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 DeviceName = Literal["cpu", "cuda"]
-SolverName = Literal["auto", "elimination", "dense", "fused"]
+SolverName = Literal["auto", "compiled", "elimination", "dense", "fused"]
 DTypeName = Literal["float32", "float64"]
 WeightFunction = Literal["var", "fim", "coh", "no"]
 Norm = Literal["l2", "l1", "huber"]

@@ -21,7 +21,7 @@ from fringefleet.option_words import option
 
 Values = Mapping[str, Any]
 
-ELIMINATION = ("auto", "elimination", "fused")  # solvers
+ELIMINATION = ("auto", "compiled", "elimination", "fused")  # solvers
 WITH_THRESHOLD = ("coherence", "offset_snr", "range_offset_std", "azimuth_offset_std")
 STARTED = ("default", "local", "local-cuda", "slurm")  # clusters that are started for us, or may be
 RUNNING = ("address", "file")
@@ -70,6 +70,7 @@ OPTIONS = (
     *(_of(name, "solver", *ELIMINATION, why=_FACTOR) for name in ("std", "covariance")),
     *(_of_phase(name) for name in ("diagnose", "dem_error")),
     *(_of(name, "dem_error", True) for name in ("polynomial_order", "atmosphere_std")),
+    Need("solver", lambda said: said["solver"] != "compiled" or said["device"] == "cpu", "device", "cpu"),
     Need("solver", lambda said: said["solver"] != "fused" or _has_triton(said), "device", "cuda"),
     _of("gpu_chunk_size", "device", "cuda"),
 )

@@ -48,7 +48,8 @@ IN_PYTHON = {
 }
 # A value is a name for one, a number, or a word that the option takes; what is neither goes on with the text.
 _WORDS = (
-    r"local-cuda|local|slurm|cuda|cpu|var|fim|coh|no|none|l1|l2|huber|auto|elimination|dense|fused|skip|stop"
+    r"local-cuda|local|slurm|cuda|cpu|var|fim|coh|no|none|l1|l2|huber|auto|compiled|elimination|dense|fused"
+    r"|skip|stop"
 )
 _VALUE = rf"(?:[A-Z][A-Z]*|\d[\d.]*|{_WORDS})(?![\w-])"
 _OPTION = re.compile(rf"(?<![\w\-\x01])--([a-z][a-z-]*)((?: {_VALUE}){{0,2}})")

@@ -61,10 +61,10 @@ class Options:
     pairs; ``dem_error``, told from deformation by a polynomial of ``polynomial_order`` and an
     ``atmosphere_std`` [rad] (:mod:`fringefleet.solver.joint`).
 
-    ``solver``, ``dtype``, ``device``: with what, how precisely and where; ``auto`` is the elimination, on a
-    GPU the fused form of it, where Triton is. ``gpu_chunk_size``: pixels that a GPU solves at once; 0 for as
-    many as its free memory holds. ``keep_bits``: of the mantissa of displacement, standard deviation and
-    covariance (:mod:`fringefleet.quantization`); None keeps all.
+    ``solver``, ``dtype``, ``device``: with what, how precisely and where; ``auto`` is the elimination,
+    compiled for the CPU, or fused on a GPU, where that runs. ``gpu_chunk_size``: pixels that a GPU solves at
+    once; 0 for as many as its free memory holds. ``keep_bits``: of the mantissa of displacement, standard
+    deviation and covariance (:mod:`fringefleet.quantization`); None keeps all.
     """
 
     observation: str = "unwrapped_phase"

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.batch import choose_solver, why_not_fused
+from fringefleet.batch import choose_solver, why_eager
 from fringefleet.block import invert_block
 from fringefleet.clients import check_not_left_alone
 from fringefleet.cores import own_cores, share_of_cores
@@ -104,7 +104,7 @@ def invert_tile(
         worker={
             **worker_record(how.options.device),
             "solver": choose_solver(how.options),
-            "why_not_fused": _why_not_fused(how.options),
+            "why_eager": why_eager(how.options.device) if how.options.solver == "auto" else "",
             "threads": n_thread,
             "versions": software_versions(),
         },
@@ -148,10 +148,6 @@ def invert_dataset(
     if options.keep_bits is not None:
         found |= {name: quantized(found[name], options.keep_bits) for name in QUANTIZED if name in found}
     return {name: (VARIABLES[name].dims, values) for name, values in found.items()}
-
-
-def _why_not_fused(options: Options) -> str:
-    return why_not_fused() if (options.solver, options.device) == ("auto", "cuda") else ""
 
 
 def _share_of_cores(options: Options) -> int:

@@ -154,17 +154,18 @@ class GpuUsers:
         self._users: dict[str, list[str]] = {}  # addresses by GPU, as they came
         self._told: set[str] = set()
 
-    def _warn_of_slow(self, why: str) -> None:
-        if why not in self._told:
+    def _warn_of_slow(self, record: Mapping[str, str | int | None]) -> None:
+        why = str(record.get("why_eager") or "")
+        if why and why not in self._told:
             self._told.add(why)
-            logger.warning("on a GPU the elimination is not fused, and several times as slow: %s", why)
+            form = "compiled" if record.get("gpu") is None else "fused on a GPU"
+            logger.warning("the elimination is not %s, and several times as slow: %s", form, why)
 
     def note(self, record: Mapping[str, str | int | None]) -> None:
         """Take note of who has done a tile; warn of two that share a GPU, and of a slow solver, once each."""
+        self._warn_of_slow(record)
         if record.get("gpu") is None:
             return
-        if (why := record.get("why_not_fused")) and record.get("solver") == "elimination":
-            self._warn_of_slow(str(why))
         gpu, address = str(record["gpu"]), str(record["address"])
         users = self._users.setdefault(gpu, [])
         if address not in users:

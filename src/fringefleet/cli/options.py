@@ -22,7 +22,7 @@ MaskDataset = Literal[
 MinNorm = Literal["velocity", "phase"]
 Norm = Literal["l2", "l1", "huber"]
 Bridge = Literal["minimum-norm", "linear", "none"]
-Solver = Literal["auto", "elimination", "dense", "fused"]
+Solver = Literal["auto", "compiled", "elimination", "dense", "fused"]
 DType = Literal["float32", "float64"]
 Device = Literal["cpu", "cuda"]
 OnError = Literal["stop", "skip"]
@@ -405,8 +405,9 @@ GpuChunkSize = Annotated[
 SolverOption = Annotated[
     Solver | None,
     typer.Option(
-        help="elimination; fused: the same in one GPU kernel (Triton); auto: fused on a GPU where Triton is, "
-        "else elimination. The dense one is there to compare with." + default("auto"),
+        help="elimination; compiled: the same, compiled for the CPU (numba); fused: in one GPU kernel "
+        "(Triton); auto: compiled or fused where that runs, else elimination. The dense one is there to "
+        "compare with." + default("auto"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),

@@ -1,9 +1,10 @@
 """Result of the elimination of a batch, however it is done: edges, inverses, parts of the network."""
 
+from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fringefleet.plan import Plan
@@ -11,7 +12,7 @@ from fringefleet.solver.observations import Observations
 
 
 class Eliminated:
-    """Buffers for batches of one shape, dtype and device.
+    """Buffers for batches of one shape, dtype and device; the large ones are made when they are first used.
 
     Parameters
     ----------
@@ -26,10 +27,18 @@ class Eliminated:
     def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         self.plan, self.n_pixel, self.dtype, self.device = plan, n_pixel, dtype, device
         self.observations = Observations(plan, n_pixel, dtype, device)
-        self.edge = self.buffer(plan.n_slot)  # weights of edges, or factors f
-        self.inverse = self.buffer(plan.network.n_date)  # 1 / d, or 0
         self.order = torch.tensor(plan.order, device=device)
         self._smaller: dict[tuple[int, torch.dtype], Any] = {}
+
+    @cached_property
+    def edge(self) -> Float[Tensor, "slot pixel"]:
+        """Weights of edges, or factors f."""
+        return self.buffer(self.plan.n_slot)
+
+    @cached_property
+    def inverse(self) -> Float[Tensor, "position pixel"]:
+        """1 / d, or 0."""
+        return self.buffer(self.plan.network.n_date)
 
     def buffer(self, n_row: int, dtype: torch.dtype | None = None) -> Tensor:
         """Make room for rows of a number for each pixel."""

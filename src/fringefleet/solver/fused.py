@@ -9,7 +9,6 @@ the file, so that phases and weights are never written to memory; :func:`solve` 
 rare pixels for which float32 is not enough are solved again in float64 by the same kernel.
 """
 
-from collections.abc import Callable
 from functools import cached_property, partial
 from types import ModuleType
 from typing import Any
@@ -24,14 +23,12 @@ from fringefleet.network import Network
 from fringefleet.plan import Plan, plan_elimination
 from fringefleet.solver import elimination, quality
 from fringefleet.solver.eliminated import Eliminated, label_parts
-from fringefleet.solver.fused_tables import rows_between, tables_of
 from fringefleet.solver.method import Method
-from fringefleet.solver.raw import GIVEN, Raw, Rules
+from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
 from fringefleet.solver.solution import Facts, Solution, finish
+from fringefleet.solver.tables import rows_between, tables_of
 
 THREADS_PER_WARP, WARPS_PER_PROGRAM = 32, 4
-Prepare = Callable[[Int[Tensor, "chosen"]], tuple[Tensor, Tensor]]  # phase and weight of some pixels
-
 OLDEST_GPU = (7, 0)  # compute capability
 
 
@@ -68,6 +65,10 @@ class Workspace(Eliminated):
         self.sums = self.buffer(4)  # of squares, cosines, sines, weighted squares of what is left
         self.counts = self.buffer(4, torch.int32)  # parts, pairs, fewest pairs of a date, is unsettled
         self.tables = [torch.from_numpy(table).to(device) for table in tables_of(plan)]
+
+    def keep(self, *, rows: bool, factor: bool, variances: bool) -> None:  # noqa: ARG002 - found from the edges
+        """Choose what is left of a batch: residual and weight of every pair; the factor; variances always."""
+        self.keeps_rows, self.keeps_factor = rows, factor
 
     @cached_property
     def covariance(self) -> Float[Tensor, "slot_and_date pixel"]:
@@ -276,6 +277,17 @@ def try_out(device: torch.device) -> None:
     plan = plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2))))
     pixels = torch.ones((3, THREADS_PER_WARP), device=device)
     solve(Workspace(plan, THREADS_PER_WARP, torch.float32, device), pixels, pixels)
+
+
+def check_ready(device: torch.device) -> None:
+    """Refuse a device on which the kernel does not run.
+
+    Raises
+    ------
+    DeviceError
+        Triton is not installed, or the device is too old, or a CPU and Triton does not interpret.
+    """
+    find_kernel(device)
 
 
 def find_kernel(device: torch.device) -> ModuleType:

@@ -7,7 +7,7 @@ every sum has a fixed order: the same input gives the same bits.
 
 Memory is what takes the time. So observations are read as they are in the file and never written: each pass
 makes phase and weight anew (:mod:`fringefleet.solver.fused_observe`). And every sum is gathered: its terms
-are listed in tables (:class:`fringefleet.solver.fused_tables.Tables`), so that each number is stored once,
+are listed in tables (:class:`fringefleet.solver.tables.Tables`), so that each number is stored once,
 nothing is cleared before, and loops only load. Edges stay as they are, ``e``; factors ``f = e / d`` are made
 where they are used.
 

@@ -1,14 +1,16 @@
 """Observations as they are in the file, and the rules that make phases and weights of them, for a kernel."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 # Weights: given as they are, all 1, three functions of the coherence, the inverse variance of an offset
 WeightRule = Literal["given", "none", "var", "fim", "coh", "offset"]
 # Masks keep values of the threshold and above, above zero, or offsets by their standard deviation
 MaskRule = Literal["none", "at least", "positive", "std"]
+Prepare = Callable[[Int[Tensor, "chosen"]], tuple[Tensor, Tensor]]  # phase and weight of some pixels
 
 
 class Raw(NamedTuple):

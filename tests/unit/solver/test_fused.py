@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 import fringefleet.solver
 from fringefleet.errors import DeviceError
 from fringefleet.plan import plan_elimination
-from fringefleet.solver import elimination, fused, fused_tables, uncertainty
+from fringefleet.solver import elimination, fused, uncertainty
 from fringefleet.solver.method import Method
+from fringefleet.solver.tables import tables_of
 from reference_series import series_by_decimals, series_by_svd
 from solving import (
     ELIMINATION_32,
@@ -237,7 +238,7 @@ def test_one_pair_at_one_pixel_is_its_phase(device):
 def test_the_tables_hold_the_star_mesh_of_every_date():
     rng = np.random.default_rng(0)
     plan = plan_elimination(case_of(0, n_date=12).network, 3)
-    tables = fused_tables.tables_of(plan)
+    tables = tables_of(plan)
     edges, first_slot = rng.random(plan.n_slot), tables.firsts[:, 0]
     slot_of = {
         (place, later): slot
@@ -259,7 +260,7 @@ def test_the_tables_hold_the_star_mesh_of_every_date():
 
 def test_the_tables_hold_every_pair_and_edge_from_both_of_its_ends():
     plan = plan_elimination(case_of(0, n_date=12).network, 3)
-    tables = fused_tables.tables_of(plan)
+    tables = tables_of(plan)
     places = range(len(plan.order))
     slots, rows, earlier, tied = (
         [table[slice(*tables.firsts[place : place + 2, column])].tolist() for place in places]
@@ -269,7 +270,7 @@ def test_the_tables_hold_every_pair_and_edge_from_both_of_its_ends():
     from_first = {(*numbers, row) for row, numbers in enumerate(of_rows)}
     assert from_first == {(pair, sign, u, v, row) for v in places for pair, sign, u, row in earlier[v]}
     in_slots = {(pair, sign, v, a, row) for v in places for pair, sign, a, row in slots[v]}
-    assert from_first == {numbers for numbers in in_slots if numbers[0] != fused_tables.NO_PAIR}
+    assert from_first == {numbers for numbers in in_slots if numbers[0] != tables.NO_PAIR}
     for pair, sign, v, a in of_rows:
         ends = plan.network.pairs[pair]
         assert ends[::sign] == (plan.order[a], plan.order[v])

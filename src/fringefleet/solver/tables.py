@@ -1,4 +1,4 @@
-"""The plan of an elimination as tables of numbers that a GPU kernel can follow.
+"""The plan of an elimination as tables of numbers that a kernel can follow.
 
 Every sum that a kernel forms at a date or at an edge has its terms listed here, so that it is gathered: each
 number is stored once, complete, and no loop adds to what another one has stored.

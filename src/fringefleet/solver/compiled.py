@@ -1,0 +1,348 @@
+"""The elimination of :mod:`fringefleet.solver.elimination`, compiled for the CPU by numba.
+
+Same rules and results; the eager form is the reference that this one is tested against. The kernel
+(:mod:`fringefleet.solver.compiled_kernel`) takes observations as they are in the file and does everything
+with some hundred pixels, which stay near a core, before it goes on. So memory, which is what an elimination
+in torch waits for, hardly counts.
+
+A pixel's answer has the same bits wherever it is in a batch and whatever is beside it. The rare pixels for
+which float32 is not enough are solved again in float64, in torch.
+"""
+
+from functools import cached_property, lru_cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fringefleet.errors import DeviceError
+from fringefleet.network import Network
+from fringefleet.plan import Plan, plan_elimination
+from fringefleet.solver import compiled_kernel, elimination, quality
+from fringefleet.solver.compiled_kernel import Answer
+from fringefleet.solver.compiled_observe import MASK_RULES, WEIGHT_RULES, Source
+from fringefleet.solver.compiled_robust import Rounds
+from fringefleet.solver.compiled_steps import LANES, Cells, Walk
+from fringefleet.solver.compiled_variances import Spread
+from fringefleet.solver.eliminated import Eliminated
+from fringefleet.solver.method import Method
+from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
+from fringefleet.solver.solution import Facts, Solution, finish
+from fringefleet.solver.tables import NO_PAIR, rows_between, tables_of
+
+MOST_LANES = 4 * LANES  # pixels of a vector; with more nothing is gained where the network is small
+CACHE_BYTES = 2**22  # of a vector; measured: what is read in order may be beyond the cache of a core
+_MASK_TYPES = (torch.float32, torch.float64)
+
+
+class Workspace(Eliminated):
+    """Memory for vectors of pixels, and for the answers of batches of one shape, dtype and device.
+
+    Parameters
+    ----------
+    plan
+        The network's elimination.
+    n_pixel
+        Pixels in every batch.
+    dtype, device
+        Of the numbers; the device is a CPU.
+    """
+
+    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+        super().__init__(plan, n_pixel, dtype, device)
+        self.keeps_rows = False  # residual and weight of every pair
+        self.keeps_factor = False
+        self.keeps_variances = False
+        self.real = np.dtype(str(dtype).removeprefix("torch."))
+        self.walk = walk_of(plan)
+        self.sums = self.buffer(4)  # of squares, cosines, sines, weighted squares of what is left
+        self.counts = self.buffer(4, torch.int32)  # parts, pairs, fewest pairs of a date, is unsettled
+        self.n_lane = choose_lanes(plan, self.real.itemsize)
+
+    def keep(self, *, rows: bool, factor: bool, variances: bool) -> None:
+        """Choose what is left of a batch: residual and weight of every pair; the factor; variances."""
+        self.keeps_rows, self.keeps_factor, self.keeps_variances = rows, factor, variances
+
+    @cached_property
+    def cells(self) -> Cells:
+        """Memory for a vector, in the dtype of the numbers but for the sums in float64."""
+        plan = self.plan
+        n_date, n_pair, n_slot = plan.network.n_date, plan.network.n_pair, plan.n_slot
+        return Cells(
+            residual=self._rows(n_pair),
+            weight=self._rows(n_pair),
+            edge=self._rows(n_slot),
+            factor=self._rows(n_slot),
+            inverse=self._rows(n_date),
+            right=self._rows(n_date),
+            exact=self._rows(n_date, np.dtype(np.float64)),
+            series=self._rows(n_date),
+            change=self._rows(n_date),
+            scratch=self._rows(len(compiled_kernel.SCRATCH)),
+        )
+
+    @cached_property
+    def deviation(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Memory for reweighing a vector, for who wants it."""
+        return self._rows(self.plan.network.n_pair), self._rows(10)
+
+    @cached_property
+    def spread(self) -> Spread:
+        """Memory for the variances of a vector, for who wants them."""
+        n_date, n_slot = self.plan.network.n_date, self.plan.n_slot
+        return Spread(self._rows(n_slot + n_date), self._rows(n_date), *paths_of(self.plan))
+
+    @cached_property
+    def variance(self) -> Float[Tensor, "date pixel"]:
+        """Variances relative to the root where weights are inverse variances; for who wants them."""
+        return self.buffer(self.plan.network.n_date)
+
+    @cached_property
+    def labels(self) -> Int[Tensor, "date pixel"]:
+        """Numbers of the parts of the dates, of pixels that have several."""
+        return self.buffer(self.plan.network.n_date, torch.int32)
+
+    @cached_property
+    def converged(self) -> Int[Tensor, "pixel"]:
+        """Whether reweighing came to rest; for who wants it."""
+        return torch.zeros(self.n_pixel, dtype=torch.bool)
+
+    def smaller(self, n_pixel: int, dtype: torch.dtype | None = None) -> Any:
+        """Give a workspace of the eager form for some pixels of a batch, the same one each time."""
+        key = n_pixel, dtype or self.dtype
+        if key not in self._smaller:
+            self._smaller[key] = elimination.Workspace(self.plan, *key, self.device)
+        return self._smaller[key]
+
+    def _rows(self, n_row: int, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
+        return np.zeros((n_row, self.n_lane), dtype or self.real)
+
+
+def solve(
+    workspace: Workspace,
+    phase: Float[Tensor, "pair pixel"],
+    weight: Float[Tensor, "pair pixel"],
+    *,
+    method: Method = Method(),  # noqa: B008 - frozen
+) -> Solution:
+    """Invert a batch of pixels; same arguments, results and rules as the elimination solver's."""
+    some = partial(elimination.some, phase, weight)
+    return solve_raw(workspace, Raw(phase, weight), GIVEN, some, method=method)
+
+
+def solve_raw(
+    workspace: Workspace,
+    raw: Raw,
+    rules: Rules,
+    prepare: Prepare,
+    *,
+    method: Method = Method(),  # noqa: B008 - frozen
+) -> Solution:
+    """Invert a batch of pixels whose observations are as they are in the file.
+
+    Parameters
+    ----------
+    workspace
+        Memory for this network and batch shape. Its contents are overwritten.
+    raw
+        Observations, in the order of the network.
+    rules
+        How they become phases and weights.
+    prepare
+        Gives phase [rad] and weight [rad^-2] of the pixels with some numbers, by the same rules.
+    method
+        How, and what is wanted besides.
+
+    Returns
+    -------
+    Solution
+        A new set of tensors.
+    """
+    work = workspace
+    series = torch.empty((work.plan.network.n_date, work.n_pixel), dtype=work.dtype)
+    source, rounds, spread, answer = _arguments(work, raw, rules, series, method)
+    with np.errstate(all="ignore"):
+        compiled_kernel.invert(
+            source, work.cells, work.walk, rounds, spread, method.min_redundancy > 1, answer
+        )
+    n_components, pair_count, fewest, is_unsettled = work.counts.clone()
+    measured = quality.of_sums(pair_count, *work.sums[:3].clone())
+    facts = Facts(*measured, n_components, fewest < method.min_redundancy)
+    solution = finish(work.observations, series, facts, lambda pixels: work.labels[:, pixels].long(), method)
+    if method.norm != "l2":
+        solution = solution._replace(converged=work.converged.clone())
+    unsettled = torch.nonzero(is_unsettled)[:, 0]
+    if len(unsettled) and work.dtype != torch.float64:
+        elimination.solve_again(elimination.solve, solution, work, unsettled, prepare, method)
+    return solution
+
+
+def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> Float[Tensor, "date pixel"]:
+    """Standard deviation of every date relative to the root, for the batch that was inverted last.
+
+    Parameters
+    ----------
+    workspace
+        That kept the variances of that batch.
+    unit
+        Variance of an observation of weight 1, in the square of the unit that is wanted.
+
+    Returns
+    -------
+    Tensor
+        A new tensor, dates in the order of the network. Zero at the root; NaN where no valid pairs lead from
+        a date to the root. As :func:`fringefleet.solver.uncertainty.selected_variances` has it.
+    """
+    std = (workspace.variance * unit).sqrt_()
+    std[workspace.plan.root] = 0  # whatever the unit is
+    return std
+
+
+def check_ready(device: torch.device) -> None:
+    """Refuse a device other than the CPU.
+
+    Raises
+    ------
+    DeviceError
+        It is another one.
+    """
+    if device.type != "cpu":
+        raise DeviceError(
+            f"found device {device}; the compiled solver runs on the CPU. Choose --device cpu, or the fused "
+            "solver."
+        )
+
+
+def try_out(device: torch.device) -> None:
+    """Solve a few pixels, and so compile what most options need; raises whatever keeps it from that."""
+    days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
+    plan = plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2))))
+    pixels = torch.ones((3, LANES), device=device)
+    solve(Workspace(plan, LANES, torch.float32, device), pixels, pixels)
+
+
+def choose_lanes(plan: Plan, itemsize: int) -> int:
+    """Choose how many pixels a vector has: as many as stay near a core, in whole :data:`LANES`."""
+    n_row = 2 * plan.network.n_pair + 2 * plan.n_slot + 7 * plan.network.n_date
+    fits = CACHE_BYTES // (itemsize * n_row) // LANES * LANES
+    return max(LANES, min(fits, MOST_LANES))
+
+
+@lru_cache(maxsize=16)
+def walk_of(plan: Plan) -> Walk:
+    """Write a plan as the tables that the kernel goes along; made once per process and plan."""
+    tables = tables_of(plan)
+    slots = np.arange(plan.n_slot, dtype=np.int32)
+    return Walk(
+        firsts=np.ascontiguousarray(tables.firsts[:, [0, 1, 3]]),
+        order=tables.order,
+        anchor=plan.order.index(plan.network.anchor),
+        rows=tables.rows,
+        base=np.where(tables.slots[:, 0] == NO_PAIR, NO_PAIR, tables.slots[:, 3]).astype(np.int32),
+        later=np.stack([slots, tables.slots[:, 2]], axis=1),
+        tied=tables.tied,
+        first_update=tables.first_update,
+        updates=np.ascontiguousarray(tables.updates[:, :2]),
+    )
+
+
+@lru_cache(maxsize=16)
+def paths_of(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """List what the covariance of each edge is summed from, and the variance of each date.
+
+    Returns
+    -------
+    tuple
+        Where the paths of each slot begin; the paths, as slot of the factor and row of the covariance; and
+        for the variances, a slot and itself.
+    """
+    walk, between = walk_of(plan), rows_between(plan)
+    n_path, paths = [0], []
+    for first, last in zip(walk.firsts[:-2, 0], walk.firsts[1:-1, 0], strict=True):
+        ends = walk.later[first:last, 1]
+        slots = np.arange(first, last, dtype=np.int32)
+        n_path += [len(ends)] * len(ends)
+        paths += [np.stack([slots, between[end, ends]], axis=1) for end in ends]
+    slots = np.arange(plan.n_slot, dtype=np.int32)
+    return (
+        np.cumsum(n_path, dtype=np.int32),
+        np.concatenate(paths).astype(np.int32),
+        np.stack([slots, slots], axis=1),
+    )
+
+
+def _arguments(
+    work: Workspace, raw: Raw, rules: Rules, series: Tensor, method: Method
+) -> tuple[Source, Rounds | None, Spread | None, Answer]:
+    """Give the kernel what it reads and writes, as NumPy arrays; those that nobody wants are empty or none."""
+    none = np.zeros((0, work.n_lane), work.real)
+    answer = Answer(
+        series=series.numpy(),
+        sums=work.sums.numpy(),
+        counts=work.counts.numpy(),
+        labels=work.labels.numpy(),
+        residual=none,
+        weight=none,
+        factor=none,
+        inverse=none,
+        variance=none,
+        converged=np.zeros(0, np.bool_),
+    )
+    rounds = spread = None
+    if work.keeps_rows or method.columns is not None:
+        seen = work.observations
+        answer = answer._replace(residual=seen.phase.numpy(), weight=seen.weight.numpy())
+    if work.keeps_factor:
+        answer = answer._replace(factor=work.edge.numpy(), inverse=work.inverse.numpy())
+    if method.norm != "l2":
+        rounds = Rounds(*work.deviation, method.norm == "l1", method.huber_threshold, method.max_iterations)
+        answer = answer._replace(converged=work.converged.numpy())
+    if work.keeps_variances:
+        spread = work.spread
+        answer = answer._replace(variance=work.variance.numpy())
+    return _source(work, raw, rules), rounds, spread, answer
+
+
+def _source(work: Workspace, raw: Raw, rules: Rules) -> Source:
+    """Observations and rules as NumPy arrays of the types that the kernel is compiled for."""
+    real, n_pair = work.dtype, work.plan.network.n_pair
+    mask = raw.mask
+    if mask is not None and mask.dtype not in _MASK_TYPES:
+        mask = mask.to(torch.float32)
+    observed, beside = _in_one_piece(raw.observed, real), _in_one_piece(raw.beside, real)
+    found = _in_one_piece(mask, torch.float32 if mask is None else mask.dtype)
+    limits = np.zeros(2) if rules.limits is None else rules.limits.numpy()
+    return Source(
+        observed=observed[0],
+        beside=beside[0],
+        mask=found[0],
+        strides=(observed[1], beside[1], found[1]),
+        land=np.zeros(0, np.uint8) if raw.land is None else raw.land.view(torch.uint8).numpy(),
+        reference=_numbers(rules.reference, n_pair, real),
+        medians=_numbers(rules.medians, n_pair, torch.float32),
+        table=_numbers(rules.table, 1, real),
+        limits=limits,
+        weight=WEIGHT_RULES.index(rules.weight),
+        mask_rule=MASK_RULES.index(rules.mask),
+        is_offset=rules.is_offset,
+    )
+
+
+def _in_one_piece(values: Tensor | None, dtype: torch.dtype) -> tuple[NDArray[Any], int]:
+    """View, or convert, (pair, pixel) as one piece of memory; tell how far its rows are apart."""
+    if values is None:
+        return torch.zeros(0, dtype=dtype).numpy(), 0
+    values = values.to(dtype)
+    if values.stride(1) != 1:
+        values = values.contiguous()
+    n_pair, n_pixel = values.shape
+    stride = values.stride(0)
+    piece = values.as_strided(((n_pair - 1) * stride + n_pixel,), (1,), values.storage_offset())
+    return piece.numpy(), stride
+
+
+def _numbers(values: Tensor | None, n: int, dtype: torch.dtype) -> NDArray[Any]:
+    return torch.zeros(n, dtype=dtype).numpy() if values is None else values.to(dtype).contiguous().numpy()
