@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -106,7 +106,7 @@ class Workspace(Eliminated):
         return self.buffer(self.plan.network.n_date, torch.int32)
 
     @cached_property
-    def converged(self) -> Int[Tensor, "pixel"]:
+    def converged(self) -> Bool[Tensor, "pixel"]:
         """Whether reweighing came to rest; for who wants it."""
         return torch.zeros(self.n_pixel, dtype=torch.bool)
 
@@ -277,7 +277,7 @@ def paths_of(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[
 def _arguments(
     work: Workspace, raw: Raw, rules: Rules, series: Tensor, method: Method
 ) -> tuple[Source, Rounds | None, Spread | None, Answer]:
-    """Give the kernel what it reads and writes, as NumPy arrays; those that nobody wants are empty or none."""
+    """Give the kernel what it reads and writes, as NumPy arrays; what nobody wants is empty or None."""
     none = np.zeros((0, work.n_lane), work.real)
     answer = Answer(
         series=series.numpy(),
@@ -303,10 +303,10 @@ def _arguments(
     if work.keeps_variances:
         spread = work.spread
         answer = answer._replace(variance=work.variance.numpy())
-    return _source(work, raw, rules), rounds, spread, answer
+    return source_of(work, raw, rules), rounds, spread, answer
 
 
-def _source(work: Workspace, raw: Raw, rules: Rules) -> Source:
+def source_of(work: Workspace, raw: Raw, rules: Rules) -> Source:
     """Observations and rules as NumPy arrays of the types that the kernel is compiled for."""
     real, n_pair = work.dtype, work.plan.network.n_pair
     mask = raw.mask
