@@ -15,6 +15,7 @@ from reference_series import (
     temporal_coherence_of,
 )
 from solving import (
+    ELIMINATION_32,
     ELIMINATION_64,
     PHASE,
     SOLVERS,

@@ -25,16 +25,15 @@ from fringefleet.solver import compiled_kernel, elimination, quality
 from fringefleet.solver.compiled_kernel import Answer
 from fringefleet.solver.compiled_observe import MASK_RULES, WEIGHT_RULES, Source
 from fringefleet.solver.compiled_robust import Rounds
-from fringefleet.solver.compiled_steps import LANES, Cells, Walk
+from fringefleet.solver.compiled_steps import Cells, Walk
 from fringefleet.solver.compiled_variances import Spread
 from fringefleet.solver.eliminated import Eliminated
+from fringefleet.solver.lanes import LANES, choose_lanes
 from fringefleet.solver.method import Method
 from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
 from fringefleet.solver.solution import Facts, Solution, finish
 from fringefleet.solver.tables import NO_PAIR, rows_between, tables_of
 
-MOST_LANES = 4 * LANES  # pixels of a vector; with more nothing is gained where the network is small
-CACHE_BYTES = 2**22  # of a vector; measured: what is read in order may be beyond the cache of a core
 _MASK_TYPES = (torch.float32, torch.float64)
 
 
@@ -222,13 +221,6 @@ def try_out(device: torch.device) -> None:
     plan = plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2))))
     pixels = torch.ones((3, LANES), device=device)
     solve(Workspace(plan, LANES, torch.float32, device), pixels, pixels)
-
-
-def choose_lanes(plan: Plan, itemsize: int) -> int:
-    """Choose how many pixels a vector has: as many as stay near a core, in whole :data:`LANES`."""
-    n_row = 2 * plan.network.n_pair + 2 * plan.n_slot + 7 * plan.network.n_date
-    fits = CACHE_BYTES // (itemsize * n_row) // LANES * LANES
-    return max(LANES, min(fits, MOST_LANES))
 
 
 @lru_cache(maxsize=16)
