@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
+import scipy.linalg
+import torch
 from numpy.typing import NDArray
 
 from fringefleet import Options
@@ -136,13 +138,10 @@ def write_scene(scene: RandomScene, folder: Path) -> None:
     reference = shape[0] // 2, shape[1] // 2
     coherence = draw_coherence(rng, days, pairs, shape)
     component = np.where(coherence + 0.15 * smooth(rng, coherence.shape) > 0.35, 1 + (rng.random() > 0.5), 0)
-    phase = draw_phase(rng, days, pairs, coherence)
+    constants = rng.normal(0, 9, (len(pairs), 1, 1))  # as unwrapping leaves them
+    phase = draw_phase(rng, days, pairs, coherence) + constants
     spoil(rng, pairs, phase, coherence, component)
-    phase[:, *reference], coherence[:, *reference], component[:, *reference] = (
-        rng.normal(0, 9, len(pairs)),
-        0.9,
-        1,
-    )
+    phase[:, *reference], coherence[:, *reference], component[:, *reference] = constants[:, 0, 0], 0.9, 1
     water = smooth(rng, shape) > 1.2
     water[reference] = False
     attributes = {
@@ -194,14 +193,14 @@ def draw_coherence(
 
 
 def draw_phase(rng: np.random.Generator, days: NDArray[np.int64], pairs: Pairs, coherence: Floats) -> Floats:
-    """Draw motion, delays, noise as the coherence has it, some cycles too many, a constant of each pair."""
+    """Draw motion, delays, noise as the coherence has it, and some cycles too many."""
     shape, (i, j) = coherence.shape[1:], np.array(pairs).T
     series = 6 * smooth(rng, shape) * (days / DAYS_OF_YEAR)[:, None, None]
     series += 2 * smooth(rng, (len(days), *shape)) + rng.normal(0, 0.3, (len(days), *shape))
     g = np.maximum(coherence, 0.1)
     noise = np.minimum(np.sqrt((1 - g**2) / (2 * 20 * g**2)), 1.5) * rng.normal(size=g.shape)
     cycles = 2 * np.pi * (smooth(rng, g.shape) > 2.3)
-    return series[j] - series[i] + noise + cycles + rng.normal(0, 9, (len(pairs), 1, 1))
+    return series[j] - series[i] + noise + cycles
 
 
 def spoil(
@@ -226,59 +225,87 @@ def spoil(
         phase[np.setdiff1d(of_date, last), 2, column] = np.nan  # one pair is left of it, and a poor one
         coherence[last, 2, column], component[last, 2, column] = THRESHOLD, 1
         phase[i == 0, 3, column] = np.nan  # nothing is left of the first date
+        phase[(j - i) % 2 == 1, 5, column] = np.nan  # two parts that alternate
     phase[:, -1, :3] = np.nan
 
 
 class Exact(NamedTuple):
-    """Solution of a scene in float64; zero where MintPy has none."""
+    """Solution of a scene in float64, and what float32 makes of it; zero where MintPy has none."""
 
     series: Floats  # [rad], (date, y, x)
+    in_float32: Floats  # the same by LAPACK's gelsd in float32, which is what MintPy calls
     pair_count: NDArray[np.int64]  # (y, x)
-    condition: Floats  # of the weighted design matrix of what is left of each pixel
     is_deficient: NDArray[np.bool_]  # of rank, (y, x)
+    is_missed: NDArray[np.bool_]  # by a Cholesky of the normal equations in float32, which finds no fault
 
 
-def solve_exactly(scene: RandomScene, folder: Path) -> Exact:
-    """Solve the least squares of every pixel in float64 by an SVD, with MintPy's rules.
+class Observed(NamedTuple):
+    """What both programs see of a scene: in float32, what is left when the reference is subtracted."""
 
-    The observations are the numbers that both programs see: what is left in float32 when the reference is
-    subtracted.
-    """
+    pairs: NDArray[np.int64]  # (pair, 2)
+    years: Floats  # of the intervals between the dates
+    phase: NDArray[np.float32]  # [rad], (pair, y, x)
+    root_weight: Floats
+    is_valid: NDArray[np.bool_]
+    reference: tuple[int, int]
+
+
+def read_scene(scene: RandomScene, folder: Path) -> Observed:
+    """Read the observations of a scene, masked and weighed by MintPy's rules."""
     with h5py.File(folder / "inputs" / "ifgramStack.h5") as file:
         dates = np.sort(np.unique(file["date"][:]))
         pairs = np.searchsorted(dates, file["date"][:])
         phase, coherence = file["unwrapPhase"][:], file["coherence"][:]
         component = file["connectComponent"][:]
         reference = int(file.attrs["REF_Y"]), int(file.attrs["REF_X"])
-    observed = phase - phase[:, *reference][:, None, None]
-    valid = np.isfinite(observed) & (phase != 0) & (observed != 0)
-    if scene.mask:
-        valid &= (
-            component != 0
-            if scene.mask == "connectComponent"
-            else np.nan_to_num(coherence) >= np.float32(THRESHOLD)
-        )
+    left = phase - phase[:, *reference][:, None, None]
+    is_valid = np.isfinite(left) & (phase != 0) & (left != 0)
+    if scene.mask == "connectComponent":
+        is_valid &= component != 0
+    elif scene.mask == "coherence":
+        is_valid &= np.nan_to_num(coherence) >= np.float32(THRESHOLD)
     if scene.has_water:
         with h5py.File(folder / "waterMask.h5") as file:
-            valid &= file["waterMask"][:]
+            is_valid &= file["waterMask"][:]
     years = np.diff(days_since_first(dates)) / DAYS_OF_YEAR
     root = np.sqrt(weigh(coherence.astype("f8"), scene.weight))
-    shape = scene.kind.shape
-    found = Exact(np.zeros((len(dates), *shape)), np.zeros(shape, int), np.ones(shape), np.zeros(shape, bool))
-    for y, x in np.ndindex(*shape):
-        rows = valid[:, y, x]
-        if len(np.union1d(pairs[rows], 0)) < len(dates) or (y, x) == reference:
+    return Observed(pairs, years, left, root, is_valid, reference)
+
+
+def solve_exactly(scene: RandomScene, folder: Path) -> Exact:
+    """Solve the least squares of every pixel in float64 by an SVD, with MintPy's rules."""
+    pairs, years, phase, root, is_valid, reference = read_scene(scene, folder)
+    found = nothing_found(len(years) + 1, scene.kind.shape)
+    for y, x in np.ndindex(*scene.kind.shape):
+        rows = is_valid[:, y, x]
+        if len(np.union1d(pairs[rows], 0)) <= len(years) or (y, x) == reference:
             continue  # some date but the first has no pair
-        design = design_matrix(pairs[rows], years, scene.norm)
-        weighted = root[rows, y, x, None] * design, root[rows, y, x] * observed[rows, y, x].astype("f8")
-        unknowns, _, rank, singular = np.linalg.lstsq(*weighted, rcond=RCOND)
-        steps = unknowns * years if scene.norm == "velocity" else np.diff(unknowns, prepend=0)
-        found.series[1:, y, x] = np.cumsum(steps)
+        design = root[rows, y, x, None] * design_matrix(pairs[rows], years, scene.norm)
+        right = root[rows, y, x] * phase[rows, y, x].astype("f8")
+        found.series[1:, y, x], rank = solve_pixel(design, right, years, scene.norm)
+        single = (values.astype("f4") for values in (design, right, years))
+        found.in_float32[1:, y, x], _ = solve_pixel(*single, scene.norm)
         found.pair_count[y, x] = rows.sum()
-        found.condition[y, x] = singular[0] / singular[rank - 1]
         found.is_deficient[y, x] = rank < len(years)
+        if rank < len(years):
+            normal = torch.from_numpy((design.T @ design).astype("f4"))
+            found.is_missed[y, x] = torch.linalg.cholesky_ex(normal).info == 0
     found.pair_count[reference] = len(pairs)  # by definition
     return found
+
+
+def nothing_found(n_date: int, shape: tuple[int, int]) -> Exact:
+    """Begin with zeros."""
+    series, single = np.zeros((2, n_date, *shape))
+    return Exact(series, single, np.zeros(shape, int), np.zeros(shape, bool), np.zeros(shape, bool))
+
+
+def solve_pixel(
+    design: NDArray[Any], right: NDArray[Any], years: NDArray[Any], norm: str
+) -> tuple[NDArray[Any], int]:
+    """Solve in the precision of the arguments; phases of all dates but the first [rad], and the rank."""
+    unknowns, _, rank, _ = scipy.linalg.lstsq(design, right, cond=RCOND)
+    return np.cumsum(unknowns * years) if norm == "velocity" else unknowns, int(rank)
 
 
 def days_since_first(dates: NDArray[np.bytes_]) -> NDArray[np.int64]:

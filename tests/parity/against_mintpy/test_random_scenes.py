@@ -1,11 +1,12 @@
 """Random scenes that are hard for float32, of ours and of the real MintPy against one solution in float64.
 
-MintPy's noise is what its series differ by from the solution of the same least squares in float64, by an SVD
-(:mod:`parity.against_mintpy.random_scenes`). That it is noise, and not another answer, is held against what
-float32 explains: some roundings times the condition of a pixel's matrix. Ours has to be as near to the
-float64 solution as the solvers promise, and no farther from MintPy than that noise.
+MintPy's noise is what its series differ by from the solution of the same least squares in float64. That it is
+noise, and not another answer, is held against the same least squares by the same LAPACK routine in float32
+(:mod:`parity.against_mintpy.random_scenes`). Ours has to be as near to the float64 solution as the solvers
+promise, and no farther from MintPy than that noise.
 """
 
+from functools import cache
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -23,8 +24,7 @@ pytestmark = pytest.mark.mintpy
 # Those of the CPU that are exact; ``dense`` is not refined, and ``fused`` needs a GPU.
 SOLVERS = sorted(set(get_args(SolverName)) - {"auto", "dense", "fused"})
 OURS_ABSOLUTE, OURS_RELATIVE = 1e-5, 4e-7  # [rad], of the largest phase of a pixel: what the solvers promise
-ROUNDINGS = 4.0  # of float32, times the condition of a pixel's matrix and its largest phase
-EPSILON = np.finfo("f4").eps / 2
+NOISE = 4  # MintPy's over that of the same routine here; 0.3 to 1.7 were found
 
 
 class Theirs(NamedTuple):
@@ -61,8 +61,14 @@ def scene(request):
 
 
 @pytest.fixture(scope="module")
-def exact(scene, folders) -> Exact:
-    return solve_exactly(scene, folders[scene])
+def solutions(folders):
+    """Solve any of the scenes in float64, once."""
+    return cache(lambda scene: solve_exactly(scene, folders[scene]))
+
+
+@pytest.fixture(scope="module")
+def exact(scene, solutions) -> Exact:
+    return solutions(scene)
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +100,16 @@ def test_as_many_pairs_are_used_at_every_pixel(ours, theirs, exact):
     np.testing.assert_array_equal(ours.pair_count, theirs.pair_count)
 
 
-def test_mintpy_differs_from_the_float64_solution_by_rounding_only(theirs, exact):
-    apart = np.abs(theirs.series - exact.series).max(0)
-    allowed = ROUNDINGS * EPSILON * exact.condition * np.abs(exact.series).max(0)
-    assert (apart <= allowed).all(), (apart / allowed).max()
+def test_mintpy_differs_from_the_float64_solution_by_float32_only(theirs, exact):
+    found, noise = theirs.series - exact.series, exact.in_float32 - exact.series
+    assert np.abs(found).max() <= NOISE * np.abs(noise).max()
+    assert root_mean_square(found) <= NOISE * root_mean_square(noise)
 
 
 def test_ours_is_as_near_to_the_float64_solution_as_is_promised(ours, exact, scene):
     apart = np.abs(series_of(ours, scene, exact) - exact.series).max(0)
     allowed = np.maximum(OURS_ABSOLUTE, OURS_RELATIVE * np.abs(exact.series).max(0))
-    assert (apart <= allowed).all(), (apart / allowed).max()
+    assert (apart / allowed).max() <= 1
 
 
 def test_ours_is_no_farther_from_mintpy_than_its_own_noise(ours, theirs, exact, scene):
@@ -113,21 +119,33 @@ def test_ours_is_no_farther_from_mintpy_than_its_own_noise(ours, theirs, exact, 
     assert root_mean_square(series - exact.series) <= noise
 
 
-def test_the_temporal_coherence_is_mintpys(ours, theirs):
-    np.testing.assert_allclose(
-        np.nan_to_num(ours.temporal_coherence), theirs.temporal_coherence, rtol=0, atol=COHERENCE
-    )
+def test_the_temporal_coherence_is_mintpys(ours, theirs, exact):
+    """As far as the noise of its series lets it be: a residual is that of two dates."""
+    apart = np.abs(np.nan_to_num(ours.temporal_coherence) - theirs.temporal_coherence)
+    assert (apart <= COHERENCE + 2 * np.abs(theirs.series - exact.series).max(0)).all()
 
 
 def test_a_pixel_without_an_answer_in_mintpy_has_none_in_ours(ours, theirs):
     np.testing.assert_array_equal(np.isnan(ours.displacement).all("date"), theirs.pair_count == 0)
 
 
-def test_the_scenes_have_what_float32_does_not_notice(scene, exact):
+def test_every_scene_has_pixels_without_rank_and_some_without_an_answer(exact):
     has_answer = exact.pair_count > 0
     assert 0.2 < has_answer.mean() < 1
-    assert exact.is_deficient[has_answer].sum() >= 3
-    assert exact.condition[has_answer & ~exact.is_deficient].max() > 30
+    assert exact.is_deficient.sum() >= 10
+    assert (exact.series[:, exact.is_deficient] != 0).any()
+
+
+@pytest.mark.parametrize(
+    "kind", {scene.kind: None for scene in SCENES}, ids=lambda kind: f"{kind.wavelength} m"
+)
+def test_normal_equations_in_float32_take_pixels_without_rank_for_others(kind, solutions):
+    """Or else the scenes would not be those that go wrong."""
+    found = [solutions(scene) for scene in SCENES if scene.kind == kind]
+    missed, deficient = (
+        sum(getattr(each, name).sum() for each in found) for name in ("is_missed", "is_deficient")
+    )
+    assert missed > deficient / 10
 
 
 def series_of(ours, scene, exact):
