@@ -47,7 +47,7 @@ def invert(stack: Path, output: Path, *options: str) -> dict[str, Any]:
     """Run ``fringefleet invert``, whatever is there already, and say how long what took."""
     spent = run_ours(("invert", stack, output, "--overwrite", *options))
     report = json.loads(report_path(output).read_text())
-    totals = report["totals"]
+    totals, peak = report["totals"], max((tile.get("gpu_peak_bytes") or 0) for tile in report["tiles"])
     return {
         "seconds_command": spent.wall_seconds,
         "seconds_cpu": spent.cpu_seconds,
@@ -55,5 +55,5 @@ def invert(stack: Path, output: Path, *options: str) -> dict[str, Any]:
         "stages": {stage: round(value, 2) for stage, value in totals["seconds"].items()},
         "tile": report["chunks"],
         "n_tile": totals["n_tile"],
-        "gpu_peak_gb": round(max((tile.get("gpu_peak_bytes") or 0) for tile in report["tiles"]) / 1e9, 2),
+        **({"gpu_peak_gb": round(peak / 1e9, 2)} if peak else {}),
     }

@@ -61,7 +61,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "--norm l1": {"norm": "l1"},
     "--diagnose": {"diagnose": True},
 }
-DENSE_WORK = 2**29  # pairs x dates x dates x pixels: half a second
+DENSE_WORK = 2**31  # pairs x dates x dates x pixels: half a second
 CHECKED = 32  # pixels that are solved in float64, too
 CYCLES_OFF = 0.01  # of the observations
 

@@ -1,23 +1,24 @@
 """Measure whole runs: beside bare reading and writing, on one worker and two, beside MintPy, and a large one.
 
-PYTHONPATH=tests python tests/benchmarks/whole_run.py PART tests/benchmarks/results/PART-cpu.json
+PYTHONPATH=tests python tests/benchmarks/whole_run.py PART RESULT.json
     [--folder FOLDER] [--rounds N] [--copies DOWN ACROSS]
 
 PART is one of
 
-``whole-run``
+``whole-run``, for ``tests/benchmarks/results/whole-run-cpu.json``
     A million pixels of 98 dates and 288 pairs on two workers, against reading all of its tiles and writing
     all of those of its result, by the same worker processes with the same reader and writer; and the same as
     a command. 2.4 GB of files, copied from a small scene.
-``workers``
+``workers``, for ``tests/benchmarks/results/workers-cpu.json``
     The same scene on one worker and on two, in turn. One worker has all cores to read and write.
-``mintpy``
+``mintpy``, for ``tests/benchmarks/results/mintpy-cpu.json``
     CPU seconds of a pixel, of this package's commands on Zarr and on MintPy's HDF5 and of MintPy's own
     ``ifgram_inversion.py`` on the latter (FRINGEFLEET_MINTPY names its interpreter, tests/parity/README.md).
     What it takes to start is taken out by two sizes. MintPy has one thread, with which it needs least.
-``galapagos``
+``galapagos``, for ``tests/benchmarks/results/galapagos-cpu.json``
     The command on 3.4 Mpx of 98 dates and 475 pairs, 12.9 GB in memory, on the cores of this machine, beside
-    bare reading and writing. The files of 16 chunks of each variable are linked to 23 places.
+    bare reading and writing. The files of 16 chunks of each variable are linked to 23 places, so that all of
+    them are in the page cache.
 
 Each takes two to four minutes. ``--copies`` makes smaller scenes, to try it.
 """

@@ -90,7 +90,7 @@ def c_band_network(rng: np.random.Generator) -> tuple[NDArray[np.int64], Pairs]:
 
 
 L_BAND = Kind((18, 24), 0.2360571, l_band_network)
-C_BAND = Kind((9, 12), 0.05546576, c_band_network)
+C_BAND = Kind((8, 9), 0.05546576, c_band_network)
 SCENES = (
     *(
         RandomScene(seed, L_BAND, weight, mask, norm, has_water)
