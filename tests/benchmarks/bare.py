@@ -4,11 +4,11 @@ Imported by the workers, too, which have ``tests`` on their path.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from time import monotonic
-from typing import Any
+from time import monotonic, process_time
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -26,6 +26,21 @@ from fringefleet.tile import Unread
 Part = tuple[tuple[int, int], dict[str, slice]]  # number of a tile, and its pixels
 
 
+class Took(NamedTuple):
+    """What some work of the workers took."""
+
+    wall_seconds: float
+    cpu_seconds: float  # of all of them
+
+
+def time_workers(client: Client, work: Callable[[], Any]) -> Took:
+    """Time what is done by workers, and the CPU time of their processes."""
+    before, start = sum(client.run(process_time).values()), monotonic()
+    work()
+    seconds = monotonic() - start
+    return Took(round(seconds, 2), round(sum(client.run(process_time).values()) - before, 2))
+
+
 def tiles_of(checked: Checked) -> Iterator[Part]:
     """Give all tiles of a run."""
     sizes = checked.prepared.stack.sizes
@@ -36,16 +51,16 @@ def tiles_of(checked: Checked) -> Iterator[Part]:
             yield (i, j), {"y": y, "x": x}
 
 
-def read_all(checked: Checked, client: Client) -> float:
-    """Seconds to read all tiles, each into memory that is used again."""
+def read_all(checked: Checked, client: Client) -> Took:
+    """Time to read all tiles, each into memory that is used again."""
     stack = checked.prepared.stack
     variables = [variable.variable for variable in stack.data_vars.values() if "pair" in variable.dims]
     jobs = [[Unread(variable.isel(where)) for variable in variables] for _, where in tiles_of(checked)]
-    return _seconds(client, read_tile, jobs)
+    return _do_all(client, read_tile, jobs)
 
 
-def write_all(checked: Checked, client: Client, output: Path) -> float:
-    """Seconds to write all tiles, each with the numbers of the first tile of a run's result.
+def write_all(checked: Checked, client: Client, output: Path) -> Took:
+    """Time to write all tiles, each with the numbers of the first tile of a run's result.
 
     Parameters
     ----------
@@ -65,14 +80,16 @@ def write_all(checked: Checked, client: Client, output: Path) -> float:
     for number, where in tiles_of(checked):
         y, x = (len(range(*where[dim].indices(sizes[dim]))) for dim in ("y", "x"))
         jobs.append((store, number, (y, x), job.output))
-    return _seconds(client, write_tile, jobs)
+    return _do_all(client, write_tile, jobs)
 
 
-def _seconds(client: Client, work: Any, jobs: Iterable[Any]) -> float:
+def _do_all(client: Client, work: Any, jobs: Iterable[Any]) -> Took:
     n_core = max(1, own_cores().number // len(client.nthreads()))
-    start = monotonic()
-    client.gather([client.submit(work, job, n_core, pure=False) for job in jobs])
-    return monotonic() - start
+
+    def do_all() -> None:
+        client.gather([client.submit(work, job, n_core, pure=False) for job in jobs])
+
+    return time_workers(client, do_all)
 
 
 def read_tile(pieces: list[Unread], n_core: int) -> int:

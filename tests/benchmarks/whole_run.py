@@ -32,13 +32,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import monotonic, process_time
 from typing import Any
 
 import xarray as xr
 
 import fringefleet
-from benchmarks.bare import read_all, write_all
+from benchmarks.bare import Took, read_all, time_workers, write_all
 from benchmarks.commands import Spent, invert, run_command, run_ours
 from fringefleet.cluster import connect
 from fringefleet.cluster.workers import Workers
@@ -100,20 +99,22 @@ def beside_bare(asked: Asked, workers: Workers) -> dict[str, Any]:
     for _ in range(asked.rounds):
         checked, run = run_once(asked, workers)
         runs.append(run)
-        read.append(round(read_all(checked, workers.client), 2))
-        write.append(round(write_all(checked, workers.client, asked.folder / "written.zarr"), 2))
+        read.append(read_all(checked, workers.client))
+        write.append(write_all(checked, workers.client, asked.folder / "written.zarr"))
     return {
         "workers": workers.n_worker,
         "tile": checked.tile,
         "n_tile": checked.n_tile,
         "runs": runs,
-        "read_seconds": read,
-        "write_seconds": write,
-        "seconds_run": median(run["seconds"] for run in runs),
-        "over_read_and_write": [
-            round(run["seconds"] / (reading + writing), 3)
-            for run, reading, writing in zip(runs, read, write, strict=True)
-        ],
+        "read": [took._asdict() for took in read],
+        "write": [took._asdict() for took in write],
+        **{
+            f"{kind}_over_read_and_write": [
+                round(run[kind] / (getattr(reading, kind) + getattr(writing, kind)), 3)
+                for run, reading, writing in zip(runs, read, write, strict=True)
+            ]
+            for kind in Took._fields
+        },
     }
 
 
@@ -126,7 +127,7 @@ def measure_workers(asked: Asked) -> dict[str, Any]:
             with connect("local", n_worker) as workers:
                 run_once(asked, workers)  # warms up
                 found.append(run_once(asked, workers)[1])
-    one, two = (median(run["seconds"] for run in found) for found in runs.values())
+    one, two = (median(run["wall_seconds"] for run in found) for found in runs.values())
     return size_of(asked.stack) | {"workers": runs, "two_against_one": round(one / two, 3)}
 
 
@@ -198,14 +199,10 @@ def run_once(asked: Asked, workers: Workers) -> tuple[Checked, dict[str, Any]]:
     client = workers.client
     job = fringefleet.Run(asked.stack, asked.result, existing="overwrite", n_worker=workers.n_worker)
     checked = check(with_workers(job, client))
-    before, start = sum(client.run(process_time).values()), monotonic()
-    compute(checked, memory_limit=workers.memory_limit, client=client)
-    seconds = monotonic() - start
-    cpu = sum(client.run(process_time).values()) - before
+    took = time_workers(client, lambda: compute(checked, memory_limit=workers.memory_limit, client=client))
     stages: Mapping[str, float] = json.loads(report_path(asked.result).read_text())["totals"]["seconds"]
     return checked, {
-        "seconds": round(seconds, 2),
-        "cpu_seconds_of_workers": round(cpu, 2),
+        **took._asdict(),
         "stages": {stage: round(value, 2) for stage, value in stages.items()},
         "peak_mb": sorted(peak // 10**6 for peak in client.run(peak_memory).values()),
     }

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-import scipy.linalg
 import torch
 from numpy.typing import NDArray
 
 from fringefleet import Options
+from fringefleet.device import one_thread
 from fringefleet.weights import phase_variance_table
 
 DAYS_OF_YEAR = 365.25
@@ -272,6 +272,7 @@ def read_scene(scene: RandomScene, folder: Path) -> Observed:
     return Observed(pairs, years, left, root, is_valid, reference)
 
 
+@one_thread(torch.device("cpu"))  # such small matrices are not worth several
 def solve_exactly(scene: RandomScene, folder: Path) -> Exact:
     """Solve the least squares of every pixel in float64 by an SVD, with MintPy's rules."""
     pairs, years, phase, root, is_valid, reference = read_scene(scene, folder)
@@ -304,8 +305,10 @@ def solve_pixel(
     design: NDArray[Any], right: NDArray[Any], years: NDArray[Any], norm: str
 ) -> tuple[NDArray[Any], int]:
     """Solve in the precision of the arguments; phases of all dates but the first [rad], and the rank."""
-    unknowns, _, rank, _ = scipy.linalg.lstsq(design, right, cond=RCOND)
-    return np.cumsum(unknowns * years) if norm == "velocity" else unknowns, int(rank)
+    arguments = (torch.from_numpy(values) for values in (design, right[:, None]))
+    solved = torch.linalg.lstsq(*arguments, rcond=RCOND, driver="gelsd")
+    unknowns = solved.solution[:, 0].numpy()
+    return np.cumsum(unknowns * years) if norm == "velocity" else unknowns, int(solved.rank)
 
 
 def days_since_first(dates: NDArray[np.bytes_]) -> NDArray[np.int64]:
