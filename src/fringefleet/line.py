@@ -30,6 +30,7 @@ from fringefleet.io.memory import Allocate, Slab, lending, plain
 from fringefleet.kept import Kept
 from fringefleet.loads import Place
 from fringefleet.memory_model import BEHIND_GPU, ON_DEVICE, READ_AHEAD, WRITE_BEHIND
+from fringefleet.stopping import check_not_stopped
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.worker import this_worker
 
@@ -159,6 +160,7 @@ class PlaceInLine(Place):
         with ExitStack() as held:
             with self._watch.time("wait"):
                 held.enter_context(places)
+            check_not_stopped()
             yield
 
     def arrived(self) -> None:

@@ -366,7 +366,22 @@ BAD_INVERSIONS = {
     "no template": (["stack.zarr", "-t", "none.cfg"], "none.cfg"),
     "bad template key": (["stack.zarr", "-t", "bad.cfg"], "weightFunc"),
     "resume and overwrite": (["stack.zarr", "--resume", "--overwrite"], "both --resume and --overwrite"),
-    "no workers": (["stack.zarr", "--workers", "0"], "0 workers"),
+    "fewer than no workers": (
+        ["stack.zarr", "--workers", "-1"],
+        "-1 workers; give 1 or more, or 0 for threads",
+    ),
+    "no workers of a cluster": (
+        ["stack.zarr", "--workers", "0", "--cluster", "tcp://h:1"],
+        "0 workers of tcp://h:1; give 1 or more",
+    ),
+    "memory of no workers": (
+        ["stack.zarr", "--workers", "0", "--worker-memory", "1GB"],
+        "--worker-memory 1GB, which has an effect only with --workers 1 or more",
+    ),
+    "work of no workers": (
+        ["stack.zarr", "--workers", "0", "--performance-report", "work.html"],
+        "--performance-report work.html, which shows what workers do, and --workers 0",
+    ),
     "no address": (["stack.zarr", "--cluster", "here"], "tcp://"),
     "unknown norm": (["stack.zarr", "--norm", "l3"], "--norm"),
     "unknown bridge": (["stack.zarr", "--bridge", "nsbas"], "--bridge"),
