@@ -1,4 +1,4 @@
-"""Small runs, and runs for which nobody wants workers: threads of the command do them, in every respect alike."""
+"""Small runs, and those for which nobody wants workers: threads of the command do them, alike in all."""
 
 import json
 import os

@@ -1,19 +1,10 @@
-"""Inversion by threads of this process: when there are no workers, and how it is run then."""
+"""Choice between workers and threads of this process, as the commands make it and tell of it."""
 
-import logging
 from dataclasses import replace
 
-from rich.console import Console
-
-from fringefleet.cli.progress import show_progress
-from fringefleet.cli.watching import showing
 from fringefleet.cluster import ClusterOptions, expected_memory
-from fringefleet.effort import SECONDS_TO_START, in_threads, needs_no_workers, predicted_work
-from fringefleet.io.lock import locked
-from fringefleet.pipeline import Checked, Summary, compute
-from fringefleet.worker_log import tiles_named
-
-logger = logging.getLogger(__name__)
+from fringefleet.effort import SECONDS_TO_START, in_threads, needs_no_workers
+from fringefleet.pipeline import Checked
 
 
 def without_needless_workers(
@@ -43,20 +34,6 @@ def without_needless_workers(
     if memory is None or not needs_no_workers(checked, memory):
         return checked, workers
     return in_threads(checked), replace(workers, n_worker=0)
-
-
-def compute_here(checked: Checked, workers: ClusterOptions, console: Console) -> Summary:
-    """Do what is left of a run in threads of this process."""
-    logger.info(
-        "computing in %d threads of this process%s", checked.means.n_thread, why_here(predicted_work(checked))
-    )
-    with (
-        locked(checked.job.output) as lock,
-        tiles_named(),
-        show_progress(console, "Inverting") as report,
-    ):
-        memory = checked.job.memory_limit or expected_memory(workers, 0)
-        return compute(checked, showing(report), memory_limit=memory, lock=lock, client=None)
 
 
 def why_here(work: float) -> str:

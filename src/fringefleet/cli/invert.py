@@ -15,7 +15,7 @@ from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import echo, fail
 from fringefleet.cli.early import by_our_names, wanted_of_workers
 from fringefleet.cli.ending import FAILED
-from fringefleet.cli.here import compute_here, without_needless_workers
+from fringefleet.cli.here import why_here, without_needless_workers
 from fringefleet.cli.progress import show_progress
 from fringefleet.cli.tables import pair_table, redundancy_note, status_table
 from fringefleet.cli.together import together
@@ -32,6 +32,7 @@ from fringefleet.cluster import (
     own_memory,
     resolve,
 )
+from fringefleet.effort import predicted_work
 from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.execute import name_some
 from fringefleet.gpus import check_here
@@ -48,6 +49,7 @@ from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute
 from fringefleet.prepare import Setting, check_setting
 from fringefleet.status import Status
 from fringefleet.tile import Tile
+from fringefleet.worker_log import tiles_named
 
 logger = logging.getLogger(__name__)
 
@@ -278,7 +280,7 @@ def run_checked(
             if workers.n_worker == 0:
                 if early is not None:
                     early.give_up()
-                summary = compute_here(checked, workers, console)
+                summary = _compute_here(workers, checked, console)
             else:
                 summary = _compute_with(workers, checked, console, performance_report, early)
         except KeyboardInterrupt:
@@ -309,6 +311,18 @@ def fit_to_tiles(workers: ClusterOptions, checked: Checked) -> ClusterOptions:
     if share is not None and checked.memory_needed > share:
         share = expected_memory(workers, n_worker)
     return replace(workers, n_worker=n_worker, memory_limit=share)
+
+
+def _compute_here(workers: ClusterOptions, checked: Checked, console: Console) -> Summary:
+    why = why_here(predicted_work(checked))
+    logger.info("computing in %d threads of this process%s", checked.means.n_thread, why)
+    memory = checked.job.memory_limit or expected_memory(workers, 0)
+    with (
+        locked(checked.job.output) as lock,
+        tiles_named(),
+        show_progress(console, "Inverting") as report,
+    ):
+        return compute(checked, showing(report), memory_limit=memory, lock=lock, client=None)
 
 
 def _compute_with(
