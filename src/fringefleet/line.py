@@ -139,6 +139,7 @@ class PlaceInLine(Place):
         n_byte
             What will be read, if that is known [byte].
         """
+        check_not_stopped()
         with lending(self._slab, n_byte):
             yield
         begin_next()

@@ -319,7 +319,7 @@ def compute(
         left = [(where, task) for where, task in tasks if not done[where.number]]
         logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
         _warn_of_full_disk(checked, (where for where, _ in left))
-        report = _report(checked, CPU_COUNT if client is None else None)
+        report = _report(checked, min(CPU_COUNT, len(left)) if client is None else None)
         report.add_uncounted((where for where, _ in tasks if done[where.number]), job.output)
         watch = Watch(partial(_look, checked, store, lock), lambda where: store.skip_tile(where.number))
         with reported(report):
@@ -344,8 +344,10 @@ def _workers_for(client: Client | None, options: Options, means: Means) -> tuple
 
 
 def _check_this_process(options: Options) -> None:
-    """Refuse to compute in threads of this process without the device."""
-    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where pixels are solved
+    """Refuse to compute in threads of this process without the device; every process has a CPU."""
+    if options.device == "cpu" and options.solver in ("auto", "elimination", "dense"):
+        return
+    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where a device is asked
 
     check_device(options)
 

@@ -224,7 +224,7 @@ def totals(tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
 
 
 def _begin(n_thread: int | None) -> Record:
-    who = "workers of a Dask scheduler" if n_thread is None else f"{n_thread} threads of this process"
+    who = f"threads of this process, {n_thread} at once" if n_thread is not None else "workers of Dask"
     return {
         "began": _now(),
         "host": platform.node(),

@@ -315,7 +315,7 @@ def fit_to_tiles(workers: ClusterOptions, checked: Checked) -> ClusterOptions:
 
 def _compute_here(workers: ClusterOptions, checked: Checked, console: Console) -> Summary:
     why = why_here(predicted_work(checked))
-    logger.info("computing in %d threads of this process%s", checked.means.n_thread, why)
+    logger.info("computing in threads of this process, %d at once%s", checked.means.n_thread, why)
     memory = checked.job.memory_limit or expected_memory(workers, 0)
     with (
         locked(checked.job.output) as lock,
