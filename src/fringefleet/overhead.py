@@ -87,7 +87,7 @@ def _answer() -> None:
     try:
         warm_up(device)
         to_warm_up, to_be_ready = monotonic() - loaded, time() - begin
-        answer = Measured(to_be_ready, to_warm_up, work())
+        answer: Measured | FringefleetError = Measured(to_be_ready, to_warm_up, work())
     except FringefleetError as error:
         answer = error
     with open(answer_to, "wb") as pipe:  # noqa: PTH123 - it has no name
