@@ -22,12 +22,12 @@ from fringefleet.variables import bytes_of_result
 
 # CPU-seconds of one core; measured: tests/benchmarks/results/small-cpu.json
 SECONDS_TO_START = 2.5  # a worker process: its imports, its warming up, its nanny and certificates
-SECONDS_OF_TILE = 0.03  # whatever its size: its graph, its files, its mark
-SECONDS_OF_OBSERVATION = 3e-8  # read, looked at, weighed, its residual
+SECONDS_OF_TILE = 0.05  # whatever its size: its graph, its files, its mark
+SECONDS_OF_OBSERVATION = 4e-8  # read, looked at, weighed, its residual
 SECONDS_OF_UPDATE = 2e-9  # of an edge of the network, when a date is eliminated
 SECONDS_OF_BYTE = 1e-8  # of a result, packed and written; of a stack that is unpacked before
 # How much more a pixel takes to solve
-TIMES_ROBUST = 20  # norms that are iterated
+TIMES_NORM = {"l2": 1, "huber": 20, "l1": 100}  # which are iterated
 TIMES_DENSE = 60
 TIMES_DEM_ERROR = 10
 TIMES_EXTRA = 2  # each of: uncertainty, closure of triplets, float64
@@ -90,8 +90,7 @@ def count_updates(plan: Plan) -> int:
 
 
 def _times(options: Options) -> float:
-    times = 1.0
-    times *= TIMES_ROBUST if options.norm != "l2" else 1
+    times = float(TIMES_NORM[options.norm])
     times *= TIMES_DENSE if options.solver == "dense" else 1
     times *= TIMES_DEM_ERROR if options.dem_error else 1
     extras = options.std, options.covariance, options.diagnose, options.dtype == "float64"
