@@ -894,7 +894,7 @@ BAD = {
     "no water mask": (["-m", "sea.h5"], "found no water mask at sea.h5"),
     "unknown weight": (["-w", "vra"], "vra"),
     "unknown cluster": (["-c", "sge"], "--cluster = 'sge'"),
-    "bad number of workers": (["--num-worker", "0"], "--num-worker = '0'"),
+    "bad number of workers": (["--num-worker", "-1"], "--num-worker = '-1'"),
     "bad memory": (["--ram", "0"], "found --ram 0.0"),
     "bad date": (["--ref-date", "19990101"], "19990101"),
     "same output twice": (["-o", "a.h5", "a.h5", "c.h5"], "differ from each other"),
