@@ -62,7 +62,7 @@ def _of_workers(name: str) -> Need:
 _FACTOR = "the dense one is there to compare series with"
 _WEIGHTS = "the weights of the last round of l1 say nothing of the uncertainty"
 _STARTED_HERE = "local, local-cuda or slurm"
-_NO_WORKERS = "with 0 threads of this process compute"
+_NO_WORKERS = "0 means threads of this process"
 
 # Fields of Options
 OPTIONS = (
