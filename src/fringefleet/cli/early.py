@@ -59,12 +59,14 @@ class Begun(NamedTuple):
 def early_workers(given: Mapping[str, Any]) -> Iterator[Begun]:
     """Begin to start the workers of ``invert``, if their options are good; stop at last those that are there.
 
+    A small run needs none (:mod:`fringefleet.effort`): where nobody has asked for any, none are begun before the
+    stack is checked, unless it is evidently large.
+
     Parameters
     ----------
     given
         All options of the command, by the names that they have there. What is wrong with them is said later,
-        all at once. A run that is resumed may need no workers, nor may one for which nobody has asked for any
-        (:mod:`fringefleet.effort`), unless the stack is evidently large: none are begun for it.
+        all at once. A run that is resumed may need no workers: none are begun for it.
     """
     begun = Begun()
     with ExitStack() as opened:
