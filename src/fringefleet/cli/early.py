@@ -59,8 +59,8 @@ class Begun(NamedTuple):
 def early_workers(given: Mapping[str, Any]) -> Iterator[Begun]:
     """Begin to start the workers of ``invert``, if their options are good; stop at last those that are there.
 
-    A small run needs none (:mod:`fringefleet.effort`): where nobody has asked for any, none are begun before the
-    stack is checked, unless it is evidently large.
+    A small run needs none (:mod:`fringefleet.effort`): where nobody has asked for any, none are begun before
+    the stack is checked, unless it is evidently large.
 
     Parameters
     ----------
