@@ -224,7 +224,11 @@ def totals(tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
 
 
 def _begin(n_thread: int | None) -> Record:
-    who = f"threads of this process, {n_thread} at once" if n_thread is not None else "workers of Dask"
+    who = (
+        f"threads of this process, {n_thread} at once"
+        if n_thread is not None
+        else "workers of a Dask scheduler"
+    )
     return {
         "began": _now(),
         "host": platform.node(),

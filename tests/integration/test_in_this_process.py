@@ -68,14 +68,15 @@ def here(stack, tmp_path_factory):
 def test_a_small_run_starts_no_process_and_says_so(here, stack):
     output, (code, out, log) = here
     assert (code, out) == (0, f"{output}\n"), log
-    assert f"computing in {min(2, CPU_COUNT)} threads of this process: at most 0." in log
+    threads = f"threads of this process, {min(2, CPU_COUNT)} at once"
+    assert f"computing in {threads}: at most 0." in log
     assert "less than a worker takes to start (--workers N starts N)" in log
     assert "starting" not in log
     assert "Inverting: 100 %, 2 of 2 tiles" in log
     assert "of the threads' time: read" in log
     found = report_of(output)
     assert found["state"] == "finished"
-    assert found["runs"][0]["computed_by"].endswith("threads of this process")
+    assert found["runs"][0]["computed_by"] == threads
     assert {(tile["worker"], tile["address"], tile["state"]) for tile in found["tiles"]} == {
         (None, None, "done")
     }
