@@ -19,8 +19,8 @@ from fringefleet.variables import wanted_variables
 TILE_BYTES = 160 * 1024**2  # what is read and written of a tile on a CPU
 LARGEST_TILE = 512 * 512  # pixels; more gains nothing and shows no progress
 SMALLEST_TILE = 64 * 64  # pixels; what is left for a worker to be of use
-# Tiles that a worker has at least, where the scene is not too small: with fewer on a GPU there is hardly one
-# to be read and one to be written while another is solved.
+# Tiles that a worker has at least, on a CPU each thread of it, where the scene is not too small: with fewer
+# on a GPU there is hardly one to be read and one to be written while another is solved.
 TILES_OF_A_WORKER = {"cpu": 2, "cuda": 4}
 LARGEST_CHUNK = 2**31 - 2**16  # [byte] that Blosc packs
 GPU_SHARE = 0.8  # of a GPU's memory; CUDA and what else runs on it have the rest
@@ -64,7 +64,8 @@ def choose_tile(
     """
     smallest = min(SMALLEST_TILE, shape[0] * shape[1])
     n_worker = count_workers(smallest, network, options, means)
-    share = shape[0] * shape[1] / (TILES_OF_A_WORKER[options.device] * n_worker)
+    n_turn = n_worker * (means.n_thread if options.device == "cpu" else 1)  # tiles that are solved at a time
+    share = shape[0] * shape[1] / (TILES_OF_A_WORKER[options.device] * n_turn)
     n_pixel = min(_wanted(network, options, means), max(share, SMALLEST_TILE))
     limits = [means.worker_memory]
     if means.memory_limit is not None:

@@ -6,6 +6,7 @@ of the stack would be a task of its own, and client and scheduler would spend ha
 
 import asyncio
 import logging
+import threading
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import Future as ThreadFuture
@@ -22,6 +23,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster
 from distributed.protocol import pickle
 
 from fringefleet.errors import RunError, WorkersLostError
+from fringefleet.stopping import heeding
 from fringefleet.tile import TileReport
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class Threads:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(CPU_COUNT, thread_name_prefix="fringefleet")
+        self._stop = threading.Event()
 
     def capacity(self) -> int:
         """How many tasks it may have at once."""
@@ -66,7 +69,11 @@ class Threads:
 
     def submit(self, task: Delayed) -> ThreadFuture[TileReport]:
         """Begin a task; returns its future."""
-        return self._pool.submit(_compute, task)
+        return self._pool.submit(self._compute, task)
+
+    def _compute(self, task: Delayed) -> TileReport:
+        with heeding(self._stop):
+            return _compute(task)
 
     def result(self, future: ThreadFuture[TileReport]) -> TileReport | BaseException:
         """Say what became of a task."""
@@ -81,7 +88,8 @@ class Threads:
         return explain(error)
 
     def dismiss(self) -> None:
-        """Begin nothing more, and wait for what is under way."""
+        """Begin nothing more, and wait for what is under way, which goes no further than its next step."""
+        self._stop.set()
         self._pool.shutdown(cancel_futures=True)
 
 

@@ -129,7 +129,7 @@ def _is_record(value: Any, needed: Checks | None = None, allowed: Checks | None 
 
 
 def _is_run(value: Any) -> bool:
-    return _is_record(value, RUN)
+    return _is_record(value, RUN, {"computed_by": _is_text})
 
 
 def _is_tile(value: Any) -> bool:

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.chunks import check_tile
+from fringefleet.effort import predicted_work
 from fringefleet.errors import DeviceError, InputError
 from fringefleet.io.owned import owned_folder
 from fringefleet.io.store import ResultStore, create_result
@@ -40,6 +41,8 @@ MISSING = 0.02  # of the observations: hardly any stack is complete
 class Forecast:
     """What a run will need for the tiles that are not done yet.
 
+    ``n_worker``: 0 where threads of this process solve tiles; then what is said of a worker holds for this
+    process. ``work_seconds``: of a core, predicted by counting, at most (:mod:`fringefleet.effort`).
     ``n_core``: threads of each worker that read and write. ``memory_needed``: of each worker, itself
     included, at most; ``memory_available``: what it has, if that is known. ``gpu_memory_needed``: of the GPU
     of each, besides what CUDA takes for itself, and ``gpu_memory``: what that has; None on a CPU, or where it
@@ -55,6 +58,7 @@ class Forecast:
     n_tile: int
     n_left: int
     n_worker: int
+    n_thread: int  # of each that solve tiles
     n_core: int
     n_pixel: int  # left to do
     bytes_read: int  # in memory, whatever they are in the file
@@ -63,6 +67,7 @@ class Forecast:
     memory_available: int | None
     disk_needed: int
     disk_free: int
+    work_seconds: float
     gpu_memory_needed: int | None = None
     gpu_memory: int | None = None
     seconds: StageSeconds | None = None
@@ -71,8 +76,16 @@ class Forecast:
 
     @property
     def tiles_of_a_worker(self) -> int:
-        """Tiles of the worker that has most."""
-        return math.ceil(self.n_left / self.n_worker)
+        """Tiles of the worker, or the thread of this process, that has most."""
+        return math.ceil(self.n_left / (self.n_worker or self.n_thread))
+
+
+class PerPixel(NamedTuple):
+    """Seconds for a pixel."""
+
+    copy: float
+    solve: float
+    write: float
 
 
 def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -> Forecast:
@@ -83,7 +96,7 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
     checked
         A run that :func:`fringefleet.pipeline.check` found good.
     n_worker
-        Processes that compute it.
+        Processes that compute it; 0 for threads of this one.
     memory_limit
         What each of them has [byte], if known.
 
@@ -99,7 +112,7 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
     shape = (stack.sizes["y"], stack.sizes["x"])
     n_pixel = _pixels_left(checked, shape)
     written = n_pixel * bytes_of_result(job.options, network.n_date)
-    means = replace(checked.means, n_worker=n_worker, worker_memory=memory_limit)
+    means = replace(checked.means, n_worker=max(1, n_worker), worker_memory=memory_limit)
     of_tile, on_gpu = math.prod(checked.tile), job.options.device != "cpu"
     unpacked = bytes_unpacked(stack, packed_variables(checked))
     found = Forecast(
@@ -110,6 +123,7 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
         n_tile=checked.n_tile,
         n_left=checked.n_left,
         n_worker=n_worker,
+        n_thread=means.n_thread,
         n_core=means.n_core,
         n_pixel=n_pixel,
         bytes_read=n_pixel * _bytes_read_per_pixel(checked),
@@ -119,6 +133,7 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
         disk_needed=written + unpacked,
         bytes_unpacked=unpacked,
         disk_free=shutil.disk_usage(_folder_of(job.output)).free,
+        work_seconds=predicted_work(checked),
         gpu_memory_needed=bytes_of_gpu(of_tile, network, job.options) if on_gpu else None,
         gpu_memory=means.gpu_memory if on_gpu else None,
     )
@@ -127,15 +142,27 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
     return found
 
 
-def with_seconds(found: Forecast, checked: Checked) -> Forecast:
-    """Measure on this machine how long the stages take, and add what follows for each worker."""
+def with_seconds(found: Forecast, checked: Checked, per_pixel: PerPixel | None = None) -> Forecast:
+    """Measure on this machine how long the stages take, and add what follows for each worker.
+
+    Parameters
+    ----------
+    found
+        What is known of the run.
+    checked
+        The run.
+    per_pixel
+        What :func:`seconds_per_pixel` has measured, be it in another process; None: it does so in this one.
+    """
+    if not found.n_left:
+        return replace(found, seconds=StageSeconds())
     n_pixel = math.prod(found.chunks)
     per_tile = [
         _seconds_to_read(checked),
-        *(n_pixel * seconds for seconds in _seconds_per_pixel(checked)),
+        *(n_pixel * seconds for seconds in per_pixel or seconds_per_pixel(checked)),
     ]
     # Tiles at the edges are smaller.
-    whole_tiles = found.tiles_of_a_worker * min(1.0, found.n_pixel / (n_pixel * max(1, found.n_left)))
+    whole_tiles = found.tiles_of_a_worker * min(1.0, found.n_pixel / (n_pixel * found.n_left))
     return replace(found, seconds=StageSeconds(*(whole_tiles * seconds for seconds in per_tile)))
 
 
@@ -201,8 +228,8 @@ def _seconds_to_unpack(stack: xr.Dataset, names: Sequence[str]) -> float:
     return seconds
 
 
-def _seconds_per_pixel(checked: Checked) -> tuple[float, float, float]:
-    """Solve and write made-up pixels: seconds to copy, solve and write one."""
+def seconds_per_pixel(checked: Checked) -> PerPixel:
+    """Solve and write made-up pixels, and measure how long one takes."""
     from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where something is measured
     from fringefleet.block import invert_block  # noqa: PLC0415
 
@@ -221,7 +248,7 @@ def _seconds_per_pixel(checked: Checked) -> tuple[float, float, float]:
                 store.write_tile((0, 0), series.variables())
     seconds = watch.seconds
     n_pixel = rows * columns
-    return seconds.copy / n_pixel, seconds.solve / n_pixel, seconds.write / n_pixel
+    return PerPixel(seconds.copy / n_pixel, seconds.solve / n_pixel, seconds.write / n_pixel)
 
 
 @contextmanager

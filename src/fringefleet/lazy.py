@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from fringefleet.dask_defaults import with_graph_defaults
 from fringefleet.design import date_baselines
+from fringefleet.importing import without_collection
 from fringefleet.io.decoded import STORED_AS
 from fringefleet.options import Options
 from fringefleet.quantization import CONTAINER, quantization_info
@@ -83,7 +84,8 @@ def _invert_tile(
     *pieces: NDArray[Any] | Unread, block_info: Mapping[Any, Any], **how: Any
 ) -> NDArray[np.object_]:
     """Read, solve and write one tile; Dask looks for the name ``block_info``."""
-    from fringefleet.task import invert_tile  # noqa: PLC0415 - torch, only where tiles are computed
+    with without_collection():
+        from fringefleet.task import invert_tile  # noqa: PLC0415 - torch, only where tiles are computed
 
     return invert_tile(*pieces, block_info=block_info, **how)
 

@@ -30,6 +30,7 @@ from fringefleet.io.memory import Allocate, Slab, lending, plain
 from fringefleet.kept import Kept
 from fringefleet.loads import Place
 from fringefleet.memory_model import BEHIND_GPU, ON_DEVICE, READ_AHEAD, WRITE_BEHIND
+from fringefleet.stopping import check_not_stopped
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.worker import this_worker
 
@@ -138,6 +139,7 @@ class PlaceInLine(Place):
         n_byte
             What will be read, if that is known [byte].
         """
+        check_not_stopped()
         with lending(self._slab, n_byte):
             yield
         begin_next()
@@ -159,6 +161,7 @@ class PlaceInLine(Place):
         with ExitStack() as held:
             with self._watch.time("wait"):
                 held.enter_context(places)
+            check_not_stopped()
             yield
 
     def arrived(self) -> None:

@@ -22,6 +22,7 @@ from fringefleet.kept import Kept
 from fringefleet.options import Options
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.scene import FlatBlock, Scene
+from fringefleet.stopping import check_not_stopped
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.variables import wanted_variables
 
@@ -174,6 +175,7 @@ class Loads:
         n_load = raw.observed.shape[1]
         with kept.lent(self._scene, self._options, n_pixel, self._device) as batches:
             for pixels in _batches(n_done, n_load, n_pixel):
+                check_not_stopped()
                 yield pixels.stop, _solve_batch(batches, raw, there, pixels, n_done - pixels.start)
                 n_done = pixels.stop
 

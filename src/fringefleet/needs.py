@@ -55,9 +55,14 @@ def _of_kind(name: str, kinds: tuple[str, ...], words: str) -> Need:
     return Need(name, lambda said: said["kind"] in kinds, "cluster", words)
 
 
+def _of_workers(name: str) -> Need:
+    return Need(name, lambda said: said["n_worker"] != 0, "n_worker", "1 or more", _NO_WORKERS)
+
+
 _FACTOR = "the dense one is there to compare series with"
 _WEIGHTS = "the weights of the last round of l1 say nothing of the uncertainty"
 _STARTED_HERE = "local, local-cuda or slurm"
+_NO_WORKERS = "0 means threads of this process"
 
 # Fields of Options
 OPTIONS = (
@@ -83,13 +88,11 @@ SETTING = (
 )
 # Fields of ClusterOptions; ``kind`` is what its ``cluster`` is
 CLUSTER = (
-    *(
-        _of_kind(name, STARTED, _STARTED_HERE)
-        for name in ("memory_limit", "interface", "dashboard", "options")
-    ),
+    *(_of_kind(name, STARTED, _STARTED_HERE) for name in OF_A_START),
     _of_kind("tls", (*STARTED, *RUNNING), f"{_STARTED_HERE}, or an address"),
     *(_of_kind(name, RUNNING, "tls://HOST:PORT") for name in CERTIFICATES),
     Need("share_gpu", lambda said: said["device"] == "cuda" or said["kind"] in ON_GPUS, "device", "cuda"),
+    *(_of_workers(name) for name in (*OF_A_START, "tls", "share_gpu", "wait_seconds")),
 )
 # Options of a command that are no field of a class, by the name of the command
 COMMANDS = {
@@ -108,7 +111,7 @@ ALWAYS = {
         "keep_bits",
     ),
     "Setting": ("reference_date", "water_mask", "average_coherence", "skip_reference"),
-    "ClusterOptions": ("cluster", "n_worker", "device", "wait_seconds"),
+    "ClusterOptions": ("cluster", "n_worker", "device"),
     "Run": (
         *("stack", "output", "options", "setting", "chunks", "existing", "n_worker", "memory_limit"),
         *("worker_memory", "n_thread", "n_core", "gpu_memory"),

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
+from dask.system import CPU_COUNT
 from distributed import Client
 
 from fringefleet import lazy
@@ -187,9 +188,10 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
 
 
 def with_workers(job: Run, client: Client | None) -> Run:
-    """Tell a run what is known of the workers that are there already."""
+    """Tell a run what is known of the workers that are there already, or of the threads of this process."""
     if client is None:
-        return job
+        n_thread = max(job.n_thread, CPU_COUNT)  # as many tiles are solved at a time, and have memory
+        return replace(job, n_thread=n_thread, n_core=job.n_core or max(n_thread, own_cores().number))
     n_thread = max(client.nthreads().values(), default=job.n_thread)
     if job.options.device == "cuda" and job.gpu_memory is None:
         memory = [int(record["gpu_bytes"] or 0) for record in ask_workers(client, "cuda")]
@@ -317,7 +319,7 @@ def compute(
         left = [(where, task) for where, task in tasks if not done[where.number]]
         logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
         _warn_of_full_disk(checked, (where for where, _ in left))
-        report = _report(checked)
+        report = _report(checked, min(CPU_COUNT, len(left)) if client is None else None)
         report.add_uncounted((where for where, _ in tasks if done[where.number]), job.output)
         watch = Watch(partial(_look, checked, store, lock), lambda where: store.skip_tile(where.number))
         with reported(report):
@@ -342,8 +344,10 @@ def _workers_for(client: Client | None, options: Options, means: Means) -> tuple
 
 
 def _check_this_process(options: Options) -> None:
-    """Refuse to compute in threads of this process without the device."""
-    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where pixels are solved
+    """Refuse to compute in threads of this process without the device; every process has a CPU."""
+    if options.device == "cpu" and options.solver in ("auto", "elimination", "dense"):
+        return
+    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where a device is asked
 
     check_device(options)
 
@@ -379,7 +383,7 @@ def _summary(checked: Checked, outcome: Outcome) -> Summary:
 
 def finish(checked: Checked) -> None:
     """Write what is known only when all tiles are done, for a run that was killed just before."""
-    with locked(checked.job.output), reported(_report(checked)):
+    with locked(checked.job.output), reported(_report(checked, 0)):
         store = _open_output(checked)
         check_stack_at_end(checked.origin.source, store, accept_touched=checked.job.accept_touched)
         store.finish()
@@ -403,7 +407,7 @@ def _refuse_unusable_output(job: Run) -> None:
     refuse_in_use(job.output)
 
 
-def _report(checked: Checked) -> RunReport:
+def _report(checked: Checked, n_thread: int | None) -> RunReport:
     """Begin the report beside the output, or go on with that of the run that is resumed."""
     job, path = checked.job, report_path(checked.job.output)
     facts = {
@@ -419,7 +423,7 @@ def _report(checked: Checked) -> RunReport:
         "n_tile": checked.n_tile,
     }
     earlier = read_report(path, checked.fingerprint) if job.existing == "resume" else None
-    return RunReport(path, facts, earlier)
+    return RunReport(path, facts, earlier, n_thread=n_thread)
 
 
 def _open_output(checked: Checked) -> ResultStore:

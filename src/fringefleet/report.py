@@ -59,10 +59,17 @@ class RunReport:
         What is known before any work: plain values, among them ``n_tile`` and ``fingerprint``.
     earlier
         The report of the run that this one resumes, if there is one.
+    n_thread
+        Threads of this process that compute; None where workers do.
     """
 
     def __init__(
-        self, path: Path, facts: Mapping[str, Any], earlier: Mapping[str, Any] | None = None
+        self,
+        path: Path,
+        facts: Mapping[str, Any],
+        earlier: Mapping[str, Any] | None = None,
+        *,
+        n_thread: int | None = None,
     ) -> None:
         earlier = earlier or {}
         self.path, self.facts = path, dict(facts)
@@ -70,7 +77,8 @@ class RunReport:
         self.tiles: dict[tuple[int, ...], Record] = {
             tuple(record["tile"]): record for record in earlier.get("tiles", ())
         }
-        self.runs: list[Record] = [*earlier.get("runs", ()), _begin()]
+        self.runs: list[Record] = [*earlier.get("runs", ()), _begin(n_thread)]
+        self._whose = "workers" if n_thread is None else "threads"
         self.start = self.written = monotonic()
         self._gpu_users = GpuUsers()
 
@@ -106,7 +114,7 @@ class RunReport:
         self.write()
         share = totals(list(self.tiles.values()), self.runs, self.facts["n_tile"])["share"]
         parts = ", ".join(f"{stage} {100 * part:.0f} %" for stage, part in share.items())
-        logger.info("of the workers' time: %s; every tile in %s", parts, self.path)
+        logger.info("of the %s' time: %s; every tile in %s", self._whose, parts, self.path)
 
     def write(self) -> None:
         """Put the report, as it is now, in the place of the one before."""
@@ -215,8 +223,19 @@ def totals(tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
     }
 
 
-def _begin() -> Record:
-    return {"began": _now(), "host": platform.node(), "pid": os.getpid(), "state": "running"}
+def _begin(n_thread: int | None) -> Record:
+    who = (
+        f"threads of this process, {n_thread} at once"
+        if n_thread is not None
+        else "workers of a Dask scheduler"
+    )
+    return {
+        "began": _now(),
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "state": "running",
+        "computed_by": who,
+    }
 
 
 def _now() -> str:

@@ -27,6 +27,7 @@ from fringefleet.options import Options
 from fringefleet.quantization import quantized
 from fringefleet.scene import Block, Scene
 from fringefleet.status import Status
+from fringefleet.stopping import check_not_stopped
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.tile import How, Tile, TileReport, Unread, Write
 from fringefleet.variables import QUANTIZED, VARIABLES
@@ -85,6 +86,7 @@ def invert_tile(
             block = _block(named, how.options, _inside(tile, how.point))
             series = invert_block(block, how.scene, how.options, watch, place)
         del arrays, named, block
+        check_not_stopped()
         with watch.time("write"):
             write(tile, series)
         n_pixel, n_written = series.status.size, sum(v.nbytes for v in series.variables().values())

@@ -27,6 +27,7 @@ from fringefleet.io.version import accepting_touched
 from fringefleet.oddities import Oddities
 from fringefleet.paths import make_folder, real_path
 from fringefleet.prepare import Prepared
+from fringefleet.stopping import check_not_stopped
 from fringefleet.tile import Tile, TileReport, Unread
 from fringefleet.worker import this_worker
 from fringefleet.worker_log import working_on
@@ -138,7 +139,9 @@ def _unpack_group(piece: Unread, path: Path, group: Tile, what: Unpacking) -> ND
     """Read some pairs and write them as they are."""
     use_threads(share_of_cores(what.n_on_cores, this_worker()))
     with working_on(str(group)), accepting_touched(what.accept_touched):
-        write_group(piece.read(), path)
+        numbers = piece.read()
+        check_not_stopped()
+        write_group(numbers, path)
     report = np.empty((), dtype=object)
     report[()] = TileReport(tile=group.number, n_pixel=0, odd=Oddities(), status_count=())
     return report

@@ -31,6 +31,26 @@ def working_on(tile: str) -> Iterator[None]:
 
 
 @contextmanager
+def tiles_named() -> Iterator[None]:
+    """Put the name of its tile before what a thread of this process logs that works on one, as workers do."""
+    handlers = list(logging.getLogger(OURS).handlers)
+    for handler in handlers:
+        handler.addFilter(_name_tile)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_name_tile)
+
+
+def _name_tile(record: logging.LogRecord) -> bool:
+    where = _tile.get()
+    if where is not None and not hasattr(record, "tile"):  # once, however many handlers there are
+        record.tile, record.msg, record.args = where, f"{where}: {record.getMessage().strip()}", None
+    return True
+
+
+@contextmanager
 def forward_logs(client: Client) -> Iterator[None]:
     """Bring what all workers log to this process, also those that come later, as long as it lasts."""
     topic = f"fringefleet-log-{client.id}"

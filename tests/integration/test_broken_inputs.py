@@ -97,7 +97,7 @@ OPTIONAL = (
 
 
 @pytest.mark.parametrize("name", list(CASES))
-def test_a_broken_input_ends_in_one_message_and_writes_nothing(name, spoil, tmp_path, in_this_process):
+def test_a_broken_input_ends_in_one_message_and_writes_nothing(name, spoil, tmp_path):
     broken = CASES[name]
     path = spoil(broken)
     before = list(walk(tmp_path))
@@ -193,7 +193,7 @@ PAIRED = [
 
 
 @pytest.mark.parametrize(("name", "option"), PAIRED)
-def test_a_broken_file_of_an_option_is_one_message_too(name, option, good, spoil, tmp_path, in_this_process):
+def test_a_broken_file_of_an_option_is_one_message_too(name, option, good, spoil, tmp_path):
     path = spoil(Broken("zarr", lambda _: None))
     (tmp_path / "files").mkdir()
     file = FILES[name](tmp_path / "files")
@@ -271,7 +271,7 @@ def test_a_process_of_its_own_needs_little_memory_for_it(name, spoil, tmp_path):
 
 
 @pytest.mark.parametrize("kind", list(NO_FILE))
-def test_a_report_that_is_no_file_begins_anew(kind, spoil, in_this_process):
+def test_a_report_that_is_no_file_begins_anew(kind, spoil):
     path = spoil(Broken("result", lambda _: None))
     report = path.with_name(f"{path.name}.report.json")
     put(report, NO_FILE[kind])

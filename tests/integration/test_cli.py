@@ -140,7 +140,7 @@ def test_convert_keeps_the_phase(mintpy_stack, stack, tmp_path):
     np.testing.assert_array_equal(converted, xr.open_zarr(stack)["unwrapped_phase"])
 
 
-def test_an_exported_result_holds_the_same_numbers(stack, tmp_path, in_this_process):
+def test_an_exported_result_holds_the_same_numbers(stack, tmp_path):
     result, folder = tmp_path / "result.zarr", tmp_path / "mintpy"
     assert call("invert", stack, result).exit_code == 0
     done = call("export", result, folder, "--format", "mintpy")
@@ -151,14 +151,14 @@ def test_an_exported_result_holds_the_same_numbers(stack, tmp_path, in_this_proc
         np.testing.assert_array_equal(file["timeseries"][()], expected)
 
 
-def test_a_mintpy_stack_and_its_copy_give_the_same_result(mintpy_stack, stack, tmp_path, in_this_process):
+def test_a_mintpy_stack_and_its_copy_give_the_same_result(mintpy_stack, stack, tmp_path):
     for source, name in ((mintpy_stack, "a.zarr"), (stack, "b.zarr")):
         assert call("invert", source, tmp_path / name, "--chunks", 24, 20).exit_code == 0
     first, second = (xr.open_zarr(tmp_path / name)["displacement"] for name in ("a.zarr", "b.zarr"))
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_finished_result_is_resumed_without_work(stack, tmp_path, in_this_process):
+def test_a_finished_result_is_resumed_without_work(stack, tmp_path):
     result = tmp_path / "result.zarr"
     assert call("invert", stack, result).exit_code == 0
     done = call("invert", stack, result, "--resume")
@@ -166,7 +166,7 @@ def test_a_finished_result_is_resumed_without_work(stack, tmp_path, in_this_proc
     assert "nothing was left to do" in done.stderr
 
 
-def test_a_result_that_was_begun_is_finished(stack, tmp_path, in_this_process):
+def test_a_result_that_was_begun_is_finished(stack, tmp_path):
     result = tmp_path / "result.zarr"
     assert call("invert", stack, result, "--chunks", 12, 10).exit_code == 0
     zarr.open_array(result / "progress" / "done", mode="r+")[1, 1] = 0
@@ -179,7 +179,7 @@ def test_a_result_that_was_begun_is_finished(stack, tmp_path, in_this_process):
     assert call("export", result, tmp_path / "mintpy").exit_code == 0
 
 
-def test_infinite_phases_are_reported(mintpy_stack, tmp_path, in_this_process):
+def test_infinite_phases_are_reported(mintpy_stack, tmp_path):
     with h5py.File(mintpy_stack, "r+") as file:
         file["unwrapPhase"][1, 2, 3:5] = np.inf
     done = call("invert", mintpy_stack, tmp_path / "result.zarr")
@@ -187,7 +187,7 @@ def test_infinite_phases_are_reported(mintpy_stack, tmp_path, in_this_process):
     assert "2 infinite phases were left out" in done.stderr
 
 
-def test_what_can_be_no_observation_is_reported_with_its_pairs(mintpy_stack, tmp_path, in_this_process):
+def test_what_can_be_no_observation_is_reported_with_its_pairs(mintpy_stack, tmp_path):
     with h5py.File(mintpy_stack, "r+") as file:
         file["unwrapPhase"][1, 2, 3:5] = -9999
         first, second = (date.decode() for date in file["date"][1])
@@ -198,7 +198,7 @@ def test_what_can_be_no_observation_is_reported_with_its_pairs(mintpy_stack, tmp
     assert "3 values of coherence are outside of what it can be, 0 to 1" in done.stderr
 
 
-def test_the_summary_says_what_keeps_pixels_with_too_few_pairs(mintpy_stack, tmp_path, in_this_process):
+def test_the_summary_says_what_keeps_pixels_with_too_few_pairs(mintpy_stack, tmp_path):
     with h5py.File(mintpy_stack, "r+") as file:
         middle = file["date"][1, 1]
         for pair, dates in enumerate(file["date"][()]):
@@ -240,9 +240,7 @@ def template(tmp_path):
         (("-t", "TEMPLATE", "--mask-dataset", "none", "--mask-threshold=0.4"), ("coh", "none", 0.4)),
     ],
 )
-def test_options_beat_the_template_which_beats_the_defaults(
-    args, expected, stack, template, tmp_path, in_this_process
-):
+def test_options_beat_the_template_which_beats_the_defaults(args, expected, stack, template, tmp_path):
     args = [str(template) if arg == "TEMPLATE" else arg for arg in args]
     done = call("invert", stack, tmp_path / "result.zarr", *args)
     assert done.exit_code == 0, done.output
@@ -366,7 +364,22 @@ BAD_INVERSIONS = {
     "no template": (["stack.zarr", "-t", "none.cfg"], "none.cfg"),
     "bad template key": (["stack.zarr", "-t", "bad.cfg"], "weightFunc"),
     "resume and overwrite": (["stack.zarr", "--resume", "--overwrite"], "both --resume and --overwrite"),
-    "no workers": (["stack.zarr", "--workers", "0"], "0 workers"),
+    "fewer than no workers": (
+        ["stack.zarr", "--workers", "-1"],
+        "-1 workers; give 1 or more, or 0 for threads",
+    ),
+    "no workers of a cluster": (
+        ["stack.zarr", "--workers", "0", "--cluster", "tcp://h:1"],
+        "0 workers of tcp://h:1; give 1 or more",
+    ),
+    "memory of no workers": (
+        ["stack.zarr", "--workers", "0", "--worker-memory", "1GB"],
+        "--worker-memory 1GB, which has an effect only with --workers 1 or more",
+    ),
+    "work of no workers": (
+        ["stack.zarr", "--workers", "0", "--performance-report", "work.html"],
+        "--performance-report work.html, which shows what workers do, and --workers 0",
+    ),
     "no address": (["stack.zarr", "--cluster", "here"], "tcp://"),
     "unknown norm": (["stack.zarr", "--norm", "l3"], "--norm"),
     "unknown bridge": (["stack.zarr", "--bridge", "nsbas"], "--bridge"),
@@ -439,7 +452,7 @@ def test_a_gpu_that_is_not_there_ends_with_2(stack, tmp_path):
     assert "--device cpu" in done.stderr
 
 
-def test_an_output_that_is_there_is_left_alone(stack, tmp_path, in_this_process):
+def test_an_output_that_is_there_is_left_alone(stack, tmp_path):
     result = tmp_path / "result.zarr"
     assert call("invert", stack, result).exit_code == 0
     refused = call("invert", stack, result, "--min-norm", "phase")
@@ -500,7 +513,7 @@ def test_every_command_ends_with_2_on_bad_input(args, message, bad_files):
         (KeyboardInterrupt(), "error: interrupted. No tile of it is kept."),
     ],
 )
-def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, monkeypatch, in_this_process):
+def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, monkeypatch):
     def fail(*_args, **_kwargs):
         raise error
 
@@ -511,7 +524,7 @@ def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, mon
     assert "Traceback" not in done.stderr
 
 
-def test_verbose_shows_the_traceback(stack, tmp_path, monkeypatch, in_this_process):
+def test_verbose_shows_the_traceback(stack, tmp_path, monkeypatch):
     def fail(*_args, **_kwargs):
         raise ZeroDivisionError("by nothing")
 
@@ -558,7 +571,7 @@ def test_info_shows_a_mintpy_stack(mintpy_stack):
         assert text in done.stdout
 
 
-def test_info_shows_a_result_and_how_much_of_it_is_done(stack, tmp_path, in_this_process):
+def test_info_shows_a_result_and_how_much_of_it_is_done(stack, tmp_path):
     result = tmp_path / "result.zarr"
     assert call("invert", stack, result, "--chunks", 12, 10).exit_code == 0
     assert "4 of 4" in call("info", result).stdout
@@ -583,9 +596,7 @@ def wrong_pair(stack, tmp_path):
 
 
 @pytest.mark.parametrize("extra", [(), ("--norm", "l1", "--weight-func", "no")])
-def test_the_pair_that_is_off_by_a_cycle_in_a_region_comes_first(
-    extra, wrong_pair, tmp_path, in_this_process
-):
+def test_the_pair_that_is_off_by_a_cycle_in_a_region_comes_first(extra, wrong_pair, tmp_path):
     (stack, pair), result = wrong_pair, tmp_path / "result.zarr"
     done = call("invert", stack, result, "--diagnose", "--chunks", 12, 10, *extra)
     assert (done.exit_code, done.stdout) == (0, f"{result}\n"), done.output
@@ -604,13 +615,13 @@ def test_the_pair_that_is_off_by_a_cycle_in_a_region_comes_first(
         assert facts[0]["cycle_share"] == pytest.approx(140 / 480, abs=0.03)
 
 
-def test_no_table_of_pairs_is_shown_unless_it_is_asked_for(wrong_pair, tmp_path, in_this_process):
+def test_no_table_of_pairs_is_shown_unless_it_is_asked_for(wrong_pair, tmp_path):
     result = tmp_path / "result.zarr"
     assert "Worst pairs" not in call("invert", wrong_pair[0], result).stderr
     assert "Worst pairs" not in call("info", result).stdout
 
 
-def test_a_run_with_everything_is_resumed_and_exported(stack, tmp_path, in_this_process):
+def test_a_run_with_everything_is_resumed_and_exported(stack, tmp_path):
     result, folder = tmp_path / "result.zarr", tmp_path / "mintpy"
     with h5py.File(tmp_path / "geometryGeo.h5", "w") as file:
         file["incidenceAngle"] = np.full((24, 20), 39.0)

@@ -114,11 +114,13 @@ def test_an_interrupt_at_any_moment_of_the_start_ends_all_with_one_message(
 
 def test_what_is_refused_does_not_wait_for_workers_that_start(stack, tmp_path):
     output = tmp_path / "result.zarr"
-    code, log = command(tmp_path, "invert", tmp_path / "nothing.zarr", output, program=SLUGGISH)
+    words = "--workers", 1
+    code, log = command(tmp_path, "invert", tmp_path / "nothing.zarr", output, *words, program=SLUGGISH)
     assert (code, output.exists()) == (2, False)
     assert log.count("\n") == 1
     assert "nothing.zarr" in log
-    code, log = command(tmp_path, "invert", stack, output, "--reference-point", 99, 99, program=SLUGGISH)
+    words = *words, "--reference-point", 99, 99
+    code, log = command(tmp_path, "invert", stack, output, *words, program=SLUGGISH)
     assert (code, output.exists(), log.count("\n")) == (2, False, 1)
     assert log.startswith("error: ")
 

@@ -57,7 +57,9 @@ def modules(folder, *words):
 COMMANDS = {
     "help": (["--help"], {"numpy", "dask", *NO_DASK}),
     "info": (["info", "stack.zarr"], NO_DASK),
-    "plan": (["plan", "stack.zarr", "--quick"], set()),
+    "plan --quick": (["plan", "stack.zarr", "--quick"], set()),
+    "plan": (["plan", "stack.zarr"], set()),
+    "plan --workers 1": (["plan", "stack.zarr", "--workers", "1"], set()),
     "invert": (["invert", "stack.zarr", "result.zarr", "--workers", "1", "--overwrite"], set()),
     "simulate": (["simulate", "other.zarr", "--shape", "8", "8", "--dates", "4", "--overwrite"], set()),
     "convert": (["convert", "stack.zarr", "converted.zarr", "--overwrite"], NO_DASK),

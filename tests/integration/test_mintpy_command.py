@@ -65,16 +65,20 @@ def worker():
 
 @pytest.fixture
 def in_this_process(worker, monkeypatch):
-    """Run on a worker of this process instead of on new ones, for speed; how many were wanted is kept."""
+    """Run in this process, on a worker of its own where some are asked for; how many were wanted is kept."""
     asked = []
 
     @contextmanager
-    def connect(wanted):
-        asked.append(wanted.n_worker)
+    def connect(_wanted):
         with Client(worker) as client:
             yield Workers(client, 1, None)
 
+    def run_checked(checked, workers, *how):
+        asked.append(workers.n_worker)
+        return invert_command.run_checked(checked, workers, *how)
+
     monkeypatch.setattr(invert_command, "connect", connect)
+    monkeypatch.setattr(run_module, "run_checked", run_checked)
     return asked
 
 
@@ -700,6 +704,40 @@ def test_the_number_of_workers_is_what_is_said_and_no_more_than_cores(lines, arg
 @pytest.mark.parametrize(
     ("lines", "args", "wanted"),
     [
+        ([], [], 0),
+        ([], ["-c", "no"], 0),
+        (["cluster = local"], [], 0),
+        (["numWorker = 1"], [], 1),
+        ([], ["--num-worker=1"], 1),
+        ([], ["-c", "local"], CPU_COUNT),
+        ([], ["--wait=60"], CPU_COUNT),
+        (["cluster = local", "numWorker = 1"], ["--num-worker", "0"], 0),
+    ],
+)
+def test_little_work_needs_no_workers_unless_they_are_asked_for(
+    lines, args, wanted, project, expected, in_this_process
+):
+    add_lines(project, *(f"mintpy.compute.{line}" for line in lines))
+    done = succeed(*args)
+    assert in_this_process == [wanted]
+    assert ("threads of this process" in done.stderr) == (wanted == 0)
+    assert ("starting" in done.stderr) == (wanted > 0)
+    assert_same_products(project, expected / "var_vel_none")
+
+
+def test_no_workers_have_the_memory_that_is_allowed_and_nothing_that_only_workers_have(project):
+    refused = call("--num-worker", "0", "--ram", "0.1")
+    assert refused.exit_code == 2
+    assert "found a limit of 107,374,182 bytes of memory" in refused.stderr
+    refused = call("--num-worker", "0", "--dashboard")
+    assert refused.exit_code == 2
+    assert "--dashboard, which has an effect only with --num-worker 1 or more" in refused.stderr
+    assert hidden(project) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "args", "wanted"),
+    [
         (["numWorker = all"], ["--solver", "torch"], ClusterOptions(device="cuda")),
         ([], ["--solver", "torch", "--num-worker", "1"], ClusterOptions("local", 1, device="cuda")),
         (["cluster = slurm"], [], ClusterOptions("slurm")),
@@ -856,7 +894,7 @@ BAD = {
     "no water mask": (["-m", "sea.h5"], "found no water mask at sea.h5"),
     "unknown weight": (["-w", "vra"], "vra"),
     "unknown cluster": (["-c", "sge"], "--cluster = 'sge'"),
-    "bad number of workers": (["--num-worker", "0"], "--num-worker = '0'"),
+    "bad number of workers": (["--num-worker", "-1"], "--num-worker = '-1'"),
     "bad memory": (["--ram", "0"], "found --ram 0.0"),
     "bad date": (["--ref-date", "19990101"], "19990101"),
     "same output twice": (["-o", "a.h5", "a.h5", "c.h5"], "differ from each other"),

@@ -96,7 +96,7 @@ def test_slurm_refuses_a_file_of_a_scheduler_that_is_not_started(tmp_path):
     assert "which has an effect only with no --dry-run" in done.stderr
 
 
-def test_a_template_says_so_in_one_line_and_runs(stack, tmp_path, in_this_process):
+def test_a_template_says_so_in_one_line_and_runs(stack, tmp_path):
     template = tmp_path / "smallbaselineApp.cfg"
     template.write_text(f"{KEY}maskDataset = no\n{KEY}maskThreshold = 0.5\n{KEY}gpuChunkSize = 1000\n")
     done = call("invert", stack, tmp_path / "out.zarr", "-t", template)
@@ -106,7 +106,7 @@ def test_a_template_says_so_in_one_line_and_runs(stack, tmp_path, in_this_proces
     assert xr.open_zarr(tmp_path / "out.zarr").attrs["mask_dataset"] == "none"
 
 
-def test_a_threshold_of_the_template_serves_the_mask_of_the_command_line(stack, tmp_path, in_this_process):
+def test_a_threshold_of_the_template_serves_the_mask_of_the_command_line(stack, tmp_path):
     template = tmp_path / "smallbaselineApp.cfg"
     template.write_text(f"{KEY}maskThreshold = 0.3\n")
     done = call("invert", stack, tmp_path / "out.zarr", "-t", template, "--mask-dataset", "coherence")
@@ -132,7 +132,7 @@ def test_more_redundancy_than_the_network_has_is_refused_before_any_work(stack, 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_without_any_answer_and_its_export_name_the_option(stack, tmp_path, in_this_process):
+def test_a_run_without_any_answer_and_its_export_name_the_option(stack, tmp_path):
     result = tmp_path / "out.zarr"
     done = call("invert", stack, result, "--mask-dataset", "coherence", "--mask-threshold", "1")
     assert done.exit_code == 0, done.stderr
@@ -148,13 +148,13 @@ def test_python_says_the_same_in_words_of_python(stack, tmp_path, caplog):
     assert "mask_dataset = coherence with mask_threshold = 1.0" in caplog.text
 
 
-def test_a_run_with_answers_says_nothing_of_the_kind(stack, tmp_path, in_this_process):
+def test_a_run_with_answers_says_nothing_of_the_kind(stack, tmp_path):
     done = call("invert", stack, tmp_path / "out.zarr")
     assert done.exit_code == 0, done.stderr
     assert "no pixel has an answer" not in done.stderr
 
 
-def test_the_table_of_statuses_has_no_rows_of_zeros(stack, tmp_path, in_this_process):
+def test_the_table_of_statuses_has_no_rows_of_zeros(stack, tmp_path):
     done = call("invert", stack, tmp_path / "out.zarr")
     start = done.stderr.index("Status")
     rows = done.stderr[start:].splitlines()[1:]

@@ -67,6 +67,19 @@ IDLE_WORKERS = [
         for name in needs.CERTIFICATES
         for kind in (None, "local", "local-cuda", "slurm", "current")
     ),
+    *(
+        (values | {"n_worker": 0, "cluster": kind}, "n_worker = 1 or more")
+        for kind in (None, "local")
+        for values in (
+            {"memory_limit": "1GB"},
+            {"interface": "ib0"},
+            {"dashboard": True},
+            {"options": {"name": "x"}},
+            {"tls": False},
+            {"share_gpu": True, "device": "cuda"},
+            {"wait_seconds": 5},
+        )
+    ),
     *(({"share_gpu": True, "cluster": kind}, "device = cuda") for kind in (None, "local", "tcp://h:1")),
 ]
 

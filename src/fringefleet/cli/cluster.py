@@ -34,8 +34,9 @@ NWorker = Annotated[
     typer.Option(
         "--workers",
         metavar="N",
-        help="Local processes, GPUs, or Slurm workers; of a running cluster, how many to wait for."
-        + default("one for each core or GPU; 1 in Slurm"),
+        help="Local processes, GPUs, or Slurm workers; of a running cluster, how many to wait for; 0: none, "
+        "threads of this process compute."
+        + default("one for each core or GPU, or 0 for little work; 1 in Slurm"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),

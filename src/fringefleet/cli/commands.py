@@ -114,6 +114,7 @@ def simulate(
         "fringefleet invert offsets.h5 result.zarr --dataset range_offset --mask-dataset offset_snr "
         "--mask-threshold 5",
         "fringefleet invert stack.zarr result.zarr --resume",
+        "fringefleet invert stack.zarr result.zarr --workers 0",
         "fringefleet invert stack.zarr result.zarr --device cuda",
         "fringefleet invert stack.zarr result.zarr --device cuda --cluster tls://10.0.0.1:8786 "
         "--tls-credentials credentials.pem",

@@ -1,8 +1,10 @@
 """Workers that start while the command imports what it needs, opens the stack and checks it."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,8 @@ from fringefleet.cluster import (
 from fringefleet.errors import FringefleetError
 from fringefleet.io.template import read_template
 
+LARGE_ON_DISK = 2**28  # [byte] of a stack whose inversion needs workers, whatever is read of it
+MOST_FILES = 500  # that are looked at
 NAMES_OF_OPTIONS = {
     "dataset": "observation",
     "workers": "n_worker",
@@ -55,6 +59,9 @@ class Begun(NamedTuple):
 def early_workers(given: Mapping[str, Any]) -> Iterator[Begun]:
     """Begin to start the workers of ``invert``, if their options are good; stop at last those that are there.
 
+    A small run needs none (:mod:`fringefleet.effort`): where nobody has asked for any, none are begun before
+    the stack is checked, unless it is evidently large.
+
     Parameters
     ----------
     given
@@ -66,9 +73,46 @@ def early_workers(given: Mapping[str, Any]) -> Iterator[Begun]:
         with suppress(FringefleetError):
             wanted = choose_cluster(wanted_of_workers(given), given["cluster_config"])
             begun = Begun(wanted)
-            if not given["resume"]:
+            if begins_early(given, wanted):
                 begun = Begun(wanted, opened.enter_context(_begin(wanted)))
         yield begun
+
+
+def begins_early(given: Mapping[str, Any], wanted: ClusterOptions) -> bool:
+    """Whether it is plain before the stack is opened that workers are started.
+
+    Parameters
+    ----------
+    given
+        As for :func:`early_workers`.
+    wanted
+        What is said of workers.
+    """
+    if wanted.n_worker == 0 or given["resume"]:
+        return False
+    is_asked_for = wanted.is_asked_for or given["performance_report"] is not None
+    return is_asked_for or wanted.device != "cpu" or is_evidently_large(given["stack"])
+
+
+def is_evidently_large(stack: Path) -> bool:
+    """Whether the sizes of a stack's files, of which a few are looked at, tell that it needs workers.
+
+    Where they do not, it may still be large: some files are packed well.
+    """
+    total = 0
+    for size in islice(_sizes(stack), MOST_FILES):
+        total += size
+        if total > LARGE_ON_DISK:
+            return True
+    return False
+
+
+def _sizes(path: Path) -> Iterator[int]:
+    """Give the sizes of a file, or of those in a folder [byte], as far as they can be had."""
+    files = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    for file in files if path.is_dir() else (path,):
+        with suppress(OSError, ValueError):  # which is said when the stack is opened
+            yield file.stat().st_size
 
 
 def _begin(wanted: ClusterOptions) -> AbstractContextManager[Early]:

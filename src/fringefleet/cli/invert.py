@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -15,15 +15,15 @@ from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import echo, fail
 from fringefleet.cli.early import by_our_names, wanted_of_workers
 from fringefleet.cli.ending import FAILED
-from fringefleet.cli.progress import Report, Tiles, show_progress
+from fringefleet.cli.here import why_here, without_needless_workers
+from fringefleet.cli.progress import show_progress
 from fringefleet.cli.tables import pair_table, redundancy_note, status_table
 from fringefleet.cli.together import together
-from fringefleet.cli.watching import check_performance_report, watched
+from fringefleet.cli.watching import check_performance_report, showing, watched
 from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.cluster import (
     ClusterOptions,
     Early,
-    Workers,
     connect,
     expected_gpu_memory,
     expected_memory,
@@ -32,8 +32,9 @@ from fringefleet.cluster import (
     own_memory,
     resolve,
 )
+from fringefleet.effort import predicted_work
 from fringefleet.errors import IdleOptionError, OptionError
-from fringefleet.execute import Done, OnProgress, name_some
+from fringefleet.execute import name_some
 from fringefleet.gpus import check_here
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.lock import locked
@@ -48,6 +49,7 @@ from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute
 from fringefleet.prepare import Setting, check_setting
 from fringefleet.status import Status
 from fringefleet.tile import Tile
+from fringefleet.worker_log import tiles_named
 
 logger = logging.getLogger(__name__)
 
@@ -197,14 +199,17 @@ def invert(
 ) -> None:
     """Run one inversion on workers that are started for it, or on a cluster that is running.
 
-    Those that may be on their way, ``early``, are used if they fit.
+    Those that may be on their way, ``early``, are used if they fit. What is little work, and nobody has asked
+    workers for, is done in this process.
     """
-    check_performance_report(performance_report)
+    check_performance_report(performance_report, workers)
+    is_asked_for = workers.is_asked_for or performance_report is not None
     job, workers = fit_to_workers(job, workers)
     if workers.kind in ("local", "local-cuda"):
         check_here(job.options)
+    checked, workers = without_needless_workers(check(job), workers, is_asked_for=is_asked_for)
     run_checked(
-        check(job),
+        checked,
         workers,
         console,
         "repeat the command with --resume",
@@ -226,7 +231,7 @@ def fit_to_workers(job: Run, workers: ClusterOptions) -> tuple[Run, ClusterOptio
         job,
         stack=job.stack.absolute(),
         output=job.output.absolute(),
-        n_worker=n_worker,
+        n_worker=max(1, n_worker),
         memory_limit=all_together,
         worker_memory=each,
         n_thread=n_thread,
@@ -271,12 +276,13 @@ def run_checked(
         finish(checked)
         logger.info("all %d tiles were done before; nothing was left to do", checked.n_tile)
     else:
-        if checked.n_worker < checked.job.n_worker:
-            logger.info("memory is enough for %d of %d workers", checked.n_worker, checked.job.n_worker)
-        workers = fit_to_tiles(workers, checked)
-        connection = connect(workers) if early is None else early.connect(workers)
         try:
-            summary = _run(checked, workers, connection, console, performance_report)
+            if workers.n_worker == 0:
+                if early is not None:
+                    early.give_up()
+                summary = _compute_here(workers, checked, console)
+            else:
+                summary = _compute_with(workers, checked, console, performance_report, early)
         except KeyboardInterrupt:
             kept = f"Finished tiles are kept in {checked.job.output}; {again} to go on."
             is_there = holds_run(checked.job.output, checked.fingerprint)
@@ -307,13 +313,29 @@ def fit_to_tiles(workers: ClusterOptions, checked: Checked) -> ClusterOptions:
     return replace(workers, n_worker=n_worker, memory_limit=share)
 
 
-def _run(
-    checked: Checked,
+def _compute_here(workers: ClusterOptions, checked: Checked, console: Console) -> Summary:
+    why = why_here(predicted_work(checked))
+    logger.info("computing in threads of this process, %d at once%s", checked.means.n_thread, why)
+    memory = checked.job.memory_limit or expected_memory(workers, 0)
+    with (
+        locked(checked.job.output) as lock,
+        tiles_named(),
+        show_progress(console, "Inverting") as report,
+    ):
+        return compute(checked, showing(report), memory_limit=memory, lock=lock, client=None)
+
+
+def _compute_with(
     workers: ClusterOptions,
-    connection: AbstractContextManager[Workers],
+    checked: Checked,
     console: Console,
     performance_report: Path | None,
+    early: Early | None,
 ) -> Summary:
+    if checked.n_worker < checked.job.n_worker:
+        logger.info("memory is enough for %d of %d workers", checked.n_worker, checked.job.n_worker)
+    workers = fit_to_tiles(workers, checked)
+    connection = connect(workers) if early is None else early.connect(workers)
     started = f"starting {workers.n_worker} workers: {workers.cluster}"
     logger.info("%s", started if workers.is_started else f"connecting to {workers.cluster}")
     with (
@@ -322,17 +344,7 @@ def _run(
         watched(found.client, performance_report),
         show_progress(console, "Inverting") as report,
     ):
-        return compute(checked, _showing(report), memory_limit=found.memory_limit, lock=lock)
-
-
-def _showing(report: Report) -> OnProgress:
-    def show(done: Done) -> None:
-        n_gone = done.n_done + done.n_failed
-        report(
-            n_gone / done.n_tile, done.n_pixel, Tiles(done.n_done, done.n_tile, done.n_failed, done.n_byte)
-        )
-
-    return show
+        return compute(checked, showing(report), memory_limit=found.memory_limit, lock=lock)
 
 
 def _report(summary: Summary, again: str, min_redundancy: float, console: Console) -> None:

@@ -3,8 +3,9 @@
 import inspect
 import json
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -16,6 +17,7 @@ from fringefleet.importing import without_collection
 
 if TYPE_CHECKING:
     from fringefleet.forecast import Forecast
+    from fringefleet.pipeline import Checked
 
 NO_OUTPUT = Path(".fringefleet-plan.zarr")  # nobody has an output of that name
 
@@ -36,24 +38,53 @@ def plan(**given: Any) -> None:
     quick, as_json = given.pop("quick"), given.pop("as_json")
     start_logging(err(), verbose=given["verbose"])
     with without_collection():  # a second
+        from fringefleet.cli.early import begins_early  # noqa: PLC0415
+        from fringefleet.cli.here import without_needless_workers  # noqa: PLC0415
         from fringefleet.cli.invert import fit_to_tiles, fit_to_workers, understand  # noqa: PLC0415
         from fringefleet.cluster import expected_memory  # noqa: PLC0415
-        from fringefleet.forecast import forecast, with_seconds  # noqa: PLC0415
-        from fringefleet.overhead import measure_overhead  # noqa: PLC0415
+        from fringefleet.forecast import forecast  # noqa: PLC0415
         from fringefleet.pipeline import check  # noqa: PLC0415
-    job, workers = fit_to_workers(*understand(given | {"output": given["output"] or NO_OUTPUT}))
-    checked = check(job)
-    n_worker = min(checked.n_worker, max(1, checked.n_left))
-    found = forecast(checked, n_worker, expected_memory(fit_to_tiles(workers, checked), n_worker))
+    job, wanted = understand(given | {"output": given["output"] or NO_OUTPUT})
+    is_asked_for = wanted.is_asked_for or given["performance_report"] is not None
+    job, workers = fit_to_workers(job, wanted)
+    checked, workers = without_needless_workers(check(job), workers, is_asked_for=is_asked_for)
+    n_worker = 0 if workers.n_worker == 0 else min(checked.n_worker, max(1, checked.n_left))
+    memory = job.memory_limit if n_worker == 0 else None
+    memory = memory or expected_memory(fit_to_tiles(workers, checked), n_worker)
+    found = forecast(checked, n_worker, memory)
     if not quick:
         is_here = workers.kind in ("local", "local-cuda")
-        overhead = measure_overhead(job.options.device, n_worker) if is_here and checked.n_left else None
-        found = replace(with_seconds(found, checked), overhead=overhead)
+        found = _measured(found, checked, begins_early(given, wanted) if is_here else None)
     if as_json:
         typer.echo(json.dumps(as_plain(found)))
     else:
         for line in lines(found):
             out().print(line, markup=False, soft_wrap=True)
+
+
+def _measured(found: "Forecast", checked: "Checked", begins_early: bool | None) -> "Forecast":
+    """Add what is measured, in another process: this one does without torch.
+
+    ``begins_early``: whether the first worker is begun before the stack is opened; None: the workers are not
+    of this machine, or are there already.
+    """
+    from fringefleet.forecast import seconds_per_pixel, with_seconds  # noqa: PLC0415
+    from fringefleet.overhead import (  # noqa: PLC0415
+        SECONDS_TO_BEGIN,
+        measure_elsewhere,
+        predict_overhead,
+        seconds_lived,
+    )
+
+    if not found.n_left:
+        return with_seconds(found, checked)
+    lived = seconds_lived()
+    measured = measure_elsewhere(checked.job.options.device, partial(seconds_per_pixel, checked))
+    found = with_seconds(found, checked, measured.found)
+    if begins_early is None:
+        return found
+    begun = SECONDS_TO_BEGIN if begins_early and found.n_worker == 1 else lived
+    return replace(found, overhead=predict_overhead(measured, found.n_worker, begun))
 
 
 def as_plain(found: "Forecast") -> dict[str, Any]:
@@ -74,8 +105,8 @@ def lines(found: "Forecast") -> list[str]:
     >>> from fringefleet.forecast import Forecast
     >>> gb = 10**9
     >>> needs = {"bytes_read": 2 * gb, "bytes_written": gb, "memory_needed": gb, "memory_available": 4 * gb}
-    >>> needs |= {"disk_needed": gb, "disk_free": 9 * gb}
-    >>> found = Forecast((90, 60), 5, 9, (30, 30), 6, 4, 3, 8, 3600, **needs)
+    >>> needs |= {"disk_needed": gb, "disk_free": 9 * gb, "work_seconds": 60.0}
+    >>> found = Forecast((90, 60), 5, 9, (30, 30), 6, 4, 3, 1, 8, 3600, **needs)
     >>> print(*lines(found), sep="\n")
     Scene    90 x 60 pixels, 5 dates, 9 pairs
     Tiles    4 of 6 to do, 30 x 30 pixels; 2 for each of 3 workers
@@ -89,6 +120,7 @@ def lines(found: "Forecast") -> list[str]:
         for value in (found.bytes_read, found.bytes_written, found.memory_needed, found.disk_free)
     )
     has, unpacked = "", {}
+    who = _who(found)
     if found.bytes_unpacked:
         size = with_prefix(found.bytes_unpacked, "B")
         unpacked["Unpack"] = f"{size} once, to the disk of the output; removed at the end"
@@ -97,30 +129,50 @@ def lines(found: "Forecast") -> list[str]:
     said = {
         "Scene": f"{found.shape[0]} x {found.shape[1]} pixels, {found.n_date} dates, {found.n_pair} pairs",
         "Tiles": f"{found.n_left} of {found.n_tile} to do, {found.chunks[0]} x {found.chunks[1]} pixels; "
-        f"{found.tiles_of_a_worker} for each of {found.n_worker} workers",
-        "Threads": f"{found.n_core} of each worker, to read and write",
+        f"{found.tiles_of_a_worker} for each of {who.all_of_them}",
+        **who.said,
+        "Threads": f"{found.n_core} of {who.each}, to read and write",
         "Read": read,
         "Write": f"{written}; on disk at most that, of {disk_free} free",
         **unpacked,
-        "Memory": f"at most {needed} for each worker{has}",
+        "Memory": f"at most {needed} for {who.each}{has}",
     }
     if found.gpu_memory_needed is not None:
         has = ""
         if found.gpu_memory is not None:
             has = f", which has {with_prefix(found.gpu_memory, 'B')}"
         needed = with_prefix(found.gpu_memory_needed, "B")
-        said["GPU"] = f"at most {needed} of memory for each worker, besides CUDA itself{has}"
+        said["GPU"] = f"at most {needed} of memory for {who.each}, besides CUDA itself{has}"
     if found.seconds is not None:
         overhead = _overhead(found)
         before, after = ({name: overhead[name]} if overhead else {} for name in ("start", "end"))
         parts = before | found.seconds._asdict() | after
         stages = ", ".join(f"{name} {_seconds(value)}" for name, value in parts.items())
         since = "from when the workers are there, " if found.overhead is None else ""
+        slow = "all workers are like this machine and" if found.n_worker else "threads"
         said["Time"] = (
-            f"{_seconds(sum(parts.values()), 'about ')} ({stages}) {since}if all workers are like this "
-            "machine and do not slow each other down"
+            f"{_seconds(sum(parts.values()), 'about ')} ({stages}) {since}if {slow} do not slow each other "
+            "down"
         )
     return [f"{name:<8} {text}" for name, text in said.items()]
+
+
+class _Who(NamedTuple):
+    """Who computes, in words."""
+
+    all_of_them: str
+    each: str
+    said: dict[str, str]
+
+
+def _who(found: "Forecast") -> _Who:
+    if found.n_worker:
+        return _Who(f"{found.n_worker} workers", "each worker", {})
+    from fringefleet.cli.here import why_here  # noqa: PLC0415 - --help needs none of it
+
+    threads = f"{found.n_thread} threads"
+    said = {"Workers": f"none: threads of this process compute{why_here(found.work_seconds)}"}
+    return _Who(threads, "this process", said)
 
 
 def _overhead(found: "Forecast") -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Watching a run from outside: the dashboard, the workers' logs, a performance report of Dask."""
+"""Watching a run from outside: progress, the dashboard, the workers' logs, a performance report of Dask."""
 
 import logging
 from collections.abc import Iterator
@@ -7,21 +7,35 @@ from pathlib import Path
 
 from distributed import Client, performance_report
 
+from fringefleet.cli.progress import Report, Tiles
 from fringefleet.cluster.dashboard import describe_dashboard
+from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.serving import check_bokeh
+from fringefleet.errors import IdleOptionError
+from fringefleet.execute import Done, OnProgress
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.place import check_writable
+from fringefleet.option_words import option
 from fringefleet.paths import make_folder
 from fringefleet.worker_log import forward_logs
 
 logger = logging.getLogger(__name__)
 
 
-def check_performance_report(path: Path | None) -> None:
+def check_performance_report(path: Path | None, workers: ClusterOptions | None = None) -> None:
     """Find out before any work whether a performance report can be made.
+
+    Parameters
+    ----------
+    path
+        Its file; None if it is not wanted.
+    workers
+        Those that are wanted, whose work it shows.
 
     Raises
     ------
+    IdleOptionError
+        No workers are wanted.
     MissingExtraError
         Bokeh, which draws it, is not installed.
     InputError
@@ -29,9 +43,26 @@ def check_performance_report(path: Path | None) -> None:
     """
     if path is None:
         return
+    if workers is not None and workers.n_worker == 0:
+        raise IdleOptionError(
+            f"found --performance-report {path}, which shows what workers do, and {option('n_worker', 0)}; "
+            "leave one of them out."
+        )
     check_output_name(path, "HTML", "report.html")
     check_bokeh("--performance-report")
     check_writable(path)
+
+
+def showing(report: Report) -> OnProgress:
+    """Let a report of progress be told of every tile."""
+
+    def show(done: Done) -> None:
+        n_gone = done.n_done + done.n_failed
+        report(
+            n_gone / done.n_tile, done.n_pixel, Tiles(done.n_done, done.n_tile, done.n_failed, done.n_byte)
+        )
+
+    return show
 
 
 @contextmanager

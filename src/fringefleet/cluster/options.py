@@ -53,7 +53,8 @@ class ClusterOptions:
     ``cluster``: ``local``, ``local-cuda``, ``slurm``, ``current`` (the client that is current), the address
     of a running scheduler or its scheduler file; None: the client that is current, if there is one, else one
     process for each core of this machine, or for each of its GPUs where ``device`` is ``cuda``. ``n_worker``:
-    processes, GPUs or Slurm workers; of a running cluster, how many to wait for. ``memory_limit``: of each
+    processes, GPUs or Slurm workers; of a running cluster, how many to wait for; 0: none, as threads of this
+    process compute, which :func:`connect` has no use for. ``memory_limit``: of each
     worker, as ``8GB`` or in bytes. ``interface``: where to listen instead of the loopback. ``tls``: encrypt
     and authenticate; what is started here does, with certificates made for it, unless this is False; a
     running cluster has its own: ``tls_credentials``, one file with all, as whoever else is connected has it
@@ -94,8 +95,7 @@ class ClusterOptions:
             raise OptionError(f"found device = {self.device!r}; give {' or '.join(get_args(DeviceName))}.")
         if self.interface == "":
             raise OptionError("found interface = ''; give the name of a network interface, such as ib0.")
-        if self.n_worker is not None and self.n_worker < 1:
-            raise OptionError(f"found {self.n_worker} workers; give 1 or more.")
+        self._check_number()
         if self.wait_seconds is not None and not 0 <= self.wait_seconds < math.inf:
             raise OptionError(f"found wait_seconds = {self.wait_seconds}; give seconds from 0 on.")
         check_memory("memory_limit", self.memory_limit)
@@ -107,6 +107,17 @@ class ClusterOptions:
         if self.kind not in ("current", "address", "file"):
             _check_exposure(self)
 
+    def _check_number(self) -> None:
+        if self.n_worker is not None and self.n_worker < 0:
+            raise OptionError(
+                f"found {self.n_worker} workers; give 1 or more, or 0 for threads of this process."
+            )
+        if self.n_worker == 0 and self.kind not in ("default", "local"):
+            raise OptionError(
+                f"found 0 workers of {self.cluster}; give 1 or more. Where threads of this process are to "
+                f"compute, leave {option('cluster')} out."
+            )
+
     @property
     def kind(self) -> Kind:
         """What ``cluster`` is; ``default`` if nothing was said."""
@@ -116,6 +127,11 @@ class ClusterOptions:
     def is_started(self) -> bool:
         """Whether the workers are started for us, and stopped when we are done."""
         return self.kind in STARTED
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether anything is said of workers; what they are to compute on is no wish for any."""
+        return self != ClusterOptions(device=self.device)
 
     @property
     def is_encrypted(self) -> bool:

@@ -33,7 +33,7 @@ from fringefleet.cluster.slurm import start_slurm
 from fringefleet.cluster.slurm_script import cores_of_worker, count_slurm, memory_of_worker
 from fringefleet.cluster.start import Start
 from fringefleet.cores import own_cores
-from fringefleet.errors import InputError, MissingExtraError
+from fringefleet.errors import InputError, MissingExtraError, OptionError
 from fringefleet.main_program import end_if_reimported
 
 logger = logging.getLogger(__name__)
@@ -93,6 +93,11 @@ def connect(
     """
     end_if_reimported()
     options = resolve(cluster_options(cluster, n_worker, **changes))
+    if options.n_worker == 0:
+        raise OptionError(
+            "found 0 workers to connect to; give 1 or more. Where no Dask client is current, fringefleet.run "
+            "computes in threads of this process."
+        )
     if options.dashboard:
         check_bokeh("the dashboard")
     return _connected(options)
@@ -106,6 +111,11 @@ class Early:
 
     def __init__(self, options: ClusterOptions, start: Start | None) -> None:
         self.options, self._start = options, start
+
+    def give_up(self) -> None:
+        """Stop those that are on their way, as none are needed."""
+        if self._start is not None:
+            self._start.stop(in_good_order=False)
 
     @contextmanager
     def connect(self, options: ClusterOptions) -> Iterator[Workers]:
@@ -182,7 +192,8 @@ def _schedule_as_before() -> Iterator[None]:
 def resolve(options: ClusterOptions) -> ClusterOptions:
     """Choose where nothing was said: the current client, else the cores, or the GPUs, of this machine.
 
-    On a machine with one GPU a single local process has it, and dask-cuda is not needed.
+    On a machine with one GPU a single local process has it, and dask-cuda is not needed. Who wants no
+    workers has none of this machine, whatever client is current.
 
     Raises
     ------
@@ -193,6 +204,8 @@ def resolve(options: ClusterOptions) -> ClusterOptions:
         return replace(options, device="cuda")
     if options.kind != "default":
         return options
+    if options.n_worker == 0:
+        return replace(options, cluster="local")
     if current_client() is not None:
         return replace(options, cluster="current")
     several = options.device == "cuda" and (VISIBLE in options.options or count_local_gpus(options) > 1)
@@ -200,7 +213,7 @@ def resolve(options: ClusterOptions) -> ClusterOptions:
 
 
 def expected_workers(options: ClusterOptions) -> int:
-    """How many workers there will be, as far as that is known before they are there.
+    """How many workers there will be, as far as that is known before they are there; 0 where none are wanted.
 
     Raises
     ------
@@ -211,6 +224,8 @@ def expected_workers(options: ClusterOptions) -> int:
     MissingExtraError
         dask-jobqueue is not installed.
     """
+    if options.n_worker == 0:
+        return 0
     if options.kind == "local":
         return count_local(options)
     if options.kind == "local-cuda":
@@ -238,13 +253,15 @@ def own_memory(options: ClusterOptions) -> int | None:
 def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
     """What each of so many workers will have [byte], as far as that is known before they are there.
 
+    Of none it is what this process has.
+
     Raises
     ------
     InputError
         As :func:`own_memory`.
     """
     if options.kind in ("local", "local-cuda") and options.memory_limit is None:
-        return MEMORY_LIMIT // n_worker
+        return MEMORY_LIMIT // max(1, n_worker)
     return own_memory(options)
 
 
@@ -258,6 +275,8 @@ class Threads(NamedTuple):
 def expected_threads(options: ClusterOptions, n_worker: int) -> Threads:
     """How many threads each of so many workers will have, as far as that is known before they are there.
 
+    Of none it is how many this process has.
+
     Raises
     ------
     InputError
@@ -266,6 +285,8 @@ def expected_threads(options: ClusterOptions, n_worker: int) -> Threads:
     if options.kind == "slurm":
         n_core = cores_of_worker(options)
         return Threads(n_core, n_core)
+    if n_worker == 0:
+        return Threads(CPU_COUNT, max(CPU_COUNT, own_cores().number))
     if options.kind in ("local", "local-cuda"):
         n_thread = int(options.options.get("threads_per_worker") or 1)
         return Threads(n_thread, max(n_thread, own_cores().number // n_worker))

@@ -53,7 +53,15 @@ def test_every_kind_of_cluster_is_told_from_how_it_is_named():
         ({"cluster": "locla"}, "'locla'. Did you mean local"),
         ({"cluster": "here"}, "tcp://127.0.0.1:8786"),
         ({"cluster": 8786}, "cluster = 8786; give a value of type str"),
-        ({"n_worker": 0}, "0 workers"),
+        ({"n_worker": -1}, "-1 workers; give 1 or more, or 0 for threads of this process"),
+        *(
+            (
+                {"n_worker": 0, "cluster": name},
+                "0 workers of .*; give 1 or more. Where threads of this process",
+            )
+            for kind, name in KINDS.items()
+            if kind not in ("default", "local")
+        ),
         ({"n_worker": True}, "n_worker = True; give a value of type int"),
         ({"n_worker": "4"}, "n_worker = '4'"),
         ({"device": "CUDA"}, "device = 'CUDA'; give cpu or cuda"),

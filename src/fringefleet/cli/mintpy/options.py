@@ -155,8 +155,8 @@ WorkerCount = Annotated[
     typer.Option(
         "--num-worker",
         metavar="N|all|NN%",
-        help="Local processes, never more than cores; or Slurm workers."
-        + default(ELSE_TEMPLATE + "one for each core"),
+        help="Local processes, never more than cores; 0: threads of this process; or Slurm workers."
+        + default(ELSE_TEMPLATE + "one for each core, or 0 where that is quicker"),
         show_default=False,
         rich_help_panel=COMPUTE,
     ),

@@ -9,7 +9,7 @@ from typing import Any
 
 from fringefleet.attempts import FailurePolicy
 from fringefleet.cli.invert import compose_options, idle_keys
-from fringefleet.cli.mintpy.resources import WorkerWish, choose_workers, limit_memory
+from fringefleet.cli.mintpy.resources import WorkerWish, asks_for_workers, choose_workers, limit_memory
 from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.coherence_mask import Reliable, mask_name
@@ -74,6 +74,7 @@ class Task:
     setting: Setting
     outputs: tuple[Path, ...]
     workers: ClusterOptions
+    asks_for_workers: bool
     memory: int | None  # [byte]
     mask: MaskWish | None
     is_update: bool
@@ -120,6 +121,7 @@ def understand(request: Request) -> Task:
         setting,
         outputs,
         workers,
+        asks_for_workers(request.workers, template),
         limit_memory(request.memory, template, workers),
         mask,
         project.is_whole if request.update is None else request.update,

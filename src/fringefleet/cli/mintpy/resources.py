@@ -1,8 +1,9 @@
 """MintPy's words for workers and memory, and what they mean here.
 
 MintPy computes in one process unless it is told of a cluster; here it is one process for each core, as
-nothing has to be set up for that, or the GPUs of this machine where those are asked for. Of its job queues
-there is slurm; pbs and lsf are not.
+nothing has to be set up for that, or the GPUs of this machine where those are asked for, or threads of this
+process where that is little work (:mod:`fringefleet.effort`). Of its job queues there is slurm; pbs and lsf
+are not.
 """
 
 import logging
@@ -21,7 +22,7 @@ from fringefleet.cluster import ClusterOptions, cluster_options
 from fringefleet.cluster.config import read_cluster_config
 from fringefleet.errors import OptionError
 from fringefleet.io.template import TemplateOptions
-from fringefleet.io.template_words import JOB_QUEUES, cluster, worker_count
+from fringefleet.io.template_words import JOB_QUEUES, NO, cluster, worker_count
 from fringefleet.needs import COMMANDS, check_needs
 from fringefleet.options import Options
 
@@ -46,6 +47,18 @@ class WorkerWish:
     wait_seconds: float | None = None
     tls_credentials: Path | None = None
     dashboard: bool | None = None
+
+
+def asks_for_workers(wish: WorkerWish, template: TemplateOptions) -> bool:
+    """Whether anything is said of workers but where there are none: by MintPy's words or by ours.
+
+    A template that computes on this machine, which is what MintPy's says by itself, asks for none.
+    """
+    said = dict(vars(wish))
+    if wish.cluster and wish.cluster.lower() in ("auto", *NO):
+        del said["cluster"]
+    where = template.cluster not in (None, LOCAL)
+    return where or template.n_worker is not None or any(value is not None for value in said.values())
 
 
 def choose_workers(wish: WorkerWish, template: TemplateOptions, options: Options) -> ClusterOptions:
@@ -140,6 +153,8 @@ def _processes(
 
 
 def _count(given: str | None) -> int:
+    if given == "0":
+        return 0
     text = (worker_count("--num-worker", given) if given else None) or "all"
     if text == "all":
         return CPU_COUNT
@@ -164,7 +179,9 @@ def limit_memory(given: float | None, template: TemplateOptions, workers: Cluste
     check_needs(said, {"ram": None}, COMMANDS["mintpy"])
     if workers.kind != "local" or workers.n_worker is None:
         return None
-    # Dask gives every process the share of one core, if it is not told otherwise.
-    of_machine = workers.n_worker * parse_bytes(workers.memory_limit or MEMORY_LIMIT // CPU_COUNT)
+    # Dask gives every process the share of one core, if it is not told otherwise; this one has all of it.
+    of_machine = (workers.n_worker or CPU_COUNT) * parse_bytes(
+        workers.memory_limit or MEMORY_LIMIT // CPU_COUNT
+    )
     wanted = given or template.memory
     return of_machine if wanted is None else min(of_machine, int(wanted * GIGABYTE))

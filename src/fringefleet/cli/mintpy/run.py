@@ -11,6 +11,7 @@ from rich.console import Console
 
 from fringefleet.cli.console import echo, fail
 from fringefleet.cli.ending import FAILED
+from fringefleet.cli.here import without_needless_workers
 from fringefleet.cli.invert import run_checked
 from fringefleet.cli.mintpy.current import (
     product_files,
@@ -121,7 +122,7 @@ def _check(task: Task) -> tuple[Checked, ClusterOptions]:
         task.store.absolute(),
         task.options,
         task.setting,
-        n_worker=n_worker,
+        n_worker=max(1, n_worker),
         memory_limit=task.memory,
         worker_memory=own_memory(workers),
         n_thread=n_thread,
@@ -130,7 +131,7 @@ def _check(task: Task) -> tuple[Checked, ClusterOptions]:
         on_failure=task.on_failure,
         accept_touched=task.accept_touched,
     )
-    return _begun_or_new(job, task), workers
+    return without_needless_workers(_begun_or_new(job, task), workers, is_asked_for=task.asks_for_workers)
 
 
 def _invert(checked: Checked, workers: ClusterOptions, console: Console) -> tuple[Tile, ...]:
