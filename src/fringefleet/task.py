@@ -104,7 +104,7 @@ def invert_tile(
         worker={
             **worker_record(how.options.device),
             "solver": choose_solver(how.options),
-            "why_eager": why_eager(how.options.device) if how.options.solver == "auto" else "",
+            "why_eager": why_eager(how.options) if how.options.solver == "auto" else "",
             "threads": n_thread,
             "versions": software_versions(),
         },

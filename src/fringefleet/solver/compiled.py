@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fringefleet.choices import DTypeName
 from fringefleet.errors import DeviceError
 from fringefleet.network import Network
 from fringefleet.plan import Plan, plan_elimination
@@ -216,12 +217,28 @@ def check_ready(device: torch.device) -> None:
         )
 
 
-def try_out(device: torch.device) -> None:
-    """Solve a few pixels, and so compile what most options need; raises whatever keeps it from that."""
+def try_out(
+    device: torch.device, dtype: DTypeName = "float32", is_robust: bool = False, std: bool = False
+) -> None:
+    """Solve a few pixels, and so compile what options need; raises whatever keeps it from that.
+
+    Parameters
+    ----------
+    device
+        A CPU.
+    dtype
+        Of the numbers.
+    is_robust
+        Whether the norm is another one than ``l2``.
+    std
+        Whether variances are wanted.
+    """
     days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
     plan = plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2))))
-    pixels = torch.ones((3, LANES), device=device)
-    solve(Workspace(plan, LANES, torch.float32, device), pixels, pixels)
+    pixels = torch.ones((3, LANES), dtype=getattr(torch, dtype), device=device)
+    workspace = Workspace(plan, LANES, pixels.dtype, device)
+    workspace.keep(rows=False, factor=False, variances=std)
+    solve(workspace, pixels, pixels, method=Method(norm="huber" if is_robust else "l2"))
 
 
 def choose_lanes(plan: Plan, itemsize: int) -> int:
