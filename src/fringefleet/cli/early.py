@@ -62,8 +62,8 @@ def early_workers(given: Mapping[str, Any]) -> Iterator[Begun]:
     ----------
     given
         All options of the command, by the names that they have there. What is wrong with them is said later,
-        all at once. A run that is resumed may need no workers: none are begun for it. Workers that are started
-    meanwhile, early or not, warm up for the options.
+        all at once. A run that is resumed may need no workers: none are begun for it. Workers that are
+        started meanwhile, early or not, warm up for the options.
     """
     begun = Begun()
     said = {name: given[name] for name in OF_CODE if given[name]}

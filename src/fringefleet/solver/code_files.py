@@ -57,21 +57,29 @@ def find_folders(environment: Mapping[str, str]) -> list[Path]:
     >>> str(find_folders({"XDG_CACHE_HOME": "/cache", "HOME": "/home/me"})[0])
     '/cache/fringefleet/compiled'
     """
-    caches = Path(environment.get("XDG_CACHE_HOME", ""))  # one that is not absolute is to be ignored
     found = []
     if said := environment.get(VARIABLE):
         found.append(Path(said))
     elif said := environment.get("NUMBA_CACHE_DIR"):
         found.append(Path(said) / "fringefleet")
-    elif caches.is_absolute():
+    elif caches := _user_caches(environment):
         found.append(caches / "fringefleet")
-    else:
-        with suppress(RuntimeError):  # nobody knows where home is
-            found.append(Path.home() / ".cache" / "fringefleet")
     with suppress(OSError):  # there is none, or no folder that this process is in
         found.append(Path(tempfile.gettempdir()) / f"fringefleet-{os.geteuid()}")
         return [folder.absolute() / FOLDER for folder in found]
     return []
+
+
+def _user_caches(environment: Mapping[str, str]) -> Path | None:
+    """Find the folder of the user's caches; None if nobody knows it. Paths that are not absolute are none."""
+    said = Path(environment.get("XDG_CACHE_HOME", ""))
+    if said.is_absolute():
+        return said
+    home = Path(environment.get("HOME", ""))
+    if "HOME" not in environment:
+        with suppress(RuntimeError):
+            home = Path.home()
+    return home / ".cache" if home.is_absolute() else None
 
 
 def read_code(name: str) -> bytes | None:
@@ -114,58 +122,65 @@ def locked_code(name: str, seconds: float = SECONDS_TO_WAIT) -> Iterator[Place]:
     The system takes the lock from a process that is dead. One that is neither dead nor done is waited for so
     long [s], and then both make it. Where there is no lock to be had, there is none.
     """
-    lost = []
+    lost: list[str] = []
+    place = None
     for folder in find_folders(os.environ):
         path = folder / f"{name}{LOCK}"
         try:
             _make_trusted(folder)
-            lock = _lock(path, seconds)
+            lock, state = _lock(path, seconds)
         except OSError as error:
             lost.append(f"{folder}: {error.strerror or error}")
             continue
+        place = place or folder
         try:
-            yield Place(folder, "; ".join(lost))
+            if state is not None:
+                yield Place(place, "; ".join(lost))
+                return
         finally:
-            with suppress(OSError):
-                path.unlink()
+            if state:
+                with suppress(OSError):
+                    path.unlink()
             os.close(lock)
-        return
-    yield Place(None, "; ".join(lost))
+    yield Place(place, "; ".join(lost))
 
 
-def _lock(path: Path, seconds: float) -> int:
+def _lock(path: Path, seconds: float) -> tuple[int, bool | None]:
     """Open and lock a file, which may be removed by who has it before; wait so long [s] at most.
+
+    Returns
+    -------
+    tuple
+        The file; and whether it is locked, None where the file system knows no locks.
 
     Raises
     ------
     OSError
-        It cannot be made, or its file system knows no locks.
+        It cannot be made.
     """
     end = time.monotonic() + seconds
     while True:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         try:
-            is_taken = _try_to_lock(lock)
-            if not is_taken and time.monotonic() > end:
+            state = _try_to_lock(lock)
+            if state is None or (state and _is_at(path, lock)):
+                return lock, state
+            if not state and time.monotonic() > end:
                 logger.debug("%s is locked for more than %g s", path, seconds)
-                return lock
-            if is_taken and _is_at(path, lock):
-                return lock
+                return lock, False
+            time.sleep(SECONDS_BETWEEN_TRIES)
         except BaseException:
             os.close(lock)
             raise
         os.close(lock)
-        time.sleep(SECONDS_BETWEEN_TRIES)
 
 
-def _try_to_lock(lock: int) -> bool:
-    """Lock a file for this process, as far as nobody else has."""
+def _try_to_lock(lock: int) -> bool | None:
+    """Lock a file for this process, if nobody else has; None where the file system knows no locks."""
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno not in _IS_LOCKED:
-            raise
-        return False
+        return False if error.errno in _IS_LOCKED else None
     return True
 
 

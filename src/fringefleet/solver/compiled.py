@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numba import config
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -203,13 +204,18 @@ def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> F
 
 
 def check_ready(device: torch.device) -> None:
-    """Refuse a device other than the CPU.
+    """Refuse a device other than the CPU, and a numba that compiles nothing.
 
     Raises
     ------
     DeviceError
-        It is another one.
+        It is another one, or numba was told so: then the kernel would be thousands of times as slow.
     """
+    if getattr(config, "DISABLE_JIT", False):
+        raise DeviceError(
+            "found NUMBA_DISABLE_JIT, by which numba compiles nothing, as the compiled solver needs it to. "
+            "Unset it, or choose the elimination solver."
+        )
     if device.type != "cpu":
         raise DeviceError(
             f"found device {device}; the compiled solver runs on the CPU. Choose --device cpu, or the fused "
