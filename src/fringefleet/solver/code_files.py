@@ -64,10 +64,9 @@ def find_folders(environment: Mapping[str, str]) -> list[Path]:
         found.append(Path(said) / "fringefleet")
     elif caches := _user_caches(environment):
         found.append(caches / "fringefleet")
-    with suppress(OSError):  # there is none, or no folder that this process is in
+    with suppress(OSError):  # there is none
         found.append(Path(tempfile.gettempdir()) / f"fringefleet-{os.geteuid()}")
-        return [folder.absolute() / FOLDER for folder in found]
-    return []
+    return [folder / FOLDER for folder in found]
 
 
 def _user_caches(environment: Mapping[str, str]) -> Path | None:

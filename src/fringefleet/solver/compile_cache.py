@@ -226,6 +226,8 @@ def _value(value: Any) -> Any:
         return type(value).__name__, repr(value)
     if isinstance(value, tuple | list):
         return [_value(member) for member in value]
+    if isinstance(value, frozenset):
+        return "frozenset", sorted(repr(_value(member)) for member in value)
     if isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields"):
         return value.__module__, value.__qualname__, value._fields
     home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) or "numpy"
