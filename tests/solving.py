@@ -12,7 +12,7 @@ from fringefleet.plan import plan_elimination
 from fringefleet.solver import compiled, dense, elimination
 from fringefleet.solver.method import Method
 from fringefleet.solver.solution import Solution
-from strategies import Case
+from strategies import GRAIN, Case, dated
 
 VELOCITY = Method("velocity")
 PHASE = Method("phase")
@@ -65,6 +65,41 @@ def solve_arrays(
     return solver.module.solve(
         workspace, tensor(phase, solver, device), tensor(weight, solver, device), method=method
     )
+
+
+def case_of(decades, *, n_date=9, n_pixel=12, missing=0.3, seed=0):
+    """Neighbouring and annual pairs with contradicting phases, some missing, weights over many decades."""
+    rng = np.random.default_rng(seed)
+    pairs = np.array([(i, i + gap) for i in range(n_date) for gap in (1, 2, n_date // 2) if i + gap < n_date])
+    shape = (len(pairs), n_pixel)
+    phase = rng.integers(-20_000, 20_000, shape) * GRAIN
+    weight = (10 ** rng.uniform(-decades / 2, decades / 2, shape)).astype("f4").astype("f8")
+    valid = rng.random(shape) >= missing
+    return Case(dated(pairs, rng), np.where(valid, phase, np.nan), weight, valid)
+
+
+def solved(solver, case, device, *, root=0, method=VELOCITY):
+    """The workspace, which keeps everything, and the solution of a case."""
+    plan = plan_elimination(case.network, root)
+    workspace = solver.module.Workspace(plan, case.phase.shape[1], solver.dtype, device)
+    if hasattr(workspace, "keep"):  # what the eager form keeps anyway
+        workspace.keep(rows=True, factor=True, variances=True)
+    observed = [tensor(values, solver, device) for values in (case.phase, case.weight)]
+    return workspace, solver.module.solve(workspace, *observed, method=method)
+
+
+def robust_case(n_pixel, *, n_date=6, share=0.1, missing=0.1, seed=0):
+    """Neighbouring and annual pairs; some a cycle off, some missing; weights over a decade."""
+    rng = np.random.default_rng(seed)
+    pairs = np.array([(i, i + gap) for i in range(n_date) for gap in (1, 2, 4) if i + gap < n_date])
+    shape = (len(pairs), n_pixel)
+    truth = rng.normal(0, 2, (n_date, n_pixel)).cumsum(0)
+    phase = truth[pairs[:, 1]] - truth[pairs[:, 0]] + rng.normal(0, 0.2, shape)
+    phase += 2 * np.pi * rng.choice([-1, 1], shape) * (rng.random(shape) < share)
+    phase = np.round(phase / GRAIN) * GRAIN
+    weight = (10 ** rng.uniform(0.5, 1.5, shape)).astype("f4").astype("f8")
+    valid = rng.random(shape) >= missing
+    return Case(dated(pairs, rng), np.where(valid, phase, np.nan), weight, valid)
 
 
 def tensor(values: NDArray[np.floating], solver: Solver, device: torch.device) -> torch.Tensor:

@@ -1,9 +1,12 @@
 """Memory of the pixels of a block, and of those that are solved at once."""
 
+from importlib.util import find_spec
+
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.solver.at_once import BYTES_AT_ONCE, DEM_PIXELS_ON_CPU, TRIPLETS_AT_ONCE
+from fringefleet.solver.lanes import bytes_of_lane, choose_lanes
 from fringefleet.triplets import triplets
 from fringefleet.variables import bytes_of_result
 
@@ -12,22 +15,38 @@ FUSED_BATCH = 3 * 2**16  # so that a tile of whole chunks still has 2^17, with w
 CPU_BATCH_BYTES = 2**30  # fewer pixels where the network fills up or much is wanted
 
 
+def is_compiled(options: Options) -> bool:
+    """Tell whether pixels are solved by the compiled solver, as far as can be told without it."""
+    if options.device != "cpu":
+        return False
+    return options.solver == "compiled" or (options.solver == "auto" and find_spec("numba") is not None)
+
+
 def cpu_batch_size(plan: Plan, options: Options) -> int:
     """Pixels that go through the solver at once on a CPU."""
-    return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // solver_bytes_per_pixel(plan, options)))
+    return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // _cpu_bytes_per_pixel(plan, options)))
 
 
 def cpu_batch_bytes(n_pixel: int, plan: Plan, options: Options) -> int:
     """Memory of the pixels of a block of so many that are solved at once on a CPU [byte]."""
     n_batch = min(cpu_batch_size(plan, options), n_pixel)
-    others = solver_bytes_per_pixel(plan, options) - 8 * _doubles_of_dem_error(plan, options)
+    others = _cpu_bytes_per_pixel(plan, options) - 8 * _doubles_of_dem_error(plan, options)
     n_piece = min(n_batch, DEM_PIXELS_ON_CPU)
-    return n_batch * others + n_piece * 8 * _doubles_of_dem_error(plan, options)
+    vector = 0
+    if is_compiled(options):
+        size = _size(options)
+        vector = choose_lanes(plan, size) * bytes_of_lane(plan, size)
+    return vector + n_batch * others + n_piece * 8 * _doubles_of_dem_error(plan, options)
+
+
+def _cpu_bytes_per_pixel(plan: Plan, options: Options) -> int:
+    find = compiled_bytes_per_pixel if is_compiled(options) else solver_bytes_per_pixel
+    return find(plan, options)
 
 
 def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
     """Memory of the solver for each pixel of a batch [byte]; see ``tests/unit/test_memory.py``."""
-    size = 8 if options.dtype == "float64" else 4
+    size = _size(options)
     n_pair, n_date = plan.network.n_pair, plan.network.n_date
     rows = 5 * n_pair + plan.n_slot + 5 * n_date + 2 * plan.n_neighbour + 40
     rows += (options.norm != "l2") * 2 * n_pair
@@ -40,9 +59,30 @@ def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
     return rows * size + 8 * doubles + n_date + in_pieces + on_its_way
 
 
+def compiled_bytes_per_pixel(plan: Plan, options: Options) -> int:
+    """Memory of the compiled solver for each pixel of a batch [byte]; that of a vector comes besides."""
+    size, n_date = _size(options), plan.network.n_date
+    rows = 3 * n_date + 30 + options.std * 2 * n_date + _rows_wanted(plan, options)
+    rows += options.covariance * (plan.n_slot + 3 * n_date + n_date**2)
+    if size == 8:  # the kernel reads what it computes in
+        rows += plan.network.n_pair * (1 + options.needs_coherence + options.needs_std)
+    in_pieces = options.covariance * min(16 * (n_date**2 + n_date), BYTES_AT_ONCE // CPU_BATCH)
+    return rows * size + 8 * _doubles_of_dem_error(plan, options) + n_date + in_pieces
+
+
+def _rows_wanted(plan: Plan, options: Options) -> int:
+    """Rows of pairs that are kept of a kernel, and what is worked out of them."""
+    rows = (options.diagnose or options.dem_error) * 2 * plan.network.n_pair
+    return rows + options.diagnose * (2 * min(TRIPLETS_AT_ONCE, len(triplets(plan.network))) + 3)
+
+
+def _size(options: Options) -> int:
+    return 8 if options.dtype == "float64" else 4
+
+
 def fused_bytes_per_pixel(plan: Plan, options: Options) -> int:
     """Memory of the fused solver for each pixel of a batch [byte], beside its observations and its answer."""
-    size = 8 if options.dtype == "float64" else 4
+    size = _size(options)
     n_pair, n_date = plan.network.n_pair, plan.network.n_date
     rows = plan.n_slot + 4 * n_date + 20
     rows += (options.norm != "l2" or options.diagnose or options.dem_error) * 2 * n_pair

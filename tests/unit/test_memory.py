@@ -10,7 +10,13 @@ from torch.profiler import ProfilerActivity
 
 from fringefleet import device as devices
 from fringefleet.block import invert_block
-from fringefleet.footprint import CPU_BATCH, bytes_per_pixel, fused_bytes_per_pixel, solver_bytes_per_pixel
+from fringefleet.footprint import (
+    CPU_BATCH,
+    bytes_per_pixel,
+    compiled_bytes_per_pixel,
+    fused_bytes_per_pixel,
+    solver_bytes_per_pixel,
+)
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
@@ -56,17 +62,23 @@ def inversion(network, options, missing):
     return lambda: invert_block(Block(phase, coherence), scene, options)
 
 
+SOLVERS = {"elimination": solver_bytes_per_pixel, "compiled": compiled_bytes_per_pixel}
+every_solver = pytest.mark.parametrize("solver", SOLVERS)
+
+
+@every_solver
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     "network", [CHAIN, NEIGHBOURS, ANNUAL, ALL_PAIRS], ids=["chain", "98 by 3", "98 annual", "all pairs"]
 )
-def test_the_memory_model_is_not_below_the_peak_and_at_most_twice_it(network, dtype, tmp_path):
-    options = Options(dtype=dtype)
+def test_the_memory_model_is_not_below_the_peak_and_at_most_twice_it(network, dtype, solver, tmp_path):
+    options = Options(dtype=dtype, solver=solver)
     measured = peak_bytes(inversion(network, options, 0), tmp_path)
-    predicted = N_PIXEL * solver_bytes_per_pixel(plan_elimination(network), options)
+    predicted = N_PIXEL * SOLVERS[solver](plan_elimination(network), options)
     assert measured <= predicted <= 2 * measured
 
 
+@every_solver
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("network", [CHAIN, ANNUAL, ALL_PAIRS], ids=["chain", "98 annual", "all pairs"])
 @pytest.mark.parametrize(
@@ -88,12 +100,12 @@ def test_the_memory_model_is_not_below_the_peak_and_at_most_twice_it(network, dt
     ],
     ids=" ".join,
 )
-def test_the_memory_model_knows_what_is_wanted_besides(wanted, network, dtype, tmp_path, monkeypatch):
+def test_the_memory_model_knows_what_is_wanted_besides(wanted, network, dtype, solver, tmp_path, monkeypatch):
     """Covariances come in pieces of a fixed size: here of the same share of the batch as in a full one."""
     monkeypatch.setattr(pieces, "BYTES_AT_ONCE", pieces.BYTES_AT_ONCE * N_PIXEL // CPU_BATCH)
-    options = Options(dtype=dtype, **wanted)
+    options = Options(dtype=dtype, solver=solver, **wanted)
     measured = peak_bytes(inversion(network, options, 0), tmp_path)
-    predicted = N_PIXEL * solver_bytes_per_pixel(plan_elimination(network), options)
+    predicted = N_PIXEL * SOLVERS[solver](plan_elimination(network), options)
     assert measured <= predicted <= 2 * measured
 
 
@@ -108,7 +120,7 @@ def test_a_batch_of_nothing_but_cut_pixels_stays_within_twice_the_model(network,
     The systems of the velocity rule come in pieces of a fixed size, which is left out here.
     """
     monkeypatch.setattr(pieces, "BYTES_AT_ONCE", 2**18)
-    options = Options(min_norm=norm, min_redundancy=0.0)
+    options = Options(min_norm=norm, min_redundancy=0.0, solver="elimination")
     measured = peak_bytes(inversion(network, options, 0.7), tmp_path)
     assert measured <= 2 * N_PIXEL * solver_bytes_per_pixel(plan_elimination(network), options)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numba import config
 from numpy.typing import NDArray
 from torch import Tensor
@@ -27,16 +27,15 @@ from fringefleet.solver import compiled_kernel, elimination, quality
 from fringefleet.solver.compiled_kernel import Answer
 from fringefleet.solver.compiled_observe import MASK_RULES, WEIGHT_RULES, Source
 from fringefleet.solver.compiled_robust import Rounds
-from fringefleet.solver.compiled_steps import LANES, Cells, Walk
+from fringefleet.solver.compiled_steps import Cells, Walk
 from fringefleet.solver.compiled_variances import Spread
 from fringefleet.solver.eliminated import Eliminated
+from fringefleet.solver.lanes import LANES, choose_lanes
 from fringefleet.solver.method import Method
 from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
 from fringefleet.solver.solution import Facts, Solution, finish
 from fringefleet.solver.tables import NO_PAIR, rows_between, tables_of
 
-MOST_LANES = 4 * LANES  # pixels of a vector; with more nothing is gained where the network is small
-CACHE_BYTES = 2**22  # of a vector; measured: what is read in order may be beyond the cache of a core
 _MASK_TYPES = (torch.float32, torch.float64)
 
 
@@ -108,7 +107,7 @@ class Workspace(Eliminated):
         return self.buffer(self.plan.network.n_date, torch.int32)
 
     @cached_property
-    def converged(self) -> Int[Tensor, "pixel"]:
+    def converged(self) -> Bool[Tensor, "pixel"]:
         """Whether reweighing came to rest; for who wants it."""
         return torch.zeros(self.n_pixel, dtype=torch.bool)
 
@@ -247,13 +246,6 @@ def try_out(
     solve(workspace, pixels, pixels, method=Method(norm="huber" if is_robust else "l2"))
 
 
-def choose_lanes(plan: Plan, itemsize: int) -> int:
-    """Choose how many pixels a vector has: as many as stay near a core, in whole :data:`LANES`."""
-    n_row = 2 * plan.network.n_pair + 2 * plan.n_slot + 7 * plan.network.n_date
-    fits = CACHE_BYTES // (itemsize * n_row) // LANES * LANES
-    return max(LANES, min(fits, MOST_LANES))
-
-
 @lru_cache(maxsize=16)
 def walk_of(plan: Plan) -> Walk:
     """Write a plan as the tables that the kernel goes along; made once per process and plan."""
@@ -300,7 +292,7 @@ def paths_of(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[
 def _arguments(
     work: Workspace, raw: Raw, rules: Rules, series: Tensor, method: Method
 ) -> tuple[Source, Rounds | None, Spread | None, Answer]:
-    """Give the kernel what it reads and writes, as NumPy arrays; those that nobody wants are empty or none."""
+    """Give the kernel what it reads and writes, as NumPy arrays; what nobody wants is empty or None."""
     none = np.zeros((0, work.n_lane), work.real)
     answer = Answer(
         series=series.numpy(),
@@ -326,10 +318,10 @@ def _arguments(
     if work.keeps_variances:
         spread = work.spread
         answer = answer._replace(variance=work.variance.numpy())
-    return _source(work, raw, rules), rounds, spread, answer
+    return source_of(work, raw, rules), rounds, spread, answer
 
 
-def _source(work: Workspace, raw: Raw, rules: Rules) -> Source:
+def source_of(work: Workspace, raw: Raw, rules: Rules) -> Source:
     """Observations and rules as NumPy arrays of the types that the kernel is compiled for."""
     real, n_pair = work.dtype, work.plan.network.n_pair
     mask = raw.mask

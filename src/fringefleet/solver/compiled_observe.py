@@ -68,7 +68,7 @@ def observe(source, rows, first, n_here, phase, weight, count):
     observed, beside, mask = source.strides
     at = first, n_here, beside
     if source.weight == _VAR:
-        _weigh_by_table(source.beside, source.table, rows, at, weight)
+        weigh_by_table(source.beside, source.table, rows, at, weight)
     else:
         _weigh(source.beside, source.table, rows, at, weight, source.weight)
     at = first, n_here, mask
@@ -95,7 +95,7 @@ def _row(pair, at):
 
 @exact
 @no_type_check
-def _weigh_by_table(coherences, table, rows, at, weight):
+def weigh_by_table(coherences, table, rows, at, weight):
     """Weigh by the bin that the coherence falls in."""
     real = weight.dtype.type
     floor, last = real(_FLOOR), real(_LAST_BIN)

@@ -43,8 +43,7 @@ def reweigh(cells, walk, rounds):
         sum_pulls(cells, walk)
         substitute(cells, walk, cells.change)
         _go(cells, walk, rounds)
-    _weigh(cells.residual, cells.weight, rounds.deviation, rounds.state)
-    factorise(cells, walk)  # with the weights of the last residuals, for whoever asks for variances
+    factorise(cells, walk)  # with the last weights, for whoever asks for variances
     cells.change[:] = cells.change.dtype.type(0)
 
 
@@ -102,7 +101,10 @@ def _weigh(residuals, weights, deviations, state):
 @exact
 @no_type_check
 def _see_who_rests(changes, state, is_l1):
-    """Compare the sums with those of the round before; lower the thresholds of those that go on; count them."""
+    """Compare the sums with those of the round before; lower the thresholds of those that go on.
+
+    Returns how many those are.
+    """
     real = changes.dtype.type
     zero, one = real(0), real(1)
     tiny = real(np.finfo(changes.dtype).tiny)
@@ -123,7 +125,8 @@ def _see_who_rests(changes, state, is_l1):
             near_enough = threshold[p] <= 2 * lowest
             at_rest = (new_total >= total[p] * real(_SETTLED_L1)) and near_enough
             at_rest = at_rest or new_total <= smallest[p]
-            threshold[p] = lowest if at_rest else max(threshold[p] * real(_SHRINK), lowest)
+            if not at_rest:  # whose weights are final
+                threshold[p] = max(threshold[p] * real(_SHRINK), lowest)
         else:
             new_total = minimised[p] / threshold[p]
             still = moved[p] * sum_of_roots[p] <= sum_of_u[p] * real(_STILL)

@@ -1,9 +1,9 @@
 """Steps of the elimination of a vector of pixels, compiled for the CPU.
 
-A vector is as many pixels as stay in the cache of a core, and a row is one number of each of them. Every loop
-runs along rows, so that the compiler makes vector instructions of it, and rows are whole multiples of
-:data:`LANES`: no loop has a rest that would be computed in another way, and a pixel gets the same bits
-wherever it is in a vector.
+A vector is as many pixels as stay near a core, and a row is one number of each of them. Every loop runs along
+rows, so that the compiler makes vector instructions of it, and rows are whole multiples of
+:data:`~fringefleet.solver.lanes.LANES`: no loop has a rest that would be computed in another way, and a pixel
+gets the same bits wherever it is in a vector.
 
 Nothing may be reassociated. Products and sums may be contracted into one instruction with one rounding, which
 is the same for all pixels.
@@ -14,10 +14,6 @@ from typing import Any, NamedTuple, no_type_check
 import numpy as np
 
 from fringefleet.solver.jit import fast
-
-# Rows are multiples of so many pixels: one vector instruction holds at most 16 float32, and the compiler
-# takes at most four at once.
-LANES = 64
 
 
 class Cells(NamedTuple):

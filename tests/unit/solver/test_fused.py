@@ -24,12 +24,14 @@ from solving import (
     VELOCITY,
     Solver,
     assert_series_close,
+    case_of,
     parts_of,
     series_of,
     solve,
+    solved,
     tensor,
 )
-from strategies import GRAIN, Case, cases, dated, networks
+from strategies import Case, cases, dated, networks
 
 pytest.importorskip("triton")
 if not torch.cuda.is_available():  # it is read when the kernel is imported, with the first workspace
@@ -48,26 +50,6 @@ SMALL = networks(most_dates=9)
 def device():
     """The kernel runs on the GPU where there is one, and is interpreted where there is none."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def case_of(decades, *, n_date=9, n_pixel=12, missing=0.3, seed=0):
-    """Neighbouring and annual pairs with contradicting phases, some missing, weights over many decades."""
-    rng = np.random.default_rng(seed)
-    pairs = np.array([(i, i + gap) for i in range(n_date) for gap in (1, 2, n_date // 2) if i + gap < n_date])
-    shape = (len(pairs), n_pixel)
-    phase = rng.integers(-20_000, 20_000, shape) * GRAIN
-    weight = (10 ** rng.uniform(-decades / 2, decades / 2, shape)).astype("f4").astype("f8")
-    valid = rng.random(shape) >= missing
-    return Case(dated(pairs, rng), np.where(valid, phase, np.nan), weight, valid)
-
-
-def solved(solver, case, device, *, root=0, method=VELOCITY):
-    """The workspace, which keeps everything, and the solution of a case."""
-    plan = plan_elimination(case.network, root)
-    workspace = solver.module.Workspace(plan, case.phase.shape[1], solver.dtype, device)
-    workspace.keeps_rows = workspace.keeps_factor = True
-    observed = [tensor(values, solver, device) for values in (case.phase, case.weight)]
-    return workspace, solver.module.solve(workspace, *observed, method=method)
 
 
 @both_precisions

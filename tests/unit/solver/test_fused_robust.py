@@ -7,8 +7,8 @@ import torch
 from fringefleet.plan import plan_elimination
 from fringefleet.solver import fused, uncertainty
 from fringefleet.solver.method import Method
-from solving import ELIMINATION_32, ELIMINATION_64, Solver, series_of, solve, tensor
-from strategies import GRAIN, Case, dated
+from solving import ELIMINATION_32, ELIMINATION_64, Solver, robust_case, series_of, solve, tensor
+from strategies import GRAIN, Case
 
 pytest.importorskip("triton")
 
@@ -21,20 +21,6 @@ norms = pytest.mark.parametrize("method", [L1, HUBER], ids=lambda method: method
 @pytest.fixture
 def device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def scene(n_pixel, *, n_date=6, share=0.1, missing=0.1, seed=0):
-    """Neighbouring and annual pairs; some a cycle off, some missing; weights over a decade."""
-    rng = np.random.default_rng(seed)
-    pairs = np.array([(i, i + gap) for i in range(n_date) for gap in (1, 2, 4) if i + gap < n_date])
-    shape = (len(pairs), n_pixel)
-    truth = rng.normal(0, 2, (n_date, n_pixel)).cumsum(0)
-    phase = truth[pairs[:, 1]] - truth[pairs[:, 0]] + rng.normal(0, 0.2, shape)
-    phase += 2 * np.pi * rng.choice([-1, 1], shape) * (rng.random(shape) < share)
-    phase = np.round(phase / GRAIN) * GRAIN
-    weight = (10 ** rng.uniform(0.5, 1.5, shape)).astype("f4").astype("f8")
-    valid = rng.random(shape) >= missing
-    return Case(dated(pairs, rng), np.where(valid, phase, np.nan), weight, valid)
 
 
 def both_of(case, device, method, *, root=0):
@@ -51,7 +37,7 @@ def both_of(case, device, method, *, root=0):
 
 @norms
 def test_everything_is_as_the_eager_form_has_it(method, device):
-    (workspace, found), (reference, expected) = both_of(scene(30), device, method, root=2)
+    (workspace, found), (reference, expected) = both_of(robust_case(30), device, method, root=2)
     assert found.converged.equal(expected.converged)
     for name in ("phase", "temporal_coherence", "residual_rms", "pair_count", "n_components", "too_few"):
         close = {"rtol": 0, "atol": 1e-7, "equal_nan": True}
@@ -69,7 +55,7 @@ def test_everything_is_as_the_eager_form_has_it(method, device):
 @pytest.mark.parametrize("limit", [1, 3])
 def test_no_more_rounds_are_made_than_allowed(method, limit, device):
     method = Method(norm=method.norm, max_iterations=limit)
-    (_, found), (_, expected) = both_of(scene(20), device, method)
+    (_, found), (_, expected) = both_of(robust_case(20), device, method)
     assert found.converged.equal(expected.converged)
     assert not found.converged.all()
     torch.testing.assert_close(found.phase, expected.phase, rtol=0, atol=1e-7)
@@ -78,7 +64,7 @@ def test_no_more_rounds_are_made_than_allowed(method, limit, device):
 @pytest.mark.long
 @norms
 def test_float32_is_as_low_as_the_eager_form_gets(method, device):
-    case = scene(30, n_date=5, seed=1)
+    case = robust_case(30, n_date=5, seed=1)
     i, j = case.network.pair_array.T
 
     def total(solver):
@@ -95,7 +81,7 @@ def test_float32_is_as_low_as_the_eager_form_gets(method, device):
 @norms
 def test_a_pixel_does_not_notice_who_is_solved_with_it(method, device):
     method = Method(norm=method.norm, max_iterations=4)  # some of the pixels go on, some do not
-    case = scene(40, n_date=4)
+    case = robust_case(40, n_date=4)
     together = solve(FUSED_32, case, device, method=method)
     for few in (slice(0, 1), slice(29, 35)):
         part = Case(case.network, case.phase[:, few], case.weight[:, few], case.valid[:, few])
@@ -106,7 +92,7 @@ def test_a_pixel_does_not_notice_who_is_solved_with_it(method, device):
 
 @norms
 def test_pixels_that_fit_exactly_or_have_nothing_have_converged_and_cuts_stay(method, device):
-    case = scene(4, share=0, missing=0)
+    case = robust_case(4, share=0, missing=0)
     i, j = case.network.pair_array.T
     truth = np.round(np.random.default_rng(2).normal(0, 2, (6, 4)) / GRAIN) * GRAIN
     phase = truth[j] - truth[i]
@@ -123,7 +109,7 @@ def test_pixels_that_fit_exactly_or_have_nothing_have_converged_and_cuts_stay(me
 @norms
 def test_a_pixel_that_needs_float64_says_itself_whether_it_came_to_rest(method, device):
     rng = np.random.default_rng(0)
-    case = scene(8, n_date=5, missing=0)
+    case = robust_case(8, n_date=5, missing=0)
     weight = (10 ** rng.uniform(-8, 8, case.weight.shape)).astype("f4").astype("f8")
     case = case._replace(weight=weight)
     found = solve(FUSED_32, case, device, method=method)

@@ -1,4 +1,6 @@
-"""Blocks through the fused kernel, which weighs by itself: everything is as the elimination has it."""
+"""Blocks through the kernels, which weigh by themselves: everything is as the elimination has it."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -7,11 +9,16 @@ from fringefleet.block import invert_block
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.scene import Block, Scene
-from fringefleet.solver import elimination, fused
 from fringefleet.status import Status
 from fringefleet.weighing import Weighing
 
-pytest.importorskip("triton")
+
+@pytest.fixture(params=["fused", "compiled"])
+def solver(request):
+    if request.param == "fused":
+        pytest.importorskip("triton")
+    return request.param
+
 
 DATES = tuple(f"2018-01-{day:02d}T00:00:00" for day in (1, 4, 8, 15, 29))
 NETWORK = Network(DATES, ((0, 1), (0, 2), (1, 2), (1, 3), (3, 2), (2, 4), (3, 4)))
@@ -48,46 +55,43 @@ def block_of(*, is_offset=False, mask=None):
     )
 
 
-def compare(block, scene, **given):
-    series = {}
-    for solver in ("elimination", "fused"):
-        options = Options(**given, solver=solver, device="cpu")
-        series[solver] = invert_block(block, scene, options)
-    expected = series["elimination"].variables()
-    found = series["fused"].variables()
+def compare(solver, block, scene, **given):
+    """The series of both, which are near to one another."""
+    both = [invert_block(block, scene, Options(**given, solver=name)) for name in (solver, "elimination")]
+    found, expected = (series.variables() for series in both)
     assert found.keys() == expected.keys()
     for name, values in found.items():
         np.testing.assert_allclose(values, expected[name], rtol=2e-6, atol=CLOSE.get(name, 0), err_msg=name)
-    return series
+    return both
 
 
 @pytest.mark.parametrize("function", ["var", "fim", "coh", "no"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_phases_are_weighed_and_masked_in_the_kernel(function, dtype):
-    series = compare(block_of(), SCENE, weight_func=function, dtype=dtype, mask_dataset="coherence")
-    status = series["fused"].status
+def test_phases_are_weighed_and_masked_in_the_kernel(solver, function, dtype):
+    found, _ = compare(solver, block_of(), SCENE, weight_func=function, dtype=dtype, mask_dataset="coherence")
+    status = found.status
     for code in (Status.OK, Status.MASKED, Status.NO_OBSERVATION, Status.TOO_FEW_PAIRS, Status.MINIMUM_NORM):
         assert (status == code).any() or code == Status.MINIMUM_NORM
 
 
 @pytest.mark.parametrize("function", ["var", "no"])
-def test_offsets_are_weighed_and_masked_in_the_kernel(function):
+def test_offsets_are_weighed_and_masked_in_the_kernel(solver, function):
     given = {"observation": "range_offset", "weight_func": function}
     block = block_of(is_offset=True)
-    compare(block, OFFSETS, **given)
+    compare(solver, block, OFFSETS, **given)
     with_mask = {"mask_dataset": "range_offset_std", "mask_threshold": 0.5}
     if function == "no":  # the mask has the dataset for itself
         block = block._replace(mask_values=block.observed_std, observed_std=None)
-    compare(block, OFFSETS, **given, **with_mask)
+    compare(solver, block, OFFSETS, **given, **with_mask)
 
 
-def test_the_connected_components_are_a_mask_in_the_numbers_of_the_file():
-    compare(block_of(mask="i2"), SCENE, mask_dataset="connected_component")
+def test_the_connected_components_are_a_mask_in_the_numbers_of_the_file(solver):
+    compare(solver, block_of(mask="i2"), SCENE, mask_dataset="connected_component")
 
 
 @pytest.mark.parametrize("bridge", ["minimum-norm", "linear", "none"])
-def test_cut_networks_are_tied_together_as_ever(bridge):
-    compare(block_of(), SCENE, bridge=bridge, min_redundancy=0.0)
+def test_cut_networks_are_tied_together_as_ever(solver, bridge):
+    compare(solver, block_of(), SCENE, bridge=bridge, min_redundancy=0.0)
 
 
 @pytest.mark.parametrize(
@@ -102,14 +106,14 @@ def test_cut_networks_are_tied_together_as_ever(bridge):
     ],
     ids=str,
 )
-def test_what_is_wanted_besides_is_that_of_the_elimination(wanted):
-    series = compare(block_of(), SCENE, **wanted)
+def test_what_is_wanted_besides_is_that_of_the_elimination(solver, wanted):
+    both = compare(solver, block_of(), SCENE, **wanted)
     if "diagnose" in wanted:
-        found, expected = (series[name].pair_sums for name in ("fused", "elimination"))
+        found, expected = (series.pair_sums for series in both)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_pixels_that_need_float64_are_weighed_again_for_it(monkeypatch):
+def test_pixels_that_need_float64_are_weighed_again_for_it(solver, monkeypatch):
     chosen = []
     prepare = Weighing.prepare_pixels
 
@@ -121,18 +125,46 @@ def test_pixels_that_need_float64_are_weighed_again_for_it(monkeypatch):
     block = block_of(is_offset=True)
     std = block.observed_std.copy()
     std[::2, 2] *= 1e5  # in one row of pixels
-    compare(block._replace(observed_std=std), OFFSETS, observation="range_offset", weight_func="var")
+    compare(solver, block._replace(observed_std=std), OFFSETS, observation="range_offset", weight_func="var")
     assert len({pixel for pixel in chosen if 50 <= pixel < 75}) > 10
     assert len(set(chosen)) < 75
 
 
-def test_the_kernel_takes_no_memory_for_phases_and_weights():
+def test_a_kernel_takes_no_memory_for_phases_and_weights(solver):
     from fringefleet.batch import Batches
     from fringefleet.device import select
     from fringefleet.plan import plan_elimination
 
-    made = Batches(plan_elimination(NETWORK), SCENE, Options(solver="fused"), 10, select("cpu"))
-    assert isinstance(made.workspace, fused.Workspace)
-    assert not isinstance(made.workspace, elimination.Workspace)
+    made = Batches(plan_elimination(NETWORK), SCENE, Options(solver=solver), 10, select("cpu"))
     kept = vars(made) | vars(made.workspace.observations)
     assert not kept.keys() & {"phase", "weight", "scratch", "_phase_and_weight"}
+
+
+EVERY_OPTION = [
+    {},
+    {"weight_func": "no"},
+    {"weight_func": "fim", "mask_dataset": "coherence"},
+    {"std": True, "covariance": True, "weight_func": "coh"},
+    {"diagnose": True, "min_redundancy": 2.0},
+    {"dem_error": True, "polynomial_order": 1},
+    {"bridge": "linear", "norm": "huber", "std": True},
+    {"bridge": "none", "norm": "l1"},
+    {"dtype": "float64", "std": True},
+]
+
+
+@pytest.mark.parametrize("given", EVERY_OPTION, ids=str)
+def test_a_pixel_has_the_same_bits_in_whatever_block_it_is(given):
+    """Crops of one pixel, one row, odd shapes: nothing of the answer changes, in any variable."""
+    options, block = Options(**given, solver="compiled"), block_of()
+    if options.dem_error:
+        block = block._replace(range_sine=np.linspace(4e5, 6e5, 150, dtype="f4").reshape(6, 25))
+    whole = invert_block(block, SCENE, options).variables()
+    assert len({*whole["status"].flat}) > 3
+    for rows, columns in itertools.product(
+        (slice(0, 1), slice(2, 5), slice(5, 6)), (slice(3, 4), slice(0, 17), slice(0, 25))
+    ):
+        part = Block(*(None if values is None else values[..., rows, columns] for values in block[:-1]))
+        alone = invert_block(part, SCENE, options).variables()
+        for name, values in alone.items():
+            np.testing.assert_array_equal(values, whole[name][..., rows, columns], err_msg=name)
