@@ -256,9 +256,9 @@ def test_hot_loops_are_vector_instructions():
         compiled_kernel.measure: (cells, walk, cells.weight),
     }
     wide = "zmm|ymm" if "avx" in _features() else "xmm"
-    for function, given in arguments.items():
-        fresh = numba.njit(**function.targetoptions)(function.py_func)  # what was kept cannot be looked at
-        fresh(*given)
+    for function, its in arguments.items():
+        fresh = numba.jit(**function.targetoptions)(function.py_func)  # what was kept cannot be looked at
+        fresh(*its)
         (code,) = fresh.inspect_asm().values()
         assert len(re.findall(rf"v?(?:fn?m\w*|mul|add|sub)p[sd]\s.*%(?:{wide})", code)) >= 4, function
 
