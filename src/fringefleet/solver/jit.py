@@ -12,11 +12,14 @@ import numba
 from fringefleet.solver.compile_cache import keep
 
 
+_COMMON = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}  # C does not call it
+
+
 def exact(function: Callable[..., Any]) -> Any:
     """Compile a function so that every operation rounds."""
-    return keep(numba.njit(nogil=True, error_model="numpy")(function))
+    return keep(numba.njit(**_COMMON)(function))
 
 
 def fast(function: Callable[..., Any]) -> Any:
     """Compile a function so that products and sums may be contracted."""
-    return keep(numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})(function))
+    return keep(numba.njit(**_COMMON, fastmath={"contract"})(function))
