@@ -32,10 +32,16 @@ from fringefleet.solver.compiled_variances import Spread
 from fringefleet.solver.eliminated import Eliminated
 from fringefleet.solver.lanes import LANES, choose_lanes
 from fringefleet.solver.method import Method
+from fringefleet.solver.pieces import pad
 from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
 from fringefleet.solver.solution import Facts, Solution, finish
 from fringefleet.solver.tables import NO_PAIR, rows_between, tables_of
 
+# Rounds of a norm for all pixels of a batch; those that need more begin anew together, with so many times as
+# many, in parts of a batch, and so on
+TOGETHER = {"l2": 0, "huber": 16, "l1": 16}
+LONGER = 3
+REST = 8
 _MASK_TYPES = (torch.float32, torch.float64)
 
 
@@ -111,6 +117,23 @@ class Workspace(Eliminated):
         """Whether reweighing came to rest; for who wants it."""
         return torch.zeros(self.n_pixel, dtype=torch.bool)
 
+    @cached_property
+    def part(self) -> "Workspace":
+        """A workspace of the same kind for some of the pixels of a batch."""
+        part = Workspace(self.plan, -(-self.n_pixel // REST), self.dtype, self.device)
+        part.keep(rows=self.keeps_rows, factor=self.keeps_factor, variances=self.keeps_variances)
+        return part
+
+    def take(self, part: "Workspace", pixels: Int[Tensor, "chosen"]) -> None:
+        """Take over what was found of some pixels, the first of a smaller workspace."""
+        names = ["sums", "counts", "labels", "converged"]
+        names += ["edge", "inverse"] * self.keeps_factor + ["variance"] * self.keeps_variances
+        for name in names:
+            getattr(self, name)[..., pixels] = getattr(part, name)[..., : len(pixels)]
+        if self.keeps_rows:
+            self.observations.phase[:, pixels] = part.observations.phase[:, : len(pixels)]
+            self.observations.weight[:, pixels] = part.observations.weight[:, : len(pixels)]
+
     def smaller(self, n_pixel: int, dtype: torch.dtype | None = None) -> Any:
         """Give a workspace of the eager form for some pixels of a batch, the same one each time."""
         key = n_pixel, dtype or self.dtype
@@ -163,12 +186,7 @@ def solve_raw(
         A new set of tensors.
     """
     work = workspace
-    series = torch.empty((work.plan.network.n_date, work.n_pixel), dtype=work.dtype)
-    source, rounds, spread, answer = _arguments(work, raw, rules, series, method)
-    with np.errstate(all="ignore"):
-        compiled_kernel.invert(
-            source, work.cells, work.walk, rounds, spread, method.min_redundancy > 1, answer
-        )
+    series = _run_kernel(work, raw, rules, prepare, method, TOGETHER[method.norm])
     n_components, pair_count, fewest, is_unsettled = work.counts.clone()
     measured = quality.of_sums(pair_count, *work.sums[:3].clone())
     facts = Facts(*measured, n_components, fewest < method.min_redundancy)
@@ -179,6 +197,31 @@ def solve_raw(
     if len(unsettled) and work.dtype != torch.float64:
         elimination.solve_again(elimination.solve, solution, work, unsettled, prepare, method)
     return solution
+
+
+def _run_kernel(
+    work: Workspace, raw: Raw, rules: Rules, prepare: Prepare, method: Method, n_round: int
+) -> Float[Tensor, "date pixel"]:
+    """Invert all pixels; give the series. Those that need more rounds than most are taken together then."""
+    n_round = min(n_round, method.max_iterations)
+    series = torch.empty((work.plan.network.n_date, work.n_pixel), dtype=work.dtype)
+    source, rounds, spread, answer = _arguments(work, raw, rules, series, method)
+    if rounds is not None:
+        rounds = rounds._replace(most=n_round)
+    with np.errstate(all="ignore"):
+        compiled_kernel.invert(
+            source, work.cells, work.walk, rounds, spread, method.min_redundancy > 1, answer
+        )
+    if rounds is None or n_round == method.max_iterations:
+        return series
+    left, part = torch.nonzero(~work.converged)[:, 0], work.part
+    for pixels in torch.split(left, part.n_pixel) if len(left) else ():
+        phase, weight = prepare(pad(pixels, part.n_pixel))
+        some = partial(elimination.some, phase, weight)
+        found = _run_kernel(part, Raw(phase, weight), GIVEN, some, method, LONGER * n_round)
+        work.take(part, pixels)
+        series[:, pixels] = found[:, : len(pixels)]
+    return series
 
 
 def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> Float[Tensor, "date pixel"]:
