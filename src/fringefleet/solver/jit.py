@@ -11,8 +11,11 @@ import numba
 
 from fringefleet.solver.compile_cache import keep
 
-
-_COMMON = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}  # C does not call it
+_COMMON: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+}  # C does not call it
 
 
 def exact(function: Callable[..., Any]) -> Any:
