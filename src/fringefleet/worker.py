@@ -144,10 +144,17 @@ def sharing(records: Iterable[Record]) -> dict[str, list[Record]]:
     return {gpu: theirs for gpu, theirs in users.items() if len(theirs) > 1}
 
 
-@cache
 def warn_of_slow(device: DeviceName, why: str) -> None:
     """Say once in this process why the solver that is made for a device does not run in it."""
-    _say_slow(device, why)
+    with _telling:
+        is_new = why not in _told
+        _told.add(why)
+    if is_new:
+        _say_slow(device, why)
+
+
+_telling = threading.Lock()
+_told: set[str] = set()
 
 
 def _say_slow(device: DeviceName, why: str) -> None:

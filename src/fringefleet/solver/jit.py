@@ -14,8 +14,8 @@ from fringefleet.solver.compile_cache import keep
 _COMMON: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
-    "no_cfunc_wrapper": True,
-}  # C does not call it
+    "no_cfunc_wrapper": True,  # which takes time to make, and nobody calls
+}
 
 
 def exact(function: Callable[..., Any]) -> Any:
