@@ -1,8 +1,13 @@
 """What a benchmark or a test ran on: the machine, the version of the code, the memory that was taken."""
 
+import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from fringefleet.versions import software_versions
 
 
 def cpu_model() -> str:
@@ -24,3 +29,14 @@ def peak_memory() -> int:
     """Most memory that this process has had [byte]; what ``getrusage`` says may be that of its parent."""
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
     return 1024 * int(line.split()[1])
+
+
+def measured_on() -> dict[str, Any]:
+    """What every result file says: the machine and its load, versions, commit and time."""
+    return {
+        "machine": f"{cpu_model()}, {os.cpu_count()} logical CPUs",
+        "load": round(os.getloadavg()[0], 2),
+        "commit": commit(),
+        "versions": software_versions(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fringefleet.network import Network
+
 Pairs = list[tuple[int, int]]
 
 
@@ -19,3 +21,10 @@ def scattered(n_date: int, n_pair: int) -> Pairs:
         if i != j:
             pairs.add((i, j))
     return sorted(pairs)
+
+
+def network_by_gap(n_date: int, *gaps: int) -> Network:
+    """Make the network of dates 12 days apart, each paired with those a given number of dates later."""
+    days = np.datetime64("2015-01-01", "s") + np.arange(n_date) * np.timedelta64(12 * 86400, "s")
+    i, j = np.array(by_gap(n_date, *gaps)).T
+    return Network.from_dates(days[i], days[j])

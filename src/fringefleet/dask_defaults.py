@@ -4,6 +4,7 @@ That is made for clusters that others start, and for other work: modules to load
 lifetimes, an event loop that is not installed here, arrays on a GPU. What is left to say are our options.
 """
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -11,6 +12,9 @@ from typing import Any, ParamSpec, TypeVar
 import dask
 
 OF_GRAPHS = ("array", "optimization", "tokenize")  # sections
+# Workers look at the frames of all threads every 10 ms, which can lock up a process of Python 3.11 for good
+# (python/cpython#106883; Dask leaves its event loops alone there, but not the tasks).
+MAY_PROFILE = sys.version_info[:2] != (3, 11)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -21,6 +25,9 @@ def cluster_defaults() -> dict[str, Any]:
     seen = dask.config.get("distributed.dashboard", None)
     if isinstance(seen, dict):
         distributed = distributed | {"dashboard": dask.config.merge(distributed["dashboard"], seen)}
+    if not MAY_PROFILE:
+        quiet = {"worker": {"profile": {"enabled": False}}}
+        distributed = dask.config.merge(distributed, quiet)
     return {"scheduler-address": None, "client-name": None, "distributed": distributed}
 
 

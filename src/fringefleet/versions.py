@@ -10,7 +10,7 @@ from fringefleet.errors import InputError
 
 MUST_AGREE = ("fringefleet", "torch", "numpy", "xarray", "zarr", "dask", "distributed")
 MISSING = "none"
-PACKAGES = (*MUST_AGREE, "h5py", "dask-cuda")
+PACKAGES = (*MUST_AGREE, "numba", "h5py", "dask-cuda")
 
 
 def check_assertions() -> None:

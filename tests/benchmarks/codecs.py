@@ -1,6 +1,7 @@
 """Compare codecs, kept bits and chunk layouts for a result: bytes, speed of a thread, error, times to read.
 
-PYTHONPATH=tests python tests/benchmarks/codecs.py RESULT.json [PYTHON_WITH_GDAL] [FOLDER]
+PYTHONPATH=tests python tests/benchmarks/codecs.py tests/benchmarks/results/codecs-cpu.json
+    [PYTHON_WITH_GDAL] [FOLDER]
 
 Inverts real stacks (../shared/data, where it is) and a simulated one with standard deviations and diagnosis,
 and packs every variable with each codec: how much smaller it becomes, and MB/s of one thread (best of three,

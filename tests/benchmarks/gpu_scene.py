@@ -16,12 +16,9 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -31,12 +28,12 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from benchmarks import commands
 from benchmarks.overlap import NAMES
-from fringefleet.report import report_path
 from fringefleet.simulate import Scene, simulate_stack
-from fringefleet.versions import software_versions
-from machine import commit, cpu_model
+from machine import measured_on
 from many_chunks import edit, simulate_many
+from mintpy_stack import write_mintpy_stack
 
 COMMANDS = {
     "as it comes": (),
@@ -76,12 +73,7 @@ def measure(folder: Path, device: str, side: int, copies: int, cores: int) -> di
         )
         add(found, "64 x 64 pixels", invert(tiny, folder / "result.zarr", device, ()))
     found["differences"] = compare(large, folder, device)
-    return found | {
-        "machine": cpu_model(),
-        "commit": commit(),
-        "versions": software_versions(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    return found | measured_on()
 
 
 def add(found: dict[str, Any], name: str, run: dict[str, Any]) -> None:
@@ -103,26 +95,7 @@ def write_hdf5(stack: Path, path: Path) -> None:
     opened = xr.open_zarr(stack, chunks=None, consolidated=False)
     step = chunk_rows(stack)
     n_row = max(step, opened.sizes["y"] // 4 // step * step)
-    dates = np.stack([opened[name].values for name in ("reference_date", "secondary_date")], axis=1)
-    with h5py.File(path, "w") as file:
-        file["date"] = np.char.replace(np.datetime_as_string(dates, "D"), "-", "").astype("S8")
-        file["bperp"] = np.zeros(len(dates), "f4")
-        file["dropIfgram"] = np.ones(len(dates), bool)
-        file.attrs.update(
-            FILE_TYPE="ifgramStack",
-            LENGTH=str(n_row),
-            WIDTH=str(opened.sizes["x"]),
-            WAVELENGTH="0.0555",
-            ALOOKS="5",
-            RLOOKS="20",
-            REF_Y="5",
-            REF_X="5",
-        )
-        for theirs, ours in (("unwrapPhase", "unwrapped_phase"), ("coherence", "coherence")):
-            shape = (len(dates), n_row, opened.sizes["x"])
-            dataset = file.create_dataset(theirs, shape, "f4", chunks=True)
-            for row in range(0, n_row, step):
-                dataset[:, row : row + step] = opened[ours][:, row : row + step].values
+    write_mintpy_stack(opened.isel(y=slice(n_row)), path, step)
 
 
 def chunk_rows(stack: Path) -> int:
@@ -179,33 +152,7 @@ def read_chunk(piece: tuple[str, int, int, int]) -> int:
 
 def invert(stack: Path, output: Path, device: str, options: Iterable[str]) -> dict[str, Any]:
     """Run the command on one worker, and say how long what took."""
-    command = [
-        sys.executable,
-        "-m",
-        "fringefleet",
-        "invert",
-        stack,
-        output,
-        "--overwrite",
-        "--skip-reference",
-    ]
-    start = monotonic()
-    subprocess.run(
-        [*map(str, command), "--device", device, "--workers", "1", *options],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    seconds = monotonic() - start
-    report = json.loads(report_path(output).read_text())
-    totals = report["totals"]
-    return {
-        "seconds_command": round(seconds, 2),
-        "seconds_tiles": totals["wall_seconds"],
-        "stages": {stage: round(value, 2) for stage, value in totals["seconds"].items()},
-        "tile": report["chunks"],
-        "n_tile": totals["n_tile"],
-        "gpu_peak_gb": round(max((tile.get("gpu_peak_bytes") or 0) for tile in report["tiles"]) / 1e9, 2),
-    }
+    return commands.invert(stack, output, "--skip-reference", "--device", device, "--workers", "1", *options)
 
 
 def compare(stack: Path, folder: Path, device: str) -> dict[str, float]:

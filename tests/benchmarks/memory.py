@@ -13,13 +13,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any
 
-import h5py
 import xarray as xr
 from distributed import Client, LocalCluster
 
@@ -31,9 +29,9 @@ from fringefleet.forecast import forecast
 from fringefleet.io.chunk_files import ChunkFiles
 from fringefleet.pipeline import check, compute
 from fringefleet.simulate import Scene
-from fringefleet.versions import software_versions
-from machine import commit, cpu_model, peak_memory
+from machine import measured_on, peak_memory
 from many_chunks import simulate_many
+from mintpy_stack import write_mintpy_stack
 
 NETWORKS = {
     "98x288": ({"n_date": 98, "neighbours": 3}, 128),
@@ -116,25 +114,9 @@ def make_stack(case: Case, folder: Path) -> tuple[Path, int]:
     simulate_many(Scene(shape=(side, side), missing=0.02, **scene), (copies[0], copies[1]), zarr)
     if not case.is_hdf5:
         return zarr, side
-    write_mintpy(fringefleet.open_stack(zarr, chunks=None), folder / "ifgramStack.h5")
+    opened = xr.open_zarr(zarr, chunks=None, consolidated=False)
+    write_mintpy_stack(opened, folder / "ifgramStack.h5", side)
     return folder / "ifgramStack.h5", side
-
-
-def write_mintpy(stack: xr.Dataset, path: Path) -> None:
-    """Write a stack as MintPy has it, with the chunks that HDF5 chooses."""
-    names = {"unwrapped_phase": "unwrapPhase", "coherence": "coherence"}
-    with h5py.File(path, "w") as file:
-        for ours, theirs in names.items():
-            dataset = file.create_dataset(theirs, stack[ours].shape, "f4", chunks=True)
-            for pair in range(len(dataset)):
-                dataset[pair] = stack[ours][pair].values
-        dates = [stack[name].dt.strftime("%Y%m%d").values for name in ("reference_date", "secondary_date")]
-        file["date"] = [[text.encode() for text in pair] for pair in zip(*dates, strict=True)]
-        file["bperp"] = stack["perpendicular_baseline"].values
-        file["dropIfgram"] = [True] * stack.sizes["pair"]
-        length, width = stack["coherence"].shape[1:]
-        attributes = {"WAVELENGTH": "0.0555", "ALOOKS": "5", "RLOOKS": "15", "FILE_TYPE": "ifgramStack"}
-        file.attrs.update(attributes | {"LENGTH": str(length), "WIDTH": str(width)})
 
 
 @contextmanager
@@ -174,10 +156,7 @@ def measure_all(names: list[str]) -> dict[str, Any]:
         sys.stdout.flush()
     return {
         "cases": found,
-        "machine": cpu_model(),
-        "commit": commit(),
-        "versions": software_versions(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **measured_on(),
     }
 
 

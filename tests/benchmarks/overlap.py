@@ -15,7 +15,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from queue import LifoQueue
@@ -34,8 +33,7 @@ from fringefleet.line import ON_DEVICE, Line, PlaceInLine
 from fringefleet.scene import Series
 from fringefleet.simulate import Scene
 from fringefleet.variables import wanted_variables
-from fringefleet.versions import software_versions
-from machine import commit, cpu_model, peak_memory
+from machine import measured_on, peak_memory
 from many_chunks import simulate_many
 
 NAMES = ("unwrapped_phase", "coherence")
@@ -132,12 +130,7 @@ def measure(folder: Path) -> dict[str, Any]:
             found["speeds"][name].append(run_once(folder, stack, factor * rest / found["n_pixel"]))
         seconds, _ = invert(folder, stack, rest / found["n_pixel"], lazily)
         found["lazy"].append(round(seconds, 2))
-    return found | {
-        "machine": cpu_model(),
-        "commit": commit(),
-        "versions": software_versions(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    return found | measured_on()
 
 
 def run_once(folder: Path, stack: Path, seconds_per_pixel: float) -> dict[str, float]:

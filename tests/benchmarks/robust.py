@@ -28,7 +28,7 @@ from fringefleet.solver import elimination
 from fringefleet.solver.method import Method
 from fringefleet.weights import coherence_to_weight
 from machine import commit, cpu_model
-from named_networks import by_gap
+from named_networks import network_by_gap
 
 CPU = torch.device("cpu")
 METHODS = {"l2": Method(), "l1": Method(norm="l1"), "huber": Method(norm="huber")}
@@ -38,13 +38,6 @@ SHARES = (0.0, 0.01, 0.05)  # of the observations that are a cycle off
 SCENES = [{"n_date": 16, "neighbours": 4, "shape": (48, 48), "seed": seed} for seed in (1, 2, 3)]
 UNWRAPPING_ERRORS = 0.15
 MOST_STEPS, AT_REST, RIDGE = 2000, 1e-4, 1e-9  # of Newton's method
-
-
-def network_of(n_date: int, neighbours: int) -> Network:
-    """Dates 12 days apart, each paired with its next ones."""
-    days = np.datetime64("2018-01-06", "s") + np.arange(n_date) * np.timedelta64(12 * 86400, "s")
-    i, j = np.array(by_gap(n_date, *range(1, neighbours + 1))).T
-    return Network.from_dates(days[i], days[j])
 
 
 def observations(network: Network, n_pixel: int, share: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -76,7 +69,7 @@ def measure_times() -> dict[str, float]:
 
 def measure_distance(share: float) -> dict[str, float]:
     """Largest difference of each pixel's Huber series to the exact one [rad]: quantiles over pixels."""
-    network = network_of(N_DATE, NEIGHBOURS)
+    network = network_by_gap(N_DATE, *range(1, NEIGHBOURS + 1))
     phase, weight = observations(network, N_EXACT, share)
     workspace = elimination.Workspace(plan_elimination(network), N_EXACT, torch.float32, CPU)
     solution = elimination.solve(workspace, phase, weight, method=METHODS["huber"])
@@ -156,7 +149,7 @@ def main() -> None:
         record = {
             "seconds_over_l2": measure_times(),
             "n_date": N_DATE,
-            "n_pair": network_of(N_DATE, NEIGHBOURS).n_pair,
+            "n_pair": network_by_gap(N_DATE, *range(1, NEIGHBOURS + 1)).n_pair,
             "huber_from_exact_minimum": [measure_distance(share) for share in SHARES],
             "rms_error_over_l2_without_errors": measure_gain(),
             "share_of_pairs_a_cycle_off": UNWRAPPING_ERRORS,

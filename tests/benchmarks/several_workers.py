@@ -10,7 +10,6 @@ on the cores of this machine, too; what is read and written are real files. Noth
 
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -20,8 +19,7 @@ import fringefleet
 from benchmarks.overlap import put_in_place, spans_and_peak
 from fringefleet.cluster import connect
 from fringefleet.simulate import Scene
-from fringefleet.versions import software_versions
-from machine import commit, cpu_model
+from machine import measured_on
 from many_chunks import simulate_many
 
 SIDE, COPIES = 96, (8, 5)
@@ -66,10 +64,7 @@ def measure(folder: Path) -> dict[str, Any]:
         "seconds_to_solve_a_tile": SECONDS_OF_A_TILE,
         "workers": found,
         "two_against_one": [round(alone / both, 3) for alone, both in zip(one, two, strict=True)],
-        "machine": cpu_model(),
-        "commit": commit(),
-        "versions": software_versions(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **measured_on(),
     }
 
 

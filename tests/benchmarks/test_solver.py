@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from fringefleet import device as devices
-from fringefleet.network import Network
 from fringefleet.plan import plan_elimination
 from fringefleet.solver import closure, dense, diagnosis, elimination, quality, star_mesh, uncertainty
 from fringefleet.solver.method import Method
 from fringefleet.weights import coherence_to_weight
 from machine import commit, cpu_model
+from named_networks import network_by_gap
 
 CHECKED = 32  # pixels that are compared with the float64 answer
 CPU = torch.device("cpu")
@@ -32,12 +32,6 @@ NETWORKS = {
     "333 dates, 4 neighbours": (333, (1, 2, 3, 4), 8192, 32),
     "30 dates, all pairs": (30, tuple(range(1, 30)), 8192, 1024),
 }
-
-
-def network_of(n_date, gaps):
-    days = np.datetime64("2015-01-01", "s") + np.arange(n_date) * np.timedelta64(12 * 86400, "s")
-    pairs = np.array([(i, i + gap) for i in range(n_date) for gap in gaps if i + gap < n_date])
-    return Network.from_dates(days[pairs[:, 0]], days[pairs[:, 1]])
 
 
 def observations_of(network, n_pixel):
@@ -57,7 +51,7 @@ def observations_of(network, n_pixel):
 def test_solver_speed_and_accuracy(benchmark, solver, name):
     n_date, gaps, *n_pixels = NETWORKS[name]
     n_pixel = CHECKED if benchmark.disabled else n_pixels[solver == "dense"]
-    network = network_of(n_date, gaps)
+    network = network_by_gap(n_date, *gaps)
     plan = plan_elimination(network)
     phase, weight = observations_of(network, n_pixel)
     with devices.one_thread(CPU), torch.inference_mode():
@@ -88,7 +82,7 @@ EXTRAS = {
 def test_what_is_wanted_besides_costs_so_much_of_a_solve(benchmark, extra, name):
     """Seconds of what comes on top, or instead; ``solve_ms`` is the plain solution in the same run."""
     n_date, gaps, n_pixel, _ = NETWORKS[name]
-    network = network_of(n_date, gaps)
+    network = network_by_gap(n_date, *gaps)
     plan = plan_elimination(network)
     n_pixel = CHECKED if benchmark.disabled else n_pixel
     phase, weight = observations_of(network, n_pixel)

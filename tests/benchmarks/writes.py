@@ -1,6 +1,7 @@
 """Measure what a tile costs beside its bytes, and what waiting for the disk costs a run.
 
-PYTHONPATH=tests python tests/benchmarks/writes.py RESULT.json [OTHER_SRC] [FOLDER ...]
+PYTHONPATH=tests python tests/benchmarks/writes.py tests/benchmarks/results/writes-cpu.json
+    [OTHER_SRC] [FOLDER ...]
 
 Writes 100 tiles of 16 x 16 pixels and 5 dates to a result, in a process of its own: this version, this
 version without waiting for the disk, and the one at OTHER_SRC, in turn, three times. Then inverts 288 x 288

@@ -145,6 +145,12 @@ def other_interface():
     return pytest.skip("this machine has the loopback only")
 
 
+def test_no_worker_looks_at_the_frames_of_threads_where_that_may_lock_it_up():
+    with fringefleet.connect("local", 1) as workers:
+        profiled = workers.client.run(lambda dask_worker: "profile" in dask_worker.periodic_callbacks)
+    assert set(profiled.values()) == {sys.version_info[:2] != (3, 11)}
+
+
 def test_the_dashboards_address_is_where_it_listens_whatever_interface_the_workers_have():
     name, ip = other_interface()
     with fringefleet.connect("local", 1, interface=name, dashboard=True) as workers:
