@@ -57,7 +57,7 @@ def choose_solver(options: Options) -> str:
     """Name the solver that is meant: ``auto`` is the compiled or the fused one, where that runs."""
     if options.solver != "auto":
         return options.solver
-    return "elimination" if why_eager(options.device) else SWIFT_OF[options.device]
+    return "elimination" if why_eager(options) else SWIFT_OF[options.device]
 
 
 def load_solver(name: str) -> Any:
@@ -77,18 +77,23 @@ def load_solver(name: str) -> Any:
         ) from error
 
 
-@cache
-def why_eager(name: DeviceName) -> str:
+def why_eager(options: Options) -> str:
     """Say why the solver that is made for a device does not run in this process; nothing if it does.
 
     Triton makes a kernel when it is first launched, which needs a C compiler, Python's headers and a folder
-    to keep it in; so it is tried. So is numba, which needs none of those.
+    to keep it in; so it is tried. So is numba, which needs none of those, with what the options need.
     """
+    form = () if options.device == "cuda" else (options.dtype, options.norm != "l2", options.std)
+    return _try_out(options.device, *form)
+
+
+@cache
+def _try_out(name: DeviceName, *form: Any) -> str:
     device = devices.select(name)
     try:
         solver = load_solver(SWIFT_OF[name])
         solver.check_ready(device)
-        solver.try_out(device)
+        solver.try_out(device, *form)
     except DeviceError as error:
         return str(error)
     except Exception as error:  # whatever a compiler says

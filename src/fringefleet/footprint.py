@@ -1,5 +1,6 @@
 """Memory of the pixels of a block, and of those that are solved at once."""
 
+from contextlib import suppress
 from importlib.util import find_spec
 
 from fringefleet.network import Network
@@ -19,7 +20,13 @@ def is_compiled(options: Options) -> bool:
     """Tell whether pixels are solved by the compiled solver, as far as can be told without it."""
     if options.device != "cpu":
         return False
-    return options.solver == "compiled" or (options.solver == "auto" and find_spec("numba") is not None)
+    return options.solver == "compiled" or (options.solver == "auto" and _has_numba())
+
+
+def _has_numba() -> bool:
+    with suppress(ImportError):
+        return find_spec("numba") is not None
+    return False
 
 
 def cpu_batch_size(plan: Plan, options: Options) -> int:

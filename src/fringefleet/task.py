@@ -32,7 +32,13 @@ from fringefleet.stopwatch import Stopwatch
 from fringefleet.tile import How, Tile, TileReport, Unread, Write
 from fringefleet.variables import QUANTIZED, VARIABLES
 from fringefleet.versions import software_versions
-from fringefleet.worker import refuse_other_software, replaced_if_gpu_breaks, this_worker, worker_record
+from fringefleet.worker import (
+    refuse_other_software,
+    replaced_if_gpu_breaks,
+    this_worker,
+    warn_of_slow,
+    worker_record,
+)
 from fringefleet.worker_log import working_on
 
 PAIRS_AT_ONCE = 16  # that a thread looks at
@@ -106,7 +112,7 @@ def invert_tile(
         worker={
             **worker_record(how.options.device),
             "solver": choose_solver(how.options),
-            "why_eager": why_eager(how.options.device) if how.options.solver == "auto" else "",
+            "why_eager": why_eager(how.options) if how.options.solver == "auto" else "",
             "threads": n_thread,
             "versions": software_versions(),
         },
@@ -139,6 +145,8 @@ def invert_dataset(
     use_threads(_share_of_cores(options))
     arrays = {str(name): stack[name].values for name in stack.data_vars}
     odd = look_at(arrays, options, is_coarse, "in the stack")
+    if options.solver == "auto" and (why := why_eager(options)):
+        warn_of_slow(options.device, why)
     say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
     block = _block(arrays, options, _find_in_block(stack, point))
     watch = Stopwatch()

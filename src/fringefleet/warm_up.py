@@ -8,16 +8,21 @@ import atexit
 import logging
 import multiprocessing
 import os
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 import dask
 from distributed import Worker
 
 from fringefleet.choices import DeviceName
 from fringefleet.importing import without_collection
+from fringefleet.worker_log import keep_log
 
 PRELOAD = __name__
 DEVICE = "fringefleet.device"  # key of Dask's configuration: what tiles are to be solved on
+OPTIONS = "fringefleet.options"  # likewise: those of OF_CODE that are not as by default
+OF_CODE = ("solver", "dtype", "norm", "std")  # options on which it depends what is compiled
 FIRST_USED = (
     "fringefleet.lazy",
     "fringefleet.task",
@@ -30,9 +35,11 @@ logger = logging.getLogger(__name__)
 
 def dask_setup(worker: Worker) -> None:
     """Begin to warm up, and see to it that a process which has closed its worker ends at once."""
-    worker.executors["default"].submit(_try_to_warm_up, dask.config.get(DEVICE, "cpu"))
+    device, options = dask.config.get(DEVICE, "cpu"), dask.config.get(OPTIONS, {})
     if multiprocessing.parent_process() is not None:  # else the worker is a thread of somebody's program
+        keep_log()
         atexit.register(_end)
+    worker.executors["default"].submit(_try_to_warm_up, device, options)
 
 
 def dask_teardown(_worker: Worker) -> None:
@@ -40,13 +47,17 @@ def dask_teardown(_worker: Worker) -> None:
     _is_closed.append(True)
 
 
-def warm_up(device: DeviceName) -> None:
-    """Import what tiles need, and solve a few pixels; so a GPU gets its context and its kernels are loaded.
+def warm_up(device: DeviceName, options: Mapping[str, Any] | None = None) -> None:
+    """Import what tiles need, and solve a few pixels: what is compiled for them is compiled then, or loaded.
+
+    A GPU gets its context, too.
 
     Parameters
     ----------
     device
         What tiles are to be solved on.
+    options
+        Others of :class:`~fringefleet.options.Options` that tiles are to be solved with.
 
     Raises
     ------
@@ -67,12 +78,12 @@ def warm_up(device: DeviceName) -> None:
     network = Network(days, ((0, 1), (1, 2), (0, 2)))
     scene = Scene(network, 0, (0.0,) * network.n_pair, wavelength=0.0555, looks=8)
     pixels = np.ones((network.n_pair, 8, 8), np.float32)
-    invert_block(Block(pixels, coherence=pixels / 2), scene, Options(device=device))
+    invert_block(Block(pixels, coherence=pixels / 2), scene, Options(device=device, **(options or {})))
 
 
-def _try_to_warm_up(device: DeviceName) -> None:
+def _try_to_warm_up(device: DeviceName, options: Mapping[str, Any]) -> None:
     try:
-        warm_up(device)
+        warm_up(device, options)
     except Exception as error:  # the first tile meets it again, and says so
         logger.debug("could not warm up: %s", error)
 

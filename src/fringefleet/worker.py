@@ -144,6 +144,24 @@ def sharing(records: Iterable[Record]) -> dict[str, list[Record]]:
     return {gpu: theirs for gpu, theirs in users.items() if len(theirs) > 1}
 
 
+def warn_of_slow(device: DeviceName, why: str) -> None:
+    """Say once in this process why the solver that is made for a device does not run in it."""
+    with _telling:
+        is_new = why not in _told
+        _told.add(why)
+    if is_new:
+        _say_slow(device, why)
+
+
+_telling = threading.Lock()
+_told: set[str] = set()
+
+
+def _say_slow(device: DeviceName, why: str) -> None:
+    form = "compiled" if device == "cpu" else "fused on a GPU"
+    logger.warning("the elimination is not %s, and several times as slow: %s", form, why)
+
+
 class GpuUsers:
     """Notices workers that turn out to have the same GPU, as tiles come back: some came after the check.
 
@@ -158,8 +176,7 @@ class GpuUsers:
         why = str(record.get("why_eager") or "")
         if why and why not in self._told:
             self._told.add(why)
-            form = "compiled" if record.get("gpu") is None else "fused on a GPU"
-            logger.warning("the elimination is not %s, and several times as slow: %s", form, why)
+            _say_slow("cpu" if record.get("gpu") is None else "cuda", why)
 
     def note(self, record: Mapping[str, str | int | None]) -> None:
         """Take note of who has done a tile; warn of two that share a GPU, and of a slow solver, once each."""

@@ -6,6 +6,7 @@ A handler on each worker hands what is logged to the scheduler as an event, and 
 import logging
 import os
 import socket
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 OURS, WARNINGS = "fringefleet", "py.warnings"  # the loggers that are forwarded
 TIMES_TO_REGISTER = 5
+MOST_KEPT = 100  # messages of a worker, until somebody wants them
 _tile: ContextVar[str | None] = ContextVar("tile", default=None)
 
 
@@ -94,12 +96,16 @@ class ForwardLogs(WorkerPlugin):
         if _this_process() == self.client_process:
             return
         self.handler = _Forwarding(worker, self.name)
+        kept = _kept.end()
         for name in (OURS, WARNINGS):
             forwarded = logging.getLogger(name)
             self.levels[name] = forwarded.level
             forwarded.setLevel(self.level)
             forwarded.addHandler(self.handler)
         logging.captureWarnings(True)
+        for record in kept:
+            if record.levelno >= self.level:
+                self.handler.emit(record)
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask calls it so
         """Put everything back."""
@@ -125,6 +131,46 @@ class _Forwarding(logging.Handler):
         where = _tile.get() or f"worker {self.worker.name}"
         message = {"level": record.levelno, "text": record.getMessage().strip(), "where": where}
         self.worker.log_event(self.topic, message)
+
+
+class _Keeping(logging.Handler):
+    """Keeps records until somebody wants them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._records: deque[logging.LogRecord] = deque(maxlen=MOST_KEPT)
+        self._level = logging.NOTSET  # that our logger had
+        self._is_on = False
+
+    def begin(self) -> None:
+        """Begin to keep what is logged."""
+        ours = logging.getLogger(OURS)
+        self._level, self._is_on = ours.level, True
+        ours.setLevel(logging.INFO)
+        ours.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one record."""
+        self._records.append(record)
+
+    def end(self) -> list[logging.LogRecord]:
+        """Put everything back, and give what was kept."""
+        if not self._is_on:
+            return []
+        ours, self._is_on = logging.getLogger(OURS), False
+        ours.removeHandler(self)
+        ours.setLevel(self._level)
+        kept = list(self._records)
+        self._records.clear()
+        return kept
+
+
+_kept = _Keeping()
+
+
+def keep_log() -> None:
+    """Keep what this worker logs while it starts, until its log is forwarded for the first time."""
+    _kept.begin()
 
 
 def _log_again(event: tuple[float, Any]) -> None:

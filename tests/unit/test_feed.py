@@ -284,14 +284,14 @@ def test_the_fused_solver_runs_a_block(device):
 def pretended_gpu(monkeypatch):
     """A GPU whose work is done here."""
     monkeypatch.setattr(devices, "select", lambda _: torch.device("cpu"))
-    batch_module.why_not_fused.cache_clear()
+    batch_module._try_out.cache_clear()
     yield
-    batch_module.why_not_fused.cache_clear()
+    batch_module._try_out.cache_clear()
 
 
 def test_a_gpu_has_the_fused_solver_where_its_kernel_can_be_made(pretended_gpu):
     assert batch_module.choose_solver(Options(device="cuda")) == "fused"
-    assert batch_module.why_not_fused() == ""
+    assert batch_module.why_eager(Options(device="cuda")) == ""
 
 
 def test_a_gpu_whose_kernel_cannot_be_made_has_the_elimination_and_who_runs_is_told(
@@ -306,9 +306,12 @@ def test_a_gpu_whose_kernel_cannot_be_made_has_the_elimination_and_who_runs_is_t
     users = GpuUsers()
     record = {"gpu": "GPU-1", "address": "a", "solver": "elimination"}
     for _ in range(2):
-        users.note(record | {"why_not_fused": batch_module.why_not_fused()})
+        users.note(record | {"why_eager": batch_module.why_eager(Options(device="cuda"))})
     assert (
-        caplog.text.count("the elimination is not fused, and several times as slow: RuntimeError: Fail") == 1
+        caplog.text.count(
+            "the elimination is not fused on a GPU, and several times as slow: RuntimeError: Fail"
+        )
+        == 1
     )
 
 

@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dask
+
 from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cluster import (
     ClusterOptions,
@@ -19,6 +21,7 @@ from fringefleet.cluster import (
 )
 from fringefleet.errors import FringefleetError
 from fringefleet.io.template import read_template
+from fringefleet.warm_up import OF_CODE, OPTIONS
 
 LARGE_ON_DISK = 2**28  # [byte] of a stack whose inversion needs workers, whatever is read of it
 MOST_FILES = 500  # that are looked at
@@ -66,10 +69,12 @@ def early_workers(given: Mapping[str, Any]) -> Iterator[Begun]:
     ----------
     given
         All options of the command, by the names that they have there. What is wrong with them is said later,
-        all at once. A run that is resumed may need no workers: none are begun for it.
+        all at once. A run that is resumed may need no workers: none are begun for it. Workers that are
+        started meanwhile, early or not, warm up for the options.
     """
     begun = Begun()
-    with ExitStack() as opened:
+    said = {name: given[name] for name in OF_CODE if given[name]}
+    with ExitStack() as opened, dask.config.set({OPTIONS: said}):
         with suppress(FringefleetError):
             wanted = choose_cluster(wanted_of_workers(given), given["cluster_config"])
             begun = Begun(wanted)

@@ -102,6 +102,8 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
         exports["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     if options.device == "cuda":
         exports[variable_of(warm_up.DEVICE)] = options.device
+    for name, value in dask.config.get(warm_up.OPTIONS, {}).items():
+        exports[variable_of(f"{warm_up.OPTIONS}.{name}")] = str(value)
     log_folder = Path(said.get("log_directory", LOG_FOLDER)).expanduser().absolute()
     job = given | {
         "job_name": job_name,

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from numba import config
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fringefleet.choices import DTypeName
 from fringefleet.errors import DeviceError
 from fringefleet.network import Network
 from fringefleet.plan import Plan, plan_elimination
@@ -244,13 +246,18 @@ def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> F
 
 
 def check_ready(device: torch.device) -> None:
-    """Refuse a device other than the CPU.
+    """Refuse a device other than the CPU, and a numba that compiles nothing.
 
     Raises
     ------
     DeviceError
-        It is another one.
+        It is another one, or numba was told so: then the kernel would be thousands of times as slow.
     """
+    if getattr(config, "DISABLE_JIT", False):
+        raise DeviceError(
+            "found NUMBA_DISABLE_JIT, by which numba compiles nothing, as the compiled solver needs it to. "
+            "Unset it, or choose the elimination solver."
+        )
     if device.type != "cpu":
         raise DeviceError(
             f"found device {device}; the compiled solver runs on the CPU. Choose --device cpu, or the fused "
@@ -258,12 +265,28 @@ def check_ready(device: torch.device) -> None:
         )
 
 
-def try_out(device: torch.device) -> None:
-    """Solve a few pixels, and so compile what most options need; raises whatever keeps it from that."""
+def try_out(
+    device: torch.device, dtype: DTypeName = "float32", is_robust: bool = False, std: bool = False
+) -> None:
+    """Solve a few pixels, and so compile what options need; raises whatever keeps it from that.
+
+    Parameters
+    ----------
+    device
+        A CPU.
+    dtype
+        Of the numbers.
+    is_robust
+        Whether the norm is another one than ``l2``.
+    std
+        Whether variances are wanted.
+    """
     days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
     plan = plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2))))
-    pixels = torch.ones((3, LANES), device=device)
-    solve(Workspace(plan, LANES, torch.float32, device), pixels, pixels)
+    pixels = torch.ones((3, LANES), dtype=getattr(torch, dtype), device=device)
+    workspace = Workspace(plan, LANES, pixels.dtype, device)
+    workspace.keep(rows=False, factor=False, variances=std)
+    solve(workspace, pixels, pixels, method=Method(norm="huber" if is_robust else "l2"))
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""Compilation by numba: two ways that the solver's functions are compiled in.
+"""Compilation by numba: two ways that the solver's functions are compiled in, and kept for other processes.
 
 Neither may reassociate. ``exact`` rounds after every operation, as NumPy does. ``fast`` may make one
 instruction, of one rounding, of a product and a sum.
@@ -9,12 +9,20 @@ from typing import Any
 
 import numba
 
+from fringefleet.solver.compile_cache import keep
+
+_COMMON: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,  # which takes time to make, and nobody calls
+}
+
 
 def exact(function: Callable[..., Any]) -> Any:
     """Compile a function so that every operation rounds."""
-    return numba.njit(nogil=True, error_model="numpy")(function)
+    return keep(numba.njit(**_COMMON)(function))
 
 
 def fast(function: Callable[..., Any]) -> Any:
     """Compile a function so that products and sums may be contracted."""
-    return numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)
+    return keep(numba.njit(**_COMMON, fastmath={"contract"})(function))
