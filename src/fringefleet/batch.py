@@ -149,6 +149,8 @@ class Batches:
         for name, values in variables.items():
             if VARIABLES[name].dtype.startswith("f"):
                 values.add_(nothing)  # several times as quick as filling by a mask
+            elif name == "bridged":
+                values.logical_and_(~blank)
             elif name not in ("status", "n_components"):
                 values.masked_fill_(blank, 0)
         return Answer(variables, self._sum_pairs(blank, n_done))

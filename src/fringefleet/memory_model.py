@@ -14,6 +14,7 @@ from fringefleet.footprint import (
     bytes_per_pixel,
     cpu_batch_bytes,
     fused_bytes_per_pixel,
+    is_compiled,
     solver_bytes_per_pixel,
 )
 from fringefleet.network import Network
@@ -26,6 +27,7 @@ WRITE_BEHIND = 1  # tiles that are written meanwhile
 BEHIND_GPU = 2  # likewise, where a GPU solves them faster than one is packed and written
 ON_DEVICE = 2  # tiles whose observations or answer a GPU holds
 IDLE_WORKER_BYTES = 410 * 1024**2  # a process that has imported everything and solved many tiny tiles
+NUMBA_BYTES = 120 * 1024**2  # besides, with numba and what it has compiled before
 CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
 KEPT_BY_MALLOC = 256 * 1024**2  # most of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
 
@@ -60,7 +62,8 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     # In pieces of some megabytes, which malloc gives out; some answers are as they will be in the file, too.
     behind = BEHIND_GPU if on_gpu else WRITE_BEHIND
     pieces = (n_turn + behind) * answer + n_turn * answer + batches + chunks
-    return IDLE_WORKER_BYTES + on_gpu * CUDA_BYTES + slabs + pieces + min(pieces, KEPT_BY_MALLOC)
+    process = IDLE_WORKER_BYTES + on_gpu * CUDA_BYTES + is_compiled(options) * NUMBA_BYTES
+    return process + slabs + pieces + min(pieces, KEPT_BY_MALLOC)
 
 
 def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:

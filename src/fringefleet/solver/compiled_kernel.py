@@ -12,7 +12,7 @@ import numpy as np
 
 from fringefleet.solver.compiled_observe import observe
 from fringefleet.solver.compiled_robust import reweigh
-from fringefleet.solver.compiled_steps import factorise, substitute, subtract_model, sum_pulls
+from fringefleet.solver.compiled_steps import factorise, substitute, subtract_model
 from fringefleet.solver.compiled_variances import find_variances, keep_variances
 from fringefleet.solver.elimination import LARGEST_SPREAD, SETTLED
 from fringefleet.solver.jit import exact, fast
@@ -59,7 +59,7 @@ def invert(source, cells, walk, rounds, spread, fewest_of_all, answer):
     for first in range(0, n_pixel, n_lane):
         n_here = min(n_lane, n_pixel - first)
         here = slice(first, first + n_here)
-        observe(source, walk.rows, first, n_here, cells.residual, cells.weight, cells.scratch[_COUNT])
+        observe(source, walk, first, n_here, cells, cells.scratch[_COUNT])
         solve(cells, walk)
         if rounds is not None:
             refine(cells, walk)
@@ -83,9 +83,11 @@ def invert(source, cells, walk, rounds, spread, fewest_of_all, answer):
 @fast
 @no_type_check
 def solve(cells, walk):
-    """Find the series of the phases that are loaded, each part of a cut network grounded."""
+    """Find the series of the observations that are loaded, each part of a cut network grounded.
+
+    It is not refined: ``change`` is what is to be added.
+    """
     factorise(cells, walk)
-    sum_pulls(cells, walk)
     substitute(cells, walk, cells.series)
     subtract_model(cells, walk, cells.series)
     substitute(cells, walk, cells.change)

@@ -59,173 +59,149 @@ class Source(NamedTuple):
 
 @exact
 @no_type_check
-def observe(source, rows, first, n_here, phase, weight, count):
+def observe(source, walk, first, n_here, cells, count):
     """Write phases, in the orientation and the rows of the plan, and weights of a vector of pixels.
 
     Both are zero where there is no valid observation, and from ``n_here`` on, where the batch ends. In
-    ``count`` is left how many are valid at each pixel.
+    ``count`` is left how many are valid at each pixel, in ``right`` the sum of weight times phase at each
+    date. All is done with a pair, in the nearest cache, before the next one is begun.
+
+    There is one comparison after the other, as the compiler makes no vector instructions of several at once.
     """
-    observed, beside, mask = source.strides
-    at = first, n_here, beside
-    if source.weight == _VAR:
-        weigh_by_table(source.beside, source.table, rows, at, weight)
-    else:
-        _weigh(source.beside, source.table, rows, at, weight, source.weight)
-    at = first, n_here, mask
-    if source.mask_rule == _BY_STD:
-        other = first, n_here, observed
-        given = source.medians, source.reference, source.limits
-        _mask_by_std(source.mask, source.observed, given, rows, at, other, weight)
-    elif source.mask_rule != _UNMASKED:
-        _mask(source.mask, source.limits[0], rows, at, weight, source.mask_rule == _POSITIVE)
-    if len(source.land):
-        _mask_water(source.land[first : first + n_here], weight)
-    at = first, n_here, observed
-    zero_is_data = source.is_offset or source.weight == _GIVEN
-    _refer(source.observed, source.reference, rows, at, phase, weight, count, zero_is_data, source.is_offset)
-
-
-@exact
-@no_type_check
-def _row(pair, at):
-    """Find the pixels of a pair: ``at`` is the first one, how many, and the distance of two rows."""
-    first = np.int64(pair) * at[2] + at[0]
-    return slice(first, first + at[1])
-
-
-@exact
-@no_type_check
-def weigh_by_table(coherences, table, rows, at, weight):
-    """Weigh by the bin that the coherence falls in."""
-    real = weight.dtype.type
+    real = count.dtype.type
+    zero, one = real(0), real(1)
     floor, last = real(_FLOOR), real(_LAST_BIN)
-    number = np.empty(at[1], np.int32)
-    for row in range(len(rows)):
-        values, w = coherences[_row(rows[row, 0], at)], weight[row]
-        for p in range(len(values)):
-            coherence = values[p] if values[p] >= floor else floor  # NaN, too
-            coherence = last if coherence > last else coherence
-            number[p] = np.int32((np.float64(coherence) - _FIRST_BIN) * _BINS)
-        for p in range(len(values)):
-            w[p] = table[np.uint32(number[p])]
+    largest, light, heavy = real(_LARGEST_PHASE), real(_SMALLEST_WEIGHT), real(_LARGEST_WEIGHT)
+    number = np.empty(n_here, np.int32)
+    table = source.table
+    zero_is_data = source.is_offset or source.weight == _GIVEN
+    count[:] = zero
+    cells.right[:] = zero
+    for place in range(len(walk.order) - 1):
+        near = cells.right[place]
+        for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
+            pair, sign = walk.rows[row, 0], real(walk.rows[row, 1])
+            far, phase, weight = cells.right[walk.rows[row, 2]], cells.residual[row], cells.weight[row]
+            values = source.observed[_row(pair, first, n_here, source.strides[0])]
+            reference = source.reference[pair]
+            if source.weight == _NONE:
+                weight[:] = one
+            elif source.weight == _VAR:
+                coherences = source.beside[_row(pair, first, n_here, source.strides[1])]
+                for p in range(n_here):
+                    coherence = coherences[p] if coherences[p] >= floor else floor  # NaN, too
+                    coherence = last if coherence > last else coherence
+                    number[p] = np.int32((np.float64(coherence) - _FIRST_BIN) * _BINS)
+                for p in range(n_here):
+                    weight[p] = table[np.uint32(number[p])]
+            else:
+                beside = source.beside[_row(pair, first, n_here, source.strides[1])]
+                _weigh(beside, table, weight, source.weight)
+            if source.mask_rule != _UNMASKED:
+                found = source.mask[_row(pair, first, n_here, source.strides[2])]
+                if source.mask_rule == _BY_STD:
+                    _mask_by_std(found, values, reference, source.medians[pair], source.limits, weight)
+                else:
+                    _mask(found, source.limits[0], weight, source.mask_rule == _POSITIVE)
+            if len(source.land):
+                _mask_water(source.land[first : first + n_here], weight)
+            if source.is_offset:  # no offset is none, wherever the reference point went
+                for p in range(n_here):
+                    phase[p] = values[p] - reference if values[p] != zero else zero
+            else:
+                for p in range(n_here):
+                    phase[p] = values[p] - reference
+            if not zero_is_data:
+                for p in range(n_here):  # no data before or after
+                    weight[p] = weight[p] if abs(values[p] * phase[p]) > zero else zero
+            for p in range(n_here):
+                y, w = phase[p], weight[p]
+                w = w if abs(y) < largest else zero
+                w = w if w < heavy else zero
+                w = w if w > light else zero
+                y *= sign
+                y = y if w > zero else zero
+                phase[p] = y
+                weight[p] = w
+                count[p] += one if w > zero else zero
+                near[p] += w * y
+                far[p] -= w * y
+            phase[n_here:] = zero
+            weight[n_here:] = zero
 
 
 @exact
 @no_type_check
-def _weigh(beside, table, rows, at, weight, rule):
+def _row(pair, first, n_here, stride):
+    """Find the pixels of a pair."""
+    begin = np.int64(pair) * stride + first
+    return slice(begin, begin + n_here)
+
+
+@exact
+@no_type_check
+def _weigh(beside, table, weight, rule):
     """Weigh by a function of the coherence, or of the standard deviation of an offset, or as is given."""
     real = weight.dtype.type
     zero, one = real(0), real(1)
     floor, most = real(_FLOOR), real(_LARGEST_INFORMATION)
     smallest, largest, unknown = real(_SMALLEST_STD), real(_LARGEST_STD), real(_UNKNOWN_STD)
-    if rule == _NONE:
-        weight[:] = one
-        return
-    for row in range(len(rows)):
-        values, w = beside[_row(rows[row, 0], at)], weight[row]
-        if rule == _GIVEN:
-            for p in range(len(values)):
-                w[p] = values[p]
-        elif rule == _OFFSET:
-            for p in range(len(values)):
-                std = values[p] if values[p] == values[p] else unknown
-                std = smallest if std < smallest else std
-                std = largest if std > largest else std
-                w[p] = one / (std * std)
-        else:
-            for p in range(len(values)):
-                coherence = values[p] if values[p] >= floor else floor
-                coherence = one if coherence > one else coherence
-                if rule == _FIM:
-                    rest = (one - coherence) * (one + coherence)
-                    information = coherence * coherence / (rest if rest > zero else one)
-                    information = information if rest > zero else most
-                    coherence = (information if information < most else most) * table[0]
-                w[p] = coherence
+    if rule == _GIVEN:
+        for p in range(len(beside)):
+            weight[p] = beside[p]
+    elif rule == _OFFSET:
+        for p in range(len(beside)):
+            std = beside[p] if beside[p] == beside[p] else unknown
+            std = smallest if std < smallest else std
+            std = largest if std > largest else std
+            weight[p] = one / (std * std)
+    else:
+        for p in range(len(beside)):
+            coherence = beside[p] if beside[p] >= floor else floor
+            coherence = one if coherence > one else coherence
+            if rule == _FIM:
+                rest = (one - coherence) * (one + coherence)
+                information = coherence * coherence / (rest if rest > zero else one)
+                information = information if rest > zero else most
+                coherence = (information if information < most else most) * table[0]
+            weight[p] = coherence
 
 
 @exact
 @no_type_check
-def _mask(mask, threshold, rows, at, weight, positive):
+def _mask(found, threshold, weight, positive):
     """Set the weight to zero where a mask is not positive, or below the threshold; no value counts as 0."""
     zero = weight.dtype.type(0)
-    kind = mask.dtype.type
+    kind = found.dtype.type
     nothing, least = kind(0), kind(threshold)
-    for row in range(len(rows)):
-        values, w = mask[_row(rows[row, 0], at)], weight[row]
-        for p in range(len(values)):
-            known = values[p] if values[p] == values[p] else nothing
-            if positive:
-                w[p] = w[p] if known > nothing else zero
-            else:
-                w[p] = w[p] if known >= least else zero
+    for p in range(len(found)):
+        known = found[p] if found[p] == found[p] else nothing
+        if positive:
+            weight[p] = weight[p] if known > nothing else zero
+        else:
+            weight[p] = weight[p] if known >= least else zero
 
 
 @exact
 @no_type_check
-def _mask_by_std(mask, observed, given, rows, at, other, weight):
+def _mask_by_std(found, offset, reference, median, limits, weight):
     """Set the weight to zero where a standard deviation is too large, unless the offset stands out."""
-    medians, references, limits = given
     zero = weight.dtype.type(0)
-    kind = mask.dtype.type
+    kind = found.dtype.type
     nothing, regularisation = kind(0), kind(_REGULARISATION)
     threshold, relaxed, smallest = kind(limits[0]), kind(limits[1]), np.float32(_SMALLEST_RATIO)
-    for row in range(len(rows)):
-        pair = rows[row, 0]
-        values, offset, w = mask[_row(pair, at)], observed[_row(pair, other)], weight[row]
-        median, reference = medians[pair], references[pair]
-        for p in range(len(values)):
-            std = values[p] if values[p] == values[p] else nothing
-            moved = offset[p] - reference if offset[p] != zero else zero
-            ratio = abs(np.float32(moved) - median) / np.float32(std + regularisation)
-            limit = relaxed if ratio >= smallest else threshold
-            w[p] = w[p] if std <= limit else zero
+    for p in range(len(found)):
+        std = found[p] if found[p] == found[p] else nothing
+        moved = offset[p] - reference if offset[p] != zero else zero
+        ratio = abs(np.float32(moved) - median) / np.float32(std + regularisation)
+        limit = relaxed if ratio >= smallest else threshold
+        weight[p] = weight[p] if std <= limit else zero
 
 
 @exact
 @no_type_check
 def _mask_water(land, weight):
-    """Set all weights of a pixel on water to zero."""
+    """Set the weight of pixels on water to zero."""
     zero = weight.dtype.type(0)
-    for row in range(len(weight)):
-        w = weight[row]
-        for p in range(len(land)):
-            w[p] = w[p] if land[p] != 0 else zero
-
-
-@exact
-@no_type_check
-def _refer(observed, references, rows, at, phase, weight, count, zero_is_data, is_offset):
-    """Subtract what is observed at the reference point, and orient; set what is not valid to zero.
-
-    There is one comparison after the other, as the compiler makes no vector instructions of several at once.
-    """
-    real = phase.dtype.type
-    zero, one = real(0), real(1)
-    largest, light, heavy = real(_LARGEST_PHASE), real(_SMALLEST_WEIGHT), real(_LARGEST_WEIGHT)
-    n_here = at[1]
-    count[:] = zero
-    for row in range(len(rows)):
-        pair, sign = rows[row, 0], real(rows[row, 1])
-        reference = references[pair]
-        values, y, w = observed[_row(pair, at)], phase[row], weight[row]
-        if not zero_is_data:
-            for p in range(n_here):  # no data before or after
-                w[p] = w[p] if abs(values[p] * (values[p] - reference)) > zero else zero
-        if is_offset:  # no offset is none, wherever the reference point went
-            for p in range(n_here):
-                y[p] = values[p] - reference if values[p] != zero else zero
-        else:
-            for p in range(n_here):
-                y[p] = values[p] - reference
-        for p in range(n_here):
-            value, heaviness = y[p], w[p]
-            heaviness = heaviness if abs(value) < largest else zero
-            heaviness = heaviness if heaviness < heavy else zero
-            heaviness = heaviness if heaviness > light else zero
-            value *= sign
-            y[p] = value if heaviness > zero else zero
-            w[p] = heaviness
-            count[p] += one if heaviness > zero else zero
-        y[n_here:] = zero
-        w[n_here:] = zero
+    for p in range(len(land)):
+        weight[p] = weight[p] if land[p] != 0 else zero

@@ -74,32 +74,22 @@ def add_products(target, one, other, table, first, last):
 @no_type_check
 def factorise(cells, walk):
     """Eliminate date by date: edges, factors and 1 / d, which is 0 where d is."""
-    n_turn = len(walk.firsts) - 2
-    total = cells.scratch[0]
+    n_turn = len(walk.order) - 1
+    total, none = cells.scratch[0], cells.scratch[1]
     n = len(total)
-    nothing = total.dtype.type(0)
-    one = total.dtype.type(1)
+    nothing, one = total.dtype.type(0), total.dtype.type(1)
     huge = total.dtype.type(np.inf)
+    none[:] = nothing
     for place in range(n_turn):
         first, last = walk.firsts[place, 0], walk.firsts[place + 1, 0]
         total[:] = nothing
         for slot in range(first, last):
-            edge = cells.edge[slot]
-            row = walk.base[slot]
-            if row >= 0:
-                weight = cells.weight[row]
-                for p in range(n):
-                    edge[p] = weight[p]
-            else:
-                edge[:] = nothing
-            add_products(
-                edge,
-                cells.factor,
-                cells.edge,
-                walk.updates,
-                walk.first_update[slot],
-                walk.first_update[slot + 1],
-            )
+            edge, row = cells.edge[slot], walk.base[slot]
+            base = cells.weight[row] if row >= 0 else none
+            begin, end = walk.first_update[slot], walk.first_update[slot + 1]
+            rest = begin + (end - begin) % 4
+            _begin_edge(edge, base, cells.factor, cells.edge, walk.updates, begin, rest)
+            add_products(edge, cells.factor, cells.edge, walk.updates, rest, end)
             for p in range(n):
                 total[p] += edge[p]
         inverse = cells.inverse[place]
@@ -111,6 +101,31 @@ def factorise(cells, walk):
             for p in range(n):
                 factor[p] = edge[p] * inverse[p]
     cells.inverse[n_turn][:] = nothing
+
+
+@fast
+@no_type_check
+def _begin_edge(edge, base, one, other, table, first, last):
+    """Set a row to another one and at most three products; as :func:`add_products`, but all in one loop."""
+    n = len(edge)
+    if last - first == 0:
+        for p in range(n):
+            edge[p] = base[p]
+    elif last - first == 1:
+        a, b = one[table[first, 0]], other[table[first, 1]]
+        for p in range(n):
+            edge[p] = base[p] + a[p] * b[p]
+    elif last - first == 2:
+        a, b = one[table[first, 0]], other[table[first, 1]]
+        c, d = one[table[first + 1, 0]], other[table[first + 1, 1]]
+        for p in range(n):
+            edge[p] = (base[p] + a[p] * b[p]) + c[p] * d[p]
+    else:
+        a, b = one[table[first, 0]], other[table[first, 1]]
+        c, d = one[table[first + 1, 0]], other[table[first + 1, 1]]
+        e, f = one[table[first + 2, 0]], other[table[first + 2, 1]]
+        for p in range(n):
+            edge[p] = ((base[p] + a[p] * b[p]) + c[p] * d[p]) + e[p] * f[p]
 
 
 @fast

@@ -4,30 +4,40 @@ import numpy as np
 import pytest
 import torch
 
+from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
 from fringefleet.solver import compiled, compiled_observe
+from fringefleet.solver.raw import Raw, Rules
 from fringefleet.weights import BIN_WIDTH, COHERENCE_FLOOR, FIRST_BIN_CENTRE, LAST_BIN_CENTRE
-from raw_observations import N_PIXEL, NETWORK, OF_OFFSETS, OF_PHASES, observed_by_torch, scene_and_batch
+from raw_observations import DAYS, N_PIXEL, NETWORK, OF_OFFSETS, OF_PHASES, observed_by_torch, scene_and_batch
 
 CPU = torch.device("cpu")
 
 
-def check_bits(scene, batch, options, n_lane=64):
+def check_bits(scene, batch, options):
     (raw, rules), phase, weight = observed_by_torch(scene, batch, options, CPU)
     work = compiled.Workspace(plan_elimination(NETWORK), N_PIXEL, phase.dtype, CPU)
     source = compiled.source_of(work, raw, rules)
-    found, weights = np.full((2, NETWORK.n_pair, n_lane), np.nan, work.real)
-    count = np.full(n_lane, np.nan, work.real)
+    cells = work.cells._replace(
+        **{name: np.full_like(getattr(work.cells, name), np.nan) for name in ("residual", "weight", "right")}
+    )
+    count, n_lane = cells.scratch[0], work.n_lane
+    i, j = np.argsort(work.plan.order)[NETWORK.pair_array].T
+    incidence = (np.eye(5)[i] - np.eye(5)[j])[list(work.plan.pair_order)].T  # (position, row)
+    incidence *= np.where(i < j, 1, -1)[list(work.plan.pair_order)]
     for first in range(0, N_PIXEL, n_lane):
         n_here = min(n_lane, N_PIXEL - first)
-        compiled_observe.observe(source, work.walk.rows, first, n_here, found, weights, count)
+        compiled_observe.observe(source, work.walk, first, n_here, cells, count)
         here = slice(first, first + n_here)
-        np.testing.assert_array_equal(weights[:, :n_here], weight[:, here])
-        np.testing.assert_array_equal(found[:, :n_here], phase[:, here])
+        np.testing.assert_array_equal(cells.weight[:, :n_here], weight[:, here])
+        np.testing.assert_array_equal(cells.residual[:, :n_here], phase[:, here])
         np.testing.assert_array_equal(count[:n_here], (weight[:, here] > 0).sum(0))
-        assert not weights[:, n_here:].any()
-        assert not found[:, n_here:].any()
+        pulls = (weight * phase)[:, here].double().numpy()
+        close = 1e-5 * np.abs(pulls).sum(0)
+        assert (np.abs(cells.right[:, :n_here] - incidence @ pulls) <= close).all()
+        for values in (cells.weight, cells.residual, cells.right):
+            assert not values[:, n_here:].any()
 
 
 @pytest.mark.parametrize("given", [*OF_PHASES, *OF_OFFSETS], ids=str)
@@ -83,12 +93,16 @@ def test_pixels_of_a_wider_array_are_read_where_they_are():
 def test_every_float32_coherence_falls_in_the_bin_of_the_definition():
     """By division in float64, as :func:`fringefleet.weights.phase_variance_weight` has it."""
     first, last = (np.array(value, np.float32).view(np.int32) for value in (0.0, 2.0))
-    table = np.arange(200, dtype=np.float32)
-    rows, step = np.array([[0, 1, 1]], np.int32), 2**22
-    weight = np.zeros((1, step), np.float32)
+    plan = plan_elimination(Network(DAYS[:2], ((0, 1),)))
+    step = 2**22
+    work = compiled.Workspace(plan, step, torch.float32, CPU)
+    rules = Rules(weight="var", reference=torch.zeros(1), table=torch.arange(1.0, 201))
     for begin in range(int(first), int(last), step):
         coherence = np.arange(begin, begin + step, dtype=np.int32).view(np.float32)
-        compiled_observe.weigh_by_table(coherence, table, rows, (0, step, step), weight)
+        raw = Raw(torch.ones((1, step)), torch.from_numpy(coherence)[None])
+        source = compiled.source_of(work, raw, rules)
         clipped = np.clip(coherence, np.float32(COHERENCE_FLOOR), np.float32(LAST_BIN_CENTRE))
-        expected = ((clipped.astype(np.float64) - FIRST_BIN_CENTRE) / BIN_WIDTH).astype(np.int32)
-        assert (weight[0] == expected).all()
+        expected = ((clipped.astype(np.float64) - FIRST_BIN_CENTRE) / BIN_WIDTH).astype(np.int32) + 1
+        for at in range(0, step, work.n_lane):
+            compiled_observe.observe(source, work.walk, at, work.n_lane, work.cells, work.cells.scratch[0])
+            assert (work.cells.weight[0] == expected[at : at + work.n_lane]).all()
