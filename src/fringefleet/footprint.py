@@ -69,7 +69,7 @@ def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
 def compiled_bytes_per_pixel(plan: Plan, options: Options) -> int:
     """Memory of the compiled solver for each pixel of a batch [byte]; that of a vector comes besides."""
     size, n_date = _size(options), plan.network.n_date
-    rows = 3 * n_date + 30 + options.std * 2 * n_date + _rows_wanted(plan, options)
+    rows = 3 * n_date + 26 + options.std * 2 * n_date + _rows_wanted(plan, options)
     rows += options.covariance * (plan.n_slot + 3 * n_date + n_date**2)
     if size == 8:  # the kernel reads what it computes in
         rows += plan.network.n_pair * (1 + options.needs_coherence + options.needs_std)

@@ -28,7 +28,7 @@ OFFSET = Options("range_offset")
 IDLE_OPTIONS = [
     ({"mask_threshold": 0.5}, "mask_dataset = coherence, offset_snr, range_offset_std or azimuth_offset_std"),
     ({"mask_threshold": 0.5, "mask_dataset": "connected_component"}, "mask_dataset = coherence"),
-    ({"norm": "huber", "solver": "dense"}, "solver = auto, elimination or fused"),
+    ({"norm": "huber", "solver": "dense"}, "solver = auto, compiled, elimination or fused"),
     ({"huber_threshold": 2.0}, "norm = huber"),
     ({"huber_threshold": 2.0, "norm": "l1"}, "norm = huber"),
     ({"max_iterations": 5}, "norm = l1 or huber"),
@@ -36,12 +36,19 @@ IDLE_OPTIONS = [
     ({"min_norm": "phase", "bridge": "none"}, "bridge = minimum-norm"),
     ({"std": True, "norm": "l1"}, "norm = l2 or huber (the weights of the last round"),
     ({"covariance": True, "norm": "l1"}, "norm = l2 or huber (the weights of the last round"),
-    ({"std": True, "solver": "dense"}, "solver = auto, elimination or fused (the dense one is there"),
-    ({"covariance": True, "solver": "dense"}, "solver = auto, elimination or fused (the dense one is there"),
+    (
+        {"std": True, "solver": "dense"},
+        "solver = auto, compiled, elimination or fused (the dense one is there",
+    ),
+    (
+        {"covariance": True, "solver": "dense"},
+        "solver = auto, compiled, elimination or fused (the dense one is there",
+    ),
     ({"diagnose": True, "observation": "range_offset"}, "observation = unwrapped_phase"),
     ({"dem_error": True, "observation": "azimuth_offset"}, "observation = unwrapped_phase"),
     ({"polynomial_order": 1}, "dem_error = True"),
     ({"atmosphere_std": 2.0}, "dem_error = True"),
+    ({"solver": "compiled", "device": "cuda"}, "device = cpu"),
     ({"solver": "fused"}, "device = cuda"),
     ({"gpu_chunk_size": 1000}, "device = cuda"),
 ]
