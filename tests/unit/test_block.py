@@ -310,7 +310,7 @@ def test_more_components_than_a_byte_holds_are_counted_as_255():
         ({"weight_func": "sbas"}, "found weight_func = 'sbas'; use one of var, fim, coh, no"),
         ({"mask_dataset": "offset"}, "use one of none, coherence, connected_component"),
         ({"min_norm": "both"}, "found min_norm = 'both'; use one of velocity, phase"),
-        ({"solver": "gelsd"}, "use one of auto, elimination, dense"),
+        ({"solver": "gelsd"}, "use one of auto, compiled, elimination, dense"),
         ({"dtype": "float16"}, "use one of float32, float64"),
         ({"device": "tpu"}, "use one of cpu, cuda"),
         ({"mask_threshold": float("nan")}, "found mask_threshold = nan; give a number, 0 or more"),
