@@ -1,6 +1,7 @@
 """Measure how fast a stack is converted to Zarr, and in how much memory, beside another version of the code.
 
-PYTHONPATH=tests python tests/benchmarks/convert.py RESULT.json [OTHER_SRC] [FOLDER]
+PYTHONPATH=tests python tests/benchmarks/convert.py tests/benchmarks/results/convert-cpu.json [OTHER_SRC]
+[FOLDER]
 
 Simulates a stack of 98 dates, 288 pairs and 640 x 600 pixels (0.9 GB in memory), writes it as MintPy does
 (HDF5 in chunks that h5py chooses; contiguous; each interferogram one chunk, LZF), and converts each, and the

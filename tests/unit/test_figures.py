@@ -111,6 +111,13 @@ def bytes_saved():
     return (median(100 * (1 - all_bits / kept) for all_bits, kept in ratios),)
 
 
+def cost_of_worker():
+    """CPU-seconds that a run with one worker takes more than one in threads, at the most likely."""
+    found = result("small-cpu")["stack of MintPy"]
+    with_one, without = (found[name]["cpu_seconds"]["median"] for name in ("invert --workers 1", "invert"))
+    return (with_one - without,)
+
+
 def other_codecs():
     """Room that Zstandard saves [%], and the time that it and LZ4HC take over LZ4's, least and most."""
     ours, zstd, lz4hc = map(displacements, ("lz4 5", "zstd 1", "lz4hc 5"))
@@ -161,6 +168,7 @@ FIGURES = (
         "Zstandard 1 takes # to # % less room and # to # times the time, LZ4HC # to # times",
         other_codecs,
     ),
+    Figure("src/fringefleet/effort.py", "small-cpu.json, # of them", cost_of_worker),
     Figure("src/fringefleet/overhead.py", "startup-cpu.json, #", closing_seconds),
 )
 # Settings, rules and formats, which are so whatever the machine; and bounds that other tests hold.

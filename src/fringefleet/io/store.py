@@ -5,8 +5,8 @@ mark (:mod:`fringefleet.io.marks`). Nothing in the store depends on host, order 
 that was killed and resumed leaves the same bytes as one that was not: of the same files, in the same chunks.
 
 A chunk has all dates of a tile, packed by Blosc: LZ4 5 with bytes shuffled, as measured
-(``tests/benchmarks/results/codecs-cpu.json``). Zstandard 1 takes 2 to 4 % less room and 4 to 5 times the
-time, LZ4HC 31 to 40 times. The series of a pixel is one file, and a map of one date, for which all of the
+(``tests/benchmarks/results/codecs-cpu.json``). Zstandard 1 takes 2 to 4 % less room and 3 to 5 times the
+time, LZ4HC 26 to 42 times. The series of a pixel is one file, and a map of one date, for which all of the
 scene is unpacked, takes half as long as with Zstandard; chunks of few dates make maps quicker, and more
 files. GDAL 3.12 reads it.
 """
