@@ -15,7 +15,7 @@ from fringefleet.errors import DeviceError
 from fringefleet.plan import plan_elimination
 from fringefleet.solver import elimination, fused, uncertainty
 from fringefleet.solver.method import Method
-from fringefleet.solver.tables import tables_of
+from fringefleet.solver.tables import NO_PAIR, tables_of
 from reference_series import series_by_decimals, series_by_svd
 from solving import (
     ELIMINATION_32,
@@ -252,7 +252,7 @@ def test_the_tables_hold_every_pair_and_edge_from_both_of_its_ends():
     from_first = {(*numbers, row) for row, numbers in enumerate(of_rows)}
     assert from_first == {(pair, sign, u, v, row) for v in places for pair, sign, u, row in earlier[v]}
     in_slots = {(pair, sign, v, a, row) for v in places for pair, sign, a, row in slots[v]}
-    assert from_first == {numbers for numbers in in_slots if numbers[0] != tables.NO_PAIR}
+    assert from_first == {numbers for numbers in in_slots if numbers[0] != NO_PAIR}
     for pair, sign, v, a in of_rows:
         ends = plan.network.pairs[pair]
         assert ends[::sign] == (plan.order[a], plan.order[v])
