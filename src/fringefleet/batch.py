@@ -130,7 +130,8 @@ class Batches:
         self.workspace = self.solver.Workspace(plan, n_pixel, dtype, device)
         self.variances = self.triplet_rows = None
         if self.is_swift:
-            self.workspace.keep(rows=options.diagnose, factor=options.covariance, variances=options.std)
+            rows = options.diagnose or options.dem_error
+            self.workspace.keep(rows=rows, factor=options.covariance, variances=options.std)
         elif options.std:
             self.variances = uncertainty.Workspace(self._factor)
         if options.diagnose:

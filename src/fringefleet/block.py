@@ -17,6 +17,7 @@ from fringefleet.footprint import (
     CPU_BATCH,
     FUSED_BATCH,
     cpu_batch_size,
+    eager_batch_size,
     fused_bytes_per_pixel,
     solver_bytes_per_pixel,
 )
@@ -81,7 +82,8 @@ def invert_block(
 def batch_size(plan: Plan, options: Options) -> int:
     """Pixels that go through the solver at once on this process's device."""
     if options.device == "cpu":
-        return cpu_batch_size(plan, options)
+        compiled = choose_solver(options) == "compiled"
+        return cpu_batch_size(plan, options) if compiled else eager_batch_size(plan, options)
     if options.gpu_chunk_size:
         return options.gpu_chunk_size
     is_fused = choose_solver(options) == "fused"

@@ -1,5 +1,6 @@
 """Memory of the pixels of a block, and of those that are solved at once."""
 
+import os
 from contextlib import suppress
 from importlib.util import find_spec
 
@@ -24,6 +25,8 @@ def is_compiled(options: Options) -> bool:
 
 
 def _has_numba() -> bool:
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        return False
     with suppress(ImportError):
         return find_spec("numba") is not None
     return False
@@ -34,6 +37,12 @@ def cpu_batch_size(plan: Plan, options: Options) -> int:
     return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // _cpu_bytes_per_pixel(plan, options)))
 
 
+def eager_batch_size(plan: Plan, options: Options) -> int:
+    """Pixels that the eager solver takes at once in the memory of the one that was expected."""
+    n_byte = cpu_batch_size(plan, options) * _cpu_bytes_per_pixel(plan, options)
+    return max(1, n_byte // solver_bytes_per_pixel(plan, options))
+
+
 def cpu_batch_bytes(n_pixel: int, plan: Plan, options: Options) -> int:
     """Memory of the pixels of a block of so many that are solved at once on a CPU [byte]."""
     n_batch = min(cpu_batch_size(plan, options), n_pixel)
@@ -42,7 +51,9 @@ def cpu_batch_bytes(n_pixel: int, plan: Plan, options: Options) -> int:
     vector = 0
     if is_compiled(options):
         size = _size(options)
-        vector = choose_lanes(plan, size) * bytes_of_lane(plan, size)
+        rows = (options.norm != "l2") * (plan.network.n_pair + 10)
+        rows += options.std * (plan.n_slot + 2 * plan.network.n_date)
+        vector = choose_lanes(plan, size) * (bytes_of_lane(plan, size) + rows * size)
     return vector + n_batch * others + n_piece * 8 * _doubles_of_dem_error(plan, options)
 
 
@@ -74,6 +85,8 @@ def compiled_bytes_per_pixel(plan: Plan, options: Options) -> int:
     if size == 8:  # the kernel reads what it computes in
         rows += plan.network.n_pair * (1 + options.needs_coherence + options.needs_std)
     in_pieces = options.covariance * min(16 * (n_date**2 + n_date), BYTES_AT_ONCE // CPU_BATCH)
+    if options.norm != "l2":  # some of the pixels go on in an eighth of a batch, and so on
+        rows += (4 * plan.network.n_pair + rows) // 7 + 1
     return rows * size + 8 * _doubles_of_dem_error(plan, options) + n_date + in_pieces
 
 

@@ -237,7 +237,7 @@ def seconds_per_pixel(checked: Checked) -> PerPixel:
     try:
         check_device(options)
     except DeviceError as error:
-        raise DeviceError(f"{error} To plan for other machines, measure nothing: --quick.") from error
+        raise for_other_machines(error) from error
     rows, columns = (min(size, CALIBRATION_SIDE) for size in checked.tile)
     block = made_up_block(checked, (rows, columns))
     with _store_for(checked, (rows, columns)) as store:
@@ -249,6 +249,11 @@ def seconds_per_pixel(checked: Checked) -> PerPixel:
     seconds = watch.seconds
     n_pixel = rows * columns
     return PerPixel(seconds.copy / n_pixel, seconds.solve / n_pixel, seconds.write / n_pixel)
+
+
+def for_other_machines(error: DeviceError) -> DeviceError:
+    """Add to what is wrong with a device what to do where it is another machine's."""
+    return DeviceError(f"{error} To plan for other machines, measure nothing: --quick.")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import fringefleet
 from fringefleet import Run
-from fringefleet.cli.application import app
+from fringefleet.cli import app
 from fringefleet.cluster.security import private_folder
 from fringefleet.io import convert_stack
 from fringefleet.simulate import Scene, simulate_stack

@@ -9,8 +9,10 @@ from fringefleet.block import invert_block
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.scene import Block, Scene
+from fringefleet.solver import compiled
 from fringefleet.status import Status
 from fringefleet.weighing import Weighing
+from named_networks import network_by_gap
 
 
 @pytest.fixture(params=["fused", "compiled"])
@@ -36,21 +38,21 @@ CLOSE = {  # of what float32 rounds in another order; metres and radians
 }
 
 
-def block_of(*, is_offset=False, mask=None):
+def block_of(shape=SHAPE, *, is_offset=False, mask=None):
     """Observations with every kind of hole, pixels without any, and a water mask."""
     rng = np.random.default_rng(0)
-    observed = rng.normal(0, 3, SHAPE)
-    observed[rng.random(SHAPE) < 0.2] = np.nan
-    observed[rng.random(SHAPE) < 0.1] = 0
+    observed = rng.normal(0, 3, shape)
+    observed[rng.random(shape) < 0.2] = np.nan
+    observed[rng.random(shape) < 0.1] = 0
     observed[:, 0, :5] = np.nan
-    coherence = rng.uniform(0.1, 0.95, SHAPE)
-    coherence[rng.random(SHAPE) < 0.1] = np.nan
-    std = 10 ** rng.uniform(-2, 0.5, SHAPE)
+    coherence = rng.uniform(0.1, 0.95, shape)
+    coherence[rng.random(shape) < 0.1] = np.nan
+    std = 10 ** rng.uniform(-2, 0.5, shape)
     return Block(
         observed.astype("f4"),
         None if is_offset else coherence.astype("f4"),
-        None if mask is None else rng.integers(0, 3, SHAPE).astype(mask),
-        rng.random(SHAPE[1:]) < 0.8,
+        None if mask is None else rng.integers(0, 3, shape).astype(mask),
+        rng.random(shape[1:]) < 0.8,
         observed_std=std.astype("f4") if is_offset else None,
     )
 
@@ -140,6 +142,24 @@ def test_a_kernel_takes_no_memory_for_phases_and_weights(solver):
     assert not kept.keys() & {"phase", "weight", "scratch", "_phase_and_weight"}
 
 
+# Many triplets, and more rounds of the norms than are made with all pixels of a batch
+LARGER = network_by_gap(12, 1, 2, 3, 5)
+LARGER_SCENE = Scene(LARGER, 0, (0.1,) * LARGER.n_pair, 0.0555, 8, tuple(map(float, range(-60, 60, 10))), 5e5)
+
+
+@pytest.mark.parametrize("norm", ["l1", "huber"])
+def test_the_dem_error_goes_with_the_weights_of_the_last_round_at_every_pixel(norm, monkeypatch):
+    """Those of pixels that went on in a part of a batch, too."""
+    options = Options(norm=norm, dem_error=True, polynomial_order=1, solver="compiled")
+    block = block_of((LARGER.n_pair, 12, 40))
+    found = invert_block(block, LARGER_SCENE, options).variables()
+    assert (found["status"] == Status.OK).mean() > 0.3
+    monkeypatch.setitem(compiled.TOGETHER, norm, options.max_iterations)
+    expected = invert_block(block, LARGER_SCENE, options).variables()
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+
+
 EVERY_OPTION = [
     {},
     {"weight_func": "no"},
@@ -148,7 +168,8 @@ EVERY_OPTION = [
     {"diagnose": True, "min_redundancy": 2.0},
     {"dem_error": True, "polynomial_order": 1},
     {"bridge": "linear", "norm": "huber", "std": True},
-    {"bridge": "none", "norm": "l1"},
+    {"bridge": "none", "norm": "l1", "dem_error": True},
+    {"norm": "huber", "std": True, "covariance": True, "diagnose": True, "dem_error": True},
     {"dtype": "float64", "std": True},
 ]
 
@@ -156,15 +177,15 @@ EVERY_OPTION = [
 @pytest.mark.parametrize("given", EVERY_OPTION, ids=str)
 def test_a_pixel_has_the_same_bits_in_whatever_block_it_is(given):
     """Crops of one pixel, one row, odd shapes: nothing of the answer changes, in any variable."""
-    options, block = Options(**given, solver="compiled"), block_of()
+    options, block = Options(**given, solver="compiled"), block_of((LARGER.n_pair, 9, 40))
     if options.dem_error:
-        block = block._replace(range_sine=np.linspace(4e5, 6e5, 150, dtype="f4").reshape(6, 25))
-    whole = invert_block(block, SCENE, options).variables()
-    assert len({*whole["status"].flat}) > 3
+        block = block._replace(range_sine=np.linspace(4e5, 6e5, 360, dtype="f4").reshape(9, 40))
+    whole = invert_block(block, LARGER_SCENE, options).variables()
+    assert len({*whole["status"].flat}) > 2
     for rows, columns in itertools.product(
-        (slice(0, 1), slice(2, 5), slice(5, 6)), (slice(3, 4), slice(0, 17), slice(0, 25))
+        (slice(0, 1), slice(2, 5), slice(8, 9)), (slice(3, 4), slice(0, 17), slice(0, 40))
     ):
         part = Block(*(None if values is None else values[..., rows, columns] for values in block[:-1]))
-        alone = invert_block(part, SCENE, options).variables()
+        alone = invert_block(part, LARGER_SCENE, options).variables()
         for name, values in alone.items():
             np.testing.assert_array_equal(values, whole[name][..., rows, columns], err_msg=name)

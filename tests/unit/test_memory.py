@@ -86,14 +86,14 @@ def test_the_memory_model_is_not_below_the_peak_and_at_most_twice_it(network, dt
     [
         {"std": True},
         {"diagnose": True},
-        {"norm": "huber", "max_iterations": 14},
+        {"norm": "huber", "max_iterations": 30},
         {"dem_error": True},
         {"covariance": True},
         {
             "std": True,
             "diagnose": True,
             "norm": "huber",
-            "max_iterations": 14,
+            "max_iterations": 30,
             "dem_error": True,
             "polynomial_order": 4,
         },

@@ -180,7 +180,7 @@ MinRedundancy = Annotated[
 NormOption = Annotated[
     Norm | None,
     typer.Option(
-        help="Of the residuals: l1 and huber are robust against unwrapping errors, and take 9 to 25 times "
+        help="Of the residuals: l1 and huber are robust against unwrapping errors, and take 2.2 to 3.5 times "
         "as long." + default("l2"),
         show_default=False,
         rich_help_panel=ESTIMATE,

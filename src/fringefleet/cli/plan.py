@@ -13,6 +13,7 @@ from fringefleet.cli.application import app, examples
 from fringefleet.cli.commands import invert
 from fringefleet.cli.console import err, exit_codes, out, start_logging
 from fringefleet.cli.progress import clock_time, with_prefix
+from fringefleet.errors import DeviceError
 from fringefleet.importing import without_collection
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _measured(found: "Forecast", checked: "Checked", begins_early: bool | None) 
     ``begins_early``: whether the first worker is begun before the stack is opened; None: the workers are not
     of this machine, or are there already.
     """
-    from fringefleet.forecast import seconds_per_pixel, with_seconds  # noqa: PLC0415
+    from fringefleet.forecast import for_other_machines, seconds_per_pixel, with_seconds  # noqa: PLC0415
     from fringefleet.overhead import (  # noqa: PLC0415
         SECONDS_TO_BEGIN,
         measure_elsewhere,
@@ -79,7 +80,10 @@ def _measured(found: "Forecast", checked: "Checked", begins_early: bool | None) 
     if not found.n_left:
         return with_seconds(found, checked)
     lived = seconds_lived()
-    measured = measure_elsewhere(checked.job.options.device, partial(seconds_per_pixel, checked))
+    try:
+        measured = measure_elsewhere(checked.job.options.device, partial(seconds_per_pixel, checked))
+    except DeviceError as error:
+        raise error if "--quick" in str(error) else for_other_machines(error) from error
     found = with_seconds(found, checked, measured.found)
     if begins_early is None:
         return found

@@ -87,10 +87,22 @@ def measure(observations: Observations, rows: Int[Tensor, "3 triplet"]) -> Closu
         square.mul_(square)
         n_misclosed.add_(torch.gt(square, math.pi**2, out=other).sum(0))  # NaN is not greater than anything
         n_valid.add_(torch.eq(square, square, out=other).sum(0))  # nor equal to itself
-        square_sum.add_(square.nansum(0))
+        square_sum.add_(_sum_rows(torch.nan_to_num(square, nan=0.0, out=square)))
     torch.nan_to_num(residual, nan=0.0, out=residual)
     return Closure(
         closure_rms=square_sum.div_(n_valid).sqrt_(),
         misclosed_count=n_misclosed.to(torch.int32),
         triplet_count=n_valid.to(torch.int32),
     )
+
+
+def _sum_rows(values: Float[Tensor, "row pixel"]) -> Float[Tensor, "pixel"]:
+    """Sum up rows, half to half: the same numbers in the same order wherever a pixel is; overwrites them."""
+    n_row = len(values)
+    if not n_row:
+        return values.new_zeros(values.shape[1])
+    while n_row > 1:
+        half = n_row // 2
+        values[:half].add_(values[n_row - half : n_row])
+        n_row -= half
+    return values[0]

@@ -121,11 +121,11 @@ class Workspace(Eliminated):
     def part(self) -> "Workspace":
         """A workspace of the same kind for some of the pixels of a batch."""
         part = Workspace(self.plan, -(-self.n_pixel // REST), self.dtype, self.device)
-        part.keep(rows=self.keeps_rows, factor=self.keeps_factor, variances=self.keeps_variances)
+        vars(part).update(cells=self.cells, deviation=self.deviation)  # vectors are used in turn
         return part
 
     def take(self, part: "Workspace", pixels: Int[Tensor, "chosen"]) -> None:
-        """Take over what was found of some pixels, the first of a smaller workspace."""
+        """Take over what was found of some pixels, the first of a smaller workspace that keeps the same."""
         names = ["sums", "counts", "labels", "converged"]
         names += ["edge", "inverse"] * self.keeps_factor + ["variance"] * self.keeps_variances
         for name in names:
@@ -186,6 +186,7 @@ def solve_raw(
         A new set of tensors.
     """
     work = workspace
+    work.keeps_rows |= method.columns is not None  # the weights of all pairs are part of it
     series = _run_kernel(work, raw, rules, prepare, method, TOGETHER[method.norm])
     n_components, pair_count, fewest, is_unsettled = work.counts.clone()
     measured = quality.of_sums(pair_count, *work.sums[:3].clone())
@@ -210,11 +211,14 @@ def _run_kernel(
         rounds = rounds._replace(most=n_round)
     with np.errstate(all="ignore"):
         compiled_kernel.invert(
-            source, work.cells, work.walk, rounds, spread, method.min_redundancy > 1, answer
+            source, work.cells, work.walk, rounds, spread, bool(method.min_redundancy > 1), answer
         )
     if rounds is None or n_round == method.max_iterations:
         return series
     left, part = torch.nonzero(~work.converged)[:, 0], work.part
+    part.keep(rows=work.keeps_rows, factor=work.keeps_factor, variances=work.keeps_variances)
+    if work.keeps_variances:
+        vars(part)["spread"] = work.spread
     for pixels in torch.split(left, part.n_pixel) if len(left) else ():
         phase, weight = prepare(pad(pixels, part.n_pixel))
         some = partial(elimination.some, phase, weight)
@@ -350,7 +354,7 @@ def _arguments(
         converged=np.zeros(0, np.bool_),
     )
     rounds = spread = None
-    if work.keeps_rows or method.columns is not None:
+    if work.keeps_rows:
         seen = work.observations
         answer = answer._replace(residual=seen.phase.numpy(), weight=seen.weight.numpy())
     if work.keeps_factor:
@@ -372,7 +376,9 @@ def source_of(work: Workspace, raw: Raw, rules: Rules) -> Source:
         mask = mask.to(torch.float32)
     observed, beside = _in_one_piece(raw.observed, real), _in_one_piece(raw.beside, real)
     found = _in_one_piece(mask, torch.float32 if mask is None else mask.dtype)
-    limits = np.zeros(2) if rules.limits is None else rules.limits.numpy()
+    limits = torch.zeros(2, dtype=torch.float64) if rules.limits is None else rules.limits
+    if raw.mask is not None and raw.mask.dtype.is_floating_point:
+        limits = limits.to(raw.mask.dtype).double()  # it is compared in the numbers of the file
     return Source(
         observed=observed[0],
         beside=beside[0],
@@ -382,7 +388,7 @@ def source_of(work: Workspace, raw: Raw, rules: Rules) -> Source:
         reference=_numbers(rules.reference, n_pair, real),
         medians=_numbers(rules.medians, n_pair, torch.float32),
         table=_numbers(rules.table, 1, real),
-        limits=limits,
+        limits=limits.numpy(),
         weight=WEIGHT_RULES.index(rules.weight),
         mask_rule=MASK_RULES.index(rules.mask),
         is_offset=rules.is_offset,

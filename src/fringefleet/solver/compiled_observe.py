@@ -27,7 +27,7 @@ _LARGEST_PHASE = observations.LARGEST_PHASE
 _SMALLEST_WEIGHT, _LARGEST_WEIGHT = observations.SMALLEST_WEIGHT, observations.LARGEST_WEIGHT
 _FLOOR = weights.COHERENCE_FLOOR
 _FIRST_BIN, _LAST_BIN = weights.FIRST_BIN_CENTRE, weights.LAST_BIN_CENTRE
-_BINS = 1 / weights.BIN_WIDTH
+_BIN_WIDTH, _BINS = weights.BIN_WIDTH, 1 / weights.BIN_WIDTH
 _LARGEST_INFORMATION = weights.LARGEST_INFORMATION
 _SMALLEST_STD, _UNKNOWN_STD, _LARGEST_STD = (
     weights.SMALLEST_STD,
@@ -74,6 +74,7 @@ def observe(source, walk, first, n_here, cells, count):
     largest, light, heavy = real(_LARGEST_PHASE), real(_SMALLEST_WEIGHT), real(_LARGEST_WEIGHT)
     number = np.empty(n_here, np.int32)
     table = source.table
+    is_double = count.itemsize == 8
     zero_is_data = source.is_offset or source.weight == _GIVEN
     count[:] = zero
     cells.right[:] = zero
@@ -92,6 +93,11 @@ def observe(source, walk, first, n_here, cells, count):
                     coherence = coherences[p] if coherences[p] >= floor else floor  # NaN, too
                     coherence = last if coherence > last else coherence
                     number[p] = np.int32((np.float64(coherence) - _FIRST_BIN) * _BINS)
+                if is_double:  # the bins of all float32 are those of the division, which takes longer
+                    for p in range(n_here):
+                        coherence = coherences[p] if coherences[p] >= floor else floor
+                        coherence = last if coherence > last else coherence
+                        number[p] = np.int32((coherence - _FIRST_BIN) / _BIN_WIDTH)
                 for p in range(n_here):
                     weight[p] = table[np.uint32(number[p])]
             else:

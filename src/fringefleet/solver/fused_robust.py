@@ -113,13 +113,15 @@ def reweigh(
             lowest = tl.maximum(divide(sum_of_u, n_pair) * _SMOOTHED, tiny)
             near_enough = threshold <= 2 * lowest
             new_total = sum_of_u
-            threshold = tl.maximum(threshold * _SHRINK, lowest)
+            lower = tl.maximum(threshold * _SHRINK, lowest)
             at_rest = (new_total >= total * _SETTLED_L1) & near_enough
         else:
+            lower = threshold
             new_total = divide(new_total, threshold)
             still = moved * sum_of_deviations <= sum_of_u * _STILL
             at_rest = (new_total >= total * _SETTLED_HUBER) & (still | (new_total >= total * _FLAT))
         settled = settled | at_rest | (new_total <= smallest)
+        threshold = tl.where(settled, threshold, lower)  # the weights of who rests are final
         total = new_total
         # A pixel that has come to rest stays as it is, whoever goes on: its answer is its own.
         step = tl.where(settled, 0, zero + _STEP)

@@ -146,12 +146,13 @@ def _weigh(work: Workspace, state: _State, method: Method) -> _State:
     if method.norm == "l1":
         lowest = (sum_of_u / state.n_pair).mul_(SMOOTHED).clamp_(min=torch.finfo(sum_of_u.dtype).tiny)
         near_enough, total = threshold <= 2 * lowest, sum_of_u
-        threshold = torch.maximum(threshold * SHRINK, lowest)
+        lower = torch.maximum(threshold * SHRINK, lowest)
     else:
         total.div_(threshold)
         # The sum is flat around its least: the series has to come to rest, too, unless nothing is gained.
         still = work.right.abs().amax(0) * state.sum_of_deviations <= STILL * sum_of_u
-        near_enough = still | (total >= (1 - FLAT) * state.total)
+        near_enough, lower = still | (total >= (1 - FLAT) * state.total), threshold
     at_rest = (total >= (1 - SETTLED[method.norm]) * state.total) & near_enough
-    at_rest |= total <= state.smallest
-    return state._replace(threshold=threshold, total=total, settled=state.settled | at_rest)
+    settled = state.settled | at_rest | (total <= state.smallest)
+    threshold = torch.where(settled, threshold, lower)  # the weights of who rests are final
+    return state._replace(threshold=threshold, total=total, settled=settled)

@@ -51,13 +51,14 @@ def test_the_kernel_weighs_as_the_other_solvers_do_bit_by_bit(given, dtype, has_
 
 
 @pytest.mark.parametrize("kinds", ["u1", "i4", "f2", "f8"])
-def test_mask_values_are_compared_in_the_numbers_of_the_file(kinds):
+@pytest.mark.parametrize("threshold", [0.7, 0.4])
+def test_mask_values_are_compared_in_the_numbers_of_the_file(kinds, threshold):
     options = Options(
-        weight_func="no", mask_dataset="offset_snr", observation="range_offset", mask_threshold=0.7
+        weight_func="no", mask_dataset="offset_snr", observation="range_offset", mask_threshold=threshold
     )
     with np.errstate(invalid="ignore", over="ignore"):
         scene, batch = scene_and_batch(options, CPU, kinds)
-    exact = torch.tensor([0.7], dtype=batch.mask_values.dtype)
+    exact = torch.tensor([threshold], dtype=batch.mask_values.dtype)
     batch.mask_values[::2] = torch.where(batch.mask_values[::2] > 0, exact, batch.mask_values[::2])
     check_bits(scene, batch, options)
 
@@ -87,6 +88,15 @@ def test_pixels_of_a_wider_array_are_read_where_they_are():
     work = compiled.Workspace(plan_elimination(NETWORK), N_PIXEL, torch.float32, CPU)
     (raw, rules), *_ = observed_by_torch(scene, batch._replace(observed=part), options, CPU)
     assert np.shares_memory(compiled.source_of(work, raw, rules).observed, wide.numpy())
+
+
+def test_float64_coherences_at_the_edges_of_the_bins_fall_in_those_of_the_definition():
+    options = Options(dtype="float64")
+    scene, batch = scene_and_batch(options, CPU, "f4")
+    edges = torch.round(torch.linspace(0.0525, 0.9975, 190, dtype=torch.float64), decimals=4)
+    coherence = batch.coherence.double()
+    coherence[:, :190] = edges
+    check_bits(scene, batch._replace(coherence=coherence), options)
 
 
 @pytest.mark.long
