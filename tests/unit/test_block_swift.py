@@ -144,7 +144,15 @@ def test_a_kernel_takes_no_memory_for_phases_and_weights(solver):
 
 # Many triplets, and more rounds of the norms than are made with all pixels of a batch
 LARGER = network_by_gap(12, 1, 2, 3, 5)
-LARGER_SCENE = Scene(LARGER, 0, (0.1,) * LARGER.n_pair, 0.0555, 8, tuple(map(float, range(-60, 60, 10))), 5e5)
+LARGER_SCENE = Scene(
+    LARGER,
+    0,
+    (0.1,) * LARGER.n_pair,
+    0.0555,
+    8,
+    tuple(80.0 * (-1) ** i / (1 + i % 3) for i in range(12)),
+    5e5,
+)
 
 
 @pytest.mark.parametrize("norm", ["l1", "huber"])
