@@ -80,20 +80,20 @@ def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
 def compiled_bytes_per_pixel(plan: Plan, options: Options) -> int:
     """Memory of the compiled solver for each pixel of a batch [byte]; that of a vector comes besides."""
     size, n_date = _size(options), plan.network.n_date
-    rows = 3 * n_date + 26 + options.std * 2 * n_date + _rows_wanted(plan, options)
+    rows = 3 * n_date + 8 + options.std * 2 * n_date + _rows_wanted(plan, options)
     rows += options.covariance * (plan.n_slot + 3 * n_date + n_date**2)
     if size == 8:  # the kernel reads what it computes in
         rows += plan.network.n_pair * (1 + options.needs_coherence + options.needs_std)
     in_pieces = options.covariance * min(16 * (n_date**2 + n_date), BYTES_AT_ONCE // CPU_BATCH)
     if options.norm != "l2":  # some of the pixels go on in an eighth of a batch, and so on
-        rows += (4 * plan.network.n_pair + rows) // 7 + 1
+        rows += (9 * plan.network.n_pair + rows) // 7 + 1
     return rows * size + 8 * _doubles_of_dem_error(plan, options) + n_date + in_pieces
 
 
 def _rows_wanted(plan: Plan, options: Options) -> int:
     """Rows of pairs that are kept of a kernel, and what is worked out of them."""
     rows = (options.diagnose or options.dem_error) * 2 * plan.network.n_pair
-    return rows + options.diagnose * (2 * min(TRIPLETS_AT_ONCE, len(triplets(plan.network))) + 3)
+    return rows + options.diagnose * (2 * min(TRIPLETS_AT_ONCE, len(triplets(plan.network))) + 19)
 
 
 def _size(options: Options) -> int:

@@ -483,7 +483,7 @@ def write_large_project(source, folder, times=8, **stored):
         for name in ("unwrapPhase", "coherence"):
             data = np.tile(small[name][()], (1, times, times))
             file.create_dataset(name, data=data, chunks=(66, 40, 50), **stored)
-    lines = ("mintpy.compute.numWorker = 1", "mintpy.compute.maxMemory = 0.45")
+    lines = ("mintpy.compute.numWorker = 1", "mintpy.compute.maxMemory = 0.57")
     (folder / "smallbaselineApp.cfg").write_text("\n".join(lines))
     for name in PRODUCTS:
         (folder / name).write_text("old")

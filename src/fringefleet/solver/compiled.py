@@ -88,7 +88,7 @@ class Workspace(Eliminated):
             exact=self._rows(n_date, np.dtype(np.float64)),
             series=self._rows(n_date),
             change=self._rows(n_date),
-            scratch=self._rows(len(compiled_kernel.SCRATCH)),
+            scratch=self._rows(compiled_kernel.N_SCRATCH),
         )
 
     @cached_property

@@ -24,10 +24,10 @@ SINE = (-1.6666666632e-01, 8.3333313260e-03, -1.9840894404e-04, 2.7526633259e-06
 # Half a turn in three numbers; products of the first two with whole numbers up to 2^12 are exact in float32
 HALF_TURN = (3.140625, 9.67502593994140625e-4, 1.509957990978376432e-7)
 
-# Rows of ``scratch``: sums over the valid pairs of a pixel, and extremes over its dates
-SCRATCH = ("square", "cosine", "sine", "weighted", "count", "changed", "reach", "most", "least")
-_SQUARE, _COSINE, _SINE, _WEIGHTED, _COUNT, _CHANGED, _REACH, _MOST, _LEAST = range(len(SCRATCH))
+# Rows of ``scratch``: sums over the valid pairs of a pixel; the others are for what is at work
+_SQUARE, _COSINE, _SINE, _WEIGHTED, _COUNT = range(5)
 _N_SUM = 4  # of these are in the answer
+N_SCRATCH = 14
 
 _SMALLEST_SHARE = 1 / LARGEST_SPREAD
 
@@ -229,25 +229,36 @@ def _keep_rows(cells, walk, here, n_here, answer):
 def judge(cells, components, is_unsettled):
     """Count the connected parts of each pixel; tell where weights spread too far for float32."""
     real = cells.series.dtype.type
-    zero, infinite = real(0), real(np.inf)
-    changed, reach = cells.scratch[_CHANGED], cells.scratch[_REACH]
-    most, least = cells.scratch[_MOST], cells.scratch[_LEAST]
+    zero, one, infinite = real(0), real(1), real(np.inf)
+    changed, reach, most, least = cells.scratch[5], cells.scratch[6], cells.scratch[7], cells.scratch[8]
+    more, beyond, above, below = cells.scratch[9], cells.scratch[10], cells.scratch[11], cells.scratch[12]
+    parts = cells.scratch[13]
     changed[:] = zero
     reach[:] = zero
     most[:] = zero
     least[:] = infinite
-    components[:] = 0
+    parts[:] = zero
+    n = len(parts)
     for place in range(len(cells.inverse)):
         series, change, inverse = cells.series[place], cells.change[place], cells.inverse[place]
-        for p in range(len(changed)):
-            changed[p] = max(changed[p], abs(change[p]))
-            reach[p] = max(reach[p], abs(series[p]))
-            most[p] = max(most[p], inverse[p])
-            least[p] = min(least[p], inverse[p] if inverse[p] > zero else infinite)
-        for p in range(len(components)):
-            components[p] += np.int32(inverse[p] == zero)
+        for p in range(n):  # to other rows: what may stay as it is makes no vector instruction
+            more[p] = abs(change[p]) if abs(change[p]) > changed[p] else changed[p]
+        for p in range(n):
+            beyond[p] = abs(series[p]) if abs(series[p]) > reach[p] else reach[p]
+        for p in range(n):
+            above[p] = inverse[p] if inverse[p] > most[p] else most[p]
+        for p in range(n):
+            share = inverse[p] if inverse[p] > zero else infinite
+            below[p] = share if share < least[p] else least[p]
+        for p in range(n):
+            parts[p] += one if inverse[p] == zero else zero
+        changed, more = more, changed
+        reach, beyond = beyond, reach
+        most, above = above, most
+        least, below = below, least
     settled, smallest = real(SETTLED), real(_SMALLEST_SHARE)
     for p in range(len(components)):
+        components[p] = np.int32(parts[p])
         loose = most[p] * smallest > least[p]
         is_unsettled[p] = np.int32((changed[p] > reach[p] * settled) | loose)
 

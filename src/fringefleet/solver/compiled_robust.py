@@ -109,12 +109,13 @@ def _see_who_rests(changes, state, is_l1):
     zero, one = real(0), real(1)
     tiny = real(np.finfo(changes.dtype).tiny)
     settled, threshold, total, smallest, n_pair = state[0], state[1], state[2], state[3], state[4]
-    sum_of_roots, sum_of_u, minimised, moved = state[5], state[6], state[7], state[8]
+    sum_of_roots, sum_of_u, minimised, moved, further = state[5], state[6], state[7], state[8], state[9]
     moved[:] = zero
     for place in range(len(changes)):
         change = changes[place]
         for p in range(len(moved)):
-            moved[p] = max(moved[p], abs(change[p]))
+            further[p] = abs(change[p]) if abs(change[p]) > moved[p] else moved[p]
+        moved, further = further, moved
     n_moving = 0
     for p in range(len(settled)):
         if settled[p] > zero:

@@ -28,7 +28,7 @@ class Cells(NamedTuple):
     exact: Any  # (position, pixel): the same in float64
     series: Any  # (position, pixel) [rad]
     change: Any  # (position, pixel): by the refinement
-    scratch: Any  # (SCRATCH, pixel): see compiled_kernel
+    scratch: Any  # (N_SCRATCH, pixel): see compiled_kernel
 
 
 class Walk(NamedTuple):

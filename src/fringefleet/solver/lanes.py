@@ -5,7 +5,7 @@ from fringefleet.plan import Plan
 # Rows are multiples of so many pixels: one vector instruction holds at most 16 float32, and the compiler
 # takes at most four at once.
 LANES = 64
-MOST_LANES = 4 * LANES  # with more nothing is gained where the network is small
+MOST_LANES = 8 * LANES  # with more nothing is gained where the network is small
 CACHE_BYTES = 2**22  # of a vector; measured: what is read in order may be beyond the cache of a core
 
 

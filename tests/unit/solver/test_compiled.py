@@ -218,7 +218,7 @@ def test_sums_of_cosines_and_sines_are_those_of_the_library(dtype, close, larges
         | {
             "residual": angle[None],
             "weight": np.ones((1, 4096), dtype),
-            "scratch": np.zeros((9, 4096), dtype),
+            "scratch": np.zeros((compiled_kernel.N_SCRATCH, 4096), dtype),
         }
     )
     plan = plan_elimination(case_of(0, n_date=6).network)
@@ -228,10 +228,7 @@ def test_sums_of_cosines_and_sines_are_those_of_the_library(dtype, close, larges
         firsts=np.array([[0, 0, 0], [0, 1, 0], [0, 1, 0]], np.int32),
     )
     compiled_kernel.measure(cells, walk, cells.weight)
-    found = (
-        cells.scratch[compiled_kernel.SCRATCH.index("cosine")],
-        cells.scratch[compiled_kernel.SCRATCH.index("sine")],
-    )
+    found = cells.scratch[compiled_kernel._COSINE], cells.scratch[compiled_kernel._SINE]
     for mine, theirs in zip(found, (np.cos(angle.astype("f8")), np.sin(angle.astype("f8"))), strict=True):
         assert np.abs(mine - theirs).max() <= close
 
