@@ -78,7 +78,7 @@ def test_the_memory_model_is_not_below_the_peak_and_at_most_twice_it(network, dt
     assert measured <= predicted <= 2 * measured
 
 
-@every_solver
+@pytest.mark.parametrize("solver", [pytest.param("elimination", marks=pytest.mark.long), "compiled"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("network", [CHAIN, ANNUAL, ALL_PAIRS], ids=["chain", "98 annual", "all pairs"])
 @pytest.mark.parametrize(
