@@ -25,6 +25,7 @@ from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
 from fringefleet.status import Status
 from fringefleet.units import metres_per_radian
+from fringefleet.worker_log import forward_logs
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,11 @@ def run_demo(directory: Path, show: Show | None = None, scene: Scene = SCENE) ->
 def _invert(stack: Path, result: Path, show: Show) -> tuple[Summary, int, float]:
     n_worker = min(CPU_COUNT, MOST_WORKERS)
     logger.info("starting %d workers", n_worker)
-    with connect("local", n_worker) as workers, show("Inverting") as report:
+    with (
+        connect("local", n_worker) as workers,
+        forward_logs(workers.client),
+        show("Inverting") as report,
+    ):
         job = Run(stack, result, existing="overwrite", n_worker=workers.n_worker)
         start = monotonic()
         summary = run(job, lambda done: report(done.n_done / done.n_tile, done.n_pixel))
