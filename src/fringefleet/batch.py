@@ -277,7 +277,7 @@ def _method(scene: Scene, options: Options) -> Method:
         min_redundancy=options.min_redundancy,
         bridge=options.bridge,
         norm=options.norm,
-        huber_threshold=options.huber_threshold,
+        huber_threshold=float(options.huber_threshold),  # a whole number would be compiled for anew
         max_iterations=options.max_iterations,
         unweighted=options.weight_func == "no",
         columns=columns,

@@ -9,7 +9,7 @@ from fringefleet.block import invert_block
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.scene import Block, Scene
-from fringefleet.solver import compiled
+from fringefleet.solver import compiled, compiled_kernel
 from fringefleet.status import Status
 from fringefleet.weighing import Weighing
 from named_networks import network_by_gap
@@ -164,6 +164,16 @@ def test_the_dem_error_goes_with_the_weights_of_the_last_round_at_every_pixel(no
     assert (found["status"] == Status.OK).mean() > 0.3
     monkeypatch.setitem(compiled.TOGETHER, norm, options.max_iterations)
     expected = invert_block(block, LARGER_SCENE, options).variables()
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+
+
+def test_nothing_is_compiled_anew_for_a_whole_number_as_a_threshold():
+    block, given = block_of(), {"norm": "huber", "solver": "compiled"}
+    expected = invert_block(block, SCENE, Options(huber_threshold=2.0, **given)).variables()
+    n_form = len(compiled_kernel.invert.signatures)
+    found = invert_block(block, SCENE, Options(huber_threshold=2, **given)).variables()
+    assert len(compiled_kernel.invert.signatures) == n_form
     for name, values in found.items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
