@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from functools import cache
 from importlib.util import find_spec
 
 from fringefleet.network import Network
@@ -24,6 +25,7 @@ def is_compiled(options: Options) -> bool:
     return options.solver == "compiled" or (options.solver == "auto" and _has_numba())
 
 
+@cache
 def _has_numba() -> bool:
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         return False

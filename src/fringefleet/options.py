@@ -1,4 +1,4 @@
-"""How every pixel is inverted: plain values, checked when they are made."""
+"""Options of the inversion of every pixel: plain values, checked when they are made."""
 
 import math
 from dataclasses import dataclass

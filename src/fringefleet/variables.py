@@ -1,4 +1,4 @@
-"""What a result consists of: which variables the options ask for, and what each of them is."""
+"""Variables of a result: those that the options ask for, and what each of them is."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Which versions of the software a process has, and which of them must be the same on all workers."""
+"""Versions of the software that a process has; some of them must be the same on all workers."""
 
 import platform
 from collections.abc import Mapping

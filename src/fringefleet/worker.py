@@ -1,4 +1,4 @@
-"""Where a tile is computed: the process, its host, its Dask worker, its GPU, and whether it is fit for it."""
+"""The place where a tile is computed: process, host, Dask worker, GPU, and whether they are fit for it."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What workers log, and what they warn of, in the user's log: with the name of the tile or the worker.
+"""Messages and warnings of workers, in the user's log: with the name of the tile or the worker.
 
 A handler on each worker hands what is logged to the scheduler as an event, and the client logs it again.
 """

@@ -1,4 +1,4 @@
-r"""How well the pairs of each triplet of dates agree with one another, at each pixel.
+r"""Agreement of the pairs of each triplet of dates with one another, at each pixel.
 
 For dates i, j, k that are all paired, the closure is
 

@@ -1,4 +1,4 @@
-"""How many pixels the compiled solver takes at once, and the memory that they take."""
+"""Number of the pixels that the compiled solver takes at once, and the memory that they take."""
 
 from fringefleet.plan import Plan
 
