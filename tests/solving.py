@@ -1,7 +1,7 @@
 """Run a solver on a :class:`strategies.Case`: what the tests of the solvers share."""
 
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -121,6 +121,26 @@ def assert_series_close(
     worst = int(np.argmax(error / allowed))
     assert np.isfinite(found).all()
     assert error[worst] <= allowed[worst], f"pixel {worst}: {error[worst]:.3g} > {allowed[worst]:.3g} rad"
+
+
+def assert_as_eager(solver: Solver, found: tuple[Any, Solution], expected: tuple[Any, Solution]) -> None:
+    """Compare workspace, which has kept everything, and solution of a form with those of the eager one."""
+    (workspace, mine), (reference, theirs) = found, expected
+    series = series_of(theirs)
+    close = float(2 * solver.tolerance(series).max())  # the other form has its own rounding
+    for name in ("pair_count", "n_components", "too_few", "bridged"):
+        torch.testing.assert_close(getattr(mine, name), getattr(theirs, name), rtol=0, atol=0)
+    for name in ("temporal_coherence", "residual_rms"):
+        torch.testing.assert_close(
+            getattr(mine, name), getattr(theirs, name), rtol=0, atol=close, equal_nan=True
+        )
+    assert_series_close(series_of(mine), series, solver, slack=2)
+    relative = 64 * torch.finfo(solver.dtype).eps
+    for name in ("edge", "inverse"):
+        torch.testing.assert_close(getattr(workspace, name), getattr(reference, name), rtol=relative, atol=0)
+    kept, eager = workspace.observations, reference.observations
+    torch.testing.assert_close(kept.weight, eager.weight, rtol=0, atol=0)
+    torch.testing.assert_close(kept.phase, eager.phase, rtol=0, atol=close)
 
 
 def parts_of(solution: Solution) -> list[torch.Tensor]:

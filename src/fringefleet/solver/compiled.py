@@ -9,7 +9,7 @@ A pixel's answer has the same bits wherever it is in a batch and whatever is bes
 which float32 is not enough are solved again in float64, in torch.
 """
 
-from functools import cached_property, lru_cache, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,55 +23,38 @@ from fringefleet.choices import DTypeName
 from fringefleet.errors import DeviceError
 from fringefleet.network import Network
 from fringefleet.plan import Plan, plan_elimination
-from fringefleet.solver import compiled_kernel, elimination, quality
+from fringefleet.solver import compiled_kernel, elimination
 from fringefleet.solver.compiled_kernel import Answer
-from fringefleet.solver.compiled_observe import MASK_RULES, WEIGHT_RULES, Source
 from fringefleet.solver.compiled_robust import Rounds
-from fringefleet.solver.compiled_steps import Cells, Walk
+from fringefleet.solver.compiled_source import numpy_source
+from fringefleet.solver.compiled_steps import Cells
+from fringefleet.solver.compiled_tables import paths_of, walk_of
 from fringefleet.solver.compiled_variances import Spread
-from fringefleet.solver.eliminated import Eliminated
 from fringefleet.solver.lanes import LANES, choose_lanes
 from fringefleet.solver.method import Method
 from fringefleet.solver.pieces import pad
-from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
-from fringefleet.solver.solution import Facts, Solution, finish
-from fringefleet.solver.tables import NO_PAIR, rows_between, tables_of
+from fringefleet.solver.raw import Prepare, Raw, Rules
+from fringefleet.solver.solution import Solution
+from fringefleet.solver.swift import Swift, as_given
 
 # Rounds of a norm for all pixels of a batch; those that need more begin anew together, with so many times as
 # many, in parts of a batch, and so on
 TOGETHER = {"l2": 0, "huber": 16, "l1": 16}
 LONGER = 3
 REST = 8
-_MASK_TYPES = (torch.float32, torch.float64)
 
 
-class Workspace(Eliminated):
+class Workspace(Swift):
     """Memory for vectors of pixels, and for the answers of batches of one shape, dtype and device.
 
-    Parameters
-    ----------
-    plan
-        The network's elimination.
-    n_pixel
-        Pixels in every batch.
-    dtype, device
-        Of the numbers; the device is a CPU.
+    Parameters as of :class:`~fringefleet.solver.eliminated.Eliminated`; the device is a CPU.
     """
 
     def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(plan, n_pixel, dtype, device)
-        self.keeps_rows = False  # residual and weight of every pair
-        self.keeps_factor = False
-        self.keeps_variances = False
         self.real = np.dtype(str(dtype).removeprefix("torch."))
         self.walk = walk_of(plan)
-        self.sums = self.buffer(4)  # of squares, cosines, sines, weighted squares of what is left
-        self.counts = self.buffer(4, torch.int32)  # parts, pairs, fewest pairs of a date, is unsettled
         self.n_lane = choose_lanes(plan, self.real.itemsize)
-
-    def keep(self, *, rows: bool, factor: bool, variances: bool) -> None:
-        """Choose what is left of a batch: residual and weight of every pair; the factor; variances."""
-        self.keeps_rows, self.keeps_factor, self.keeps_variances = rows, factor, variances
 
     @cached_property
     def cells(self) -> Cells:
@@ -134,6 +117,10 @@ class Workspace(Eliminated):
             self.observations.phase[:, pixels] = part.observations.phase[:, : len(pixels)]
             self.observations.weight[:, pixels] = part.observations.weight[:, : len(pixels)]
 
+    def label_parts(self, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
+        """Number the connected parts of some pixels from 0, the root's; only where there are several."""
+        return self.labels[:, pixels].long()
+
     def smaller(self, n_pixel: int, dtype: torch.dtype | None = None) -> Any:
         """Give a workspace of the eager form for some pixels of a batch, the same one each time."""
         key = n_pixel, dtype or self.dtype
@@ -153,8 +140,7 @@ def solve(
     method: Method = Method(),  # noqa: B008 - frozen
 ) -> Solution:
     """Invert a batch of pixels; same arguments, results and rules as the elimination solver's."""
-    some = partial(elimination.some, phase, weight)
-    return solve_raw(workspace, Raw(phase, weight), GIVEN, some, method=method)
+    return solve_raw(workspace, *as_given(phase, weight), method=method)
 
 
 def solve_raw(
@@ -167,37 +153,13 @@ def solve_raw(
 ) -> Solution:
     """Invert a batch of pixels whose observations are as they are in the file.
 
-    Parameters
-    ----------
-    workspace
-        Memory for this network and batch shape. Its contents are overwritten.
-    raw
-        Observations, in the order of the network.
-    rules
-        How they become phases and weights.
-    prepare
-        Gives phase [rad] and weight [rad^-2] of the pixels with some numbers, by the same rules.
-    method
-        How, and what is wanted besides.
-
-    Returns
-    -------
-    Solution
-        A new set of tensors.
+    Arguments and results as of :func:`fringefleet.solver.fused.solve_raw`.
     """
     work = workspace
     work.keeps_rows |= method.columns is not None  # the weights of all pairs are part of it
     series = _run_kernel(work, raw, rules, prepare, method, TOGETHER[method.norm])
-    n_components, pair_count, fewest, is_unsettled = work.counts.clone()
-    measured = quality.of_sums(pair_count, *work.sums[:3].clone())
-    facts = Facts(*measured, n_components, fewest < method.min_redundancy)
-    solution = finish(work.observations, series, facts, lambda pixels: work.labels[:, pixels].long(), method)
-    if method.norm != "l2":
-        solution = solution._replace(converged=work.converged.clone())
-    unsettled = torch.nonzero(is_unsettled)[:, 0]
-    if len(unsettled) and work.dtype != torch.float64:
-        elimination.solve_again(elimination.solve, solution, work, unsettled, prepare, method)
-    return solution
+    converged = None if method.norm == "l2" else work.converged.clone()
+    return work.conclude(series, converged, elimination.solve, prepare, method)
 
 
 def _run_kernel(
@@ -206,13 +168,10 @@ def _run_kernel(
     """Invert all pixels; give the series. Those that need more rounds than most are taken together then."""
     n_round = min(n_round, method.max_iterations)
     series = torch.empty((work.plan.network.n_date, work.n_pixel), dtype=work.dtype)
-    source, rounds, spread, answer = _arguments(work, raw, rules, series, method)
-    if rounds is not None:
-        rounds = rounds._replace(most=n_round)
+    rounds, spread, answer = _arguments(work, series, method, n_round)
+    source, counts_all = numpy_source(work, raw, rules), bool(method.min_redundancy > 1)
     with np.errstate(all="ignore"):
-        compiled_kernel.invert(
-            source, work.cells, work.walk, rounds, spread, bool(method.min_redundancy > 1), answer
-        )
+        compiled_kernel.invert(source, work.cells, work.walk, rounds, spread, counts_all, answer)
     if rounds is None or n_round == method.max_iterations:
         return series
     left, part = torch.nonzero(~work.converged)[:, 0], work.part
@@ -221,8 +180,7 @@ def _run_kernel(
         vars(part)["spread"] = work.spread
     for pixels in torch.split(left, part.n_pixel) if len(left) else ():
         phase, weight = prepare(pad(pixels, part.n_pixel))
-        some = partial(elimination.some, phase, weight)
-        found = _run_kernel(part, Raw(phase, weight), GIVEN, some, method, LONGER * n_round)
+        found = _run_kernel(part, *as_given(phase, weight), method, LONGER * n_round)
         work.take(part, pixels)
         series[:, pixels] = found[:, : len(pixels)]
     return series
@@ -293,53 +251,10 @@ def try_out(
     solve(workspace, pixels, pixels, method=Method(norm="huber" if is_robust else "l2"))
 
 
-@lru_cache(maxsize=16)
-def walk_of(plan: Plan) -> Walk:
-    """Write a plan as the tables that the kernel goes along; made once per process and plan."""
-    tables = tables_of(plan)
-    slots = np.arange(plan.n_slot, dtype=np.int32)
-    return Walk(
-        firsts=np.ascontiguousarray(tables.firsts[:, [0, 1, 3]]),
-        order=tables.order,
-        anchor=plan.order.index(plan.network.anchor),
-        rows=tables.rows,
-        base=np.where(tables.slots[:, 0] == NO_PAIR, NO_PAIR, tables.slots[:, 3]).astype(np.int32),
-        later=np.stack([slots, tables.slots[:, 2]], axis=1),
-        tied=tables.tied,
-        first_update=tables.first_update,
-        updates=np.ascontiguousarray(tables.updates[:, :2]),
-    )
-
-
-@lru_cache(maxsize=16)
-def paths_of(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """List what the covariance of each edge is summed from, and the variance of each date.
-
-    Returns
-    -------
-    tuple
-        Where the paths of each slot begin; the paths, as slot of the factor and row of the covariance; and
-        for the variances, a slot and itself.
-    """
-    walk, between = walk_of(plan), rows_between(plan)
-    n_path, paths = [0], []
-    for first, last in zip(walk.firsts[:-2, 0], walk.firsts[1:-1, 0], strict=True):
-        ends = walk.later[first:last, 1]
-        slots = np.arange(first, last, dtype=np.int32)
-        n_path += [len(ends)] * len(ends)
-        paths += [np.stack([slots, between[end, ends]], axis=1) for end in ends]
-    slots = np.arange(plan.n_slot, dtype=np.int32)
-    return (
-        np.cumsum(n_path, dtype=np.int32),
-        np.concatenate(paths).astype(np.int32),
-        np.stack([slots, slots], axis=1),
-    )
-
-
 def _arguments(
-    work: Workspace, raw: Raw, rules: Rules, series: Tensor, method: Method
-) -> tuple[Source, Rounds | None, Spread | None, Answer]:
-    """Give the kernel what it reads and writes, as NumPy arrays; what nobody wants is empty or None."""
+    work: Workspace, series: Tensor, method: Method, n_round: int
+) -> tuple[Rounds | None, Spread | None, Answer]:
+    """Give the kernel what it writes, as NumPy arrays; what nobody wants is empty or None."""
     none = np.zeros((0, work.n_lane), work.real)
     answer = Answer(
         series=series.numpy(),
@@ -360,53 +275,9 @@ def _arguments(
     if work.keeps_factor:
         answer = answer._replace(factor=work.edge.numpy(), inverse=work.inverse.numpy())
     if method.norm != "l2":
-        rounds = Rounds(*work.deviation, method.norm == "l1", method.huber_threshold, method.max_iterations)
+        rounds = Rounds(*work.deviation, method.norm == "l1", method.huber_threshold, n_round)
         answer = answer._replace(converged=work.converged.numpy())
     if work.keeps_variances:
         spread = work.spread
         answer = answer._replace(variance=work.variance.numpy())
-    return source_of(work, raw, rules), rounds, spread, answer
-
-
-def source_of(work: Workspace, raw: Raw, rules: Rules) -> Source:
-    """Observations and rules as NumPy arrays of the types that the kernel is compiled for."""
-    real, n_pair = work.dtype, work.plan.network.n_pair
-    mask = raw.mask
-    if mask is not None and mask.dtype not in _MASK_TYPES:
-        mask = mask.to(torch.float32)
-    observed, beside = _in_one_piece(raw.observed, real), _in_one_piece(raw.beside, real)
-    found = _in_one_piece(mask, torch.float32 if mask is None else mask.dtype)
-    limits = torch.zeros(2, dtype=torch.float64) if rules.limits is None else rules.limits
-    if raw.mask is not None and raw.mask.dtype.is_floating_point:
-        limits = limits.to(raw.mask.dtype).double()  # it is compared in the numbers of the file
-    return Source(
-        observed=observed[0],
-        beside=beside[0],
-        mask=found[0],
-        strides=(observed[1], beside[1], found[1]),
-        land=np.zeros(0, np.uint8) if raw.land is None else raw.land.view(torch.uint8).numpy(),
-        reference=_numbers(rules.reference, n_pair, real),
-        medians=_numbers(rules.medians, n_pair, torch.float32),
-        table=_numbers(rules.table, 1, real),
-        limits=limits.numpy(),
-        weight=WEIGHT_RULES.index(rules.weight),
-        mask_rule=MASK_RULES.index(rules.mask),
-        is_offset=rules.is_offset,
-    )
-
-
-def _in_one_piece(values: Tensor | None, dtype: torch.dtype) -> tuple[NDArray[Any], int]:
-    """View, or convert, (pair, pixel) as one piece of memory; tell how far its rows are apart."""
-    if values is None:
-        return torch.zeros(0, dtype=dtype).numpy(), 0
-    values = values.to(dtype)
-    if values.stride(1) != 1:
-        values = values.contiguous()
-    n_pair, n_pixel = values.shape
-    stride = values.stride(0)
-    piece = values.as_strided(((n_pair - 1) * stride + n_pixel,), (1,), values.storage_offset())
-    return piece.numpy(), stride
-
-
-def _numbers(values: Tensor | None, n: int, dtype: torch.dtype) -> NDArray[Any]:
-    return torch.zeros(n, dtype=dtype).numpy() if values is None else values.to(dtype).contiguous().numpy()
+    return rounds, spread, answer

@@ -12,7 +12,7 @@ import numpy as np
 
 from fringefleet.solver.compiled_observe import observe
 from fringefleet.solver.compiled_robust import reweigh
-from fringefleet.solver.compiled_steps import factorise, substitute, subtract_model
+from fringefleet.solver.compiled_steps import factorise, refine, substitute, subtract_model
 from fringefleet.solver.compiled_variances import find_variances, keep_variances
 from fringefleet.solver.elimination import LARGEST_SPREAD, SETTLED
 from fringefleet.solver.jit import exact, fast
@@ -62,7 +62,7 @@ def invert(source, cells, walk, rounds, spread, fewest_of_all, answer):
         observe(source, walk, first, n_here, cells, cells.scratch[_COUNT])
         solve(cells, walk)
         if rounds is not None:
-            refine(cells, walk)
+            refine(cells, walk, cells.weight)
             judge(cells, answer.counts[0, here], answer.counts[3, here])
             reweigh(cells, walk, rounds)
             settled, converged = rounds.state[0], answer.converged[here]
@@ -91,24 +91,6 @@ def solve(cells, walk):
     substitute(cells, walk, cells.series)
     subtract_model(cells, walk, cells.series)
     substitute(cells, walk, cells.change)
-
-
-@fast
-@no_type_check
-def refine(cells, walk):
-    """Add the change to the series, and take it off what is left of the phases of valid pairs."""
-    zero = cells.series.dtype.type(0)
-    for place in range(len(walk.order)):
-        series, change = cells.series[place], cells.change[place]
-        for p in range(len(series)):
-            series[p] += change[p]
-    for place in range(len(walk.order) - 1):
-        change = cells.change[place]
-        for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
-            other, weight, residual = cells.change[walk.rows[row, 2]], cells.weight[row], cells.residual[row]
-            for p in range(len(change)):
-                rest = residual[p] + (other[p] - change[p])
-                residual[p] = rest if weight[p] > zero else zero
 
 
 @fast

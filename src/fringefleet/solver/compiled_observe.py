@@ -88,15 +88,16 @@ def observe(source, walk, first, n_here, cells, count):
                 weight[row][:] = one
             elif source.weight == _VAR:
                 coherences = source.beside[_row(pair, first, n_here, source.strides[1])]
-                for p in range(n_here):
-                    coherence = coherences[p] if coherences[p] >= floor else floor  # NaN, too
-                    coherence = last if coherence > last else coherence
-                    number[p] = np.int32((np.float64(coherence) - _FIRST_BIN) * _BINS)
-                if is_double:  # the bins of all float32 are those of the division, which takes longer
+                if is_double:
+                    for p in range(n_here):
+                        coherence = coherences[p] if coherences[p] >= floor else floor  # NaN, too
+                        coherence = last if coherence > last else coherence
+                        number[p] = np.int32((coherence - _FIRST_BIN) / _BIN_WIDTH)
+                else:  # the bins of all float32 are those of the division, which takes longer
                     for p in range(n_here):
                         coherence = coherences[p] if coherences[p] >= floor else floor
                         coherence = last if coherence > last else coherence
-                        number[p] = np.int32((coherence - _FIRST_BIN) / _BIN_WIDTH)
+                        number[p] = np.int32((np.float64(coherence) - _FIRST_BIN) * _BINS)
                 for p in range(n_here):
                     weight[row, p] = table[np.uint32(number[p])]
             else:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, no_type_check
 import numpy as np
 
 from fringefleet.solver import robust
-from fringefleet.solver.compiled_steps import factorise, substitute, sum_pulls
+from fringefleet.solver.compiled_steps import factorise, refine, substitute, sum_pulls
 from fringefleet.solver.jit import exact, fast
 
 _SMOOTHED, _SHRINK, _STEP, _STILL = robust.SMOOTHED, robust.SHRINK, robust.STEP, robust.STILL
@@ -146,21 +146,10 @@ def _see_who_rests(changes, state, is_l1):
 def _go(cells, walk, rounds):
     """Take a step, those that do not rest."""
     real = cells.series.dtype.type
-    zero, one, step = real(0), real(1), real(_STEP)
+    one, step = real(1), real(_STEP)
     settled = rounds.state[0]
-    for place in range(len(cells.series)):
-        series, change = cells.series[place], cells.change[place]
+    for place in range(len(cells.change)):
+        change = cells.change[place]
         for p in range(len(settled)):
             change[p] *= step * (one - settled[p])
-            series[p] += change[p]
-    for place in range(len(walk.order) - 1):
-        change = cells.change[place]
-        for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
-            other, residual, root = (
-                cells.change[walk.rows[row, 2]],
-                cells.residual[row],
-                rounds.deviation[row],
-            )
-            for p in range(len(change)):
-                rest = residual[p] + (other[p] - change[p])
-                residual[p] = rest if root[p] > zero else zero
+    refine(cells, walk, rounds.deviation)

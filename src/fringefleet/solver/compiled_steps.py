@@ -187,3 +187,24 @@ def subtract_model(cells, walk, series):
         right, exact = cells.right[place], cells.exact[place]
         for p in range(len(right)):
             right[p] = exact[p]
+
+
+@fast
+@no_type_check
+def refine(cells, walk, validity):
+    """Add the change to the series, and take it off what is left of the phases of valid pairs.
+
+    ``validity``, (pair, pixel), is above zero where a pair is valid.
+    """
+    zero = cells.series.dtype.type(0)
+    for place in range(len(walk.order)):
+        series, change = cells.series[place], cells.change[place]
+        for p in range(len(series)):
+            series[p] += change[p]
+    for place in range(len(walk.order) - 1):
+        change = cells.change[place]
+        for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
+            other, counts, residual = cells.change[walk.rows[row, 2]], validity[row], cells.residual[row]
+            for p in range(len(change)):
+                rest = residual[p] + (other[p] - change[p])
+                residual[p] = rest if counts[p] > zero else zero

@@ -9,7 +9,7 @@ the file, so that phases and weights are never written to memory; :func:`solve` 
 rare pixels for which float32 is not enough are solved again in float64 by the same kernel.
 """
 
-from functools import cached_property, partial
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -21,22 +21,18 @@ from torch import Tensor
 from fringefleet.errors import DeviceError
 from fringefleet.network import Network
 from fringefleet.plan import Plan, plan_elimination
-from fringefleet.solver import elimination, quality
-from fringefleet.solver.eliminated import Eliminated, label_parts
 from fringefleet.solver.method import Method
-from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
-from fringefleet.solver.solution import Facts, Solution, finish
+from fringefleet.solver.raw import Prepare, Raw, Rules
+from fringefleet.solver.solution import Solution
+from fringefleet.solver.swift import Swift, as_given
 from fringefleet.solver.tables import rows_between, tables_of
 
 THREADS_PER_WARP, WARPS_PER_PROGRAM = 32, 4
 OLDEST_GPU = (7, 0)  # compute capability
 
 
-class Workspace(Eliminated):
+class Workspace(Swift):
     """Buffers for batches of one shape, dtype and device, and the plan's tables on that device.
-
-    What is left of the phases, their weights and the factors are kept only for those who ask: they are more
-    than all the rest.
 
     Parameters
     ----------
@@ -57,18 +53,10 @@ class Workspace(Eliminated):
         self.kernel = find_kernel(device)
         super().__init__(plan, n_pixel, dtype, device)
         n_date = plan.network.n_date
-        self.keeps_rows = False  # residual and weight of every pair
-        self.keeps_factor = False  # edges become factors f
         self.exact = self.buffer(n_date, torch.float64)  # right-hand sides over d; in order of position
         self.series = self.buffer(n_date)  # before it is refined; likewise
         self.change = self.buffer(n_date)  # by the refinement; likewise
-        self.sums = self.buffer(4)  # of squares, cosines, sines, weighted squares of what is left
-        self.counts = self.buffer(4, torch.int32)  # parts, pairs, fewest pairs of a date, is unsettled
         self.tables = [torch.from_numpy(table).to(device) for table in tables_of(plan)]
-
-    def keep(self, *, rows: bool, factor: bool, variances: bool) -> None:  # noqa: ARG002 - found from the edges
-        """Choose what is left of a batch: residual and weight of every pair; the factor; variances always."""
-        self.keeps_rows, self.keeps_factor = rows, factor
 
     @cached_property
     def covariance(self) -> Float[Tensor, "slot_and_date pixel"]:
@@ -104,8 +92,7 @@ def solve(
     method: Method = Method(),  # noqa: B008 - frozen
 ) -> Solution:
     """Invert a batch of pixels; same arguments, results and rules as the elimination solver's."""
-    some = partial(elimination.some, phase, weight)
-    return solve_raw(workspace, Raw(phase, weight), GIVEN, some, method=method)
+    return solve_raw(workspace, *as_given(phase, weight), method=method)
 
 
 def solve_raw(
@@ -140,16 +127,8 @@ def solve_raw(
     is_robust = method.norm != "l2"
     keeps_rows = work.keeps_rows or is_robust or method.columns is not None
     series = _run_kernel(work, raw, rules, keeps_rows, work.keeps_factor and not is_robust)
-    n_components, pair_count, fewest, is_unsettled = work.counts.clone()
     converged = _reweigh(work, series, method) if is_robust else None
-    measured = quality.of_sums(pair_count, *work.sums[:3].clone())
-    facts = Facts(*measured, n_components, fewest < method.min_redundancy)
-    solution = finish(work.observations, series, facts, partial(label_parts, work), method)
-    solution = solution._replace(converged=converged)
-    unsettled = torch.nonzero(is_unsettled)[:, 0]
-    if len(unsettled) and work.dtype != torch.float64:
-        elimination.solve_again(solve, solution, work, unsettled, prepare, method)
-    return solution
+    return work.conclude(series, converged, solve, prepare, method)
 
 
 def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> Float[Tensor, "date pixel"]:

@@ -7,7 +7,7 @@ import torch
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
-from fringefleet.solver import compiled, compiled_observe
+from fringefleet.solver import compiled, compiled_observe, compiled_source
 from fringefleet.solver.raw import Raw, Rules
 from fringefleet.weights import BIN_WIDTH, COHERENCE_FLOOR, FIRST_BIN_CENTRE, LAST_BIN_CENTRE
 from raw_observations import DAYS, N_PIXEL, NETWORK, OF_OFFSETS, OF_PHASES, observed_by_torch, scene_and_batch
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 def check_bits(scene, batch, options):
     (raw, rules), phase, weight = observed_by_torch(scene, batch, options, CPU)
     work = compiled.Workspace(plan_elimination(NETWORK), N_PIXEL, phase.dtype, CPU)
-    source = compiled.source_of(work, raw, rules)
+    source = compiled_source.numpy_source(work, raw, rules)
     cells = work.cells._replace(
         **{name: np.full_like(getattr(work.cells, name), np.nan) for name in ("residual", "weight", "right")}
     )
@@ -87,7 +87,7 @@ def test_pixels_of_a_wider_array_are_read_where_they_are():
     check_bits(scene, batch._replace(observed=part), options)
     work = compiled.Workspace(plan_elimination(NETWORK), N_PIXEL, torch.float32, CPU)
     (raw, rules), *_ = observed_by_torch(scene, batch._replace(observed=part), options, CPU)
-    assert np.shares_memory(compiled.source_of(work, raw, rules).observed, wide.numpy())
+    assert np.shares_memory(compiled_source.numpy_source(work, raw, rules).observed, wide.numpy())
 
 
 def test_float64_coherences_at_the_edges_of_the_bins_fall_in_those_of_the_definition():
@@ -110,7 +110,7 @@ def test_every_float32_coherence_falls_in_the_bin_of_the_definition():
     for begin in range(int(first), int(last), step):
         coherence = np.arange(begin, begin + step, dtype=np.int32).view(np.float32)
         raw = Raw(torch.ones((1, step)), torch.from_numpy(coherence)[None])
-        source = compiled.source_of(work, raw, rules)
+        source = compiled_source.numpy_source(work, raw, rules)
         clipped = np.clip(coherence, np.float32(COHERENCE_FLOOR), np.float32(LAST_BIN_CENTRE))
         expected = ((clipped.astype(np.float64) - FIRST_BIN_CENTRE) / BIN_WIDTH).astype(np.int32) + 1
         for at in range(0, step, work.n_lane):

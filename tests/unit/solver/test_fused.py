@@ -23,6 +23,7 @@ from solving import (
     PHASE,
     VELOCITY,
     Solver,
+    assert_as_eager,
     assert_series_close,
     case_of,
     parts_of,
@@ -66,22 +67,8 @@ def test_the_series_is_that_of_an_svd_at_every_pixel(solver, eager, device, case
 def test_everything_is_as_the_eager_form_has_it(solver, eager, device, case, data):
     root = data.draw(st.integers(0, case.network.n_date - 1))
     method = Method("velocity", data.draw(st.sampled_from([0.0, 2.0])))
-    workspace, found = solved(solver, case, device, root=root, method=method)
-    reference, expected = solved(eager, case, device, root=root, method=method)
-    series = series_of(expected)
-    close = float(2 * solver.tolerance(series).max())  # the other form has its own rounding
-    for name in ("pair_count", "n_components", "too_few"):
-        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=0, atol=0)
-    for name in ("temporal_coherence", "residual_rms"):
-        torch.testing.assert_close(
-            getattr(found, name), getattr(expected, name), rtol=0, atol=close, equal_nan=True
-        )
-    assert_series_close(series_of(found), series, solver, slack=2)
-    relative = 64 * torch.finfo(solver.dtype).eps
-    for name in ("edge", "inverse"):
-        torch.testing.assert_close(getattr(workspace, name), getattr(reference, name), rtol=relative, atol=0)
-    torch.testing.assert_close(workspace.weight, reference.weight, rtol=0, atol=0)
-    torch.testing.assert_close(workspace.residual, reference.residual, rtol=0, atol=close)
+    found = solved(solver, case, device, root=root, method=method)
+    assert_as_eager(solver, found, solved(eager, case, device, root=root, method=method))
 
 
 @both_precisions
