@@ -9,7 +9,7 @@ from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.solver.at_once import BYTES_AT_ONCE, DEM_PIXELS_ON_CPU, TRIPLETS_AT_ONCE
-from fringefleet.solver.lanes import bytes_of_lane, choose_lanes
+from fringefleet.solver.lanes import LANES, bytes_of_vectors
 from fringefleet.triplets import triplets
 from fringefleet.variables import bytes_of_result
 
@@ -55,7 +55,7 @@ def cpu_batch_bytes(n_pixel: int, plan: Plan, options: Options) -> int:
         size = _size(options)
         rows = (options.norm != "l2") * (plan.network.n_pair + 10)
         rows += options.std * (plan.n_slot + 2 * plan.network.n_date)
-        vector = choose_lanes(plan, size) * (bytes_of_lane(plan, size) + rows * size)
+        vector = bytes_of_vectors(plan, size) + LANES * rows * size
     return vector + n_batch * others + n_piece * 8 * _doubles_of_dem_error(plan, options)
 
 

@@ -12,6 +12,7 @@ Whatever goes wrong, a function is compiled as if there were no cache.
 import builtins
 import dis
 import hashlib
+import inspect
 import logging
 import pickle
 import sys
@@ -29,6 +30,7 @@ from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
+from numba.core.extending import _Intrinsic
 from numba.core.serialize import dumps
 
 from fringefleet.solver.code_files import VARIABLE, Place, locked_code, read_code, write_code
@@ -230,6 +232,9 @@ def _value(value: Any) -> Any:
         return "frozenset", sorted(repr(_value(member)) for member in value)
     if isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields"):
         return value.__module__, value.__qualname__, value._fields
+    if isinstance(value, _Intrinsic):  # and what its module makes of operators
+        source = inspect.getsource(sys.modules[value.__module__])
+        return "intrinsic", value.__module__, value.__name__, hashlib.sha256(source.encode()).hexdigest()
     home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) or "numpy"
     if home.partition(".")[0] in _LIBRARIES and hasattr(value, "__name__"):
         return home, value.__name__

@@ -24,10 +24,10 @@ from fringefleet.errors import DeviceError
 from fringefleet.network import Network
 from fringefleet.plan import Plan, plan_elimination
 from fringefleet.solver import compiled_kernel, elimination
-from fringefleet.solver.compiled_kernel import Answer
-from fringefleet.solver.compiled_robust import Rounds
+from fringefleet.solver.compiled_kernel import Answer, Memory
+from fringefleet.solver.compiled_observe import Strip
+from fringefleet.solver.compiled_robust import N_STATE, Rounds
 from fringefleet.solver.compiled_source import numpy_source
-from fringefleet.solver.compiled_steps import Cells
 from fringefleet.solver.compiled_tables import paths_of, walk_of
 from fringefleet.solver.compiled_variances import Spread
 from fringefleet.solver.lanes import LANES, choose_lanes
@@ -57,27 +57,34 @@ class Workspace(Swift):
         self.n_lane = choose_lanes(plan, self.real.itemsize)
 
     @cached_property
-    def cells(self) -> Cells:
-        """Memory for a vector, in the dtype of the numbers but for the sums in float64."""
-        plan = self.plan
-        n_date, n_pair, n_slot = plan.network.n_date, plan.network.n_pair, plan.n_slot
-        return Cells(
-            residual=self._rows(n_pair),
-            weight=self._rows(n_pair),
-            edge=self._rows(n_slot),
-            factor=self._rows(n_slot),
-            inverse=self._rows(n_date),
-            right=self._rows(n_date),
-            exact=self._rows(n_date, np.dtype(np.float64)),
+    def strip(self) -> Strip:
+        """Memory for the observations of several vectors."""
+        n_date, n_pair = self.plan.network.n_date, self.plan.network.n_pair
+        n_vector = self.n_lane // LANES
+        return Strip(
+            residual=self._rows(n_vector, n_pair),
+            weight=self._rows(n_vector, n_pair),
+            right=self._rows(n_vector, n_date),
+            sums=self._rows(n_vector, compiled_kernel.N_SUM),
+        )
+
+    @cached_property
+    def memory(self) -> Memory:
+        """Memory for solving a vector, in the dtype of the numbers but for the sums in float64."""
+        n_date = self.plan.network.n_date
+        return Memory(
+            factor=self._rows(self.plan.n_slot),
+            root=self._rows(n_date),
+            exact=self._rows(n_date).astype(np.float64),
             series=self._rows(n_date),
             change=self._rows(n_date),
-            scratch=self._rows(compiled_kernel.N_SCRATCH),
+            scratch=self._rows(2),
         )
 
     @cached_property
     def deviation(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Memory for reweighing a vector, for who wants it."""
-        return self._rows(self.plan.network.n_pair), self._rows(10)
+        return self._rows(self.plan.network.n_pair), self._rows(N_STATE)
 
     @cached_property
     def spread(self) -> Spread:
@@ -104,7 +111,7 @@ class Workspace(Swift):
     def part(self) -> "Workspace":
         """A workspace of the same kind for some of the pixels of a batch."""
         part = Workspace(self.plan, -(-self.n_pixel // REST), self.dtype, self.device)
-        vars(part).update(cells=self.cells, deviation=self.deviation)  # vectors are used in turn
+        vars(part).update(memory=self.memory, deviation=self.deviation)  # vectors are used in turn
         return part
 
     def take(self, part: "Workspace", pixels: Int[Tensor, "chosen"]) -> None:
@@ -128,8 +135,8 @@ class Workspace(Swift):
             self._smaller[key] = elimination.Workspace(self.plan, *key, self.device)
         return self._smaller[key]
 
-    def _rows(self, n_row: int, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
-        return np.zeros((n_row, self.n_lane), dtype or self.real)
+    def _rows(self, *shape: int) -> NDArray[Any]:
+        return np.zeros((*shape, LANES), self.real)
 
 
 def solve(
@@ -171,7 +178,7 @@ def _run_kernel(
     rounds, spread, answer = _arguments(work, series, method, n_round)
     source, counts_all = numpy_source(work, raw, rules), bool(method.min_redundancy > 1)
     with np.errstate(all="ignore"):
-        compiled_kernel.invert(source, work.cells, work.walk, rounds, spread, counts_all, answer)
+        compiled_kernel.invert(source, work.strip, work.memory, work.walk, rounds, spread, counts_all, answer)
     if rounds is None or n_round == method.max_iterations:
         return series
     left, part = torch.nonzero(~work.converged)[:, 0], work.part
@@ -255,7 +262,7 @@ def _arguments(
     work: Workspace, series: Tensor, method: Method, n_round: int
 ) -> tuple[Rounds | None, Spread | None, Answer]:
     """Give the kernel what it writes, as NumPy arrays; what nobody wants is empty or None."""
-    none = np.zeros((0, work.n_lane), work.real)
+    none = np.zeros((0, LANES), work.real)
     answer = Answer(
         series=series.numpy(),
         sums=work.sums.numpy(),

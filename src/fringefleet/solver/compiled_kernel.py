@@ -11,25 +11,52 @@ from typing import Any, NamedTuple, no_type_check
 import numpy as np
 
 from fringefleet.solver.compiled_observe import observe
-from fringefleet.solver.compiled_robust import reweigh
-from fringefleet.solver.compiled_steps import factorise, refine, substitute, subtract_model
+from fringefleet.solver.compiled_robust import RESTING, reweigh
+from fringefleet.solver.compiled_steps import Cells, backward, factorise, forward, refine, subtract_model
 from fringefleet.solver.compiled_variances import find_variances, keep_variances
 from fringefleet.solver.elimination import LARGEST_SPREAD, SETTLED
 from fringefleet.solver.jit import exact, fast
+from fringefleet.solver.lanes import LANES
+from fringefleet.solver.vectors import PART, fill, floor_of, load, multiply_add, size_of, store, where
 
-# Cosine, and sine over the angle, up to a quarter turn: 1 and these times powers of the square of the angle,
-# by least largest error: 3e-10 and 3e-11
-COSINE = (-4.9999999549e-01, 4.1666640718e-02, -1.3888403364e-03, 2.4761878437e-05, -2.6076960995e-07)
-SINE = (-1.6666666632e-01, 8.3333313260e-03, -1.9840894404e-04, 2.7526633259e-06, -2.3909485765e-08)
-# Half a turn in three numbers; products of the first two with whole numbers up to 2^12 are exact in float32
-HALF_TURN = (3.140625, 9.67502593994140625e-4, 1.509957990978376432e-7)
+# Cosine less 1 by powers of the square of x, and sine over x likewise, for x half turns, up to a quarter of
+# a turn; by least largest error, which is below 3e-10
+C1, C2, C3, C4, C5 = (
+    -4.9348021560,
+    4.0587095988,
+    -1.3352160910,
+    2.3495385157e-1,
+    -2.4420564813e-2,
+)
+S0, S1, S2, S3, S4, S5 = (
+    3.1415926536,
+    -5.1677127693,
+    2.5501634256,
+    -5.9925319001e-1,
+    8.2054414513e-2,
+    -7.0342667798e-3,
+)
+# What a radian is of a turn, to 24 bits, and the rest of it
+PER_TURN = float(np.float32(0.5 / np.pi))
+PER_TURN_LOW = 0.5 / np.pi - PER_TURN
 
-# Rows of ``scratch``: sums over the valid pairs of a pixel; the others are for what is at work
+# Rows of ``sums``: over the valid pairs of a pixel
 _SQUARE, _COSINE, _SINE, _WEIGHTED, _COUNT = range(5)
 _N_SUM = 4  # of these are in the answer
-N_SCRATCH = 14
+N_SUM = 5
 
-_SMALLEST_SHARE = 1 / LARGEST_SPREAD
+_SMALLEST_SHARE = LARGEST_SPREAD**-0.5  # of roots
+
+
+class Memory(NamedTuple):
+    """Memory for solving a vector of pixels, whose observations are in a :class:`Strip`; see ``Cells``."""
+
+    factor: Any
+    root: Any
+    exact: Any
+    series: Any
+    change: Any
+    scratch: Any
 
 
 class Answer(NamedTuple):
@@ -49,35 +76,57 @@ class Answer(NamedTuple):
 
 @exact
 @no_type_check
-def invert(source, cells, walk, rounds, spread, fewest_of_all, answer):
-    """Invert all pixels of a batch, vector after vector.
+def invert(source, strip, memory, walk, rounds, spread, fewest_of_all, answer):
+    """Invert all pixels of a batch: observations of several vectors, and then vector after vector.
 
     ``rounds`` and ``spread`` are None where nobody asks: then what needs them is not even compiled.
     """
-    n_lane = cells.residual.shape[1]
     n_pixel = answer.series.shape[1]
-    for first in range(0, n_pixel, n_lane):
-        n_here = min(n_lane, n_pixel - first)
-        here = slice(first, first + n_here)
-        observe(source, walk, first, n_here, cells, cells.scratch[_COUNT])
-        solve(cells, walk)
-        if rounds is not None:
-            refine(cells, walk, cells.weight)
-            judge(cells, answer.counts[0, here], answer.counts[3, here])
-            reweigh(cells, walk, rounds)
-            settled, converged = rounds.state[0], answer.converged[here]
-            for p in range(n_here):
-                converged[p] = settled[p] > 0
-            measure(cells, walk, rounds.deviation)
-        else:
-            measure(cells, walk, cells.weight)
-            judge(cells, answer.counts[0, here], answer.counts[3, here])
-        if spread is not None or len(answer.factor):
-            weigh_rest(cells)
-        if spread is not None:
-            find_variances(cells, walk, spread)
-            keep_variances(walk, spread, first, n_here, answer.variance)
-        keep(cells, walk, first, n_here, fewest_of_all, answer)
+    n_lane = strip.residual.shape[0] * LANES
+    for begin in range(0, n_pixel, n_lane):
+        n_strip = min(n_lane, n_pixel - begin)
+        observe(source, walk, begin, n_strip, strip)
+        for member in range((n_strip + LANES - 1) // LANES):
+            first = begin + member * LANES
+            n_here = min(LANES, n_pixel - first)
+            cells = Cells(
+                strip.residual[member],
+                strip.weight[member],
+                strip.right[member],
+                strip.sums[member],
+                memory.factor,
+                memory.root,
+                memory.exact,
+                memory.series,
+                memory.change,
+                memory.scratch,
+            )
+            _invert_vector(cells, walk, rounds, spread, first, n_here, fewest_of_all, answer)
+
+
+@exact
+@no_type_check
+def _invert_vector(cells, walk, rounds, spread, first, n_here, fewest_of_all, answer):
+    """Invert the pixels of a vector, whose observations are loaded."""
+    here = slice(first, first + n_here)
+    solve(cells, walk)
+    if rounds is not None:
+        refine(cells, walk, cells.weight)
+        judge(cells, answer.counts[0, here], answer.counts[3, here])
+        reweigh(cells, walk, rounds)
+        settled, converged = rounds.state[RESTING], answer.converged[here]
+        for p in range(n_here):
+            converged[p] = settled[p] > 0
+        measure(cells, walk, rounds.deviation)
+    else:
+        measure(cells, walk, cells.weight)
+        judge(cells, answer.counts[0, here], answer.counts[3, here])
+    if spread is not None or len(answer.factor):
+        weigh_rest(cells)
+    if spread is not None:
+        find_variances(cells, walk, spread)
+        keep_variances(walk, spread, first, n_here, answer.variance)
+    keep(cells, walk, first, n_here, fewest_of_all, answer)
 
 
 @fast
@@ -88,66 +137,58 @@ def solve(cells, walk):
     It is not refined: ``change`` is what is to be added.
     """
     factorise(cells, walk)
-    substitute(cells, walk, cells.series)
+    backward(cells, walk, cells.series)
     subtract_model(cells, walk, cells.series)
-    substitute(cells, walk, cells.change)
+    forward(cells, walk)
+    backward(cells, walk, cells.change)
 
 
 @fast
 @no_type_check
 def measure(cells, walk, validity):
-    """Refine the series; sum up what it leaves of the phases, in the rows of ``scratch``.
+    """Refine the series; sum up what it leaves of the phases.
 
     ``validity``, (pair, pixel), is above zero where a pair is valid.
     """
-    real = cells.series.dtype.type
-    zero, one, half = real(0), real(1), real(0.5)
-    per_turn, quarter = real(1 / np.pi), real(np.pi / 2)
-    high, middle, low = real(HALF_TURN[0]), real(HALF_TURN[1]), real(HALF_TURN[2])
-    c1, c2, c3, c4, c5 = real(COSINE[0]), real(COSINE[1]), real(COSINE[2]), real(COSINE[3]), real(COSINE[4])
-    s1, s2, s3, s4, s5 = real(SINE[0]), real(SINE[1]), real(SINE[2]), real(SINE[3]), real(SINE[4])
-    square, cosine, sine = cells.scratch[_SQUARE], cells.scratch[_COSINE], cells.scratch[_SINE]
-    square[:] = zero
-    cosine[:] = zero
-    sine[:] = zero
-    n = len(square)
     for place in range(len(walk.firsts) - 1):
-        series, change = cells.series[place], cells.change[place]
-        for p in range(n):
-            series[p] += change[p]
-    for place in range(len(walk.firsts) - 2):
-        change = cells.change[place]
-        for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
-            other = cells.change[walk.rows[row, 2]]
-            sign = real(walk.rows[row, 1])  # as the pair was given, not as the plan turns it
-            residual, counts = cells.residual[row], validity[row]
-            for p in range(n):
-                valid = one if counts[p] > zero else zero
-                rest = (residual[p] + (other[p] - change[p])) * valid
-                residual[p] = rest
-                square[p] += rest * rest
-                turns = np.floor(rest * per_turn + half)
-                angle = ((rest - turns * high) - turns * middle) - turns * low
-                angle = angle if angle < quarter else quarter  # beyond float32's digits: any angle will do
-                angle = angle if angle > -quarter else -quarter
-                parity = one - real(2) * (turns - real(2) * np.floor(turns * half))
-                z = angle * angle
-                c = one + z * (c1 + z * (c2 + z * (c3 + z * (c4 + z * c5))))
-                s = angle + angle * (z * (s1 + z * (s2 + z * (s3 + z * (s4 + z * s5)))))
-                cosine[p] += c * (parity * valid)
-                sine[p] += s * (parity * sign)
+        series = load(cells.series, place, 0, LANES)
+        store(cells.series, place, 0, series + load(cells.change, place, 0, LANES))
+    for lane in range(0, LANES, PART):
+        square, cosine, sine = (
+            fill(cells.sums, PART, 0),
+            fill(cells.sums, PART, 0),
+            fill(cells.sums, PART, 0),
+        )
+        for place in range(len(walk.firsts) - 2):
+            change = load(cells.change, place, lane, PART)
+            for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
+                other = load(cells.change, walk.rows[row, 2], lane, PART)
+                rest = load(cells.residual, row, lane, PART) + (other - change)
+                rest = where(load(validity, row, lane, PART) > 0, rest, 0)
+                store(cells.residual, row, lane, rest)
+                square = square + rest * rest
+                turns = rest * PER_TURN_LOW + multiply_add(
+                    rest, PER_TURN, 0 - floor_of(rest * PER_TURN + 0.5)
+                )
+                z = turns * turns
+                c = 1 + z * (C1 + z * (C2 + z * (C3 + z * (C4 + z * C5))))
+                s = turns * (S0 + z * (S1 + z * (S2 + z * (S3 + z * (S4 + z * S5)))))
+                cosine = cosine + s * s  # of the whole angle: 1 - 2 s^2 and 2 s c
+                sine = sine + (s * walk.rows[row, 1]) * c  # as the pair was given, not as the plan turns it
+        store(cells.sums, _SQUARE, lane, square)
+        store(cells.sums, _COSINE, lane, load(cells.sums, _COUNT, lane, PART) - 2 * cosine)
+        store(cells.sums, _SINE, lane, 2 * sine)
 
 
 @fast
 @no_type_check
 def weigh_rest(cells):
     """Sum up the weighted squares of what is left of the phases, for who estimates a variance from them."""
-    weighted = cells.scratch[_WEIGHTED]
-    weighted[:] = weighted.dtype.type(0)
+    total = fill(cells.sums, LANES, 0)
     for row in range(len(cells.weight)):
-        weight, residual = cells.weight[row], cells.residual[row]
-        for p in range(len(weighted)):
-            weighted[p] += weight[p] * residual[p] * residual[p]
+        residual = load(cells.residual, row, 0, LANES)
+        total = total + load(cells.weight, row, 0, LANES) * residual * residual
+    store(cells.sums, _WEIGHTED, 0, total)
 
 
 @exact
@@ -160,10 +201,10 @@ def keep(cells, walk, first, n_here, fewest_of_all, answer):
         for p in range(n_here):
             into[p] = series[p]
     for which in range(_N_SUM):
-        total, into = cells.scratch[which], answer.sums[which, here]
+        total, into = cells.sums[which], answer.sums[which, here]
         for p in range(n_here):
             into[p] = total[p]
-    count, into = cells.scratch[_COUNT], answer.counts[1, here]
+    count, into = cells.sums[_COUNT], answer.counts[1, here]
     for p in range(n_here):
         into[p] = np.int32(count[p])
     components = answer.counts[0, here]
@@ -196,53 +237,39 @@ def _keep_rows(cells, walk, here, n_here, answer):
                 left[p] = residual[p]
                 used[p] = weight[p]
     if len(answer.factor):
-        for slot in range(len(walk.base)):
-            factor, into = cells.factor[slot], answer.factor[slot, here]
-            for p in range(n_here):
-                into[p] = factor[p]
         for place in range(len(walk.order)):
-            inverse, into = cells.inverse[place], answer.inverse[place, here]
+            root, into = cells.root[place], answer.inverse[place, here]
             for p in range(n_here):
-                into[p] = inverse[p]
+                into[p] = root[p] * root[p]
+            for slot in range(walk.firsts[place, 0], walk.firsts[place + 1, 0]):
+                factor, into = cells.factor[slot], answer.factor[slot, here]
+                for p in range(n_here):
+                    into[p] = factor[p] * root[p]
 
 
 @exact
 @no_type_check
 def judge(cells, components, is_unsettled):
     """Count the connected parts of each pixel; tell where weights spread too far for float32."""
-    real = cells.series.dtype.type
-    zero, one, infinite = real(0), real(1), real(np.inf)
-    changed, reach, most, least = cells.scratch[5], cells.scratch[6], cells.scratch[7], cells.scratch[8]
-    more, beyond, above, below = cells.scratch[9], cells.scratch[10], cells.scratch[11], cells.scratch[12]
-    parts = cells.scratch[13]
-    changed[:] = zero
-    reach[:] = zero
-    most[:] = zero
-    least[:] = infinite
-    parts[:] = zero
-    n = len(parts)
-    for place in range(len(cells.inverse)):
-        series, change, inverse = cells.series[place], cells.change[place], cells.inverse[place]
-        for p in range(n):  # to other rows: what may stay as it is makes no vector instruction
-            more[p] = abs(change[p]) if abs(change[p]) > changed[p] else changed[p]
-        for p in range(n):
-            beyond[p] = abs(series[p]) if abs(series[p]) > reach[p] else reach[p]
-        for p in range(n):
-            above[p] = inverse[p] if inverse[p] > most[p] else most[p]
-        for p in range(n):
-            share = inverse[p] if inverse[p] > zero else infinite
-            below[p] = share if share < least[p] else least[p]
-        for p in range(n):
-            parts[p] += one if inverse[p] == zero else zero
-        changed, more = more, changed
-        reach, beyond = beyond, reach
-        most, above = above, most
-        least, below = below, least
-    settled, smallest = real(SETTLED), real(_SMALLEST_SHARE)
+    for lane in range(0, LANES, PART):
+        nothing = fill(cells.root, PART, 0)
+        changed, reach, most, parts = nothing, nothing, nothing, nothing
+        least = fill(cells.root, PART, np.inf)
+        for place in range(len(cells.root)):
+            change = size_of(load(cells.change, place, lane, PART))
+            series = size_of(load(cells.series, place, lane, PART))
+            root = load(cells.root, place, lane, PART)
+            changed = where(change > changed, change, changed)
+            reach = where(series > reach, series, reach)
+            most = where(root > most, root, most)
+            least = where((root > 0) & (root < least), root, least)
+            parts = parts + where(root > 0, nothing, 1)
+        loose = (changed > reach * SETTLED) | (most * _SMALLEST_SHARE > least)
+        store(cells.scratch, 0, lane, parts)
+        store(cells.scratch, 1, lane, where(loose, nothing + 1, 0))
     for p in range(len(components)):
-        components[p] = np.int32(parts[p])
-        loose = most[p] * smallest > least[p]
-        is_unsettled[p] = np.int32((changed[p] > reach[p] * settled) | loose)
+        components[p] = np.int32(cells.scratch[0, p])
+        is_unsettled[p] = np.int32(cells.scratch[1, p])
 
 
 @exact
@@ -255,12 +282,12 @@ def _label(cells, walk, p, labels):
     for turn in range(n_turn):
         place = n_turn - 1 - turn
         label = 0
-        if cells.inverse[place, p] == 0:
+        if cells.root[place, p] == 0:
             number += 1
             label = number
         else:  # those that it is tied to are all in one part
             for slot in range(walk.firsts[place, 0], walk.firsts[place + 1, 0]):
-                if cells.edge[slot, p] > 0:
+                if cells.factor[slot, p] > 0:
                     label = labels[walk.order[walk.later[slot, 1]]]
         labels[walk.order[place]] = label
 
@@ -269,14 +296,12 @@ def _label(cells, walk, p, labels):
 @no_type_check
 def _count_pairs(cells, walk):
     """Count the valid pairs of every date, in place of the right-hand side."""
-    real = cells.right.dtype.type
-    zero, one = real(0), real(1)
-    cells.right[:] = zero
+    cells.right[:] = 0
     for place in range(len(walk.order) - 1):
-        near = cells.right[place]
+        near = load(cells.right, place, 0, LANES)
         for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
-            far, weight = cells.right[walk.rows[row, 2]], cells.weight[row]
-            for p in range(len(near)):
-                valid = one if weight[p] > zero else zero
-                near[p] += valid
-                far[p] += valid
+            partner = walk.rows[row, 2]
+            valid = where(load(cells.weight, row, 0, LANES) > 0, fill(cells.right, LANES, 1), 0)
+            near = near + valid
+            store(cells.right, partner, 0, load(cells.right, partner, 0, LANES) + valid)
+        store(cells.right, place, 0, near)

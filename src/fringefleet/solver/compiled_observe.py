@@ -15,7 +15,22 @@ import numpy as np
 from fringefleet import masks, weights
 from fringefleet.solver import observations
 from fringefleet.solver.jit import exact
+from fringefleet.solver.lanes import LANES
 from fringefleet.solver.raw import MaskRule, WeightRule
+from fringefleet.solver.vectors import (
+    PART,
+    fetch,
+    fill,
+    load,
+    load_flat,
+    look_up,
+    size_of,
+    store,
+    to_double,
+    to_integer,
+    to_single,
+    where,
+)
 
 WEIGHT_RULES, MASK_RULES = get_args(WeightRule), get_args(MaskRule)
 
@@ -46,8 +61,9 @@ class Source(NamedTuple):
     observed: Any  # (pair x pixel,), in the dtype of the solver
     beside: Any  # likewise: weight, coherence or standard deviation
     mask: Any  # (pair x pixel,), float32 or float64
-    strides: tuple[int, int, int]  # of those three
-    land: Any  # (pixel,) uint8, 1 where a pixel is to be inverted
+    land: Any  # (pixel,) in the dtype of the solver, above 0 where a pixel is to be inverted
+    strides: tuple[int, int, int]  # of the first three
+    ends: Any  # the same four, each PART long: for the pixels where the batch ends
     reference: Any  # (pair,)
     medians: Any  # (pair,) float32
     table: Any  # of weights for var, or twice the looks for fim
@@ -57,154 +73,146 @@ class Source(NamedTuple):
     is_offset: bool
 
 
+class Strip(NamedTuple):
+    """Memory for the observations of several vectors of pixels; rows in the order of the plan."""
+
+    residual: Any  # (vector, pair, pixel): phases [rad]
+    weight: Any  # (vector, pair, pixel) [rad^-2]; zero where an observation is missing
+    right: Any  # (vector, position, pixel): sum of weight times phase at each date
+    sums: Any  # (vector, N_SUM, pixel); the last row counts the valid observations
+
+
 @exact
 @no_type_check
-def observe(source, walk, first, n_here, cells, count):
-    """Write phases, in the orientation and the rows of the plan, and weights of a vector of pixels.
+def observe(source, walk, first, n_here, strip):
+    """Write phases, in the orientation and the rows of the plan, and weights of several vectors of pixels.
 
-    Both are zero where there is no valid observation, and from ``n_here`` on, where the batch ends. In
-    ``count`` is left how many are valid at each pixel, in ``right`` the sum of weight times phase at each
-    date. All is done with a pair, in the nearest cache, before the next one is begun.
-
-    There is one comparison after the other, as the compiler makes no vector instructions of several at once.
+    Both are zero where there is no valid observation, and from ``n_here`` on, where the batch ends.
     """
-    real = count.dtype.type
-    zero, one = real(0), real(1)
-    floor, last = real(_FLOOR), real(_LAST_BIN)
-    largest, light, heavy = real(_LARGEST_PHASE), real(_SMALLEST_WEIGHT), real(_LARGEST_WEIGHT)
-    number, moved = np.empty(n_here, np.int32), np.empty(n_here, count.dtype)
-    is_double = count.itemsize == 8
-    # A phase of zero is no data, before or after it is referenced; and nothing is below -1
-    least = -one if source.is_offset or source.weight == _GIVEN else zero
-    n, table, phase, weight, right = len(count), source.table, cells.residual, cells.weight, cells.right
-    count[:] = zero
-    right[:] = zero
+    n_member = (n_here + LANES - 1) // LANES
+    strip.right[:n_member] = 0
+    strip.sums[:n_member] = 0
     for place in range(len(walk.order) - 1):
         for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
-            pair, sign, partner = walk.rows[row, 0], real(walk.rows[row, 1]), walk.rows[row, 2]
-            values = source.observed[_row(pair, first, n_here, source.strides[0])]
-            reference = source.reference[pair]
-            if source.weight == _NONE:
-                weight[row][:] = one
-            elif source.weight == _VAR:
-                coherences = source.beside[_row(pair, first, n_here, source.strides[1])]
-                if is_double:
-                    for p in range(n_here):
-                        coherence = coherences[p] if coherences[p] >= floor else floor  # NaN, too
-                        coherence = last if coherence > last else coherence
-                        number[p] = np.int32((coherence - _FIRST_BIN) / _BIN_WIDTH)
-                else:  # the bins of all float32 are those of the division, which takes longer
-                    for p in range(n_here):
-                        coherence = coherences[p] if coherences[p] >= floor else floor
-                        coherence = last if coherence > last else coherence
-                        number[p] = np.int32((np.float64(coherence) - _FIRST_BIN) * _BINS)
-                for p in range(n_here):
-                    weight[row, p] = table[np.uint32(number[p])]
-            else:
-                beside = source.beside[_row(pair, first, n_here, source.strides[1])]
-                _weigh(beside, table, weight[row], source.weight)
-            if source.mask_rule != _UNMASKED:
-                found = source.mask[_row(pair, first, n_here, source.strides[2])]
-                if source.mask_rule == _BY_STD:
-                    _mask_by_std(found, values, reference, source.medians[pair], source.limits, weight[row])
+            ahead = walk.rows[min(row + 2, len(walk.rows) - 1), 0]
+            for lane in range(0, n_member * LANES, PART):
+                fetch(source.observed, ahead * source.strides[0] + first + lane)
+                fetch(source.beside, ahead * source.strides[1] + first + lane)
+                n_left = n_here - lane
+                if n_left >= PART:
+                    _observe_part(source, walk, place, row, first + lane, strip, lane)
                 else:
-                    _mask(found, source.limits[0], weight[row], source.mask_rule == _POSITIVE)
-            if len(source.land):
-                _mask_water(source.land[first : first + n_here], weight[row])
-            if source.is_offset:  # no offset is none, wherever the reference point went
-                for p in range(n_here):
-                    moved[p] = values[p] if values[p] != zero else reference
-                values = moved
-            for p in range(n_here):
-                y, w = (values[p] - reference) * sign, weight[row, p]
-                w = w if abs(values[p] * y) > least else zero
-                w = w if abs(y) < largest else zero
-                w = w if w < heavy else zero
-                w = w if w > light else zero
-                phase[row, p] = y if w > zero else zero
-                weight[row, p] = w
-                count[p] += one if w > zero else zero
-            for p in range(n_here, n):
-                phase[row, p] = zero
-                weight[row, p] = zero
-            for p in range(n):  # apart: of loops with many rows no vector instructions are made
-                pull = weight[row, p] * phase[row, p]
-                right[place, p] += pull
-                right[partner, p] -= pull
+                    ends = _copy_end(source, walk.rows[row, 0], first + lane, n_left)
+                    _observe_part(ends, walk, place, row, 0, strip, lane)
 
 
 @exact
 @no_type_check
-def _row(pair, first, n_here, stride):
-    """Find the pixels of a pair."""
-    begin = np.int64(pair) * stride + first
-    return slice(begin, begin + n_here)
+def _copy_end(source, pair, first, n_left):
+    """Give observations of which so many pixels are the last ones of a pair, and others none."""
+    observed, beside, mask, land = source.ends
+    observed[:] = np.nan
+    for p in range(n_left):
+        observed[p] = source.observed[pair * source.strides[0] + first + p]
+        if len(source.beside):
+            beside[p] = source.beside[pair * source.strides[1] + first + p]
+        if len(source.mask):
+            mask[p] = source.mask[pair * source.strides[2] + first + p]
+        if len(source.land):
+            land[p] = source.land[first + p]
+    land = land if len(source.land) else source.land
+    return Source(
+        observed,
+        beside,
+        mask,
+        land,
+        (0, 0, 0),
+        source.ends,
+        source.reference,
+        source.medians,
+        source.table,
+        source.limits,
+        source.weight,
+        source.mask_rule,
+        source.is_offset,
+    )
 
 
 @exact
 @no_type_check
-def _weigh(beside, table, weight, rule):
+def _observe_part(source, walk, place, row, at, strip, lane):
+    """Write phases and weights of a part of a vector, and add them to the sums."""
+    pair, sign, partner = walk.rows[row, 0], walk.rows[row, 1], walk.rows[row, 2]
+    member, lane = lane // LANES, lane % LANES
+    reference = source.reference[pair]
+    values = load_flat(source.observed, pair * source.strides[0] + at, PART)
+    weight = _weigh(source, pair * source.strides[1] + at)
+    if source.mask_rule != _UNMASKED:
+        mask = load_flat(source.mask, pair * source.strides[2] + at, PART)
+        weight = _mask(source, mask, values, pair, weight)
+    if len(source.land):
+        weight = where(load_flat(source.land, at, PART) > 0, weight, 0)
+    if source.is_offset:  # no offset is none, wherever the reference point went
+        values = where(values == 0, reference, values)
+    phase = (values - reference) * sign
+    # A phase of zero is no data, before or after it is referenced; and nothing is below -1
+    least = -1 if source.is_offset or source.weight == _GIVEN else 0
+    valid = (size_of(values * phase) > least) & (size_of(phase) < _LARGEST_PHASE)
+    valid = valid & (weight < _LARGEST_WEIGHT) & (weight > _SMALLEST_WEIGHT)
+    phase, weight = where(valid, phase, 0), where(valid, weight, 0)
+    store(strip.residual[member], row, lane, phase)
+    store(strip.weight[member], row, lane, weight)
+    right, count, pull = strip.right[member], strip.sums[member], weight * phase
+    store(right, place, lane, load(right, place, lane, PART) + pull)
+    store(right, partner, lane, load(right, partner, lane, PART) - pull)
+    last = len(count) - 1
+    store(count, last, lane, load(count, last, lane, PART) + where(valid, fill(count, PART, 1), 0))
+
+
+@exact
+@no_type_check
+def _weigh(source, at):
     """Weigh by a function of the coherence, or of the standard deviation of an offset, or as is given."""
-    real = weight.dtype.type
-    zero, one = real(0), real(1)
-    floor, most = real(_FLOOR), real(_LARGEST_INFORMATION)
-    smallest, largest, unknown = real(_SMALLEST_STD), real(_LARGEST_STD), real(_UNKNOWN_STD)
-    if rule == _GIVEN:
-        for p in range(len(beside)):
-            weight[p] = beside[p]
-    elif rule == _OFFSET:
-        for p in range(len(beside)):
-            std = beside[p] if beside[p] == beside[p] else unknown
-            std = smallest if std < smallest else std
-            std = largest if std > largest else std
-            weight[p] = one / (std * std)
-    else:
-        for p in range(len(beside)):
-            coherence = beside[p] if beside[p] >= floor else floor
-            coherence = one if coherence > one else coherence
-            if rule == _FIM:
-                rest = (one - coherence) * (one + coherence)
-                information = coherence * coherence / (rest if rest > zero else one)
-                information = information if rest > zero else most
-                coherence = (information if information < most else most) * table[0]
-            weight[p] = coherence
+    one = fill(source.observed, PART, 1)
+    if source.weight == _NONE:
+        return one
+    beside = load_flat(source.beside, at, PART)
+    if source.weight == _GIVEN:
+        return beside
+    if source.weight == _OFFSET:
+        std = where(beside == beside, beside, _UNKNOWN_STD)
+        std = where(std < _SMALLEST_STD, _SMALLEST_STD, std)
+        std = where(std > _LARGEST_STD, _LARGEST_STD, std)
+        return 1 / (std * std)
+    coherence = where(beside >= _FLOOR, beside, _FLOOR)  # NaN, too
+    if source.weight == _VAR:
+        coherence = to_double(where(coherence > _LAST_BIN, _LAST_BIN, coherence))
+        if source.observed.itemsize == 8:
+            return look_up(source.table, to_integer((coherence - _FIRST_BIN) / _BIN_WIDTH))
+        # the bins of all float32 are those of the division, which takes longer
+        return look_up(source.table, to_integer((coherence - _FIRST_BIN) * _BINS))
+    coherence = where(coherence > 1, one, coherence)
+    if source.weight == _FIM:
+        rest = (1 - coherence) * (1 + coherence)
+        information = where(rest > 0, coherence * coherence / where(rest > 0, rest, 1), _LARGEST_INFORMATION)
+        return where(information < _LARGEST_INFORMATION, information, _LARGEST_INFORMATION) * source.table[0]
+    return coherence
 
 
 @exact
 @no_type_check
-def _mask(found, threshold, weight, positive):
-    """Set the weight to zero where a mask is not positive, or below the threshold; no value counts as 0."""
-    zero = weight.dtype.type(0)
-    kind = found.dtype.type
-    nothing, least = kind(0), kind(threshold)
-    for p in range(len(found)):
-        known = found[p] if found[p] == found[p] else nothing
-        if positive:
-            weight[p] = weight[p] if known > nothing else zero
-        else:
-            weight[p] = weight[p] if known >= least else zero
+def _mask(source, mask, values, pair, weight):
+    """Set the weight to zero where a mask is not positive, or below the threshold; no value counts as 0.
 
-
-@exact
-@no_type_check
-def _mask_by_std(found, offset, reference, median, limits, weight):
-    """Set the weight to zero where a standard deviation is too large, unless the offset stands out."""
-    zero = weight.dtype.type(0)
-    kind = found.dtype.type
-    nothing, regularisation = kind(0), kind(_REGULARISATION)
-    threshold, relaxed, smallest = kind(limits[0]), kind(limits[1]), np.float32(_SMALLEST_RATIO)
-    for p in range(len(found)):
-        std = found[p] if found[p] == found[p] else nothing
-        moved = offset[p] - reference if offset[p] != zero else zero
-        ratio = abs(np.float32(moved) - median) / np.float32(std + regularisation)
-        limit = relaxed if ratio >= smallest else threshold
-        weight[p] = weight[p] if std <= limit else zero
-
-
-@exact
-@no_type_check
-def _mask_water(land, weight):
-    """Set the weight of pixels on water to zero."""
-    zero = weight.dtype.type(0)
-    for p in range(len(land)):
-        weight[p] = weight[p] if land[p] != 0 else zero
+    Offsets: where a standard deviation is too large, unless the offset stands out.
+    """
+    known = where(mask == mask, mask, 0)
+    if source.mask_rule == _POSITIVE:
+        return where(known > 0, weight, 0)
+    if source.mask_rule == _BY_STD:
+        moved = where(values == 0, 0, values - source.reference[pair])
+        ratio = size_of(to_single(moved) - source.medians[pair]) / to_single(known + _REGULARISATION)
+        relaxed = fill(source.mask, PART, source.limits[1])
+        limit = where(ratio >= _SMALLEST_RATIO, relaxed, source.limits[0])
+        return where(known <= limit, weight, 0)
+    return where(known >= source.limits[0], weight, 0)

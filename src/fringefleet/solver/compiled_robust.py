@@ -9,18 +9,25 @@ from typing import Any, NamedTuple, no_type_check
 import numpy as np
 
 from fringefleet.solver import robust
-from fringefleet.solver.compiled_steps import factorise, refine, substitute, sum_pulls
+from fringefleet.solver.compiled_steps import backward, factorise, refine, sum_pulls
 from fringefleet.solver.jit import exact, fast
+from fringefleet.solver.lanes import LANES
+from fringefleet.solver.vectors import PART, fill, load, root_of, size_of, store, where
 
 _SMOOTHED, _SHRINK, _STEP, _STILL = robust.SMOOTHED, robust.SHRINK, robust.STEP, robust.STILL
 _SETTLED_L1, _SETTLED_HUBER, _FLAT = 1 - robust.SETTLED["l1"], 1 - robust.SETTLED["huber"], 1 - robust.FLAT
+
+
+# Rows of ``state``
+RESTING, _THRESHOLD, _TOTAL, _SMALLEST, _N_PAIR, _SUM_OF_ROOTS, _SUM_OF_U, _MINIMISED, _MOVED = range(9)
+N_STATE = 9
 
 
 class Rounds(NamedTuple):
     """Memory for reweighing a vector of pixels, and what ends it."""
 
     deviation: Any  # (pair, pixel): roots of the weights that it begins with
-    state: Any  # (10, pixel)
+    state: Any  # (N_STATE, pixel)
     is_l1: bool
     threshold: float  # of huber [standard deviations]
     most: int  # rounds
@@ -31,7 +38,7 @@ class Rounds(NamedTuple):
 def reweigh(cells, walk, rounds):
     """Go on from least squares to a robust norm; residual, weight, series and factor are replaced.
 
-    In ``state[0]`` is left who has come to rest, as 1 and 0.
+    In the row ``RESTING`` of the state is left who has come to rest, as 1 and 0.
     """
     _begin(cells, rounds)
     for _ in range(rounds.most):
@@ -39,9 +46,9 @@ def reweigh(cells, walk, rounds):
         n_moving = _see_who_rests(cells.change, rounds.state, rounds.is_l1)
         if n_moving == 0:
             break
-        factorise(cells, walk)
         sum_pulls(cells, walk)
-        substitute(cells, walk, cells.change)
+        factorise(cells, walk)
+        backward(cells, walk, cells.change)
         _go(cells, walk, rounds)
     factorise(cells, walk)  # with the last weights, for whoever asks for variances
     cells.change[:] = cells.change.dtype.type(0)
@@ -51,51 +58,45 @@ def reweigh(cells, walk, rounds):
 @no_type_check
 def _begin(cells, rounds):
     """Keep the roots of the weights; nobody rests yet."""
-    real = cells.series.dtype.type
-    zero, one = real(0), real(1)
     tiny, rounding = np.finfo(cells.series.dtype).tiny, np.finfo(cells.series.dtype).eps
-    state = rounds.state
-    settled, threshold, total, smallest, n_pair = state[0], state[1], state[2], state[3], state[4]
-    sum_of_roots, mean, largest, reach = state[5], state[6], state[7], state[8]
-    state[:] = zero
+    state, nothing = rounds.state, fill(cells.series, LANES, 0)
+    n_pair, sum_of_roots, mean, largest, reach = nothing, nothing, nothing, nothing, nothing
     for row in range(len(cells.weight)):
-        weight, residual, root = cells.weight[row], cells.residual[row], rounds.deviation[row]
-        for p in range(len(root)):
-            root[p] = np.sqrt(weight[p])
-            n_pair[p] += one if root[p] > zero else zero
-            mean[p] += abs(residual[p]) * root[p]
-            sum_of_roots[p] += root[p]
-            largest[p] = max(largest[p], root[p])
+        root = root_of(load(cells.weight, row, 0, LANES))
+        store(rounds.deviation, row, 0, root)
+        n_pair = n_pair + where(root > 0, fill(cells.series, LANES, 1), 0)
+        mean = mean + size_of(load(cells.residual, row, 0, LANES)) * root
+        sum_of_roots = sum_of_roots + root
+        largest = where(root > largest, root, largest)
     for place in range(len(cells.series)):
-        series = cells.series[place]
-        for p in range(len(reach)):
-            reach[p] = max(reach[p], abs(series[p]))
-    for p in range(len(settled)):
-        n_pair[p] = max(n_pair[p], one)
-        first = mean[p] / n_pair[p] if rounds.is_l1 else real(rounds.threshold)
-        threshold[p] = max(first, real(tiny))
-        smallest[p] = real(rounding) * (reach[p] * largest[p]) * n_pair[p]  # a total that is rounding
-        total[p] = np.inf
+        series = size_of(load(cells.series, place, 0, LANES))
+        reach = where(series > reach, series, reach)
+    n_pair = where(n_pair > 1, n_pair, 1)
+    first = mean / n_pair if rounds.is_l1 else fill(cells.series, LANES, rounds.threshold)
+    store(state, RESTING, 0, nothing)
+    store(state, _THRESHOLD, 0, where(first > tiny, first, tiny))
+    store(state, _TOTAL, 0, fill(cells.series, LANES, np.inf))
+    store(state, _SMALLEST, 0, rounding * (reach * largest) * n_pair)  # a total that is rounding
+    store(state, _N_PAIR, 0, n_pair)
+    store(state, _SUM_OF_ROOTS, 0, sum_of_roots)
 
 
 @fast
 @no_type_check
 def _weigh(residuals, weights, deviations, state):
     """Weigh every pair by its residual; sum u, and what is minimised."""
-    real = weights.dtype.type
-    half = real(0.5)
-    threshold, sum_of_u, minimised = state[1], state[6], state[7]
-    sum_of_u[:] = real(0)
-    minimised[:] = real(0)
-    for row in range(len(weights)):
-        residual, weight, root = residuals[row], weights[row], deviations[row]
-        for p in range(len(threshold)):
-            u = abs(residual[p]) * root[p]
-            inside = u if u < threshold[p] else threshold[p]
-            beyond = u if u > threshold[p] else threshold[p]
-            sum_of_u[p] += u
-            minimised[p] += (u - half * inside) * inside
-            weight[p] = root[p] * root[p] * (threshold[p] / beyond)
+    for lane in range(0, LANES, PART):
+        threshold = load(state, _THRESHOLD, lane, PART)
+        sum_of_u, minimised = fill(state, PART, 0), fill(state, PART, 0)
+        for row in range(len(weights)):
+            root = load(deviations, row, lane, PART)
+            u = size_of(load(residuals, row, lane, PART)) * root
+            inside, beyond = where(u < threshold, u, threshold), where(u > threshold, u, threshold)
+            sum_of_u = sum_of_u + u
+            minimised = minimised + (u - 0.5 * inside) * inside
+            store(weights, row, lane, root * root * (threshold / beyond))
+        store(state, _SUM_OF_U, lane, sum_of_u)
+        store(state, _MINIMISED, lane, minimised)
 
 
 @exact
@@ -108,14 +109,14 @@ def _see_who_rests(changes, state, is_l1):
     real = changes.dtype.type
     zero, one = real(0), real(1)
     tiny = real(np.finfo(changes.dtype).tiny)
-    settled, threshold, total, smallest, n_pair = state[0], state[1], state[2], state[3], state[4]
-    sum_of_roots, sum_of_u, minimised, moved, further = state[5], state[6], state[7], state[8], state[9]
-    moved[:] = zero
+    settled, threshold, total = state[RESTING], state[_THRESHOLD], state[_TOTAL]
+    smallest, n_pair, sum_of_roots = state[_SMALLEST], state[_N_PAIR], state[_SUM_OF_ROOTS]
+    sum_of_u, minimised, moved = state[_SUM_OF_U], state[_MINIMISED], state[_MOVED]
+    most = fill(changes, LANES, 0)
     for place in range(len(changes)):
-        change = changes[place]
-        for p in range(len(moved)):
-            further[p] = abs(change[p]) if abs(change[p]) > moved[p] else moved[p]
-        moved, further = further, moved
+        change = size_of(load(changes, place, 0, LANES))
+        most = where(change > most, change, most)
+    store(state, _MOVED, 0, most)
     n_moving = 0
     for p in range(len(settled)):
         if settled[p] > zero:
@@ -145,11 +146,7 @@ def _see_who_rests(changes, state, is_l1):
 @no_type_check
 def _go(cells, walk, rounds):
     """Take a step, those that do not rest."""
-    real = cells.series.dtype.type
-    one, step = real(1), real(_STEP)
-    settled = rounds.state[0]
+    step = _STEP * (1 - load(rounds.state, RESTING, 0, LANES))
     for place in range(len(cells.change)):
-        change = cells.change[place]
-        for p in range(len(settled)):
-            change[p] *= step * (one - settled[p])
+        store(cells.change, place, 0, load(cells.change, place, 0, LANES) * step)
     refine(cells, walk, rounds.deviation)

@@ -10,6 +10,7 @@ from torch import Tensor
 from fringefleet.solver.compiled_observe import MASK_RULES, WEIGHT_RULES, Source
 from fringefleet.solver.eliminated import Eliminated
 from fringefleet.solver.raw import Raw, Rules
+from fringefleet.solver.vectors import PART
 
 _MASK_TYPES = (torch.float32, torch.float64)
 
@@ -29,8 +30,9 @@ def numpy_source(work: Eliminated, raw: Raw, rules: Rules) -> Source:
         observed=observed[0],
         beside=beside[0],
         mask=found[0],
+        land=_numbers(raw.land, 0, real),
         strides=(observed[1], beside[1], found[1]),
-        land=np.zeros(0, np.uint8) if raw.land is None else raw.land.view(torch.uint8).numpy(),
+        ends=tuple(np.zeros(PART, array.dtype) for array in (observed[0], beside[0], found[0], observed[0])),
         reference=_numbers(rules.reference, n_pair, real),
         medians=_numbers(rules.medians, n_pair, torch.float32),
         table=_numbers(rules.table, 1, real),

@@ -1,9 +1,8 @@
 """Steps of the elimination of a vector of pixels, compiled for the CPU.
 
-A vector is as many pixels as stay near a core, and a row is one number of each of them. Every loop runs along
-rows, so that the compiler makes vector instructions of it, and rows are whole multiples of
-:data:`~fringefleet.solver.lanes.LANES`: no loop has a rest that would be computed in another way, and a pixel
-gets the same bits wherever it is in a vector.
+A row is one number of each pixel of a vector, and every step goes over rows: what it sums up is held in
+registers, and every operation is one on whole vectors (:mod:`fringefleet.solver.vectors`). So a pixel gets
+the same bits wherever it is in a vector and whatever is beside it.
 
 Nothing may be reassociated. Products and sums may be contracted into one instruction with one rounding, which
 is the same for all pixels.
@@ -14,6 +13,8 @@ from typing import Any, NamedTuple, no_type_check
 import numpy as np
 
 from fringefleet.solver.jit import fast
+from fringefleet.solver.lanes import LANES
+from fringefleet.solver.vectors import PART, fill, load, root_of, rounded_to, store, to_double, where
 
 
 class Cells(NamedTuple):
@@ -21,14 +22,14 @@ class Cells(NamedTuple):
 
     residual: Any  # (pair, pixel): phases [rad], then what is left of them
     weight: Any  # (pair, pixel) [rad^-2]; zero where an observation is missing
-    edge: Any  # (slot, pixel): weights of edges
-    factor: Any  # (slot, pixel): f of the edges
-    inverse: Any  # (position, pixel): 1 / d, or 0
-    right: Any  # (position, pixel): right-hand side
-    exact: Any  # (position, pixel): the same in float64
+    right: Any  # (position, pixel): right-hand side, then as it is substituted forward
+    sums: Any  # (N_SUM, pixel): see compiled_kernel
+    factor: Any  # (slot, pixel): weights of edges times the root of their earlier date
+    root: Any  # (position, pixel): that of 1 / d, or 0
+    exact: Any  # (position, pixel): the right-hand side in float64
     series: Any  # (position, pixel) [rad]
     change: Any  # (position, pixel): by the refinement
-    scratch: Any  # (N_SCRATCH, pixel): see compiled_kernel
+    scratch: Any  # (2, pixel)
 
 
 class Walk(NamedTuple):
@@ -47,119 +48,77 @@ class Walk(NamedTuple):
 
 @fast
 @no_type_check
-def add_products(target, one, other, table, first, last):
-    """Add to a row the products of some rows of two arrays, four at a time and in their order.
-
-    The row is loaded and stored once for four products: that is what counts where a date has many
-    neighbours.
-    """
-    n = len(target)
-    member = first
-    while member + 4 <= last:
-        a, b = one[table[member, 0]], other[table[member, 1]]
-        c, d = one[table[member + 1, 0]], other[table[member + 1, 1]]
-        e, f = one[table[member + 2, 0]], other[table[member + 2, 1]]
-        g, h = one[table[member + 3, 0]], other[table[member + 3, 1]]
-        for p in range(n):
-            target[p] = (((target[p] + a[p] * b[p]) + c[p] * d[p]) + e[p] * f[p]) + g[p] * h[p]
-        member += 4
-    while member < last:
-        a, b = one[table[member, 0]], other[table[member, 1]]
-        for p in range(n):
-            target[p] += a[p] * b[p]
-        member += 1
-
-
-@fast
-@no_type_check
 def factorise(cells, walk):
-    """Eliminate date by date: edges, factors and 1 / d, which is 0 where d is."""
+    """Eliminate date by date: the factors, their roots, and the right-hand side substituted forward.
+
+    A root is that of 1 / d, or 0 where d is. A factor is the weight of its edge times the root: so one row
+    of an edge is enough, as what is added to a later edge is the product of two factors.
+    """
     n_turn = len(walk.order) - 1
-    total, none = cells.scratch[0], cells.scratch[1]
-    n = len(total)
-    nothing, one = total.dtype.type(0), total.dtype.type(1)
-    huge = total.dtype.type(np.inf)
-    none[:] = nothing
     for place in range(n_turn):
         first, last = walk.firsts[place, 0], walk.firsts[place + 1, 0]
-        total[:] = nothing
+        total = fill(cells.root, LANES, 0)
         for slot in range(first, last):
-            edge, row = cells.edge[slot], walk.base[slot]
-            base = cells.weight[row] if row >= 0 else none
-            begin, end = walk.first_update[slot], walk.first_update[slot + 1]
-            rest = begin + (end - begin) % 4
-            _begin_edge(edge, base, cells.factor, cells.edge, walk.updates, begin, rest)
-            add_products(edge, cells.factor, cells.edge, walk.updates, rest, end)
-            for p in range(n):
-                total[p] += edge[p]
-        inverse = cells.inverse[place]
-        for p in range(n):
-            share = one / total[p]
-            inverse[p] = share if share < huge else nothing
+            row = walk.base[slot]
+            edge = load(cells.weight, row, 0, LANES) if row >= 0 else fill(cells.root, LANES, 0)
+            for update in range(walk.first_update[slot], walk.first_update[slot + 1]):
+                one = load(cells.factor, walk.updates[update, 0], 0, LANES)
+                edge = edge + one * load(cells.factor, walk.updates[update, 1], 0, LANES)
+            store(cells.factor, slot, 0, edge)
+            total = total + edge
+        share = 1 / total
+        root = root_of(where(share < np.inf, share, 0))
+        right = load(cells.right, place, 0, LANES) * root
+        store(cells.root, place, 0, root)
+        store(cells.right, place, 0, right)
         for slot in range(first, last):
-            edge, factor = cells.edge[slot], cells.factor[slot]
-            for p in range(n):
-                factor[p] = edge[p] * inverse[p]
-    cells.inverse[n_turn][:] = nothing
-
-
-@fast
-@no_type_check
-def _begin_edge(edge, base, one, other, table, first, last):
-    """Set a row to another one and at most three products; as :func:`add_products`, but all in one loop."""
-    n = len(edge)
-    if last - first == 0:
-        for p in range(n):
-            edge[p] = base[p]
-    elif last - first == 1:
-        a, b = one[table[first, 0]], other[table[first, 1]]
-        for p in range(n):
-            edge[p] = base[p] + a[p] * b[p]
-    elif last - first == 2:
-        a, b = one[table[first, 0]], other[table[first, 1]]
-        c, d = one[table[first + 1, 0]], other[table[first + 1, 1]]
-        for p in range(n):
-            edge[p] = (base[p] + a[p] * b[p]) + c[p] * d[p]
-    else:
-        a, b = one[table[first, 0]], other[table[first, 1]]
-        c, d = one[table[first + 1, 0]], other[table[first + 1, 1]]
-        e, f = one[table[first + 2, 0]], other[table[first + 2, 1]]
-        for p in range(n):
-            edge[p] = ((base[p] + a[p] * b[p]) + c[p] * d[p]) + e[p] * f[p]
+            later = walk.later[slot, 1]
+            factor = load(cells.factor, slot, 0, LANES) * root
+            store(cells.factor, slot, 0, factor)
+            store(cells.right, later, 0, load(cells.right, later, 0, LANES) + factor * right)
+    store(cells.root, n_turn, 0, fill(cells.root, LANES, 0))
 
 
 @fast
 @no_type_check
 def sum_pulls(cells, walk):
     """Sum weight times phase at every date."""
-    cells.right[:] = cells.right.dtype.type(0)
+    cells.right[:] = 0
     for place in range(len(walk.firsts) - 2):
-        near = cells.right[place]
+        near = load(cells.right, place, 0, LANES)
         for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
-            far = cells.right[walk.rows[row, 2]]
-            weight, residual = cells.weight[row], cells.residual[row]
-            for p in range(len(near)):
-                pull = weight[p] * residual[p]
-                near[p] += pull
-                far[p] -= pull
+            partner = walk.rows[row, 2]
+            pull = load(cells.weight, row, 0, LANES) * load(cells.residual, row, 0, LANES)
+            near = near + pull
+            store(cells.right, partner, 0, load(cells.right, partner, 0, LANES) - pull)
+        store(cells.right, place, 0, near)
 
 
 @fast
 @no_type_check
-def substitute(cells, walk, solution):
-    """Solve for the right-hand side, which is overwritten: forward, then backward."""
+def forward(cells, walk):
+    """Substitute a new right-hand side forward; :func:`factorise` does it with its own."""
+    for place in range(len(walk.firsts) - 2):
+        right = load(cells.right, place, 0, LANES)
+        for tie in range(walk.firsts[place, 2], walk.firsts[place + 1, 2]):
+            earlier = load(cells.right, walk.tied[tie, 1], 0, LANES)
+            right = right + load(cells.factor, walk.tied[tie, 0], 0, LANES) * earlier
+        store(cells.right, place, 0, right * load(cells.root, place, 0, LANES))
+
+
+@fast
+@no_type_check
+def backward(cells, walk, solution):
+    """Substitute backward what was substituted forward."""
     n_turn = len(walk.firsts) - 2
-    for place in range(n_turn):
-        first, last = walk.firsts[place, 2], walk.firsts[place + 1, 2]
-        add_products(cells.right[place], cells.factor, cells.right, walk.tied, first, last)
-    solution[n_turn][:] = solution.dtype.type(0)
+    store(solution, n_turn, 0, fill(solution, LANES, 0))
     for turn in range(n_turn):
         place = n_turn - 1 - turn
-        value, right, inverse = solution[place], cells.right[place], cells.inverse[place]
-        for p in range(len(value)):
-            value[p] = right[p] * inverse[p]
-        first, last = walk.firsts[place, 0], walk.firsts[place + 1, 0]
-        add_products(value, cells.factor, solution, walk.later, first, last)
+        value = load(cells.right, place, 0, LANES)
+        for slot in range(walk.firsts[place, 0], walk.firsts[place + 1, 0]):
+            later = load(solution, walk.later[slot, 1], 0, LANES)
+            value = value + load(cells.factor, slot, 0, LANES) * later
+        store(solution, place, 0, value * load(cells.root, place, 0, LANES))
 
 
 @fast
@@ -172,21 +131,18 @@ def subtract_model(cells, walk, series):
     """
     cells.exact[:] = 0.0
     for place in range(len(walk.firsts) - 2):
-        near, value = cells.exact[place], series[place]
-        for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
-            partner = walk.rows[row, 2]
-            far, other = cells.exact[partner], series[partner]
-            weight, residual = cells.weight[row], cells.residual[row]
-            for p in range(len(value)):
-                residual[p] += other[p] - value[p]
-            for p in range(len(value)):
-                pull = np.float64(weight[p]) * np.float64(residual[p])
-                near[p] += pull
-                far[p] -= pull
-    for place in range(len(walk.firsts) - 1):
-        right, exact = cells.right[place], cells.exact[place]
-        for p in range(len(right)):
-            right[p] = exact[p]
+        first, last = walk.firsts[place, 1], walk.firsts[place + 1, 1]
+        for lane in range(0, LANES, PART):
+            value, near = load(series, place, lane, PART), load(cells.exact, place, lane, PART)
+            for row in range(first, last):
+                partner = walk.rows[row, 2]
+                residual = load(cells.residual, row, lane, PART)
+                residual = residual + (load(series, partner, lane, PART) - value)
+                store(cells.residual, row, lane, residual)
+                pull = to_double(load(cells.weight, row, lane, PART)) * to_double(residual)
+                near = near + pull
+                store(cells.exact, partner, lane, load(cells.exact, partner, lane, PART) - pull)
+            store(cells.right, place, lane, rounded_to(near, cells.right))
 
 
 @fast
@@ -196,15 +152,15 @@ def refine(cells, walk, validity):
 
     ``validity``, (pair, pixel), is above zero where a pair is valid.
     """
-    zero = cells.series.dtype.type(0)
     for place in range(len(walk.order)):
-        series, change = cells.series[place], cells.change[place]
-        for p in range(len(series)):
-            series[p] += change[p]
+        series = load(cells.series, place, 0, LANES)
+        store(cells.series, place, 0, series + load(cells.change, place, 0, LANES))
     for place in range(len(walk.order) - 1):
-        change = cells.change[place]
+        change = load(cells.change, place, 0, LANES)
         for row in range(walk.firsts[place, 1], walk.firsts[place + 1, 1]):
-            other, counts, residual = cells.change[walk.rows[row, 2]], validity[row], cells.residual[row]
-            for p in range(len(change)):
-                rest = residual[p] + (other[p] - change[p])
-                residual[p] = rest if counts[p] > zero else zero
+            other, residual = (
+                load(cells.change, walk.rows[row, 2], 0, LANES),
+                load(cells.residual, row, 0, LANES),
+            )
+            rest = residual + (other - change)
+            store(cells.residual, row, 0, where(load(validity, row, 0, LANES) > 0, rest, 0))

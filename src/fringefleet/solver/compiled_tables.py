@@ -29,14 +29,13 @@ def walk_of(plan: Plan) -> Walk:
 
 
 @lru_cache(maxsize=16)
-def paths_of(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """List what the covariance of each edge is summed from, and the variance of each date.
+def paths_of(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """List what the covariance of each edge is summed from.
 
     Returns
     -------
     tuple
-        Where the paths of each slot begin; the paths, as slot of the factor and row of the covariance; and
-        for the variances, a slot and itself.
+        Where the paths of each slot begin; the paths, as slot of the factor and row of the covariance.
     """
     walk, between = walk_of(plan), rows_between(plan)
     n_path, paths = [0], []
@@ -45,9 +44,4 @@ def paths_of(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[
         slots = np.arange(first, last, dtype=np.int32)
         n_path += [len(ends)] * len(ends)
         paths += [np.stack([slots, between[end, ends]], axis=1) for end in ends]
-    slots = np.arange(plan.n_slot, dtype=np.int32)
-    return (
-        np.cumsum(n_path, dtype=np.int32),
-        np.concatenate(paths).astype(np.int32),
-        np.stack([slots, slots], axis=1),
-    )
+    return np.cumsum(n_path, dtype=np.int32), np.concatenate(paths).astype(np.int32)

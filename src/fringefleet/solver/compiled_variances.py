@@ -5,15 +5,17 @@ dates, the covariance of a date with each of its neighbours,
 
     Z_va = sum_b f_b Z_ba,        Z_vv = 1/d + sum_a f_a Z_va
 
-where every Z_ba has a row in the order of the slots, and every Z_aa one after them.
+where every Z_ba has a row in the order of the slots, and every Z_aa one after them. Every f_a is the factor
+that is kept, times the root of 1/d.
 """
 
 from typing import Any, NamedTuple, no_type_check
 
 import numpy as np
 
-from fringefleet.solver.compiled_steps import add_products
 from fringefleet.solver.jit import exact, fast
+from fringefleet.solver.lanes import LANES
+from fringefleet.solver.vectors import fill, load, store
 
 
 class Spread(NamedTuple):
@@ -23,32 +25,32 @@ class Spread(NamedTuple):
     tie: Any  # (position, pixel): 1 within rounding in the root's part, else 0
     first_path: Any  # (slot and one,): of each slot in paths
     paths: Any  # (path, 2): slot of f_b, row of Z_ba
-    same: Any  # (slot, 2): slot of f_a, row of Z_va, which are the same
 
 
 @fast
 @no_type_check
 def find_variances(cells, walk, spread):
     """Find the variance of every date relative to the root, in the rows after those of the slots."""
-    real = cells.inverse.dtype.type
     n_turn, n_slot = len(walk.order) - 1, len(walk.base)
-    spread.covariance[n_slot + n_turn][:] = real(0)
-    spread.tie[n_turn][:] = real(1)
+    store(spread.covariance, n_slot + n_turn, 0, fill(cells.root, LANES, 0))
+    store(spread.tie, n_turn, 0, fill(cells.root, LANES, 1))
     for turn in range(n_turn):
         place = n_turn - 1 - turn
         first, last = walk.firsts[place, 0], walk.firsts[place + 1, 0]
+        root = load(cells.root, place, 0, LANES)
         for slot in range(first, last):
-            shared = spread.covariance[slot]
-            shared[:] = real(0)
-            begin, end = spread.first_path[slot], spread.first_path[slot + 1]
-            add_products(shared, cells.factor, spread.covariance, spread.paths, begin, end)
-        variance, inverse = spread.covariance[n_slot + place], cells.inverse[place]
-        for p in range(len(variance)):
-            variance[p] = inverse[p]
-        add_products(variance, cells.factor, spread.covariance, spread.same, first, last)
-        tie = spread.tie[place]
-        tie[:] = real(0)
-        add_products(tie, cells.factor, spread.tie, walk.later, first, last)
+            shared = fill(cells.root, LANES, 0)
+            for path in range(spread.first_path[slot], spread.first_path[slot + 1]):
+                factor = load(cells.factor, spread.paths[path, 0], 0, LANES)
+                shared = shared + factor * load(spread.covariance, spread.paths[path, 1], 0, LANES)
+            store(spread.covariance, slot, 0, shared * root)
+        variance, tie = root, fill(cells.root, LANES, 0)
+        for slot in range(first, last):
+            factor = load(cells.factor, slot, 0, LANES)
+            variance = variance + factor * load(spread.covariance, slot, 0, LANES)
+            tie = tie + factor * load(spread.tie, walk.later[slot, 1], 0, LANES)
+        store(spread.covariance, n_slot + place, 0, variance * root)
+        store(spread.tie, place, 0, tie * root)
 
 
 @exact

@@ -2,20 +2,25 @@
 
 from fringefleet.plan import Plan
 
-# Rows are multiples of so many pixels: one vector instruction holds at most 16 float32, and the compiler
-# takes at most four at once.
-LANES = 64
-MOST_LANES = 8 * LANES  # with more nothing is gained where the network is small
-CACHE_BYTES = 2**22  # of a vector; measured: what is read in order may be beyond the cache of a core
+LANES = 64  # pixels of a vector: what is done with them is held in registers, or near a core
+# Observations are read for several vectors at once, as a file's rows are far apart: for so many, or fewer
+# where what is made of them would not stay in the cache that cores share
+MOST_LANES = 4 * LANES
+CACHE_BYTES = 2**22
 
 
 def choose_lanes(plan: Plan, itemsize: int) -> int:
-    """Choose how many pixels a vector has: as many as stay near a core, in whole :data:`LANES`."""
-    fits = CACHE_BYTES // bytes_of_lane(plan, itemsize) // LANES * LANES
+    """Choose of how many pixels observations are read at once, in whole vectors."""
+    fits = CACHE_BYTES // _bytes_of_pixel(plan, itemsize) // LANES * LANES
     return max(LANES, min(fits, MOST_LANES))
 
 
-def bytes_of_lane(plan: Plan, itemsize: int) -> int:
-    """Memory for each pixel of a vector [byte], of which there is one at a time."""
+def bytes_of_vectors(plan: Plan, itemsize: int) -> int:
+    """Memory for the observations of several vectors, and for solving one of them [byte]."""
     n_date = plan.network.n_date
-    return itemsize * (2 * plan.network.n_pair + 2 * plan.n_slot + 4 * n_date) + 8 * n_date
+    of_one = itemsize * (plan.n_slot + 3 * n_date) + 8 * n_date
+    return choose_lanes(plan, itemsize) * _bytes_of_pixel(plan, itemsize) + LANES * of_one
+
+
+def _bytes_of_pixel(plan: Plan, itemsize: int) -> int:
+    return itemsize * (2 * plan.network.n_pair + plan.network.n_date + 1)

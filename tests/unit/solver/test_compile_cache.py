@@ -341,3 +341,9 @@ def test_constants_of_other_modules_are_in_the_name_of_the_solver(monkeypatch):
         monkeypatch.setattr(module, constant, np.nextafter(getattr(module, constant), 1))
         found.add(name_of(compiled_kernel.invert, (ARRAY,), PROCESSOR))
     assert len(found) == 7
+
+
+def test_what_operations_on_vectors_do_is_in_the_name(monkeypatch):
+    before = name_of(compiled_kernel.measure, (ARRAY,), PROCESSOR)
+    monkeypatch.setattr(compile_cache.inspect, "getsource", lambda module: f"another {module.__name__}")
+    assert name_of(compiled_kernel.measure, (ARRAY,), PROCESSOR) != before

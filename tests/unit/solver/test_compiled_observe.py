@@ -8,6 +8,7 @@ from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
 from fringefleet.solver import compiled, compiled_observe, compiled_source
+from fringefleet.solver.lanes import LANES
 from fringefleet.solver.raw import Raw, Rules
 from fringefleet.weights import BIN_WIDTH, COHERENCE_FLOOR, FIRST_BIN_CENTRE, LAST_BIN_CENTRE
 from raw_observations import DAYS, N_PIXEL, NETWORK, OF_OFFSETS, OF_PHASES, observed_by_torch, scene_and_batch
@@ -19,24 +20,23 @@ def check_bits(scene, batch, options):
     (raw, rules), phase, weight = observed_by_torch(scene, batch, options, CPU)
     work = compiled.Workspace(plan_elimination(NETWORK), N_PIXEL, phase.dtype, CPU)
     source = compiled_source.numpy_source(work, raw, rules)
-    cells = work.cells._replace(
-        **{name: np.full_like(getattr(work.cells, name), np.nan) for name in ("residual", "weight", "right")}
-    )
-    count, n_lane = cells.scratch[0], work.n_lane
+    strip, n_lane = compiled_observe.Strip(*(np.full_like(rows, np.nan) for rows in work.strip)), work.n_lane
     i, j = np.argsort(work.plan.order)[NETWORK.pair_array].T
     incidence = (np.eye(5)[i] - np.eye(5)[j])[list(work.plan.pair_order)].T  # (position, row)
     incidence *= np.where(i < j, 1, -1)[list(work.plan.pair_order)]
     for first in range(0, N_PIXEL, n_lane):
         n_here = min(n_lane, N_PIXEL - first)
-        compiled_observe.observe(source, work.walk, first, n_here, cells, count)
+        compiled_observe.observe(source, work.walk, first, n_here, strip)
         here = slice(first, first + n_here)
-        np.testing.assert_array_equal(cells.weight[:, :n_here], weight[:, here])
-        np.testing.assert_array_equal(cells.residual[:, :n_here], phase[:, here])
-        np.testing.assert_array_equal(count[:n_here], (weight[:, here] > 0).sum(0))
+        n_vector = -(-n_here // LANES)
+        found = [np.concatenate(rows[:n_vector], axis=1) for rows in strip]
+        np.testing.assert_array_equal(found[1][:, :n_here], weight[:, here])
+        np.testing.assert_array_equal(found[0][:, :n_here], phase[:, here])
+        np.testing.assert_array_equal(found[3][-1, :n_here], (weight[:, here] > 0).sum(0))
         pulls = (weight * phase)[:, here].double().numpy()
         close = 1e-5 * np.abs(pulls).sum(0)
-        assert (np.abs(cells.right[:, :n_here] - incidence @ pulls) <= close).all()
-        for values in (cells.weight, cells.residual, cells.right):
+        assert (np.abs(found[2][:, :n_here] - incidence @ pulls) <= close).all()
+        for values in found:
             assert not values[:, n_here:].any()
 
 
@@ -114,5 +114,5 @@ def test_every_float32_coherence_falls_in_the_bin_of_the_definition():
         clipped = np.clip(coherence, np.float32(COHERENCE_FLOOR), np.float32(LAST_BIN_CENTRE))
         expected = ((clipped.astype(np.float64) - FIRST_BIN_CENTRE) / BIN_WIDTH).astype(np.int32) + 1
         for at in range(0, step, work.n_lane):
-            compiled_observe.observe(source, work.walk, at, work.n_lane, work.cells, work.cells.scratch[0])
-            assert (work.cells.weight[0] == expected[at : at + work.n_lane]).all()
+            compiled_observe.observe(source, work.walk, at, work.n_lane, work.strip)
+            assert (work.strip.weight[:, 0].ravel() == expected[at : at + work.n_lane]).all()
