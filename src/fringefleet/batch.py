@@ -18,6 +18,7 @@ from fringefleet import device as devices
 from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError
 from fringefleet.feed import RawBatch
+from fringefleet.importing import without_collection
 from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.provenance import PAIR_SUMS
@@ -69,7 +70,8 @@ def load_solver(name: str) -> Any:
         That is not installed.
     """
     try:
-        return import_module(f"fringefleet.solver.{name}")
+        with without_collection():
+            return import_module(f"fringefleet.solver.{name}")
     except ModuleNotFoundError as error:
         raise DeviceError(
             f"found no module {error.name}; the {name} solver needs it. Install it, or choose the "

@@ -16,7 +16,7 @@ import dask
 from distributed import Worker
 
 from fringefleet.choices import DeviceName
-from fringefleet.importing import without_collection
+from fringefleet.importing import claim_process, without_collection
 from fringefleet.worker_log import keep_log
 
 PRELOAD = __name__
@@ -38,6 +38,7 @@ def dask_setup(worker: Worker) -> None:
     device, options = dask.config.get(DEVICE, "cpu"), dask.config.get(OPTIONS, {})
     if multiprocessing.parent_process() is not None:  # else the worker is a thread of somebody's program
         keep_log()
+        claim_process()
         atexit.register(_end)
     worker.executors["default"].submit(_try_to_warm_up, device, options)
 

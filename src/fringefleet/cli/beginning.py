@@ -3,11 +3,12 @@
 import sys
 
 from fringefleet.cli.ending import FAILED, Interrupts, LastStep, end_now
-from fringefleet.importing import without_collection
+from fringefleet.importing import claim_process, without_collection
 
 
 def begin() -> None:
     """Run the command line as :func:`fringefleet.cli.main` says."""
+    claim_process()
     last_step, interrupts = LastStep(), Interrupts()
     interrupts.listen()
     try:

@@ -234,7 +234,7 @@ def _value(value: Any) -> Any:
         return value.__module__, value.__qualname__, value._fields
     if isinstance(value, _Intrinsic):  # and what its module makes of operators
         source = inspect.getsource(sys.modules[value.__module__])
-        return "intrinsic", value.__module__, value.__name__, hashlib.sha256(source.encode()).hexdigest()
+        return "intrinsic", value.__module__, value._name, hashlib.sha256(source.encode()).hexdigest()
     home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) or "numpy"
     if home.partition(".")[0] in _LIBRARIES and hasattr(value, "__name__"):
         return home, value.__name__
