@@ -1,12 +1,11 @@
 """A batch of pixels on the device: weighed, solved, measured, with a status.
 
-This is the only module that chooses the dtype, and that turns what a solver says into a status.
+This is the only module that chooses the dtype.
 :mod:`fringefleet.weighing` says what counts as an observation, and how much.
 """
 
-from functools import cache, cached_property, partial
-from importlib import import_module
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,12 +13,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fringefleet import device as devices
-from fringefleet.choices import DeviceName
-from fringefleet.errors import DeviceError
 from fringefleet.feed import RawBatch
-from fringefleet.importing import without_collection
 from fringefleet.options import Options
+from fringefleet.outcome import components_to_keep, find_status, has_no_answer
 from fringefleet.plan import Plan
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.scene import Scene
@@ -28,81 +24,10 @@ from fringefleet.solver.method import Method
 from fringefleet.solver.observations import batches
 from fringefleet.solver.pieces import pieces
 from fringefleet.solver.solution import Solution
-from fringefleet.status import Status
+from fringefleet.solvers import SWIFT, choose_solver, load_solver
 from fringefleet.temporal import temporal_columns
 from fringefleet.variables import VARIABLES
 from fringefleet.weighing import Weighing
-
-MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
-SWIFT_OF: dict[DeviceName, str] = {"cpu": "compiled", "cuda": "fused"}  # solvers that are made for a device
-SWIFT = tuple(SWIFT_OF.values())  # they take observations as they are in the file
-HAS_NO_ANSWER = (Status.NO_OBSERVATION, Status.MASKED, Status.TOO_FEW_PAIRS)
-
-
-def check_device(options: Options) -> torch.device:
-    """Find the device, and whether the solver runs on it.
-
-    Raises
-    ------
-    DeviceError
-        There is none, or the solver lacks what it needs.
-    """
-    device = devices.select(options.device)
-    name = choose_solver(options)
-    if name in SWIFT:
-        load_solver(name).check_ready(device)
-    return device
-
-
-def choose_solver(options: Options) -> str:
-    """Name the solver that is meant: ``auto`` is the compiled or the fused one, where that runs."""
-    if options.solver != "auto":
-        return options.solver
-    return "elimination" if why_eager(options) else SWIFT_OF[options.device]
-
-
-def load_solver(name: str) -> Any:
-    """Import a solver, and with it what only this one needs.
-
-    Raises
-    ------
-    DeviceError
-        That is not installed.
-    """
-    try:
-        with without_collection():
-            return import_module(f"fringefleet.solver.{name}")
-    except ModuleNotFoundError as error:
-        raise DeviceError(
-            f"found no module {error.name}; the {name} solver needs it. Install it, or choose the "
-            "elimination solver."
-        ) from error
-
-
-def why_eager(options: Options) -> str:
-    """Say why the solver that is made for a device does not run in this process; nothing if it does.
-
-    Triton makes a kernel when it is first launched, which needs a C compiler, Python's headers and a folder
-    to keep it in; so it is tried. So is numba, which needs none of those, with what the options need.
-    """
-    form = () if options.device == "cuda" else (options.dtype, options.norm != "l2", options.std)
-    return _try_out(options.device, *form)
-
-
-@cache
-def _try_out(name: DeviceName, *form: Any) -> str:
-    device = devices.select(name)
-    try:
-        solver = load_solver(SWIFT_OF[name])
-        solver.check_ready(device)
-        solver.try_out(device, *form)
-    except DeviceError as error:
-        return str(error)
-    except Exception as error:  # whatever a compiler says
-        if devices.is_broken(error) or devices.is_out_of_memory(error):
-            raise
-        return f"{type(error).__name__}: {error}"
-    return ""
 
 
 class Answer(NamedTuple):
@@ -143,10 +68,9 @@ class Batches:
     def invert(self, raw: RawBatch, *, n_done: int = 0) -> Answer:
         """Invert a batch of pixels; the first ``n_done`` are in no sum again."""
         solution = self._solve(raw)
-        status = self._status(solution, None if raw.water_mask is None else raw.water_mask[0])
-        blank = torch.zeros_like(status, dtype=torch.bool)
-        for code in HAS_NO_ANSWER:
-            blank |= status == code
+        land = None if raw.water_mask is None else raw.water_mask[0]
+        status = find_status(solution, land, self.options.bridge)
+        blank = has_no_answer(status)
         variables = self._maps(solution, status) | self._wanted_maps(solution, raw)
         nothing = torch.zeros_like(blank, dtype=self.dtype).masked_fill_(blank, torch.nan)
         for name, values in variables.items():
@@ -181,28 +105,14 @@ class Batches:
         phase, weight = (torch.empty(shape, dtype=self.dtype, device=self.device) for _ in range(2))
         return phase, weight
 
-    def _status(self, solution: Solution, land: Tensor | None) -> Tensor:
-        """Decide what happened to each pixel; the last that applies is what counts."""
-        tied = {"minimum-norm": Status.MINIMUM_NORM, "linear": Status.LINEAR, "none": Status.NOT_BRIDGED}
-        status = torch.zeros_like(solution.pair_count)
-        status.masked_fill_(solution.n_components > 1, tied[self.options.bridge])
-        if solution.converged is not None:
-            status.masked_fill_(~solution.converged, Status.NOT_CONVERGED)
-        status.masked_fill_(solution.too_few, Status.TOO_FEW_PAIRS)
-        status.masked_fill_(solution.pair_count == 0, Status.NO_OBSERVATION)
-        if land is not None:
-            status.masked_fill_(~land, Status.MASKED)
-        return status
-
     def _maps(self, solution: Solution, status: Tensor) -> dict[str, Tensor]:
         """What every result has."""
-        components = solution.n_components.clamp(max=MOST_COMPONENTS)
         coherence = {} if self.options.is_offset else {"temporal_coherence": solution.temporal_coherence}
         return coherence | {
             "displacement": solution.phase.mul_(self.scene.metres_per_unit),
             "residual_rms": solution.residual_rms,
             "pair_count": solution.pair_count,
-            "n_components": components.masked_fill_(status == Status.MASKED, 0),
+            "n_components": components_to_keep(solution.n_components, status),
             "status": status,
             "bridged": solution.bridged,
         }

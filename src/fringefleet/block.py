@@ -1,18 +1,16 @@
 """One block of a scene: NumPy arrays in, batches of pixels through the solver, NumPy arrays out.
 
 Pixels go through the solver in batches of one shape: on a CPU as many as stay in cache, on a GPU as many as
-fit. :mod:`fringefleet.loads` says how they get there and back, :mod:`fringefleet.batch` what happens to a
-batch.
+fit. :mod:`fringefleet.direct` has the way without torch, which most runs on a CPU take; else
+:mod:`fringefleet.loads` says how pixels get to the device and back, :mod:`fringefleet.batch` what happens to
+a batch.
 """
 
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from fringefleet import device as devices
-from fringefleet.batch import choose_solver
 from fringefleet.footprint import (
     CPU_BATCH,
     FUSED_BATCH,
@@ -21,11 +19,12 @@ from fringefleet.footprint import (
     fused_bytes_per_pixel,
     solver_bytes_per_pixel,
 )
-from fringefleet.loads import Loads, Place
+from fringefleet.kept import Place
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.scene import Block, FlatBlock, Scene, Series
+from fringefleet.solvers import choose_solver, is_direct
 from fringefleet.status import Status
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.triplets import triplets
@@ -64,19 +63,19 @@ def invert_block(
     DeviceError
         The device asked for is not there.
     """
-    device = devices.select(options.device)
-    place = place or Place()
-    with torch.inference_mode(), devices.one_thread(device), devices.own_stream(device):
-        n_pixel = place.kept.size(scene.network, options, batch_size)
-        loads = Loads(_flatten(block), scene, options, device, n_pixel)
-        loads.invert(watch or Stopwatch(), place)
-    series = loads.answer
+    place, watch = place or Place(), watch or Stopwatch()
+    n_pixel = place.kept.size(scene.network, options, batch_size)
+    if is_direct(options):
+        from fringefleet.direct import invert_directly as invert  # noqa: PLC0415 - numba
+    else:
+        from fringefleet.loads import invert_in_torch as invert  # noqa: PLC0415 - torch
+    series, pair_sums = invert(_flatten(block), scene, options, watch, place, n_pixel)
     if block.reference_point is not None:
         row, column = block.reference_point
         _set_reference_pixel(series, row * block.observed.shape[2] + column, scene.network)
     y, x = block.observed.shape[1:]
     shaped = {name: values.reshape(*values.shape[:-1], y, x) for name, values in series.items()}
-    return Series(**shaped, pair_sums=loads.pair_sums if options.diagnose else None)
+    return Series(**shaped, pair_sums=pair_sums if options.diagnose else None)
 
 
 def batch_size(plan: Plan, options: Options) -> int:
@@ -86,6 +85,8 @@ def batch_size(plan: Plan, options: Options) -> int:
         return cpu_batch_size(plan, options) if compiled else eager_batch_size(plan, options)
     if options.gpu_chunk_size:
         return options.gpu_chunk_size
+    from fringefleet import device as devices  # noqa: PLC0415 - torch
+
     is_fused = choose_solver(options) == "fused"
     needed = fused_bytes_per_pixel(plan, options) if is_fused else solver_bytes_per_pixel(plan, options)
     free = devices.free_bytes(devices.select(options.device))

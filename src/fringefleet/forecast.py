@@ -28,6 +28,7 @@ from fringefleet.memory_model import bytes_of_gpu, bytes_of_worker
 from fringefleet.overhead import Overhead
 from fringefleet.pipeline import Checked, packed_variables
 from fringefleet.scene import Block
+from fringefleet.solvers import check_solver
 from fringefleet.stopwatch import StageSeconds, Stopwatch
 from fringefleet.tile import Unread
 from fringefleet.unpack import bytes_unpacked
@@ -230,12 +231,11 @@ def _seconds_to_unpack(stack: xr.Dataset, names: Sequence[str]) -> float:
 
 def seconds_per_pixel(checked: Checked) -> PerPixel:
     """Solve and write made-up pixels, and measure how long one takes."""
-    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where something is measured
-    from fringefleet.block import invert_block  # noqa: PLC0415
+    from fringefleet.block import invert_block  # noqa: PLC0415 - numba, or torch
 
     options, scene = checked.job.options, checked.prepared.scene
     try:
-        check_device(options)
+        check_solver(options)
     except DeviceError as error:
         raise for_other_machines(error) from error
     rows, columns = (min(size, CALIBRATION_SIDE) for size in checked.tile)

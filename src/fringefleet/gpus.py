@@ -7,6 +7,7 @@ is not there, or finds no GPU, torch says why.
 import ctypes
 
 from fringefleet.options import Options
+from fringefleet.solvers import check_solver
 
 DRIVER = "libcuda.so.1"
 
@@ -36,9 +37,7 @@ def check_here(options: Options) -> None:
         There is none, or the fused solver lacks what it needs.
     """
     if options.solver == "fused" or (options.device == "cuda" and not _count_by_driver()):
-        from fringefleet import batch  # noqa: PLC0415 - imports torch, to say why
-
-        batch.check_device(options)
+        check_solver(options)
 
 
 def _count_by_driver() -> int:

@@ -1,18 +1,18 @@
-"""Workspaces of blocks that were solved before, kept for those that come."""
+"""The place of a block among others of its process, and workspaces kept for the blocks that come."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
-from fringefleet import device as devices
-from fringefleet.batch import Batches
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import Plan, plan_elimination
-from fringefleet.scene import Scene
+
+Workspace = TypeVar("Workspace")
 
 
 class Kept:
@@ -23,7 +23,7 @@ class Kept:
     """
 
     def __init__(self) -> None:
-        self._idle: list[tuple[Any, Batches]] = []
+        self._idle: list[tuple[Hashable, Any]] = []
         self._sizes: dict[tuple[Network, Options], int] = {}
         self._lock = threading.Lock()
 
@@ -44,17 +44,22 @@ class Kept:
             self._sizes[network, options] = min(n_pixel, self._sizes.get((network, options), n_pixel))
 
     @contextmanager
-    def lent(self, scene: Scene, options: Options, n_pixel: int, device: torch.device) -> Iterator[Batches]:
-        """Lend a workspace for batches of a shape; one in which something failed is not kept."""
-        wanted = repr(scene), options, n_pixel, device  # NaN, as in a scene, is not even the same as itself
+    def lent(self, wanted: Hashable, make: Callable[[], Workspace]) -> Iterator[Workspace]:
+        """Lend a workspace; one in which something failed is not kept.
+
+        Parameters
+        ----------
+        wanted
+            What tells it from others.
+        make
+            Makes one, where none is kept.
+        """
         with self._lock:
-            found = next((batches for key, batches in self._idle if key == wanted), None)
+            found = next((workspace for key, workspace in self._idle if key == wanted), None)
             if self._idle:  # the one, or room for the one that is made
                 self._idle = [pair for pair in self._idle if pair[1] is not found][found is None :]
         if found is None:
-            plan = plan_elimination(scene.network, scene.reference_date)
-            with devices.shared_memory(device):
-                found = Batches(plan, scene, options, n_pixel, device)
+            found = make()
         yield found
         with self._lock:
             self._idle.append((wanted, found))
@@ -64,3 +69,21 @@ class Kept:
         with self._lock:
             self._idle.clear()
             self._sizes.clear()
+
+
+class Place:
+    """The place of a block that nothing else is solved beside; others wait in :mod:`fringefleet.line`."""
+
+    def __init__(self, kept: Kept | None = None) -> None:
+        self.kept = kept or Kept()
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until the block may be solved, and keep others from it meanwhile."""
+        return nullcontext()
+
+    def arrived(self) -> None:
+        """Hear that the observations are on the device, and not needed on the host any more."""
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Make an array for the answer, whose numbers are not set yet."""
+        return np.empty(shape, dtype)

@@ -25,10 +25,8 @@ from distributed import Worker, secede
 from numpy.typing import NDArray
 
 from fringefleet.choices import DeviceName
-from fringefleet.device import page_locked
 from fringefleet.io.memory import Allocate, Slab, lending, plain
-from fringefleet.kept import Kept
-from fringefleet.loads import Place
+from fringefleet.kept import Kept, Place
 from fringefleet.memory_model import BEHIND_GPU, ON_DEVICE, READ_AHEAD, WRITE_BEHIND
 from fringefleet.stopping import check_not_stopped
 from fringefleet.stopwatch import Stopwatch
@@ -192,8 +190,14 @@ def line_of(device: DeviceName) -> Line:
         lines = _lines_of_workers.setdefault(worker, {}) if worker is not None else _lines_of_threads
         if device not in lines:
             n_thread = CPU_COUNT if worker is None else worker.state.nthreads
-            lines[device] = Line(n_thread) if device == "cpu" else Line(1, ON_DEVICE, page_locked)
+            lines[device] = Line(n_thread) if device == "cpu" else Line(1, ON_DEVICE, _page_locked)
         return lines[device]
+
+
+def _page_locked(n_byte: int) -> NDArray[np.uint8]:
+    from fringefleet.device import page_locked  # noqa: PLC0415 - torch
+
+    return page_locked(n_byte)
 
 
 _making = threading.Lock()

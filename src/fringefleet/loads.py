@@ -7,7 +7,7 @@ its turn only when its load is there, and gives it away before its answer is bro
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ from torch import Tensor
 from fringefleet import device as devices
 from fringefleet.batch import Batches
 from fringefleet.feed import RawBatch, bring_back, part_of, room_for, send
-from fringefleet.kept import Kept
+from fringefleet.kept import Kept, Place
 from fringefleet.options import Options
+from fringefleet.plan import plan_elimination
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.scene import FlatBlock, Scene
 from fringefleet.stopping import check_not_stopped
 from fringefleet.stopwatch import Stopwatch
-from fringefleet.variables import wanted_variables
+from fringefleet.variables import kinds_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,22 +33,28 @@ SMALLEST_BATCH = 256  # pixels; with less a device has no memory for anything
 MULTIPLE = 16  # pixels of a batch, for whole vectors
 
 
-class Place:
-    """The place of a block that nothing else is solved beside; others wait in :mod:`fringefleet.line`."""
+def invert_in_torch(
+    block: FlatBlock, scene: Scene, options: Options, watch: Stopwatch, place: Place, n_pixel: int
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
+    """Invert the pixels of a block.
 
-    def __init__(self, kept: Kept | None = None) -> None:
-        self.kept = kept or Kept()
+    Parameters
+    ----------
+    block, scene, options, watch, place
+        As for :func:`fringefleet.block.invert_block`.
+    n_pixel
+        Pixels that are solved at once, at most.
 
-    def turn(self) -> AbstractContextManager[None]:
-        """Wait until the block may be solved, and keep others from it meanwhile."""
-        return nullcontext()
-
-    def arrived(self) -> None:
-        """Hear that the observations are on the device, and not needed on the host any more."""
-
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Make an array for the answer, whose numbers are not set yet."""
-        return np.empty(shape, dtype)
+    Returns
+    -------
+    tuple
+        Arrays (..., pixel) by the names of the result's variables; sums over the pixels of each pair.
+    """
+    device = devices.select(options.device)
+    with torch.inference_mode(), devices.one_thread(device), devices.own_stream(device):
+        loads = Loads(block, scene, options, device, n_pixel)
+        loads.invert(watch, place)
+    return loads.answer, loads.pair_sums
 
 
 class Loads:
@@ -138,21 +145,16 @@ class Loads:
     def _make_answer(self, empty: Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]) -> None:
         """Ask for memory for the answer, once."""
         if not self.answer:
-            kinds = self._kinds().items()
+            kinds = kinds_of(self._options, self._scene.network.n_date).items()
             self.answer = {name: empty((*shape, self._n_block), dtype) for name, (shape, dtype) in kinds}
-
-    def _kinds(self) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-        """Tell what the answer consists of: lengths of the axes before that of the pixels, and dtype."""
-        return {
-            name: ((self._scene.network.n_date,) * (len(variable.dims) - 2), np.dtype(variable.dtype))
-            for name, variable in wanted_variables(self._options).items()
-        }
 
     def _solve(
         self, raw: RawBatch, pixels: slice, kept: Kept
     ) -> tuple[dict[str, Tensor], NDArray[np.float64]]:
         """Solve pixels that are on the device, in smaller batches from where it ran out of memory."""
-        there = room_for(self._kinds(), self.answer, pixels, self._device)
+        there = room_for(
+            kinds_of(self._options, self._scene.network.n_date), self.answer, pixels, self._device
+        )
         sums, n_load, n_done = np.zeros_like(self.pair_sums), pixels.stop - pixels.start, 0
         while n_done < n_load:
             n_pixel = _even(n_load, self._n_pixel)
@@ -168,12 +170,18 @@ class Loads:
             devices.release_memory(self._device)
         return there, sums
 
+    def _make_batches(self, n_pixel: int) -> Batches:
+        plan = plan_elimination(self._scene.network, self._scene.reference_date)
+        with devices.shared_memory(self._device):
+            return Batches(plan, self._scene, self._options, n_pixel, self._device)
+
     def _solve_from(
         self, n_done: int, n_pixel: int, raw: RawBatch, there: Mapping[str, Tensor], kept: Kept
     ) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """Solve batch after batch; yields how many pixels are done, and the sums over pairs of the batch."""
         n_load = raw.observed.shape[1]
-        with kept.lent(self._scene, self._options, n_pixel, self._device) as batches:
+        key = repr(self._scene), self._options, n_pixel, self._device  # NaN is not even the same as itself
+        with kept.lent(key, partial(self._make_batches, n_pixel)) as batches:
             for pixels in _batches(n_done, n_load, n_pixel):
                 check_not_stopped()
                 yield pixels.stop, _solve_batch(batches, raw, there, pixels, n_done - pixels.start)

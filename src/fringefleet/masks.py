@@ -15,11 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from fringefleet.observation import STD_MASKS, MaskDataset
-
-RELAXATION = 5  # times the threshold
-SMALLEST_RATIO = 10  # of an offset that stands out to its standard deviation
-REGULARISATION = 1e-5  # [pixel]
+from fringefleet.observation import REGULARISATION, RELAXATION, SMALLEST_RATIO, STD_MASKS, MaskDataset
 
 
 def keep_by_value(

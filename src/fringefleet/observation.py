@@ -14,6 +14,10 @@ MaskDataset = Literal[
     "coherence", "connected_component", "offset_snr", "range_offset_std", "azimuth_offset_std"
 ]
 STD_MASKS = ("range_offset_std", "azimuth_offset_std")
+# Masks by standard deviation (:mod:`fringefleet.masks`)
+RELAXATION = 5  # times the threshold
+SMALLEST_RATIO = 10  # of an offset that stands out to its standard deviation
+REGULARISATION = 1e-5  # [pixel]
 
 
 def is_observation(name: str) -> bool:

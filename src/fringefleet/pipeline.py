@@ -53,6 +53,7 @@ from fringefleet.options import Options
 from fringefleet.paths import check_local
 from fringefleet.prepare import Prepared, Setting, check_setting, prepare
 from fringefleet.report import RunReport, report_path, reported
+from fringefleet.solvers import check_solver
 from fringefleet.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
 from fringefleet.tile import Tile
 from fringefleet.unpack import Unpacking, unpacked
@@ -334,22 +335,13 @@ def compute(
 def _workers_for(client: Client | None, options: Options, means: Means) -> tuple[dict[str, int], Means]:
     """Refuse workers, or a process, without the device; count who shares cores, and what each has of them."""
     if client is None:
-        _check_this_process(options)
+        check_solver(options)  # in threads of this process
         return {}, means
     records = _check_workers(client, options)
     n_thread = max(client.nthreads().values(), default=means.n_thread)
     return count_on_cores(records), replace(
         means, n_thread=n_thread, n_core=share_of_records(records, n_thread)
     )
-
-
-def _check_this_process(options: Options) -> None:
-    """Refuse to compute in threads of this process without the device; every process has a CPU."""
-    if options.device == "cpu" and options.solver in ("auto", "elimination", "dense"):
-        return
-    from fringefleet.batch import check_device  # noqa: PLC0415 - torch, only where a device is asked
-
-    check_device(options)
 
 
 def packed_variables(checked: Checked) -> tuple[str, ...]:

@@ -12,11 +12,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.batch import choose_solver, why_eager
 from fringefleet.block import invert_block
 from fringefleet.clients import check_not_left_alone
 from fringefleet.cores import own_cores, share_of_cores
-from fringefleet.device import count_visible
 from fringefleet.io.memory import bytes_to_lend
 from fringefleet.io.threads import each, use_threads
 from fringefleet.io.version import accepting_touched
@@ -26,6 +24,7 @@ from fringefleet.oddities import Oddities, find_oddities, find_outside, put_toge
 from fringefleet.options import Options
 from fringefleet.quantization import quantized
 from fringefleet.scene import Block, Scene
+from fringefleet.solvers import choose_solver, why_eager
 from fringefleet.status import Status
 from fringefleet.stopping import check_not_stopped
 from fringefleet.stopwatch import Stopwatch
@@ -165,6 +164,8 @@ def _share_of_cores(options: Options) -> int:
     worker = this_worker()
     if worker is None or options.device == "cpu":
         return share_of_cores({}, worker)
+    from fringefleet.device import count_visible  # noqa: PLC0415 - torch
+
     return max(worker.state.nthreads, own_cores().number // count_visible())  # a worker for each GPU
 
 

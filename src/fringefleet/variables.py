@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fringefleet.options import Options
 from fringefleet.quantization import quantization_attributes
 from fringefleet.status import Status
@@ -131,6 +133,14 @@ def wanted_variables(options: Options) -> dict[str, Variable]:
         name: variable._replace(attrs=_attributes(name, variable, options))
         for name, variable in VARIABLES.items()
         if variable.is_wanted(options)
+    }
+
+
+def kinds_of(options: Options, n_date: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Give of each variable the lengths of the axes before y and x, and its dtype."""
+    return {
+        name: ((n_date,) * (len(variable.dims) - 2), np.dtype(variable.dtype))
+        for name, variable in wanted_variables(options).items()
     }
 
 

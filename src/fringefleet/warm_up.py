@@ -68,7 +68,7 @@ def warm_up(device: DeviceName, options: Mapping[str, Any] | None = None) -> Non
     with without_collection():
         for name in FIRST_USED:
             import_module(name)
-        from fringefleet.block import invert_block  # noqa: PLC0415 - torch
+        from fringefleet.block import invert_block  # noqa: PLC0415 - a preload is to be light
     import numpy as np  # noqa: PLC0415
 
     from fringefleet.network import Network  # noqa: PLC0415 - a preload is to be light

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from fringefleet.feed import RawBatch
-from fringefleet.masks import RELAXATION, keep_by_std, keep_by_value
+from fringefleet.masks import keep_by_std, keep_by_value
 from fringefleet.observation import STD_MASKS
 from fringefleet.options import Options
+from fringefleet.rules import given_to_kernel, mask_values, rules_of
 from fringefleet.scene import Scene
-from fringefleet.solver.raw import MaskRule, Raw, Rules, WeightRule
-from fringefleet.weights import coherence_to_weight, offset_weight, weight_table
+from fringefleet.solver.raw import Raw, Rules
+from fringefleet.weights import coherence_to_weight, offset_weight
 
 
 class Weighing:
@@ -32,7 +33,7 @@ class Weighing:
     """
 
     def __init__(self, scene: Scene, options: Options, dtype: torch.dtype, device: torch.device) -> None:
-        self.options, self.dtype, self.device = options, dtype, device
+        self.scene, self.options, self.dtype, self.device = scene, options, dtype, device
         self.looks = max(1, scene.looks)
         self.reference = torch.tensor(scene.reference_values, dtype=dtype, device=device)[:, None]
         self.medians = torch.tensor(scene.medians, dtype=torch.float32, device=device)[:, None]
@@ -58,7 +59,7 @@ class Weighing:
             torch.mul(observed, phase, out=weight)
             weight.sign_().abs_()  # 0 where the phase is exactly 0 before or after
         if self.options.mask_dataset is not None:
-            weight.mul_(self._keep(self._mask_values(raw)[rows], rows, phase))
+            weight.mul_(self._keep(mask_values(raw, self.options)[rows], rows, phase))
         if self.options.needs_std and raw.observed_std is not None:
             weight.mul_(offset_weight(raw.observed_std[rows].to(self.dtype)))
         elif self.options.weight_func != "no" and raw.coherence is not None:
@@ -76,56 +77,21 @@ class Weighing:
 
     def for_kernel(self, batch: RawBatch) -> tuple[Raw, Rules]:
         """Give the observations of a batch and the rules of :meth:`prepare` to a kernel."""
-        rules = self._rules
-        beside = batch.observed_std if rules.weight == "offset" else batch.coherence
-        if beside is None or rules.weight == "none":
-            beside, rules = None, rules._replace(weight="none")
-        mask = None if self.options.mask_dataset is None else self._mask_values(batch)
-        land = None if batch.water_mask is None else batch.water_mask[0]
-        return Raw(batch.observed, beside, mask, land), rules
+        return given_to_kernel(batch, self._rules, self.options)
 
     @cached_property
     def _rules(self) -> Rules:
-        function = self.options.weight_func
-        weight: WeightRule = "none" if function == "no" else "offset" if self.options.needs_std else function
+        """The rules, with numbers that are on the device already."""
+        rules = rules_of(self.scene, self.options)
         table = None
-        if weight == "var":
-            table = weight_table(self.looks)
-        elif weight == "fim":
-            table = torch.tensor([2.0 * self.looks])
-        return Rules(
-            weight=weight,
-            mask=self._mask_rule,
-            is_offset=self.options.is_offset,
+        if rules.table is not None:
+            table = torch.as_tensor(rules.table, dtype=self.dtype, device=self.device)
+        return rules._replace(
             reference=self.reference[:, 0],
-            table=None if table is None else table.to(device=self.device, dtype=self.dtype),
-            limits=torch.tensor(
-                [self.options.mask_threshold, RELAXATION * self.options.mask_threshold],
-                dtype=torch.float64,
-                device=self.device,
-            ),
+            table=table,
+            limits=torch.as_tensor(rules.limits, device=self.device),
             medians=self.medians[:, 0],
         )
-
-    @property
-    def _mask_rule(self) -> MaskRule:
-        dataset = self.options.mask_dataset
-        if dataset is None:
-            return "none"
-        if dataset in STD_MASKS:
-            return "std"
-        return "positive" if dataset == "connected_component" else "at least"
-
-    def _mask_values(self, raw: RawBatch) -> Tensor:
-        options, dataset = self.options, self.options.mask_dataset
-        values = raw.mask_values
-        if dataset == "coherence":
-            values = raw.coherence
-        elif not options.reads_mask:
-            values = raw.observed_std
-        if dataset is None or values is None:
-            raise ValueError(f"the block has no {dataset}")
-        return values
 
     def _keep(self, values: Tensor, rows: slice, phase: Tensor) -> Tensor:
         """Tell which observations the mask keeps."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -216,6 +217,8 @@ def replaced_if_gpu_breaks() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if "torch" not in sys.modules:
+            raise
         from fringefleet.device import is_broken  # noqa: PLC0415 - torch
 
         if not is_broken(error):

@@ -28,10 +28,9 @@ from numpy.typing import NDArray
 
 from fringefleet import Options
 from fringefleet import device as devices
-from fringefleet.batch import load_solver
 from fringefleet.block import batch_size, invert_block
 from fringefleet.io.memory import Slab
-from fringefleet.loads import Place
+from fringefleet.kept import Place
 from fringefleet.network import Network
 from fringefleet.plan import plan_elimination
 from fringefleet.scene import Block, Scene, Series

@@ -12,7 +12,7 @@ from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
 from fringefleet.scene import Block, Scene
 from fringefleet.status import Status
-from fringefleet.weights import phase_variance_table
+from fringefleet.weight_tables import phase_variance_table
 from reference_series import series_by_svd, temporal_coherence_of
 from strategies import Case
 

@@ -12,7 +12,7 @@ from fringefleet.scene import Block, Scene
 from fringefleet.solver import pieces
 from fringefleet.status import Status
 from fringefleet.triplets import triplets
-from fringefleet.weights import phase_variance_table
+from fringefleet.weight_tables import phase_variance_table
 
 DATES = tuple(f"2018-01-{day:02d}T00:00:00" for day in (1, 4, 8, 15, 29))
 NETWORK = Network(DATES, ((0, 1), (0, 2), (1, 2), (1, 3), (3, 2), (2, 4), (3, 4)))

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from fringefleet import batch as batch_module
 from fringefleet import device as devices
-from fringefleet import footprint, loads
-from fringefleet.batch import Batches, check_device
+from fringefleet import footprint, loads, solvers
+from fringefleet.batch import Batches
 from fringefleet.block import invert_block
 from fringefleet.device import is_out_of_memory
 from fringefleet.errors import DeviceError
 from fringefleet.feed import part_of, send
-from fringefleet.loads import Place
+from fringefleet.kept import Place
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.scene import Block, FlatBlock, Scene
@@ -284,14 +283,14 @@ def test_the_fused_solver_runs_a_block(device):
 def pretended_gpu(monkeypatch):
     """A GPU whose work is done here."""
     monkeypatch.setattr(devices, "select", lambda _: torch.device("cpu"))
-    batch_module._try_out.cache_clear()
+    solvers._try_out_fused.cache_clear()
     yield
-    batch_module._try_out.cache_clear()
+    solvers._try_out_fused.cache_clear()
 
 
 def test_a_gpu_has_the_fused_solver_where_its_kernel_can_be_made(pretended_gpu):
-    assert batch_module.choose_solver(Options(device="cuda")) == "fused"
-    assert batch_module.why_eager(Options(device="cuda")) == ""
+    assert solvers.choose_solver(Options(device="cuda")) == "fused"
+    assert solvers.why_eager(Options(device="cuda")) == ""
 
 
 def test_a_gpu_whose_kernel_cannot_be_made_has_the_elimination_and_who_runs_is_told(
@@ -301,12 +300,12 @@ def test_a_gpu_whose_kernel_cannot_be_made_has_the_elimination_and_who_runs_is_t
         raise RuntimeError("Failed to find C compiler. Please specify via CC environment variable.")
 
     monkeypatch.setattr(fused, "try_out", no_compiler)
-    assert batch_module.choose_solver(Options(device="cuda")) == "elimination"
-    assert batch_module.choose_solver(Options(device="cuda", solver="fused")) == "fused"
+    assert solvers.choose_solver(Options(device="cuda")) == "elimination"
+    assert solvers.choose_solver(Options(device="cuda", solver="fused")) == "fused"
     users = GpuUsers()
     record = {"gpu": "GPU-1", "address": "a", "solver": "elimination"}
     for _ in range(2):
-        users.note(record | {"why_eager": batch_module.why_eager(Options(device="cuda"))})
+        users.note(record | {"why_eager": solvers.why_eager(Options(device="cuda"))})
     assert (
         caplog.text.count(
             "the elimination is not fused on a GPU, and several times as slow: RuntimeError: Fail"
@@ -323,7 +322,7 @@ def test_a_gpu_that_breaks_when_the_kernel_is_tried_is_no_reason_for_another_sol
 
     monkeypatch.setattr(fused, "try_out", break_down)
     with pytest.raises(RuntimeError, match="illegal"):
-        batch_module.choose_solver(Options(device="cuda"))
+        solvers.choose_solver(Options(device="cuda"))
 
 
 def test_a_solver_that_the_device_lacks_is_refused_before_any_work(monkeypatch):
@@ -331,4 +330,4 @@ def test_a_solver_that_the_device_lacks_is_refused_before_any_work(monkeypatch):
 
     monkeypatch.setattr(fused_kernel, "INTERPRETED", False)
     with pytest.raises(DeviceError, match="needs a CUDA device"):
-        check_device(Options(solver="fused"))
+        solvers.check_solver(Options(solver="fused"))

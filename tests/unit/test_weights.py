@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fringefleet.errors import OptionError
+from fringefleet.weight_tables import phase_variance_table
 from fringefleet.weights import (
     coherence_to_weight,
     coherence_weight,
     fisher_information_weight,
-    phase_variance_table,
     phase_variance_weight,
     weight_table,
 )

@@ -30,21 +30,14 @@ MintPy's velocity and phase design matrices (``ifgram_inversion.estimate_timeser
 (2009), doi:10.1016/j.jappgeo.2009.02.006; LiCSBAS: Morishita et al. (2020), doi:10.3390/rs12030424.
 """
 
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from typing import Any
 
 from fringefleet.plan import Plan
+from fringefleet.solver.arrays import library_of, pieces_of
 from fringefleet.solver.method import Method
-from fringefleet.solver.pieces import pieces
 
 
-def connect(
-    plan: Plan,
-    phase: Float[Tensor, "date pixel"],
-    labels: Int[Tensor, "date pixel"],
-    method: Method,
-) -> Float[Tensor, "date pixel"]:
+def connect(plan: Plan, phase: Any, labels: Any, method: Method) -> Any:
     """Shift the parts of each pixel's series as the rule says.
 
     Parameters
@@ -52,84 +45,84 @@ def connect(
     plan
         The network's elimination.
     phase
-        Series [rad] with the parts at any level.
+        Series [rad] with the parts at any level, (date, pixel): an array of NumPy or a tensor.
     labels
-        Number of the part of each date, from 0, none left out.
+        Number of the part of each date, from 0, none left out, likewise.
     method
         The rule.
 
     Returns
     -------
-    Tensor
+    array or Tensor
         Series [rad], zero at the plan's root; with the rule ``none`` NaN at dates in other parts than it.
     """
+    xp, root = library_of(phase), plan.root
     if method.bridge == "none":
-        apart = labels != labels[plan.root]
-        return (phase - phase[plan.root]).masked_fill_(apart, torch.nan)
+        return xp.where(labels != labels[root], xp.nan, phase - phase[root])
     if method.bridge == "linear":
         find_shifts = _linear_shifts
     else:
         find_shifts = _velocity_shifts if method.min_norm == "velocity" else _phase_shifts
     n_part = int(labels.max()) + 1
-    result = torch.empty_like(phase)
-    pixels = torch.arange(phase.shape[1], device=phase.device)
-    for piece in pieces(pixels, 8 * n_part * (n_part + 3 * plan.network.n_date)):
-        series, part = phase[:, piece].double(), labels[:, piece]
-        member = (part[:, None] == torch.arange(n_part, device=part.device)[:, None]).permute(2, 0, 1)
-        series = series + find_shifts(plan, series.T, member.double()).T.gather(0, part)
-        result[:, piece] = (series - series[plan.root]).to(phase.dtype)
-    return result
+    found = []
+    for piece in pieces_of(phase.shape[1], 8 * n_part * (n_part + 3 * plan.network.n_date)):
+        series, part = xp.asarray(phase[:, piece], dtype=xp.float64).T, labels[:, piece].T
+        numbers = xp.arange(n_part, device=labels.device)
+        member = xp.asarray(part[..., None] == numbers, dtype=xp.float64)
+        shifts = find_shifts(plan, series, member)
+        series = series + (member @ shifts[..., None])[..., 0]  # one of them, exactly
+        found.append(xp.asarray((series - series[:, root, None]).T, dtype=phase.dtype))
+    return xp.concatenate(found, 1)
 
 
-def find_bridged(labels: Int[Tensor, "date pixel"]) -> Bool[Tensor, "date pixel"]:
+def find_bridged(labels: Any) -> Any:
     """Tell at which dates the step from the date before is not observed: they are in different parts."""
-    return torch.diff(labels, dim=0, prepend=labels[:1]) != 0
+    xp = library_of(labels)
+    return xp.concatenate([labels[:1] != labels[:1], labels[1:] != labels[:-1]], 0)
 
 
 # These take (pixel, date) series and a (pixel, date, part) 1 or 0 of membership, and give (pixel, part). Sums
 # over the dates of a part are matrix products: the same numbers in the same order on every device.
 
 
-def _velocity_shifts(
-    plan: Plan, series: Float[Tensor, "pixel date"], member: Float[Tensor, "pixel date part"]
-) -> Float[Tensor, "pixel part"]:
-    years = torch.tensor(plan.network.years, dtype=torch.float64, device=series.device)
-    stiffness = (1 / years.diff() ** 2)[:, None]
-    crossing = member.diff(dim=1)
-    pull = -crossing.mT @ (stiffness * series.diff(dim=1)[..., None])
+def _velocity_shifts(plan: Plan, series: Any, member: Any) -> Any:
+    xp = library_of(series)
+    years = _years(plan, series)
+    stiffness = (1 / (years[1:] - years[:-1]) ** 2)[:, None]
+    crossing = member[:, 1:] - member[:, :-1]
+    pull = -crossing.mT @ (stiffness * (series[:, 1:] - series[:, :-1])[..., None])
     matrix = crossing.mT @ (stiffness * crossing)
     matrix[:, 0, :] = 0  # part 0 stays where it is
     matrix[:, :, 0] = 0
-    absent = matrix.diagonal(dim1=1, dim2=2) == 0  # part 0, and parts that a pixel does not have
-    matrix.diagonal(dim1=1, dim2=2).add_(absent)
+    itself = xp.eye(matrix.shape[-1], dtype=xp.float64, device=series.device)
+    absent = (matrix * itself).sum(-1) == 0  # part 0, and parts that a pixel does not have
     pull[:, 0] = 0
-    shifts: Tensor = torch.linalg.solve(matrix, pull)
-    return shifts[..., 0]
+    return xp.linalg.solve(matrix + itself * absent[:, None], pull)[..., 0]
 
 
-def _phase_shifts(
-    plan: Plan, series: Float[Tensor, "pixel date"], member: Float[Tensor, "pixel date part"]
-) -> Float[Tensor, "pixel part"]:
+def _phase_shifts(plan: Plan, series: Any, member: Any) -> Any:
     anchor = plan.network.anchor
     holds_anchor = member[:, anchor]
-    return torch.where(holds_anchor > 0, -series[:, anchor, None], -_means(series, member))
+    return library_of(series).where(holds_anchor > 0, -series[:, anchor, None], -_means(series, member))
 
 
-def _linear_shifts(
-    plan: Plan, series: Float[Tensor, "pixel date"], member: Float[Tensor, "pixel date part"]
-) -> Float[Tensor, "pixel part"]:
-    years = torch.tensor(plan.network.years, dtype=torch.float64, device=series.device)
-    years = years.expand_as(series)
+def _linear_shifts(plan: Plan, series: Any, member: Any) -> Any:
+    xp = library_of(series)
+    years = xp.broadcast_to(_years(plan, series), series.shape)
     mean, mean_year = _means(series, member), _means(years, member)
     away = years - (member @ mean_year[..., None])[..., 0]
     moved = series - (member @ mean[..., None])[..., 0]
-    spread = (away * away).sum(1, keepdim=True)
-    velocity = (away * moved).sum(1, keepdim=True) / spread
-    velocity = torch.where(spread > 0, velocity, 0)  # no two dates are tied: nothing tells the slope
+    spread = (away * away).sum(1)[:, None]
+    known = spread > 0  # else no two dates are tied: nothing tells the slope
+    velocity = xp.where(known, (away * moved).sum(1)[:, None] / xp.where(known, spread, 1), 0)
     return velocity * mean_year - mean
 
 
-def _means(
-    values: Float[Tensor, "pixel date"], member: Float[Tensor, "pixel date part"]
-) -> Float[Tensor, "pixel part"]:
-    return (member.mT @ values[..., None])[..., 0] / member.sum(1).clamp(min=1)
+def _means(values: Any, member: Any) -> Any:
+    count = member.sum(1)
+    return (member.mT @ values[..., None])[..., 0] / library_of(values).where(count > 0, count, 1)
+
+
+def _years(plan: Plan, series: Any) -> Any:
+    xp = library_of(series)
+    return xp.asarray(plan.network.years, dtype=xp.float64, device=series.device)

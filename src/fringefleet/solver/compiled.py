@@ -15,22 +15,15 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from numba import config
-from numpy.typing import NDArray
 from torch import Tensor
 
-from fringefleet.choices import DTypeName
 from fringefleet.errors import DeviceError
-from fringefleet.network import Network
-from fringefleet.plan import Plan, plan_elimination
-from fringefleet.solver import compiled_kernel, elimination
-from fringefleet.solver.compiled_kernel import Answer, Memory
-from fringefleet.solver.compiled_observe import Strip
-from fringefleet.solver.compiled_robust import N_STATE, Rounds
-from fringefleet.solver.compiled_source import numpy_source
-from fringefleet.solver.compiled_tables import paths_of, walk_of
+from fringefleet.plan import Plan
+from fringefleet.solver import elimination
+from fringefleet.solver.compiled_kernel import Answer
+from fringefleet.solver.compiled_robust import Rounds
 from fringefleet.solver.compiled_variances import Spread
-from fringefleet.solver.lanes import LANES, choose_lanes
+from fringefleet.solver.compiled_vectors import Vectors, check_numba
 from fringefleet.solver.method import Method
 from fringefleet.solver.pieces import pad
 from fringefleet.solver.raw import Prepare, Raw, Rules
@@ -52,45 +45,7 @@ class Workspace(Swift):
 
     def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(plan, n_pixel, dtype, device)
-        self.real = np.dtype(str(dtype).removeprefix("torch."))
-        self.walk = walk_of(plan)
-        self.n_lane = choose_lanes(plan, self.real.itemsize)
-
-    @cached_property
-    def strip(self) -> Strip:
-        """Memory for the observations of several vectors."""
-        n_date, n_pair = self.plan.network.n_date, self.plan.network.n_pair
-        n_vector = self.n_lane // LANES
-        return Strip(
-            residual=self._rows(n_vector, n_pair),
-            weight=self._rows(n_vector, n_pair),
-            right=self._rows(n_vector, n_date),
-            sums=self._rows(n_vector, compiled_kernel.N_SUM),
-        )
-
-    @cached_property
-    def memory(self) -> Memory:
-        """Memory for solving a vector, in the dtype of the numbers but for the sums in float64."""
-        n_date = self.plan.network.n_date
-        return Memory(
-            factor=self._rows(self.plan.n_slot),
-            root=self._rows(n_date),
-            exact=self._rows(n_date).astype(np.float64),
-            series=self._rows(n_date),
-            change=self._rows(n_date),
-            scratch=self._rows(2),
-        )
-
-    @cached_property
-    def deviation(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Memory for reweighing a vector, for who wants it."""
-        return self._rows(self.plan.network.n_pair), self._rows(N_STATE)
-
-    @cached_property
-    def spread(self) -> Spread:
-        """Memory for the variances of a vector, for who wants them."""
-        n_date, n_slot = self.plan.network.n_date, self.plan.n_slot
-        return Spread(self._rows(n_slot + n_date), self._rows(n_date), *paths_of(self.plan))
+        self.vectors = Vectors(plan, np.dtype(str(dtype).removeprefix("torch.")))
 
     @cached_property
     def variance(self) -> Float[Tensor, "date pixel"]:
@@ -111,7 +66,7 @@ class Workspace(Swift):
     def part(self) -> "Workspace":
         """A workspace of the same kind for some of the pixels of a batch."""
         part = Workspace(self.plan, -(-self.n_pixel // REST), self.dtype, self.device)
-        vars(part).update(memory=self.memory, deviation=self.deviation)  # vectors are used in turn
+        part.vectors = self.vectors  # which are used in turn
         return part
 
     def take(self, part: "Workspace", pixels: Int[Tensor, "chosen"]) -> None:
@@ -134,9 +89,6 @@ class Workspace(Swift):
         if key not in self._smaller:
             self._smaller[key] = elimination.Workspace(self.plan, *key, self.device)
         return self._smaller[key]
-
-    def _rows(self, *shape: int) -> NDArray[Any]:
-        return np.zeros((*shape, LANES), self.real)
 
 
 def solve(
@@ -176,15 +128,12 @@ def _run_kernel(
     n_round = min(n_round, method.max_iterations)
     series = torch.empty((work.plan.network.n_date, work.n_pixel), dtype=work.dtype)
     rounds, spread, answer = _arguments(work, series, method, n_round)
-    source, counts_all = numpy_source(work, raw, rules), bool(method.min_redundancy > 1)
-    with np.errstate(all="ignore"):
-        compiled_kernel.invert(source, work.strip, work.memory, work.walk, rounds, spread, counts_all, answer)
+    counts_all = bool(method.min_redundancy > 1)
+    work.vectors.invert(raw, rules, answer, rounds=rounds, spread=spread, fewest_of_all=counts_all)
     if rounds is None or n_round == method.max_iterations:
         return series
     left, part = torch.nonzero(~work.converged)[:, 0], work.part
     part.keep(rows=work.keeps_rows, factor=work.keeps_factor, variances=work.keeps_variances)
-    if work.keeps_variances:
-        vars(part)["spread"] = work.spread
     for pixels in torch.split(left, part.n_pixel) if len(left) else ():
         phase, weight = prepare(pad(pixels, part.n_pixel))
         found = _run_kernel(part, *as_given(phase, weight), method, LONGER * n_round)
@@ -220,13 +169,9 @@ def check_ready(device: torch.device) -> None:
     Raises
     ------
     DeviceError
-        It is another one, or numba was told so: then the kernel would be thousands of times as slow.
+        It is one of these.
     """
-    if getattr(config, "DISABLE_JIT", False):
-        raise DeviceError(
-            "found NUMBA_DISABLE_JIT, by which numba compiles nothing, as the compiled solver needs it to. "
-            "Unset it, or choose the elimination solver."
-        )
+    check_numba()
     if device.type != "cpu":
         raise DeviceError(
             f"found device {device}; the compiled solver runs on the CPU. Choose --device cpu, or the fused "
@@ -234,47 +179,12 @@ def check_ready(device: torch.device) -> None:
         )
 
 
-def try_out(
-    device: torch.device, dtype: DTypeName = "float32", is_robust: bool = False, std: bool = False
-) -> None:
-    """Solve a few pixels, and so compile what options need; raises whatever keeps it from that.
-
-    Parameters
-    ----------
-    device
-        A CPU.
-    dtype
-        Of the numbers.
-    is_robust
-        Whether the norm is another one than ``l2``.
-    std
-        Whether variances are wanted.
-    """
-    days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
-    plan = plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2))))
-    pixels = torch.ones((3, LANES), dtype=getattr(torch, dtype), device=device)
-    workspace = Workspace(plan, LANES, pixels.dtype, device)
-    workspace.keep(rows=False, factor=False, variances=std)
-    solve(workspace, pixels, pixels, method=Method(norm="huber" if is_robust else "l2"))
-
-
 def _arguments(
     work: Workspace, series: Tensor, method: Method, n_round: int
 ) -> tuple[Rounds | None, Spread | None, Answer]:
     """Give the kernel what it writes, as NumPy arrays; what nobody wants is empty or None."""
-    none = np.zeros((0, LANES), work.real)
-    answer = Answer(
-        series=series.numpy(),
-        sums=work.sums.numpy(),
-        counts=work.counts.numpy(),
-        labels=work.labels.numpy(),
-        residual=none,
-        weight=none,
-        factor=none,
-        inverse=none,
-        variance=none,
-        converged=np.zeros(0, np.bool_),
-    )
+    kept = (work.sums.numpy(), work.counts.numpy(), work.labels.numpy())
+    answer = work.vectors.answer_of(series.numpy(), 0, *kept)
     rounds = spread = None
     if work.keeps_rows:
         seen = work.observations
@@ -282,9 +192,9 @@ def _arguments(
     if work.keeps_factor:
         answer = answer._replace(factor=work.edge.numpy(), inverse=work.inverse.numpy())
     if method.norm != "l2":
-        rounds = Rounds(*work.deviation, method.norm == "l1", method.huber_threshold, n_round)
+        rounds = Rounds(*work.vectors.deviation, method.norm == "l1", method.huber_threshold, n_round)
         answer = answer._replace(converged=work.converged.numpy())
     if work.keeps_variances:
-        spread = work.spread
+        spread = work.vectors.spread
         answer = answer._replace(variance=work.variance.numpy())
     return rounds, spread, answer

@@ -14,9 +14,9 @@ from fringefleet.solver.compiled_observe import observe
 from fringefleet.solver.compiled_robust import RESTING, reweigh
 from fringefleet.solver.compiled_steps import Cells, backward, factorise, forward, refine, subtract_model
 from fringefleet.solver.compiled_variances import find_variances, keep_variances
-from fringefleet.solver.elimination import LARGEST_SPREAD, SETTLED
 from fringefleet.solver.jit import exact, fast
 from fringefleet.solver.lanes import LANES
+from fringefleet.solver.limits import LARGEST_CHANGE, LARGEST_SPREAD
 from fringefleet.solver.vectors import PART, fill, floor_of, load, multiply_add, size_of, store, where
 
 # Cosine less 1 by powers of the square of x, and sine over x likewise, for x half turns, up to a quarter of
@@ -62,7 +62,8 @@ class Memory(NamedTuple):
 class Answer(NamedTuple):
     """What a batch comes to; arrays that nobody wants are empty."""
 
-    series: Any  # (date, pixel) [rad], in the order of the network
+    series: Any  # (date, pixel) [rad], in the order of the network; of the batch, or of more
+    first: int  # the first pixel of the batch in it
     sums: Any  # (4, pixel): of squares, cosines, sines, weighted squares of what is left
     counts: Any  # (4, pixel): parts, pairs, fewest pairs of a date, is unsettled
     labels: Any  # (date, pixel): number of the part of each date; only where there are several
@@ -81,7 +82,7 @@ def invert(source, strip, memory, walk, rounds, spread, fewest_of_all, answer):
 
     ``rounds`` and ``spread`` are None where nobody asks: then what needs them is not even compiled.
     """
-    n_pixel = answer.series.shape[1]
+    n_pixel = answer.sums.shape[1]
     n_lane = strip.residual.shape[0] * LANES
     for begin in range(0, n_pixel, n_lane):
         n_strip = min(n_lane, n_pixel - begin)
@@ -195,9 +196,9 @@ def weigh_rest(cells):
 @no_type_check
 def keep(cells, walk, first, n_here, fewest_of_all, answer):
     """Write what was found of a vector to the answer of the batch."""
-    here = slice(first, first + n_here)
+    here, begin = slice(first, first + n_here), answer.first + first
     for place in range(len(walk.order)):
-        series, into = cells.series[place], answer.series[walk.order[place], here]
+        series, into = cells.series[place], answer.series[walk.order[place], begin : begin + n_here]
         for p in range(n_here):
             into[p] = series[p]
     for which in range(_N_SUM):
@@ -264,7 +265,7 @@ def judge(cells, components, is_unsettled):
             most = where(root > most, root, most)
             least = where((root > 0) & (root < least), root, least)
             parts = parts + where(root > 0, nothing, 1)
-        loose = (changed > reach * SETTLED) | (most * _SMALLEST_SHARE > least)
+        loose = (changed > reach * LARGEST_CHANGE) | (most * _SMALLEST_SHARE > least)
         store(cells.scratch, 0, lane, parts)
         store(cells.scratch, 1, lane, where(loose, nothing + 1, 0))
     for p in range(len(components)):

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, get_args, no_type_check
 
 import numpy as np
 
-from fringefleet import masks, weights
-from fringefleet.solver import observations
+from fringefleet import observation, weight_tables
+from fringefleet.solver import limits
 from fringefleet.solver.jit import exact
 from fringefleet.solver.lanes import LANES
 from fringefleet.solver.raw import MaskRule, WeightRule
@@ -38,18 +38,18 @@ _GIVEN, _NONE, _VAR, _FIM, _COH, _OFFSET = (
     WEIGHT_RULES.index(word) for word in ("given", "none", "var", "fim", "coh", "offset")
 )
 _UNMASKED, _POSITIVE, _BY_STD = (MASK_RULES.index(word) for word in ("none", "positive", "std"))
-_LARGEST_PHASE = observations.LARGEST_PHASE
-_SMALLEST_WEIGHT, _LARGEST_WEIGHT = observations.SMALLEST_WEIGHT, observations.LARGEST_WEIGHT
-_FLOOR = weights.COHERENCE_FLOOR
-_FIRST_BIN, _LAST_BIN = weights.FIRST_BIN_CENTRE, weights.LAST_BIN_CENTRE
-_BIN_WIDTH, _BINS = weights.BIN_WIDTH, 1 / weights.BIN_WIDTH
-_LARGEST_INFORMATION = weights.LARGEST_INFORMATION
+_LARGEST_PHASE = limits.LARGEST_PHASE
+_SMALLEST_WEIGHT, _LARGEST_WEIGHT = limits.SMALLEST_WEIGHT, limits.LARGEST_WEIGHT
+_FLOOR = weight_tables.COHERENCE_FLOOR
+_FIRST_BIN, _LAST_BIN = weight_tables.FIRST_BIN_CENTRE, weight_tables.LAST_BIN_CENTRE
+_BIN_WIDTH, _BINS = weight_tables.BIN_WIDTH, 1 / weight_tables.BIN_WIDTH
+_LARGEST_INFORMATION = weight_tables.LARGEST_INFORMATION
 _SMALLEST_STD, _UNKNOWN_STD, _LARGEST_STD = (
-    weights.SMALLEST_STD,
-    weights.UNKNOWN_STD,
-    weights.LARGEST_STD,
+    weight_tables.SMALLEST_STD,
+    weight_tables.UNKNOWN_STD,
+    weight_tables.LARGEST_STD,
 )
-_REGULARISATION, _SMALLEST_RATIO = masks.REGULARISATION, masks.SMALLEST_RATIO
+_REGULARISATION, _SMALLEST_RATIO = observation.REGULARISATION, observation.SMALLEST_RATIO
 
 
 class Source(NamedTuple):

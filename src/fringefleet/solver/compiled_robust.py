@@ -8,14 +8,14 @@ from typing import Any, NamedTuple, no_type_check
 
 import numpy as np
 
-from fringefleet.solver import robust
+from fringefleet.solver import limits
 from fringefleet.solver.compiled_steps import backward, factorise, refine, sum_pulls
 from fringefleet.solver.jit import exact, fast
 from fringefleet.solver.lanes import LANES
 from fringefleet.solver.vectors import PART, fill, load, root_of, size_of, store, where
 
-_SMOOTHED, _SHRINK, _STEP, _STILL = robust.SMOOTHED, robust.SHRINK, robust.STEP, robust.STILL
-_SETTLED_L1, _SETTLED_HUBER, _FLAT = 1 - robust.SETTLED["l1"], 1 - robust.SETTLED["huber"], 1 - robust.FLAT
+_SMOOTHED, _SHRINK, _STEP, _STILL = limits.SMOOTHED, limits.SHRINK, limits.STEP, limits.STILL
+_SETTLED_L1, _SETTLED_HUBER, _FLAT = 1 - limits.SETTLED["l1"], 1 - limits.SETTLED["huber"], 1 - limits.FLAT
 
 
 # Rows of ``state``

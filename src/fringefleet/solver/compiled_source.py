@@ -1,31 +1,36 @@
-"""Observations of a batch as the compiled kernel reads them: NumPy arrays of few types, where they are."""
+"""Observations of a batch as the compiled kernel reads them: arrays of few types, where they are."""
 
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fringefleet.solver.compiled_observe import MASK_RULES, WEIGHT_RULES, Source
-from fringefleet.solver.eliminated import Eliminated
 from fringefleet.solver.raw import Raw, Rules
 from fringefleet.solver.vectors import PART
 
-_MASK_TYPES = (torch.float32, torch.float64)
 
+def source_of(real: np.dtype[Any], raw: Raw, rules: Rules) -> Source:
+    """Give observations and rules as arrays of the types that the kernel is compiled for.
 
-def numpy_source(work: Eliminated, raw: Raw, rules: Rules) -> Source:
-    """Give observations and rules as NumPy arrays of the types that the kernel is compiled for."""
-    real, n_pair = work.dtype, work.plan.network.n_pair
-    mask = raw.mask
-    if mask is not None and mask.dtype not in _MASK_TYPES:
-        mask = mask.to(torch.float32)
+    Parameters
+    ----------
+    real
+        Of the numbers that are computed with.
+    raw, rules
+        Of arrays of NumPy, or of tensors on the CPU.
+    """
+    n_pair = len(raw.observed)
+    mask = None if raw.mask is None else np.asarray(raw.mask)
+    if mask is not None and mask.dtype not in (np.float32, np.float64):
+        mask = mask.astype(np.float32)
     observed, beside = _in_one_piece(raw.observed, real), _in_one_piece(raw.beside, real)
-    found = _in_one_piece(mask, torch.float32 if mask is None else mask.dtype)
-    limits = torch.zeros(2, dtype=torch.float64) if rules.limits is None else rules.limits
-    if raw.mask is not None and raw.mask.dtype.is_floating_point:
-        limits = limits.to(raw.mask.dtype).double()  # it is compared in the numbers of the file
+    found = _in_one_piece(mask, np.dtype(np.float32) if mask is None else mask.dtype)
+    limits = _numbers(rules.limits, 2, np.dtype(np.float64))
+    in_file = np.zeros(0) if raw.mask is None else np.asarray(raw.mask)
+    if in_file.dtype.kind == "f":
+        limits = limits.astype(in_file.dtype).astype(np.float64)  # it is compared in the numbers of the file
     return Source(
         observed=observed[0],
         beside=beside[0],
@@ -34,27 +39,29 @@ def numpy_source(work: Eliminated, raw: Raw, rules: Rules) -> Source:
         strides=(observed[1], beside[1], found[1]),
         ends=tuple(np.zeros(PART, array.dtype) for array in (observed[0], beside[0], found[0], observed[0])),
         reference=_numbers(rules.reference, n_pair, real),
-        medians=_numbers(rules.medians, n_pair, torch.float32),
+        medians=_numbers(rules.medians, n_pair, np.dtype(np.float32)),
         table=_numbers(rules.table, 1, real),
-        limits=limits.numpy(),
+        limits=limits,
         weight=WEIGHT_RULES.index(rules.weight),
         mask_rule=MASK_RULES.index(rules.mask),
         is_offset=rules.is_offset,
     )
 
 
-def _in_one_piece(values: Tensor | None, dtype: torch.dtype) -> tuple[NDArray[Any], int]:
+def _in_one_piece(values: Any, dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
     """View, or convert, (pair, pixel) as one piece of memory; tell how far its rows are apart."""
     if values is None:
-        return torch.zeros(0, dtype=dtype).numpy(), 0
-    values = values.to(dtype)
-    if values.stride(1) != 1:
-        values = values.contiguous()
-    n_pair, n_pixel = values.shape
-    stride = values.stride(0)
-    piece = values.as_strided(((n_pair - 1) * stride + n_pixel,), (1,), values.storage_offset())
-    return piece.numpy(), stride
+        return np.zeros(0, dtype), 0
+    array = np.asarray(values).astype(dtype, copy=False)
+    if array.strides[1] != dtype.itemsize or array.strides[0] % dtype.itemsize or not array.flags.writeable:
+        array = np.array(array, order="C")  # of the one type that the kernel is compiled for
+    n_pair, n_pixel = array.shape
+    stride = array.strides[0] // dtype.itemsize
+    n_number = (n_pair - 1) * stride + n_pixel
+    return as_strided(array, (n_number,), (dtype.itemsize,)), stride
 
 
-def _numbers(values: Tensor | None, n: int, dtype: torch.dtype) -> NDArray[Any]:
-    return torch.zeros(n, dtype=dtype).numpy() if values is None else values.to(dtype).contiguous().numpy()
+def _numbers(values: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if values is None:
+        return np.zeros(n, dtype)
+    return np.array(np.asarray(values), dtype, order="C")

@@ -15,6 +15,7 @@ from torch import Tensor
 from fringefleet.solver import robust, shared
 from fringefleet.solver.at_once import BYTES_AT_ONCE
 from fringefleet.solver.eliminated import Eliminated, label_parts
+from fringefleet.solver.limits import LARGEST_CHANGE, LARGEST_SPREAD
 from fringefleet.solver.method import Method
 from fringefleet.solver.pieces import pad
 from fringefleet.solver.solution import Solution, finish, measure, put
@@ -29,8 +30,6 @@ from fringefleet.solver.star_mesh import (
 
 __all__ = ["Workspace", "solve"]
 
-SETTLED = 1e-3  # a refinement that changes the series by more, relatively, was needed badly
-LARGEST_SPREAD = 1e6  # of d over the dates of a pixel; real scenes stay below 1e4
 FEW = 64  # pixels; the smallest batch that some pixels are solved again in
 
 
@@ -118,7 +117,7 @@ def _unsettled_pixels(work: Workspace) -> Tensor:
     """
     if work.phase.dtype == torch.float64:
         return work.order[:0]
-    changed = work.right.abs().amax(0) > SETTLED * work.phase.abs().amax(0)
+    changed = work.right.abs().amax(0) > LARGEST_CHANGE * work.phase.abs().amax(0)
     inverse = work.inverse[:-1]
     grounded = torch.eq(inverse, 0, out=work.right[:-1]).mul_(torch.finfo(inverse.dtype).max)
     loose = inverse.amax(0) > LARGEST_SPREAD * grounded.add_(inverse).amin(0)

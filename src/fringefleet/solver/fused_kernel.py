@@ -28,7 +28,6 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-from fringefleet.solver.elimination import LARGEST_SPREAD, SETTLED
 from fringefleet.solver.fused_observe import observe, wave
 from fringefleet.solver.fused_steps import (
     EARLIER,
@@ -41,8 +40,9 @@ from fringefleet.solver.fused_steps import (
     substitute_back,
     substitute_forward,
 )
+from fringefleet.solver.limits import LARGEST_CHANGE, LARGEST_SPREAD
 
-_SETTLED = tl.constexpr(SETTLED)
+_LARGEST_CHANGE = tl.constexpr(LARGEST_CHANGE)
 _SMALLEST_SHARE = tl.constexpr(1 / LARGEST_SPREAD)
 _LARGEST = tl.constexpr(3.0e38)  # almost the largest float32
 _NOT_SPECIALISED = (
@@ -176,7 +176,7 @@ def invert(
             if KEEP_ROWS:
                 tl.store(residual + pixel + row * stride, rest, here)
                 tl.store(row_weight + pixel + row * stride, w, here)
-    changed = largest_change > largest * _SETTLED
+    changed = largest_change > largest * _LARGEST_CHANGE
 
     if KEEP_FACTOR:
         make_factors(n_turn, work, tables)

@@ -14,25 +14,25 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-from fringefleet import masks, weights
-from fringefleet.solver import observations
+from fringefleet import observation, weight_tables
+from fringefleet.solver import limits
 
 # Half of pi in two numbers; products of the first with whole numbers up to 2^21 are exact
 QUARTER_HIGH, QUARTER_LOW = 1.57079632673412561417e00, 6.07710050650619224932e-11
 
-_LARGEST_PHASE = tl.constexpr(observations.LARGEST_PHASE)
-_LARGEST_WEIGHT = tl.constexpr(observations.LARGEST_WEIGHT)
-_SMALLEST_WEIGHT = tl.constexpr(observations.SMALLEST_WEIGHT)
-_FLOOR = tl.constexpr(weights.COHERENCE_FLOOR)
-_LAST_BIN = tl.constexpr(weights.LAST_BIN_CENTRE)
-_FIRST_BIN = tl.constexpr(weights.FIRST_BIN_CENTRE)
-_BINS = tl.constexpr(1 / weights.BIN_WIDTH)
-_LARGEST_INFORMATION = tl.constexpr(weights.LARGEST_INFORMATION)
-_SMALLEST_STD = tl.constexpr(weights.SMALLEST_STD)
-_UNKNOWN_STD = tl.constexpr(weights.UNKNOWN_STD)
-_LARGEST_STD = tl.constexpr(weights.LARGEST_STD)
-_REGULARISATION = tl.constexpr(masks.REGULARISATION)
-_SMALLEST_RATIO = tl.constexpr(masks.SMALLEST_RATIO)
+_LARGEST_PHASE = tl.constexpr(limits.LARGEST_PHASE)
+_LARGEST_WEIGHT = tl.constexpr(limits.LARGEST_WEIGHT)
+_SMALLEST_WEIGHT = tl.constexpr(limits.SMALLEST_WEIGHT)
+_FLOOR = tl.constexpr(weight_tables.COHERENCE_FLOOR)
+_LAST_BIN = tl.constexpr(weight_tables.LAST_BIN_CENTRE)
+_FIRST_BIN = tl.constexpr(weight_tables.FIRST_BIN_CENTRE)
+_BINS = tl.constexpr(1 / weight_tables.BIN_WIDTH)
+_LARGEST_INFORMATION = tl.constexpr(weight_tables.LARGEST_INFORMATION)
+_SMALLEST_STD = tl.constexpr(weight_tables.SMALLEST_STD)
+_UNKNOWN_STD = tl.constexpr(weight_tables.UNKNOWN_STD)
+_LARGEST_STD = tl.constexpr(weight_tables.LARGEST_STD)
+_REGULARISATION = tl.constexpr(observation.REGULARISATION)
+_SMALLEST_RATIO = tl.constexpr(observation.SMALLEST_RATIO)
 _QUARTERS_PER_RADIAN = tl.constexpr(2 / math.pi)
 _QUARTER_HIGH = tl.constexpr(QUARTER_HIGH)
 _QUARTER_LOW = tl.constexpr(QUARTER_LOW)

@@ -12,7 +12,7 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-from fringefleet.solver import robust
+from fringefleet.solver import limits
 from fringefleet.solver.fused_observe import divide, wave
 from fringefleet.solver.fused_steps import (
     EARLIER,
@@ -27,13 +27,13 @@ from fringefleet.solver.fused_steps import (
 
 WARPS_PER_PROGRAM = 1
 
-_SMOOTHED = tl.constexpr(robust.SMOOTHED)
-_SHRINK = tl.constexpr(robust.SHRINK)
-_STEP = tl.constexpr(robust.STEP)
-_SETTLED_L1 = tl.constexpr(1 - robust.SETTLED["l1"])
-_SETTLED_HUBER = tl.constexpr(1 - robust.SETTLED["huber"])
-_STILL = tl.constexpr(robust.STILL)
-_FLAT = tl.constexpr(1 - robust.FLAT)
+_SMOOTHED = tl.constexpr(limits.SMOOTHED)
+_SHRINK = tl.constexpr(limits.SHRINK)
+_STEP = tl.constexpr(limits.STEP)
+_SETTLED_L1 = tl.constexpr(1 - limits.SETTLED["l1"])
+_SETTLED_HUBER = tl.constexpr(1 - limits.SETTLED["huber"])
+_STILL = tl.constexpr(limits.STILL)
+_FLAT = tl.constexpr(1 - limits.FLAT)
 _INFINITE = tl.constexpr(float("inf"))
 
 

@@ -1,8 +1,7 @@
 """How a batch is solved, and what is wanted of it besides the series."""
 
 from dataclasses import dataclass, field
-
-from torch import Tensor
+from typing import Any
 
 from fringefleet.choices import Bridge, MinimumNorm, Norm
 
@@ -27,5 +26,5 @@ class Method:
     huber_threshold: float = 1.345
     max_iterations: int = 100
     unweighted: bool = False
-    columns: Tensor | None = field(default=None, compare=False)
+    columns: Any = field(default=None, compare=False)  # a tensor
     atmosphere_std: float = 1.0

@@ -18,10 +18,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from fringefleet.plan import Plan
+from fringefleet.solver.limits import LARGEST_PHASE, LARGEST_WEIGHT, SMALLEST_WEIGHT
 
-LARGEST_PHASE = 2.0**34  # [rad]
-LARGEST_WEIGHT = 2.0**57  # [rad^-2]; the ratio of any two is still a float32
-SMALLEST_WEIGHT = 2.0**-57
 ROWS_AT_ONCE = 8  # rows that are handled in one operation: large enough to be worth a call
 
 

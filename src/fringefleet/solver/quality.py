@@ -1,20 +1,9 @@
 """How well the series explains the pairs: temporal coherence, residual RMS, number of valid pairs."""
 
-from typing import NamedTuple
-
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
+from fringefleet.solver.measures import Quality, of_sums
 from fringefleet.solver.observations import ROWS_AT_ONCE, Observations, batches
-
-
-class Quality(NamedTuple):
-    """Measures of a batch; the first two are NaN where a pixel has no valid pair."""
-
-    temporal_coherence: Float[Tensor, "pixel"]
-    residual_rms: Float[Tensor, "pixel"]  # [rad]
-    pair_count: Int[Tensor, "pixel"]
 
 
 def measure(observations: Observations) -> Quality:
@@ -53,17 +42,3 @@ def measure(observations: Observations) -> Quality:
         sine.addcmul_(torch.sin(rest, out=wave), observations.sign[rows])
     count, square, cosine, sine = sums.sum(1)
     return of_sums(count.to(torch.int32), square, cosine, sine)
-
-
-def of_sums(
-    count: Int[Tensor, "pixel"],
-    square: Float[Tensor, "pixel"],
-    cosine: Float[Tensor, "pixel"],
-    sine: Float[Tensor, "pixel"],
-) -> Quality:
-    """Measures from the sums over the valid pairs: their number, squares [rad^2], cosines and sines."""
-    return Quality(
-        temporal_coherence=torch.hypot(cosine, sine).div_(count).clamp_(max=1),
-        residual_rms=torch.sqrt(square / count),
-        pair_count=count,
-    )

@@ -29,17 +29,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from fringefleet.solver.limits import FLAT, SETTLED, SHRINK, SMOOTHED, STEP, STILL
 from fringefleet.solver.method import Method
 from fringefleet.solver.observations import batches
 from fringefleet.solver.pieces import pad
 from fringefleet.solver.star_mesh import Workspace, factorise, right_hand_side, substitute, subtract_model
 
-SMOOTHED = 2e-4  # of the mean of u: the threshold at which l1 is near enough
-SHRINK = 0.3  # of the threshold of l1, per round, on the way there
-STEP = 1.5  # anything below 2 descends
-SETTLED = {"l1": 1e-4, "huber": 1e-6}  # relative decrease of the sum in one round
-STILL = 1e-3  # largest change of the series in one round, of the mean residual; huber only, as l1 may
-FLAT = 1e-9  # have many solutions; relative decrease of a sum that is as good as constant
 TOGETHER = 12  # rounds for all pixels, then for those that need more
 REST = 8  # part of a batch that those are taken in
 

@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fringefleet.plan import Plan
-from fringefleet.solver import elimination, quality
+from fringefleet.solver import elimination
 from fringefleet.solver.eliminated import Eliminated, label_parts
+from fringefleet.solver.measures import of_sums
 from fringefleet.solver.method import Method
 from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
 from fringefleet.solver.solution import Facts, Solution, finish
@@ -71,7 +72,7 @@ class Swift(Eliminated):
             A new set of tensors.
         """
         n_components, pair_count, fewest, is_unsettled = self.counts.clone()
-        measured = quality.of_sums(pair_count, *self.sums[:3].clone())
+        measured = of_sums(pair_count, *self.sums[:3].clone())
         facts = Facts(*measured, n_components, fewest < method.min_redundancy)
         solution = finish(self.observations, series, facts, self.label_parts, method)
         solution = solution._replace(converged=converged)

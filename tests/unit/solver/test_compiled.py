@@ -16,6 +16,7 @@ from fringefleet.solver import (
     compiled_kernel,
     compiled_steps,
     compiled_tables,
+    compiled_vectors,
     elimination,
     uncertainty,
 )
@@ -134,7 +135,7 @@ def test_the_length_of_a_vector_changes_no_bit(monkeypatch):
     case = case_of(2, n_pixel=600)
     _, expected = solved(COMPILED_32, case, CPU)
     for n_lane in (64, 128, 512):
-        monkeypatch.setattr(compiled, "choose_lanes", lambda *_, n_lane=n_lane: n_lane)
+        monkeypatch.setattr(compiled_vectors, "choose_lanes", lambda *_, n_lane=n_lane: n_lane)
         _, found = solved(COMPILED_32, case, CPU)
         torch.testing.assert_close(parts_of(found), parts_of(expected), **EXACT)
 
@@ -242,7 +243,10 @@ def test_hot_loops_are_vector_instructions():
     """Where a processor has them, nearly all arithmetic on float32 works on whole vectors."""
     case = case_of(0)
     work = compiled.Workspace(plan_elimination(case.network), case.phase.shape[1], torch.float32, CPU)
-    cells, walk = compiled_steps.Cells(*(rows[0] for rows in work.strip), *work.memory), work.walk
+    cells, walk = (
+        compiled_steps.Cells(*(rows[0] for rows in work.vectors.strip), *work.vectors.memory),
+        work.vectors.walk,
+    )
     arguments = {
         compiled_steps.factorise: (cells, walk),
         compiled_steps.backward: (cells, walk, cells.series),

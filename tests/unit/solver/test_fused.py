@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import fringefleet.solver
 from fringefleet.errors import DeviceError
 from fringefleet.plan import plan_elimination
-from fringefleet.solver import elimination, fused, uncertainty
+from fringefleet.solver import elimination, fused, limits, uncertainty
 from fringefleet.solver.method import Method
 from fringefleet.solver.tables import NO_PAIR, tables_of
 from reference_series import series_by_decimals, series_by_svd
@@ -166,8 +166,8 @@ def test_the_two_signs_of_an_unsettled_pixel_are_those_of_the_eager_form(monkeyp
         (eager.phase, series),
     ):
         mine.copy_(theirs)
-    loose = share.amax(0) > elimination.LARGEST_SPREAD * share.amin(0)
-    changed = eager.right.abs().amax(0) > elimination.SETTLED * eager.phase.abs().amax(0)
+    loose = share.amax(0) > limits.LARGEST_SPREAD * share.amin(0)
+    changed = eager.right.abs().amax(0) > limits.LARGEST_CHANGE * eager.phase.abs().amax(0)
     assert (loose & ~changed).any()
     assert (changed & ~loose).any()
     assert (~changed & ~loose).any()

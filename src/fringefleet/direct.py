@@ -1,0 +1,185 @@
+"""Blocks on a CPU through the compiled solver alone: arrays in, arrays out.
+
+It does what :mod:`fringefleet.batch` does, for the options that most runs have
+(:func:`fringefleet.solvers.is_direct`), and without torch, which takes longer to import than a small scene to
+solve. The few pixels that float32 is not enough for are solved there.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fringefleet.kept import Place
+from fringefleet.options import Options
+from fringefleet.outcome import components_to_keep, find_status, has_no_answer
+from fringefleet.plan import Plan, plan_elimination
+from fringefleet.provenance import PAIR_SUMS
+from fringefleet.rules import given_to_kernel, rules_of
+from fringefleet.scene import FlatBlock, Scene
+from fringefleet.solver.arrays import pieces_of
+from fringefleet.solver.bridge import connect, find_bridged
+from fringefleet.solver.compiled_vectors import Vectors
+from fringefleet.solver.measures import of_sums
+from fringefleet.solver.method import Method
+from fringefleet.stopping import check_not_stopped
+from fringefleet.stopwatch import Stopwatch
+from fringefleet.variables import kinds_of
+
+FEW = 64  # pixels that are solved again at once
+
+
+class Facts(NamedTuple):
+    """What is known of the pixels of a batch; see :class:`~fringefleet.outcome.Solved`."""
+
+    pair_count: NDArray[np.int32]
+    n_components: NDArray[np.int32]
+    too_few: NDArray[np.bool_]
+    converged: None = None
+
+
+def invert_directly(
+    block: FlatBlock, scene: Scene, options: Options, watch: Stopwatch, place: Place, n_pixel: int
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
+    """Invert the pixels of a block.
+
+    Parameters
+    ----------
+    block, scene, options, watch, place
+        As for :func:`fringefleet.block.invert_block`.
+    n_pixel
+        Pixels that are solved at once, at most.
+
+    Returns
+    -------
+    tuple
+        Arrays (..., pixel) by the names of the result's variables; sums over the pixels of each pair, which
+        nobody wants, are zero.
+    """
+    n_block = block.observed.shape[1]
+    kinds = kinds_of(options, scene.network.n_date).items()
+    answer = {name: place.empty((*shape, n_block), dtype) for name, (shape, dtype) in kinds}
+    wanted = "direct", repr(scene), options, n_pixel  # NaN, as in a scene, is not even the same as itself
+
+    def make() -> Direct:
+        return Direct(plan_elimination(scene.network, scene.reference_date), scene, options, n_pixel)
+
+    with place.turn(), watch.time("solve"), place.kept.lent(wanted, make) as direct:
+        for pixels in _batches(n_block, n_pixel):
+            check_not_stopped()
+            direct.invert(block, pixels, answer)
+    return answer, np.zeros((len(PAIR_SUMS), scene.network.n_pair))
+
+
+class Direct:
+    """Batches of up to so many pixels: their options and buffers.
+
+    Parameters
+    ----------
+    plan
+        The network's elimination.
+    scene, options
+        What all pixels share.
+    n_pixel
+        The most pixels of a batch.
+    """
+
+    def __init__(self, plan: Plan, scene: Scene, options: Options, n_pixel: int) -> None:
+        self.plan, self.scene, self.options = plan, scene, options
+        real, n_date = np.dtype(options.dtype), plan.network.n_date
+        self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)
+        self.method = Method(min_norm=options.min_norm, bridge=options.bridge)
+        self.room: dict[int, tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]] = {}
+        self.shapes = ((4, real), (4, np.dtype(np.int32)), (n_date, np.dtype(np.int32)))
+        self.n_pixel = n_pixel
+
+    def invert(self, block: FlatBlock, pixels: slice, answer: Mapping[str, NDArray[Any]]) -> None:
+        """Invert some pixels of a block, and write their answer."""
+        batch = _some(block, pixels)
+        sums, counts, labels = self._room_for(pixels.stop - pixels.start)
+        series = answer["displacement"]
+        kernel_answer = self.vectors.answer_of(series, pixels.start, sums, counts, labels)
+        raw, rules = given_to_kernel(batch, self.rules, self.options)
+        fewest_of_all = self.options.min_redundancy > 1
+        self.vectors.invert(raw, rules, kernel_answer, fewest_of_all=fewest_of_all)
+        there = {name: values[..., pixels] for name, values in answer.items()}
+        n_components, pair_count, fewest, is_unsettled = counts
+        facts = Facts(pair_count, n_components, fewest < self.options.min_redundancy)
+        self._tie_parts(facts, labels, there)
+        self._write(batch, facts, sums, there)
+        unsettled = np.flatnonzero(is_unsettled)
+        if len(unsettled):
+            self._solve_again(batch, unsettled, there)
+
+    def _room_for(self, n_pixel: int) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]:
+        """Give memory for the sums, counts and labels of a batch; the last batch of a block is smaller."""
+        if n_pixel not in self.room:
+            if n_pixel < self.n_pixel:
+                self.room = {size: room for size, room in self.room.items() if size == self.n_pixel}
+            sums, counts, labels = (np.zeros((n, n_pixel), dtype) for n, dtype in self.shapes)
+            self.room[n_pixel] = sums, counts, labels
+        return self.room[n_pixel]
+
+    def _tie_parts(self, facts: Facts, labels: NDArray[np.int32], there: Mapping[str, NDArray[Any]]) -> None:
+        """Tie the parts of cut networks together, where there is an answer."""
+        there["bridged"][...] = 0
+        is_cut = (facts.n_components > 1) & (facts.pair_count > 0) & ~facts.too_few
+        network = self.plan.network
+        for n_part in np.unique(facts.n_components[is_cut]):  # what is computed of a pixel is its own
+            cut = np.flatnonzero(is_cut & (facts.n_components == n_part))
+            for piece in pieces_of(len(cut), 24 * (network.n_pair + network.n_date)):
+                some = cut[piece]
+                part = labels[:, some]
+                there["displacement"][:, some] = connect(
+                    self.plan, there["displacement"][:, some], part, self.method
+                )
+                if self.method.bridge != "none":
+                    there["bridged"][:, some] = find_bridged(part)
+
+    def _write(
+        self, batch: FlatBlock, facts: Facts, sums: NDArray[Any], there: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Write everything but the parts of cut networks, in the units of the result."""
+        land = None if batch.water_mask is None else batch.water_mask[0]
+        status = find_status(facts, land, self.options.bridge)
+        blank = has_no_answer(status)
+        with np.errstate(all="ignore"):
+            measured = of_sums(facts.pair_count, *sums[:3])
+        there["displacement"][...] *= np.float32(self.scene.metres_per_unit)
+        there["residual_rms"][...] = measured.residual_rms
+        if "temporal_coherence" in there:
+            there["temporal_coherence"][...] = measured.temporal_coherence
+        there["pair_count"][...] = facts.pair_count
+        there["n_components"][...] = components_to_keep(facts.n_components, status)
+        there["status"][...] = status
+        if blank.any():
+            for name, values in there.items():
+                if values.dtype.kind == "f":
+                    values[..., blank] = np.nan
+                elif name in ("bridged", "pair_count"):
+                    values[..., blank] = 0
+
+    def _solve_again(
+        self, batch: FlatBlock, unsettled: NDArray[np.intp], there: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Solve pixels for which float32 is not enough as other options have it, in torch."""
+        from fringefleet.again import solve_again  # noqa: PLC0415 - torch
+
+        for first in range(0, len(unsettled), FEW):
+            some = unsettled[first : first + FEW]
+            found = solve_again(self.plan, self.scene, self.options, _some(batch, np.resize(some, FEW)))
+            for name, values in found.items():
+                there[name][..., some] = values[..., : len(some)]
+
+
+def _some(block: FlatBlock, pixels: Any) -> FlatBlock:
+    return FlatBlock._make(None if values is None else values[:, pixels] for values in block)
+
+
+def _batches(n_block: int, n_pixel: int) -> Iterator[slice]:
+    """Cut a block into batches of nearly the same size."""
+    n_batch = -(-n_block // n_pixel)
+    size = -(-n_block // n_batch)
+    for first in range(0, n_block, size):
+        yield slice(first, min(first + size, n_block))
