@@ -27,7 +27,7 @@ SECONDS_OF_OBSERVATION = 4e-8  # read, looked at, weighed, its residual
 SECONDS_OF_UPDATE = 2e-9  # of an edge of the network, when a date is eliminated
 SECONDS_OF_BYTE = 1e-8  # of a result, packed and written; of a stack that is unpacked before
 # How much more a pixel takes to solve
-TIMES_NORM = {"l2": 1, "huber": 20, "l1": 100}  # which are iterated
+TIMES_NORM = {"l2": 1, "huber": 30, "l1": 20}  # which are iterated; most in torch
 TIMES_DENSE = 60
 TIMES_DEM_ERROR = 10
 TIMES_EXTRA = 2  # each of: uncertainty, closure of triplets, float64

@@ -61,6 +61,7 @@ COMMANDS = {
     "plan": (["plan", "stack.zarr"], set()),
     "plan --workers 1": (["plan", "stack.zarr", "--workers", "1"], set()),
     "invert": (["invert", "stack.zarr", "result.zarr", "--workers", "1", "--overwrite"], set()),
+    "invert --workers 0": (["invert", "stack.zarr", "result.zarr", "--workers", "0", "--overwrite"], set()),
     "simulate": (["simulate", "other.zarr", "--shape", "8", "8", "--dates", "4", "--overwrite"], set()),
     "convert": (["convert", "stack.zarr", "converted.zarr", "--overwrite"], NO_DASK),
 }
@@ -94,17 +95,19 @@ print(int(result.pair_count.max()), "torch" in sys.modules)
 """
     said, log = finished(folder, "-c", code)
     assert said.splitlines()[0] == "[]", log
-    assert said.splitlines()[1].endswith("True")  # where pixels are solved
+    assert said.splitlines()[1].endswith("False")  # not even where pixels are solved
 
 
-def test_threads_of_this_process_import_torch_when_they_solve(folder):
-    code = """
+@pytest.mark.parametrize(("options", "needs_torch"), [("", False), ("std=True", True)])
+def test_threads_of_this_process_import_torch_for_options_that_need_it(options, needs_torch, folder):
+    code = f"""
 import fringefleet, sys
 if __name__ == "__main__":
-    fringefleet.run(fringefleet.Run("stack.zarr", "threads.zarr", existing="overwrite"))
+    options = fringefleet.Options({options})
+    fringefleet.run(fringefleet.Run("stack.zarr", "threads.zarr", options, existing="overwrite"))
     print("torch" in sys.modules)
 """
-    assert finished(folder, "-c", code)[0] == "True\n"
+    assert finished(folder, "-c", code)[0] == f"{needs_torch}\n"
     assert zarr.open_group(folder / "threads.zarr", mode="r")["status"].shape == (24, 20)
 
 
