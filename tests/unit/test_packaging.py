@@ -61,7 +61,7 @@ def test_constraints_pin_everything_that_the_project_asks_for():
 
 
 def test_the_top_level_is_the_one_that_was_agreed():
-    agreed = {"src", "deploy", "tests", "notebooks", "pyproject.toml", "environment.yml"}
+    agreed = {"src", "deploy", "tests", "notebooks", "docs", "pyproject.toml", "environment.yml"}
     assert all((ROOT / name).exists() for name in agreed)
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
     assert folders <= agreed | {"demo", "build", "dist"}

@@ -44,7 +44,7 @@ ESTIMATE, WANTED, SCENE, COMPUTE, OUTPUT = (
 Stack = Annotated[
     Path,
     typer.Argument(
-        help="MintPy's ifgramStack.h5, a Zarr stack, or another one of README.",
+        help="MintPy's ifgramStack.h5, a Zarr stack, or another format that info --formats lists.",
         metavar="STACK",
         show_default=False,
     ),

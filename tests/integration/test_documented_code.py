@@ -1,0 +1,144 @@
+"""The Python of the documents, as files, and their commands, in a folder that has what they read."""
+
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.image import imread
+from typer.testing import CliRunner
+
+import fringefleet
+from documents import FOR_USERS, TOP, text_of
+from fringefleet.cli import app
+from fringefleet.simulate import Scene, simulate_stack
+from good_inputs import write_mintpy
+
+
+def blocks_of(document, language):
+    pattern = rf"^```{language}\n(.*?)^```"
+    return re.findall(pattern, text_of(document), re.MULTILINE | re.DOTALL)
+
+
+SNIPPETS = {
+    f"{document} {number}": snippet
+    for document in FOR_USERS
+    for number, snippet in enumerate(blocks_of(document, "python"))
+}
+# Parts of commands that need the network, a GPU, a cluster, or files of the user's.
+ELSEWHERE = ("pip install", "--device cuda", "--cluster tls://", "--cluster-config", "hyp3_products/")
+COMMANDS = {
+    document: [
+        shlex.split(line.replace("128 128", "24 20"), comments=True)
+        for block in blocks_of(document, "bash")
+        for line in block.splitlines()
+        if not any(word in line for word in ELSEWHERE)
+    ]
+    for document in FOR_USERS
+}
+COMMANDS = {document: commands for document, commands in COMMANDS.items() if commands}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("readme")
+    for name in ("stack.zarr", "demo/stack.zarr"):
+        (path / name).parent.mkdir(exist_ok=True)
+        simulate_stack(Scene(n_date=6, shape=(64, 60)), path / name)
+    options = fringefleet.Options(diagnose=True)
+    fringefleet.run(fringefleet.Run(path / "stack.zarr", path / "diagnosed.zarr", options))
+    return path
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("name", SNIPPETS)
+def test_each_snippet_of_python_runs_as_a_file(name, folder):
+    script = folder / f"snippet_{re.sub(r'[^a-z0-9]', '_', name.lower())}.py"
+    script.write_text(SNIPPETS[name])
+    done = subprocess.run(
+        [sys.executable, script.name],
+        cwd=folder,
+        env=os.environ | {"MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_picture_can_be_drawn_again(folder):
+    fringefleet.run(fringefleet.Run(folder / "demo" / "stack.zarr", folder / "demo" / "result.zarr"))
+    draw_demo = runpy.run_path(str(TOP / "docs" / "images" / "draw_demo.py"))["draw_demo"]
+    draw_demo(folder / "demo", folder / "demo.png")
+    assert imread(folder / "demo.png").std() > 0.05  # there is something on it
+
+
+def test_there_are_snippets_and_one_starts_workers():
+    assert len(SNIPPETS) >= 3
+    assert any("fringefleet.connect(" in snippet for snippet in SNIPPETS.values())
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with a stack, a MintPy project with offsets, and a stack of offsets."""
+    simulate_stack(Scene(n_date=6, shape=(24, 20)), tmp_path / "stack.zarr")
+    source = xr.open_zarr(tmp_path / "stack.zarr", consolidated=False, chunks=None).load()
+    (tmp_path / "inputs").mkdir()
+    for name in ("inputs/ifgramStack.h5", "inputs/ionStack.h5", "offsets.h5"):
+        write_mintpy(source, tmp_path / name)
+        with h5py.File(tmp_path / name, "r+") as file:
+            phase = file["unwrapPhase"][()]
+            for offset in ("range", "azimuth"):
+                file[f"{offset}Offset"] = phase / 10
+                file[f"{offset}OffsetStd"] = np.full_like(phase, 0.1)
+            file["offsetSNR"] = np.full_like(phase, 10)
+            file.attrs.update({"RANGE_PIXEL_SIZE": "2.3", "AZIMUTH_PIXEL_SIZE": "14"})
+            file.attrs.update({"HEIGHT": "698834.2", "EARTH_RADIUS": "6337286.6", "PROCESSOR": "isce"})
+    with h5py.File(tmp_path / "waterMask.h5", "w") as file:
+        file["waterMask"] = np.ones(phase.shape[1:], bool)
+        file.attrs.update({"FILE_TYPE": "waterMask", "LENGTH": "24", "WIDTH": "20"})
+    (tmp_path / "smallbaselineApp.cfg").write_text("mintpy.networkInversion.minNumPixel = 1\n")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """One worker for the commands of all documents: each start of its own takes seconds."""
+    with fringefleet.connect("local", 1) as connected:
+        yield [
+            "--cluster",
+            connected.client.scheduler.address,
+            "--tls-credentials",
+            str(connected.credentials),
+        ]
+
+
+@pytest.mark.cluster
+@pytest.mark.usefixtures("untouched_log")
+@pytest.mark.parametrize("document", COMMANDS)
+def test_the_commands_run_one_after_the_other(document, project, workers, monkeypatch):
+    """In this process, and on a worker that they join, unless they say how many they want."""
+    monkeypatch.chdir(project)
+    for program, *words in COMMANDS[document]:
+        assert program == "fringefleet"
+        if words[0] == "simulate":  # where somebody begins
+            Path("stack.zarr").rename("before.zarr")
+            Path("stack_truth.zarr").rename("before_truth.zarr")
+        where = ["--cluster", "local"] if "--workers" in words else workers
+        starts = words[0] in ("invert", "mintpy")
+        done = CliRunner().invoke(app, [*words, *(where if starts else ())])
+        assert done.exit_code == 0, f"{words}: {done.output}"
+
+
+def test_there_are_commands_and_some_have_workers_of_their_own():
+    commands = [words for commands in COMMANDS.values() for words in commands]
+    assert len(commands) >= 15
+    assert any("--workers" in words for words in commands)
