@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fringefleet import block as block_module
+from fringefleet import device as devices
 from fringefleet import footprint
 from fringefleet.block import batch_size, invert_block
 from fringefleet.errors import DeviceError, OptionError
@@ -357,10 +357,10 @@ def test_the_gpu_gives_what_the_cpu_gives():
 
 def test_a_gpu_batch_takes_half_of_the_free_memory_in_whole_cpu_batches(monkeypatch):
     plan, options = plan_elimination(NETWORK), Options(device="cuda", solver="elimination")
-    monkeypatch.setattr(block_module.devices, "select", lambda _: torch.device("cuda:0"))
+    monkeypatch.setattr(devices, "select", lambda _: torch.device("cuda:0"))
     per_pixel = footprint.solver_bytes_per_pixel(plan, options)
     for free, n_batch in ((0, 1), (2 * 8192 * 5 * per_pixel, 5), (2 * 8192 * 5 * per_pixel - 2, 4)):
-        monkeypatch.setattr(block_module.devices, "free_bytes", lambda _, free=free: free)
+        monkeypatch.setattr(devices, "free_bytes", lambda _, free=free: free)
         assert batch_size(plan, options) == n_batch * 8192
 
 

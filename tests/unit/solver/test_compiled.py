@@ -239,6 +239,25 @@ def test_phases_without_digits_for_a_cosine_give_a_coherence_all_the_same(size):
     assert ((found.temporal_coherence >= 0) & (found.temporal_coherence <= 1)).all()
 
 
+def test_what_heavy_pairs_leave_of_one_another_is_summed_in_float64():
+    """Two pairs of a date nearly cancel; what is left is exact to the last digit of float32."""
+    case = case_of(0, n_pixel=LANES)
+    work = compiled.Workspace(plan_elimination(case.network), LANES, torch.float32, CPU)
+    vectors, walk = work.vectors, work.vectors.walk
+    cells = compiled_steps.Cells(*(rows[0] for rows in vectors.strip), *vectors.memory)
+    rng = np.random.default_rng(0)
+    cells.residual[:] = rng.normal(0, 1, LANES) * (1 + rng.integers(-8, 9, cells.residual.shape) * 2.0**-20)
+    cells.weight[:] = rng.uniform(1e6, 2e6, LANES)
+    partners = walk.rows[:, 2]
+    positions = np.repeat(np.arange(len(walk.firsts) - 1), np.diff(walk.firsts[:, 1]))
+    compiled_steps.subtract_model(cells, walk, np.zeros_like(cells.series))
+    pulls, expected = cells.weight.astype("f8") * cells.residual, np.zeros(cells.right.shape)
+    np.add.at(expected, positions, pulls)
+    np.add.at(expected, partners, -pulls)
+    inner = slice(0, len(walk.order) - 1)
+    np.testing.assert_allclose(cells.right[inner], expected[inner], rtol=1e-6, atol=1e-7)
+
+
 def test_hot_loops_are_vector_instructions():
     """Where a processor has them, nearly all arithmetic on float32 works on whole vectors."""
     case = case_of(0)

@@ -47,7 +47,7 @@ def test_weights_over_two_decades_are_settled_by_one_refinement_in_float32(looks
 
 @pytest.mark.parametrize("decades", [0, 2, 4])
 def test_one_refinement_in_float32_is_enough_without_a_second_look(decades, monkeypatch, device):
-    monkeypatch.setattr(elimination, "SETTLED", np.inf)
+    monkeypatch.setattr(elimination, "LARGEST_CHANGE", np.inf)
     case = case_of(decades)
     found = series_of(solve(ELIMINATION_32, case, device))
     assert_series_close(found, series_by_decimals(case, "velocity"), ELIMINATION_32)
