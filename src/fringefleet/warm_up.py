@@ -22,6 +22,7 @@ from fringefleet.worker_log import keep_log
 PRELOAD = __name__
 DEVICE = "fringefleet.device"  # key of Dask's configuration: what tiles are to be solved on
 OPTIONS = "fringefleet.options"  # likewise: those of OF_CODE that are not as by default
+FAILURES_ARE_SAID = "fringefleet.failures-are-said"  # likewise: by the program, so the worker need not
 OF_CODE = ("solver", "dtype", "norm", "std")  # options on which it depends what is compiled
 FIRST_USED = (
     "fringefleet.lazy",
@@ -40,7 +41,14 @@ def dask_setup(worker: Worker) -> None:
         keep_log()
         claim_process()
         atexit.register(_end)
+        if dask.config.get(FAILURES_ARE_SAID, default=False):
+            logging.getLogger("distributed.worker").addFilter(is_no_failure)
     worker.executors["default"].submit(_try_to_warm_up, device, options)
+
+
+def is_no_failure(record: logging.LogRecord) -> bool:
+    """Whether a message of a worker is another than that of a task that failed."""
+    return not record.getMessage().startswith("Compute Failed")
 
 
 def dask_teardown(_worker: Worker) -> None:

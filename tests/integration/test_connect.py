@@ -126,7 +126,11 @@ def running_with_certificates(address, security, folder):
     ("options", "message"),
     [
         ({"interface": "nowhere0"}, "on interface nowhere0: ValueError: 'nowhere0' is not a valid network"),
-        ({"options": {"threads": 2}}, r"could not be started: TypeError: .*'threads'.*options: threads = 2"),
+        (
+            {"options": {"threads": 2}},
+            r"unknown keyword for LocalCluster 'threads'\. Did you mean nthreads\?",
+        ),
+        ({"options": {"thread_per_worker": 2}}, r"Did you mean threads_per_worker\?"),
     ],
 )
 def test_a_cluster_that_cannot_be_started_says_why_and_leaves_nothing(options, message):

@@ -137,7 +137,6 @@ REASONS = {
         "was ended by SIGKILL 2 times in a row before it was ready; the system's log",
     ),
     "error": ({"preload": ["raise ValueError('no such licence')"]}, "ValueError: no such licence. Look at"),
-    "keyword": ({"no_such_keyword": 1}, r"unexpected keyword argument 'no_such_keyword'"),
     "pickle": ({"preload_argv": [threading.Lock()]}, r"TypeError: cannot pickle '_thread\.lock' object"),
     "host": ({"host": "192.0.2.1"}, "Cannot assign requested address. Look at its options: host = '192"),
     "protocol": ({"protocol": "pigeon"}, "unknown address scheme 'pigeon'"),

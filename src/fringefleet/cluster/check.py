@@ -1,17 +1,18 @@
 """Whether workers are fit for work: the same software everywhere, a GPU each, and nobody else's GPU."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from distributed import Client
+from typing import TYPE_CHECKING, Any
 
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import DeviceError, InputError
 from fringefleet.versions import MUST_AGREE, say_differences, versions_that_must_agree
 from fringefleet.worker import Record, ask_workers, sharing
 
+if TYPE_CHECKING:
+    from distributed import Client
 
-def check_workers(client: Client, options: ClusterOptions) -> list[Record]:
+
+def check_workers(client: "Client", options: ClusterOptions) -> list[Record]:
     """Refuse workers that could not do the work, or would do it otherwise than they should.
 
     Returns
@@ -39,17 +40,7 @@ def check_workers(client: Client, options: ClusterOptions) -> list[Record]:
 def refuse_other_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse workers whose software is not this process's: what they compute might be something else.
 
-    Parameters
-    ----------
-    ours
-        Of this process, as ``Client.get_versions`` says it.
-    theirs
-        Of the scheduler and of the workers, by name or address.
-
-    Raises
-    ------
-    InputError
-        Lists who has what.
+    Both are as ``Client.get_versions`` says them; theirs by name or address.
     """
     wanted = versions_that_must_agree(ours["packages"])
     wrong = []
@@ -70,11 +61,6 @@ def refuse_shared_gpus(records: Sequence[Record]) -> None:
     """Refuse workers that have the same GPU, whatever number each of them knows it by.
 
     Hosts are not compared: containers of one machine have names of their own, and no two GPUs have one UUID.
-
-    Raises
-    ------
-    DeviceError
-        Names the workers and the GPU.
     """
     shared = sharing(records)
     if not shared:

@@ -1,24 +1,31 @@
 """Options of a cluster from a TOML file: data, and nothing that could be executed."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fringefleet.cluster.keywords import refuse_all_but_data
-from fringefleet.cluster.options import TYPES, check_type, refuse_unknown
+from fringefleet.cluster.options import TLS_FILES, TYPES, check_type, refuse_unknown
 from fringefleet.errors import InputError, OptionError
 
-KEYS = [name for name in TYPES if name != "device"]  # which is an option of the computation
-FILES = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
-LARGEST_FILE = 1024**2  # bytes that are read of the file
+LARGEST_FILE = 1024**2  # bytes that are read of a file
+_KEYS = [name for name in TYPES if name != "device"]  # which is an option of the computation
+_TABLES = ("scheduler_kwargs", "scheduler_options", "resources")
+# Keywords by which Dask, dask-cuda and dask-jobqueue load code, write files or hand on other keywords. Python
+# callers may pass any.
+LOADS_CODE = re.compile(
+    r"preload|plugin|class|cls|import|extension|executor|data|env|config(?!_name$)|file|service|lib|jupyter"
+    r"|handler|serial|metric|startup|connection|shared|(?<!^scheduler_)kwargs"
+    r"|^(scheduler|workers?|loop|asynchronous)$",
+    re.IGNORECASE,
+)
 
 
 def read_cluster_config(path: Path) -> dict[str, Any]:
     """Read the table ``[cluster]`` of a TOML file: fields of a ``ClusterOptions``, by name.
 
-    Its table ``[cluster.options]`` goes to the library as it is; it may have what
-    :mod:`~fringefleet.cluster.keywords` knows to be data, and nothing else.
+    Its table ``[cluster.options]`` goes to the library as it is, but may have nothing that loads code.
     Certificates are looked for beside the file. Nothing else is opened.
 
     Raises
@@ -41,12 +48,29 @@ def read_cluster_config(path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise OptionError(f"found no table [cluster] in {path}; begin it with that line.")
     for name in table:
-        refuse_unknown(name, KEYS, f"key of [cluster] in {path}")
+        refuse_unknown(name, _KEYS, f"key of [cluster] in {path}")
     options = table.get("options", {})
     check_type("options", options, (Mapping,))
-    refuse_all_but_data(options, table.get("cluster"), f"[cluster.options] of {path}")
-    return {name: _beside(path, value) if name in FILES else value for name, value in table.items()}
+    _check_data(options, f"[cluster.options] of {path}")
+    beside = {
+        name: path.absolute().parent / table[name] for name in TLS_FILES if isinstance(table.get(name), str)
+    }
+    return table | beside
 
 
-def _beside(path: Path, value: Any) -> Any:
-    return path.absolute().parent / value if isinstance(value, str) else value
+def _check_data(options: Mapping[str, Any], where: str, table: str = "") -> None:
+    """Refuse keywords that may load code, and tables but for those that are known to be flat."""
+    for name, value in options.items():
+        if table != "resources" and LOADS_CODE.search(name):
+            within = f"{table} in {where}" if table else where
+            raise OptionError(
+                f"found {name} in {within}; a file may only have keywords that are data. Others may load "
+                "code; start the cluster from Python to use them."
+            )
+        if isinstance(value, Mapping) and name in _TABLES and not table:
+            _check_data(value, where, name)
+        elif any(
+            isinstance(item, list | Mapping) for item in (value if isinstance(value, list) else [value])
+        ):
+            found = f"{table}.{name}" if table else name
+            raise OptionError(f"found {found} = {value!r} in {where}; give one value, or a list of them.")

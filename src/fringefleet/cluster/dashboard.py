@@ -1,17 +1,13 @@
 """Where the dashboard of a scheduler can be seen: where it listens, which is not where workers connect."""
 
 import logging
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
-
-from distributed import Client
-from distributed.utils import format_dashboard_link
 
 from fringefleet.cluster.security import LOOPBACK
 
-logger = logging.getLogger(__name__)
-
-EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened at
+if TYPE_CHECKING:
+    from distributed import Client
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +20,7 @@ class Place(NamedTuple):
     machine: str  # name of the host
 
 
-def dashboard_link(client: Client) -> str:
+def dashboard_link(client: "Client") -> str:
     """Compose the link to the dashboard, as seen from its own machine if it listens to nobody else.
 
     Dask composes it of the scheduler's address instead, which is another where workers have an interface.
@@ -34,7 +30,7 @@ def dashboard_link(client: Client) -> str:
     return "" if place is None else _link(client, place)
 
 
-def describe_dashboard(client: Client) -> str:
+def describe_dashboard(client: "Client") -> str:
     """Say where the dashboard is and, where workers come from other machines, how to see it elsewhere.
 
     "" if there is none.
@@ -49,18 +45,18 @@ def describe_dashboard(client: Client) -> str:
     return f"{link} (on {place.machine}; from elsewhere: {forward})"
 
 
-def warn_of_dashboard(client: Client) -> None:
+def warn_of_dashboard(client: "Client") -> None:
     """Warn of a dashboard that was asked for: it shows paths, logs and code to whoever can reach it."""
     place = _place(client)
     if place is not None:
-        whoever = f"every user of {place.machine}"
-        if not place.address.startswith("127."):
-            whoever = f"whoever can reach {place.machine}"
-        logger.warning("the dashboard knows no password: %s can read it", whoever)
+        whoever = "every user of" if place.address.startswith("127.") else "whoever can reach"
+        logger.warning("the dashboard knows no password: %s %s can read it", whoever, place.machine)
 
 
-def _link(client: Client, place: Place) -> str:
-    host = _host(client) if place.address in EVERYWHERE else place.address
+def _link(client: "Client", place: Place) -> str:
+    from distributed.utils import format_dashboard_link  # noqa: PLC0415 - heavy
+
+    host = _host(client) if place.address in ("0.0.0.0", "::") else place.address  # noqa: S104
     where = f"[{host}]" if ":" in host else host
     try:
         link: str = format_dashboard_link(where, place.port)
@@ -71,17 +67,15 @@ def _link(client: Client, place: Place) -> str:
     return link
 
 
-def _host(client: Client) -> str:
+def _host(client: "Client") -> str:
     """Host of the scheduler, as its clients and workers call it."""
     scheduler: Any = client.scheduler
     address = urlsplit(str(scheduler.address))
     return LOOPBACK if address.scheme == "inproc" else str(address.hostname)
 
 
-def _place(client: Client) -> Place | None:
-    def look(
-        dask_scheduler: Any,
-    ) -> tuple[str, int, str] | None:  # in here it needs no fringefleet over there
+def _place(client: "Client") -> Place | None:
+    def look(dask_scheduler: Any) -> tuple[str, int, str] | None:  # it needs no fringefleet over there
         from socket import gethostname  # noqa: PLC0415
 
         server = dask_scheduler.services.get("dashboard")

@@ -1,19 +1,58 @@
-"""Loggers of Dask that are silent for a while, where what they would say is said by us, once."""
+"""Messages of Dask that are not shown: they repeat what is said by us, or concern what is being ended."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+
+logger = logging.getLogger(__name__)
+
+# Loggers, and how their messages begin.
+OF_A_START = {
+    "asyncio": "Task exception was never retrieved|Task was destroyed",
+    "distributed.comm.tcp": "Listener on .* TLS handshake failed",
+    "distributed.deploy.spec": "Cluster closed without starting up",
+    "distributed.nanny": "Worker failed to connect|Failed to start process|Nanny failed to start",
+    "distributed.scheduler": "Failed to format dashboard link",
+    "tornado.application": "Exception in callback|Future .* exception was never retrieved",
+}
+OF_A_CLUSTER = {
+    "distributed.scheduler": "Task .* marked as failed|Couldn't gather",
+    "distributed.worker": "Compute Failed",
+}
+OF_AN_END = OF_A_START | {
+    "distributed.client": "Couldn't gather",
+    "distributed.scheduler": "Couldn't gather",
+}
+OF_A_LOST_SCHEDULER = {
+    "distributed.batched": "Error in batched write",
+    "distributed.client": "Failed to reconnect|Couldn't gather",
+    "distributed.core": "Failed while closing connection|Exception while handling op",
+}
 
 
 @contextmanager
-def hushed(names: Sequence[str]) -> Iterator[None]:
-    """Let loggers say nothing; those below them are silent unless they have a level of their own."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
+def without_messages(
+    messages: Mapping[str, str], note: Callable[[logging.LogRecord], None] = lambda _: None
+) -> Iterator[None]:
+    """Let some messages of some loggers go to ``note`` only; with our own debugging they are shown, too."""
+    filters = {name: _Filter(pattern, note) for name, pattern in messages.items()}
+    for name, ours in filters.items():
+        logging.getLogger(name).addFilter(ours)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        for name, ours in filters.items():
+            logging.getLogger(name).removeFilter(ours)
+
+
+class _Filter(logging.Filter):
+    def __init__(self, pattern: str, note: Callable[[logging.LogRecord], None]) -> None:
+        super().__init__()
+        self._pattern, self._note = re.compile(pattern), note
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not self._pattern.match(record.getMessage()):
+            return True
+        self._note(record)
+        return logger.isEnabledFor(logging.DEBUG)

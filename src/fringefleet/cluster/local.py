@@ -1,10 +1,9 @@
 """Workers on this machine: a process for each core, or for each GPU."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster
+from distributed import LocalCluster
 from distributed.deploy.cluster import Cluster
 
 from fringefleet.cluster.options import VISIBLE, ClusterOptions
@@ -38,30 +37,8 @@ LOCAL_SETTINGS = {
 }
 
 
-@contextmanager
-def start_local(options: ClusterOptions) -> Iterator[Client]:
-    """Start processes with one thread each; as :func:`begin_local`, and wait for them."""
-    with begin_local(options) as start, start.workers() as client:
-        yield client
-
-
-@contextmanager
-def start_local_cuda(options: ClusterOptions) -> Iterator[Client]:
-    """Start one process for each GPU; as :func:`begin_local_cuda`, and wait for them."""
-    with begin_local_cuda(options) as start, start.workers() as client:
-        yield client
-
-
-@contextmanager
-def begin_local(options: ClusterOptions, *, first_only: bool = False) -> Iterator[Start]:
-    """Begin to start processes with one thread each, for a tile at a time.
-
-    Parameters
-    ----------
-    options
-        How many, and what they have.
-    first_only
-        Whether only one of them is begun with, until it is known how many are of use.
+def begin_local(options: ClusterOptions, *, first_only: bool = False) -> AbstractContextManager[Start]:
+    """Begin to start processes with one thread each, for a tile at a time; with ``first_only`` just one.
 
     Raises
     ------
@@ -79,12 +56,10 @@ def begin_local(options: ClusterOptions, *, first_only: bool = False) -> Iterato
                 "give --cluster local-cuda for one worker on each GPU, or say --share-gpu."
             )
     said = {"n_workers": 1 if first_only else n_worker, "threads_per_worker": 1}
-    with begun(LocalCluster, options, SETTINGS | LOCAL_SETTINGS, said) as start:
-        yield start
+    return begun(LocalCluster, options, SETTINGS | LOCAL_SETTINGS, said)
 
 
-@contextmanager
-def begin_local_cuda(options: ClusterOptions) -> Iterator[Start]:
+def begin_local_cuda(options: ClusterOptions) -> AbstractContextManager[Start]:
     """Begin to start one process for each GPU, which sees that one first.
 
     Raises
@@ -104,8 +79,7 @@ def begin_local_cuda(options: ClusterOptions) -> Iterator[Start]:
         )
     # Nothing that Dask could move or spill lies on the GPU, so it is not to watch that memory.
     said = {"n_workers": options.n_worker, "threads_per_worker": 1, "device_memory_limit": 0}
-    with begun(_local_cuda_cluster(), options, SETTINGS | LOCAL_SETTINGS, said) as start:
-        yield start
+    return begun(_local_cuda_cluster(), options, SETTINGS | LOCAL_SETTINGS, said)
 
 
 def count_local(options: ClusterOptions) -> int:

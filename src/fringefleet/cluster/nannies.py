@@ -1,41 +1,44 @@
 """Nannies of local workers: they start a worker that was killed again, and say why one cannot be started."""
 
+import asyncio
 import logging
+import re
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import psutil
 from distributed import Nanny
 from distributed.core import Status
 
+from fringefleet.cluster.patience import NothingCameError, Watched
 from fringefleet.main_program import GUARD, REIMPORTED
 
-KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)  # by which others end a process that is well
+_KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)  # by which others end a process that is well
 MOST_KILLS = 5  # of a worker, before it is there
-SECONDS_OF_WORK = 0.1  # of the processor, that are a sign of life
-BYTES_OF_WORK = 2**16  # read, that are a sign of life
+_SECONDS_OF_WORK = 0.1  # of the processor, that are a sign of life
+_BYTES_OF_WORK = 2**16  # read, that are a sign of life
+_NOBODY_WAITS = re.compile("never retrieved|destroyed but it is pending")
 
 
-class Births:
+class Births(Watched):
     """What is known of the workers of a cluster while they are started.
 
-    ``failure``: why one of them cannot be started, in words for the user; None as far as is known.
     ``error``: the first that a nanny logged. ``cluster``: the cluster, from its constructor on.
     """
 
     def __init__(self) -> None:
-        self.failure: str | None = None
         self.error: Exception | None = None
         self.cluster: Any = None
         self.is_given_up = False
         self.nannies: list[PatientNanny] = []
         self._processes: set[psutil.Process] = set()
 
-    def fail(self, reason: str) -> None:
-        """Note why a worker cannot be started; the first reason counts."""
-        self.failure = self.failure or reason
+    def note_error(self, record: logging.LogRecord) -> None:
+        """Note what a nanny logs, as some of it is said nowhere else; the first counts."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, Exception):
+            self.error = self.error or error
 
     def processes(self) -> list[psutil.Process]:
         """List the processes of workers that live, also those that a nanny has lost sight of."""
@@ -59,16 +62,16 @@ class Births:
         for process in self.processes():
             with suppress(psutil.Error, AttributeError):  # macOS has no io_counters
                 times = process.cpu_times()
-                signs += [process.pid, int((times.user + times.system) / SECONDS_OF_WORK)]
-                signs.append(process.io_counters().read_chars // BYTES_OF_WORK)
+                signs += [process.pid, int((times.user + times.system) / _SECONDS_OF_WORK)]
+                signs.append(process.io_counters().read_chars // _BYTES_OF_WORK)
         return tuple(signs)
 
     def describe(self) -> str:
         """Say what is waited for."""
-        numbers = ", ".join(str(process.pid) for process in self.processes())
         n_worker = len(self.nannies)
         if not n_worker:
             return "the scheduler to start"
+        numbers = ", ".join(str(process.pid) for process in self.processes())
         of_processes = f" (processes {numbers})" if numbers else ""
         return f"{n_worker - self.n_ready()} of {n_worker} workers to start{of_processes}"
 
@@ -78,7 +81,7 @@ class Births:
         if self.cluster is not None:
             self.cluster.shutdown_on_close = False  # else the end of this process waits for it
             with suppress(AttributeError, RuntimeError):  # it has no loop yet, or one that does not run
-                self.cluster.loop.asyncio_loop.set_exception_handler(_say_nothing)
+                self.cluster.loop.add_callback(_forget_tasks)
         for process in self.processes():
             with suppress(psutil.Error):
                 process.kill()
@@ -110,19 +113,19 @@ class PatientNanny(Nanny):
                 status: Status = await super().instantiate()
             except Exception as error:
                 if not self._may_begin_again(n_killed):
-                    self.births.fail(in_words(self.births.error or error))
+                    self.births.failure = self.births.failure or in_words(self.births.error or error)
                     raise
                 continue
             self.is_ready = self.is_ready or status == Status.running
             if status == Status.running or self.status != Status.init or self.births.is_given_up:
                 return status
             if not self._may_begin_again(n_killed):
-                self.births.fail(self._reason(n_killed))
+                self.births.failure = self.births.failure or self._reason(n_killed)
                 return status
 
     def _may_begin_again(self, n_killed: int) -> bool:
         """Whether a worker was killed, and not too often; while it is told what it is, that breaks a pipe."""
-        is_killed = -(self.exit_code or 0) in KILLS or isinstance(self.births.error, BrokenPipeError)
+        is_killed = -(self.exit_code or 0) in _KILLS or isinstance(self.births.error, BrokenPipeError)
         return is_killed and n_killed <= MOST_KILLS and not self.births.is_given_up
 
     async def kill(self, timeout: float = 5, reason: str = "nanny-kill") -> None:
@@ -157,8 +160,14 @@ class PatientNanny(Nanny):
         return await super().close(timeout=5 if timeout is None else timeout, reason=reason)
 
 
-def _say_nothing(_loop: Any, _context: Any) -> None:
-    """Show nothing of the tasks that nobody waits for any more."""
+def _forget_tasks() -> None:
+    """Show nothing of the tasks of this thread's loop that nobody waits for any more."""
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not _NOBODY_WAITS.search(context["message"]):
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(handle)
 
 
 def nanny_class(births: Births) -> type[PatientNanny]:
@@ -174,43 +183,15 @@ def describe_end(exit_code: int | None, n_time: int = 1) -> str:
         return "no process could be started for a worker"
     if exit_code >= 0:
         return f"a worker process ended with exit code {exit_code} before it was ready; what it said is above"
-    with suppress(ValueError):
-        name = signal.Signals(-exit_code).name
-        how_often = f" {n_time} times in a row" if n_time > 1 else ""
-        return (
-            f"a worker process was ended by {name}{how_often} before it was ready; the system's log says "
-            "more, see dmesg"
-        )
-    return f"a worker process was ended by signal {-exit_code} before it was ready"
-
-
-@contextmanager
-def noted_errors(births: Births) -> Iterator[None]:
-    """Note what nannies log while they start, as some of it is said nowhere else, and show none of it."""
-    logger = logging.getLogger("distributed.nanny")
-    handler, before = _Errors(births), (logger.level, logger.propagate)
-    logger.addHandler(handler)
-    logger.setLevel(logging.ERROR)
-    logger.propagate = False
     try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.level, logger.propagate = before
-
-
-class _Errors(logging.Handler):
-    """Keeps the first error of a nanny that is logged with an exception."""
-
-    def __init__(self, births: Births) -> None:
-        super().__init__(logging.ERROR)
-        self.births = births
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Look at what is logged."""
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, Exception):
-            self.births.error = self.births.error or error
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = f"signal {-exit_code}"
+    how_often = f" {n_time} times in a row" if n_time > 1 else ""
+    return (
+        f"a worker process was ended by {name}{how_often} before it was ready; the system's log says more, "
+        "see dmesg"
+    )
 
 
 def deepest(error: BaseException) -> BaseException:
@@ -225,5 +206,7 @@ def deepest(error: BaseException) -> BaseException:
 
 def in_words(error: BaseException) -> str:
     """Say what an error came of, with the kind of error."""
+    if isinstance(error, NothingCameError):
+        return str(error).rstrip(".")
     cause = deepest(error)
     return f"{type(cause).__name__}: {cause}".rstrip(": .")

@@ -1,10 +1,14 @@
-"""Wish for workers: a value that is checked without starting, opening or asking anything."""
+"""Wish for workers: a value that is checked without starting, opening or asking anything.
+
+All checks raise an ``OptionError`` that says what was found, and what to give.
+"""
 
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -19,31 +23,15 @@ from fringefleet.option_words import option
 
 Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
 STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
-NAMED: tuple[Kind, ...] = (*STARTED, "current")
+_NAMED: tuple[Kind, ...] = (*STARTED, "current")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 # Keywords of the libraries that have a field here, so that nobody says a thing twice.
-OURS = {
-    "n_workers": "n_worker",
-    "memory_limit": "memory_limit",
-    "interface": "interface",
-    "security": "tls",
-}
-TYPES: dict[str, tuple[type, ...]] = {
-    "cluster": (str, Path),
-    "n_worker": (int,),
-    "memory_limit": (str, int),
-    "interface": (str,),
-    "tls": (bool,),
-    "tls_ca": (str, Path),
-    "tls_cert": (str, Path),
-    "tls_key": (str, Path),
-    "tls_credentials": (str, Path),
-    "dashboard": (bool,),
-    "device": (str,),
-    "share_gpu": (bool,),
-    "wait_seconds": (int, float),
-    "options": (Mapping,),
-}
+_OURS = {"n_workers": "n_worker", "memory_limit": "memory_limit", "interface": "interface", "security": "tls"}
+TLS_FILES = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
+TYPES: dict[str, tuple[type, ...]] = dict.fromkeys(("cluster", *TLS_FILES), (str, Path))
+TYPES |= {"n_worker": (int,), "memory_limit": (str, int), "interface": (str,), "device": (str,)}
+TYPES |= {"tls": (bool,), "dashboard": (bool,), "share_gpu": (bool,)}
+TYPES |= {"wait_seconds": (int, float), "options": (Mapping,)}
 
 
 @dataclass(frozen=True)
@@ -142,13 +130,7 @@ class ClusterOptions:
 def cluster_options(
     cluster: str | Path | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
 ) -> ClusterOptions:
-    """Compose options of what was given, by name.
-
-    Raises
-    ------
-    OptionError
-        A name that there is not, or a value that cannot be.
-    """
+    """Compose options of what was given, by name."""
     names = [option.name for option in fields(ClusterOptions)]
     for name in changes:
         refuse_unknown(name, names, "option of a cluster")
@@ -160,29 +142,27 @@ def cluster_options(
     return ClusterOptions(**(said | changes))
 
 
-def refuse_unknown(name: str, names: list[str], what: str) -> None:
-    """Refuse a name that is none of ``names``, and say which is nearest.
+def refuse_unknown(name: str, names: Sequence[str], what: str) -> None:
+    """Refuse a name that is none of ``names``, and say which is nearest."""
+    if name not in names:
+        raise OptionError(
+            f"unknown {what} {name!r}.{_suggestion(name, names)} There are {', '.join(sorted(names))}."
+        )
 
-    Raises
-    ------
-    OptionError
-        Says the nearest and all.
-    """
-    if name in names:
-        return
+
+def _suggestion(name: str, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise OptionError(f"unknown {what} {name!r}.{hint} There are {', '.join(sorted(names))}.")
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def known_keywords(*classes: type) -> list[str]:
+    """List the keywords that classes of a library take by name."""
+    names = {name for part in classes for name in signature(part).parameters}
+    return sorted(names - {"self", "args", "kwargs"})
 
 
 def check_type(name: str, value: Any, types: tuple[type, ...]) -> None:
-    """Refuse a value of another type; True and False are no numbers.
-
-    Raises
-    ------
-    OptionError
-        Says what was found.
-    """
+    """Refuse a value of another type; True and False are no numbers."""
     if value is None or (isinstance(value, types) and (not isinstance(value, bool) or bool in types)):
         return
     wanted = " or ".join(kind.__name__.lower() for kind in types)
@@ -190,13 +170,7 @@ def check_type(name: str, value: Any, types: tuple[type, ...]) -> None:
 
 
 def check_memory(name: str, memory: str | int | None) -> None:
-    """Refuse what is no number of bytes.
-
-    Raises
-    ------
-    OptionError
-        Says what was found.
-    """
+    """Refuse what is no number of bytes."""
     if memory is None:
         return
     try:
@@ -208,35 +182,32 @@ def check_memory(name: str, memory: str | int | None) -> None:
 
 
 def _kind(cluster: str) -> Kind:
-    for kind in NAMED:
-        if cluster == kind:
-            return kind
+    if cluster in _NAMED:
+        return cluster
     if "://" in cluster:
         return "address"
     if cluster.endswith(".json"):
         return "file"
-    near = difflib.get_close_matches(cluster, NAMED, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
     raise OptionError(
-        f"found cluster = {cluster!r}.{hint} Give local, local-cuda, slurm, current, the address of a "
-        "running scheduler such as tcp://127.0.0.1:8786, or its scheduler file, whose name ends in .json."
+        f"found cluster = {cluster!r}.{_suggestion(cluster, _NAMED)} Give local, local-cuda, slurm, "
+        "current, the address of a running scheduler such as tcp://127.0.0.1:8786, or its scheduler file, "
+        "whose name ends in .json."
     )
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
-    for name, ours in OURS.items():
+    for name, ours in _OURS.items():
         if name in options:
             raise OptionError(
                 f"found {name} in the options for the library; give {ours} beside them instead."
             )
     check_type("local_directory", options.get("local_directory"), (str, Path))
-    _check_visible(options.get(VISIBLE))
+    if options.get(VISIBLE) is not None:
+        _check_visible(options[VISIBLE])
 
 
 def _check_visible(gpus: Any) -> None:
     """Refuse what does not name GPUs, by number or UUID."""
-    if gpus is None:
-        return
     named = gpus.split(",") if isinstance(gpus, str) else gpus
     if (
         not isinstance(named, list | tuple)
@@ -247,8 +218,7 @@ def _check_visible(gpus: Any) -> None:
 
 
 def _check_certificates(options: ClusterOptions) -> None:
-    names = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
-    given = [name for name in names if getattr(options, name) is not None]
+    given = [name for name in TLS_FILES if getattr(options, name) is not None]
     if not given:
         return
     found = ", ".join(map(option, given))

@@ -4,44 +4,49 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from math import inf
 from time import monotonic
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 SECONDS_OF_SILENCE = 300.0  # unless somebody says otherwise
-MOST_SILENCES = 12  # times that, in all: also what works may never come to an end
+_MOST_SILENCES = 12  # times that, in all: also what works may never come to an end
 SECONDS_BETWEEN_LINES = 20.0
-PART_BETWEEN_LINES = 0.1  # of the time waited, where that is more: a queue may take days
+_PART_BETWEEN_LINES = 0.1  # of the time waited, where that is more: a queue may take days
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_STOP = 30.0  # in good order
 SECONDS_TO_END = 2.5  # for what is not wanted any more
-SECONDS_TO_END_BY_FORCE = 1.5
+_SECONDS_TO_END_BY_FORCE = 1.5
 
 
-class Watched(Protocol):
-    """What is waited for."""
+class Watched:
+    """What is waited for.
 
-    failure: str | None  # why it will not come, in words for the user; None as long as it may
+    ``failure``: why it will not come, in words for the user; None as long as it may.
+    """
+
+    failure: str | None = None
 
     def life(self) -> object:
         """Give something that is another as soon as anything has happened."""
+        return None
 
     def describe(self) -> str:
         """Say what is waited for."""
+        raise NotImplementedError
 
     def give_up(self) -> None:
-        """End what was begun; it may be called several times."""
+        """End what was begun, where it does not end by itself; it may be called several times."""
 
 
 class Clock:
     """Says every now and then what is waited for, and when that has been silent for too long.
 
-    ``seconds``: of silence that are too long; None if none are. ``longest``: to wait at all [s], whatever
-    happens.
+    ``seconds``: of silence that are too long; None if none are. ``longest``: to wait at all [s].
     """
 
     def __init__(self, seconds: float | None, longest: float = inf) -> None:
@@ -55,19 +60,11 @@ class Clock:
         return monotonic() - self._start
 
     def is_up(self, life: object, describe: Callable[[], str]) -> bool:
-        """Whether it has been silent for too long.
-
-        Parameters
-        ----------
-        life
-            As from :class:`Watched`.
-        describe
-            Says what is waited for.
-        """
+        """Whether it has been silent for too long; both are as those of :class:`Watched`."""
         now = monotonic()
         if life != self._life:
             self._life, self._last_sign = life, now
-        if now - self._last_line >= max(SECONDS_BETWEEN_LINES, self.waited * PART_BETWEEN_LINES):
+        if now - self._last_line >= max(SECONDS_BETWEEN_LINES, self.waited * _PART_BETWEEN_LINES):
             self._last_line = now
             logger.warning("waiting for %s, %.0f s so far; Ctrl-C ends it", describe(), self.waited)
         return now - self._last_sign >= self.seconds or self.waited >= self.longest
@@ -77,35 +74,45 @@ class NothingCameError(Exception):
     """What was waited for does not come, or has been silent for too long; says why."""
 
 
-def wait_for(begin: Callable[[], Result], watched: Watched, seconds: float) -> Result:
-    """Begin something in a thread, and wait for what it gives.
+def begin(call: Callable[[], Result]) -> Future[Result]:
+    """Begin something in a thread, which is not waited for at the end of the process.
 
-    Parameters
-    ----------
-    begin
-        Is called in a thread, as an :class:`Attempt`: we stop it ourselves.
-    watched
-        Knows how that stands.
-    seconds
-        Silence that is too long [s].
+    That thread, and all threads and processes that it starts, never see a Ctrl-C, which goes to all processes
+    of a terminal.
+    """
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            future.set_result(call())
+        except BaseException as error:  # which is raised where it is waited for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="fringefleet-start", daemon=True).start()
+    return future
+
+
+def wait_for(call: Callable[[], Result], watched: Watched, seconds: float) -> Result:
+    """Begin something in a thread, and wait for what it gives; so many seconds of silence are too long.
 
     Raises
     ------
     NothingCameError
         It does not come.
     BaseException
-        Whatever ``begin`` raises, or a Ctrl-C; what was begun has been given up by then.
+        Whatever ``call`` raises, or a Ctrl-C; what was begun has been given up by then.
     """
-    attempt, clock = Attempt(begin), Clock(seconds, MOST_SILENCES * seconds)
+    future, clock = begin(call), Clock(seconds, _MOST_SILENCES * seconds)
     try:
-        while not attempt.is_over.wait(SECONDS_BETWEEN_LOOKS):
+        while not _is_over(future, SECONDS_BETWEEN_LOOKS):
             _look(watched, clock)
     except BaseException:
-        give_up_attempt(attempt, watched)
+        give_up(future, watched)
         raise
-    if attempt.error is not None and watched.failure is not None:
-        raise NothingCameError(watched.failure) from attempt.error
-    return attempt.get()
+    if future.exception() is not None and watched.failure is not None:
+        raise NothingCameError(watched.failure) from future.exception()
+    return future.result()
 
 
 def _look(watched: Watched, clock: Clock) -> None:
@@ -118,65 +125,31 @@ def _look(watched: Watched, clock: Clock) -> None:
         )
 
 
-def end_within(end: Callable[[], object], seconds: float, give_up: Callable[[], object]) -> bool:
-    """End something in a thread, and wait for that, but not for ever; whether it has ended.
-
-    Parameters
-    ----------
-    end
-        Ends it. What it raises is for the log: who ends something has no use for it any more.
-    seconds
-        How long it may take.
-    give_up
-        Ends it by force, where it takes longer, or somebody has no patience.
-    """
-    attempt = Attempt(end)
-    try:
-        if not attempt.is_over.wait(seconds):
-            give_up()
-            attempt.is_over.wait(SECONDS_TO_END_BY_FORCE)
-    except BaseException:
-        give_up()
-        raise
-    if attempt.error is not None:
-        give_up()
-        logger.debug("a tear-down did not go well", exc_info=attempt.error)
-    return attempt.is_over.is_set()
-
-
-class Attempt(Generic[Result]):
-    """Something that goes on in a thread, which is not waited for at the end of the process.
-
-    That thread, and all threads and processes that it starts, never see a Ctrl-C, which goes to all processes
-    of a terminal.
-    """
-
-    def __init__(self, call: Callable[[], Result]) -> None:
-        self._call = call
-        self.is_over = threading.Event()
-        self.result: Result | None = None
-        self.error: BaseException | None = None
-        threading.Thread(target=self._run, name="fringefleet-start", daemon=True).start()
-
-    def get(self) -> Result:
-        """Return what it gave, or raise what it raised, when it is over."""
-        if self.error is not None:
-            raise self.error
-        return cast("Result", self.result)
-
-    def _run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            self.result = self._call()
-        except BaseException as error:  # which is raised where it is waited for
-            self.error = error
-        finally:
-            self.is_over.set()
-
-
-def give_up_attempt(attempt: Attempt[Any], watched: Watched) -> None:
+def give_up(future: Future[Any], watched: Watched) -> None:
     """Give up, again and again as others may come to be meanwhile, until the thread is at its end."""
     deadline = monotonic() + SECONDS_TO_END
     watched.give_up()
-    while not attempt.is_over.wait(SECONDS_BETWEEN_LOOKS) and monotonic() < deadline:
+    while not _is_over(future, SECONDS_BETWEEN_LOOKS) and monotonic() < deadline:
         watched.give_up()
+
+
+def end_within(end: Callable[[], object], seconds: float, by_force: Callable[[], object]) -> None:
+    """End something in a thread, and wait for that so long; ``by_force`` where it takes longer or fails.
+
+    What it raises is for the log: who ends something has no use for it any more.
+    """
+    future = begin(end)
+    try:
+        if not _is_over(future, seconds):
+            by_force()
+            _is_over(future, _SECONDS_TO_END_BY_FORCE)
+    except BaseException:
+        by_force()
+        raise
+    if future.done() and future.exception() is not None:
+        by_force()
+        logger.debug("a tear-down did not go well", exc_info=future.exception())
+
+
+def _is_over(future: Future[Any], seconds: float) -> bool:
+    return bool(wait([future], seconds).done)

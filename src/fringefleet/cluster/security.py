@@ -60,21 +60,19 @@ def running_security(options: ClusterOptions, address: str) -> Security | None:
             f"{address} wants TLS; give the certificates with --tls-credentials, or with --tls-ca, "
             "--tls-cert and --tls-key."
         )
-    _refuse_unusable(security, given)
+    _check_usable(security, given)
     return security
 
 
 def _given_files(options: ClusterOptions) -> dict[str, str]:
     """Name the files of the certificates that were given as Dask does."""
-    given = {
-        "tls_ca_file": options.tls_credentials or options.tls_ca,
-        "tls_client_cert": options.tls_credentials or options.tls_cert,
-        "tls_client_key": options.tls_credentials or options.tls_key,
-    }
-    return {name: str(Path(file).absolute()) for name, file in given.items() if file is not None}
+    all_in_one = options.tls_credentials
+    files = (all_in_one or options.tls_ca, all_in_one or options.tls_cert, all_in_one or options.tls_key)
+    given = zip(("tls_ca_file", "tls_client_cert", "tls_client_key"), files, strict=True)
+    return {name: str(Path(file).absolute()) for name, file in given if file is not None}
 
 
-def _refuse_unusable(security: Security, files: Mapping[str, str]) -> None:
+def _check_usable(security: Security, files: Mapping[str, str]) -> None:
     """Refuse certificates that cannot be read, or a key that is not theirs."""
     try:
         security.get_connection_args("client")
@@ -90,26 +88,24 @@ def _refuse_unusable(security: Security, files: Mapping[str, str]) -> None:
 def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
     """Make a folder for the workers' files that only this user can read, and remove it at last.
 
-    Those that processes left behind when they were killed are removed, too.
-
-    It lies in ``local_directory`` of the options, if that is there, else where Dask or the system puts
-    temporary files.
+    Those that processes left behind when they were killed are removed, too. It lies in ``local_directory`` of
+    the options, else where Dask or the system puts temporary files.
 
     Raises
     ------
     InputError
         It cannot be made there.
     """
-    base = Path(
-        options.get("local_directory") or dask.config.get("temporary-directory", None) or gettempdir()
-    )
+    given, of_site = options.get("local_directory"), dask.config.get("temporary-directory", None)
+    base = Path(given or of_site or gettempdir())
     with ExitStack() as opened:
         try:
             os.scandir(base).close()  # before anything is made there
             folder = opened.enter_context(owned_folder(base, "fringefleet-workers-"))
         except OSError as error:
-            of_site = not options.get("local_directory") and dask.config.get("temporary-directory", None)
-            where = "temporary-directory of Dask's configuration" if of_site else "local_directory"
+            where = (
+                "temporary-directory of Dask's configuration" if of_site and not given else "local_directory"
+            )
             raise InputError(
                 f"no folder for the workers' files can be made in {base} ({error.strerror or error}); "
                 f"give one that is there, and that you can write to, as {where}."

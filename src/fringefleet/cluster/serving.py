@@ -13,23 +13,18 @@ from fringefleet.cluster.security import LOOPBACK
 from fringefleet.errors import MissingExtraError
 
 ANY_PORT = f"{LOOPBACK}:0"  # where a server listens until it is stopped, and where a dashboard does
-SCHEDULER_ROUTES, WORKER_ROUTES = "distributed.scheduler.http.routes", "distributed.worker.http.routes"
+_SCHEDULER_ROUTES, WORKER_ROUTES = "distributed.scheduler.http.routes", "distributed.worker.http.routes"
 # All of Dask's own but the proxy, which asks other servers in this one's name.
-ROUTES = [
+_ROUTES = [
     *(f"distributed.http.scheduler.{name}" for name in ("prometheus", "info", "json")),
     "distributed.http.health",
     "distributed.http.statics",
 ]
 
 
-def device_settings(options: ClusterOptions) -> dict[str, Any]:
-    """Let workers know on what they are to warm up."""
-    return {warm_up.DEVICE: options.device}
-
-
 def http_settings(options: ClusterOptions) -> dict[str, Any]:
     """Let servers answer nothing that was not asked for, be it in the moment before they are stopped."""
-    settings: dict[str, Any] = {SCHEDULER_ROUTES: ROUTES if options.dashboard else []}
+    settings: dict[str, Any] = {_SCHEDULER_ROUTES: _ROUTES if options.dashboard else []}
     return settings if serves_workers(options, options.options) else settings | {WORKER_ROUTES: []}
 
 
@@ -68,13 +63,7 @@ def as_list(texts: str | list[str] | tuple[str, ...] | None) -> list[str]:
 
 
 def check_bokeh(option: str) -> None:
-    """Refuse an option that Bokeh is needed for, if it is not installed.
-
-    Raises
-    ------
-    MissingExtraError
-        Says how to install it.
-    """
+    """Refuse an option that Bokeh is needed for with a ``MissingExtraError``, if it is not installed."""
     try:
         import_module("bokeh")
     except ImportError as error:

@@ -34,9 +34,10 @@ from fringefleet.io.owned import owned_folder
 
 logger = logging.getLogger(__name__)
 
-PROGRAMS = ("sbatch", "squeue", "scancel")
+_ROLES = ("client", "scheduler", "worker")
+_PROGRAMS = ("sbatch", "squeue", "scancel")
 # Jobs that are gone are replaced by us, so the cluster's own and partial way of noticing is put off for ever.
-SLURM_SETTINGS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
+_SLURM_SETTINGS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     _make_private(plan.log_folder)
     with _in_files(temporary_security(options), plan.log_folder) as security, ExitStack() as opened:
         opened.enter_context(
-            dask.config.set(SETTINGS | SLURM_SETTINGS | settings(plan) | http_settings(options))
+            dask.config.set(SETTINGS | _SLURM_SETTINGS | settings(plan) | http_settings(options))
         )
         client, watch = _submit(plan, security, name, opened)
         try:
@@ -109,12 +110,9 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
         yield None
         return
     with owned_folder(folder, "tls-") as place:
-        contents: dict[str, str] = {}
-        for role in ("client", "scheduler", "worker"):
-            config = security.get_tls_config_for_role(role)
-            names = {"ca_file": "tls_ca_file", "cert": f"tls_{role}_cert", "key": f"tls_{role}_key"}
-            contents |= {name: config[part] for part, name in names.items()}
-        files = {name: write_private(place / f"{name}.pem", text) for name, text in contents.items()}
+        of_roles = [f"tls_{role}_{part}" for role in _ROLES for part in ("cert", "key")]
+        names = ["tls_ca_file", *of_roles]
+        files = {name: write_private(place / f"{name}.pem", getattr(security, name)) for name in names}
         yield Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
 
 
@@ -124,7 +122,7 @@ def _wait_for_worker(watch: Any, seconds: float | None) -> None:
     while not watch.n_worker:
         if watch.failure is not None:
             raise WorkersLostError(watch.failure)
-        life = watch.states() if watch.is_running else monotonic()  # the queue may be as silent as it likes
+        life = watch.describe() if watch.is_running else monotonic()  # the queue may be as silent as it likes
         if clock.is_up(life, lambda: f"a worker of Slurm; the jobs are {watch.describe()}"):
             log = f" {watch.last_words()}" if watch.is_running else ""
             raise InputError(
@@ -135,7 +133,7 @@ def _wait_for_worker(watch: Any, seconds: float | None) -> None:
 
 
 def _refuse_without_slurm() -> None:
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    missing = [program for program in _PROGRAMS if shutil.which(program) is None]
     if missing:
         raise InputError(
             f"found no {', '.join(missing)} on this machine; start from a login node, or choose --cluster "

@@ -1,78 +1,68 @@
-"""Lines of ``#SBATCH``: what they ask for, and which of them would contradict what we ask for ourselves."""
+"""Options of sbatch in ``job_extra_directives``: those that count here, and those that contradict our own.
 
-import re
+All functions raise an ``OptionError`` where a line cannot be read, or asks for what it cannot have.
+"""
+
+import argparse
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import NoReturn
 
 from fringefleet.errors import OptionError
 from fringefleet.option_words import as_it_is
 
-SHORT = {
-    "a": "array",
-    "e": "error",
-    "G": "gpus",
-    "h": "help",
-    "J": "job-name",
-    "M": "clusters",
-    "n": "ntasks",
-    "N": "nodes",
-    "o": "output",
-    "Q": "quiet",
-    "t": "time",
-    "V": "version",
-    "W": "wait",
+_SUBMISSION = "leave it out: jobs are submitted one by one, and what sbatch answers is read"
+_UNKNOWN_GPUS = "give --gres=gpu:N: how many GPUs a job gets would not be known"
+_LOG = "give log_directory: the log of a job is looked for there"
+_REFUSED = {
+    "--array -a": "leave it out: as many jobs are submitted as --workers needs",
+    "--clusters -M": "leave it out: jobs are looked for in this Slurm only",
+    "--error -e": _LOG,
+    "--gpus-per-socket": _UNKNOWN_GPUS,
+    "--job-name -J": "give job_name: jobs are found, and cancelled, by it",
+    "--output -o": _LOG,
+    "--time -t": "give walltime: workers leave before it is over",
+    "--uid": "leave it out: jobs are looked for among yours",
+    "--wrap": _SUBMISSION,
 }
-WITHOUT_VALUE = "hHIkOQsuvVW"  # after them another letter may follow in the same word
-COUNTS = ("gpus", "gpus-per-node", "gpus-per-task")  # of a job, which has one node and one task
-SUBMISSION = "leave it out: jobs are submitted one by one, and what sbatch answers is read"
-REFUSED = {
-    "array": "leave it out: as many jobs are submitted as --workers needs",
-    "clusters": "leave it out: jobs are looked for in this Slurm only",
-    "error": "give log_directory: the log of a job is looked for there",
-    "gpus-per-socket": "give --gres=gpu:N: how many GPUs a job gets would not be known",
-    "job-name": "give job_name: jobs are found, and cancelled, by it",
-    "output": "give log_directory: the log of a job is looked for there",
-    "time": "give walltime: workers leave before it is over",
-    "uid": "leave it out: jobs are looked for among yours",
-    **dict.fromkeys(
-        ("help", "parsable", "quiet", "test-only", "usage", "version", "wait", "wrap"), SUBMISSION
-    ),
+_REFUSED_FLAGS = dict.fromkeys(
+    ("--help -h", "--parsable", "--quiet -Q", "--test-only", "--usage", "--version -V", "--wait -W"),
+    _SUBMISSION,
+)
+_ONE = {  # refused unless they say what there is without them
+    "--nodes -N": "give more --workers: a job has its workers on one node",
+    "--ntasks -n": "give processes, and job_cpu: a job's script is run once, and starts its workers itself",
 }
-# Refused unless they say what there is without them.
-ONE = {
-    "nodes": "give more --workers: a job has its workers on one node",
-    "ntasks": "give processes, and job_cpu: the script of a job is run once, and starts its workers itself",
-}
-TRES = tuple(f"tres-per-{part}" for part in ("job", "node", "socket", "task"))
-# The shortest first: what is given in full is not taken for the beginning of another.
-LONG = sorted({*SHORT.values(), *COUNTS, *REFUSED, *ONE, *TRES, "gres"}, key=len)
+_GPUS = ("--gpus -G", "--gpus-per-node", "--gpus-per-task", "--gres")  # of a job: one node, one task
+_TRES = ("--tres-per-job", "--tres-per-node", "--tres-per-socket", "--tres-per-task")
+_ADVICE = {name.split()[0][2:]: advice for name, advice in (_REFUSED | _REFUSED_FLAGS | _ONE).items()}
 
 
-def read_directives(directives: Iterable[str]) -> list[tuple[str, str]]:
-    """Read options of sbatch: long name and value, "" if there is none.
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(f"job_extra_directives cannot be read: {message}; give options of sbatch.")
 
-    A line may have several. As in sbatch, a long name may be given by its beginning.
 
-    Raises
-    ------
-    OptionError
-        A line begins with no option, or a quotation does not end.
+def _parser() -> _Parser:
+    parser = _Parser(add_help=False)
+    for names in (*_REFUSED, *_ONE, *_GPUS, *_TRES):
+        parser.add_argument(*names.split(), action="append")
+    for names in (*_REFUSED_FLAGS, "--requeue", "--no-requeue", "--hold -H"):
+        parser.add_argument(*names.split(), action="append_const", const="")
+    return parser
+
+
+def read_directives(directives: Iterable[str]) -> dict[str, list[str]]:
+    """Read the options of sbatch that count here: values by long name, "" where an option takes none.
 
     Examples
     --------
-    >>> read_directives(["-N 2 --exclusive", "-Ha1-3", "--arr=1-2", "--gres gpu:2"])
-    [('nodes', '2'), ('exclusive', ''), ('H', 'a1-3'), ('array', '1-3'), ('array', '1-2'), ('gres', 'gpu:2')]
+    >>> read_directives(["-N 2 --exclusive", "-a1-3", "--gres gpu:2", "-C 'a100&nvlink'"])
+    {'array': ['1-3'], 'nodes': ['2'], 'gres': ['gpu:2']}
     """
-    found: list[tuple[str, str]] = []
-    for directive in directives:
-        words = _words(directive)
-        for word, following in zip(words, [*words[1:], ""], strict=True):
-            if word.startswith("--"):
-                name, equals, value = word[2:].partition("=")
-                found.append((_in_full(name), value if equals else following))
-            elif word.startswith("-"):
-                found += _short(word[1:], following)
-    return found
+    words = [word for directive in directives for word in _words(directive)]
+    found, _ = _parser().parse_known_args(words)
+    return {name.replace("_", "-"): values for name, values in vars(found).items() if values}
 
 
 def n_gpu(directives: Iterable[str]) -> int | None:
@@ -87,34 +77,23 @@ def n_gpu(directives: Iterable[str]) -> int | None:
     >>> n_gpu(["--gres=gpu:a100:2,gpu:v100:1"]), n_gpu(["--gres=gpumem:4"]), n_gpu(["--exclusive -G2"])
     (3, None, 2)
     """
-    counts = [0]
-    for name, value in read_directives(directives):
-        parts = re.sub(r"\([^)]*\)", "", value).split(",")
-        if name == "gres":
-            parts = [part for part in parts if part.split(":")[0] == "gpu"]
-        if name in (*COUNTS, "gres"):
-            counts.append(sum(map(_count, parts)))
-    return max(counts) or None
+    found = read_directives(directives).items()
+    counts = [_count(name, value) for name, values in found if name[0] == "g" for value in values]
+    return max(counts, default=0) or None
 
 
 def refuse_contradictions(directives: Iterable[str]) -> None:
-    """Refuse directives after which jobs would not be what we take them for.
-
-    Raises
-    ------
-    OptionError
-        Says which, and what to give instead.
-    """
-    for name, value in read_directives(directives):
-        advice = REFUSED.get(name)
-        if name in TRES and "gpu" in value:
-            advice = REFUSED["gpus-per-socket"]
-        if name in ONE and value not in ("1", "1-1"):
-            advice = ONE[name]
-        if advice is not None:
-            raise OptionError(
-                as_it_is(f"found --{name} {value}".rstrip()) + f" in job_extra_directives; {advice}."
-            )
+    """Refuse directives after which jobs would not be what we take them for."""
+    for name, values in read_directives(directives).items():
+        for value in values:
+            advice = _ADVICE.get(name)
+            if name in ("nodes", "ntasks") and value in ("1", "1-1"):
+                advice = None
+            if name.startswith("tres-") and "gpu" in value:
+                advice = _UNKNOWN_GPUS
+            if advice is not None:
+                found = as_it_is(f"found --{name} {value}".rstrip())
+                raise OptionError(f"{found} in job_extra_directives; {advice}.")
 
 
 def _words(directive: str) -> list[str]:
@@ -127,17 +106,8 @@ def _words(directive: str) -> list[str]:
     return words
 
 
-def _in_full(name: str) -> str:
-    return next((full for full in LONG if full.startswith(name)), name)
-
-
-def _short(letters: str, following: str) -> Iterator[tuple[str, str]]:
-    for i, letter in enumerate(letters):
-        yield SHORT.get(letter, letter), letters[i + 1 :] or following
-        if letter not in WITHOUT_VALUE:
-            return
-
-
-def _count(part: str) -> int:
-    last = part.rsplit(":", maxsplit=1)[-1].strip()
-    return int(last) if last.isdecimal() else 1
+def _count(name: str, value: str) -> int:
+    parts = value.split(",")
+    if name == "gres":
+        parts = [part for part in parts if part.split(":")[0] == "gpu"]
+    return sum(int(last) if (last := part.rpartition(":")[2]).isdecimal() else 1 for part in parts)

@@ -16,13 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
-DONE = b"done"  # what the owner says when it has submitted everything that it will
-SECONDS_TO_SETTLE = 5.0  # a job may come just after its owner was killed: sbatch goes on without it
-SECONDS_AT_MOST = 600.0
+_DONE = b"done"  # what the owner says when it has submitted everything that it will
+_SECONDS_TO_SETTLE = 5.0  # a job may come just after its owner was killed: sbatch goes on without it
+_SECONDS_AT_MOST = 600.0
 SECONDS_FOR_COMMAND = 60
-SECONDS_BETWEEN = (1.0, 30.0)  # between two attempts; doubled each time
-SECONDS_TO_WAIT = 60.0  # for the guard, at last
-SECONDS_IN_A_HURRY = 1.0
+_SECONDS_BETWEEN = (1.0, 30.0)  # between two attempts; doubled each time
+_SECONDS_TO_WAIT = 60.0  # for the guard, at last
+_SECONDS_IN_A_HURRY = 1.0
 ENDING = "COMPLETING"
 _left: list[subprocess.Popen[bytes]] = []  # guards that still cancel
 
@@ -39,35 +39,35 @@ def guarded(job_name: str, keys: Path | None = None) -> Iterator[None]:
     guard = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
     )
-    seconds = SECONDS_TO_WAIT
+    seconds = _SECONDS_TO_WAIT
     try:
         yield
     except KeyboardInterrupt:
-        seconds = SECONDS_IN_A_HURRY  # it goes on by itself
+        seconds = _SECONDS_IN_A_HURRY  # it goes on by itself
         _left.append(guard)  # which Python would warn of
         raise
     finally:
         with suppress(OSError, subprocess.TimeoutExpired):
-            guard.communicate(DONE, timeout=seconds)
+            guard.communicate(_DONE, timeout=seconds)
 
 
 def main(job_name: str, keys: str | None = None) -> None:
     """Wait for the owner's end; cancel until nothing is left; remove the keys, if the owner cannot."""
-    is_done = sys.stdin.buffer.read() == DONE
-    _cancel(job_name, 0.0 if is_done else SECONDS_TO_SETTLE)
+    is_done = sys.stdin.buffer.read() == _DONE
+    _cancel(job_name, 0.0 if is_done else _SECONDS_TO_SETTLE)
     if keys is not None and not is_done:
         shutil.rmtree(keys, ignore_errors=True)
 
 
 def _cancel(job_name: str, seconds_to_settle: float) -> None:
     settled = monotonic() + seconds_to_settle
-    deadline = monotonic() + SECONDS_AT_MOST
-    pause, longest = SECONDS_BETWEEN
+    deadline = monotonic() + _SECONDS_AT_MOST
+    pause, longest = _SECONDS_BETWEEN
     while monotonic() < deadline:
         if is_queued(job_name) is False:
             if monotonic() >= settled:
                 return
-            sleep(SECONDS_BETWEEN[0])
+            sleep(_SECONDS_BETWEEN[0])
             continue
         _run("scancel", f"--user={getpass.getuser()}", f"--name={job_name}")
         sleep(pause)
@@ -76,8 +76,14 @@ def _cancel(job_name: str, seconds_to_settle: float) -> None:
 
 def is_queued(job_name: str) -> bool | None:
     """Say whether jobs of a name are waiting or running; None if Slurm does not answer."""
-    states = _run("squeue", "-h", f"--user={getpass.getuser()}", f"--name={job_name}", "-o", "%T")
-    return None if states is None else any(state != ENDING for state in states.split())
+    states = ask_queue(job_name, "%T")
+    return None if states is None else any(state != ENDING for state in states)
+
+
+def ask_queue(job_name: str, fields: str) -> list[str] | None:
+    """Ask for fields of each of our jobs of a name; None if Slurm does not answer."""
+    said = _run("squeue", "-h", f"--user={getpass.getuser()}", f"--name={job_name}", "-o", fields)
+    return None if said is None else said.splitlines()
 
 
 def _run(*command: str) -> str | None:

@@ -6,23 +6,21 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import dask
+
 from fringefleet import http_off, warm_up
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
 from fringefleet.cluster.serving import ANY_PORT, WORKER_ROUTES, configured_preloads
-from fringefleet.cluster.slurm_paths import check_path
-from fringefleet.cluster.slurm_said import Said
-from fringefleet.cluster.slurm_values import walltime_seconds
+from fringefleet.cluster.slurm_request import CUDA_WORKER, OUR_WORKER, PLAIN_WORKER, Request
+from fringefleet.cluster.slurm_values import check_path, walltime_seconds
 
-OUR_WORKER = "fringefleet.cluster.slurm_worker"
-PLAIN_WORKER = "distributed.cli.dask_worker"
-CUDA_WORKER = "dask_cuda.cli"
 # A worker leaves, in good order, at a time of its own before Slurm ends its job: parts of the job's time.
-LIFETIME, STAGGER = 0.85, 0.1
+_LIFETIME, _STAGGER = 0.85, 0.1
 
 
-def write_prologue(said: Said, modules: Iterable[str], exports: Mapping[str, str]) -> list[str]:
+def write_prologue(said: Request, modules: Iterable[str], exports: Mapping[str, str]) -> list[str]:
     """Write what a job does before its worker starts; the user's own lines come after the modules."""
-    lines = [f"module load {shlex.quote(module)}" for module in modules] + said.list("job_script_prologue")
+    lines = [f"module load {shlex.quote(module)}" for module in modules] + said.texts("job_script_prologue")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
     base = re.sub("^~", "$HOME", str(said.get("local_directory", "${TMPDIR:-/tmp}")))  # in quotes ~ is a name
     lines.append(f'FRINGEFLEET_LOCAL=$(mktemp -d -- "{base}/fringefleet-XXXXXXXX") || exit 1')  # mode 0700
@@ -30,21 +28,22 @@ def write_prologue(said: Said, modules: Iterable[str], exports: Mapping[str, str
     return [*lines, "trap 'rm -rf \"$FRINGEFLEET_LOCAL\"' EXIT", "trap 'exit 143' TERM"]
 
 
-def write_arguments(said: Said, worker_command: str, processes: int, *, serves_http: bool) -> list[str]:
+def write_arguments(said: Request, *, serves_http: bool) -> list[str]:
     """Write the arguments of a worker, each safe from the shell."""
-    arguments = [word for item in said.list("worker_extra_args") for word in shlex.split(item)]
+    worker_command = said.worker_command
+    arguments = [word for item in said.texts("worker_extra_args") for word in shlex.split(item)]
     if not any(word.startswith("--dashboard-address") for word in arguments):
         arguments += ["--dashboard-address", ANY_PORT]
     if worker_command in (PLAIN_WORKER, CUDA_WORKER, OUR_WORKER):
         arguments += _preloads(worker_command, arguments, serves_http=serves_http)
     if worker_command == OUR_WORKER:
-        arguments += ["--nworkers", str(processes)]
+        arguments += ["--nworkers", str(said.processes)]
     if worker_command == CUDA_WORKER and not any("--device-memory-limit" in word for word in arguments):
         arguments += ["--device-memory-limit", "0"]  # nothing that Dask could move or spill lies on the GPU
     return [shlex.quote(word) for word in arguments]
 
 
-def write_python(said: Said) -> str:
+def write_python(said: Request) -> str:
     """Write what runs Python; what the user says has the shell's quotation, and our own gets it."""
     given = said.get("python")
     if given is None:
@@ -53,9 +52,15 @@ def write_python(said: Said) -> str:
     return _quote(shlex.split(given))
 
 
-def exported(said: Said, *, serves_http: bool) -> dict[str, str]:
+def exported(said: Request, *, serves_http: bool) -> dict[str, str]:
     """Turn the settings of local workers into environment variables that mean the same."""
     exports = _lifetime(said)
+    if said.wants_gpu:
+        exports["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    if said.options.device == "cuda":
+        exports[variable_of(warm_up.DEVICE)] = "cuda"
+    for name, value in dask.config.get(warm_up.OPTIONS, {}).items():
+        exports[variable_of(f"{warm_up.OPTIONS}.{name}")] = str(value)
     routes: dict[str, Any] = {} if serves_http else {WORKER_ROUTES: []}
     for key, value in (SETTINGS | LOCAL_SETTINGS | routes).items():
         if key.startswith("distributed.worker."):
@@ -76,15 +81,15 @@ def variable_of(key: str) -> str:
     return "DASK_" + key.upper().replace(".", "__").replace("-", "_")
 
 
-def _lifetime(said: Said) -> dict[str, str]:
+def _lifetime(said: Request) -> dict[str, str]:
     """Let workers leave before their job's time is over, unless the user says when."""
     seconds = walltime_seconds(said.get("walltime"))
-    if seconds is None or any("--lifetime" in item for item in said.list("worker_extra_args")):
+    if seconds is None or any("--lifetime" in item for item in said.texts("worker_extra_args")):
         return {}
     prefix = "DASK_DISTRIBUTED__WORKER__LIFETIME__"
     return {
-        f"{prefix}DURATION": f"{LIFETIME * seconds:.0f}s",
-        f"{prefix}STAGGER": f"{STAGGER * seconds:.0f}s",
+        f"{prefix}DURATION": f"{_LIFETIME * seconds:.0f}s",
+        f"{prefix}STAGGER": f"{_STAGGER * seconds:.0f}s",
     }
 
 
@@ -95,7 +100,7 @@ def _preloads(worker_command: str, given: Sequence[str], *, serves_http: bool) -
     configured = [] if is_given or worker_command == CUDA_WORKER else configured_preloads()
     ours = [warm_up.PRELOAD] if serves_http else [http_off.PRELOAD, warm_up.PRELOAD]
     preloads = [word for name in (*configured, *ours) for word in ("--preload", name)]
-    return preloads if serves_http or worker_command == OUR_WORKER else ["--no-dashboard", *preloads]
+    return preloads if serves_http else ["--no-dashboard", *preloads]
 
 
 def _quote(words: Iterable[str]) -> str:

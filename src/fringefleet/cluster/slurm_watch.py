@@ -6,24 +6,23 @@ after something happened, and then at intervals that double up to ``poll_seconds
 """
 
 import logging
-import subprocess
 import threading
-from pathlib import Path
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from distributed import Client
-
+from fringefleet.cluster.slurm_guard import ENDING, SECONDS_FOR_COMMAND, ask_queue
 from fringefleet.cluster.slurm_jobs import Arrivals, Job
 from fringefleet.cluster.slurm_script import JobPlan
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 logger = logging.getLogger(__name__)
 
-SHORTEST_SECONDS = 1.0
-SECONDS_FOR_COMMAND = 60
-SECONDS_IN_A_HURRY = 1.0
-LINES_OF_LOG = 15
-ENDING = "COMPLETING"
+_SHORTEST_SECONDS = 1.0
+_SECONDS_IN_A_HURRY = 1.0
+_LINES_OF_LOG = 15
 
 
 class Watch:
@@ -32,7 +31,7 @@ class Watch:
     ``failure``: why no more jobs are submitted, in words for the user; None as long as they are.
     """
 
-    def __init__(self, client: Client, plan: JobPlan, job_name: str) -> None:
+    def __init__(self, client: "Client", plan: JobPlan, job_name: str) -> None:
         self.client, self.plan, self.job_name = client, plan, job_name
         self.cluster: Any = client.cluster
         self.failure: str | None = None
@@ -56,36 +55,27 @@ class Watch:
         """Stop looking; who is in a hurry does not wait for Slurm's answer."""
         self._stopped = True
         self._called.set()
-        self._thread.join(SECONDS_IN_A_HURRY if kind is KeyboardInterrupt else SECONDS_FOR_COMMAND)
+        self._thread.join(_SECONDS_IN_A_HURRY if kind is KeyboardInterrupt else SECONDS_FOR_COMMAND)
 
     @property
     def n_worker(self) -> int:
         """Workers that are there now; nobody has to be asked, as the scheduler is in this process."""
         return len(self.cluster.scheduler.workers)
 
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether there is no job any more and there will be none."""
-        return self.failure is not None and not self._alive()
-
     def describe(self) -> str:
         """Say how the jobs stand, as far as is known."""
-        states = [f"{number} {state}" for number, state in self._shown.items()]
-        return ", ".join(states) or "not known to Slurm"
+        states = ", ".join(f"{number} {state}" for number, state in self._shown.items())
+        return states or "not known to Slurm"
 
     @property
     def is_running(self) -> bool:
         """Whether a job is under way, as far as is known: one that waits in the queue is not."""
         return any(not state.startswith("pending") for state in self._shown.values())
 
-    def states(self) -> tuple[tuple[str, str], ...]:
-        """List the jobs and their states, as far as is known."""
-        return tuple(self._shown.items())
-
     def last_words(self) -> str:
         """Say how the log of the last job ends, of those that are in the queue."""
         jobs = [job for job in self._alive().values() if job.job_id in self._shown]
-        return last_words(jobs[-1], self.plan.log_folder, self.job_name) if jobs else ""
+        return self._last_words(jobs[-1]) if jobs else ""
 
     def _run(self) -> None:
         try:
@@ -98,7 +88,7 @@ class Watch:
             self._end()
 
     def _look_until_stopped(self) -> None:
-        shortest = min(SHORTEST_SECONDS, self.plan.poll_seconds)
+        shortest = min(_SHORTEST_SECONDS, self.plan.poll_seconds)
         pause = shortest
         while not self._stopped:
             if self._called.wait(pause):
@@ -123,7 +113,7 @@ class Watch:
             self._bury(name, job)
         if gone and self.failure is None:
             self.cluster.scale(jobs=self.plan.n_job + self.n_over)
-        if self.is_hopeless:
+        if self.failure is not None and not self._alive():
             self._end()
         return bool(gone)
 
@@ -134,15 +124,11 @@ class Watch:
 
     def _queue(self) -> dict[str, str] | None:
         """Ask for the state of each of our jobs that is waiting or running; None without an answer."""
-        command = ["squeue", "-h", "--me", f"--name={self.job_name}", "-o", "%A|%T|%r"]
-        try:
-            answer = subprocess.run(
-                command, capture_output=True, text=True, timeout=SECONDS_FOR_COMMAND, check=True
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            logger.debug("squeue gives no answer: %s", error)
+        answer = ask_queue(self.job_name, "%A|%T|%r")
+        if answer is None:
+            logger.debug("squeue gives no answer")
             return None
-        lines = [line.split("|", 2) for line in answer.stdout.splitlines()]
+        lines = [line.split("|", 2) for line in answer]
         states = {number: f"{state.lower()} ({reason})" for number, state, reason in lines if state != ENDING}
         return {number: state.removesuffix(" (None)") for number, state in states.items()}
 
@@ -171,7 +157,7 @@ class Watch:
 
     def _give_up(self, why: str, job: Job) -> None:
         if self.failure is None:
-            self.failure = f"{why}. {last_words(job, self.plan.log_folder, self.job_name)}"
+            self.failure = f"{why}. {self._last_words(job)}"
             logger.error("no more jobs are submitted: %s", why)
 
     def _end(self) -> None:
@@ -179,20 +165,16 @@ class Watch:
         self._stopped = True
         self.client.close()
 
-
-def last_words(job: Any, folder: Path, job_name: str) -> str:
-    """Say how a job ended: what Slurm said, or the end of the job's log."""
-    if job.refusal:
-        return f"Slurm says: {job.refusal}"
-    log = folder / f"{job_name}-{job.job_id}.log"
-    try:
-        lines = log.read_text(errors="replace").rstrip().splitlines()
-    except OSError:
-        lines = []
-    if not lines:
+    def _last_words(self, job: Job) -> str:
+        """Say how a job ended: what Slurm said, or the end of the job's log."""
+        if job.refusal:
+            return f"Slurm says: {job.refusal}"
+        log = self.plan.log_folder / f"{self.job_name}-{job.job_id}.log"
+        with suppress(OSError):
+            if lines := log.read_text(errors="replace").rstrip().splitlines():
+                end = " | ".join(line.strip() for line in lines[-_LINES_OF_LOG:])
+                return f"The log of the last one, {log}, ends with: {end}"
         return (
-            f"The last one, {job.job_id}, left no log {log}: it was cancelled while it waited, or {folder} "
-            "is on no file system that the nodes have, too."
+            f"The last one, {job.job_id}, left no log {log}: it was cancelled while it waited, or "
+            f"{self.plan.log_folder} is on no file system that the nodes have, too."
         )
-    end = " | ".join(line.strip() for line in lines[-LINES_OF_LOG:])
-    return f"The log of the last one, {log}, ends with: {end}"

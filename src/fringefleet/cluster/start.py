@@ -10,33 +10,32 @@ from time import sleep
 from typing import Any
 
 import dask
-from distributed import Client
+from distributed import Client, Nanny, Worker
 from distributed.deploy.cluster import Cluster
 
-from fringefleet.cluster.hush import hushed
-from fringefleet.cluster.nannies import Births, in_words, nanny_class, noted_errors
-from fringefleet.cluster.options import ClusterOptions
+from fringefleet import warm_up
+from fringefleet.cluster.hush import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
+from fringefleet.cluster.nannies import Births, in_words, nanny_class
+from fringefleet.cluster.options import ClusterOptions, known_keywords, refuse_unknown
 from fringefleet.cluster.patience import (
     SECONDS_OF_SILENCE,
     SECONDS_TO_END,
     SECONDS_TO_STOP,
-    Attempt,
     NothingCameError,
+    begin,
     end_within,
-    give_up_attempt,
+    give_up,
     wait_for,
 )
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
-from fringefleet.cluster.serving import device_settings, http_settings, local_keywords
+from fringefleet.cluster.serving import http_settings, local_keywords
 from fringefleet.dask_defaults import cluster_defaults
 from fringefleet.errors import InputError
 from fringefleet.main_program import check_may_start_processes
 
 logger = logging.getLogger(__name__)
 
-OF_A_CLUSTER = ("tornado.application", "asyncio", "distributed")  # loggers
-PYTHON_WARNINGS = "PYTHONWARNINGS"
-SECONDS_BETWEEN_COUNTS = 0.02  # of the workers that are there
+_SECONDS_BETWEEN_COUNTS = 0.02  # of the workers that are there
 
 
 class Start:
@@ -49,19 +48,13 @@ class Start:
         self._client: Client | None = None
         self._is_stopped = False
         self._quiet = ExitStack()
-        self._quiet.enter_context(hushed(() if logger.isEnabledFor(logging.DEBUG) else OF_A_CLUSTER))
-        self._quiet.enter_context(noted_errors(self._births))
+        self._quiet.enter_context(without_messages(OF_A_START, self._births.note_error))
         _start_resource_tracker()  # else it would be started by a thread of these, and unblock Ctrl-C there
-        self._cluster: Attempt[Any] = Attempt(lambda: _recorded(kind, self._births)(**keywords))
+        self._cluster = begin(lambda: _recorded(kind, self._births)(**keywords))
 
     @contextmanager
     def workers(self, n_worker: int | None = None) -> Iterator[Client]:
-        """Wait for the workers, and make their client current.
-
-        Parameters
-        ----------
-        n_worker
-            How many there are to be; None for as many as were begun with.
+        """Wait for the workers, as many as were begun with or ``n_worker``, and make their client current.
 
         Raises
         ------
@@ -71,18 +64,17 @@ class Start:
         seconds = SECONDS_OF_SILENCE if self.options.wait_seconds is None else self.options.wait_seconds
         with self._quiet, _refused(self._name, self.options):
             self._client = wait_for(lambda: self._join(n_worker), self._births, seconds)
-        with self._client.as_current():
+        with without_messages(OF_A_CLUSTER), self._client.as_current():
             yield self._client
 
     def _join(self, n_worker: int | None) -> Client:
-        self._cluster.is_over.wait()
-        cluster = self._cluster.get()
+        cluster: Any = self._cluster.result()
         try:
             client = Client(cluster)
             if n_worker not in (None, len(cluster.worker_spec)):
                 cluster.scale(n_worker)
                 while len(client.nthreads()) != n_worker and not self._births.is_given_up:
-                    sleep(SECONDS_BETWEEN_COUNTS)
+                    sleep(_SECONDS_BETWEEN_COUNTS)
         except BaseException:
             cluster.close(timeout=SECONDS_TO_END)
             raise
@@ -93,9 +85,9 @@ class Start:
         if self._is_stopped:
             return
         self._is_stopped = True
-        with self._quiet, hushed(OF_A_CLUSTER):  # which may be torn down in mid-work
+        with self._quiet, without_messages(OF_AN_END):
             if self._client is None:
-                give_up_attempt(self._cluster, self._births)
+                give_up(self._cluster, self._births)
             end_within(
                 self._close, SECONDS_TO_STOP if in_good_order else SECONDS_TO_END, self._births.give_up
             )
@@ -104,8 +96,8 @@ class Start:
     def _close(self) -> None:
         if self._client is not None:
             self._client.close()
-        if self._cluster.result is not None:
-            self._cluster.result.close()
+        if self._cluster.done() and self._cluster.exception() is None:
+            self._cluster.result().close()
 
 
 @contextmanager
@@ -114,19 +106,16 @@ def begun(
 ) -> Iterator[Start]:
     """Begin to start a cluster of a kind that runs here, listening on this machine only; stop it at last.
 
-    Parameters
-    ----------
-    kind
-        Its class.
-    options
-        What is wanted of it.
-    settings
-        Of Dask's configuration, for as long as it lasts.
-    said
-        Keywords of the class, which come before what is said for all kinds.
+    The settings are those of Dask's configuration for as long as it lasts; what is said are keywords of the
+    kind, which come before what is said for all.
     """
     check_may_start_processes()
-    settings = {**settings, **http_settings(options), **device_settings(options)}
+    known = known_keywords(*kind.__mro__, *Nanny.__mro__, *Worker.__mro__)
+    for name in options.options:
+        refuse_unknown(name, known, f"keyword for {kind.__name__}")
+    settings = {**settings, **http_settings(options), warm_up.DEVICE: options.device}
+    # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
+    settings[warm_up.FAILURES_ARE_SAID] = not logger.isEnabledFor(logging.DEBUG)
     with ExitStack() as opened:
         folder = opened.enter_context(private_folder(options.options))
         opened.enter_context(dask.config.set(cluster_defaults()))
@@ -143,8 +132,7 @@ def begun(
 def _keywords(options: ClusterOptions, births: Births) -> dict[str, Any]:
     """Compose what all clusters of this machine are told."""
     said: dict[str, Any] = {
-        # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
-        "silence_logs": logging.ERROR if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL,
+        "silence_logs": logging.ERROR,
         "security": temporary_security(options),
     }
     said |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
@@ -176,10 +164,9 @@ def _refused(name: str, options: ClusterOptions) -> Iterator[None]:
     could_not = f"{name} could not be started{interface}"
     try:
         yield
-    except NothingCameError as error:
-        raise InputError(f"{could_not}: {str(error).rstrip('.')}.{advice}") from None
     except Exception as error:
-        raise InputError(f"{could_not}: {in_words(error)}.{advice}") from error
+        cause = None if isinstance(error, NothingCameError) else error
+        raise InputError(f"{could_not}: {in_words(error)}.{advice}") from cause
 
 
 def _start_resource_tracker() -> None:
@@ -187,14 +174,14 @@ def _start_resource_tracker() -> None:
 
     Nor is it to end before this process does, when the terminal is closed.
     """
-    said = os.environ.get(PYTHON_WARNINGS)
-    os.environ[PYTHON_WARNINGS] = ",".join(filter(None, (said, "ignore:resource_tracker:UserWarning")))
+    said = os.environ.get("PYTHONWARNINGS")
+    ours = ",".join(filter(None, (said, "ignore:resource_tracker:UserWarning")))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
+        os.environ["PYTHONWARNINGS"] = ours
         resource_tracker.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if said is None:
-            del os.environ[PYTHON_WARNINGS]
-        else:
-            os.environ[PYTHON_WARNINGS] = said
+        os.environ.pop("PYTHONWARNINGS")
+        if said is not None:
+            os.environ["PYTHONWARNINGS"] = said

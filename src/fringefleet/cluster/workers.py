@@ -18,19 +18,12 @@ from fringefleet.clients import current_client, note_open
 from fringefleet.cluster.check import check_workers
 from fringefleet.cluster.credentials import kept_credentials
 from fringefleet.cluster.dashboard import warn_of_dashboard
-from fringefleet.cluster.local import (
-    begin_local,
-    begin_local_cuda,
-    count_local,
-    count_local_gpus,
-    start_local,
-    start_local_cuda,
-)
+from fringefleet.cluster.local import begin_local, begin_local_cuda, count_local, count_local_gpus
 from fringefleet.cluster.options import VISIBLE, ClusterOptions, Kind, cluster_options
 from fringefleet.cluster.running import connect_running, use_current
 from fringefleet.cluster.serving import check_bokeh
 from fringefleet.cluster.slurm import start_slurm
-from fringefleet.cluster.slurm_script import cores_of_worker, count_slurm, memory_of_worker
+from fringefleet.cluster.slurm_request import Request
 from fringefleet.cluster.start import Start
 from fringefleet.cores import own_cores
 from fringefleet.errors import InputError, MissingExtraError, OptionError
@@ -39,13 +32,15 @@ from fringefleet.main_program import end_if_reimported
 logger = logging.getLogger(__name__)
 
 # Each gives a client whose first workers are there, and stops at last what it started.
-STARTERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
-    "local": start_local,
-    "local-cuda": start_local_cuda,
+_STARTERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
     "slurm": start_slurm,
     "current": use_current,
     "address": connect_running,
     "file": connect_running,
+}
+_BEGINNERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Start]]] = {
+    "local": begin_local,
+    "local-cuda": begin_local_cuda,
 }
 
 
@@ -119,12 +114,9 @@ class Early:
 
     @contextmanager
     def connect(self, options: ClusterOptions) -> Iterator[Workers]:
-        """Connect as :func:`connect` does: to these workers, in the number that is wanted now, if they fit.
+        """Connect as :func:`connect` does: to these workers, in the number that is wanted now.
 
-        Parameters
-        ----------
-        options
-            What is wanted now; where more than the number differs, these are stopped and others started.
+        Where more than the number differs, these are stopped and others started.
         """
         start = self._start
         if start is not None and options != replace(self.options, n_worker=options.n_worker):
@@ -138,17 +130,10 @@ class Early:
 
 @contextmanager
 def begin_early(options: ClusterOptions, *, n_worker: int) -> Iterator[Early]:
-    """Begin to start workers of this machine, and stop at last those that were started.
+    """Begin to start workers of this machine, ``n_worker`` at most, and stop at last those that were started.
 
-    Workers of other kinds are not begun with; nor is anything where an option cannot be meant so, which is
-    said when they are connected to.
-
-    Parameters
-    ----------
-    options
-        As :func:`resolve` gives them.
-    n_worker
-        How many there will be at most. Of GPUs all are begun with, else one: who has few tiles needs no more.
+    Of GPUs all are begun with, else one: who has few tiles needs no more. Workers of other kinds are not
+    begun with; nor is anything where an option cannot be meant so, which is said when they are connected to.
     """
     with ExitStack() as opened:
         start = None
@@ -164,29 +149,26 @@ def begin_early(options: ClusterOptions, *, n_worker: int) -> Iterator[Early]:
 
 @contextmanager
 def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[Workers]:
-    clients = STARTERS[options.kind](options) if start is None else start.workers(options.n_worker)
-    with (
-        _schedule_as_before(),
-        clients as client,
-        kept_credentials(client, options) as credentials,
-    ):
+    with ExitStack() as opened:
+        # Dask is to compute afterwards as it did before, which a client that ends too early does not see to.
+        opened.enter_context(dask.config.set(scheduler=dask.config.get("scheduler", None)))
+        if start is None and options.kind in _BEGINNERS:
+            start = opened.enter_context(_BEGINNERS[options.kind](options))
+            client = opened.enter_context(start.workers())
+        elif start is None:
+            client = opened.enter_context(_STARTERS[options.kind](options))
+        else:
+            client = opened.enter_context(start.workers(options.n_worker))
+        credentials = opened.enter_context(kept_credentials(client, options))
         check_workers(client, options)
+        address = client.scheduler_info(n_workers=0)["address"]
         if options.is_started and not options.is_encrypted:
-            note_open(client.scheduler_info(n_workers=0)["address"])
+            note_open(address)
         if credentials is not None:
-            logger.info(
-                "scheduler %s, credentials %s", client.scheduler_info(n_workers=0)["address"], credentials
-            )
+            logger.info("scheduler %s, credentials %s", address, credentials)
         if options.dashboard:
             warn_of_dashboard(client)
         yield _describe(client, options)._replace(credentials=credentials)
-
-
-@contextmanager
-def _schedule_as_before() -> Iterator[None]:
-    """Let Dask compute afterwards as it did before, which a client that ends too early does not see to."""
-    with dask.config.set(scheduler=dask.config.get("scheduler", None)):
-        yield
 
 
 def resolve(options: ClusterOptions) -> ClusterOptions:
@@ -222,7 +204,7 @@ def expected_workers(options: ClusterOptions) -> int:
     OptionError
         What Slurm is to be asked for cannot be meant so.
     MissingExtraError
-        dask-jobqueue is not installed.
+        dask-jobqueue, which knows what its configuration says, is not installed.
     """
     if options.n_worker == 0:
         return 0
@@ -231,34 +213,25 @@ def expected_workers(options: ClusterOptions) -> int:
     if options.kind == "local-cuda":
         return options.n_worker or count_local_gpus(options)
     if options.kind == "slurm":
-        return count_slurm(options)
+        return Request(options).n_worker
     return options.n_worker or CPU_COUNT
 
 
 def own_memory(options: ClusterOptions) -> int | None:
     """What each worker has [byte], however many there are; None where they share a machine, or nobody knows.
 
-    Raises
-    ------
-    OptionError
-        Slurm's memory cannot be meant so.
-    MissingExtraError
-        dask-jobqueue, which knows what its configuration says, is not installed.
+    It raises what :func:`expected_workers` does.
     """
     if options.kind == "slurm":
-        return memory_of_worker(options)
+        request = Request(options)
+        return request.memory // request.processes
     return None if options.memory_limit is None else int(parse_bytes(options.memory_limit))
 
 
 def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
-    """What each of so many workers will have [byte], as far as that is known before they are there.
+    """What each of so many workers will have [byte]; of none it is what this process has.
 
-    Of none it is what this process has.
-
-    Raises
-    ------
-    InputError
-        As :func:`own_memory`.
+    None where nobody knows. It raises what :func:`expected_workers` does.
     """
     if options.kind in ("local", "local-cuda") and options.memory_limit is None:
         return MEMORY_LIMIT // max(1, n_worker)
@@ -273,17 +246,13 @@ class Threads(NamedTuple):
 
 
 def expected_threads(options: ClusterOptions, n_worker: int) -> Threads:
-    """How many threads each of so many workers will have, as far as that is known before they are there.
+    """How many threads each of so many workers will have; of none it is how many this process has.
 
-    Of none it is how many this process has.
-
-    Raises
-    ------
-    InputError
-        As :func:`own_memory`.
+    It raises what :func:`expected_workers` does.
     """
     if options.kind == "slurm":
-        n_core = cores_of_worker(options)
+        request = Request(options)
+        n_core = max(1, request.cores // request.processes)
         return Threads(n_core, n_core)
     if n_worker == 0:
         return Threads(CPU_COUNT, max(CPU_COUNT, own_cores().number))

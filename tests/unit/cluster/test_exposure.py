@@ -2,9 +2,10 @@
 
 import dask
 import pytest
+from distributed import LocalCluster, Scheduler
 
 from fringefleet.cluster import ClusterOptions
-from fringefleet.cluster.keywords import LOCAL_CUDA, SCHEDULER, SLURM
+from fringefleet.cluster.options import known_keywords
 from fringefleet.cluster.security import running_security
 from fringefleet.cluster.slurm_script import plan_jobs
 from fringefleet.errors import OptionError
@@ -49,7 +50,6 @@ def test_a_protocol_with_tls_is_none_to_refuse(protocol):
 
 @pytest.mark.parametrize("name", ["enable_tcp_over_ucx", "enable_infiniband", "enable_nvlink"])
 def test_what_makes_ucx_the_protocol_is_refused(name):
-    assert name in LOCAL_CUDA
     with pytest.raises(OptionError, match=f"found {name} = 'ucx', which has no TLS"):
         ClusterOptions("local-cuda", options={name: True})
     assert ClusterOptions("local-cuda", options={name: False}).is_encrypted
@@ -69,10 +69,17 @@ def test_an_address_without_tls_is_refused_but_that_of_ones_own_scheduler(addres
 
 
 DASHBOARDS = [
-    *(("local", {name: ":8787"}) for name in sorted(LOCAL_CUDA) if "dashboard" in name),
-    *(("local", {"scheduler_kwargs": {name: ":8787"}}) for name in sorted(SCHEDULER) if "dashboard" in name),
-    *(("slurm", {"scheduler_options": {name: ":1"}}) for name in sorted(SCHEDULER) if "dashboard" in name),
-    *(("slurm", {name: ":8787"}) for name in sorted(SLURM) if "dashboard" in name),
+    *(("local", {name: ":8787"}) for name in known_keywords(LocalCluster) if "dashboard" in name),
+    *(
+        ("local", {"scheduler_kwargs": {name: ":1"}})
+        for name in known_keywords(Scheduler)
+        if "dashboard" in name
+    ),
+    *(
+        ("slurm", {"scheduler_options": {name: ":1"}})
+        for name in known_keywords(Scheduler)
+        if "dashboard" in name
+    ),
     ("slurm", words("--dashboard")),
     ("slurm", words("--dashboard-address :8787")),
     ("slurm", words("--nanny", "--dashboard-address=:8787")),

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fringefleet.cluster import ClusterOptions
-from fringefleet.cluster.slurm_paths import sbatch_log
 from fringefleet.cluster.slurm_script import plan_jobs, script_of_job
+from fringefleet.cluster.slurm_values import sbatch_log
 from fringefleet.errors import OptionError
 
 pytest.importorskip("dask_jobqueue")

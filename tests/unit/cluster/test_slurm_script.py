@@ -4,13 +4,15 @@ import shlex
 import subprocess
 import sys
 from itertools import pairwise
+from types import SimpleNamespace
 
 import dask
 import pytest
 
 from fringefleet.cluster import ClusterOptions
-from fringefleet.cluster.slurm_script import count_slurm, job_script, memory_of_worker, plan_jobs
-from fringefleet.cluster.slurm_worker import deal_gpus, parse
+from fringefleet.cluster.slurm_request import Request
+from fringefleet.cluster.slurm_script import job_script, plan_jobs
+from fringefleet.cluster.slurm_worker import check_gpus, dask_setup
 from fringefleet.errors import OptionError
 
 dask_jobqueue = pytest.importorskip("dask_jobqueue")
@@ -138,8 +140,8 @@ def test_a_job_with_a_whole_node_has_a_worker_for_each_gpu(options):
 def test_our_own_worker_deals_gpus_out_where_nothing_needs_dask_cuda(fields, options):
     words = worker_line(job_script(plan(8, options=options, **fields)))
     assert words[2] == "fringefleet.cluster.slurm_worker"
-    worker = parse(words[3:])
-    assert (worker.nworkers, worker.nthreads, worker.interface, worker.name) == (4, 1, "lo", "slurm-0")
+    values = [value_of(f"--{name}", words) for name in ("nworkers", "nthreads", "interface", "name")]
+    assert values == ["4", "1", "lo", "slurm-0"]
 
 
 def test_what_is_said_comes_before_daskjobqueues_configuration_and_that_before_our_defaults():
@@ -300,11 +302,20 @@ def test_an_interface_has_to_be_named():
         plan_jobs(ClusterOptions("slurm"))
 
 
-def test_each_worker_of_a_job_has_one_of_its_gpus_or_there_is_an_error():
-    assert deal_gpus("0,1,GPU-ab", 3) == ["0", "1", "GPU-ab"]
+def test_each_worker_of_a_job_has_one_of_its_gpus_or_there_is_an_error(monkeypatch):
+    for visible, name, gpu in (
+        ("0,1,GPU-ab", "slurm-7-2", "GPU-ab"),
+        ("3, 1", "slurm-0-0", "3"),
+        ("5", "slurm-3", "5"),
+    ):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        nanny = SimpleNamespace(name=name, env={"A": "1"})
+        dask_setup(nanny)
+        assert nanny.env == {"A": "1", "CUDA_VISIBLE_DEVICES": gpu}
+    check_gpus("0,1,GPU-ab", 3)
     for visible, n_worker in ((None, 1), ("", 2), ("0", 2), ("0,1,2", 2)):
         with pytest.raises(SystemExit, match=rf"for {n_worker} workers in this job; let it ask for"):
-            deal_gpus(visible, n_worker)
+            check_gpus(visible, n_worker)
 
 
 def test_ctrl_c_means_what_it_meant_before():
@@ -329,7 +340,7 @@ def test_ctrl_c_means_what_it_meant_before():
         ({"config_name": "nowhere"}, "found no section 'nowhere'"),
     ],
 )
-@pytest.mark.parametrize("ask", [count_slurm, memory_of_worker, plan_jobs])
+@pytest.mark.parametrize("ask", [Request, plan_jobs])
 def test_what_cannot_be_is_refused_whoever_asks_first(ask, options, message):
     with pytest.raises(OptionError, match=message):
         ask(ClusterOptions("slurm", interface="lo", options=options))

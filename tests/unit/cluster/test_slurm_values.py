@@ -2,14 +2,14 @@
 
 import pytest
 
-from fringefleet.cluster.slurm_values import refuse_unsafe
+from fringefleet.cluster.slurm_values import check_values
 from fringefleet.errors import OptionError
 
 
 @pytest.mark.parametrize("name", ["a,b", "a b", "a\tb", "", "é;x", "a --array=1-3"])
 def test_jobs_are_called_something_that_slurm_finds_them_by(name):
     with pytest.raises(OptionError, match=r"found job_name = .*; give a name of letters, digits and _\.\+-"):
-        refuse_unsafe({"job_name": name})
+        check_values({"job_name": name})
 
 
 @pytest.mark.parametrize("keyword", ["queue", "account", "job_mem"])
@@ -18,7 +18,7 @@ def test_jobs_are_called_something_that_slurm_finds_them_by(name):
 )
 def test_what_goes_into_a_line_of_sbatch_is_one_word_and_no_option(keyword, value):
     with pytest.raises(OptionError, match=rf"found {keyword} = .*; give one word"):
-        refuse_unsafe({keyword: value})
+        check_values({keyword: value})
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_what_goes_into_a_line_of_sbatch_is_one_word_and_no_option(keyword, valu
 )
 def test_values_of_another_type_or_out_of_range_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
-        refuse_unsafe(options)
+        check_values(options)
 
 
 def test_what_sites_want_is_taken():
-    refuse_unsafe(
+    check_values(
         {
             "job_name": "my.site_1+x-2",
             "queue": "gpu,gpu-long",
