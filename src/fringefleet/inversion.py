@@ -1,6 +1,5 @@
 """The lazy form, for notebooks: a Dataset in, a lazy Dataset out. For scenes there is the run form."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -13,6 +12,7 @@ from fringefleet.errors import OptionError
 from fringefleet.io.stack import stored_tile
 from fringefleet.kinds import check_kind, check_two_numbers
 from fringefleet.memory_model import Means
+from fringefleet.option_words import suggest
 from fringefleet.options import Options
 from fringefleet.prepare import Setting, prepare
 
@@ -88,8 +88,7 @@ def _with_changes(options: Options, setting: Setting, changes: Mapping[str, Any]
     theirs = {field.name for field in fields(setting)}
     for name in changes:
         if name not in ours | theirs:
-            near = difflib.get_close_matches(name, ours | theirs, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            hint = suggest(name, ours | theirs)
             raise OptionError(f"unknown option {name}.{hint} There are {', '.join(sorted(ours | theirs))}.")
     return (
         replace(options, **{name: value for name, value in changes.items() if name in ours}),

@@ -115,7 +115,7 @@ ALWAYS = {
     "Run": (
         *("stack", "output", "options", "setting", "chunks", "existing", "n_worker", "memory_limit"),
         *("worker_memory", "n_thread", "n_core", "gpu_memory"),
-        *("on_failure", "drop_incomplete", "accept_touched"),
+        *("on_failure", "reader", "drop_incomplete", "accept_touched"),
     ),
     "FailurePolicy": ("on_error", "retries"),
 }

@@ -4,8 +4,9 @@ A message is written with the words of the command line, ``--looks N``, which ar
 :func:`option`. Whoever raises it need not know who reads it: a mark stands for the option until then.
 """
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 _FLAGS = (
     *("covariance", "dem_error", "diagnose", "drop_unreferenced", "share_gpu", "skip_reference"),
@@ -27,6 +28,7 @@ IN_PYTHON = {
     "min-redundancy": ("min_redundancy", 1),
     "norm": ("norm", 1),
     "on-error": ("on_error", 1),
+    "reader": ("reader", 1),
     "reference-date": ("reference_date", 1),
     "reference-point": ("reference_point", 2),
     "retries": ("retries", 1),
@@ -108,3 +110,44 @@ def spelled(text: str, spell: Callable[[str, str], str]) -> str:
 def in_words_of_python(text: str) -> str:
     """Write every marked option as a name of Python, without the marks."""
     return spelled(text, lambda name, value: f"{name} = {value}" if value else name)
+
+
+def nearest_name(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Find the known name that is most like a given one, whatever its case; None if none is.
+
+    Parameters
+    ----------
+    given
+        What the user wrote.
+    known
+        Names that there are.
+    cutoff
+        How like they have to be, from 0 to 1 as :func:`difflib.get_close_matches` has it.
+
+    Examples
+    --------
+    >>> nearest_name("dolfin", ["hyp3", "dolphin"]), nearest_name("ram", ["maxMemory"])
+    ('dolphin', None)
+    """
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=cutoff)
+    return by_lower[near[0]] if near else None
+
+
+def suggest(given: str, known: Iterable[str], *, before: str = "", cutoff: float = 0.6) -> str:
+    """Ask whether the user meant the nearest known name: the end of a message, empty if none is near.
+
+    Parameters
+    ----------
+    given, known, cutoff
+        As for :func:`nearest_name`.
+    before
+        What stands before the names in what the user writes.
+
+    Examples
+    --------
+    >>> suggest("Looks", ["looks", "norm"]), suggest("ram", ["maxMemory"])
+    (' Did you mean looks?', '')
+    """
+    near = nearest_name(given, known, cutoff=cutoff)
+    return "" if near is None else f" Did you mean {before}{near}?"

@@ -30,7 +30,7 @@ from fringefleet.facts import origin_of
 from fringefleet.io import open_stack
 from fringefleet.io.describe import count_status
 from fringefleet.io.disk import free_bytes
-from fringefleet.io.lock import Lock, locked, refuse_in_use
+from fringefleet.io.lock import Lock, check_not_in_use, locked
 from fringefleet.io.origin import Origin
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import pair_table
@@ -39,8 +39,8 @@ from fringefleet.io.stack import largest_chunk, pair_folders, read_step, source_
 from fringefleet.io.staging import put_back
 from fringefleet.io.store import (
     ResultStore,
+    check_result_of_ours,
     create_result,
-    refuse_other_than_result,
     result_tile,
     resume_result,
 )
@@ -77,7 +77,8 @@ class Run:
     there are; tiles are smaller where that takes it, or refused. ``n_thread``: Dask threads of each, and
     ``n_core``: threads of each that read and write; None: its share of this machine's cores. ``gpu_memory``
     [byte]: of the GPU of each, if that is known. ``on_failure``: what to do with tiles that
-    fail. ``drop_incomplete``: leave out pairs of a folder that lack a file. ``accept_touched``: take files of
+    fail. ``reader``: name of the reader of the stack; None: the only one that recognises it.
+    ``drop_incomplete``: leave out pairs of a folder that lack a file. ``accept_touched``: take files of
     the stack whose time alone has changed, since the run that is resumed or while this one goes on, for the
     same; only who knows that nothing was written to them may say so.
 
@@ -100,6 +101,7 @@ class Run:
     n_core: int | None = None
     gpu_memory: int | None = None
     on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
+    reader: str | None = None
     drop_incomplete: bool = False
     accept_touched: bool = False
 
@@ -218,7 +220,7 @@ def check(job: Run) -> Checked:
     """
     check_kind("job", job, Run)
     _refuse_other_output(job)
-    stack = open_stack(job.stack, chunks=None, drop_incomplete=job.drop_incomplete)
+    stack = open_stack(job.stack, chunks=None, reader=job.reader, drop_incomplete=job.drop_incomplete)
     check_apart(job.output, job.stack, pair_folders(stack))
     prepared = prepare(stack, job.options, job.setting)
     if job.chunks is not None:
@@ -395,8 +397,8 @@ def _refuse_unusable_output(job: Run) -> None:
             f"{option('existing', 'overwrite')} to replace it, or another name."
         )
     if job.existing == "overwrite" and job.output.exists():
-        refuse_other_than_result(job.output)
-    refuse_in_use(job.output)
+        check_result_of_ours(job.output)
+    check_not_in_use(job.output)
 
 
 def _report(checked: Checked, n_thread: int | None) -> RunReport:

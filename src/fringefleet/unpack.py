@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fringefleet.cores import share_of_cores
 from fringefleet.execute import Done, Watch, execute
 from fringefleet.io.owned import owned_folder
-from fringefleet.io.staging import refuse_full
+from fringefleet.io.staging import check_free_space
 from fringefleet.io.threads import use_threads
 from fringefleet.io.unpacked import groups, unpacked_variable, write_group
 from fringefleet.io.version import accepting_touched
@@ -97,7 +97,7 @@ def unpacked(prepared: Prepared, what: Unpacking, watch: Watch, client: Client |
     stack, place = prepared.stack, real_path(what.output).parent
     n_byte = bytes_unpacked(stack, what.names)
     make_folder(place)
-    refuse_full(place, n_byte)
+    check_free_space(place, n_byte)
     logger.info(
         "%s: a packed chunk is larger than a tile, so all are unpacked once, to %s bytes in %s, which are "
         "removed at the end",

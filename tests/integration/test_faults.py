@@ -25,7 +25,7 @@ from fringefleet import prepare as prepare_module
 from fringefleet.attempts import FailurePolicy
 from fringefleet.cluster import connect
 from fringefleet.errors import DiskFullError, RunError
-from fringefleet.io.describe import describe, refuse_unfinished
+from fringefleet.io.describe import check_finished, describe
 from fringefleet.io.lock import lock_path
 from fringefleet.io.marks import IS_SKIPPED
 from fringefleet.io.products import export_mintpy
@@ -224,7 +224,7 @@ def test_a_tile_that_always_fails_is_skipped_on_request_and_tried_again_by_resum
     assert (inside["pair_count"] == 0).all()
     found = describe(job.output)
     assert (found.tiles, found.status["failed_tile"]) == ((8, 9), 32 * 32)
-    refuse_unfinished(job.output)
+    check_finished(job.output)
     assert "1 of 9 tiles" in ours.records[-1].getMessage()
     export_mintpy(job.output, tmp_path / "mintpy")
     with h5py.File(tmp_path / "mintpy" / "numInvIfgram.h5") as file:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.connectivity import connectivity
-from fringefleet.io.describe import describe, refuse_unfinished
+from fringefleet.io.describe import check_finished, describe
 from fringefleet.network import Network
 from fringefleet.pipeline import Run, run
 from fringefleet.simulate import Scene
@@ -133,12 +133,12 @@ def test_tiles_that_are_not_done_are_no_answers(result):
     assert found.tiles == (3, 4)
     assert sum(found.status.values()) == 20 * 24 - 10 * 12
     with pytest.raises(InputError, match=r"1 of 4 tiles are missing.*existing = resume"):
-        refuse_unfinished(result)
+        check_finished(result)
 
 
 def test_a_finished_result_and_one_without_marks_are_not_refused(result, stack):
-    refuse_unfinished(result)
-    refuse_unfinished(stack)
+    check_finished(result)
+    check_finished(stack)
 
 
 def test_the_truth_of_a_simulation_is_described(stack):

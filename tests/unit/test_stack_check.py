@@ -11,7 +11,7 @@ import fringefleet
 from fringefleet import Run
 from fringefleet.errors import InputError, StackChangedError
 from fringefleet.io import version
-from fringefleet.io.describe import refuse_unfinished
+from fringefleet.io.describe import check_finished
 from fringefleet.simulate import Scene, simulate_dataset
 
 SCENE = Scene(n_date=4, neighbours=2, shape=(32, 32), missing=0.0)
@@ -106,7 +106,7 @@ def test_what_is_changed_behind_the_last_tile_is_found_at_the_end_and_its_tiles_
         fringefleet.run(job(stack), changing(stack, 4, change))
     assert (marks(stack) == 3).sum() == n_tile
     with pytest.raises(InputError, match=f"is not finished: {n_tile} of 4 tiles are missing"):
-        refuse_unfinished(stack.with_name("result.zarr"))
+        check_finished(stack.with_name("result.zarr"))
     with pytest.raises(InputError, match="two versions would be mixed"):
         fringefleet.run(job(stack, existing="resume", accept_touched=True))
 

@@ -149,6 +149,7 @@ def invert(
     reference_date: opt.ReferenceDate = None,
     skip_reference: opt.SkipReference = False,
     drop_unreferenced: opt.DropUnreferenced = False,
+    reader: opt.ReaderName = None,
     drop_incomplete: opt.DropIncomplete = False,
     wavelength: opt.Wavelength = None,
     looks: opt.Looks = None,
@@ -209,7 +210,7 @@ def export(
     console = err()
     start_logging(console, verbose=verbose)
     from fringefleet.cli.products import write_products
-    from fringefleet.io.describe import refuse_unfinished
+    from fringefleet.io.describe import check_finished
     from fringefleet.io.place import check_apart, check_writable
     from fringefleet.io.results import check_result
 
@@ -217,7 +218,7 @@ def export(
     check_result(result)
     check_apart(directory / "timeseries.h5", result)
     check_writable(directory / "timeseries.h5")
-    refuse_unfinished(result)
+    check_finished(result)
     to_go_on = "Remove the cause and repeat the command."
     for path in writers[file_format](result, directory, console, to_go_on):
         echo(path)
@@ -234,6 +235,7 @@ def convert(
     stack: opt.Stack,
     output: opt.Output,
     chunks: opt.Chunks = None,
+    reader: opt.ReaderName = None,
     drop_incomplete: opt.DropIncomplete = False,
     resume: opt.Resume = False,
     accept_touched: opt.AcceptTouched = False,
@@ -245,7 +247,7 @@ def convert(
     start_logging(console, verbose=verbose)
     from fringefleet.io import convert_stack, open_stack
 
-    opened = open_stack(stack, chunks=None, drop_incomplete=drop_incomplete)
+    opened = open_stack(stack, chunks=None, reader=reader, drop_incomplete=drop_incomplete)
     with show_progress(console, "Converting") as report:
         convert_stack(
             opened,
@@ -288,9 +290,14 @@ def info(
     _formats: Annotated[
         bool,
         typer.Option(
-            "--formats", metavar="", callback=_print_formats, is_eager=True, help="List what can be read."
+            "--formats",
+            metavar="",
+            callback=_print_formats,
+            is_eager=True,
+            help="List what can be read, by which reader.",
         ),
     ] = False,
+    reader: opt.ReaderName = None,
     drop_incomplete: opt.DropIncomplete = False,
     verbose: opt.Verbose = False,
 ) -> None:
@@ -300,7 +307,7 @@ def info(
         from fringefleet.cli.info import print_description, print_json
         from fringefleet.io.describe import describe
     show = print_json if as_json else print_description
-    show(describe(path, drop_incomplete=drop_incomplete), out())
+    show(describe(path, reader=reader, drop_incomplete=drop_incomplete), out())
 
 
 @app.command(
@@ -321,6 +328,7 @@ def plot(
         Path | None,
         typer.Option(metavar="TRUTH.zarr", help="Displacement that is known, to compare with."),
     ] = None,
+    reader: opt.ReaderName = None,
     drop_incomplete: opt.DropIncomplete = False,
     verbose: opt.Verbose = False,
 ) -> None:
@@ -328,5 +336,5 @@ def plot(
     start_logging(err(), verbose=verbose)
     from fringefleet.cli.plot import draw_pictures
 
-    for picture in draw_pictures(path, directory, truth, drop_incomplete=drop_incomplete):
+    for picture in draw_pictures(path, directory, truth, reader=reader, drop_incomplete=drop_incomplete):
         echo(picture)

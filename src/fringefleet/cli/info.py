@@ -16,7 +16,7 @@ from fringefleet.cli.tables import pair_table, plain_table, redundancy_note, sta
 from fringefleet.io.connectivity import Connectivity
 from fringefleet.io.describe import Description, Place
 from fringefleet.io.georeference import DEGREES, axis_unit
-from fringefleet.io.stack import STACK_READERS
+from fringefleet.io.readers import READERS
 from fringefleet.network import date_name, shorten
 
 MOST_NAMES = 6  # of dates or pairs in one line
@@ -24,9 +24,9 @@ MOST_NAMES = 6  # of dates or pairs in one line
 
 def print_formats(console: Console) -> None:
     """Print what can be read, and what to point at."""
-    table = plain_table("Format", "Give")
-    for reader in sorted(STACK_READERS, key=lambda reader: reader.name.lower()):
-        table.add_row(reader.name, reader.layout)
+    table = plain_table("Reader", "Format", "Give")
+    for reader in READERS:
+        table.add_row(reader.name, reader.title, reader.layout)
     console.print(table)
 
 
@@ -60,6 +60,8 @@ def print_description(description: Description, console: Console) -> None:
 
 
 def _facts(description: Description) -> Iterator[tuple[str, str]]:
+    if description.reader is not None:
+        yield "Recognised", f"by the reader {description.reader}, because of {description.evidence}"
     yield from _place_facts(description.place)
     yield "Dates", _dates(description.dates)
     if description.network is not None:

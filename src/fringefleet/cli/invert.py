@@ -84,6 +84,7 @@ def understand(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -
         existing = "resume" if given["resume"] else "overwrite"
     how = {
         "on_failure": policy,
+        "reader": given["reader"],
         "drop_incomplete": given["drop_incomplete"],
         "accept_touched": given["accept_touched"],
     }

@@ -354,6 +354,17 @@ DropUnreferenced = Annotated[
         rich_help_panel=SCENE,
     ),
 ]
+ReaderName = Annotated[
+    str | None,
+    typer.Option(
+        "--reader",
+        metavar="NAME",
+        help="Read the stack as this format, if several recognise it; see info --formats."
+        + default("the one that recognises it"),
+        show_default=False,
+        rich_help_panel=SCENE,
+    ),
+]
 DropIncomplete = Annotated[
     bool,
     typer.Option(

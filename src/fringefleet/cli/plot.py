@@ -8,7 +8,7 @@ import xarray as xr
 from fringefleet.cli.console import logger
 from fringefleet.errors import InputError
 from fringefleet.io import open_stack
-from fringefleet.io.describe import describe, refuse_dropping, refuse_unfinished
+from fringefleet.io.describe import check_finished, check_options_of_result, describe
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.pair_table import RESIDUAL_RMS
 from fringefleet.io.place import check_writable
@@ -17,7 +17,12 @@ from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 
 
 def draw_pictures(
-    path: Path, directory: Path, truth: Path | None, *, drop_incomplete: bool = False
+    path: Path,
+    directory: Path,
+    truth: Path | None,
+    *,
+    reader: str | None = None,
+    drop_incomplete: bool = False,
 ) -> Iterator[Path]:
     """Draw one picture after the other; those of the same name are replaced.
 
@@ -28,16 +33,16 @@ def draw_pictures(
     """
     _check_folder(directory)
     if not has_displacement(path):
-        stack = open_stack(path, chunks=None, drop_incomplete=drop_incomplete)
+        stack = open_stack(path, chunks=None, reader=reader, drop_incomplete=drop_incomplete)
         if truth is not None:
             raise InputError(f"found a truth for the stack {path}; give one with a result only.")
         plot_network(stack, directory / "network.png")
         yield directory / "network.png"
         return
-    refuse_dropping(path, drop_incomplete)
+    check_options_of_result(path, reader, drop_incomplete=drop_incomplete)
     if describe(path).kind != "result":
         raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
-    refuse_unfinished(path)
+    check_finished(path)
     with open_result(path) as result:
         yield from _draw_result(result, directory, None if truth is None else _read_truth(truth, result))
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 from zarr.codecs import BloscCodec, BytesCodec
-from zarr.core.chunk_grids import RegularChunkGrid
-from zarr.core.metadata import ArrayV2Metadata, ArrayV3Metadata
 
 from fringefleet.io.arrays import array_in
 from fringefleet.io.chunk_files import ChunkFiles
@@ -46,7 +44,7 @@ def find_chunk_files(array: "zarr.Array[Any]") -> ChunkFiles | None:
     metadata = array.metadata
     if root is None or array.dtype.kind not in "fiu" or not array.dtype.isnative or array.ndim == 0:
         return None
-    found = _of_version_2(metadata) if isinstance(metadata, ArrayV2Metadata) else _of_version_3(metadata)
+    found = _of_version_2(metadata) if metadata.zarr_format == 2 else _of_version_3(metadata)
     if found is None:
         return None
     fill = 0 if array.fill_value is None else array.fill_value  # as Zarr has it
@@ -67,13 +65,13 @@ def with_chunk_files(stored: xr.Dataset, group: zarr.Group) -> xr.Dataset:
     return stored.assign(direct)
 
 
-def _of_version_3(metadata: ArrayV3Metadata) -> tuple[str, str, numcodecs.Blosc | None] | None:
+def _of_version_3(metadata: Any) -> tuple[str, str, numcodecs.Blosc | None] | None:
     """Find prefix and separator of the names of files, and how Blosc packed them; None if others did."""
     numbers, *packing = metadata.codecs
     is_plain = isinstance(numbers, BytesCodec) and (
         numbers.endian is None or numbers.endian.value == "little"
     )
-    if not is_plain or not isinstance(metadata.chunk_grid, RegularChunkGrid):
+    if not is_plain or metadata.to_dict()["chunk_grid"]["name"] != "regular":
         return None
     if not packing:
         return (*_names(metadata), None)
@@ -84,14 +82,14 @@ def _of_version_3(metadata: ArrayV3Metadata) -> tuple[str, str, numcodecs.Blosc 
     return (*_names(metadata), numcodecs.Blosc(said.cname.value, said.clevel, shuffle, said.blocksize))
 
 
-def _of_version_2(metadata: ArrayV2Metadata) -> tuple[str, str, numcodecs.Blosc | None] | None:
+def _of_version_2(metadata: Any) -> tuple[str, str, numcodecs.Blosc | None] | None:
     packing = metadata.compressor
     if metadata.order != "C" or metadata.filters or not isinstance(packing, numcodecs.Blosc | None):
         return None
     return (*_names(metadata), packing)
 
 
-def _names(metadata: ArrayV3Metadata | ArrayV2Metadata) -> tuple[str, str]:
+def _names(metadata: Any) -> tuple[str, str]:
     """Read from the name of a chunk how all are called."""
     prefix, _, rest = metadata.encode_chunk_key((7,) * len(metadata.shape)).partition("7")
     return prefix, rest[:1]

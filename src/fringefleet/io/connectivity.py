@@ -1,6 +1,5 @@
 """How the pairs of a network tie its dates together, and where it would break."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,51 +35,21 @@ def connectivity(network: Network, n_dropped: int = 0) -> Connectivity:
     >>> facts.bridges, facts.single_pair_dates
     (('20180103_20180104',), ('20180104',))
     """
+    import networkx as nx  # noqa: PLC0415 - a quarter of a second, for a command that needs it
+
+    graph = nx.Graph(network.pairs)
     names = [date_name(date) for date in network.dates]
-    labels = network.component_labels()
     spans = np.abs(np.diff(network.times[network.pair_array], axis=1)) / np.timedelta64(1, "D")
-    degrees = np.bincount(network.pair_array.ravel(), minlength=network.n_date)
+    components = sorted(sorted(dates) for dates in nx.connected_components(graph))
+    bridges = {frozenset(pair) for pair in nx.bridges(graph)}
     return Connectivity(
         n_pair=network.n_pair,
         n_dropped=n_dropped,
         shortest=float(spans.min()),
         longest=float(spans.max()),
-        components=tuple(
-            tuple(names[i] for i in np.flatnonzero(labels == label)) for label in range(labels.max() + 1)
+        components=tuple(tuple(names[date] for date in dates) for dates in components),
+        bridges=tuple(
+            network.pair_name(index) for index, pair in enumerate(network.pairs) if frozenset(pair) in bridges
         ),
-        bridges=tuple(network.pair_name(pair) for pair in sorted(_bridges(network))),
-        single_pair_dates=tuple(names[i] for i in np.flatnonzero(degrees == 1)),
+        single_pair_dates=tuple(names[date] for date in sorted(graph) if graph.degree[date] == 1),
     )
-
-
-def _bridges(network: Network) -> Iterator[int]:
-    """Find the pairs on no cycle: those of a spanning forest over which no other pair closes one."""
-    forest = list(_spanning_forest(network))
-    others = set(range(network.n_pair)) - {pair for _, _, pair in forest}
-    open_cycles = [0] * network.n_date  # below a date; a bit for each of the other pairs
-    for bit, pair in enumerate(others):
-        for date in network.pairs[pair]:
-            open_cycles[date] ^= 1 << bit
-    for date, parent, pair in reversed(forest):
-        if not open_cycles[date]:
-            yield pair
-        open_cycles[parent] ^= open_cycles[date]
-
-
-def _spanning_forest(network: Network) -> Iterator[tuple[int, int, int]]:
-    """Walk from date to date along the pairs; yields each date but the roots, its parent and their pair."""
-    neighbours: list[list[tuple[int, int]]] = [[] for _ in range(network.n_date)]
-    for pair, (i, j) in enumerate(network.pairs):
-        neighbours[i].append((j, pair))
-        neighbours[j].append((i, pair))
-    found: set[int] = set()
-    for root in range(network.n_date):
-        waiting = [] if root in found else [root]
-        found.add(root)
-        while waiting:
-            parent = waiting.pop()
-            for date, pair in neighbours[parent]:
-                if date not in found:
-                    found.add(date)
-                    waiting.append(date)
-                    yield date, parent, pair

@@ -37,14 +37,14 @@ from fringefleet.io.origin import (
     write_origin,
 )
 from fringefleet.io.owned import owned_folder
-from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
+from fringefleet.io.staging import check_replaceable, consolidate_metadata, staged_store
 from fringefleet.io.version import FilesVersion
 from fringefleet.paths import make_folder, real_path
 
 logger = logging.getLogger(__name__)
 
 METADATA = "zarr.json"
-REPLACES = "replaces"  # attribute: whether an output that is there is to be replaced
+_REPLACES = "replaces"  # attribute: whether an output that is there is to be replaced
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,10 @@ class Conversion:
             A chunk is missing.
         """
         self._check_unchanged()
-        replaces = bool(zarr.open_group(self.folder, mode="r").attrs.get(REPLACES))
+        replaces = bool(zarr.open_group(self.folder, mode="r").attrs.get(_REPLACES))
         note_all_chunks(self.store, None if self.version is None else self._digests(tile))
         consolidate_metadata(self.store)
-        refuse_existing(self.output, overwrite=replaces)
+        check_replaceable(self.output, overwrite=replaces)
         with staged_store(self.output, overwrite=replaces) as temporary:
             self.store.rename(temporary)
         self._remove()
@@ -173,7 +173,7 @@ class Conversion:
         make_folder(self.folder.parent)
         with owned_folder(self.folder.parent) as temporary:
             new = temporary / "new"
-            group = zarr.open_group(new, mode="w", attributes={REPLACES: overwrite})
+            group = zarr.open_group(new, mode="w", attributes={_REPLACES: overwrite})
             shape = self.stack.sizes["y"], self.stack.sizes["x"]
             create_marks(group, tuple(-(-size // step) for size, step in zip(shape, tile, strict=True)))
             write_origin(group, self._origin(tile))

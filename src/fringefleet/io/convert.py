@@ -17,12 +17,12 @@ from fringefleet.io.lock import locked
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.place import check_apart, check_writable
 from fringefleet.io.stack import open_stack, pair_folders, stored_tile
-from fringefleet.io.staging import put_back, refuse_existing
+from fringefleet.io.staging import check_replaceable, put_back
 from fringefleet.io.threads import thread_count
 from fringefleet.io.tiles import fit_tile
 from fringefleet.kinds import PATH, check_kind, check_two_numbers
 
-CHUNK_BYTES = 32 * 1024**2  # phase of all pairs in one tile, at most
+_CHUNK_BYTES = 32 * 1024**2  # phase of all pairs in one tile, at most
 LARGEST_TILE = 256 * 256  # [pixel]
 
 Progress = Callable[[int, int], None]
@@ -98,7 +98,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
     if resume and begun.was_finished(tile):
         return
     if not (resume and begun.is_there()):
-        refuse_existing(output, overwrite=overwrite)
+        check_replaceable(output, overwrite=overwrite)
     with locked(output), disk_full_said(output, lambda: stack.nbytes):
         with begun.opened(tile, resume=resume, overwrite=overwrite) as marks:
             copy_tiles(stack, begun.store, marks, cut, progress or (lambda _done, _total: None))
@@ -108,7 +108,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
 def default_tile(stack: xr.Dataset) -> tuple[int, int]:
     """Choose rows and columns of a chunk: whole stored chunks, at most 32 MB of phase."""
     shape = stack.sizes["y"], stack.sizes["x"]
-    n_pixel = min(LARGEST_TILE, CHUNK_BYTES / (4 * stack.sizes["pair"]))
+    n_pixel = min(LARGEST_TILE, _CHUNK_BYTES / (4 * stack.sizes["pair"]))
     return fit_tile(shape, stored_tile(stack), n_pixel)
 
 

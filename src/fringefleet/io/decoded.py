@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.io.no_data import Stored, without_declarations
+from fringefleet.io.wrapped import WrappedVariable, is_in_memory
 
 STORED_AS = "stored_as"  # attribute: the type of numbers that were not stored in full floating point
 
 
-class DecodedArray(BackendArray):
+class DecodedArray(WrappedVariable):
     """What the numbers of a lazy variable stand for.
 
     Parameters
@@ -29,27 +29,14 @@ class DecodedArray(BackendArray):
     """
 
     def __init__(self, variable: xr.Variable, dims: tuple[str, ...], stored: Stored, dtype: Any) -> None:
-        self.variable, self.dims, self.stored = variable, dims, stored
-        self.dtype = np.dtype(dtype)
-        self.shape = tuple(variable.sizes[dim] for dim in dims)
-
-    def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Name the content: the same in every process."""
-        data = self.variable._data
-        return (type(self).__name__, data, self.variable.dims, self.dims, self.stored, str(self.dtype))
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
-        """Read a part."""
-        result: NDArray[Any] = indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._read
-        )
-        return result
+        super().__init__(variable, dims, dtype, stored)
+        self.stored = stored
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        part = self.variable.isel(dict(zip(self.dims, key, strict=True)))
+        part = self.part(key)
         axes = [part.dims.index(dim) for dim in self.dims if dim in part.dims]
         values = np.asarray(part.values)  # first: xarray reads what is transposed lazily number by number
-        if not values.flags.writeable or self.variable._in_memory:
+        if not values.flags.writeable or is_in_memory(self.variable):
             values = values.copy()
         values = self.stored.decode(values, self.dtype)
         return np.asarray(values.transpose(axes), order="C")

@@ -27,9 +27,10 @@ from fringefleet.io.identify import check_exists
 from fringefleet.io.marks import DONE, IS_DONE, IS_SKIPPED, read_marks
 from fringefleet.io.pair_table import BadPair, worst_pairs
 from fringefleet.io.results import has_displacement, open_result, open_result_group
-from fringefleet.io.stack import file_format, open_stack, stack_network
+from fringefleet.io.stack import file_format, open_stack, reader_of, stack_network
 from fringefleet.io.version import FilesVersion
 from fringefleet.network import date_name
+from fringefleet.option_words import option
 from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
 from fringefleet.status import Status
 
@@ -38,12 +39,12 @@ logger = logging.getLogger(__name__)
 Kind = Literal["stack", "result", "displacement"]
 _MOST_TILES = 10_000_000
 MOST_PAIRS = 8  # of those that are explained worst
-ALWAYS_THE_SAME = ("Conventions",)
-SHOWN = (
+_ALWAYS_THE_SAME = ("Conventions",)
+_SHOWN = (
     "reference_point",
     "wavelength",
     "looks",
-    *(name for name in (*PROVENANCE, *EXTRA_PROVENANCE) if name not in ALWAYS_THE_SAME),
+    *(name for name in (*PROVENANCE, *EXTRA_PROVENANCE) if name not in _ALWAYS_THE_SAME),
 )
 
 
@@ -76,6 +77,7 @@ class Description:
 
     ``tiles``: how many are done, and of how many. ``status``: pixels of each meaning, in finished tiles.
     ``worst_pairs``: only where they were asked for. ``reading``: how the arrays of an HDF5 file are read.
+    ``reader``, ``evidence``: name of the reader of a stack, and what made it take the path.
     ``attributes``: those that matter to an inversion; ``n_attribute`` counts all.
     """
 
@@ -94,16 +96,18 @@ class Description:
     status: dict[str, int] | None = None
     worst_pairs: tuple[BadPair, ...] = ()
     reading: str | None = None
+    reader: str | None = None
+    evidence: str | None = None
 
 
-def describe(path: Path, *, drop_incomplete: bool = False) -> Description:
+def describe(path: Path, *, reader: str | None = None, drop_incomplete: bool = False) -> Description:
     """Look at a stack or a result; of its arrays only the dates and, of a result, the status are read.
 
     Parameters
     ----------
     path
         MintPy's ``ifgramStack.h5``, or a Zarr store of ours: a stack, a result, the truth of a simulation.
-    drop_incomplete
+    reader, drop_incomplete
         As for :func:`~fringefleet.io.stack.open_stack`.
 
     Raises
@@ -113,11 +117,12 @@ def describe(path: Path, *, drop_incomplete: bool = False) -> Description:
     """
     check_exists(path)
     if has_displacement(path):
-        refuse_dropping(path, drop_incomplete)
+        check_options_of_result(path, reader, drop_incomplete=drop_incomplete)
         return _describe_result(path)
-    stack = open_stack(path, chunks=None, drop_incomplete=drop_incomplete)
+    stack = open_stack(path, chunks=None, reader=reader, drop_incomplete=drop_incomplete)
+    name, evidence = reader_of(stack)
     network = stack_network(stack)
-    n_dropped = _stored_pairs(path) - network.n_pair if file_format(stack) == "MintPy HDF5" else 0
+    n_dropped = _stored_pairs(path) - network.n_pair if name == "mintpy" else 0
     return _describe(
         path,
         stack,
@@ -126,22 +131,23 @@ def describe(path: Path, *, drop_incomplete: bool = False) -> Description:
         dates=tuple(date_name(date) for date in network.dates),
         network=connectivity(network, n_dropped),
         reading=_reading(stack),
+        reader=name,
+        evidence=evidence,
     )
 
 
-def refuse_dropping(path: Path, drop_incomplete: bool) -> None:
-    """Refuse an option that means nothing for a result.
+def check_options_of_result(path: Path, reader: str | None, *, drop_incomplete: bool) -> None:
+    """Refuse options that mean nothing for a result.
 
     Raises
     ------
     OptionError
-        It is given.
+        One is given.
     """
-    if drop_incomplete:
-        raise OptionError(
-            f"found --drop-incomplete with {path}, which is a result; it is "
-            "for folders of pairs. Leave it out."
-        )
+    given = {option("reader", reader): reader is not None, "--drop-incomplete": drop_incomplete}
+    for name, is_given in given.items():
+        if is_given:
+            raise OptionError(f"found {name} with {path}, which is a result; it is for stacks. Leave it out.")
 
 
 def tile_marks(path: Path) -> NDArray[np.uint8] | None:
@@ -154,7 +160,7 @@ def tile_marks(path: Path) -> NDArray[np.uint8] | None:
     return marks
 
 
-def refuse_unfinished(path: Path) -> None:
+def check_finished(path: Path) -> None:
     """Refuse a result of which tiles are missing, because a tile that is not there reads as an answer.
 
     Tiles that could not be computed, and that the run was told to skip, have no data, and that is said.
@@ -207,7 +213,7 @@ def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
         bytes_on_disk, n_file = version.size, version.n_file
     else:
         bytes_on_disk, n_file = _disk_use(path)
-    wanted = {name: dataset.attrs[name] for name in SHOWN if name in dataset.attrs}
+    wanted = {name: dataset.attrs[name] for name in _SHOWN if name in dataset.attrs}
     return Description(
         path=str(path),
         place=_place(dataset),

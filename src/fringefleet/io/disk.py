@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fringefleet.errors import DiskFullError
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def disk_full_said(path: Path, bytes_needed: Callable[[], int]) -> Iterator[None
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL or isinstance(error, DiskFullError):
+        if error.errno not in _FULL or isinstance(error, DiskFullError):
             raise
         raise DiskFullError(
             f"the disk of {path} is full, or its quota is used up: what is still to be written needs up to "

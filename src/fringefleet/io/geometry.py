@@ -27,7 +27,7 @@ from fringefleet.io.metadata import number_attribute, plain_attributes
 from fringefleet.io.no_data import read_decoded
 from fringefleet.io.quantities import ANGLE, LENGTH, in_unit, said_unit
 
-ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
+_ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
 SPHERE = ("EARTH_RADIUS", "HEIGHT")  # [m]
 SMALLEST = {  # and the unit; below it something else was written
     **dict.fromkeys(("slantRangeDistance", "STARTING_RANGE"), (5e3, "metres", "kilometres")),
@@ -75,7 +75,7 @@ def read_geometry(path: str | Path, shape: tuple[int, int]) -> NDArray[np.float3
         distance = _read_positive(file, "slantRangeDistance", shape)
         angle = _read_positive(file, "incidenceAngle", shape)
         if angle is not None and not np.isnan(angle).all():
-            _refuse_radians(float(np.nanmax(angle)), f"incidenceAngle in {path} is")
+            _check_degrees(float(np.nanmax(angle)), f"incidenceAngle in {path} is")
         names = ", ".join(file) or "none"
     if distance is None and angle is None:
         raise StackFormatError(
@@ -116,7 +116,7 @@ def geometry_from_attributes(attrs: Mapping[str, Any]) -> float:
     """
     product = float(_range_times_sine(attrs, None, None))
     if np.isnan(product):
-        stated = ", ".join(f"{name} = {attrs[name]}" for name in ANGLES + SPHERE + COLUMNS if name in attrs)
+        stated = ", ".join(f"{name} = {attrs[name]}" for name in _ANGLES + SPHERE + COLUMNS if name in attrs)
         raise StackFormatError(
             f"found the attributes {stated}, which fit no triangle of satellite, pixel and Earth's centre; "
             "correct them, or give MintPy's geometry file."
@@ -151,7 +151,7 @@ def incidence_angle(radius: float, height: float, distance: float | Numbers) -> 
 def incidence_attribute(radius: float, height: float, distance: float) -> dict[str, float]:
     """Make the attribute of the angle that :func:`incidence_angle` finds; empty if there is none."""
     angle = float(incidence_angle(radius, height, distance))
-    return {} if np.isnan(angle) else {ANGLES[0]: angle}
+    return {} if np.isnan(angle) else {_ANGLES[0]: angle}
 
 
 def _range_times_sine(attrs: Mapping[str, Any], distance: Numbers | None, angle: Numbers | None) -> Numbers:
@@ -185,16 +185,16 @@ def _middle_range(attrs: Mapping[str, Any]) -> Numbers:
 
 
 def _stated_angle(attrs: Mapping[str, Any]) -> Numbers | None:
-    name = next((name for name in ANGLES if name in attrs), None)
+    name = next((name for name in _ANGLES if name in attrs), None)
     if name is None:
         return None
     angle = number_attribute(attrs, name)
     if angle > 0:
-        _refuse_radians(angle, f"the attribute {name} is")
+        _check_degrees(angle, f"the attribute {name} is")
     return np.array(angle)
 
 
-def _refuse_radians(largest: float, what: str) -> None:
+def _check_degrees(largest: float, what: str) -> None:
     """Refuse incidence angles that can only be radians."""
     if largest <= np.pi / 2:
         raise StackFormatError(
@@ -213,7 +213,7 @@ def _positive(attrs: Mapping[str, Any], names: tuple[str, ...]) -> list[float]:
         raise MissingMetadataError(
             f"found no attribute {' and '.join(missing)}, from which the slant range or the incidence angle "
             f"is made; a DEM error in metres needs {', '.join(SPHERE)} and either an incidence angle "
-            f"({' or '.join(ANGLES)}) or {', '.join(COLUMNS)}. Add them, or give MintPy's geometry file."
+            f"({' or '.join(_ANGLES)}) or {', '.join(COLUMNS)}. Add them, or give MintPy's geometry file."
         )
     values = [number_attribute(attrs, name) for name in names]
     wrong = [f"{name} = {attrs[name]!r}" for name, value in zip(names, values, strict=True) if value <= 0]

@@ -22,11 +22,11 @@ from typing import Any, Literal
 import numpy as np
 from pyproj import CRS
 
-DEGREES, METRES, KILOMETRES, FEET, NUMBERS = "degrees", "m", "km", "feet", "1"
+DEGREES, METRES, KILOMETRES, _FEET, NUMBERS = "degrees", "m", "km", "feet", "1"
 _SPELLINGS = {
     METRES: ("m", "meter", "meters", "metre", "metres"),
     KILOMETRES: ("km", "kilometer", "kilometers", "kilometre", "kilometres"),
-    FEET: ("ft", "foot", "feet", "us survey foot", "us_survey_foot", "us-ft", "ftus"),
+    _FEET: ("ft", "foot", "feet", "us survey foot", "us_survey_foot", "us-ft", "ftus"),
     NUMBERS: ("1", "pixel", "pixels"),
     DEGREES: ("°", "decimal degrees", "decimal_degrees"),
 }
@@ -183,7 +183,7 @@ def axis_attributes(place: Georeference, axis: str) -> dict[str, str]:
     known = {} if place.unit is None else {"units": place.unit}
     if crs is None or not crs.is_projected:
         return {"long_name": f"{axis} coordinate"} | known
-    if place.unit == FEET:
+    if place.unit == _FEET:
         known = {"units": crs.axis_info[0].unit_name.replace(" ", "_")}
     name = f"projection_{axis}_coordinate"
     return {"standard_name": name, "long_name": name.replace("_", " ")} | known

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fringefleet.io.buffers import buffer
 
-GZIP, SHUFFLE, FLETCHER32 = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32
+_GZIP, SHUFFLE, FLETCHER32 = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32
 LZF = h5py.h5z.FILTER_LZF
 _CHECKSUM = 4  # [byte]
 _SHUFFLED_AT_ONCE = 32 * 1024  # numbers: what fits into a core's cache
@@ -44,8 +44,8 @@ def why_not_unpacked(dataset: h5py.Dataset) -> str | None:
     n_packer = 0
     for i in range(made.get_nfilters()):
         code, _, values, name = made.get_filter(i)
-        n_packer += code in (GZIP, LZF)
-        if code not in (GZIP, LZF, SHUFFLE, FLETCHER32) or (code == SHUFFLE and not (values and values[0])):
+        n_packer += code in (_GZIP, LZF)
+        if code not in (_GZIP, LZF, SHUFFLE, FLETCHER32) or (code == SHUFFLE and not (values and values[0])):
             return f"it is packed by the filter {name.decode(errors='replace') or code}"
         if code == LZF and _lzf is None:
             return "this h5py does not lend its decoder of LZF"
@@ -145,7 +145,7 @@ def _find_lzf() -> Any:
 
 _lzf = _find_lzf()
 _UNDO: dict[int, Callable[[Bytes, int, int], Bytes]] = {
-    GZIP: _inflate,
+    _GZIP: _inflate,
     LZF: _expand,
     SHUFFLE: _unshuffle,
     FLETCHER32: _checked,

@@ -20,7 +20,8 @@ _MOST_NAMES = 5
 _STACK_OF_MINTPY = Path("inputs", "ifgramStack.h5")
 _NISAR_BANDS = ("LSAR", "SSAR")
 _BEGINNINGS = {
-    b"CDF": "a file of NetCDF-3",
+    b"CDF": "a file of NetCDF-3, which cannot be read in parts as HDF5 can; make a NetCDF-4 file of it: "
+    "nccopy -k nc4 {name} another.nc",
     b"II*\0": "a TIFF image; give the folder of the processor's products that it belongs to",
     b"MM\0*": "a TIFF image; give the folder of the processor's products that it belongs to",
     b"II+\0": "a TIFF image; give the folder of the processor's products that it belongs to",
@@ -148,7 +149,7 @@ def _file(path: Path) -> str:
         return "an empty file"
     for beginning, what in _BEGINNINGS.items():
         if head.startswith(beginning):
-            return what
+            return what.format(name=path.name)
     if path.name in ("zarr.json", ".zgroup", ".zattrs", ".zmetadata"):
         return f"the metadata of a Zarr store; give its folder: {path.absolute().parent}"
     if b"\0" in head or is_litter(path.name):

@@ -102,7 +102,7 @@ def lock_path(output: Path) -> Path:
     return output.with_name(f".{output.name}.lock")
 
 
-def refuse_in_use(output: Path) -> Owner | None:
+def check_not_in_use(output: Path) -> Owner | None:
     """Refuse an output that a run writes to now; returns who did and is dead, if anybody.
 
     Raises

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 SECONDS_TO_LIVE = 120.0  # without a beat; NFS may show what is a minute old
 SECONDS_TO_WAIT = 5.0  # for who is just taking over
-TRIES = 100
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_TRIES = 100
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def take(path: Path, owner: Owner) -> Found | None:
     OutputInUseError
         Something else is there, such as a link to nothing.
     """
-    for _ in range(TRIES):  # what is found may be gone before it is looked at
+    for _ in range(_TRIES):  # what is found may be gone before it is looked at
         if _create(path, owner):
             return None
         found = look(path)
@@ -145,7 +145,7 @@ def _create(path: Path, owner: Owner) -> bool:
         except FileExistsError:
             return owner_of(path) == owner  # NFS may have asked twice
         except OSError as error:
-            if error.errno not in NO_LINKS:
+            if error.errno not in _NO_LINKS:
                 raise
             return _create_exclusively(path, text)
     return True

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ALIGNMENT = 64  # [byte]
+_ALIGNMENT = 64  # [byte]
 
 
 Allocate = Callable[[int], NDArray[np.uint8]]  # so many bytes
@@ -51,7 +51,7 @@ class Slab:
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Give a piece of it; fresh memory where it is too small yet."""
         n_byte = math.prod(shape) * dtype.itemsize
-        start, self._wanted = self._used, self._wanted + -(-n_byte // ALIGNMENT) * ALIGNMENT
+        start, self._wanted = self._used, self._wanted + -(-n_byte // _ALIGNMENT) * _ALIGNMENT
         if start + n_byte > self._memory.size:
             return np.empty(shape, dtype)
         self._used = self._wanted
@@ -74,7 +74,7 @@ def lending(slab: Slab, n_byte: int = 0) -> Iterator[None]:
 
 def bytes_to_lend(sizes: Iterable[int]) -> int:
     """Add up what a slab needs for arrays of some sizes [byte]."""
-    return sum(-(-size // ALIGNMENT) * ALIGNMENT for size in sizes)
+    return sum(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

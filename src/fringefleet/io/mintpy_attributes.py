@@ -23,9 +23,9 @@ from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
 
 logger = logging.getLogger(__name__)
 
-CONFIG_PREFIX = "mintpy.networkInversion."
+_CONFIG_PREFIX = "mintpy.networkInversion."
 # Attributes of ours that are no attribute of the source; the rest goes into MintPy's files.
-OWN_ATTRIBUTES = frozenset(
+_OWN_ATTRIBUTES = frozenset(
     {
         *PROVENANCE,
         *EXTRA_PROVENANCE,
@@ -57,7 +57,7 @@ def common_attributes(result: xr.Dataset) -> dict[str, str]:
     attributes = {
         str(name): str(value)
         for name, value in result.attrs.items()
-        if name not in OWN_ATTRIBUTES and isinstance(value, str | int | float | np.generic)
+        if name not in _OWN_ATTRIBUTES and isinstance(value, str | int | float | np.generic)
     }
     attributes.pop("REF_DATE", None)
     with readable("an attribute of the result"):
@@ -91,7 +91,7 @@ def config_attributes(options: Mapping[Any, Any]) -> dict[str, str]:
         "min_norm": ("minNormVelocity", lambda norm: norm == "velocity"),
     }
     return {
-        CONFIG_PREFIX + key: str(convert(options[ours]))
+        _CONFIG_PREFIX + key: str(convert(options[ours]))
         for ours, (key, convert) in spelled.items()
         if ours in options
     }

@@ -20,7 +20,7 @@ from fringefleet.io.grid import GRID_MAPPING, attributes_place, attributes_raste
 logger = logging.getLogger(__name__)
 
 # What MintPy's source says of the place of its rows and columns; wrong in a part of them.
-PLACE_IN_WHOLE = re.compile(r"[XY](MIN|MAX)|SUBSET_[XY](MIN|MAX)|(LAT|LON)_REF[1-4]")
+_PLACE_IN_WHOLE = re.compile(r"[XY](MIN|MAX)|SUBSET_[XY](MIN|MAX)|(LAT|LON)_REF[1-4]")
 _PLACE = re.compile(r"[XY]_(FIRST|STEP|UNIT)")
 _UNIT_AND_CRS = re.compile(r"[XY]_UNIT|EPSG|UTM_ZONE")
 _SAME = 1e-3  # relative, by which a step may be off
@@ -36,7 +36,9 @@ def with_grid(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
     """
     sizes = {"LENGTH": str(result.sizes["y"]), "WIDTH": str(result.sizes["x"])}
     cut = any(attributes.get(name, size) != size for name, size in sizes.items())
-    kept = {name: value for name, value in attributes.items() if not (cut and PLACE_IN_WHOLE.fullmatch(name))}
+    kept = {
+        name: value for name, value in attributes.items() if not (cut and _PLACE_IN_WHOLE.fullmatch(name))
+    }
     shape = (result.sizes["y"], result.sizes["x"])
     source = attributes_raster(attributes, shape)
     raster = None if any(is_numbered(result, dim) for dim in "yx") else _raster(result, attributes, shape)

@@ -18,8 +18,8 @@ from fringefleet.paths import real_path
 
 TEMPLATE = "smallbaselineApp.cfg"
 STACK = Path("inputs", "ifgramStack.h5")
-OTHER_STACKS = Path("inputs", "*Stack.h5")
-AVERAGES = {"phase": "avgSpatialCoh.h5", "ion": "avgSpatialCohIon.h5", "offset": "avgSpatialSNR.h5"}
+_OTHER_STACKS = Path("inputs", "*Stack.h5")
+_AVERAGES = {"phase": "avgSpatialCoh.h5", "ion": "avgSpatialCohIon.h5", "offset": "avgSpatialSNR.h5"}
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ def find_project(path: Path | None, template: Path | None) -> Project:
     check_exists(path)
     if path.is_dir():
         return _whole_project(path, template)
-    _refuse_other(path)
+    _check_stack(path)
     return Project(path, Path.cwd(), template, is_whole=False)
 
 
 def average_coherence(stack: Path, observation: str) -> Path | None:
     """Find the average coherence, or SNR, of a stack where MintPy looks for it: one folder above it."""
     kind = "offset" if "offset" in observation else "ion" if is_ionosphere(stack) else "phase"
-    path = stack.absolute().parent.parent / AVERAGES[kind]
+    path = stack.absolute().parent.parent / _AVERAGES[kind]
     return path if is_there(path) else None
 
 
@@ -96,7 +96,7 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
         )
     stack = folder / STACK
     if not stack.is_file():
-        others = [str(path) for path in find_files(folder, str(OTHER_STACKS))]
+        others = [str(path) for path in find_files(folder, str(_OTHER_STACKS))]
         hint = f" There is {', '.join(others)}: give that path, to invert it alone." if others else ""
         raise InputError(
             f"found no {STACK} in {folder.absolute()}; a MintPy project has one. Give the folder of a "
@@ -108,13 +108,13 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
             f"found no template {own}; a MintPy project has a {TEMPLATE}. Give another one with "
             f"--template, or the stack {stack} alone."
         )
-    _refuse_other(stack)
+    _check_stack(stack)
     if template is None or real_path(own) == real_path(template):
         return Project(stack, folder, own, is_whole=True)
     return Project(stack, folder, template, is_whole=True, over=own)
 
 
-def _refuse_other(stack: Path) -> None:
+def _check_stack(stack: Path) -> None:
     if not stack.is_file() or not is_hdf5(stack):
         raise StackFormatError(
             f"{stack} is no stack of MintPy: it is {identify(stack)}. Give an {STACK.name}; a template goes "

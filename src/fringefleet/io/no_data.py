@@ -48,11 +48,11 @@ NUMBERS = (
     "nodata_value",
     "no_data_value",
 )
-BOUNDS = ("valid_range", "valid_min", "valid_max")
-PACKING = ("scale_factor", "add_offset", "_unsigned")
-CONSUMED = frozenset((*NUMBERS, *BOUNDS, *PACKING))  # no attributes any more of what comes out
+_BOUNDS = ("valid_range", "valid_min", "valid_max")
+_PACKING = ("scale_factor", "add_offset", "_unsigned")
+_CONSUMED = frozenset((*NUMBERS, *_BOUNDS, *_PACKING))  # no attributes any more of what comes out
 NONE = ("", "none", "null", "nan", "n/a", "no")
-HUGE, FEW_DIGITS = 1e30, 0.99
+_HUGE, _FEW_DIGITS = 1e30, 0.99
 SAME = 1e-6  # relative, of a bound
 
 Number = int | float
@@ -195,14 +195,14 @@ def read_decoded(dataset: h5py.Dataset) -> NDArray[np.float64]:
 
 def without_declarations(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
     """Leave out the attributes that hold for the stored numbers only."""
-    return {name: value for name, value in attrs.items() if str(name).lower() not in CONSUMED}
+    return {name: value for name, value in attrs.items() if str(name).lower() not in _CONSUMED}
 
 
 def _equals(stored: NDArray[Any], number: Number) -> Any:
     if stored.dtype.kind != "f":
         return stored == number
-    if abs(number) > HUGE:
-        return stored <= FEW_DIGITS * number if number < 0 else stored >= FEW_DIGITS * number
+    if abs(number) > _HUGE:
+        return stored <= _FEW_DIGITS * number if number < 0 else stored >= _FEW_DIGITS * number
     narrow = np.dtype("f4") if stored.dtype.itemsize > 4 else stored.dtype
     return stored.astype(narrow, copy=False) == narrow.type(number)
 

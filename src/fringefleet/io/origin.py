@@ -25,7 +25,7 @@ PLACE = "progress"  # that group
 FILES = "progress/stack_files"
 
 DIGESTS = "digests"  # the fact that has those of what is too long to be said
-MAY_FOLLOW = ("looks", "wavelength", "number of dates", "number of pairs")  # from other options
+_MAY_FOLLOW = ("looks", "wavelength", "number of dates", "number of pairs")  # from other options
 _BEGIN_ANEW = "give --overwrite or another name."
 _REPEAT = f"Repeat the command that began it with --resume. Otherwise: {_BEGIN_ANEW}"
 
@@ -132,7 +132,7 @@ def _read_facts(group: zarr.Group, path: Any) -> dict[str, Any]:
 def _other_options(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say which options differ; what may follow from another option only where no other differs."""
     others = [name for name in {**now, **then} if name != DIGESTS and then.get(name) != now.get(name)]
-    chosen = [name for name in others if name not in MAY_FOLLOW] or others
+    chosen = [name for name in others if name not in _MAY_FOLLOW] or others
     return [f"{option(name, _said(now.get(name)))} (it was {_said(then.get(name))})" for name in chosen]
 
 

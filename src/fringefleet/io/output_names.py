@@ -19,7 +19,7 @@ FORMATS = {
     "a map of KML": (".kml", ".kmz"),
     "a program": (".py", ".ipynb", ".sh"),
 }
-OF_SUFFIX = {suffix: name for name, suffixes in FORMATS.items() for suffix in suffixes}
+_OF_SUFFIX = {suffix: name for name, suffixes in FORMATS.items() for suffix in suffixes}
 
 
 def check_output_name(path: Path, wanted: str, example: str) -> None:
@@ -46,7 +46,7 @@ def check_output_name(path: Path, wanted: str, example: str) -> None:
     Traceback (most recent call last):
     fringefleet.errors.OptionError: found result.h5 as an output, a name of HDF5; ... such as result.zarr.
     """
-    found = OF_SUFFIX.get(path.suffix.lower(), wanted)
+    found = _OF_SUFFIX.get(path.suffix.lower(), wanted)
     if found != wanted:
         what = f"{wanted}, which is a folder" if wanted == "Zarr" else wanted
         raise OptionError(

@@ -12,7 +12,7 @@ from fringefleet.io.arrays import array_in
 from fringefleet.network import date_name
 
 SUMS = "diagnosis/pair_sums"  # (tile_y, tile_x, sum, pair): a chunk of its own for each tile
-RESIDUAL_RMS, CYCLE_SHARE, PAIR_PIXELS = "pair_residual_rms", "pair_cycle_share", "pair_pixel_count"
+RESIDUAL_RMS, _CYCLE_SHARE, _PAIR_PIXELS = "pair_residual_rms", "pair_cycle_share", "pair_pixel_count"
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ def pair_table(network_coordinates: xr.Dataset) -> xr.Dataset:
     n_pair = network_coordinates.sizes["pair"]
     variables = {
         RESIDUAL_RMS: {"units": "rad", "long_name": "root mean square of the residual of each pair"},
-        CYCLE_SHARE: {
+        _CYCLE_SHARE: {
             "units": "1",
             "long_name": "share of the pixels of each pair that are off by more than pi",
         },
-        PAIR_PIXELS: {"units": "1", "long_name": "pixels where the pair is used"},
+        _PAIR_PIXELS: {"units": "1", "long_name": "pixels where the pair is used"},
     }
     dates = {
         name: ("pair", network_coordinates[name].values.astype("datetime64[ns]"))
@@ -69,8 +69,8 @@ def fill_table(group: zarr.Group) -> None:
     n_pixel, square, cycles = total
     counted = np.where(n_pixel > 0, n_pixel, np.nan)
     array_in(group, RESIDUAL_RMS)[:] = np.sqrt(square / counted)
-    array_in(group, CYCLE_SHARE)[:] = cycles / counted
-    array_in(group, PAIR_PIXELS)[:] = n_pixel
+    array_in(group, _CYCLE_SHARE)[:] = cycles / counted
+    array_in(group, _PAIR_PIXELS)[:] = n_pixel
 
 
 def worst_pairs(result: xr.Dataset, at_most: int) -> list[BadPair]:
@@ -80,7 +80,7 @@ def worst_pairs(result: xr.Dataset, at_most: int) -> list[BadPair]:
     """
     if RESIDUAL_RMS not in result:
         return []
-    rms, share, n_pixel = (np.asarray(result[name]) for name in (RESIDUAL_RMS, CYCLE_SHARE, PAIR_PIXELS))
+    rms, share, n_pixel = (np.asarray(result[name]) for name in (RESIDUAL_RMS, _CYCLE_SHARE, _PAIR_PIXELS))
     order = np.lexsort((-np.nan_to_num(rms), -np.nan_to_num(share)))
     known = [int(pair) for pair in order if np.isfinite(rms[pair])]
     names = _names(result)

@@ -26,7 +26,7 @@ from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy_attributes import common_attributes, date_name, date_names
 from fringefleet.io.output_names import check_output_name
 from fringefleet.io.results import open_result
-from fringefleet.io.staging import refuse_full
+from fringefleet.io.staging import check_free_space
 from fringefleet.io.whole_files import replaced_when_complete
 from fringefleet.kinds import PATH, check_kind
 from fringefleet.network import shorten
@@ -37,7 +37,7 @@ from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_TILE = 512  # pixels a side, where nothing says how the result is stored
+_DEFAULT_TILE = 512  # pixels a side, where nothing says how the result is stored
 
 
 class _Product(NamedTuple):
@@ -57,13 +57,13 @@ class _Product(NamedTuple):
 SERIES = _Product("displacement", ("date", "y", "x"), "timeseries", "m")
 COHERENCE = _Product("temporal_coherence", ("y", "x"), "temporalCoherence", "1")
 RESIDUAL = _Product("residual_rms", ("y", "x"), "residual", "pixel", np.nan)
-COUNT = _Product("pair_count", ("y", "x"), "mask", "1")
-COVARIANCE = _Product("displacement_cov", ("date", "date2", "y", "x"), "timeseries", "m^2")
+_COUNT = _Product("pair_count", ("y", "x"), "mask", "1")
+_COVARIANCE = _Product("displacement_cov", ("date", "date2", "y", "x"), "timeseries", "m^2")
 
 Names = tuple[str | Path, str | Path, str | Path]  # of series, quality and count
-PHASE_NAMES: Names = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
-ION_NAMES: Names = ("ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
-OFFSET_NAMES: dict[str, Names] = {
+_PHASE_NAMES: Names = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
+_ION_NAMES: Names = ("ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
+_OFFSET_NAMES: dict[str, Names] = {
     "range_offset": ("timeseriesRg.h5", "residualInvRg.h5", "numInvOffRg.h5"),
     "azimuth_offset": ("timeseriesAz.h5", "residualInvAz.h5", "numInvOffAz.h5"),
 }
@@ -77,9 +77,9 @@ def product_names(observation: str, stack: str) -> Names:
     >>> product_names("unwrapped_phase", "ionStack.h5")
     ('ion.h5', 'temporalCoherenceIon.h5', 'numInvIon.h5')
     """
-    if observation in OFFSET_NAMES:
-        return OFFSET_NAMES[observation]
-    return ION_NAMES if Path(stack).name.startswith("ion") else PHASE_NAMES
+    if observation in _OFFSET_NAMES:
+        return _OFFSET_NAMES[observation]
+    return _ION_NAMES if Path(stack).name.startswith("ion") else _PHASE_NAMES
 
 
 def covariance_name(series: str | Path, observation: str) -> Path:
@@ -162,9 +162,9 @@ def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
     """Make the covariance that of the displacements since another date, lazily; the series stays as it is."""
     if wanted is None:
         return result
-    if COVARIANCE.variable not in result:
+    if _COVARIANCE.variable not in result:
         raise OptionError(
-            f"found {option('covariance_date', wanted)}, and no {COVARIANCE.variable} in the result, which "
+            f"found {option('covariance_date', wanted)}, and no {_COVARIANCE.variable} in the result, which "
             "alone needs it. Leave it out, or invert with covariance = True."
         )
     names = date_names(result)
@@ -175,13 +175,13 @@ def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
             f"{'none' if not found else 'more than one'} of those of the result: {shorten(names)}."
         )
     index, wanted = found[0], names[found[0]]
-    cov = result[COVARIANCE.variable]
+    cov = result[_COVARIANCE.variable]
     if not cov.chunks:
         cov = cov.chunk(cov.encoding.get("preferred_chunks", {}))
     cov = cov.astype(np.float64)
     of_date, of_date2 = cov.isel(date=index, drop=True), cov.isel(date2=index, drop=True)
     moved = cov - of_date - of_date2 + of_date.isel(date2=index, drop=True)
-    return result.assign({COVARIANCE.variable: moved.assign_attrs(reference_date=wanted)})
+    return result.assign({_COVARIANCE.variable: moved.assign_attrs(reference_date=wanted)})
 
 
 def _export(
@@ -193,7 +193,7 @@ def _export(
     products = _products(result, names)
     common = common_attributes(result)
     paths = [directory / name for name in products.values()]
-    refuse_full(directory, 4 * sum(math.prod(result.sizes[dim] for dim in p.dims) for p in products))
+    check_free_space(directory, 4 * sum(math.prod(result.sizes[dim] for dim in p.dims) for p in products))
     with _folder_for(directory, paths), replaced_when_complete(paths) as files:
         targets = {}
         for product, file in zip(products, files, strict=True):
@@ -213,16 +213,16 @@ def _products(result: xr.Dataset, names: Names | None) -> dict[_Product, str | P
     """Choose what is written, and where."""
     observation = str(result.attrs.get("observation", PHASE))
     quality = RESIDUAL if is_offset(observation) else COHERENCE
-    products = (SERIES, quality, COUNT)
-    _refuse_other(result, products)
+    products = (SERIES, quality, _COUNT)
+    _check_variables(result, products)
     chosen = names or product_names(observation, str(result.attrs.get("stack", "")))
     found: dict[_Product, str | Path] = dict(zip(products, chosen, strict=True))
-    if COVARIANCE.variable in result:
-        found[COVARIANCE] = covariance_name(chosen[0], observation)
+    if _COVARIANCE.variable in result:
+        found[_COVARIANCE] = covariance_name(chosen[0], observation)
     return found
 
 
-def _refuse_other(result: xr.Dataset, products: tuple[_Product, ...]) -> None:
+def _check_variables(result: xr.Dataset, products: tuple[_Product, ...]) -> None:
     wanted = {product.variable: set(product.dims) for product in products}
     wrong = [n for n, dims in wanted.items() if n not in result or set(result[n].dims) != dims]
     if wrong or "date" not in result.coords:
@@ -235,21 +235,21 @@ def _refuse_other(result: xr.Dataset, products: tuple[_Product, ...]) -> None:
         raise StackFormatError(
             f"the result is empty: {dict(result['displacement'].sizes)}. Select at least one pixel."
         )
-    if COVARIANCE.variable in result:
-        _refuse_other_covariance(result)
+    if _COVARIANCE.variable in result:
+        _check_covariance(result)
 
 
-def _refuse_other_covariance(result: xr.Dataset) -> None:
-    found = result[COVARIANCE.variable]
-    if set(found.dims) != set(COVARIANCE.dims):
+def _check_covariance(result: xr.Dataset) -> None:
+    found = result[_COVARIANCE.variable]
+    if set(found.dims) != set(_COVARIANCE.dims):
         raise StackFormatError(
-            f"found {COVARIANCE.variable} over {', '.join(map(str, found.dims))}; it needs "
-            f"{', '.join(COVARIANCE.dims)}. Give what invert made, or drop the variable."
+            f"found {_COVARIANCE.variable} over {', '.join(map(str, found.dims))}; it needs "
+            f"{', '.join(_COVARIANCE.dims)}. Give what invert made, or drop the variable."
         )
     both = [found[dim].values for dim in ("date", "date2") if dim in found.coords]
     if found.sizes["date"] != found.sizes["date2"] or not np.array_equal(both[0], both[-1]):
         raise StackFormatError(
-            f"found {found.sizes['date2']} dates along date2 of {COVARIANCE.variable} that are not the "
+            f"found {found.sizes['date2']} dates along date2 of {_COVARIANCE.variable} that are not the "
             f"{found.sizes['date']} along date; MintPy's file has every date with every date. Select the "
             "same dates along both."
         )
@@ -304,7 +304,7 @@ def _copy_tiles(
         for product in products:
             values = np.array(tile[product.variable].transpose(*product.dims).values, dtype=np.float32)
             if product is RESIDUAL:  # the root of the sum, not of the mean
-                values *= np.sqrt(tile[COUNT.variable].transpose(*product.dims).values)
+                values *= np.sqrt(tile[_COUNT.variable].transpose(*product.dims).values)
             values[np.isnan(values)] = product.no_answer
             targets[product][tuple(place[dim] for dim in product.dims)] = values
         if status:
@@ -329,7 +329,7 @@ def _cuts(variable: xr.DataArray, dim: str) -> list[slice]:
         stored = variable.encoding.get("preferred_chunks", {})
         # A tile of a covariance is as many tiles as there are dates: one at a time.
         dates = 1 if "date2" in variable.dims else size
-        step = stored.get(dim, dates if dim == "date" else DEFAULT_TILE)
+        step = stored.get(dim, dates if dim == "date" else _DEFAULT_TILE)
         stops = [*range(step, size, step), size]
     return [slice(*bounds) for bounds in itertools.pairwise([0, *stops])]
 

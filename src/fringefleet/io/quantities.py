@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.georeference import attribute_text
+from fringefleet.io.wrapped import WrappedVariable
 from fringefleet.observation import STD_MASKS, is_observation, is_offset
 
 logger = logging.getLogger(__name__)
@@ -54,11 +54,11 @@ RATIO = Quantity(
     dict.fromkeys((*_ONE, "ratio", "fraction", "coherence", "correlation"), 1.0)
     | dict.fromkeys(("percent", "%", "per cent", "pct", "percentage"), 0.01),
 )
-SIGNAL_TO_NOISE = Quantity("1", "ratios without a unit", dict.fromkeys((*_ONE, "ratio"), 1.0))
+_SIGNAL_TO_NOISE = Quantity("1", "ratios without a unit", dict.fromkeys((*_ONE, "ratio"), 1.0))
 PIXELS = Quantity(
     "pixel", "pixels", dict.fromkeys(("pixel", "pixels", "px", "pix", "sample", "samples", "1"), 1.0)
 )
-PIXELS_OR_METRES = PIXELS._replace(words="metres", factors={**PIXELS.factors, **_METRES})  # of cosicorr
+_PIXELS_OR_METRES = PIXELS._replace(words="metres", factors={**PIXELS.factors, **_METRES})  # of cosicorr
 LENGTH = Quantity(
     "m",
     "metres",
@@ -115,10 +115,10 @@ def quantity_of(name: str, attrs: Mapping[Any, Any]) -> Quantity | None:
         Of the stack: offsets of ``PROCESSOR`` cosicorr are metres.
     """
     if is_offset(name) or name in STD_MASKS:
-        return PIXELS_OR_METRES if str(attrs.get("PROCESSOR", "")).lower() == "cosicorr" else PIXELS
+        return _PIXELS_OR_METRES if str(attrs.get("PROCESSOR", "")).lower() == "cosicorr" else PIXELS
     if is_observation(name):
         return PHASE_UNITS
-    return {"coherence": RATIO, "offset_snr": SIGNAL_TO_NOISE, _BASELINE: LENGTH}.get(name)
+    return {"coherence": RATIO, "offset_snr": _SIGNAL_TO_NOISE, _BASELINE: LENGTH}.get(name)
 
 
 def in_our_units(stack: xr.Dataset) -> xr.Dataset:
@@ -179,29 +179,15 @@ def _with_unit(attrs: Mapping[Any, Any], unit: str) -> dict[Any, Any]:
     return {name: value for name, value in attrs.items() if name not in _OTHER_NAMES} | {"units": unit}
 
 
-class _Scaled(BackendArray):
+class _Scaled(WrappedVariable):
     """A lazy variable whose numbers are multiplied as they are read."""
 
     def __init__(self, variable: xr.Variable, factor: float) -> None:
-        self.variable = variable
+        super().__init__(variable, variable.dims, variable.dtype, factor)
         self.factor = factor
-        self.dtype = variable.dtype
-        self.shape = variable.shape
-
-    def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Name the content: the same in every process."""
-        return (type(self).__name__, self.variable._data, self.variable.dims, self.factor)
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
-        """Read a part."""
-        result: NDArray[Any] = indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._read
-        )
-        return result
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        values = self.variable.isel(dict(zip(self.variable.dims, key, strict=True))).values
-        return np.asarray(values * self.dtype.type(self.factor))
+        return np.asarray(self.part(key).values * self.dtype.type(self.factor))
 
 
 def _scaled(variable: xr.Variable, factor: float, unit: str) -> xr.Variable:

@@ -25,7 +25,7 @@ from fringefleet.units import check_wavelength
 
 logger = logging.getLogger(__name__)
 
-MEAN_EARTH_RADIUS = 6371008.8  # [m]
+_MEAN_EARTH_RADIUS = 6371008.8  # [m]
 _SOME_TIME = datetime(2001, 12, 31, 23, 58, 59)
 _LOOKS_INSTEAD = "give --looks N, or choose --weight-func coh or no"
 
@@ -98,7 +98,7 @@ def required_pixel_size(stack: xr.Dataset, offset: str) -> float:
     if processor == "gamma":
         return size
     _require(attrs, offset, "HEIGHT")
-    radius = positive_attribute(attrs, "EARTH_RADIUS") if "EARTH_RADIUS" in attrs else MEAN_EARTH_RADIUS
+    radius = positive_attribute(attrs, "EARTH_RADIUS") if "EARTH_RADIUS" in attrs else _MEAN_EARTH_RADIUS
     return size * radius / (radius + positive_attribute(attrs, "HEIGHT"))
 
 

@@ -5,7 +5,6 @@ else the source carried, with the dates of each pair as coordinates. See :func:`
 """
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -14,18 +13,13 @@ from dask.base import tokenize
 
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io.door import readable
-from fringefleet.io.hdf5 import is_hdf5
 from fringefleet.io.hdf5_layout import Reading
-from fringefleet.io.identify import HOW_TO_LIST, check_exists, identify, identify_product
+from fringefleet.io.identify import check_exists
 from fringefleet.io.left_out import said_once
-from fringefleet.io.mintpy import open_mintpy
-from fringefleet.io.quantities import in_our_units
-from fringefleet.io.readers import READERS, Reader
-from fringefleet.io.readers.named import is_netcdf, open_netcdf, open_zarr
+from fringefleet.io.recognise import recognise
 from fringefleet.io.tiles import fit_tile
 from fringefleet.io.version import FilesVersion
 from fringefleet.io.versioned import versioned
-from fringefleet.io.zarr_metadata import is_zarr
 from fringefleet.kinds import PATH, check_kind
 from fringefleet.network import Network
 from fringefleet.observation import PHASE, is_observation
@@ -39,6 +33,7 @@ def open_stack(
     path: str | Path,
     *,
     chunks: tuple[int, int] | Literal["auto"] | None = "auto",
+    reader: str | None = None,
     drop_incomplete: bool = False,
 ) -> xr.Dataset:
     """Open a stack of interferograms lazily, whatever it is stored as.
@@ -49,10 +44,13 @@ def open_stack(
         MintPy's ``ifgramStack.h5`` (pairs that ``dropIfgram`` drops are left out); a Zarr store that
         ``fringefleet convert`` or ``fringefleet simulate`` wrote, or any Zarr store or NetCDF-4 file with the
         names of :mod:`fringefleet.io.readers.named`; or a folder of another processor's files, see
-        :data:`fringefleet.io.readers.READERS`.
+        :data:`fringefleet.io.readers.READERS`. All readers are asked, and one has to recognise it.
     chunks
         Rows and columns of a Dask block, which always has all pairs; ``"auto"`` takes whole stored
         chunks, about 64 MB a variable. None: no Dask, xarray reads what is indexed.
+    reader
+        Name of the reader, for a path that several recognise, or that only its own does not: ``aria-tools``,
+        ``dolphin`` ...; ``fringefleet info --formats`` lists them. None: the only one that recognises it.
     drop_incomplete
         Leave out pairs that lack a file which others have, with a warning that names them, instead of
         refusing them. Only for folders of pairs.
@@ -68,21 +66,23 @@ def open_stack(
     Raises
     ------
     StackFormatError
-        There is no such path, or it holds no stack, or its parts do not fit together.
+        There is no such path, or it holds no stack, or one of several formats, or its parts do not fit
+        together.
     NetworkError
         The pairs are no network: none kept, duplicates, a date with itself, fewer than two dates.
     OptionError
-        ``drop_incomplete`` with a stack that is one file or store.
+        ``drop_incomplete`` with a stack that is one file or store, or there is no such reader.
     """
     check_kind("path", path, *PATH)
+    check_kind("reader", reader, str, type(None))
     check_assertions()
     check_local(path)
     path = Path(path)
     check_exists(path)
     try:
         with said_once(), readable("the stack"):
-            stack, file_format = _open_any(path, drop_incomplete)
-            stack_network(stack)
+            found = recognise(path, reader)
+            stack = found.open(path, drop_incomplete=drop_incomplete)
     except (StackFormatError, NetworkError, OptionError) as error:
         raise type(error)(f"{path}: {error.marked}") from error
     version: FilesVersion = stack.encoding["version"]
@@ -91,7 +91,9 @@ def open_stack(
     stack.encoding = {
         "source": str(path.absolute()),
         "version": version,
-        "file_format": file_format,
+        "reader": found.reader.name,
+        "file_format": found.reader.title,
+        "evidence": found.evidence,
         "pair_folders": folders,
     }
     if chunks is None:
@@ -154,20 +156,9 @@ def file_format(stack: xr.Dataset) -> str:
     return str(stack.encoding["file_format"])
 
 
-def _open_any(path: Path, drop_incomplete: bool) -> tuple[xr.Dataset, str]:
-    """Open a stack with the first reader that recognises it; returns the name of its format, too."""
-    if path.is_file() and is_hdf5(path) and (product := identify_product(path)):
-        raise StackFormatError(f"found {product}.")
-    for reader in STACK_READERS:
-        if reader.recognise(path):
-            if drop_incomplete and not reader.has_files_of_pairs:
-                raise OptionError(
-                    "found --drop-incomplete with a stack that is "
-                    f"{reader.name}, all pairs of which are complete; it is for folders of pairs. Leave it "
-                    "out."
-                )
-            return in_our_units(reader.open(path, drop_incomplete)), reader.name
-    raise StackFormatError(f"found no stack: it is {identify(path)}. {HOW_TO_LIST}.")
+def reader_of(stack: xr.Dataset) -> tuple[str, str]:
+    """Name of the reader of a stack that :func:`open_stack` opened, and what made it take the path."""
+    return str(stack.encoding["reader"]), str(stack.encoding["evidence"])
 
 
 def _auto_tile(stack: xr.Dataset) -> tuple[int, int]:
@@ -193,18 +184,3 @@ def _chunked(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
             token = tokenize(version, name, sizes, data.shape)
             chunked[name] = data.variable.chunk(sizes, name=f"open_stack-{name}-{token}")
     return stack.assign(chunked)
-
-
-def _whole(
-    name: str, layout: str, recognise: Callable[[Path], bool], opened: Callable[[Path], xr.Dataset]
-) -> Reader:
-    """Make the reader of a format that has all pairs in one file or store."""
-    return Reader(name, layout, recognise, lambda path, _: opened(path), has_files_of_pairs=False)
-
-
-_ZARR = _whole("Zarr", "the folder of a Zarr stack", is_zarr, open_zarr)
-_NETCDF = _whole("NetCDF", "a NetCDF-4 file with our names", is_netcdf, open_netcdf)
-_MINTPY = _whole(
-    "MintPy HDF5", "a MintPy ifgramStack.h5", lambda path: path.is_file() and is_hdf5(path), open_mintpy
-)
-STACK_READERS = (_ZARR, *READERS, _NETCDF, _MINTPY)  # in the order in which they are asked

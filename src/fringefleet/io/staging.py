@@ -30,13 +30,13 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
     check_output_name(output, "Zarr", "stack.zarr")
     check_writable(output)
     put_back(output)
-    refuse_existing(output, overwrite=overwrite)
+    check_replaceable(output, overwrite=overwrite)
     output = real_path(output)  # a link stays one
     make_folder(output.parent)
     with owned_folder(output.parent) as folder:
         temporary = folder / output.name
         yield temporary
-        refuse_existing(output, overwrite=overwrite)  # another one may have been quicker
+        check_replaceable(output, overwrite=overwrite)  # another one may have been quicker
         if output.exists():
             (folder / REPLACED).mkdir()
             output.rename(folder / REPLACED / output.name)
@@ -51,7 +51,7 @@ def put_back(output: Path) -> None:
     remove_left_behind(real_path(output).parent)
 
 
-def refuse_existing(output: Path, *, overwrite: bool) -> None:
+def check_replaceable(output: Path, *, overwrite: bool) -> None:
     """Refuse an output that is there, unless it is a Zarr store that may be overwritten.
 
     Raises
@@ -72,7 +72,7 @@ def refuse_existing(output: Path, *, overwrite: bool) -> None:
         )
 
 
-def refuse_full(folder: Path, n_byte: int) -> None:
+def check_free_space(folder: Path, n_byte: int) -> None:
     """Refuse to write so many bytes to a folder whose disk has not as many free.
 
     Raises

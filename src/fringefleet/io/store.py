@@ -48,7 +48,7 @@ from fringefleet.io.marks import (
 )
 from fringefleet.io.origin import Origin, check_same_origin, read_listing, write_listing, write_origin
 from fringefleet.io.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
-from fringefleet.io.staging import consolidate_metadata, refuse_existing, staged_store
+from fringefleet.io.staging import check_replaceable, consolidate_metadata, staged_store
 from fringefleet.io.threads import each
 from fringefleet.io.zarr_metadata import check_store
 from fringefleet.provenance import PAIR_SUMS
@@ -57,7 +57,7 @@ from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
-NOT_WRITTEN = 255  # the status of a tile that is not there yet: no code, and not "ok"
+_NOT_WRITTEN = 255  # the status of a tile that is not there yet: no code, and not "ok"
 
 
 @dataclass(frozen=True)
@@ -332,7 +332,7 @@ def resume_result(
     OutputExistsError
         It was begun with others, or is no result of ours.
     """
-    refuse_other_than_result(path)
+    check_result_of_ours(path)
     group = open_result_to_write(path)
     _check_complete(group, path, ("status", DONE, N_BYTE))
     is_touched = check_same_origin(group, origin, path, accept_touched=accept_touched)
@@ -370,7 +370,7 @@ def _check_marks(store: ResultStore) -> None:
         )
 
 
-def refuse_other_than_result(path: Path) -> None:
+def check_result_of_ours(path: Path) -> None:
     """Refuse a path where something else is than a result of ours.
 
     Raises
@@ -378,7 +378,7 @@ def refuse_other_than_result(path: Path) -> None:
     OutputExistsError
         Says so; nothing is touched.
     """
-    refuse_existing(path, overwrite=True)
+    check_replaceable(path, overwrite=True)
     try:
         check_store(path, may_be_empty=True)
         found = open_result_to_write(path).attrs.get(FINGERPRINT)
@@ -395,7 +395,7 @@ def refuse_other_than_result(path: Path) -> None:
 
 def result_tile(path: Path) -> tuple[int, int] | None:
     """Rows and columns of the tiles of a result; None if there is none to be found."""
-    refuse_other_than_result(path)
+    check_result_of_ours(path)
     status = open_result_to_write(path).get("status")
     return (status.chunks[0], status.chunks[1]) if isinstance(status, zarr.Array) else None
 
@@ -420,7 +420,7 @@ def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
             "chunks": tuple(sizes[0] for sizes in variable.chunks),
             "compressors": [compressor],
             "_FillValue": np.float32(np.nan) if variable.dtype.kind == "f" else None,
-            **({"fill_value": NOT_WRITTEN} if name == "status" else {}),
+            **({"fill_value": _NOT_WRITTEN} if name == "status" else {}),
         }
         for name, variable in template.data_vars.items()
         if variable.chunks

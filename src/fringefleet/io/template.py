@@ -5,7 +5,6 @@ The template is text, ``key = value # comment`` a line; the last line of a key w
 dataset, concern this step. Nothing in a template is ever executed.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -29,33 +28,34 @@ from fringefleet.io.template_words import (
     worker_count,
 )
 from fringefleet.io.text_file import MOST_BYTES, read_text_file
+from fringefleet.option_words import nearest_name, suggest
 
 PREFIX = "mintpy.networkInversion."
-COMPUTE_PREFIX = "mintpy.compute."
-UNWRAPPING_KEY = "mintpy.unwrapError.method"
-REFERENCE_DATE_KEY = "mintpy.reference.date"
-WATER_MASK_KEY = f"{PREFIX}waterMaskFile"
+_COMPUTE_PREFIX = "mintpy.compute."
+_UNWRAPPING_KEY = "mintpy.unwrapError.method"
+_REFERENCE_DATE_KEY = "mintpy.reference.date"
+_WATER_MASK_KEY = f"{PREFIX}waterMaskFile"
 # Keys that MintPy had once, or has, and that nothing here follows from.
-UNUSED_KEYS = (
+_UNUSED_KEYS = (
     *(f"{PREFIX}{name}" for name in ("residualNorm", "parallel", "cluster", "config", "walltime")),
     *(f"{PREFIX}{name}" for name in ("numWorker", "numWorkers", "memorySize", "redundancyRatio")),
     *(
-        f"{COMPUTE_PREFIX}{name}"
+        f"{_COMPUTE_PREFIX}{name}"
         for name in ("parallel", "walltime", "numWorkers", "memorySize", "chunkSize")
     ),
 )
-PYSAR = "pysar."  # what MintPy was called before, whose keys it does not read any more
-DEFAULT_MASK_THRESHOLD = 0.4
+_PYSAR = "pysar."  # what MintPy was called before, whose keys it does not read any more
+_DEFAULT_MASK_THRESHOLD = 0.4
 # Sections of other steps, which no key of this step was meant for.
-OTHER_SECTIONS = (
+_OTHER_SECTIONS = (
     *("deramp", "geocode", "ionosphericDelay", "load", "multilook", "network", "plot", "reference"),
     *("residualRMS", "residualRms", "save", "solidEarthTides", "subset", "timeFunc"),
     *("topographicResidual", "troposphericDelay", "unwrapError", "velocity"),
     "inversion",  # of MiNoPy, which took over MintPy's template
 )
-ALMOST = 0.8  # of the letters of a section that make it a misspelt one
-NEAR = 0.6  # the same of the name of a key
-END_OF_LINE = re.compile(r"\r\n|\r|\n")
+_ALMOST = 0.8  # of the letters of a section that make it a misspelt one
+_NEAR = 0.6  # the same of the name of a key
+_END_OF_LINE = re.compile(r"\r\n|\r|\n")
 VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 Mask = Literal[
@@ -127,16 +127,18 @@ def read_template(
     template = Path(path)
     found = _merge(template, over)
     for key in found:
-        _refuse_almost(key)
+        _check_section(key)
     if complete:
-        found = dict.fromkeys((*_READERS, WATER_MASK_KEY), "auto") | found
+        found = dict.fromkeys((*_READERS, _WATER_MASK_KEY), "auto") | found
     chosen: dict[str, object] = {}
     keys: dict[str, str] = {}
     for key, value in found.items():
-        if _is_ours(key) and key not in UNUSED_KEYS:
+        if _is_ours(key) and key not in _UNUSED_KEYS:
             name, chosen_value = _interpret(key, value, folder or template.parent)
             chosen[name], keys[name] = chosen_value, key
-    unused = tuple(key for key in found if key in UNUSED_KEYS or key.startswith(f"{PYSAR}networkInversion."))
+    unused = tuple(
+        key for key in found if key in _UNUSED_KEYS or key.startswith(f"{_PYSAR}networkInversion.")
+    )
     return TemplateOptions(**chosen, unused=unused, keys=keys)  # type: ignore[arg-type]
 
 
@@ -158,7 +160,7 @@ def read_covariance_date(path: Path, folder: Path, *, over: Path | None = None) 
     InputError
         The template cannot be read.
     """
-    value = _merge(path, over).get(REFERENCE_DATE_KEY, "auto")
+    value = _merge(path, over).get(_REFERENCE_DATE_KEY, "auto")
     file = folder / ("reference_date.txt" if value.lower() == "auto" else value)
     if file.is_file():
         return read_text_file(file).strip()
@@ -184,7 +186,7 @@ def _parse(path: Path) -> dict[str, str]:
     of the environment such as ``$HOME`` stand for what they are. A variable that is not set stays as it is.
     """
     found = {}
-    for line in END_OF_LINE.split(_read_text(path)):
+    for line in _END_OF_LINE.split(_read_text(path)):
         key, _, value = line.partition("#")[0].partition("=")
         value = os.path.expandvars(_expand_home(value.strip()))
         if key.strip() and value and not key.strip().startswith(("%", "!")):
@@ -219,19 +221,18 @@ def _read_text(path: Path) -> str:
 
 
 def _is_ours(key: str) -> bool:
-    return key.startswith((PREFIX, COMPUTE_PREFIX)) or key == UNWRAPPING_KEY
+    return key.startswith((PREFIX, _COMPUTE_PREFIX)) or key == _UNWRAPPING_KEY
 
 
-def _refuse_almost(key: str) -> None:
+def _check_section(key: str) -> None:
     """Refuse a key whose section is nearly one of ours: it would be ignored as one of another step."""
     section = key.rpartition(".")[0]
-    ours = [prefix.rstrip(".") for prefix in (PREFIX, COMPUTE_PREFIX)]
+    ours = [prefix.rstrip(".") for prefix in (PREFIX, _COMPUTE_PREFIX)]
     second = key.split(".")[1] if section.startswith("mintpy.") else ""
-    if not section or section in ours or second in OTHER_SECTIONS or key.startswith(PYSAR):
+    if not section or section in ours or second in _OTHER_SECTIONS or key.startswith(_PYSAR):
         return
-    near = difflib.get_close_matches(section.lower(), [name.lower() for name in ours], n=1, cutoff=ALMOST)
-    if near:
-        meant = next(name for name in ours if name.lower() == near[0])
+    meant = nearest_name(section, ours, cutoff=_ALMOST)
+    if meant is not None:
         raise OptionError(
             f"unknown key {key} in the template. Did you mean {meant}.{key.rpartition('.')[2]}? Correct it, "
             "or remove the line."
@@ -250,14 +251,13 @@ def _interpret(key: str, value: str, folder: Path) -> tuple[str, object]:
             f"found {key} = {value!r} in the template, and no variable {', '.join(unset)} in the "
             "environment; set it, or write what it stands for."
         )
-    if key == WATER_MASK_KEY:
+    if key == _WATER_MASK_KEY:
         return "water_mask", water_mask(key, value, folder)
     if key not in _READERS:
-        prefix = PREFIX if key.startswith(PREFIX) else COMPUTE_PREFIX
-        known = [name for name in (*_READERS, WATER_MASK_KEY, *UNUSED_KEYS) if name.startswith(prefix)]
+        prefix = PREFIX if key.startswith(PREFIX) else _COMPUTE_PREFIX
+        known = [name for name in (*_READERS, _WATER_MASK_KEY, *_UNUSED_KEYS) if name.startswith(prefix)]
         names = [name.removeprefix(prefix) for name in known]
-        near = difflib.get_close_matches(key.removeprefix(prefix), names, n=1, cutoff=NEAR)
-        hint = f" Did you mean {prefix}{near[0]}?" if near else ""
+        hint = suggest(key.removeprefix(prefix), names, before=prefix, cutoff=_NEAR)
         raise OptionError(
             f"unknown key {key} in the template.{hint} Known are {', '.join(names)}; correct or remove it."
         )
@@ -301,7 +301,7 @@ _READERS: dict[str, tuple[str, Reader]] = {
         ),
     ),
     # In MintPy "no" keeps the default of these two.
-    f"{PREFIX}maskThreshold": ("mask_threshold", number(DEFAULT_MASK_THRESHOLD, unset=("auto", *NO))),
+    f"{PREFIX}maskThreshold": ("mask_threshold", number(_DEFAULT_MASK_THRESHOLD, unset=("auto", *NO))),
     f"{PREFIX}minRedundancy": ("min_redundancy", number(1.0, unset=("auto", *NO))),
     f"{PREFIX}minTempCoh": ("min_temporal_coherence", number(0.7)),
     f"{PREFIX}minNumPixel": ("min_reliable", whole_number(100)),
@@ -311,9 +311,9 @@ _READERS: dict[str, tuple[str, Reader]] = {
     ),
     f"{PREFIX}solver": ("device", choice({"auto": "cpu", "cpu": "cpu", "torch": "cuda"})),
     f"{PREFIX}gpuChunkSize": ("gpu_chunk_size", whole_number(0)),
-    f"{COMPUTE_PREFIX}cluster": ("cluster", cluster),
-    f"{COMPUTE_PREFIX}numWorker": ("n_worker", worker_count),
-    f"{COMPUTE_PREFIX}maxMemory": ("memory", memory),
-    f"{COMPUTE_PREFIX}config": ("config_name", section_name),
-    UNWRAPPING_KEY: ("observation", _unwrapping),
+    f"{_COMPUTE_PREFIX}cluster": ("cluster", cluster),
+    f"{_COMPUTE_PREFIX}numWorker": ("n_worker", worker_count),
+    f"{_COMPUTE_PREFIX}maxMemory": ("memory", memory),
+    f"{_COMPUTE_PREFIX}config": ("config_name", section_name),
+    _UNWRAPPING_KEY: ("observation", _unwrapping),
 }

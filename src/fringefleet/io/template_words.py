@@ -1,6 +1,5 @@
 """What the values of a MintPy template mean: words, numbers, files. Every reader takes a key and its text."""
 
-import difflib
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -8,13 +7,14 @@ from pathlib import Path
 
 from fringefleet.errors import OptionError
 from fringefleet.io.folder import is_there
+from fringefleet.option_words import suggest
 
 logger = logging.getLogger(__name__)
 
 Reader = Callable[[str, str], object]
 
 YES, NO = ("yes", "true"), ("no", "false", "none")
-WATER_MASK = "waterMask.h5"  # MintPy's name
+_WATER_MASK = "waterMask.h5"  # MintPy's name
 JOB_QUEUES = ("slurm", "pbs", "lsf")
 # What smallbaselineApp makes of words in the template of a user when it copies them into that of a project.
 STANDARD = {"def": "auto", "default": "auto", "y": "yes", "on": "yes", "n": "no", "off": "no"}
@@ -27,8 +27,7 @@ def choice(choices: Mapping[str, object]) -> Reader:
     def read(key: str, value: str) -> object:
         if value.lower() in words:
             return words[value.lower()]
-        near = difflib.get_close_matches(value.lower(), words, n=1)
-        hint = f" Did you mean {next(w for w in choices if w.lower() == near[0])}?" if near else ""
+        hint = suggest(value, choices)
         raise OptionError(f"found {key} = {value!r}; use one of {', '.join(choices)}.{hint}")
 
     return read
@@ -107,8 +106,8 @@ def water_mask(key: str, value: str, folder: Path) -> Path | None:
     """
     if value.lower() in NO:
         return None
-    beside = folder / WATER_MASK
-    if value.lower() == "auto" or value == WATER_MASK:
+    beside = folder / _WATER_MASK
+    if value.lower() == "auto" or value == _WATER_MASK:
         if not is_there(beside):
             logger.info("no %s: pixels on water are inverted, too", beside)
             return None

@@ -2,7 +2,7 @@
 
 import math
 
-DEFAULT_STEP = 32  # [pixel] where the file suggests nothing
+_DEFAULT_STEP = 32  # [pixel] where the file suggests nothing
 
 
 def fit_tile(shape: tuple[int, int], stored: tuple[int, int] | None, n_pixel: float) -> tuple[int, int]:
@@ -29,7 +29,7 @@ def fit_tile(shape: tuple[int, int], stored: tuple[int, int] | None, n_pixel: fl
     >>> fit_tile((2000, 3000), (2, 3000), 256 * 256)
     (20, 3000)
     """
-    steps = stored or (DEFAULT_STEP, DEFAULT_STEP)
+    steps = stored or (_DEFAULT_STEP, _DEFAULT_STEP)
     if stored and stored[1] >= shape[1] and n_pixel >= stored[0] * shape[1]:
         return _fit(n_pixel / shape[1], shape[0], stored[0]), shape[1]
     rows = _fit(math.sqrt(n_pixel), shape[0], steps[0])

@@ -23,8 +23,8 @@ from fringefleet.io.hdf5_blocks import read_into
 from fringefleet.io.hdf5_layout import Layout, Reading
 from fringefleet.io.memory import empty
 
-MOST_READ = 1.2  # times that a part of a stack is read, on average
-GROUP_BYTES = 128 * 1024**2  # of the pairs in one file
+_MOST_READ = 1.2  # times that a part of a stack is read, on average
+_GROUP_BYTES = 128 * 1024**2  # of the pairs in one file
 
 
 class UnpackedArray(BackendArray):
@@ -101,7 +101,7 @@ def _edges(variable: xr.Variable) -> tuple[int, ...]:
     reading: Reading | None = variable.encoding.get("reading")
     step = 1 if reading is None else reading.steps["pair"]
     n_byte = max(1, variable.nbytes // n_pair)
-    size = max(1, GROUP_BYTES // n_byte // step) * step
+    size = max(1, _GROUP_BYTES // n_byte // step) * step
     return (*range(0, n_pair, size), n_pair)
 
 
@@ -143,7 +143,7 @@ def cut_apart(stack: xr.Dataset, tile: tuple[int, int], *, small_ones: bool) -> 
         and data.dims == ("pair", "y", "x")
         and reading.is_packed
         and (small_ones or not reading.is_small)
-        and _times_read(data.shape[1:], (reading.steps["y"], reading.steps["x"]), tile) > MOST_READ
+        and _times_read(data.shape[1:], (reading.steps["y"], reading.steps["x"]), tile) > _MOST_READ
     ]
 
 

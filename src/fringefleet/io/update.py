@@ -21,7 +21,7 @@ from fringefleet.io.metadata import plain_attributes
 
 SETTING = "fringefleet.setting"  # attribute of the products: what MintPy's own do not say, as JSON
 FAILED_TILES = "fringefleet.failed_tiles"  # attribute of products that lack tiles: which
-MODIFIED = "MODIFICATION_TIME"
+_MODIFIED = "MODIFICATION_TIME"
 
 
 class ProductFile(NamedTuple):
@@ -110,7 +110,7 @@ def _changes(wanted: Wanted) -> Iterator[tuple[str, float]]:
     of_stack = wanted.stack.stat().st_mtime
     with open_hdf5(wanted.stack) as file:
         for number, name in enumerate(wanted.datasets):
-            noted = plain_attributes(file[name].attrs).get(MODIFIED)
+            noted = plain_attributes(file[name].attrs).get(_MODIFIED)
             if noted is not None:
                 yield f"{name} of {wanted.stack}", _seconds(noted, of_stack)
             elif number == 0:

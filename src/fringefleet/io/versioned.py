@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from fringefleet.io.listing import Listing
 from fringefleet.io.version import ArrayLayout, FilesVersion
+from fringefleet.io.wrapped import WrappedVariable
 from fringefleet.io.zarr_files import ZarrFiles
 
 
-class VersionedArray(BackendArray):
+class VersionedArray(WrappedVariable):
     """A variable as it is stored, named after the version of its files.
 
     With a ``listing`` every read is checked against it: what was changed after the store was opened is an
@@ -23,25 +23,18 @@ class VersionedArray(BackendArray):
     def __init__(
         self, variable: xr.Variable, version: tuple[str, str], files: ZarrFiles, listing: Listing | None
     ) -> None:
-        self.variable, self.version, self.files, self.listing = variable, version, files, listing
-        self.shape, self.dtype = variable.shape, variable.dtype
+        super().__init__(variable, variable.dims, variable.dtype)
+        self.version, self.files, self.listing = version, files, listing
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         """Name the content: the same in every process, another after a file of the variable has changed."""
         names = [array.name for array in self.files.arrays]
         return (type(self).__name__, *self.version, names, self.variable.dims, str(self.dtype))
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
-        """Read a part."""
-        result: NDArray[Any] = indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._read
-        )
-        return result
-
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
         places = dict(zip(self.variable.dims, key, strict=True))
         try:
-            values: NDArray[Any] = self.variable.isel(places).values
+            values: NDArray[Any] = self.part(key).values
         finally:
             if self.listing is not None:
                 self._check(self.listing, places)

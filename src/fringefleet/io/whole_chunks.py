@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from functools import lru_cache
 from pathlib import Path
 
+from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.store import ByteRequest
-from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
 from fringefleet.errors import StackFormatError
@@ -20,7 +20,7 @@ from fringefleet.io.folder import is_litter
 from fringefleet.io.zarr_metadata import V2, V3, names_pickle
 
 HEADER = 16  # bytes of a Blosc chunk: in the last twelve its length decoded, that of a block, and its own
-NO_CHUNKS = (V3, V2, ".zattrs", ".zgroup", ".zmetadata")
+_NO_CHUNKS = (V3, V2, ".zattrs", ".zgroup", ".zmetadata")
 
 
 class WholeChunks(LocalStore):
@@ -71,7 +71,7 @@ class WholeChunks(LocalStore):
 
     def _is_blosc(self, key: str) -> bool:
         """Whether a file is a chunk that Blosc made last; it is called c/0/1, c.0.1, 0.1 or 0/1."""
-        if Path(key).name in NO_CHUNKS:
+        if Path(key).name in _NO_CHUNKS:
             return False
         for folder in Path(key).parents:
             for name in (V3, V2):

@@ -11,7 +11,7 @@ import pytest
 
 from fringefleet.errors import OutputInUseError, RunError
 from fringefleet.io import lock as locks
-from fringefleet.io.lock import lock_path, locked, refuse_in_use
+from fringefleet.io.lock import check_not_in_use, lock_path, locked
 from fringefleet.io.lock_file import SECONDS_TO_LIVE, owner_of
 from fringefleet.io.owner import Owner
 from polling import wait_until
@@ -65,11 +65,11 @@ def test_one_holds_it_and_the_next_is_told_who(output):
 def test_a_process_that_was_killed_is_seen_to_be_dead(output):
     with holding(output) as process:
         with pytest.raises(OutputInUseError, match=f"process {process.pid} "):
-            refuse_in_use(output)
+            check_not_in_use(output)
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert refuse_in_use(output).pid == process.pid  # a zombie
-    assert refuse_in_use(output).pid == process.pid
+        assert check_not_in_use(output).pid == process.pid  # a zombie
+    assert check_not_in_use(output).pid == process.pid
     with locked(output) as lock:
         assert lock.owner.pid == os.getpid()
     assert list(output.parent.iterdir()) == []
@@ -88,17 +88,17 @@ def test_a_process_of_this_machine_that_is_stopped_keeps_it_however_long(output)
 def test_a_pid_that_is_another_process_now_is_no_owner(output):
     here = Owner.here()
     left_behind(output, replace(here, born="1"))
-    assert refuse_in_use(output) == replace(here, born="1")
+    assert check_not_in_use(output) == replace(here, born="1")
     left_behind(output, here)
     with pytest.raises(OutputInUseError):
-        refuse_in_use(output)
+        check_not_in_use(output)
 
 
 def test_of_another_machine_the_heartbeat_decides(output):
     there = replace(Owner.here(), host="node17", machine="node17 boot", pid=1)
     left_behind(output, there, SECONDS_TO_LIVE - 20)
     with pytest.raises(OutputInUseError, match=r"process 1 on node17, since .* last seen 1\d\d s ago"):
-        refuse_in_use(output)
+        check_not_in_use(output)
     left_behind(output, there, SECONDS_TO_LIVE + 20)
     with locked(output) as lock:
         assert lock.owner.host != "node17"
@@ -109,7 +109,7 @@ def test_a_lock_that_cannot_be_read_counts_as_long_as_it_is_young(output, text):
     path = lock_path(output)
     path.write_text(text)
     with pytest.raises(OutputInUseError, match="not known"):
-        refuse_in_use(output)
+        check_not_in_use(output)
     os.utime(path, (0, 0))
     with locked(output):
         assert owner_of(path).pid == os.getpid()

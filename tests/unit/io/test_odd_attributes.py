@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import fringefleet
 from fringefleet import Options, Run, Setting
-from fringefleet.cli.application import app
+from fringefleet.cli import app
 from fringefleet.errors import InputError
 from fringefleet.io.products import export_mintpy
 from unit.io.readers import checks

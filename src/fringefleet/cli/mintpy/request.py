@@ -1,6 +1,5 @@
 """From what the user says to what is to be done: the files, the options, the workers. Nothing is read yet."""
 
-import difflib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from fringefleet.io.place import check_writable
 from fringefleet.io.products import covariance_name, product_names
 from fringefleet.io.template import TemplateOptions, read_covariance_date, read_template
 from fringefleet.observation import PHASE, is_offset
+from fringefleet.option_words import suggest
 from fringefleet.options import Options
 from fringefleet.paths import real_path
 from fringefleet.prepare import Setting
@@ -188,9 +188,7 @@ def _mask(given: str) -> str:
     if ours in masks:
         return ours
     known = [theirs for theirs, name in OUR_NAMES.items() if name in masks]
-    near = difflib.get_close_matches(given, known, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise OptionError(f"found --mask-dset {given}; use one of {', '.join(known)}, no.{hint}")
+    raise OptionError(f"found --mask-dset {given}; use one of {', '.join(known)}, no.{suggest(given, known)}")
 
 
 def _outputs(request: Request, project: Project, options: Options) -> tuple[Path, ...]:

@@ -37,7 +37,7 @@ from fringefleet.io.coherence_mask import check_reliable, write_coherence_mask
 from fringefleet.io.lock import Lock, locked
 from fringefleet.io.products import check_exportable
 from fringefleet.io.results import open_result
-from fringefleet.io.staging import refuse_full
+from fringefleet.io.staging import check_free_space
 from fringefleet.io.update import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
 from fringefleet.io.version import TOUCHED
 from fringefleet.lazy import result_template
@@ -82,7 +82,7 @@ def _run(task: Task, lock: Lock, console: Console) -> None:
     else:
         checked, workers = _check(task)
         check_exportable(result_template(checked.prepared, task.options, checked.tile))
-        refuse_full(task.project.folder, _n_byte(products))
+        check_free_space(task.project.folder, _n_byte(products))
         logger.info("inverting%s", reason)
         skipped = _invert(checked, workers, console)
         lock.check()

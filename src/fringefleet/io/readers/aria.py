@@ -38,7 +38,7 @@ from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.band import open_band
 from fringefleet.io.readers.geotiff import opened_raster
 from fringefleet.io.readers.image import Layer
-from fringefleet.io.readers.reader import Reader
+from fringefleet.io.readers.reader import Reader, name_below
 from fringefleet.io.text_file import parse_xml
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
@@ -54,10 +54,13 @@ _FOLDERS = {
 }
 
 
-def _recognise(folder: Path) -> bool:
-    return folder.is_dir() and (
-        _stack_folder(folder) is not None or bool(_extracted(folder, "unwrapped_phase"))
-    )
+def _find_evidence(folder: Path) -> str | None:
+    if not folder.is_dir():
+        return None
+    place = _stack_folder(folder)
+    if place is not None:
+        return name_below(place / _STACKS["unwrapped_phase"], folder)
+    return name_below(next(iter(_extracted(folder, "unwrapped_phase").values()), None), folder)
 
 
 def _stack_folder(folder: Path) -> Path | None:
@@ -174,8 +177,9 @@ def _layer(path: Path, band: int = 1) -> Layer:
 
 
 READER = Reader(
+    "aria-tools",
     "ARIA-tools VRT",
     "the folder of ARIA-tools with stack/unwrapStack.vrt or unwrappedPhase/",
-    _recognise,
+    _find_evidence,
     _open,
 )

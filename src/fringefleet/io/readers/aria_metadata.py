@@ -20,14 +20,16 @@ from fringefleet.io.readers.radar import stated_looks, stated_radar
 from fringefleet.io.readers.sentinel1 import AZIMUTH_PIXEL_SIZE, RANGE_PIXEL_SIZE
 
 ALOOKS, RLOOKS = 7, 19
-RESOLUTION = (22.7, 3.1)  # [m], azimuth and range, of the middle swath
+_RESOLUTION = (22.7, 3.1)  # [m], azimuth and range, of the middle swath
 EARTH_RADIUS, HEIGHT = 6337286.638938101, 693000.0  # [m]
-HEADINGS = {"ASCENDING": -12.0, "DESCENDING": -168.0}  # [degree]
-INDEPENDENT_LOOKS = ALOOKS * RLOOKS * AZIMUTH_PIXEL_SIZE * RANGE_PIXEL_SIZE / (RESOLUTION[0] * RESOLUTION[1])
+_HEADINGS = {"ASCENDING": -12.0, "DESCENDING": -168.0}  # [degree]
+_INDEPENDENT_LOOKS = (
+    ALOOKS * RLOOKS * AZIMUTH_PIXEL_SIZE * RANGE_PIXEL_SIZE / (_RESOLUTION[0] * _RESOLUTION[1])
+)
 _OF_SENTINEL1 = {
     "ALOOKS": ALOOKS,
     "RLOOKS": RLOOKS,
-    "NCORRLOOKS": INDEPENDENT_LOOKS,
+    "NCORRLOOKS": _INDEPENDENT_LOOKS,
     "EARTH_RADIUS": EARTH_RADIUS,
     "HEIGHT": HEIGHT,
 }
@@ -66,9 +68,9 @@ def product_attributes(said: Mapping[str, Any], where: object) -> dict[str, Any]
         with optional("slantRangeSpacing", where):
             attrs["RANGE_PIXEL_SIZE"] = number_attribute(said, "slantRangeSpacing") * attrs["RLOOKS"]
     direction = str(said.get("orbitDirection", "")).upper()
-    if direction in HEADINGS:
+    if direction in _HEADINGS:
         attrs["ORBIT_DIRECTION"] = direction
-        attrs |= {"HEADING": HEADINGS[direction]} if radar.is_sentinel1 else {}
+        attrs |= {"HEADING": _HEADINGS[direction]} if radar.is_sentinel1 else {}
     if "utcTime" in said:
         with optional("the time of day", where):
             attrs["CENTER_LINE_UTC"] = _seconds(str(said["utcTime"]))

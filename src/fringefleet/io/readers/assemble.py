@@ -83,7 +83,7 @@ def assemble(folder: Path, pairs: Sequence[Pair], *, drop_incomplete: bool = Fal
     times, date_format = _times(pairs)
     order = np.lexsort((times[:, 1], times[:, 0])).tolist()
     pairs, times = [pairs[index] for index in order], times[order]
-    _refuse_duplicates(pairs, times)
+    _check_unique(pairs, times)
     names = _common_variables(pairs, drop_incomplete)
     kept = [number for number, pair in enumerate(pairs) if all(name in pair.layers for name in names)]
     if not kept:
@@ -128,7 +128,7 @@ def _times(pairs: Sequence[Pair]) -> tuple[NDArray[np.datetime64], str]:
     return times.reshape(-1, 2), form
 
 
-def _refuse_duplicates(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> None:
+def _check_unique(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> None:
     seen: dict[frozenset[Any], Pair] = {}
     for pair, dates in zip(pairs, times, strict=True):
         other = seen.setdefault(frozenset(dates.tolist()), pair)
@@ -145,6 +145,8 @@ def _common_variables(pairs: Sequence[Pair], drop_incomplete: bool) -> list[str]
     Connected components, which only a mask needs, are left out where not all pairs have them.
     """
     names = [name for name in VARIABLES if any(name in pair.layers for pair in pairs)]
+    if "coherence" not in names:
+        leave_out("the coherence", f"found none of any of the {len(pairs)} pairs")
     for name in list(names):
         lacking = [pair.name for pair in pairs if name not in pair.layers]
         if lacking and name not in _NEEDED and not drop_incomplete:

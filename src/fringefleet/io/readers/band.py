@@ -67,7 +67,7 @@ def open_band(path: Path, band: int = 1, *, nodata: float | None = None, raw: Pa
                 "real numbers is needed. Make or copy it again."
             )
         if raw is not None:
-            _refuse_short(raw, raster)
+            _check_length(raw, raster)
         grid = raster_grid(raster, str(path))
         block = raster.block_shapes[index - 1]
         unit = band_unit(raster, index)
@@ -77,7 +77,7 @@ def open_band(path: Path, band: int = 1, *, nodata: float | None = None, raw: Pa
     return Layer(str(path), image, grid, (block[0], block[1]), unit, stored)
 
 
-def _refuse_short(raw: Path, raster: Any) -> None:
+def _check_length(raw: Path, raster: Any) -> None:
     needed = raster.height * raster.width * sum(np.dtype(name).itemsize for name in raster.dtypes)
     there = raw.stat().st_size
     if there < needed:

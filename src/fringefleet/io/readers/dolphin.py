@@ -24,6 +24,7 @@ dolphin: ``unwrap._constants`` (names), ``interferogram.VRTInterferogram`` (orde
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +33,37 @@ import xarray as xr
 from fringefleet.errors import StackFormatError
 from fringefleet.io.folder import find_files
 from fringefleet.io.readers.assemble import Pair, assemble
-from fringefleet.io.readers.dolphin_config import radar_attributes
+from fringefleet.io.readers.dolphin_config import CONFIGURATION, radar_attributes
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
-from fringefleet.io.readers.reader import Reader
+from fringefleet.io.readers.reader import Reader, name_below
+from fringefleet.network import shorten
 
+_UNWRAPPED = "unwrapped"
 _PHASE, _COMPONENT, _CORRELATION = ".unw.tif", ".unw.conncomp.tif", ".int.cor.tif"
+_COHERENCE = re.compile(r"[._-](cor|corr|correlation|cc|coh|coherence)[._-]", re.IGNORECASE)
 _PAIR = re.compile(r"(\d{8}(?:T(?:\d{2}){1,3})?)_(\d{8}(?:T(?:\d{2}){1,3})?)")
 
 
-def _recognise(folder: Path) -> bool:
-    return folder.is_dir() and bool(_phases(folder))
+def _find_evidence(folder: Path) -> str | None:
+    """Find a phase in dolphin's folder ``unwrapped``, or one beside dolphin's configuration."""
+    phase = _first_phase(folder)
+    if phase is None or phase.parent.absolute().name == _UNWRAPPED:
+        return name_below(phase, folder)
+    return f"{CONFIGURATION} and {phase.name}" if (folder / CONFIGURATION).is_file() else None
+
+
+def _find_if_named(folder: Path) -> str | None:
+    """Find a phase by its name, which others give their files, too."""
+    return name_below(_first_phase(folder), folder)
+
+
+def _first_phase(folder: Path) -> Path | None:
+    return next(iter(_phases(folder)), None) if folder.is_dir() else None
 
 
 def _phases(folder: Path) -> list[Path]:
     """Find the unwrapped phases: in the folder ``unwrapped``, or in this one; none if no name has dates."""
-    for root in (folder / "unwrapped", folder):
+    for root in (folder / _UNWRAPPED, folder):
         found = [path for path in find_files(root, f"*{_PHASE}") if "." not in _pair_name(path)]
         if any(_PAIR.fullmatch(_pair_name(path)) for path in found):
             return found
@@ -68,7 +85,9 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     phases = _phases(folder)
     unwrapped = phases[0].parent.absolute()
     correlations = _correlations(unwrapped)
-    work = unwrapped.parent if unwrapped.name == "unwrapped" else unwrapped
+    if not any(_pair_name(phase) in correlations for phase in phases):
+        _check_no_other_coherence(unwrapped, phases)
+    work = unwrapped.parent if unwrapped.name == _UNWRAPPED else unwrapped
     attrs = {"PROCESSOR": "dolphin"} | radar_attributes(work)
     pairs = [_pair(path, correlations, attrs) for path in phases]
     return assemble(folder, pairs, drop_incomplete=drop_incomplete)
@@ -76,9 +95,38 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
 
 def _correlations(unwrapped: Path) -> dict[str, Path]:
     """Find the correlations by the name of their pair."""
-    places = (unwrapped.parent / "interferograms", unwrapped)
-    found = (path for place in places for path in find_files(place, f"**/*{_CORRELATION}"))
+    found = _files_of_pairs(unwrapped, f"*{_CORRELATION}")
     return {path.name.removesuffix(_CORRELATION): path for path in found}
+
+
+def _files_of_pairs(unwrapped: Path, pattern: str) -> Iterator[Path]:
+    """Find files where the correlations may be."""
+    for place in (unwrapped.parent / "interferograms", unwrapped):
+        yield from find_files(place, f"**/{pattern}")
+
+
+def _check_no_other_coherence(unwrapped: Path, phases: list[Path]) -> None:
+    """Refuse coherences that are named after no phase, or not as dolphin does: they would be left out.
+
+    Raises
+    ------
+    StackFormatError
+        Names the first of them.
+    """
+    pairs = {_pair_name(phase) for phase in phases}
+    found = [
+        path
+        for path in _files_of_pairs(unwrapped, "*.*")
+        if path.name.endswith(_CORRELATION)
+        or (_COHERENCE.search(path.name) and path.name.partition(".")[0] in pairs)
+    ]
+    if found:
+        names = shorten([path.name for path in found], at_most=2)
+        raise StackFormatError(
+            f"found no coherence PAIR{_CORRELATION} of any phase PAIR{_PHASE}, but {names} in "
+            f"{found[0].parent}. If these are coherences from 0 to 1 of the same pairs, rename them; "
+            "otherwise move them elsewhere."
+        )
 
 
 def _pair(phase: Path, correlations: dict[str, Path], attrs: dict[str, Any]) -> Pair:
@@ -96,4 +144,11 @@ def _pair(phase: Path, correlations: dict[str, Path], attrs: dict[str, Any]) -> 
     return Pair(name, (match[1], match[2]), layers, attrs)
 
 
-READER = Reader("dolphin GeoTIFF", "dolphin's work directory with unwrapped/*.unw.tif", _recognise, _open)
+READER = Reader(
+    "dolphin",
+    "dolphin GeoTIFF",
+    "dolphin's work directory with unwrapped/*.unw.tif",
+    _find_evidence,
+    _open,
+    find_if_named=_find_if_named,
+)

@@ -22,7 +22,7 @@ from fringefleet.io.left_out import optional
 from fringefleet.io.readers.radar import SENTINEL1, is_known_platform, platform_name, stated_radar
 from fringefleet.io.text_file import read_text_file
 
-NAME = "dolphin_config.yaml"
+CONFIGURATION = "dolphin_config.yaml"
 _BURST = re.compile(r"t\d{3}[-_]\d{6}[-_]iw[123]", re.IGNORECASE)
 _WHAT = "dolphin's configuration"
 
@@ -57,7 +57,7 @@ def radar_attributes(work: Path) -> dict[str, Any]:
 
 
 def _configuration(work: Path) -> tuple[Path | None, Mapping[str, Any]]:
-    for path in (work / NAME, work.parent / NAME):
+    for path in (work / CONFIGURATION, work.parent / CONFIGURATION):
         if not path.is_file():
             continue
         said: Any = {}

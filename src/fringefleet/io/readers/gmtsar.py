@@ -49,30 +49,34 @@ from fringefleet.io.readers.extent import cut_to_common
 from fringefleet.io.readers.gmtsar_metadata import baselines_of_dates, image_attributes
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.incomplete import check_complete
-from fringefleet.io.readers.reader import Reader
+from fringefleet.io.readers.reader import Reader, name_below
 
 _PAIR = re.compile(r"(\d{7}|\d{8})_(\d{7}|\d{8})")
 _GEOREFERENCE = re.compile(r"[XY]_(FIRST|STEP|UNIT)|EPSG|UTM_ZONE")
 _FOLDERS = ("", "intf_all", "intf", "merge")
 
 
-def _recognise(path: Path) -> bool:
+def _find_evidence(path: Path) -> str | None:
     if path.is_file():
-        return re.fullmatch(r"unwrap\w*\.grd", path.name) is not None and _is_pair(path.parent)
-    return path.is_dir() and _root(path) is not None
+        is_phase = re.fullmatch(r"unwrap\w*\.grd", path.name) is not None
+        return f"{path.absolute().parent.name}/{path.name}" if is_phase and _is_pair(path.parent) else None
+    return name_below(_first_grid(path), path) if path.is_dir() else None
 
 
 def _is_pair(folder: Path) -> bool:
     return _PAIR.fullmatch(folder.absolute().name) is not None
 
 
-def _root(folder: Path) -> Path | None:
+def _first_grid(folder: Path) -> Path | None:
+    """Find a phase, in the first of the folders that hold pairs."""
+    grids = (grid for name in _FOLDERS for grid in find_files(folder / name, "*_*/unwrap.grd"))
+    return next((grid for grid in grids if _is_pair(grid.parent)), None)
+
+
+def _root(folder: Path) -> Path:
     """Find the folder that holds the pairs."""
-    for name in _FOLDERS:
-        root = folder / name
-        if any(_is_pair(grid.parent) for grid in find_files(root, "*_*/unwrap.grd")):
-            return root
-    return None
+    grid = _first_grid(folder)
+    return folder if grid is None else grid.parent.parent
 
 
 def _open(path: Path, drop_incomplete: bool) -> xr.Dataset:
@@ -83,7 +87,7 @@ def _open(path: Path, drop_incomplete: bool) -> xr.Dataset:
     StackFormatError
         A file is missing, cannot be read or does not fit the others; the message names it.
     """
-    root = path.absolute().parent.parent if path.is_file() else _root(path) or path
+    root = path.absolute().parent.parent if path.is_file() else _root(path)
     name = path.name if path.is_file() else "unwrap.grd"
     folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and _is_pair(folder))
     lacking = [folder.name for folder in folders if not (folder / name).is_file()]
@@ -157,4 +161,6 @@ def _in_radar_geometry(stack: xr.Dataset) -> xr.Dataset:
     return numbered
 
 
-READER = Reader("GMTSAR", "GMTSAR's folder intf_all of pairs with unwrap.grd", _recognise, _open)
+READER = Reader(
+    "gmtsar", "GMTSAR", "GMTSAR's folder intf_all of pairs with unwrap.grd", _find_evidence, _open
+)

@@ -18,7 +18,7 @@ from fringefleet.io.readers.radar import Radar, one_radar, stated_radar
 from fringefleet.io.readers.sentinel1 import SPEED_OF_LIGHT
 from fringefleet.io.text_file import read_text_file
 
-SAME_AS_LOOKS = 0.3  # of the wavelength of the Gaussian filter; MintPy: prep_gmtsar, from X. Xu
+_SAME_AS_LOOKS = 0.3  # of the wavelength of the Gaussian filter; MintPy: prep_gmtsar, from X. Xu
 _NUMBERS = {
     "near_range": "STARTING_RANGE",
     "earth_radius": "EARTH_RADIUS",
@@ -188,7 +188,7 @@ def _pixel_sizes(said: Mapping[str, str], wavelength: float | None) -> dict[str,
     along, across = speed / frequency * radius / (radius + height), SPEED_OF_LIGHT / rate / 2
     if wavelength is None:
         return {"AZIMUTH_PIXEL_SIZE": along, "RANGE_PIXEL_SIZE": across}
-    looks = [max(1, round(SAME_AS_LOOKS * wavelength / size)) for size in (along, across)]
+    looks = [max(1, round(_SAME_AS_LOOKS * wavelength / size)) for size in (along, across)]
     return {
         "ALOOKS": looks[0],
         "RLOOKS": looks[1],

@@ -12,7 +12,7 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.georeference import Georeference, Raster, georeference, place_attributes
 from fringefleet.io.grid import radar_coordinates, regular_coordinates
 
-SAME_PLACE = 0.01  # [pixel] by which corners may differ and still be the same
+_SAME_PLACE = 0.01  # [pixel] by which corners may differ and still be the same
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Grid:
             [abs(a - b) / abs(s) for a, b, s in zip(mine, theirs, self.step, strict=True)]
             for mine, theirs in ((self.corner or (), other.corner or ()), (self._end(), other._end()))
         )
-        return max(*near, *far) <= SAME_PLACE
+        return max(*near, *far) <= _SAME_PLACE
 
     def shift_from(self, other: "Grid") -> tuple[int, int] | None:
         """Count the rows and columns by which this grid begins after another on the same lattice of pixels.

@@ -42,7 +42,7 @@ from fringefleet.io.readers.aria_metadata import product_attributes
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.image import Layer
-from fringefleet.io.readers.reader import Reader
+from fringefleet.io.readers.reader import Reader, name_below
 from fringefleet.io.version import FileVersion
 
 _NAME = re.compile(
@@ -82,8 +82,11 @@ class HDF5Image:
         return values
 
 
-def _recognise(folder: Path) -> bool:
-    return folder.is_dir() and any(_NAME.fullmatch(path.name) for path in _products(folder))
+def _find_evidence(folder: Path) -> str | None:
+    if not folder.is_dir():
+        return None
+    named = (path for path in _products(folder) if _NAME.fullmatch(path.name))
+    return name_below(next(named, None), folder)
 
 
 def _products(folder: Path) -> list[Path]:
@@ -186,4 +189,4 @@ def _mean(file: h5py.File, name: str, quantity: Quantity, path: Path) -> float |
     return None
 
 
-READER = Reader("ARIA S1-GUNW", "a folder of ARIA's products S1-GUNW-*.nc", _recognise, _open)
+READER = Reader("gunw", "ARIA S1-GUNW", "a folder of ARIA's products S1-GUNW-*.nc", _find_evidence, _open)

@@ -42,7 +42,7 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.folder import is_litter_member, list_folder
+from fringefleet.io.folder import find_files, is_litter_member, list_folder
 from fringefleet.io.geometry import incidence_attribute
 from fringefleet.io.left_out import leave_out, optional
 from fringefleet.io.metadata import number_attribute, positive_attribute
@@ -51,7 +51,7 @@ from fringefleet.io.readers.geotiff import RasterFile, open_raster
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.incomplete import check_complete
 from fringefleet.io.readers.radar import is_known_platform, platform_name, stated_looks, stated_radar
-from fringefleet.io.readers.reader import Reader
+from fringefleet.io.readers.reader import Reader, name_below
 from fringefleet.io.readers.sentinel1 import AZIMUTH_PIXEL_SIZE, RANGE_PIXEL_SIZE, heading_attributes
 from fringefleet.io.text_file import read_text_file, read_text_member
 
@@ -85,8 +85,9 @@ class _Product:
         )
 
 
-def _recognise(folder: Path) -> bool:
-    return folder.is_dir() and any(True for _ in _phases(folder))
+def _find_evidence(folder: Path) -> str | None:
+    product = next(_phases(folder), None) if folder.is_dir() else None
+    return None if product is None else name_below(product.phase.path, folder)
 
 
 def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
@@ -128,8 +129,9 @@ def _phases(folder: Path) -> Iterator[_Product]:
     """Find the unwrapped phases: in the folder, in its subfolders, in its archives."""
     inner = [path for path in list_folder(folder) if path.is_dir()]
     for place in (folder, *inner):
-        names = frozenset(path.name for path in list_folder(place))
-        yield from _phases_in({name: RasterFile(place / name) for name in names})
+        if find_files(place, "*_unw_phase*.tif"):  # other folders may have very many files
+            names = frozenset(path.name for path in list_folder(place))
+            yield from _phases_in({name: RasterFile(place / name) for name in names})
     for path in list_folder(folder):
         if _ARCHIVE.fullmatch(path.name):
             members = {member.rpartition("/")[2]: RasterFile(path, member) for member in _members(path)}
@@ -240,5 +242,9 @@ def _radar(name: str, said: dict[str, str]) -> dict[str, Any]:
 
 
 READER = Reader(
-    "HyP3 GeoTIFF", "a folder of HyP3 products (folders or zips with *_unw_phase.tif)", _recognise, _open
+    "hyp3",
+    "HyP3 GeoTIFF",
+    "a folder of HyP3 products (folders or zips with *_unw_phase.tif)",
+    _find_evidence,
+    _open,
 )

@@ -35,7 +35,7 @@ from fringefleet.io.readers.band import open_band
 from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.incomplete import check_complete
 from fringefleet.io.readers.isce_metadata import tops_attributes, tops_baselines
-from fringefleet.io.readers.reader import Reader
+from fringefleet.io.readers.reader import Reader, name_below
 from fringefleet.paths import real_path
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
@@ -43,16 +43,21 @@ _PHASE, _COHERENCE, _COMPONENT = "filt_fine.unw", "filt_fine.cor", "filt_fine.un
 _HEADERS = (".vrt", ".xml")
 
 
-def _recognise(folder: Path) -> bool:
-    return folder.is_dir() and _root(folder) is not None
+def _find_evidence(folder: Path) -> str | None:
+    return name_below(_first_phase(folder), folder) if folder.is_dir() else None
 
 
-def _root(folder: Path) -> Path | None:
+def _first_phase(folder: Path) -> Path | None:
+    """Find a phase, in the first of the folders that hold pairs."""
+    roots = (folder, folder / "interferograms", folder / "merged" / "interferograms")
+    images = (_image(pair / _PHASE) for root in roots for pair in _pairs(root))
+    return next(filter(None, images), None)
+
+
+def _root(folder: Path) -> Path:
     """Find the folder that holds the pairs."""
-    for root in (folder, folder / "interferograms", folder / "merged" / "interferograms"):
-        if any(_image(pair / _PHASE) for pair in _pairs(root)):
-            return root
-    return None
+    phase = _first_phase(folder)
+    return folder if phase is None else phase.parent.parent
 
 
 def _pairs(root: Path) -> list[Path]:
@@ -75,7 +80,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     StackFormatError
         A file is missing, cannot be read or does not fit the others; the message names it.
     """
-    root = _root(folder) or folder
+    root = _root(folder)
     folders = _pairs(root)
     lacking = [pair.name for pair in folders if _image(pair / _PHASE) is None]
     what = f"{_PHASE} with its .vrt or .xml"
@@ -104,4 +109,6 @@ def _layer(path: Path, band: int, nodata: float | None = None) -> Layer:
     return open_band(_image(path) or path, band, nodata=nodata, raw=path)
 
 
-READER = Reader("ISCE2 topsStack", "topsStack's folder with merged/interferograms", _recognise, _open)
+READER = Reader(
+    "isce2", "ISCE2 topsStack", "topsStack's folder with merged/interferograms", _find_evidence, _open
+)

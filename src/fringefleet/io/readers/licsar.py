@@ -32,15 +32,16 @@ from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
 from fringefleet.io.readers.incomplete import check_complete
 from fringefleet.io.readers.licsar_metadata import Baselines, beside, frame_attributes, read_baselines
-from fringefleet.io.readers.reader import Reader
+from fringefleet.io.readers.reader import Reader, name_below
 
 _PHASE, _COHERENCE = ".geo.unw.tif", ".geo.cc.tif"
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _BYTES = 1 / 255
 
 
-def _recognise(folder: Path) -> bool:
-    return folder.is_dir() and _root(folder) is not None
+def _find_evidence(folder: Path) -> str | None:
+    root = _root(folder) if folder.is_dir() else None
+    return None if root is None else name_below(next(_phases(root)), folder)
 
 
 def _root(folder: Path) -> Path | None:
@@ -92,4 +93,6 @@ def _pair(phase: Path, attrs: dict[str, Any], baselines: Baselines) -> Pair:
     return Pair(name, (first, second), layers, attrs, baselines.of_pair(first, second))
 
 
-READER = Reader("LiCSAR GeoTIFF", "LiCSAR's folder GEOC of pairs with *.geo.unw.tif", _recognise, _open)
+READER = Reader(
+    "licsar", "LiCSAR GeoTIFF", "LiCSAR's folder GEOC of pairs with *.geo.unw.tif", _find_evidence, _open
+)

@@ -42,7 +42,7 @@ from fringefleet.io.decoded import decoded, encoding_kept
 from fringefleet.io.door import readable
 from fringefleet.io.grid import with_reference_coordinates
 from fringefleet.io.guarded import guard_variable
-from fringefleet.io.hdf5 import HDF5Array, is_hdf5, open_hdf5
+from fringefleet.io.hdf5 import HDF5Array, open_hdf5
 from fringefleet.io.hdf5_layout import find_reading
 from fringefleet.io.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy_names import MINTPY_NAMES
@@ -128,23 +128,6 @@ def _is_gridded(name: Any) -> bool:
     return str(name) in MINTPY_NAMES or is_observation(str(name))
 
 
-def is_netcdf(path: Path) -> bool:
-    """Tell whether a file is HDF5 with our names; or NetCDF of an older version, to refuse it by its name."""
-    if not path.is_file() or not is_hdf5(path):
-        return _is_classic(path)
-    with open_hdf5(path) as file:
-        # A displacement is a result, which is refused by that name.
-        return "displacement" in file or any(is_observation(name) for name in file)
-
-
-def _is_classic(path: Path) -> bool:
-    """Tell whether a file is NetCDF-3, which is not HDF5."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(3) == b"CDF"
-
-
 def open_netcdf(path: Path) -> xr.Dataset:
     """Open a NetCDF-4 file with our names lazily; it is opened for each read, without locks.
 
@@ -153,11 +136,6 @@ def open_netcdf(path: Path) -> xr.Dataset:
     StackFormatError
         It cannot be opened, or a name, a dimension or a type is not as needed.
     """
-    if _is_classic(path):
-        raise StackFormatError(
-            "found a file of NetCDF-3, which cannot be read in parts as HDF5 can; "
-            f"make a NetCDF-4 file of it: nccopy -k nc4 {path.name} another.nc"
-        )
     source = FileVersion.of(path)
     with open_hdf5(path) as file:
         try:

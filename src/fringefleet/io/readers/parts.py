@@ -15,8 +15,8 @@ _SOURCE = re.compile(r"<Source(?:Filename|Dataset)\b([^>]*)>([^<]+)</Source(?:Fi
 _QUOTED = re.compile(r'^\w+:"([^"]+)"')  # a part of a file, by the name of its driver
 _PART = re.compile(r"^[A-Z0-9_]+:(/[^:]+)")
 _ARCHIVE = re.compile(r"^(?:/vsi\w+/)+\{?")
-DEEPEST = 8  # VRTs that point at VRTs
-MOST_TEXT = 64 * 1024**2  # [byte] of a VRT
+_DEEPEST = 8  # VRTs that point at VRTs
+_MOST_TEXT = 64 * 1024**2  # [byte] of a VRT
 
 
 def raster_versions(path: Path, named: Iterable[str]) -> tuple[FileVersion, ...]:
@@ -31,7 +31,7 @@ def raster_versions(path: Path, named: Iterable[str]) -> tuple[FileVersion, ...]
     """
     found = dict.fromkeys([path.absolute()])
     for name in named:
-        found.update(dict.fromkeys(_files_behind(name, path.absolute().parent, DEEPEST)))
+        found.update(dict.fromkeys(_files_behind(name, path.absolute().parent, _DEEPEST)))
     return tuple(FileVersion.of(file) for file in found)
 
 
@@ -40,7 +40,7 @@ def _files_behind(name: str, folder: Path, depth: int) -> Iterator[Path]:
     if file is None:
         return
     yield file
-    if file.suffix.lower() == ".vrt" and depth and file.stat().st_size <= MOST_TEXT:
+    if file.suffix.lower() == ".vrt" and depth and file.stat().st_size <= _MOST_TEXT:
         for attributes, source in _SOURCE.findall(file.read_text(errors="replace")):
             base = file.parent if 'relativeToVRT="1"' in attributes else Path.cwd()
             yield from _files_behind(unescape(source).strip(), base, depth - 1)

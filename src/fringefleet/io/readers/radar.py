@@ -176,7 +176,7 @@ def stated_radar(
         else:
             lengths[f"{key} = {value}"] = length
     radar = Radar(named, lengths, is_clear)
-    _refuse_contradictions(radar, where)
+    _check_consistent(radar, where)
     return radar
 
 
@@ -202,7 +202,7 @@ def one_radar(radars: Mapping[str, Radar], where: object) -> Radar:
         f"{file}: {key}": said for file, radar in radars.items() for key, said in radar.wavelengths.items()
     }
     radar = Radar(missions, lengths, all(radar.is_clear for radar in radars.values()))
-    _refuse_contradictions(radar, where)
+    _check_consistent(radar, where)
     return radar
 
 
@@ -241,7 +241,7 @@ def _metres(text: str, *, is_frequency: bool) -> float | None:
     return wavelength if SHORTEST_WAVELENGTH <= wavelength <= LONGEST_WAVELENGTH else None
 
 
-def _refuse_contradictions(radar: Radar, where: object) -> None:
+def _check_consistent(radar: Radar, where: object) -> None:
     """Refuse two missions, two wavelengths, or a wavelength that the mission does not have."""
     first = {platform_name(mission): what for what, mission in [*radar.missions.items()][::-1]}
     if len(first) > 1:

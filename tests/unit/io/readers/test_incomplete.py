@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import fringefleet
 from fringefleet import Run, pipeline
-from fringefleet.cli.application import app
+from fringefleet.cli import app
 from fringefleet.errors import OptionError, StackFormatError
 from fringefleet.io import convert_stack
 from unit.io.readers import checks
