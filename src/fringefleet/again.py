@@ -1,4 +1,4 @@
-"""Pixels of a direct block that float32 is not enough for, solved as a batch of torch."""
+"""Fallback to torch for pixels of a direct block for which float32 is not accurate enough."""
 
 from typing import Any
 

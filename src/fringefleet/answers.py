@@ -1,4 +1,4 @@
-"""Pixels without an answer, and the option that is to blame where none has any."""
+"""Diagnosis of pixels without an estimate: counts by status, and the option responsible if none has one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which tile is tried next, and when one is given up: neither Dask nor files, so that it can be tested alone.
+"""Retry policy for tiles, without Dask and without files, so that it can be tested alone.
 
 A tile that fails is tried again after a while. One whose workers died may have been an innocent neighbour of
 the one that killed them: it is tried once more, alone, when everything else is done. When nothing succeeds

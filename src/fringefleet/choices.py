@@ -1,4 +1,4 @@
-"""Words that an option may be, of every option that is a word."""
+"""Allowed values of every option that takes a word."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The Dask client that is current in this process, or the fact that it is gone."""
+"""Current Dask client of this process, and checks that its connection is alive."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""Those who compute the tiles: the workers of a Dask scheduler, or threads of this process.
+"""Executors of tiles: workers of a Dask scheduler, or threads of this process.
 
 To a scheduler a tile is one task, whose graph is bytes that it does not look into: as a graph, every variable
 of the stack would be a task of its own, and client and scheduler would spend half as long again on a tile.

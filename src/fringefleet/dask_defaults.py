@@ -1,6 +1,6 @@
-"""Dask's own defaults in the place of what a site configures.
+"""Dask's own defaults, restored in place of the site's configuration.
 
-That is made for clusters that others start, and for other work: modules to load, certificates, addresses,
+It is made for clusters that others start and for other work: modules to load, certificates, addresses,
 lifetimes, an event loop that is not installed here, arrays on a GPU. What is left to say are our options.
 """
 

@@ -36,7 +36,7 @@ def read_report(path: Path, fingerprint: str) -> Record | None:
         if found["format"] != FORMAT or found["fingerprint"] != fingerprint:
             logger.warning("the report %s is of another run and begins anew", path)
             return None
-        _refuse_damaged(found)
+        _check_undamaged(found)
     except (OSError, ValueError, LookupError, TypeError, RecursionError, StackFormatError) as error:
         logger.warning("the report %s of the run before cannot be read and begins anew: %r", path, error)
         return None
@@ -46,7 +46,7 @@ def read_report(path: Path, fingerprint: str) -> Record | None:
     return found
 
 
-def _refuse_damaged(found: Record) -> None:
+def _check_undamaged(found: Record) -> None:
     json.dumps(found, allow_nan=False)  # JSON has no NaN, and Python reads it nevertheless
     for name, is_whole in (("runs", _is_run), ("workers", _is_record), ("tiles", _is_tile)):
         records = found[name]

@@ -1,4 +1,4 @@
-"""Every exception we raise on purpose; each is also the built-in it resembles.
+"""Exceptions of the package; each also derives from the built-in one that it resembles.
 
 ``except FringefleetError`` catches all of ours and nothing else. A message says what was found, what
 is needed and what to do. Bad input (:class:`InputError` and its children) is found before any work. An

@@ -1,4 +1,4 @@
-"""Hand tiles to the current Dask scheduler, a bounded number at a time, and watch them come back.
+"""Submit tiles to the current Dask scheduler, a bounded number at a time, and follow their progress.
 
 A big graph is produced ahead of its consumers (distributed issue 6360), so tiles are handed in one by one
 as others finish. A tile that fails does not stop the others (:mod:`fringefleet.attempts`); what concerns the

@@ -1,4 +1,4 @@
-"""Needs of a run, before it is submitted: tiles, bytes, memory, disk and time.
+"""Resource estimate of a run before it is submitted: tiles, bytes, memory, disk and time.
 
 Bytes are exact, memory and disk are upper bounds. Seconds come from a measurement on this machine: a tile of
 the stack is read, and pixels of the same network with made-up phases are solved and written with the same
@@ -139,7 +139,7 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
         gpu_memory=means.gpu_memory if on_gpu else None,
     )
     check_tile(found.chunks, network, job.options, means)
-    _refuse_full_disk(checked, found)
+    _check_disk_space(checked, found)
     return found
 
 
@@ -184,7 +184,7 @@ def _bytes_read_per_pixel(checked: Checked) -> int:
     return sum(variable.dtype.itemsize * variable.sizes.get("pair", 1) for variable in variables)
 
 
-def _refuse_full_disk(checked: Checked, found: Forecast) -> None:
+def _check_disk_space(checked: Checked, found: Forecast) -> None:
     if found.disk_needed > found.disk_free:
         raise InputError(
             f"the output{' and what is unpacked meanwhile' * bool(found.bytes_unpacked)} takes up to "

@@ -1,4 +1,4 @@
-"""Kinds of value that an argument of Python takes, so that another one ends in a sentence."""
+"""Type checks of arguments given from Python, with readable messages."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real

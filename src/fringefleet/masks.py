@@ -1,4 +1,4 @@
-"""Which observations a mask keeps, by a dataset that the stack has beside them.
+"""Masking of observations by a second dataset of the stack.
 
 As in MintPy (``ifgram_inversion.mask_stack_obs``): everything is compared in the dtype of the file, and no
 value counts as 0. What is kept:

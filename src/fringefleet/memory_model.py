@@ -1,6 +1,6 @@
-"""The memory that a worker takes, and its GPU: the process, the tiles on their way in it, what works on them.
+"""Memory model of a worker and its GPU: the process, the tiles in flight in it, and their workspaces.
 
-What is on its way is bounded by :mod:`fringefleet.line`: slabs that tiles are read into, answers, and tiles
+What is in flight is bounded by :mod:`fringefleet.line`: slabs that tiles are read into, answers, and tiles
 that are solved. So it is the same for two tiles and for two thousand, and whether reading, solving or writing
 is the slowest. All sizes are at most what is said here, and hardly less where tiles are of full size.
 """

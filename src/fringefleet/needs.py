@@ -1,4 +1,4 @@
-"""The table of what needs what: options that have an effect only where others have some value.
+"""Table of dependencies between options: those that take effect only where others have some value.
 
 A row names an option, with what it has an effect, and that in words. :func:`check_needs` refuses every value
 that is not the default and has no effect; a default that is given cannot be told from one that is not. A

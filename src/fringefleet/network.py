@@ -50,9 +50,9 @@ class Network:
             )
         if any(first >= second for first, second in pairwise(self.dates)):
             raise NetworkError(f"found dates that do not ascend: {shorten(self.dates)}; sort them.")
-        _refuse_unused_dates(self.dates, self.pairs)
-        _refuse_self_pairs(self.dates, self.pairs)
-        _refuse_duplicates(self.dates, self.pairs)
+        _check_dates_used(self.dates, self.pairs)
+        _check_no_self_pairs(self.dates, self.pairs)
+        _check_no_duplicates(self.dates, self.pairs)
 
     @classmethod
     def from_dates(
@@ -165,7 +165,7 @@ def shorten(names: Sequence[str], *, at_most: int = 10) -> str:
     return ", ".join([*names[:at_most], f"... ({len(names)} in all)"])
 
 
-def _refuse_unused_dates(dates: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:
+def _check_dates_used(dates: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:
     used = {date for pair in pairs for date in pair}
     found = [date_name(name) for date, name in enumerate(dates) if date not in used]
     if found:
@@ -174,7 +174,7 @@ def _refuse_unused_dates(dates: Sequence[str], pairs: Sequence[tuple[int, int]])
         )
 
 
-def _refuse_self_pairs(dates: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:
+def _check_no_self_pairs(dates: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:
     found = [date_name(dates[i]) for i, j in pairs if i == j]
     if found:
         raise NetworkError(
@@ -183,7 +183,7 @@ def _refuse_self_pairs(dates: Sequence[str], pairs: Sequence[tuple[int, int]]) -
         )
 
 
-def _refuse_duplicates(dates: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:
+def _check_no_duplicates(dates: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:
     seen: set[tuple[int, int]] = set()
     found = []
     for i, j in pairs:

@@ -1,4 +1,4 @@
-"""What is observed of every pair: the unwrapped phase, or the offset in slant range or azimuth.
+"""Observables of a pair: unwrapped phase, or offset in slant range or azimuth.
 
 A phase [rad] is also kept as it is after a correction of its unwrapping, as MintPy does it: in a variable of
 the same name with a suffix. Offsets [pixel] are of the kind that the correlation of amplitudes gives; what

@@ -1,4 +1,4 @@
-"""Numbers that are no observation, whatever the stack says: counted in every tile, and said once a run.
+"""Detection of values that cannot be observations: counted in every tile, reported once a run.
 
 A value for no data that a stack does not declare looks like an observation. What gives it away:
 

@@ -93,14 +93,14 @@ class Options:
         """Refuse values that mean nothing."""
         for name, kinds in KINDS.items():
             check_kind(name, getattr(self, name), *kinds)
-        _refuse_other("weight_func", self.weight_func, get_args(WeightFunction))
-        _refuse_other("mask_dataset", self.mask_dataset, (None, *get_args(MaskDataset)))
-        _refuse_other("norm", self.norm, get_args(Norm))
-        _refuse_other("bridge", self.bridge, get_args(Bridge))
-        _refuse_other("min_norm", self.min_norm, get_args(MinimumNorm))
-        _refuse_other("solver", self.solver, get_args(SolverName))
-        _refuse_other("dtype", self.dtype, get_args(DTypeName))
-        _refuse_other("device", self.device, get_args(DeviceName))
+        _check_choice("weight_func", self.weight_func, get_args(WeightFunction))
+        _check_choice("mask_dataset", self.mask_dataset, (None, *get_args(MaskDataset)))
+        _check_choice("norm", self.norm, get_args(Norm))
+        _check_choice("bridge", self.bridge, get_args(Bridge))
+        _check_choice("min_norm", self.min_norm, get_args(MinimumNorm))
+        _check_choice("solver", self.solver, get_args(SolverName))
+        _check_choice("dtype", self.dtype, get_args(DTypeName))
+        _check_choice("device", self.device, get_args(DeviceName))
         highest, meant = _THRESHOLDS.get(str(self.mask_dataset), (math.inf, "a number, 0 or more"))
         if not (0 <= self.mask_threshold <= highest and math.isfinite(self.mask_threshold)):
             raise OptionError(f"found {option('mask_threshold', self.mask_threshold)}; give {meant}.")
@@ -180,7 +180,7 @@ class Options:
         return self.weight_func in INVERSE_VARIANCES and self.norm == "l2"
 
 
-def _refuse_other(name: str, value: object, allowed: tuple[object, ...]) -> None:
+def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         names = ", ".join(str(item).lower() for item in allowed)
         raise OptionError(f"found {option(name, repr(value))}; use one of {names}.")

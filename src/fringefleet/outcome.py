@@ -1,4 +1,4 @@
-"""Status of a pixel, from what a solver says of it; for arrays of NumPy and tensors alike."""
+"""Status of a pixel from the result of a solver; for NumPy arrays and tensors alike."""
 
 from typing import Any, Protocol
 

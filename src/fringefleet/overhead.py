@@ -1,4 +1,4 @@
-"""The time of a command besides that of its tiles: until who computes is ready, and to end.
+"""Time of a command besides that of its tiles: startup of workers or threads, and shutdown.
 
 It is measured by a process that gets ready as a worker does. That also does what else has to be measured with
 the solver, so that the process that asks for it imports no torch.

@@ -219,13 +219,13 @@ def check(job: Run) -> Checked:
         As :func:`run`.
     """
     check_kind("job", job, Run)
-    _refuse_other_output(job)
+    _check_output_path(job)
     stack = open_stack(job.stack, chunks=None, reader=job.reader, drop_incomplete=job.drop_incomplete)
     check_apart(job.output, job.stack, pair_folders(stack))
     prepared = prepare(stack, job.options, job.setting)
     if job.chunks is not None:
         check_tile(job.chunks, prepared.scene.network, job.options, Means())
-    _refuse_unusable_output(job)  # options that are wrong come before it
+    _check_output_usable(job)  # options that are wrong come before it
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
@@ -383,13 +383,13 @@ def finish(checked: Checked) -> None:
         store.finish()
 
 
-def _refuse_other_output(job: Run) -> None:
-    """Refuse an output that can be none, whatever is there."""
+def _check_output_path(job: Run) -> None:
+    """Check the path of an output, whatever is there."""
     check_output_name(job.output, "Zarr", "result.zarr")
     check_apart(job.output, job.stack)
 
 
-def _refuse_unusable_output(job: Run) -> None:
+def _check_output_usable(job: Run) -> None:
     check_writable(job.output)
     if job.existing == "refuse" and job.output.exists():
         raise OutputExistsError(

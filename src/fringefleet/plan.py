@@ -1,4 +1,4 @@
-r"""The symbolic elimination plan: in which order the dates go, and who is tied to whom by then.
+r"""Symbolic elimination plan: the order of the dates, and the neighbours of each when it is eliminated.
 
 The normal matrix of a network is a weighted graph Laplacian: dates are nodes, pairs are edges, weights
 are conductances. Eliminating a date ``v`` removes it from the graph and ties its neighbours to one

@@ -1,4 +1,4 @@
-"""From a stack to something that can be inverted: everything is checked here, before any work.
+"""Validate a stack and prepare it for inversion, before any work is done.
 
 Whatever the inversion needs besides the observations - network, reference phases, wavelength, looks - is
 read once and put into a :class:`~fringefleet.scene.Scene`, a plain value that travels with every task.

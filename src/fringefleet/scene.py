@@ -1,4 +1,4 @@
-"""What goes into the inversion of a block, and what comes out: plain values and NumPy arrays."""
+"""Input and output of the inversion of a block: plain values and NumPy arrays."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple

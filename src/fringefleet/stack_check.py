@@ -1,4 +1,4 @@
-"""Checks that a stack stays what it was while a run goes on: of every tile, and of all files at the end.
+"""Checks that a stack does not change during a run: for every tile, and for all files at the end.
 
 Before a run all files of the stack are listed. A tile looks at the chunks that it has read, each chunk file
 once in a run; readers of single files look at those for themselves. At the end all files are listed once

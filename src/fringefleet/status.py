@@ -1,4 +1,4 @@
-"""Why a pixel has, or has no, answer."""
+"""Status codes of pixels: why a pixel has an answer, or none."""
 
 from enum import IntEnum
 

@@ -1,4 +1,4 @@
-"""Request to stop, which a thread that computes tiles heeds between two steps.
+"""Cooperative cancellation of a thread that computes tiles, checked between two steps.
 
 Nobody can end a thread from outside. What its tile would have written next is not written then, so the tile
 counts as not done.

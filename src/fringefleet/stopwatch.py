@@ -1,4 +1,4 @@
-"""How long the stages of a tile take: wait, read it, copy it to a device and back, solve it, write it."""
+"""Timing of the stages of a tile: wait, read, copy to a device and back, solve, write."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

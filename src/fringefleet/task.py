@@ -32,7 +32,7 @@ from fringefleet.tile import How, Tile, TileReport, Unread, Write
 from fringefleet.variables import QUANTIZED, VARIABLES
 from fringefleet.versions import software_versions
 from fringefleet.worker import (
-    refuse_other_software,
+    check_same_software,
     replaced_if_gpu_breaks,
     this_worker,
     warn_of_slow,
@@ -72,7 +72,7 @@ def invert_tile(
     """
     tile = _tile_of(block_info[0])
     watch = Stopwatch()
-    refuse_other_software(how.software)
+    check_same_software(how.software)
     n_thread = share_of_cores(how.n_on_cores, this_worker())
     use_threads(n_thread)
     with (

@@ -1,4 +1,4 @@
-"""A tile: where it is, what is read of it, and what it says when it is done."""
+"""Description of a tile: its position, its input, and its report when it is finished."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

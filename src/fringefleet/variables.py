@@ -1,4 +1,4 @@
-"""Variables of a result: those that the options ask for, and what each of them is."""
+"""Variables of a result: their types and attributes, and which of them the options request."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Versions of the software that a process has; some of them must be the same on all workers."""
+"""Software versions of a process, some of which must agree on all workers."""
 
 import platform
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The place where a tile is computed: process, host, Dask worker, GPU, and whether they are fit for it."""
+"""Identity of the process that computes a tile - host, Dask worker, GPU - and checks of its fitness."""
 
 import asyncio
 import logging
@@ -74,8 +74,8 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
     return record
 
 
-def refuse_other_software(wanted: Mapping[str, str]) -> None:
-    """Refuse to work in a process with other software, such as a worker that came after the others.
+def check_same_software(wanted: Mapping[str, str]) -> None:
+    """Check that this process has the software of the run, as a worker that came after the others may not.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def refuse_other_software(wanted: Mapping[str, str]) -> None:
 
 
 def ask_workers(client: Client, device: DeviceName) -> list[Record]:
-    """Ask all workers who they are; refuse those that cannot compute on a device.
+    """Ask all workers who they are, and check that they can compute on a device.
 
     One that dies before it answers is no matter: another takes its place, and each tile looks at its worker.
 
@@ -115,11 +115,16 @@ def ask_workers(client: Client, device: DeviceName) -> list[Record]:
     alive = {name: answer for name, answer in answers.items() if not isinstance(answer, OSError)}
     if len(alive) < len(answers):
         logger.warning("%d of %d workers died when they were asked", len(answers) - len(alive), len(answers))
-    return refuse_bad_answers(alive, device)
+    return check_answers(alive, device)
 
 
-def refuse_bad_answers(answers: Mapping[str, Record | Exception], device: DeviceName) -> list[Record]:
-    """Refuse workers that answered with an error when they were asked who they are.
+def check_answers(answers: Mapping[str, Record | Exception], device: DeviceName) -> list[Record]:
+    """Check that no worker answered with an error when it was asked who it is.
+
+    Returns
+    -------
+    list
+        The answers.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The application that the commands belong to, and what it says of itself."""
+"""Typer application that the commands belong to, with its help and its version."""
 
 import sys
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""How the demo came out, in words."""
+"""Printed summary of the demo."""
 
 from rich.console import Console
 

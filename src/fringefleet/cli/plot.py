@@ -1,4 +1,4 @@
-"""Draw what a path holds: whatever there are data for."""
+"""Plot everything that a stack or a result has data for."""
 
 from collections.abc import Iterator
 from pathlib import Path

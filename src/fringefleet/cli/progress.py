@@ -1,4 +1,4 @@
-"""How far a job is: a bar on a terminal, a line every few seconds anywhere else."""
+"""Progress of a job: a bar on a terminal, a line every few seconds anywhere else."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

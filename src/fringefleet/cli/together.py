@@ -1,4 +1,4 @@
-"""Several things that are wrong with a command line, said at once."""
+"""Report of all errors of a command line at once."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Errors of a command line that cannot be understood: in our words, with the usage of the command."""
+"""Usage errors of a command line, reworded, with the usage of the command."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

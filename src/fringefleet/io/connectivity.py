@@ -1,4 +1,4 @@
-"""How the pairs of a network tie its dates together, and where it would break."""
+"""Connectivity of a network: connected parts, bridges, and dates that a single pair holds."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The names that MintPy's datasets have here, and back."""
+"""Mapping between MintPy's names of datasets and ours."""
 
 from fringefleet.observation import PHASE
 

@@ -1,4 +1,4 @@
-"""Where the files of a MintPy project are: what this step reads, and where its products go.
+"""Paths of a MintPy project: inputs and products of this step.
 
 A project is a folder with ``smallbaselineApp.cfg`` and ``inputs/ifgramStack.h5``, in which MintPy works. A
 stack alone is inverted as ``ifgram_inversion.py`` does it, into the current folder.

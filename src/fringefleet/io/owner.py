@@ -1,4 +1,4 @@
-"""Who writes to an output: a process, and whether it is still there."""
+"""Owner of an output: the process that writes to it, and whether it still exists."""
 
 import json
 import os

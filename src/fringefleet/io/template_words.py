@@ -1,4 +1,4 @@
-"""What the values of a MintPy template mean: words, numbers, files. Every reader takes a key and its text."""
+"""Parse values of a MintPy template: words, numbers, files. Every parser takes a key and its text."""
 
 import logging
 import math

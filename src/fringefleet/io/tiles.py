@@ -1,4 +1,4 @@
-"""How a stack is cut in y and x: tiles of about so many bytes that follow the stored chunks."""
+"""Tile size in y and x for a stack: about so many bytes, aligned with the stored chunks."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Whether the products of an inversion that are there would come out again: then there is nothing to do.
+"""Check whether existing products of an inversion are up to date, so that nothing has to be done.
 
 MintPy's ``--update`` asks the same of the same attributes, and so works on files of either program. Unlike
 MintPy's, a file is complete if all of it has been written, whatever its size on disk, so compressed files

@@ -1,4 +1,4 @@
-"""What all pictures share: thin data, draw one map, label axes, save."""
+"""Common steps of all figures: thin data, draw one map, label axes, save."""
 
 from pathlib import Path
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""What is wrong with a stack, for those who want it so: unwrapping errors, and an error of the DEM.
+"""Simulated errors of a stack, on request: unwrapping errors and a DEM error.
 
 The equations are in :mod:`fringefleet.simulate`. All random numbers are drawn from streams of their own: a
 scene with faults is the scene without them, and the faults.

@@ -1,4 +1,4 @@
-"""What is simulated: size, dates, pairs, coordinates and the metadata that goes with them."""
+"""Description of a simulated scene: size, dates, pairs, coordinates and their metadata."""
 
 from dataclasses import dataclass
 from functools import cached_property

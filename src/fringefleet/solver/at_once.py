@@ -1,4 +1,4 @@
-"""How much of a batch is worked on at once."""
+"""Limits on how much of a batch is processed at once."""
 
 TRIPLETS_AT_ONCE = 64  # measured: fewer, and calling torch costs as much as the work; more gains nothing
 BYTES_AT_ONCE = 2**26

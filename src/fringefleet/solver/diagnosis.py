@@ -1,4 +1,4 @@
-r"""Which pairs the series explains badly: sums over pixels for each pair, to see which ones to drop.
+r"""Misfit of each pair to the series: sums over pixels, to see which pairs to drop.
 
 A pair whose residual is large everywhere is noisy; one with many residuals beyond half a turn was unwrapped
 wrongly there. Least squares share an error of a turn out among the pairs that close loops with the bad one:

@@ -1,4 +1,4 @@
-"""How a batch is solved, and what is wanted of it besides the series."""
+"""Solver configuration for a batch: the method, and the outputs besides the series."""
 
 from dataclasses import dataclass, field
 from typing import Any

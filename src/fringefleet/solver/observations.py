@@ -1,4 +1,4 @@
-"""Which observations count: phases and weights, cleaned and put in the order of the plan.
+"""Valid observations of a batch: phases and weights, cleaned and in the order of the plan.
 
 An observation is valid where its phase is finite and its weight is a positive number. Everything else
 is *missing*: zero weight, zero phase. So an infinite phase, a NaN, a netCDF fill value of 1e37 or a

@@ -1,4 +1,4 @@
-"""Into which connected parts a pixel's valid pairs leave its dates."""
+"""Connected parts of the network at each pixel, from its valid pairs."""
 
 import torch
 from jaxtyping import Bool, Int

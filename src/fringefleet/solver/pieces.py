@@ -1,4 +1,4 @@
-"""Some pixels of a batch need more than the rest: take them in pieces of bounded memory."""
+"""Split the pixels of a batch that need more memory than the rest into pieces of bounded size."""
 
 import torch
 from torch import Tensor

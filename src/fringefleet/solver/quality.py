@@ -1,4 +1,4 @@
-"""How well the series explains the pairs: temporal coherence, residual RMS, number of valid pairs."""
+"""Goodness of fit of the series: temporal coherence, residual RMS, number of valid pairs."""
 
 import torch
 

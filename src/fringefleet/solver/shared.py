@@ -1,4 +1,4 @@
-r"""Unweighted complete pixels share one factor: their series is one matrix product.
+r"""Shared factor for unweighted complete pixels: their series is one matrix product.
 
 Where every pair is valid and weighs the same, the series depends on the phases by the same pseudo-inverse at
 every pixel, :math:`x = (A^T A)^{-1} A^T y`. It is worked out once, in float64, by the elimination itself; a

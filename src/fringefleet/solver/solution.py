@@ -1,4 +1,4 @@
-"""What a solver gives back for a batch of pixels, and the last steps that all solvers share."""
+"""Solution of a batch of pixels, and the final steps that all solvers share."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar

@@ -1,4 +1,4 @@
-r"""How uncertain the series is: (co)variances of the dates from the factor of the elimination.
+r"""Uncertainty of the series: (co)variances of the dates from the factor of the elimination.
 
 The inverse of the normal matrix, relative to the root, is the covariance of the series for weights that
 are inverse variances. Elimination leaves, for each date ``v``, the factors :math:`f_b` of its edges to

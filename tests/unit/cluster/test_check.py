@@ -4,7 +4,7 @@ import pytest
 
 from fringefleet.cluster.check import refuse_other_versions, refuse_shared_gpus
 from fringefleet.errors import DeviceError, InputError
-from fringefleet.worker import refuse_bad_answers
+from fringefleet.worker import check_answers
 
 VERSIONS = {
     "python": "3.11.2.final.0",
@@ -92,5 +92,5 @@ def test_workers_without_a_gpu_are_named_with_what_the_first_says():
     with pytest.raises(
         DeviceError, match=r"2 of 3 workers .*: tcp://b:2, tcp://c:3; .* DeviceError: no CUDA"
     ):
-        refuse_bad_answers(answers, "cuda")
-    assert refuse_bad_answers({"a": answers["tcp://a:1"]}, "cuda") == [record("a", "GPU-1")]
+        check_answers(answers, "cuda")
+    assert check_answers({"a": answers["tcp://a:1"]}, "cuda") == [record("a", "GPU-1")]

@@ -1,4 +1,4 @@
-"""Whether the products of a task are there already, made of the same files with the same options."""
+"""Check whether the products of a task exist already, from the same files with the same options."""
 
 import hashlib
 import os

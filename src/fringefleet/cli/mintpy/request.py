@@ -1,4 +1,4 @@
-"""From what the user says to what is to be done: the files, the options, the workers. Nothing is read yet."""
+"""Translate the user's input to a task: files, options, workers. No data are read yet."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""MintPy's words for workers and memory, and what they mean here.
+"""MintPy's options for workers and memory, translated to ours.
 
 MintPy computes in one process unless it is told of a cluster; here it is one process for each core, as
 nothing has to be set up for that, or the GPUs of this machine where those are asked for, or threads of this
