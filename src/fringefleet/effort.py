@@ -20,8 +20,8 @@ from fringefleet.plan import Plan, plan_elimination
 from fringefleet.unpack import bytes_unpacked
 from fringefleet.variables import bytes_of_result
 
-# CPU-seconds of one core. One more worker costs, in tests/benchmarks/results/small-cpu.json, 1.5 of them.
-SECONDS_TO_START = 1.5  # a worker process: its imports, its warming up, its nanny and certificates
+# CPU-seconds of one core. One more worker costs, in tests/benchmarks/results/small-cpu.json, 1.7 of them.
+SECONDS_TO_START = 1.7  # a worker process: its imports, its warming up, its nanny and certificates
 SECONDS_OF_TILE = 0.05  # whatever its size: its graph, its files, its mark
 SECONDS_OF_OBSERVATION = 4e-8  # read, looked at, weighed, its residual
 SECONDS_OF_UPDATE = 2e-9  # of an edge of the network, when a date is eliminated

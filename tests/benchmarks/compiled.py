@@ -36,6 +36,7 @@ from fringefleet.plan import plan_elimination
 from fringefleet.scene import Block, Scene, Series
 from fringefleet.solver import dense
 from fringefleet.solver.solution import Solution
+from fringefleet.solvers import load_solver
 from fringefleet.weights import coherence_to_weight
 from machine import measured_on
 from named_networks import network_by_gap
