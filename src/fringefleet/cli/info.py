@@ -25,6 +25,10 @@ MOST_NAMES = 6  # of dates or pairs in one line
 def print_formats(console: Console) -> None:
     """Print what can be read, and what to point at."""
     table = plain_table("Reader", "Format", "Give")
+    for column, least in zip(
+        table.columns, (max(len(reader.name) for reader in READERS), 24, 30), strict=True
+    ):
+        column.min_width, column.no_wrap, column.overflow = least, False, "fold"
     for reader in READERS:
         table.add_row(reader.name, reader.title, reader.layout)
     console.print(table)
