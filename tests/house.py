@@ -199,7 +199,7 @@ LIMITS = {
     "functions named refuse_*": Limit(9, 0, "", refusing_functions),
     "README.md": Limit(87, 150, "lines", lines_of_readme),
     "cluster/": Limit(3377, 1706, "lines", lines_of_cluster),
-    "cli/ without MintPy's step": Limit(3170, 1350, "lines", lines_of_cli),
+    "cli/ without MintPy's step": Limit(3174, 1350, "lines", lines_of_cli),
     "MintPy's step": Limit(1190, 900, "lines", lines_of_mintpy_step),
 }
 

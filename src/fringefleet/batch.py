@@ -54,6 +54,8 @@ class Batches:
         self.method = _method(scene, options)
         name = choose_solver(options)
         self.solver, self.is_swift = load_solver(name), name in SWIFT
+        if self.is_swift:
+            self.solver.check_ready(device)
         self.workspace = self.solver.Workspace(plan, n_pixel, dtype, device)
         self.variances = self.triplet_rows = None
         if self.is_swift:

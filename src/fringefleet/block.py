@@ -24,7 +24,7 @@ from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import Plan
 from fringefleet.scene import Block, FlatBlock, Scene, Series
-from fringefleet.solvers import choose_solver, is_direct
+from fringefleet.solvers import check_direct, choose_solver, is_direct
 from fringefleet.status import Status
 from fringefleet.stopwatch import Stopwatch
 from fringefleet.triplets import triplets
@@ -66,6 +66,7 @@ def invert_block(
     place, watch = place or Place(), watch or Stopwatch()
     n_pixel = place.kept.size(scene.network, options, batch_size)
     if is_direct(options):
+        check_direct()
         from fringefleet.direct import invert_directly as invert  # noqa: PLC0415 - numba
     else:
         from fringefleet.loads import invert_in_torch as invert  # noqa: PLC0415 - torch

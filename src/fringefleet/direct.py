@@ -42,7 +42,7 @@ class Facts(NamedTuple):
 def invert_directly(
     block: FlatBlock, scene: Scene, options: Options, watch: Stopwatch, place: Place, n_pixel: int
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
-    """Invert the pixels of a block.
+    """Invert the pixels of a block; where memory runs out, the tile fails, and is tried again.
 
     Parameters
     ----------
@@ -90,9 +90,8 @@ class Direct:
         real, n_date = np.dtype(options.dtype), plan.network.n_date
         self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)
         self.method = Method(min_norm=options.min_norm, bridge=options.bridge)
-        self.room: dict[int, tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]] = {}
-        self.shapes = ((4, real), (4, np.dtype(np.int32)), (n_date, np.dtype(np.int32)))
-        self.n_pixel = n_pixel
+        shapes = ((4, real), (4, np.dtype(np.int32)), (n_date, np.dtype(np.int32)))
+        self.room = [np.zeros((n, 0), dtype) for n, dtype in shapes]  # sums, counts, labels
 
     def invert(self, block: FlatBlock, pixels: slice, answer: Mapping[str, NDArray[Any]]) -> None:
         """Invert some pixels of a block, and write their answer."""
@@ -112,14 +111,11 @@ class Direct:
         if len(unsettled):
             self._solve_again(batch, unsettled, there)
 
-    def _room_for(self, n_pixel: int) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]:
-        """Give memory for the sums, counts and labels of a batch; the last batch of a block is smaller."""
-        if n_pixel not in self.room:
-            if n_pixel < self.n_pixel:
-                self.room = {size: room for size, room in self.room.items() if size == self.n_pixel}
-            sums, counts, labels = (np.zeros((n, n_pixel), dtype) for n, dtype in self.shapes)
-            self.room[n_pixel] = sums, counts, labels
-        return self.room[n_pixel]
+    def _room_for(self, n_pixel: int) -> list[NDArray[Any]]:
+        """Give memory for the sums, counts and labels of a batch, which is used again."""
+        if self.room[0].size < 4 * n_pixel:
+            self.room = [np.zeros((len(room), n_pixel), room.dtype) for room in self.room]
+        return [room.ravel()[: len(room) * n_pixel].reshape(len(room), n_pixel) for room in self.room]
 
     def _tie_parts(self, facts: Facts, labels: NDArray[np.int32], there: Mapping[str, NDArray[Any]]) -> None:
         """Tie the parts of cut networks together, where there is an answer."""

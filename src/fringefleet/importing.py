@@ -55,12 +55,12 @@ def without_collection() -> Iterator[None]:
     >>> gc.isenabled()
     True
     """
-    was_on = gc.isenabled()
+    was_on, n_module = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
-        if _claimed:
+        if _claimed and len(sys.modules) > n_module:
             gc.freeze()
         if was_on:
             gc.enable()

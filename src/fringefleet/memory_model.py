@@ -20,6 +20,7 @@ from fringefleet.footprint import (
 from fringefleet.network import Network
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
+from fringefleet.solver.at_once import BRIDGED_ON_CPU
 from fringefleet.variables import bytes_of_result
 
 READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
@@ -58,7 +59,8 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     slabs = (n_turn + READ_AHEAD) * n_pixel * bytes_of_input(network.n_pair, options)
     answer = n_pixel * bytes_of_result(options, network.n_date)
     chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
-    batches = 0 if on_gpu else n_turn * cpu_batch_bytes(n_pixel, plan_elimination(network), options)
+    of_batch = BRIDGED_ON_CPU + cpu_batch_bytes(n_pixel, plan_elimination(network), options)
+    batches = 0 if on_gpu else n_turn * of_batch
     # In pieces of some megabytes, which malloc gives out; some answers are as they will be in the file, too.
     behind = BEHIND_GPU if on_gpu else WRITE_BEHIND
     pieces = (n_turn + behind) * answer + n_turn * answer + batches + chunks

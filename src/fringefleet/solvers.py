@@ -30,7 +30,7 @@ def check_solver(options: Options) -> None:
     if options.device == "cpu" and options.solver in ("auto", "elimination", "dense"):
         return  # every process has a CPU, and one of these runs there
     if is_direct(options):
-        load_solver("compiled", "_vectors").check_numba()
+        check_direct()
         return
     device = _select(options.device)
     name = choose_solver(options)
@@ -43,6 +43,17 @@ def is_direct(options: Options) -> bool:
     wanted = options.std or options.covariance or options.diagnose or options.dem_error
     plain = options.device == "cpu" and options.dtype == "float32" and options.norm == "l2" and not wanted
     return plain and choose_solver(options) == "compiled"
+
+
+def check_direct() -> None:
+    """Refuse to go on where numba is missing, or was told to compile nothing.
+
+    Raises
+    ------
+    DeviceError
+        One of both.
+    """
+    load_solver("compiled", "_vectors").check_numba()
 
 
 def choose_solver(options: Options) -> str:
@@ -92,6 +103,8 @@ def _try_out_kernel(*form: Any) -> str:
         vectors.try_out_kernel(*form)
     except DeviceError as error:
         return str(error)
+    except MemoryError:
+        raise
     except Exception as error:  # whatever a compiler says
         return f"{type(error).__name__}: {error}"
     return ""

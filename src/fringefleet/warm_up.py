@@ -23,7 +23,7 @@ PRELOAD = __name__
 DEVICE = "fringefleet.device"  # key of Dask's configuration: what tiles are to be solved on
 OPTIONS = "fringefleet.options"  # likewise: those of OF_CODE that are not as by default
 FAILURES_ARE_SAID = "fringefleet.failures-are-said"  # likewise: by the program, so the worker need not
-OF_CODE = ("solver", "dtype", "norm", "std")  # options on which it depends what is compiled
+OF_CODE = ("solver", "dtype", "norm", "std", "covariance", "diagnose", "dem_error")  # that need other code
 FIRST_USED = (
     "fringefleet.lazy",
     "fringefleet.task",
@@ -83,11 +83,14 @@ def warm_up(device: DeviceName, options: Mapping[str, Any] | None = None) -> Non
     from fringefleet.options import Options  # noqa: PLC0415
     from fringefleet.scene import Block, Scene  # noqa: PLC0415
 
+    wanted = dict(options or {})
+    if wanted.pop("dem_error", False):  # for which these pixels are too few
+        import_module("fringefleet.loads")
     days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
     network = Network(days, ((0, 1), (1, 2), (0, 2)))
     scene = Scene(network, 0, (0.0,) * network.n_pair, wavelength=0.0555, looks=8)
     pixels = np.ones((network.n_pair, 8, 8), np.float32)
-    invert_block(Block(pixels, coherence=pixels / 2), scene, Options(device=device, **(options or {})))
+    invert_block(Block(pixels, coherence=pixels / 2), scene, Options(device=device, **wanted))
 
 
 def _try_to_warm_up(device: DeviceName, options: Mapping[str, Any]) -> None:

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from numba import config
 
 from fringefleet import again, block
 from fringefleet.block import invert_block
+from fringefleet.errors import DeviceError
 from fringefleet.kept import Place
 from fringefleet.options import Options
 from fringefleet.scene import Block, Scene
+from fringefleet.solver import compiled_kernel
 from fringefleet.solvers import is_direct
 from fringefleet.status import Status
 from named_networks import network_by_gap
@@ -117,3 +120,22 @@ def test_memory_is_used_again_for_blocks_of_any_size(monkeypatch):
         found = invert_block(data, SCENE, Options(), place=place).variables()
         check_same(found, invert_block(data, SCENE, Options()).variables())
     assert len(place.kept._idle) == 1
+
+
+@pytest.mark.parametrize("given", [{}, {"std": True}, {"dtype": "float64"}], ids=str)
+def test_a_numba_that_compiles_nothing_is_refused_wherever_blocks_are_solved(given, monkeypatch):
+    monkeypatch.setattr(config, "DISABLE_JIT", True)
+    with pytest.raises(DeviceError, match="found NUMBA_DISABLE_JIT"):
+        invert_block(block_of(), SCENE, Options(solver="compiled", **given))
+
+
+def test_arrays_that_cannot_be_written_to_are_read_where_they_are():
+    data = block_of()
+    expected = invert_block(data, SCENE, Options()).variables()
+    for values in (data.observed, data.coherence):
+        values.flags.writeable = False
+    before = len(compiled_kernel.invert.signatures)
+    found = invert_block(data, SCENE, Options()).variables()
+    assert len(compiled_kernel.invert.signatures) == before  # nothing is compiled anew
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)

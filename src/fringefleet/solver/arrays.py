@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from fringefleet.solver.at_once import BYTES_AT_ONCE
 
 
@@ -17,6 +19,20 @@ def library_of(values: Any) -> Any:
     'numpy'
     """
     return sys.modules[type(values).__module__.partition(".")[0]]
+
+
+def in_rows(values: Any) -> Any:
+    """Lay an array or a tensor out row by row: the same numbers are then summed in the same order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> in_rows(np.zeros((2, 3)).T).strides
+    (16, 8)
+    """
+    if library_of(values) is np:
+        return np.ascontiguousarray(values)
+    return values.contiguous()
 
 
 def pieces_of(n_pixel: int, bytes_per_pixel: int) -> Iterator[slice]:

@@ -33,7 +33,8 @@ MintPy's velocity and phase design matrices (``ifgram_inversion.estimate_timeser
 from typing import Any
 
 from fringefleet.plan import Plan
-from fringefleet.solver.arrays import library_of, pieces_of
+from fringefleet.solver.arrays import in_rows, library_of, pieces_of
+from fringefleet.solver.at_once import BRIDGED_ON_CPU, BYTES_AT_ONCE
 from fringefleet.solver.method import Method
 
 
@@ -64,9 +65,13 @@ def connect(plan: Plan, phase: Any, labels: Any, method: Method) -> Any:
     else:
         find_shifts = _velocity_shifts if method.min_norm == "velocity" else _phase_shifts
     n_part = int(labels.max()) + 1
+    needed = 16 * n_part * (n_part + 3 * plan.network.n_date)
+    if str(phase.device) == "cpu":  # where every tile that is solved takes it
+        needed *= BYTES_AT_ONCE // BRIDGED_ON_CPU
     found = []
-    for piece in pieces_of(phase.shape[1], 8 * n_part * (n_part + 3 * plan.network.n_date)):
-        series, part = xp.asarray(phase[:, piece], dtype=xp.float64).T, labels[:, piece].T
+    for piece in pieces_of(phase.shape[1], needed):
+        series = in_rows(xp.asarray(phase[:, piece], dtype=xp.float64).T)
+        part = in_rows(labels[:, piece].T)
         numbers = xp.arange(n_part, device=labels.device)
         member = xp.asarray(part[..., None] == numbers, dtype=xp.float64)
         shifts = find_shifts(plan, series, member)

@@ -53,12 +53,23 @@ def _in_one_piece(values: Any, dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]
     if values is None:
         return np.zeros(0, dtype), 0
     array = np.asarray(values).astype(dtype, copy=False)
-    if array.strides[1] != dtype.itemsize or array.strides[0] % dtype.itemsize or not array.flags.writeable:
-        array = np.array(array, order="C")  # of the one type that the kernel is compiled for
+    if array.strides[1] != dtype.itemsize or array.strides[0] % dtype.itemsize:
+        array = np.ascontiguousarray(array)
+    if not array.flags.writeable:  # which is another type for numba; the kernel writes nothing to it
+        array = np.asarray(_Writeable(array))
     n_pair, n_pixel = array.shape
     stride = array.strides[0] // dtype.itemsize
     n_number = (n_pair - 1) * stride + n_pixel
     return as_strided(array, (n_number,), (dtype.itemsize,)), stride
+
+
+class _Writeable:
+    """Memory of an array, as if it could be written to."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        found = array.__array_interface__
+        self.__array_interface__ = found | {"data": (found["data"][0], False)}
 
 
 def _numbers(values: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:

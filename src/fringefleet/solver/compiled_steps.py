@@ -18,7 +18,7 @@ from fringefleet.solver.vectors import PART, fill, load, root_of, rounded_to, st
 
 
 class Cells(NamedTuple):
-    """Memory for one vector of pixels; rows in the order of the plan. See :class:`compiled.Workspace`."""
+    """Memory for one vector of pixels; rows in the order of the plan. See :mod:`compiled_vectors`."""
 
     residual: Any  # (pair, pixel): phases [rad], then what is left of them
     weight: Any  # (pair, pixel) [rad^-2]; zero where an observation is missing
@@ -33,7 +33,7 @@ class Cells(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """What a kernel goes along: the plan as tables of numbers; see :func:`compiled.walk_of`."""
+    """What a kernel goes along: the plan as tables of numbers; see :func:`compiled_tables.walk_of`."""
 
     firsts: Any  # (position and one, 3): of each position in slots, rows, tied
     order: Any  # (position,): date

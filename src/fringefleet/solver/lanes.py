@@ -23,4 +23,4 @@ def bytes_of_vectors(plan: Plan, itemsize: int) -> int:
 
 
 def _bytes_of_pixel(plan: Plan, itemsize: int) -> int:
-    return itemsize * (2 * plan.network.n_pair + plan.network.n_date + 1)
+    return itemsize * (2 * plan.network.n_pair + plan.network.n_date + 5)

@@ -85,12 +85,13 @@ def finish(
     phase, dem = _without_dem_error(observations, phase, method)
     bridged = torch.zeros_like(phase, dtype=torch.bool)
     is_cut = (facts.n_components > 1) & (facts.pair_count > 0) & ~facts.too_few
-    tied = torch.nonzero(is_cut)[:, 0]
-    for pixels in pieces(tied, 24 * (plan.network.n_pair + plan.network.n_date)):
-        labels = label_parts(pixels)
-        phase[:, pixels] = bridge.connect(plan, phase[:, pixels], labels, method)
-        if method.bridge != "none":
-            bridged[:, pixels] = bridge.find_bridged(labels)
+    for n_part in torch.unique(facts.n_components[is_cut]):  # what is computed of a pixel is its own
+        tied = torch.nonzero(is_cut & (facts.n_components == n_part))[:, 0]
+        for pixels in pieces(tied, 24 * (plan.network.n_pair + plan.network.n_date)):
+            labels = label_parts(pixels)
+            phase[:, pixels] = bridge.connect(plan, phase[:, pixels], labels, method)
+            if method.bridge != "none":
+                bridged[:, pixels] = bridge.find_bridged(labels)
     return Solution(phase, *facts, bridged, dem=dem)
 
 

@@ -148,7 +148,7 @@ def where(_, truths, one, other):
 @intrinsic
 @no_type_check
 def look_up(_, table, numbers):
-    """Take of a table, of one dimension, what stands at the places of a vector."""
+    """Take of a table, of one dimension, what stands at the places of a vector, none below 0 or beyond it."""
     vector = Vector(table.dtype, numbers.width)
 
     def generate(context, builder, signature, given):
