@@ -60,10 +60,10 @@ def invert_directly(
     n_block = block.observed.shape[1]
     kinds = kinds_of(options, scene.network.n_date).items()
     answer = {name: place.empty((*shape, n_block), dtype) for name, (shape, dtype) in kinds}
-    wanted = "direct", repr(scene), options, n_pixel  # NaN, as in a scene, is not even the same as itself
+    wanted = "direct", repr(scene), options  # NaN, as in a scene, is not even the same as itself
 
     def make() -> Direct:
-        return Direct(plan_elimination(scene.network, scene.reference_date), scene, options, n_pixel)
+        return Direct(plan_elimination(scene.network, scene.reference_date), scene, options)
 
     with place.turn(), watch.time("solve"), place.kept.lent(wanted, make) as direct:
         for pixels in _batches(n_block, n_pixel):
@@ -73,7 +73,7 @@ def invert_directly(
 
 
 class Direct:
-    """Batches of up to so many pixels: their options and buffers.
+    """Batches of any size: their options and buffers.
 
     Parameters
     ----------
@@ -81,11 +81,9 @@ class Direct:
         The network's elimination.
     scene, options
         What all pixels share.
-    n_pixel
-        The most pixels of a batch.
     """
 
-    def __init__(self, plan: Plan, scene: Scene, options: Options, n_pixel: int) -> None:
+    def __init__(self, plan: Plan, scene: Scene, options: Options) -> None:
         self.plan, self.scene, self.options = plan, scene, options
         real, n_date = np.dtype(options.dtype), plan.network.n_date
         self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)

@@ -93,7 +93,7 @@ MOMENTS = [
     ("fringefleet.io.readers.gmtsar", False, signal.SIGHUP),
     ("distributed", True, signal.SIGINT),
     ("fringefleet.http_off", True, signal.SIGTERM),
-    ("torch", True, signal.SIGINT),  # it warms up
+    ("numba", True, signal.SIGINT),  # it warms up
     ("fringefleet.block", True, signal.SIGINT),
 ]
 

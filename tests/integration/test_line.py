@@ -9,7 +9,7 @@ import xarray as xr
 from distributed import Client
 
 import fringefleet
-from fringefleet import Run, loads, task
+from fringefleet import Run, block, loads, task
 from fringefleet import device as devices
 from fringefleet.attempts import FailurePolicy
 from fringefleet.io.store import ResultStore
@@ -90,6 +90,7 @@ def test_the_next_tile_is_read_while_one_is_solved_and_solved_while_one_is_writt
 def device(monkeypatch):
     """A device with memory of its own, which is that of this machine."""
     monkeypatch.setattr(devices, "has_own_memory", lambda _: True)
+    monkeypatch.setattr(block, "is_direct", lambda _: False)  # as nothing is there
     of_device = Line(1, ON_DEVICE)
     monkeypatch.setattr(task, "line_of", lambda _: of_device)
     return of_device
@@ -123,6 +124,7 @@ def test_the_next_tile_comes_to_the_device_while_one_is_solved_and_one_goes(
     summary = fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
     assert (summary.n_tile, late, solved.most) == (12, [], 1)
     monkeypatch.undo()
+    monkeypatch.setattr(block, "is_direct", lambda _: False)
     fringefleet.run(Run(stack, tmp_path / "plain.zarr", chunks=TILE))
     assert files_of(tmp_path / "result.zarr") == files_of(tmp_path / "plain.zarr")
 

@@ -336,7 +336,7 @@ def test_constants_of_other_modules_are_in_the_name_of_the_solver(monkeypatch):
         (compiled_observe, "_REGULARISATION"),
         (compiled_robust, "_STEP"),
         (compiled_kernel, "_SMALLEST_SHARE"),
-        (compiled_kernel, "SETTLED"),
+        (compiled_kernel, "LARGEST_CHANGE"),
     ):
         monkeypatch.setattr(module, constant, np.nextafter(getattr(module, constant), 1))
         found.add(name_of(compiled_kernel.invert, (ARRAY,), PROCESSOR))
