@@ -44,7 +44,8 @@ ALL_PAIRS = network_of(30, range(1, 30))
 
 def peak_bytes(work, folder, *, arrays=True):
     """Largest sum of tensors that are alive at one time while ``work`` runs, and of arrays [byte]."""
-    work()  # what is made once is not counted
+    if arrays:
+        work()  # what is made once is not counted
     gc.collect()  # tensors of other tests would be counted when they go
     with torch.profiler.profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profile:
         tracemalloc.start()
