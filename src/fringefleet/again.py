@@ -14,27 +14,28 @@ from fringefleet.plan import Plan
 from fringefleet.scene import FlatBlock, Scene
 
 
-def solve_again(plan: Plan, scene: Scene, options: Options, pixels: FlatBlock) -> dict[str, NDArray[Any]]:
-    """Invert some pixels.
+class Again:
+    """Batches of so many pixels, on the CPU.
 
     Parameters
     ----------
     plan, scene, options
         What all share.
-    pixels
-        Their observations.
-
-    Returns
-    -------
-    dict
-        Arrays (..., pixel) by the names of the result's variables.
+    n_pixel
+        Of each batch.
     """
-    n_pixel, device = pixels.observed.shape[1], devices.select("cpu")
-    with torch.inference_mode(), devices.one_thread(device):
-        batches = Batches(plan, scene, options, n_pixel, device)
-        raw = send(FlatBlock._make(_own(values) for values in pixels), slice(0, n_pixel), device)
-        return {name: values.numpy() for name, values in batches.invert(raw).variables.items()}
+
+    def __init__(self, plan: Plan, scene: Scene, options: Options, n_pixel: int) -> None:
+        self.device, self.pixels = devices.select("cpu"), slice(0, n_pixel)
+        with torch.inference_mode():
+            self.batches = Batches(plan, scene, options, n_pixel, self.device)
+
+    def solve(self, pixels: FlatBlock) -> dict[str, NDArray[Any]]:
+        """Invert pixels; gives arrays (..., pixel) by the names of the result's variables."""
+        with torch.inference_mode(), devices.one_thread(self.device):
+            raw = send(FlatBlock._make(map(_in_one_piece, pixels)), self.pixels, self.device)
+            return {name: values.numpy() for name, values in self.batches.invert(raw).variables.items()}
 
 
-def _own(values: NDArray[Any] | None) -> NDArray[Any] | None:
+def _in_one_piece(values: NDArray[Any] | None) -> NDArray[Any] | None:
     return None if values is None else np.ascontiguousarray(values)

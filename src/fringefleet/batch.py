@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fringefleet.feed import RawBatch
 from fringefleet.options import Options
-from fringefleet.outcome import components_to_keep, find_status, has_no_answer
+from fringefleet.outcome import components_to_keep, find_status, has_no_answer, leave_blank
 from fringefleet.plan import Plan
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.scene import Scene
@@ -26,7 +26,6 @@ from fringefleet.solver.pieces import pieces
 from fringefleet.solver.solution import Solution
 from fringefleet.solvers import SWIFT, choose_solver, load_solver
 from fringefleet.temporal import temporal_columns
-from fringefleet.variables import VARIABLES
 from fringefleet.weighing import Weighing
 
 
@@ -74,14 +73,7 @@ class Batches:
         status = find_status(solution, land, self.options.bridge)
         blank = has_no_answer(status)
         variables = self._maps(solution, status) | self._wanted_maps(solution, raw)
-        nothing = torch.zeros_like(blank, dtype=self.dtype).masked_fill_(blank, torch.nan)
-        for name, values in variables.items():
-            if VARIABLES[name].dtype.startswith("f"):
-                values.add_(nothing)  # several times as quick as filling by a mask
-            elif name == "bridged":
-                values.logical_and_(~blank)
-            elif name not in ("status", "n_components"):
-                values.masked_fill_(blank, 0)
+        leave_blank(variables, blank)
         return Answer(variables, self._sum_pairs(blank, n_done))
 
     def _solve(self, raw: RawBatch) -> Solution:

@@ -5,15 +5,17 @@ It does what :mod:`fringefleet.batch` does, for the options that most runs have
 solve. The few pixels that float32 is not enough for are solved there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fringefleet.footprint import even_batch
 from fringefleet.kept import Place
 from fringefleet.options import Options
-from fringefleet.outcome import components_to_keep, find_status, has_no_answer
+from fringefleet.outcome import components_to_keep, find_status, has_no_answer, leave_blank
 from fringefleet.plan import Plan, plan_elimination
 from fringefleet.provenance import PAIR_SUMS
 from fringefleet.rules import given_to_kernel, rules_of
@@ -58,17 +60,17 @@ def invert_directly(
         nobody wants, are zero.
     """
     n_block = block.observed.shape[1]
-    kinds = kinds_of(options, scene.network.n_date).items()
-    answer = {name: place.empty((*shape, n_block), dtype) for name, (shape, dtype) in kinds}
+    answer = place.make_answer(kinds_of(options, scene.network.n_date), n_block)
     wanted = "direct", repr(scene), options  # NaN, as in a scene, is not even the same as itself
 
     def make() -> Direct:
         return Direct(plan_elimination(scene.network, scene.reference_date), scene, options)
 
     with place.turn(), watch.time("solve"), place.kept.lent(wanted, make) as direct:
-        for pixels in _batches(n_block, n_pixel):
+        size = even_batch(n_block, n_pixel)
+        for first in range(0, n_block, size):
             check_not_stopped()
-            direct.invert(block, pixels, answer)
+            direct.invert(block, slice(first, min(first + size, n_block)), answer)
     return answer, np.zeros((len(PAIR_SUMS), scene.network.n_pair))
 
 
@@ -137,7 +139,6 @@ class Direct:
         """Write everything but the parts of cut networks, in the units of the result."""
         land = None if batch.water_mask is None else batch.water_mask[0]
         status = find_status(facts, land, self.options.bridge)
-        blank = has_no_answer(status)
         with np.errstate(all="ignore"):
             measured = of_sums(facts.pair_count, *sums[:3])
         there["displacement"][...] *= np.float32(self.scene.metres_per_unit)
@@ -147,33 +148,25 @@ class Direct:
         there["pair_count"][...] = facts.pair_count
         there["n_components"][...] = components_to_keep(facts.n_components, status)
         there["status"][...] = status
-        if blank.any():
-            for name, values in there.items():
-                if values.dtype.kind == "f":
-                    values[..., blank] = np.nan
-                elif name in ("bridged", "pair_count"):
-                    values[..., blank] = 0
+        leave_blank(there, has_no_answer(status))
+
+    @cached_property
+    def _in_torch(self) -> Any:
+        """Batches of torch, for the few pixels that float32 is not enough for."""
+        from fringefleet.again import Again  # noqa: PLC0415 - torch
+
+        return Again(self.plan, self.scene, self.options, FEW)
 
     def _solve_again(
         self, batch: FlatBlock, unsettled: NDArray[np.intp], there: Mapping[str, NDArray[Any]]
     ) -> None:
         """Solve pixels for which float32 is not enough as other options have it, in torch."""
-        from fringefleet.again import solve_again  # noqa: PLC0415 - torch
-
         for first in range(0, len(unsettled), FEW):
             some = unsettled[first : first + FEW]
-            found = solve_again(self.plan, self.scene, self.options, _some(batch, np.resize(some, FEW)))
+            found = self._in_torch.solve(_some(batch, np.resize(some, FEW)))
             for name, values in found.items():
                 there[name][..., some] = values[..., : len(some)]
 
 
 def _some(block: FlatBlock, pixels: Any) -> FlatBlock:
     return FlatBlock._make(None if values is None else values[:, pixels] for values in block)
-
-
-def _batches(n_block: int, n_pixel: int) -> Iterator[slice]:
-    """Cut a block into batches of nearly the same size."""
-    n_batch = -(-n_block // n_pixel)
-    size = -(-n_block // n_batch)
-    for first in range(0, n_block, size):
-        yield slice(first, min(first + size, n_block))

@@ -15,6 +15,7 @@ from fringefleet.variables import bytes_of_result
 
 CPU_BATCH = 8192  # pixels; a row of a batch is 32 kB in float32
 FUSED_BATCH = 3 * 2**16  # so that a tile of whole chunks still has 2^17, with which the kernel is fastest
+_MULTIPLE = 16  # pixels of a batch, for whole vectors
 CPU_BATCH_BYTES = 2**30  # fewer pixels where the network fills up or much is wanted
 
 
@@ -37,6 +38,19 @@ def _has_numba() -> bool:
 def cpu_batch_size(plan: Plan, options: Options) -> int:
     """Pixels that go through the solver at once on a CPU."""
     return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // _cpu_bytes_per_pixel(plan, options)))
+
+
+def even_batch(n_load: int, most: int) -> int:
+    """Choose the pixels of a batch so that few are in two: as many batches as it takes, equally large.
+
+    Examples
+    --------
+    >>> even_batch(36_864, 8192), even_batch(100, 8192)
+    (7376, 100)
+    """
+    n_batch = -(-n_load // most)
+    size = -(-n_load // n_batch)
+    return min(n_load, most, -(-size // _MULTIPLE) * _MULTIPLE)
 
 
 def eager_batch_size(plan: Plan, options: Options) -> int:

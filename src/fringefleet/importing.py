@@ -1,8 +1,8 @@
 """Imports that cost time: of public names when they are first used, of large libraries without collection.
 
 The garbage collector need not look through modules again and again, which are there to stay. Measured: 2.4
-instead of 2.8 CPU-seconds for torch, xarray, distributed and zarr; and 3.9 instead of 4.4 for a small run if
-it never looks at them (``tests/benchmarks/startup.py`` and ``small.py`` measure whole commands).
+instead of 2.8 CPU-seconds for torch, xarray, distributed and zarr; and 3.9 instead of 4.4 for a small run
+with torch if it never looks at them (``tests/benchmarks/startup.py`` and ``small.py`` measure commands).
 """
 
 import gc

@@ -1,7 +1,7 @@
 """The place of a block among others of its process, and workspaces kept for the blocks that come."""
 
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -87,3 +87,9 @@ class Place:
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Make an array for the answer, whose numbers are not set yet."""
         return np.empty(shape, dtype)
+
+    def make_answer(
+        self, kinds: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]], n_pixel: int
+    ) -> dict[str, NDArray[Any]]:
+        """Make the arrays of an answer, (..., pixel), by the names of its variables."""
+        return {name: self.empty((*shape, n_pixel), dtype) for name, (shape, dtype) in kinds.items()}

@@ -6,7 +6,7 @@ its turn only when its load is there, and gives it away before its answer is bro
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from fringefleet import device as devices
 from fringefleet.batch import Batches
 from fringefleet.feed import RawBatch, bring_back, part_of, room_for, send
+from fringefleet.footprint import even_batch
 from fringefleet.kept import Kept, Place
 from fringefleet.options import Options
 from fringefleet.plan import plan_elimination
@@ -30,26 +31,12 @@ from fringefleet.variables import kinds_of
 logger = logging.getLogger(__name__)
 
 SMALLEST_BATCH = 256  # pixels; with less a device has no memory for anything
-MULTIPLE = 16  # pixels of a batch, for whole vectors
 
 
 def invert_in_torch(
     block: FlatBlock, scene: Scene, options: Options, watch: Stopwatch, place: Place, n_pixel: int
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
-    """Invert the pixels of a block.
-
-    Parameters
-    ----------
-    block, scene, options, watch, place
-        As for :func:`fringefleet.block.invert_block`.
-    n_pixel
-        Pixels that are solved at once, at most.
-
-    Returns
-    -------
-    tuple
-        Arrays (..., pixel) by the names of the result's variables; sums over the pixels of each pair.
-    """
+    """Invert the pixels of a block; as :func:`fringefleet.direct.invert_directly`, with sums over pairs."""
     device = devices.select(options.device)
     with torch.inference_mode(), devices.one_thread(device), devices.own_stream(device):
         loads = Loads(block, scene, options, device, n_pixel)
@@ -78,6 +65,7 @@ class Loads:
         self._block, self._scene, self._options, self._device = block, scene, options, device
         self._n_block, self._n_pixel = block.observed.shape[1], n_pixel
         self._n_load = self._n_block
+        self._kinds = kinds_of(options, scene.network.n_date)
         self.pair_sums = np.zeros((len(PAIR_SUMS), scene.network.n_pair))
         self.answer: dict[str, NDArray[Any]] = {}  # (..., pixel), by name
 
@@ -91,7 +79,7 @@ class Loads:
         """
         whole = slice(0, self._n_block)
         if not devices.has_own_memory(self._device):
-            self._make_answer(place.empty)
+            self._make_answer(place)
             raw = send(self._block, whole, self._device)
             with place.turn(), watch.time("solve"):
                 self.pair_sums += self._solve(raw, whole, place.kept)[1]
@@ -137,27 +125,24 @@ class Loads:
         with place.turn(), watch.time("solve"):
             there, sums = self._solve(raw, pixels, place.kept)
             devices.synchronize(self._device)
-        self._make_answer(place.empty)
+        self._make_answer(place)
         with watch.time("copy"):
             bring_back(there, self.answer, pixels, self._device)
         self.pair_sums += sums
 
-    def _make_answer(self, empty: Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]) -> None:
+    def _make_answer(self, place: Place) -> None:
         """Ask for memory for the answer, once."""
         if not self.answer:
-            kinds = kinds_of(self._options, self._scene.network.n_date).items()
-            self.answer = {name: empty((*shape, self._n_block), dtype) for name, (shape, dtype) in kinds}
+            self.answer = place.make_answer(self._kinds, self._n_block)
 
     def _solve(
         self, raw: RawBatch, pixels: slice, kept: Kept
     ) -> tuple[dict[str, Tensor], NDArray[np.float64]]:
         """Solve pixels that are on the device, in smaller batches from where it ran out of memory."""
-        there = room_for(
-            kinds_of(self._options, self._scene.network.n_date), self.answer, pixels, self._device
-        )
+        there = room_for(self._kinds, self.answer, pixels, self._device)
         sums, n_load, n_done = np.zeros_like(self.pair_sums), pixels.stop - pixels.start, 0
         while n_done < n_load:
-            n_pixel = _even(n_load, self._n_pixel)
+            n_pixel = even_batch(n_load, self._n_pixel)
             try:
                 for done, more in self._solve_from(n_done, n_pixel, raw, there, kept):
                     n_done, sums = done, sums + more
@@ -196,19 +181,6 @@ def _solve_batch(
     for name, values in answer.variables.items():
         there[name][..., pixels] = values
     return answer.pair_sums
-
-
-def _even(n_load: int, most: int) -> int:
-    """Choose the pixels of a batch so that few are in two: as many batches as it takes, equally large.
-
-    Examples
-    --------
-    >>> _even(36_864, 8192), _even(100, 8192)
-    (7376, 100)
-    """
-    n_batch = -(-n_load // most)
-    size = -(-n_load // n_batch)
-    return min(n_load, most, -(-size // MULTIPLE) * MULTIPLE)
 
 
 def _batches(n_done: int, n_load: int, n_pixel: int) -> Iterator[slice]:

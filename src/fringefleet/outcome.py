@@ -1,9 +1,12 @@
 """Status of a pixel from the result of a solver; for NumPy arrays and tensors alike."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fringefleet.choices import Bridge
+from fringefleet.solver.arrays import library_of
 from fringefleet.status import Status
+from fringefleet.variables import VARIABLES
 
 MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
 _TIED = {"minimum-norm": Status.MINIMUM_NORM, "linear": Status.LINEAR, "none": Status.NOT_BRIDGED}
@@ -64,3 +67,21 @@ def components_to_keep(n_components: Any, status: Any) -> Any:
     few[few > MOST_COMPONENTS] = MOST_COMPONENTS
     few[status == int(Status.MASKED)] = 0
     return few
+
+
+def leave_blank(variables: Mapping[str, Any], blank: Any) -> None:
+    """Leave pixels without an estimate blank, in place: NaN, or 0; their status and number of parts stay.
+
+    Parameters
+    ----------
+    variables
+        By the names of the result's, (..., pixel).
+    blank
+        Those pixels, (pixel,).
+    """
+    xp, there = library_of(blank), ~blank
+    for name, values in variables.items():
+        if VARIABLES[name].dtype.startswith("f"):  # a sum is several times as quick as filling by a mask
+            xp.add(values, xp.asarray(xp.where(blank, xp.nan, 0.0), dtype=values.dtype), out=values)
+        elif name not in ("status", "n_components"):
+            xp.multiply(values, there, out=values)

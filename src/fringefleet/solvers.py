@@ -5,15 +5,12 @@ Torch is imported by the solvers that need it, and not here: it takes more than 
 
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError
 from fringefleet.importing import without_collection
 from fringefleet.options import Options
-
-if TYPE_CHECKING:
-    import torch
 
 SWIFT_OF: dict[DeviceName, str] = {"cpu": "compiled", "cuda": "fused"}  # solvers that are made for a device
 SWIFT = tuple(SWIFT_OF.values())  # they take observations as they are in the file
@@ -32,7 +29,9 @@ def check_solver(options: Options) -> None:
     if is_direct(options):
         check_direct()
         return
-    device = _select(options.device)
+    from fringefleet import device as devices  # noqa: PLC0415 - torch
+
+    device = devices.select(options.device)
     name = choose_solver(options)
     if name in SWIFT:
         load_solver(name).check_ready(device)
@@ -126,9 +125,3 @@ def _try_out_fused() -> str:
             raise
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-def _select(name: DeviceName) -> "torch.device":
-    from fringefleet import device  # noqa: PLC0415 - torch
-
-    return device.select(name)

@@ -1,4 +1,4 @@
-"""Whether workers are fit for work: the same software everywhere, a GPU each, and nobody else's GPU."""
+"""Fitness checks of workers: the same software everywhere, one GPU each, and nobody else's GPU."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any

@@ -1,5 +1,6 @@
 """Credentials of a cluster with TLS in a file, by which another process of the same user may join it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -43,9 +44,10 @@ def write_private(path: Path, text: str) -> Path:
     FileExistsError
         There is something of this name, a link included.
     """
-    path.touch(mode=0o600, exist_ok=False)
-    path.chmod(0o600)  # whatever the umask and the defaults of the folder are
-    path.write_text(text)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(file.fileno(), 0o600)  # whatever the umask and the defaults of the folder are
+        file.write(text)
     return path
 
 

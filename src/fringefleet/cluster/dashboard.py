@@ -1,4 +1,4 @@
-"""Where the dashboard of a scheduler can be seen: where it listens, which is not where workers connect."""
+"""Address of a scheduler's dashboard: where it listens, which is not where workers connect."""
 
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple

@@ -26,7 +26,7 @@ OF_AN_END = OF_A_START | {
 }
 OF_A_LOST_SCHEDULER = {
     "distributed.batched": "Error in batched write",
-    "distributed.client": "Failed to reconnect|Couldn't gather",
+    "distributed.client": "Failed to reconnect|Couldn't gather|$",  # a cancelled reconnection has no words
     "distributed.core": "Failed while closing connection|Exception while handling op",
 }
 

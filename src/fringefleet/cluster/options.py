@@ -3,7 +3,6 @@
 All checks raise an ``OptionError`` that says what was found, and what to give.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from fringefleet.cluster.exposure import check_dashboard, check_protocols, check
 from fringefleet.errors import OptionError
 from fringefleet.needs import CLUSTER as NEEDS
 from fringefleet.needs import check_needs, defaults_of
-from fringefleet.option_words import option
+from fringefleet.option_words import option, suggest
 
 Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
 STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
@@ -146,13 +145,8 @@ def refuse_unknown(name: str, names: Sequence[str], what: str) -> None:
     """Refuse a name that is none of ``names``, and say which is nearest."""
     if name not in names:
         raise OptionError(
-            f"unknown {what} {name!r}.{_suggestion(name, names)} There are {', '.join(sorted(names))}."
+            f"unknown {what} {name!r}.{suggest(name, names)} There are {', '.join(sorted(names))}."
         )
-
-
-def _suggestion(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
 
 
 def known_keywords(*classes: type) -> list[str]:
@@ -189,7 +183,7 @@ def _kind(cluster: str) -> Kind:
     if cluster.endswith(".json"):
         return "file"
     raise OptionError(
-        f"found cluster = {cluster!r}.{_suggestion(cluster, _NAMED)} Give local, local-cuda, slurm, "
+        f"found cluster = {cluster!r}.{suggest(cluster, _NAMED)} Give local, local-cuda, slurm, "
         "current, the address of a running scheduler such as tcp://127.0.0.1:8786, or its scheduler file, "
         "whose name ends in .json."
     )

@@ -1,4 +1,4 @@
-"""Who may talk to the workers, and who may see what they put on disk."""
+"""Access control: of workers, and of what they put on disk."""
 
 import logging
 import os

@@ -2,7 +2,7 @@
 
 Same rules and results; the eager form is the reference that this one is tested against. The kernel
 (:mod:`fringefleet.solver.compiled_kernel`) takes observations as they are in the file and does everything
-with some hundred pixels, which stay near a core, before it goes on. So memory, which is what an elimination
+with a vector of pixels, which stays near a core, before it goes on. So memory, which is what an elimination
 in torch waits for, hardly counts.
 
 A pixel's answer has the same bits wherever it is in a batch and whatever is beside it. The rare pixels for

@@ -22,15 +22,14 @@ def source_of(real: np.dtype[Any], raw: Raw, rules: Rules) -> Source:
         Of arrays of NumPy, or of tensors on the CPU.
     """
     n_pair = len(raw.observed)
+    limits = _numbers(rules.limits, 2, np.dtype(np.float64))
     mask = None if raw.mask is None else np.asarray(raw.mask)
+    if mask is not None and mask.dtype.kind == "f":
+        limits = limits.astype(mask.dtype).astype(np.float64)  # it is compared in the numbers of the file
     if mask is not None and mask.dtype not in (np.float32, np.float64):
         mask = mask.astype(np.float32)
     observed, beside = _in_one_piece(raw.observed, real), _in_one_piece(raw.beside, real)
     found = _in_one_piece(mask, np.dtype(np.float32) if mask is None else mask.dtype)
-    limits = _numbers(rules.limits, 2, np.dtype(np.float64))
-    in_file = np.zeros(0) if raw.mask is None else np.asarray(raw.mask)
-    if in_file.dtype.kind == "f":
-        limits = limits.astype(in_file.dtype).astype(np.float64)  # it is compared in the numbers of the file
     return Source(
         observed=observed[0],
         beside=beside[0],

@@ -15,7 +15,7 @@ _COMMON: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
     "no_cfunc_wrapper": True,  # which takes time to make, and nobody calls
-    "_nrt": False,  # nothing is allocated, so rows need not be counted: 20 ns for every loop
+    "_nrt": False,  # nothing is allocated, so references to rows need not be counted
 }
 
 

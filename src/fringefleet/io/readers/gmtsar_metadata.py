@@ -1,4 +1,4 @@
-"""What GMTSAR writes besides the grids: ``*.PRM``, ``baseline_table.dat`` and the configuration.
+"""Metadata files of GMTSAR: ``*.PRM``, ``baseline_table.dat`` and the configuration.
 
 All by MintPy's names, as its ``prep_gmtsar`` has them, as far as the files are there; the heading is in none.
 """

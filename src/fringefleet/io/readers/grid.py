@@ -1,4 +1,4 @@
-"""Where the pixels of one image are, and whether two images agree in that."""
+"""Grid of one image, and agreement between the grids of two."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache

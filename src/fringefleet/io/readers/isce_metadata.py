@@ -1,4 +1,4 @@
-"""What ISCE2's topsStack writes besides the interferograms: ``reference/IW*.xml``, sizes, baselines.
+"""Metadata files of ISCE2's topsStack: ``reference/IW*.xml``, sizes, baselines.
 
 All by MintPy's names, as its ``prep_isce`` has them, as far as the files are there.
 

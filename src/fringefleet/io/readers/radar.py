@@ -1,4 +1,4 @@
-"""Whose radar a product is of: what it says, what that proves, and where it contradicts itself.
+"""Identification of a product's radar: what it says, what that proves, and where it contradicts itself.
 
 A platform's constants may be used only where the product proves the platform: by the name of a granule, a
 field of the mission, or the radar frequency. What a product says of its wavelength comes before any constant.

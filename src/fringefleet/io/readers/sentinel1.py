@@ -1,4 +1,4 @@
-"""What is the same for all products of Sentinel-1, by MintPy's names.
+"""Constants of Sentinel-1, by MintPy's names.
 
 References
 ----------
