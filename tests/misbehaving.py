@@ -16,7 +16,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from fringefleet.pipeline import Checked
+from fringefleet.execution.check import Checked
 
 PIXEL = (40, 40)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fringefleet.network import Network
+from fringefleet.network.network import Network
 
 Pairs = list[tuple[int, int]]
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from numcodecs import blosc
 
-from fringefleet.io.chunk_files import ChunkFiles
+from fringefleet.io.zarr.chunk_files import ChunkFiles
 
 _noted: list[dict[str, int]] = []
 

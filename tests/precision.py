@@ -4,8 +4,8 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from fringefleet.design import phase_design_matrix, velocity_design_matrix
-from fringefleet.network import Network
+from fringefleet.network.design_matrix import phase_design_matrix, velocity_design_matrix
+from fringefleet.network.network import Network
 
 MOST_ROUNDS = 60
 RCOND = 1e-5  # singular values below this share of the largest count as zero

@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import torch
 
-from fringefleet.feed import RawBatch
-from fringefleet.network import Network
-from fringefleet.plan import plan_elimination
-from fringefleet.scene import Scene
+from fringefleet.engine.context import Scene
+from fringefleet.engine.transfer import RawBatch
+from fringefleet.engine.weighing import Weighing
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
 from fringefleet.solver.observations import Observations
-from fringefleet.weighing import Weighing
 
 DAYS = tuple(f"2018-01-{day:02d}T00:00:00" for day in range(1, 6))
 NETWORK = Network(

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from fringefleet.design import phase_design_matrix, velocity_design_matrix
-from fringefleet.network import Network
+from fringefleet.network.design_matrix import phase_design_matrix, velocity_design_matrix
+from fringefleet.network.network import Network
 from strategies import Case
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fringefleet.network import Network
-from fringefleet.plan import plan_elimination
-from fringefleet.solver import compiled, dense, elimination
-from fringefleet.solver.method import Method
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
+from fringefleet.solver import dense, elimination
+from fringefleet.solver.compiled import solver as compiled
+from fringefleet.solver.config import Method
 from fringefleet.solver.solution import Solution
 from strategies import GRAIN, Case, dated
 

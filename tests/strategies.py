@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fringefleet.network import Network
+from fringefleet.network.network import Network
 
 MISSING_PHASE = (np.nan, np.inf, -np.inf, 1e37, -1e37)  # 1e37: about what netCDF fills with
 MISSING_WEIGHT = (0.0, -1.0, np.nan, np.inf, -np.inf)

@@ -2,7 +2,7 @@
 
 import sys
 
-SOLVES = "fringefleet.block"
+SOLVES = "fringefleet.engine.block"
 
 
 def is_warm() -> bool:

@@ -49,7 +49,11 @@ def main(stack: str, output: str) -> None:
     if gpu is not None:
         os.environ[VISIBLE] = gpu  # before anything asks CUDA
     # http_off stops Dask's HTTP servers, which know no password.
-    local = {"dashboard_address": "127.0.0.1:0", "interface": INTERFACE, "preload": ["fringefleet.http_off"]}
+    local = {
+        "dashboard_address": "127.0.0.1:0",
+        "interface": INTERFACE,
+        "preload": ["fringefleet.processes.http_off"],
+    }
     folder = FOLDER.replace("{", "{{").replace("}", "}}")  # SLURMRunner fills in {job_id}
     runner = Runner(
         scheduler_file=f"{folder}/scheduler.json",

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from fringefleet.importing import names_in
 
 if TYPE_CHECKING:
-    from fringefleet.cluster.workers import connect as connect
-    from fringefleet.inversion import invert as invert
+    from fringefleet.cluster.connection import connect as connect
+    from fringefleet.execution.job import Run as Run
+    from fringefleet.execution.prepare import Setting as Setting
     from fringefleet.io import convert_stack as convert_stack
     from fringefleet.io import open_stack as open_stack
+    from fringefleet.lazy import invert as invert
     from fringefleet.options import Options as Options
-    from fringefleet.pipeline import Run as Run
     from fringefleet.pipeline import run as run
-    from fringefleet.prepare import Setting as Setting
     from fringefleet.status import Status as Status
 
 __version__ = version("fringefleet")
@@ -21,12 +21,12 @@ __version__ = version("fringefleet")
 # Imported when first used: torch takes two seconds, and `fringefleet --help` needs none of it.
 _HOMES = {
     "Options": "options",
-    "Run": "pipeline",
-    "Setting": "prepare",
+    "Run": "execution.job",
+    "Setting": "execution.prepare",
     "Status": "status",
     "connect": "cluster",
     "convert_stack": "io",
-    "invert": "inversion",
+    "invert": "lazy",
     "open_stack": "io",
     "run": "pipeline",
 }

@@ -15,24 +15,25 @@ import numpy as np
 import xarray as xr
 from dask.system import CPU_COUNT
 
+from fringefleet.arguments.paths import make_folder
 from fringefleet.cluster import connect
-from fringefleet.inversion import invert
+from fringefleet.execution.job import Run, Summary
 from fringefleet.io import open_stack
-from fringefleet.io.output_names import check_output_name
-from fringefleet.paths import make_folder
-from fringefleet.pipeline import Run, Summary, run
+from fringefleet.io.store.output_names import check_output_name
+from fringefleet.lazy import invert
+from fringefleet.observation.units import metres_per_radian
+from fringefleet.pipeline import run
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
+from fringefleet.processes.worker_logging import forward_logs
 from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
 from fringefleet.status import Status
-from fringefleet.units import metres_per_radian
-from fringefleet.worker_log import forward_logs
 
 logger = logging.getLogger(__name__)
 
 SCENE = Scene(n_date=50, neighbours=3, shape=(256, 256), missing=0.02, annual=True)
-EXACT_SCENE = Scene(n_date=50, neighbours=3, shape=(32, 32), missing=0.02, annual=True, noise=0)
-MOST_WORKERS = 4  # more take longer to start than they save
-MILLIMETRES = 1000.0
+_EXACT_SCENE = Scene(n_date=50, neighbours=3, shape=(32, 32), missing=0.02, annual=True, noise=0)
+_MOST_WORKERS = 4  # more take longer to start than they save
+_MILLIMETRES = 1000.0
 
 Report = Callable[[float, int], None]  # fraction done, pixels done
 Show = Callable[[str], AbstractContextManager[Report]]
@@ -112,7 +113,7 @@ def run_demo(directory: Path, show: Show | None = None, scene: Scene = SCENE) ->
 
 
 def _invert(stack: Path, result: Path, show: Show) -> tuple[Summary, int, float]:
-    n_worker = min(CPU_COUNT, MOST_WORKERS)
+    n_worker = min(CPU_COUNT, _MOST_WORKERS)
     logger.info("starting %d workers", n_worker)
     with (
         connect("local", n_worker) as workers,
@@ -160,15 +161,15 @@ def _pair_noise(stack: Path, truth: Path) -> float:
         error = scale * (phase.values - phase.values[row, column]) - moved.values
         squares += float(np.nansum(error.astype(np.float64) ** 2))
         n_value += float(np.isfinite(error).sum())
-    return MILLIMETRES * float(np.sqrt(squares / n_value))
+    return _MILLIMETRES * float(np.sqrt(squares / n_value))
 
 
 def _exact_error() -> float:
-    stack, truth = simulate_dataset(EXACT_SCENE)
-    result = invert(stack, chunks=EXACT_SCENE.shape).compute(scheduler="synchronous")
+    stack, truth = simulate_dataset(_EXACT_SCENE)
+    result = invert(stack, chunks=_EXACT_SCENE.shape).compute(scheduler="synchronous")
     answered = result["status"].values <= Status.MINIMUM_NORM
     return _rms_mm((result["displacement"].values - truth.values)[:, answered])
 
 
 def _rms_mm(error: np.ndarray) -> float:
-    return MILLIMETRES * float(np.sqrt(np.mean(error.astype(np.float64) ** 2)))
+    return _MILLIMETRES * float(np.sqrt(np.mean(error.astype(np.float64) ** 2)))

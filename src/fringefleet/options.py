@@ -7,6 +7,9 @@ from typing import get_args
 
 import numpy as np
 
+from fringefleet.arguments.kinds import TRUTH, check_kind
+from fringefleet.arguments.needs import OPTIONS as NEEDS
+from fringefleet.arguments.needs import check_needs, defaults_of
 from fringefleet.choices import (
     Bridge,
     DeviceName,
@@ -17,14 +20,11 @@ from fringefleet.choices import (
     WeightFunction,
 )
 from fringefleet.errors import OptionError
-from fringefleet.kinds import TRUTH, check_kind
-from fringefleet.needs import OPTIONS as NEEDS
-from fringefleet.needs import check_needs, defaults_of
-from fringefleet.observation import MaskDataset, is_observation, is_offset, std_of
+from fringefleet.observation.quantity import MaskDataset, is_observation, is_offset, std_of
 from fringefleet.option_words import option
-from fringefleet.quantization import MOST_BITS
-from fringefleet.temporal import TemporalModel
+from fringefleet.solver.temporal_model import TemporalModel
 
+MOST_BITS = 23  # of the mantissa of a float32, all of which are kept then
 _IN_PIXELS = (math.inf, "a standard deviation in pixels, 0 or more")
 _THRESHOLDS = {  # of a mask: how large it may be, and what it is
     "coherence": (1.0, "a coherence, from 0 to 1"),
@@ -32,39 +32,39 @@ _THRESHOLDS = {  # of a mask: how large it may be, and what it is
     "range_offset_std": _IN_PIXELS,
     "azimuth_offset_std": _IN_PIXELS,
 }
-KINDS: dict[str, tuple[type, ...]] = {
+_KINDS: dict[str, tuple[type, ...]] = {
     "observation": (str,),
     **dict.fromkeys(("mask_threshold", "min_redundancy", "huber_threshold", "atmosphere_std"), (Real,)),
     **dict.fromkeys(("max_iterations", "polynomial_order", "gpu_chunk_size"), (Integral,)),
     "keep_bits": (Integral, type(None)),
     **dict.fromkeys(("std", "covariance", "diagnose", "dem_error"), TRUTH),
 }
-INVERSE_VARIANCES = ("var", "fim")  # weight functions whose weights are inverse variances
+_INVERSE_VARIANCES = ("var", "fim")  # weight functions whose weights are inverse variances
 
 
 @dataclass(frozen=True)
 class Options:
     """How every pixel is inverted; names and defaults are those of the command line and of MintPy.
 
-    ``observation``: what is inverted (:mod:`fringefleet.observation`). ``weight_func``: weight from
-    coherence, of an offset from its standard deviation (``var``) or none (:mod:`fringefleet.weights`).
-    ``mask_dataset``: leave out observations by coherence or signal-to-noise ratio (``offset_snr``) below
-    ``mask_threshold``, by a standard deviation above it, or without connected component
-    (:mod:`fringefleet.masks`).
-    ``min_redundancy``: pairs that every date must have. ``norm``: of the residuals; ``huber_threshold`` in
-    standard deviations and at most ``max_iterations`` rounds (:mod:`fringefleet.solver.robust`). ``bridge``:
-    what ties the parts of a cut network together, and ``min_norm`` of what the minimum-norm rule makes least
-    (:mod:`fringefleet.solver.bridge`).
+    ``observation``: what is inverted (:mod:`fringefleet.observation.quantity`). ``weight_func``: weight from
+    coherence, of an offset from its standard deviation (``var``) or none
+    (:mod:`fringefleet.observation.weights`). ``mask_dataset``: leave out observations by coherence or
+    signal-to-noise ratio (``offset_snr``) below ``mask_threshold``, by a standard deviation above it, or
+    without connected component (:mod:`fringefleet.observation.masks`). ``min_redundancy``: pairs that every
+    date must have. ``norm``: of the residuals; ``huber_threshold`` in standard deviations and at most
+    ``max_iterations`` rounds (:mod:`fringefleet.solver.irls`). ``bridge``: what ties the parts of a cut
+    network together, and ``min_norm`` of what the minimum-norm rule makes least
+    (:mod:`fringefleet.solver.disconnected`).
 
     Wanted besides the series: ``std``, the standard deviation of every date; ``covariance`` of every two
     dates, large; neither with the norm ``l1``; ``diagnose``, the closure of triplets and the residuals of
     pairs; ``dem_error``, told from deformation by a polynomial of ``polynomial_order`` and an
-    ``atmosphere_std`` [rad] (:mod:`fringefleet.solver.joint`).
+    ``atmosphere_std`` [rad] (:mod:`fringefleet.solver.dem_error`).
 
     ``solver``, ``dtype``, ``device``: with what, how precisely and where; ``auto`` is the elimination,
     compiled for the CPU, or fused on a GPU, where that runs. ``gpu_chunk_size``: pixels that a GPU solves at
     once; 0 for as many as its free memory holds. ``keep_bits``: of the mantissa of displacement, standard
-    deviation and covariance (:mod:`fringefleet.quantization`); None keeps all.
+    deviation and covariance (:mod:`fringefleet.products.quantization`); None keeps all.
     """
 
     observation: str = "unwrapped_phase"
@@ -91,7 +91,7 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
-        for name, kinds in KINDS.items():
+        for name, kinds in _KINDS.items():
             check_kind(name, getattr(self, name), *kinds)
         _check_choice("weight_func", self.weight_func, get_args(WeightFunction))
         _check_choice("mask_dataset", self.mask_dataset, (None, *get_args(MaskDataset)))
@@ -177,7 +177,7 @@ class Options:
     @property
     def is_formal(self) -> bool:
         """Whether the weights are inverse variances and stay so, and their inverse is one of variances."""
-        return self.weight_func in INVERSE_VARIANCES and self.norm == "l2"
+        return self.weight_func in _INVERSE_VARIANCES and self.norm == "l2"
 
 
 def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -20,8 +20,8 @@ import scipy
 import torch
 from numpy.typing import NDArray
 
-from fringefleet.network import Network
-from fringefleet.plan import plan_elimination
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
 from fringefleet.solver import dense, elimination, star_mesh
 from machine import commit, cpu_model
 from named_networks import by_gap

@@ -15,13 +15,13 @@ import xarray as xr
 from distributed import Client
 from numpy.typing import NDArray
 
-from fringefleet.cores import own_cores
-from fringefleet.io.memory import Slab, bytes_to_lend, lending
-from fringefleet.io.store import ResultStore, create_result
-from fringefleet.io.threads import use_threads
-from fringefleet.lazy import result_template
-from fringefleet.pipeline import Checked
-from fringefleet.tile import Unread
+from fringefleet.execution.check import Checked
+from fringefleet.execution.graph import result_template
+from fringefleet.execution.tile import Unread
+from fringefleet.io.files.memory import Slab, bytes_to_lend, lending
+from fringefleet.io.files.threads import use_threads
+from fringefleet.io.store.result import ResultStore, create_result
+from fringefleet.processes.cores import own_cores
 
 Part = tuple[tuple[int, int], dict[str, slice]]  # number of a tile, and its pixels
 

@@ -32,10 +32,10 @@ from zarr.codecs import BloscCodec
 
 import fringefleet
 from fringefleet.errors import InputError
-from fringefleet.quantization import quantized
+from fringefleet.processes.versions import software_versions
+from fringefleet.products.quantization import quantized
+from fringefleet.products.registry import QUANTIZED, VARIABLES
 from fringefleet.simulate import Scene, simulate_stack
-from fringefleet.variables import QUANTIZED, VARIABLES
-from fringefleet.versions import software_versions
 from machine import commit, cpu_model
 
 CODECS = [("zstd", 1), ("zstd", 3), ("lz4", 1), ("lz4", 5), ("lz4", 9), ("lz4hc", 5), ("blosclz", 5)]

@@ -9,7 +9,7 @@ from resource import RUSAGE_CHILDREN, getrusage
 from time import monotonic
 from typing import Any, NamedTuple
 
-from fringefleet.report import report_path
+from fringefleet.execution.report import report_path
 
 TAIL = 2000  # characters of what a command that failed has said
 

@@ -27,17 +27,17 @@ import torch
 from numpy.typing import NDArray
 
 from fringefleet import Options
-from fringefleet import device as devices
-from fringefleet.block import batch_size, invert_block
-from fringefleet.io.memory import Slab
-from fringefleet.kept import Place
-from fringefleet.network import Network
-from fringefleet.plan import plan_elimination
-from fringefleet.scene import Block, Scene, Series
+from fringefleet.engine import device as devices
+from fringefleet.engine.block import batch_size, invert_block
+from fringefleet.engine.context import Block, Scene, Series
+from fringefleet.engine.solver_choice import load_solver
+from fringefleet.engine.workspaces import Place
+from fringefleet.io.files.memory import Slab
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
+from fringefleet.observation.weights import coherence_to_weight
 from fringefleet.solver import dense
 from fringefleet.solver.solution import Solution
-from fringefleet.solvers import load_solver
-from fringefleet.weights import coherence_to_weight
 from machine import measured_on
 from named_networks import network_by_gap
 

@@ -22,8 +22,8 @@ import h5py
 import numpy as np
 
 from fringefleet.io import open_stack
+from fringefleet.processes.versions import software_versions
 from fringefleet.simulate import Scene, simulate_stack
-from fringefleet.versions import software_versions
 from machine import commit, cpu_model
 
 SCENE = Scene(n_date=98, neighbours=3, shape=(640, 600), missing=0.02, seed=1)

@@ -23,15 +23,15 @@ from dask.system import CPU_COUNT
 from xarray.core.indexing import LazilyIndexedArray
 from zarr.codecs import BloscCodec
 
-from fringefleet.io import hdf5
-from fringefleet.io.chunk_layout import ChunkFilesArray, find_chunk_files
-from fringefleet.io.hdf5 import HDF5Array
-from fringefleet.io.hdf5_layout import find_reading
-from fringefleet.io.hdf5_reader import bytes_asked
-from fringefleet.io.memory import Slab, lending
-from fringefleet.io.tiles import fit_tile
-from fringefleet.io.version import FileVersion
-from fringefleet.versions import software_versions
+from fringefleet.io.chunking import fit_tile
+from fringefleet.io.files.memory import Slab, lending
+from fringefleet.io.files.version import FileVersion
+from fringefleet.io.hdf5 import variables as hdf5
+from fringefleet.io.hdf5.layout import find_reading
+from fringefleet.io.hdf5.reader import bytes_asked
+from fringefleet.io.hdf5.variables import HDF5Array
+from fringefleet.io.zarr.chunk_layout import ChunkFilesArray, find_chunk_files
+from fringefleet.processes.versions import software_versions
 from machine import commit, cpu_model
 
 SHAPE = (120, 800, 1000)  # pairs, rows, columns

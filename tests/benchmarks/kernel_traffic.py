@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from fringefleet.network import Network
-from fringefleet.plan import Plan, plan_elimination
-from fringefleet.solver import fused
+from fringefleet.network.elimination_order import Plan, plan_elimination
+from fringefleet.network.network import Network
+from fringefleet.observation.weights import weight_table
+from fringefleet.solver.fused import solver as fused
 from fringefleet.solver.raw import Raw, Rules
-from fringefleet.weights import weight_table
 from kernel_bytes import first_form_bytes, moved_bytes, needed_bytes, sizes_of, streamed_bytes
 from machine import commit, cpu_model
 

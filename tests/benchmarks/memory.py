@@ -24,10 +24,11 @@ from distributed import Client, LocalCluster
 import fringefleet
 from fringefleet import Options, Run, Setting
 from fringefleet.cluster import connect
-from fringefleet.execute import Done
-from fringefleet.forecast import forecast
-from fringefleet.io.chunk_files import ChunkFiles
-from fringefleet.pipeline import check, compute
+from fringefleet.execution.check import check
+from fringefleet.execution.estimate import forecast
+from fringefleet.execution.scheduler import Done
+from fringefleet.io.zarr.chunk_files import ChunkFiles
+from fringefleet.pipeline import compute
 from fringefleet.simulate import Scene
 from machine import measured_on, peak_memory
 from many_chunks import simulate_many

@@ -27,12 +27,12 @@ import xarray as xr
 from dask.distributed import Client, LocalCluster
 
 import fringefleet
-from fringefleet import task
-from fringefleet.io.memory import Slab, lending
-from fringefleet.line import ON_DEVICE, Line, PlaceInLine
-from fringefleet.scene import Series
+from fringefleet.engine.context import Series
+from fringefleet.execution import tasks as task
+from fringefleet.execution.line import ON_DEVICE, Line, PlaceInLine
+from fringefleet.io.files.memory import Slab, lending
+from fringefleet.products.registry import wanted_variables
 from fringefleet.simulate import Scene
-from fringefleet.variables import wanted_variables
 from machine import measured_on, peak_memory
 from many_chunks import simulate_many
 

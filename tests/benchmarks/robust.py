@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fringefleet import device as devices
-from fringefleet.inversion import invert
-from fringefleet.network import Network
-from fringefleet.plan import plan_elimination
+from fringefleet.engine import device as devices
+from fringefleet.lazy import invert
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
+from fringefleet.observation.weights import coherence_to_weight
 from fringefleet.simulate import Scene, simulate_dataset
 from fringefleet.solver import elimination
-from fringefleet.solver.method import Method
-from fringefleet.weights import coherence_to_weight
+from fringefleet.solver.config import Method
 from machine import commit, cpu_model
 from named_networks import network_by_gap
 

@@ -27,19 +27,19 @@ from distributed import Client
 
 import fringefleet
 from fringefleet import Options, Setting
-from fringefleet.block import invert_block
 from fringefleet.cluster import connect
-from fringefleet.execute import Done, execute
-from fringefleet.forecast import made_up_block
-from fringefleet.lazy import tile_tasks
-from fringefleet.pipeline import check
-from fringefleet.prepare import prepare
-from fringefleet.report import RunReport
-from fringefleet.scene import Series
+from fringefleet.engine.block import invert_block
+from fringefleet.engine.context import Series
+from fringefleet.engine.timing import Stopwatch
+from fringefleet.execution.check import check
+from fringefleet.execution.estimate import made_up_block
+from fringefleet.execution.graph import tile_tasks
+from fringefleet.execution.prepare import prepare
+from fringefleet.execution.report import RunReport
+from fringefleet.execution.scheduler import Done, execute
+from fringefleet.execution.tile import Tile
+from fringefleet.processes.versions import software_versions
 from fringefleet.simulate import Scene, simulate_stack
-from fringefleet.stopwatch import Stopwatch
-from fringefleet.tile import Tile
-from fringefleet.versions import software_versions
 from machine import commit, cpu_model
 from thread_workers import thread_cluster
 

@@ -10,8 +10,8 @@ import os
 import numpy as np
 import pytest
 
-from fringefleet.network import Network
-from fringefleet.plan import plan_elimination
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
 from machine import commit, cpu_model
 from named_networks import by_gap, scattered
 

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from fringefleet import device as devices
-from fringefleet.plan import plan_elimination
-from fringefleet.solver import closure, dense, diagnosis, elimination, quality, star_mesh, uncertainty
-from fringefleet.solver.method import Method
-from fringefleet.weights import coherence_to_weight
+from fringefleet.engine import device as devices
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.observation.weights import coherence_to_weight
+from fringefleet.solver import closure, dense, elimination, quality, star_mesh, uncertainty
+from fringefleet.solver import pair_residuals as diagnosis
+from fringefleet.solver.config import Method
 from machine import commit, cpu_model
 from named_networks import network_by_gap
 

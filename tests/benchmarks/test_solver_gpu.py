@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-from fringefleet import device as devices
-from fringefleet.network import Network
-from fringefleet.plan import plan_elimination
-from fringefleet.solver import dense, elimination, fused
-from fringefleet.weights import coherence_to_weight
+from fringefleet.engine import device as devices
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
+from fringefleet.observation.weights import coherence_to_weight
+from fringefleet.solver import dense, elimination
+from fringefleet.solver.fused import solver as fused
 from machine import commit
 
 pytestmark = [

@@ -23,9 +23,9 @@ from typing import Any
 from dask.distributed import Client, LocalCluster
 
 import fringefleet
-from fringefleet.io import store
+from fringefleet.io.store import result as store
+from fringefleet.processes.versions import software_versions
 from fringefleet.simulate import Scene, simulate_stack
-from fringefleet.versions import software_versions
 from machine import commit, cpu_model
 
 HERE = Path(__file__).parents[2] / "src"
@@ -38,9 +38,9 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 from fringefleet.io import store as module
-from fringefleet.io.listing import Listing
-from fringefleet.io.origin import Origin
-from fringefleet.io.version import FilesVersion
+from fringefleet.io.files.listing import Listing
+from fringefleet.io.store.origin import Origin
+from fringefleet.io.files.version import FilesVersion
 path, n = Path(sys.argv[1]), (10, 10)
 if sys.argv[2] == "without":
     module.sync = lambda *_: None
@@ -137,7 +137,7 @@ def invert(folder: Path, stack: Path) -> float:
 
 def wait_for_disk(wanted: bool) -> None:
     """Let the worker that this is called in wait for the disk before it marks a tile, and count; or not."""
-    from fringefleet.io.durable import sync
+    from fringefleet.io.store.durable import sync
 
     store.seconds_waited = 0.0  # type: ignore[attr-defined]
 

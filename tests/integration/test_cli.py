@@ -18,14 +18,15 @@ import zarr
 from typer.testing import CliRunner
 
 from fringefleet import choices
-from fringefleet.cli import app, commands, options
+from fringefleet.cli import app, commands
 from fringefleet.cli import invert as invert_command
+from fringefleet.cli.options import inversion as options
 from fringefleet.cli.progress import progress_lines
 from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import RunError
-from fringefleet.io.mintpy_names import our_name
+from fringefleet.execution.prepare import Setting
+from fringefleet.io.mintpy.names import our_name
 from fringefleet.options import MaskDataset, Options
-from fringefleet.prepare import Setting
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.status import Status
 from thread_workers import thread_cluster

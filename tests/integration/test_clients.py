@@ -9,9 +9,10 @@ from dask.system import CPU_COUNT
 from distributed import Client
 
 import fringefleet
-from fringefleet import clients, pipeline
-from fringefleet.clients import current_client
+from fringefleet import pipeline
 from fringefleet.errors import OptionError, RunError
+from fringefleet.processes import clients
+from fringefleet.processes.clients import current_client
 from fringefleet.simulate import Scene, simulate_dataset
 from polling import wait_until
 from thread_workers import thread_cluster

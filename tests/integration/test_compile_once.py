@@ -11,9 +11,9 @@ import pytest
 import zarr
 
 from fringefleet.cluster import connect
+from fringefleet.processes.worker_logging import forward_logs
 from fringefleet.simulate import Scene
-from fringefleet.solver.code_files import VARIABLE
-from fringefleet.worker_log import forward_logs
+from fringefleet.solver.compiled.code_files import VARIABLE
 from polling import wait_until
 
 SCENE = Scene(n_date=6, shape=(20, 24))

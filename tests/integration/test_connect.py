@@ -26,8 +26,8 @@ import fringefleet
 from fringefleet.cli import app
 from fringefleet.cluster.dashboard import dashboard_link, describe_dashboard
 from fringefleet.errors import DeviceError, InputError, RunError
+from fringefleet.processes.worker_info import worker_record
 from fringefleet.simulate import Scene, simulate_stack
-from fringefleet.worker import worker_record
 from polling import wait_until
 from thread_workers import thread_cluster
 
@@ -376,7 +376,7 @@ import json
 import sys
 import pretend_cuda
 import fringefleet
-from fringefleet.worker import worker_record
+from fringefleet.processes.worker_info import worker_record
 
 PRELOAD = {"preload": ["pretend_cuda"]}
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
-from fringefleet.cli.mintpy import run as run_module
+from fringefleet.mintpy import step as run_module
 
 pytestmark = pytest.mark.usefixtures("untouched_log")
 STACK, GEOMETRY = Path("inputs/ifgramStack.h5"), Path("inputs/geometryRadar.h5")

@@ -92,9 +92,9 @@ MOMENTS = [
     ("fringefleet.pipeline", False, signal.SIGINT),  # the worker is on its way
     ("fringefleet.io.readers.gmtsar", False, signal.SIGHUP),
     ("distributed", True, signal.SIGINT),
-    ("fringefleet.http_off", True, signal.SIGTERM),
+    ("fringefleet.processes.http_off", True, signal.SIGTERM),
     ("numba", True, signal.SIGINT),  # it warms up
-    ("fringefleet.block", True, signal.SIGINT),
+    ("fringefleet.engine.block", True, signal.SIGINT),
 ]
 
 

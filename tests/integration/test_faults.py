@@ -21,16 +21,17 @@ from distributed import Client, LocalCluster
 
 import fringefleet
 from fringefleet import Run, Status
-from fringefleet import prepare as prepare_module
-from fringefleet.attempts import FailurePolicy
 from fringefleet.cluster import connect
 from fringefleet.errors import DiskFullError, RunError
+from fringefleet.execution import prepare as prepare_module
+from fringefleet.execution.check import check
+from fringefleet.execution.report import report_path
+from fringefleet.execution.retry import FailurePolicy
 from fringefleet.io.describe import check_finished, describe
-from fringefleet.io.lock import lock_path
-from fringefleet.io.marks import IS_SKIPPED
-from fringefleet.io.products import export_mintpy
-from fringefleet.pipeline import check, compute
-from fringefleet.report import report_path
+from fringefleet.io.store.lock import lock_path
+from fringefleet.io.store.marks import IS_SKIPPED
+from fringefleet.io.writers.mintpy import export_mintpy
+from fringefleet.pipeline import compute
 from fringefleet.simulate import Scene
 from misbehaving import break_gpu, count, die, fail, hoard, misbehave
 from polling import wait_until

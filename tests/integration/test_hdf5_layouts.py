@@ -15,10 +15,11 @@ import fringefleet
 from fringefleet import Run
 from fringefleet.cli import app
 from fringefleet.errors import InputError, RunError
-from fringefleet.io import staging
-from fringefleet.io.hdf5_reader import bytes_asked
-from fringefleet.io.owned import BESIDE
-from fringefleet.pipeline import check, compute
+from fringefleet.execution.check import check
+from fringefleet.io.hdf5.reader import bytes_asked
+from fringefleet.io.store import staging
+from fringefleet.io.store.owned import BESIDE
+from fringefleet.pipeline import compute
 from fringefleet.simulate import Scene
 from thread_workers import thread_cluster
 
@@ -65,7 +66,7 @@ def write(source, path, **kind):
 @pytest.fixture
 def small_tiles(monkeypatch):
     """Tiles as for a scene that is much larger: less than a whole interferogram."""
-    monkeypatch.setattr("fringefleet.chunks.LARGEST_TILE", 64 * 64)
+    monkeypatch.setattr("fringefleet.execution.tiling.LARGEST_TILE", 64 * 64)
 
 
 @pytest.fixture(scope="module")

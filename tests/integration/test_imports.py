@@ -77,9 +77,7 @@ def test_a_command_imports_nothing_that_it_does_not_need(name, folder):
 @pytest.mark.cluster
 def test_the_step_of_mintpy_imports_no_torch(folder):
     assert modules(folder, "mintpy", "--help") & NEVER == set()
-    _, log = finished(
-        folder, "-c", "import fringefleet.cli.mintpy.run, sys; assert 'torch' not in sys.modules"
-    )
+    _, log = finished(folder, "-c", "import fringefleet.mintpy.step, sys; assert 'torch' not in sys.modules")
     assert log == ""
 
 
@@ -127,7 +125,7 @@ int cuDeviceGetCount(int *count) {{ *count = n; return 0; }}
 """
 ASK = """
 import sys
-from fringefleet import gpus
+from fringefleet.processes import gpus
 from fringefleet.errors import DeviceError
 try:
     print(gpus.count_gpus(), "torch" in sys.modules)

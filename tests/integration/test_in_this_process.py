@@ -16,12 +16,12 @@ from dask.system import CPU_COUNT
 
 import fringefleet
 from fringefleet import Options, Setting
-from fringefleet.crew import Threads
-from fringefleet.io.lock import lock_path
-from fringefleet.lazy import tile_tasks
-from fringefleet.prepare import prepare
+from fringefleet.engine.cancellation import StoppedError, check_not_stopped, heeding
+from fringefleet.execution.backends import Threads
+from fringefleet.execution.graph import tile_tasks
+from fringefleet.execution.prepare import prepare
+from fringefleet.io.store.lock import lock_path
 from fringefleet.simulate import Scene
-from fringefleet.stopping import StoppedError, check_not_stopped, heeding
 from polling import marks_of, wait_until
 
 SCENE = Scene(n_date=12, neighbours=3, shape=(96, 96), seed=3)
@@ -135,13 +135,13 @@ def test_what_a_thread_logs_comes_with_the_name_of_its_tile_as_from_a_worker():
 
 LOGS = """
 import logging, sys
-from fringefleet.worker_log import tiles_named, working_on
+from fringefleet.processes.worker_logging import tiles_named, working_on
 logger = logging.getLogger("fringefleet")
 logger.addHandler(logging.StreamHandler())
 with tiles_named():
     with working_on("tile x"):
-        logging.getLogger("fringefleet.task").warning("%s, %s", "hear", "hear")
-    logging.getLogger("fringefleet.task").warning("and %s", "here")
+        logging.getLogger("fringefleet.execution.tasks").warning("%s, %s", "hear", "hear")
+    logging.getLogger("fringefleet.execution.tasks").warning("and %s", "here")
 """
 
 
@@ -190,7 +190,7 @@ sys.meta_path.insert(0, Finder())
 """
 
 
-@pytest.mark.parametrize("name", ["fringefleet.cli.here", "numba", "fringefleet.block"])
+@pytest.mark.parametrize("name", ["fringefleet.cli.here", "numba", "fringefleet.engine.block"])
 def test_an_interrupt_while_it_gets_ready_ends_it_with_one_message(name, stack, tmp_path):
     (tmp_path / "first").mkdir()
     (tmp_path / "first" / "sitecustomize.py").write_text(STRIKE)

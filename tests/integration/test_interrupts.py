@@ -14,7 +14,7 @@ import pytest
 import fringefleet
 from fringefleet.cluster import connect, local
 from fringefleet.errors import WorkersLostError
-from fringefleet.io.lock import lock_path
+from fringefleet.io.store.lock import lock_path
 from fringefleet.simulate import Scene, simulate_stack
 from polling import marks_of, wait_until
 

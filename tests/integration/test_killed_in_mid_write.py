@@ -15,7 +15,7 @@ import zarr
 
 import fringefleet
 from fringefleet import Options, Run
-from fringefleet.io.marks import IS_DONE, read_marks
+from fringefleet.io.store.marks import IS_DONE, read_marks
 from fringefleet.simulate import Scene, simulate_stack
 
 CHUNKS = (8, 8)

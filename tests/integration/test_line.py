@@ -9,13 +9,16 @@ import xarray as xr
 from distributed import Client
 
 import fringefleet
-from fringefleet import Run, block, loads, task
-from fringefleet import device as devices
-from fringefleet.attempts import FailurePolicy
-from fringefleet.io.store import ResultStore
-from fringefleet.line import ON_DEVICE, READ_AHEAD, WRITE_BEHIND, Line
+from fringefleet import Run
+from fringefleet.engine import block
+from fringefleet.engine import device as devices
+from fringefleet.engine import torch_block as loads
+from fringefleet.execution import tasks as task
+from fringefleet.execution.line import ON_DEVICE, READ_AHEAD, WRITE_BEHIND, Line
+from fringefleet.execution.retry import FailurePolicy
+from fringefleet.execution.tile import Unread
+from fringefleet.io.store.result import ResultStore
 from fringefleet.simulate import Scene
-from fringefleet.tile import Unread
 from thread_workers import thread_cluster
 
 SCENE = Scene(n_date=6, neighbours=2, shape=(96, 64), seed=1)

@@ -42,10 +42,10 @@ def strike():
             pass
 is_ready = False
 {place}
-from fringefleet import execute
+from fringefleet.execution import scheduler
 from fringefleet.cli import main
 
-look = execute._Execution._reason_to_end
+look = scheduler._Execution._reason_to_end
 def look_and_leave_something(self):
     global is_ready
     is_ready = True
@@ -55,7 +55,7 @@ def look_and_leave_something(self):
     import gc
     gc.collect()
     return look(self)
-execute._Execution._reason_to_end = look_and_leave_something
+scheduler._Execution._reason_to_end = look_and_leave_something
 sys.argv[1:] = ["invert", "stack.zarr", "result.zarr", "--chunks", "2", "2", "--workers", "1"]
 if __name__ == "__main__":
     main()

@@ -23,12 +23,12 @@ from typer.testing import CliRunner
 
 from fringefleet.cli import app
 from fringefleet.cli import invert as invert_command
-from fringefleet.cli.mintpy import resources
-from fringefleet.cli.mintpy import run as run_module
-from fringefleet.cli.mintpy.request import understand
 from fringefleet.cluster import ClusterOptions, Workers
-from fringefleet.io import disk
-from fringefleet.io.update import SETTING
+from fringefleet.io.store import disk
+from fringefleet.mintpy import step as run_module
+from fringefleet.mintpy import workers as resources
+from fringefleet.mintpy.config import understand
+from fringefleet.mintpy.up_to_date import SETTING
 from fringefleet.options import Options
 from fringefleet.status import Status
 from polling import marks_of, wait_until

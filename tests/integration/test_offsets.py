@@ -13,7 +13,7 @@ import xarray as xr
 import fringefleet
 from fringefleet import Options, Run, Setting
 from fringefleet.errors import MissingMetadataError, ReferencePointError, StackFormatError
-from fringefleet.io.products import export_mintpy
+from fringefleet.io.writers.mintpy import export_mintpy
 from fringefleet.plot import plot_maps, plot_series
 from fringefleet.status import Status
 from offset_stack import (

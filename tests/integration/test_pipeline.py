@@ -24,10 +24,11 @@ from fringefleet.errors import (
     RunError,
     StackFormatError,
 )
-from fringefleet.forecast import forecast
-from fringefleet.io.store import resume_result
-from fringefleet.pipeline import check, compute
-from fringefleet.provenance import PROVENANCE
+from fringefleet.execution.check import check
+from fringefleet.execution.estimate import forecast
+from fringefleet.io.store.result import resume_result
+from fringefleet.pipeline import compute
+from fringefleet.products.provenance import PROVENANCE
 from fringefleet.simulate import Scene
 from polling import marks_of
 

@@ -8,16 +8,17 @@ import zarr
 
 import fringefleet
 from fringefleet import Options, Run, Setting
-from fringefleet.block import invert_block
+from fringefleet.engine.block import invert_block
+from fringefleet.engine.context import Block
 from fringefleet.errors import InputError, MissingMetadataError, OptionError, OutputExistsError
-from fringefleet.io.begun import FINGERPRINT
-from fringefleet.io.products import export_mintpy
-from fringefleet.io.store import ResultStore
-from fringefleet.pipeline import check, compute, finish
-from fringefleet.prepare import prepare
-from fringefleet.scene import Block
+from fringefleet.execution.check import check
+from fringefleet.execution.prepare import prepare
+from fringefleet.io.store.begun import FINGERPRINT
+from fringefleet.io.store.result import ResultStore
+from fringefleet.io.writers.mintpy import export_mintpy
+from fringefleet.pipeline import compute, finish
+from fringefleet.products.registry import VARIABLES
 from fringefleet.simulate import Scene
-from fringefleet.variables import VARIABLES
 
 SHAPE = (20, 18)
 SCENE = Scene(n_date=8, neighbours=3, shape=SHAPE, seed=3, missing=0.1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fringefleet.inversion import invert
+from fringefleet.lazy import invert
 from fringefleet.simulate import Scene, simulate_dataset, true_dem_error
 
 SIZE = {"n_date": 16, "neighbours": 4, "shape": (48, 48), "seed": 2}

@@ -13,10 +13,10 @@ from distributed import Client
 import fringefleet
 from fringefleet import Options, Setting
 from fringefleet.cluster import connect
-from fringefleet.execute import execute
-from fringefleet.lazy import tile_tasks
-from fringefleet.prepare import prepare
-from fringefleet.report import RunReport
+from fringefleet.execution.graph import tile_tasks
+from fringefleet.execution.prepare import prepare
+from fringefleet.execution.report import RunReport
+from fringefleet.execution.scheduler import execute
 from fringefleet.simulate import Scene, simulate_stack
 from polling import wait_until
 from thread_workers import thread_cluster

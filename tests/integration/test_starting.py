@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 import fringefleet
-from fringefleet.cluster import connect, nannies, patience, start
-from fringefleet.dask_defaults import cluster_defaults
+from fringefleet.cluster import connect, nannies, start
+from fringefleet.cluster import waiting as patience
 from fringefleet.errors import InputError, OptionError
-from fringefleet.main_program import REIMPORTED
+from fringefleet.processes.dask_defaults import cluster_defaults
+from fringefleet.processes.main_program import REIMPORTED
 from fringefleet.simulate import Scene
 from polling import wait_until
 

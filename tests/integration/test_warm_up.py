@@ -8,9 +8,9 @@ import psutil
 import pytest
 
 import fringefleet
-from fringefleet import warm_up
 from fringefleet.cluster import connect
 from fringefleet.errors import DeviceError
+from fringefleet.execution import warm_up
 from polling import wait_until
 from warmth import is_warm
 
@@ -37,7 +37,7 @@ def test_warming_up_solves_pixels_or_says_that_the_device_is_not_there():
 def test_a_worker_that_cannot_warm_up_starts_all_the_same(monkeypatch):
     """What is wrong is said when it is asked for its device, or by its first tile."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    options = {"preload": ["import fringefleet.warm_up as w; w.FIRST_USED = ('no_such_module',)"]}
+    options = {"preload": ["import fringefleet.execution.warm_up as w; w.FIRST_USED = ('no_such_module',)"]}
     with connect("local", 1, options=options) as workers:
         assert workers.client.submit(sum, [1, 2]).result() == 3
         assert not workers.client.submit(is_warm).result()

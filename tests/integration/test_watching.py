@@ -16,14 +16,15 @@ import fringefleet
 from fringefleet import Options, Run, Setting
 from fringefleet.cli.watching import check_performance_report
 from fringefleet.errors import InputError, MissingExtraError, RunError
-from fringefleet.execute import execute
-from fringefleet.forecast import forecast, with_seconds
+from fringefleet.execution.check import check
+from fringefleet.execution.estimate import forecast, with_seconds
+from fringefleet.execution.graph import tile_tasks
+from fringefleet.execution.prepare import prepare
+from fringefleet.execution.scheduler import execute
 from fringefleet.io import convert_stack
-from fringefleet.lazy import tile_tasks
-from fringefleet.pipeline import check, compute
-from fringefleet.prepare import prepare
+from fringefleet.pipeline import compute
+from fringefleet.processes.worker_logging import forward_logs
 from fringefleet.simulate import Scene, simulate_stack
-from fringefleet.worker_log import forward_logs
 from machine import peak_memory
 from polling import marks_of, wait_until
 
@@ -96,8 +97,8 @@ def test_logs_and_warnings_of_a_tile_reach_the_users_log_with_its_name(stack, cl
     prepared = prepare(fringefleet.open_stack(stack, chunks=None), Options(), Setting())
 
     def write(tile, series):
-        logging.getLogger("fringefleet.block").info("went on with %d pixels", series.status.size)
-        logging.getLogger("fringefleet.block").debug("nobody asked for this")
+        logging.getLogger("fringefleet.engine.block").info("went on with %d pixels", series.status.size)
+        logging.getLogger("fringefleet.engine.block").debug("nobody asked for this")
         logging.getLogger("elsewhere").warning("not ours")
         if tile.number == (0, 1):
             warnings.warn("the disk is nearly full", RuntimeWarning, stacklevel=1)
@@ -105,7 +106,11 @@ def test_logs_and_warnings_of_a_tile_reach_the_users_log_with_its_name(stack, cl
     tasks = tile_tasks(prepared, Options(), (60, 80), write)
     with forward_logs(client):
         execute(tasks)
-    text = [record.getMessage() for record in caplog.records if record.name == "fringefleet.worker_log"]
+    text = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "fringefleet.processes.worker_logging"
+    ]
     for tile, _ in tasks:
         assert f"{tile}: went on with 4800 pixels" in text
     (warning,) = [line for line in text if "nearly full" in line]
@@ -113,7 +118,7 @@ def test_logs_and_warnings_of_a_tile_reach_the_users_log_with_its_name(stack, cl
     assert len(text) == len(tasks) + 1
     caplog.clear()
     execute(tile_tasks(prepared, Options(), (61, 80), write)[:1])  # nobody forwards any more
-    assert not [record for record in caplog.records if record.name == "fringefleet.worker_log"]
+    assert not [record for record in caplog.records if record.name == "fringefleet.processes.worker_logging"]
 
 
 def test_a_run_that_fails_names_its_tile_in_the_report_and_resumes_to_the_right_totals(

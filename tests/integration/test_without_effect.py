@@ -5,11 +5,12 @@ import typer
 import xarray as xr
 from typer.testing import CliRunner
 
+from fringefleet.arguments.needs import ALWAYS, CLUSTER, COMMANDS, OPTIONS, SETTING
 from fringefleet.cli import app
 from fringefleet.cli.words import NAMES
-from fringefleet.needs import ALWAYS, CLUSTER, COMMANDS, OPTIONS, SETTING
+from fringefleet.execution.job import Run
 from fringefleet.options import Options
-from fringefleet.pipeline import Run, run
+from fringefleet.pipeline import run
 from fringefleet.simulate import Scene, simulate_stack
 
 pytestmark = pytest.mark.usefixtures("untouched_log")

@@ -12,7 +12,7 @@ import pytest
 
 import fringefleet
 from fringefleet import Options, Run, Setting
-from fringefleet.io.products import export_mintpy
+from fringefleet.io.writers.mintpy import export_mintpy
 
 SERIES_TOLERANCE = 5e-6  # [m]
 COHERENCE_TOLERANCE = 1e-5

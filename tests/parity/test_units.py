@@ -9,10 +9,10 @@ from pyproj import CRS
 
 import fringefleet
 from fringefleet import Options, Run, Setting
-from fringefleet.io.products import export_mintpy
+from fringefleet.io.writers.mintpy import export_mintpy
 from parity.against_mintpy.comparison import PHASE, assert_same_products, attributes
 from parity.grids import CODES, DEGREES, GEOCODED, OF_A_GRID
-from unit.io.mintpy_stack import ATTRIBUTES, stack_parts
+from unit.mintpy_stack import ATTRIBUTES, stack_parts
 
 WAYS = ("as it is", "converted to Zarr", "lazy")
 OPTIONS = Options(weight_func="no")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fringefleet.network import Network
-from fringefleet.solver.method import Method
+from fringefleet.network.network import Network
+from fringefleet.solver.config import Method
 from named_networks import by_gap
 from precision import series_by_mintpy_lstsq, series_in_long_double, walk_observations
 from reference_series import series_by_decimals

@@ -5,9 +5,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fringefleet.plan import plan_elimination
-from fringefleet.solver.joint import DemError, estimate_dem_error
-from fringefleet.temporal import TemporalModel, temporal_columns
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.solver.dem_error import DemError, estimate_dem_error
+from fringefleet.solver.temporal_model import TemporalModel, temporal_columns
 from reference_series import label_by_search
 from solving import ELIMINATION_64, series_of, solve, tensor
 from strategies import SEEDS, cases, networks

@@ -6,7 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fringefleet.network import Network
+from fringefleet.network.network import Network
 from named_networks import by_gap, scattered
 from reference_series import label_by_search, series_by_svd
 from solving import (

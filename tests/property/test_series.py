@@ -6,7 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fringefleet.solver.method import Method
+from fringefleet.solver.config import Method
 from reference_series import (
     label_by_search,
     residual_rms_of,

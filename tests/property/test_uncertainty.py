@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fringefleet.plan import plan_elimination
+from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.solver import elimination, uncertainty
 from reference_series import label_by_search
 from strategies import SEEDS, cases, networks

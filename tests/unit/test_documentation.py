@@ -9,8 +9,8 @@ import typer
 import fringefleet
 from documents import ALL, FOR_USERS, PAGES, TOP, text_of
 from fringefleet.cli import app
+from fringefleet.products.registry import VARIABLES
 from fringefleet.status import Status
-from fringefleet.variables import VARIABLES
 
 PACKAGE = Path(fringefleet.__file__).parent
 MOST_LINES_OF_README = 150

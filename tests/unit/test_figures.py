@@ -151,7 +151,7 @@ FIGURES = (
     ),
     Figure("docs/performance.md", "# Mpx of # pairs, # GB, in # seconds", galapagos),
     Figure("docs/options.md", "They take # to # times as long", robust_times),
-    Figure("src/fringefleet/cli/options.py", "take # to # times as long", robust_times),
+    Figure("src/fringefleet/cli/options/inversion.py", "take # to # times as long", robust_times),
     Figure(
         "docs/options.md",
         "with # % of the pairs a cycle off somewhere, the RMS error of `l2` is # to # times that of the "
@@ -166,12 +166,12 @@ FIGURES = (
     ),
     Figure("docs/results.md", "about # % fewer bytes", bytes_saved),
     Figure(
-        "src/fringefleet/io/store.py",
+        "src/fringefleet/io/store/result.py",
         "Zstandard 1 takes # to # % less room and # to # times the time, LZ4HC # to # times",
         other_codecs,
     ),
-    Figure("src/fringefleet/effort.py", "small-cpu.json, # of them", cost_of_worker),
-    Figure("src/fringefleet/overhead.py", "startup-cpu.json, #", closing_seconds),
+    Figure("src/fringefleet/execution/effort.py", "small-cpu.json, # of them", cost_of_worker),
+    Figure("src/fringefleet/execution/overhead.py", "startup-cpu.json, #", closing_seconds),
 )
 # Settings, rules and formats, which are so whatever the machine; and bounds that other tests hold.
 NOT_MEASURED = {

@@ -10,10 +10,10 @@ import torch
 
 import fringefleet
 from fringefleet import Options, Setting
-from fringefleet.lazy import tile_tasks
-from fringefleet.prepare import prepare
+from fringefleet.execution.graph import tile_tasks
+from fringefleet.execution.prepare import prepare
+from fringefleet.execution.tile import Unread
 from fringefleet.simulate import Scene, simulate_stack
-from fringefleet.tile import Unread
 
 
 @pytest.fixture(scope="module")

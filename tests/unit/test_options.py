@@ -6,7 +6,7 @@ import pytest
 
 from fringefleet.errors import OptionError
 from fringefleet.options import Options
-from fringefleet.temporal import TemporalModel
+from fringefleet.solver.temporal_model import TemporalModel
 
 
 def options_of(values: dict[str, Any]) -> Options:

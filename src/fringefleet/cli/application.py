@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
+from fringefleet.arguments.paths import check_local
 from fringefleet.cli.console import fail, log_foreign_messages
 from fringefleet.cli.ending import BAD_INPUT, FAILED, Interrupts
 from fringefleet.cli.streams import make_streams_lenient
 from fringefleet.cli.usage import Application, PrintableErrors
 from fringefleet.cli.words import take_words_of
 from fringefleet.errors import FringefleetError, InputError
-from fringefleet.paths import check_local
 
-SCHEDULERS = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")  # addresses of Dask
+_SCHEDULERS = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")  # addresses of Dask
 
 app = Application(
     cls=PrintableErrors,
@@ -45,7 +45,7 @@ def run(interrupts: Interrupts) -> None:
 def _check_word(word: str) -> None:
     """Refuse an address of anything but a Dask scheduler: where a path is needed it would be mangled."""
     value = word.partition("=")[2] if word.startswith("--") else word
-    if not value.startswith(SCHEDULERS):
+    if not value.startswith(_SCHEDULERS):
         check_local(value)
 
 

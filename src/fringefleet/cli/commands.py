@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from fringefleet.cli import cluster as opt_cluster
-from fringefleet.cli import options as opt
 from fringefleet.cli.application import app, examples
 from fringefleet.cli.console import echo, err, exit_codes, out, start_logging
+from fringefleet.cli.options import cluster as opt_cluster
+from fringefleet.cli.options import inversion as opt
 from fringefleet.cli.progress import show_progress
 from fringefleet.importing import without_collection
 
@@ -211,8 +211,8 @@ def export(
     start_logging(console, verbose=verbose)
     from fringefleet.cli.products import write_products
     from fringefleet.io.describe import check_finished
-    from fringefleet.io.place import check_apart, check_writable
-    from fringefleet.io.results import check_result
+    from fringefleet.io.store.open_result import check_result
+    from fringefleet.io.store.place import check_apart, check_writable
 
     writers = {"mintpy": write_products}
     check_result(result)

@@ -18,10 +18,10 @@ from fringefleet.cli.ending import BAD_INPUT, FAILED
 from fringefleet.cli.printable import PrintableConsole, PrintableFormatter, printable
 from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.errors import FringefleetError, InputError, MissingExtraError
-from fringefleet.versions import check_assertions
+from fringefleet.processes.versions import check_assertions
 
 _MOST_CHARACTERS = 4000  # of an error
-PLAIN_WIDTH = 110  # of tables, where there is no terminal that has a width
+_PLAIN_WIDTH = 110  # of tables, where there is no terminal that has a width
 
 logger = logging.getLogger("fringefleet")
 
@@ -38,7 +38,7 @@ def err() -> Console:
 
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PLAIN_WIDTH
     return PrintableConsole(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import dask
 
-from fringefleet.cli.cluster import choose_cluster
+from fringefleet.cli.options.cluster import choose_cluster
 from fringefleet.cluster import (
     ClusterOptions,
     Early,
@@ -20,12 +20,12 @@ from fringefleet.cluster import (
     resolve,
 )
 from fringefleet.errors import FringefleetError
-from fringefleet.io.template import read_template
-from fringefleet.warm_up import OF_CODE, OPTIONS
+from fringefleet.execution.warm_up import OF_CODE, OPTIONS
+from fringefleet.mintpy.template import read_template
 
 LARGE_ON_DISK = 2**28  # [byte] of a stack whose inversion needs workers, whatever is read of it
 MOST_FILES = 500  # that are looked at
-NAMES_OF_OPTIONS = {
+_NAMES_OF_OPTIONS = {
     "dataset": "observation",
     "workers": "n_worker",
     "worker_memory": "memory_limit",
@@ -35,7 +35,7 @@ NAMES_OF_OPTIONS = {
 
 def by_our_names(given: Mapping[str, Any]) -> dict[str, Any]:
     """Give the options of a command by the names of what they are put into."""
-    return {NAMES_OF_OPTIONS.get(name, name): value for name, value in given.items()}
+    return {_NAMES_OF_OPTIONS.get(name, name): value for name, value in given.items()}
 
 
 def wanted_of_workers(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,8 +62,8 @@ class Begun(NamedTuple):
 def early_workers(given: Mapping[str, Any]) -> Iterator[Begun]:
     """Begin to start the workers of ``invert``, if their options are good; stop at last those that are there.
 
-    A small run needs none (:mod:`fringefleet.effort`): where nobody has asked for any, none are begun before
-    the stack is checked, unless it is evidently large.
+    A small run needs none (:mod:`fringefleet.execution.effort`): where nobody has asked for any, none are
+    begun before the stack is checked, unless it is evidently large.
 
     Parameters
     ----------

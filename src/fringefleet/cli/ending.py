@@ -10,8 +10,8 @@ from types import FrameType
 from typing import NoReturn
 
 FAILED, BAD_INPUT = 1, 2  # exit codes
-SECONDS_OF_ONE_INTERRUPT = 0.5  # whoever runs the process may hand it on, so that it comes twice
-SECONDS_TO_COME_AGAIN = 0.05  # where nothing could be raised
+_SECONDS_OF_ONE_INTERRUPT = 0.5  # whoever runs the process may hand it on, so that it comes twice
+_SECONDS_TO_COME_AGAIN = 0.05  # where nothing could be raised
 
 
 class Interrupts:
@@ -43,7 +43,7 @@ class Interrupts:
         if self.first is None:
             self.first = now
             raise KeyboardInterrupt
-        if now - self.first >= SECONDS_OF_ONE_INTERRUPT:
+        if now - self.first >= _SECONDS_OF_ONE_INTERRUPT:
             os.write(sys.stderr.fileno(), b"error: interrupted again.\n")
             end_now(FAILED)
 
@@ -53,7 +53,7 @@ class Interrupts:
             self._say_unraisable(unraisable)
             return
         self.is_lost = True
-        signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_COME_AGAIN)
+        signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_COME_AGAIN)
 
     def _come_again(self, _number: int, _frame: FrameType | None) -> None:
         if self.is_lost:

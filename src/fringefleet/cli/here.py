@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from fringefleet.cluster import ClusterOptions, expected_memory
-from fringefleet.effort import SECONDS_TO_START, in_threads, needs_no_workers
-from fringefleet.pipeline import Checked
+from fringefleet.execution.check import Checked
+from fringefleet.execution.effort import SECONDS_TO_START, in_threads, needs_no_workers
 
 
 def without_needless_workers(

@@ -13,13 +13,13 @@ from rich.table import Table
 from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import with_prefix
 from fringefleet.cli.tables import pair_table, plain_table, redundancy_note, status_table
-from fringefleet.io.connectivity import Connectivity
 from fringefleet.io.describe import Description, Place
 from fringefleet.io.georeference import DEGREES, axis_unit
 from fringefleet.io.readers import READERS
-from fringefleet.network import date_name, shorten
+from fringefleet.network.connectivity import Connectivity
+from fringefleet.network.network import date_name, shorten
 
-MOST_NAMES = 6  # of dates or pairs in one line
+_MOST_NAMES = 6  # of dates or pairs in one line
 
 
 def print_formats(console: Console) -> None:
@@ -119,7 +119,7 @@ def _network_facts(network: Connectivity) -> Iterator[tuple[str, str]]:
 
 
 def _names(names: tuple[str, ...], otherwise: str) -> str:
-    return shorten(names, at_most=MOST_NAMES) if names else otherwise
+    return shorten(names, at_most=_MOST_NAMES) if names else otherwise
 
 
 def _attribute_facts(description: Description) -> Iterator[tuple[str, str]]:

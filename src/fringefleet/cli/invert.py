@@ -10,12 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
-from fringefleet.attempts import FailurePolicy
-from fringefleet.cli.cluster import choose_cluster
+from fringefleet.arguments.needs import OPTIONS, SETTING, defaults_of, without_effect
 from fringefleet.cli.console import echo, fail
 from fringefleet.cli.early import by_our_names, wanted_of_workers
 from fringefleet.cli.ending import FAILED
 from fringefleet.cli.here import why_here, without_needless_workers
+from fringefleet.cli.options.cluster import choose_cluster
 from fringefleet.cli.progress import show_progress
 from fringefleet.cli.tables import pair_table, redundancy_note, status_table
 from fringefleet.cli.together import together
@@ -32,28 +32,30 @@ from fringefleet.cluster import (
     own_memory,
     resolve,
 )
-from fringefleet.effort import predicted_work
 from fringefleet.errors import IdleOptionError, OptionError
-from fringefleet.execute import name_some
-from fringefleet.gpus import check_here
+from fringefleet.execution.check import Checked, check
+from fringefleet.execution.effort import predicted_work
+from fringefleet.execution.job import Existing, Run, Summary
+from fringefleet.execution.prepare import Setting, check_setting
+from fringefleet.execution.retry import FailurePolicy
+from fringefleet.execution.scheduler import name_some
+from fringefleet.execution.tile import Tile
 from fringefleet.io.describe import MOST_PAIRS
-from fringefleet.io.lock import locked
-from fringefleet.io.mintpy_names import our_name
-from fringefleet.io.pair_table import worst_pairs
-from fringefleet.io.results import open_result
-from fringefleet.io.store import holds_run
-from fringefleet.io.template import TemplateOptions, read_template
-from fringefleet.needs import OPTIONS, SETTING, defaults_of, without_effect
+from fringefleet.io.mintpy.names import our_name
+from fringefleet.io.store.lock import locked
+from fringefleet.io.store.open_result import open_result
+from fringefleet.io.store.pair_table import worst_pairs
+from fringefleet.io.store.result import holds_run
+from fringefleet.mintpy.template import TemplateOptions, read_template
 from fringefleet.options import Options
-from fringefleet.pipeline import Checked, Existing, Run, Summary, check, compute, finish, no_answer
-from fringefleet.prepare import Setting, check_setting
+from fringefleet.pipeline import compute, finish, no_answer
+from fringefleet.processes.gpus import check_here
+from fringefleet.processes.worker_logging import tiles_named
 from fringefleet.status import Status
-from fringefleet.tile import Tile
-from fringefleet.worker_log import tiles_named
 
 logger = logging.getLogger(__name__)
 
-NEEDS = (*OPTIONS, *SETTING)
+_NEEDS = (*OPTIONS, *SETTING)
 
 
 def understand(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -> tuple[Run, ClusterOptions]:
@@ -136,7 +138,7 @@ def idle_keys(given: Mapping[str, Any], template: TemplateOptions) -> dict[str, 
     of_template = {
         name: value for name, value in defaults.items() if name in said and given.get(name) is None
     }
-    return {need.option: said[need.option] for need in without_effect(defaults | said, of_template, NEEDS)}
+    return {need.option: said[need.option] for need in without_effect(defaults | said, of_template, _NEEDS)}
 
 
 def compose_options(given: Mapping[str, Any], template: TemplateOptions) -> tuple[Options, Setting]:

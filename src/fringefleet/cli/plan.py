@@ -17,10 +17,10 @@ from fringefleet.errors import DeviceError
 from fringefleet.importing import without_collection
 
 if TYPE_CHECKING:
-    from fringefleet.forecast import Forecast
-    from fringefleet.pipeline import Checked
+    from fringefleet.execution.check import Checked
+    from fringefleet.execution.estimate import Forecast
 
-NO_OUTPUT = Path(".fringefleet-plan.zarr")  # nobody has an output of that name
+_NO_OUTPUT = Path(".fringefleet-plan.zarr")  # nobody has an output of that name
 
 Output = Annotated[
     Path | None,
@@ -43,9 +43,9 @@ def plan(**given: Any) -> None:
         from fringefleet.cli.here import without_needless_workers  # noqa: PLC0415
         from fringefleet.cli.invert import fit_to_tiles, fit_to_workers, understand  # noqa: PLC0415
         from fringefleet.cluster import expected_memory  # noqa: PLC0415
-        from fringefleet.forecast import forecast  # noqa: PLC0415
-        from fringefleet.pipeline import check  # noqa: PLC0415
-    job, wanted = understand(given | {"output": given["output"] or NO_OUTPUT})
+        from fringefleet.execution.check import check  # noqa: PLC0415
+        from fringefleet.execution.estimate import forecast  # noqa: PLC0415
+    job, wanted = understand(given | {"output": given["output"] or _NO_OUTPUT})
     is_asked_for = wanted.is_asked_for or given["performance_report"] is not None
     job, workers = fit_to_workers(job, wanted)
     checked, workers = without_needless_workers(check(job), workers, is_asked_for=is_asked_for)
@@ -69,8 +69,8 @@ def _measured(found: "Forecast", checked: "Checked", begins_early: bool | None) 
     ``begins_early``: whether the first worker is begun before the stack is opened; None: the workers are not
     of this machine, or are there already.
     """
-    from fringefleet.forecast import for_other_machines, seconds_per_pixel, with_seconds  # noqa: PLC0415
-    from fringefleet.overhead import (  # noqa: PLC0415
+    from fringefleet.execution.estimate import for_other_machines, seconds_per_pixel, with_seconds  # noqa: PLC0415
+    from fringefleet.execution.overhead import (  # noqa: PLC0415
         SECONDS_TO_BEGIN,
         measure_elsewhere,
         predict_overhead,
@@ -106,7 +106,7 @@ def lines(found: "Forecast") -> list[str]:
 
     Examples
     --------
-    >>> from fringefleet.forecast import Forecast
+    >>> from fringefleet.execution.estimate import Forecast
     >>> gb = 10**9
     >>> needs = {"bytes_read": 2 * gb, "bytes_written": gb, "memory_needed": gb, "memory_available": 4 * gb}
     >>> needs |= {"disk_needed": gb, "disk_free": 9 * gb, "work_seconds": 60.0}

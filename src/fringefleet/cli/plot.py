@@ -9,10 +9,10 @@ from fringefleet.cli.console import logger
 from fringefleet.errors import InputError
 from fringefleet.io import open_stack
 from fringefleet.io.describe import check_finished, check_options_of_result, describe
-from fringefleet.io.output_names import check_output_name
-from fringefleet.io.pair_table import RESIDUAL_RMS
-from fringefleet.io.place import check_writable
-from fringefleet.io.results import has_displacement, open_result
+from fringefleet.io.store.open_result import has_displacement, open_result
+from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.pair_table import RESIDUAL_RMS
+from fringefleet.io.store.place import check_writable
 from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
 
 

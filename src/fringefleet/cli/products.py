@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fringefleet.cli.console import end_at_once
 from fringefleet.cli.progress import show_progress
-from fringefleet.io.products import export_mintpy
+from fringefleet.io.writers.mintpy import export_mintpy
 
 
 def write_products(
@@ -25,7 +25,7 @@ def write_products(
     Parameters
     ----------
     result, folder, **how
-        As :func:`fringefleet.io.products.export_mintpy` takes them.
+        As :func:`fringefleet.io.writers.mintpy.export_mintpy` takes them.
     console
         Shows progress.
     to_go_on

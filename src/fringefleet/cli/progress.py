@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from fringefleet.cli.console import logger
 
 SECONDS_BETWEEN_LINES = 5.0
-PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 class Tiles(NamedTuple):
@@ -110,7 +110,7 @@ def with_prefix(value: float, unit: str) -> str:
     >>> with_prefix(1_234_567, "B"), with_prefix(999, "B")
     ('1.23 MB', '999 B')
     """
-    for factor, prefix in PREFIXES:
+    for factor, prefix in _PREFIXES:
         if value >= 0.9995 * factor:
             scaled = value / factor
             digits = max(0, 2 - len(str(int(scaled + 0.0005))) + 1)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fringefleet.cli import cluster as opt
+from fringefleet.arguments.needs import COMMANDS, check_needs
 from fringefleet.cli.application import app, examples
-from fringefleet.cli.cluster import choose_cluster
 from fringefleet.cli.console import err, exit_codes, start_logging
-from fringefleet.cli.options import DeviceOption, Verbose
-from fringefleet.needs import COMMANDS, check_needs
+from fringefleet.cli.options import cluster as opt
+from fringefleet.cli.options.cluster import choose_cluster
+from fringefleet.cli.options.inversion import DeviceOption, Verbose
 
 if TYPE_CHECKING:
     from fringefleet.cluster import ClusterOptions, Workers
 
-SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 DryRun = Annotated[
     bool,
@@ -78,7 +78,7 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
 
 
 def _show(options: "ClusterOptions") -> None:
-    from fringefleet.cluster.slurm_script import job_script, plan_jobs  # noqa: PLC0415 - slow to import
+    from fringefleet.cluster.slurm.script import job_script, plan_jobs  # noqa: PLC0415 - slow to import
 
     plan = plan_jobs(options, is_submitted=False)
     typer.echo(job_script(plan, tls=options.is_encrypted), nl=False)
@@ -93,8 +93,8 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
 
     from fringefleet.cluster import connect  # noqa: PLC0415 - slow to import
     from fringefleet.errors import WorkersLostError  # noqa: PLC0415
-    from fringefleet.io.output_names import check_output_name  # noqa: PLC0415
-    from fringefleet.io.place import check_writable  # noqa: PLC0415
+    from fringefleet.io.store.output_names import check_output_name  # noqa: PLC0415
+    from fringefleet.io.store.place import check_writable  # noqa: PLC0415
 
     if scheduler_file is not None:
         check_output_name(scheduler_file, "JSON", "scheduler.json")
@@ -103,7 +103,7 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
         typer.echo(address)
         try:
             while workers.client.status == "running":
-                sleep(SECONDS_BETWEEN_LOOKS)
+                sleep(_SECONDS_BETWEEN_LOOKS)
             raise WorkersLostError("the scheduler, or the connection to it, was lost.")
         except KeyboardInterrupt:
             return
@@ -116,7 +116,7 @@ def _told(workers: "Workers", path: Path | None) -> Iterator[str]:
     The file names the credentials, too, so that it is enough to join.
     """
     from fringefleet.cluster.credentials import CREDENTIALS, write_private  # noqa: PLC0415
-    from fringefleet.io.whole_files import staged_files  # noqa: PLC0415 - slow to import
+    from fringefleet.io.store.atomic_files import staged_files  # noqa: PLC0415 - slow to import
 
     who = workers.client.scheduler_info(n_workers=0)
     if workers.credentials is not None:

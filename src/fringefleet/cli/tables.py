@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from fringefleet.io.pair_table import BadPair
+    from fringefleet.io.store.pair_table import BadPair
 
 
 def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:

@@ -11,16 +11,16 @@ from fringefleet.cli.printable import printable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 # What kinds of faults a checking library finds, in words; the rest is said in its own.
-FAULTS = {
+_FAULTS = {
     "int_parsing": "{found} is no whole number",
     "int_from_float": "{found} is no whole number",
     "float_parsing": "{found} is no number",
     "greater_than_equal": "{found} is less than {ge}",
     "greater_than": "{found} is not more than {gt}",
 }
-PREFIX = "Value error, "
+_PREFIX = "Value error, "
 # What is often meant otherwise.
-HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
+_HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
 
 
 class PrintableErrors(TyperGroup):
@@ -76,8 +76,8 @@ def _complete(error: Any, ctx: Any) -> None:
         error.ctx = ctx
     parameter = getattr(error, "param", None)
     name = getattr(parameter, "name", None) or _name_of(getattr(error, "option_name", None), ctx)
-    said = _fault(error.__cause__) or error.message.removeprefix(PREFIX)
-    hint = f"; {HINTS[name]}" if name in HINTS else ""
+    said = _fault(error.__cause__) or error.message.removeprefix(_PREFIX)
+    hint = f"; {_HINTS[name]}" if name in _HINTS else ""
     if hint or said != error.message:
         error.message = f"{said.rstrip('.')}{hint}."
 
@@ -85,9 +85,9 @@ def _complete(error: Any, ctx: Any) -> None:
 def _fault(cause: Any) -> str | None:
     """Say in words what a checking library found first, if that is known."""
     found = cause.errors()[0] if hasattr(cause, "errors") else None
-    if found is None or found["type"] not in FAULTS:
+    if found is None or found["type"] not in _FAULTS:
         return None
-    return FAULTS[found["type"]].format(found=repr(found["input"]).strip("'"), **found.get("ctx", {}))
+    return _FAULTS[found["type"]].format(found=repr(found["input"]).strip("'"), **found.get("ctx", {}))
 
 
 def _name_of(word: str | None, ctx: Any) -> str:

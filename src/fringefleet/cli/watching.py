@@ -7,17 +7,17 @@ from pathlib import Path
 
 from distributed import Client, performance_report
 
+from fringefleet.arguments.paths import make_folder
 from fringefleet.cli.progress import Report, Tiles
 from fringefleet.cluster.dashboard import describe_dashboard
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.serving import check_bokeh
 from fringefleet.errors import IdleOptionError
-from fringefleet.execute import Done, OnProgress
-from fringefleet.io.output_names import check_output_name
-from fringefleet.io.place import check_writable
+from fringefleet.execution.scheduler import Done, OnProgress
+from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.place import check_writable
 from fringefleet.option_words import option
-from fringefleet.paths import make_folder
-from fringefleet.worker_log import forward_logs
+from fringefleet.processes.worker_logging import forward_logs
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ NAMES = {
     "covariance": ("calc_cov",),
 }
 # A value that is an option of its own, or another value of another option.
-VALUES = {
+_VALUES = {
     ("existing", "resume"): ("resume", ""),
     ("existing", "overwrite"): ("overwrite", ""),
     ("min_norm", "phase"): ("min_norm_phase", ""),
@@ -61,7 +61,7 @@ def _options() -> dict[str, str]:
 def _speller(options: Mapping[str, str]) -> Callable[[str, str], str]:
     def spell(name: str, value: str) -> str:
         called = next((other for other in (name, *NAMES.get(name, ())) if other in options), None)
-        other = VALUES.get((name, value))
+        other = _VALUES.get((name, value))
         if called is None and other is not None and other[0] in options:
             called, value = other
         if called is None:

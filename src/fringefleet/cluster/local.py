@@ -7,10 +7,10 @@ from distributed import LocalCluster
 from distributed.deploy.cluster import Cluster
 
 from fringefleet.cluster.options import VISIBLE, ClusterOptions
-from fringefleet.cluster.patience import SECONDS_OF_SILENCE
 from fringefleet.cluster.start import Start, begun
+from fringefleet.cluster.waiting import SECONDS_OF_SILENCE
 from fringefleet.errors import DeviceError, MissingExtraError, OptionError
-from fringefleet.gpus import count_gpus
+from fringefleet.processes.gpus import count_gpus
 
 SETTINGS = {
     # Tiles wait at the scheduler rather than at a worker: one that dies takes few with it.

@@ -11,8 +11,8 @@ import psutil
 from distributed import Nanny
 from distributed.core import Status
 
-from fringefleet.cluster.patience import NothingCameError, Watched
-from fringefleet.main_program import GUARD, REIMPORTED
+from fringefleet.cluster.waiting import NothingCameError, Watched
+from fringefleet.processes.main_program import GUARD, REIMPORTED
 
 _KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)  # by which others end a process that is well
 MOST_KILLS = 5  # of a worker, before it is there

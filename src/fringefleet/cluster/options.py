@@ -13,11 +13,11 @@ from typing import Any, Literal, get_args
 
 from dask.utils import parse_bytes
 
+from fringefleet.arguments.needs import CLUSTER as NEEDS
+from fringefleet.arguments.needs import check_needs, defaults_of
 from fringefleet.choices import DeviceName
 from fringefleet.cluster.exposure import check_dashboard, check_protocols, check_running_protocol
 from fringefleet.errors import OptionError
-from fringefleet.needs import CLUSTER as NEEDS
-from fringefleet.needs import check_needs, defaults_of
 from fringefleet.option_words import option, suggest
 
 Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]

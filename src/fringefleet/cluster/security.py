@@ -11,11 +11,11 @@ from typing import Any
 import dask
 from distributed import Security
 
-from fringefleet.clients import WITH_TLS, warn_of_open
 from fringefleet.cluster.exposure import check_running_protocol
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import InputError, OptionError
-from fringefleet.io.owned import owned_folder
+from fringefleet.io.store.owned import owned_folder
+from fringefleet.processes.clients import WITH_TLS, warn_of_open
 
 logger = logging.getLogger(__name__)
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import dask
 
-from fringefleet import http_off, warm_up
 from fringefleet.cluster.exposure import wants_worker_dashboard
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import LOOPBACK
 from fringefleet.errors import MissingExtraError
+from fringefleet.execution import warm_up
+from fringefleet.processes import http_off
 
 ANY_PORT = f"{LOOPBACK}:0"  # where a server listens until it is stopped, and where a dashboard does
 _SCHEDULER_ROUTES, WORKER_ROUTES = "distributed.scheduler.http.routes", "distributed.worker.http.routes"

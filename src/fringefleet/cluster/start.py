@@ -13,11 +13,12 @@ import dask
 from distributed import Client, Nanny, Worker
 from distributed.deploy.cluster import Cluster
 
-from fringefleet import warm_up
-from fringefleet.cluster.hush import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
 from fringefleet.cluster.nannies import Births, in_words, nanny_class
 from fringefleet.cluster.options import ClusterOptions, known_keywords, refuse_unknown
-from fringefleet.cluster.patience import (
+from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
+from fringefleet.cluster.serving import http_settings, local_keywords
+from fringefleet.cluster.silence import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
+from fringefleet.cluster.waiting import (
     SECONDS_OF_SILENCE,
     SECONDS_TO_END,
     SECONDS_TO_STOP,
@@ -27,11 +28,10 @@ from fringefleet.cluster.patience import (
     give_up,
     wait_for,
 )
-from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
-from fringefleet.cluster.serving import http_settings, local_keywords
-from fringefleet.dask_defaults import cluster_defaults
 from fringefleet.errors import InputError
-from fringefleet.main_program import check_may_start_processes
+from fringefleet.execution import warm_up
+from fringefleet.processes.dask_defaults import cluster_defaults
+from fringefleet.processes.main_program import check_may_start_processes
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,8 @@
 """Conversion of a stack under way: a hidden folder beside the output, with which another process can go on.
 
 It holds the store that is being made and, beside that, the marks of its tiles and what it is made from
-(:mod:`fringefleet.io.origin`), so that the store is the same whether it was made at one go or not. What a
-loss of power has left of tiles that are marked is found by the sizes of their files.
+(:mod:`fringefleet.io.store.origin`), so that the store is the same whether it was made at one go or not. What
+a loss of power has left of tiles that are marked is found by the sizes of their files.
 """
 
 import hashlib
@@ -20,15 +20,14 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
 
-from fringefleet.dask_defaults import with_graph_defaults
+from fringefleet.arguments.paths import make_folder, real_path
 from fringefleet.errors import OptionError, OutputExistsError, StackChangedError
-from fringefleet.io.arrays import array_in
-from fringefleet.io.complete import all_chunks_written, is_made_from, note_all_chunks
+from fringefleet.io.checks.door import readable
 from fringefleet.io.copying import TileFiles, gridded
-from fringefleet.io.door import readable
-from fringefleet.io.listing import Listing, describe_differences
-from fringefleet.io.marks import DONE, IS_DONE, create_marks, find_damaged, read_marks
-from fringefleet.io.origin import (
+from fringefleet.io.files.listing import Listing, describe_differences
+from fringefleet.io.files.version import FilesVersion
+from fringefleet.io.store.marks import DONE, IS_DONE, create_marks, find_damaged, read_marks
+from fringefleet.io.store.origin import (
     DIGESTS,
     PLACE,
     Origin,
@@ -36,10 +35,11 @@ from fringefleet.io.origin import (
     differences_now,
     write_origin,
 )
-from fringefleet.io.owned import owned_folder
-from fringefleet.io.staging import check_replaceable, consolidate_metadata, staged_store
-from fringefleet.io.version import FilesVersion
-from fringefleet.paths import make_folder, real_path
+from fringefleet.io.store.owned import owned_folder
+from fringefleet.io.store.staging import check_replaceable, consolidate_metadata, staged_store
+from fringefleet.io.zarr.arrays import array_in
+from fringefleet.io.zarr.complete import all_chunks_written, is_made_from, note_all_chunks
+from fringefleet.processes.dask_defaults import with_graph_defaults
 
 logger = logging.getLogger(__name__)
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import xarray as xr
 
+from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.errors import OptionError
+from fringefleet.io.chunking import fit_tile
 from fringefleet.io.conversion import Conversion
 from fringefleet.io.copying import Cut, copy_tiles, gridded
-from fringefleet.io.disk import disk_full_said
-from fringefleet.io.lock import locked
-from fringefleet.io.output_names import check_output_name
-from fringefleet.io.place import check_apart, check_writable
+from fringefleet.io.files.threads import thread_count
 from fringefleet.io.stack import open_stack, pair_folders, stored_tile
-from fringefleet.io.staging import check_replaceable, put_back
-from fringefleet.io.threads import thread_count
-from fringefleet.io.tiles import fit_tile
-from fringefleet.kinds import PATH, check_kind, check_two_numbers
+from fringefleet.io.store.disk import disk_full_said
+from fringefleet.io.store.lock import locked
+from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.place import check_apart, check_writable
+from fringefleet.io.store.staging import check_replaceable, put_back
 
 _CHUNK_BYTES = 32 * 1024**2  # phase of all pairs in one tile, at most
 LARGEST_TILE = 256 * 256  # [pixel]

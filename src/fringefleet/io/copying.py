@@ -1,7 +1,7 @@
 """Copy of a stack into the chunks of another store: one slab is read while the one before it is written.
 
-Both are done by all cores (:mod:`fringefleet.io.threads`). Two slabs of memory are used in turn, as large as
-one variable of a few tiles.
+Both are done by all cores (:mod:`fringefleet.io.files.threads`). Two slabs of memory are used in turn, as
+large as one variable of a few tiles.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,10 +15,10 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from fringefleet.io.chunk_layout import find_chunk_files
-from fringefleet.io.marks import DONE, IS_DONE, N_BYTE, Index, bytes_of, files_in, read_marks
-from fringefleet.io.memory import Slab, lending
-from fringefleet.io.threads import each
+from fringefleet.io.files.memory import Slab, lending
+from fringefleet.io.files.threads import each
+from fringefleet.io.store.marks import DONE, IS_DONE, N_BYTE, Index, bytes_of, files_in, read_marks
+from fringefleet.io.zarr.chunk_layout import find_chunk_files
 
 Progress = Callable[[int, int], None]
 

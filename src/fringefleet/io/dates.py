@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.network import date_name, shorten
+from fringefleet.network.network import date_name, shorten
 
 logger = logging.getLogger(__name__)
 

@@ -18,20 +18,20 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from fringefleet.errors import InputError, OptionError, StackFormatError
-from fringefleet.io.arrays import array_in
-from fringefleet.io.connectivity import Connectivity, connectivity
-from fringefleet.io.door import readable
+from fringefleet.io.checks.door import readable
+from fringefleet.io.files.version import FilesVersion
 from fringefleet.io.grid import GRID_MAPPING, REFERENCE_PLACES
-from fringefleet.io.hdf5 import open_hdf5
+from fringefleet.io.hdf5.variables import open_hdf5
 from fringefleet.io.identify import check_exists
-from fringefleet.io.marks import DONE, IS_DONE, IS_SKIPPED, read_marks
-from fringefleet.io.pair_table import BadPair, worst_pairs
-from fringefleet.io.results import has_displacement, open_result, open_result_group
 from fringefleet.io.stack import file_format, open_stack, reader_of, stack_network
-from fringefleet.io.version import FilesVersion
-from fringefleet.network import date_name
+from fringefleet.io.store.marks import DONE, IS_DONE, IS_SKIPPED, read_marks
+from fringefleet.io.store.open_result import has_displacement, open_result, open_result_group
+from fringefleet.io.store.pair_table import BadPair, worst_pairs
+from fringefleet.io.zarr.arrays import array_in
+from fringefleet.network.connectivity import Connectivity, connectivity
+from fringefleet.network.network import date_name
 from fringefleet.option_words import option
-from fringefleet.provenance import EXTRA_PROVENANCE, PROVENANCE
+from fringefleet.products.provenance import EXTRA_PROVENANCE, PROVENANCE
 from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)

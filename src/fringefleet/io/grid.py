@@ -24,7 +24,7 @@ from fringefleet.io.georeference import (
     axis_unit,
     georeference,
 )
-from fringefleet.io.metadata import number_attribute, stated_point
+from fringefleet.io.mintpy.metadata import number_attribute, stated_point
 
 logger = logging.getLogger(__name__)
 

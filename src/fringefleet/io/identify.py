@@ -7,13 +7,13 @@ from pathlib import Path
 import h5py
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.door import readable
-from fringefleet.io.folder import find_files, is_litter, list_folder
-from fringefleet.io.hdf5 import open_hdf5
-from fringefleet.io.metadata import plain_attributes
-from fringefleet.io.zarr_metadata import V2, V3, is_zarr
-from fringefleet.network import shorten
-from fringefleet.observation import PHASE, is_observation
+from fringefleet.io.checks.door import readable
+from fringefleet.io.files.folder import find_files, is_litter, list_folder
+from fringefleet.io.hdf5.variables import open_hdf5
+from fringefleet.io.mintpy.metadata import plain_attributes
+from fringefleet.io.zarr.metadata import V2, V3, is_zarr
+from fringefleet.network.network import shorten
+from fringefleet.observation.quantity import PHASE, is_observation
 
 HOW_TO_LIST = "`fringefleet info --formats` lists what can be read"
 _MOST_NAMES = 5

@@ -17,8 +17,8 @@ from xarray.core import indexing
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.georeference import attribute_text
-from fringefleet.io.wrapped import WrappedVariable
-from fringefleet.observation import STD_MASKS, is_observation, is_offset
+from fringefleet.io.lazy.wrapped import WrappedVariable
+from fringefleet.observation.quantity import STD_MASKS, is_observation, is_offset
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import xarray as xr
 
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
-from fringefleet.io.door import readable
-from fringefleet.io.hdf5 import is_hdf5
+from fringefleet.io.checks.door import readable
+from fringefleet.io.hdf5.variables import is_hdf5
 from fringefleet.io.identify import HOW_TO_LIST, identify, identify_product
 from fringefleet.io.quantities import in_our_units
 from fringefleet.io.readers import READERS, Reader
-from fringefleet.network import Network
+from fringefleet.network.network import Network
 from fringefleet.option_words import option, suggest
 
 

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from fringefleet.errors import MissingMetadataError, ReferencePointError, StackFormatError
 from fringefleet.io.grid import index_at
-from fringefleet.io.metadata import names_point, number_attribute, stated_point
+from fringefleet.io.mintpy.metadata import names_point, number_attribute, stated_point
 from fringefleet.io.stack import stack_network
-from fringefleet.observation import PHASE, is_offset
+from fringefleet.observation.quantity import PHASE, is_offset
 
 _GIVE = "give --reference-point Y X"
 

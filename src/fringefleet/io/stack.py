@@ -11,20 +11,20 @@ from typing import Literal
 import xarray as xr
 from dask.base import tokenize
 
+from fringefleet.arguments.kinds import PATH, check_kind
+from fringefleet.arguments.paths import check_local
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
-from fringefleet.io.door import readable
-from fringefleet.io.hdf5_layout import Reading
+from fringefleet.io.checks.door import readable
+from fringefleet.io.checks.left_out import said_once
+from fringefleet.io.chunking import fit_tile
+from fringefleet.io.files.version import FilesVersion
+from fringefleet.io.hdf5.layout import Reading
 from fringefleet.io.identify import check_exists
-from fringefleet.io.left_out import said_once
+from fringefleet.io.lazy.versioned import versioned
 from fringefleet.io.recognise import recognise
-from fringefleet.io.tiles import fit_tile
-from fringefleet.io.version import FilesVersion
-from fringefleet.io.versioned import versioned
-from fringefleet.kinds import PATH, check_kind
-from fringefleet.network import Network
-from fringefleet.observation import PHASE, is_observation
-from fringefleet.paths import check_local
-from fringefleet.versions import check_assertions
+from fringefleet.network.network import Network
+from fringefleet.observation.quantity import PHASE, is_observation
+from fringefleet.processes.versions import check_assertions
 
 AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
 
@@ -43,7 +43,7 @@ def open_stack(
     path
         MintPy's ``ifgramStack.h5`` (pairs that ``dropIfgram`` drops are left out); a Zarr store that
         ``fringefleet convert`` or ``fringefleet simulate`` wrote, or any Zarr store or NetCDF-4 file with the
-        names of :mod:`fringefleet.io.readers.named`; or a folder of another processor's files, see
+        names of :mod:`fringefleet.io.readers.zarr_netcdf`; or a folder of another processor's files, see
         :data:`fringefleet.io.readers.READERS`. All readers are asked, and one has to recognise it.
     chunks
         Rows and columns of a Dask block, which always has all pairs; ``"auto"`` takes whole stored

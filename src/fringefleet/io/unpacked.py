@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from fringefleet.io.chunk_files import write_whole
-from fringefleet.io.disk import disk_full_said
-from fringefleet.io.hdf5_blocks import read_into
-from fringefleet.io.hdf5_layout import Layout, Reading
-from fringefleet.io.memory import empty
+from fringefleet.io.files.memory import empty
+from fringefleet.io.hdf5.blocks import read_into
+from fringefleet.io.hdf5.layout import Layout, Reading
+from fringefleet.io.store.disk import disk_full_said
+from fringefleet.io.zarr.chunk_files import write_whole
 
 _MOST_READ = 1.2  # times that a part of a stack is read, on average
 _GROUP_BYTES = 128 * 1024**2  # of the pairs in one file

@@ -14,13 +14,13 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from fringefleet.io.georeference import DEGREES, NUMBERS, axis_unit
-from fringefleet.io.whole_files import staged_files
+from fringefleet.io.store.atomic_files import staged_files
 
 Xarray = TypeVar("Xarray", xr.Dataset, xr.DataArray)
 
 MAX_PIXELS = 1000  # a side of a map
-NO_DATA = "0.85"
-UNIT_SYMBOLS = {DEGREES: "°", NUMBERS: ""}
+_NO_DATA = "0.85"
+_UNIT_SYMBOLS = {DEGREES: "°", NUMBERS: ""}
 
 
 def thin(data: Xarray) -> Xarray:
@@ -40,7 +40,7 @@ def draw_map(panel: Axes, data: xr.DataArray, title: str, unit: str, **style: An
 
 
 def _show(panel: Axes, data: xr.DataArray, **style: Any) -> AxesImage:
-    panel.set_facecolor(NO_DATA)
+    panel.set_facecolor(_NO_DATA)
     (left, right), (top, bottom) = _edges(data["x"].values), _edges(data["y"].values)
     image = panel.imshow(data.values, extent=(left, right, bottom, top), origin="upper", **style)
     if axis_unit(data["y"].attrs.get("units")) == DEGREES:
@@ -93,7 +93,7 @@ def _edges(centres: NDArray[Any]) -> tuple[float, float]:
 
 def _axis_label(coordinate: xr.DataArray, fallback: str) -> str:
     known = axis_unit(coordinate.attrs.get("units")) or ""
-    unit = UNIT_SYMBOLS.get(known, known)
+    unit = _UNIT_SYMBOLS.get(known, known)
     name = str(coordinate.attrs.get("long_name", coordinate.attrs.get("standard_name", fallback)))
     name = name[:1].upper() + name[1:].replace("_", " ")
     return f"{name} [{unit}]" if unit else name

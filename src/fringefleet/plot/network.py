@@ -10,14 +10,14 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fringefleet.design import date_baselines
 from fringefleet.errors import InputError
-from fringefleet.io.pair_table import RESIDUAL_RMS
-from fringefleet.network import Network
+from fringefleet.io.store.pair_table import RESIDUAL_RMS
+from fringefleet.network.design_matrix import date_baselines
+from fringefleet.network.network import Network
 from fringefleet.plot.canvas import format_dates, save
 
-WINDOW = 64  # pixels a side, from which the coherence of a pair is estimated
-UNIX_EPOCH = np.datetime64("1970-01-01", "s")  # Matplotlib counts days from it
+_WINDOW = 64  # pixels a side, from which the coherence of a pair is estimated
+_UNIX_EPOCH = np.datetime64("1970-01-01", "s")  # Matplotlib counts days from it
 
 
 def plot_network(source: xr.Dataset | Network, path: Path) -> None:
@@ -41,7 +41,7 @@ def plot_network(source: xr.Dataset | Network, path: Path) -> None:
     data = None if isinstance(source, Network) else source
     figure = Figure(figsize=(10, 4.8), layout="constrained")
     panel = figure.subplots()
-    times = (network.times - UNIX_EPOCH) / np.timedelta64(1, "D")
+    times = (network.times - _UNIX_EPOCH) / np.timedelta64(1, "D")
     ends = times[network.pair_array]
     if data is not None and "perpendicular_baseline" in data.coords:
         heights = _heights(network, data["perpendicular_baseline"])
@@ -109,7 +109,7 @@ def _pair_colours(data: xr.Dataset | None, spans: NDArray[np.float64]) -> tuple[
         return residual, style
     if data is None or "coherence" not in data:
         return spans, _Style("Time span [day]", Normalize(0, float(spans.max())))
-    starts = {axis: max(0, (data.sizes[axis] - WINDOW) // 2) for axis in ("y", "x")}
-    window = {axis: slice(start, start + WINDOW) for axis, start in starts.items()}
+    starts = {axis: max(0, (data.sizes[axis] - _WINDOW) // 2) for axis in ("y", "x")}
+    window = {axis: slice(start, start + _WINDOW) for axis, start in starts.items()}
     coherence = data["coherence"].isel(window).mean(("y", "x")).values
     return coherence, _Style("Mean coherence in the middle of the scene", Normalize(0, 1))

@@ -31,7 +31,7 @@ STATUS_COLOURS = (
     *("#4c9f70", "#f2b134", "#9aa0a6", "#3f5e8c", "#c8553d"),
     *("#111111", "#b58a3c", "#7a4f9a", "#e07bb0", "#f4f4f4"),
 )
-PIXEL_COLOURS = ("#b2182b", "#2166ac", "#1b7837", "#7b3294")
+_PIXEL_COLOURS = ("#b2182b", "#2166ac", "#1b7837", "#7b3294")
 
 
 class Look(NamedTuple):
@@ -52,7 +52,7 @@ def _from_zero(values: NDArray[np.generic]) -> dict[str, float]:
     return {"vmin": 0, "vmax": robust(values)["vmax"]}
 
 
-MAPS = {
+_MAPS = {
     "displacement": Look("Displacement towards satellite, {}", "cm", DIVERGING, symmetric, CENTIMETRES),
     "pair_count": Look("Pairs used", "pairs", "cividis", robust),
     "temporal_coherence": Look("Temporal coherence", "", SEQUENTIAL, _from_zero_to_one),
@@ -62,7 +62,7 @@ MAPS = {
     "dem_error": Look("Error of the DEM", "m", "PuOr", symmetric),
     "dem_error_std": Look("Standard deviation of the DEM error", "m", ERROR, robust),
 }
-ALWAYS = ("displacement", "pair_count")  # in every result; and one of these two:
+_ALWAYS = ("displacement", "pair_count")  # in every result; and one of these two:
 COHERENCE, RESIDUAL = "temporal_coherence", "residual_rms"  # of phases; of offsets
 
 
@@ -77,8 +77,8 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
     path
         PNG file to write.
     """
-    always = [*ALWAYS, _quality(result)]
-    others = [name for name in MAPS if name in result and name not in (*always, RESIDUAL)]
+    always = [*_ALWAYS, _quality(result)]
+    others = [name for name in _MAPS if name in result and name not in (*always, RESIDUAL)]
     names = [*always, *others]
     maps = thin(result[[*names, "status"]]).isel(date=-1).load()
     last = np.datetime_as_string(maps["date"].values, unit="D")
@@ -86,7 +86,7 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
     figure = Figure(figsize=(6 * n_column, 9.8), layout="constrained")
     panels = list(figure.subplots(2, n_column, sharex=True, sharey=True).T.flat)
     for panel, name in zip(panels, names, strict=False):
-        look = MAPS[name]
+        look = _MAPS[name]
         data = look.scale * maps[name].where(maps["pair_count"] > 0)
         draw_map(
             panel, data, look.title.format(last), look.unit, cmap=look.colours, **look.limits(data.values)
@@ -115,7 +115,7 @@ def plot_series(result: xr.Dataset, truth: xr.DataArray | None, path: Path) -> N
     chosen = _telling_pixels(result)
     figure = Figure(figsize=(9, 1.0 + 2.1 * len(chosen)), layout="constrained")
     panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
-    for panel, colour, (name, pixel) in zip(panels, PIXEL_COLOURS, chosen.items(), strict=False):
+    for panel, colour, (name, pixel) in zip(panels, _PIXEL_COLOURS, chosen.items(), strict=False):
         series = result["displacement"].isel(pixel).load()
         if truth is not None:
             known = CENTIMETRES * _match(truth, series, result).load()

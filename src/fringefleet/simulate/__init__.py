@@ -52,7 +52,7 @@ Fattahi and Amelung (2013), doi:10.1109/TGRS.2012.2227761: the phase of an error
 Rocca (2007), doi:10.1109/TGRS.2007.902286: temporal decorrelation.
 """
 
-from fringefleet.simulate.scene import Scene
+from fringefleet.simulate.config import Scene
 from fringefleet.simulate.store import simulate_dataset, simulate_stack, true_dem_error, truth_path
 
 __all__ = ["Scene", "simulate_dataset", "simulate_stack", "true_dem_error", "truth_path"]

@@ -10,11 +10,11 @@ from math import pi
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.simulate.grid import Floats, interpolate, node_shape, node_step, power_law
-from fringefleet.simulate.scene import RANGE_SINE, WAVELENGTH, Scene
+from fringefleet.simulate.config import RANGE_SINE, WAVELENGTH, Scene
+from fringefleet.simulate.random_fields import Floats, interpolate, node_shape, node_step, power_law
 
-BLOB_RADIUS = (0.10, 0.30)  # fractions of the shorter side of the scene
-DEM_EXPONENT = 4.0  # of its two-dimensional power spectrum
+_BLOB_RADIUS = (0.10, 0.30)  # fractions of the shorter side of the scene
+_DEM_EXPONENT = 4.0  # of its two-dimensional power spectrum
 UNWRAPPING_STREAM, DEM_STREAM = 2, 3  # of random numbers
 
 
@@ -39,13 +39,13 @@ def draw_faults(scene: Scene) -> Faults:
     rng = np.random.default_rng([scene.seed, UNWRAPPING_STREAM])
     wrong = rng.permutation(n_pair) < round(scene.unwrapping_errors * n_pair)
     centre = rng.random((n_pair, 2)) * (shape - 1)
-    radius = rng.uniform(*BLOB_RADIUS, n_pair) * shape.min()
+    radius = rng.uniform(*_BLOB_RADIUS, n_pair) * shape.min()
     # An error at the reference point would be one of all pixels but those in the disc.
     to_reference = np.hypot(*(centre - scene.reference_point).T)
     radius = np.minimum(radius, 0.9 * to_reference)
     cycle = np.where(wrong, rng.choice([-1, 1], n_pair), 0).astype(np.int8)
     rng = np.random.default_rng([scene.seed, DEM_STREAM])
-    dem_error = scene.dem_error_std * power_law(rng, node_shape(scene), DEM_EXPONENT)
+    dem_error = scene.dem_error_std * power_law(rng, node_shape(scene), _DEM_EXPONENT)
     return Faults(cycle, centre, radius, dem_error.astype("f4"))
 
 

@@ -11,9 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.simulate.faults import Faults, dem_error_phase, draw_faults, unwrapping_error
-from fringefleet.simulate.grid import Floats, interpolate, node_shape, node_step, power_law
-from fringefleet.simulate.scene import (
+from fringefleet.simulate.config import (
     HEADING_DEGREES,
     INCIDENCE_DEGREES,
     LOOKS,
@@ -21,22 +19,24 @@ from fringefleet.simulate.scene import (
     WAVELENGTH,
     Scene,
 )
+from fringefleet.simulate.faults import Faults, dem_error_phase, draw_faults, unwrapping_error
+from fringefleet.simulate.random_fields import Floats, interpolate, node_shape, node_step, power_law
 
-DELAY_STD = 0.006  # [m], of the atmosphere over the scene
-DELAY_EXPONENT = 11 / 3  # of its two-dimensional power spectrum
-TEXTURE_EXPONENT = 2.5
-BASELINE_STD = 60.0  # [m]
-BASELINE_MEMORY = 0.6  # correlation from one date to the next
-FRESH_COHERENCE = 0.92
-STABLE_COHERENCE = (0.12, 0.55)  # after years: on vegetation, in a city
-DECAY_DAYS = (15.0, 500.0)  # likewise
-GRAIN = 0.35  # random part of the texture from pixel to pixel
-DAYS_PER_YEAR = 365.25
+_DELAY_STD = 0.006  # [m], of the atmosphere over the scene
+_DELAY_EXPONENT = 11 / 3  # of its two-dimensional power spectrum
+_TEXTURE_EXPONENT = 2.5
+_BASELINE_STD = 60.0  # [m]
+_BASELINE_MEMORY = 0.6  # correlation from one date to the next
+_FRESH_COHERENCE = 0.92
+_STABLE_COHERENCE = (0.12, 0.55)  # after years: on vegetation, in a city
+_DECAY_DAYS = (15.0, 500.0)  # likewise
+_GRAIN = 0.35  # random part of the texture from pixel to pixel
+_DAYS_PER_YEAR = 365.25
 
 # Centre (fractions of rows and columns), radius or depth (fraction of the shorter side), amplitude.
-BOWLS = (((0.34, 0.30), 0.10, -0.120), ((0.72, 0.64), 0.07, -0.050))  # [m/year], vertical
-AQUIFER = ((0.66, 0.24), 0.12, 0.012)  # [m], vertical
-VOLCANO = ((0.30, 0.74), 0.07, 0.090)  # [m], vertical above the source when it has come to rest
+_BOWLS = (((0.34, 0.30), 0.10, -0.120), ((0.72, 0.64), 0.07, -0.050))  # [m/year], vertical
+_AQUIFER = ((0.66, 0.24), 0.12, 0.012)  # [m], vertical
+_VOLCANO = ((0.30, 0.74), 0.07, 0.090)  # [m], vertical above the source when it has come to rest
 ONSET, RELAXATION = 0.4, 0.15  # fractions of the time span
 
 
@@ -80,13 +80,13 @@ def draw_fields(scene: Scene) -> Fields:
     nodes = node_shape(scene)
     offset = rng.uniform(0.5, 6.0, len(scene.pairs)) * rng.choice([-1, 1], len(scene.pairs))
     baseline = np.zeros(scene.n_date)
-    jumps = BASELINE_STD * np.sqrt(1 - BASELINE_MEMORY**2) * rng.standard_normal(scene.n_date)
+    jumps = _BASELINE_STD * np.sqrt(1 - _BASELINE_MEMORY**2) * rng.standard_normal(scene.n_date)
     for date in range(1, scene.n_date):
-        baseline[date] = BASELINE_MEMORY * baseline[date - 1] + jumps[date]
-    texture = 1 / (1 + np.exp(-1.8 * power_law(rng, nodes, TEXTURE_EXPONENT)))
+        baseline[date] = _BASELINE_MEMORY * baseline[date - 1] + jumps[date]
+    texture = 1 / (1 + np.exp(-1.8 * power_law(rng, nodes, _TEXTURE_EXPONENT)))
     delay = np.empty((scene.n_date, *nodes), np.float32)
     for date in range(scene.n_date):
-        delay[date] = DELAY_STD * power_law(rng, nodes, DELAY_EXPONENT)
+        delay[date] = _DELAY_STD * power_law(rng, nodes, _DELAY_EXPONENT)
     delay -= delay[0].copy()
     return Fields(
         step=node_step(scene),
@@ -119,7 +119,7 @@ def observe_tile(scene: Scene, fields: Fields, tile: Tile, displacement: Floats)
     coherence = np.empty_like(phase)
     for pair, (i, j) in enumerate(scene.pairs):
         age = np.float32(scene.days[j] - scene.days[i])
-        g = stable + (np.float32(FRESH_COHERENCE) - stable) * np.exp(-age / decay_days)
+        g = stable + (np.float32(_FRESH_COHERENCE) - stable) * np.exp(-age / decay_days)
         sigma = np.sqrt((1 - g * g) / (2 * LOOKS)) / g
         error = noise * sigma * for_phase.standard_normal(shape, np.float32)
         phase[pair] = date_phase[j] - date_phase[i] + fields.offset[pair] + error
@@ -143,8 +143,8 @@ def _seen(scene: Scene, fields: Fields, rows: slice, columns: slice) -> Floats:
 
 def _histories(scene: Scene) -> Iterator[NDArray[np.float64]]:
     """How each source moves in time: zero at the first date."""
-    years = scene.days / DAYS_PER_YEAR
-    for _ in BOWLS:
+    years = scene.days / _DAYS_PER_YEAR
+    for _ in _BOWLS:
         yield years
     yield np.sin(2 * pi * years)
     age = years / years[-1] - ONSET
@@ -155,11 +155,11 @@ def _grounds(scene: Scene, rows: slice, columns: slice) -> Iterator[NDArray[np.f
     """How far each source moves the ground towards the satellite."""
     incidence, heading = np.radians([INCIDENCE_DEGREES, HEADING_DEGREES])
     size = min(scene.shape[0] * PIXEL_METRES[0], scene.shape[1] * PIXEL_METRES[1])
-    for centre, radius, amplitude in (*BOWLS, AQUIFER):
+    for centre, radius, amplitude in (*_BOWLS, _AQUIFER):
         north, east = _metres_from(scene, centre, rows, columns)
         fall = (north**2 + east**2) / (2 * (radius * size) ** 2)
         yield amplitude * np.cos(incidence) * np.exp(-fall)
-    centre, depth, uplift = VOLCANO
+    centre, depth, uplift = _VOLCANO
     north, east = _metres_from(scene, centre, rows, columns) / (depth * size)
     # Mogi: (east, north, up) is proportional to (x, y, depth) / distance^3.
     east_part = -np.sin(incidence) * np.cos(heading) * east
@@ -180,10 +180,10 @@ def _metres_from(
 def _decorrelation(fields: Fields, tile: Tile, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Coherence that stays for ever, and the time [day] in which the rest decays, shape (y, x)."""
     texture = interpolate(fields.texture, fields.step, tile.rows, tile.columns)
-    texture += GRAIN * (rng.random(texture.shape, np.float32) - np.float32(0.5))
+    texture += _GRAIN * (rng.random(texture.shape, np.float32) - np.float32(0.5))
     texture = np.clip(texture, 0, 1)
-    stable = STABLE_COHERENCE[0] + texture * (STABLE_COHERENCE[1] - STABLE_COHERENCE[0])
-    return stable, DECAY_DAYS[0] * (DECAY_DAYS[1] / DECAY_DAYS[0]) ** texture
+    stable = _STABLE_COHERENCE[0] + texture * (_STABLE_COHERENCE[1] - _STABLE_COHERENCE[0])
+    return stable, _DECAY_DAYS[0] * (_DECAY_DAYS[1] / _DECAY_DAYS[0]) ** texture
 
 
 def _disturbance(scene: Scene, tile: Tile) -> tuple[Floats, Floats]:

@@ -11,11 +11,12 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
 
-from fringefleet.dask_defaults import with_graph_defaults
-from fringefleet.io.arrays import array_in
-from fringefleet.io.complete import all_chunks_written, note_all_chunks
-from fringefleet.io.staging import consolidate_metadata, staged_store
-from fringefleet.paths import make_folder
+from fringefleet.arguments.paths import make_folder
+from fringefleet.io.store.staging import consolidate_metadata, staged_store
+from fringefleet.io.zarr.arrays import array_in
+from fringefleet.io.zarr.complete import all_chunks_written, note_all_chunks
+from fringefleet.processes.dask_defaults import with_graph_defaults
+from fringefleet.simulate.config import LOOKS, WAVELENGTH, Scene, mintpy_attributes
 from fringefleet.simulate.faults import dem_error_tile, draw_faults
 from fringefleet.simulate.physics import (
     Fields,
@@ -24,9 +25,8 @@ from fringefleet.simulate.physics import (
     observe_tile,
     tiles,
 )
-from fringefleet.simulate.scene import LOOKS, WAVELENGTH, Scene, mintpy_attributes
 
-DEM_ERROR_NAME = "height that the DEM lacks, relative to the reference point"
+_DEM_ERROR_NAME = "height that the DEM lacks, relative to the reference point"
 
 
 def simulate_dataset(scene: Scene) -> tuple[xr.Dataset, xr.DataArray]:
@@ -59,7 +59,7 @@ def simulate_dataset(scene: Scene) -> tuple[xr.Dataset, xr.DataArray]:
 def true_dem_error(scene: Scene) -> xr.DataArray:
     """Make the error of the DEM of a small scene [m], relative to the reference point."""
     values = dem_error_tile(scene, draw_faults(scene), *(slice(0, length) for length in scene.shape))
-    return xr.DataArray(values, _place(scene), ("y", "x"), attrs=_gridded(DEM_ERROR_NAME, "m"))
+    return xr.DataArray(values, _place(scene), ("y", "x"), attrs=_gridded(_DEM_ERROR_NAME, "m"))
 
 
 def simulate_stack(
@@ -144,7 +144,7 @@ def _create_stores(scene: Scene, fields: Fields, output: Path, truth: Path) -> t
     known = _to_truth(scene, empty_dates)
     if scene.dem_error_std:
         empty = da.empty(scene.shape, dtype="f4", chunks=scene.tile)
-        known["dem_error"] = (("y", "x"), empty, _gridded(DEM_ERROR_NAME, "m"))
+        known["dem_error"] = (("y", "x"), empty, _gridded(_DEM_ERROR_NAME, "m"))
     _create(known, truth, (dates[0], *scene.tile))
     return zarr.open_group(output, mode="r+"), zarr.open_group(truth, mode="r+")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fringefleet.solver.at_once import BYTES_AT_ONCE
+from fringefleet.solver.working_set import BYTES_AT_ONCE
 
 
 def library_of(values: Any) -> Any:

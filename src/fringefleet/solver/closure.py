@@ -26,10 +26,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fringefleet.plan import Plan
-from fringefleet.solver.at_once import TRIPLETS_AT_ONCE
+from fringefleet.network.elimination_order import Plan
+from fringefleet.network.triplets import triplets
 from fringefleet.solver.observations import Observations
-from fringefleet.triplets import triplets
+from fringefleet.solver.working_set import TRIPLETS_AT_ONCE
 
 
 class Closure(NamedTuple):

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from fringefleet.plan import Plan
-from fringefleet.solver.method import Method
+from fringefleet.network.elimination_order import Plan
+from fringefleet.solver.components import label_parts
+from fringefleet.solver.config import Method
 from fringefleet.solver.observations import Observations
-from fringefleet.solver.parts import label_parts
 from fringefleet.solver.solution import Solution, finish, measure
 
 BYTES_AT_ONCE = 2**28

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fringefleet.plan import Plan
+from fringefleet.network.elimination_order import Plan
 from fringefleet.solver.observations import Observations
 
 

@@ -12,12 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from fringefleet.solver import robust, shared
-from fringefleet.solver.at_once import BYTES_AT_ONCE
+from fringefleet.solver import irls as robust
+from fringefleet.solver import shared_factor as shared
+from fringefleet.solver.config import Method
 from fringefleet.solver.eliminated import Eliminated, label_parts
 from fringefleet.solver.limits import LARGEST_CHANGE, LARGEST_SPREAD
-from fringefleet.solver.method import Method
-from fringefleet.solver.pieces import pad
 from fringefleet.solver.solution import Solution, finish, measure, put
 from fringefleet.solver.star_mesh import (
     Workspace,
@@ -27,10 +26,12 @@ from fringefleet.solver.star_mesh import (
     substitute,
     subtract_model,
 )
+from fringefleet.solver.subsets import pad
+from fringefleet.solver.working_set import BYTES_AT_ONCE
 
 __all__ = ["Workspace", "solve"]
 
-FEW = 64  # pixels; the smallest batch that some pixels are solved again in
+_FEW = 64  # pixels; the smallest batch that some pixels are solved again in
 
 
 def solve(
@@ -136,8 +137,8 @@ def solve_again(
 
     ``observed`` gives phase and weight of the pixels that it is given.
     """
-    few = max(FEW, BYTES_AT_ONCE // (8 * (4 * work.plan.network.n_pair + work.plan.n_slot)))
-    size = min(FEW if len(pixels) <= FEW else few, work.n_pixel)
+    few = max(_FEW, BYTES_AT_ONCE // (8 * (4 * work.plan.network.n_pair + work.plan.n_slot)))
+    size = min(_FEW if len(pixels) <= _FEW else few, work.n_pixel)
     precise = work.smaller(size, torch.float64)
     for piece in torch.split(pixels, size):
         padded = pad(piece, size)

@@ -7,7 +7,7 @@ SMALLEST_WEIGHT = 2.0**-57
 LARGEST_CHANGE = 1e-3  # a refinement that changes the series by more, relatively, was needed badly
 LARGEST_SPREAD = 1e6  # of d over the dates of a pixel; real scenes stay below 1e4
 
-# Of robust norms; see :mod:`fringefleet.solver.robust`
+# Of robust norms; see :mod:`fringefleet.solver.irls`
 SMOOTHED = 2e-4  # of the mean of u: the threshold at which l1 is near enough
 SHRINK = 0.3  # of the threshold of l1, per round, on the way there
 STEP = 1.5  # anything below 2 descends

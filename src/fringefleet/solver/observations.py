@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fringefleet.plan import Plan
+from fringefleet.network.elimination_order import Plan
 from fringefleet.solver.limits import LARGEST_PHASE, LARGEST_WEIGHT, SMALLEST_WEIGHT
 
 ROWS_AT_ONCE = 8  # rows that are handled in one operation: large enough to be worth a call

@@ -7,14 +7,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from fringefleet.solver import bridge, joint, quality
-from fringefleet.solver.at_once import DEM_PIXELS_ON_CPU
-from fringefleet.solver.joint import DemError
-from fringefleet.solver.method import Method
+from fringefleet.solver import dem_error as joint
+from fringefleet.solver import disconnected as bridge
+from fringefleet.solver import quality
+from fringefleet.solver.config import Method
+from fringefleet.solver.dem_error import DemError
 from fringefleet.solver.observations import Observations
-from fringefleet.solver.pieces import pieces
+from fringefleet.solver.subsets import pieces
+from fringefleet.solver.working_set import DEM_PIXELS_ON_CPU
 
-GPU_PIXELS = 2**16  # at once for the DEM error: worth a launch
+_GPU_PIXELS = 2**16  # at once for the DEM error: worth a launch
 
 Values = TypeVar("Values", bound=tuple[Any, ...])
 
@@ -23,7 +25,7 @@ class Solution(NamedTuple):
     """Phase series and quality of a batch of pixels; dates in the order of the network.
 
     ``phase`` is relative to the plan's root [rad]. Where a pixel's network is in several parts they have
-    been tied together as :class:`~fringefleet.solver.method.Method` says, unless the pixel has ``too_few``
+    been tied together as :class:`~fringefleet.solver.config.Method` says, unless the pixel has ``too_few``
     pairs at some date: then the level of each part means nothing. It is finite at every pixel, but for dates
     that are tied to the root by nothing where the parts are left apart. ``temporal_coherence`` and
     ``residual_rms`` [rad] are over the pixel's valid pairs, unweighted; NaN where there is none.
@@ -117,7 +119,7 @@ def _without_dem_error(
         observations.weight,
         columns,
         atmosphere_std=method.atmosphere_std,
-        pixels_at_once=DEM_PIXELS_ON_CPU if phase.device.type == "cpu" else GPU_PIXELS,
+        pixels_at_once=DEM_PIXELS_ON_CPU if phase.device.type == "cpu" else _GPU_PIXELS,
     )
     without = joint.remove_dem_error(phase, columns[:, -1], found.error, plan.root)
     return without, DemError(*(values.to(phase.dtype) for values in found))

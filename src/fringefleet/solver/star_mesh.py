@@ -14,7 +14,7 @@ residual, with the same factor - makes the float32 series as exact as its input.
 
 Rank is a fact of the graph: ``d`` is a sum of non-negative numbers and exactly zero just when ``v`` is the
 last date of its connected part. That part is grounded there (its phase is zero for now), and
-:mod:`fringefleet.solver.bridge` ties the parts together.
+:mod:`fringefleet.solver.disconnected` ties the parts together.
 
 Arrays are (edge | pair | date, pixel) with pixels contiguous, as the data lie on disk. All buffers and
 all views of them are made once per batch shape (:class:`Workspace`): the loop over dates allocates
@@ -33,7 +33,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from fringefleet.plan import Plan, Turn
+from fringefleet.network.elimination_order import Plan, Turn
 from fringefleet.solver.eliminated import Eliminated
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int32
 from numpy.typing import NDArray
 
-from fringefleet.plan import Plan, Run
+from fringefleet.network.elimination_order import Plan, Run
 
 NO_PAIR = -1  # of an edge that is fill
 
@@ -39,8 +39,8 @@ def tables_of(plan: Plan) -> Tables:
 
     Examples
     --------
-    >>> from fringefleet.network import Network
-    >>> from fringefleet.plan import plan_elimination
+    >>> from fringefleet.network.network import Network
+    >>> from fringefleet.network.elimination_order import plan_elimination
     >>> days = [f"2018-01-{day:02d}T00:00:00" for day in (1, 13, 25)]
     >>> plan = plan_elimination(Network(tuple(days), ((0, 1), (1, 2), (0, 2))))
     >>> for table in tables_of(plan):
@@ -93,8 +93,8 @@ def rows_between(plan: Plan) -> Int32[np.ndarray, "date date"]:
 
     Examples
     --------
-    >>> from fringefleet.network import Network
-    >>> from fringefleet.plan import plan_elimination
+    >>> from fringefleet.network.network import Network
+    >>> from fringefleet.network.elimination_order import plan_elimination
     >>> days = [f"2018-01-{day:02d}T00:00:00" for day in (1, 13, 25)]
     >>> rows_between(plan_elimination(Network(tuple(days), ((0, 1), (1, 2))))).tolist()
     [[2, 0, -1], [0, 3, 1], [-1, 1, 4]]
@@ -113,8 +113,8 @@ def _updates(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 
     Examples
     --------
-    >>> from fringefleet.network import Network
-    >>> from fringefleet.plan import plan_elimination
+    >>> from fringefleet.network.network import Network
+    >>> from fringefleet.network.elimination_order import plan_elimination
     >>> days = [f"2018-01-{day:02d}T00:00:00" for day in (1, 2, 3, 4)]
     >>> plan = plan_elimination(Network(tuple(days), ((0, 1), (0, 2), (0, 3))), root=3)
     >>> [table.tolist() for table in _updates(plan)]

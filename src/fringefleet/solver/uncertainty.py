@@ -18,7 +18,7 @@ nothing of unwrapping errors. Other weights (``coh``, ``no``) are inverse varian
 factor, which the residual estimates (:func:`variance_factor`): :math:`\sqrt{\sigma_0^2 Z}`.
 
 A date in another part of a cut network than the root has no variance relative to it: NaN, although
-:mod:`fringefleet.solver.bridge` gives it a phase.
+:mod:`fringefleet.solver.disconnected` gives it a phase.
 
 References
 ----------
@@ -34,7 +34,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fringefleet.plan import Plan, Turn, Update
+from fringefleet.network.elimination_order import Plan, Turn, Update
 from fringefleet.solver.observations import ROWS_AT_ONCE, Observations, batches
 
 LONG_RUN = 9  # edges from which on their sum is taken in one operation and not one by one

@@ -18,7 +18,7 @@ import fringefleet
 from fringefleet.cluster import ClusterOptions, cluster_options
 from fringefleet.cluster.config import read_cluster_config
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
-from fringefleet.cluster.slurm_script import job_script, plan_jobs
+from fringefleet.cluster.slurm.script import job_script, plan_jobs
 from fringefleet.simulate import Scene, simulate_stack
 from integration.slurm.conftest import contents
 from polling import wait_until

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
-from fringefleet.cluster.slurm_script import job_script
+from fringefleet.cluster.slurm.script import job_script
 from notebook import FOLDER, run_notebook
 
 

@@ -8,8 +8,9 @@ from dask.system import CPU_COUNT
 
 import fringefleet
 from fringefleet import Run, Setting
-from fringefleet.forecast import forecast
-from fringefleet.pipeline import check, with_workers
+from fringefleet.execution.check import check
+from fringefleet.execution.estimate import forecast
+from fringefleet.pipeline import with_workers
 from fringefleet.simulate import Scene
 from integration.slurm.conftest import contents
 from many_chunks import simulate_many

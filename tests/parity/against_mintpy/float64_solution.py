@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fringefleet.device import one_thread
-from fringefleet.weight_tables import phase_variance_table
+from fringefleet.engine.device import one_thread
+from fringefleet.observation.weight_tables import phase_variance_table
 from parity.against_mintpy.random_scenes import DAYS_OF_YEAR, LOOKS, THRESHOLD, Floats, RandomScene
 
 SAMPLES_PER_CELL = 1.94  # of MintPy, for the number of independent looks

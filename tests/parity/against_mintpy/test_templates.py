@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from fringefleet.io.template import _parse
+from fringefleet.mintpy.template import _parse
 
 LINES = (
     "mintpy.networkInversion.weightFunc = auto #[var / fim], auto for var",

@@ -10,8 +10,8 @@ from distributed import Nanny, Scheduler, Security, Worker
 
 from fringefleet.cluster import ClusterOptions, cluster_options, expected_workers, resolve
 from fringefleet.cluster.config import LOADS_CODE, read_cluster_config
+from fringefleet.cluster.existing import read_scheduler_file
 from fringefleet.cluster.options import TYPES, Kind, known_keywords
-from fringefleet.cluster.running import read_scheduler_file
 from fringefleet.cluster.security import private_folder, running_security
 from fringefleet.errors import InputError, OptionError
 

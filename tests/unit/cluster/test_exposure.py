@@ -7,7 +7,7 @@ from distributed import LocalCluster, Scheduler
 from fringefleet.cluster import ClusterOptions
 from fringefleet.cluster.options import known_keywords
 from fringefleet.cluster.security import running_security
-from fringefleet.cluster.slurm_script import plan_jobs
+from fringefleet.cluster.slurm.script import plan_jobs
 from fringefleet.errors import OptionError
 
 PLAIN = ("tcp", "tcp://", "ucx", "ucxx", "ucx://", "ws", "ws://")

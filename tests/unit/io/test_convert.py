@@ -8,7 +8,7 @@ import zarr
 from fringefleet.errors import OptionError, OutputExistsError, StackFormatError
 from fringefleet.io import convert_stack, open_stack
 from fringefleet.io.convert import default_tile
-from unit.io.mintpy_stack import stack_parts
+from unit.mintpy_stack import stack_parts
 
 KEPT = np.array([True, False, True, True, True])
 EXTRA = {

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from fringefleet.cli import app
 from fringefleet.errors import OptionError, OtherOriginError, OutputExistsError, OutputInUseError, RunError
 from fringefleet.io import convert_stack, copying, open_stack
-from fringefleet.io.chunk_files import ChunkFiles
-from fringefleet.io.lock import locked
-from fringefleet.io.marks import IS_DONE, read_marks
+from fringefleet.io.store.lock import locked
+from fringefleet.io.store.marks import IS_DONE, read_marks
+from fringefleet.io.zarr.chunk_files import ChunkFiles
 
 LITTLE = 2 * 4 * 5 * 3 * 3  # bytes: two tiles of 3 x 3 pixels, so that nothing is read ahead
 

@@ -10,7 +10,7 @@ import fringefleet
 from fringefleet import Options, Run, Setting
 from fringefleet.cli import app
 from fringefleet.errors import OptionError, StackFormatError
-from fringefleet.io.products import export_mintpy
+from fringefleet.io.writers.mintpy import export_mintpy
 from unit.io.readers import checks, geotiffs
 
 DATES = checks.text_dates(checks.simulated())

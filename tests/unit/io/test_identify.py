@@ -11,7 +11,7 @@ import zarr
 import fringefleet
 from fringefleet.errors import StackFormatError
 from fringefleet.io.identify import check_exists, identify
-from fringefleet.io.results import open_result
+from fringefleet.io.store.open_result import open_result
 from good_inputs import write_good_inputs
 from unit.io.readers import checks, geotiffs
 from unit.io.readers.test_gmtsar import write_stack as write_gmtsar

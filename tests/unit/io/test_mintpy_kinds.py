@@ -6,8 +6,8 @@ import pytest
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io import open_stack, read_average_coherence, read_geometry, read_water_mask
-from fringefleet.io.coherence_mask import Reliable, check_reliable
-from unit.io.mintpy_stack import ATTRIBUTES, stack_parts
+from fringefleet.mintpy.coherence_mask import Reliable, check_reliable
+from unit.mintpy_stack import ATTRIBUTES, stack_parts
 
 SHAPE = (6, 7)
 PARTS = stack_parts(SHAPE)

@@ -13,7 +13,7 @@ import fringefleet
 from fringefleet import Options, Run, Setting
 from fringefleet.cli import app
 from fringefleet.errors import InputError
-from fringefleet.io.products import export_mintpy
+from fringefleet.io.writers.mintpy import export_mintpy
 from unit.io.readers import checks
 
 FORMATS = ["Zarr", "NetCDF", "MintPy"]

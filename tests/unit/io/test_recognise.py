@@ -16,7 +16,7 @@ from fringefleet import Run, pipeline
 from fringefleet.cli import app
 from fringefleet.errors import KindError, OptionError, StackFormatError
 from fringefleet.io.describe import describe
-from fringefleet.io.folder import list_folder
+from fringefleet.io.files.folder import list_folder
 from fringefleet.io.readers import READERS, hyp3
 from fringefleet.io.recognise import recognise
 from fringefleet.io.stack import reader_of

@@ -8,7 +8,7 @@ from fringefleet.io import (
     read_reference_values,
     unreferenced_pairs,
 )
-from unit.io.mintpy_stack import stack_parts
+from unit.mintpy_stack import stack_parts
 
 PHASE = stack_parts()["unwrapPhase"]
 

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from fringefleet.errors import InputError, NetworkError, OptionError, StackFormatError
+from fringefleet.execution.job import Run
 from fringefleet.io import convert_stack, open_stack, stack_network
-from fringefleet.pipeline import Run
-from unit.io.mintpy_stack import stack_parts
+from unit.mintpy_stack import stack_parts
 
 
 def test_an_address_of_a_bucket_is_refused_as_it_was_given():

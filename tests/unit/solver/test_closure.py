@@ -6,8 +6,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fringefleet.network import Network
-from fringefleet.plan import plan_elimination
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
 from fringefleet.solver import closure, dense, elimination, quality
 from fringefleet.solver.observations import Observations
 from strategies import GRAIN, SEEDS, cases

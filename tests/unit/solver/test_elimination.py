@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from fringefleet.plan import plan_elimination
-from fringefleet.solver import elimination, shared
-from fringefleet.solver.method import Method
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.solver import elimination
+from fringefleet.solver import shared_factor as shared
+from fringefleet.solver.config import Method
 from reference_series import series_by_decimals, series_by_svd
 from solving import ELIMINATION_32, ELIMINATION_64, assert_series_close, parts_of, series_of, solve
 from strategies import GRAIN, Case, dated

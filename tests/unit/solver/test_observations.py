@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from fringefleet.network import Network
-from fringefleet.plan import plan_elimination
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
 from fringefleet.solver.observations import Observations, batches
 from strategies import MISSING_PHASE, MISSING_WEIGHT
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from fringefleet.network import Network
-from fringefleet.plan import plan_elimination
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
 from fringefleet.solver import elimination, uncertainty
 
 DTYPES = [torch.float32, torch.float64]

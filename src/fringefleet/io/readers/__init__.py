@@ -2,7 +2,7 @@
 
 To add a format, write a module with a ``READER`` and put it into the list. Its ``find_evidence`` names what
 shows that a path is of this format and of no other (:mod:`fringefleet.io.recognise`). Its ``open`` finds the
-files of every pair, makes a :class:`~fringefleet.io.readers.image.Layer` of each image, and lets
+files of every pair, makes a :class:`~fringefleet.io.readers.pair_images.Layer` of each image, and lets
 :func:`~fringefleet.io.readers.assemble.assemble` check them and put them together. What comes out has
 
 - ``unwrapped_phase`` [rad] such that ``-wavelength / (4 pi)`` times it is the displacement of the second date
@@ -14,7 +14,7 @@ Libraries that take long to import are imported when a file is opened.
 """
 
 from fringefleet.io.readers import aria, dolphin, gmtsar, gunw, hyp3, isce, licsar
-from fringefleet.io.readers.reader import Reader as Reader
+from fringefleet.io.readers.base import Reader as Reader
 from fringefleet.io.readers.single_file import MINTPY, NETCDF, ZARR
 
 READERS: tuple[Reader, ...] = (  # in the order in which they are asked and listed

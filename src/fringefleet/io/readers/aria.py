@@ -30,16 +30,16 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.folder import find_files, is_there
-from fringefleet.io.left_out import optional
-from fringefleet.io.metadata import number_attribute
+from fringefleet.io.checks.left_out import optional
+from fringefleet.io.files.folder import find_files, is_there
+from fringefleet.io.files.text_file import parse_xml
+from fringefleet.io.mintpy.metadata import number_attribute
 from fringefleet.io.readers.aria_metadata import product_attributes
 from fringefleet.io.readers.assemble import Pair, assemble
-from fringefleet.io.readers.band import open_band
+from fringefleet.io.readers.base import Reader, name_below
+from fringefleet.io.readers.gdal_band import open_band
 from fringefleet.io.readers.geotiff import opened_raster
-from fringefleet.io.readers.image import Layer
-from fringefleet.io.readers.reader import Reader, name_below
-from fringefleet.io.text_file import parse_xml
+from fringefleet.io.readers.pair_images import Layer
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _STACKS = {

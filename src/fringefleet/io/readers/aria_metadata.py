@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.left_out import optional
-from fringefleet.io.metadata import number_attribute
+from fringefleet.io.checks.left_out import optional
+from fringefleet.io.mintpy.metadata import number_attribute
 from fringefleet.io.readers.radar import stated_looks, stated_radar
 from fringefleet.io.readers.sentinel1 import AZIMUTH_PIXEL_SIZE, RANGE_PIXEL_SIZE
 

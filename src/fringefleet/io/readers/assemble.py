@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from xarray.core.indexing import LazilyIndexedArray
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.checks.left_out import leave_out
 from fringefleet.io.dates import parse_dates, read_dates
-from fringefleet.io.decoded import quantised
+from fringefleet.io.files.version import FilesVersion
 from fringefleet.io.grid import GRID_MAPPING
-from fringefleet.io.left_out import leave_out
-from fringefleet.io.metadata import derived_attributes
+from fringefleet.io.lazy.decoded import quantised
+from fringefleet.io.mintpy.metadata import derived_attributes
 from fringefleet.io.quantities import quantity_of, unit_factor
 from fringefleet.io.readers.extent import cut_to_common
 from fringefleet.io.readers.grid import Grid
-from fringefleet.io.readers.image import ImageStack, Layer
 from fringefleet.io.readers.incomplete import check_complete
-from fringefleet.io.version import FilesVersion
-from fringefleet.network import shorten
+from fringefleet.io.readers.pair_images import ImageStack, Layer
+from fringefleet.network.network import shorten
 
-VARIABLES: dict[str, tuple[str, dict[str, str]]] = {
+_VARIABLES: dict[str, tuple[str, dict[str, str]]] = {
     "unwrapped_phase": ("f4", {"long_name": "unwrapped phase", "units": "rad"}),
     "coherence": ("f4", {"long_name": "spatial coherence", "units": "1"}),
     "connected_component": ("u2", {"long_name": "connected component"}),
@@ -46,7 +46,7 @@ class Pair:
 
     ``name``: by which the user finds it in the folder. ``dates``: as text (see
     :func:`~fringefleet.io.dates.parse_dates`); the phase is that of the second minus that of the first, and
-    either may be the earlier one. ``layers``: by our name of the variable, those of :data:`VARIABLES` that
+    either may be the earlier one. ``layers``: by our name of the variable, those of ``_VARIABLES`` that
     are there. ``attrs``: by MintPy's names where MintPy has one. ``baseline``: perpendicular, of the second
     date seen from the first [m].
     """
@@ -144,7 +144,7 @@ def _common_variables(pairs: Sequence[Pair], drop_incomplete: bool) -> list[str]
 
     Connected components, which only a mask needs, are left out where not all pairs have them.
     """
-    names = [name for name in VARIABLES if any(name in pair.layers for pair in pairs)]
+    names = [name for name in _VARIABLES if any(name in pair.layers for pair in pairs)]
     if "coherence" not in names:
         leave_out("the coherence", f"found none of any of the {len(pairs)} pairs")
     for name in list(names):
@@ -204,7 +204,7 @@ def _pair_coordinates(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> d
 
 
 def _variable(name: str, layers: Sequence[Layer], grid: Grid) -> xr.Variable:
-    dtype, attrs = VARIABLES[name]
+    dtype, attrs = _VARIABLES[name]
     array = ImageStack([layer.image for layer in layers], grid.shape, dtype)
     said = {"units": unit} if (unit := _common_unit(name, layers)) else {}
     coarse = [quantised(array.dtype, np.dtype(layer.stored)) for layer in layers]

@@ -31,12 +31,12 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.folder import find_files
+from fringefleet.io.files.folder import find_files
 from fringefleet.io.readers.assemble import Pair, assemble
+from fringefleet.io.readers.base import Reader, name_below
 from fringefleet.io.readers.dolphin_config import CONFIGURATION, radar_attributes
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
-from fringefleet.io.readers.reader import Reader, name_below
-from fringefleet.network import shorten
+from fringefleet.network.network import shorten
 
 _UNWRAPPED = "unwrapped"
 _PHASE, _COMPONENT, _CORRELATION = ".unw.tif", ".unw.conncomp.tif", ".int.cor.tif"

@@ -18,9 +18,9 @@ from typing import Any
 import yaml
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.left_out import optional
+from fringefleet.io.checks.left_out import optional
+from fringefleet.io.files.text_file import read_text_file
 from fringefleet.io.readers.radar import SENTINEL1, is_known_platform, platform_name, stated_radar
-from fringefleet.io.text_file import read_text_file
 
 CONFIGURATION = "dolphin_config.yaml"
 _BURST = re.compile(r"t\d{3}[-_]\d{6}[-_]iw[123]", re.IGNORECASE)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.declared import check_block, check_declared_bytes, check_declared_scene
+from fringefleet.io.checks.declared import check_block, check_declared_bytes, check_declared_scene
 from fringefleet.io.readers.grid import Grid
-from fringefleet.io.readers.image import Layer, PartImage
-from fringefleet.network import shorten
+from fringefleet.io.readers.pair_images import Layer, PartImage
+from fringefleet.network.network import shorten
 
 logger = logging.getLogger(__name__)
 

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.door import readable
-from fringefleet.io.folder import check_plain_file
-from fringefleet.io.no_data import declared
+from fringefleet.io.checks.door import readable
+from fringefleet.io.files.folder import check_plain_file
+from fringefleet.io.files.version import FileVersion
+from fringefleet.io.lazy.no_data import declared
 from fringefleet.io.quantities import said_unit
 from fringefleet.io.readers.grid import Grid
-from fringefleet.io.readers.image import Layer
-from fringefleet.io.version import FileVersion
+from fringefleet.io.readers.pair_images import Layer
 
 # Do not list the folder at each opening, for files beside the image that would change what it means; where
 # there are some, look for them by their names.
@@ -59,7 +59,7 @@ class RasterFile:
 
 @dataclass(frozen=True)
 class RasterImage:
-    """The only band of a raster; see :class:`~fringefleet.io.readers.image.Image`."""
+    """The only band of a raster; see :class:`~fringefleet.io.readers.pair_images.Image`."""
 
     versions: tuple[FileVersion, ...]
     name: str  # of the file, as GDAL opens it

@@ -41,15 +41,15 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.folder import find_files
+from fringefleet.io.files.folder import find_files
 from fringefleet.io.grid import radar_coordinates
 from fringefleet.io.readers.assemble import Pair, assemble
-from fringefleet.io.readers.band import open_band
+from fringefleet.io.readers.base import Reader, name_below
 from fringefleet.io.readers.extent import cut_to_common
+from fringefleet.io.readers.gdal_band import open_band
 from fringefleet.io.readers.gmtsar_metadata import baselines_of_dates, image_attributes
-from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.incomplete import check_complete
-from fringefleet.io.readers.reader import Reader, name_below
+from fringefleet.io.readers.pair_images import Layer
 
 _PAIR = re.compile(r"(\d{7}|\d{8})_(\d{7}|\d{8})")
 _GEOREFERENCE = re.compile(r"[XY]_(FIRST|STEP|UNIT)|EPSG|UTM_ZONE")

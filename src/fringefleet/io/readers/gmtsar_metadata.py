@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.folder import find_files
-from fringefleet.io.geometry import incidence_attribute
-from fringefleet.io.left_out import optional
-from fringefleet.io.metadata import number_attribute, positive_attribute
+from fringefleet.io.checks.left_out import optional
+from fringefleet.io.files.folder import find_files
+from fringefleet.io.files.text_file import read_text_file
+from fringefleet.io.mintpy.geometry import incidence_attribute
+from fringefleet.io.mintpy.metadata import number_attribute, positive_attribute
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.radar import Radar, one_radar, stated_radar
 from fringefleet.io.readers.sentinel1 import SPEED_OF_LIGHT
-from fringefleet.io.text_file import read_text_file
 
 _SAME_AS_LOOKS = 0.3  # of the wavelength of the Gaussian filter; MintPy: prep_gmtsar, from X. Xu
 _NUMBERS = {

@@ -31,19 +31,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.door import readable
-from fringefleet.io.folder import find_files
-from fringefleet.io.hdf5 import open_hdf5
-from fringefleet.io.left_out import optional
-from fringefleet.io.metadata import plain_attributes
-from fringefleet.io.no_data import Stored, declared_of_hdf5, read_decoded
+from fringefleet.io.checks.door import readable
+from fringefleet.io.checks.left_out import optional
+from fringefleet.io.files.folder import find_files
+from fringefleet.io.files.version import FileVersion
+from fringefleet.io.hdf5.variables import open_hdf5
+from fringefleet.io.lazy.no_data import Stored, declared_of_hdf5, read_decoded
+from fringefleet.io.mintpy.metadata import plain_attributes
 from fringefleet.io.quantities import ANGLE, LENGTH, Quantity, in_unit, said_unit
 from fringefleet.io.readers.aria_metadata import product_attributes
 from fringefleet.io.readers.assemble import Pair, assemble
+from fringefleet.io.readers.base import Reader, name_below
 from fringefleet.io.readers.grid import Grid
-from fringefleet.io.readers.image import Layer
-from fringefleet.io.readers.reader import Reader, name_below
-from fringefleet.io.version import FileVersion
+from fringefleet.io.readers.pair_images import Layer
 
 _NAME = re.compile(
     r"(?P<mission>S1|ALOS2)\w?-GUNW-(?P<direction>[AD])-(?P<side>[RL])-\d{3}-\w+-(?P<first>\d{8})_(?P<second>\d{8})-"
@@ -61,7 +61,7 @@ _REGULAR = 0.01  # [pixel] by which a coordinate may be off
 
 @dataclass(frozen=True)
 class HDF5Image:
-    """A dataset (y, x) of an HDF5 file; see :class:`~fringefleet.io.readers.image.Image`."""
+    """A dataset (y, x) of an HDF5 file; see :class:`~fringefleet.io.readers.pair_images.Image`."""
 
     versions: tuple[FileVersion, ...]
     dataset: str

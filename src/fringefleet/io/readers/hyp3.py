@@ -42,18 +42,18 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.folder import find_files, is_litter_member, list_folder
-from fringefleet.io.geometry import incidence_attribute
-from fringefleet.io.left_out import leave_out, optional
-from fringefleet.io.metadata import number_attribute, positive_attribute
+from fringefleet.io.checks.left_out import leave_out, optional
+from fringefleet.io.files.folder import find_files, is_litter_member, list_folder
+from fringefleet.io.files.text_file import read_text_file, read_text_member
+from fringefleet.io.mintpy.geometry import incidence_attribute
+from fringefleet.io.mintpy.metadata import number_attribute, positive_attribute
 from fringefleet.io.readers.assemble import Pair, assemble
+from fringefleet.io.readers.base import Reader, name_below
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
-from fringefleet.io.readers.image import Layer
 from fringefleet.io.readers.incomplete import check_complete
+from fringefleet.io.readers.pair_images import Layer
 from fringefleet.io.readers.radar import is_known_platform, platform_name, stated_looks, stated_radar
-from fringefleet.io.readers.reader import Reader, name_below
 from fringefleet.io.readers.sentinel1 import AZIMUTH_PIXEL_SIZE, RANGE_PIXEL_SIZE, heading_attributes
-from fringefleet.io.text_file import read_text_file, read_text_member
 
 _PHASE = re.compile(r"(?P<product>.+)_unw_phase(?P<clip>_clip\w*)?\.tif")
 _ARCHIVE = re.compile(r"[\w-]+_INT\d+_\w+\.zip")

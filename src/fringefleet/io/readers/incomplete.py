@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from fringefleet.errors import StackFormatError
-from fringefleet.network import shorten
+from fringefleet.network.network import shorten
 
 logger = logging.getLogger(__name__)
 

@@ -29,14 +29,14 @@ from pathlib import Path
 
 import xarray as xr
 
-from fringefleet.io.folder import find_files
+from fringefleet.arguments.paths import real_path
+from fringefleet.io.files.folder import find_files
 from fringefleet.io.readers.assemble import Pair, assemble
-from fringefleet.io.readers.band import open_band
-from fringefleet.io.readers.image import Layer
+from fringefleet.io.readers.base import Reader, name_below
+from fringefleet.io.readers.gdal_band import open_band
 from fringefleet.io.readers.incomplete import check_complete
 from fringefleet.io.readers.isce_metadata import tops_attributes, tops_baselines
-from fringefleet.io.readers.reader import Reader, name_below
-from fringefleet.paths import real_path
+from fringefleet.io.readers.pair_images import Layer
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _PHASE, _COHERENCE, _COMPONENT = "filt_fine.unw", "filt_fine.cor", "filt_fine.unw.conncomp"

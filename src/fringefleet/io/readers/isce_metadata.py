@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.folder import find_files
-from fringefleet.io.left_out import optional
-from fringefleet.io.metadata import number_attribute
+from fringefleet.io.checks.left_out import optional
+from fringefleet.io.files.folder import find_files
+from fringefleet.io.files.text_file import parse_xml, read_text_file
+from fringefleet.io.mintpy.metadata import number_attribute
 from fringefleet.io.readers.radar import stated_radar
 from fringefleet.io.readers.sentinel1 import heading_attributes
-from fringefleet.io.text_file import parse_xml, read_text_file
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _BASELINE = re.compile(r"^Bperp \(average\):(.*)$", re.MULTILINE)

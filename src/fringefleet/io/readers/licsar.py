@@ -27,12 +27,12 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.folder import find_files
+from fringefleet.io.files.folder import find_files
 from fringefleet.io.readers.assemble import Pair, assemble
+from fringefleet.io.readers.base import Reader, name_below
 from fringefleet.io.readers.geotiff import RasterFile, open_raster
 from fringefleet.io.readers.incomplete import check_complete
 from fringefleet.io.readers.licsar_metadata import Baselines, beside, frame_attributes, read_baselines
-from fringefleet.io.readers.reader import Reader, name_below
 
 _PHASE, _COHERENCE = ".geo.unw.tif", ".geo.cc.tif"
 _PAIR = re.compile(r"(\d{8})_(\d{8})")

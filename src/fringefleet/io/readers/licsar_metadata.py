@@ -31,11 +31,11 @@ from pathlib import Path
 from typing import Any
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.left_out import leave_out, optional
-from fringefleet.io.metadata import number_attribute
+from fringefleet.io.checks.left_out import leave_out, optional
+from fringefleet.io.files.text_file import read_text_file
+from fringefleet.io.mintpy.metadata import number_attribute
 from fringefleet.io.readers.radar import Radar, stated_looks, stated_radar
 from fringefleet.io.readers.sentinel1 import PLATFORM, heading_attributes
-from fringefleet.io.text_file import read_text_file
 
 _DATE = re.compile(r"\d{8}")
 _FRAME = re.compile(r"\d{3}[AD]_\d{5}_\d{6}")

@@ -25,7 +25,7 @@ from fringefleet.io.georeference import (
     georeference,
 )
 from fringefleet.io.grid import GRID_MAPPING, doubt_warning, is_numbered, radar_coordinates
-from fringefleet.observation import is_observation
+from fringefleet.observation.quantity import is_observation
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from html import unescape
 from pathlib import Path
 
-from fringefleet.io.version import FileVersion
+from fringefleet.io.files.version import FileVersion
 
 _SOURCE = re.compile(r"<Source(?:Filename|Dataset)\b([^>]*)>([^<]+)</Source(?:Filename|Dataset)>")
 _QUOTED = re.compile(r'^\w+:"([^"]+)"')  # a part of a file, by the name of its driver

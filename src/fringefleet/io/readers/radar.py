@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.left_out import leave_out, optional
-from fringefleet.io.metadata import positive_attribute
+from fringefleet.io.checks.left_out import leave_out, optional
+from fringefleet.io.mintpy.metadata import positive_attribute
 from fringefleet.io.readers.sentinel1 import PLATFORM, RADAR_FREQUENCY, SPEED_OF_LIGHT
-from fringefleet.units import LONGEST_WAVELENGTH, SHORTEST_WAVELENGTH
+from fringefleet.observation.units import LONGEST_WAVELENGTH, SHORTEST_WAVELENGTH
 
 SENTINEL1 = "Sen"
 _SAME = 0.01  # by which two wavelengths of one radar may differ, as they are rounded

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import xarray as xr
 
-from fringefleet.io.hdf5 import is_hdf5, open_hdf5
-from fringefleet.io.metadata import plain_attributes
-from fringefleet.io.mintpy import open_mintpy
-from fringefleet.io.mintpy_names import our_name
-from fringefleet.io.readers.named import open_netcdf, open_zarr
-from fringefleet.io.readers.reader import Reader
-from fringefleet.io.zarr_metadata import is_zarr, zarr_metadata
-from fringefleet.observation import is_observation
+from fringefleet.io.hdf5.variables import is_hdf5, open_hdf5
+from fringefleet.io.mintpy.metadata import plain_attributes
+from fringefleet.io.mintpy.names import our_name
+from fringefleet.io.readers.base import Reader
+from fringefleet.io.readers.mintpy import open_mintpy
+from fringefleet.io.readers.zarr_netcdf import open_netcdf, open_zarr
+from fringefleet.io.zarr.metadata import is_zarr, zarr_metadata
+from fringefleet.observation.quantity import is_observation
 
 _STACK_OF_MINTPY = "ifgramStack"
 _RESULT = "displacement"  # recognised, so that a result is refused as such

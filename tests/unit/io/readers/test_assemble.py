@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from fringefleet.errors import StackFormatError
+from fringefleet.io.files.version import FilesVersion, FileVersion
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.grid import Grid
-from fringefleet.io.readers.image import Layer
-from fringefleet.io.version import FilesVersion, FileVersion
+from fringefleet.io.readers.pair_images import Layer
 
 GRID = Grid((3, 4), (10.0, 20.0), (-1.0, 0.5), "EPSG:4326")
 

@@ -14,8 +14,8 @@ from fringefleet import Options, Run, Setting, pipeline
 from fringefleet.errors import OutputExistsError
 from fringefleet.io import convert_stack
 from fringefleet.io.stack import source_version
-from unit.io.mintpy_stack import ATTRIBUTES
 from unit.io.readers import checks, geotiffs, test_aria, test_gmtsar, test_gunw, test_isce
+from unit.mintpy_stack import ATTRIBUTES
 
 SETTING = Setting(reference_point=checks.POINT, wavelength=0.0555, looks=39)
 

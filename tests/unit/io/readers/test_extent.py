@@ -11,10 +11,10 @@ import xarray as xr
 import fringefleet
 from fringefleet import Options, Run, Setting
 from fringefleet.errors import StackFormatError
+from fringefleet.io.files.version import FileVersion
 from fringefleet.io.readers.extent import cut_to_common
 from fringefleet.io.readers.grid import Grid
-from fringefleet.io.readers.image import Layer
-from fringefleet.io.version import FileVersion
+from fringefleet.io.readers.pair_images import Layer
 from unit.io.readers import checks, geotiffs
 from unit.io.readers.test_aria import AT, BASELINE, FILES, NAMES, images, write_file, write_work
 from unit.io.readers.test_gmtsar import write_grid

@@ -13,8 +13,8 @@ from fringefleet import Options, Run, Setting, pipeline
 from fringefleet.errors import RunError, StackChangedError, StackFormatError
 from fringefleet.io import convert_stack
 from fringefleet.io.describe import describe
-from fringefleet.io.products import export_mintpy
 from fringefleet.io.stack import source_version, stored_tile
+from fringefleet.io.writers.mintpy import export_mintpy
 from unit.io.readers import checks, geotiffs
 
 LAYOUTS = {

@@ -7,7 +7,7 @@ import rasterio
 
 import fringefleet
 from fringefleet.errors import StackFormatError
-from fringefleet.io.geometry import geometry_from_attributes
+from fringefleet.io.mintpy.geometry import geometry_from_attributes
 from unit.io.readers import checks, geotiffs
 
 DATES = sorted({date for dates in checks.text_dates(checks.simulated()) for date in dates})

@@ -15,7 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning
 import fringefleet
 from fringefleet.errors import StackFormatError
 from fringefleet.io.stack import file_format
-from fringefleet.simulate.scene import WAVELENGTH
+from fringefleet.simulate.config import WAVELENGTH
 from unit.io.readers import checks
 
 DATES = checks.text_dates(checks.simulated())

@@ -8,7 +8,7 @@ import pytest
 
 import fringefleet
 from fringefleet.errors import StackFormatError
-from fringefleet.io.left_out import leave_out, optional, said_once
+from fringefleet.io.checks.left_out import leave_out, optional, said_once
 from unit.io.readers import checks
 from unit.io.readers.layouts import STACKS, copy_of, replace
 

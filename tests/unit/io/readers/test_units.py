@@ -11,8 +11,8 @@ import zarr
 
 import fringefleet
 from fringefleet.errors import StackFormatError
-from unit.io.mintpy_stack import ATTRIBUTES, stack_parts
 from unit.io.readers import checks, geotiffs, test_aria, test_gmtsar, test_gunw, test_isce
+from unit.mintpy_stack import ATTRIBUTES, stack_parts
 
 DEGREE = np.float32(math.pi / 180)
 NAMES = ("unwrapped_phase", "coherence")

@@ -1,0 +1,1 @@
+"""Arguments of users: their types, paths, and which needs which."""

@@ -1,0 +1,1 @@
+"""Options of the command line. Light, so that ``--help`` is quick."""

@@ -1,0 +1,280 @@
+"""Get workers and give them back: on this machine, under Slurm, or of a cluster that is running."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dask
+from dask.system import CPU_COUNT
+from dask.utils import parse_bytes
+from distributed import Client, LocalCluster
+from distributed.diagnostics.nvml import device_get_count, one_time
+from distributed.system import MEMORY_LIMIT
+
+from fringefleet.cluster.checks import check_workers
+from fringefleet.cluster.credentials import kept_credentials
+from fringefleet.cluster.dashboard import warn_of_dashboard
+from fringefleet.cluster.existing import connect_running, use_current
+from fringefleet.cluster.local import begin_local, begin_local_cuda, count_local, count_local_gpus
+from fringefleet.cluster.options import VISIBLE, ClusterOptions, Kind, cluster_options
+from fringefleet.cluster.serving import check_bokeh
+from fringefleet.cluster.slurm.cluster import start_slurm
+from fringefleet.cluster.slurm.request import Request
+from fringefleet.cluster.start import Start
+from fringefleet.errors import InputError, MissingExtraError, OptionError
+from fringefleet.processes.clients import current_client, note_open
+from fringefleet.processes.cores import own_cores
+from fringefleet.processes.main_program import end_if_reimported
+
+logger = logging.getLogger(__name__)
+
+# Each gives a client whose first workers are there, and stops at last what it started.
+_STARTERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
+    "slurm": start_slurm,
+    "current": use_current,
+    "address": connect_running,
+    "file": connect_running,
+}
+_BEGINNERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Start]]] = {
+    "local": begin_local,
+    "local-cuda": begin_local_cuda,
+}
+
+
+class Workers(NamedTuple):
+    """What there is to compute with."""
+
+    client: Client
+    n_worker: int
+    memory_limit: int | None  # of each [byte]; None if there is none
+    credentials: Path | None = None  # by which others may join: tls_credentials; None if they do not lie here
+
+
+def connect(
+    cluster: str | Path | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
+) -> AbstractContextManager[Workers]:
+    """Connect to workers, make them the current Dask scheduler, and stop at last what was started.
+
+    Parameters
+    ----------
+    cluster
+        ``local``, ``local-cuda``, ``slurm``, ``current``, the address or the scheduler file of a running
+        cluster, or all options as a :class:`ClusterOptions`. None: the client that is current in this
+        process, if there is one, else this machine.
+    n_worker
+        Processes, GPUs or Slurm workers; of a running cluster, how many to wait for.
+    **changes
+        Single fields of :class:`ClusterOptions`, by name: ``memory_limit="8GB"``, ``device="cuda"``.
+
+    Raises
+    ------
+    OptionError
+        Something cannot be meant so.
+    DeviceError
+        A GPU is asked for and there is none, or two workers have the same.
+    MissingExtraError
+        What is asked for needs a library that is not installed.
+    InputError
+        Nothing answers at the address, it has no workers, or they have other software.
+
+    Examples
+    --------
+    >>> with connect("local", 1, memory_limit="1GB") as workers:
+    ...     workers.client.submit(sum, [1, 2]).result(), workers.memory_limit
+    (3, 1000000000)
+    """
+    end_if_reimported()
+    options = resolve(cluster_options(cluster, n_worker, **changes))
+    if options.n_worker == 0:
+        raise OptionError(
+            "found 0 workers to connect to; give 1 or more. Where no Dask client is current, fringefleet.run "
+            "computes in threads of this process."
+        )
+    if options.dashboard:
+        check_bokeh("the dashboard")
+    return _connected(options)
+
+
+class Early:
+    """Workers that may be on their way before it is known how many of them are of use.
+
+    ``options``: what they have been begun with.
+    """
+
+    def __init__(self, options: ClusterOptions, start: Start | None) -> None:
+        self.options, self._start = options, start
+
+    def give_up(self) -> None:
+        """Stop those that are on their way, as none are needed."""
+        if self._start is not None:
+            self._start.stop(in_good_order=False)
+
+    @contextmanager
+    def connect(self, options: ClusterOptions) -> Iterator[Workers]:
+        """Connect as :func:`connect` does: to these workers, in the number that is wanted now.
+
+        Where more than the number differs, these are stopped and others started.
+        """
+        start = self._start
+        if start is not None and options != replace(self.options, n_worker=options.n_worker):
+            start.stop(in_good_order=False)
+            start = None
+        with _connected(options, start) as workers:
+            yield workers
+        if start is not None:
+            start.stop(in_good_order=True)
+
+
+@contextmanager
+def begin_early(options: ClusterOptions, *, n_worker: int) -> Iterator[Early]:
+    """Begin to start workers of this machine, ``n_worker`` at most, and stop at last those that were started.
+
+    Of GPUs all are begun with, else one: who has few tiles needs no more. Workers of other kinds are not
+    begun with; nor is anything where an option cannot be meant so, which is said when they are connected to.
+    """
+    with ExitStack() as opened:
+        start = None
+        with suppress(InputError, MissingExtraError):
+            if options.dashboard:
+                check_bokeh("the dashboard")
+            if options.kind == "local":
+                start = opened.enter_context(begin_local(options, first_only=n_worker > 1))
+            elif options.kind == "local-cuda":
+                start = opened.enter_context(begin_local_cuda(options))
+        yield Early(options, start)
+
+
+@contextmanager
+def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[Workers]:
+    with ExitStack() as opened:
+        # Dask is to compute afterwards as it did before, which a client that ends too early does not see to.
+        opened.enter_context(dask.config.set(scheduler=dask.config.get("scheduler", None)))
+        if start is None and options.kind in _BEGINNERS:
+            start = opened.enter_context(_BEGINNERS[options.kind](options))
+            client = opened.enter_context(start.workers())
+        elif start is None:
+            client = opened.enter_context(_STARTERS[options.kind](options))
+        else:
+            client = opened.enter_context(start.workers(options.n_worker))
+        credentials = opened.enter_context(kept_credentials(client, options))
+        check_workers(client, options)
+        address = client.scheduler_info(n_workers=0)["address"]
+        if options.is_started and not options.is_encrypted:
+            note_open(address)
+        if credentials is not None:
+            logger.info("scheduler %s, credentials %s", address, credentials)
+        if options.dashboard:
+            warn_of_dashboard(client)
+        yield _describe(client, options)._replace(credentials=credentials)
+
+
+def resolve(options: ClusterOptions) -> ClusterOptions:
+    """Choose where nothing was said: the current client, else the cores, or the GPUs, of this machine.
+
+    On a machine with one GPU a single local process has it, and dask-cuda is not needed. Who wants no
+    workers has none of this machine, whatever client is current.
+
+    Raises
+    ------
+    DeviceError
+        A GPU is asked for and there is none.
+    """
+    if options.kind == "local-cuda":
+        return replace(options, device="cuda")
+    if options.kind != "default":
+        return options
+    if options.n_worker == 0:
+        return replace(options, cluster="local")
+    if current_client() is not None:
+        return replace(options, cluster="current")
+    several = options.device == "cuda" and (VISIBLE in options.options or count_local_gpus(options) > 1)
+    return replace(options, cluster="local-cuda" if several else "local")
+
+
+def expected_workers(options: ClusterOptions) -> int:
+    """How many workers there will be, as far as that is known before they are there; 0 where none are wanted.
+
+    Raises
+    ------
+    DeviceError
+        A GPU is asked for and there is none.
+    OptionError
+        What Slurm is to be asked for cannot be meant so.
+    MissingExtraError
+        dask-jobqueue, which knows what its configuration says, is not installed.
+    """
+    if options.n_worker == 0:
+        return 0
+    if options.kind == "local":
+        return count_local(options)
+    if options.kind == "local-cuda":
+        return options.n_worker or count_local_gpus(options)
+    if options.kind == "slurm":
+        return Request(options).n_worker
+    return options.n_worker or CPU_COUNT
+
+
+def own_memory(options: ClusterOptions) -> int | None:
+    """What each worker has [byte], however many there are; None where they share a machine, or nobody knows.
+
+    It raises what :func:`expected_workers` does.
+    """
+    if options.kind == "slurm":
+        request = Request(options)
+        return request.memory // request.processes
+    return None if options.memory_limit is None else int(parse_bytes(options.memory_limit))
+
+
+def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
+    """What each of so many workers will have [byte]; of none it is what this process has.
+
+    None where nobody knows. It raises what :func:`expected_workers` does.
+    """
+    if options.kind in ("local", "local-cuda") and options.memory_limit is None:
+        return MEMORY_LIMIT // max(1, n_worker)
+    return own_memory(options)
+
+
+class Threads(NamedTuple):
+    """Threads of a worker, before it is there."""
+
+    dask: int  # on a CPU each solves a tile
+    core: int | None  # that read and write; None where nobody knows
+
+
+def expected_threads(options: ClusterOptions, n_worker: int) -> Threads:
+    """How many threads each of so many workers will have; of none it is how many this process has.
+
+    It raises what :func:`expected_workers` does.
+    """
+    if options.kind == "slurm":
+        request = Request(options)
+        n_core = max(1, request.cores // request.processes)
+        return Threads(n_core, n_core)
+    if n_worker == 0:
+        return Threads(CPU_COUNT, max(CPU_COUNT, own_cores().number))
+    if options.kind in ("local", "local-cuda"):
+        n_thread = int(options.options.get("threads_per_worker") or 1)
+        return Threads(n_thread, max(n_thread, own_cores().number // n_worker))
+    return Threads(1, None)
+
+
+def expected_gpu_memory(options: ClusterOptions) -> int | None:
+    """Memory of each worker's GPU [byte], as far as that is known before they are there."""
+    if options.device == "cpu" or options.kind not in ("local", "local-cuda") or not device_get_count():
+        return None
+    found: int | None = one_time()["memory-total"]
+    return found
+
+
+def _describe(client: Client, options: ClusterOptions) -> Workers:
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    limits = [worker["memory_limit"] for worker in workers.values()]
+    started = client.cluster.worker_spec if isinstance(client.cluster, LocalCluster) else {}
+    n_worker = max(len(workers), len(started))  # one that has just died will be replaced
+    if not limits and n_worker:
+        limits = [expected_memory(options, n_worker) or 0]
+    return Workers(client, n_worker, min(filter(None, limits), default=None))

@@ -1,0 +1,49 @@
+"""Dask workers of one job, each of which sees one GPU of it; without dask-cuda.
+
+It takes the options of ``dask worker``: ``python -m fringefleet.cluster.slurm.gpu_worker SCHEDULER --nworkers
+4 --name slurm-0 ...``. What Slurm lets the job see is dealt out before any worker imports CUDA.
+"""
+
+import argparse
+import os
+import sys
+
+from distributed import Nanny
+from distributed.cli.dask_worker import main
+
+from fringefleet.cluster.options import VISIBLE
+
+
+def dask_setup(nanny: Nanny) -> None:
+    """Give the worker of a nanny its GPU; Dask numbers the workers of a job at the end of their names."""
+    gpus = visible_gpus(os.environ.get(VISIBLE))
+    number = int(str(nanny.name).rpartition("-")[2]) if len(gpus) > 1 else 0
+    nanny.env[VISIBLE] = gpus[number]
+
+
+def visible_gpus(visible: str | None) -> list[str]:
+    """List the GPUs that ``CUDA_VISIBLE_DEVICES`` names."""
+    return [name.strip() for name in (visible or "").split(",") if name.strip()]
+
+
+def check_gpus(visible: str | None, n_worker: int) -> None:
+    """Refuse more or fewer GPUs than workers: the job asked for something else than it needs.
+
+    Raises
+    ------
+    SystemExit
+        Says how many of each.
+    """
+    n_gpu = len(visible_gpus(visible))
+    if n_gpu != n_worker:
+        raise SystemExit(
+            f"found {n_gpu} GPUs ({VISIBLE}={visible}) for {n_worker} workers in this job; let it ask "
+            f"for --gres=gpu:{n_worker}."
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--nworkers", type=int, default=1)
+    check_gpus(os.environ.get(VISIBLE), parser.parse_known_args()[0].nworkers)
+    main([*sys.argv[1:], "--preload-nanny", "fringefleet.cluster.slurm.gpu_worker"])

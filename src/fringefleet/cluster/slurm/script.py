@@ -1,0 +1,152 @@
+"""Request to Slurm: options in, keywords of ``SLURMCluster`` and the text of a job script out.
+
+Nothing here starts, submits or writes anything, and no Slurm is needed. The user's ``jobqueue.yaml`` of Dask
+counts, after the options and before our own defaults.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dask
+from distributed import Security
+
+from fringefleet.cluster.options import ClusterOptions, known_keywords, refuse_unknown
+from fringefleet.cluster.serving import ANY_PORT, scheduler_keywords, serves_workers
+from fringefleet.cluster.slurm.lines import exported, write_arguments, write_prologue, write_python
+from fringefleet.cluster.slurm.request import SECTION, Request, import_jobqueue
+from fringefleet.cluster.slurm.validation import sbatch_log
+
+logger = logging.getLogger(__name__)
+
+JOB_NAME = "fringefleet"
+_LOG_FOLDER = "fringefleet-slurm"
+_OURS: dict[str, Any] = {"modules": (), "poll_seconds": 30.0, "most_failed_starts": 3}
+_OURS_NAMES = (*_OURS, "most_replacements")
+# Keywords of SLURMCluster that are ours to say.
+_RESERVED = {"scheduler", "name", "interface", "protocol", "security", "loop", "asynchronous", "silence_logs"}
+_RESERVED |= {"job_kwargs", "base_class_kwargs", "job_cls", "n_workers", "dashboard_address", "host"}
+
+
+class JobPlan(NamedTuple):
+    """What to ask of Slurm."""
+
+    n_job: int
+    log_folder: Path
+    job: dict[str, Any]  # keywords for each job
+    cluster: dict[str, Any]  # keywords for the cluster as a whole
+    poll_seconds: float  # most [s] between two looks at the queue
+    most_failed_starts: int  # jobs in a row that may end before a worker of theirs came
+    most_replacements: int  # jobs that are submitted in place of others, of a run
+
+
+def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submitted: bool = True) -> JobPlan:
+    """Decide what to ask of Slurm.
+
+    By default one job for each worker, with one GPU if ``device`` is ``cuda``; with ``processes = N``, or
+    where ``job_extra_directives`` ask for N GPUs, one job for N workers, which have a GPU each: dask-cuda
+    starts them, or our own :mod:`~fringefleet.cluster.slurm.gpu_worker` if ``device`` is not ``cuda``, or if
+    ``worker_command`` names it.
+    ``options.options`` has keywords of dask-jobqueue's ``SLURMCluster`` and these of our own: ``modules``,
+    names for ``module load``; ``poll_seconds``, most time between two looks at the queue [s];
+    ``most_failed_starts``, jobs in a row that may end before a worker of theirs came;
+    ``most_replacements``, jobs that may take the place of others.
+
+    Parameters
+    ----------
+    options
+        What is wanted.
+    job_name
+        What the jobs are called in the queue, instead.
+    is_submitted
+        Whether they are submitted from here, so that the nodes need a way to this machine.
+
+    Raises
+    ------
+    OptionError
+        Something cannot be meant so, or would do something else than it says.
+    MissingExtraError
+        dask-jobqueue is not installed.
+    """
+    said = Request(options)
+    given = dict(options.options)
+    ours = _OURS | {name: value for name in _OURS_NAMES if (value := given.pop(name, None)) is not None}
+    cluster = _cluster_keywords(given)
+    job_name = job_name or given.get("job_name") or JOB_NAME
+    serves_http = serves_workers(options, said.everything())
+    exports = exported(said, serves_http=serves_http)
+    log_folder = Path(said.get("log_directory", _LOG_FOLDER)).expanduser().absolute()
+    job = given | {
+        "job_name": job_name,
+        "processes": said.processes,
+        "cores": said.cores,
+        "memory": f"{said.memory}B",
+        "python": write_python(said),
+        "worker_command": said.worker_command,
+        "job_extra_directives": [*said.directives(), *_own_directives(said, job_name, log_folder)],
+        "job_script_prologue": write_prologue(said, ours["modules"], exports),
+        "worker_extra_args": write_arguments(said, serves_http=serves_http),
+        "local_directory": '"$FRINGEFLEET_LOCAL"',
+    }
+    job.pop("log_directory", None)  # with it dask-jobqueue would make the folder, readable by all
+    scheduler = {"dashboard_address": ANY_PORT} | dict(said.get("scheduler_options", {}))
+    cluster["interface"] = said.interface(is_submitted=is_submitted)
+    cluster["scheduler_options"] = scheduler_keywords(options, scheduler)
+    if options.n_worker is not None and said.n_worker > options.n_worker:
+        logger.info(
+            "%d workers instead of %d: each job has %d", said.n_worker, options.n_worker, said.processes
+        )
+    most = ours.get("most_replacements", 20 * said.n_job)
+    return JobPlan(
+        said.n_job, log_folder, job, cluster, ours["poll_seconds"], ours["most_failed_starts"], most
+    )
+
+
+def job_script(plan: JobPlan, *, tls: bool = True) -> str:
+    """Write the script of a job as it would be submitted, but for the address of the scheduler."""
+    if not tls:
+        return script_of_job(plan, "tcp://SCHEDULER:PORT", None)
+    files = {"tls_ca_file": "CA", "tls_worker_cert": "CERTIFICATE", "tls_worker_key": "KEY"}
+    return script_of_job(plan, "tls://SCHEDULER:PORT", Security(require_encryption=True, **files))
+
+
+def script_of_job(plan: JobPlan, scheduler: str, security: Security | None) -> str:
+    """Write the script of a job for the address of a scheduler, and the certificates for it."""
+    import_jobqueue()  # which keeps what Ctrl-C does
+    from fringefleet.cluster.slurm.jobs import Job  # noqa: PLC0415 - optional
+
+    with dask.config.set(settings(plan)):
+        job = Job(
+            scheduler=scheduler,
+            name="slurm-0",
+            interface=plan.cluster["interface"],
+            protocol="tls://" if security else None,
+            security=security,
+            **plan.job,
+        )
+    return str(job.job_script())  # type: ignore[no-untyped-call]
+
+
+def settings(plan: JobPlan) -> dict[str, Any]:
+    """Keep dask-jobqueue from making the folder for logs, readable by all, and from putting errors apart."""
+    return {f"jobqueue.{plan.job.get('config_name') or SECTION}.log-directory": None}
+
+
+def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
+    """Take those keywords out that are for the cluster as a whole; refuse those that nobody knows."""
+    library = import_jobqueue()
+    of_cluster = set(known_keywords(library.core.JobQueueCluster))
+    of_job = set(known_keywords(library.slurm.SLURMJob, library.core.Job))
+    known = sorted((of_cluster | of_job | set(_OURS_NAMES)) - _RESERVED)
+    for name in given:
+        refuse_unknown(name, known, "keyword for SLURMCluster")
+    names = [name for name in given if name in of_cluster and name != "config_name"]
+    return {"name": "slurm"} | {name: given.pop(name) for name in names}
+
+
+def _own_directives(said: Request, job_name: str, log_folder: Path) -> list[str]:
+    """Say what we rely on: what a job is called, and where its log is."""
+    own = [f"-o {sbatch_log(log_folder, '%x-%j.log')}", "--open-mode=append"]
+    if any(text in f"#SBATCH -J {job_name}" for text in said.texts("job_directives_skip")):
+        own.append(f"-J {job_name}")
+    return own

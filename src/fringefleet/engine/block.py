@@ -1,0 +1,117 @@
+"""One block of a scene: NumPy arrays in, batches of pixels through the solver, NumPy arrays out.
+
+Pixels go through the solver in batches of one shape: on a CPU as many as stay in cache, on a GPU as many as
+fit. :mod:`fringefleet.engine.direct` has the way without torch, which most runs on a CPU take; else
+:mod:`fringefleet.engine.torch_block` says how pixels get to the device and back,
+:mod:`fringefleet.engine.batch_solver` what happens to a batch.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fringefleet.engine.context import Block, FlatBlock, Scene, Series
+from fringefleet.engine.footprint import (
+    CPU_BATCH,
+    FUSED_BATCH,
+    cpu_batch_size,
+    eager_batch_size,
+    fused_bytes_per_pixel,
+    solver_bytes_per_pixel,
+)
+from fringefleet.engine.solver_choice import check_direct, choose_solver, is_direct
+from fringefleet.engine.timing import Stopwatch
+from fringefleet.engine.workspaces import Place
+from fringefleet.network.elimination_order import Plan
+from fringefleet.network.network import Network
+from fringefleet.network.triplets import triplets
+from fringefleet.options import Options
+from fringefleet.status import Status
+
+
+def invert_block(
+    block: Block,
+    scene: Scene,
+    options: Options,
+    watch: Stopwatch | None = None,
+    place: Place | None = None,
+) -> Series:
+    """Invert the pixels of one block.
+
+    Parameters
+    ----------
+    block
+        Observations. Needs ``coherence``, ``mask_values`` or ``observed_std`` where the options do.
+    scene
+        What all blocks share.
+    options
+        How to invert.
+    watch
+        Told how long it takes to solve and, on a GPU, to copy.
+    place
+        That of the block among others that are solved in this process; None: there are no others.
+
+    Returns
+    -------
+    Series
+        Displacement relative to the reference date and point, positive towards the satellite, and its
+        quality. NaN where there is no answer; ``status`` says why. It is in memory that ``place`` gives.
+
+    Raises
+    ------
+    DeviceError
+        The device asked for is not there.
+    """
+    place, watch = place or Place(), watch or Stopwatch()
+    n_pixel = place.kept.size(scene.network, options, batch_size)
+    if is_direct(options):
+        check_direct()
+        from fringefleet.engine.direct import invert_directly as invert  # noqa: PLC0415 - numba
+    else:
+        from fringefleet.engine.torch_block import invert_in_torch as invert  # noqa: PLC0415 - torch
+    series, pair_sums = invert(_flatten(block), scene, options, watch, place, n_pixel)
+    if block.reference_point is not None:
+        row, column = block.reference_point
+        _set_reference_pixel(series, row * block.observed.shape[2] + column, scene.network)
+    y, x = block.observed.shape[1:]
+    shaped = {name: values.reshape(*values.shape[:-1], y, x) for name, values in series.items()}
+    return Series(**shaped, pair_sums=pair_sums if options.diagnose else None)
+
+
+def batch_size(plan: Plan, options: Options) -> int:
+    """Pixels that go through the solver at once on this process's device."""
+    if options.device == "cpu":
+        compiled = choose_solver(options) == "compiled"
+        return cpu_batch_size(plan, options) if compiled else eager_batch_size(plan, options)
+    if options.gpu_chunk_size:
+        return options.gpu_chunk_size
+    from fringefleet.engine import device as devices  # noqa: PLC0415 - torch
+
+    is_fused = choose_solver(options) == "fused"
+    needed = fused_bytes_per_pixel(plan, options) if is_fused else solver_bytes_per_pixel(plan, options)
+    free = devices.free_bytes(devices.select(options.device))
+    fits = max(CPU_BATCH, free // 2 // needed // CPU_BATCH * CPU_BATCH)
+    # One launch a batch is no cost; thousands of launches are.
+    return min(fits, FUSED_BATCH) if is_fused else fits
+
+
+def _flatten(block: Block) -> FlatBlock:
+    """View the arrays of a block as (pair, pixel), maps as (1, pixel)."""
+    n_pixel = block.observed[0].size
+    return FlatBlock._make(
+        None if values is None else np.ascontiguousarray(values).reshape(-1, n_pixel) for values in block[:-1]
+    )
+
+
+def _set_reference_pixel(series: dict[str, NDArray[Any]], pixel: int, network: Network) -> None:
+    """Write what the reference point is by definition: no motion, no residual, every pair used."""
+    for values in series.values():
+        values[..., pixel] = 0
+    if "temporal_coherence" in series:
+        series["temporal_coherence"][pixel] = 1
+    series["pair_count"][pixel] = network.n_pair
+    series["n_components"][pixel] = 1
+    series["status"][pixel] = Status.REFERENCE_POINT
+    if "triplet_count" in series:
+        series["triplet_count"][pixel] = len(triplets(network))

@@ -1,0 +1,172 @@
+"""Blocks on a CPU through the compiled solver alone: arrays in, arrays out.
+
+It does what :mod:`fringefleet.engine.batch_solver` does, for the options that most runs have
+(:func:`fringefleet.engine.solver_choice.is_direct`), and without torch, which takes longer to import than a
+small scene to solve. The few pixels that float32 is not enough for are solved there.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fringefleet.engine.cancellation import check_not_stopped
+from fringefleet.engine.context import FlatBlock, Scene
+from fringefleet.engine.footprint import even_batch
+from fringefleet.engine.pixel_status import components_to_keep, find_status, has_no_answer, leave_blank
+from fringefleet.engine.rules import given_to_kernel, rules_of
+from fringefleet.engine.timing import Stopwatch
+from fringefleet.engine.workspaces import Place
+from fringefleet.network.elimination_order import Plan, plan_elimination
+from fringefleet.options import Options
+from fringefleet.products.provenance import PAIR_SUMS
+from fringefleet.products.registry import kinds_of
+from fringefleet.solver.arrays import pieces_of
+from fringefleet.solver.compiled.batches import Vectors
+from fringefleet.solver.config import Method
+from fringefleet.solver.disconnected import connect, find_bridged
+from fringefleet.solver.measures import of_sums
+
+_FEW = 64  # pixels that are solved again at once
+
+
+class Facts(NamedTuple):
+    """What is known of the pixels of a batch; see :class:`~fringefleet.engine.pixel_status.Solved`."""
+
+    pair_count: NDArray[np.int32]
+    n_components: NDArray[np.int32]
+    too_few: NDArray[np.bool_]
+    converged: None = None
+
+
+def invert_directly(
+    block: FlatBlock, scene: Scene, options: Options, watch: Stopwatch, place: Place, n_pixel: int
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
+    """Invert the pixels of a block; where memory runs out, the tile fails, and is tried again.
+
+    Parameters
+    ----------
+    block, scene, options, watch, place
+        As for :func:`fringefleet.engine.block.invert_block`.
+    n_pixel
+        Pixels that are solved at once, at most.
+
+    Returns
+    -------
+    tuple
+        Arrays (..., pixel) by the names of the result's variables; sums over the pixels of each pair, which
+        nobody wants, are zero.
+    """
+    n_block = block.observed.shape[1]
+    answer = place.make_answer(kinds_of(options, scene.network.n_date), n_block)
+    wanted = "direct", repr(scene), options  # NaN, as in a scene, is not even the same as itself
+
+    def make() -> Direct:
+        return Direct(plan_elimination(scene.network, scene.reference_date), scene, options)
+
+    with place.turn(), watch.time("solve"), place.kept.lent(wanted, make) as direct:
+        size = even_batch(n_block, n_pixel)
+        for first in range(0, n_block, size):
+            check_not_stopped()
+            direct.invert(block, slice(first, min(first + size, n_block)), answer)
+    return answer, np.zeros((len(PAIR_SUMS), scene.network.n_pair))
+
+
+class Direct:
+    """Batches of any size: their options and buffers.
+
+    Parameters
+    ----------
+    plan
+        The network's elimination.
+    scene, options
+        What all pixels share.
+    """
+
+    def __init__(self, plan: Plan, scene: Scene, options: Options) -> None:
+        self.plan, self.scene, self.options = plan, scene, options
+        real, n_date = np.dtype(options.dtype), plan.network.n_date
+        self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)
+        self.method = Method(min_norm=options.min_norm, bridge=options.bridge)
+        shapes = ((4, real), (4, np.dtype(np.int32)), (n_date, np.dtype(np.int32)))
+        self.room = [np.zeros((n, 0), dtype) for n, dtype in shapes]  # sums, counts, labels
+
+    def invert(self, block: FlatBlock, pixels: slice, answer: Mapping[str, NDArray[Any]]) -> None:
+        """Invert some pixels of a block, and write their answer."""
+        batch = _some(block, pixels)
+        sums, counts, labels = self._room_for(pixels.stop - pixels.start)
+        series = answer["displacement"]
+        kernel_answer = self.vectors.answer_of(series, pixels.start, sums, counts, labels)
+        raw, rules = given_to_kernel(batch, self.rules, self.options)
+        fewest_of_all = self.options.min_redundancy > 1
+        self.vectors.invert(raw, rules, kernel_answer, fewest_of_all=fewest_of_all)
+        there = {name: values[..., pixels] for name, values in answer.items()}
+        n_components, pair_count, fewest, is_unsettled = counts
+        facts = Facts(pair_count, n_components, fewest < self.options.min_redundancy)
+        self._tie_parts(facts, labels, there)
+        self._write(batch, facts, sums, there)
+        unsettled = np.flatnonzero(is_unsettled)
+        if len(unsettled):
+            self._solve_again(batch, unsettled, there)
+
+    def _room_for(self, n_pixel: int) -> list[NDArray[Any]]:
+        """Give memory for the sums, counts and labels of a batch, which is used again."""
+        if self.room[0].size < 4 * n_pixel:
+            self.room = [np.zeros((len(room), n_pixel), room.dtype) for room in self.room]
+        return [room.ravel()[: len(room) * n_pixel].reshape(len(room), n_pixel) for room in self.room]
+
+    def _tie_parts(self, facts: Facts, labels: NDArray[np.int32], there: Mapping[str, NDArray[Any]]) -> None:
+        """Tie the parts of cut networks together, where there is an answer."""
+        there["bridged"][...] = 0
+        is_cut = (facts.n_components > 1) & (facts.pair_count > 0) & ~facts.too_few
+        network = self.plan.network
+        for n_part in np.unique(facts.n_components[is_cut]):  # what is computed of a pixel is its own
+            cut = np.flatnonzero(is_cut & (facts.n_components == n_part))
+            for piece in pieces_of(len(cut), 24 * (network.n_pair + network.n_date)):
+                some = cut[piece]
+                part = labels[:, some]
+                there["displacement"][:, some] = connect(
+                    self.plan, there["displacement"][:, some], part, self.method
+                )
+                if self.method.bridge != "none":
+                    there["bridged"][:, some] = find_bridged(part)
+
+    def _write(
+        self, batch: FlatBlock, facts: Facts, sums: NDArray[Any], there: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Write everything but the parts of cut networks, in the units of the result."""
+        land = None if batch.water_mask is None else batch.water_mask[0]
+        status = find_status(facts, land, self.options.bridge)
+        with np.errstate(all="ignore"):
+            measured = of_sums(facts.pair_count, *sums[:3])
+        there["displacement"][...] *= np.float32(self.scene.metres_per_unit)
+        there["residual_rms"][...] = measured.residual_rms
+        if "temporal_coherence" in there:
+            there["temporal_coherence"][...] = measured.temporal_coherence
+        there["pair_count"][...] = facts.pair_count
+        there["n_components"][...] = components_to_keep(facts.n_components, status)
+        there["status"][...] = status
+        leave_blank(there, has_no_answer(status))
+
+    @cached_property
+    def _in_torch(self) -> Any:
+        """Batches of torch, for the few pixels that float32 is not enough for."""
+        from fringefleet.engine.torch_fallback import Again  # noqa: PLC0415 - torch
+
+        return Again(self.plan, self.scene, self.options, _FEW)
+
+    def _solve_again(
+        self, batch: FlatBlock, unsettled: NDArray[np.intp], there: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Solve pixels for which float32 is not enough as other options have it, in torch."""
+        for first in range(0, len(unsettled), _FEW):
+            some = unsettled[first : first + _FEW]
+            found = self._in_torch.solve(_some(batch, np.resize(some, _FEW)))
+            for name, values in found.items():
+                there[name][..., some] = values[..., : len(some)]
+
+
+def _some(block: FlatBlock, pixels: Any) -> FlatBlock:
+    return FlatBlock._make(None if values is None else values[:, pixels] for values in block)

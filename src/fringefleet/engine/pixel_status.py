@@ -1,0 +1,87 @@
+"""Status of a pixel from the result of a solver; for NumPy arrays and tensors alike."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from fringefleet.choices import Bridge
+from fringefleet.products.registry import VARIABLES
+from fringefleet.solver.arrays import library_of
+from fringefleet.status import Status
+
+_MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
+_TIED = {"minimum-norm": Status.MINIMUM_NORM, "linear": Status.LINEAR, "none": Status.NOT_BRIDGED}
+
+
+class Solved(Protocol):
+    """What is known of pixels that have been solved, (pixel,)."""
+
+    @property
+    def pair_count(self) -> Any:
+        """Number of valid pairs."""
+
+    @property
+    def n_components(self) -> Any:
+        """Number of the parts of the dates."""
+
+    @property
+    def too_few(self) -> Any:
+        """Whether a date has fewer pairs than asked for."""
+
+    @property
+    def converged(self) -> Any:
+        """Whether reweighing came to rest; None where there was none."""
+
+
+def find_status(solved: Solved, land: Any, bridge: Bridge) -> Any:
+    """Decide what happened to each pixel; the last that applies is what counts.
+
+    Parameters
+    ----------
+    solved
+        What the solver says.
+    land
+        Pixels that were to be inverted, (pixel,); None: all.
+    bridge
+        How parts are tied together.
+    """
+    status = 0 * solved.pair_count
+    status[solved.n_components > 1] = int(_TIED[bridge])
+    if solved.converged is not None:
+        status[~solved.converged] = int(Status.NOT_CONVERGED)
+    status[solved.too_few] = int(Status.TOO_FEW_PAIRS)
+    status[solved.pair_count == 0] = int(Status.NO_OBSERVATION)
+    if land is not None:
+        status[~land] = int(Status.MASKED)
+    return status
+
+
+def has_no_answer(status: Any) -> Any:
+    """Tell which pixels have no estimate."""
+    nothing, masked, too_few = Status.NO_OBSERVATION, Status.MASKED, Status.TOO_FEW_PAIRS
+    return (status == int(nothing)) | (status == int(masked)) | (status == int(too_few))
+
+
+def components_to_keep(n_components: Any, status: Any) -> Any:
+    """Give the numbers of parts as they are stored: at most what a byte holds, 0 where a pixel is masked."""
+    few = 1 * n_components
+    few[few > _MOST_COMPONENTS] = _MOST_COMPONENTS
+    few[status == int(Status.MASKED)] = 0
+    return few
+
+
+def leave_blank(variables: Mapping[str, Any], blank: Any) -> None:
+    """Leave pixels without an estimate blank, in place: NaN, or 0; their status and number of parts stay.
+
+    Parameters
+    ----------
+    variables
+        By the names of the result's, (..., pixel).
+    blank
+        Those pixels, (pixel,).
+    """
+    xp, there = library_of(blank), ~blank
+    for name, values in variables.items():
+        if VARIABLES[name].dtype.startswith("f"):  # a sum is several times as quick as filling by a mask
+            xp.add(values, xp.asarray(xp.where(blank, xp.nan, 0.0), dtype=values.dtype), out=values)
+        elif name not in ("status", "n_components"):
+            xp.multiply(values, there, out=values)

@@ -1,0 +1,199 @@
+"""One block on the device: brought there, solved batch after batch, and brought back.
+
+A *load* are the pixels that are on the device at once: all of a block, or fewer where its memory runs out. A
+*batch* are those that are solved at once. Copies and solving of different blocks overlap: a block waits for
+its turn only when its load is there, and gives it away before its answer is brought back.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fringefleet.engine import device as devices
+from fringefleet.engine.batch_solver import Batches
+from fringefleet.engine.cancellation import check_not_stopped
+from fringefleet.engine.context import FlatBlock, Scene
+from fringefleet.engine.footprint import even_batch
+from fringefleet.engine.timing import Stopwatch
+from fringefleet.engine.transfer import RawBatch, bring_back, part_of, room_for, send
+from fringefleet.engine.workspaces import Kept, Place
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.options import Options
+from fringefleet.products.provenance import PAIR_SUMS
+from fringefleet.products.registry import kinds_of
+
+logger = logging.getLogger(__name__)
+
+SMALLEST_BATCH = 256  # pixels; with less a device has no memory for anything
+
+
+def invert_in_torch(
+    block: FlatBlock, scene: Scene, options: Options, watch: Stopwatch, place: Place, n_pixel: int
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
+    """Invert a block as :func:`fringefleet.engine.direct.invert_directly` does, with sums over pairs."""
+    device = devices.select(options.device)
+    with torch.inference_mode(), devices.one_thread(device), devices.own_stream(device):
+        loads = Loads(block, scene, options, device, n_pixel)
+        loads.invert(watch, place)
+    return loads.answer, loads.pair_sums
+
+
+class Loads:
+    """The loads of one block.
+
+    Parameters
+    ----------
+    block
+        Observations.
+    scene, options
+        How to invert them.
+    device
+        Where.
+    n_pixel
+        Pixels that are solved at once, at most.
+    """
+
+    def __init__(
+        self, block: FlatBlock, scene: Scene, options: Options, device: torch.device, n_pixel: int
+    ) -> None:
+        self._block, self._scene, self._options, self._device = block, scene, options, device
+        self._n_block, self._n_pixel = block.observed.shape[1], n_pixel
+        self._n_load = self._n_block
+        self._kinds = kinds_of(options, scene.network.n_date)
+        self.pair_sums = np.zeros((len(PAIR_SUMS), scene.network.n_pair))
+        self.answer: dict[str, NDArray[Any]] = {}  # (..., pixel), by name
+
+    def invert(self, watch: Stopwatch, place: Place) -> None:
+        """Invert all pixels; ``answer`` and ``pair_sums`` say what came of it.
+
+        Raises
+        ------
+        Exception
+            As the solver: that memory is lacking even for the smallest batch, for one.
+        """
+        whole = slice(0, self._n_block)
+        if not devices.has_own_memory(self._device):
+            self._make_answer(place)
+            raw = send(self._block, whole, self._device)
+            with place.turn(), watch.time("solve"):
+                self.pair_sums += self._solve(raw, whole, place.kept)[1]
+            return
+        n_done = 0
+        while n_done < self._n_block:
+            load, raw = self._send_from(n_done, watch)
+            if load.stop == self._n_block:
+                place.arrived()  # nothing is read on the host after this, whatever happens
+            self._invert_load(raw, load, watch, place)
+            n_done = load.stop
+
+    def _send_from(self, first: int, watch: Stopwatch) -> tuple[slice, RawBatch]:
+        """Bring as many pixels to the device as it has room for."""
+        while True:
+            load = slice(first, min(first + self._n_load, self._n_block))
+            try:
+                with watch.time("copy"):
+                    return load, send(self._block, load, self._device)
+            except (MemoryError, RuntimeError) as error:
+                if not _may_be_halved(error, load.stop - load.start):
+                    raise
+            self._n_load = _half(load.stop - load.start, "on the device")
+            devices.release_memory(self._device)
+
+    def _invert_load(self, raw: RawBatch, load: slice, watch: Stopwatch, place: Place) -> None:
+        """Solve what is on the device and bring it back; in parts where there is no room for all of it."""
+        n_done, n_part = load.start, load.stop - load.start
+        while n_done < load.stop:
+            part = slice(n_done, min(n_done + n_part, load.stop))
+            try:
+                here = slice(part.start - load.start, part.stop - load.start)
+                self._invert_part(part_of(raw, here), part, watch, place)
+                n_done = part.stop
+                continue
+            except (MemoryError, RuntimeError) as error:
+                if not _may_be_halved(error, part.stop - part.start):
+                    raise
+            n_part = _half(part.stop - part.start, "answered at once")
+            devices.release_memory(self._device)
+
+    def _invert_part(self, raw: RawBatch, pixels: slice, watch: Stopwatch, place: Place) -> None:
+        with place.turn(), watch.time("solve"):
+            there, sums = self._solve(raw, pixels, place.kept)
+            devices.synchronize(self._device)
+        self._make_answer(place)
+        with watch.time("copy"):
+            bring_back(there, self.answer, pixels, self._device)
+        self.pair_sums += sums
+
+    def _make_answer(self, place: Place) -> None:
+        """Ask for memory for the answer, once."""
+        if not self.answer:
+            self.answer = place.make_answer(self._kinds, self._n_block)
+
+    def _solve(
+        self, raw: RawBatch, pixels: slice, kept: Kept
+    ) -> tuple[dict[str, Tensor], NDArray[np.float64]]:
+        """Solve pixels that are on the device, in smaller batches from where it ran out of memory."""
+        there = room_for(self._kinds, self.answer, pixels, self._device)
+        sums, n_load, n_done = np.zeros_like(self.pair_sums), pixels.stop - pixels.start, 0
+        while n_done < n_load:
+            n_pixel = even_batch(n_load, self._n_pixel)
+            try:
+                for done, more in self._solve_from(n_done, n_pixel, raw, there, kept):
+                    n_done, sums = done, sums + more
+                continue
+            except (MemoryError, RuntimeError) as error:
+                if not _may_be_halved(error, n_pixel):
+                    raise
+            self._n_pixel = _half(n_pixel, "at once")
+            kept.lower_size(self._scene.network, self._options, self._n_pixel)
+            devices.release_memory(self._device)
+        return there, sums
+
+    def _make_batches(self, n_pixel: int) -> Batches:
+        plan = plan_elimination(self._scene.network, self._scene.reference_date)
+        with devices.shared_memory(self._device):
+            return Batches(plan, self._scene, self._options, n_pixel, self._device)
+
+    def _solve_from(
+        self, n_done: int, n_pixel: int, raw: RawBatch, there: Mapping[str, Tensor], kept: Kept
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Solve batch after batch; yields how many pixels are done, and the sums over pairs of the batch."""
+        n_load = raw.observed.shape[1]
+        key = repr(self._scene), self._options, n_pixel, self._device  # NaN is not even the same as itself
+        with kept.lent(key, partial(self._make_batches, n_pixel)) as batches:
+            for pixels in _batches(n_done, n_load, n_pixel):
+                check_not_stopped()
+                yield pixels.stop, _solve_batch(batches, raw, there, pixels, n_done - pixels.start)
+                n_done = pixels.stop
+
+
+def _solve_batch(
+    batches: Batches, raw: RawBatch, there: Mapping[str, Tensor], pixels: slice, n_done: int
+) -> NDArray[np.float64]:
+    """Solve a batch, of which the first ``n_done`` have been before; give its sums over pairs."""
+    answer = batches.invert(part_of(raw, pixels), n_done=n_done)
+    for name, values in answer.variables.items():
+        there[name][..., pixels] = values
+    return answer.pair_sums
+
+
+def _batches(n_done: int, n_load: int, n_pixel: int) -> Iterator[slice]:
+    """Cut what is left of a load into batches of one shape; the last one overlaps the one before it."""
+    for first in range(n_done, n_load, n_pixel):
+        start = min(first, n_load - n_pixel)
+        yield slice(start, start + n_pixel)
+
+
+def _may_be_halved(error: BaseException, n_pixel: int) -> bool:
+    return devices.is_out_of_memory(error) and n_pixel > SMALLEST_BATCH
+
+
+def _half(n_pixel: int, where: str) -> int:
+    logger.warning("out of memory with %d pixels %s; going on with half as many", n_pixel, where)
+    return max(SMALLEST_BATCH, n_pixel // 2)

@@ -1,0 +1,41 @@
+"""Fallback to torch for pixels of a direct block for which float32 is not accurate enough."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fringefleet.engine import device as devices
+from fringefleet.engine.batch_solver import Batches
+from fringefleet.engine.context import FlatBlock, Scene
+from fringefleet.engine.transfer import send
+from fringefleet.network.elimination_order import Plan
+from fringefleet.options import Options
+
+
+class Again:
+    """Batches of so many pixels, on the CPU.
+
+    Parameters
+    ----------
+    plan, scene, options
+        What all share.
+    n_pixel
+        Of each batch.
+    """
+
+    def __init__(self, plan: Plan, scene: Scene, options: Options, n_pixel: int) -> None:
+        self.device, self.pixels = devices.select("cpu"), slice(0, n_pixel)
+        with torch.inference_mode():
+            self.batches = Batches(plan, scene, options, n_pixel, self.device)
+
+    def solve(self, pixels: FlatBlock) -> dict[str, NDArray[Any]]:
+        """Invert pixels; gives arrays (..., pixel) by the names of the result's variables."""
+        with torch.inference_mode(), devices.one_thread(self.device):
+            raw = send(FlatBlock._make(map(_in_one_piece, pixels)), self.pixels, self.device)
+            return {name: values.numpy() for name, values in self.batches.invert(raw).variables.items()}
+
+
+def _in_one_piece(values: NDArray[Any] | None) -> NDArray[Any] | None:
+    return None if values is None else np.ascontiguousarray(values)

@@ -1,0 +1,1 @@
+"""Execution of a run: tiles handed to the workers of a Dask scheduler, or to threads."""

@@ -1,0 +1,157 @@
+"""Check of a run before anything is done: its input, options and output, and how much there is to do."""
+
+import logging
+import math
+from dataclasses import dataclass, replace
+
+from fringefleet.arguments.kinds import check_kind
+from fringefleet.errors import OutputExistsError
+from fringefleet.execution.facts import origin_of
+from fringefleet.execution.job import Run
+from fringefleet.execution.memory_model import Means, bytes_of_worker
+from fringefleet.execution.prepare import Prepared, prepare
+from fringefleet.execution.tiling import check_tile, choose_tile, count_workers, is_common_tile
+from fringefleet.io import open_stack
+from fringefleet.io.stack import largest_chunk, pair_folders, read_step, source_version
+from fringefleet.io.store.lock import check_not_in_use
+from fringefleet.io.store.origin import Origin
+from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.place import check_apart, check_writable
+from fringefleet.io.store.result import (
+    check_result_of_ours,
+    result_tile,
+    resume_result,
+)
+from fringefleet.io.unpacked import cut_apart
+from fringefleet.option_words import option
+from fringefleet.processes.cores import own_cores
+from fringefleet.products.registry import wanted_variables
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A run whose input, options and output have been found good; nothing has been written yet."""
+
+    job: Run
+    prepared: Prepared
+    tile: tuple[int, int]  # rows and columns
+    origin: Origin  # everything that the result depends on
+    is_touched: bool  # files of the stack were, since the run that is resumed
+    n_tile: int
+    n_left: int  # tiles that are not done
+    means: Means  # of as many workers as the memory is enough for; at most those that the run was told of
+
+    @property
+    def n_worker(self) -> int:
+        """Workers that the memory is enough for."""
+        return self.means.n_worker
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what the result depends on."""
+        return self.origin.fingerprint
+
+    @property
+    def memory_needed(self) -> int:
+        """What a worker takes at most [byte], be it the only one that comes."""
+        means = replace(self.means, n_core=max(self.means.n_core, own_cores().number))
+        return bytes_of_worker(math.prod(self.tile), self.prepared.scene.network, self.job.options, means)
+
+
+def check(job: Run) -> Checked:
+    """Find whatever is wrong with a run, and how much there is to do, before anything is done.
+
+    Raises
+    ------
+    InputError
+        As :func:`run`.
+    """
+    check_kind("job", job, Run)
+    _check_output_path(job)
+    stack = open_stack(job.stack, chunks=None, reader=job.reader, drop_incomplete=job.drop_incomplete)
+    check_apart(job.output, job.stack, pair_folders(stack))
+    prepared = prepare(stack, job.options, job.setting)
+    if job.chunks is not None:
+        check_tile(job.chunks, prepared.scene.network, job.options, Means())
+    _check_output_usable(job)  # options that are wrong come before it
+    begun = job.existing == "resume" and job.output.exists()
+    shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
+    tile = job.chunks or (result_tile(job.output) if begun else None)
+    network, means = prepared.scene.network, _means(job, prepared)
+    if tile is None:
+        tile = _choose_tile(job, prepared, shape, means)
+    check_tile(tile, network, job.options, Means())
+    tile = min(tile[0], shape[0]), min(tile[1], shape[1])
+    check_tile(tile, network, job.options, means)
+    n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
+    origin = origin_of(prepared, job.options, tile, source_version(stack))
+    n_done, is_touched = _found(job, tile, origin) if begun else (0, False)
+    n_worker = count_workers(tile[0] * tile[1], network, job.options, means)
+    means = replace(means, n_worker=n_worker)
+    return Checked(job, prepared, tile, origin, is_touched, n_tile, n_tile - n_done, means)
+
+
+def packed_variables(checked: Checked) -> tuple[str, ...]:
+    """Name what has to be unpacked before, if anything is left to do."""
+    if not checked.n_left:
+        return ()
+    return tuple(cut_apart(checked.prepared.stack, checked.tile, small_ones=checked.job.chunks is None))
+
+
+def _means(job: Run, prepared: Prepared) -> Means:
+    """Say what tiles are computed with, as far as that is known before the workers are there."""
+    n_core = job.n_core or max(job.n_thread, own_cores().number // job.n_worker)
+    return Means(
+        n_worker=job.n_worker,
+        n_thread=job.n_thread,
+        n_core=n_core,
+        memory_limit=job.memory_limit,
+        worker_memory=job.worker_memory,
+        gpu_memory=job.gpu_memory,
+        chunk_bytes=largest_chunk(prepared.stack),
+    )
+
+
+def _choose_tile(job: Run, prepared: Prepared, shape: tuple[int, int], means: Means) -> tuple[int, int]:
+    """Choose a tile that cuts no packed chunk, if there is one; whole rows, if all chunks are cut anyway."""
+    network, stack = prepared.scene.network, prepared.stack
+
+    def choose(stored: tuple[int, int] | None) -> tuple[int, int]:
+        return choose_tile(shape, stored, network, job.options, means)
+
+    step = read_step(stack)
+    tile = choose(step)
+    if step is None or not cut_apart(stack, tile, small_ones=True):
+        return tile
+    whole = min(max(step[0], tile[0]), shape[0]), min(max(step[1], tile[1]), shape[1])
+    each = job.worker_memory or (job.memory_limit and job.memory_limit // job.n_worker)
+    means = replace(means, worker_memory=each)
+    return whole if is_common_tile(whole, network, job.options, means) else choose((1, shape[1]))
+
+
+def _check_output_path(job: Run) -> None:
+    """Check the path of an output, whatever is there."""
+    check_output_name(job.output, "Zarr", "result.zarr")
+    check_apart(job.output, job.stack)
+
+
+def _check_output_usable(job: Run) -> None:
+    check_writable(job.output)
+    if job.existing == "refuse" and job.output.exists():
+        raise OutputExistsError(
+            f"{job.output} is there already; give --resume to finish it, "
+            f"{option('existing', 'overwrite')} to replace it, or another name."
+        )
+    if job.existing == "overwrite" and job.output.exists():
+        check_result_of_ours(job.output)
+    check_not_in_use(job.output)
+
+
+def _found(job: Run, tile: tuple[int, int], origin: Origin) -> tuple[int, bool]:
+    """Count the tiles that are done and kept, and tell whether files of the stack were touched since."""
+    store, is_touched = resume_result(
+        job.output, tile, origin, wanted_variables(job.options), accept_touched=job.accept_touched
+    )
+    return int(store.kept(or_doubted=is_touched).sum()), is_touched

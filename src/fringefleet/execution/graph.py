@@ -1,0 +1,244 @@
+"""Dataset in, lazy Dataset out: the only module that builds Dask graphs.
+
+Two forms of the same block function. :func:`invert` lifts it over xarray (``xr.map_blocks`` with a
+template), for notebooks: compose, slice, plot, ``.to_zarr``. :func:`tile_tasks` lifts it over Dask arrays
+(``dask.array.map_blocks``) so that reading, solving and writing a tile fuse to exactly one task: no big array
+ever crosses the network. What keeps it one task: the stack is opened without chunks, cut and only then
+chunked, the reference phases are numbers, and nothing drops an axis. Dask hands the task its pieces of the
+stack unread, so that reading is timed, and fails, where the tile is known.
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.base import optimize
+from dask.delayed import Delayed
+from dask.optimization import cull
+from numpy.typing import NDArray
+
+from fringefleet.engine.context import Scene
+from fringefleet.execution.tile import How, Tile, Unread, Write
+from fringefleet.importing import without_collection
+from fringefleet.io.lazy.decoded import STORED_AS
+from fringefleet.network.design_matrix import date_baselines
+from fringefleet.options import Options
+from fringefleet.processes.dask_defaults import with_graph_defaults
+from fringefleet.processes.versions import software_versions, versions_that_must_agree
+from fringefleet.products.quantization import CONTAINER, quantization_info
+from fringefleet.products.registry import wanted_variables
+
+if TYPE_CHECKING:  # a worker needs nothing of what has checked the stack
+    from fringefleet.execution.prepare import Prepared
+
+
+def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
+    """Cut a stack in y and x, all pairs of a pixel together."""
+    sizes = {"pair": -1, "y": tile[0], "x": tile[1]}
+    return stack.chunk({dim: size for dim, size in sizes.items() if dim in stack.dims})
+
+
+@with_graph_defaults
+def result_template(prepared: "Prepared", options: Options, tile: tuple[int, int]) -> xr.Dataset:
+    """Build a result without numbers: shapes, chunks, coordinates and attributes of the real one."""
+    stack, scene = prepared.stack, prepared.scene
+    n_date = scene.network.n_date
+    sizes = {"date": n_date, "date2": n_date, "y": stack.sizes["y"], "x": stack.sizes["x"]}
+    chunks = {"date": -1, "date2": -1, "y": tile[0], "x": tile[1]}
+    mapping = stack[options.observation].attrs.get("grid_mapping")
+    variables = {}
+    for name, (dtype, dims, attrs, _) in wanted_variables(options).items():
+        empty = da.zeros(
+            tuple(sizes[dim] for dim in dims), dtype=dtype, chunks=tuple(chunks[dim] for dim in dims)
+        )
+        variables[name] = (dims, empty, {**attrs, **({"grid_mapping": mapping} if mapping else {})})
+    result = xr.Dataset(variables, coords=_coordinates(stack, scene, options))
+    return result.assign_attrs(stack.attrs | _provenance(prepared, options))
+
+
+def invert_lazily(prepared: "Prepared", options: Options) -> xr.Dataset:
+    """Lift the block function over a chunked stack; nothing is read or solved yet."""
+    stack = prepared.stack
+    tile = (stack.chunksizes["y"][0], stack.chunksizes["x"][0])
+    template = result_template(prepared, options, tile)
+    point = None if prepared.reference_point is None else _reference_coordinates(stack)
+    is_coarse = _is_coarse(prepared, options)
+    kwargs = {"scene": prepared.scene, "options": options, "point": point, "is_coarse": is_coarse}
+    result: xr.Dataset = xr.map_blocks(_invert_dataset, stack, kwargs=kwargs, template=template)
+    return result
+
+
+def _invert_dataset(stack: xr.Dataset, *, options: Options, scene: Scene, **how: Any) -> xr.Dataset:
+    """Invert one block of a stack given as a Dataset."""
+    from fringefleet.execution.tasks import invert_dataset  # noqa: PLC0415 - torch, only where blocks are computed
+
+    variables = invert_dataset(stack, options=options, scene=scene, **how)
+    return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
+
+
+def _invert_tile(
+    *pieces: NDArray[Any] | Unread, block_info: Mapping[Any, Any], **how: Any
+) -> NDArray[np.object_]:
+    """Read, solve and write one tile; Dask looks for the name ``block_info``."""
+    with without_collection():
+        from fringefleet.execution.tasks import invert_tile  # noqa: PLC0415 - torch, only where tiles are computed
+
+    return invert_tile(*pieces, block_info=block_info, **how)
+
+
+@with_graph_defaults
+def tile_tasks(
+    prepared: "Prepared",
+    options: Options,
+    tile: tuple[int, int],
+    write: Write,
+    *,
+    accept_touched: bool = False,
+    n_on_cores: Mapping[str, int] | None = None,
+) -> list[tuple[Tile, Delayed]]:
+    """Make one task for each tile: read, solve, write; its result is a :class:`TileReport`.
+
+    Parameters
+    ----------
+    prepared
+        A stack that is not chunked yet; otherwise a tile may take more than one task.
+    options
+        How to invert.
+    tile
+        Rows and columns of a tile.
+    write
+        Takes a tile and its series, on the worker.
+    accept_touched
+        Whether files whose time alone has changed since the stack was opened are the same.
+    n_on_cores
+        Workers that share the same cores, by the name of these.
+    """
+    stack = chunk(prepared.stack, tile)
+    # The observation first: its chunks say which tile a task is.
+    names = sorted(map(str, stack.data_vars), key=lambda name: name != options.observation)
+    source = f" of {prepared.source}" if prepared.source else ""
+    arrays = [
+        _unread(Unread(prepared.stack[name].variable, f"{name}{source}"), stack[name].data) for name in names
+    ]
+    rows, columns = arrays[0].numblocks[1:]
+    reports = da.map_blocks(
+        _invert_tile,
+        *arrays,
+        names=tuple(names),
+        how=How(
+            prepared.scene,
+            options,
+            prepared.reference_point,
+            _is_coarse(prepared, options),
+            versions_that_must_agree(software_versions()),
+            accept_touched,
+            n_on_cores or {},
+        ),
+        write=write,
+        dtype=object,
+        chunks=((1,), (1,) * rows, (1,) * columns),
+        meta=np.empty((0, 0, 0), dtype=object),
+    )
+    return _one_graph_each(reports, tile, (stack.sizes["y"], stack.sizes["x"]))
+
+
+def _unread(whole: Unread, chunked: da.Array) -> da.Array:
+    """Let the pieces of a variable that comes from a file stay unread; a map in memory is cut as it is."""
+    if "pair" not in whole.variable.dims or whole.variable.chunks is not None:
+        return chunked
+    # The name is that of the content, which xarray finds without reading it.
+    name, meta = f"unread-{chunked.name}", np.empty((0,) * whole.ndim, whole.dtype)
+    unread: da.Array = da.from_array(whole, chunks=chunked.chunks, name=name, asarray=False, meta=meta)
+    return unread
+
+
+def _one_graph_each(
+    reports: da.Array, tile: tuple[int, int], shape: tuple[int, int]
+) -> list[tuple[Tile, Delayed]]:
+    """Take the optimised graph apart, so that handing in a tile costs the same however many there are."""
+    (optimised,) = optimize(reports)
+    graph = dict(optimised.__dask_graph__())
+    tasks = []
+    for key in (key for row in optimised.__dask_keys__()[0] for key in row):
+        i, j = key[-2:]
+        y = slice(i * tile[0], min((i + 1) * tile[0], shape[0]))
+        x = slice(j * tile[1], min((j + 1) * tile[1], shape[1]))
+        own, _ = cull(graph, [key])
+        tasks.append((Tile((i, j), y, x), Delayed(key, own)))
+    return tasks
+
+
+def _is_coarse(prepared: "Prepared", options: Options) -> bool:
+    """Whether observations are stored so that many are the same."""
+    return STORED_AS in prepared.stack[options.observation].attrs
+
+
+def _name_of(mask: object) -> str:
+    if mask is None:
+        return "none"
+    return str(mask) if isinstance(mask, str | Path) else "array"
+
+
+def _reference_coordinates(stack: xr.Dataset) -> tuple[float, float]:
+    return stack.attrs["reference_point_y"], stack.attrs["reference_point_x"]
+
+
+def _coordinates(stack: xr.Dataset, scene: Scene, options: Options) -> dict[str, Any]:
+    times = scene.network.times.astype("datetime64[ns]")
+    coordinates: dict[str, Any] = {"date": ("date", times)}
+    if options.covariance:
+        coordinates["date2"] = ("date2", times)
+    if "perpendicular_baseline" in stack.coords:
+        baseline = date_baselines(scene.network, stack["perpendicular_baseline"].values)
+        attrs = {"units": "m", "long_name": "perpendicular baseline relative to the first date"}
+        coordinates["perpendicular_baseline"] = ("date", baseline, attrs)
+    if options.keep_bits is not None:
+        coordinates[CONTAINER] = quantization_info()
+    for name in ("y", "x", "spatial_ref"):
+        if name in stack.coords:
+            coordinates[name] = stack[name].variable
+    return coordinates
+
+
+def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
+    scene, setting = prepared.scene, prepared.setting
+    return {
+        "reference_date": scene.network.dates[scene.reference_date],
+        **({"metres_per_pixel": scene.metres_per_unit} if options.is_offset else {}),
+        **({"wavelength": scene.wavelength} if not options.is_offset else {}),
+        **({"looks": scene.looks} if scene.looks else {}),
+        "skip_reference": str(setting.skip_reference).lower(),
+        "drop_unreferenced": str(setting.drop_unreferenced).lower(),
+        "water_mask": _name_of(setting.water_mask),
+        "average_coherence": _name_of(setting.average_coherence),
+        **({"stack": Path(prepared.source).name} if prepared.source else {}),
+        "weight_func": options.weight_func,
+        "mask_dataset": options.mask_dataset or "none",
+        "mask_threshold": options.mask_threshold,
+        "min_redundancy": options.min_redundancy,
+        "norm": options.norm,
+        **({"huber_threshold": options.huber_threshold} if options.norm == "huber" else {}),
+        "bridge": options.bridge,
+        "min_norm": options.min_norm,
+        **_provenance_of_extras(options),
+        "solver": options.algorithm,
+        "dtype": options.dtype,
+        "n_pair": scene.network.n_pair,
+        "observation": options.observation,
+        "Conventions": "CF-1.12",
+        "fringefleet_version": version("fringefleet"),
+    }
+
+
+def _provenance_of_extras(options: Options) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if options.std or options.covariance:
+        said["std_scale"] = "formal" if options.is_formal else "variance factor of the residuals"
+    if options.dem_error:
+        said |= {"polynomial_order": options.polynomial_order, "atmosphere_std": options.atmosphere_std}
+        said["dem_error_std_scale"] = "formal: as if the weights were inverse variances"
+    return said

@@ -1,0 +1,205 @@
+"""Several tiles on their way in one worker: while one is solved the next is read, and the last one written.
+
+A tile goes through the same steps wherever it is computed: it borrows memory, is read into it, waits for its
+turn to be solved, gives the memory back, borrows other memory for its answer, and is written. All tiles of a
+process share a :class:`Line`, which bounds how many are at each step, and so the memory: a worker whose disk
+is slow to write soon stops reading.
+
+On a GPU two tiles are on the device: one is solved, while the other one comes or goes. The memory of the host
+is page-locked there, and used again for other tiles as soon as one has been copied.
+
+When a tile has been read its task leaves Dask's thread (:func:`distributed.secede`), which begins the next
+one. So it makes no difference who started the workers, and with how many threads: one is enough.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from queue import LifoQueue
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from dask.system import CPU_COUNT
+from distributed import Worker, secede
+from numpy.typing import NDArray
+
+from fringefleet.choices import DeviceName
+from fringefleet.engine.cancellation import check_not_stopped
+from fringefleet.engine.timing import Stopwatch
+from fringefleet.engine.workspaces import Kept, Place
+from fringefleet.execution.memory_model import BEHIND_GPU, ON_DEVICE, READ_AHEAD, WRITE_BEHIND
+from fringefleet.io.files.memory import Allocate, Slab, lending, plain
+from fringefleet.processes.worker_info import this_worker
+
+
+class Line:
+    """What the tiles of one worker share.
+
+    Parameters
+    ----------
+    n_turn
+        Tiles that are solved at the same time: one on a GPU, on a CPU as many as the worker has threads.
+    n_on_device
+        Tiles that are on a device with memory of its own at the same time; None: there is none.
+    allocate
+        Makes the memory for tiles.
+    """
+
+    def __init__(self, n_turn: int, n_on_device: int | None = None, allocate: Allocate = plain) -> None:
+        self.turns = threading.Semaphore(n_turn)
+        self.on_device = threading.Semaphore(n_on_device or n_turn)
+        self.kept = Kept()
+        self._allocate = allocate
+        self._n_slab = n_turn + READ_AHEAD
+        self._n_answer = n_turn + (WRITE_BEHIND if n_on_device is None else BEHIND_GPU)
+        self._slabs: LifoQueue[Slab] = LifoQueue()  # the one that was used last is the warmest
+        self._answers: LifoQueue[Slab] = LifoQueue()
+        self._renew()
+        self._n_tile = 0
+        self._counting = threading.Lock()
+
+    @contextmanager
+    def place(self, watch: Stopwatch, *, lends_answer: bool = True) -> Iterator["PlaceInLine"]:
+        """Wait for memory for a tile, and hold what the tile borrows of the line until it is written.
+
+        Parameters
+        ----------
+        watch
+            Told how long the tile waits.
+        lends_answer
+            Whether the memory of the answer is lent as well; otherwise it is the tile's own, for good.
+        """
+        with self._counted(), ExitStack() as memory, ExitStack() as answer:
+            with watch.time("wait"):
+                slab = self._slabs.get()
+            memory.callback(self.give_back, slab)
+            yield PlaceInLine(self, slab, watch, (memory, answer if lends_answer else None))
+
+    def give_back(self, slab: Slab) -> None:
+        """Let the next tile have the memory of one whose observations are needed no more."""
+        self._slabs.put(slab)
+
+    def borrow_answer(self) -> Slab:
+        """Wait for memory for an answer."""
+        slab = self._answers.get()
+        slab.begin()
+        return slab
+
+    def give_back_answer(self, slab: Slab) -> None:
+        """Let the next tile have the memory of an answer that is written."""
+        self._answers.put(slab)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count the tiles; when there is none any more, the memory is given back to the system."""
+        with self._counting:
+            self._n_tile += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._n_tile -= 1
+                if self._n_tile == 0:
+                    self._renew()
+
+    def _renew(self) -> None:
+        """Begin with slabs that have no memory yet."""
+        for queue, number in ((self._slabs, self._n_slab), (self._answers, self._n_answer)):
+            while not queue.empty():
+                queue.get()
+            for _ in range(number):
+                queue.put(Slab(self._allocate))
+        self.kept.clear()
+
+
+class PlaceInLine(Place):
+    """One tile in a line.
+
+    What it holds of it goes back when the two of ``holds`` close: the memory that it is read into, and that
+    of its answer, if that is lent.
+    """
+
+    def __init__(
+        self, line: Line, slab: Slab, watch: Stopwatch, holds: tuple[ExitStack, ExitStack | None]
+    ) -> None:
+        super().__init__(line.kept)
+        self._line, self._slab, self._watch = line, slab, watch
+        self._memory, self._answer = holds
+        self._answer_slab: Slab | None = None
+
+    @contextmanager
+    def reading(self, n_byte: int = 0) -> Iterator[None]:
+        """Let what is read meanwhile go to the memory of this tile; then the next one may be read.
+
+        Parameters
+        ----------
+        n_byte
+            What will be read, if that is known [byte].
+        """
+        check_not_stopped()
+        with lending(self._slab, n_byte):
+            yield
+        begin_next()
+
+    @contextmanager
+    def solving(self) -> Iterator[None]:
+        """Wait until the device has room for this tile; afterwards nobody may look at what was read of it."""
+        with self._one_of(self._line.on_device):
+            yield
+        self.arrived()
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for the turn of this tile to be solved."""
+        return self._one_of(self._line.turns)
+
+    @contextmanager
+    def _one_of(self, places: threading.Semaphore) -> Iterator[None]:
+        """Wait for one of so many places, and hold it."""
+        with ExitStack() as held:
+            with self._watch.time("wait"):
+                held.enter_context(places)
+            check_not_stopped()
+            yield
+
+    def arrived(self) -> None:
+        """Give the memory back that this tile was read into."""
+        self._memory.close()
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Make an array for the answer; waits for memory when it is asked for the first time."""
+        if self._answer is None:
+            return np.empty(shape, dtype)
+        if self._answer_slab is None:
+            with self._watch.time("wait"):
+                self._answer_slab = self._line.borrow_answer()
+            self._answer.callback(self._line.give_back_answer, self._answer_slab)
+        return self._answer_slab.take(shape, dtype)
+
+
+def begin_next() -> None:
+    """Let the worker begin another task while this one goes on, if this is one."""
+    with suppress(ValueError):  # it is none
+        secede()
+
+
+def line_of(device: DeviceName) -> Line:
+    """Find the line of this worker; it is made when the first tile comes."""
+    worker = this_worker()
+    with _making:
+        lines = _lines_of_workers.setdefault(worker, {}) if worker is not None else _lines_of_threads
+        if device not in lines:
+            n_thread = CPU_COUNT if worker is None else worker.state.nthreads
+            lines[device] = Line(n_thread) if device == "cpu" else Line(1, ON_DEVICE, _page_locked)
+        return lines[device]
+
+
+def _page_locked(n_byte: int) -> NDArray[np.uint8]:
+    from fringefleet.engine.device import page_locked  # noqa: PLC0415 - torch
+
+    return page_locked(n_byte)
+
+
+_making = threading.Lock()
+_lines_of_threads: dict[DeviceName, Line] = {}  # of this process, where it is no worker
+_lines_of_workers: WeakKeyDictionary[Worker, dict[DeviceName, Line]] = WeakKeyDictionary()

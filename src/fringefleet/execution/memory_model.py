@@ -1,0 +1,111 @@
+"""Memory model of a worker and its GPU: the process, the tiles in flight in it, and their workspaces.
+
+What is in flight is bounded by :mod:`fringefleet.execution.line`: slabs that tiles are read into, answers,
+and tiles that are solved. So it is the same for two tiles and for two thousand, and whether reading, solving
+or writing is the slowest. All sizes are at most what is said here, and hardly less where tiles are of full
+size.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fringefleet.engine.footprint import (
+    FUSED_BATCH,
+    bytes_of_input,
+    bytes_per_pixel,
+    cpu_batch_bytes,
+    fused_bytes_per_pixel,
+    is_compiled,
+    solver_bytes_per_pixel,
+)
+from fringefleet.network.elimination_order import plan_elimination
+from fringefleet.network.network import Network
+from fringefleet.options import Options
+from fringefleet.products.registry import bytes_of_result
+from fringefleet.solver.working_set import BRIDGED_ON_CPU
+
+READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
+WRITE_BEHIND = 1  # tiles that are written meanwhile
+BEHIND_GPU = 2  # likewise, where a GPU solves them faster than one is packed and written
+ON_DEVICE = 2  # tiles whose observations or answer a GPU holds
+_IDLE_WORKER_BYTES = 410 * 1024**2  # a process that has imported everything and solved many tiny tiles
+_NUMBA_BYTES = 120 * 1024**2  # besides, with numba and what it has compiled before
+_CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
+_KEPT_BY_MALLOC = 256 * 1024**2  # most of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
+
+
+@dataclass(frozen=True)
+class Means:
+    """What tiles are computed with, as far as memory hangs on it.
+
+    ``n_worker``: processes. ``n_thread``: of Dask, of each; on a CPU each solves a tile. ``n_core``: threads
+    of each that read and write chunks. ``memory_limit`` [byte]: of all workers together. ``worker_memory``
+    [byte]: of each, however many there are. ``gpu_memory`` [byte]: of the GPU of each. Those are None where
+    they are not known, or not limited. ``chunk_bytes``: of the largest stored chunk, as it is in memory.
+    """
+
+    n_worker: int = 1
+    n_thread: int = 1
+    n_core: int = 1
+    memory_limit: int | None = None
+    worker_memory: int | None = None
+    gpu_memory: int | None = None
+    chunk_bytes: int = 0
+
+
+def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Means) -> int:
+    """Memory of the host that a worker takes [byte]: itself, and tiles of so many pixels."""
+    on_gpu = options.device != "cpu"
+    n_turn = 1 if on_gpu else means.n_thread
+    slabs = (n_turn + READ_AHEAD) * n_pixel * bytes_of_input(network.n_pair, options)
+    answer = n_pixel * bytes_of_result(options, network.n_date)
+    chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
+    of_batch = BRIDGED_ON_CPU + cpu_batch_bytes(n_pixel, plan_elimination(network), options)
+    batches = 0 if on_gpu else n_turn * of_batch
+    # In pieces of some megabytes, which malloc gives out; some answers are as they will be in the file, too.
+    behind = BEHIND_GPU if on_gpu else WRITE_BEHIND
+    pieces = (n_turn + behind) * answer + n_turn * answer + batches + chunks
+    process = _IDLE_WORKER_BYTES + on_gpu * _CUDA_BYTES + is_compiled(options) * _NUMBA_BYTES
+    return process + slabs + pieces + min(pieces, _KEPT_BY_MALLOC)
+
+
+def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:
+    """Memory of a GPU that its worker takes for tiles of so many pixels [byte]; CUDA's own comes besides."""
+    plan = plan_elimination(network)
+    if options.solver in ("auto", "fused"):
+        n_batch, workspace = FUSED_BATCH, fused_bytes_per_pixel(plan, options)
+    else:
+        # It has room for the observations of two batches, which are those of the tiles here.
+        n_batch = n_pixel
+        workspace = solver_bytes_per_pixel(plan, options) - 2 * bytes_of_input(network.n_pair, options)
+    n_batch = min(n_pixel, options.gpu_chunk_size or n_batch)
+    return n_batch * workspace + n_pixel * ON_DEVICE * bytes_per_pixel(network, options)
+
+
+def most_pixels(memory: float, needed: Callable[[int], int]) -> int:
+    """Find the largest tile that a memory is enough for.
+
+    Parameters
+    ----------
+    memory
+        What there is [byte].
+    needed
+        What a tile of so many pixels needs [byte]; a larger one never needs less.
+
+    Returns
+    -------
+    int
+        Pixels; 0 if there is none.
+
+    Examples
+    --------
+    >>> most_pixels(100, lambda n_pixel: 30 + 8 * n_pixel), most_pixels(20, lambda n_pixel: 30 + n_pixel)
+    (8, 0)
+    """
+    fits, too_many = 0, 1
+    while needed(too_many) <= memory:
+        fits, too_many = too_many, 2 * too_many
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        fits, too_many = (middle, too_many) if needed(middle) <= memory else (fits, middle)
+    return fits

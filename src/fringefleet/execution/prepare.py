@@ -1,0 +1,309 @@
+"""Validate a stack and prepare it for inversion, before any work is done.
+
+Whatever the inversion needs besides the observations - network, reference phases, wavelength, looks - is
+read once and put into a :class:`~fringefleet.engine.context.Scene`, a plain value that travels with every
+task.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fringefleet.arguments.kinds import PATH, TRUTH, check_kind, check_kinds, check_two_numbers
+from fringefleet.arguments.needs import SETTING as NEEDS
+from fringefleet.arguments.needs import check_needs, defaults_of
+from fringefleet.engine.context import Scene
+from fringefleet.errors import NetworkError, OptionError, StackFormatError
+from fringefleet.execution.scene_maps import dem_geometry, pixels_to_invert
+from fringefleet.io import (
+    locate_reference_point,
+    read_reference_values,
+    required_looks,
+    required_pixel_size,
+    required_wavelength,
+    stack_network,
+    unmasked_medians,
+    unreferenced_pairs,
+)
+from fringefleet.io.checks.required import usable_attributes
+from fringefleet.io.dates import find_date
+from fringefleet.io.grid import radar_coordinates
+from fringefleet.io.mintpy.metadata import names_point
+from fringefleet.io.mintpy.names import mintpy_name
+from fringefleet.io.quantities import check_units, with_baselines_in_metres
+from fringefleet.network.network import Network, date_name, shorten
+from fringefleet.observation.oddities import RANGES, Oddities, find_outside, put_together
+from fringefleet.observation.quantity import STD_MASKS, std_of
+from fringefleet.observation.units import check_wavelength
+from fringefleet.option_words import option
+from fringefleet.options import Options
+from fringefleet.products.answers import check_redundancy
+
+_SAMPLE_SIDE = 32  # pixels
+
+_MAP = (*PATH, np.ndarray, xr.DataArray)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "reference_date": (str,),
+    "water_mask": _MAP,
+    "average_coherence": PATH,
+    "wavelength": (Real,),
+    "looks": (Integral,),
+    "geometry": _MAP,
+    "skip_reference": TRUTH,
+    "drop_unreferenced": TRUTH,
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the inversion needs to know of the scene, where the stack does not say it or says it wrongly.
+
+    ``reference_point``: row and column of the pixel whose motion is zero. ``reference_date``: date whose
+    displacement is zero, as YYYYMMDD or in ISO form, with as much of its time as makes it the only one; the
+    first date if None. ``water_mask``: file
+    or array (y, x), nonzero where pixels are inverted. ``average_coherence``: MintPy's
+    ``avgSpatialCoh.h5``; pixels where it is 0 are not inverted. ``wavelength`` [m] and ``looks``: replace
+    what the attributes say. ``geometry``: for a DEM error, MintPy's geometry file or an array (y, x) of slant
+    range times sine of the incidence angle [m]; the middle of the scene, from the attributes, if None.
+    ``skip_reference``: take the phases as referenced already. ``drop_unreferenced``: leave
+    out pairs without data at the reference point, instead of refusing them.
+    """
+
+    reference_point: tuple[int, int] | None = None
+    reference_date: str | None = None
+    water_mask: Path | str | NDArray[Any] | xr.DataArray | None = None
+    average_coherence: Path | str | None = None
+    wavelength: float | None = None
+    looks: int | None = None
+    geometry: Path | str | NDArray[Any] | xr.DataArray | None = None
+    skip_reference: bool = False
+    drop_unreferenced: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        check_kinds(vars(self), _KINDS)
+        if self.reference_point is not None:
+            check_two_numbers("reference_point", self.reference_point, "row and column")
+        if self.wavelength is not None:
+            check_wavelength(self.wavelength, "wavelength")
+        if self.looks is not None and self.looks < 1:
+            raise OptionError(f"found {option('looks', self.looks)}; give 1 or more.")
+        check_needs(vars(self), defaults_of(Setting), [need for need in NEEDS if need.other in vars(self)])
+
+
+def check_setting(setting: Setting, options: Options) -> None:
+    """Refuse what has no effect on an inversion with these options.
+
+    Raises
+    ------
+    OptionError
+        Says what it needs.
+    """
+    check_needs(vars(options) | vars(setting), defaults_of(Setting), NEEDS)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stack cut down to what the inversion reads, and what all its blocks share."""
+
+    stack: xr.Dataset  # the observation, and coherence, masks, water_mask ... where needed
+    scene: Scene
+    reference_point: tuple[int, int] | None  # row and column
+    setting: Setting
+    source: str  # path of the stack, if it has one
+
+
+def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
+    """Check a stack against the options and read what all blocks share.
+
+    Parameters
+    ----------
+    stack
+        As from :func:`fringefleet.open_stack`; the phases of one pixel are read.
+    options
+        How to invert.
+    setting
+        What the stack does not say.
+
+    Raises
+    ------
+    InputError
+        One of its children, for anything that would make the inversion fail or mean something else: a
+        missing dataset or attribute, a reference point without data, a date that is not there.
+    """
+    check_kind("stack", stack, xr.Dataset)
+    check_kind("options", options, Options)
+    check_kind("setting", setting, Setting)
+    check_setting(setting, options)
+    source = str(stack.encoding.get("source", ""))
+    needed = _needed_variables(stack, options)
+    check_units(stack, needed)
+    stack = with_baselines_in_metres(_in_order(stack[needed], options.observation))
+    wavelength, pixel_size = _units(stack, options, setting)
+    looks = _looks(stack, options, setting)
+    point = _reference_point(stack, options, setting)
+    if setting.drop_unreferenced and point is not None:
+        stack = _without_unreferenced(stack, options.observation, point)
+    _check_sample(stack, point)
+    network = stack_network(stack)
+    check_redundancy(network, options.min_redundancy)
+    values = np.zeros(network.n_pair, np.float32)
+    if point is not None:
+        values = read_reference_values(stack, point, options.observation)
+    medians = _medians(stack, values, options)
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    invert = pixels_to_invert(shape, setting.water_mask, setting.average_coherence)
+    if invert is not None:
+        stack = stack.assign(water_mask=(("y", "x"), invert))
+    baseline, range_sine = dem_geometry(stack, network, wavelength, options, setting.geometry)
+    if isinstance(range_sine, np.ndarray):
+        stack = stack.assign(range_sine=(("y", "x"), range_sine))
+    scene = Scene(
+        network=network,
+        reference_date=_find_date(network, setting.reference_date),
+        reference_values=tuple(values.tolist()),
+        wavelength=wavelength,
+        looks=looks,
+        baseline=tuple(baseline.tolist()),
+        range_sine=np.nan if isinstance(range_sine, np.ndarray) else range_sine,
+        metres_per_pixel=pixel_size,
+        medians=tuple(medians.tolist()),
+    )
+    return Prepared(_with_reference_point(stack, point), scene, point, setting, source)
+
+
+def _medians(
+    stack: xr.Dataset, reference_values: NDArray[np.float32], options: Options
+) -> NDArray[np.float32]:
+    """Find the medians that a mask by standard deviation compares with; none for other masks."""
+    if options.mask_dataset not in STD_MASKS:
+        return np.zeros(0, np.float32)
+    deviation = stack[options.mask_dataset]
+    return unmasked_medians(stack[options.observation], reference_values, deviation, options.mask_threshold)
+
+
+def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
+    needed = {options.observation: "the inversion"}
+    if options.mask_dataset is not None:
+        needed[options.mask_dataset] = option("mask_dataset", options.mask_dataset)
+    if options.needs_std:
+        needed[std_of(options.observation)] = option("weight_func", "var")
+    elif options.weight_func != "no":
+        needed["coherence"] = option("weight_func", options.weight_func)
+    for name, reason in needed.items():
+        if name not in stack.data_vars:
+            there = ", ".join(sorted(map(str, stack.data_vars))) or "nothing"
+            known_as = f" (MintPy: {mintpy_name(name)})" if mintpy_name(name) != name else ""
+            raise StackFormatError(
+                f"found no {name}{known_as} in the stack, which has {there}; {reason} needs it. Add it to "
+                f"the stack, or {_way_out(name, options)}."
+            )
+    return list(needed)
+
+
+def _way_out(missing: str, options: Options) -> str:
+    if missing == options.observation:
+        return "give the --dataset that it has"
+    return "choose --weight-func no and no --mask-dataset"
+
+
+def _in_order(stack: xr.Dataset, observation: str) -> xr.Dataset:
+    """Bring the dimensions into the order that everything else takes for granted.
+
+    Rows and columns are numbered where there are no coordinates: they tell blocks where they are.
+    """
+    dims = stack[observation].dims
+    if set(dims) != {"pair", "y", "x"}:
+        raise StackFormatError(
+            f"found {observation} with the dimensions {', '.join(map(str, dims))}; it needs pair, y and x."
+        )
+    numbers = radar_coordinates((stack.sizes["y"], stack.sizes["x"]))
+    missing = {dim: numbers[dim] for dim in ("y", "x") if dim not in stack.coords}
+    stack = stack.transpose("pair", "y", "x", ...) if dims != ("pair", "y", "x") else stack
+    return stack.assign_coords(missing) if missing else stack
+
+
+def _units(stack: xr.Dataset, options: Options, setting: Setting) -> tuple[float, float | None]:
+    """Wavelength [m] of a phase, or metres per pixel of an offset."""
+    if options.is_offset:
+        return np.nan, required_pixel_size(stack, options.observation)
+    return setting.wavelength or required_wavelength(stack), None
+
+
+def _looks(stack: xr.Dataset, options: Options, setting: Setting) -> int:
+    if options.weight_func not in ("var", "fim") or options.is_offset:
+        return 0
+    return setting.looks or required_looks(stack)
+
+
+def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> tuple[int, int] | None:
+    """Find row and column of the reference point; None where nothing is to be referenced.
+
+    Offsets need no reference point: as in MintPy, they are taken as they are where the stack names none.
+    """
+    unnamed = setting.reference_point is None and not names_point(stack.attrs)
+    if setting.skip_reference or (options.is_offset and unnamed):
+        return None
+    return locate_reference_point(stack, setting.reference_point)
+
+
+def _without_unreferenced(stack: xr.Dataset, observation: str, point: tuple[int, int]) -> xr.Dataset:
+    dropped = unreferenced_pairs(stack, point, observation)
+    kept = np.setdiff1d(np.arange(stack.sizes["pair"]), dropped)
+    if len(kept) == 0:
+        raise NetworkError(
+            f"no pair has data at the reference point (row {point[0]}, column {point[1]}); "
+            "give another --reference-point Y X."
+        )
+    return stack.isel(pair=kept) if dropped else stack
+
+
+def _find_date(network: Network, wanted: str | None) -> int:
+    if wanted is None:
+        return 0
+    names = [date_name(date) for date in network.dates]
+    try:
+        found = find_date(str(wanted), network.times)
+    except StackFormatError as error:
+        raise OptionError(f"reference_date: {error}") from error
+    if len(found) > 1:
+        which = shorten([names[index] for index in found])
+        raise OptionError(f"found reference_date = {wanted}, which may be any of {which}; give one of them.")
+    if not found:
+        raise OptionError(
+            f"found reference_date = {wanted}, which is none of the {network.n_date} dates: "
+            f"{shorten(names)}. Give one of them."
+        )
+    return found[0]
+
+
+def _check_sample(stack: xr.Dataset, point: tuple[int, int] | None) -> None:
+    """Refuse what has a known range and is far outside it around the reference point, or in the middle."""
+    row, column = point or (stack.sizes["y"] // 2, stack.sizes["x"] // 2)
+    window = {
+        dim: slice(max(0, at - _SAMPLE_SIDE // 2), at + _SAMPLE_SIDE // 2)
+        for dim, at in (("y", row), ("x", column))
+    }
+    names = [name for name in map(str, stack.data_vars) if name in RANGES]
+    where = f"in the pixels around row {row}, column {column}"
+    found = find_outside({name: stack[name].isel(window).values for name in names})
+    put_together([Oddities(outside=found)], where)
+
+
+def _with_reference_point(stack: xr.Dataset, point: tuple[int, int] | None) -> xr.Dataset:
+    """Say in the attributes which point was taken; without those that cannot be understood."""
+    stack = stack.copy(deep=False)
+    stack.attrs = usable_attributes(stack.attrs)
+    if point is None:
+        return stack
+    row, column = point
+    return stack.assign_attrs(
+        reference_point=[row, column],
+        reference_point_y=float(stack["y"].values[row]),
+        reference_point_x=float(stack["x"].values[column]),
+    )

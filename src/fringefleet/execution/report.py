@@ -1,0 +1,262 @@
+"""The report of a run: a JSON file beside the output that says what was done, by whom and how fast.
+
+It is written when the run begins, every few seconds while it goes on, and when it ends, however it ends. A
+run that is resumed goes on with the report that is there, so that the totals are those of the whole output.
+Tiles that were finished and not yet in the report of a run that was killed are counted by what is in the
+output.
+"""
+
+import json
+import logging
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import zarr
+
+from fringefleet.engine.timing import StageSeconds
+from fringefleet.execution.retry import Failure
+from fringefleet.execution.scheduler import Done, OnProgress
+from fringefleet.execution.tile import Tile, TileReport
+from fringefleet.processes.worker_info import GpuUsers
+from fringefleet.status import Status
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+SECONDS_BETWEEN_WRITES = 15.0
+_OF_A_TILE = "gpu_peak_bytes"  # what a worker says that differs from tile to tile
+_WHO = ("host", "pid", "worker", "address", "gpu", _OF_A_TILE)  # what of it is said with each tile
+
+Record = dict[str, Any]
+
+
+def report_path(output: Path) -> Path:
+    """Name the report of an output.
+
+    Examples
+    --------
+    >>> str(report_path(Path("out/result.zarr")))
+    'out/result.zarr.report.json'
+    """
+    return output.with_name(f"{output.name}.report.json")
+
+
+class RunReport:
+    """The report of a run that is going on.
+
+    Parameters
+    ----------
+    path
+        Where it is written.
+    facts
+        What is known before any work: plain values, among them ``n_tile`` and ``fingerprint``.
+    earlier
+        The report of the run that this one resumes, if there is one.
+    n_thread
+        Threads of this process that compute; None where workers do.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        facts: Mapping[str, Any],
+        earlier: Mapping[str, Any] | None = None,
+        *,
+        n_thread: int | None = None,
+    ) -> None:
+        earlier = earlier or {}
+        self.path, self.facts = path, dict(facts)
+        self.workers: list[Record] = list(earlier.get("workers", ()))
+        self.tiles: dict[tuple[int, ...], Record] = {
+            tuple(record["tile"]): record for record in earlier.get("tiles", ())
+        }
+        self.runs: list[Record] = [*earlier.get("runs", ()), _begin(n_thread)]
+        self._whose = "workers" if n_thread is None else "threads"
+        self.start = self.written = monotonic()
+        self._gpu_users = GpuUsers()
+
+    def add_uncounted(self, done: Iterable[Tile], output: Path) -> None:
+        """Count the tiles that are done and not in the report, by what the output says of their pixels."""
+        for tile in done:
+            if self.tiles.get(tile.number, {}).get("state") != "done":
+                status = np.asarray(zarr.open_array(output / "status", mode="r")[tile.y, tile.x])
+                counts = np.bincount(status.ravel(), minlength=len(Status)).tolist()
+                self.tiles[tile.number] = _place(tile) | {"state": "done", "pixels": _named(counts)}
+
+    def watch(self, on_progress: OnProgress | None) -> OnProgress:
+        """Take note of every tile before somebody else is told of it."""
+
+        def note(done: Done) -> None:
+            if done.report is not None:
+                self._gpu_users.note(done.report.worker)
+                self.tiles[done.report.tile] = self._finished(done.report, done.attempts)
+            if done.failure is not None:
+                self.tiles[done.failure.tile.number] = self._failed(done.failure)
+            if monotonic() - self.written >= SECONDS_BETWEEN_WRITES:
+                self.write()
+            if on_progress:
+                on_progress(done)
+
+        return note
+
+    def close(self, state: str, error: BaseException | None = None) -> None:
+        """Write how it ended."""
+        self.runs[-1] |= {"state": state, "ended": _now()}
+        if error is not None:
+            self.runs[-1]["error"] = f"{type(error).__name__}: {error}".rstrip(": ")
+        self.write()
+        share = totals(list(self.tiles.values()), self.runs, self.facts["n_tile"])["share"]
+        parts = ", ".join(f"{stage} {100 * part:.0f} %" for stage, part in share.items())
+        logger.info("of the %s' time: %s; every tile in %s", self._whose, parts, self.path)
+
+    def write(self) -> None:
+        """Put the report, as it is now, in the place of the one before."""
+        self.written = monotonic()
+        self.runs[-1]["wall_seconds"] = round(self.written - self.start, 3)
+        temporary = self.path.with_name(f".{self.path.name}.part")  # who writes has the lock of the output
+        try:
+            temporary.write_text(json.dumps(self.as_dict(), default=_plain, allow_nan=False) + "\n")
+            temporary.replace(self.path)
+        except OSError as error:
+            logger.warning("the report %s cannot be written: %s", self.path, error)
+            temporary.unlink(missing_ok=True)
+
+    def as_dict(self) -> Record:
+        """Give all of it as plain values."""
+        tiles = [self.tiles[number] for number in sorted(self.tiles)]
+        return {
+            "format": FORMAT,
+            "state": self.runs[-1]["state"],
+            **self.facts,
+            "totals": totals(tiles, self.runs, self.facts["n_tile"]),
+            "runs": self.runs,
+            "workers": self.workers,
+            "tiles": tiles,
+        }
+
+    def _finished(self, report: TileReport, attempts: int) -> Record:
+        static = {name: value for name, value in report.worker.items() if name != _OF_A_TILE}
+        if static and static not in self.workers:
+            self.workers.append(static)
+        return {
+            "tile": report.tile,
+            "rows": report.rows,
+            "columns": report.columns,
+            "state": "done",
+            "run": len(self.runs) - 1,
+            **{name: report.worker[name] for name in _WHO if name in report.worker},
+            "seconds": {name: round(value, 6) for name, value in report.seconds._asdict().items()},
+            "bytes_read": report.bytes_read,
+            "bytes_written": report.bytes_written,
+            "pixels": _named(report.status_count),
+            "infinite": report.odd.n_infinite,
+            "attempts": attempts,
+        }
+
+    def _failed(self, failure: Failure) -> Record:
+        return _place(failure.tile) | {
+            "state": "failed",
+            "run": len(self.runs) - 1,
+            "error": failure.error,
+            "attempts": failure.attempts,
+        }
+
+
+@contextmanager
+def reported(report: RunReport) -> Iterator[RunReport]:
+    """Write a report at the beginning and, however it ends, at the end of a run."""
+    report.write()
+    try:
+        yield report
+    except Exception as error:
+        report.close("failed", error)
+        raise
+    except BaseException:
+        report.close("interrupted")
+        raise
+    report.close("finished")
+
+
+def totals(tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], n_tile: int) -> Record:
+    """Sum the tiles up; rates are of the time that the runs took, shares of the time that workers spent.
+
+    Examples
+    --------
+    >>> seconds = {"read": 1.0, "copy": 0.0, "solve": 2.5, "write": 0.5, "wait": 0}
+    >>> done = {"state": "done", "seconds": seconds, "pixels": {"ok": 8}}
+    >>> done |= {"bytes_read": 3e9, "bytes_written": 1e9}
+    >>> found = totals([done, {"state": "failed"}], [{"wall_seconds": 2.0}], 3)
+    >>> found["n_left"], found["pixels_per_second"], found["gb_per_second"], found["share"]["read"]
+    (1, 4.0, 2.0, 0.25)
+    """
+    done = [tile for tile in tiles if tile["state"] == "done"]
+    timed = [tile for tile in done if "seconds" in tile]  # not those of which the report was lost
+    n_failed = len(tiles) - len(done)
+    wall = sum(run["wall_seconds"] for run in runs)
+    seconds = {stage: sum(tile["seconds"][stage] for tile in timed) for stage in StageSeconds._fields}
+    read, written = (sum(tile[name] for tile in timed) for name in ("bytes_read", "bytes_written"))
+    n_timed = sum(sum(tile["pixels"].values()) for tile in timed)
+    names = [status.name.lower() for status in Status]
+    counts = {name: sum(tile["pixels"].get(name, 0) for tile in done) for name in names}
+    return {
+        "n_tile": n_tile,
+        "n_done": len(done),
+        "n_failed": n_failed,
+        "n_left": n_tile - len(done) - n_failed,
+        "n_without_times": len(done) - len(timed),
+        "pixels": {name: count for name, count in counts.items() if count},
+        "n_pixel": sum(counts.values()),
+        "bytes_read": read,
+        "bytes_written": written,
+        "wall_seconds": round(wall, 3),
+        "pixels_per_second": round(n_timed / max(wall, 1e-3), 1),
+        "gb_per_second": round((read + written) / 1e9 / max(wall, 1e-3), 4),
+        "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
+        "share": {stage: round(value / (sum(seconds.values()) or 1), 4) for stage, value in seconds.items()},
+    }
+
+
+def _begin(n_thread: int | None) -> Record:
+    who = (
+        f"threads of this process, {n_thread} at once"
+        if n_thread is not None
+        else "workers of a Dask scheduler"
+    )
+    return {
+        "began": _now(),
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "state": "running",
+        "computed_by": who,
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _place(tile: Tile) -> Record:
+    return {
+        "tile": tile.number,
+        "rows": (tile.y.start, tile.y.stop),
+        "columns": (tile.x.start, tile.x.stop),
+    }
+
+
+def _named(counts: Sequence[int]) -> dict[str, int]:
+    return {status.name.lower(): int(n) for status, n in zip(Status, counts, strict=False) if n}
+
+
+def _plain(value: Any) -> Any:
+    """Say in JSON what is no JSON: paths and maps that were given as arrays."""
+    if isinstance(value, np.generic):
+        return value.item()
+    shape = getattr(value, "shape", None)
+    return str(value) if shape is None else f"array of {' x '.join(map(str, shape))}"

@@ -1,0 +1,154 @@
+"""Retry policy for tiles, without Dask and without files, so that it can be tested alone.
+
+A tile that fails is tried again after a while. One whose workers died may have been an innocent neighbour of
+the one that killed them: it is tried once more, alone, when everything else is done. When nothing succeeds
+the cause concerns all tiles, and no more are tried.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from math import inf
+from typing import Literal, NamedTuple
+
+from dask.delayed import Delayed
+
+from fringefleet.errors import OptionError
+from fringefleet.execution.tile import Tile
+
+OnError = Literal["stop", "skip"]
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # before a tile is tried again [s]
+HOPELESS = 8  # tiles given up, or tiles whose workers died, and none that succeeded meanwhile
+
+
+@dataclass(frozen=True)
+class FailurePolicy:
+    """What becomes of a tile that fails: it is tried again so many times, then it is given up.
+
+    ``on_error``: a run with tiles that were given up ends with an error (``stop``), after everything else is
+    finished, or goes on without them (``skip``).
+    """
+
+    on_error: OnError = "stop"
+    retries: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing."""
+        if self.on_error not in ("stop", "skip"):
+            raise OptionError(f"found on_error = {self.on_error!r}; give stop or skip.")
+        if self.retries < 0:
+            raise OptionError(f"found {self.retries} retries; give 0 or more.")
+
+
+class Attempt(NamedTuple):
+    """One time that a tile is tried."""
+
+    tile: Tile
+    task: Delayed
+    number: int = 1
+    alone: bool = False  # nothing else is under way
+
+
+class Failure(NamedTuple):
+    """A tile that failed for good, and why."""
+
+    tile: Tile
+    error: str
+    attempts: int = 1
+
+
+class Agenda:
+    """The tiles of a run that have not been handed in, and those that were given up.
+
+    Parameters
+    ----------
+    tasks
+        One for each tile.
+    policy
+        What becomes of tiles that fail.
+    """
+
+    def __init__(self, tasks: Sequence[tuple[Tile, Delayed]], policy: FailurePolicy) -> None:
+        self.policy = policy
+        self.given_up: list[Failure] = []
+        self.n_retried = 0
+        self.n_left = len(tasks)  # neither done nor given up
+        self.is_hopeless = False
+        self._n_done = 0
+        self._n_in_a_row = 0  # given up since the last one that succeeded
+        self._n_killed_in_a_row = 0  # tiles whose workers died, the same
+        self._waiting: Iterator[Attempt] = (Attempt(*task) for task in tasks)
+        self._again: list[tuple[float, int, Attempt]] = []  # a heap, by the time from which it is tried
+        self._alone: deque[Attempt] = deque()
+
+    def take(self, n_free: int, n_under_way: int, now: float) -> Iterator[Attempt]:
+        """Give what is handed in now, at most so many."""
+        if self.is_hopeless:
+            return
+        while n_free > 0 and self._again and self._again[0][0] <= now:
+            n_free -= 1
+            n_under_way += 1
+            yield heappop(self._again)[-1]
+        # When one after the other dies, it is found out tile by tile, alone, who kills them.
+        look_closer = self._n_killed_in_a_row >= HOPELESS and len(self._alone) > 0
+        while n_free > 0 and not look_closer and (attempt := next(self._waiting, None)):
+            n_free -= 1
+            n_under_way += 1
+            yield attempt
+        if n_under_way == 0 and not self._again and self._alone:
+            yield self._alone.popleft()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are tiles left, and hope for them."""
+        return self.n_left > 0 and not self.is_hopeless
+
+    def seconds_to_wait(self, now: float) -> float:
+        """How long it is until a tile is tried again; infinite if no tile waits for that."""
+        return max(0.0, self._again[0][0] - now) if self._again else inf
+
+    def succeeded(self) -> None:
+        """Take note of a tile that is done."""
+        self.n_left -= 1
+        self._n_done += 1
+        self._n_in_a_row = self._n_killed_in_a_row = 0
+
+    def failed(self, attempt: Attempt, now: float, *, killed: bool) -> float | None:
+        """Take note of an attempt that failed, and plan the next one.
+
+        Parameters
+        ----------
+        attempt
+            The attempt.
+        now
+            The time [s].
+        killed
+            Whether its workers died.
+
+        Returns
+        -------
+        float or None
+            In how many seconds it is tried again at the earliest; None if the tile has to be given up.
+        """
+        again = attempt._replace(number=attempt.number + 1)
+        self._n_killed_in_a_row += killed
+        if killed and not attempt.alone:
+            self._alone.append(again._replace(alone=True))
+            pause = 0.0
+        elif not killed and attempt.number <= self.policy.retries:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt.number - 1))
+            heappush(self._again, (now + pause, self.n_retried, again))
+        else:
+            return None
+        self.n_retried += 1
+        return pause
+
+    def give_up(self, failure: Failure) -> None:
+        """Take note of a tile that will not be tried again."""
+        self.given_up.append(failure)
+        self.n_left -= 1
+        self._n_in_a_row += 1
+        # A file that ends too early is no reason to skip what is before its end, or to stop if told to skip.
+        goes_on = self.policy.on_error == "skip" and self._n_done > 0
+        self.is_hopeless = self.is_hopeless or (self._n_in_a_row >= HOPELESS and not goes_on)

@@ -1,0 +1,99 @@
+"""Checks that a stack does not change during a run: for every tile, and for all files at the end.
+
+Before a run all files of the stack are listed. A tile looks at the chunks that it has read, each chunk file
+once in a run; readers of single files look at those for themselves. At the end all files are listed once
+more. What was changed meanwhile is an error, and tiles that it concerns are marked, so that no result of two
+versions of a stack passes for a good one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from fringefleet.engine.context import Series
+from fringefleet.errors import StackChangedError, StackFormatError
+from fringefleet.execution.tile import Tile
+from fringefleet.io.files.listing import Difference, Listing, describe_differences, only_touched
+from fringefleet.io.files.version import TOUCHED, FilesVersion, accepting_touched
+from fringefleet.io.store.origin import differences_now
+from fringefleet.io.store.result import ResultStore
+from fringefleet.io.zarr.files import Window, ZarrFiles, windows_of
+
+
+@dataclass(frozen=True)
+class StackCheck:
+    """What a worker needs to check a tile; the listing, which may be long, lies in the result."""
+
+    files: ZarrFiles
+    digest: str  # of the listing
+    accept_touched: bool
+
+    @classmethod
+    def of(cls, source: FilesVersion, *, accept_touched: bool) -> "StackCheck":
+        """Take from the version of a stack what workers need."""
+        return cls(ZarrFiles(source.path, source.arrays), source.listing.digest, accept_touched)
+
+    def check_tile(self, tile: Tile, store: ResultStore) -> None:
+        """Refuse a tile that has been read from chunks which are no longer those of the listing.
+
+        Raises
+        ------
+        RunError
+            Says which chunks, and what has become of them.
+        """
+        if self.files.arrays:
+            with accepting_touched(self.accept_touched):
+                self.files.check(_listing(store.path, self.digest), (tile.y, tile.x), once=True)
+
+
+def write_if_unchanged(store: ResultStore, check: StackCheck, tile: Tile, series: Series) -> None:
+    """Write a tile, if what it was read from is still the same: missing Zarr chunks would read as no data.
+
+    Raises
+    ------
+    RunError
+        It is not; nothing is written.
+    """
+    check.check_tile(tile, store)
+    store.write_tile(tile.number, series.variables(), series.pair_sums)
+
+
+@lru_cache(maxsize=4)
+def _listing(path: Path, digest: str) -> Listing:
+    """Read the listing in a result, once in a process."""
+    found = ResultStore(path, (1, 1), "").listing()
+    if found.digest != digest:  # a network file system may show one from before
+        raise StackFormatError(f"the listing of the stack's files in {path} is not that of this run.")
+    return found
+
+
+def check_stack_at_end(source: FilesVersion, store: ResultStore, *, accept_touched: bool) -> None:
+    """List the files of a stack once more; mark the tiles of what was changed since they were listed first.
+
+    Raises
+    ------
+    StackChangedError
+        Says what was changed, and what to do.
+    """
+    differences = differences_now(source, accept_touched=accept_touched)
+    if not differences:
+        return
+    n_doubted = store.doubt(_windows(source, differences))
+    raise StackChangedError(
+        f"the stack {source.path} was changed while the run went on: {describe_differences(differences)}. "
+        f"{n_doubted} tiles are marked as not done in {store.path}, as they may be of either version. "
+        f"{_advice(differences)}"
+    )
+
+
+def _windows(source: FilesVersion, differences: Sequence[Difference]) -> list[Window] | None:
+    """Find the pixels that depend on the files; None for all of them."""
+    listing = Listing.of((each.name, state) for each in differences if (state := each.then or each.now))
+    return windows_of(listing, source.arrays)
+
+
+def _advice(differences: Sequence[Difference]) -> str:
+    if only_touched(differences):
+        return f"{TOUCHED} With --resume all tiles are then kept."
+    return StackChangedError.to_go_on

@@ -1,0 +1,180 @@
+"""Tiles of y and x that fit: integer arithmetic on the memory model of a worker.
+
+A tile is what one task reads, solves and writes. Larger tiles mean fewer tasks and better reading, smaller
+ones less memory and more tasks to share out. Tiles follow the stored chunks of the stack, because a tile
+that cuts through them makes its neighbours read them again.
+"""
+
+import math
+from functools import partial
+
+from fringefleet.engine.footprint import FUSED_BATCH, bytes_per_pixel
+from fringefleet.errors import BlockTooLargeError, OptionError
+from fringefleet.execution.memory_model import Means, bytes_of_gpu, bytes_of_worker, most_pixels
+from fringefleet.io.chunking import fit_tile
+from fringefleet.network.network import Network
+from fringefleet.options import Options
+from fringefleet.products.registry import wanted_variables
+
+TILE_BYTES = 160 * 1024**2  # what is read and written of a tile on a CPU
+LARGEST_TILE = 512 * 512  # pixels; more gains nothing and shows no progress
+SMALLEST_TILE = 64 * 64  # pixels; what is left for a worker to be of use
+# Tiles that a worker has at least, on a CPU each thread of it, where the scene is not too small: with fewer
+# on a GPU there is hardly one to be read and one to be written while another is solved.
+_TILES_OF_A_WORKER = {"cpu": 2, "cuda": 4}
+_LARGEST_CHUNK = 2**31 - 2**16  # [byte] that Blosc packs
+GPU_SHARE = 0.8  # of a GPU's memory; CUDA and what else runs on it have the rest
+
+
+def choose_tile(
+    shape: tuple[int, int],
+    stored: tuple[int, int] | None,
+    network: Network,
+    options: Options,
+    means: Means = Means(),  # noqa: B008 - frozen
+) -> tuple[int, int]:
+    """Choose rows and columns of a tile.
+
+    On a CPU a tile is as large as is fastest there. On a GPU it fills a launch of the solver, which is many
+    times more, as far as the scene has several of them for each worker, and the memory of host and GPU
+    allows.
+
+    Parameters
+    ----------
+    shape
+        Rows and columns of the scene.
+    stored
+        Rows and columns of a stored chunk; None if there is none.
+    network, options
+        Decide how many bytes a pixel takes, and ``gpu_chunk_size`` how many a GPU solves at once.
+    means
+        Workers that want something to do, a small scene is shared out between them; and what memory they
+        have. Where all of them share a limited one, tiles are smaller, and then workers fewer.
+
+    Raises
+    ------
+    BlockTooLargeError
+        Even one small tile does not fit into ``memory_limit``.
+
+    Examples
+    --------
+    >>> days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00")
+    >>> choose_tile((1000, 1000), (128, 128), Network(days, ((0, 1),)), Options())
+    (512, 512)
+    """
+    smallest = min(SMALLEST_TILE, shape[0] * shape[1])
+    n_worker = count_workers(smallest, network, options, means)
+    n_turn = n_worker * (means.n_thread if options.device == "cpu" else 1)  # tiles that are solved at a time
+    share = shape[0] * shape[1] / (_TILES_OF_A_WORKER[options.device] * n_turn)
+    n_pixel = min(_wanted(network, options, means), max(share, SMALLEST_TILE))
+    limits = [means.worker_memory]
+    if means.memory_limit is not None:
+        limits.append(means.memory_limit // n_worker)
+    for limit in limits:
+        if limit is not None:
+            n_pixel = min(n_pixel, max(smallest, _most_of_host(limit, network, options, means)))
+    return fit_tile(shape, stored, n_pixel)
+
+
+def _wanted(network: Network, options: Options, means: Means) -> float:
+    """Pixels of a tile where the scene is large, and its memory not limited."""
+    if options.device == "cpu":
+        return min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE)
+    n_pixel = min(max(FUSED_BATCH, options.gpu_chunk_size), _most_of_codec(network, options))
+    if means.gpu_memory is None:
+        return n_pixel
+    fits = most_pixels(GPU_SHARE * means.gpu_memory, partial(bytes_of_gpu, network=network, options=options))
+    return min(n_pixel, max(1, fits))
+
+
+def is_common_tile(tile: tuple[int, int], network: Network, options: Options, means: Means) -> bool:
+    """Tell whether a tile is no larger than those that are chosen for large scenes, and fits into a worker.
+
+    Parameters
+    ----------
+    tile
+        Rows and columns.
+    network, options
+        Decide how many bytes a pixel takes.
+    means
+        What tiles are computed with; what each worker has of memory, if that is limited.
+    """
+    n_pixel, memory = tile[0] * tile[1], means.worker_memory
+    fits = memory is None or bytes_of_worker(n_pixel, network, options, means) <= memory
+    return fits and n_pixel <= _wanted(network, options, means)
+
+
+def count_workers(n_pixel: int, network: Network, options: Options, means: Means) -> int:
+    """Find how many workers share a memory so that each can hold its tiles.
+
+    Parameters
+    ----------
+    n_pixel
+        Pixels of a tile.
+    network, options
+        Decide how many bytes a pixel takes.
+    means
+        How many workers are wanted, never more come out; and what they may take together, if that is limited.
+
+    Raises
+    ------
+    BlockTooLargeError
+        Not even one can; the message says how much it needs.
+    """
+    if means.memory_limit is None:
+        return means.n_worker
+    needed = bytes_of_worker(n_pixel, network, options, means)
+    if needed > means.memory_limit:
+        raise BlockTooLargeError(
+            f"found a limit of {means.memory_limit:,} bytes of memory; one worker with tiles of {n_pixel:,} "
+            f"pixels needs about {needed:,}. Allow {_gigabytes(needed)} GB or more."
+        )
+    return min(means.n_worker, means.memory_limit // needed)
+
+
+def check_tile(tile: tuple[int, int], network: Network, options: Options, means: Means) -> None:
+    """Refuse tiles that mean nothing, or that one worker cannot hold.
+
+    Raises
+    ------
+    OptionError
+        A side below 1.
+    BlockTooLargeError
+        The tiles need more than the ``worker_memory``; the message says which would fit, if one would.
+    """
+    if min(tile) < 1:
+        raise OptionError(f"found chunks = {tile}; give rows and columns of 1 or more.")
+    if tile[0] * tile[1] > (most := _most_of_codec(network, options)):
+        side = math.isqrt(most)
+        raise BlockTooLargeError(
+            f"found tiles of {tile[0]} x {tile[1]} pixels; a chunk of a result has at most "
+            f"{_LARGEST_CHUNK:,} bytes, which are {most:,} pixels of its largest variable. Give --chunks "
+            f"{side} {side} or less."
+        )
+    if means.worker_memory is None:
+        return
+    needed = bytes_of_worker(tile[0] * tile[1], network, options, means)
+    if needed > means.worker_memory:
+        side = math.isqrt(_most_of_host(means.worker_memory, network, options, means))
+        smaller = f"Give --chunks {side} {side} or less, or" if side else "No tile is small enough: give"
+        raise BlockTooLargeError(
+            f"a worker with tiles of {tile[0]} x {tile[1]} pixels needs about {needed:,} bytes, and has "
+            f"{means.worker_memory:,}. {smaller} each worker {_gigabytes(needed)} GB (--worker-memory; fewer "
+            "--workers where they share a machine)."
+        )
+
+
+def _most_of_codec(network: Network, options: Options) -> int:
+    """Pixels of the largest tile that can be packed, each variable in a chunk."""
+    variables = wanted_variables(options).values()
+    return _LARGEST_CHUNK // max(variable.bytes_of_pixel(network.n_date) for variable in variables)
+
+
+def _most_of_host(memory: int, network: Network, options: Options, means: Means) -> int:
+    """Pixels of the largest tile that a worker with so much memory holds; 0 if there is none."""
+    return most_pixels(memory, partial(bytes_of_worker, network=network, options=options, means=means))
+
+
+def _gigabytes(n_byte: int) -> float:
+    """Round up, so that it is enough."""
+    return math.ceil(10 * n_byte / 1e9) / 10

@@ -1,0 +1,1 @@
+"""Checks of files before anything in them is relied on."""

@@ -1,0 +1,1 @@
+"""Files and folders: listed, versioned, read by several threads."""

@@ -1,0 +1,1 @@
+"""HDF5 datasets, read around the lock of their library."""

@@ -1,0 +1,1 @@
+"""Lazily indexed variables: what is read, decoded and checked when it is asked for."""

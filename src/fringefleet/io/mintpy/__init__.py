@@ -1,0 +1,1 @@
+"""Names, attributes, maps and geometry in MintPy's files."""

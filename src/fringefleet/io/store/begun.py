@@ -1,0 +1,106 @@
+"""A result that was begun, as the tasks of a run find it: its arrays looked up once in a process.
+
+Opening a Zarr group and the metadata of a dozen arrays takes longer than writing a small tile. What cannot
+change while a run goes on is kept, as long as the metadata of the group are the same file.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import zarr
+from zarr.errors import BaseZarrError as ZarrError
+
+from fringefleet.errors import OutputLostError
+from fringefleet.io.store.marks import DONE, files_in
+from fringefleet.io.zarr.arrays import array_in
+from fringefleet.io.zarr.checked_store import WholeChunks
+from fringefleet.io.zarr.chunk_files import ChunkFiles
+from fringefleet.products.quantization import bits_kept
+
+FINGERPRINT = "fringefleet_fingerprint"
+METADATA = "zarr.json"
+
+
+class Target(NamedTuple):
+    """Where a variable is written, and to how many bits it is rounded before; None if it is not."""
+
+    files: ChunkFiles
+    keep_bits: int | None
+
+
+@dataclass(frozen=True)
+class BegunResult:
+    """An open result; ``fingerprint``: of the run that began it."""
+
+    group: zarr.Group
+    fingerprint: object
+    _targets: dict[str, Target] = field(default_factory=dict)
+
+    def target(self, name: str) -> Target:
+        """Find where a variable is written.
+
+        Raises
+        ------
+        StackFormatError
+            Its chunks are no files of their own.
+        """
+        if name not in self._targets:
+            attributes = array_in(self.group, name).attrs
+            self._targets[name] = Target(files_in(self.group, name), bits_kept(attributes))
+        return self._targets[name]
+
+
+def open_result_to_write(path: Path) -> zarr.Group:
+    """Open a result; an ``OSError`` if there is none, where Zarr would make a folder."""
+    if not (path / METADATA).is_file():
+        raise FileNotFoundError(f"found no result at {path}")
+    return zarr.open_group(WholeChunks(path), mode="r+", use_consolidated=False)
+
+
+def look_again(path: Path, fingerprint: str, names: Iterable[str] = ()) -> BegunResult:
+    """Find the result of a run, if it still is that.
+
+    Parameters
+    ----------
+    path
+        The result.
+    fingerprint
+        Of the run.
+    names
+        Variables that are to be written.
+
+    Raises
+    ------
+    OutputLostError
+        It was removed, damaged or overwritten.
+    """
+    try:
+        found = _begun(path, _version(path / METADATA))
+        lacking = [name for name in {"status", DONE, *names} if not (path / name / METADATA).exists()]
+    except (OSError, KeyError, ValueError, ZarrError) as error:
+        raise OutputLostError(
+            f"the output {path} is gone from this process's sight, or was damaged ({error})."
+        ) from error
+    if found.fingerprint != fingerprint:
+        raise OutputLostError(f"the output {path} was replaced by another run while this one went on.")
+    if lacking:
+        lost = ", ".join(sorted(lacking))
+        raise OutputLostError(f"the output {path} has lost {lost} while the run went on.")
+    return found
+
+
+@lru_cache(maxsize=4)
+def _begun(path: Path, _state: tuple[int, int, int]) -> BegunResult:
+    group = open_result_to_write(path)
+    return BegunResult(group, group.attrs.get(FINGERPRINT))
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    """Tell a file from another of its name; it is opened, as NFS may show what it knew from before."""
+    with path.open("rb", buffering=0) as file:
+        found = os.fstat(file.fileno())
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -1,0 +1,75 @@
+"""The result of an inversion, opened to be read: by one door, whoever made it."""
+
+from pathlib import Path
+
+import xarray as xr
+import zarr
+from xarray.backends import ZarrStore
+
+from fringefleet.errors import InputError, StackFormatError
+from fringefleet.io.checks.door import readable
+from fringefleet.io.identify import check_exists, identify
+from fringefleet.io.lazy.guarded import guard_variable
+from fringefleet.io.zarr.arrays import in_order, open_group
+from fringefleet.io.zarr.checked_store import WholeChunks
+from fringefleet.io.zarr.metadata import check_store, is_zarr
+
+
+def open_result(path: Path) -> xr.Dataset:
+    """Open a Zarr store with a displacement: a result, or the truth of a simulation.
+
+    Its variables are read when they are indexed.
+
+    Raises
+    ------
+    StackFormatError
+        There is nothing, or something else, which the message names; or it is damaged.
+    """
+    check_result(path)
+    with readable(f"the result {path}"):
+        check_store(path, may_be_empty=True)
+        store = WholeChunks(path, read_only=True)
+        opened = in_order(open_group(ZarrStore.open_group(store, mode="r", consolidated=False)))
+        if "displacement" not in opened.data_vars:
+            raise StackFormatError(f"the displacement of {path} has no metadata; copy or make it again.")
+        for coordinate in opened.coords.values():
+            coordinate.load()
+    variables = {
+        name: guard_variable(data.variable, f"{name} of {path}") for name, data in opened.data_vars.items()
+    }
+    result: xr.Dataset = opened.assign(variables)
+    return result
+
+
+def check_result(path: Path) -> None:
+    """Refuse a path where there is no result, saying what there is instead.
+
+    Raises
+    ------
+    StackFormatError
+        See above.
+    """
+    check_exists(path)
+    if not has_displacement(path):
+        raise StackFormatError(
+            f"{path} is no result: it is {identify(path)}. Give what `fringefleet invert` made."
+        )
+
+
+def open_result_group(path: Path) -> zarr.Group:
+    """Open the same store as Zarr has it, for arrays that are no variables.
+
+    Raises
+    ------
+    StackFormatError
+        It is damaged.
+    """
+    with readable(f"the result {path}"):
+        check_store(path, may_be_empty=True)
+        return zarr.open_group(WholeChunks(path, read_only=True), mode="r", use_consolidated=False)
+
+
+def has_displacement(path: Path) -> bool:
+    """Tell whether this is a Zarr store with a displacement, by the names of its arrays."""
+    with readable(f"the path {path}", InputError):
+        return is_zarr(path) and (path / "displacement").is_dir()

@@ -1,0 +1,361 @@
+"""Write a result as MintPy's files: timeseries.h5, temporalCoherence.h5, numInvIfgram.h5.
+
+A result with the covariance of its displacement gives timeseriesDecorCov.h5 as well, for every two dates.
+Its unit is m^2 and its attributes say so; MintPy's say m. Offsets have a residual in place of the temporal
+coherence: the root of the sum of the squares [pixel]. The names of the files follow MintPy, too.
+
+MintPy has no value for "no answer": where the result has NaN its files have zero, as MintPy itself
+writes them. Only the residual of an offset is NaN there, as it is in MintPy.
+"""
+
+import itertools
+import logging
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from fringefleet.arguments.kinds import PATH, check_kind
+from fringefleet.arguments.paths import make_folder
+from fringefleet.errors import InputError, OptionError, StackFormatError
+from fringefleet.io.dates import dates_meant
+from fringefleet.io.mintpy.attributes import common_attributes, date_name, date_names
+from fringefleet.io.store.atomic_files import replaced_when_complete
+from fringefleet.io.store.open_result import open_result
+from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.staging import check_free_space
+from fringefleet.network.network import shorten
+from fringefleet.observation.quantity import PHASE, is_offset
+from fringefleet.option_words import in_words_of_python, option
+from fringefleet.products.answers import describe_no_answer, named_counts
+from fringefleet.status import Status
+
+logger = logging.getLogger(__name__)
+
+_DEFAULT_TILE = 512  # pixels a side, where nothing says how the result is stored
+
+
+class _Product(NamedTuple):
+    """One file of MintPy: what is in it, and from which variable of ours it comes."""
+
+    variable: str
+    dims: tuple[str, ...]
+    dataset: str
+    unit: str
+    no_answer: float = 0.0
+
+    @property
+    def file_type(self) -> str:
+        return self.dataset
+
+
+_SERIES = _Product("displacement", ("date", "y", "x"), "timeseries", "m")
+_COHERENCE = _Product("temporal_coherence", ("y", "x"), "temporalCoherence", "1")
+_RESIDUAL = _Product("residual_rms", ("y", "x"), "residual", "pixel", np.nan)
+_COUNT = _Product("pair_count", ("y", "x"), "mask", "1")
+_COVARIANCE = _Product("displacement_cov", ("date", "date2", "y", "x"), "timeseries", "m^2")
+
+Names = tuple[str | Path, str | Path, str | Path]  # of series, quality and count
+_PHASE_NAMES: Names = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
+_ION_NAMES: Names = ("ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
+_OFFSET_NAMES: dict[str, Names] = {
+    "range_offset": ("timeseriesRg.h5", "residualInvRg.h5", "numInvOffRg.h5"),
+    "azimuth_offset": ("timeseriesAz.h5", "residualInvAz.h5", "numInvOffAz.h5"),
+}
+
+
+def product_names(observation: str, stack: str) -> Names:
+    """Name the three files as MintPy does: by what was observed, and by the name of the stack.
+
+    Examples
+    --------
+    >>> product_names("unwrapped_phase", "ionStack.h5")
+    ('ion.h5', 'temporalCoherenceIon.h5', 'numInvIon.h5')
+    """
+    if observation in _OFFSET_NAMES:
+        return _OFFSET_NAMES[observation]
+    return _ION_NAMES if Path(stack).name.startswith("ion") else _PHASE_NAMES
+
+
+def covariance_name(series: str | Path, observation: str) -> Path:
+    """Name the file of the covariance after that of the series, as MintPy does.
+
+    Examples
+    --------
+    >>> str(covariance_name("timeseries.h5", "unwrapped_phase"))
+    'timeseriesDecorCov.h5'
+    """
+    path = Path(series)
+    kind = "" if is_offset(observation) else "Decor"
+    return path.with_name(f"{path.stem}{kind}Cov.h5")
+
+
+def export_mintpy(
+    result: xr.Dataset | Path | str,
+    directory: Path | str,
+    *,
+    names: Names | None = None,
+    covariance_date: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write the three products of MintPy's network inversion from a result, and the covariance if it has it.
+
+    Parameters
+    ----------
+    result
+        A result Dataset, whole or cut out of one, lazy or not; or the path of a result store. A
+        lazy Dataset is computed tile by tile on the current Dask scheduler, each tile once.
+    directory
+        Where to write; made if it is not there. Files of these names in it are replaced, each at
+        once and only when all of them are complete.
+    names
+        Of series, quality and count; MintPy's (:func:`product_names`) if None.
+    covariance_date
+        Date that the covariance is relative to, in the format of the dates of the source; that of the series
+        if None.
+    progress
+        Called after every tile with the number of tiles written and of all tiles.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    StackFormatError
+        ``result`` is no result, its coordinates form no grid that MintPy can describe, or its covariance
+        is of other dates than its displacement.
+    InputError
+        ``result`` is not there, ``directory`` or a folder above it is a file, or ``covariance_date`` is no
+        date of the result.
+    """
+    check_kind("result", result, xr.Dataset, *PATH)
+    check_kind("directory", directory, *PATH)
+    directory = Path(directory)
+    check_output_name(directory, "a folder", "mintpy")
+    if isinstance(result, xr.Dataset):
+        return _export(_relative_to(result, covariance_date), directory, names, progress)
+    with open_result(Path(result)) as opened:
+        return _export(_relative_to(opened, covariance_date), directory, names, progress)
+
+
+def check_exportable(result: xr.Dataset) -> None:
+    """Find whatever would keep a result, which may be still to come, from being written as MintPy's files.
+
+    Raises
+    ------
+    StackFormatError
+        As :func:`export_mintpy`.
+    """
+    common = common_attributes(result)
+    for product in _products(result, None):
+        _product_attributes(result, product, common)
+
+
+def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
+    """Make the covariance that of the displacements since another date, lazily; the series stays as it is."""
+    if wanted is None:
+        return result
+    if _COVARIANCE.variable not in result:
+        raise OptionError(
+            f"found {option('covariance_date', wanted)}, and no {_COVARIANCE.variable} in the result, which "
+            "alone needs it. Leave it out, or invert with covariance = True."
+        )
+    names = date_names(result)
+    found = dates_meant(wanted, result["date"].values)
+    if len(found) != 1:
+        raise InputError(
+            f"found {wanted} as the date that the covariance is relative to, which is "
+            f"{'none' if not found else 'more than one'} of those of the result: {shorten(names)}."
+        )
+    index, wanted = found[0], names[found[0]]
+    cov = result[_COVARIANCE.variable]
+    if not cov.chunks:
+        cov = cov.chunk(cov.encoding.get("preferred_chunks", {}))
+    cov = cov.astype(np.float64)
+    of_date, of_date2 = cov.isel(date=index, drop=True), cov.isel(date2=index, drop=True)
+    moved = cov - of_date - of_date2 + of_date.isel(date2=index, drop=True)
+    return result.assign({_COVARIANCE.variable: moved.assign_attrs(reference_date=wanted)})
+
+
+def _export(
+    result: xr.Dataset,
+    directory: Path,
+    names: Names | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[Path]:
+    products = _products(result, names)
+    common = common_attributes(result)
+    paths = [directory / name for name in products.values()]
+    check_free_space(directory, 4 * sum(math.prod(result.sizes[dim] for dim in p.dims) for p in products))
+    with _folder_for(directory, paths), replaced_when_complete(paths) as files:
+        targets = {}
+        for product, file in zip(products, files, strict=True):
+            file.attrs.update(_product_attributes(result, product, common))
+            shape = tuple(result.sizes[dim] for dim in product.dims)
+            targets[product] = file.create_dataset(product.dataset, shape, dtype=np.float32, chunks=True)
+            if "date" in product.dims:
+                _write_dates(file, result)
+        _write_baselines(targets[_SERIES].parent, result)
+        counts = _copy_tiles(result, targets, progress)
+    if reason := describe_no_answer(counts, result.attrs):
+        logger.warning("the products are zero everywhere: %s", in_words_of_python(reason))
+    return paths
+
+
+def _products(result: xr.Dataset, names: Names | None) -> dict[_Product, str | Path]:
+    """Choose what is written, and where."""
+    observation = str(result.attrs.get("observation", PHASE))
+    quality = _RESIDUAL if is_offset(observation) else _COHERENCE
+    products = (_SERIES, quality, _COUNT)
+    _check_variables(result, products)
+    chosen = names or product_names(observation, str(result.attrs.get("stack", "")))
+    found: dict[_Product, str | Path] = dict(zip(products, chosen, strict=True))
+    if _COVARIANCE.variable in result:
+        found[_COVARIANCE] = covariance_name(chosen[0], observation)
+    return found
+
+
+def _check_variables(result: xr.Dataset, products: tuple[_Product, ...]) -> None:
+    wanted = {product.variable: set(product.dims) for product in products}
+    wrong = [n for n, dims in wanted.items() if n not in result or set(result[n].dims) != dims]
+    if wrong or "date" not in result.coords:
+        raise StackFormatError(
+            f"this is no result of an inversion: it needs {', '.join(wanted)} and the coordinate "
+            f"date, and has {', '.join(map(str, result.variables)) or 'nothing'}. "
+            "Give what invert made."
+        )
+    if 0 in result["displacement"].shape:
+        raise StackFormatError(
+            f"the result is empty: {dict(result['displacement'].sizes)}. Select at least one pixel."
+        )
+    if _COVARIANCE.variable in result:
+        _check_covariance(result)
+
+
+def _check_covariance(result: xr.Dataset) -> None:
+    found = result[_COVARIANCE.variable]
+    if set(found.dims) != set(_COVARIANCE.dims):
+        raise StackFormatError(
+            f"found {_COVARIANCE.variable} over {', '.join(map(str, found.dims))}; it needs "
+            f"{', '.join(_COVARIANCE.dims)}. Give what invert made, or drop the variable."
+        )
+    both = [found[dim].values for dim in ("date", "date2") if dim in found.coords]
+    if found.sizes["date"] != found.sizes["date2"] or not np.array_equal(both[0], both[-1]):
+        raise StackFormatError(
+            f"found {found.sizes['date2']} dates along date2 of {_COVARIANCE.variable} that are not the "
+            f"{found.sizes['date']} along date; MintPy's file has every date with every date. Select the "
+            "same dates along both."
+        )
+
+
+@contextmanager
+def _folder_for(directory: Path, paths: list[Path]) -> Iterator[None]:
+    """Make the folder; after a failure none is left that was not there before."""
+    was_there = directory.exists()
+    _make_folder(directory, paths)
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            with suppress(OSError):
+                directory.rmdir()
+        raise
+
+
+def _make_folder(directory: Path, paths: list[Path]) -> None:
+    make_folder(directory)
+    folders = [str(path) for path in paths if path.is_dir()]
+    if folders:
+        raise InputError(
+            f"found a folder where the export writes a file: {', '.join(folders)}. Give another folder to "
+            "write to."
+        )
+
+
+def _copy_tiles(
+    result: xr.Dataset,
+    targets: dict[_Product, h5py.Dataset],
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, int]:
+    """Copy tile by tile; the maps go with the first dates of a tile, to be computed once.
+
+    Returns
+    -------
+    dict
+        Pixels of each status, as far as the result says.
+    """
+    counts = np.zeros(len(Status), np.int64)
+    largest = max(targets, key=lambda product: len(product.dims))
+    cuts = [_cuts(result[largest.variable], dim) for dim in ("y", "x", "date")]
+    tiles = list(itertools.product(*cuts))
+    for done, (y, x, date) in enumerate(tiles, start=1):
+        place = {"y": y, "x": x, "date": date, "date2": slice(None)}
+        products = [product for product in targets if "date" in product.dims or date.start == 0]
+        status = ["status"] if "status" in result and date.start == 0 else []
+        plain = result[[*(product.variable for product in products), *status]].reset_coords(drop=True)
+        tile = plain.isel(place, missing_dims="ignore").compute()
+        for product in products:
+            values = np.array(tile[product.variable].transpose(*product.dims).values, dtype=np.float32)
+            if product is _RESIDUAL:  # the root of the sum, not of the mean
+                values *= np.sqrt(tile[_COUNT.variable].transpose(*product.dims).values)
+            values[np.isnan(values)] = product.no_answer
+            targets[product][tuple(place[dim] for dim in product.dims)] = values
+        if status:
+            found = np.ravel(tile["status"].values)
+            if found.max(initial=0) >= len(Status):
+                raise StackFormatError(
+                    f"found a status of {found.max()} in tiles that are done; a chunk of it is missing or "
+                    "damaged. Repeat the inversion with --overwrite."
+                )
+            counts += np.bincount(found, minlength=len(Status))
+        if progress is not None:
+            progress(done, len(tiles))
+    return named_counts(counts.tolist())
+
+
+def _cuts(variable: xr.DataArray, dim: str) -> list[slice]:
+    """Cut a dimension as it is chunked or stored, so that every chunk is read or computed once."""
+    size = variable.sizes[dim]
+    if dim in variable.chunksizes:
+        stops = np.cumsum(variable.chunksizes[dim]).tolist()
+    else:
+        stored = variable.encoding.get("preferred_chunks", {})
+        # A tile of a covariance is as many tiles as there are dates: one at a time.
+        dates = 1 if "date2" in variable.dims else size
+        step = stored.get(dim, dates if dim == "date" else _DEFAULT_TILE)
+        stops = [*range(step, size, step), size]
+    return [slice(*bounds) for bounds in itertools.pairwise([0, *stops])]
+
+
+def _write_dates(file: h5py.File, result: xr.Dataset) -> None:
+    file.create_dataset("date", data=np.array(date_names(result), dtype=np.bytes_), chunks=True)
+
+
+def _write_baselines(file: h5py.File, result: xr.Dataset) -> None:
+    if "perpendicular_baseline" in result.coords:
+        baseline = result["perpendicular_baseline"].values.astype(np.float32)
+    else:
+        baseline = np.zeros(result.sizes["date"], dtype=np.float32)
+        logger.warning(
+            "the result has no perpendicular_baseline: bperp in timeseries.h5 is zero for every "
+            "date; do not use it to estimate a DEM error"
+        )
+    file.create_dataset("bperp", data=baseline, chunks=True)
+
+
+def _product_attributes(result: xr.Dataset, product: _Product, common: dict[str, str]) -> dict[str, str]:
+    attributes = common | {"FILE_TYPE": product.file_type, "UNIT": product.unit}
+    if "date" in product.dims:
+        reference = result.attrs.get("reference_date", result["date"].values[0])
+        said = result[product.variable].attrs.get("reference_date")
+        attributes["REF_DATE"] = said or date_name(result, reference)
+    if product.variable == "pair_count":
+        attributes.pop("NO_DATA_VALUE", None)
+    return attributes

@@ -1,0 +1,1 @@
+"""Zarr stores: chunks read and written as files, metadata checked first."""

@@ -1,0 +1,1 @@
+"""MintPy's step ``invert_network``, with MintPy's files and options."""

@@ -1,0 +1,319 @@
+"""Read the options of this step from a MintPy template (``smallbaselineApp.cfg``).
+
+The template is text, ``key = value # comment`` a line; the last line of a key wins. Of all its keys
+``mintpy.networkInversion.*``, ``mintpy.compute.*`` and ``mintpy.unwrapError.method``, which names the
+dataset, concern this step. Nothing in a template is ever executed.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from fringefleet.errors import InputError, OptionError
+from fringefleet.io.files.text_file import MOST_BYTES, read_text_file
+from fringefleet.mintpy.template_values import (
+    NO,
+    STANDARD,
+    YES,
+    Reader,
+    choice,
+    cluster,
+    memory,
+    number,
+    section_name,
+    water_mask,
+    whole_number,
+    worker_count,
+)
+from fringefleet.option_words import nearest_name, suggest
+
+PREFIX = "mintpy.networkInversion."
+_COMPUTE_PREFIX = "mintpy.compute."
+_UNWRAPPING_KEY = "mintpy.unwrapError.method"
+_REFERENCE_DATE_KEY = "mintpy.reference.date"
+_WATER_MASK_KEY = f"{PREFIX}waterMaskFile"
+# Keys that MintPy had once, or has, and that nothing here follows from.
+_UNUSED_KEYS = (
+    *(f"{PREFIX}{name}" for name in ("residualNorm", "parallel", "cluster", "config", "walltime")),
+    *(f"{PREFIX}{name}" for name in ("numWorker", "numWorkers", "memorySize", "redundancyRatio")),
+    *(
+        f"{_COMPUTE_PREFIX}{name}"
+        for name in ("parallel", "walltime", "numWorkers", "memorySize", "chunkSize")
+    ),
+)
+_PYSAR = "pysar."  # what MintPy was called before, whose keys it does not read any more
+_DEFAULT_MASK_THRESHOLD = 0.4
+# Sections of other steps, which no key of this step was meant for.
+_OTHER_SECTIONS = (
+    *("deramp", "geocode", "ionosphericDelay", "load", "multilook", "network", "plot", "reference"),
+    *("residualRMS", "residualRms", "save", "solidEarthTides", "subset", "timeFunc"),
+    *("topographicResidual", "troposphericDelay", "unwrapError", "velocity"),
+    "inversion",  # of MiNoPy, which took over MintPy's template
+)
+_ALMOST = 0.8  # of the letters of a section that make it a misspelt one
+_NEAR = 0.6  # the same of the name of a key
+_END_OF_LINE = re.compile(r"\r\n|\r|\n")
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
+
+Mask = Literal[
+    "none", "coherence", "connected_component", "offset_snr", "range_offset_std", "azimuth_offset_std"
+]
+
+
+@dataclass(frozen=True)
+class TemplateOptions:
+    """What a template says about the inversion; None where it says nothing.
+
+    ``auto`` has become MintPy's default already, or None where that depends on the machine: ``n_worker`` (a
+    number, ``all`` or a share such as ``80%``) and ``memory`` [GB]. ``config_name``: section of Dask's
+    configuration of job queues. ``unused`` names the keys that MintPy
+    knows and we have no use for, as they are written, so that the user can be told; ``keys`` the keys
+    that said the rest, by field.
+    """
+
+    weight_func: Literal["var", "fim", "coh", "no"] | None = None
+    mask_dataset: Mask | None = None
+    mask_threshold: float | None = None
+    min_redundancy: float | None = None
+    min_norm: Literal["velocity", "phase"] | None = None
+    water_mask: Path | None = None
+    observation: str | None = None
+    device: Literal["cpu", "cuda"] | None = None
+    gpu_chunk_size: int | None = None
+    min_temporal_coherence: float | None = None
+    min_reliable: int | None = None  # pixels
+    shadow_mask: bool | None = None
+    cluster: str | None = None
+    n_worker: str | None = None
+    memory: float | None = None
+    config_name: str | None = None
+    unused: tuple[str, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+def read_template(
+    path: str | os.PathLike[str],
+    *,
+    over: Path | None = None,
+    folder: Path | None = None,
+    complete: bool = False,
+) -> TemplateOptions:
+    """Read the options of the network inversion from a MintPy template.
+
+    Parameters
+    ----------
+    path
+        The template.
+    over
+        The ``smallbaselineApp.cfg`` of a project, whose values hold for the keys that the template lacks; it
+        may be missing.
+    folder
+        Where MintPy works: a water mask that the template names is sought relative to it, and ``auto`` is the
+        ``waterMask.h5`` there, if there is one. The template's own folder if None.
+    complete
+        Take ``auto`` for every key that is missing, as ``smallbaselineApp`` does.
+
+    Raises
+    ------
+    InputError
+        The template is missing, is no text or has no ``key = value`` line.
+    OptionError
+        An unknown key of this step, a section that is misspelt, a value that a key cannot take, or a water
+        mask that is named and missing.
+    """
+    template = Path(path)
+    found = _merge(template, over)
+    for key in found:
+        _check_section(key)
+    if complete:
+        found = dict.fromkeys((*_READERS, _WATER_MASK_KEY), "auto") | found
+    chosen: dict[str, object] = {}
+    keys: dict[str, str] = {}
+    for key, value in found.items():
+        if _is_ours(key) and key not in _UNUSED_KEYS:
+            name, chosen_value = _interpret(key, value, folder or template.parent)
+            chosen[name], keys[name] = chosen_value, key
+    unused = tuple(
+        key for key in found if key in _UNUSED_KEYS or key.startswith(f"{_PYSAR}networkInversion.")
+    )
+    return TemplateOptions(**chosen, unused=unused, keys=keys)  # type: ignore[arg-type]
+
+
+def read_covariance_date(path: Path, folder: Path, *, over: Path | None = None) -> str | None:
+    """Find the date that MintPy makes the covariance of the series relative to; None for that of the series.
+
+    Parameters
+    ----------
+    path
+        A template, whose ``mintpy.reference.date`` is a date, a file with one, ``no`` or ``auto`` for
+        ``reference_date.txt``.
+    folder
+        Where a file is sought.
+    over
+        As in :func:`read_template`.
+
+    Raises
+    ------
+    InputError
+        The template cannot be read.
+    """
+    value = _merge(path, over).get(_REFERENCE_DATE_KEY, "auto")
+    file = folder / ("reference_date.txt" if value.lower() == "auto" else value)
+    if file.is_file():
+        return read_text_file(file).strip()
+    return None if value.lower() in ("", "auto", *NO) else value
+
+
+def _merge(path: Path, over: Path | None) -> dict[str, str]:
+    """Read a template, and that of the project that it belongs to, into which MintPy copies it.
+
+    Only there are loose words such as ``off`` taken for those that MintPy knows.
+    """
+    found = _parse(path)
+    if over is None:
+        return found
+    own = _parse(over) if over.is_file() else {}
+    return own | {key: STANDARD.get(value, value) for key, value in found.items()}
+
+
+def _parse(path: Path) -> dict[str, str]:
+    """Split lines into keys and values without comments; the last line of a key that has a value counts.
+
+    As in MintPy, lines end where those of a text file do, and ``~`` at the beginning of a value and variables
+    of the environment such as ``$HOME`` stand for what they are. A variable that is not set stays as it is.
+    """
+    found = {}
+    for line in _END_OF_LINE.split(_read_text(path)):
+        key, _, value = line.partition("#")[0].partition("=")
+        value = os.path.expandvars(_expand_home(value.strip()))
+        if key.strip() and value and not key.strip().startswith(("%", "!")):
+            found[key.strip()] = value
+    if not found:
+        raise InputError(
+            f"found no 'key = value' line in {path}; give a MintPy template, for example "
+            "smallbaselineApp.cfg."
+        )
+    return found
+
+
+def _expand_home(value: str) -> str:
+    """Put the home folder in the place of ``~``; the rest of a text stays as it is, whatever it means."""
+    return os.path.expanduser(value)  # noqa: PTH111 - a Path would change texts that are none
+
+
+def _read_text(path: Path) -> str:
+    if not path.is_file():
+        raise InputError(f"template {path} is not there or is no file. Check the path.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+            content = b"" if b"\0" in head else head + file.read(MOST_BYTES)
+    except OSError as error:
+        raise InputError(f"template {path} cannot be read ({error.strerror}).") from error
+    if b"\0" in head:
+        raise InputError(
+            f"template {path} is no text file; give a MintPy template, for example smallbaselineApp.cfg."
+        )
+    return content.decode("utf-8-sig", errors="replace")
+
+
+def _is_ours(key: str) -> bool:
+    return key.startswith((PREFIX, _COMPUTE_PREFIX)) or key == _UNWRAPPING_KEY
+
+
+def _check_section(key: str) -> None:
+    """Refuse a key whose section is nearly one of ours: it would be ignored as one of another step."""
+    section = key.rpartition(".")[0]
+    ours = [prefix.rstrip(".") for prefix in (PREFIX, _COMPUTE_PREFIX)]
+    second = key.split(".")[1] if section.startswith("mintpy.") else ""
+    if not section or section in ours or second in _OTHER_SECTIONS or key.startswith(_PYSAR):
+        return
+    meant = nearest_name(section, ours, cutoff=_ALMOST)
+    if meant is not None:
+        raise OptionError(
+            f"unknown key {key} in the template. Did you mean {meant}.{key.rpartition('.')[2]}? Correct it, "
+            "or remove the line."
+        )
+
+
+def _interpret(key: str, value: str, folder: Path) -> tuple[str, object]:
+    if value.lower() in STANDARD:
+        standard = STANDARD[value.lower()]
+        raise OptionError(
+            f"found {key} = {value!r}; MintPy takes that for {standard} only in a template that it merges "
+            f"into that of a project, and in others for a text that is not empty. Write {standard}."
+        )
+    if unset := [name for name in _VARIABLE.findall(value) if name not in os.environ]:
+        raise OptionError(
+            f"found {key} = {value!r} in the template, and no variable {', '.join(unset)} in the "
+            "environment; set it, or write what it stands for."
+        )
+    if key == _WATER_MASK_KEY:
+        return "water_mask", water_mask(key, value, folder)
+    if key not in _READERS:
+        prefix = PREFIX if key.startswith(PREFIX) else _COMPUTE_PREFIX
+        known = [name for name in (*_READERS, _WATER_MASK_KEY, *_UNUSED_KEYS) if name.startswith(prefix)]
+        names = [name.removeprefix(prefix) for name in known]
+        hint = suggest(key.removeprefix(prefix), names, before=prefix, cutoff=_NEAR)
+        raise OptionError(
+            f"unknown key {key} in the template.{hint} Known are {', '.join(names)}; correct or remove it."
+        )
+    name, read = _READERS[key]
+    return name, read(key, value)
+
+
+def _unwrapping(key: str, value: str) -> object:
+    return _read_unwrapping(key, value.replace(" ", ""))
+
+
+_read_unwrapping = choice(
+    dict.fromkeys(("auto", *NO), "unwrapped_phase")
+    | {
+        "bridging": "unwrapped_phase_bridging",
+        "phase_closure": "unwrapped_phase_phase_closure",
+        "bridging+phase_closure": "unwrapped_phase_bridging_phase_closure",
+    }
+)
+
+_READERS: dict[str, tuple[str, Reader]] = {
+    f"{PREFIX}weightFunc": (
+        "weight_func",
+        choice({"auto": "var", "var": "var", "fim": "fim", "coh": "coh"} | dict.fromkeys(NO, "no")),
+    ),
+    f"{PREFIX}minNormVelocity": (
+        "min_norm",
+        choice(dict.fromkeys(("auto", *YES), "velocity") | dict.fromkeys(NO, "phase")),
+    ),
+    f"{PREFIX}maskDataset": (
+        "mask_dataset",
+        choice(
+            dict.fromkeys(("auto", *NO), "none")
+            | {
+                "coherence": "coherence",
+                "connectComponent": "connected_component",
+                "offsetSNR": "offset_snr",
+                "rangeOffsetStd": "range_offset_std",
+                "azimuthOffsetStd": "azimuth_offset_std",
+            }
+        ),
+    ),
+    # In MintPy "no" keeps the default of these two.
+    f"{PREFIX}maskThreshold": ("mask_threshold", number(_DEFAULT_MASK_THRESHOLD, unset=("auto", *NO))),
+    f"{PREFIX}minRedundancy": ("min_redundancy", number(1.0, unset=("auto", *NO))),
+    f"{PREFIX}minTempCoh": ("min_temporal_coherence", number(0.7)),
+    f"{PREFIX}minNumPixel": ("min_reliable", whole_number(100)),
+    f"{PREFIX}shadowMask": (
+        "shadow_mask",
+        choice(dict.fromkeys(("auto", *YES), True) | dict.fromkeys(NO, False)),
+    ),
+    f"{PREFIX}solver": ("device", choice({"auto": "cpu", "cpu": "cpu", "torch": "cuda"})),
+    f"{PREFIX}gpuChunkSize": ("gpu_chunk_size", whole_number(0)),
+    f"{_COMPUTE_PREFIX}cluster": ("cluster", cluster),
+    f"{_COMPUTE_PREFIX}numWorker": ("n_worker", worker_count),
+    f"{_COMPUTE_PREFIX}maxMemory": ("memory", memory),
+    f"{_COMPUTE_PREFIX}config": ("config_name", section_name),
+    _UNWRAPPING_KEY: ("observation", _unwrapping),
+}

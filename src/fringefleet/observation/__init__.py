@@ -1,0 +1,1 @@
+"""Observations of a pair, and how much each counts: quantities, units, masks and weights."""

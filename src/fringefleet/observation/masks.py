@@ -1,0 +1,73 @@
+"""Masking of observations by a second dataset of the stack.
+
+As in MintPy (``ifgram_inversion.mask_stack_obs``): everything is compared in the dtype of the file, and no
+value counts as 0. What is kept:
+
+- ``coherence`` and ``offset_snr``: values of the threshold and above;
+- ``connected_component``: values above 0;
+- ``range_offset_std`` and ``azimuth_offset_std``: values up to the threshold; and up to five times the
+  threshold where the offset stands out, that is, where it is ten standard deviations or more away from the
+  median of its pair over the whole scene. So the mask spares large offsets, which correlate badly, but not
+  the small ones of the same standard deviation.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Integer
+from torch import Tensor
+
+from fringefleet.observation.quantity import (
+    REGULARISATION,
+    RELAXATION,
+    SMALLEST_RATIO,
+    STD_MASKS,
+    MaskDataset,
+)
+
+
+def keep_by_value(
+    values: Float[Tensor, "pair pixel"] | Integer[Tensor, "pair pixel"],
+    dataset: MaskDataset,
+    threshold: float,
+) -> Bool[Tensor, "pair pixel"]:
+    """Tell which observations a mask keeps that needs nothing but its own values.
+
+    Examples
+    --------
+    >>> keep_by_value(torch.tensor([[0.3, 0.4, float("nan")]]), "coherence", 0.4)
+    tensor([[False,  True, False]])
+    """
+    known = torch.nan_to_num(values, nan=0)
+    if dataset == "connected_component":
+        return known > 0
+    return known <= threshold if dataset in STD_MASKS else known >= threshold
+
+
+def keep_by_std(
+    std: Float[Tensor, "pair pixel"],
+    observed: Float[Tensor, "pair pixel"],
+    medians: Float[Tensor, "pair 1"],
+    threshold: float,
+) -> Bool[Tensor, "pair pixel"]:
+    """Tell which offsets are kept for their small standard deviation, or because they stand out.
+
+    Parameters
+    ----------
+    std
+        Standard deviation [pixel]; NaN counts as 0.
+    observed
+        Offsets relative to the reference point [pixel].
+    medians
+        Of the offsets of each pair whose standard deviation is up to the threshold [pixel]; NaN where there
+        is none.
+    threshold
+        Largest standard deviation [pixel].
+
+    Examples
+    --------
+    >>> std, offset = torch.tensor([[0.1, 0.3, 0.3, 3.0]]), torch.tensor([[0.0, 1.0, 4.0, 90.0]])
+    >>> keep_by_std(std, offset, torch.tensor([[0.0]]), 0.2)
+    tensor([[ True, False,  True, False]])
+    """
+    known = torch.nan_to_num(std, nan=0)
+    ratio = (observed - medians).abs_().div_(known + REGULARISATION)
+    return (known <= threshold) | ((known <= RELAXATION * threshold) & (ratio >= SMALLEST_RATIO))

@@ -1,0 +1,182 @@
+"""Messages and warnings of workers, in the user's log: with the name of the tile or the worker.
+
+A handler on each worker hands what is logged to the scheduler as an event, and the client logs it again.
+"""
+
+import logging
+import os
+import socket
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any
+
+from distributed import Client, Worker, WorkerPlugin
+
+logger = logging.getLogger(__name__)
+
+OURS, WARNINGS = "fringefleet", "py.warnings"  # the loggers that are forwarded
+_TIMES_TO_REGISTER = 5
+_MOST_KEPT = 100  # messages of a worker, until somebody wants them
+_tile: ContextVar[str | None] = ContextVar("tile", default=None)
+
+
+@contextmanager
+def working_on(tile: str) -> Iterator[None]:
+    """Name the tile that this thread works on, for whatever is logged meanwhile."""
+    token = _tile.set(tile)
+    try:
+        yield
+    finally:
+        _tile.reset(token)
+
+
+@contextmanager
+def tiles_named() -> Iterator[None]:
+    """Put the name of its tile before what a thread of this process logs that works on one, as workers do."""
+    handlers = list(logging.getLogger(OURS).handlers)
+    for handler in handlers:
+        handler.addFilter(_name_tile)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_name_tile)
+
+
+def _name_tile(record: logging.LogRecord) -> bool:
+    where = _tile.get()
+    if where is not None and not hasattr(record, "tile"):  # once, however many handlers there are
+        record.tile, record.msg, record.args = where, f"{where}: {record.getMessage().strip()}", None
+    return True
+
+
+@contextmanager
+def forward_logs(client: Client) -> Iterator[None]:
+    """Bring what all workers log to this process, also those that come later, as long as it lasts."""
+    topic = f"fringefleet-log-{client.id}"
+    plugin = ForwardLogs(topic, logger.getEffectiveLevel(), _this_process())
+    client.subscribe_topic(topic, _log_again)
+    _register(client, plugin)
+    try:
+        yield
+    finally:
+        if client.status == "running":  # else there is nobody who could forward anything
+            with suppress(OSError):  # it is about to go
+                client.unregister_worker_plugin(topic)
+                client.unsubscribe_topic(topic)
+
+
+def _register(client: Client, plugin: "ForwardLogs") -> None:
+    """Give a plugin to all workers; one that dies meanwhile may keep the others from it."""
+    for _ in range(_TIMES_TO_REGISTER):
+        try:
+            client.register_plugin(plugin)
+        except OSError as error:
+            logger.debug("a worker died when it was told to forward its log: %s", error)
+        else:
+            return
+    logger.warning("the log of some workers is not shown here: they die when they are told to forward it")
+
+
+class ForwardLogs(WorkerPlugin):
+    """Forwards what a worker logs from ``level`` on, and its warnings, as events of a topic.
+
+    Nothing is done in ``client_process``, host and number: what is logged there needs no forwarding.
+    """
+
+    def __init__(self, topic: str, level: int, client_process: tuple[str, int]) -> None:
+        self.name, self.level, self.client_process = topic, level, client_process
+        self.levels: dict[str, int] = {}
+        self.handler: logging.Handler | None = None
+
+    def setup(self, worker: Worker) -> None:
+        """Begin to forward."""
+        if _this_process() == self.client_process:
+            return
+        self.handler = _Forwarding(worker, self.name)
+        kept = _kept.end()
+        for name in (OURS, WARNINGS):
+            forwarded = logging.getLogger(name)
+            self.levels[name] = forwarded.level
+            forwarded.setLevel(self.level)
+            forwarded.addHandler(self.handler)
+        logging.captureWarnings(True)
+        for record in kept:
+            if record.levelno >= self.level:
+                self.handler.emit(record)
+
+    def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask calls it so
+        """Put everything back."""
+        if self.handler is None:
+            return
+        logging.captureWarnings(False)
+        for name, level in self.levels.items():
+            forwarded = logging.getLogger(name)
+            forwarded.removeHandler(self.handler)
+            forwarded.setLevel(level)
+        self.handler = None
+
+
+class _Forwarding(logging.Handler):
+    """Hands records to the scheduler."""
+
+    def __init__(self, worker: Worker, topic: str) -> None:
+        super().__init__()
+        self.worker, self.topic = worker, topic
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand over one record: plain text, as exceptions and arguments may not travel."""
+        where = _tile.get() or f"worker {self.worker.name}"
+        message = {"level": record.levelno, "text": record.getMessage().strip(), "where": where}
+        self.worker.log_event(self.topic, message)
+
+
+class _Keeping(logging.Handler):
+    """Keeps records until somebody wants them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._records: deque[logging.LogRecord] = deque(maxlen=_MOST_KEPT)
+        self._level = logging.NOTSET  # that our logger had
+        self._is_on = False
+
+    def begin(self) -> None:
+        """Begin to keep what is logged."""
+        ours = logging.getLogger(OURS)
+        self._level, self._is_on = ours.level, True
+        ours.setLevel(logging.INFO)
+        ours.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one record."""
+        self._records.append(record)
+
+    def end(self) -> list[logging.LogRecord]:
+        """Put everything back, and give what was kept."""
+        if not self._is_on:
+            return []
+        ours, self._is_on = logging.getLogger(OURS), False
+        ours.removeHandler(self)
+        ours.setLevel(self._level)
+        kept = list(self._records)
+        self._records.clear()
+        return kept
+
+
+_kept = _Keeping()
+
+
+def keep_log() -> None:
+    """Keep what this worker logs while it starts, until its log is forwarded for the first time."""
+    _kept.begin()
+
+
+def _log_again(event: tuple[float, Any]) -> None:
+    _, message = event
+    logger.log(message["level"], "%s: %s", message["where"], message["text"])
+
+
+def _this_process() -> tuple[str, int]:
+    return socket.gethostname(), os.getpid()

@@ -1,0 +1,1 @@
+"""Products of an inversion: the variables of a result, and what they record of how they were made."""

@@ -1,0 +1,195 @@
+"""Description of a simulated scene: size, dates, pairs, coordinates and their metadata."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fringefleet.errors import OptionError
+
+WAVELENGTH = 0.05546576  # [m], Sentinel-1
+_FIRST_DATE = np.datetime64("2018-01-06", "s")
+_REVISIT_DAYS = 12
+_ANNUAL_DAYS = 365
+_PIXEL_DEGREES = 0.000625
+PIXEL_METRES = (69.3, 65.6)  # north, east: _PIXEL_DEGREES at latitude 19.4
+_NORTH_WEST = (19.80, -99.60)  # outer corner of the first pixel, latitude and longitude [degree]
+LOOKS_AZIMUTH, LOOKS_RANGE = 5, 15
+LOOKS = round(LOOKS_AZIMUTH * LOOKS_RANGE / 1.94)  # independent ones: 1.94 samples per resolution cell
+INCIDENCE_DEGREES, HEADING_DEGREES = 39.0, -12.0
+EARTH_RADIUS, SATELLITE_HEIGHT = 6371008.8, 693000.0  # [m]
+_ORBIT_RADIUS = EARTH_RADIUS + SATELLITE_HEIGHT
+_LOOK_DEGREES = np.degrees(np.arcsin(EARTH_RADIUS / _ORBIT_RADIUS * np.sin(np.radians(INCIDENCE_DEGREES))))
+# By the law of sines; [m], the same at all pixels.
+RANGE_SINE = float(_ORBIT_RADIUS * np.sin(np.radians(INCIDENCE_DEGREES - _LOOK_DEGREES)))
+_RANGE_PIXEL_METRES = 2.329562 * LOOKS_RANGE
+_TILE_BYTES = 16 * 1024**2  # of the phase of all pairs in one tile
+_TILE_STEP = 32
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One scene to simulate; the same scene always gives the same stack.
+
+    Parameters
+    ----------
+    n_date
+        Number of acquisitions, 12 days apart, the first on 2018-01-06.
+    neighbours
+        Each date is paired with this many next ones.
+    shape
+        Rows and columns.
+    seed
+        What all random numbers follow from.
+    missing
+        Fraction of the observations that are NaN, at random. The reference point has none.
+    annual
+        Pair each date with the one a year later, too.
+    noise
+        Factor on the decorrelation noise and on the error of the coherence; 0 gives pairs that
+        agree with each other.
+    unwrapping_errors
+        Fraction of the pairs that are a whole turn off in a part of the scene.
+    dem_error_std
+        Standard deviation of the error of the DEM [m], a smooth field that the perpendicular baselines
+        turn into phase.
+
+    Raises
+    ------
+    OptionError
+        A value that no scene can have.
+    """
+
+    n_date: int = 50
+    neighbours: int = 3
+    shape: tuple[int, int] = (256, 256)
+    seed: int = 0
+    missing: float = 0.0
+    annual: bool = False
+    noise: float = 1.0
+    unwrapping_errors: float = 0.0
+    dem_error_std: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated."""
+        _need_at_least("dates", self.n_date, 2)
+        _need_at_least("neighbours", self.neighbours, 1)
+        _need_at_least("seed", self.seed, 0)
+        if len(self.shape) != 2 or min(self.shape) < 2:
+            found = " x ".join(str(length) for length in self.shape)
+            raise OptionError(
+                f"found shape {found}; a scene has rows and columns, at least 2 of each. "
+                "Give a shape such as 256 256."
+            )
+        if not 0 <= self.missing < 1:
+            raise OptionError(
+                f"found missing = {self.missing:g}; the fraction of missing observations must be "
+                "at least 0 and less than 1. Give for example 0.02."
+            )
+        if not (np.isfinite(self.noise) and self.noise >= 0):
+            raise OptionError(
+                f"found noise = {self.noise:g}; the factor must be finite and at least 0. "
+                "Give 1 for the noise that the coherence implies."
+            )
+        if not 0 <= self.unwrapping_errors <= 1:
+            raise OptionError(
+                f"found unwrapping errors = {self.unwrapping_errors:g}; the fraction of pairs that have one "
+                "must be from 0 to 1. Give for example 0.1."
+            )
+        if not (np.isfinite(self.dem_error_std) and self.dem_error_std >= 0):
+            raise OptionError(
+                f"found dem_error_std = {self.dem_error_std:g}; the standard deviation of the error of the "
+                "DEM must be finite and at least 0. Give for example 20 metres."
+            )
+
+    @cached_property
+    def dates(self) -> NDArray[np.datetime64]:
+        """Acquisition dates, shape (date,)."""
+        return _FIRST_DATE + self.days.astype("timedelta64[D]")
+
+    @property
+    def days(self) -> NDArray[np.int64]:
+        """Days since the first date, shape (date,)."""
+        return _REVISIT_DAYS * np.arange(self.n_date)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """The pairs as indices (reference, secondary) into the dates, in ascending order."""
+        steps = set(range(1, self.neighbours + 1))
+        if self.annual:
+            steps.add(round(_ANNUAL_DAYS / _REVISIT_DAYS))
+        return tuple(
+            (i, i + step) for i in range(self.n_date) for step in sorted(steps) if i + step < self.n_date
+        )
+
+    @property
+    def reference_point(self) -> tuple[int, int]:
+        """Row and column of the reference point: in a corner, where the ground hardly moves."""
+        return int(0.88 * self.shape[0]), int(0.10 * self.shape[1])
+
+    @property
+    def latitude(self) -> NDArray[np.float64]:
+        """Centres of the rows [degree], from north to south."""
+        return _NORTH_WEST[0] - _PIXEL_DEGREES * (np.arange(self.shape[0], dtype=np.float64) + 0.5)
+
+    @property
+    def longitude(self) -> NDArray[np.float64]:
+        """Centres of the columns [degree]."""
+        return _NORTH_WEST[1] + _PIXEL_DEGREES * (np.arange(self.shape[1], dtype=np.float64) + 0.5)
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns of a tile: all pairs of one make about 16 MiB."""
+        side = (_TILE_BYTES / (4 * len(self.pairs))) ** 0.5
+        side = max(_TILE_STEP, _TILE_STEP * round(side / _TILE_STEP))
+        return min(side, self.shape[0]), min(side, self.shape[1])
+
+
+def mintpy_attributes(scene: Scene) -> dict[str, str]:
+    """Metadata under MintPy's names, so that an export of the stack reads like the real thing."""
+    row, column = scene.reference_point
+    first, last = scene.dates[[0, -1]].astype("datetime64[D]").astype(str)
+    middle_range = RANGE_SINE / np.sin(np.radians(INCIDENCE_DEGREES))
+    values: dict[str, object] = {
+        "FILE_TYPE": "ifgramStack",
+        "PROCESSOR": "simulation",
+        "PLATFORM": "Sen",
+        "ORBIT_DIRECTION": "ASCENDING",
+        "ANTENNA_SIDE": -1,
+        "HEADING": HEADING_DEGREES,
+        "CENTER_INCIDENCE_ANGLE": INCIDENCE_DEGREES,
+        "WAVELENGTH": WAVELENGTH,
+        "EARTH_RADIUS": EARTH_RADIUS,
+        "HEIGHT": SATELLITE_HEIGHT,
+        "STARTING_RANGE": middle_range - _RANGE_PIXEL_METRES * (scene.shape[1] - 1) / 2,
+        "RANGE_PIXEL_SIZE": _RANGE_PIXEL_METRES,
+        "AZIMUTH_PIXEL_SIZE": 13.94 * LOOKS_AZIMUTH,
+        "ALOOKS": LOOKS_AZIMUTH,
+        "RLOOKS": LOOKS_RANGE,
+        "NCORRLOOKS": LOOKS,
+        "START_DATE": first.replace("-", ""),
+        "END_DATE": last.replace("-", ""),
+        "LENGTH": scene.shape[0],
+        "WIDTH": scene.shape[1],
+        "REF_Y": row,
+        "REF_X": column,
+        "REF_LAT": scene.latitude[row],
+        "REF_LON": scene.longitude[column],
+        "Y_FIRST": _NORTH_WEST[0],
+        "X_FIRST": _NORTH_WEST[1],
+        "Y_STEP": -_PIXEL_DEGREES,
+        "X_STEP": _PIXEL_DEGREES,
+        "Y_UNIT": "degrees",
+        "X_UNIT": "degrees",
+        "EPSG": 4326,
+        "UNIT": "radian",
+    }
+    return {name: str(value) for name, value in values.items()}
+
+
+def _need_at_least(name: str, found: int, least: int) -> None:
+    if found < least:
+        raise OptionError(
+            f"found {name} = {found}; a scene needs at least {least}. Give {name} = {least} or more."
+        )

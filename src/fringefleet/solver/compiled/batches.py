@@ -1,0 +1,178 @@
+"""Vectors of pixels of a network through the compiled kernel: their memory, and one call for a batch."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numba import config
+from numpy.typing import NDArray
+
+from fringefleet.choices import DTypeName
+from fringefleet.errors import DeviceError
+from fringefleet.network.elimination_order import Plan, plan_elimination
+from fringefleet.network.network import Network
+from fringefleet.solver.compiled import kernel as compiled_kernel
+from fringefleet.solver.compiled.irls import N_STATE, Rounds
+from fringefleet.solver.compiled.kernel import Answer, Memory
+from fringefleet.solver.compiled.lanes import LANES, choose_lanes
+from fringefleet.solver.compiled.observe import Strip
+from fringefleet.solver.compiled.source import source_of
+from fringefleet.solver.compiled.tables import paths_of, walk_of
+from fringefleet.solver.compiled.variances import Spread
+from fringefleet.solver.raw import Raw, Rules
+
+
+class Vectors:
+    """Memory for the vectors of a batch, which are solved in turn, and the way to solve them.
+
+    Parameters
+    ----------
+    plan
+        The network's elimination.
+    real
+        Of the numbers: float32 or float64.
+    """
+
+    def __init__(self, plan: Plan, real: np.dtype[Any]) -> None:
+        self.plan, self.real = plan, real
+        self.walk = walk_of(plan)
+        self.n_lane = choose_lanes(plan, real.itemsize)
+
+    def invert(
+        self,
+        raw: Raw,
+        rules: Rules,
+        answer: Answer,
+        *,
+        rounds: Rounds | None = None,
+        spread: Spread | None = None,
+        fewest_of_all: bool = False,
+    ) -> None:
+        """Invert the pixels of a batch.
+
+        Parameters
+        ----------
+        raw, rules
+            Their observations.
+        answer
+            What is written.
+        rounds, spread
+            For a robust norm, and for variances.
+        fewest_of_all
+            Whether the pairs of the date that has fewest are counted at all pixels; else only where the
+            network is cut.
+        """
+        source = source_of(self.real, raw, rules)
+        with np.errstate(all="ignore"):
+            compiled_kernel.invert(
+                source, self.strip, self.memory, self.walk, rounds, spread, fewest_of_all, answer
+            )
+
+    @cached_property
+    def strip(self) -> Strip:
+        """Memory for the observations of several vectors."""
+        n_date, n_pair = self.plan.network.n_date, self.plan.network.n_pair
+        n_vector = self.n_lane // LANES
+        return Strip(
+            residual=self._rows(n_vector, n_pair),
+            weight=self._rows(n_vector, n_pair),
+            right=self._rows(n_vector, n_date),
+            sums=self._rows(n_vector, compiled_kernel.N_SUM),
+        )
+
+    @cached_property
+    def memory(self) -> Memory:
+        """Memory for solving a vector, in the dtype of the numbers but for the sums in float64."""
+        n_date = self.plan.network.n_date
+        return Memory(
+            factor=self._rows(self.plan.n_slot),
+            root=self._rows(n_date),
+            exact=self._rows(n_date).astype(np.float64),
+            series=self._rows(n_date),
+            change=self._rows(n_date),
+            scratch=self._rows(2),
+        )
+
+    @cached_property
+    def deviation(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Memory for reweighing a vector, for who wants it."""
+        return self._rows(self.plan.network.n_pair), self._rows(N_STATE)
+
+    @cached_property
+    def spread(self) -> Spread:
+        """Memory for the variances of a vector, for who wants them."""
+        n_date, n_slot = self.plan.network.n_date, self.plan.n_slot
+        return Spread(self._rows(n_slot + n_date), self._rows(n_date), *paths_of(self.plan))
+
+    def answer_of(
+        self, series: NDArray[Any], first: int, sums: NDArray[Any], counts: NDArray[Any], labels: NDArray[Any]
+    ) -> Answer:
+        """Compose what every batch has; what nobody wants is empty.
+
+        Parameters
+        ----------
+        series
+            Of a batch, or of more, (date, pixel) [rad].
+        first
+            Its first pixel there.
+        sums, counts, labels
+            As :class:`~fringefleet.solver.compiled.kernel.Answer` has them.
+        """
+        none = np.zeros((0, LANES), self.real)
+        return Answer(
+            series=series,
+            first=first,
+            sums=sums,
+            counts=counts,
+            labels=labels,
+            residual=none,
+            weight=none,
+            factor=none,
+            inverse=none,
+            variance=none,
+            converged=np.zeros(0, np.bool_),
+        )
+
+    def _rows(self, *shape: int) -> NDArray[Any]:
+        return np.zeros((*shape, LANES), self.real)
+
+
+def check_numba() -> None:
+    """Refuse a numba that compiles nothing.
+
+    Raises
+    ------
+    DeviceError
+        It was told so: then the kernel would be thousands of times as slow.
+    """
+    if getattr(config, "DISABLE_JIT", False):
+        raise DeviceError(
+            "found NUMBA_DISABLE_JIT, by which numba compiles nothing, as the compiled solver needs it to. "
+            "Unset it, or choose the elimination solver."
+        )
+
+
+def try_out_kernel(dtype: DTypeName = "float32", is_robust: bool = False, std: bool = False) -> None:
+    """Solve a few pixels, and so compile what options need; raises whatever keeps it from that.
+
+    Parameters
+    ----------
+    dtype
+        Of the numbers.
+    is_robust
+        Whether the norm is another one than ``l2``.
+    std
+        Whether variances are wanted.
+    """
+    days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
+    vectors = Vectors(plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2)))), np.dtype(dtype))
+    pixels, dates = np.ones((3, LANES), dtype), np.zeros((3, LANES), dtype)
+    counts = np.zeros((4, LANES), np.int32)
+    answer = vectors.answer_of(dates, 0, np.zeros((4, LANES), dtype), counts, np.zeros((3, LANES), np.int32))
+    rounds = spread = None
+    if is_robust:
+        rounds = Rounds(*vectors.deviation, False, 1.0, 1)
+        answer = answer._replace(converged=np.zeros(LANES, np.bool_))
+    if std:
+        spread, answer = vectors.spread, answer._replace(variance=np.zeros_like(dates))
+    vectors.invert(Raw(pixels, pixels), Rules(), answer, rounds=rounds, spread=spread)

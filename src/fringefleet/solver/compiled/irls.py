@@ -1,0 +1,152 @@
+"""Robust norms for a vector of pixels, compiled for the CPU: it is reweighed until all of its pixels rest.
+
+The rules are those of :mod:`fringefleet.solver.irls`, which explains them. A pixel that has come to rest
+stays as it is, whoever goes on: its answer is its own.
+"""
+
+from typing import Any, NamedTuple, no_type_check
+
+import numpy as np
+
+from fringefleet.solver import limits
+from fringefleet.solver.compiled.jit import exact, fast
+from fringefleet.solver.compiled.lanes import LANES
+from fringefleet.solver.compiled.steps import backward, factorise, refine, sum_pulls
+from fringefleet.solver.compiled.vectors import PART, fill, load, root_of, size_of, store, where
+
+_SMOOTHED, _SHRINK, _STEP, _STILL = limits.SMOOTHED, limits.SHRINK, limits.STEP, limits.STILL
+_SETTLED_L1, _SETTLED_HUBER, _FLAT = 1 - limits.SETTLED["l1"], 1 - limits.SETTLED["huber"], 1 - limits.FLAT
+
+
+# Rows of ``state``
+RESTING, _THRESHOLD, _TOTAL, _SMALLEST, _N_PAIR, _SUM_OF_ROOTS, _SUM_OF_U, _MINIMISED, _MOVED = range(9)
+N_STATE = 9
+
+
+class Rounds(NamedTuple):
+    """Memory for reweighing a vector of pixels, and what ends it."""
+
+    deviation: Any  # (pair, pixel): roots of the weights that it begins with
+    state: Any  # (N_STATE, pixel)
+    is_l1: bool
+    threshold: float  # of huber [standard deviations]
+    most: int  # rounds
+
+
+@fast
+@no_type_check
+def reweigh(cells, walk, rounds):
+    """Go on from least squares to a robust norm; residual, weight, series and factor are replaced.
+
+    In the row ``RESTING`` of the state is left who has come to rest, as 1 and 0.
+    """
+    _begin(cells, rounds)
+    for _ in range(rounds.most):
+        _weigh(cells.residual, cells.weight, rounds.deviation, rounds.state)
+        n_moving = _see_who_rests(cells.change, rounds.state, rounds.is_l1)
+        if n_moving == 0:
+            break
+        sum_pulls(cells, walk)
+        factorise(cells, walk)
+        backward(cells, walk, cells.change)
+        _go(cells, walk, rounds)
+    factorise(cells, walk)  # with the last weights, for whoever asks for variances
+    cells.change[:] = cells.change.dtype.type(0)
+
+
+@exact
+@no_type_check
+def _begin(cells, rounds):
+    """Keep the roots of the weights; nobody rests yet."""
+    tiny, rounding = np.finfo(cells.series.dtype).tiny, np.finfo(cells.series.dtype).eps
+    state, nothing = rounds.state, fill(cells.series, LANES, 0)
+    n_pair, sum_of_roots, mean, largest, reach = nothing, nothing, nothing, nothing, nothing
+    for row in range(len(cells.weight)):
+        root = root_of(load(cells.weight, row, 0, LANES))
+        store(rounds.deviation, row, 0, root)
+        n_pair = n_pair + where(root > 0, fill(cells.series, LANES, 1), 0)
+        mean = mean + size_of(load(cells.residual, row, 0, LANES)) * root
+        sum_of_roots = sum_of_roots + root
+        largest = where(root > largest, root, largest)
+    for place in range(len(cells.series)):
+        series = size_of(load(cells.series, place, 0, LANES))
+        reach = where(series > reach, series, reach)
+    n_pair = where(n_pair > 1, n_pair, 1)
+    first = mean / n_pair if rounds.is_l1 else fill(cells.series, LANES, rounds.threshold)
+    store(state, RESTING, 0, nothing)
+    store(state, _THRESHOLD, 0, where(first > tiny, first, tiny))
+    store(state, _TOTAL, 0, fill(cells.series, LANES, np.inf))
+    store(state, _SMALLEST, 0, rounding * (reach * largest) * n_pair)  # a total that is rounding
+    store(state, _N_PAIR, 0, n_pair)
+    store(state, _SUM_OF_ROOTS, 0, sum_of_roots)
+
+
+@fast
+@no_type_check
+def _weigh(residuals, weights, deviations, state):
+    """Weigh every pair by its residual; sum u, and what is minimised."""
+    for lane in range(0, LANES, PART):
+        threshold = load(state, _THRESHOLD, lane, PART)
+        sum_of_u, minimised = fill(state, PART, 0), fill(state, PART, 0)
+        for row in range(len(weights)):
+            root = load(deviations, row, lane, PART)
+            u = size_of(load(residuals, row, lane, PART)) * root
+            inside, beyond = where(u < threshold, u, threshold), where(u > threshold, u, threshold)
+            sum_of_u = sum_of_u + u
+            minimised = minimised + (u - 0.5 * inside) * inside
+            store(weights, row, lane, root * root * (threshold / beyond))
+        store(state, _SUM_OF_U, lane, sum_of_u)
+        store(state, _MINIMISED, lane, minimised)
+
+
+@exact
+@no_type_check
+def _see_who_rests(changes, state, is_l1):
+    """Compare the sums with those of the round before; lower the thresholds of those that go on.
+
+    Returns how many those are.
+    """
+    real = changes.dtype.type
+    zero, one = real(0), real(1)
+    tiny = real(np.finfo(changes.dtype).tiny)
+    settled, threshold, total = state[RESTING], state[_THRESHOLD], state[_TOTAL]
+    smallest, n_pair, sum_of_roots = state[_SMALLEST], state[_N_PAIR], state[_SUM_OF_ROOTS]
+    sum_of_u, minimised, moved = state[_SUM_OF_U], state[_MINIMISED], state[_MOVED]
+    most = fill(changes, LANES, 0)
+    for place in range(len(changes)):
+        change = size_of(load(changes, place, 0, LANES))
+        most = where(change > most, change, most)
+    store(state, _MOVED, 0, most)
+    n_moving = 0
+    for p in range(len(settled)):
+        if settled[p] > zero:
+            continue
+        if is_l1:
+            lowest = max(sum_of_u[p] / n_pair[p] * real(_SMOOTHED), tiny)
+            new_total = sum_of_u[p]
+            near_enough = threshold[p] <= 2 * lowest
+            at_rest = (new_total >= total[p] * real(_SETTLED_L1)) and near_enough
+            at_rest = at_rest or new_total <= smallest[p]
+            if not at_rest:  # whose weights are final
+                threshold[p] = max(threshold[p] * real(_SHRINK), lowest)
+        else:
+            new_total = minimised[p] / threshold[p]
+            still = moved[p] * sum_of_roots[p] <= sum_of_u[p] * real(_STILL)
+            at_rest = (new_total >= total[p] * real(_SETTLED_HUBER)) and (
+                still or new_total >= total[p] * real(_FLAT)
+            )
+            at_rest = at_rest or new_total <= smallest[p]
+        total[p] = new_total
+        settled[p] = one if at_rest else zero
+        n_moving += not at_rest
+    return n_moving
+
+
+@fast
+@no_type_check
+def _go(cells, walk, rounds):
+    """Take a step, those that do not rest."""
+    step = _STEP * (1 - load(rounds.state, RESTING, 0, LANES))
+    for place in range(len(cells.change)):
+        store(cells.change, place, 0, load(cells.change, place, 0, LANES) * step)
+    refine(cells, walk, rounds.deviation)

@@ -1,0 +1,29 @@
+"""Compilation by numba: two ways that the solver's functions are compiled in, and kept for other processes.
+
+Neither may reassociate. ``exact`` rounds after every operation, as NumPy does. ``fast`` may make one
+instruction, of one rounding, of a product and a sum.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+from fringefleet.solver.compiled.compile_cache import keep
+
+_COMMON: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,  # which takes time to make, and nobody calls
+    "_nrt": False,  # nothing is allocated, so references to rows need not be counted
+}
+
+
+def exact(function: Callable[..., Any]) -> Any:
+    """Compile a function so that every operation rounds."""
+    return keep(numba.njit(**_COMMON)(function))
+
+
+def fast(function: Callable[..., Any]) -> Any:
+    """Compile a function so that products and sums may be contracted."""
+    return keep(numba.njit(**_COMMON, fastmath={"contract"})(function))

@@ -1,0 +1,133 @@
+r"""Tie the parts of a cut network together, in closed form.
+
+Where a pixel's valid pairs leave its dates in C parts, the series within each part is known and the C - 1
+shifts ``c`` between the parts are not: no observation says anything about them. Three rules are usual, and
+each is written down here in float64 for just the pixels concerned; ``l`` is the part that a date belongs to.
+
+**Minimum norm of the velocity** (Berardino et al. 2002; what an SVD gives): with ``g`` the phase step of each
+interval between consecutive dates and ``dt`` its length, the shifts minimise
+
+.. math:: \sum_i \left( \frac{g_i + c_{l(i+1)} - c_{l(i)}}{dt_i} \right)^2
+
+which is again a small graph Laplacian. **Minimum norm of the phase**: every part that does not hold the
+anchor date has zero mean, and the one that does is zero there.
+
+**Linear** (Lopez-Quiroz et al. 2009, NSBAS, as GIAnT and LiCSBAS have it): shifts, velocity ``v`` and offset
+``b`` minimise the distance of all dates from one line,
+
+.. math:: \sum_i \left( x_i + c_{l(i)} - v t_i - b \right)^2
+
+GIAnT and LiCSBAS append these rows to the system of the pairs with a small weight; this is the limit of no
+weight, where the pairs alone decide within the parts. With the means of each part taken off, ``v`` is the
+slope that all parts have in common, and each mean is put on the line.
+
+**None**: what is not tied to the reference date by observations is not known, so NaN.
+
+References
+----------
+Berardino et al. (2002), doi:10.1109/TGRS.2002.803792; the minimum norms equal ``scipy.linalg.lstsq`` (SVD) on
+MintPy's velocity and phase design matrices (``ifgram_inversion.estimate_timeseries``). Lopez-Quiroz et al.
+(2009), doi:10.1016/j.jappgeo.2009.02.006; LiCSBAS: Morishita et al. (2020), doi:10.3390/rs12030424.
+"""
+
+from typing import Any
+
+from fringefleet.network.elimination_order import Plan
+from fringefleet.solver.arrays import in_rows, library_of, pieces_of
+from fringefleet.solver.config import Method
+from fringefleet.solver.working_set import BRIDGED_ON_CPU, BYTES_AT_ONCE
+
+
+def connect(plan: Plan, phase: Any, labels: Any, method: Method) -> Any:
+    """Shift the parts of each pixel's series as the rule says.
+
+    Parameters
+    ----------
+    plan
+        The network's elimination.
+    phase
+        Series [rad] with the parts at any level, (date, pixel): an array of NumPy or a tensor.
+    labels
+        Number of the part of each date, from 0, none left out, likewise.
+    method
+        The rule.
+
+    Returns
+    -------
+    array or Tensor
+        Series [rad], zero at the plan's root; with the rule ``none`` NaN at dates in other parts than it.
+    """
+    xp, root = library_of(phase), plan.root
+    if method.bridge == "none":
+        return xp.where(labels != labels[root], xp.nan, phase - phase[root])
+    if method.bridge == "linear":
+        find_shifts = _linear_shifts
+    else:
+        find_shifts = _velocity_shifts if method.min_norm == "velocity" else _phase_shifts
+    n_part = int(labels.max()) + 1
+    needed = 16 * n_part * (n_part + 3 * plan.network.n_date)
+    if str(phase.device) == "cpu":  # where every tile that is solved takes it
+        needed *= BYTES_AT_ONCE // BRIDGED_ON_CPU
+    found = []
+    for piece in pieces_of(phase.shape[1], needed):
+        series = in_rows(xp.asarray(phase[:, piece], dtype=xp.float64).T)
+        part = in_rows(labels[:, piece].T)
+        numbers = xp.arange(n_part, device=labels.device)
+        member = xp.asarray(part[..., None] == numbers, dtype=xp.float64)
+        shifts = find_shifts(plan, series, member)
+        series = series + (member @ shifts[..., None])[..., 0]  # one of them, exactly
+        found.append(xp.asarray((series - series[:, root, None]).T, dtype=phase.dtype))
+    return xp.concatenate(found, 1)
+
+
+def find_bridged(labels: Any) -> Any:
+    """Tell at which dates the step from the date before is not observed: they are in different parts."""
+    xp = library_of(labels)
+    return xp.concatenate([labels[:1] != labels[:1], labels[1:] != labels[:-1]], 0)
+
+
+# These take (pixel, date) series and a (pixel, date, part) 1 or 0 of membership, and give (pixel, part). Sums
+# over the dates of a part are matrix products: the same numbers in the same order on every device.
+
+
+def _velocity_shifts(plan: Plan, series: Any, member: Any) -> Any:
+    xp = library_of(series)
+    years = _years(plan, series)
+    stiffness = (1 / (years[1:] - years[:-1]) ** 2)[:, None]
+    crossing = member[:, 1:] - member[:, :-1]
+    pull = -crossing.mT @ (stiffness * (series[:, 1:] - series[:, :-1])[..., None])
+    matrix = crossing.mT @ (stiffness * crossing)
+    matrix[:, 0, :] = 0  # part 0 stays where it is
+    matrix[:, :, 0] = 0
+    itself = xp.eye(matrix.shape[-1], dtype=xp.float64, device=series.device)
+    absent = (matrix * itself).sum(-1) == 0  # part 0, and parts that a pixel does not have
+    pull[:, 0] = 0
+    return xp.linalg.solve(matrix + itself * absent[:, None], pull)[..., 0]
+
+
+def _phase_shifts(plan: Plan, series: Any, member: Any) -> Any:
+    anchor = plan.network.anchor
+    holds_anchor = member[:, anchor]
+    return library_of(series).where(holds_anchor > 0, -series[:, anchor, None], -_means(series, member))
+
+
+def _linear_shifts(plan: Plan, series: Any, member: Any) -> Any:
+    xp = library_of(series)
+    years = xp.broadcast_to(_years(plan, series), series.shape)
+    mean, mean_year = _means(series, member), _means(years, member)
+    away = years - (member @ mean_year[..., None])[..., 0]
+    moved = series - (member @ mean[..., None])[..., 0]
+    spread = (away * away).sum(1)[:, None]
+    known = spread > 0  # else no two dates are tied: nothing tells the slope
+    velocity = xp.where(known, (away * moved).sum(1)[:, None] / xp.where(known, spread, 1), 0)
+    return velocity * mean_year - mean
+
+
+def _means(values: Any, member: Any) -> Any:
+    count = member.sum(1)
+    return (member.mT @ values[..., None])[..., 0] / library_of(values).where(count > 0, count, 1)
+
+
+def _years(plan: Plan, series: Any) -> Any:
+    xp = library_of(series)
+    return xp.asarray(plan.network.years, dtype=xp.float64, device=series.device)

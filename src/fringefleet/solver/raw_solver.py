@@ -1,0 +1,90 @@
+"""Parts that are the same in the solvers which take observations as they are in the file.
+
+One is for the GPU (:mod:`fringefleet.solver.fused.solver`), one for the CPU
+(:mod:`fringefleet.solver.compiled.solver`). Their kernels leave sums and counts, from which everything else
+follows in one way.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from fringefleet.network.elimination_order import Plan
+from fringefleet.solver import elimination
+from fringefleet.solver.config import Method
+from fringefleet.solver.eliminated import Eliminated, label_parts
+from fringefleet.solver.measures import of_sums
+from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
+from fringefleet.solver.solution import Facts, Solution, finish
+
+
+class Swift(Eliminated):
+    """Buffers for batches of one shape, dtype and device; parameters as of :class:`Eliminated`.
+
+    What is left of the phases, their weights and the factors are kept only for those who ask: they are more
+    than all the rest.
+    """
+
+    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+        super().__init__(plan, n_pixel, dtype, device)
+        self.keeps_rows = False  # residual and weight of every pair
+        self.keeps_factor = False  # edges become factors f
+        self.keeps_variances = False
+        self.sums = self.buffer(4)  # of squares, cosines, sines, weighted squares of what is left
+        self.counts = self.buffer(4, torch.int32)  # parts, pairs, fewest pairs of a date, is unsettled
+
+    def keep(self, *, rows: bool, factor: bool, variances: bool) -> None:
+        """Choose what is left of a batch: residual and weight of every pair; the factor; variances."""
+        self.keeps_rows, self.keeps_factor, self.keeps_variances = rows, factor, variances
+
+    def label_parts(self, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
+        """Number the connected parts of some pixels from 0, the root's."""
+        return label_parts(self, pixels)
+
+    def conclude(
+        self,
+        series: Float[Tensor, "date pixel"],
+        converged: Bool[Tensor, "pixel"] | None,
+        again: Callable[..., Solution],
+        prepare: Prepare,
+        method: Method,
+    ) -> Solution:
+        """Make a solution of what the kernel has left, and solve unsettled pixels again in float64.
+
+        Parameters
+        ----------
+        series
+            Phases [rad], each part of a cut network at any level. Overwritten.
+        converged
+            Whether reweighing came to rest; None where there was none.
+        again
+            Solves the unsettled pixels, as :func:`fringefleet.solver.elimination.solve` does.
+        prepare
+            Gives their phases and weights.
+        method
+            As it was solved.
+
+        Returns
+        -------
+        Solution
+            A new set of tensors.
+        """
+        n_components, pair_count, fewest, is_unsettled = self.counts.clone()
+        measured = of_sums(pair_count, *self.sums[:3].clone())
+        facts = Facts(*measured, n_components, fewest < method.min_redundancy)
+        solution = finish(self.observations, series, facts, self.label_parts, method)
+        solution = solution._replace(converged=converged)
+        unsettled = torch.nonzero(is_unsettled)[:, 0]
+        if len(unsettled) and self.dtype != torch.float64:
+            elimination.solve_again(again, solution, self, unsettled, prepare, method)
+        return solution
+
+
+def as_given(
+    phase: Float[Tensor, "pair pixel"], weight: Float[Tensor, "pair pixel"]
+) -> tuple[Raw, Rules, Prepare]:
+    """Give phases [rad] and weights [rad^-2] to a kernel as if they were in the file."""
+    return Raw(phase, weight), GIVEN, partial(elimination.some, phase, weight)

@@ -1,0 +1,78 @@
+"""Values that go to Slurm: what they may be, whoever says them."""
+
+import pytest
+
+from fringefleet.cluster.slurm.validation import check_values
+from fringefleet.errors import OptionError
+
+
+@pytest.mark.parametrize("name", ["a,b", "a b", "a\tb", "", "é;x", "a --array=1-3"])
+def test_jobs_are_called_something_that_slurm_finds_them_by(name):
+    with pytest.raises(OptionError, match=r"found job_name = .*; give a name of letters, digits and _\.\+-"):
+        check_values({"job_name": name})
+
+
+@pytest.mark.parametrize("keyword", ["queue", "account", "job_mem"])
+@pytest.mark.parametrize(
+    "value", ["x --array=1-3", "x\t-a1", "--array=1-3", "x#y", "'x", 'x"', "x\\", "", ["x"]]
+)
+def test_what_goes_into_a_line_of_sbatch_is_one_word_and_no_option(keyword, value):
+    with pytest.raises(OptionError, match=rf"found {keyword} = .*; give one word"):
+        check_values({keyword: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"poll_seconds": "x"}, r"found poll_seconds = 'x'; give a value of type int or float"),
+        ({"poll_seconds": 0}, r"found poll_seconds = 0; give 1 to 86400"),
+        ({"poll_seconds": -1}, "give 1 to 86400"),
+        ({"poll_seconds": float("nan")}, "found poll_seconds = nan; give 1 to 86400"),
+        ({"poll_seconds": float("inf")}, "give 1 to 86400"),
+        ({"most_failed_starts": 0}, "found most_failed_starts = 0; give 1 or more"),
+        ({"most_failed_starts": 2.5}, "found most_failed_starts = 2.5; give a value of type int"),
+        ({"most_replacements": -1}, "found most_replacements = -1; give 0 or more"),
+        ({"most_replacements": True}, "found most_replacements = True; give a value of type int"),
+        ({"processes": 0}, "found processes = 0; give 1 or more"),
+        ({"processes": "4"}, "found processes = '4'; give a value of type int"),
+        ({"cores": 0}, "found cores = 0; give 1 or more"),
+        ({"job_cpu": "8"}, "found job_cpu = '8'; give a value of type int"),
+        ({"memory": "lots"}, "found memory = 'lots'; give bytes, or text such as 8GB"),
+        ({"death_timeout": "60; touch x"}, "found death_timeout = '60; touch x'; give seconds"),
+        ({"interface": "lo; touch x"}, "give the name of a network interface"),
+        ({"local_directory": "~other/x"}, "found local_directory = '~other/x'; give a folder"),
+        ({"log_directory": "~other/x"}, "found log_directory = '~other/x'; give a folder"),
+        ({"modules": 5}, "found modules = 5; give a list of texts"),
+        ({"scheduler_options": "x"}, "found scheduler_options = 'x'; give a value of type mapping"),
+        ({"project": "x"}, "found project = 'x'; it is called account now: give that"),
+        ({"job_extra": ["-a 1-3"]}, "it is called job_extra_directives now"),
+    ],
+)
+def test_values_of_another_type_or_out_of_range_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        check_values(options)
+
+
+def test_what_sites_want_is_taken():
+    check_values(
+        {
+            "job_name": "my.site_1+x-2",
+            "queue": "gpu,gpu-long",
+            "account": "abc@v100",
+            "job_mem": "60GB",
+            "walltime": 90,
+            "poll_seconds": 2.5,
+            "most_failed_starts": 1,
+            "most_replacements": 0,
+            "nanny": False,
+            "memory": 10**9,
+            "death_timeout": "90s",
+            "interface": "bond0:1",
+            "local_directory": "~/my files/$USER",
+            "log_directory": "~/my logs",
+            "shebang": "#!/bin/bash -l",
+            "job_extra": [],
+            "modules": ["cuda/12.4"],
+            "job_script_prologue": ["source 'a b'\n"],
+        }
+    )

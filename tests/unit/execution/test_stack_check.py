@@ -1,0 +1,145 @@
+"""A Zarr stack that is changed while a run goes on."""
+
+import collections
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+import fringefleet
+from fringefleet import Run
+from fringefleet.errors import InputError, StackChangedError
+from fringefleet.io.describe import check_finished
+from fringefleet.io.files import version
+from fringefleet.simulate import Scene, simulate_dataset
+
+SCENE = Scene(n_date=4, neighbours=2, shape=(32, 32), missing=0.0)
+CHUNK = {"v3": (3, (5, 8, 8), None), "v2": (2, (5, 8, 8), None), "shards": (3, (5, 8, 8), (5, 16, 16))}
+
+
+@pytest.fixture(params=list(CHUNK))
+def stack(request, tmp_path):
+    zarr_format, chunks, shards = CHUNK[request.param]
+    data, _ = simulate_dataset(SCENE)
+    encoding = {name: {"chunks": chunks} | ({"shards": shards} if shards else {}) for name in data.data_vars}
+    data.to_zarr(tmp_path / "stack.zarr", zarr_format=zarr_format, consolidated=False, encoding=encoding)
+    return tmp_path / "stack.zarr"
+
+
+def job(stack, **how):
+    return Run(stack, stack.with_name("result.zarr"), **({"chunks": (16, 16)} | how))
+
+
+def marks(stack):
+    return zarr.open_array(stack.with_name("result.zarr") / "progress/done", mode="r")[:]
+
+
+def chunk_files(stack, name):
+    return [
+        file
+        for file in sorted((stack / name).rglob("*"))
+        if file.is_file() and "zarr.json" not in file.name and not file.name.startswith(".z")
+    ]
+
+
+def rewrite(stack, name="unwrapped_phase", part=(slice(None), slice(8, 16), slice(0, 8))):
+    array = zarr.open_group(stack, mode="r+")[name]
+    array[part] = array[part] + np.random.default_rng(0).normal(size=array[part].shape).astype("f4")
+
+
+@pytest.mark.parametrize("chunks", [(16, 16), (8, 8), (4, 32), (32, 32), (11, 7)])
+def test_every_chunk_file_that_is_read_is_looked_at_once_and_no_other(stack, monkeypatch, chunks):
+    looked_at = collections.Counter()
+    state_of = version._state
+
+    def counted(path):
+        looked_at[path] += 1
+        return state_of(path)
+
+    monkeypatch.setattr(version, "_state", counted)
+    fringefleet.run(job(stack, chunks=chunks))
+    read = [str(file) for name in ("unwrapped_phase", "coherence") for file in chunk_files(stack, name)]
+    assert looked_at == collections.Counter(read)
+    fringefleet.run(
+        job(stack, chunks=chunks, existing="overwrite", options=fringefleet.Options(weight_func="no"))
+    )
+    assert {path: n for path, n in looked_at.items() if n > 1} == dict.fromkeys(read[: len(read) // 2], 2)
+
+
+def changing(stack, at, change):
+    """Change a stack when a number of tiles is done."""
+
+    def watch(done):
+        if done.n_done == at:
+            change(stack)
+
+    return watch
+
+
+def test_a_tile_of_a_chunk_that_was_changed_is_not_written_and_the_run_ends(stack):
+    changed = lambda stack: rewrite(stack, part=(slice(None), slice(24, 32), slice(24, 32)))  # noqa: E731
+    with pytest.raises(
+        StackChangedError, match=r"was changed after it was opened: 1 changed: unwrapped_phase/"
+    ):
+        fringefleet.run(job(stack, chunks=(8, 8)), changing(stack, 1, changed))
+    assert marks(stack)[-1, -1] == 0
+
+
+CHANGES = {
+    "a chunk": (rewrite, "1 changed: unwrapped_phase/", 1),
+    "a chunk is gone": (lambda stack: chunk_files(stack, "coherence")[0].unlink(), "1 gone: coherence/", 1),
+    "the dates": (
+        lambda stack: (stack / "reference_date/new").write_text("x"),
+        "1 new: reference_date/new",
+        4,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", list(CHANGES))
+def test_what_is_changed_behind_the_last_tile_is_found_at_the_end_and_its_tiles_do_not_count(stack, what):
+    change, message, n_tile = CHANGES[what]
+    with pytest.raises(
+        StackChangedError, match=rf"changed while the run went on: {message}.* {n_tile} tiles are"
+    ):
+        fringefleet.run(job(stack), changing(stack, 4, change))
+    assert (marks(stack) == 3).sum() == n_tile
+    with pytest.raises(InputError, match=f"is not finished: {n_tile} of 4 tiles are missing"):
+        check_finished(stack.with_name("result.zarr"))
+    with pytest.raises(InputError, match="two versions would be mixed"):
+        fringefleet.run(job(stack, existing="resume", accept_touched=True))
+
+
+def test_an_array_that_is_not_read_may_change(stack):
+    options = fringefleet.Options(weight_func="no")
+    fringefleet.run(
+        job(stack, options=options), changing(stack, 2, lambda stack: rewrite(stack, "coherence"))
+    )
+    assert fringefleet.run(job(stack, options=options, existing="resume")).n_resumed == 4
+
+
+def touch(stack):
+    for file in stack.rglob("*"):
+        file.touch()
+
+
+def test_a_stack_that_is_touched_while_a_run_goes_on_ends_it_unless_that_is_accepted(stack):
+    with pytest.raises(StackChangedError, match=r"of another time: .* give accept_touched"):
+        fringefleet.run(job(stack), changing(stack, 4, touch))
+    summary = fringefleet.run(job(stack, existing="resume", accept_touched=True))
+    assert summary.n_resumed == 4
+    assert (marks(stack) == 1).all()
+    fringefleet.run(job(stack, existing="overwrite", accept_touched=True), changing(stack, 1, touch))
+
+
+def test_a_lazy_stack_that_was_changed_after_it_was_opened_is_not_read(stack):
+    opened = fringefleet.open_stack(stack, chunks=(8, 8))
+    result = fringefleet.invert(opened)
+    rewrite(stack)
+    with pytest.raises(StackChangedError, match="1 changed: unwrapped_phase/"):
+        result.displacement.compute(scheduler="synchronous")
+    opened.unwrapped_phase[:, 16:24, 16:24].compute(scheduler="synchronous")
+    again = fringefleet.open_stack(stack, chunks=(8, 8))
+    assert again.unwrapped_phase.data.name != opened.unwrapped_phase.data.name
+    xr.testing.assert_equal(opened.coherence.load(), again.coherence.load())
