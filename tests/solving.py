@@ -129,7 +129,7 @@ def assert_as_eager(solver: Solver, found: tuple[Any, Solution], expected: tuple
     (workspace, mine), (reference, theirs) = found, expected
     series = series_of(theirs)
     close = float(2 * solver.tolerance(series).max())  # the other form has its own rounding
-    for name in ("pair_count", "n_components", "too_few", "bridged"):
+    for name in ("pair_count", "n_components", "too_few", "gap_filled"):
         torch.testing.assert_close(getattr(mine, name), getattr(theirs, name), rtol=0, atol=0)
     for name in ("temporal_coherence", "residual_rms"):
         torch.testing.assert_close(

@@ -42,9 +42,10 @@ def invert(
     -------
     xarray.Dataset
         ``displacement`` (date, y, x) [m], positive towards the satellite; ``temporal_coherence``,
-        ``residual_rms`` [rad], ``pair_count``, ``n_components``, ``status`` (y, x); ``bridged`` (date, y, x);
-        and what the options ask for besides (:mod:`fringefleet.products.registry`; the table of pairs needs
-        all tiles, so only :func:`fringefleet.run` has it). NaN where there is no answer; ``status`` says why.
+        ``residual_rms`` [rad], ``pair_count``, ``n_components``, ``status`` (y, x); ``gap_filled`` (date, y,
+        x); and what the options ask for besides (:mod:`fringefleet.products.registry`; the table of pairs
+        needs all tiles, so only :func:`fringefleet.run` has it). NaN where there is no answer; ``status``
+        says why.
 
     Raises
     ------

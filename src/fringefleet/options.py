@@ -11,9 +11,9 @@ from fringefleet.arguments.kinds import TRUTH, check_kind
 from fringefleet.arguments.needs import OPTIONS as NEEDS
 from fringefleet.arguments.needs import check_needs, defaults_of
 from fringefleet.choices import (
-    Bridge,
     DeviceName,
     DTypeName,
+    GapRule,
     MinimumNorm,
     Norm,
     SolverName,
@@ -52,7 +52,7 @@ class Options:
     signal-to-noise ratio (``offset_snr``) below ``mask_threshold``, by a standard deviation above it, or
     without connected component (:mod:`fringefleet.observation.masks`). ``min_redundancy``: pairs that every
     date must have. ``norm``: of the residuals; ``huber_threshold`` in standard deviations and at most
-    ``max_iterations`` rounds (:mod:`fringefleet.solver.irls`). ``bridge``: what ties the parts of a cut
+    ``max_iterations`` rounds (:mod:`fringefleet.solver.irls`). ``gap_rule``: what ties the parts of a cut
     network together, and ``min_norm`` of what the minimum-norm rule makes least
     (:mod:`fringefleet.solver.disconnected`).
 
@@ -75,7 +75,7 @@ class Options:
     norm: Norm = "l2"
     huber_threshold: float = 1.345
     max_iterations: int = 100
-    bridge: Bridge = "minimum-norm"
+    gap_rule: GapRule = "minimum-norm"
     min_norm: MinimumNorm = "velocity"
     std: bool = False
     covariance: bool = False
@@ -96,7 +96,7 @@ class Options:
         _check_choice("weight_func", self.weight_func, get_args(WeightFunction))
         _check_choice("mask_dataset", self.mask_dataset, (None, *get_args(MaskDataset)))
         _check_choice("norm", self.norm, get_args(Norm))
-        _check_choice("bridge", self.bridge, get_args(Bridge))
+        _check_choice("gap_rule", self.gap_rule, get_args(GapRule))
         _check_choice("min_norm", self.min_norm, get_args(MinimumNorm))
         _check_choice("solver", self.solver, get_args(SolverName))
         _check_choice("dtype", self.dtype, get_args(DTypeName))

@@ -89,7 +89,7 @@ def compute(
     checked: Checked,
     on_progress: Callable[[Done], None] | None = None,
     *,
-    memory_limit: int | None = None,
+    worker_memory: int | None = None,
     lock: Lock | None = None,
     client: Client | Literal["current"] | None = "current",
 ) -> Summary:
@@ -101,7 +101,7 @@ def compute(
         A run that :func:`check` found good.
     on_progress
         Told of every finished tile.
-    memory_limit
+    worker_memory
         What each worker has [byte], if known.
     lock
         That of the output (:func:`fringefleet.io.store.lock.locked`), where the caller has it already.
@@ -112,7 +112,7 @@ def compute(
     if client == "current":
         client = client_to_compute_with()
     n_on_cores, means = _workers_for(client, job.options, checked.means)
-    means = replace(means, worker_memory=memory_limit)
+    means = replace(means, memory=replace(means.memory, worker=worker_memory))
     check_tile(tile, prepared.scene.network, job.options, means)
     packed = Unpacking(packed_variables(checked), job.output, job.accept_touched, n_on_cores)
     with (

@@ -6,7 +6,7 @@ from enum import IntEnum
 class Status(IntEnum):
     """What happened to a pixel; stored with the result as ``uint8`` with CF flag attributes.
 
-    ``OK``: one connected network, a unique answer. ``MINIMUM_NORM``, ``LINEAR``, ``NOT_BRIDGED``: the
+    ``OK``: one connected network, a unique answer. ``MINIMUM_NORM``, ``LINEAR``, ``NOT_GAP_FILLED``: the
     pixel's observations leave its dates in several parts, which are tied together by the minimum-norm rule,
     by a linear model, or left apart (NaN at dates that nothing ties to the reference date).
     ``NOT_CONVERGED``: the rounds of a robust norm came to their limit, the estimate is the last one.
@@ -21,7 +21,7 @@ class Status(IntEnum):
     TOO_FEW_PAIRS = 4
     REFERENCE_POINT = 5
     LINEAR = 6
-    NOT_BRIDGED = 7
+    NOT_GAP_FILLED = 7
     NOT_CONVERGED = 8
     FAILED_TILE = 9
 

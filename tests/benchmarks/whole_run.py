@@ -200,7 +200,7 @@ def run_once(asked: Asked, workers: Workers) -> tuple[Checked, dict[str, Any]]:
     client = workers.client
     job = fringefleet.Run(asked.stack, asked.result, existing="overwrite", n_worker=workers.n_worker)
     checked = check(with_workers(job, client))
-    took = time_workers(client, lambda: compute(checked, memory_limit=workers.memory_limit, client=client))
+    took = time_workers(client, lambda: compute(checked, worker_memory=workers.memory_limit, client=client))
     stages: Mapping[str, float] = json.loads(report_path(asked.result).read_text())["totals"]["seconds"]
     return checked, {
         **took._asdict(),

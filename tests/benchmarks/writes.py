@@ -44,7 +44,7 @@ from fringefleet.io.files.version import FilesVersion
 path, n = Path(sys.argv[1]), (10, 10)
 if sys.argv[2] == "without":
     module.sync = lambda *_: None
-series = {"displacement": "f4", "displacement_std": "f4", "bridged": "u1"}
+series = {"displacement": "f4", "displacement_std": "f4", "gap_filled": "u1"}
 maps = dict.fromkeys(("temporal_coherence", "residual_rms"), "f4") | {"pair_count": "u4"}
 maps |= dict.fromkeys(("n_components", "status"), "u1")
 shape, rng = (16 * n[0], 16 * n[1]), np.random.default_rng(0)

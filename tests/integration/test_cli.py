@@ -283,8 +283,8 @@ def test_every_option_of_what_is_wanted_besides_arrives(monkeypatch, stack, tmp_
     jobs = []
     monkeypatch.setattr(invert_command, "invert", lambda job, *_: jobs.append(job))
     args = (
-        "--norm=huber --huber-threshold=2.5 --max-iterations=7 --bridge=linear --std --covariance --diagnose "
-        "--dem-error --polynomial-order=3 --atmosphere-std=0.5 --geometry=inputs/geometryRadar.h5"
+        "--norm=huber --huber-threshold=2.5 --max-iterations=7 --gap-rule=linear --std --covariance "
+        "--diagnose --dem-error --polynomial-order=3 --atmosphere-std=0.5 --geometry=inputs/geometryRadar.h5"
     )
     done = call("invert", stack, tmp_path / "result.zarr", *args.split())
     assert done.exit_code == 0, done.output
@@ -292,7 +292,7 @@ def test_every_option_of_what_is_wanted_besides_arrives(monkeypatch, stack, tmp_
         norm="huber",
         huber_threshold=2.5,
         max_iterations=7,
-        bridge="linear",
+        gap_rule="linear",
         std=True,
         covariance=True,
         diagnose=True,
@@ -314,7 +314,7 @@ def test_the_words_of_the_command_line_are_those_of_the_options():
     assert get_args(options.WeightFunc) == get_args(choices.WeightFunction)
     assert get_args(options.MinNorm) == get_args(choices.MinimumNorm)
     assert get_args(options.Norm) == get_args(choices.Norm)
-    assert get_args(options.Bridge) == get_args(choices.Bridge)
+    assert get_args(options.GapRule) == get_args(choices.GapRule)
     assert set(get_args(options.Solver)) <= set(get_args(choices.SolverName))
     assert get_args(options.DType) == get_args(choices.DTypeName)
     assert get_args(options.Device) == get_args(choices.DeviceName)
@@ -383,7 +383,7 @@ BAD_INVERSIONS = {
     ),
     "no address": (["stack.zarr", "--cluster", "here"], "tcp://"),
     "unknown norm": (["stack.zarr", "--norm", "l3"], "--norm"),
-    "unknown bridge": (["stack.zarr", "--bridge", "nsbas"], "--bridge"),
+    "unknown bridge": (["stack.zarr", "--gap-rule", "nsbas"], "--gap-rule"),
     "no threshold": (["stack.zarr", "--norm", "huber", "--huber-threshold", "0"], "--huber-threshold 0"),
     "no rounds": (["stack.zarr", "--norm", "l1", "--max-iterations", "0"], "--max-iterations 0"),
     "norm without factor": (
@@ -627,7 +627,7 @@ def test_a_run_with_everything_is_resumed_and_exported(stack, tmp_path):
     with h5py.File(tmp_path / "geometryGeo.h5", "w") as file:
         file["incidenceAngle"] = np.full((24, 20), 39.0)
         file["slantRangeDistance"] = np.full((24, 20), 8.8e5)
-    args = ["--std", "--covariance", "--diagnose", "--norm=huber", "--bridge=none", "--chunks", 12, 10]
+    args = ["--std", "--covariance", "--diagnose", "--norm=huber", "--gap-rule=none", "--chunks", 12, 10]
     args += ["--dem-error", "--geometry", tmp_path / "geometryGeo.h5"]
     assert call("invert", stack, result, *args).exit_code == 0
     zarr.open_array(result / "progress" / "done", mode="r+")[1, 1] = 0
@@ -688,7 +688,7 @@ def test_the_defaults_that_help_shows_are_the_defaults():
         int(defaults.atmosphere_std),
     }
     words = {defaults.weight_func, defaults.min_norm, defaults.solver, defaults.dtype, defaults.device}
-    words |= {defaults.norm, defaults.bridge}
+    words |= {defaults.norm, defaults.gap_rule}
     assert {str(number) for number in numbers} | words | {"{} {}".format(*scene.shape)} <= shown
 
 

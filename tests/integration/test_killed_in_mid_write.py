@@ -36,7 +36,7 @@ def do(output):
         options = Options(std=True, diagnose=True, keep_bits=12)
         fringefleet.run(Run(stack, output, options, chunks=(8, 8)))
     else:
-        fringefleet.convert_stack(stack, output, chunks=(8, 8), memory_limit=10_000)
+        fringefleet.convert_stack(stack, output, chunks=(8, 8), total_memory=10_000)
 
 
 for moment in moments:
@@ -100,7 +100,7 @@ def test_an_inversion_killed_at_any_moment_marks_whole_tiles_only_and_is_resumed
 
 
 def test_a_conversion_killed_at_any_moment_is_resumed_to_the_same_bytes(stack, tmp_path):
-    fringefleet.convert_stack(stack, tmp_path / "whole.zarr", chunks=CHUNKS, memory_limit=10_000)
+    fringefleet.convert_stack(stack, tmp_path / "whole.zarr", chunks=CHUNKS, total_memory=10_000)
     expected = files_of(tmp_path / "whole.zarr")
     killed = kill_at("convert", stack, tmp_path, list(range(14, 80, 3)))
     assert len(killed) > 7
@@ -121,7 +121,7 @@ def test_a_conversion_killed_at_any_moment_is_resumed_to_the_same_bytes(stack, t
             output,
             chunks=None if done else CHUNKS,  # those that it has
             resume=True,
-            memory_limit=10_000,
+            total_memory=10_000,
             progress=lambda n_done, _, add=pixels.append: add(n_done),
         )
         assert pixels[-1] == 18 * 15

@@ -354,10 +354,10 @@ def test_a_tile_that_cannot_be_read_is_named_and_the_others_are_kept(stack, tmp_
 def test_a_tile_that_no_worker_can_hold_is_refused_before_any_work(stack, tmp_path):
     job = Run(stack, tmp_path / "result.zarr", chunks=(96, 80))
     with pytest.raises(BlockTooLargeError, match="No tile is small enough: give each worker"):
-        compute(check(job), memory_limit=2**20)
+        compute(check(job), worker_memory=2**20)
     too_little = forecast(check(job), 1).memory_needed - 1
     with pytest.raises(BlockTooLargeError, match=r"Give chunks = \(\d+, \d+\) or less"):
-        compute(check(job), memory_limit=too_little)
+        compute(check(job), worker_memory=too_little)
     with pytest.raises(BlockTooLargeError, match=r"Give chunks = \(\d+, \d+\) or less"):
         check(Run(job.stack, job.output, chunks=job.chunks, worker_memory=too_little))
     assert not job.output.exists()

@@ -23,7 +23,9 @@ from fringefleet.simulate import Scene
 SHAPE = (20, 18)
 SCENE = Scene(n_date=8, neighbours=3, shape=SHAPE, seed=3, missing=0.1)
 TILE = (8, 9)
-EVERYTHING = Options(std=True, covariance=True, diagnose=True, dem_error=True, norm="huber", bridge="linear")
+EVERYTHING = Options(
+    std=True, covariance=True, diagnose=True, dem_error=True, norm="huber", gap_rule="linear"
+)
 GEOMETRY = np.linspace(5e5, 6e5, SHAPE[0] * SHAPE[1], dtype=np.float32).reshape(SHAPE)
 MASK = np.tri(*SHAPE, 12, dtype=bool)
 SETTING = Setting(geometry=GEOMETRY, water_mask=MASK)
@@ -54,7 +56,7 @@ def test_a_result_with_everything_describes_itself(result):
     assert (found["displacement_cov"].attrs["units"], found["dem_error"].attrs["units"]) == ("m2", "m")
     assert found.sizes["pair"] == 18
     assert all(found[name].dims == ("pair",) for name in TABLE)
-    assert (found.attrs["norm"], found.attrs["bridge"], found.attrs["huber_threshold"]) == (
+    assert (found.attrs["norm"], found.attrs["gap_rule"], found.attrs["huber_threshold"]) == (
         "huber",
         "linear",
         1.345,
@@ -161,7 +163,7 @@ def test_the_table_is_not_filled_before_the_last_tile(stack, tmp_path):
         {"norm": "l2"},
         {"huber_threshold": 2.0},
         {"max_iterations": 50},
-        {"bridge": "none"},
+        {"gap_rule": "none"},
         {"std": False},
         {"covariance": False},
         {"diagnose": False},

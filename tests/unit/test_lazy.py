@@ -120,7 +120,7 @@ def test_a_tile_reports_its_place_its_bytes_and_the_seconds_of_each_stage(stack_
         i, j = report.tile
         assert report.rows == (16 * i, min(16 * (i + 1), shape[0]))
         assert report.columns == (25 * j, min(25 * (j + 1), shape[1]))
-        # displacement and bridged of every date; coherence, residual, two counts and the status
+        # displacement and gap_filled of every date; coherence, residual, two counts and the status
         assert report.bytes_written == report.n_pixel * (5 * n_date + 4 + 4 + 4 + 1 + 1)
         seconds = report.seconds
         assert 0.05 <= seconds.write < 0.5

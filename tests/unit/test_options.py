@@ -22,7 +22,7 @@ def options_of(values: dict[str, Any]) -> Options:
     ("wrong", "message"),
     [
         ({"norm": "l3"}, "found norm = 'l3'; use one of l2, l1, huber"),
-        ({"bridge": None}, "found bridge = None; use one of minimum-norm, linear, none"),
+        ({"gap_rule": None}, "found gap_rule = None; use one of minimum-norm, linear, none"),
         ({"huber_threshold": 0.0}, "found huber_threshold = 0.0; give standard deviations, above 0"),
         ({"huber_threshold": float("nan")}, "found huber_threshold = nan"),
         ({"huber_threshold": float("inf")}, "found huber_threshold = inf"),
@@ -47,7 +47,7 @@ def test_what_means_nothing_is_refused_with_what_would_do(wrong, message):
     [
         {"solver": "dense", "diagnose": True, "dem_error": True},
         {"norm": "l1", "max_iterations": 1},
-        {"bridge": "minimum-norm", "min_norm": "phase"},
+        {"gap_rule": "minimum-norm", "min_norm": "phase"},
         {"observation": "unwrapped_phase_bridging", "diagnose": True},
         {"observation": "range_offset", "norm": "huber", "std": True, "mask_dataset": "azimuth_offset_std"},
     ],

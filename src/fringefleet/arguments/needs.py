@@ -70,7 +70,7 @@ OPTIONS = (
     _of("norm", "solver", *_ELIMINATION, why=_FACTOR),
     _of("huber_threshold", "norm", "huber"),
     _of("max_iterations", "norm", "l1", "huber"),
-    _of("min_norm", "bridge", "minimum-norm"),
+    _of("min_norm", "gap_rule", "minimum-norm"),
     *(_of(name, "norm", "l2", "huber", why=_WEIGHTS) for name in ("std", "covariance")),
     *(_of(name, "solver", *_ELIMINATION, why=_FACTOR) for name in ("std", "covariance")),
     *(_of_phase(name) for name in ("diagnose", "dem_error")),
@@ -107,13 +107,13 @@ COMMANDS = {
 # What has an effect whatever else is said, by class
 ALWAYS = {
     "Options": (
-        *("observation", "weight_func", "mask_dataset", "min_redundancy", "bridge", "dtype", "device"),
+        *("observation", "weight_func", "mask_dataset", "min_redundancy", "gap_rule", "dtype", "device"),
         "keep_bits",
     ),
     "Setting": ("reference_date", "water_mask", "average_coherence", "skip_reference"),
     "ClusterOptions": ("cluster", "n_worker", "device"),
     "Run": (
-        *("stack", "output", "options", "setting", "chunks", "existing", "n_worker", "memory_limit"),
+        *("stack", "output", "options", "setting", "chunks", "existing", "n_worker", "total_memory"),
         *("worker_memory", "n_thread", "n_core", "gpu_memory"),
         *("on_failure", "reader", "drop_incomplete", "accept_touched"),
     ),

@@ -133,7 +133,7 @@ def invert(
     norm: opt.NormOption = None,
     huber_threshold: opt.HuberThreshold = None,
     max_iterations: opt.MaxIterations = None,
-    bridge: opt.BridgeOption = None,
+    gap_rule: opt.GapRuleOption = None,
     min_norm: opt.MinNormOption = None,
     template: opt.Template = None,
     std: opt.Std = False,

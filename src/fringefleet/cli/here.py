@@ -30,7 +30,7 @@ def without_needless_workers(
         return in_threads(checked), workers
     if is_asked_for or workers.kind != "local":
         return checked, workers
-    memory = checked.job.memory_limit or expected_memory(workers, 1)
+    memory = checked.job.total_memory or expected_memory(workers, 1)
     if memory is None or not needs_no_workers(checked, memory):
         return checked, workers
     return in_threads(checked), replace(workers, n_worker=0)

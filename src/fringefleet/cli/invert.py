@@ -235,7 +235,7 @@ def fit_to_workers(job: Run, workers: ClusterOptions) -> tuple[Run, ClusterOptio
         stack=job.stack.absolute(),
         output=job.output.absolute(),
         n_worker=max(1, n_worker),
-        memory_limit=all_together,
+        total_memory=all_together,
         worker_memory=each,
         n_thread=n_thread,
         n_core=n_core,
@@ -319,13 +319,13 @@ def fit_to_tiles(workers: ClusterOptions, checked: Checked) -> ClusterOptions:
 def _compute_here(workers: ClusterOptions, checked: Checked, console: Console) -> Summary:
     why = why_here(predicted_work(checked))
     logger.info("computing in threads of this process, %d at once%s", checked.means.n_thread, why)
-    memory = checked.job.memory_limit or expected_memory(workers, 0)
+    memory = checked.job.total_memory or expected_memory(workers, 0)
     with (
         locked(checked.job.output) as lock,
         tiles_named(),
         show_progress(console, "Inverting") as report,
     ):
-        return compute(checked, showing(report), memory_limit=memory, lock=lock, client=None)
+        return compute(checked, showing(report), worker_memory=memory, lock=lock, client=None)
 
 
 def _compute_with(
@@ -347,7 +347,7 @@ def _compute_with(
         watched(found.client, performance_report),
         show_progress(console, "Inverting") as report,
     ):
-        return compute(checked, showing(report), memory_limit=found.memory_limit, lock=lock)
+        return compute(checked, showing(report), worker_memory=found.memory_limit, lock=lock)
 
 
 def _report(summary: Summary, again: str, min_redundancy: float, console: Console) -> None:

@@ -50,7 +50,7 @@ def plan(**given: Any) -> None:
     job, workers = fit_to_workers(job, wanted)
     checked, workers = without_needless_workers(check(job), workers, is_asked_for=is_asked_for)
     n_worker = 0 if workers.n_worker == 0 else min(checked.n_worker, max(1, checked.n_left))
-    memory = job.memory_limit if n_worker == 0 else None
+    memory = job.total_memory if n_worker == 0 else None
     memory = memory or expected_memory(fit_to_tiles(workers, checked), n_worker)
     found = forecast(checked, n_worker, memory)
     if not quick:

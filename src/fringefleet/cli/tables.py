@@ -35,7 +35,7 @@ def redundancy_note(counts: Mapping[str, int], min_redundancy: float) -> str | N
     return (
         f"{n_lost:,} pixels ({100 * n_lost / n_pixel:.3g} %) have too few pairs: a date of theirs has fewer "
         f"than --min-redundancy {min_redundancy:g}. --min-redundancy 0 keeps them, and marks the steps that "
-        "no pair observes (bridged)."
+        "no pair observes (gap_filled)."
     )
 
 

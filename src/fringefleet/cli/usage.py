@@ -19,6 +19,7 @@ _FAULTS = {
     "greater_than": "{found} is not more than {gt}",
 }
 _PREFIX = "Value error, "
+RENAMED = {"--bridge": "--gap-rule"}  # options of earlier versions
 # What is often meant otherwise.
 _HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
 
@@ -77,6 +78,8 @@ def _complete(error: Any, ctx: Any) -> None:
     parameter = getattr(error, "param", None)
     name = getattr(parameter, "name", None) or _name_of(getattr(error, "option_name", None), ctx)
     said = _fault(error.__cause__) or error.message.removeprefix(_PREFIX)
+    if renamed := RENAMED.get(getattr(error, "option_name", None) or ""):
+        said, error.possibilities = f"{error.option_name} is now called {renamed}", None
     hint = f"; {_HINTS[name]}" if name in _HINTS else ""
     if hint or said != error.message:
         error.message = f"{said.rstrip('.')}{hint}."

@@ -71,7 +71,7 @@ class Batches:
         """Invert a batch of pixels; the first ``n_done`` are in no sum again."""
         solution = self._solve(raw)
         land = None if raw.water_mask is None else raw.water_mask[0]
-        status = find_status(solution, land, self.options.bridge)
+        status = find_status(solution, land, self.options.gap_rule)
         blank = has_no_answer(status)
         variables = self._maps(solution, status) | self._wanted_maps(solution, raw)
         leave_blank(variables, blank)
@@ -109,7 +109,7 @@ class Batches:
             "pair_count": solution.pair_count,
             "n_components": components_to_keep(solution.n_components, status),
             "status": status,
-            "bridged": solution.bridged,
+            "gap_filled": solution.gap_filled,
         }
 
     def _wanted_maps(self, solution: Solution, raw: RawBatch) -> dict[str, Tensor]:
@@ -182,7 +182,7 @@ def _method(scene: Scene, options: Options) -> Method:
     return Method(
         min_norm=options.min_norm,
         min_redundancy=options.min_redundancy,
-        bridge=options.bridge,
+        gap_rule=options.gap_rule,
         norm=options.norm,
         huber_threshold=float(options.huber_threshold),  # a whole number would be compiled for anew
         max_iterations=options.max_iterations,

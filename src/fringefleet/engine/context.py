@@ -76,7 +76,7 @@ class Series(NamedTuple):
     pair_count: NDArray[np.uint32]
     n_components: NDArray[np.uint8]
     status: NDArray[np.uint8]
-    bridged: UInt8[np.ndarray, "date y x"]
+    gap_filled: UInt8[np.ndarray, "date y x"]
     temporal_coherence: Float32[np.ndarray, "y x"] | None = None
     displacement_std: Float32[np.ndarray, "date y x"] | None = None  # [m]
     displacement_cov: Float32[np.ndarray, "date date y x"] | None = None  # [m2]

@@ -26,7 +26,7 @@ from fringefleet.products.registry import kinds_of
 from fringefleet.solver.arrays import pieces_of
 from fringefleet.solver.compiled.batches import Vectors
 from fringefleet.solver.config import Method
-from fringefleet.solver.disconnected import connect, find_bridged
+from fringefleet.solver.disconnected import connect, find_gap_filled
 from fringefleet.solver.measures import of_sums
 
 _FEW = 64  # pixels that are solved again at once
@@ -89,7 +89,7 @@ class Direct:
         self.plan, self.scene, self.options = plan, scene, options
         real, n_date = np.dtype(options.dtype), plan.network.n_date
         self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)
-        self.method = Method(min_norm=options.min_norm, bridge=options.bridge)
+        self.method = Method(min_norm=options.min_norm, gap_rule=options.gap_rule)
         shapes = ((4, real), (4, np.dtype(np.int32)), (n_date, np.dtype(np.int32)))
         self.room = [np.zeros((n, 0), dtype) for n, dtype in shapes]  # sums, counts, labels
 
@@ -119,7 +119,7 @@ class Direct:
 
     def _tie_parts(self, facts: Facts, labels: NDArray[np.int32], there: Mapping[str, NDArray[Any]]) -> None:
         """Tie the parts of cut networks together, where there is an answer."""
-        there["bridged"][...] = 0
+        there["gap_filled"][...] = 0
         is_cut = (facts.n_components > 1) & (facts.pair_count > 0) & ~facts.too_few
         network = self.plan.network
         for n_part in np.unique(facts.n_components[is_cut]):  # what is computed of a pixel is its own
@@ -130,15 +130,15 @@ class Direct:
                 there["displacement"][:, some] = connect(
                     self.plan, there["displacement"][:, some], part, self.method
                 )
-                if self.method.bridge != "none":
-                    there["bridged"][:, some] = find_bridged(part)
+                if self.method.gap_rule != "none":
+                    there["gap_filled"][:, some] = find_gap_filled(part)
 
     def _write(
         self, batch: FlatBlock, facts: Facts, sums: NDArray[Any], there: Mapping[str, NDArray[Any]]
     ) -> None:
         """Write everything but the parts of cut networks, in the units of the result."""
         land = None if batch.water_mask is None else batch.water_mask[0]
-        status = find_status(facts, land, self.options.bridge)
+        status = find_status(facts, land, self.options.gap_rule)
         with np.errstate(all="ignore"):
             measured = of_sums(facts.pair_count, *sums[:3])
         there["displacement"][...] *= np.float32(self.scene.metres_per_unit)

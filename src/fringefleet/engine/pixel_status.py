@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from fringefleet.choices import Bridge
+from fringefleet.choices import GapRule
 from fringefleet.products.registry import VARIABLES
 from fringefleet.solver.arrays import library_of
 from fringefleet.status import Status
 
 _MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
-_TIED = {"minimum-norm": Status.MINIMUM_NORM, "linear": Status.LINEAR, "none": Status.NOT_BRIDGED}
+_TIED = {"minimum-norm": Status.MINIMUM_NORM, "linear": Status.LINEAR, "none": Status.NOT_GAP_FILLED}
 
 
 class Solved(Protocol):
@@ -32,7 +32,7 @@ class Solved(Protocol):
         """Whether reweighing came to rest; None where there was none."""
 
 
-def find_status(solved: Solved, land: Any, bridge: Bridge) -> Any:
+def find_status(solved: Solved, land: Any, gap_rule: GapRule) -> Any:
     """Decide what happened to each pixel; the last that applies is what counts.
 
     Parameters
@@ -41,11 +41,11 @@ def find_status(solved: Solved, land: Any, bridge: Bridge) -> Any:
         What the solver says.
     land
         Pixels that were to be inverted, (pixel,); None: all.
-    bridge
+    gap_rule
         How parts are tied together.
     """
     status = 0 * solved.pair_count
-    status[solved.n_components > 1] = int(_TIED[bridge])
+    status[solved.n_components > 1] = int(_TIED[gap_rule])
     if solved.converged is not None:
         status[~solved.converged] = int(Status.NOT_CONVERGED)
     status[solved.too_few] = int(Status.TOO_FEW_PAIRS)

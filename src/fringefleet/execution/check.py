@@ -8,7 +8,7 @@ from fringefleet.arguments.kinds import check_kind
 from fringefleet.errors import OutputExistsError
 from fringefleet.execution.facts import origin_of
 from fringefleet.execution.job import Run
-from fringefleet.execution.memory_model import Means, bytes_of_worker
+from fringefleet.execution.memory_model import Means, MemoryBudget, bytes_of_worker
 from fringefleet.execution.prepare import Prepared, prepare
 from fringefleet.execution.tiling import check_tile, choose_tile, count_workers, is_common_tile
 from fringefleet.io import open_stack
@@ -107,9 +107,7 @@ def _means(job: Run, prepared: Prepared) -> Means:
         n_worker=job.n_worker,
         n_thread=job.n_thread,
         n_core=n_core,
-        memory_limit=job.memory_limit,
-        worker_memory=job.worker_memory,
-        gpu_memory=job.gpu_memory,
+        memory=MemoryBudget(job.total_memory, job.worker_memory, job.gpu_memory),
         chunk_bytes=largest_chunk(prepared.stack),
     )
 
@@ -126,8 +124,7 @@ def _choose_tile(job: Run, prepared: Prepared, shape: tuple[int, int], means: Me
     if step is None or not cut_apart(stack, tile, small_ones=True):
         return tile
     whole = min(max(step[0], tile[0]), shape[0]), min(max(step[1], tile[1]), shape[1])
-    each = job.worker_memory or (job.memory_limit and job.memory_limit // job.n_worker)
-    means = replace(means, worker_memory=each)
+    means = replace(means, memory=replace(means.memory, worker=means.memory.of_worker(job.n_worker)))
     return whole if is_common_tile(whole, network, job.options, means) else choose((1, shape[1]))
 
 

@@ -90,7 +90,7 @@ class PerPixel(NamedTuple):
     write: float
 
 
-def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -> Forecast:
+def forecast(checked: Checked, n_worker: int, worker_memory: int | None = None) -> Forecast:
     """Work out what a run will need; nothing of the stack is read.
 
     Parameters
@@ -99,7 +99,7 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
         A run that :func:`fringefleet.pipeline.check` found good.
     n_worker
         Processes that compute it; 0 for threads of this one.
-    memory_limit
+    worker_memory
         What each of them has [byte], if known.
 
     Raises
@@ -114,7 +114,8 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
     shape = (stack.sizes["y"], stack.sizes["x"])
     n_pixel = _pixels_left(checked, shape)
     written = n_pixel * bytes_of_result(job.options, network.n_date)
-    means = replace(checked.means, n_worker=max(1, n_worker), worker_memory=memory_limit)
+    memory = replace(checked.means.memory, worker=worker_memory)
+    means = replace(checked.means, n_worker=max(1, n_worker), memory=memory)
     of_tile, on_gpu = math.prod(checked.tile), job.options.device != "cpu"
     unpacked = bytes_unpacked(stack, packed_variables(checked))
     found = Forecast(
@@ -131,13 +132,13 @@ def forecast(checked: Checked, n_worker: int, memory_limit: int | None = None) -
         bytes_read=n_pixel * _bytes_read_per_pixel(checked),
         bytes_written=written,
         memory_needed=bytes_of_worker(of_tile, network, job.options, means),
-        memory_available=memory_limit,
+        memory_available=worker_memory,
         disk_needed=written + unpacked,
         bytes_unpacked=unpacked,
         disk_free=shutil.disk_usage(_folder_of(job.output)).free,
         work_seconds=predicted_work(checked),
         gpu_memory_needed=bytes_of_gpu(of_tile, network, job.options) if on_gpu else None,
-        gpu_memory=means.gpu_memory if on_gpu else None,
+        gpu_memory=means.memory.gpu if on_gpu else None,
     )
     check_tile(found.chunks, network, job.options, means)
     _check_disk_space(checked, found)

@@ -222,7 +222,7 @@ def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
         "min_redundancy": options.min_redundancy,
         "norm": options.norm,
         **({"huber_threshold": options.huber_threshold} if options.norm == "huber" else {}),
-        "bridge": options.bridge,
+        "gap_rule": options.gap_rule,
         "min_norm": options.min_norm,
         **_provenance_of_extras(options),
         "solver": options.algorithm,

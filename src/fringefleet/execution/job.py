@@ -24,7 +24,7 @@ class Run:
 
     ``chunks``: rows and columns of a tile; if None they are chosen so that ``n_worker`` workers have
     something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an
-    output that is there. ``memory_limit`` [byte]: of all workers together; where that is less than they would
+    output that is there. ``total_memory`` [byte]: of all workers together; where that is less than they would
     take, tiles are smaller, and then workers fewer. ``worker_memory`` [byte]: of each worker, however many
     there are; tiles are smaller where that takes it, or refused. ``n_thread``: Dask threads of each, and
     ``n_core``: threads of each that read and write; None: its share of this machine's cores. ``gpu_memory``
@@ -47,7 +47,7 @@ class Run:
     chunks: tuple[int, int] | None = None
     existing: Existing = "refuse"
     n_worker: int = 1
-    memory_limit: int | None = None
+    total_memory: int | None = None
     worker_memory: int | None = None
     n_thread: int = 1
     n_core: int | None = None

@@ -22,7 +22,7 @@ from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.options import Options
 from fringefleet.products.registry import bytes_of_result
-from fringefleet.solver.working_set import BRIDGED_ON_CPU
+from fringefleet.solver.working_set import GAP_FILLING_BYTES
 
 READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
 WRITE_BEHIND = 1  # tiles that are written meanwhile
@@ -35,21 +35,48 @@ _KEPT_BY_MALLOC = 256 * 1024**2  # most of what was given back: MALLOC_TRIM_THRE
 
 
 @dataclass(frozen=True)
+class MemoryBudget:
+    """Memory that a run may take [byte]; None where it is not known, or not limited.
+
+    Attributes
+    ----------
+    total
+        Of all workers together.
+    worker
+        Of each worker, however many there are.
+    gpu
+        Of the GPU of each worker.
+    """
+
+    total: int | None = None
+    worker: int | None = None
+    gpu: int | None = None
+
+    def of_worker(self, n_worker: int) -> int | None:
+        """Memory of each of so many workers [byte], by both limits; None if there is none.
+
+        Examples
+        --------
+        >>> MemoryBudget(total=8, worker=3).of_worker(4), MemoryBudget(total=8, worker=3).of_worker(2)
+        (2, 3)
+        """
+        limits = [self.worker, None if self.total is None else self.total // n_worker]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+
+@dataclass(frozen=True)
 class Means:
     """What tiles are computed with, as far as memory hangs on it.
 
     ``n_worker``: processes. ``n_thread``: of Dask, of each; on a CPU each solves a tile. ``n_core``: threads
-    of each that read and write chunks. ``memory_limit`` [byte]: of all workers together. ``worker_memory``
-    [byte]: of each, however many there are. ``gpu_memory`` [byte]: of the GPU of each. Those are None where
-    they are not known, or not limited. ``chunk_bytes``: of the largest stored chunk, as it is in memory.
+    of each that read and write chunks. ``memory``: what they may take. ``chunk_bytes``: of the largest stored
+    chunk, as it is in memory.
     """
 
     n_worker: int = 1
     n_thread: int = 1
     n_core: int = 1
-    memory_limit: int | None = None
-    worker_memory: int | None = None
-    gpu_memory: int | None = None
+    memory: MemoryBudget = MemoryBudget()
     chunk_bytes: int = 0
 
 
@@ -60,7 +87,7 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     slabs = (n_turn + READ_AHEAD) * n_pixel * bytes_of_input(network.n_pair, options)
     answer = n_pixel * bytes_of_result(options, network.n_date)
     chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
-    of_batch = BRIDGED_ON_CPU + cpu_batch_bytes(n_pixel, plan_elimination(network), options)
+    of_batch = GAP_FILLING_BYTES + cpu_batch_bytes(n_pixel, plan_elimination(network), options)
     batches = 0 if on_gpu else n_turn * of_batch
     # In pieces of some megabytes, which malloc gives out; some answers are as they will be in the file, too.
     behind = BEHIND_GPU if on_gpu else WRITE_BEHIND

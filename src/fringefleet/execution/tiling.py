@@ -54,7 +54,7 @@ def choose_tile(
     Raises
     ------
     BlockTooLargeError
-        Even one small tile does not fit into ``memory_limit``.
+        Even one small tile does not fit into the memory.
 
     Examples
     --------
@@ -67,12 +67,9 @@ def choose_tile(
     n_turn = n_worker * (means.n_thread if options.device == "cpu" else 1)  # tiles that are solved at a time
     share = shape[0] * shape[1] / (_TILES_OF_A_WORKER[options.device] * n_turn)
     n_pixel = min(_wanted(network, options, means), max(share, SMALLEST_TILE))
-    limits = [means.worker_memory]
-    if means.memory_limit is not None:
-        limits.append(means.memory_limit // n_worker)
-    for limit in limits:
-        if limit is not None:
-            n_pixel = min(n_pixel, max(smallest, _most_of_host(limit, network, options, means)))
+    limit = means.memory.of_worker(n_worker)
+    if limit is not None:
+        n_pixel = min(n_pixel, max(smallest, _most_of_host(limit, network, options, means)))
     return fit_tile(shape, stored, n_pixel)
 
 
@@ -81,9 +78,9 @@ def _wanted(network: Network, options: Options, means: Means) -> float:
     if options.device == "cpu":
         return min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE)
     n_pixel = min(max(FUSED_BATCH, options.gpu_chunk_size), _most_of_codec(network, options))
-    if means.gpu_memory is None:
+    if means.memory.gpu is None:
         return n_pixel
-    fits = most_pixels(GPU_SHARE * means.gpu_memory, partial(bytes_of_gpu, network=network, options=options))
+    fits = most_pixels(GPU_SHARE * means.memory.gpu, partial(bytes_of_gpu, network=network, options=options))
     return min(n_pixel, max(1, fits))
 
 
@@ -99,7 +96,7 @@ def is_common_tile(tile: tuple[int, int], network: Network, options: Options, me
     means
         What tiles are computed with; what each worker has of memory, if that is limited.
     """
-    n_pixel, memory = tile[0] * tile[1], means.worker_memory
+    n_pixel, memory = tile[0] * tile[1], means.memory.worker
     fits = memory is None or bytes_of_worker(n_pixel, network, options, means) <= memory
     return fits and n_pixel <= _wanted(network, options, means)
 
@@ -121,15 +118,15 @@ def count_workers(n_pixel: int, network: Network, options: Options, means: Means
     BlockTooLargeError
         Not even one can; the message says how much it needs.
     """
-    if means.memory_limit is None:
+    if means.memory.total is None:
         return means.n_worker
     needed = bytes_of_worker(n_pixel, network, options, means)
-    if needed > means.memory_limit:
+    if needed > means.memory.total:
         raise BlockTooLargeError(
-            f"found a limit of {means.memory_limit:,} bytes of memory; one worker with tiles of {n_pixel:,} "
+            f"found a limit of {means.memory.total:,} bytes of memory; one worker with tiles of {n_pixel:,} "
             f"pixels needs about {needed:,}. Allow {_gigabytes(needed)} GB or more."
         )
-    return min(means.n_worker, means.memory_limit // needed)
+    return min(means.n_worker, means.memory.total // needed)
 
 
 def check_tile(tile: tuple[int, int], network: Network, options: Options, means: Means) -> None:
@@ -151,15 +148,15 @@ def check_tile(tile: tuple[int, int], network: Network, options: Options, means:
             f"{_LARGEST_CHUNK:,} bytes, which are {most:,} pixels of its largest variable. Give --chunks "
             f"{side} {side} or less."
         )
-    if means.worker_memory is None:
+    if means.memory.worker is None:
         return
     needed = bytes_of_worker(tile[0] * tile[1], network, options, means)
-    if needed > means.worker_memory:
-        side = math.isqrt(_most_of_host(means.worker_memory, network, options, means))
+    if needed > means.memory.worker:
+        side = math.isqrt(_most_of_host(means.memory.worker, network, options, means))
         smaller = f"Give --chunks {side} {side} or less, or" if side else "No tile is small enough: give"
         raise BlockTooLargeError(
             f"a worker with tiles of {tile[0]} x {tile[1]} pixels needs about {needed:,} bytes, and has "
-            f"{means.worker_memory:,}. {smaller} each worker {_gigabytes(needed)} GB (--worker-memory; fewer "
+            f"{means.memory.worker:,}. {smaller} each worker {_gigabytes(needed)} GB (--worker-memory; fewer "
             "--workers where they share a machine)."
         )
 

@@ -36,7 +36,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
     overwrite: bool = False,
     resume: bool = False,
     accept_touched: bool = False,
-    memory_limit: int = 1024**3,
+    total_memory: int = 1024**3,
     progress: Progress | None = None,
 ) -> None:
     """Write a stack as a compressed Zarr v3 store with chunks (all pairs, y, x).
@@ -61,7 +61,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
         finished. Otherwise what was begun is removed.
     accept_touched
         Take files of the stack whose time alone has changed for the same.
-    memory_limit
+    total_memory
         Bytes to use at most [byte], beside what the libraries take.
     progress
         Called with the pixels done and the pixels in all.
@@ -94,7 +94,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
     put_back(output)
     begun = Conversion.of(stack, output, accept_touched=accept_touched)
     tile = chunks or (begun.tile() if resume else None) or default_tile(stack)
-    cut = _cut(stack, tile, memory_limit)
+    cut = _cut(stack, tile, total_memory)
     if resume and begun.was_finished(tile):
         return
     if not (resume and begun.is_there()):
@@ -118,7 +118,7 @@ def _bytes_per_pixel(stack: xr.Dataset) -> int:
     return max(stack[name].nbytes // n_pixel for name in gridded(stack))
 
 
-def _cut(stack: xr.Dataset, tile: tuple[int, int], memory_limit: int) -> Cut:
+def _cut(stack: xr.Dataset, tile: tuple[int, int], total_memory: int) -> Cut:
     """Choose how many whole tiles are read at once.
 
     Large slabs matter where a stored chunk is larger than a tile (one whole interferogram, say) and would be
@@ -127,12 +127,12 @@ def _cut(stack: xr.Dataset, tile: tuple[int, int], memory_limit: int) -> Cut:
     tile that is packed by a copy of it and what it is packed to.
     """
     tile_bytes = tile[0] * tile[1] * _bytes_per_pixel(stack)
-    n_held = memory_limit // max(1, tile_bytes)
+    n_held = total_memory // max(1, tile_bytes)
     if min(tile) < 1 or n_held < 2:
         raise OptionError(
             f"chunks of {tile[0]} x {tile[1]} pixels take {tile_bytes} bytes for "
             f"{stack.sizes['pair']} pairs; at least 1 pixel and at most half the memory limit of "
-            f"{memory_limit} bytes are needed. Give other chunks or a larger limit."
+            f"{total_memory} bytes are needed. Give other chunks or a larger limit."
         )
     n_thread = thread_count()
     n_tile = max(1, min(n_held // 4, n_thread), (n_held - 2 * n_thread) // 2)

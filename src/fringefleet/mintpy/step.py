@@ -124,7 +124,7 @@ def _check(task: Task) -> tuple[Checked, ClusterOptions]:
         task.options,
         task.setting,
         n_worker=max(1, n_worker),
-        memory_limit=task.memory,
+        total_memory=task.memory,
         worker_memory=own_memory(workers),
         n_thread=n_thread,
         n_core=n_core,

@@ -8,7 +8,7 @@ from fringefleet.network.network import Network, date_name
 from fringefleet.option_words import option
 from fringefleet.status import Status
 
-ANSWERED = (Status.OK, Status.MINIMUM_NORM, Status.LINEAR, Status.NOT_BRIDGED, Status.NOT_CONVERGED)
+ANSWERED = (Status.OK, Status.MINIMUM_NORM, Status.LINEAR, Status.NOT_GAP_FILLED, Status.NOT_CONVERGED)
 WITHOUT = (Status.NO_OBSERVATION, Status.MASKED, Status.TOO_FEW_PAIRS, Status.FAILED_TILE)
 
 

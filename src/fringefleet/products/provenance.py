@@ -10,7 +10,7 @@ PROVENANCE = (
     "mask_threshold",
     "min_redundancy",
     "norm",
-    "bridge",
+    "gap_rule",
     "min_norm",
     "solver",
     "dtype",

@@ -70,13 +70,13 @@ VARIABLES: Mapping[str, Variable] = {
         },
         _always,
     ),
-    "bridged": Variable(
+    "gap_filled": Variable(
         "u1",
         SERIES,
         {
             "long_name": "whether the step from the date before follows from a rule, not from observations",
             "flag_values": [0, 1],
-            "flag_meanings": "observed bridged",
+            "flag_meanings": "observed gap_filled",
         },
         _always,
     ),

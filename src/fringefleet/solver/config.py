@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from fringefleet.choices import Bridge, MinimumNorm, Norm
+from fringefleet.choices import GapRule, MinimumNorm, Norm
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,7 @@ class Method:
     """How every pixel of a batch is solved.
 
     ``norm``: of the residuals, see :mod:`fringefleet.solver.irls`; residuals beyond ``huber_threshold``
-    standard deviations count linearly; at most ``max_iterations`` reweightings. ``bridge`` and
+    standard deviations count linearly; at most ``max_iterations`` reweightings. ``gap_rule`` and
     ``min_norm``: how the parts of a cut network are tied together, see
     :mod:`fringefleet.solver.disconnected`; not in pixels with fewer than ``min_redundancy`` valid pairs at
     some date. ``unweighted``: all valid observations weigh the same, so that complete pixels can share one
@@ -21,7 +21,7 @@ class Method:
 
     min_norm: MinimumNorm = "velocity"
     min_redundancy: float = 0.0
-    bridge: Bridge = "minimum-norm"
+    gap_rule: GapRule = "minimum-norm"
     norm: Norm = "l2"
     huber_threshold: float = 1.345
     max_iterations: int = 100

@@ -35,7 +35,7 @@ from typing import Any
 from fringefleet.network.elimination_order import Plan
 from fringefleet.solver.arrays import in_rows, library_of, pieces_of
 from fringefleet.solver.config import Method
-from fringefleet.solver.working_set import BRIDGED_ON_CPU, BYTES_AT_ONCE
+from fringefleet.solver.working_set import BYTES_AT_ONCE, GAP_FILLING_BYTES
 
 
 def connect(plan: Plan, phase: Any, labels: Any, method: Method) -> Any:
@@ -58,16 +58,16 @@ def connect(plan: Plan, phase: Any, labels: Any, method: Method) -> Any:
         Series [rad], zero at the plan's root; with the rule ``none`` NaN at dates in other parts than it.
     """
     xp, root = library_of(phase), plan.root
-    if method.bridge == "none":
+    if method.gap_rule == "none":
         return xp.where(labels != labels[root], xp.nan, phase - phase[root])
-    if method.bridge == "linear":
+    if method.gap_rule == "linear":
         find_shifts = _linear_shifts
     else:
         find_shifts = _velocity_shifts if method.min_norm == "velocity" else _phase_shifts
     n_part = int(labels.max()) + 1
     needed = 16 * n_part * (n_part + 3 * plan.network.n_date)
     if str(phase.device) == "cpu":  # where every tile that is solved takes it
-        needed *= BYTES_AT_ONCE // BRIDGED_ON_CPU
+        needed *= BYTES_AT_ONCE // GAP_FILLING_BYTES
     found = []
     for piece in pieces_of(phase.shape[1], needed):
         series = in_rows(xp.asarray(phase[:, piece], dtype=xp.float64).T)
@@ -80,7 +80,7 @@ def connect(plan: Plan, phase: Any, labels: Any, method: Method) -> Any:
     return xp.concatenate(found, 1)
 
 
-def find_bridged(labels: Any) -> Any:
+def find_gap_filled(labels: Any) -> Any:
     """Tell at which dates the step from the date before is not observed: they are in different parts."""
     xp = library_of(labels)
     return xp.concatenate([labels[:1] != labels[:1], labels[1:] != labels[:-1]], 0)

@@ -8,8 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fringefleet.solver import dem_error as joint
-from fringefleet.solver import disconnected as bridge
-from fringefleet.solver import quality
+from fringefleet.solver import disconnected, quality
 from fringefleet.solver.config import Method
 from fringefleet.solver.dem_error import DemError
 from fringefleet.solver.observations import Observations
@@ -29,8 +28,8 @@ class Solution(NamedTuple):
     pairs at some date: then the level of each part means nothing. It is finite at every pixel, but for dates
     that are tied to the root by nothing where the parts are left apart. ``temporal_coherence`` and
     ``residual_rms`` [rad] are over the pixel's valid pairs, unweighted; NaN where there is none.
-    ``pair_count`` is the number of valid pairs, ``n_components`` the number of connected parts. ``bridged``
-    are the dates whose step from the date before is not observed but follows from the rule.
+    ``pair_count`` is the number of valid pairs, ``n_components`` the number of connected parts.
+    ``gap_filled`` are the dates whose step from the date before is not observed but follows from the rule.
     ``converged`` where there are rounds; ``dem`` where it was asked for: what was taken off ``phase``.
     """
 
@@ -40,7 +39,7 @@ class Solution(NamedTuple):
     pair_count: Int[Tensor, "pixel"]
     n_components: Int[Tensor, "pixel"]
     too_few: Bool[Tensor, "pixel"]
-    bridged: Bool[Tensor, "date pixel"]
+    gap_filled: Bool[Tensor, "date pixel"]
     converged: Bool[Tensor, "pixel"] | None = None
     dem: DemError | None = None
 
@@ -85,16 +84,16 @@ def finish(
     """
     plan = observations.plan
     phase, dem = _without_dem_error(observations, phase, method)
-    bridged = torch.zeros_like(phase, dtype=torch.bool)
+    gap_filled = torch.zeros_like(phase, dtype=torch.bool)
     is_cut = (facts.n_components > 1) & (facts.pair_count > 0) & ~facts.too_few
     for n_part in torch.unique(facts.n_components[is_cut]):  # what is computed of a pixel is its own
         tied = torch.nonzero(is_cut & (facts.n_components == n_part))[:, 0]
         for pixels in pieces(tied, 24 * (plan.network.n_pair + plan.network.n_date)):
             labels = label_parts(pixels)
-            phase[:, pixels] = bridge.connect(plan, phase[:, pixels], labels, method)
-            if method.bridge != "none":
-                bridged[:, pixels] = bridge.find_bridged(labels)
-    return Solution(phase, *facts, bridged, dem=dem)
+            phase[:, pixels] = disconnected.connect(plan, phase[:, pixels], labels, method)
+            if method.gap_rule != "none":
+                gap_filled[:, pixels] = disconnected.find_gap_filled(labels)
+    return Solution(phase, *facts, gap_filled, dem=dem)
 
 
 def put(into: Values, pixels: Int[Tensor, "chosen"], values: Values) -> None:

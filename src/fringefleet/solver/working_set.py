@@ -3,4 +3,4 @@
 TRIPLETS_AT_ONCE = 64  # measured: fewer, and calling torch costs as much as the work; more gains nothing
 BYTES_AT_ONCE = 2**26
 DEM_PIXELS_ON_CPU = 2**11  # for the DEM error; those stay in cache
-BRIDGED_ON_CPU = 2**21  # for tying parts together [byte]
+GAP_FILLING_BYTES = 2**21  # for tying parts together [byte]

@@ -32,8 +32,8 @@ IDLE_OPTIONS = [
     ({"huber_threshold": 2.0}, "norm = huber"),
     ({"huber_threshold": 2.0, "norm": "l1"}, "norm = huber"),
     ({"max_iterations": 5}, "norm = l1 or huber"),
-    ({"min_norm": "phase", "bridge": "linear"}, "bridge = minimum-norm"),
-    ({"min_norm": "phase", "bridge": "none"}, "bridge = minimum-norm"),
+    ({"min_norm": "phase", "gap_rule": "linear"}, "gap_rule = minimum-norm"),
+    ({"min_norm": "phase", "gap_rule": "none"}, "gap_rule = minimum-norm"),
     ({"std": True, "norm": "l1"}, "norm = l2 or huber (the weights of the last round"),
     ({"covariance": True, "norm": "l1"}, "norm = l2 or huber (the weights of the last round"),
     (

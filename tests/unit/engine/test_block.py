@@ -93,7 +93,7 @@ def test_the_results_have_the_shapes_and_dtypes_of_the_file():
         "pair_count": ((2, 3), "uint32"),
         "n_components": ((2, 3), "uint8"),
         "status": ((2, 3), "uint8"),
-        "bridged": ((5, 2, 3), "uint8"),
+        "gap_filled": ((5, 2, 3), "uint8"),
     }
 
 

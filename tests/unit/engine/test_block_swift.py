@@ -92,9 +92,9 @@ def test_the_connected_components_are_a_mask_in_the_numbers_of_the_file(solver):
     compare(solver, block_of(mask="i2"), SCENE, mask_dataset="connected_component")
 
 
-@pytest.mark.parametrize("bridge", ["minimum-norm", "linear", "none"])
-def test_cut_networks_are_tied_together_as_ever(solver, bridge):
-    compare(solver, block_of(), SCENE, bridge=bridge, min_redundancy=0.0)
+@pytest.mark.parametrize("gap_rule", ["minimum-norm", "linear", "none"])
+def test_cut_networks_are_tied_together_as_ever(solver, gap_rule):
+    compare(solver, block_of(), SCENE, gap_rule=gap_rule, min_redundancy=0.0)
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,8 @@ EVERY_OPTION = [
     {"std": True, "covariance": True, "weight_func": "coh"},
     {"diagnose": True, "min_redundancy": 2.0},
     {"dem_error": True, "polynomial_order": 1},
-    {"bridge": "linear", "norm": "huber", "std": True},
-    {"bridge": "none", "norm": "l1", "dem_error": True},
+    {"gap_rule": "linear", "norm": "huber", "std": True},
+    {"gap_rule": "none", "norm": "l1", "dem_error": True},
     {"norm": "huber", "std": True, "covariance": True, "diagnose": True, "dem_error": True},
     {"dtype": "float64", "std": True},
 ]

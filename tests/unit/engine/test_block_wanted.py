@@ -106,11 +106,11 @@ def test_the_robust_norm_huber_has_the_uncertainty_of_its_own_weights():
     assert (series.displacement_std[1:] > 0).all()
 
 
-@pytest.mark.parametrize("bridge", ["minimum-norm", "linear", "none"])
+@pytest.mark.parametrize("gap_rule", ["minimum-norm", "linear", "none"])
 @pytest.mark.parametrize("function", ["var", "no"])
-def test_dates_that_are_not_tied_to_the_reference_date_have_no_uncertainty(bridge, function):
+def test_dates_that_are_not_tied_to_the_reference_date_have_no_uncertainty(gap_rule, function):
     phase, coherence = observations()
-    options = Options(weight_func=function, bridge=bridge, min_redundancy=0.0, **WANTED)
+    options = Options(weight_func=function, gap_rule=gap_rule, min_redundancy=0.0, **WANTED)
     series = invert_block(Block(cut(phase), coherence), scene_of(), options)
     known = np.isfinite(series.displacement_std[:, 0])
     # Three pairs of three dates and one of two: one is redundant; of the last pixel nothing is known at all.
@@ -270,23 +270,23 @@ def test_weights_over_many_decades_leave_float32_as_sure_as_float64(norm):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("bridge", "status"),
+    ("gap_rule", "status"),
     [
         ("minimum-norm", Status.MINIMUM_NORM),
         ("linear", Status.LINEAR),
-        ("none", Status.NOT_BRIDGED),
+        ("none", Status.NOT_GAP_FILLED),
     ],
 )
-def test_cut_pixels_say_by_which_rule_they_were_bridged_and_where(bridge, status, dtype):
+def test_cut_pixels_say_by_which_rule_they_were_gap_filled_and_where(gap_rule, status, dtype):
     phase, coherence = observations()
-    options = Options(weight_func="coh", bridge=bridge, dtype=dtype)
+    options = Options(weight_func="coh", gap_rule=gap_rule, dtype=dtype)
     series = invert_block(Block(cut(phase), coherence), scene_of(3), options)
     expected = [Status.OK, status, Status.TOO_FEW_PAIRS, Status.NO_OBSERVATION, Status.OK, Status.OK]
     assert [Status(code) for code in series.status[0]] == expected
     gap = np.zeros((5, 6), np.uint8)
-    gap[3, 1] = bridge != "none"  # the step to the fourth date
-    np.testing.assert_array_equal(series.bridged[:, 0], gap)
-    apart = [0, 1, 2] if bridge == "none" else []
+    gap[3, 1] = gap_rule != "none"  # the step to the fourth date
+    np.testing.assert_array_equal(series.gap_filled[:, 0], gap)
+    apart = [0, 1, 2] if gap_rule == "none" else []
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(series.displacement[:, 0, 1])), apart)
     inner = invert_block(Block(phase, coherence), scene_of(3), Options(weight_func="coh", dtype=dtype))
     steps = [series.displacement[4, 0, 1] - series.displacement[3, 0, 1] for series in (series, inner)]
@@ -298,7 +298,7 @@ def test_a_linear_bridge_puts_the_parts_on_one_line():
     days = np.array([int(date[8:10]) for date in DATES])
     i, j = NETWORK.pair_array.T
     phase = np.repeat(rate * (days[j] - days[i])[:, None, None] + np.array(REFERENCE)[:, None, None], 6, 2)
-    options = Options(weight_func="no", bridge="linear")
+    options = Options(weight_func="no", gap_rule="linear")
     series = invert_block(Block(cut(phase.astype(np.float32))), scene_of(), options)
     expected = -METRES * rate * (days - days[0])
     np.testing.assert_allclose(series.displacement[:, 0, 1], expected, atol=1e-7)

@@ -22,8 +22,8 @@ SCENE = Scene(NETWORK, 3, tuple(np.linspace(-1, 1, PAIRS)), 0.0555, 8)
 OFFSETS = Scene(NETWORK, 3, (0.0,) * PAIRS, np.nan, 0, metres_per_pixel=-0.05, medians=(0.5,) * PAIRS)
 FIELDS = [
     {"weight_func": "var"},
-    {"weight_func": "fim", "bridge": "linear"},
-    {"weight_func": "coh", "bridge": "none"},
+    {"weight_func": "fim", "gap_rule": "linear"},
+    {"weight_func": "coh", "gap_rule": "none"},
     {"weight_func": "no", "min_norm": "phase"},
     {"mask_dataset": "coherence", "min_redundancy": 0.0},
     {"mask_dataset": "connected_component", "min_redundancy": 2.0},
@@ -72,8 +72,8 @@ def test_a_block_has_the_answer_that_torch_gives(given, monkeypatch):
     assert not np.signbit(found["displacement"][scene.reference_date]).any()  # no "-0"
     seen = set(np.unique(found["status"]))
     assert {Status.OK, Status.MASKED, Status.NO_OBSERVATION, Status.REFERENCE_POINT} <= seen
-    if options.bridge != "none":
-        assert found["bridged"].any()
+    if options.gap_rule != "none":
+        assert found["gap_filled"].any()
 
 
 @pytest.mark.parametrize("wanted", ["std", "covariance", "diagnose", "dem_error"])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fringefleet.engine.footprint import FUSED_BATCH, bytes_per_pixel
 from fringefleet.errors import BlockTooLargeError, OptionError
-from fringefleet.execution.memory_model import Means, bytes_of_gpu, bytes_of_worker
+from fringefleet.execution.memory_model import Means, MemoryBudget, bytes_of_gpu, bytes_of_worker
 from fringefleet.execution.tiling import (
     GPU_SHARE,
     LARGEST_TILE,
@@ -55,7 +55,7 @@ def test_a_tile_is_in_the_scene_and_within_the_bytes(network, shape, stored, n_w
 )
 def test_all_workers_together_stay_within_a_limit_of_memory(network, n_worker, megabytes, stored, device):
     limit, options = megabytes * 10**6, Options(device=device)
-    means = Means(n_worker, n_core=3, memory_limit=limit, chunk_bytes=10**6)
+    means = Means(n_worker, n_core=3, memory=MemoryBudget(total=limit), chunk_bytes=10**6)
     try:
         tile = choose_tile((4000, 4000), stored, network, options, means)
     except BlockTooLargeError:
@@ -69,7 +69,7 @@ def test_all_workers_together_stay_within_a_limit_of_memory(network, n_worker, m
 
 def test_a_limit_makes_tiles_smaller_first_and_then_workers_fewer():
     def plan(gigabytes):
-        means = Means(4, memory_limit=int(gigabytes * 1024**3))
+        means = Means(4, memory=MemoryBudget(total=int(gigabytes * 1024**3)))
         tile = choose_tile((4000, 4000), (64, 64), EVERY_PAIR, Options(), means)
         return tile, count_workers(tile[0] * tile[1], EVERY_PAIR, Options(), means)
 
@@ -86,9 +86,9 @@ def test_a_limit_that_not_even_one_worker_keeps_says_what_is_enough():
     with pytest.raises(
         BlockTooLargeError, match=r"limit of 100,000,000 bytes .* needs about .* Allow \d\.\d GB"
     ) as e:
-        choose_tile((4000, 4000), None, EVERY_PAIR, Options(), Means(8, memory_limit=10**8))
+        choose_tile((4000, 4000), None, EVERY_PAIR, Options(), Means(8, memory=MemoryBudget(total=10**8)))
     enough = float(str(e.value).split("Allow ")[1].split(" GB")[0])
-    means = Means(8, memory_limit=int(enough * 1e9))
+    means = Means(8, memory=MemoryBudget(total=int(enough * 1e9)))
     tile = choose_tile((4000, 4000), None, EVERY_PAIR, Options(), means)
     assert count_workers(tile[0] * tile[1], EVERY_PAIR, Options(), means) == 1
 
@@ -98,9 +98,11 @@ LAUNCH = 2**17  # pixels, with which the kernel is fastest
 GALAPAGOS = (1900, 1950)  # 3.7 million pixels
 
 
-def gpu_tile(shape=GALAPAGOS, stored=(96, 96), network=NEIGHBOURS, n_worker=1, gpu_chunk_size=0, **known):
+def gpu_tile(
+    shape=GALAPAGOS, stored=(96, 96), network=NEIGHBOURS, n_worker=1, gpu_chunk_size=0, gpu_memory=None
+):
     options = Options(device="cuda", gpu_chunk_size=gpu_chunk_size)
-    return choose_tile(shape, stored, network, options, Means(n_worker, **known))
+    return choose_tile(shape, stored, network, options, Means(n_worker, memory=MemoryBudget(gpu=gpu_memory)))
 
 
 @pytest.mark.parametrize("stored", [None, (64, 64), (96, 96), (128, 128), (128, 64), (256, 256), (3, 1950)])
@@ -135,7 +137,7 @@ def test_a_tile_is_no_larger_than_the_memory_of_a_gpu_allows():
 
 def test_a_tile_on_a_gpu_is_no_larger_than_the_memory_of_the_host_allows():
     for worker_memory in (2 * GIGABYTE, 3 * GIGABYTE, 8 * GIGABYTE):
-        means = {"worker_memory": worker_memory, "n_core": 8, "chunk_bytes": 475 * 4 * 96 * 96}
+        means = {"memory": MemoryBudget(worker=worker_memory), "n_core": 8, "chunk_bytes": 475 * 4 * 96 * 96}
         tile = gpu_tile(**means)
         check_tile(tile, NEIGHBOURS, Options(device="cuda"), Means(**means))
     assert tile[0] * tile[1] >= LAUNCH
@@ -192,7 +194,7 @@ def test_a_tile_without_pixels_is_refused(tile):
 
 @pytest.mark.parametrize("means", [Means(), Means(n_thread=3, n_core=8, chunk_bytes=10**6)])
 def test_a_tile_that_a_worker_cannot_hold_is_refused_with_one_that_it_can(means):
-    means = replace(means, worker_memory=10**9)
+    means = replace(means, memory=MemoryBudget(worker=10**9))
     with pytest.raises(
         BlockTooLargeError, match=r"tiles of 2000 x 2000 .*needs about .* has 1,000,000,000"
     ) as caught:
@@ -206,10 +208,10 @@ def test_a_tile_that_a_worker_cannot_hold_is_refused_with_one_that_it_can(means)
 
 def test_a_tile_may_fill_the_limit_exactly():
     needed = bytes_of_worker(100 * 50, CHAIN, Options(), Means())
-    check_tile((100, 50), CHAIN, Options(), Means(worker_memory=needed))
+    check_tile((100, 50), CHAIN, Options(), Means(memory=MemoryBudget(worker=needed)))
     check_tile((100, 50), CHAIN, Options(), Means())
     with pytest.raises(BlockTooLargeError, match=r"or each worker \d\.\d GB"):
-        check_tile((100, 50), CHAIN, Options(), Means(worker_memory=needed - 1))
+        check_tile((100, 50), CHAIN, Options(), Means(memory=MemoryBudget(worker=needed - 1)))
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_a_tile_may_fill_the_limit_exactly():
     ],
 )
 def test_a_block_holds_just_the_datasets_that_the_options_need(options, per_pair):
-    series, maps, mask = (4 + 1) * 30, 3 * 4 + 2, 1  # displacement and bridged; the other variables; water
+    series, maps, mask = (4 + 1) * 30, 3 * 4 + 2, 1  # displacement and gap_filled; the other variables; water
     assert bytes_per_pixel(EVERY_PAIR, options) == 435 * per_pair + series + maps + mask
 
 
@@ -247,15 +249,15 @@ def test_a_covariance_makes_small_tiles_and_what_a_worker_cannot_hold_is_refused
     plain, tile = (choose_tile((4000, 4000), (64, 64), CHAIN, o) for o in (Options(), options))
     assert tile[0] * tile[1] < plain[0] * plain[1] / 3
     assert tile[0] * tile[1] * bytes_per_pixel(CHAIN, options) <= TILE_BYTES
-    check_tile((512, 512), CHAIN, Options(), Means(worker_memory=10**9))
+    check_tile((512, 512), CHAIN, Options(), Means(memory=MemoryBudget(worker=10**9)))
     with pytest.raises(BlockTooLargeError):
-        check_tile((512, 512), CHAIN, options, Means(worker_memory=10**9))
+        check_tile((512, 512), CHAIN, options, Means(memory=MemoryBudget(worker=10**9)))
 
 
 @pytest.mark.parametrize("stored", [None, (64, 64), (300, 4000), (5, 4000)])
 @pytest.mark.parametrize("gigabytes", [0.6, 0.8, 1.5, 40])
 def test_tiles_fit_into_workers_whose_memory_is_their_own_and_all_of_them_have_work(stored, gigabytes):
-    own = Means(8, worker_memory=int(gigabytes * 1e9))
+    own = Means(8, memory=MemoryBudget(worker=int(gigabytes * 1e9)))
     tile = choose_tile((4000, 4000), stored, EVERY_PAIR, Options(), own)
     check_tile(tile, EVERY_PAIR, Options(), own)
     assert tile[0] * tile[1] <= TILE_BYTES / bytes_per_pixel(EVERY_PAIR, Options())

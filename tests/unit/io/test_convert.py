@@ -99,7 +99,7 @@ def test_memory_stays_below_the_limit(write_mintpy, tmp_path):
     source = write_mintpy({"connectComponent": None}, shape=(1000, 900), chunks=(1, 1000, 900))
     tracemalloc.start()
     try:
-        convert_stack(source, tmp_path / "out.zarr", chunks=(128, 128), memory_limit=limit)
+        convert_stack(source, tmp_path / "out.zarr", chunks=(128, 128), total_memory=limit)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -111,14 +111,14 @@ def test_memory_stays_below_the_limit(write_mintpy, tmp_path):
 def test_memory_for_a_few_tiles_at_a_time_is_enough(write_mintpy, tmp_path, n_tile):
     limit = 2 * n_tile * 5 * 4 * (2 * 2)
     source = write_mintpy()
-    convert_stack(source, tmp_path / "out.zarr", chunks=(2, 2), memory_limit=limit)
+    convert_stack(source, tmp_path / "out.zarr", chunks=(2, 2), total_memory=limit)
     expected = open_stack(source).compute()
     xr.testing.assert_identical(open_stack(tmp_path / "out.zarr").compute(), expected)
 
 
 def test_a_chunk_larger_than_the_memory_is_refused(write_mintpy, tmp_path):
     with pytest.raises(OptionError, match="chunks of 6 x 7 pixels take 840 bytes for 5 pairs"):
-        convert_stack(write_mintpy(), tmp_path / "out.zarr", chunks=(6, 7), memory_limit=1000)
+        convert_stack(write_mintpy(), tmp_path / "out.zarr", chunks=(6, 7), total_memory=1000)
     with pytest.raises(OptionError, match="at least 1 pixel"):
         convert_stack(write_mintpy(), tmp_path / "out.zarr", chunks=(0, 7))
     assert not (tmp_path / "out.zarr").exists()

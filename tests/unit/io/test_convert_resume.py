@@ -33,7 +33,7 @@ def interrupt(source, output, *, after=18, **how):
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        convert_stack(source, output, chunks=(3, 3), memory_limit=LITTLE, progress=stop, **how)
+        convert_stack(source, output, chunks=(3, 3), total_memory=LITTLE, progress=stop, **how)
 
 
 def partial_of(output: Path) -> Path:
@@ -61,7 +61,7 @@ def test_what_was_interrupted_is_kept_and_resumed_to_the_same_bytes(source, outp
     assert "what was converted is kept" in caplog.text
     done = read_marks(zarr.open_group(partial_of(output), mode="r")) == IS_DONE
     assert 0 < done.sum() < done.size
-    convert_stack(source, output, resume=True, memory_limit=10 * LITTLE)  # in other slabs
+    convert_stack(source, output, resume=True, total_memory=10 * LITTLE)  # in other slabs
     assert files_of(output) == files_of(tmp_path / "whole.zarr")
     assert {path.name for path in tmp_path.iterdir()} == {"out.zarr", "whole.zarr", source.name}
 
@@ -195,13 +195,13 @@ def test_the_next_slab_is_read_while_one_is_written(source, output, monkeypatch)
 
     monkeypatch.setattr(copying, "_reading", reading)
     monkeypatch.setattr(ChunkFiles, "write", writing)
-    convert_stack(source, output, chunks=(3, 3), memory_limit=4 * LITTLE)
+    convert_stack(source, output, chunks=(3, 3), total_memory=4 * LITTLE)
     assert came.is_set()
 
 
 def test_two_slabs_of_memory_are_enough_whatever_comes_in_between(write_mintpy, output):
     """The memory of a slab is written over by the one after the next: not before it is written."""
     source = write_mintpy(shape=(40, 30))
-    convert_stack(source, output, chunks=(3, 3), memory_limit=4 * LITTLE)
+    convert_stack(source, output, chunks=(3, 3), total_memory=4 * LITTLE)
     xr.testing.assert_identical(open_stack(output).compute(), open_stack(source).compute())
     shutil.rmtree(output)

@@ -17,7 +17,7 @@ ALWAYS = [
     "pair_count",
     "n_components",
     "status",
-    "bridged",
+    "gap_filled",
 ]
 BESIDES = {
     "std": ["displacement_std"],
@@ -65,7 +65,7 @@ def test_every_variable_says_what_it_is_and_in_which_unit():
 
 
 def test_flags_have_a_meaning_for_every_value():
-    for name in ("status", "bridged"):
+    for name in ("status", "gap_filled"):
         attrs = VARIABLES[name].attrs
         assert len(attrs["flag_values"]) == len(attrs["flag_meanings"].split()), name
     assert VARIABLES["status"].attrs["flag_meanings"].split()[Status.NOT_CONVERGED] == "not_converged"

@@ -8,7 +8,7 @@ from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.solver import subsets as pieces
 from fringefleet.solver.config import Method
-from fringefleet.solver.disconnected import connect, find_bridged
+from fringefleet.solver.disconnected import connect, find_gap_filled
 
 NAN = float("nan")
 
@@ -23,7 +23,7 @@ def connected(network, series, labels, rule, root=0):
     plan = plan_elimination(network, root)
     tensor = torch.tensor(series, dtype=torch.float64).reshape(network.n_date, -1)
     part = torch.tensor(labels).reshape(network.n_date, -1)
-    method = Method(min_norm=rule) if rule in ("velocity", "phase") else Method(bridge=rule)
+    method = Method(min_norm=rule) if rule in ("velocity", "phase") else Method(gap_rule=rule)
     return connect(plan, tensor, part, method).numpy()
 
 
@@ -149,7 +149,7 @@ def test_parts_that_are_left_apart_have_no_phase_relative_to_the_root():
     np.testing.assert_array_equal(found[:, 0], [NAN, NAN, 0, 2])
 
 
-def test_a_step_is_bridged_where_it_leaves_a_part_for_whichever_other():
+def test_a_step_is_gap_filled_where_it_leaves_a_part_for_whichever_other():
     labels = torch.tensor([[0, 1, 1, 0, 2], [0, 0, 0, 0, 0], [1, 1, 0, 0, 0]]).T
     expected = [[False, True, False, True, True], [False] * 5, [False, False, True, False, False]]
-    assert find_bridged(labels).T.tolist() == expected
+    assert find_gap_filled(labels).T.tolist() == expected

@@ -151,7 +151,7 @@ def test_complete_pixels_that_share_a_factor_leave_out_those_that_lack_a_single_
     assert solution.pair_count.tolist() == valid.sum(0).tolist()
 
 
-def test_what_a_pixel_without_answer_has_is_not_bridged(device):
+def test_what_a_pixel_without_answer_has_is_not_gap_filled(device):
     """Neither where nothing is observed nor where a date lacks the pairs that are asked for."""
     case = case_of(0, n_pixel=3)
     weight = case.weight.copy()
@@ -159,13 +159,13 @@ def test_what_a_pixel_without_answer_has_is_not_bridged(device):
     weight[(case.network.pair_array == 7).any(1), 2] = 0
     case = case._replace(weight=weight, valid=weight > 0)
     tied = solve(ELIMINATION_32, case, device)
-    assert tied.bridged.sum(0).tolist() == [0, 0, 2]
+    assert tied.gap_filled.sum(0).tolist() == [0, 0, 2]
     assert not series_of(tied)[:, 1].any()
     refused = solve(ELIMINATION_32, case, device, method=Method(min_redundancy=1.0))
     assert refused.too_few.tolist() == [False, True, True]
-    assert not refused.bridged.any()
-    apart = solve(ELIMINATION_32, case, device, method=Method(bridge="none"))
-    assert not apart.bridged.any()
+    assert not refused.gap_filled.any()
+    apart = solve(ELIMINATION_32, case, device, method=Method(gap_rule="none"))
+    assert not apart.gap_filled.any()
     assert np.isnan(series_of(apart)).sum(0).tolist() == [0, 0, 1]
 
 

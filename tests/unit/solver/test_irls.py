@@ -189,4 +189,4 @@ def test_a_cut_network_is_cut_whatever_the_norm(device):
     weight[(i < 30) & (j >= 30), :2] = 0
     solution = solve_arrays(ELIMINATION_32, network, phase, weight, device, method=L1)
     assert solution.n_components.tolist() == [2, 2, 1, 1]
-    assert solution.bridged.sum(0).tolist() == [1, 1, 0, 0]
+    assert solution.gap_filled.sum(0).tolist() == [1, 1, 0, 0]

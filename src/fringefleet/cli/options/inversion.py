@@ -21,7 +21,7 @@ MaskDataset = Literal[
 ]
 MinNorm = Literal["velocity", "phase"]
 Norm = Literal["l2", "l1", "huber"]
-Bridge = Literal["minimum-norm", "linear", "none"]
+GapRule = Literal["minimum-norm", "linear", "none"]
 Solver = Literal["auto", "compiled", "elimination", "dense", "fused"]
 DType = Literal["float32", "float64"]
 Device = Literal["cpu", "cuda"]
@@ -204,8 +204,8 @@ MaxIterations = Annotated[
         rich_help_panel=ESTIMATE,
     ),
 ]
-BridgeOption = Annotated[
-    Bridge | None,
+GapRuleOption = Annotated[
+    GapRule | None,
     typer.Option(
         help="What ties together the parts that the pairs of a pixel leave its dates in: the minimum-norm "
         "rule, a linear model (NSBAS), nothing." + default("minimum-norm"),

@@ -104,7 +104,7 @@ def test_pixels_that_fit_exactly_or_have_nothing_have_converged_and_cuts_stay(me
     assert not series_of(found)[:, 1].any()
     assert found.converged.all()
     assert found.n_components.tolist() == [1, 6, 2, 1]
-    assert found.bridged.sum(0).tolist()[2] == 1
+    assert found.gap_filled.sum(0).tolist()[2] == 1
 
 
 @norms
