@@ -16,7 +16,7 @@ def main() -> None:
     A first Ctrl-C, SIGTERM or SIGHUP stops the workers and says how to go on, a second one ends the process
     whatever it does.
     """
-    from fringefleet.cli import beginning  # noqa: PLC0415 - not in workers
+    from fringefleet.cli import beginning
 
     beginning.begin()
 
@@ -25,6 +25,6 @@ def __getattr__(name: str) -> Any:
     """Give the application, with all its commands (PEP 562)."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from fringefleet.cli import all_commands  # noqa: PLC0415 - not in workers
+    from fringefleet.cli import all_commands
 
     return all_commands.application.app

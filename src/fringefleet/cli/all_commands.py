@@ -1,6 +1,11 @@
-"""All commands: these modules put them into the application, in the order that --help shows."""
+"""All commands, each in a module of its name, in the order in which --help lists them."""
 
-from fringefleet.cli import application, commands, plan, slurm
-from fringefleet.cli import mintpy as command
+from importlib import import_module
 
-__all__ = ["application", "command", "commands", "plan", "slurm"]
+from fringefleet.cli import application
+
+__all__ = ["application"]
+
+_COMMANDS = "demo simulate inversion plan export convert info plot slurm mintpy"
+for _name in _COMMANDS.split():
+    import_module(f"fringefleet.cli.{_name}")

@@ -13,7 +13,7 @@ def begin() -> None:
     interrupts.listen()
     try:
         with without_collection():
-            from fringefleet.cli import all_commands  # noqa: PLC0415 - takes a while
+            from fringefleet.cli import all_commands
         all_commands.application.run(interrupts)
     except KeyboardInterrupt:  # before a command began
         sys.stderr.write("error: interrupted.\n")

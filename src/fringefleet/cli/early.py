@@ -25,17 +25,6 @@ from fringefleet.mintpy.template import read_template
 
 LARGE_ON_DISK = 2**28  # [byte] of a stack whose inversion needs workers, whatever is read of it
 MOST_FILES = 500  # that are looked at
-_NAMES_OF_OPTIONS = {
-    "dataset": "observation",
-    "workers": "n_worker",
-    "worker_memory": "memory_limit",
-    "wait": "wait_seconds",
-}
-
-
-def by_our_names(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the options of a command by the names of what they are put into."""
-    return {_NAMES_OF_OPTIONS.get(name, name): value for name, value in given.items()}
 
 
 def wanted_of_workers(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +36,7 @@ def wanted_of_workers(given: Mapping[str, Any]) -> dict[str, Any]:
         The template, which may name the device, cannot be read.
     """
     names = {field.name for field in fields(ClusterOptions)}
-    said = {name: value for name, value in by_our_names(given).items() if name in names}
+    said = {name: value for name, value in given.items() if name in names}
     return said | {"device": _device(given["device"], given["template"])}
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 from rich.console import Console
 
-from fringefleet.arguments.needs import OPTIONS, SETTING, defaults_of, without_effect
+from fringefleet.arguments.declaration import needs_of
+from fringefleet.arguments.needs import defaults_of, without_effect
+from fringefleet.choices import Existing
 from fringefleet.cli.console import echo, fail
-from fringefleet.cli.early import by_our_names, wanted_of_workers
+from fringefleet.cli.early import wanted_of_workers
 from fringefleet.cli.ending import FAILED
 from fringefleet.cli.here import why_here, without_needless_workers
 from fringefleet.cli.options.cluster import choose_cluster
@@ -35,10 +37,9 @@ from fringefleet.cluster import (
 from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.execution.check import Checked, check
 from fringefleet.execution.effort import predicted_work
-from fringefleet.execution.job import Existing, Run, Summary
-from fringefleet.execution.prepare import Setting, check_setting
-from fringefleet.execution.retry import FailurePolicy
+from fringefleet.execution.job import FailurePolicy, Run, Summary
 from fringefleet.execution.scheduler import name_some
+from fringefleet.execution.setting import Setting, check_setting
 from fringefleet.execution.tile import Tile
 from fringefleet.io.describe import MOST_PAIRS
 from fringefleet.io.mintpy.names import our_name
@@ -55,7 +56,7 @@ from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
-_NEEDS = (*OPTIONS, *SETTING)
+_NEEDS = (*needs_of(Options), *needs_of(Setting))
 
 
 def understand(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -> tuple[Run, ClusterOptions]:
@@ -75,10 +76,9 @@ def understand(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -
     """
     if given["resume"] and given["overwrite"]:
         raise OptionError("found both --resume and --overwrite; give one of them.")
-    named = by_our_names(given)
     (options, setting), policy, workers = together(
-        lambda: choose_options(_part(named, Options, Setting), given["template"]),
-        lambda: FailurePolicy(given["on_error"], given["retries"]),
+        lambda: choose_options(_part(given, Options, Setting), given["template"]),
+        lambda: FailurePolicy(**_said(_part(given, FailurePolicy))),
         lambda: chosen or choose_cluster(wanted_of_workers(given), given["cluster_config"]),
     )
     existing: Existing = "refuse"
@@ -98,6 +98,11 @@ def _part(named: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
     """Take what has the name of a field of these classes."""
     names = {field.name for kind in kinds for field in fields(kind)}
     return {name: value for name, value in named.items() if name in names}
+
+
+def _said(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what was given."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 _MEASURED_BY = {"mask_threshold": ("mask_dataset",)}  # what a value may be depends on another option

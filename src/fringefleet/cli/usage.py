@@ -1,15 +1,13 @@
 """Usage errors of a command line, reworded, with the usage of the command."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
-import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fringefleet.cli.printable import printable
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 # What kinds of faults a checking library finds, in words; the rest is said in its own.
 _FAULTS = {
     "int_parsing": "{found} is no whole number",
@@ -48,18 +46,12 @@ def _printable_errors() -> Iterator[None]:
         raise
 
 
-class Application(typer.Typer):
-    """An application whose commands say what is wrong with a command line in our words."""
-
-    def command(  # type: ignore[override]  # of its many options these are given
-        self, name: str | None = None, *, epilog: str | None = None
-    ) -> Callable[[Function], Function]:
-        """Add a command; see ``typer.Typer.command``."""
-        return super().command(name, cls=Command, epilog=epilog)
-
-
 class Command(TyperCommand):
-    """A command that completes what is said of a command line that it cannot understand."""
+    """A command whose parameters are a dataclass with a method ``run``, and that explains usage errors."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Make the parameters, and run the command."""
+        return super().invoke(ctx).run()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Understand the command line."""

@@ -10,8 +10,8 @@ from fringefleet.arguments.paths import real_path
 from fringefleet.cli.invert import compose_options, idle_keys
 from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import InputError, OptionError
-from fringefleet.execution.prepare import Setting
-from fringefleet.execution.retry import FailurePolicy
+from fringefleet.execution.job import FailurePolicy
+from fringefleet.execution.setting import Setting
 from fringefleet.io.mintpy.names import MINTPY_NAMES, OUR_NAMES, mintpy_name, our_name
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_writable
