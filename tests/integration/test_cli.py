@@ -27,6 +27,7 @@ from fringefleet.errors import RunError
 from fringefleet.execution.prepare import Setting
 from fringefleet.io.mintpy.names import our_name
 from fringefleet.options import MaskDataset, Options
+from fringefleet.session import course
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.status import Status
 from thread_workers import thread_cluster
@@ -518,7 +519,7 @@ def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, mon
     def fail(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr(invert_command, "compute", fail)
+    monkeypatch.setattr(course, "compute", fail)
     done = call("invert", stack, tmp_path / "out.zarr")
     assert done.exit_code == 1
     assert message in done.stderr
@@ -529,7 +530,7 @@ def test_verbose_shows_the_traceback(stack, tmp_path, monkeypatch):
     def fail(*_args, **_kwargs):
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr(invert_command, "compute", fail)
+    monkeypatch.setattr(course, "compute", fail)
     done = call("invert", stack, tmp_path / "out.zarr", "--verbose")
     assert done.exit_code == 1
     assert "Traceback" in done.stderr

@@ -22,7 +22,6 @@ from distributed import Client
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
-from fringefleet.cli import invert as invert_command
 from fringefleet.cluster import ClusterOptions, Workers
 from fringefleet.io.store import disk
 from fringefleet.mintpy import step as run_module
@@ -30,6 +29,7 @@ from fringefleet.mintpy import workers as resources
 from fringefleet.mintpy.config import understand
 from fringefleet.mintpy.up_to_date import SETTING
 from fringefleet.options import Options
+from fringefleet.session import course
 from fringefleet.status import Status
 from polling import marks_of, wait_until
 from thread_workers import thread_cluster
@@ -73,12 +73,12 @@ def in_this_process(worker, monkeypatch):
         with Client(worker) as client:
             yield Workers(client, 1, None)
 
-    def run_checked(checked, workers, *how):
-        asked.append(workers.n_worker)
-        return invert_command.run_checked(checked, workers, *how)
+    def run_session(session, *how, **more):
+        asked.append(session.workers.n_worker)
+        return course.run_session(session, *how, **more)
 
-    monkeypatch.setattr(invert_command, "connect", connect)
-    monkeypatch.setattr(run_module, "run_checked", run_checked)
+    monkeypatch.setattr(course, "connect", connect)
+    monkeypatch.setattr(run_module, "run_session", run_session)
     return asked
 
 
@@ -437,7 +437,7 @@ def test_nothing_is_done_twice_unless_it_is_insisted_on(project, in_this_process
 def test_another_option_is_noticed(args, reason, project, monkeypatch, in_this_process):
     succeed()
     reasons = []
-    monkeypatch.setattr(run_module, "_invert", lambda *_: reasons.append("inverted"))
+    monkeypatch.setattr(run_module, "_invert", lambda *_: reasons.append("inverted") or ())
     monkeypatch.setattr(run_module, "_export", lambda *_: None)
     done = call(*args)
     assert done.exit_code == 0, done.output
@@ -612,10 +612,10 @@ def test_a_second_run_is_refused_and_touches_nothing_and_a_killed_one_is_finishe
 
 def test_who_interrupts_a_run_is_told_to_repeat_the_command(project, monkeypatch, in_this_process):
     def interrupt(checked, *_args, **_kwargs):
-        monkeypatch.setattr(invert_command, "holds_run", lambda *_: True)
+        monkeypatch.setattr(course, "holds_run", lambda *_: True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(invert_command, "compute", interrupt)
+    monkeypatch.setattr(course, "compute", interrupt)
     done = call()
     assert (done.exit_code, done.stdout) == (1, "")
     assert re.search(r"interrupted\. Finished tiles are kept in .*repeat the command to go on\.", done.stderr)

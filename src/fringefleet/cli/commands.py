@@ -185,8 +185,8 @@ def invert(
     console = err()
     start_logging(console, verbose=verbose)
     with without_collection():
-        from fringefleet.cli.early import early_workers
-    with early_workers(given) as begun:
+        from fringefleet.cli.early import workers_begun
+    with workers_begun(given) as begun:
         with without_collection():
             from fringefleet.cli import invert as command
         job, wanted_workers = command.understand(given, begun.wanted)

@@ -13,6 +13,7 @@ from fringefleet.cli.application import app, examples
 from fringefleet.cli.commands import invert
 from fringefleet.cli.console import err, exit_codes, out, start_logging
 from fringefleet.cli.progress import clock_time, with_prefix
+from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.errors import DeviceError
 from fringefleet.importing import without_collection
 
@@ -39,23 +40,23 @@ def plan(**given: Any) -> None:
     quick, as_json = given.pop("quick"), given.pop("as_json")
     start_logging(err(), verbose=given["verbose"])
     with without_collection():  # a second
-        from fringefleet.cli.early import begins_early  # noqa: PLC0415
-        from fringefleet.cli.here import without_needless_workers  # noqa: PLC0415
-        from fringefleet.cli.invert import fit_to_tiles, fit_to_workers, understand  # noqa: PLC0415
+        from fringefleet.cli.early import needs_of_workers  # noqa: PLC0415
+        from fringefleet.cli.invert import understand  # noqa: PLC0415
         from fringefleet.cluster import expected_memory  # noqa: PLC0415
-        from fringefleet.execution.check import check  # noqa: PLC0415
         from fringefleet.execution.estimate import forecast  # noqa: PLC0415
+        from fringefleet.session.early import begins_early  # noqa: PLC0415
+        from fringefleet.session.fitting import fit_to_tiles, prepare_session  # noqa: PLC0415
     job, wanted = understand(given | {"output": given["output"] or _NO_OUTPUT})
-    is_asked_for = wanted.is_asked_for or given["performance_report"] is not None
-    job, workers = fit_to_workers(job, wanted)
-    checked, workers = without_needless_workers(check(job), workers, is_asked_for=is_asked_for)
+    needs = needs_of_workers(given)
+    is_asked_for = wanted.is_asked_for or needs["is_asked_for"]
+    checked, workers = prepare_session(job, wanted, is_asked_for=is_asked_for, needs_device=False)
     n_worker = 0 if workers.n_worker == 0 else min(checked.n_worker, max(1, checked.n_left))
-    memory = job.total_memory if n_worker == 0 else None
+    memory = checked.job.total_memory if n_worker == 0 else None
     memory = memory or expected_memory(fit_to_tiles(workers, checked), n_worker)
     found = forecast(checked, n_worker, memory)
     if not quick:
         is_here = workers.kind in ("local", "local-cuda")
-        found = _measured(found, checked, begins_early(given, wanted) if is_here else None)
+        found = _measured(found, checked, begins_early(wanted, given["stack"], **needs) if is_here else None)
     if as_json:
         typer.echo(json.dumps(as_plain(found)))
     else:
@@ -172,10 +173,10 @@ class _Who(NamedTuple):
 def _who(found: "Forecast") -> _Who:
     if found.n_worker:
         return _Who(f"{found.n_worker} workers", "each worker", {})
-    from fringefleet.cli.here import why_here  # noqa: PLC0415 - --help needs none of it
+    from fringefleet.session.fitting import why_here  # noqa: PLC0415 - --help needs none of it
 
-    threads = f"{found.n_thread} threads"
-    said = {"Workers": f"none: threads of this process compute{why_here(found.work_seconds)}"}
+    threads, why = f"{found.n_thread} threads", in_words_of_the_command(why_here(found.work_seconds))
+    said = {"Workers": f"none: threads of this process compute{why}"}
     return _Who(threads, "this process", said)
 
 

@@ -12,7 +12,6 @@ from fringefleet.arguments.needs import COMMANDS, check_needs
 from fringefleet.cli.application import app, examples
 from fringefleet.cli.console import err, exit_codes, start_logging
 from fringefleet.cli.options import cluster as opt
-from fringefleet.cli.options.cluster import choose_cluster
 from fringefleet.cli.options.inversion import DeviceOption, Verbose
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ def slurm(  # noqa: PLR0913 - a parameter for each option
     }
     said = {"dry_run": dry_run, "scheduler_file": scheduler_file}
     check_needs(said, {"scheduler_file": None}, COMMANDS["slurm"])
+    from fringefleet.session.cluster_wish import choose_cluster  # noqa: PLC0415 - --help needs none of it
+
     options = choose_cluster(given, cluster_config)
     if dry_run:
         _show(options)

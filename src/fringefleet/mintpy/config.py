@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fringefleet.arguments.paths import real_path
-from fringefleet.cli.invert import compose_options, idle_keys
 from fringefleet.cluster import ClusterOptions
 from fringefleet.errors import InputError, OptionError
+from fringefleet.execution.compose import compose_options, idle_values
 from fringefleet.execution.prepare import Setting
 from fringefleet.execution.retry import FailurePolicy
 from fringefleet.io.mintpy.names import MINTPY_NAMES, OUR_NAMES, mintpy_name, our_name
@@ -108,7 +108,7 @@ def understand(request: Request) -> Task:
         given["mask_dataset"] = _mask(given["mask_dataset"])
     average = average_coherence(project.stack, given["observation"])
     given["average_coherence"] = average
-    options, setting = compose_options(given, template)
+    options, setting = compose_options(given, vars(template), template.keys)
     _refuse_missing(setting.water_mask)
     outputs = _outputs(request, project, options)
     mask = _mask_wish(request, project, template, outputs[1], options)
@@ -130,7 +130,11 @@ def understand(request: Request) -> Task:
         _covariance_date(project) if options.covariance and setting.reference_date is None else None,
         str(False if "mask_dataset" in template.keys else None),
         request.accept_touched,
-        {name: value for name, value in idle_keys(given, template).items() if name == "mask_threshold"},
+        {
+            name: value
+            for name, value in idle_values(given, vars(template)).items()
+            if name == "mask_threshold"
+        },
     )
 
 

@@ -5,23 +5,16 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 
 from fringefleet.cli.console import echo, fail
 from fringefleet.cli.ending import FAILED
-from fringefleet.cli.here import without_needless_workers
-from fringefleet.cli.invert import run_checked
 from fringefleet.cli.products import write_products
-from fringefleet.cluster import (
-    ClusterOptions,
-    expected_gpu_memory,
-    expected_threads,
-    expected_workers,
-    own_memory,
-    resolve,
-)
+from fringefleet.cli.tables import print_status
+from fringefleet.cli.watching import progress_shown
 from fringefleet.errors import BlockTooLargeError, DeviceError, OtherOriginError, OutputExistsError
 from fringefleet.execution.check import Checked, check
 from fringefleet.execution.graph import result_template
@@ -44,7 +37,7 @@ from fringefleet.mintpy.existing import (
     without_unreferenced,
 )
 from fringefleet.mintpy.up_to_date import FAILED_TILES, SETTING, ProductFile, Wanted, reason_to_run
-from fringefleet.processes.gpus import check_here
+from fringefleet.session import Session, prepare_session, run_session
 
 logger = logging.getLogger(__name__)
 
@@ -81,11 +74,12 @@ def _run(task: Task, lock: Lock, console: Console) -> None:
             "%s: nothing has changed, so nothing is inverted (--no-update does it all the same)", names
         )
     else:
-        checked, workers = _check(task)
+        session = _prepare(task)
+        checked = session.checked
         check_exportable(result_template(checked.prepared, task.options, checked.tile))
         check_free_space(task.project.folder, _n_byte(products))
         logger.info("inverting%s", reason)
-        skipped = _invert(checked, workers, console)
+        skipped = _invert(session, console)
         lock.check()
         _export(task, wanted, skipped, lock, console)
     n_reliable = write_coherence_mask(task.outputs[1], task.mask.path, task.mask.reliable) if task.mask else 0
@@ -113,45 +107,34 @@ def _n_byte(products: Sequence[ProductFile]) -> int:
     return 4 * sum(math.prod(product.shape) for product in products)
 
 
-def _check(task: Task) -> tuple[Checked, ClusterOptions]:
+def _prepare(task: Task) -> Session:
     """Find whatever is wrong before anything is done."""
-    workers = _resolve(task)
-    n_worker = expected_workers(workers)
-    n_thread, n_core = expected_threads(workers, n_worker)
+    stack, store = task.project.stack, task.store
     job = Run(
-        task.project.stack.absolute(),
-        task.store.absolute(),
+        stack,
+        store,
         task.options,
         task.setting,
-        n_worker=max(1, n_worker),
         total_memory=task.memory,
-        worker_memory=own_memory(workers),
-        n_thread=n_thread,
-        n_core=n_core,
-        gpu_memory=expected_gpu_memory(workers),
         on_failure=task.on_failure,
         accept_touched=task.accept_touched,
     )
-    return without_needless_workers(_begun_or_new(job, task), workers, is_asked_for=task.asks_for_workers)
-
-
-def _invert(checked: Checked, workers: ClusterOptions, console: Console) -> tuple[Tile, ...]:
-    """Invert all tiles; return those that were skipped."""
-    return run_checked(checked, workers, console, _AGAIN)
-
-
-def _resolve(task: Task) -> ClusterOptions:
-    """Choose the workers where nothing was said, and find whether this machine has the device they need."""
+    check_job = partial(_begun_or_new, task=task)
     try:
-        workers = resolve(replace(task.workers, device=task.options.device))
-        if workers.kind in ("local", "local-cuda"):
-            check_here(task.options)
+        return prepare_session(job, task.workers, is_asked_for=task.asks_for_workers, check_job=check_job)
     except DeviceError as error:
         raise DeviceError(
             "found solver = torch (--solver, or mintpy.networkInversion.solver), which solves on a CUDA GPU: "
             f"{error.marked}"
         ) from error
-    return workers
+
+
+def _invert(session: Session, console: Console) -> tuple[Tile, ...]:
+    """Invert all tiles; return those that were skipped."""
+    with progress_shown(console) as show:
+        summary = run_session(session, partial(show, "Inverting"), again=_AGAIN)
+    print_status(summary.status_count, session.checked.job.options.min_redundancy, console)
+    return summary.skipped
 
 
 def _begun_or_new(job: Run, task: Task) -> Checked:

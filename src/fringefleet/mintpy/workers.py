@@ -18,13 +18,13 @@ from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
 
 from fringefleet.arguments.needs import COMMANDS, check_needs
-from fringefleet.cli.options.cluster import without_idle
 from fringefleet.cluster import ClusterOptions, cluster_options
 from fringefleet.cluster.config import read_cluster_config
 from fringefleet.errors import OptionError
 from fringefleet.mintpy.template import TemplateOptions
 from fringefleet.mintpy.template_values import JOB_QUEUES, NO, cluster, worker_count
 from fringefleet.options import Options
+from fringefleet.session.cluster_wish import without_idle
 
 logger = logging.getLogger(__name__)
 

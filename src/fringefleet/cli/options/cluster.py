@@ -1,20 +1,11 @@
 """Options of the command line that say where workers come from. Light, so that --help is quick."""
 
-import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from fringefleet.arguments.needs import CLUSTER, defaults_of, describe_need, without_effect
 from fringefleet.cli.options.inversion import COMPUTE, default
-from fringefleet.cli.words import in_words_of_the_command as spell
-
-if TYPE_CHECKING:
-    from fringefleet.cluster import ClusterOptions
-
-logger = logging.getLogger(__name__)
 
 _WORKERS = "Workers"
 
@@ -139,51 +130,3 @@ Dashboard = Annotated[
         rich_help_panel=_WORKERS,
     ),
 ]
-
-
-def choose_cluster(given: Mapping[str, Any], config: Path | None) -> "ClusterOptions":
-    """Compose what workers are wanted: what was given beats the file, and the file beats the defaults.
-
-    Parameters
-    ----------
-    given
-        Fields of a ``ClusterOptions`` by name; None where nothing was given, or False of a flag that has no
-        other word for it.
-    config
-        TOML file with a table ``[cluster]``, if any.
-
-    Raises
-    ------
-    InputError
-        One of its children: something cannot be used.
-    """
-    from fringefleet.cluster import cluster_options  # noqa: PLC0415 - distributed takes a second
-    from fringefleet.cluster.config import read_cluster_config  # noqa: PLC0415
-
-    flags = {name for name in given if name != "tls" and given[name] is False}
-    given = {name: value for name, value in given.items() if value is not None and name not in flags}
-    said = {} if config is None else without_idle(read_cluster_config(config), given, config)
-    return cluster_options(**(said | given))
-
-
-def without_idle(of_file: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Leave out what a file says that has no effect with what was given, and say so in one line.
-
-    Parameters
-    ----------
-    of_file, given
-        Fields of a ``ClusterOptions`` by name.
-    path
-        The file.
-    """
-    from fringefleet.cluster import ClusterOptions  # noqa: PLC0415 - distributed takes a second
-
-    defaults = defaults_of(ClusterOptions)
-    said = defaults | dict(of_file) | dict(given)
-    said["kind"] = ClusterOptions(cluster=said["cluster"]).kind
-    of_file_only = {name: defaults[name] for name in of_file if name not in given}
-    idle = without_effect(said, of_file_only, CLUSTER)
-    if idle:
-        logger.info("%s: not used: %s", path, spell("; ".join(describe_need(need, said) for need in idle)))
-    names = {need.option for need in idle}
-    return {name: value for name, value in of_file.items() if name not in names}
