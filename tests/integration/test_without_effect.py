@@ -27,7 +27,7 @@ PLAIN = {
     "info": {"path", "as_json", "_formats"},
     "plot": {"path", "directory", "truth"},
     "slurm": {"dry_run", "cluster_config"},
-    "mintpy": {"path", "template", "solver", "min_norm_phase", "cluster_config", "output", "mask_temp_coh"}
+    "mintpy": {"path", "template", "solver", "min_norm_phase", "cluster_config", "outputs", "coherence_mask"}
     | {"update", "result"},
 }
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 from fringefleet.cli.ending import BAD_INPUT, FAILED
 from fringefleet.cli.printable import PrintableConsole, PrintableFormatter, printable
 from fringefleet.cli.words import in_words_of_the_command
-from fringefleet.errors import FringefleetError, InputError, MissingExtraError
+from fringefleet.errors import FringefleetError, InputError, MissingExtraError, ProductsNotWrittenError
 from fringefleet.option_words import Marked
 from fringefleet.processes.versions import check_assertions
 
@@ -105,6 +105,8 @@ def exit_codes() -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         said = [_spelled(value) for value in interrupt.args if isinstance(value, Marked)]
         raise fail("".join(said) or "interrupted.", FAILED) from None
+    except ProductsNotWrittenError as error:
+        end_at_once(_describe(error))
     except (InputError, MissingExtraError) as error:
         _log_traceback()
         raise fail(_describe(error), BAD_INPUT) from None
