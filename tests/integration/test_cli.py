@@ -37,6 +37,7 @@ from fringefleet.errors import OptionError, RunError
 from fringefleet.execution.job import FailurePolicy, Run
 from fringefleet.execution.setting import Setting
 from fringefleet.options import Options
+from fringefleet.session import course
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.status import Status
 from thread_workers import thread_cluster
@@ -262,7 +263,7 @@ def test_options_beat_the_template_which_beats_the_defaults(args, expected, stac
 
 def test_every_option_arrives(monkeypatch, stack, tmp_path):
     jobs = []
-    monkeypatch.setattr(invert_command, "invert", lambda *args: jobs.append(args[:2]))
+    monkeypatch.setattr(invert_command, "run_job", lambda *args: jobs.append(args[:2]))
     args = (
         "--weight-func=fim --mask-dataset=offsetSNR --mask-threshold=0.3 --min-redundancy=2 "
         "--min-norm=phase --water-mask=mask.h5 --reference-point 3 4 --reference-date=20180118 "
@@ -291,7 +292,7 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
 
 def test_every_option_of_what_is_wanted_besides_arrives(monkeypatch, stack, tmp_path):
     jobs = []
-    monkeypatch.setattr(invert_command, "invert", lambda job, *_: jobs.append(job))
+    monkeypatch.setattr(invert_command, "run_job", lambda job, *_: jobs.append(job))
     args = (
         "--norm=huber --huber-threshold=2.5 --max-iterations=7 --gap-rule=linear --std --covariance "
         "--diagnose --dem-error --polynomial-order=3 --atmosphere-std=0.5 --geometry=inputs/geometryRadar.h5"
@@ -315,7 +316,7 @@ def test_every_option_of_what_is_wanted_besides_arrives(monkeypatch, stack, tmp_
 
 def test_without_options_nothing_is_wanted_besides(monkeypatch, stack, tmp_path):
     jobs = []
-    monkeypatch.setattr(invert_command, "invert", lambda job, *_: jobs.append(job))
+    monkeypatch.setattr(invert_command, "run_job", lambda job, *_: jobs.append(job))
     assert call("invert", stack, tmp_path / "result.zarr").exit_code == 0
     assert (jobs[0].options, jobs[0].setting) == (Options(), Setting())
 
@@ -523,7 +524,7 @@ def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, mon
     def fail(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr(invert_command, "compute", fail)
+    monkeypatch.setattr(course, "compute", fail)
     done = call("invert", stack, tmp_path / "out.zarr")
     assert done.exit_code == 1
     assert message in done.stderr
@@ -534,7 +535,7 @@ def test_verbose_shows_the_traceback(stack, tmp_path, monkeypatch):
     def fail(*_args, **_kwargs):
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr(invert_command, "compute", fail)
+    monkeypatch.setattr(course, "compute", fail)
     done = call("invert", stack, tmp_path / "out.zarr", "--verbose")
     assert done.exit_code == 1
     assert "Traceback" in done.stderr

@@ -6,6 +6,6 @@ from fringefleet.cli import application
 
 __all__ = ["application"]
 
-_COMMANDS = "demo simulate inversion plan export convert info plot slurm mintpy"
+_COMMANDS = "demo simulate invert plan export convert info plot slurm mintpy"
 for _name in _COMMANDS.split():
     import_module(f"fringefleet.cli.{_name}")

@@ -75,9 +75,10 @@ def command(
         listed = in_order([*given, *parameters(Common, "verbose")])
         fields = [item.in_typer() for item in listed]
         namespace = {"run": run, "__doc__": function.__doc__}
-        made = make_dataclass(function.__name__, fields, kw_only=True, namespace=namespace)
+        name = function.__name__.removesuffix("_command")
+        made = make_dataclass(name, fields, kw_only=True, namespace=namespace)
         epilog = "\n\n".join(["[bold]Examples[/]", *(f"  {line}" for line in examples)])
-        app.command(function.__name__, cls=Command, help=getdoc(function), epilog=epilog)(made)
+        app.command(name, cls=Command, help=getdoc(function), epilog=epilog)(made)
         return function
 
     return add

@@ -8,6 +8,7 @@ from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err
 from fringefleet.cli.parameters import parameters
+from fringefleet.cli.progress import show_progress
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,21 @@ class ExportOptions:
 @command(*parameters(ExportOptions), examples=("fringefleet export result.zarr mintpy/ --format mintpy",))
 def export(given: Any) -> None:
     """Write a result in the format of another program."""
-    from fringefleet.cli.products import write_products
     from fringefleet.io.describe import check_finished
     from fringefleet.io.store.open_result import check_result
     from fringefleet.io.store.place import check_apart, check_writable
+    from fringefleet.io.writers.failures import failures_explained
+    from fringefleet.io.writers.mintpy import export_mintpy
 
-    writers = {"mintpy": write_products}
+    writers = {"mintpy": export_mintpy}
     first = given.directory / "timeseries.h5"
     check_result(given.result)
     check_apart(first, given.result)
     check_writable(first)
     check_finished(given.result)
-    write = writers[given.format or "mintpy"]
-    for path in write(given.result, given.directory, err(), "Remove the cause and repeat the command."):
+    explained = failures_explained(given.directory, "Remove the cause and repeat the command.")
+    with show_progress(err(), "Writing") as report, explained:
+        write = writers[given.format or "mintpy"]
+        paths = write(given.result, given.directory, progress=lambda done, total: report(done / total, 0))
+    for path in paths:
         echo(path)

@@ -17,7 +17,7 @@ from fringefleet.cli.console import out
 from fringefleet.cli.parameters import parameters
 from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import with_prefix
-from fringefleet.cli.tables import pair_table, plain_table, redundancy_note, status_table
+from fringefleet.cli.tables import plain_table, redundancy_note, status_table, worst_pairs_table
 from fringefleet.execution.job import Run
 from fringefleet.importing import without_collection
 
@@ -106,7 +106,7 @@ def print_description(description: "Description", console: Console) -> None:
             console.print(note, soft_wrap=True)
     if description.worst_pairs:
         console.print()
-        console.print(pair_table(description.worst_pairs))
+        console.print(worst_pairs_table(description.worst_pairs))
 
 
 def _facts(description: "Description") -> Iterator[tuple[str, str]]:

@@ -1,20 +1,17 @@
-"""The command ``mintpy``: MintPy's step as MintPy spells it."""
+"""The command ``mintpy``: MintPy's step, with options as ``ifgram_inversion.py`` spells them."""
 
-from dataclasses import fields
 from typing import Any
 
 from fringefleet.cli.application import command
-from fringefleet.cli.console import err
-from fringefleet.cli.options.mintpy import PARAMETERS
-from fringefleet.execution.setting import Setting
+from fringefleet.cli.console import echo, err
+from fringefleet.cli.options.mintpy import SPELLED
 from fringefleet.importing import without_collection
-from fringefleet.options import Options
 
 _DEVICES = {"auto": "cpu", "cpu": "cpu", "torch": "cuda", None: None}  # of MintPy's solvers
 
 
 @command(
-    *PARAMETERS,
+    *SPELLED,
     examples=(
         "fringefleet mintpy",
         "fringefleet mintpy ~/FernandinaSenDT128/mintpy",
@@ -28,35 +25,23 @@ _DEVICES = {"auto": "cpu", "cpu": "cpu", "torch": "cuda", None: None}  # of Mint
 def mintpy(given: Any) -> None:
     """Do MintPy's step invert_network: the same template, options and products, in the same folder."""
     with without_collection():
-        from fringefleet.execution.job import FailurePolicy
-        from fringefleet.mintpy.config import Request
-        from fringefleet.mintpy.step import run
-        from fringefleet.mintpy.workers import WorkerWish
-    named = {field.name for kind in (Options, Setting) for field in fields(kind)} - {"solver"}
-    said = {name: value for name, value in vars(given).items() if name in named}
-    said |= {"device": _DEVICES[given.solver], "min_norm": "phase" if given.min_norm_phase else None}
-    policy = {name: value for name in ("on_error", "retries") if (value := getattr(given, name)) is not None}
-    request = Request(
-        path=given.path,
-        template=given.template,
-        given={name: value for name, value in said.items() if value not in (None, False)},
-        workers=WorkerWish(
-            given.cluster,
-            given.num_worker,
-            given.config,
-            given.cluster_config,
-            given.interface,
-            given.tls,
-            given.wait_seconds,
-            given.tls_credentials,
-            given.dashboard or None,
-        ),
-        memory=given.ram,
-        outputs=given.output,
-        coherence_mask=given.mask_temp_coh,
-        update=given.update,
-        on_failure=FailurePolicy(**policy),
-        accept_touched=given.accept_touched,
-        result=given.result,
-    )
-    run(request, err())
+        from fringefleet.cli.tables import print_status
+        from fringefleet.cli.watching import progress_shown
+        from fringefleet.errors import TooFewReliableError
+        from fringefleet.mintpy import step
+    said = {name: value for name, value in vars(given).items() if name != "verbose"}
+    said["min_norm"] = "phase" if said.pop("min_norm_phase") else None
+    said["device"] = _DEVICES[said.pop("solver")]
+    said = {name: value for name, value in said.items() if value is not None}
+    console = err()
+    try:
+        with progress_shown(console) as show:
+            done = step.run_network_inversion(said.pop("path", None), on_progress=show, **said)
+    except TooFewReliableError as error:
+        for written in error.written:
+            echo(written)
+        raise
+    if done.summary is not None:
+        print_status(done.summary.status_count, done.options.min_redundancy, console)
+    for path in done.written:
+        echo(path)

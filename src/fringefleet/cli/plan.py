@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, out
-from fringefleet.cli.inversion import PARAMETERS, STACK
+from fringefleet.cli.invert import OF_INVERT, STACK, job_of
 from fringefleet.cli.parameters import parameters
 from fringefleet.cli.progress import clock_time, with_prefix
+from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.errors import DeviceError
 from fringefleet.importing import without_collection
 
@@ -42,7 +43,7 @@ class PlanOptions:
 @command(
     STACK,
     *parameters(PlanOptions),
-    *PARAMETERS,
+    *OF_INVERT,
     examples=(
         "fringefleet plan inputs/ifgramStack.h5 -t smallbaselineApp.cfg",
         "fringefleet plan stack.zarr /scratch/result.zarr --norm huber --workers 64 --worker-memory 8GB",
@@ -53,23 +54,22 @@ def plan(parameters: Any) -> None:
     """Predict what an inversion needs, and refuse what cannot fit: takes the options of invert."""
     given = vars(parameters)
     with without_collection():  # a second
-        from fringefleet.cli.early import begins_early
-        from fringefleet.cli.here import without_needless_workers
-        from fringefleet.cli.invert import fit_to_tiles, fit_to_workers, understand
+        from fringefleet.cli.early import needs_of_workers
         from fringefleet.cluster import expected_memory
-        from fringefleet.execution.check import check
         from fringefleet.execution.estimate import forecast
-    job, wanted = understand(given | {"output": given["output"] or _NO_OUTPUT})
-    is_asked_for = wanted.is_asked_for or given["performance_report"] is not None
-    job, workers = fit_to_workers(job, wanted)
-    checked, workers = without_needless_workers(check(job), workers, is_asked_for=is_asked_for)
+        from fringefleet.session.early import begins_early
+        from fringefleet.session.fitting import fit_to_tiles, prepare_session
+    job, wanted = job_of(given | {"output": given["output"] or _NO_OUTPUT})
+    needs = needs_of_workers(given)
+    is_asked_for = wanted.is_asked_for or needs["is_asked_for"]
+    checked, workers = prepare_session(job, wanted, is_asked_for=is_asked_for, needs_device=False)
     n_worker = 0 if workers.n_worker == 0 else min(checked.n_worker, max(1, checked.n_left))
-    memory = job.total_memory if n_worker == 0 else None
+    memory = checked.job.total_memory if n_worker == 0 else None
     memory = memory or expected_memory(fit_to_tiles(workers, checked), n_worker)
     found = forecast(checked, n_worker, memory)
     if not given["quick"]:
         is_here = workers.kind in ("local", "local-cuda")
-        found = _measured(found, checked, begins_early(given, wanted) if is_here else None)
+        found = _measured(found, checked, begins_early(wanted, given["stack"], **needs) if is_here else None)
     if given["json"]:
         echo(json.dumps(as_plain(found)))
     else:
@@ -186,10 +186,10 @@ class _Who(NamedTuple):
 def _who(found: "Forecast") -> _Who:
     if found.n_worker:
         return _Who(f"{found.n_worker} workers", "each worker", {})
-    from fringefleet.cli.here import why_here
+    from fringefleet.session.fitting import why_here
 
-    threads = f"{found.n_thread} threads"
-    said = {"Workers": f"none: threads of this process compute{why_here(found.work_seconds)}"}
+    threads, why = f"{found.n_thread} threads", in_words_of_the_command(why_here(found.work_seconds))
+    said = {"Workers": f"none: threads of this process compute{why}"}
     return _Who(threads, "this process", said)
 
 

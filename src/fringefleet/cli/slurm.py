@@ -13,7 +13,7 @@ from fringefleet.arguments.declaration import Declared
 from fringefleet.arguments.needs import COMMANDS, check_needs
 from fringefleet.cli.application import command
 from fringefleet.cli.console import err
-from fringefleet.cli.options.cluster import WorkerOptions, choose_cluster
+from fringefleet.cli.options.cluster import WorkerOptions
 from fringefleet.cli.parameters import parameters
 from fringefleet.options import Options
 
@@ -56,6 +56,8 @@ def slurm(given: Any) -> None:
     wanted = {name: getattr(given, name) for name in (*_OF_WORKERS, "device")} | {"cluster": "slurm"}
     said = {"dry_run": given.dry_run, "scheduler_file": given.scheduler_file}
     check_needs(said, {"scheduler_file": None}, COMMANDS["slurm"])
+    from fringefleet.session.cluster_wish import choose_cluster
+
     options = choose_cluster(wanted, given.cluster_config)
     if given.dry_run:
         _show(options)

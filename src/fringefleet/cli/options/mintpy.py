@@ -74,7 +74,7 @@ class MintPyOptions:
         Literal["auto", "cpu", "torch"] | None,
         Declared("torch: solve on a CUDA GPU.", COMPUTE, default="template, else cpu"),
     ] = None
-    output: Annotated[
+    outputs: Annotated[
         tuple[Path, Path, Path] | None,
         Declared(
             "Other names for the time series, its temporal coherence and the number of pairs.",
@@ -83,8 +83,14 @@ class MintPyOptions:
             flags=("--output", "-o"),
         ),
     ] = None
-    mask_temp_coh: Annotated[
-        bool | None, Declared("Also write maskTempCoh.h5.", OUTPUT, default="for a project")
+    coherence_mask: Annotated[
+        bool | None,
+        Declared(
+            "Also write maskTempCoh.h5.",
+            OUTPUT,
+            default="for a project",
+            flags=("--mask-temp-coh/--no-mask-temp-coh",),
+        ),
     ] = None
     update: Annotated[
         bool | None,
@@ -115,7 +121,7 @@ def _of_template(parameter: Parameter, *flags: str, **changes: str) -> Parameter
     return parameter.respelled(*flags, default=default, **changes)
 
 
-PARAMETERS = (
+SPELLED = (
     _OWN.pop("path"),
     *(parameter.respelled(panel="") for parameter in parameters(Common, "template")),
     _of_template(
