@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
-from fringefleet.arguments.declaration import PANELS
+from fringefleet.arguments.declaration import Panel
 from fringefleet.cli.options.cluster import WorkerOptions
 from fringefleet.cli.parameters import Parameter, parameters
 from fringefleet.execution.job import FailurePolicy, Run
@@ -38,7 +38,7 @@ def tables() -> str:
     ]
     flags = {parameter.name: flag_of(parameter) for _, parameter in listed}
     lines = []
-    for panel in PANELS:
+    for panel in Panel:
         lines += [f"### {panel}", "", "| option | in Python | default | needs | |", "|---|---|---|---|---|"]
         for owner, parameter in listed:
             if parameter.declared.panel == panel:

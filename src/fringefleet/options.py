@@ -5,17 +5,8 @@ import os
 from dataclasses import dataclass
 from typing import Annotated
 
-from fringefleet.arguments.declaration import (
-    ADDITIONAL,
-    COMPUTE,
-    INVERSION,
-    OUTPUT,
-    Declared,
-    check_fields,
-    documented,
-    needs_of,
-)
-from fringefleet.arguments.needs import Need, Values, check_needs, defaults_of, only_with
+from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented, needs_of
+from fringefleet.arguments.needs import Need, check_needs, defaults_of, only_with
 from fringefleet.choices import (
     DeviceName,
     DTypeName,
@@ -27,33 +18,28 @@ from fringefleet.choices import (
     WeightFunction,
 )
 from fringefleet.errors import OptionError
-from fringefleet.observation.quantity import OFFSETS, PHASE, is_observation, is_offset, std_of
+from fringefleet.observation.quantity import OFFSETS, PHASE, STD_MASKS, is_observation, is_offset, std_of
 from fringefleet.option_words import option
 
 MOST_BITS = 23  # of the mantissa of a float32, all of which are kept then
-_IN_PIXELS = (math.inf, "a standard deviation in pixels, 0 or more")
 _THRESHOLDS = {  # of a mask: how large it may be, and what it is
     "coherence": (1.0, "a coherence, from 0 to 1"),
     "offset_snr": (math.inf, "a signal-to-noise ratio, 0 or more"),
-    "range_offset_std": _IN_PIXELS,
-    "azimuth_offset_std": _IN_PIXELS,
+    **dict.fromkeys(STD_MASKS, (math.inf, "a standard deviation in pixels, 0 or more")),
 }
-_INVERSE_VARIANCES = ("var", "fim")  # weight functions whose weights are inverse variances
 _FACTORS = ("auto", "compiled", "elimination", "fused")  # solvers that leave a factor behind
 
 
-def _has_triton(said: Values) -> bool:
-    """Whether the fused kernel can run: on a GPU, or in Triton's interpreter, which the tests ask for."""
-    return said["device"] == "cuda" or "TRITON_INTERPRET" in os.environ
+def _runs_triton(device: str) -> bool:
+    """Whether the fused kernel runs: on a GPU, or in Triton's interpreter, which the tests ask for."""
+    return device == "cuda" or "TRITON_INTERPRET" in os.environ
 
 
 _WITH_FACTOR = only_with("solver", *_FACTORS, why="the dense one is there to compare series with")
-_NOT_WITH_L1 = only_with(
-    "norm", "l2", "huber", why="the weights of the last round of l1 say nothing of the uncertainty"
-)
+_NOT_L1 = only_with("norm", "l2", "huber", why="the weights of the last round of l1 tell no uncertainty")
 OF_PHASE = Need("", lambda said: said["observation"] not in OFFSETS, "observation", PHASE)
 _COMPILED = Need("", lambda said: said["solver"] != "compiled" or said["device"] == "cpu", "device", "cpu")
-_FUSED = Need("", lambda said: said["solver"] != "fused" or _has_triton(said), "device", "cuda")
+_FUSED = Need("", lambda said: said["solver"] != "fused" or _runs_triton(said["device"]), "device", "cuda")
 
 
 @documented
@@ -78,7 +64,7 @@ class Options:
             "Dataset to invert: unwrapped_phase, also with the suffix of a correction (_bridging, "
             "_phase_closure, _bridging_phase_closure), range_offset or azimuth_offset; MintPy's names work, "
             "too.",
-            INVERSION,
+            Panel.INVERSION,
             metavar="NAME",
             flags=("--dataset",),
         ),
@@ -88,7 +74,7 @@ class Options:
         Declared(
             "Weight from coherence: inverse variance, Fisher information, coherence itself, or none. Offsets "
             "take var, from their standard deviation, or no.",
-            INVERSION,
+            Panel.INVERSION,
         ),
     ] = "var"
     mask_dataset: Annotated[
@@ -96,7 +82,7 @@ class Options:
         Declared(
             "Mask observations by coherence, connected_component, offset_snr, range_offset_std or "
             "azimuth_offset_std; MintPy's names work, too.",
-            INVERSION,
+            Panel.INVERSION,
             metavar="NAME",
             default="none",
             kind=str,
@@ -107,7 +93,7 @@ class Options:
         Declared(
             "Mask observations whose coherence or signal-to-noise ratio is below this value, or whose "
             "standard deviation is above it.",
-            INVERSION,
+            Panel.INVERSION,
             metavar="T",
             needs=(only_with("mask_dataset", *_THRESHOLDS),),
         ),
@@ -115,7 +101,10 @@ class Options:
     min_redundancy: Annotated[
         float,
         Declared(
-            "Minimum number of pairs that every date of a pixel must have.", INVERSION, metavar="N", least=0
+            "Minimum number of pairs that every date of a pixel must have.",
+            Panel.INVERSION,
+            metavar="N",
+            least=0,
         ),
     ] = 1.0
     norm: Annotated[
@@ -123,7 +112,7 @@ class Options:
         Declared(
             "Norm of the residuals to minimise. l1 and huber are robust against unwrapping errors, and take "
             "2.2 to 3.5 times as long.",
-            INVERSION,
+            Panel.INVERSION,
             needs=(_WITH_FACTOR,),
         ),
     ] = "l2"
@@ -131,7 +120,7 @@ class Options:
         float,
         Declared(
             "Residual, in standard deviations, beyond which the Huber norm is linear.",
-            INVERSION,
+            Panel.INVERSION,
             metavar="T",
             unit="standard deviations",
             above=0,
@@ -142,7 +131,7 @@ class Options:
         int,
         Declared(
             "Maximum number of iterations of a robust norm.",
-            INVERSION,
+            Panel.INVERSION,
             metavar="N",
             least=1,
             needs=(only_with("norm", "l1", "huber"),),
@@ -153,14 +142,14 @@ class Options:
         Declared(
             "How to connect the components of a pixel's network where its valid pairs leave a gap: the "
             "minimum-norm solution, a linear model (NSBAS), or not at all.",
-            INVERSION,
+            Panel.INVERSION,
         ),
     ] = "minimum-norm"
     min_norm: Annotated[
         MinimumNorm,
         Declared(
             "Quantity whose norm is minimised across gaps.",
-            INVERSION,
+            Panel.INVERSION,
             needs=(only_with("gap_rule", "minimum-norm"),),
         ),
     ] = "velocity"
@@ -168,23 +157,23 @@ class Options:
         bool,
         Declared(
             "Standard deviation of the displacement at every date.",
-            ADDITIONAL,
-            needs=(_NOT_WITH_L1, _WITH_FACTOR),
+            Panel.ADDITIONAL,
+            needs=(_NOT_L1, _WITH_FACTOR),
         ),
     ] = False
     covariance: Annotated[
         bool,
         Declared(
             "Covariance between all dates: dates x dates x 4 bytes per pixel.",
-            ADDITIONAL,
-            needs=(_NOT_WITH_L1, _WITH_FACTOR),
+            Panel.ADDITIONAL,
+            needs=(_NOT_L1, _WITH_FACTOR),
         ),
     ] = False
     diagnose: Annotated[
         bool,
         Declared(
             "Triplet closure at every pixel, residuals of every pair, and a list of the worst pairs.",
-            ADDITIONAL,
+            Panel.ADDITIONAL,
             needs=(OF_PHASE,),
         ),
     ] = False
@@ -192,7 +181,7 @@ class Options:
         bool,
         Declared(
             "Estimate the DEM error together with the time series, and remove it.",
-            ADDITIONAL,
+            Panel.ADDITIONAL,
             needs=(OF_PHASE,),
         ),
     ] = False
@@ -200,7 +189,7 @@ class Options:
         int,
         Declared(
             "Order of the polynomial in time that separates deformation from the DEM error.",
-            ADDITIONAL,
+            Panel.ADDITIONAL,
             metavar="N",
             least=1,
             needs=(only_with("dem_error", True),),
@@ -210,7 +199,7 @@ class Options:
         float,
         Declared(
             "Standard deviation of the atmospheric phase of a date, assumed for the DEM error.",
-            ADDITIONAL,
+            Panel.ADDITIONAL,
             metavar="RAD",
             unit="rad",
             above=0,
@@ -223,17 +212,19 @@ class Options:
             "elimination; compiled: the same, compiled for the CPU (numba); fused: the same in one GPU "
             "kernel (Triton); auto: compiled or fused where available, else elimination; dense: for "
             "comparison only.",
-            COMPUTE,
+            Panel.COMPUTE,
             needs=(_COMPILED, _FUSED),
         ),
     ] = "auto"
-    dtype: Annotated[DTypeName, Declared("Floating-point precision of the solver.", COMPUTE)] = "float32"
-    device: Annotated[DeviceName, Declared("Device to solve on.", COMPUTE)] = "cpu"
+    dtype: Annotated[DTypeName, Declared("Floating-point precision of the solver.", Panel.COMPUTE)] = (
+        "float32"
+    )
+    device: Annotated[DeviceName, Declared("Device to solve on.", Panel.COMPUTE)] = "cpu"
     gpu_chunk_size: Annotated[
         int,
         Declared(
             "Number of pixels that a GPU solves at once; 0: as many as fit into its free memory.",
-            COMPUTE,
+            Panel.COMPUTE,
             metavar="N",
             unit="pixels",
             least=0,
@@ -246,7 +237,7 @@ class Options:
             "Round displacement, standard deviation and covariance to N bits of the mantissa, with a "
             "relative error of at most 2^-(N+1). 15 bits save about a third of the disk space, and cost 15 "
             "um per metre.",
-            OUTPUT,
+            Panel.OUTPUT,
             metavar="N",
             default=f"all {MOST_BITS}",
             least=1,
@@ -306,4 +297,4 @@ class Options:
     @property
     def is_formal(self) -> bool:
         """Whether the weights are inverse variances and stay so, and their inverse is one of variances."""
-        return self.weight_func in _INVERSE_VARIANCES and self.norm == "l2"
+        return self.weight_func in ("var", "fim") and self.norm == "l2"

@@ -20,8 +20,8 @@ import zarr
 from typer.testing import CliRunner
 
 from fringefleet.arguments.declaration import (
-    INVERSION,
     Declared,
+    Panel,
     check_fields,
     declared_fields,
     documented,
@@ -702,7 +702,7 @@ def test_an_option_costs_its_declaration_alone():
         """Options and one more."""
 
         damping: Annotated[
-            float, Declared("Damping.", INVERSION, unit="m", above=0, needs=(only_with("norm", "l1"),))
+            float, Declared("Damping.", Panel.INVERSION, unit="m", above=0, needs=(only_with("norm", "l1"),))
         ] = 0.5
 
         def __post_init__(self):

@@ -1,11 +1,13 @@
 """Options that mean something are taken; others are refused with what would do."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from fringefleet.errors import OptionError
 from fringefleet.options import Options
+from fringefleet.solver.config import Method
 
 
 def options_of(values: dict[str, Any]) -> Options:
@@ -96,3 +98,9 @@ def test_the_coherence_is_read_for_weights_and_masks_only(options, needed):
 def test_the_standard_deviation_of_offsets_is_read_once_for_weights_and_mask(options, needs_std, reads_mask):
     chosen = Options(**options)
     assert (chosen.needs_std, chosen.reads_mask) == (needs_std, reads_mask)
+
+
+def test_a_solver_gets_every_option_that_its_configuration_names():
+    made_in_the_engine = {"unweighted", "columns"}
+    options = {field.name for field in fields(Options)}
+    assert {field.name for field in fields(Method)} - made_in_the_engine <= options

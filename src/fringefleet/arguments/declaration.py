@@ -9,6 +9,7 @@ and which other option it needs (:func:`needs_of`).
 import math
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields
+from enum import StrEnum
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
@@ -22,11 +23,19 @@ from fringefleet.errors import OptionError
 from fringefleet.option_words import option
 
 T = TypeVar("T", bound=type)
-PANELS = INVERSION, ADDITIONAL, SCENE, COMPUTE, WORKERS, OUTPUT = (
-    *("Inversion", "Additional outputs", "Scene", "Compute", "Workers", "Output"),
-)
 _KINDS: dict[Any, tuple[type, ...]] = {float: (Real,), int: (Integral,), bool: (bool,), str: (str,)}
 _KINDS[Path] = (str, Path)
+
+
+class Panel(StrEnum):
+    """Panels of the help, in its order."""
+
+    INVERSION = "Inversion"
+    ADDITIONAL = "Additional outputs"
+    SCENE = "Scene"
+    COMPUTE = "Compute"
+    WORKERS = "Workers"
+    OUTPUT = "Output"
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,8 @@ class Declared:
     ----------
     help : str
         One or two sentences.
-    panel : str
-        Panel of the help that it stands in, one of ``PANELS``; empty for the first one.
+    panel : Panel or ""
+        Panel of the help that it stands in; empty for the first one, which has no name.
     metavar : str, optional
         Placeholder of the value, such as ``N``; None where the option takes one of a few words, or no value.
     unit : str
@@ -58,7 +67,7 @@ class Declared:
     """
 
     help: str
-    panel: str = ""
+    panel: Panel | Literal[""] = ""
     metavar: str | None = None
     unit: str = ""
     default: str = ""

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from fringefleet.errors import IdleOptionError
 from fringefleet.option_words import option
 
-Values = Mapping[str, Any]
+OptionValues = Mapping[str, Any]
 
-STARTED = ("default", "local", "local-cuda", "slurm")  # clusters that are started for us, or may be
-RUNNING = ("address", "file")
+STARTED_KINDS = ("default", "local", "local-cuda", "slurm")  # clusters that are started for us, or may be
+RUNNING_KINDS = ("address", "file")
 _OF_A_START = ("memory_limit", "interface", "dashboard", "options")
 CERTIFICATES = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
 _ON_GPUS = ("local-cuda", "slurm")  # where jobs may ask for GPUs in words of their own
@@ -28,7 +28,7 @@ class Need(NamedTuple):
     """One option, what it needs to have an effect, in words, and why if that is not plain."""
 
     option: str
-    is_met: Callable[[Values], bool]
+    is_met: Callable[[OptionValues], bool]
     other: str  # the option that it needs
     wanted: str  # the values of that, in words
     why: str = ""
@@ -66,9 +66,9 @@ _NO_WORKERS = "0 means threads of this process"
 
 # Fields of ClusterOptions; ``kind`` is what its ``cluster`` is
 CLUSTER = (
-    *(_of_kind(name, STARTED, _STARTED_HERE) for name in _OF_A_START),
-    _of_kind("tls", (*STARTED, *RUNNING), f"{_STARTED_HERE}, or an address"),
-    *(_of_kind(name, RUNNING, "tls://HOST:PORT") for name in CERTIFICATES),
+    *(_of_kind(name, STARTED_KINDS, _STARTED_HERE) for name in _OF_A_START),
+    _of_kind("tls", (*STARTED_KINDS, *RUNNING_KINDS), f"{_STARTED_HERE}, or an address"),
+    *(_of_kind(name, RUNNING_KINDS, "tls://HOST:PORT") for name in CERTIFICATES),
     Need("share_gpu", lambda said: said["device"] == "cuda" or said["kind"] in _ON_GPUS, "device", "cuda"),
     *(_of_workers(name) for name in (*_OF_A_START, "tls", "share_gpu", "wait_seconds")),
 )
@@ -84,7 +84,7 @@ COMMANDS = {
 }
 
 
-def without_effect(said: Values, defaults: Values, needs: Iterable[Need]) -> list[Need]:
+def without_effect(said: OptionValues, defaults: OptionValues, needs: Iterable[Need]) -> list[Need]:
     """Find the values that are not the default and have no effect, by the row that is not met.
 
     Parameters
@@ -113,7 +113,7 @@ def defaults_of(kind: Any) -> dict[str, Any]:
     }
 
 
-def check_needs(said: Values, defaults: Values, needs: Iterable[Need]) -> None:
+def check_needs(said: OptionValues, defaults: OptionValues, needs: Iterable[Need]) -> None:
     """Refuse values that have no effect, all of them at once; see :func:`without_effect`.
 
     Raises
@@ -129,7 +129,7 @@ def check_needs(said: Values, defaults: Values, needs: Iterable[Need]) -> None:
         )
 
 
-def describe_need(need: Need, said: Values) -> str:
+def describe_need(need: Need, said: OptionValues) -> str:
     """Say what an option needs that has no effect."""
     why = f" ({need.why})" if need.why else ""
     found, needed = option(need.option, _short(said[need.option])), option(need.other, need.wanted)

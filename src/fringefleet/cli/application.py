@@ -12,7 +12,7 @@ import typer
 from fringefleet.arguments.paths import check_local
 from fringefleet.cli.console import err, exit_codes, fail, log_foreign_messages, start_logging
 from fringefleet.cli.ending import BAD_INPUT, FAILED, Interrupts
-from fringefleet.cli.parameters import Common, Parameter, in_order, parameters
+from fringefleet.cli.parameters import Common, Parameter, by_panel, parameters
 from fringefleet.cli.streams import make_streams_lenient
 from fringefleet.cli.usage import Command, PrintableErrors
 from fringefleet.cli.words import take_words_of
@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 
 
-def run(interrupts: Interrupts) -> None:
+def run_application(interrupts: Interrupts) -> None:
     """Run the command that the command line names; leaves by SystemExit with its exit code."""
     make_streams_lenient()
     log_foreign_messages()
@@ -72,7 +72,7 @@ def command(
                 start_logging(err(), verbose=self.verbose)
                 function(self)
 
-        listed = in_order([*given, *parameters(Common, "verbose")])
+        listed = by_panel([*given, *parameters(Common, "verbose")])
         fields = [item.in_typer() for item in listed]
         namespace = {"run": run, "__doc__": function.__doc__}
         name = function.__name__.removesuffix("_command")

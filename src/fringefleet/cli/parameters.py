@@ -9,14 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import typer
 from rich.markup import escape
 
-from fringefleet.arguments.declaration import (
-    INVERSION,
-    OUTPUT,
-    PANELS,
-    Declared,
-    declared_fields,
-    default_text,
-)
+from fringefleet.arguments.declaration import Declared, Panel, declared_fields, default_text
 
 
 @dataclass(frozen=True)
@@ -87,9 +80,9 @@ def _parameter(field: Any, kind: Any, it: Declared) -> Parameter:
     return Parameter(field.name, first | None, None, it)
 
 
-def in_order(given: Iterable[Parameter]) -> list[Parameter]:
+def by_panel(given: Iterable[Parameter]) -> list[Parameter]:
     """Sort parameters as the help shows them: arguments as they are given, then panel after panel."""
-    panels = ("", *PANELS)
+    panels = ["", *Panel]
     return sorted(given, key=lambda item: (not item.declared.is_argument, panels.index(item.declared.panel)))
 
 
@@ -105,20 +98,20 @@ class Common:
         Path | None,
         Declared(
             "MintPy's smallbaselineApp.cfg; options given here take precedence.",
-            INVERSION,
+            Panel.INVERSION,
             metavar="FILE",
             flags=("--template", "-t"),
         ),
     ] = None
-    resume: Annotated[bool, Declared("Continue an unfinished output; nothing is computed twice.", OUTPUT)] = (
-        False
-    )
-    overwrite: Annotated[bool, Declared("Replace an existing output.", OUTPUT)] = False
+    resume: Annotated[
+        bool, Declared("Continue an unfinished output; nothing is computed twice.", Panel.OUTPUT)
+    ] = False
+    overwrite: Annotated[bool, Declared("Replace an existing output.", Panel.OUTPUT)] = False
     performance_report: Annotated[
         Path | None,
         Declared(
             "Write Dask's performance report, which needs bokeh. OUT.zarr.report.json is always written.",
-            OUTPUT,
+            Panel.OUTPUT,
             metavar="FILE.html",
         ),
     ] = None

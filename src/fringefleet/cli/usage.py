@@ -13,8 +13,6 @@ _FAULTS = {
     "int_parsing": "{found} is no whole number",
     "int_from_float": "{found} is no whole number",
     "float_parsing": "{found} is no number",
-    "greater_than_equal": "{found} is less than {ge}",
-    "greater_than": "{found} is not more than {gt}",
 }
 _PREFIX = "Value error, "
 RENAMED = {"--bridge": "--gap-rule"}  # options of earlier versions
@@ -82,7 +80,7 @@ def _fault(cause: Any) -> str | None:
     found = cause.errors()[0] if hasattr(cause, "errors") else None
     if found is None or found["type"] not in _FAULTS:
         return None
-    return _FAULTS[found["type"]].format(found=repr(found["input"]).strip("'"), **found.get("ctx", {}))
+    return _FAULTS[found["type"]].format(found=repr(found["input"]).strip("'"))
 
 
 def _name_of(word: str | None, ctx: Any) -> str:

@@ -5,14 +5,14 @@ from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 
-from fringefleet.cli.progress import Report, Tiles, show_progress
+from fringefleet.cli.progress import ProgressReport, Tiles, show_progress
 from fringefleet.execution.scheduler import Done
 
 
 @contextmanager
 def progress_shown(console: Console) -> Iterator[Callable[[str, Done], None]]:
     """Show stages of work, each from when what this yields is told of it for the first time."""
-    reports: dict[str, Report] = {}
+    reports: dict[str, ProgressReport] = {}
     with ExitStack() as opened:
 
         def show(stage: str, done: Done) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
-from fringefleet.arguments.declaration import OUTPUT, SCENE, Declared, check_fields, documented
+from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.arguments.paths import check_local
 from fringefleet.choices import Existing, OnError
@@ -35,11 +35,12 @@ class FailurePolicy:
         Declared(
             "What to do about tiles that fail in every attempt, once all others are finished: stop with an "
             "error, or skip them, which leaves them without data and with the status failed_tile.",
-            OUTPUT,
+            Panel.OUTPUT,
         ),
     ] = "stop"
     retries: Annotated[
-        int, Declared("Number of times that a failed tile is tried again.", OUTPUT, metavar="N", least=0)
+        int,
+        Declared("Number of times that a failed tile is tried again.", Panel.OUTPUT, metavar="N", least=0),
     ] = 2
 
     def __post_init__(self) -> None:
@@ -80,7 +81,7 @@ class Run:
     setting: Setting = Setting()  # noqa: RUF009 - frozen
     chunks: Annotated[
         tuple[int, int] | None,
-        Declared("Rows and columns of a chunk.", OUTPUT, metavar="Y X", default="chosen by memory"),
+        Declared("Rows and columns of a chunk.", Panel.OUTPUT, metavar="Y X", default="chosen by memory"),
     ] = None
     existing: Existing = "refuse"
     n_worker: int = 1
@@ -94,20 +95,20 @@ class Run:
         str | None,
         Declared(
             "Reader of the stack, where several recognise it; see info --formats.",
-            SCENE,
+            Panel.SCENE,
             metavar="NAME",
             default="the one that recognises it",
         ),
     ] = None
     drop_incomplete: Annotated[
-        bool, Declared("Omit pairs of a folder that lack a file which other pairs have.", SCENE)
+        bool, Declared("Omit pairs of a folder that lack a file which other pairs have.", Panel.SCENE)
     ] = False
     accept_touched: Annotated[
         bool,
         Declared(
             "Accept files of the stack of which only the modification time has changed, since the run that "
             "is resumed or during this one. Use it only if you know that nothing was written to them.",
-            OUTPUT,
+            Panel.OUTPUT,
         ),
     ] = False
 

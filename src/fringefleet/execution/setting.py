@@ -4,14 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fringefleet.arguments.declaration import (
-    ADDITIONAL,
-    SCENE,
-    Declared,
-    check_fields,
-    documented,
-    needs_of,
-)
+from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented, needs_of
 from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.arguments.needs import check_needs, defaults_of, only_with
 from fringefleet.observation.units import check_wavelength
@@ -42,7 +35,7 @@ class Setting:
         tuple[int, int] | None,
         Declared(
             "Row and column of the reference pixel, whose displacement is zero.",
-            SCENE,
+            Panel.SCENE,
             metavar="Y X",
             default="as in the stack",
             needs=(_NOT_SKIPPED,),
@@ -52,7 +45,7 @@ class Setting:
         str | None,
         Declared(
             "Date at which the displacement is zero; with its time, YYYYMMDDTHHMMSS, if a day has several.",
-            SCENE,
+            Panel.SCENE,
             metavar="YYYYMMDD",
             default="the first",
         ),
@@ -62,7 +55,7 @@ class Setting:
         Declared(
             "Invert only pixels that are not zero in this map, such as MintPy's waterMask.h5; 'no' for none, "
             "whatever the template says.",
-            SCENE,
+            Panel.SCENE,
             metavar="FILE",
             default="none",
             kind=str,
@@ -73,7 +66,7 @@ class Setting:
         Declared(
             "Invert only pixels that are not zero in MintPy's avgSpatialCoh.h5 (avgSpatialSNR.h5 for "
             "offsets).",
-            SCENE,
+            Panel.SCENE,
             metavar="FILE",
             default="none",
             kind=Path,
@@ -83,7 +76,7 @@ class Setting:
         float | None,
         Declared(
             "Radar wavelength.",
-            SCENE,
+            Panel.SCENE,
             metavar="METRES",
             unit="m",
             default="as in the stack",
@@ -94,7 +87,7 @@ class Setting:
         int | None,
         Declared(
             "Number of independent looks of the coherence.",
-            SCENE,
+            Panel.SCENE,
             metavar="L",
             default="as in the stack",
             least=1,
@@ -105,7 +98,7 @@ class Setting:
         "Path | str | NDArray[Any] | xr.DataArray | None",
         Declared(
             "MintPy's geometryRadar.h5 or geometryGeo.h5, for the DEM error.",
-            ADDITIONAL,
+            Panel.ADDITIONAL,
             metavar="FILE",
             kind=Path,
             default="the scene centre, from the attributes",
@@ -113,11 +106,11 @@ class Setting:
         ),
     ] = None
     skip_reference: Annotated[
-        bool, Declared("Take the phases as they are: they are relative to a point already.", SCENE)
+        bool, Declared("Take the phases as they are: they are relative to a point already.", Panel.SCENE)
     ] = False
     drop_unreferenced: Annotated[
         bool,
-        Declared("Omit pairs that have no data at the reference point.", SCENE, needs=(_NOT_SKIPPED,)),
+        Declared("Omit pairs that have no data at the reference point.", Panel.SCENE, needs=(_NOT_SKIPPED,)),
     ] = False
 
     def __post_init__(self) -> None:

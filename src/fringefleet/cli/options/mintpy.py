@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fringefleet.arguments.declaration import COMPUTE, INVERSION, OUTPUT, Declared
+from fringefleet.arguments.declaration import Declared, Panel
 from fringefleet.cli.options.cluster import WorkerOptions
 from fringefleet.cli.parameters import Common, Parameter, parameters
 from fringefleet.execution.job import FailurePolicy, Run
@@ -27,14 +27,15 @@ class MintPyOptions:
         ),
     ] = None
     min_norm_phase: Annotated[
-        bool, Declared("Minimise the norm of the phases, and not of the velocities, across gaps.", INVERSION)
+        bool,
+        Declared("Minimise the norm of the phases, and not of the velocities, across gaps.", Panel.INVERSION),
     ] = False
     cluster: Annotated[
         str | None,
         Declared(
             "Processes on this machine (local, none, no), Slurm jobs (slurm), or a running Dask scheduler "
             "such as tcp://host:8786.",
-            COMPUTE,
+            Panel.COMPUTE,
             metavar="local|slurm|ADDRESS",
             default="--cluster-config, else template, else local",
             flags=("--cluster", "--cluster-type", "-c"),
@@ -45,7 +46,7 @@ class MintPyOptions:
         Declared(
             "Number of local processes, at most one per core, or of Slurm workers; 0: compute in threads of "
             "this process.",
-            COMPUTE,
+            Panel.COMPUTE,
             metavar="N|all|NN%",
             default="template, else one per core, or 0 where that is faster",
         ),
@@ -54,7 +55,7 @@ class MintPyOptions:
         str | None,
         Declared(
             "Section of Dask's configuration of job queues (jobqueue.yaml), for Slurm.",
-            COMPUTE,
+            Panel.COMPUTE,
             metavar="NAME",
             default="template, else slurm",
             flags=("--config", "--config-name"),
@@ -64,7 +65,7 @@ class MintPyOptions:
         float | None,
         Declared(
             "Maximum memory of all local processes together.",
-            COMPUTE,
+            Panel.COMPUTE,
             metavar="GB",
             default="template, else that of the machine",
             flags=("--ram", "--memory", "-r"),
@@ -72,13 +73,13 @@ class MintPyOptions:
     ] = None
     solver: Annotated[
         Literal["auto", "cpu", "torch"] | None,
-        Declared("torch: solve on a CUDA GPU.", COMPUTE, default="template, else cpu"),
+        Declared("torch: solve on a CUDA GPU.", Panel.COMPUTE, default="template, else cpu"),
     ] = None
     outputs: Annotated[
         tuple[Path, Path, Path] | None,
         Declared(
             "Other names for the time series, its temporal coherence and the number of pairs.",
-            OUTPUT,
+            Panel.OUTPUT,
             metavar="TS TCOH NUM",
             flags=("--output", "-o"),
         ),
@@ -87,7 +88,7 @@ class MintPyOptions:
         bool | None,
         Declared(
             "Also write maskTempCoh.h5.",
-            OUTPUT,
+            Panel.OUTPUT,
             default="for a project",
             flags=("--mask-temp-coh/--no-mask-temp-coh",),
         ),
@@ -95,14 +96,16 @@ class MintPyOptions:
     update: Annotated[
         bool | None,
         Declared(
-            "Do nothing if the products are there and nothing has changed.", OUTPUT, default="for a project"
+            "Do nothing if the products are there and nothing has changed.",
+            Panel.OUTPUT,
+            default="for a project",
         ),
     ] = None
     result: Annotated[
         Path | None,
         Declared(
             "Keep the result that the products are made from, with the status of every pixel.",
-            OUTPUT,
+            Panel.OUTPUT,
             metavar="OUT.zarr",
         ),
     ] = None
