@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fringefleet.cli.printable import printable
+from fringefleet.option_words import RENAMED
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 # What kinds of faults a checking library finds, in words; the rest is said in its own.
@@ -19,7 +20,6 @@ _FAULTS = {
     "greater_than": "{found} is not more than {gt}",
 }
 _PREFIX = "Value error, "
-RENAMED = {"--bridge": "--gap-rule"}  # options of earlier versions
 # What is often meant otherwise.
 _HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
 
@@ -78,11 +78,15 @@ def _complete(error: Any, ctx: Any) -> None:
     parameter = getattr(error, "param", None)
     name = getattr(parameter, "name", None) or _name_of(getattr(error, "option_name", None), ctx)
     said = _fault(error.__cause__) or error.message.removeprefix(_PREFIX)
-    if renamed := RENAMED.get(getattr(error, "option_name", None) or ""):
-        said, error.possibilities = f"{error.option_name} is now called {renamed}", None
+    if now := RENAMED.get(_in_python(getattr(error, "option_name", None) or "")):
+        said, error.possibilities = f"{error.option_name} is now called --{now.replace('_', '-')}", None
     hint = f"; {_HINTS[name]}" if name in _HINTS else ""
     if hint or said != error.message:
         error.message = f"{said.rstrip('.')}{hint}."
+
+
+def _in_python(word: str) -> str:
+    return word.removeprefix("--").replace("-", "_")
 
 
 def _fault(cause: Any) -> str | None:
