@@ -13,7 +13,7 @@ from rich.table import Table
 from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import with_prefix
 from fringefleet.cli.tables import pair_table, plain_table, redundancy_note, status_table
-from fringefleet.io.describe import Description, Place
+from fringefleet.io.describe import Description, PixelPlace
 from fringefleet.io.georeference import DEGREES, axis_unit
 from fringefleet.io.readers import READERS
 from fringefleet.network.connectivity import Connectivity
@@ -82,7 +82,7 @@ def _facts(description: Description) -> Iterator[tuple[str, str]]:
     yield from _attribute_facts(description)
 
 
-def _place_facts(place: Place) -> Iterator[tuple[str, str]]:
+def _place_facts(place: PixelPlace) -> Iterator[tuple[str, str]]:
     rows, columns = place.shape
     yield "Scene", f"{rows} x {columns} pixels (rows x columns), {with_prefix(rows * columns, 'px')}"
     if place.unit == "1":

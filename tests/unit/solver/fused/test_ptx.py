@@ -17,7 +17,7 @@ KEPT = {"KEEP_ROWS": True, "KEEP_FACTOR": True}
 COHERENCE = {"MASK": "at least", "HAS_LAND": True}
 OFFSET = {"IS_OFFSET": True, "MASK": "std", "HAS_LAND": True}
 MODES = {  # each value of each constant, alone where it matters and together where they meet
-    "invert": {
+    "invert_pixels": {
         "fp32": [
             {},
             KEPT,
@@ -36,7 +36,7 @@ MODES = {  # each value of each constant, alone where it matters and together wh
             {"WEIGHT": "offset", **OFFSET},
         ],
     },
-    "reweigh": {
+    "reweigh_pixels": {
         real: [{"NORM": "l1", "limits": real}, {"NORM": "huber", "limits": real, "KEEP_FACTOR": True}]
         for real in ("fp32", "fp64")
     },
