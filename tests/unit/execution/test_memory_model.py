@@ -26,7 +26,7 @@ from fringefleet.solver import arrays
 from fringefleet.solver import subsets as pieces
 from long_cases import mostly_long
 
-OBJECTS = 2**16  # of Python, which are traced with the arrays [byte]
+OBJECTS = 2**17  # of Python, which are traced with the arrays [byte]
 N_PIXEL = 2048  # in one batch: what does not grow with the pixels hardly shows
 
 
