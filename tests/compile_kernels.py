@@ -18,8 +18,8 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 REAL = "real"  # in place of the type of the solver's numbers
-MODULES = {"invert": "kernel", "deviate": "variances", "reweigh": "irls"}
-WARPS = {"invert": 4, "deviate": 4, "reweigh": 1}
+MODULES = {"invert_pixels": "kernel", "deviate": "variances", "reweigh_pixels": "irls"}
+WARPS = {"invert_pixels": 4, "deviate": 4, "reweigh_pixels": 1}
 TYPES = {
     **dict.fromkeys(
         ("residual", "row_weight", "edge", "inverse", "change", "series", "result", "sums"), REAL
@@ -32,8 +32,8 @@ TYPES = {
 PTXAS = Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
 DEFAULTS = {
     "deviate": {},
-    "reweigh": {"KEEP_FACTOR": False},
-    "invert": {
+    "reweigh_pixels": {"KEEP_FACTOR": False},
+    "invert_pixels": {
         "WEIGHT": "given",
         "MASK": "none",
         "IS_OFFSET": False,

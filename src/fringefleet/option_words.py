@@ -54,6 +54,7 @@ _WORDS = (
     r"local-cuda|local|slurm|cuda|cpu|var|fim|coh|no|none|l1|l2|huber|auto|compiled|elimination|dense|fused"
     r"|skip|stop"
 )
+RENAMED = {"bridge": "gap_rule"}  # options of earlier versions
 _VALUE = rf"(?:[A-Z][A-Z]*|\d[\d.]*|{_WORDS})(?![\w-])"
 _OPTION = re.compile(rf"(?<![\w\-\x01])--([a-z][a-z-]*)((?: {_VALUE}){{0,2}})")
 _MARKED = re.compile("\x02([^\x02\x03]*?)(?: = ([^\x02\x03]*))?\x03")
@@ -168,6 +169,11 @@ def suggest(given: str, known: Iterable[str], *, before: str = "", cutoff: float
     --------
     >>> suggest("Looks", ["looks", "norm"]), suggest("ram", ["maxMemory"])
     (' Did you mean looks?', '')
+    >>> suggest("bridge", ["gap_rule"])
+    ' It is now called gap_rule.'
     """
+    known = list(known)
+    if (now := RENAMED.get(given)) in known:
+        return f" It is now called {before}{now}."
     near = nearest_name(given, known, cutoff=cutoff)
     return "" if near is None else f" Did you mean {before}{near}?"

@@ -109,7 +109,7 @@ def _work_of(extra, workspace, phase, weight):
         return lambda: uncertainty.selected_variances(variances)
     if extra == "closure":
         rows = closure.triplet_rows(workspace.plan, CPU)
-        return lambda: closure.measure(observations, rows)
+        return lambda: closure.measure_closure(observations, rows)
     return lambda: diagnosis.sum_pairs(observations, torch.ones(phase.shape[1]))
 
 
@@ -128,7 +128,7 @@ def _stages(workspace, phase, weight):
         "assembly_ms": lambda: workspace.observations.load(phase, weight),
         "elimination_ms": lambda: star_mesh.factorise(workspace),
         "solve_ms": solve_twice,
-        "quality_ms": lambda: quality.measure(workspace.observations),
+        "quality_ms": lambda: quality.measure_quality(workspace.observations),
     }
     found = {name: _milliseconds(stage) for name, stage in stages.items()}
     source = torch.ones(2**25)

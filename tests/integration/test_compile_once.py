@@ -14,6 +14,7 @@ from fringefleet.cluster import connect
 from fringefleet.processes.worker_logging import forward_logs
 from fringefleet.simulate import Scene
 from fringefleet.solver.compiled.code_files import VARIABLE
+from long_cases import long_but
 from polling import wait_until
 
 SCENE = Scene(n_date=6, shape=(20, 24))
@@ -113,7 +114,7 @@ def assert_same_bits(one, other):
         np.testing.assert_array_equal(values, other[name], err_msg=name)
 
 
-@pytest.mark.parametrize("kind", WITHOUT)
+@pytest.mark.parametrize("kind", long_but(WITHOUT, "not installed", "without LLVM"))
 def test_without_a_compiler_threads_solve_in_another_way_and_say_so_once(kind, stack, tmp_path):
     program, variables, why = WITHOUT[kind]
     cache = {} if kind == "told not to" else {VARIABLE: str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}

@@ -456,6 +456,7 @@ def test_each_worker_of_local_cuda_has_a_gpu_of_its_own(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_workers_that_would_share_a_gpu_are_refused_unless_they_may(tmp_path):
     started, running, shared = pretend(
         tmp_path,
@@ -471,6 +472,7 @@ def test_workers_that_would_share_a_gpu_are_refused_unless_they_may(tmp_path):
     assert [gpu for _, _, gpu, *_ in shared] == ["GPU-pretend-0"] * 2
 
 
+@pytest.mark.long
 def test_share_gpu_alone_leaves_no_gpu_out(tmp_path):
     needs_dask_cuda()
     every, too_many = pretend(
@@ -488,6 +490,7 @@ def test_share_gpu_puts_several_workers_on_the_only_gpu(tmp_path, pretend_cuda_o
     assert [gpu for _, _, gpu, *_ in shared] == ["GPU-pretend-0"] * 2
 
 
+@pytest.mark.long
 def test_more_workers_than_gpus_are_refused_and_a_single_gpu_needs_no_dask_cuda(tmp_path, pretend_cuda_only):
     too_many = pretend(tmp_path, 'refusal("local-cuda", 4)')
     assert too_many.startswith("OptionError: found 4 workers for 3 GPUs; give 3 or fewer.")

@@ -59,6 +59,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 def test_the_commands_for_a_running_cluster_work_and_answer_no_stranger(tmp_path):
     (block,) = readme_blocks("A cluster that is running")

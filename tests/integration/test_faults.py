@@ -167,6 +167,7 @@ def test_a_worker_whose_gpu_breaks_is_replaced_and_nothing_is_lost(
     assert [tile["attempts"] for tile in tiles if tile["attempts"] > 1] == [2]  # the others had no part in it
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 def test_a_gpu_that_breaks_again_and_again_is_a_tile_that_fails(stack, tmp_path, two_workers):
     job = Run(stack, tmp_path / "result.zarr", chunks=TILE)

@@ -22,6 +22,7 @@ from fringefleet.execution.graph import tile_tasks
 from fringefleet.execution.prepare import prepare
 from fringefleet.io.store.lock import lock_path
 from fringefleet.simulate import Scene
+from long_cases import mostly_long
 from polling import marks_of, wait_until
 
 SCENE = Scene(n_date=12, neighbours=3, shape=(96, 96), seed=3)
@@ -148,7 +149,7 @@ with tiles_named():
 # --- interrupted ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", mostly_long([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], 1))
 def test_a_signal_ends_it_with_what_is_done_and_resume_goes_on(number, stack, tmp_path):
     output = tmp_path / "result.zarr"
     words = "invert", stack, output, "--chunks", 3, 3, "--workers", 0

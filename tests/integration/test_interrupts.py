@@ -16,6 +16,7 @@ from fringefleet.cluster import connect, local
 from fringefleet.errors import WorkersLostError
 from fringefleet.io.store.lock import lock_path
 from fringefleet.simulate import Scene, simulate_stack
+from long_cases import mostly_long
 from polling import marks_of, wait_until
 
 pytestmark = pytest.mark.cluster
@@ -94,7 +95,7 @@ def test_ctrl_c_after_a_worker_was_replaced_shows_nothing_of_its_insides(run, tm
     assert "repeat the command with --resume" in ended(run, tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", mostly_long([signal.SIGTERM, signal.SIGHUP], 1))
 def test_a_signal_to_end_is_an_interrupt(run, tmp_path, number):
     output = tmp_path / "result.zarr"
     wait_until(lambda: marks_of(output), 60, lambda: said(tmp_path))

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from fringefleet.simulate import Scene, simulate_stack
+from long_cases import mostly_long
 
 # Each sends the process a signal from such a place, so often that the first times are lost.
 PLACES = {
@@ -63,7 +64,9 @@ if __name__ == "__main__":
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize(("place", "name"), [*zip(PLACES, ("SIGINT", "SIGTERM", "SIGHUP"), strict=True)])
+@pytest.mark.parametrize(
+    ("place", "name"), mostly_long(zip(PLACES, ("SIGINT", "SIGTERM", "SIGHUP"), strict=True), 1)
+)
 def test_an_interrupt_that_python_ignores_ends_the_run_all_the_same(place, name, tmp_path):
     simulate_stack(Scene(n_date=6, shape=(48, 48)), tmp_path / "stack.zarr")
     script = tmp_path / "program.py"

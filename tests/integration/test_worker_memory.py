@@ -34,6 +34,7 @@ def test_a_worker_takes_the_memory_that_is_planned(name, tmp_path):
     assert 0.75 <= memory.measure(memory.CASES[name], tmp_path)["peak_of_planned"] <= 1
 
 
+@pytest.mark.long
 def test_a_worker_has_as_many_threads_as_its_share_of_cores_and_libraries_have_one_each(stack, tmp_path):
     n_core = len(os.sched_getaffinity(0))
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0")

@@ -22,7 +22,7 @@ from fringefleet.execution.job import Run
 from fringefleet.importing import without_collection
 
 if TYPE_CHECKING:
-    from fringefleet.io.describe import Description, Place
+    from fringefleet.io.describe import Description, PixelPlace
     from fringefleet.network.connectivity import Connectivity
 
 _MOST_NAMES = 6  # of dates or pairs in one line
@@ -128,7 +128,7 @@ def _facts(description: "Description") -> Iterator[tuple[str, str]]:
     yield from _attribute_facts(description)
 
 
-def _place_facts(place: "Place") -> Iterator[tuple[str, str]]:
+def _place_facts(place: "PixelPlace") -> Iterator[tuple[str, str]]:
     from fringefleet.io.georeference import DEGREES, axis_unit
 
     rows, columns = place.shape

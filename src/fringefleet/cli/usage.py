@@ -7,6 +7,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from fringefleet.cli.printable import printable
+from fringefleet.option_words import RENAMED
 
 # What kinds of faults a checking library finds, in words; the rest is said in its own.
 _FAULTS = {
@@ -15,7 +16,6 @@ _FAULTS = {
     "float_parsing": "{found} is no number",
 }
 _PREFIX = "Value error, "
-RENAMED = {"--bridge": "--gap-rule"}  # options of earlier versions
 # What is often meant otherwise.
 _HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
 
@@ -68,11 +68,15 @@ def _complete(error: Any, ctx: Any) -> None:
     parameter = getattr(error, "param", None)
     name = getattr(parameter, "name", None) or _name_of(getattr(error, "option_name", None), ctx)
     said = _fault(error.__cause__) or error.message.removeprefix(_PREFIX)
-    if renamed := RENAMED.get(getattr(error, "option_name", None) or ""):
-        said, error.possibilities = f"{error.option_name} is now called {renamed}", None
+    if now := RENAMED.get(_in_python(getattr(error, "option_name", None) or "")):
+        said, error.possibilities = f"{error.option_name} is now called --{now.replace('_', '-')}", None
     hint = f"; {_HINTS[name]}" if name in _HINTS else ""
     if hint or said != error.message:
         error.message = f"{said.rstrip('.')}{hint}."
+
+
+def _in_python(word: str) -> str:
+    return word.removeprefix("--").replace("-", "_")
 
 
 def _fault(cause: Any) -> str | None:

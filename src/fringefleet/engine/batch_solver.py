@@ -124,7 +124,7 @@ class Batches:
             if self.options.covariance:
                 maps["displacement_cov"] = self._covariance(unit)
         if self.triplet_rows is not None:
-            maps |= closure.measure(observations, self.triplet_rows)._asdict()
+            maps |= closure.measure_closure(observations, self.triplet_rows)._asdict()
         if solution.dem is not None:
             range_sine: Tensor | float = self.scene.range_sine
             if raw.range_sine is not None:

@@ -26,7 +26,7 @@ from fringefleet.products.registry import kinds_of
 from fringefleet.solver.arrays import pieces_of
 from fringefleet.solver.compiled.batches import Vectors
 from fringefleet.solver.config import Method
-from fringefleet.solver.disconnected import connect, find_gap_filled
+from fringefleet.solver.disconnected import connect_components, find_gap_filled
 from fringefleet.solver.measures import of_sums
 
 _FEW = 64  # pixels that are solved again at once
@@ -127,7 +127,7 @@ class Direct:
             for piece in pieces_of(len(cut), 24 * (network.n_pair + network.n_date)):
                 some = cut[piece]
                 part = labels[:, some]
-                there["displacement"][:, some] = connect(
+                there["displacement"][:, some] = connect_components(
                     self.plan, there["displacement"][:, some], part, self.method
                 )
                 if self.method.gap_rule != "none":

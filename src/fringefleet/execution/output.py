@@ -9,7 +9,7 @@ from fringefleet.execution.check import Checked
 from fringefleet.execution.report import RunReport, report_path
 from fringefleet.execution.report_reader import read_report
 from fringefleet.execution.tile import Tile
-from fringefleet.io.store.disk import free_bytes
+from fringefleet.io.store.disk import free_disk_bytes
 from fringefleet.io.store.lock import Lock
 from fringefleet.io.store.pair_table import pair_table
 from fringefleet.io.store.result import (
@@ -81,7 +81,7 @@ def warn_of_full_disk(checked: Checked, left: Iterable[Tile]) -> None:
     """Say that the disk may become full; it is not sure, as the result is compressed."""
     n_pixel = sum((tile.y.stop - tile.y.start) * (tile.x.stop - tile.x.start) for tile in left)
     n_byte = n_pixel * bytes_of_result(checked.job.options, checked.prepared.scene.network.n_date)
-    free = free_bytes(checked.job.output)
+    free = free_disk_bytes(checked.job.output)
     if n_byte > free:
         logger.warning(
             "the disk of %s has %s bytes free; what is still to be written takes up to %s, less as far as it "

@@ -36,14 +36,32 @@ def read_report(path: Path, fingerprint: str) -> Record | None:
         if found["format"] != FORMAT or found["fingerprint"] != fingerprint:
             logger.warning("the report %s is of another run and begins anew", path)
             return None
+        _bring_up_to_date(found)
         _check_undamaged(found)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, StackFormatError) as error:
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        RecursionError,
+        StackFormatError,
+        AttributeError,
+    ) as error:
         logger.warning("the report %s of the run before cannot be read and begins anew: %r", path, error)
         return None
     for run in found["runs"]:
         if run["state"] == "running":  # it was killed
             run["state"] = "interrupted"
     return found
+
+
+def _bring_up_to_date(found: Record) -> None:
+    """Give what earlier versions noted of a tile its names of today, and what they did not measure a zero."""
+    for tile in found["tiles"]:
+        if "not_bridged" in (pixels := tile.get("pixels") or {}):
+            pixels["not_gap_filled"] = pixels.pop("not_bridged")
+        if isinstance(seconds := tile.get("seconds"), dict):
+            seconds.setdefault("wait", 0.0)
 
 
 def _check_undamaged(found: Record) -> None:

@@ -43,7 +43,7 @@ from fringefleet.processes.dask_defaults import with_graph_defaults
 
 logger = logging.getLogger(__name__)
 
-METADATA = "zarr.json"
+_METADATA = "zarr.json"
 _REPLACES = "replaces"  # attribute: whether an output that is there is to be replaced
 
 
@@ -76,12 +76,12 @@ class Conversion:
 
     def is_there(self) -> bool:
         """Whether it was begun."""
-        return (self.folder / METADATA).is_file() and (self.store / METADATA).is_file()
+        return (self.folder / _METADATA).is_file() and (self.store / _METADATA).is_file()
 
     def tile(self) -> tuple[int, int] | None:
         """Rows and columns of a chunk of what is there, begun or finished; None if nothing is."""
         there = self.store if self.is_there() else self.output
-        if not (there / METADATA).is_file():
+        if not (there / _METADATA).is_file():
             return None
         with readable(f"the store {there}", OutputExistsError):
             array = zarr.open_group(there, mode="r").get(gridded(self.stack)[0])
@@ -198,7 +198,7 @@ class Conversion:
         """Remove what was begun, at once and not file by file; refuse what is something else."""
         if not self.folder.exists():
             return
-        if not (self.folder / PLACE / METADATA).is_file():
+        if not (self.folder / PLACE / _METADATA).is_file():
             raise OutputExistsError(
                 f"{self.folder} is there and is no conversion that was begun; remove it yourself."
             )

@@ -23,9 +23,9 @@ from fringefleet.io.store.place import check_apart, check_writable
 from fringefleet.io.store.staging import check_replaceable, put_back
 
 _CHUNK_BYTES = 32 * 1024**2  # phase of all pairs in one tile, at most
-LARGEST_TILE = 256 * 256  # [pixel]
+_LARGEST_TILE = 256 * 256  # [pixel]
 
-Progress = Callable[[int, int], None]
+_Progress = Callable[[int, int], None]
 
 
 def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
@@ -37,7 +37,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
     resume: bool = False,
     accept_touched: bool = False,
     total_memory: int = 1024**3,
-    progress: Progress | None = None,
+    progress: _Progress | None = None,
 ) -> None:
     """Write a stack as a compressed Zarr v3 store with chunks (all pairs, y, x).
 
@@ -108,7 +108,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
 def default_tile(stack: xr.Dataset) -> tuple[int, int]:
     """Choose rows and columns of a chunk: whole stored chunks, at most 32 MB of phase."""
     shape = stack.sizes["y"], stack.sizes["x"]
-    n_pixel = min(LARGEST_TILE, _CHUNK_BYTES / (4 * stack.sizes["pair"]))
+    n_pixel = min(_LARGEST_TILE, _CHUNK_BYTES / (4 * stack.sizes["pair"]))
     return fit_tile(shape, stored_tile(stack), n_pixel)
 
 

@@ -20,7 +20,7 @@ from fringefleet.io.files.threads import each
 from fringefleet.io.store.marks import DONE, IS_DONE, N_BYTE, Index, bytes_of, files_in, read_marks
 from fringefleet.io.zarr.chunk_layout import find_chunk_files
 
-Progress = Callable[[int, int], None]
+_Progress = Callable[[int, int], None]
 
 
 class Cut(NamedTuple):
@@ -62,7 +62,7 @@ def gridded(stack: xr.Dataset) -> list[str]:
     return [str(name) for name, data in stack.data_vars.items() if {"y", "x"} <= set(data.dims)]
 
 
-def copy_tiles(stack: xr.Dataset, store: Path, marks: zarr.Group, cut: Cut, progress: Progress) -> None:
+def copy_tiles(stack: xr.Dataset, store: Path, marks: zarr.Group, cut: Cut, progress: _Progress) -> None:
     """Copy what is not marked as done, and mark it.
 
     Parameters

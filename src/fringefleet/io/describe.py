@@ -36,7 +36,7 @@ from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["stack", "result", "displacement"]
+_Kind = Literal["stack", "result", "displacement"]
 _MOST_TILES = 10_000_000
 MOST_PAIRS = 8  # of those that are explained worst
 _ALWAYS_THE_SAME = ("Conventions",)
@@ -49,7 +49,7 @@ _SHOWN = (
 
 
 @dataclass(frozen=True)
-class Variable:
+class StoredVariable:
     """One array, as it is stored."""
 
     name: str
@@ -61,7 +61,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Place:
+class PixelPlace:
     """Where the pixels are: rows and columns, and the centres of the first and last ones."""
 
     shape: tuple[int, int]
@@ -82,11 +82,11 @@ class Description:
     """
 
     path: str
-    kind: Kind
+    kind: _Kind
     file_format: str
-    place: Place
+    place: PixelPlace
     dates: tuple[str, ...]
-    variables: tuple[Variable, ...]
+    variables: tuple[StoredVariable, ...]
     bytes_on_disk: int
     n_file: int
     attributes: dict[str, Any]
@@ -255,16 +255,16 @@ def _largest_first(dataset: xr.Dataset) -> list[tuple[Hashable, xr.DataArray]]:
     return sorted(dataset.data_vars.items(), key=lambda item: (-item[1].nbytes, str(item[0])))
 
 
-def _variable(name: str, data: xr.DataArray) -> Variable:
+def _variable(name: str, data: xr.DataArray) -> StoredVariable:
     sizes = {str(dim): size for dim, size in data.sizes.items()}
     preferred = data.encoding.get("preferred_chunks")
     chunks = tuple(preferred[dim] for dim in data.dims) if preferred else data.encoding.get("chunks")
-    return Variable(name, sizes, str(data.dtype), chunks, data.nbytes, str(data.attrs.get("units", "")))
+    return StoredVariable(name, sizes, str(data.dtype), chunks, data.nbytes, str(data.attrs.get("units", "")))
 
 
-def _place(dataset: xr.Dataset) -> Place:
+def _place(dataset: xr.Dataset) -> PixelPlace:
     y, x = dataset["y"].values, dataset["x"].values
-    return Place(
+    return PixelPlace(
         shape=(y.size, x.size),
         crs=_crs_name(dataset[GRID_MAPPING].attrs) if GRID_MAPPING in dataset.coords else None,
         unit=str(dataset["y"].attrs.get("units", "")),

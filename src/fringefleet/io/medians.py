@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-BYTES_AT_ONCE = 256 * 1024**2  # of offsets and standard deviations together
+_BYTES_AT_ONCE = 256 * 1024**2  # of offsets and standard deviations together
 
 
 def unmasked_medians(
@@ -46,7 +46,7 @@ def unmasked_medians(
     array([1.5], dtype=float32)
     """
     n_pair, n_pixel = offset.sizes["pair"], offset.sizes["y"] * offset.sizes["x"]
-    at_once = max(1, BYTES_AT_ONCE // (2 * 4 * n_pixel))
+    at_once = max(1, _BYTES_AT_ONCE // (2 * 4 * n_pixel))
     logger.info("reading the scene once for the median of each pair, which the mask needs")
     medians = np.empty(n_pair, np.float32)
     for first in range(0, n_pair, at_once):

@@ -12,7 +12,7 @@ from fringefleet.errors import OptionError
 from fringefleet.io import locate_reference_point, unreferenced_pairs
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy.attributes import config_attributes
-from fringefleet.io.mintpy.attributes import date_name as date_name_of
+from fringefleet.io.mintpy.attributes import mintpy_date_name as date_name_of
 from fringefleet.io.mintpy.metadata import names_point
 from fringefleet.io.mintpy.names import mintpy_name
 from fringefleet.io.stack import stack_network

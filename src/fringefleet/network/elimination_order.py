@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from fringefleet.network.network import Network
 
 
-class Run(NamedTuple):
+class IndexRun(NamedTuple):
     """Consecutive members of a list that are also consecutive somewhere else."""
 
     start: int  # first member in the list
@@ -44,11 +44,11 @@ class Run(NamedTuple):
         return slice(self.target, self.target + self.stop - self.start)
 
 
-class Update(NamedTuple):
+class PlanUpdate(NamedTuple):
     """Edges between one neighbour and a run of later ones, in the star-mesh step of a date."""
 
     neighbour: int  # index of the one neighbour among the neighbours
-    run: Run  # the later ones among the neighbours -> slots of the edges
+    run: IndexRun  # the later ones among the neighbours -> slots of the edges
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,16 +56,16 @@ class Turn:
     """What happens when one date is eliminated; lists are in order of position."""
 
     slots: slice  # its edges to later dates
-    neighbours: tuple[Run, ...]  # runs of those edges -> positions
+    neighbours: tuple[IndexRun, ...]  # runs of those edges -> positions
     mesh: NDArray[np.int32]  # (update, 4): the numbers of the updates; a big network has half a million
     rows: slice  # its pairs with later dates
-    partners: tuple[Run, ...]  # runs of those pairs -> positions
-    pair_slots: tuple[Run, ...]  # runs of those pairs -> slots
+    partners: tuple[IndexRun, ...]  # runs of those pairs -> positions
+    pair_slots: tuple[IndexRun, ...]  # runs of those pairs -> slots
 
     @property
-    def updates(self) -> tuple[Update, ...]:
+    def updates(self) -> tuple[PlanUpdate, ...]:
         """Edges among its neighbours, run by run; made anew each time."""
-        return tuple(Update(a, Run(*run)) for a, *run in self.mesh.tolist())
+        return tuple(PlanUpdate(a, IndexRun(*run)) for a, *run in self.mesh.tolist())
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _mesh(slot: NDArray[np.int32], neighbours: NDArray[np.int64]) -> NDArray[np.
     return np.stack([neighbour, start, stop, rows[neighbour, neighbours[start]]], axis=1, dtype=np.int32)
 
 
-def _runs(numbers: NDArray[np.integer]) -> tuple[Run, ...]:
+def _runs(numbers: NDArray[np.integer]) -> tuple[IndexRun, ...]:
     """Cut an ascending list where it is not consecutive.
 
     Examples
@@ -224,4 +224,4 @@ def _runs(numbers: NDArray[np.integer]) -> tuple[Run, ...]:
     if not len(numbers):
         return ()
     cuts = np.flatnonzero(np.diff(numbers) != 1) + 1
-    return tuple(Run(a, b, int(numbers[a])) for a, b in pairwise([0, *cuts.tolist(), len(numbers)]))
+    return tuple(IndexRun(a, b, int(numbers[a])) for a, b in pairwise([0, *cuts.tolist(), len(numbers)]))

@@ -29,7 +29,7 @@ from fringefleet.network.network import Network
 
 logger = logging.getLogger(__name__)
 
-LARGEST_PHASE = 2 * math.pi * 1000  # [rad]
+IMPLAUSIBLE_PHASE = 2 * math.pi * 1000  # [rad]
 SHARE, AT_LEAST = 0.01, 100  # of a pair's pixels, that have one same phase
 _SAMPLE = 4096  # pixels of a tile
 MOST_CANDIDATES, MOST_REMEMBERED = 4, 64  # values of a pair: in a tile, and of all tiles
@@ -105,7 +105,7 @@ def find_oddities(
     far: dict[int, int] = {}
     same: dict[tuple[int, float], int] = {}
     for pair, layer in enumerate(observed, first_pair):
-        n_far = _count_outside(layer, -LARGEST_PHASE, LARGEST_PHASE)
+        n_far = _count_outside(layer, -IMPLAUSIBLE_PHASE, IMPLAUSIBLE_PHASE)
         if n_far:
             n_here = int(np.count_nonzero(np.isinf(layer)))
             n_infinite += n_here
@@ -302,7 +302,7 @@ def _same_values(layer: NDArray[Any]) -> Iterator[tuple[float, int]]:
         return
     values, counts = np.unique(sample[often - 1 :][repeated], return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    odd = [value for value in values[order] if value != 0 and abs(value) <= LARGEST_PHASE]
+    odd = [value for value in values[order] if value != 0 and abs(value) <= IMPLAUSIBLE_PHASE]
     for value in odd[:MOST_CANDIDATES]:
         yield float(value), int(np.count_nonzero(layer == value))
 

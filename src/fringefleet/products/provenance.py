@@ -31,4 +31,5 @@ EXTRA_PROVENANCE = (  # where they apply
     "polynomial_order",
     "atmosphere_std",
     "dem_error_std_scale",
+    "bridge",  # gap_rule, in results of earlier versions
 )

@@ -40,7 +40,7 @@ _VOLCANO = ((0.30, 0.74), 0.07, 0.090)  # [m], vertical above the source when it
 ONSET, RELAXATION = 0.4, 0.15  # fractions of the time span
 
 
-class Tile(NamedTuple):
+class _Tile(NamedTuple):
     """Where a tile lies in the scene."""
 
     number: tuple[int, int]
@@ -66,12 +66,12 @@ class Fields:
     faults: Faults
 
 
-def tiles(scene: Scene) -> Iterator[Tile]:
+def tiles(scene: Scene) -> Iterator[_Tile]:
     """Cut the scene, row by row."""
     for i, top in enumerate(range(0, scene.shape[0], scene.tile[0])):
         for j, left in enumerate(range(0, scene.shape[1], scene.tile[1])):
             rows = slice(top, min(top + scene.tile[0], scene.shape[0]))
-            yield Tile((i, j), rows, slice(left, min(left + scene.tile[1], scene.shape[1])))
+            yield _Tile((i, j), rows, slice(left, min(left + scene.tile[1], scene.shape[1])))
 
 
 def draw_fields(scene: Scene) -> Fields:
@@ -105,7 +105,7 @@ def displacement_tile(scene: Scene, fields: Fields, rows: slice, columns: slice)
     return _seen(scene, fields, rows, columns) - point
 
 
-def observe_tile(scene: Scene, fields: Fields, tile: Tile, displacement: Floats) -> tuple[Floats, Floats]:
+def observe_tile(scene: Scene, fields: Fields, tile: _Tile, displacement: Floats) -> tuple[Floats, Floats]:
     """Phase [rad] and coherence of all pairs of a tile, shape (pair, y, x)."""
     seed = np.random.SeedSequence([scene.seed, 1, *tile.number])
     for_grain, for_phase, for_coherence, for_gaps = np.random.Generator(np.random.SFC64(seed)).spawn(4)
@@ -177,7 +177,7 @@ def _metres_from(
     return np.stack(np.broadcast_arrays(y[:, None], x))
 
 
-def _decorrelation(fields: Fields, tile: Tile, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _decorrelation(fields: Fields, tile: _Tile, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Coherence that stays for ever, and the time [day] in which the rest decays, shape (y, x)."""
     texture = interpolate(fields.texture, fields.step, tile.rows, tile.columns)
     texture += _GRAIN * (rng.random(texture.shape, np.float32) - np.float32(0.5))
@@ -186,7 +186,7 @@ def _decorrelation(fields: Fields, tile: Tile, rng: np.random.Generator) -> tupl
     return stable, _DECAY_DAYS[0] * (_DECAY_DAYS[1] / _DECAY_DAYS[0]) ** texture
 
 
-def _disturbance(scene: Scene, tile: Tile) -> tuple[Floats, Floats]:
+def _disturbance(scene: Scene, tile: _Tile) -> tuple[Floats, Floats]:
     """Factor on the noise and share of gaps at each pixel: none at the reference point."""
     touched = np.ones((tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start), "f4")
     row = scene.reference_point[0] - tile.rows.start

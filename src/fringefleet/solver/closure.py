@@ -59,14 +59,14 @@ def triplet_rows(plan: Plan, device: torch.device) -> Int[Tensor, "3 triplet"]:
     return torch.tensor(in_order, device=device)
 
 
-def measure(observations: Observations, rows: Int[Tensor, "3 triplet"]) -> Closure:
+def measure_closure(observations: Observations, rows: Int[Tensor, "3 triplet"]) -> Closure:
     """Sum up the closures of the triplets of valid pairs, those of positive weight; unweighted.
 
     Parameters
     ----------
     observations
         With the residual [rad] in place of the phases, zero where an observation is missing, as
-        :func:`fringefleet.solver.quality.measure` leaves it. Marked during the work, then as it was.
+        :func:`fringefleet.solver.quality.measure_quality` leaves it. Marked during the work, then as it was.
     rows
         Of the triplets, from :func:`triplet_rows`.
 

@@ -16,9 +16,9 @@ from fringefleet.network.elimination_order import Plan
 from fringefleet.solver.components import label_parts
 from fringefleet.solver.config import Method
 from fringefleet.solver.observations import Observations
-from fringefleet.solver.solution import Solution, finish, measure
+from fringefleet.solver.solution import Solution, finish_solution, measure
 
-BYTES_AT_ONCE = 2**28
+_BYTES_AT_ONCE = 2**28
 
 
 class Workspace:
@@ -46,7 +46,7 @@ class Workspace:
         design[rows, second] = sign
         self.design = design  # phase of each date -> phase of each pair, in the rows of the plan
         per_pixel = design.element_size() * network.n_date * (2 * network.n_pair + 3 * network.n_date)
-        self.n_at_once = max(1, BYTES_AT_ONCE // per_pixel)
+        self.n_at_once = max(1, _BYTES_AT_ONCE // per_pixel)
 
 
 def solve(
@@ -71,7 +71,7 @@ def solve(
     observations.phase.sub_(workspace.design @ series)
     n_components = labels.amax(0).to(torch.int32) + 1
     facts = measure(observations, n_components, method.min_redundancy)
-    return finish(observations, series, facts, lambda pixels: labels[:, pixels], method)
+    return finish_solution(observations, series, facts, lambda pixels: labels[:, pixels], method)
 
 
 def _solve_normal_equations(

@@ -38,7 +38,7 @@ from fringefleet.solver.config import Method
 from fringefleet.solver.working_set import BYTES_AT_ONCE, GAP_FILLING_BYTES
 
 
-def connect(plan: Plan, phase: Any, labels: Any, method: Method) -> Any:
+def connect_components(plan: Plan, phase: Any, labels: Any, method: Method) -> Any:
     """Shift the parts of each pixel's series as the rule says.
 
     Parameters

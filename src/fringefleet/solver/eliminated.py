@@ -52,7 +52,7 @@ class Eliminated:
         return self._smaller[key]
 
 
-def label_parts(work: Eliminated, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
+def label_eliminated(work: Eliminated, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
     """Number the connected parts of some pixels from 0, the root's; (date, pixel)."""
     grounded = work.inverse[:, pixels] == 0
     grounded[-1] = True

@@ -15,9 +15,9 @@ from torch import Tensor
 from fringefleet.solver import irls as robust
 from fringefleet.solver import shared_factor as shared
 from fringefleet.solver.config import Method
-from fringefleet.solver.eliminated import Eliminated, label_parts
+from fringefleet.solver.eliminated import Eliminated, label_eliminated
 from fringefleet.solver.limits import LARGEST_CHANGE, LARGEST_SPREAD
-from fringefleet.solver.solution import Solution, finish, measure, put
+from fringefleet.solver.solution import Solution, finish_solution, measure, put
 from fringefleet.solver.star_mesh import (
     Workspace,
     exact_right_hand_side,
@@ -152,5 +152,5 @@ def _finish(work: Workspace, method: Method) -> Solution:
     converged = None if method.norm == "l2" else robust.reweight(work, method)
     phase = work.phase.index_select(0, work.position)
     facts = measure(work.observations, n_components, method.min_redundancy)
-    solution = finish(work.observations, phase, facts, partial(label_parts, work), method)
+    solution = finish_solution(work.observations, phase, facts, partial(label_eliminated, work), method)
     return solution._replace(converged=converged)

@@ -35,8 +35,8 @@ from fringefleet.solver.observations import batches
 from fringefleet.solver.star_mesh import Workspace, factorise, right_hand_side, substitute, subtract_model
 from fringefleet.solver.subsets import pad
 
-TOGETHER = 12  # rounds for all pixels, then for those that need more
-REST = 8  # part of a batch that those are taken in
+_TOGETHER = 12  # rounds for all pixels, then for those that need more
+_REST = 8  # part of a batch that those are taken in
 
 
 class _State(NamedTuple):
@@ -68,12 +68,12 @@ def reweight(work: Workspace, method: Method) -> Bool[Tensor, "pixel"]:
         Whether the pixel's sum came to rest within the limit.
     """
     state = _begin(work, method)
-    n_together = min(TOGETHER, method.max_iterations)
+    n_together = min(_TOGETHER, method.max_iterations)
     state = _iterate(work, state, method, n_together)
     left = torch.nonzero(~state.settled)[:, 0]
     if n_together == method.max_iterations:
         left = left[:0]
-    size = -(-work.weight.shape[1] // REST)
+    size = -(-work.weight.shape[1] // _REST)
     for pixels in torch.split(left, size) if len(left) else ():
         padded = pad(pixels, size)
         part = work.smaller(size)

@@ -61,7 +61,7 @@ def sum_pairs(observations: Observations, keep: Float[Tensor, "pixel"]) -> PairS
     ----------
     observations
         With the residual [rad] in place of the phases, zero where an observation is missing, as
-        :func:`fringefleet.solver.quality.measure` leaves it.
+        :func:`fringefleet.solver.quality.measure_quality` leaves it.
     keep
         1 where a pixel counts, 0 where not, such as one that gets no answer.
 

@@ -6,7 +6,7 @@ from fringefleet.solver.measures import Quality, of_sums
 from fringefleet.solver.observations import ROWS_AT_ONCE, Observations, batches
 
 
-def measure(observations: Observations) -> Quality:
+def measure_quality(observations: Observations) -> Quality:
     r"""Sum up what is left of the phases of the valid pairs, those of positive weight; unweighted.
 
     .. math:: \gamma = \frac{1}{n} \left| \sum_k \exp(j (y_k - (\phi_j - \phi_i))) \right|

@@ -15,10 +15,10 @@ from torch import Tensor
 from fringefleet.network.elimination_order import Plan
 from fringefleet.solver import elimination
 from fringefleet.solver.config import Method
-from fringefleet.solver.eliminated import Eliminated, label_parts
+from fringefleet.solver.eliminated import Eliminated, label_eliminated
 from fringefleet.solver.measures import of_sums
 from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
-from fringefleet.solver.solution import Facts, Solution, finish
+from fringefleet.solver.solution import PixelFacts, Solution, finish_solution
 
 
 class Swift(Eliminated):
@@ -42,7 +42,7 @@ class Swift(Eliminated):
 
     def label_parts(self, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
         """Number the connected parts of some pixels from 0, the root's."""
-        return label_parts(self, pixels)
+        return label_eliminated(self, pixels)
 
     def conclude(
         self,
@@ -74,8 +74,8 @@ class Swift(Eliminated):
         """
         n_components, pair_count, fewest, is_unsettled = self.counts.clone()
         measured = of_sums(pair_count, *self.sums[:3].clone())
-        facts = Facts(*measured, n_components, fewest < method.min_redundancy)
-        solution = finish(self.observations, series, facts, self.label_parts, method)
+        facts = PixelFacts(*measured, n_components, fewest < method.min_redundancy)
+        solution = finish_solution(self.observations, series, facts, self.label_parts, method)
         solution = solution._replace(converged=converged)
         unsettled = torch.nonzero(is_unsettled)[:, 0]
         if len(unsettled) and self.dtype != torch.float64:

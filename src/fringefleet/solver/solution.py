@@ -17,7 +17,7 @@ from fringefleet.solver.working_set import DEM_PIXELS_ON_CPU
 
 _GPU_PIXELS = 2**16  # at once for the DEM error: worth a launch
 
-Values = TypeVar("Values", bound=tuple[Any, ...])
+_Values = TypeVar("_Values", bound=tuple[Any, ...])
 
 
 class Solution(NamedTuple):
@@ -44,7 +44,7 @@ class Solution(NamedTuple):
     dem: DemError | None = None
 
 
-class Facts(NamedTuple):
+class PixelFacts(NamedTuple):
     """What is known of each pixel before its parts are tied together; see :class:`Solution`."""
 
     temporal_coherence: Float[Tensor, "pixel"]
@@ -54,16 +54,18 @@ class Facts(NamedTuple):
     too_few: Bool[Tensor, "pixel"]
 
 
-def measure(observations: Observations, n_components: Int[Tensor, "pixel"], min_redundancy: float) -> Facts:
+def measure(
+    observations: Observations, n_components: Int[Tensor, "pixel"], min_redundancy: float
+) -> PixelFacts:
     """Measure how well a series explains the pairs, from what is left of their phases."""
     too_few = _find_too_few(observations, n_components > 1, min_redundancy)
-    return Facts(*quality.measure(observations), n_components, too_few)
+    return PixelFacts(*quality.measure_quality(observations), n_components, too_few)
 
 
-def finish(
+def finish_solution(
     observations: Observations,
     phase: Float[Tensor, "date pixel"],
-    facts: Facts,
+    facts: PixelFacts,
     label_parts: Callable[[Tensor], Tensor],
     method: Method,
 ) -> Solution:
@@ -90,13 +92,13 @@ def finish(
         tied = torch.nonzero(is_cut & (facts.n_components == n_part))[:, 0]
         for pixels in pieces(tied, 24 * (plan.network.n_pair + plan.network.n_date)):
             labels = label_parts(pixels)
-            phase[:, pixels] = disconnected.connect(plan, phase[:, pixels], labels, method)
+            phase[:, pixels] = disconnected.connect_components(plan, phase[:, pixels], labels, method)
             if method.gap_rule != "none":
                 gap_filled[:, pixels] = disconnected.find_gap_filled(labels)
     return Solution(phase, *facts, gap_filled, dem=dem)
 
 
-def put(into: Values, pixels: Int[Tensor, "chosen"], values: Values) -> None:
+def put(into: _Values, pixels: Int[Tensor, "chosen"], values: _Values) -> None:
     """Put what is known of some pixels in its place; what was not asked for is None in both."""
     for mine, theirs in zip(into, values, strict=True):
         if isinstance(mine, tuple):

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int32
 from numpy.typing import NDArray
 
-from fringefleet.network.elimination_order import Plan, Run
+from fringefleet.network.elimination_order import IndexRun, Plan
 
 NO_PAIR = -1  # of an edge that is fill
 
@@ -138,6 +138,6 @@ def _firsts(counts: NDArray[np.integer]) -> NDArray[np.int32]:
     return np.cumsum(np.insert(counts, 0, 0), dtype=np.int32)
 
 
-def _targets(runs: Iterable[Run]) -> NDArray[np.int32]:
+def _targets(runs: Iterable[IndexRun]) -> NDArray[np.int32]:
     """List what the members of some runs are in the other place."""
     return np.concatenate([np.arange(run.there.start, run.there.stop, dtype=np.int32) for run in runs])

@@ -34,7 +34,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan, Turn, Update
+from fringefleet.network.elimination_order import Plan, PlanUpdate, Turn
 from fringefleet.solver.observations import ROWS_AT_ONCE, Observations, batches
 
 LONG_RUN = 9  # edges from which on their sum is taken in one operation and not one by one
@@ -116,7 +116,7 @@ class Workspace:
             tie=self.tie[place],
         )
 
-    def _mesh(self, update: Update, slots: slice) -> _Mesh:
+    def _mesh(self, update: PlanUpdate, slots: slice) -> _Mesh:
         one, run = slots.start + update.neighbour, update.run
         here = slice(slots.start + run.start, slots.start + run.stop)
         between = self.covariance[run.there]

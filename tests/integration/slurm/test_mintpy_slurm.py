@@ -29,6 +29,7 @@ poll_seconds = 1
 """
 
 
+@pytest.mark.long
 def test_the_template_names_slurm_and_a_section_of_dasks_configuration(
     slurm, shared_data, tmp_path, monkeypatch
 ):

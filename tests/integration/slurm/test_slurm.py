@@ -102,6 +102,7 @@ def test_two_jobs_with_two_gpus_each_give_the_bytes_of_a_local_run(slurm, stack,
     assert sorted(path.suffix for path in logs.iterdir()) == [".log", ".log"]  # no certificate is left
 
 
+@pytest.mark.long
 def test_daskcuda_gives_each_worker_of_a_job_a_gpu_of_its_own(slurm, monkeypatch):
     """The real dask-cuda, and a driver and a torch that pretend GPUs."""
     pytest.importorskip("dask_cuda", reason="needs dask-cuda and cuda-bindings", exc_type=ImportError)
@@ -247,6 +248,7 @@ def test_whoever_does_not_want_to_wait_for_the_queue_is_told_how_it_stands(slurm
 # --- the command line -------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["a blank;'\"$HOME`# 5%j hetjob", "été [a-z]* {x}"])
 def test_a_folder_with_any_name_serves_and_a_stranger_gets_no_answer(slurm, tmp_path, monkeypatch, name):
     (tmp_path / name).mkdir()
@@ -368,6 +370,7 @@ def test_ctrl_c_while_a_worker_is_waited_for_ends_at_once_and_leaves_nothing(
     assert not list((tmp_path / "result.zarr").glob("*"))
 
 
+@pytest.mark.long
 def test_a_job_that_runs_and_is_silent_ends_the_wait_and_one_in_the_queue_does_not(
     slurm, tmp_path, monkeypatch, caplog
 ):

@@ -163,7 +163,7 @@ def test_the_dem_error_goes_with_the_weights_of_the_last_round_at_every_pixel(no
     block = block_of((LARGER.n_pair, 12, 40))
     found = invert_block(block, LARGER_SCENE, options).variables()
     assert (found["status"] == Status.OK).mean() > 0.3
-    monkeypatch.setitem(compiled.TOGETHER, norm, options.max_iterations)
+    monkeypatch.setitem(compiled._TOGETHER, norm, options.max_iterations)
     expected = invert_block(block, LARGER_SCENE, options).variables()
     for name, values in found.items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
@@ -172,9 +172,9 @@ def test_the_dem_error_goes_with_the_weights_of_the_last_round_at_every_pixel(no
 def test_nothing_is_compiled_anew_for_a_whole_number_as_a_threshold():
     block, given = block_of(), {"norm": "huber", "solver": "compiled"}
     expected = invert_block(block, SCENE, Options(huber_threshold=2.0, **given)).variables()
-    n_form = len(compiled_kernel.invert.signatures)
+    n_form = len(compiled_kernel.invert_vectors.signatures)
     found = invert_block(block, SCENE, Options(huber_threshold=2, **given)).variables()
-    assert len(compiled_kernel.invert.signatures) == n_form
+    assert len(compiled_kernel.invert_vectors.signatures) == n_form
     for name, values in found.items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 

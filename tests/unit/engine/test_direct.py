@@ -136,8 +136,8 @@ def test_arrays_that_cannot_be_written_to_are_read_where_they_are():
     expected = invert_block(data, SCENE, Options()).variables()
     for values in (data.observed, data.coherence):
         values.flags.writeable = False
-    before = len(compiled_kernel.invert.signatures)
+    before = len(compiled_kernel.invert_vectors.signatures)
     found = invert_block(data, SCENE, Options()).variables()
-    assert len(compiled_kernel.invert.signatures) == before  # nothing is compiled anew
+    assert len(compiled_kernel.invert_vectors.signatures) == before  # nothing is compiled anew
     for name, values in found.items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)

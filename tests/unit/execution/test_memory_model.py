@@ -24,8 +24,9 @@ from fringefleet.network.network import Network
 from fringefleet.options import Options
 from fringefleet.solver import arrays
 from fringefleet.solver import subsets as pieces
+from long_cases import mostly_long
 
-OBJECTS = 2**16  # of Python, which are traced with the arrays [byte]
+OBJECTS = 2**17  # of Python, which are traced with the arrays [byte]
 N_PIXEL = 2048  # in one batch: what does not grow with the pixels hardly shows
 
 
@@ -88,7 +89,7 @@ def test_the_memory_model_is_not_below_the_peak_and_at_most_twice_it(network, dt
 
 
 @pytest.mark.parametrize("solver", [pytest.param("elimination", marks=pytest.mark.long), "compiled"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", mostly_long(["float32", "float64"], 1))
 @pytest.mark.parametrize("network", [CHAIN, ANNUAL, ALL_PAIRS], ids=["chain", "98 annual", "all pairs"])
 @pytest.mark.parametrize(
     "wanted",
@@ -120,7 +121,7 @@ def test_the_memory_model_knows_what_is_wanted_besides(wanted, network, dtype, s
 
 @pytest.mark.parametrize(
     ("network", "norm"),
-    [(CHAIN, "velocity"), (CHAIN, "phase"), (NEIGHBOURS, "phase")],
+    mostly_long([(CHAIN, "velocity"), (CHAIN, "phase"), (NEIGHBOURS, "phase")], 1),
     ids=["chain velocity", "chain phase", "98 by 3 phase"],
 )
 def test_a_batch_of_nothing_but_cut_pixels_stays_within_twice_the_model(network, norm, tmp_path, monkeypatch):
@@ -137,7 +138,10 @@ def test_a_batch_of_nothing_but_cut_pixels_stays_within_twice_the_model(network,
 
 @pytest.mark.parametrize(
     "wanted",
-    [{}, {"std": True}, {"diagnose": True}, {"norm": "huber", "max_iterations": 2}, {"dem_error": True}],
+    mostly_long(
+        [{}, {"std": True}, {"diagnose": True}, {"norm": "huber", "max_iterations": 2}, {"dem_error": True}],
+        1,
+    ),
     ids=" ".join,
 )
 def test_the_memory_of_a_gpu_is_that_of_the_tile_and_of_the_fused_solver(wanted, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from fringefleet.execution.scheduler import Done
 from fringefleet.execution.tile import Tile, TileReport
 from fringefleet.observation.oddities import Oddities
 from fringefleet.status import Status
+from long_cases import mostly_long
 
 FACTS = {"fingerprint": "abc", "n_tile": 4}
 TILES = [Tile((0, k), slice(0, 8), slice(8 * k, 8 * k + 8)) for k in range(4)]
@@ -77,7 +78,7 @@ DAMAGES = [MISSING, None, "text", "7", -1, 0.5, 10**400, float("nan"), float("in
 DAMAGES += [{"ok": "7"}, {"state": "done"}]
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: repr(damage)[:20])
+@pytest.mark.parametrize("damage", mostly_long(DAMAGES, 8), ids=lambda damage: repr(damage)[:20])
 def test_whatever_is_damaged_a_resumed_run_ends_with_a_report(folder, caplog, damage):
     whole = json.loads((folder / "whole.json").read_text())
     for place in places(whole):

@@ -99,10 +99,11 @@ GALAPAGOS = (1900, 1950)  # 3.7 million pixels
 
 
 def gpu_tile(
-    shape=GALAPAGOS, stored=(96, 96), network=NEIGHBOURS, n_worker=1, gpu_chunk_size=0, gpu_memory=None
+    shape=GALAPAGOS, stored=(96, 96), network=NEIGHBOURS, gpu_chunk_size=0, gpu_memory=None, **means
 ):
     options = Options(device="cuda", gpu_chunk_size=gpu_chunk_size)
-    return choose_tile(shape, stored, network, options, Means(n_worker, memory=MemoryBudget(gpu=gpu_memory)))
+    means = {"memory": MemoryBudget(gpu=gpu_memory)} | means
+    return choose_tile(shape, stored, network, options, Means(**means))
 
 
 @pytest.mark.parametrize("stored", [None, (64, 64), (96, 96), (128, 128), (128, 64), (256, 256), (3, 1950)])

@@ -33,7 +33,7 @@ def expected_medians(offset, reference, std, threshold):
 @pytest.mark.parametrize("bytes_at_once", [1, 1200, 2**28])
 @pytest.mark.parametrize("chunks", [None, {"pair": -1, "y": 3, "x": 4}])
 def test_the_medians_are_those_of_what_the_mask_keeps_of_the_whole_scene(monkeypatch, bytes_at_once, chunks):
-    monkeypatch.setattr(medians, "BYTES_AT_ONCE", bytes_at_once)
+    monkeypatch.setattr(medians, "_BYTES_AT_ONCE", bytes_at_once)
     offset, std = scene()
     reference = np.array([0.5, -1, 0, 2, 1], "f4")
     expected = expected_medians(offset, reference, std, 0.4)

@@ -13,7 +13,7 @@ from fringefleet.io import convert_stack
 from fringefleet.io.describe import tile_marks
 from fringefleet.observation import oddities
 from fringefleet.observation.oddities import (
-    LARGEST_PHASE,
+    IMPLAUSIBLE_PHASE,
     MOST_REMEMBERED,
     Oddities,
     OddityCounts,
@@ -77,8 +77,8 @@ def test_what_is_no_data_anyway_is_no_odd_value(value):
 
 def test_phases_beyond_a_thousand_cycles_are_counted_by_pair_and_infinities_by_themselves():
     observed = phases((3, 20, 20))
-    observed[0, 0, :5] = [LARGEST_PHASE * 1.001, -LARGEST_PHASE * 1.001, 9.97e36, np.inf, -np.inf]
-    observed[2, 0, 0] = LARGEST_PHASE * 0.999
+    observed[0, 0, :5] = [IMPLAUSIBLE_PHASE * 1.001, -IMPLAUSIBLE_PHASE * 1.001, 9.97e36, np.inf, -np.inf]
+    observed[2, 0, 0] = IMPLAUSIBLE_PHASE * 0.999
     found = find_oddities(observed, is_phase=True, is_coarse=False)
     assert (found.n_infinite, found.far) == (2, {0: 3})
     assert find_oddities(observed, is_phase=False, is_coarse=False) == Oddities(2)

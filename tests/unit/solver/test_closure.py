@@ -24,13 +24,13 @@ def observed(network, residual, weight, device, dtype=torch.float64, root=0):
     observations.load(
         torch.tensor(residual, dtype=dtype, device=device), torch.tensor(weight, dtype=dtype, device=device)
     )
-    quality.measure(observations)  # what is missing is zero after it
+    quality.measure_quality(observations)  # what is missing is zero after it
     return observations
 
 
 def measured(observations):
     rows = closure.triplet_rows(observations.plan, observations.phase.device)
-    return [values.cpu().numpy() for values in closure.measure(observations, rows)]
+    return [values.cpu().numpy() for values in closure.measure_closure(observations, rows)]
 
 
 def by_hand(network, phase, valid):

@@ -10,7 +10,7 @@ from fringefleet.errors import InputError, OptionError
 from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.solver.config import Method
 from fringefleet.solver.dem_error import estimate_dem_error, remove_dem_error
-from fringefleet.solver.disconnected import connect
+from fringefleet.solver.disconnected import connect_components
 from fringefleet.solver.temporal_model import TemporalModel, temporal_columns
 from solving import ELIMINATION_64, solve_arrays
 from strategies import dated
@@ -157,7 +157,7 @@ def test_a_cut_network_is_as_without_dem_error_when_it_is_tied_together_after_th
     cleaned = remove_dem_error(series, columns[:, -1], found.error, root=0)
     assert (cleaned - without).abs().max() > 0.1
     labels = torch.tensor([[0]] * 8 + [[1]] * 12, device=device).expand_as(cleaned)
-    tied = connect(plan_elimination(network), cleaned, labels, Method())
+    tied = connect_components(plan_elimination(network), cleaned, labels, Method())
     torch.testing.assert_close(tied, without, rtol=0, atol=1e-9)
 
 

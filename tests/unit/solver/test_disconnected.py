@@ -8,7 +8,7 @@ from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.solver import subsets as pieces
 from fringefleet.solver.config import Method
-from fringefleet.solver.disconnected import connect, find_gap_filled
+from fringefleet.solver.disconnected import connect_components, find_gap_filled
 
 NAN = float("nan")
 
@@ -24,7 +24,7 @@ def connected(network, series, labels, rule, root=0):
     tensor = torch.tensor(series, dtype=torch.float64).reshape(network.n_date, -1)
     part = torch.tensor(labels).reshape(network.n_date, -1)
     method = Method(min_norm=rule) if rule in ("velocity", "phase") else Method(gap_rule=rule)
-    return connect(plan, tensor, part, method).numpy()
+    return connect_components(plan, tensor, part, method).numpy()
 
 
 EVEN = network_of([0, 10, 20, 30], (0, 1), (2, 3))
@@ -107,7 +107,7 @@ def test_float32_series_are_tied_in_double_precision():
     plan = plan_elimination(EVEN)
     series = torch.tensor([[0.0], [2.0], [1e7], [1e7 + 1]])
     part = torch.tensor([[0], [0], [1], [1]])
-    found = connect(plan, series, part, Method("velocity"))
+    found = connect_components(plan, series, part, Method("velocity"))
     assert found.dtype == torch.float32
     np.testing.assert_array_equal(found[:, 0], [0, 2, 2, 3])
 

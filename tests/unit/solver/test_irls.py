@@ -64,6 +64,7 @@ def test_the_sum_of_l1_is_within_one_percent_of_the_least(solver, case, seed, sh
         assert total <= 1.01 * least_sum(case, pixel) + rounding
 
 
+@pytest.mark.long
 @both
 @given(cases(decades=st.floats(0, 2), n_pixel=3), st.integers(0, 2**32 - 1))
 @numerics

@@ -24,7 +24,7 @@ def summed(network, residual, weight, device, *, keep=None, dtype=torch.float64)
     observations.load(
         torch.tensor(residual, dtype=dtype, device=device), torch.tensor(weight, dtype=dtype, device=device)
     )
-    quality.measure(observations)  # what is missing is zero after it
+    quality.measure_quality(observations)  # what is missing is zero after it
     kept = np.ones(n_pixel) if keep is None else keep
     return sum_pairs(observations, torch.tensor(kept, dtype=dtype, device=device))
 

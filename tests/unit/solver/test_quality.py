@@ -19,7 +19,7 @@ def measured(network, residual, weight, device):
         torch.tensor(residual, dtype=torch.float64, device=device),
         torch.tensor(weight, dtype=torch.float64, device=device),
     )
-    return [values.cpu().numpy() for values in quality.measure(observations)]
+    return [values.cpu().numpy() for values in quality.measure_quality(observations)]
 
 
 def test_no_residual_is_a_coherence_of_exactly_one(device):
@@ -83,4 +83,4 @@ def test_rounding_never_lifts_the_coherence_above_one(device):
     observations = Observations(plan_elimination(CHAIN), 2000, torch.float32, device)
     observations.phase.copy_(residual * observations.sign)
     observations.weight.fill_(1)
-    assert quality.measure(observations).temporal_coherence.max() == 1
+    assert quality.measure_quality(observations).temporal_coherence.max() == 1

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from dask.system import CPU_COUNT
 
-Job = TypeVar("Job")
+_Job = TypeVar("_Job")
 
 
 class _Threads:
@@ -28,7 +28,7 @@ class _Threads:
                 self._pool.shutdown(wait=False)  # what it has begun comes to its end
                 self._pool = None
 
-    def begin(self, work: Callable[[Job], object], job: Job) -> Future[object]:
+    def begin(self, work: Callable[[_Job], object], job: _Job) -> Future[object]:
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.n_thread, thread_name_prefix="fringefleet-chunks")
@@ -53,7 +53,7 @@ def thread_count() -> int:
     return _threads.n_thread
 
 
-def each(work: Callable[[Job], object], jobs: Iterable[Job]) -> None:
+def each(work: Callable[[_Job], object], jobs: Iterable[_Job]) -> None:
     """Do all jobs, side by side; a job may not ask for others in its turn.
 
     Raises

@@ -19,14 +19,14 @@ from fringefleet.io.files.memory import empty
 from fringefleet.io.files.threads import each
 from fringefleet.io.hdf5.extents import AT_ONCE, MOST_UNWANTED, find_extents
 from fringefleet.io.hdf5.layout import MISSING, SMALL_BLOCK, Layout
-from fringefleet.io.hdf5.reader import Reader
-from fringefleet.io.hdf5.runs import Axis, Wanted, count_wanted, cut_into_runs
+from fringefleet.io.hdf5.reader import ExtentReader
+from fringefleet.io.hdf5.runs import Axis, WantedRange, count_wanted, cut_into_runs
 
 BYTES_OF_A_CALL = 2048  # [byte] that are read in the time of asking for any
 _MOST_EXTENTS = 256  # that one thread reads before another has its turn
 
 
-def read_blocks(layout: Layout, wanted: Wanted, dtype: np.dtype[Any]) -> NDArray[Any]:
+def read_blocks(layout: Layout, wanted: WantedRange, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Read a part of a dataset.
 
     Parameters
@@ -50,7 +50,7 @@ def read_blocks(layout: Layout, wanted: Wanted, dtype: np.dtype[Any]) -> NDArray
     return out[tuple(0 if isinstance(item, int | np.integer) else slice(None) for item in wanted)]
 
 
-def read_into(parts: Iterable[tuple[Layout, Wanted, NDArray[Any]]]) -> None:
+def read_into(parts: Iterable[tuple[Layout, WantedRange, NDArray[Any]]]) -> None:
     """Read parts of datasets to where they belong, all of them side by side.
 
     Parameters
@@ -72,11 +72,11 @@ def read_into(parts: Iterable[tuple[Layout, Wanted, NDArray[Any]]]) -> None:
                 axes = [
                     cut_into_runs(*axis)[0] for axis in zip(wanted, layout.shape, layout.block, strict=True)
                 ]
-                jobs.append(_jobs(Reader(layout, file, out), axes))
+                jobs.append(_jobs(ExtentReader(layout, file, out), axes))
         each(lambda job: job(), chain.from_iterable(jobs))
 
 
-def _jobs(reader: Reader, axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
+def _jobs(reader: ExtentReader, axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
     layout = reader.layout
     if layout.filters:
         yield from _whole_blocks(reader, axes)
@@ -107,7 +107,7 @@ def _is_quicker_whole(layout: Layout, axes: Sequence[Axis]) -> bool:
     return layout.block_bytes <= max(SMALL_BLOCK * (n_piece == 0), n_piece * BYTES_OF_A_CALL)
 
 
-def _whole_blocks(reader: Reader, axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
+def _whole_blocks(reader: ExtentReader, axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
     """Read blocks from end to end, or of plain ones some of the first axis, in the order of the file."""
     layout = reader.layout
     where = np.ix_(*([number for number, _ in axis] for axis in axes))
@@ -166,7 +166,7 @@ def _groups(begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> list[slice]:
     return [slice(first, last) for first, last in pairwise(edges)]
 
 
-def _parts_of_blocks(reader: Reader, axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
+def _parts_of_blocks(reader: ExtentReader, axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
     """Read only what is wanted of blocks that are large and plain."""
     layout, batch, n_byte = reader.layout, [], 0
     for blocks in product(*axes):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fringefleet.io.hdf5.layout import Layout
-from fringefleet.io.hdf5.runs import Run
+from fringefleet.io.hdf5.runs import ChunkRun
 
 MOST_UNWANTED = 0.2  # of what is wanted: read with it where that saves to read it in pieces
 AT_ONCE = 4 * 1024**2  # [byte] that one thread reads before another has its turn
@@ -23,7 +23,7 @@ class Extent(NamedTuple):
     pieces: list[tuple[tuple[slice, ...], tuple[slice, ...]]]
 
 
-def find_extents(layout: Layout, offset: int, runs: list[list[Run]]) -> Iterator[Extent]:
+def find_extents(layout: Layout, offset: int, runs: list[list[ChunkRun]]) -> Iterator[Extent]:
     """Cut what is wanted of a plain block into parts that are each in one piece in the file."""
     steps = np.cumprod([layout.dtype.itemsize, *layout.block[:0:-1]])[::-1].tolist()  # [byte] along each axis
     last = [(min(run[0].start for run in runs[-1]), max(run[0].stop for run in runs[-1]))]
@@ -60,7 +60,7 @@ def _bounded(spans: list[tuple[int, int]], axis: int, steps: list[int]) -> int:
 
 
 def _pieces(
-    outer: Sequence[Run], last: list[Run], begins: list[int], shape: tuple[int, ...]
+    outer: Sequence[ChunkRun], last: list[ChunkRun], begins: list[int], shape: tuple[int, ...]
 ) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
     """Say where in a part of a block is what is wanted, and where it belongs."""
     for run in last:

@@ -16,7 +16,7 @@ from fringefleet.io.hdf5.extents import Extent
 from fringefleet.io.hdf5.filters import unpack
 from fringefleet.io.hdf5.layout import Layout
 from fringefleet.io.hdf5.numbers import copy_converted
-from fringefleet.io.hdf5.runs import Axis, Run
+from fringefleet.io.hdf5.runs import Axis, ChunkRun
 
 
 class _Asked:
@@ -40,14 +40,14 @@ def bytes_asked() -> int:
 
 
 @dataclass(frozen=True)
-class Reader:
+class ExtentReader:
     """Who brings parts of the file to their places."""
 
     layout: Layout
     file: int
     out: NDArray[Any]
 
-    def fill(self, runs: list[list[Run]]) -> None:
+    def fill(self, runs: list[list[ChunkRun]]) -> None:
         """Set what was never written."""
         for chosen in product(*runs):
             copy_converted(self.layout.fill, self.out[tuple(here for _, here in chosen)])
@@ -116,7 +116,7 @@ class Reader:
         layout = self.layout
         return any((n + 1) * b > s for n, b, s in zip(number, layout.block, layout.shape, strict=True))
 
-    def _scatter(self, content: NDArray[np.uint8], runs: list[list[Run]], first: int) -> None:
+    def _scatter(self, content: NDArray[np.uint8], runs: list[list[ChunkRun]], first: int) -> None:
         """Bring what is wanted of a block to its places; ``first``: where along the first axis it begins."""
         values = content.view(self.layout.dtype).reshape(-1, *self.layout.block[1:])
         for chosen in product(*runs):
@@ -124,7 +124,7 @@ class Reader:
             inside = (slice(there.start - first, there.stop - first), *(run[0] for run in rest))
             copy_converted(values[inside], self.out[tuple(here for _, here in chosen)])
 
-    def _scatter_row(self, content: NDArray[np.uint8], runs: list[list[Run]], n_block: int) -> None:
+    def _scatter_row(self, content: NDArray[np.uint8], runs: list[list[ChunkRun]], n_block: int) -> None:
         """Bring whole plain blocks to their places that are neighbours along the last axis."""
         width = self.layout.block[-1]
         outside = [run[1] for (run,) in runs]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Run = tuple[slice, slice]  # where it is in a block, and where it belongs
-Wanted = Sequence[int | slice | NDArray[np.intp]]
-Axis = list[tuple[int, list[Run]]]  # numbers of blocks along an axis, and what is wanted of each
+ChunkRun = tuple[slice, slice]  # where it is in a block, and where it belongs
+WantedRange = Sequence[int | slice | NDArray[np.intp]]
+Axis = list[tuple[int, list[ChunkRun]]]  # numbers of blocks along an axis, and what is wanted of each
 
 
 def cut_into_runs(wanted: Any, size: int, step: int) -> tuple[Axis, int]:
@@ -25,7 +25,7 @@ def cut_into_runs(wanted: Any, size: int, step: int) -> tuple[Axis, int]:
             for n, (first, last) in zip(blocks, ends, strict=True)
         ], max(0, stop - start)
     numbers = np.arange(*wanted.indices(size)) if isinstance(wanted, slice) else np.asarray(wanted)
-    axis: dict[int, list[Run]] = {}
+    axis: dict[int, list[ChunkRun]] = {}
     cuts = np.flatnonzero((np.diff(numbers) != 1) | (np.diff(numbers // step) != 0)) + 1
     edges = [0, *cuts.tolist(), len(numbers)] if len(numbers) else []
     for first, last in pairwise(edges):

@@ -70,10 +70,10 @@ def common_attributes(result: xr.Dataset) -> dict[str, str]:
 
 def date_names(result: xr.Dataset) -> list[str]:
     """Write all dates in the format of the source."""
-    return [date_name(result, date) for date in result["date"].values]
+    return [mintpy_date_name(result, date) for date in result["date"].values]
 
 
-def date_name(result: xr.Dataset, date: np.datetime64 | str) -> str:
+def mintpy_date_name(result: xr.Dataset, date: np.datetime64 | str) -> str:
     """Write one date, given as ISO text or ``datetime64``, in the format of the source."""
     time: datetime = np.array(date, dtype="datetime64[s]").item()
     return time.strftime(result.attrs.get("date_format", "%Y%m%d"))

@@ -22,7 +22,7 @@ from fringefleet.io.zarr.chunk_files import ChunkFiles
 from fringefleet.products.quantization import bits_kept
 
 FINGERPRINT = "fringefleet_fingerprint"
-METADATA = "zarr.json"
+_METADATA = "zarr.json"
 
 
 class Target(NamedTuple):
@@ -56,7 +56,7 @@ class BegunResult:
 
 def open_result_to_write(path: Path) -> zarr.Group:
     """Open a result; an ``OSError`` if there is none, where Zarr would make a folder."""
-    if not (path / METADATA).is_file():
+    if not (path / _METADATA).is_file():
         raise FileNotFoundError(f"found no result at {path}")
     return zarr.open_group(WholeChunks(path), mode="r+", use_consolidated=False)
 
@@ -79,8 +79,8 @@ def look_again(path: Path, fingerprint: str, names: Iterable[str] = ()) -> Begun
         It was removed, damaged or overwritten.
     """
     try:
-        found = _begun(path, _version(path / METADATA))
-        lacking = [name for name in {"status", DONE, *names} if not (path / name / METADATA).exists()]
+        found = _begun(path, _version(path / _METADATA))
+        lacking = [name for name in {"status", DONE, *names} if not (path / name / _METADATA).exists()]
     except (OSError, KeyError, ValueError, ZarrError) as error:
         raise OutputLostError(
             f"the output {path} is gone from this process's sight, or was damaged ({error})."

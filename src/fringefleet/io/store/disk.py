@@ -34,11 +34,11 @@ def disk_full_said(path: Path, bytes_needed: Callable[[], int]) -> Iterator[None
             raise
         raise DiskFullError(
             f"the disk of {path} is full, or its quota is used up: what is still to be written needs up to "
-            f"{bytes_needed():,} bytes, and {free_bytes(path):,} are free on the disk."
+            f"{bytes_needed():,} bytes, and {free_disk_bytes(path):,} are free on the disk."
         ) from error
 
 
-def free_bytes(path: Path) -> int:
+def free_disk_bytes(path: Path) -> int:
     """Bytes that are free on the disk of a path, which need not be there yet."""
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     return shutil.disk_usage(there).free

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-AT_ONCE = 16  # threads that wait for the disk, beside those that decode and pack
+_AT_ONCE = 16  # threads that wait for the disk, beside those that decode and pack
 _CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EISDIR)
 
 
@@ -33,7 +33,7 @@ def sync(files: Iterable[Path], root: Path) -> None:
         while folder not in folders:
             folders.add(folder)
             folder = folder.parent
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fringefleet-sync") as threads:
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fringefleet-sync") as threads:
         list(threads.map(_sync, files))
         list(threads.map(_sync_folder, folders))
 

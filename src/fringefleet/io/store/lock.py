@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fringefleet.arguments.paths import make_folder, real_path
 from fringefleet.errors import OutputInUseError, OutputLostError
-from fringefleet.io.store.lock_file import SECONDS_TO_LIVE, Found, leave, look, sweep, take
+from fringefleet.io.store.lock_file import SECONDS_TO_LIVE, Found, inspect_lock, leave, sweep, take
 from fringefleet.io.store.owner import Owner
 
 SECONDS_BETWEEN_BEATS = 10.0
@@ -110,7 +110,7 @@ def check_not_in_use(output: Path) -> Owner | None:
     OutputInUseError
         Says who does.
     """
-    found = look(lock_path(output))
+    found = inspect_lock(lock_path(output))
     if found is None:
         return None
     if found.counts:

@@ -28,7 +28,7 @@ from fringefleet.io.store.owner import Owner
 logger = logging.getLogger(__name__)
 
 SECONDS_TO_LIVE = 120.0  # without a beat; NFS may show what is a minute old
-SECONDS_TO_WAIT = 5.0  # for who is just taking over
+_SECONDS_TO_WAIT = 5.0  # for who is just taking over
 _TRIES = 100
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -65,7 +65,7 @@ def take(path: Path, owner: Owner) -> Found | None:
     for _ in range(_TRIES):  # what is found may be gone before it is looked at
         if _create(path, owner):
             return None
-        found = look(path)
+        found = inspect_lock(path)
         if found is None:
             continue
         if found.counts:
@@ -84,7 +84,7 @@ def leave(path: Path, owner: Owner) -> None:
     if owner_of(path) != owner:
         return
     claim = _claim(path, owner.run)
-    end = time.monotonic() + SECONDS_TO_WAIT
+    end = time.monotonic() + _SECONDS_TO_WAIT
     with suppress(OSError):  # a full disk has no room for it
         while take(claim, owner) and time.monotonic() < end:
             time.sleep(0.05)
@@ -92,7 +92,7 @@ def leave(path: Path, owner: Owner) -> None:
     _remove_own(claim, owner)
 
 
-def look(path: Path) -> Found | None:
+def inspect_lock(path: Path) -> Found | None:
     """Look whose a file is; None if there is none.
 
     Raises
@@ -124,7 +124,7 @@ def sweep(path: Path, owner: Owner) -> None:
     """Remove what the dead have left beside a file, which is its owner's now."""
     for left in path.parent.glob(f"{glob.escape(path.name)}.*"):
         with suppress(OSError):
-            if owner.run not in left.name and (found := look(left)) and found.age >= SECONDS_TO_LIVE:
+            if owner.run not in left.name and (found := inspect_lock(left)) and found.age >= SECONDS_TO_LIVE:
                 left.unlink(missing_ok=True)
 
 
@@ -171,7 +171,7 @@ def _take_over(path: Path, found: Found, owner: Owner) -> tuple[bool, Found | No
     try:
         if busy := take(claim, owner):
             return False, busy
-        now = look(path)
+        now = inspect_lock(path)
         if now is None or now.name != found.name or now.counts:
             return False, None
         text = owner.text()

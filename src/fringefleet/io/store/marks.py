@@ -66,8 +66,13 @@ def files_in(group: zarr.Group, name: str) -> ChunkFiles:
 
 
 def read_marks(group: zarr.Group) -> NDArray[np.uint8]:
-    """Read all marks, (tile row, tile column); what is cut off, as by a loss of power, is none."""
-    files = files_in(group, DONE)
+    """Read all marks, (tile row, tile column); what is cut off, as by a loss of power, is none.
+
+    Those of an earlier version, which packed them, are read as Zarr has them.
+    """
+    files = find_chunk_files(array_in(group, DONE))
+    if files is None:
+        return np.asarray(array_in(group, DONE)[:], np.uint8)
     marks = np.zeros(files.shape, np.uint8)
     for index in np.ndindex(files.shape):
         mark = _content(files.path(index))

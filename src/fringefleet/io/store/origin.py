@@ -99,12 +99,14 @@ def check_same_origin(group: zarr.Group, origin: Origin, path: Any, *, accept_to
         Says which option differs, or which files.
     """
     then = _read_facts(group, path)
+    now = json.loads(json.dumps(dict(origin.facts), default=str))
+    if unknown := sorted(then.keys() - now.keys()):
+        raise _older(path, f"noted {', '.join(unknown)}, which this one does not know")
     try:
         files = read_listing(group).differences(origin.source.listing)
     except (KeyError, StackFormatError, OSError, ValueError, ZarrError) as error:
         reason = f"it has lost the listing of the files that it was made from ({error})"
         raise _refused(path, reason, _BEGIN_ANEW) from error
-    now = json.loads(json.dumps(dict(origin.facts), default=str))
     is_changed = not only_touched(files)
     if others := _other_options(then, now) or ([] if is_changed else _other_values(then, now)):
         also = f"; the stack differs, too: {describe_differences(files)}" if files else ""
@@ -120,12 +122,16 @@ def _refused(path: Any, reason: str, remedy: str) -> OtherOriginError:
     return error
 
 
+def _older(path: Any, what: str) -> OtherOriginError:
+    reason = f"it was made by an older version of fringefleet, which {what}"
+    return _refused(path, reason, f"Finish it with that version. Otherwise: {_BEGIN_ANEW}")
+
+
 def _read_facts(group: zarr.Group, path: Any) -> dict[str, Any]:
     try:
         found = json.loads(str(group[PLACE].attrs[_FACTS]))
     except (KeyError, ValueError, ZarrError) as error:
-        reason = "it was begun by an earlier version of fringefleet, which did not note what it was made with"
-        raise _refused(path, reason, f"Finish it with that version. Otherwise: {_BEGIN_ANEW}") from error
+        raise _older(path, "did not note what it was made with") from error
     if not isinstance(found, dict):
         raise _refused(path, "what it was made with cannot be read", _BEGIN_ANEW)
     return found

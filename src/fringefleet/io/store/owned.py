@@ -19,7 +19,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from fringefleet.io.store.lock import lock_path, locked
-from fringefleet.io.store.lock_file import look
+from fringefleet.io.store.lock_file import inspect_lock
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def remove_left_behind(base: Path, prefix: str = BESIDE) -> None:
     """Remove the folders of this user that processes have left which are no more, and their locks."""
     start = glob.escape(prefix)
     for lock in base.glob(f".{start}*.lock*"):
-        found = look(lock)
+        found = inspect_lock(lock)
         if found is not None and not found.counts and _is_ours(lock):
             _remove(base / lock.name[1:].partition(".lock")[0])
             with suppress(OSError):

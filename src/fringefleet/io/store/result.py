@@ -335,9 +335,9 @@ def resume_result(
     """
     check_result_of_ours(path)
     group = open_result_to_write(path)
-    _check_complete(group, path, ("status", DONE, N_BYTE))
+    _check_complete(group, path, ("status", DONE))
     is_touched = check_same_origin(group, origin, path, accept_touched=accept_touched)
-    _check_complete(group, path, names)
+    _check_complete(group, path, (N_BYTE, *names))
     store = ResultStore(path, tile, str(group.attrs[FINGERPRINT]))
     with readable(f"the result {path}", OutputExistsError):
         _check_marks(store)

@@ -10,7 +10,7 @@ from zarr.errors import ZarrUserWarning
 
 from fringefleet.arguments.paths import make_folder, real_path
 from fringefleet.errors import InputError, OutputExistsError
-from fringefleet.io.store.disk import free_bytes
+from fringefleet.io.store.disk import free_disk_bytes
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.owned import REPLACED, owned_folder, remove_left_behind
 from fringefleet.io.store.place import check_writable
@@ -80,7 +80,7 @@ def check_free_space(folder: Path, n_byte: int) -> None:
     InputError
         Says how many there are.
     """
-    free = free_bytes(folder)
+    free = free_disk_bytes(folder)
     if free < n_byte:
         raise InputError(
             f"found {free:,} bytes free on the disk of {folder.absolute()}, and {n_byte:,} are needed; make "

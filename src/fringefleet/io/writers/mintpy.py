@@ -24,7 +24,7 @@ from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.arguments.paths import make_folder
 from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.dates import dates_meant
-from fringefleet.io.mintpy.attributes import common_attributes, date_name, date_names
+from fringefleet.io.mintpy.attributes import common_attributes, date_names, mintpy_date_name
 from fringefleet.io.store.atomic_files import replaced_when_complete
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
@@ -355,7 +355,7 @@ def _product_attributes(result: xr.Dataset, product: _Product, common: dict[str,
     if "date" in product.dims:
         reference = result.attrs.get("reference_date", result["date"].values[0])
         said = result[product.variable].attrs.get("reference_date")
-        attributes["REF_DATE"] = said or date_name(result, reference)
+        attributes["REF_DATE"] = said or mintpy_date_name(result, reference)
     if product.variable == "pair_count":
         attributes.pop("NO_DATA_VALUE", None)
     return attributes

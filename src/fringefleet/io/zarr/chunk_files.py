@@ -30,15 +30,15 @@ from fringefleet.io.zarr.checked_store import HEADER, end_missing
 
 _MOST_OVERHEAD = 4096  # bytes of what Blosc cannot make smaller
 
-Index = slice | NDArray[np.intp]
+_Index = slice | NDArray[np.intp]
 
 
 class _Part(NamedTuple):
     """What is wanted of one chunk along one axis: its number, where that is in it, and where it belongs."""
 
     number: int
-    inside: Index
-    outside: Index
+    inside: _Index
+    outside: _Index
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ChunkFiles:
     separator: str
     packing: numcodecs.Blosc | None
 
-    def read(self, key: Sequence[int | Index]) -> NDArray[Any]:
+    def read(self, key: Sequence[int | _Index]) -> NDArray[Any]:
         """Read a part of the array.
 
         Parameters
@@ -162,7 +162,7 @@ class ChunkFiles:
         self._unpack(packed, chunk)
         out[_grid(outside)] = chunk.view(self.dtype).reshape(self.chunks)[_grid(inside)]
 
-    def _is_whole(self, inside: Sequence[Index]) -> bool:
+    def _is_whole(self, inside: Sequence[_Index]) -> bool:
         return all(
             isinstance(index, slice) and (index.start, index.stop, index.step) == (0, size, 1)
             for index, size in zip(inside, self.chunks, strict=True)
@@ -223,7 +223,7 @@ def _parts_of_range(start: int, stop: int, step: int) -> tuple[list[_Part], int]
     return parts, stop - start
 
 
-def _grid(index: tuple[Index, ...]) -> tuple[Any, ...]:
+def _grid(index: tuple[_Index, ...]) -> tuple[Any, ...]:
     """Give an index along every axis by itself, as NumPy understands it."""
     if all(isinstance(item, slice) for item in index):
         return index

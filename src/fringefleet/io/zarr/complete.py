@@ -19,7 +19,7 @@ from fringefleet.errors import RunError, StackFormatError
 from fringefleet.network.network import shorten
 
 NOTE = "chunks.json"  # in the folder of an array: how many chunks were written
-METADATA = "zarr.json"
+_METADATA = "zarr.json"
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def _grid(array: "zarr.Array[Any]") -> list[int]:
 def _missing(folder: Path, array: "zarr.Array[Any]") -> list[str]:
     """Name the chunks without a file; as long as as many are there as there should be, none is looked for."""
     n_file = sum(len(files) for _, _, files in os.walk(folder))
-    n_file -= sum((folder / name).exists() for name in (METADATA, NOTE))
+    n_file -= sum((folder / name).exists() for name in (_METADATA, NOTE))
     if n_file == _n_chunk(array):
         return []
     keys = (array.metadata.encode_chunk_key(place) for place in product(*map(range, _grid(array))))

@@ -13,10 +13,10 @@ from fringefleet.network.elimination_order import Plan, plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.solver.compiled import kernel as compiled_kernel
 from fringefleet.solver.compiled.irls import N_STATE, Rounds
-from fringefleet.solver.compiled.kernel import Answer, Memory
+from fringefleet.solver.compiled.kernel import VectorAnswer, VectorMemory
 from fringefleet.solver.compiled.lanes import LANES, choose_lanes
 from fringefleet.solver.compiled.observe import Strip
-from fringefleet.solver.compiled.source import source_of
+from fringefleet.solver.compiled.source import source_of_kernel
 from fringefleet.solver.compiled.tables import paths_of, walk_of
 from fringefleet.solver.compiled.variances import Spread
 from fringefleet.solver.raw import Raw, Rules
@@ -42,7 +42,7 @@ class Vectors:
         self,
         raw: Raw,
         rules: Rules,
-        answer: Answer,
+        answer: VectorAnswer,
         *,
         rounds: Rounds | None = None,
         spread: Spread | None = None,
@@ -62,9 +62,9 @@ class Vectors:
             Whether the pairs of the date that has fewest are counted at all pixels; else only where the
             network is cut.
         """
-        source = source_of(self.real, raw, rules)
+        source = source_of_kernel(self.real, raw, rules)
         with np.errstate(all="ignore"):
-            compiled_kernel.invert(
+            compiled_kernel.invert_vectors(
                 source, self.strip, self.memory, self.walk, rounds, spread, fewest_of_all, answer
             )
 
@@ -81,10 +81,10 @@ class Vectors:
         )
 
     @cached_property
-    def memory(self) -> Memory:
+    def memory(self) -> VectorMemory:
         """Memory for solving a vector, in the dtype of the numbers but for the sums in float64."""
         n_date = self.plan.network.n_date
-        return Memory(
+        return VectorMemory(
             factor=self._rows(self.plan.n_slot),
             root=self._rows(n_date),
             exact=self._rows(n_date).astype(np.float64),
@@ -106,7 +106,7 @@ class Vectors:
 
     def answer_of(
         self, series: NDArray[Any], first: int, sums: NDArray[Any], counts: NDArray[Any], labels: NDArray[Any]
-    ) -> Answer:
+    ) -> VectorAnswer:
         """Compose what every batch has; what nobody wants is empty.
 
         Parameters
@@ -116,10 +116,10 @@ class Vectors:
         first
             Its first pixel there.
         sums, counts, labels
-            As :class:`~fringefleet.solver.compiled.kernel.Answer` has them.
+            As :class:`~fringefleet.solver.compiled.kernel.VectorAnswer` has them.
         """
         none = np.zeros((0, LANES), self.real)
-        return Answer(
+        return VectorAnswer(
             series=series,
             first=first,
             sums=sums,

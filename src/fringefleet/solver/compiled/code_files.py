@@ -26,7 +26,7 @@ FOLDER = "compiled"  # in the folder that the variable names, or in ours of the 
 CODE, LOCK, PART = ".code", ".lock", ".part"
 _FORMAT = b"fringefleet code 1\n"
 _MOST_BYTES = 2**26  # of a file
-SECONDS_TO_WAIT = 180.0  # for who makes the same code; then it is made twice
+_SECONDS_TO_WAIT = 180.0  # for who makes the same code; then it is made twice
 _SECONDS_BETWEEN_TRIES = 0.05
 _SECONDS_TO_KEEP = 90 * 86400.0  # code that nobody uses
 _SECONDS_BETWEEN_MARKS = 86400.0  # by which one sees that it is used
@@ -35,7 +35,7 @@ _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _IS_LOCKED = (errno.EACCES, errno.EAGAIN)
 
 
-class Place(NamedTuple):
+class CodePlace(NamedTuple):
     """Where code is kept."""
 
     folder: Path | None  # None: nowhere
@@ -115,7 +115,7 @@ def write_code(name: str, code: bytes) -> Path | None:
 
 
 @contextmanager
-def locked_code(name: str, seconds: float = SECONDS_TO_WAIT) -> Iterator[Place]:
+def locked_code(name: str, seconds: float = _SECONDS_TO_WAIT) -> Iterator[CodePlace]:
     """Keep others from making the code that has a name, until it ends; tell where it can be kept.
 
     The system takes the lock from a process that is dead. One that is neither dead nor done is waited for so
@@ -134,14 +134,14 @@ def locked_code(name: str, seconds: float = SECONDS_TO_WAIT) -> Iterator[Place]:
         place = place or folder
         try:
             if state is not None:
-                yield Place(place, "; ".join(lost))
+                yield CodePlace(place, "; ".join(lost))
                 return
         finally:
             if state:
                 with suppress(OSError):
                     path.unlink()
             os.close(lock)
-    yield Place(place, "; ".join(lost))
+    yield CodePlace(place, "; ".join(lost))
 
 
 def _lock(path: Path, seconds: float) -> tuple[int, bool | None]:

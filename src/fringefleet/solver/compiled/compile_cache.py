@@ -33,7 +33,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.extending import _Intrinsic
 from numba.core.serialize import dumps
 
-from fringefleet.solver.compiled.code_files import VARIABLE, Place, locked_code, read_code, write_code
+from fringefleet.solver.compiled.code_files import VARIABLE, CodePlace, locked_code, read_code, write_code
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ _SETTINGS = (  # of numba, that change what it makes
 )
 
 
-def keep(function: Any) -> Any:
+def keep_code(function: Any) -> Any:
     """Let what numba compiles of a function be kept for other processes; returns it.
 
     Parameters
@@ -93,7 +93,7 @@ class CodeCache(NullCache):
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         """Find the code for a signature; if there is none, others wait until it is compiled here."""
-        found, place = None, Place(None, "")
+        found, place = None, CodePlace(None, "")
         try:
             target.refresh()
             self._name = name_of(self._dispatcher, signature, target.codegen().magic_tuple())
@@ -144,7 +144,7 @@ class CodeCache(NullCache):
 _under_way: list[CodeCache] = []  # of a function, of one that it calls, of one that this calls ...
 
 
-def _say(place: Place) -> None:
+def _say(place: CodePlace) -> None:
     how = f"this takes about {_SECONDS_TO_COMPILE} s"
     if place.folder is None:
         where = f"; let {VARIABLE} name a folder that can be written" if place.why else ""

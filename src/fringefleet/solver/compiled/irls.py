@@ -11,7 +11,7 @@ import numpy as np
 from fringefleet.solver import limits
 from fringefleet.solver.compiled.jit import exact, fast
 from fringefleet.solver.compiled.lanes import LANES
-from fringefleet.solver.compiled.steps import backward, factorise, refine, sum_pulls
+from fringefleet.solver.compiled.steps import backward, factorise_vector, refine, sum_pulls
 from fringefleet.solver.compiled.vectors import PART, fill, load, root_of, size_of, store, where
 
 _SMOOTHED, _SHRINK, _STEP, _STILL = limits.SMOOTHED, limits.SHRINK, limits.STEP, limits.STILL
@@ -35,7 +35,7 @@ class Rounds(NamedTuple):
 
 @fast
 @no_type_check
-def reweigh(cells, walk, rounds):
+def reweigh_vector(cells, walk, rounds):
     """Go on from least squares to a robust norm; residual, weight, series and factor are replaced.
 
     In the row ``RESTING`` of the state is left who has come to rest, as 1 and 0.
@@ -47,10 +47,10 @@ def reweigh(cells, walk, rounds):
         if n_moving == 0:
             break
         sum_pulls(cells, walk)
-        factorise(cells, walk)
+        factorise_vector(cells, walk)
         backward(cells, walk, cells.change)
         _go(cells, walk, rounds)
-    factorise(cells, walk)  # with the last weights, for whoever asks for variances
+    factorise_vector(cells, walk)  # with the last weights, for whoever asks for variances
     cells.change[:] = cells.change.dtype.type(0)
 
 

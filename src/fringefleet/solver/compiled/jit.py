@@ -9,7 +9,7 @@ from typing import Any
 
 import numba
 
-from fringefleet.solver.compiled.compile_cache import keep
+from fringefleet.solver.compiled.compile_cache import keep_code
 
 _COMMON: dict[str, Any] = {
     "nogil": True,
@@ -21,9 +21,9 @@ _COMMON: dict[str, Any] = {
 
 def exact(function: Callable[..., Any]) -> Any:
     """Compile a function so that every operation rounds."""
-    return keep(numba.njit(**_COMMON)(function))
+    return keep_code(numba.njit(**_COMMON)(function))
 
 
 def fast(function: Callable[..., Any]) -> Any:
     """Compile a function so that products and sums may be contracted."""
-    return keep(numba.njit(**_COMMON, fastmath={"contract"})(function))
+    return keep_code(numba.njit(**_COMMON, fastmath={"contract"})(function))

@@ -10,11 +10,18 @@ from typing import Any, NamedTuple, no_type_check
 
 import numpy as np
 
-from fringefleet.solver.compiled.irls import RESTING, reweigh
+from fringefleet.solver.compiled.irls import RESTING, reweigh_vector
 from fringefleet.solver.compiled.jit import exact, fast
 from fringefleet.solver.compiled.lanes import LANES
-from fringefleet.solver.compiled.observe import observe
-from fringefleet.solver.compiled.steps import Cells, backward, factorise, forward, refine, subtract_model
+from fringefleet.solver.compiled.observe import observe_vector
+from fringefleet.solver.compiled.steps import (
+    Cells,
+    backward,
+    factorise_vector,
+    forward,
+    refine,
+    subtract_model_vector,
+)
 from fringefleet.solver.compiled.variances import find_variances, keep_variances
 from fringefleet.solver.compiled.vectors import (
     PART,
@@ -57,7 +64,7 @@ N_SUM = 5
 _SMALLEST_SHARE = LARGEST_SPREAD**-0.5  # of roots
 
 
-class Memory(NamedTuple):
+class VectorMemory(NamedTuple):
     """Memory for solving a vector of pixels, whose observations are in a :class:`Strip`; see ``Cells``."""
 
     factor: Any
@@ -68,7 +75,7 @@ class Memory(NamedTuple):
     scratch: Any
 
 
-class Answer(NamedTuple):
+class VectorAnswer(NamedTuple):
     """What a batch comes to; arrays that nobody wants are empty."""
 
     series: Any  # (date, pixel) [rad], in the order of the network; of the batch, or of more
@@ -86,7 +93,7 @@ class Answer(NamedTuple):
 
 @exact
 @no_type_check
-def invert(source, strip, memory, walk, rounds, spread, fewest_of_all, answer):
+def invert_vectors(source, strip, memory, walk, rounds, spread, fewest_of_all, answer):
     """Invert all pixels of a batch: observations of several vectors, and then vector after vector.
 
     ``rounds`` and ``spread`` are None where nobody asks: then what needs them is not even compiled.
@@ -95,7 +102,7 @@ def invert(source, strip, memory, walk, rounds, spread, fewest_of_all, answer):
     n_lane = strip.residual.shape[0] * LANES
     for begin in range(0, n_pixel, n_lane):
         n_strip = min(n_lane, n_pixel - begin)
-        observe(source, walk, begin, n_strip, strip)
+        observe_vector(source, walk, begin, n_strip, strip)
         for member in range((n_strip + LANES - 1) // LANES):
             first = begin + member * LANES
             n_here = min(LANES, n_pixel - first)
@@ -119,43 +126,43 @@ def invert(source, strip, memory, walk, rounds, spread, fewest_of_all, answer):
 def _invert_vector(cells, walk, rounds, spread, first, n_here, fewest_of_all, answer):
     """Invert the pixels of a vector, whose observations are loaded."""
     here = slice(first, first + n_here)
-    solve(cells, walk)
+    _solve(cells, walk)
     if rounds is not None:
         refine(cells, walk, cells.weight)
         judge(cells, answer.counts[0, here], answer.counts[3, here])
-        reweigh(cells, walk, rounds)
+        reweigh_vector(cells, walk, rounds)
         settled, converged = rounds.state[RESTING], answer.converged[here]
         for p in range(n_here):
             converged[p] = settled[p] > 0
-        measure(cells, walk, rounds.deviation)
+        measure_vector(cells, walk, rounds.deviation)
     else:
-        measure(cells, walk, cells.weight)
+        measure_vector(cells, walk, cells.weight)
         judge(cells, answer.counts[0, here], answer.counts[3, here])
     if spread is not None or len(answer.factor):
         weigh_rest(cells)
     if spread is not None:
         find_variances(cells, walk, spread)
         keep_variances(walk, spread, first, n_here, answer.variance)
-    keep(cells, walk, first, n_here, fewest_of_all, answer)
+    _keep(cells, walk, first, n_here, fewest_of_all, answer)
 
 
 @fast
 @no_type_check
-def solve(cells, walk):
+def _solve(cells, walk):
     """Find the series of the observations that are loaded, each part of a cut network grounded.
 
     It is not refined: ``change`` is what is to be added.
     """
-    factorise(cells, walk)
+    factorise_vector(cells, walk)
     backward(cells, walk, cells.series)
-    subtract_model(cells, walk, cells.series)
+    subtract_model_vector(cells, walk, cells.series)
     forward(cells, walk)
     backward(cells, walk, cells.change)
 
 
 @fast
 @no_type_check
-def measure(cells, walk, validity):
+def measure_vector(cells, walk, validity):
     """Refine the series; sum up what it leaves of the phases.
 
     ``validity``, (pair, pixel), is above zero where a pair is valid.
@@ -203,7 +210,7 @@ def weigh_rest(cells):
 
 @exact
 @no_type_check
-def keep(cells, walk, first, n_here, fewest_of_all, answer):
+def _keep(cells, walk, first, n_here, fewest_of_all, answer):
     """Write what was found of a vector to the answer of the batch."""
     here, begin = slice(first, first + n_here), answer.first + first
     for place in range(len(walk.order)):

@@ -85,7 +85,7 @@ class Strip(NamedTuple):
 
 @exact
 @no_type_check
-def observe(source, walk, first, n_here, strip):
+def observe_vector(source, walk, first, n_here, strip):
     """Write phases, in the orientation and the rows of the plan, and weights of several vectors of pixels.
 
     Both are zero where there is no valid observation, and from ``n_here`` on, where the batch ends.

@@ -22,7 +22,7 @@ from fringefleet.network.elimination_order import Plan
 from fringefleet.solver import elimination
 from fringefleet.solver.compiled.batches import Vectors, check_numba
 from fringefleet.solver.compiled.irls import Rounds
-from fringefleet.solver.compiled.kernel import Answer
+from fringefleet.solver.compiled.kernel import VectorAnswer
 from fringefleet.solver.compiled.variances import Spread
 from fringefleet.solver.config import Method
 from fringefleet.solver.raw import Prepare, Raw, Rules
@@ -32,9 +32,9 @@ from fringefleet.solver.subsets import pad
 
 # Rounds of a norm for all pixels of a batch; those that need more begin anew together, with so many times as
 # many, in parts of a batch, and so on
-TOGETHER = {"l2": 0, "huber": 16, "l1": 16}
+_TOGETHER = {"l2": 0, "huber": 16, "l1": 16}
 _LONGER = 3
-REST = 8
+_REST = 8
 
 
 class Workspace(Swift):
@@ -65,7 +65,7 @@ class Workspace(Swift):
     @cached_property
     def part(self) -> "Workspace":
         """A workspace of the same kind for some of the pixels of a batch."""
-        part = Workspace(self.plan, -(-self.n_pixel // REST), self.dtype, self.device)
+        part = Workspace(self.plan, -(-self.n_pixel // _REST), self.dtype, self.device)
         part.vectors = self.vectors  # which are used in turn
         return part
 
@@ -116,7 +116,7 @@ def solve_raw(
     """
     work = workspace
     work.keeps_rows |= method.columns is not None  # the weights of all pairs are part of it
-    series = _run_kernel(work, raw, rules, prepare, method, TOGETHER[method.norm])
+    series = _run_kernel(work, raw, rules, prepare, method, _TOGETHER[method.norm])
     converged = None if method.norm == "l2" else work.converged.clone()
     return work.conclude(series, converged, elimination.solve, prepare, method)
 
@@ -181,7 +181,7 @@ def check_ready(device: torch.device) -> None:
 
 def _arguments(
     work: Workspace, series: Tensor, method: Method, n_round: int
-) -> tuple[Rounds | None, Spread | None, Answer]:
+) -> tuple[Rounds | None, Spread | None, VectorAnswer]:
     """Give the kernel what it writes, as NumPy arrays; what nobody wants is empty or None."""
     kept = (work.sums.numpy(), work.counts.numpy(), work.labels.numpy())
     answer = work.vectors.answer_of(series.numpy(), 0, *kept)

@@ -11,7 +11,7 @@ from fringefleet.solver.compiled.vectors import PART
 from fringefleet.solver.raw import Raw, Rules
 
 
-def source_of(real: np.dtype[Any], raw: Raw, rules: Rules) -> Source:
+def source_of_kernel(real: np.dtype[Any], raw: Raw, rules: Rules) -> Source:
     """Give observations and rules as arrays of the types that the kernel is compiled for.
 
     Parameters

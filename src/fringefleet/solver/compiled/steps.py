@@ -48,7 +48,7 @@ class Walk(NamedTuple):
 
 @fast
 @no_type_check
-def factorise(cells, walk):
+def factorise_vector(cells, walk):
     """Eliminate date by date: the factors, their roots, and the right-hand side substituted forward.
 
     A root is that of 1 / d, or 0 where d is. A factor is the weight of its edge times the root: so one row
@@ -97,7 +97,7 @@ def sum_pulls(cells, walk):
 @fast
 @no_type_check
 def forward(cells, walk):
-    """Substitute a new right-hand side forward; :func:`factorise` does it with its own."""
+    """Substitute a new right-hand side forward; :func:`factorise_vector` does it with its own."""
     for place in range(len(walk.firsts) - 2):
         right = load(cells.right, place, 0, LANES)
         for tie in range(walk.firsts[place, 2], walk.firsts[place + 1, 2]):
@@ -123,7 +123,7 @@ def backward(cells, walk, solution):
 
 @fast
 @no_type_check
-def subtract_model(cells, walk, series):
+def subtract_model_vector(cells, walk, series):
     """Subtract the phase differences of a series from the residual; sum what is left, weighed, in float64.
 
     At the solution these sums vanish although their terms do not: in float32 what is left would be the

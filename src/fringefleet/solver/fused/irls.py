@@ -17,7 +17,7 @@ from fringefleet.solver.fused.observe import divide, wave
 from fringefleet.solver.fused.steps import (
     EARLIER,
     SLOT,
-    begin,
+    begin_block,
     close_date,
     close_edge,
     make_factors,
@@ -39,7 +39,7 @@ _INFINITE = tl.constexpr(float("inf"))
 
 @triton.jit(do_not_specialize=["n_turn", "n_row", "n_round", "n_pixel"])
 @no_type_check
-def reweigh(
+def reweigh_pixels(
     residual,
     row_weight,
     deviation,
@@ -176,13 +176,13 @@ def _eliminate(place, threshold, pairs, work, tables):
     minimised = total
     sum_of_u = total
     pull = here.to(tl.float64) * 0
-    first, last = begin(place, EARLIER, tables[0])
+    first, last = begin_block(place, EARLIER, tables[0])
     for member in range(first, last):
         row = tl.load(earlier + member * 4 + 3) * stride
         w = tl.load(row_weight + row, here, 0)
         pull -= w.to(tl.float64) * tl.load(residual + row, here, 0).to(tl.float64)
     pull = substitute_forward(place, pull, work, tables)
-    first, last = begin(place, SLOT, tables[0])
+    first, last = begin_block(place, SLOT, tables[0])
     for slot in range(first, last):
         e = total * 0
         if tl.load(slots + slot * 4) >= 0:
@@ -210,7 +210,7 @@ def _go(place, step, change, result, order, pairs, work, tables):
     value = substitute_back(place, change, work, tables)
     to = result + tl.load(order + place) * stride
     tl.store(to, tl.load(to, here, 0) + step * value, here)
-    first, last = begin(place, SLOT, tables[0])
+    first, last = begin_block(place, SLOT, tables[0])
     for slot in range(first, last):
         if tl.load(slots + slot * 4) >= 0:
             row = tl.load(slots + slot * 4 + 3) * stride

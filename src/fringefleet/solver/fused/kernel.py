@@ -28,12 +28,12 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-from fringefleet.solver.fused.observe import observe, wave
+from fringefleet.solver.fused.observe import observe_pair, wave
 from fringefleet.solver.fused.steps import (
     EARLIER,
     ROW,
     SLOT,
-    begin,
+    begin_block,
     close_date,
     close_edge,
     make_factors,
@@ -53,7 +53,7 @@ _NOT_SPECIALISED = (
 
 @triton.jit(do_not_specialize=_NOT_SPECIALISED)
 @no_type_check
-def invert(
+def invert_pixels(
     observed,
     beside,
     mask,
@@ -160,11 +160,11 @@ def invert(
         tl.store(result + tl.load(order + place) * stride, refined, here)
         largest = tl.maximum(largest, tl.abs(refined))
         largest_change = tl.maximum(largest_change, tl.abs(more))
-        begins, ends = begin(place, ROW, firsts)
+        begins, ends = begin_block(place, ROW, firsts)
         for row in range(begins, ends):
             sign = tl.load(rows + row * 3 + 1)
             partner = tl.load(rows + row * 3 + 2) * stride
-            y, w = observe(tl.load(rows + row * 3), sign, source, seen, WEIGHT, MASK, IS_OFFSET)
+            y, w = observe_pair(tl.load(rows + row * 3), sign, source, seen, WEIGHT, MASK, IS_OFFSET)
             rest = y + (tl.load(series + partner, here, 0) - first)
             rest += tl.load(change + partner, here, 0) - more
             rest = tl.where(w > 0, rest, 0)
@@ -217,12 +217,12 @@ def _eliminate(
     )
     pull = substitute_forward(place, pull, work, tables)
     n_later = n_earlier * 0
-    first, last = begin(place, SLOT, tables[0])
+    first, last = begin_block(place, SLOT, tables[0])
     for slot in range(first, last):
         pair = tl.load(slots + slot * 4)
         e = here.to(series.dtype.element_ty) * 0
         if pair >= 0:
-            y, w = observe(pair, tl.load(slots + slot * 4 + 1), source, seen, WEIGHT, MASK, IS_OFFSET)
+            y, w = observe_pair(pair, tl.load(slots + slot * 4 + 1), source, seen, WEIGHT, MASK, IS_OFFSET)
             e = w
             pull += w.to(tl.float64) * y.to(tl.float64)
             n_later += (w > 0).to(tl.int32)
@@ -254,10 +254,10 @@ def _pull_of_earlier(
     earlier = tables[3]
     pull = here.to(tl.float64) * 0
     n_valid = here.to(tl.int32) * 0
-    first, last = begin(place, EARLIER, tables[0])
+    first, last = begin_block(place, EARLIER, tables[0])
     for member in range(first, last):
         pair = tl.load(earlier + member * 4)
-        y, w = observe(pair, tl.load(earlier + member * 4 + 1), source, seen, WEIGHT, MASK, IS_OFFSET)
+        y, w = observe_pair(pair, tl.load(earlier + member * 4 + 1), source, seen, WEIGHT, MASK, IS_OFFSET)
         if IS_REST:
             partner = tl.load(earlier + member * 4 + 2) * stride
             y += value - tl.load(series + partner, here, 0)
@@ -291,14 +291,14 @@ def _pull_of_rest(
         0
     ]
     pull = substitute_forward(place, pull, work, tables)
-    first, last = begin(place, ROW, tables[0])
+    first, last = begin_block(place, ROW, tables[0])
     for row in range(first, last):
         sign = tl.load(rows + row * 3 + 1)
-        y, w = observe(tl.load(rows + row * 3), sign, source, seen, WEIGHT, MASK, IS_OFFSET)
+        y, w = observe_pair(tl.load(rows + row * 3), sign, source, seen, WEIGHT, MASK, IS_OFFSET)
         y += tl.load(series + tl.load(rows + row * 3 + 2) * stride, here, 0) - value
         pull += w.to(tl.float64) * y.to(tl.float64)
     share = tl.load(inverse + place * stride, here, 0)
     tl.store(exact + place * stride, pull * share.to(tl.float64), here)
 
 
-INTERPRETED = not isinstance(invert, triton.JITFunction)
+INTERPRETED = not isinstance(invert_pixels, triton.JITFunction)

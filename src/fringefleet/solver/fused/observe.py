@@ -41,7 +41,7 @@ _QUARTER_LOW = tl.constexpr(QUARTER_LOW)
 
 @triton.jit
 @no_type_check
-def observe(pair, sign, source, seen, WEIGHT: tl.constexpr, MASK: tl.constexpr, IS_OFFSET: tl.constexpr):
+def observe_pair(pair, sign, source, seen, WEIGHT: tl.constexpr, MASK: tl.constexpr, IS_OFFSET: tl.constexpr):
     """Phase in the orientation of the plan, and weight; both zero where there is no valid observation."""
     observed, beside, mask, reference, medians, table, limits = source[:7]
     observed_stride, beside_stride, mask_stride = source[7:]

@@ -189,7 +189,7 @@ def _run_kernel(
     arrays, strides = source_of(raw, rules, work.inverse)
     rows = (work.residual, work.weight) if keeps_rows else (work.edge, work.edge)
     launch(
-        kernel.invert,
+        kernel.invert_pixels,
         work,
         *arrays,
         *rows,
@@ -218,7 +218,7 @@ def _reweigh(work: Workspace, series: Float[Tensor, "date pixel"], method: Metho
     limits = torch.tensor([method.huber_threshold, info.tiny, info.eps], dtype=work.dtype, device=work.device)
     converged = torch.empty_like(work.counts[0])
     launch(
-        fused_robust.reweigh,
+        fused_robust.reweigh_pixels,
         work,
         *(work.residual, work.weight, work.deviation, work.edge, work.inverse, work.exact, work.change),
         *(series, work.sums, converged, limits, *work.tables),

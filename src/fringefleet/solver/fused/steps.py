@@ -20,7 +20,7 @@ _INFINITE = tl.constexpr(float("inf"))
 
 @triton.jit
 @no_type_check
-def begin(place, column: tl.constexpr, firsts):
+def begin_block(place, column: tl.constexpr, firsts):
     """Find where the members of a position begin in a list, and where they end."""
     return tl.load(firsts + place * 4 + column), tl.load(firsts + place * 4 + 4 + column)
 
@@ -59,7 +59,7 @@ def substitute_forward(place, pull, work, tables):
     """Add to the right-hand side of a date what earlier ones pass on to it."""
     edge, _, exact, stride, here = work
     tied = tables[4]
-    first, last = begin(place, TIED, tables[0])
+    first, last = begin_block(place, TIED, tables[0])
     for member in range(first, last):
         e = tl.load(edge + tl.load(tied + member * 2) * stride, here, 0)
         pull += e.to(tl.float64) * tl.load(exact + tl.load(tied + member * 2 + 1) * stride, here, 0)
@@ -74,7 +74,7 @@ def substitute_back(place, solution, work, tables):
     slots = tables[1]
     value = tl.load(exact + place * stride, here, 0).to(solution.dtype.element_ty)
     share = tl.load(inverse + place * stride, here, 0)
-    first, last = begin(place, SLOT, tables[0])
+    first, last = begin_block(place, SLOT, tables[0])
     for slot in range(first, last):
         later = tl.load(solution + tl.load(slots + slot * 4 + 2) * stride, here, 0)
         value += tl.load(edge + slot * stride, here, 0) * share * later
@@ -89,7 +89,7 @@ def make_factors(n_turn, work, tables):
     edge, inverse, _, stride, here = work
     for place in range(n_turn):
         share = tl.load(inverse + place * stride, here, 0)
-        first, last = begin(place, SLOT, tables[0])
+        first, last = begin_block(place, SLOT, tables[0])
         for slot in range(first, last):
             to = edge + slot * stride
             tl.store(to, tl.load(to, here, 0) * share, here)

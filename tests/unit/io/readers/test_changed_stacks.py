@@ -14,6 +14,7 @@ from fringefleet import Options, Run, Setting, pipeline
 from fringefleet.errors import OutputExistsError
 from fringefleet.io import convert_stack
 from fringefleet.io.stack import source_version
+from long_cases import long_but
 from unit.io.readers import checks, geotiffs, test_aria, test_gmtsar, test_gunw, test_isce
 from unit.mintpy_stack import ATTRIBUTES
 
@@ -68,7 +69,7 @@ LAYOUTS = {
 }
 
 
-@pytest.fixture(params=list(LAYOUTS))
+@pytest.fixture(params=long_but(LAYOUTS, "MintPy", "NetCDF", "Zarr v3, shards", "HyP3"))
 def path(request, tmp_path):
     return LAYOUTS[request.param](tmp_path / "stack")
 

@@ -11,7 +11,7 @@ import pytest
 
 from fringefleet.errors import DiskFullError, OutputInUseError
 from fringefleet.io.store import lock_file
-from fringefleet.io.store.lock_file import SECONDS_TO_LIVE, leave, look, owner_of, sweep, take
+from fringefleet.io.store.lock_file import SECONDS_TO_LIVE, inspect_lock, leave, owner_of, sweep, take
 from fringefleet.io.store.owner import Owner
 
 
@@ -109,7 +109,7 @@ def test_a_full_disk_keeps_nobody_from_leaving(path, monkeypatch):
 def test_who_found_it_dead_before_it_was_taken_over_does_not_take_it_again(path):
     dead(path)
     early, late = Owner.here(), Owner.here()
-    as_it_was = look(path)
+    as_it_was = inspect_lock(path)
     assert take(path, early) is None
     assert lock_file._take_over(path, as_it_was, late) == (False, None)
     assert owner_of(path) == early
@@ -118,7 +118,7 @@ def test_who_found_it_dead_before_it_was_taken_over_does_not_take_it_again(path)
 def test_a_file_that_has_not_been_written_yet_is_not_taken_for_the_unreadable_one_before(path):
     path.touch()
     os.utime(path, (0, 0))
-    as_it_was = look(path)
+    as_it_was = inspect_lock(path)
     assert not as_it_was.counts
     path.unlink()
     path.touch()
@@ -161,7 +161,7 @@ def test_a_link_to_nothing_is_refused_and_not_waited_for(path):
 
 
 def test_who_leaves_lets_finish_who_is_taking_over(path, monkeypatch):
-    monkeypatch.setattr(lock_file, "SECONDS_TO_WAIT", 5.0)
+    monkeypatch.setattr(lock_file, "_SECONDS_TO_WAIT", 5.0)
     owner, heir = Owner.here(), Owner.here()
     take(path, owner)
     claim = path.with_name(f"lock.{owner.run}")

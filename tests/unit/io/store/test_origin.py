@@ -91,7 +91,7 @@ def test_a_result_of_an_earlier_version_says_so(tmp_path):
     del group["progress"].attrs["made_with"]
     del group["progress/stack_files"]
     with pytest.raises(
-        OutputExistsError, match="begun by an earlier version of fringefleet, which did not note"
+        OutputExistsError, match="made by an older version of fringefleet, which did not note"
     ):
         check(run)
 

@@ -321,13 +321,13 @@ def test_every_function_of_the_solver_has_a_name():
     for function in functions.values():
         assert isinstance(function._cache, compile_cache.CodeCache)
         assert name_of(function, (ARRAY,), PROCESSOR).startswith(f"{function.__name__}-")
-    reached = {fact[1:] for fact in compile_cache._facts(compiled_kernel.invert) if len(fact) == 3}
+    reached = {fact[1:] for fact in compile_cache._facts(compiled_kernel.invert_vectors) if len(fact) == 3}
     reached = {".".join(fact) for fact in reached if fact[0].startswith("fringefleet")}
-    assert reached | {"fringefleet.solver.compiled.kernel.invert"} == set(functions)
+    assert reached | {"fringefleet.solver.compiled.kernel.invert_vectors"} == set(functions)
 
 
 def test_constants_of_other_modules_are_in_the_name_of_the_solver(monkeypatch):
-    found = {name_of(compiled_kernel.invert, (ARRAY,), PROCESSOR)}
+    found = {name_of(compiled_kernel.invert_vectors, (ARRAY,), PROCESSOR)}
     for module, constant in (
         (compiled_observe, "_FLOOR"),
         (compiled_observe, "_LARGEST_PHASE"),
@@ -337,11 +337,11 @@ def test_constants_of_other_modules_are_in_the_name_of_the_solver(monkeypatch):
         (compiled_kernel, "LARGEST_CHANGE"),
     ):
         monkeypatch.setattr(module, constant, np.nextafter(getattr(module, constant), 1))
-        found.add(name_of(compiled_kernel.invert, (ARRAY,), PROCESSOR))
+        found.add(name_of(compiled_kernel.invert_vectors, (ARRAY,), PROCESSOR))
     assert len(found) == 7
 
 
 def test_what_operations_on_vectors_do_is_in_the_name(monkeypatch):
-    before = name_of(compiled_kernel.measure, (ARRAY,), PROCESSOR)
+    before = name_of(compiled_kernel.measure_vector, (ARRAY,), PROCESSOR)
     monkeypatch.setattr(compile_cache.inspect, "getsource", lambda module: f"another {module.__name__}")
-    assert name_of(compiled_kernel.measure, (ARRAY,), PROCESSOR) != before
+    assert name_of(compiled_kernel.measure_vector, (ARRAY,), PROCESSOR) != before

@@ -222,7 +222,7 @@ def test_sums_of_cosines_and_sines_are_those_of_the_library(dtype, close, larges
                 "sums": np.ones((compiled_kernel.N_SUM, LANES), dtype),  # one pair
             }
         )
-        compiled_kernel.measure(cells, walk, cells.weight)
+        compiled_kernel.measure_vector(cells, walk, cells.weight)
         found.append(cells.sums[[compiled_kernel._COSINE, compiled_kernel._SINE]])
     found = np.concatenate(found, axis=1)
     for mine, theirs in zip(found, (np.cos(angle.astype("f8")), np.sin(angle.astype("f8"))), strict=True):
@@ -247,7 +247,7 @@ def test_what_heavy_pairs_leave_of_one_another_is_summed_in_float64():
     cells.weight[:] = rng.uniform(1e6, 2e6, LANES)
     partners = walk.rows[:, 2]
     positions = np.repeat(np.arange(len(walk.firsts) - 1), np.diff(walk.firsts[:, 1]))
-    compiled_steps.subtract_model(cells, walk, np.zeros_like(cells.series))
+    compiled_steps.subtract_model_vector(cells, walk, np.zeros_like(cells.series))
     pulls, expected = cells.weight.astype("f8") * cells.residual, np.zeros(cells.right.shape)
     np.add.at(expected, positions, pulls)
     np.add.at(expected, partners, -pulls)
@@ -264,10 +264,10 @@ def test_hot_loops_are_vector_instructions():
         work.vectors.walk,
     )
     arguments = {
-        compiled_steps.factorise: (cells, walk),
+        compiled_steps.factorise_vector: (cells, walk),
         compiled_steps.backward: (cells, walk, cells.series),
-        compiled_steps.subtract_model: (cells, walk, cells.series),
-        compiled_kernel.measure: (cells, walk, cells.weight),
+        compiled_steps.subtract_model_vector: (cells, walk, cells.series),
+        compiled_kernel.measure_vector: (cells, walk, cells.weight),
     }
     wide = "zmm|ymm" if "avx" in _features() else "xmm"
     for function, its in arguments.items():

@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 def check_bits(scene, batch, options):
     (raw, rules), phase, weight = observed_by_torch(scene, batch, options, CPU)
     work = compiled.Workspace(plan_elimination(NETWORK), N_PIXEL, phase.dtype, CPU)
-    source = compiled_source.source_of(work.vectors.real, raw, rules)
+    source = compiled_source.source_of_kernel(work.vectors.real, raw, rules)
     strip, n_lane = (
         compiled_observe.Strip(*(np.full_like(rows, np.nan) for rows in work.vectors.strip)),
         work.vectors.n_lane,
@@ -36,7 +36,7 @@ def check_bits(scene, batch, options):
     incidence *= np.where(i < j, 1, -1)[list(work.plan.pair_order)]
     for first in range(0, N_PIXEL, n_lane):
         n_here = min(n_lane, N_PIXEL - first)
-        compiled_observe.observe(source, work.vectors.walk, first, n_here, strip)
+        compiled_observe.observe_vector(source, work.vectors.walk, first, n_here, strip)
         here = slice(first, first + n_here)
         n_vector = -(-n_here // LANES)
         found = [np.concatenate(rows[:n_vector], axis=1) for rows in strip]
@@ -97,7 +97,9 @@ def test_pixels_of_a_wider_array_are_read_where_they_are():
     check_bits(scene, batch._replace(observed=part), options)
     work = compiled.Workspace(plan_elimination(NETWORK), N_PIXEL, torch.float32, CPU)
     (raw, rules), *_ = observed_by_torch(scene, batch._replace(observed=part), options, CPU)
-    assert np.shares_memory(compiled_source.source_of(work.vectors.real, raw, rules).observed, wide.numpy())
+    assert np.shares_memory(
+        compiled_source.source_of_kernel(work.vectors.real, raw, rules).observed, wide.numpy()
+    )
 
 
 def test_float64_coherences_at_the_edges_of_the_bins_fall_in_those_of_the_definition():
@@ -120,9 +122,11 @@ def test_every_float32_coherence_falls_in_the_bin_of_the_definition():
     for begin in range(int(first), int(last), step):
         coherence = np.arange(begin, begin + step, dtype=np.int32).view(np.float32)
         raw = Raw(torch.ones((1, step)), torch.from_numpy(coherence)[None])
-        source = compiled_source.source_of(work.vectors.real, raw, rules)
+        source = compiled_source.source_of_kernel(work.vectors.real, raw, rules)
         clipped = np.clip(coherence, np.float32(COHERENCE_FLOOR), np.float32(LAST_BIN_CENTRE))
         expected = ((clipped.astype(np.float64) - FIRST_BIN_CENTRE) / BIN_WIDTH).astype(np.int32) + 1
         for at in range(0, step, work.vectors.n_lane):
-            compiled_observe.observe(source, work.vectors.walk, at, work.vectors.n_lane, work.vectors.strip)
+            compiled_observe.observe_vector(
+                source, work.vectors.walk, at, work.vectors.n_lane, work.vectors.strip
+            )
             assert (work.vectors.strip.weight[:, 0].ravel() == expected[at : at + work.vectors.n_lane]).all()

@@ -252,7 +252,7 @@ def test_the_tables_hold_every_pair_and_edge_from_both_of_its_ends():
 def test_without_triton_there_is_one_clear_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
     monkeypatch.delitem(sys.modules, "fringefleet.solver.fused.kernel", raising=False)
-    monkeypatch.delattr(fringefleet.solver, "fused_kernel", raising=False)
+    monkeypatch.delattr(fringefleet.solver.fused, "kernel", raising=False)
     plan = plan_elimination(case_of(0).network)
     with pytest.raises(DeviceError, match=r"no module triton; .* needs Triton.*choose the elimination"):
         fused.Workspace(plan, 2, torch.float32, torch.device("cpu"))

@@ -12,7 +12,7 @@ from raw_observations import N_PIXEL, NETWORK, OF_OFFSETS, OF_PHASES, observed_b
 triton = pytest.importorskip("triton")
 tl = triton.language
 
-from fringefleet.solver.fused.observe import observe, wave  # noqa: E402 - needs Triton
+from fringefleet.solver.fused.observe import observe_pair, wave  # noqa: E402 - needs Triton
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def observe_all(
     )  # fmt: skip
     for row in range(n_pair):
         pair = tl.load(order + row)
-        y, w = observe(pair, tl.load(sign + row), source, seen, WEIGHT, MASK, IS_OFFSET)
+        y, w = observe_pair(pair, tl.load(sign + row), source, seen, WEIGHT, MASK, IS_OFFSET)
         tl.store(phase + row * n_pixel + pixel, y, here)
         tl.store(weight + row * n_pixel + pixel, w, here)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from long_cases import mostly_long
+
 pytest.importorskip("triton")
 
 PROGRAM = Path(__file__).parents[3] / "compile_kernels.py"
@@ -15,7 +17,7 @@ KEPT = {"KEEP_ROWS": True, "KEEP_FACTOR": True}
 COHERENCE = {"MASK": "at least", "HAS_LAND": True}
 OFFSET = {"IS_OFFSET": True, "MASK": "std", "HAS_LAND": True}
 MODES = {  # each value of each constant, alone where it matters and together where they meet
-    "invert": {
+    "invert_pixels": {
         "fp32": [
             {},
             KEPT,
@@ -34,7 +36,7 @@ MODES = {  # each value of each constant, alone where it matters and together wh
             {"WEIGHT": "offset", **OFFSET},
         ],
     },
-    "reweigh": {
+    "reweigh_pixels": {
         real: [{"NORM": "l1", "limits": real}, {"NORM": "huber", "limits": real, "KEEP_FACTOR": True}]
         for real in ("fp32", "fp64")
     },
@@ -45,7 +47,7 @@ CAN_SPILL = 64  # bytes a thread, for the calls of a float64 division
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kernel", "real"), CASES)
+@pytest.mark.parametrize(("kernel", "real"), mostly_long(CASES, 1))
 def test_a_kernel_compiles_for_a_gpu_with_one_pixel_a_thread_throughout(kernel, real, tmp_path):
     """That is what its loads of its own stores rely on. No GPU is needed to compile."""
     modes = MODES[kernel][real]
