@@ -8,7 +8,7 @@ from fringefleet.importing import names_in
 if TYPE_CHECKING:
     from fringefleet.cluster.connection import connect as connect
     from fringefleet.execution.job import Run as Run
-    from fringefleet.execution.prepare import Setting as Setting
+    from fringefleet.execution.setting import Setting as Setting
     from fringefleet.io import convert_stack as convert_stack
     from fringefleet.io import open_stack as open_stack
     from fringefleet.lazy import invert as invert
@@ -22,7 +22,7 @@ __version__ = version("fringefleet")
 _HOMES = {
     "Options": "options",
     "Run": "execution.job",
-    "Setting": "execution.prepare",
+    "Setting": "execution.setting",
     "Status": "status",
     "connect": "cluster",
     "convert_stack": "io",

@@ -8,6 +8,8 @@ A message names options in Python's words, as a function takes them; ``marked`` 
 which the command line spells them its own way (:mod:`fringefleet.option_words`).
 """
 
+import os
+
 from fringefleet.option_words import in_words_of_python, mark
 
 
@@ -140,3 +142,16 @@ class DiskFullError(OSError, RunError):
 
 class WorkersLostError(RunError):
     """No worker is left and no others come: their jobs end at once, or are refused."""
+
+
+class ProductsNotWrittenError(RunError):
+    """Files for another program could not be written; those that were there are whole.
+
+    HDF5 cannot close a file that it failed to write, and may take the process down when it is unloaded.
+    """
+
+
+class TooFewReliableError(RunError):
+    """Fewer pixels than were asked for can be relied on; all files are there, as ``written`` names them."""
+
+    written: tuple[os.PathLike[str], ...] = ()

@@ -10,7 +10,8 @@ from fringefleet.arguments.kinds import check_kind, check_two_numbers
 from fringefleet.errors import OptionError
 from fringefleet.execution import graph as lazy
 from fringefleet.execution.memory_model import Means
-from fringefleet.execution.prepare import Setting, prepare
+from fringefleet.execution.prepare import prepare
+from fringefleet.execution.setting import Setting
 from fringefleet.execution.tiling import check_tile, choose_tile
 from fringefleet.io.stack import stored_tile
 from fringefleet.option_words import suggest

@@ -7,6 +7,7 @@ A message is written with the words of the command line, ``--looks N``, which ar
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 _FLAGS = (
     *("covariance", "dem_error", "diagnose", "drop_unreferenced", "share_gpu", "skip_reference"),
@@ -111,6 +112,25 @@ def spelled(text: str, spell: Callable[[str, str], str]) -> str:
 def in_words_of_python(text: str) -> str:
     """Write every marked option as a name of Python, without the marks."""
     return spelled(text, lambda name, value: f"{name} = {value}" if value else name)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A text with marked options, as an argument of a log message or of an interrupt.
+
+    It is written in Python's words, unless whoever handles it spells ``text`` another way.
+
+    Examples
+    --------
+    >>> f"{Marked(mark('give --looks N'))}"
+    'give looks = N'
+    """
+
+    text: str
+
+    def __str__(self) -> str:
+        """Write it in words of Python."""
+        return in_words_of_python(self.text)
 
 
 def nearest_name(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:

@@ -6,27 +6,38 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args
 
 import h5py
 import numpy as np
 import pytest
 import torch
+import typer
 import xarray as xr
 import zarr
 from typer.testing import CliRunner
 
-from fringefleet import choices
-from fringefleet.cli import app, commands
+from fringefleet.arguments.declaration import (
+    Declared,
+    Panel,
+    check_fields,
+    declared_fields,
+    documented,
+    needs_of,
+)
+from fringefleet.arguments.needs import check_needs, defaults_of, only_with
+from fringefleet.cli import app
 from fringefleet.cli import invert as invert_command
-from fringefleet.cli.options import inversion as options
+from fringefleet.cli.parameters import parameters
 from fringefleet.cli.progress import progress_lines
 from fringefleet.cluster import ClusterOptions
-from fringefleet.errors import RunError
-from fringefleet.execution.prepare import Setting
-from fringefleet.io.mintpy.names import our_name
-from fringefleet.options import MaskDataset, Options
+from fringefleet.errors import OptionError, RunError
+from fringefleet.execution.job import FailurePolicy, Run
+from fringefleet.execution.setting import Setting
+from fringefleet.options import Options
+from fringefleet.session import course
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.status import Status
 from thread_workers import thread_cluster
@@ -252,7 +263,7 @@ def test_options_beat_the_template_which_beats_the_defaults(args, expected, stac
 
 def test_every_option_arrives(monkeypatch, stack, tmp_path):
     jobs = []
-    monkeypatch.setattr(invert_command, "invert", lambda *args: jobs.append(args[:2]))
+    monkeypatch.setattr(invert_command, "run_job", lambda *args: jobs.append(args[:2]))
     args = (
         "--weight-func=fim --mask-dataset=offsetSNR --mask-threshold=0.3 --min-redundancy=2 "
         "--min-norm=phase --water-mask=mask.h5 --reference-point 3 4 --reference-date=20180118 "
@@ -281,7 +292,7 @@ def test_every_option_arrives(monkeypatch, stack, tmp_path):
 
 def test_every_option_of_what_is_wanted_besides_arrives(monkeypatch, stack, tmp_path):
     jobs = []
-    monkeypatch.setattr(invert_command, "invert", lambda job, *_: jobs.append(job))
+    monkeypatch.setattr(invert_command, "run_job", lambda job, *_: jobs.append(job))
     args = (
         "--norm=huber --huber-threshold=2.5 --max-iterations=7 --gap-rule=linear --std --covariance "
         "--diagnose --dem-error --polynomial-order=3 --atmosphere-std=0.5 --geometry=inputs/geometryRadar.h5"
@@ -305,20 +316,9 @@ def test_every_option_of_what_is_wanted_besides_arrives(monkeypatch, stack, tmp_
 
 def test_without_options_nothing_is_wanted_besides(monkeypatch, stack, tmp_path):
     jobs = []
-    monkeypatch.setattr(invert_command, "invert", lambda job, *_: jobs.append(job))
+    monkeypatch.setattr(invert_command, "run_job", lambda job, *_: jobs.append(job))
     assert call("invert", stack, tmp_path / "result.zarr").exit_code == 0
     assert (jobs[0].options, jobs[0].setting) == (Options(), Setting())
-
-
-def test_the_words_of_the_command_line_are_those_of_the_options():
-    assert get_args(options.WeightFunc) == get_args(choices.WeightFunction)
-    assert get_args(options.MinNorm) == get_args(choices.MinimumNorm)
-    assert get_args(options.Norm) == get_args(choices.Norm)
-    assert get_args(options.GapRule) == get_args(choices.GapRule)
-    assert set(get_args(options.Solver)) <= set(get_args(choices.SolverName))
-    assert get_args(options.DType) == get_args(choices.DTypeName)
-    assert get_args(options.Device) == get_args(choices.DeviceName)
-    assert {our_name(word) for word in get_args(options.MaskDataset)} == {*get_args(MaskDataset), "none"}
 
 
 @pytest.mark.parametrize("words", [("no",), ("none",)])
@@ -395,9 +395,15 @@ BAD_INVERSIONS = {
         "--std, which has an effect only with",
     ),
     "no baselines": (["ifgramStack.h5", "--dem-error"], "found no perpendicular_baseline"),
-    "no polynomial": (["stack.zarr", "--dem-error", "--polynomial-order", "0"], "polynomial order"),
+    "no polynomial": (
+        ["stack.zarr", "--dem-error", "--polynomial-order", "0"],
+        "--polynomial-order 0; give 1",
+    ),
     "too many powers": (["stack.zarr", "--dem-error", "--polynomial-order", "5"], "at least 7 dates"),
-    "no atmosphere": (["stack.zarr", "--dem-error", "--atmosphere-std", "0"], "deviation of the atmosphere"),
+    "no atmosphere": (
+        ["stack.zarr", "--dem-error", "--atmosphere-std", "0"],
+        "--atmosphere-std 0.0; give more",
+    ),
     "geometry without DEM error": (
         ["stack.zarr", "--geometry", "other.h5"],
         "--geometry other.h5, which has",
@@ -518,7 +524,7 @@ def test_a_failure_ends_with_1_and_one_line(error, message, stack, tmp_path, mon
     def fail(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr(invert_command, "compute", fail)
+    monkeypatch.setattr(course, "compute", fail)
     done = call("invert", stack, tmp_path / "out.zarr")
     assert done.exit_code == 1
     assert message in done.stderr
@@ -529,7 +535,7 @@ def test_verbose_shows_the_traceback(stack, tmp_path, monkeypatch):
     def fail(*_args, **_kwargs):
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr(invert_command, "compute", fail)
+    monkeypatch.setattr(course, "compute", fail)
     done = call("invert", stack, tmp_path / "out.zarr", "--verbose")
     assert done.exit_code == 1
     assert "Traceback" in done.stderr
@@ -670,26 +676,51 @@ def test_help_shows_the_names_of_tables(command, monkeypatch):
     assert "a table [cluster], with [cluster.options] for what only Dask knows" in said
 
 
-def test_the_defaults_that_help_shows_are_the_defaults():
-    text = Path(options.__file__).read_text() + Path(commands.__file__).read_text()
-    shown = set(re.findall(r'default\("([^"]*)"\)', text))
-    defaults, scene = Options(), Scene()
-    numbers = {
-        defaults.mask_threshold,
-        int(defaults.min_redundancy),
-        scene.n_date,
-        scene.neighbours,
-        scene.seed,
-    }
-    numbers |= {
-        defaults.huber_threshold,
-        defaults.max_iterations,
-        defaults.polynomial_order,
-        int(defaults.atmosphere_std),
-    }
-    words = {defaults.weight_func, defaults.min_norm, defaults.solver, defaults.dtype, defaults.device}
-    words |= {defaults.norm, defaults.gap_rule}
-    assert {str(number) for number in numbers} | words | {"{} {}".format(*scene.shape)} <= shown
+def test_the_defaults_of_a_scene_that_help_shows_are_the_defaults(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    said = re.sub(r"[\s│]+", " ", CliRunner().invoke(app, ["simulate", "--help"]).stdout)
+    shown = re.findall(r"default: ([\d ]+)\]", said)
+    scene = Scene()
+    numbers = (scene.n_date, scene.neighbours, "{} {}".format(*scene.shape), scene.seed)
+    zeros = (scene.missing, scene.unwrapping_errors, scene.dem_error_std)
+    assert shown == [*map(str, numbers), *(f"{number:g}" for number in zeros)]
+
+
+@pytest.mark.parametrize("command", ["invert", "plan"])
+def test_every_option_of_a_dataclass_is_one_of_the_command(command):
+    taken = {item.name for item in typer.main.get_command(app).commands[command].params}
+    for owner in (Options, Setting, FailurePolicy, Run):
+        assert {field.name for field, _, _ in declared_fields(owner)} <= taken
+
+
+def test_an_option_costs_its_declaration_alone():
+    """A field more, and the command line, the docstring and the checks know it."""
+
+    @documented
+    @dataclass(frozen=True)
+    class More(Options):
+        """Options and one more."""
+
+        damping: Annotated[
+            float, Declared("Damping.", Panel.INVERSION, unit="m", above=0, needs=(only_with("norm", "l1"),))
+        ] = 0.5
+
+        def __post_init__(self):
+            check_fields(self)
+            check_needs(vars(self), defaults_of(More), needs_of(More))
+
+    (found,) = parameters(More, "damping")
+    name, annotation, default = found.in_typer()
+    assert (name, get_args(annotation)[0], default) == ("damping", float | None, None)
+    assert "default: 0.5" in annotation.__metadata__[0].help
+    assert "damping : float, default 0.5 [m]" in More.__doc__
+    for wrong, message in (
+        ({"damping": 0.0}, r"found damping = 0.0; give more than 0 \[m\]"),
+        ({"damping": "1"}, "found damping = '1' of the type str; give a number"),
+        ({"damping": 2.0}, "found damping = 2.0, which has an effect only with norm = l1"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            More(**wrong)
 
 
 def test_help_needs_no_torch():

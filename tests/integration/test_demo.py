@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from rich.console import Console
 
-from fringefleet.cli.outcome import print_outcome
+from fringefleet.cli.demo import print_outcome
 from fringefleet.demo import run_demo
 from fringefleet.simulate import Scene
 

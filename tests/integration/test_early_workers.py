@@ -85,7 +85,7 @@ def group(number):
 
 
 MOMENTS = [
-    ("fringefleet.cli.commands", False, signal.SIGINT),
+    ("fringefleet.cli.invert", False, signal.SIGINT),
     ("fringefleet.cluster", False, signal.SIGINT),
     ("distributed.scheduler", False, signal.SIGTERM),
     ("fringefleet.cluster.start", False, signal.SIGINT),

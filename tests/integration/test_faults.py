@@ -25,8 +25,8 @@ from fringefleet.cluster import connect
 from fringefleet.errors import DiskFullError, RunError
 from fringefleet.execution import prepare as prepare_module
 from fringefleet.execution.check import check
+from fringefleet.execution.job import FailurePolicy
 from fringefleet.execution.report import report_path
-from fringefleet.execution.retry import FailurePolicy
 from fringefleet.io.describe import check_finished, describe
 from fringefleet.io.store.lock import lock_path
 from fringefleet.io.store.marks import IS_SKIPPED

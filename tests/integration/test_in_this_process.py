@@ -191,7 +191,7 @@ sys.meta_path.insert(0, Finder())
 """
 
 
-@pytest.mark.parametrize("name", ["fringefleet.cli.here", "numba", "fringefleet.engine.block"])
+@pytest.mark.parametrize("name", ["fringefleet.session.fitting", "numba", "fringefleet.engine.block"])
 def test_an_interrupt_while_it_gets_ready_ends_it_with_one_message(name, stack, tmp_path):
     (tmp_path / "first").mkdir()
     (tmp_path / "first" / "sitecustomize.py").write_text(STRIKE)

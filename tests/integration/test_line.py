@@ -14,8 +14,8 @@ from fringefleet.engine import block
 from fringefleet.engine import device as devices
 from fringefleet.engine import torch_block as loads
 from fringefleet.execution import tasks as task
+from fringefleet.execution.job import FailurePolicy
 from fringefleet.execution.line import ON_DEVICE, READ_AHEAD, WRITE_BEHIND, Line
-from fringefleet.execution.retry import FailurePolicy
 from fringefleet.execution.tile import Unread
 from fringefleet.io.store.result import ResultStore
 from fringefleet.simulate import Scene

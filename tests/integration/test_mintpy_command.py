@@ -22,14 +22,16 @@ from distributed import Client
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
-from fringefleet.cli import invert as invert_command
 from fringefleet.cluster import ClusterOptions, Workers
+from fringefleet.execution.job import Summary
 from fringefleet.io.store import disk
+from fringefleet.mintpy import Inverted
 from fringefleet.mintpy import step as run_module
 from fringefleet.mintpy import workers as resources
-from fringefleet.mintpy.config import understand
-from fringefleet.mintpy.up_to_date import SETTING
+from fringefleet.mintpy.config import make_task
+from fringefleet.mintpy.up_to_date import SETTING_ATTRIBUTE
 from fringefleet.options import Options
+from fringefleet.session import course
 from fringefleet.status import Status
 from polling import marks_of, wait_until
 from thread_workers import thread_cluster
@@ -41,6 +43,7 @@ PRODUCTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
 DATASETS = ("timeseries", "temporalCoherence", "mask")
 KEY = "mintpy.networkInversion."
 LONG_AGO = 10**9  # [s]
+DONE = Summary(Path("result.zarr"), 1, 0, 0, ())
 # What is there of a command that is not finished.
 KEPT = [".timeseries.fringefleet.zarr", ".timeseries.fringefleet.zarr.report.json"]
 
@@ -73,12 +76,12 @@ def in_this_process(worker, monkeypatch):
         with Client(worker) as client:
             yield Workers(client, 1, None)
 
-    def run_checked(checked, workers, *how):
-        asked.append(workers.n_worker)
-        return invert_command.run_checked(checked, workers, *how)
+    def run_session(session, *how, **more):
+        asked.append(session.workers.n_worker)
+        return course.run_session(session, *how, **more)
 
-    monkeypatch.setattr(invert_command, "connect", connect)
-    monkeypatch.setattr(run_module, "run_checked", run_checked)
+    monkeypatch.setattr(course, "connect", connect)
+    monkeypatch.setattr(run_module, "run_session", run_session)
     return asked
 
 
@@ -165,7 +168,7 @@ def test_a_project_gets_the_products_of_mintpy_and_nothing_else(project, expecte
     assert_same_products(project, expected / "var_vel_none")
     for name in PRODUCTS:
         ours, theirs = attributes(project / name), attributes(expected / "var_vel_none" / name)
-        ours.pop(SETTING)
+        ours.pop(SETTING_ATTRIBUTE)
         # These were made without a template, which makes MintPy write False.
         assert ours == theirs | {f"{KEY}maskDataset": "False"}
     for text in ("inverting, because timeseries.h5 is not there", "Inverting: 100 %", "minimum norm"):
@@ -437,7 +440,7 @@ def test_nothing_is_done_twice_unless_it_is_insisted_on(project, in_this_process
 def test_another_option_is_noticed(args, reason, project, monkeypatch, in_this_process):
     succeed()
     reasons = []
-    monkeypatch.setattr(run_module, "_invert", lambda *_: reasons.append("inverted"))
+    monkeypatch.setattr(run_module, "_invert", lambda *_: reasons.append("inverted") or DONE)
     monkeypatch.setattr(run_module, "_export", lambda *_: None)
     done = call(*args)
     assert done.exit_code == 0, done.output
@@ -612,10 +615,10 @@ def test_a_second_run_is_refused_and_touches_nothing_and_a_killed_one_is_finishe
 
 def test_who_interrupts_a_run_is_told_to_repeat_the_command(project, monkeypatch, in_this_process):
     def interrupt(checked, *_args, **_kwargs):
-        monkeypatch.setattr(invert_command, "holds_run", lambda *_: True)
+        monkeypatch.setattr(course, "holds_run", lambda *_: True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(invert_command, "compute", interrupt)
+    monkeypatch.setattr(course, "compute", interrupt)
     done = call()
     assert (done.exit_code, done.stdout) == (1, "")
     assert re.search(r"interrupted\. Finished tiles are kept in .*repeat the command to go on\.", done.stderr)
@@ -795,12 +798,14 @@ def test_a_cluster_file_beats_the_template_and_the_command_line_beats_both(args,
 def captured(*args):
     """What the command line is understood as, without doing it."""
     tasks = []
-    before = run_module.run
-    run_module.run = lambda request, _console: tasks.append(understand(request))
-    try:
+
+    def step(path, template=None, *, on_progress=None, **said):
+        tasks.append(make_task(path, template, said))
+        return Inverted((), tasks[0].options, None, None)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(run_module, "run_network_inversion", step)
         succeed(*args)
-    finally:
-        run_module.run = before
     return tasks[0]
 
 

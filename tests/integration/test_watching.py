@@ -14,7 +14,6 @@ import pytest
 
 import fringefleet
 from fringefleet import Options, Run, Setting
-from fringefleet.cli.watching import check_performance_report
 from fringefleet.errors import InputError, MissingExtraError, RunError
 from fringefleet.execution.check import check
 from fringefleet.execution.estimate import forecast, with_seconds
@@ -24,6 +23,7 @@ from fringefleet.execution.scheduler import execute
 from fringefleet.io import convert_stack
 from fringefleet.pipeline import compute
 from fringefleet.processes.worker_logging import forward_logs
+from fringefleet.session.watching import check_performance_report
 from fringefleet.simulate import Scene, simulate_stack
 from machine import peak_memory
 from polling import marks_of, wait_until

@@ -1,13 +1,10 @@
 """Options without effect and runs without an answer, as the command line meets them."""
 
 import pytest
-import typer
 import xarray as xr
 from typer.testing import CliRunner
 
-from fringefleet.arguments.needs import ALWAYS, CLUSTER, COMMANDS, OPTIONS, SETTING
 from fringefleet.cli import app
-from fringefleet.cli.words import NAMES
 from fringefleet.execution.job import Run
 from fringefleet.options import Options
 from fringefleet.pipeline import run
@@ -15,21 +12,6 @@ from fringefleet.simulate import Scene, simulate_stack
 
 pytestmark = pytest.mark.usefixtures("untouched_log")
 KEY = "mintpy.networkInversion."
-# What a command does with these is plain, or has its own checks.
-PLAIN = {
-    "demo": {"directory"},
-    "simulate": {"output", "dates", "neighbours", "shape", "seed", "missing", "annual", "overwrite"}
-    | {"unwrapping_errors", "dem_error_std"},
-    "invert": {"template", "cluster_config", "resume", "overwrite", "performance_report"},
-    "plan": {"template", "cluster_config", "resume", "overwrite", "performance_report", "quick", "as_json"},
-    "export": {"result", "directory", "file_format"},
-    "convert": {"resume", "overwrite"},
-    "info": {"path", "as_json", "_formats"},
-    "plot": {"path", "directory", "truth"},
-    "slurm": {"dry_run", "cluster_config"},
-    "mintpy": {"path", "template", "solver", "min_norm_phase", "cluster_config", "output", "mask_temp_coh"}
-    | {"update", "result"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +23,6 @@ def stack(tmp_path_factory):
 
 def call(*args):
     return CliRunner().invoke(app, [str(arg) for arg in args])
-
-
-@pytest.mark.parametrize("name", typer.main.get_command(app).commands)
-def test_every_option_of_every_command_is_in_the_table_or_plain(name):
-    command = typer.main.get_command(app).commands[name]
-    ours = {other: ours for ours, others in NAMES.items() for other in others}
-    known = {need.option for need in (*OPTIONS, *SETTING, *CLUSTER, *COMMANDS.get(name, ()))}
-    known |= {option for options in ALWAYS.values() for option in options}
-    known |= PLAIN[name] | {"verbose"}
-    assert {ours.get(item.name, item.name) for item in command.params} - known == set()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Links, names and length of the documents; test_figures.py has their figures."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,8 @@ def test_every_option_that_is_named_is_one_of_a_command(document):
     ours = {name for command in commands for item in command.params for name in item.opts}
     ours |= {name for command in commands for item in command.params for name in item.secondary_opts}
     assert set(OPTION.findall(text_of(document))) - ours - OF_OTHERS == set()
+
+
+def test_the_tables_of_options_are_those_of_the_dataclasses():
+    found = runpy.run_path(str(TOP / "docs" / "option_tables.py"))
+    assert found["page_with"](found["tables"]()) == text_of("docs/options.md"), "python docs/option_tables.py"

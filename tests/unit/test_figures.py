@@ -151,7 +151,7 @@ FIGURES = (
     ),
     Figure("docs/performance.md", "# Mpx of # pairs, # GB, in # seconds", galapagos),
     Figure("docs/options.md", "They take # to # times as long", robust_times),
-    Figure("src/fringefleet/cli/options/inversion.py", "take # to # times as long", robust_times),
+    Figure("src/fringefleet/options.py", "take # to # times as long", robust_times),
     Figure(
         "docs/options.md",
         "with # % of the pairs a cycle off somewhere, the RMS error of `l2` is # to # times that of the "

@@ -9,7 +9,7 @@ import typer
 
 import fringefleet
 from fringefleet.cli import app, words
-from fringefleet.cli.words import NAMES, in_words_of_the_command
+from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.errors import InputError, OptionError
 from fringefleet.option_words import IN_PYTHON, in_words_of_python, mark, option
 
@@ -89,11 +89,6 @@ def test_a_marked_option_is_spelled_as_the_command_takes_it():
         token = words._running.set(context)
         assert in_words_of_the_command(text) == expected
         words._running.reset(token)
-
-
-def test_other_names_of_options_are_those_of_commands():
-    parameters = {item.name for command in COMMANDS.values() for item in command.params}
-    assert {name for names in NAMES.values() for name in names} <= parameters
 
 
 def test_marks_are_in_no_text_that_anybody_reads():

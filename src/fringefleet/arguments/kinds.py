@@ -1,19 +1,14 @@
 """Type checks of arguments given from Python, with readable messages."""
 
-from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from fringefleet.errors import KindError
 from fringefleet.option_words import option
 
 PATH = (str, Path)
-TRUTH = (bool, np.bool_)
-NAMES = {Integral: "a whole number", Real: "a number", Path: "a path", str: "text", bool: "True or False"}
-_LEFT_OUT = {np.bool_}  # goes without saying
+_NAMES = {Integral: "a whole number", Real: "a number", Path: "a path", str: "text", bool: "True or False"}
 
 
 def check_kind(name: str, value: object, *kinds: type) -> None:
@@ -40,25 +35,19 @@ def check_kind(name: str, value: object, *kinds: type) -> None:
     Traceback (most recent call last):
     fringefleet.errors.KindError: found looks = '9' of the type str; give a whole number.
     """
-    if isinstance(value, kinds) and (not isinstance(value, TRUTH) or bool in kinds):
+    if (bool in kinds) if is_truth(value) else isinstance(value, kinds):
         return
-    wanted = " or ".join(NAMES.get(kind, f"a {kind.__name__}") for kind in kinds if kind not in _LEFT_OUT)
+    wanted = " or ".join(_NAMES.get(kind, f"a {kind.__name__}") for kind in kinds)
     shown = repr(value)
     found = option(name, shown) if len(shown) <= 40 else option(name)
     raise KindError(f"found {found} of the type {type(value).__name__}; give {wanted}.")
 
 
-def check_kinds(values: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]]) -> None:
-    """Refuse the first value of another kind than the one under its name; None says nothing.
-
-    Raises
-    ------
-    KindError
-        As :func:`check_kind`.
-    """
-    for name, of_name in kinds.items():
-        if values[name] is not None:
-            check_kind(name, values[name], *of_name)
+def is_truth(value: object) -> bool:
+    """Whether a value is True or False, Python's or NumPy's."""
+    return isinstance(value, bool) or (
+        getattr(value, "shape", None) == () and str(getattr(value, "dtype", "")) == "bool"
+    )
 
 
 def check_two_numbers(name: str, value: Any, meant: str) -> None:
@@ -69,6 +58,6 @@ def check_two_numbers(name: str, value: Any, meant: str) -> None:
     KindError
         Says what they are.
     """
-    is_pair = isinstance(value, tuple | list | np.ndarray) and np.shape(value) == (2,)
-    if not is_pair or not all(isinstance(n, Integral) and not isinstance(n, TRUTH) for n in value):
+    is_pair = getattr(value, "shape", (len(value),) if isinstance(value, tuple | list) else ()) == (2,)
+    if not is_pair or not all(isinstance(n, Integral) and not is_truth(n) for n in value):
         raise KindError(f"found {option(name, repr(value)[:40])}; give {meant}: two whole numbers.")

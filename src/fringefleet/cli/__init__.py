@@ -1,4 +1,4 @@
-"""The command line. Only here are workers started; everything else runs on those that are there.
+"""The command line: it parses, prints, and leaves the rest to the packages below.
 
 Light to import: a worker process imports the main program again, and that is often the script which begins
 with ``from fringefleet.cli import main``.
@@ -16,15 +16,15 @@ def main() -> None:
     A first Ctrl-C, SIGTERM or SIGHUP stops the workers and says how to go on, a second one ends the process
     whatever it does.
     """
-    from fringefleet.cli import beginning  # noqa: PLC0415 - not in workers
+    from fringefleet.cli.program import run_program
 
-    beginning.begin()
+    run_program()
 
 
 def __getattr__(name: str) -> Any:
     """Give the application, with all its commands (PEP 562)."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from fringefleet.cli import all_commands  # noqa: PLC0415 - not in workers
+    from fringefleet.cli.program import load_application
 
-    return all_commands.application.app
+    return load_application().app

@@ -1,22 +1,26 @@
 """Typer application that the commands belong to, with its help and its version."""
 
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import make_dataclass
 from importlib.metadata import version
-from typing import Annotated
+from inspect import getdoc
+from typing import Annotated, Any
 
 import typer
 
 from fringefleet.arguments.paths import check_local
-from fringefleet.cli.console import fail, log_foreign_messages
+from fringefleet.cli.console import err, exit_codes, fail, log_foreign_messages, start_logging
 from fringefleet.cli.ending import BAD_INPUT, FAILED, Interrupts
+from fringefleet.cli.parameters import Common, Parameter, by_panel, parameters
 from fringefleet.cli.streams import make_streams_lenient
-from fringefleet.cli.usage import Application, PrintableErrors
+from fringefleet.cli.usage import Command, PrintableErrors
 from fringefleet.cli.words import take_words_of
 from fringefleet.errors import FringefleetError, InputError
 
 _SCHEDULERS = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")  # addresses of Dask
 
-app = Application(
+app = typer.Typer(
     cls=PrintableErrors,
     name="fringefleet",
     help="Invert networks of InSAR interferograms into displacement time series.",
@@ -28,7 +32,7 @@ app = Application(
 )
 
 
-def run(interrupts: Interrupts) -> None:
+def run_application(interrupts: Interrupts) -> None:
     """Run the command that the command line names; leaves by SystemExit with its exit code."""
     make_streams_lenient()
     log_foreign_messages()
@@ -49,9 +53,35 @@ def _check_word(word: str) -> None:
         check_local(value)
 
 
-def examples(*lines: str) -> str:
-    """Make the end of a help text: commands to copy, one a line."""
-    return "\n\n".join(["[bold]Examples[/]", *(f"  {line}" for line in lines)])
+def command(
+    *given: Parameter, examples: Sequence[str]
+) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    """Make a command of a function: Typer fills a dataclass of its parameters, which the function gets.
+
+    Parameters
+    ----------
+    *given
+        Parameters of the command, besides ``--verbose``.
+    examples
+        Command lines to copy, which end the help.
+    """
+
+    def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
+        def run(self: Any) -> None:
+            with exit_codes():
+                start_logging(err(), verbose=self.verbose)
+                function(self)
+
+        listed = by_panel([*given, *parameters(Common, "verbose")])
+        fields = [item.in_typer() for item in listed]
+        namespace = {"run": run, "__doc__": function.__doc__}
+        name = function.__name__.removesuffix("_command")
+        made = make_dataclass(name, fields, kw_only=True, namespace=namespace)
+        epilog = "\n\n".join(["[bold]Examples[/]", *(f"  {line}" for line in examples)])
+        app.command(name, cls=Command, help=getdoc(function), epilog=epilog)(made)
+        return function
+
+    return add
 
 
 def _print_version(value: bool) -> None:

@@ -17,7 +17,8 @@ from rich.markup import escape
 from fringefleet.cli.ending import BAD_INPUT, FAILED
 from fringefleet.cli.printable import PrintableConsole, PrintableFormatter, printable
 from fringefleet.cli.words import in_words_of_the_command
-from fringefleet.errors import FringefleetError, InputError, MissingExtraError
+from fringefleet.errors import FringefleetError, InputError, MissingExtraError, ProductsNotWrittenError
+from fringefleet.option_words import Marked
 from fringefleet.processes.versions import check_assertions
 
 _MOST_CHARACTERS = 4000  # of an error
@@ -53,9 +54,21 @@ def start_logging(console: Console, *, verbose: bool = False) -> None:
     else:
         handler = logging.StreamHandler(console.file)
         handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    handler.addFilter(_spell_options)
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def _spell_options(record: logging.LogRecord) -> bool:
+    """Spell the marked options of a message as the command that runs takes them."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(_spelled(value) if isinstance(value, Marked) else value for value in record.args)
+    return True
+
+
+def _spelled(marked: Marked) -> str:
+    return in_words_of_the_command(marked.text)
 
 
 def echo(path: object) -> None:
@@ -89,8 +102,11 @@ def exit_codes() -> Iterator[None]:
         sys.stdout.flush()
     except typer.Exit:
         raise
-    except KeyboardInterrupt:
-        raise fail("interrupted.", FAILED) from None
+    except KeyboardInterrupt as interrupt:
+        said = [_spelled(value) for value in interrupt.args if isinstance(value, Marked)]
+        raise fail("".join(said) or "interrupted.", FAILED) from None
+    except ProductsNotWrittenError as error:
+        end_at_once(_describe(error))
     except (InputError, MissingExtraError) as error:
         _log_traceback()
         raise fail(_describe(error), BAD_INPUT) from None

@@ -63,7 +63,7 @@ class Interrupts:
 
 def end_now(code: int) -> NoReturn:
     """End this process and the workers that it started; what guards its jobs has a session of its own."""
-    import psutil  # noqa: PLC0415 - slow to import
+    import psutil
 
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error, OSError):

@@ -1,29 +1,75 @@
-"""Show what a stack or a result holds: as tables for people, as JSON for programs."""
+"""The command ``info``: describe a stack or a result, as tables for people or as JSON for programs."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from fringefleet.arguments.declaration import Declared
+from fringefleet.cli.application import command
+from fringefleet.cli.console import out
+from fringefleet.cli.parameters import parameters
 from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import with_prefix
-from fringefleet.cli.tables import pair_table, plain_table, redundancy_note, status_table
-from fringefleet.io.describe import Description, PixelPlace
-from fringefleet.io.georeference import DEGREES, axis_unit
-from fringefleet.io.readers import READERS
-from fringefleet.network.connectivity import Connectivity
-from fringefleet.network.network import date_name, shorten
+from fringefleet.cli.tables import plain_table, redundancy_note, status_table, worst_pairs_table
+from fringefleet.execution.job import Run
+from fringefleet.importing import without_collection
+
+if TYPE_CHECKING:
+    from fringefleet.io.describe import Description, PixelPlace
+    from fringefleet.network.connectivity import Connectivity
 
 _MOST_NAMES = 6  # of dates or pairs in one line
 
 
+@dataclass(frozen=True)
+class InfoOptions:
+    """Parameters of the command."""
+
+    path: Annotated[Path, Declared("Stack of any format, or result.", metavar="PATH", is_argument=True)]
+    json: Annotated[bool, Declared("Print everything as JSON, for programs.")] = False
+    formats: Annotated[bool, Declared("List the formats that can be read.")] = False
+
+
+def print_formats_and_exit(is_given: bool) -> None:
+    """Print the formats, whatever else is said, and end."""
+    if is_given:
+        print_formats(out())
+        raise typer.Exit
+
+
+_PATH, _JSON, _FORMATS = parameters(InfoOptions)
+
+
+@command(
+    _PATH,
+    _JSON,
+    replace(_FORMATS, callback=print_formats_and_exit),
+    *parameters(Run, "reader", "drop_incomplete"),
+    examples=(
+        "fringefleet info inputs/ifgramStack.h5",
+        "fringefleet info --formats",
+        "fringefleet info result.zarr --json | jq .status",
+    ),
+)
+def info(given: Any) -> None:
+    """Describe a stack or a result, without reading the phase."""
+    with without_collection():
+        from fringefleet.io.describe import describe
+    show = print_json if given.json else print_description
+    show(describe(given.path, reader=given.reader, drop_incomplete=given.drop_incomplete), out())
+
+
 def print_formats(console: Console) -> None:
     """Print what can be read, and what to point at."""
+    from fringefleet.io.readers import READERS
+
     table = plain_table("Reader", "Format", "Give")
     for column, least in zip(
         table.columns, (max(len(reader.name) for reader in READERS), 24, 30), strict=True
@@ -34,13 +80,13 @@ def print_formats(console: Console) -> None:
     console.print(table)
 
 
-def print_json(description: Description, console: Console) -> None:
+def print_json(description: "Description", console: Console) -> None:
     """Print everything, for programs."""
     text = json.dumps(asdict(description), indent=2, default=_plain).replace("\x7f", "\\u007f")
     console.print(text, markup=False, soft_wrap=True)
 
 
-def print_description(description: Description, console: Console) -> None:
+def print_description(description: "Description", console: Console) -> None:
     """Print what matters, for people."""
     path = escape(printable(description.path))
     console.print(f"[bold]{path}[/]: {description.kind}, {description.file_format}\n")
@@ -60,10 +106,10 @@ def print_description(description: Description, console: Console) -> None:
             console.print(note, soft_wrap=True)
     if description.worst_pairs:
         console.print()
-        console.print(pair_table(description.worst_pairs))
+        console.print(worst_pairs_table(description.worst_pairs))
 
 
-def _facts(description: Description) -> Iterator[tuple[str, str]]:
+def _facts(description: "Description") -> Iterator[tuple[str, str]]:
     if description.reader is not None:
         yield "Recognised", f"by the reader {description.reader}, because of {description.evidence}"
     yield from _place_facts(description.place)
@@ -82,7 +128,9 @@ def _facts(description: Description) -> Iterator[tuple[str, str]]:
     yield from _attribute_facts(description)
 
 
-def _place_facts(place: PixelPlace) -> Iterator[tuple[str, str]]:
+def _place_facts(place: "PixelPlace") -> Iterator[tuple[str, str]]:
+    from fringefleet.io.georeference import DEGREES, axis_unit
+
     rows, columns = place.shape
     yield "Scene", f"{rows} x {columns} pixels (rows x columns), {with_prefix(rows * columns, 'px')}"
     if place.unit == "1":
@@ -104,7 +152,7 @@ def _dates(dates: tuple[str, ...]) -> str:
     return f"{len(dates)}, {dates[0]} to {dates[-1]}"
 
 
-def _network_facts(network: Connectivity) -> Iterator[tuple[str, str]]:
+def _network_facts(network: "Connectivity") -> Iterator[tuple[str, str]]:
     dropped = f"; {network.n_dropped} more are dropped (dropIfgram)" if network.n_dropped else ""
     spans = f"{network.shortest:.4g} to {network.longest:.4g} days"
     yield "Pairs", f"{network.n_pair}, spanning {spans}{dropped}"
@@ -119,10 +167,14 @@ def _network_facts(network: Connectivity) -> Iterator[tuple[str, str]]:
 
 
 def _names(names: tuple[str, ...], otherwise: str) -> str:
+    from fringefleet.network.network import shorten
+
     return shorten(names, at_most=_MOST_NAMES) if names else otherwise
 
 
-def _attribute_facts(description: Description) -> Iterator[tuple[str, str]]:
+def _attribute_facts(description: "Description") -> Iterator[tuple[str, str]]:
+    from fringefleet.network.network import date_name
+
     attributes = dict(description.attributes)
     coordinates = attributes.pop("reference_coordinates", None)
     point = attributes.pop("reference_point", None)
@@ -144,7 +196,7 @@ def _attribute_facts(description: Description) -> Iterator[tuple[str, str]]:
     yield "Attributes", f"{description.n_attribute} in all"
 
 
-def _variable_table(description: Description) -> Table:
+def _variable_table(description: "Description") -> Table:
     table = plain_table("Variable", "Dimensions", "Type", "Chunk", "In memory", "Unit")
     for variable in description.variables:
         sizes = ", ".join(f"{dim} {size}" for dim, size in variable.sizes.items())
@@ -155,7 +207,5 @@ def _variable_table(description: Description) -> Table:
     return table
 
 
-def _plain(value: object) -> Any:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    return str(value)
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -1,18 +1,18 @@
-"""The command ``plan``: the options of ``invert``, and what it would need with them."""
+"""The command ``plan``: what ``invert`` would need with the same options."""
 
-import inspect
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import typer
-
-from fringefleet.cli.application import app, examples
-from fringefleet.cli.commands import invert
-from fringefleet.cli.console import err, exit_codes, out, start_logging
+from fringefleet.arguments.declaration import Declared
+from fringefleet.cli.application import command
+from fringefleet.cli.console import echo, out
+from fringefleet.cli.invert import OF_INVERT, STACK, job_of
+from fringefleet.cli.parameters import parameters
 from fringefleet.cli.progress import clock_time, with_prefix
+from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.errors import DeviceError
 from fringefleet.importing import without_collection
 
@@ -22,42 +22,56 @@ if TYPE_CHECKING:
 
 _NO_OUTPUT = Path(".fringefleet-plan.zarr")  # nobody has an output of that name
 
-Output = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[OUT.zarr]", help="Where it would be written; here if not given.", show_default=False
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """Parameters of the command besides those of ``invert``."""
+
+    output: Annotated[
+        Path | None,
+        Declared(
+            "Zarr store that would be written.",
+            metavar="[OUT.zarr]",
+            default="one in the current folder",
+            is_argument=True,
+        ),
+    ] = None
+    quick: Annotated[bool, Declared("Do not measure: no times, and the stack is not read.")] = False
+    json: Annotated[bool, Declared("Print everything as JSON, for programs.")] = False
+
+
+@command(
+    STACK,
+    *parameters(PlanOptions),
+    *OF_INVERT,
+    examples=(
+        "fringefleet plan inputs/ifgramStack.h5 -t smallbaselineApp.cfg",
+        "fringefleet plan stack.zarr /scratch/result.zarr --norm huber --workers 64 --worker-memory 8GB",
+        "fringefleet plan stack.zarr --workers 16 --worker-memory 32GB --quick --json",
     ),
-]
-Quick = Annotated[
-    bool, typer.Option("--quick", metavar="", help="Measure nothing: no seconds, and the stack is not read.")
-]
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="For programs: everything, as JSON.")]
-
-
-def plan(**given: Any) -> None:
-    """Predict what an inversion will need, and refuse what cannot fit: give it the options of invert."""
-    quick, as_json = given.pop("quick"), given.pop("as_json")
-    start_logging(err(), verbose=given["verbose"])
+)
+def plan(parameters: Any) -> None:
+    """Predict what an inversion needs, and refuse what cannot fit: takes the options of invert."""
+    given = vars(parameters)
     with without_collection():  # a second
-        from fringefleet.cli.early import begins_early  # noqa: PLC0415
-        from fringefleet.cli.here import without_needless_workers  # noqa: PLC0415
-        from fringefleet.cli.invert import fit_to_tiles, fit_to_workers, understand  # noqa: PLC0415
-        from fringefleet.cluster import expected_memory  # noqa: PLC0415
-        from fringefleet.execution.check import check  # noqa: PLC0415
-        from fringefleet.execution.estimate import forecast  # noqa: PLC0415
-    job, wanted = understand(given | {"output": given["output"] or _NO_OUTPUT})
-    is_asked_for = wanted.is_asked_for or given["performance_report"] is not None
-    job, workers = fit_to_workers(job, wanted)
-    checked, workers = without_needless_workers(check(job), workers, is_asked_for=is_asked_for)
+        from fringefleet.cli.early import needs_of_workers
+        from fringefleet.cluster import expected_memory
+        from fringefleet.execution.estimate import forecast
+        from fringefleet.session.early import begins_early
+        from fringefleet.session.fitting import fit_to_tiles, prepare_session
+    job, wanted = job_of(given | {"output": given["output"] or _NO_OUTPUT})
+    needs = needs_of_workers(given)
+    is_asked_for = wanted.is_asked_for or needs["is_asked_for"]
+    checked, workers = prepare_session(job, wanted, is_asked_for=is_asked_for, needs_device=False)
     n_worker = 0 if workers.n_worker == 0 else min(checked.n_worker, max(1, checked.n_left))
-    memory = job.total_memory if n_worker == 0 else None
+    memory = checked.job.total_memory if n_worker == 0 else None
     memory = memory or expected_memory(fit_to_tiles(workers, checked), n_worker)
     found = forecast(checked, n_worker, memory)
-    if not quick:
+    if not given["quick"]:
         is_here = workers.kind in ("local", "local-cuda")
-        found = _measured(found, checked, begins_early(given, wanted) if is_here else None)
-    if as_json:
-        typer.echo(json.dumps(as_plain(found)))
+        found = _measured(found, checked, begins_early(wanted, given["stack"], **needs) if is_here else None)
+    if given["json"]:
+        echo(json.dumps(as_plain(found)))
     else:
         for line in lines(found):
             out().print(line, markup=False, soft_wrap=True)
@@ -69,8 +83,8 @@ def _measured(found: "Forecast", checked: "Checked", begins_early: bool | None) 
     ``begins_early``: whether the first worker is begun before the stack is opened; None: the workers are not
     of this machine, or are there already.
     """
-    from fringefleet.execution.estimate import for_other_machines, seconds_per_pixel, with_seconds  # noqa: PLC0415
-    from fringefleet.execution.overhead import (  # noqa: PLC0415
+    from fringefleet.execution.estimate import for_other_machines, seconds_per_pixel, with_seconds
+    from fringefleet.execution.overhead import (
         SECONDS_TO_BEGIN,
         measure_elsewhere,
         predict_overhead,
@@ -172,10 +186,10 @@ class _Who(NamedTuple):
 def _who(found: "Forecast") -> _Who:
     if found.n_worker:
         return _Who(f"{found.n_worker} workers", "each worker", {})
-    from fringefleet.cli.here import why_here  # noqa: PLC0415 - --help needs none of it
+    from fringefleet.session.fitting import why_here
 
-    threads = f"{found.n_thread} threads"
-    said = {"Workers": f"none: threads of this process compute{why_here(found.work_seconds)}"}
+    threads, why = f"{found.n_thread} threads", in_words_of_the_command(why_here(found.work_seconds))
+    said = {"Workers": f"none: threads of this process compute{why}"}
     return _Who(threads, "this process", said)
 
 
@@ -187,26 +201,3 @@ def _seconds(value: float, about: str = "") -> str:
     if 0 < value < 0.05:
         return "less than 0.1 s"
     return about + (clock_time(value) if value >= 60 else f"{value:.1f} s" if value else "0 s")
-
-
-def _signature() -> inspect.Signature:
-    """Take over the options of ``invert``, so that one command line fits both."""
-    own = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
-        for name, kind in (("quick", Quick), ("as_json", AsJson))
-    ]
-    taken = [
-        parameter.replace(annotation=Output, default=None) if name == "output" else parameter
-        for name, parameter in inspect.signature(invert).parameters.items()
-    ]
-    return inspect.Signature([*taken, *own])
-
-
-plan.__signature__ = _signature()  # type: ignore[attr-defined]
-app.command(
-    epilog=examples(
-        "fringefleet plan inputs/ifgramStack.h5 -t smallbaselineApp.cfg",
-        "fringefleet plan stack.zarr /scratch/result.zarr --norm huber --workers 64 --worker-memory 8GB",
-        "fringefleet plan stack.zarr --workers 16 --worker-memory 32GB --quick --json",
-    )
-)(exit_codes()(plan))

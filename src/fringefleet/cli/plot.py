@@ -1,19 +1,51 @@
-"""Plot everything that a stack or a result has data for."""
+"""The command ``plot``: everything that a stack or a result has data for, as PNG files."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-import xarray as xr
-
-from fringefleet.cli.console import logger
+from fringefleet.arguments.declaration import Declared
+from fringefleet.cli.application import command
+from fringefleet.cli.console import echo, logger
+from fringefleet.cli.parameters import parameters
 from fringefleet.errors import InputError
-from fringefleet.io import open_stack
-from fringefleet.io.describe import check_finished, check_options_of_result, describe
-from fringefleet.io.store.open_result import has_displacement, open_result
-from fringefleet.io.store.output_names import check_output_name
-from fringefleet.io.store.pair_table import RESIDUAL_RMS
-from fringefleet.io.store.place import check_writable
-from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
+from fringefleet.execution.job import Run
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class PlotOptions:
+    """Parameters of the command."""
+
+    path: Annotated[Path, Declared("Stack of any format, or result.", metavar="PATH", is_argument=True)]
+    directory: Annotated[Path, Declared("Folder to write.", metavar="DIR", is_argument=True)]
+    truth: Annotated[Path | None, Declared("Known displacement to compare with.", metavar="TRUTH.zarr")] = (
+        None
+    )
+
+
+@command(
+    *parameters(PlotOptions),
+    *parameters(Run, "reader", "drop_incomplete"),
+    examples=(
+        "fringefleet plot result.zarr pictures/",
+        "fringefleet plot result.zarr pictures/ --truth truth.zarr",
+    ),
+)
+def plot(given: Any) -> None:
+    """Plot maps, time series, errors and the network, as far as there are data for them, to PNG files."""
+    pictures = draw_pictures(
+        given.path,
+        given.directory,
+        given.truth,
+        reader=given.reader,
+        drop_incomplete=given.drop_incomplete,
+    )
+    for picture in pictures:
+        echo(picture)
 
 
 def draw_pictures(
@@ -31,6 +63,11 @@ def draw_pictures(
     InputError
         The path is no stack and no finished result, or the truth does not go with it.
     """
+    from fringefleet.io import open_stack
+    from fringefleet.io.describe import check_finished, check_options_of_result, describe
+    from fringefleet.io.store.open_result import has_displacement, open_result
+    from fringefleet.plot import plot_network
+
     _check_folder(directory)
     if not has_displacement(path):
         stack = open_stack(path, chunks=None, reader=reader, drop_incomplete=drop_incomplete)
@@ -49,13 +86,19 @@ def draw_pictures(
 
 def _check_folder(directory: Path) -> None:
     """Refuse a folder that cannot be written to, before anything is drawn."""
+    from fringefleet.io.store.output_names import check_output_name
+    from fringefleet.io.store.place import check_writable
+
     if directory.exists() and not directory.is_dir():
         raise InputError(f"found a file where the pictures need a folder: {directory}. Give another name.")
     check_output_name(directory, "a folder", "pictures")
     check_writable(directory / "maps.png")
 
 
-def _draw_result(result: xr.Dataset, directory: Path, truth: xr.DataArray | None) -> Iterator[Path]:
+def _draw_result(result: "xr.Dataset", directory: Path, truth: "xr.DataArray | None") -> Iterator[Path]:
+    from fringefleet.io.store.pair_table import RESIDUAL_RMS
+    from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
+
     maps, series, error, network = (
         directory / f"{name}.png" for name in ("maps", "series", "error", "network")
     )
@@ -73,7 +116,10 @@ def _draw_result(result: xr.Dataset, directory: Path, truth: xr.DataArray | None
         logger.info("no picture of the pairs: the result has no table of them (invert --diagnose makes one)")
 
 
-def _read_truth(path: Path, result: xr.Dataset) -> xr.DataArray:
+def _read_truth(path: Path, result: "xr.Dataset") -> "xr.DataArray":
+    from fringefleet.io.describe import describe
+    from fringefleet.io.store.open_result import open_result
+
     if describe(path).kind == "stack":
         raise InputError(f"found the stack {path} as truth; give a displacement, OUT_truth.zarr of simulate.")
     truth: xr.DataArray = open_result(path)["displacement"]

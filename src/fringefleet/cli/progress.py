@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from fringefleet.cli.console import logger
 
-SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_BETWEEN_LINES = 5.0
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -23,7 +23,7 @@ class Tiles(NamedTuple):
     n_byte: int = 0
 
 
-class Report(Protocol):
+class ProgressReport(Protocol):
     """Told of the fraction that is done, of pixels (0 where nobody counts them) and, if any, of tiles."""
 
     def __call__(self, fraction: float, n_pixel: int, tiles: Tiles | None = None) -> None:
@@ -31,7 +31,7 @@ class Report(Protocol):
 
 
 @contextmanager
-def show_progress(console: Console, label: str) -> Iterator[Report]:
+def show_progress(console: Console, label: str) -> Iterator[ProgressReport]:
     """Show a job while it runs; it reports what is done of it."""
     if console.is_terminal:
         with _bar(console, label) as report:
@@ -41,7 +41,7 @@ def show_progress(console: Console, label: str) -> Iterator[Report]:
 
 
 @contextmanager
-def _bar(console: Console, label: str) -> Iterator[Report]:
+def _bar(console: Console, label: str) -> Iterator[ProgressReport]:
     columns = (
         SpinnerColumn(finished_text="[green]✓[/]"),
         TextColumn("[bold]{task.description}"),
@@ -61,14 +61,14 @@ def _bar(console: Console, label: str) -> Iterator[Report]:
 
 def progress_lines(
     label: str, write: Callable[[str], None], clock: Callable[[], float] = monotonic
-) -> Report:
+) -> ProgressReport:
     """Make a report that writes a line, at most every five seconds, and the last one in any case."""
     start = last = clock()
 
     def report(fraction: float, n_pixel: int, tiles: Tiles | None = None) -> None:
         nonlocal last
         now = clock()
-        if fraction >= 1 or now - last >= SECONDS_BETWEEN_LINES:
+        if fraction >= 1 or now - last >= _SECONDS_BETWEEN_LINES:
             last = now
             write(f"{label}: {progress_text(fraction, n_pixel, now - start, tiles)}")
 

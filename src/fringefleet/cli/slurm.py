@@ -3,82 +3,70 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fringefleet.arguments.declaration import Declared
 from fringefleet.arguments.needs import COMMANDS, check_needs
-from fringefleet.cli.application import app, examples
-from fringefleet.cli.console import err, exit_codes, start_logging
-from fringefleet.cli.options import cluster as opt
-from fringefleet.cli.options.cluster import choose_cluster
-from fringefleet.cli.options.inversion import DeviceOption, Verbose
+from fringefleet.cli.application import command
+from fringefleet.cli.console import err
+from fringefleet.cli.options.cluster import WorkerOptions
+from fringefleet.cli.parameters import parameters
+from fringefleet.options import Options
 
 if TYPE_CHECKING:
     from fringefleet.cluster import ClusterOptions, Workers
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
-DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", metavar="", help="Print the script of a job, submit nothing; needs no Slurm."),
-]
-SchedulerFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE.json",
-        help="Write where the scheduler is, for --cluster FILE.json of other commands.",
-        show_default=False,
-    ),
-]
+
+@dataclass(frozen=True)
+class SlurmOptions:
+    """Parameters of the command besides those of workers."""
+
+    dry_run: Annotated[
+        bool, Declared("Print the script of a job and submit nothing; works without Slurm.")
+    ] = False
+    scheduler_file: Annotated[
+        Path | None,
+        Declared(
+            "File to write the address of the scheduler to, for --cluster FILE.json of other commands.",
+            metavar="FILE.json",
+        ),
+    ] = None
 
 
-@app.command(
-    epilog=examples(
+_OF_WORKERS = ("n_worker", "memory_limit", "interface", "share_gpu", "wait_seconds", "tls", "dashboard")
+
+
+@command(
+    *parameters(SlurmOptions),
+    *parameters(Options, "device"),
+    *parameters(WorkerOptions, "cluster_config", *_OF_WORKERS),
+    examples=(
         "fringefleet slurm --dry-run --cluster-config deploy/slurm/gpu.toml --workers 4",
         "fringefleet slurm --interface ib0 --workers 8 --device cuda --scheduler-file scheduler.json",
-    )
+    ),
 )
-@exit_codes()
-def slurm(  # noqa: PLR0913 - a parameter for each option
-    dry_run: DryRun = False,
-    scheduler_file: SchedulerFile = None,
-    device: DeviceOption = None,
-    workers: opt.NWorker = None,
-    cluster_config: opt.Config = None,
-    worker_memory: opt.Memory = None,
-    interface: opt.Interface = None,
-    share_gpu: opt.ShareGpu = False,
-    wait: opt.Wait = None,
-    tls: opt.Tls = None,
-    dashboard: opt.Dashboard = False,
-    verbose: Verbose = False,
-) -> None:
-    """Keep workers under Slurm until Ctrl-C, for several runs; or only show what would be submitted."""
-    start_logging(err(), verbose=verbose)
-    given = {
-        "cluster": "slurm",
-        "device": device,
-        "n_worker": workers,
-        "memory_limit": worker_memory,
-        "interface": interface,
-        "share_gpu": share_gpu,
-        "wait_seconds": wait,
-        "tls": tls,
-        "dashboard": dashboard,
-    }
-    said = {"dry_run": dry_run, "scheduler_file": scheduler_file}
+def slurm(given: Any) -> None:
+    """Keep workers under Slurm until Ctrl-C, for several runs; or show what would be submitted."""
+    wanted = {name: getattr(given, name) for name in (*_OF_WORKERS, "device")} | {"cluster": "slurm"}
+    said = {"dry_run": given.dry_run, "scheduler_file": given.scheduler_file}
     check_needs(said, {"scheduler_file": None}, COMMANDS["slurm"])
-    options = choose_cluster(given, cluster_config)
-    if dry_run:
+    from fringefleet.session.cluster_wish import choose_cluster
+
+    options = choose_cluster(wanted, given.cluster_config)
+    if given.dry_run:
         _show(options)
     else:
-        _keep(options, scheduler_file)
+        _keep(options, given.scheduler_file)
 
 
 def _show(options: "ClusterOptions") -> None:
-    from fringefleet.cluster.slurm.script import job_script, plan_jobs  # noqa: PLC0415 - slow to import
+    from fringefleet.cluster.slurm.script import job_script, plan_jobs
 
     plan = plan_jobs(options, is_submitted=False)
     typer.echo(job_script(plan, tls=options.is_encrypted), nl=False)
@@ -89,12 +77,12 @@ def _show(options: "ClusterOptions") -> None:
 
 
 def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
-    from time import sleep  # noqa: PLC0415
+    from time import sleep
 
-    from fringefleet.cluster import connect  # noqa: PLC0415 - slow to import
-    from fringefleet.errors import WorkersLostError  # noqa: PLC0415
-    from fringefleet.io.store.output_names import check_output_name  # noqa: PLC0415
-    from fringefleet.io.store.place import check_writable  # noqa: PLC0415
+    from fringefleet.cluster import connect
+    from fringefleet.errors import WorkersLostError
+    from fringefleet.io.store.output_names import check_output_name
+    from fringefleet.io.store.place import check_writable
 
     if scheduler_file is not None:
         check_output_name(scheduler_file, "JSON", "scheduler.json")
@@ -115,8 +103,8 @@ def _told(workers: "Workers", path: Path | None) -> Iterator[str]:
 
     The file names the credentials, too, so that it is enough to join.
     """
-    from fringefleet.cluster.credentials import CREDENTIALS, write_private  # noqa: PLC0415
-    from fringefleet.io.store.atomic_files import staged_files  # noqa: PLC0415 - slow to import
+    from fringefleet.cluster.credentials import CREDENTIALS, write_private
+    from fringefleet.io.store.atomic_files import staged_files
 
     who = workers.client.scheduler_info(n_workers=0)
     if workers.credentials is not None:

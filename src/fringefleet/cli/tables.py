@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.table import Table
+
+from fringefleet.status import Status
 
 if TYPE_CHECKING:
     from fringefleet.io.store.pair_table import BadPair
@@ -39,7 +42,7 @@ def redundancy_note(counts: Mapping[str, int], min_redundancy: float) -> str | N
     )
 
 
-def pair_table(pairs: "Sequence[BadPair]") -> Table:
+def worst_pairs_table(pairs: "Sequence[BadPair]") -> Table:
     """Make a table of the pairs that the series explains worst."""
     table = plain_table(
         "Worst pairs", "Off by a cycle", "Residual", "Pixels", right=("Off by a cycle", "Residual", "Pixels")
@@ -48,3 +51,23 @@ def pair_table(pairs: "Sequence[BadPair]") -> Table:
         share = f"{100 * pair.cycle_share:.2f} %"
         table.add_row(pair.name, share, f"{pair.residual_rms:.3f} rad", f"{pair.n_pixel:,}")
     return table
+
+
+def print_status(counted: Sequence[int], min_redundancy: float, console: Console) -> None:
+    """Print how many pixels have, or have no, answer; nothing where no tile was done.
+
+    Parameters
+    ----------
+    counted
+        Pixels of each status.
+    min_redundancy
+        As the option has it.
+    console
+        Where to print.
+    """
+    if not any(counted):
+        return
+    counts = {status.name.lower(): counted[status] for status in Status}
+    console.print(status_table(counts))
+    if note := redundancy_note(counts, min_redundancy):
+        console.print(note, soft_wrap=True)

@@ -1,23 +1,19 @@
 """Usage errors of a command line, reworded, with the usage of the command."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
-import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fringefleet.cli.printable import printable
 from fringefleet.option_words import RENAMED
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 # What kinds of faults a checking library finds, in words; the rest is said in its own.
 _FAULTS = {
     "int_parsing": "{found} is no whole number",
     "int_from_float": "{found} is no whole number",
     "float_parsing": "{found} is no number",
-    "greater_than_equal": "{found} is less than {ge}",
-    "greater_than": "{found} is not more than {gt}",
 }
 _PREFIX = "Value error, "
 # What is often meant otherwise.
@@ -48,18 +44,12 @@ def _printable_errors() -> Iterator[None]:
         raise
 
 
-class Application(typer.Typer):
-    """An application whose commands say what is wrong with a command line in our words."""
-
-    def command(  # type: ignore[override]  # of its many options these are given
-        self, name: str | None = None, *, epilog: str | None = None
-    ) -> Callable[[Function], Function]:
-        """Add a command; see ``typer.Typer.command``."""
-        return super().command(name, cls=Command, epilog=epilog)
-
-
 class Command(TyperCommand):
-    """A command that completes what is said of a command line that it cannot understand."""
+    """A command whose parameters are a dataclass with a method ``run``, and that explains usage errors."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Make the parameters, and run the command."""
+        return super().invoke(ctx).run()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Understand the command line."""
@@ -94,7 +84,7 @@ def _fault(cause: Any) -> str | None:
     found = cause.errors()[0] if hasattr(cause, "errors") else None
     if found is None or found["type"] not in _FAULTS:
         return None
-    return _FAULTS[found["type"]].format(found=repr(found["input"]).strip("'"), **found.get("ctx", {}))
+    return _FAULTS[found["type"]].format(found=repr(found["input"]).strip("'"))
 
 
 def _name_of(word: str | None, ctx: Any) -> str:

@@ -7,18 +7,7 @@ import typer
 
 from fringefleet.option_words import spelled
 
-# What an option of the package is called in a command, where it has another name.
-NAMES = {
-    "observation": ("dataset", "dset"),
-    "n_worker": ("workers", "num_worker"),
-    "memory_limit": ("worker_memory",),
-    "wait_seconds": ("wait",),
-    "mask_dataset": ("mask_dset",),
-    "mask_threshold": ("mask_thres",),
-    "min_redundancy": ("min_redun",),
-    "reference_date": ("ref_date",),
-    "covariance": ("calc_cov",),
-}
+_NAMES = {"n_worker": "num_worker"}  # what an option is called in a command, where it takes other words
 # A value that is an option of its own, or another value of another option.
 _VALUES = {
     ("existing", "resume"): ("resume", ""),
@@ -60,7 +49,7 @@ def _options() -> dict[str, str]:
 
 def _speller(options: Mapping[str, str]) -> Callable[[str, str], str]:
     def spell(name: str, value: str) -> str:
-        called = next((other for other in (name, *NAMES.get(name, ())) if other in options), None)
+        called = next((other for other in (name, _NAMES.get(name, name)) if other in options), None)
         other = _VALUES.get((name, value))
         if called is None and other is not None and other[0] in options:
             called, value = other

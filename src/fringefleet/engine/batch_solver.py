@@ -4,6 +4,7 @@ This is the only module that chooses the dtype.
 :mod:`fringefleet.engine.weighing` says what counts as an observation, and how much.
 """
 
+from dataclasses import fields
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from fringefleet.solver.config import Method
 from fringefleet.solver.observations import batches
 from fringefleet.solver.solution import Solution
 from fringefleet.solver.subsets import pieces
-from fringefleet.solver.temporal_model import temporal_columns
+from fringefleet.solver.temporal_model import TemporalModel, temporal_columns
 
 
 class Answer(NamedTuple):
@@ -176,17 +177,9 @@ def _method(scene: Scene, options: Options) -> Method:
     columns = None
     if options.dem_error:
         baseline = np.array(scene.baseline)
-        columns = torch.from_numpy(
-            temporal_columns(scene.network, baseline, scene.wavelength, options.temporal_model)
-        )
-    return Method(
-        min_norm=options.min_norm,
-        min_redundancy=options.min_redundancy,
-        gap_rule=options.gap_rule,
-        norm=options.norm,
-        huber_threshold=float(options.huber_threshold),  # a whole number would be compiled for anew
-        max_iterations=options.max_iterations,
-        unweighted=options.weight_func == "no",
-        columns=columns,
-        atmosphere_std=options.atmosphere_std,
-    )
+        model = TemporalModel(options.polynomial_order, options.atmosphere_std)
+        columns = torch.from_numpy(temporal_columns(scene.network, baseline, scene.wavelength, model))
+    names = [field.name for field in fields(Method) if hasattr(options, field.name)]
+    given = {name: getattr(options, name) for name in names}
+    given["huber_threshold"] = float(options.huber_threshold)  # a whole number would be compiled for anew
+    return Method(**given, unweighted=options.weight_func == "no", columns=columns)

@@ -1,50 +1,88 @@
-"""One inversion to be run, and what it did when it is over."""
+"""One inversion to be run, and what it did when it is over. Light to import."""
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
+from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.arguments.paths import check_local
+from fringefleet.choices import Existing, OnError
 from fringefleet.errors import OptionError
-from fringefleet.execution.prepare import Setting, check_setting
-from fringefleet.execution.retry import FailurePolicy
-from fringefleet.execution.tile import Tile
+from fringefleet.execution.setting import Setting, check_setting
 from fringefleet.options import Options
+
+if TYPE_CHECKING:
+    from fringefleet.execution.tile import Tile
 
 logger = logging.getLogger(__name__)
 
-Existing = Literal["refuse", "resume", "overwrite"]
 
-
+@documented
 @dataclass(frozen=True)
-class Run:
-    """One inversion: what to read, where to write, how to cut and solve it.
-
-    ``chunks``: rows and columns of a tile; if None they are chosen so that ``n_worker`` workers have
-    something to do, and a run that is resumed keeps those that it has. ``existing``: what to do with an
-    output that is there. ``total_memory`` [byte]: of all workers together; where that is less than they would
-    take, tiles are smaller, and then workers fewer. ``worker_memory`` [byte]: of each worker, however many
-    there are; tiles are smaller where that takes it, or refused. ``n_thread``: Dask threads of each, and
-    ``n_core``: threads of each that read and write; None: its share of this machine's cores. ``gpu_memory``
-    [byte]: of the GPU of each, if that is known. ``on_failure``: what to do with tiles that
-    fail. ``reader``: name of the reader of the stack; None: the only one that recognises it.
-    ``drop_incomplete``: leave out pairs of a folder that lack a file. ``accept_touched``: take files of
-    the stack whose time alone has changed, since the run that is resumed or while this one goes on, for the
-    same; only who knows that nothing was written to them may say so.
+class FailurePolicy:
+    """Decide what becomes of a tile that fails.
 
     Raises
     ------
     OptionError
-        ``existing`` is none of those words, a path is none, or a setting has no effect with the options.
+        A value cannot be used.
     """
 
-    stack: Path
-    output: Path
+    on_error: Annotated[
+        OnError,
+        Declared(
+            "What to do about tiles that fail in every attempt, once all others are finished: stop with an "
+            "error, or skip them, which leaves them without data and with the status failed_tile.",
+            Panel.OUTPUT,
+        ),
+    ] = "stop"
+    retries: Annotated[
+        int,
+        Declared("Number of times that a failed tile is tried again.", Panel.OUTPUT, metavar="N", least=0),
+    ] = 2
+
+    def __post_init__(self) -> None:
+        """Check both values."""
+        check_fields(self)
+
+
+@documented
+@dataclass(frozen=True)
+class Run:
+    """Specify one inversion: what to read, where to write, how to cut and solve it.
+
+    ``existing``: what to do with an output that is there. ``total_memory`` [byte]: of all workers together;
+    where that is less than they would take, tiles are smaller, and then workers fewer. ``worker_memory``
+    [byte]: of each worker, however many there are; tiles are smaller where that takes it, or refused.
+    ``n_thread``: Dask threads of each, and ``n_core``: threads of each that read and write; None: its share
+    of this machine's cores. ``gpu_memory`` [byte]: of the GPU of each, if that is known. ``on_failure``: what
+    to do with tiles that fail. If ``chunks`` is None tiles are chosen so that ``n_worker`` workers have
+    something to do; a run that is resumed keeps those that it has.
+
+    Raises
+    ------
+    OptionError
+        ``existing`` is none of its words, a path is none, or a setting has no effect with the options.
+    """
+
+    stack: Annotated[
+        Path,
+        Declared(
+            "Stack to read: MintPy's ifgramStack.h5, a Zarr store, or another format that info --formats "
+            "lists.",
+            metavar="STACK",
+            is_argument=True,
+        ),
+    ]
+    output: Annotated[Path, Declared("Zarr store to write.", metavar="OUT.zarr", is_argument=True)]
     options: Options = Options()  # noqa: RUF009 - frozen
     setting: Setting = Setting()  # noqa: RUF009 - frozen
-    chunks: tuple[int, int] | None = None
+    chunks: Annotated[
+        tuple[int, int] | None,
+        Declared("Rows and columns of a chunk.", Panel.OUTPUT, metavar="Y X", default="chosen by memory"),
+    ] = None
     existing: Existing = "refuse"
     n_worker: int = 1
     total_memory: int | None = None
@@ -52,10 +90,27 @@ class Run:
     n_thread: int = 1
     n_core: int | None = None
     gpu_memory: int | None = None
-    on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
-    reader: str | None = None
-    drop_incomplete: bool = False
-    accept_touched: bool = False
+    on_failure: FailurePolicy = FailurePolicy()
+    reader: Annotated[
+        str | None,
+        Declared(
+            "Reader of the stack, where several recognise it; see info --formats.",
+            Panel.SCENE,
+            metavar="NAME",
+            default="the one that recognises it",
+        ),
+    ] = None
+    drop_incomplete: Annotated[
+        bool, Declared("Omit pairs of a folder that lack a file which other pairs have.", Panel.SCENE)
+    ] = False
+    accept_touched: Annotated[
+        bool,
+        Declared(
+            "Accept files of the stack of which only the modification time has changed, since the run that "
+            "is resumed or during this one. Use it only if you know that nothing was written to them.",
+            Panel.OUTPUT,
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         """Take paths as text, too, and refuse a word that would mean another one in silence."""
@@ -83,4 +138,4 @@ class Summary:
     n_resumed: int  # tiles that were done before
     n_infinite: int  # infinite phases, left out
     status_count: tuple[int, ...]  # pixels of each status, of the tiles done now
-    skipped: tuple[Tile, ...] = ()  # tiles that failed, and that the run was told to go on without
+    skipped: "tuple[Tile, ...]" = ()  # tiles that failed, and that the run was told to go on without

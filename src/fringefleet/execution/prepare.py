@@ -6,20 +6,16 @@ task.
 """
 
 from dataclasses import dataclass
-from numbers import Integral, Real
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.arguments.kinds import PATH, TRUTH, check_kind, check_kinds, check_two_numbers
-from fringefleet.arguments.needs import SETTING as NEEDS
-from fringefleet.arguments.needs import check_needs, defaults_of
+from fringefleet.arguments.kinds import check_kind
 from fringefleet.engine.context import Scene
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.execution.scene_maps import dem_geometry, pixels_to_invert
+from fringefleet.execution.setting import Setting, check_setting
 from fringefleet.io import (
     locate_reference_point,
     read_reference_values,
@@ -39,72 +35,11 @@ from fringefleet.io.quantities import check_units, with_baselines_in_metres
 from fringefleet.network.network import Network, date_name, shorten
 from fringefleet.observation.oddities import RANGES, Oddities, find_outside, put_together
 from fringefleet.observation.quantity import STD_MASKS, std_of
-from fringefleet.observation.units import check_wavelength
 from fringefleet.option_words import option
 from fringefleet.options import Options
 from fringefleet.products.answers import check_redundancy
 
 _SAMPLE_SIDE = 32  # pixels
-
-_MAP = (*PATH, np.ndarray, xr.DataArray)
-_KINDS: dict[str, tuple[type, ...]] = {
-    "reference_date": (str,),
-    "water_mask": _MAP,
-    "average_coherence": PATH,
-    "wavelength": (Real,),
-    "looks": (Integral,),
-    "geometry": _MAP,
-    "skip_reference": TRUTH,
-    "drop_unreferenced": TRUTH,
-}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the inversion needs to know of the scene, where the stack does not say it or says it wrongly.
-
-    ``reference_point``: row and column of the pixel whose motion is zero. ``reference_date``: date whose
-    displacement is zero, as YYYYMMDD or in ISO form, with as much of its time as makes it the only one; the
-    first date if None. ``water_mask``: file
-    or array (y, x), nonzero where pixels are inverted. ``average_coherence``: MintPy's
-    ``avgSpatialCoh.h5``; pixels where it is 0 are not inverted. ``wavelength`` [m] and ``looks``: replace
-    what the attributes say. ``geometry``: for a DEM error, MintPy's geometry file or an array (y, x) of slant
-    range times sine of the incidence angle [m]; the middle of the scene, from the attributes, if None.
-    ``skip_reference``: take the phases as referenced already. ``drop_unreferenced``: leave
-    out pairs without data at the reference point, instead of refusing them.
-    """
-
-    reference_point: tuple[int, int] | None = None
-    reference_date: str | None = None
-    water_mask: Path | str | NDArray[Any] | xr.DataArray | None = None
-    average_coherence: Path | str | None = None
-    wavelength: float | None = None
-    looks: int | None = None
-    geometry: Path | str | NDArray[Any] | xr.DataArray | None = None
-    skip_reference: bool = False
-    drop_unreferenced: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse values that mean nothing."""
-        check_kinds(vars(self), _KINDS)
-        if self.reference_point is not None:
-            check_two_numbers("reference_point", self.reference_point, "row and column")
-        if self.wavelength is not None:
-            check_wavelength(self.wavelength, "wavelength")
-        if self.looks is not None and self.looks < 1:
-            raise OptionError(f"found {option('looks', self.looks)}; give 1 or more.")
-        check_needs(vars(self), defaults_of(Setting), [need for need in NEEDS if need.other in vars(self)])
-
-
-def check_setting(setting: Setting, options: Options) -> None:
-    """Refuse what has no effect on an inversion with these options.
-
-    Raises
-    ------
-    OptionError
-        Says what it needs.
-    """
-    check_needs(vars(options) | vars(setting), defaults_of(Setting), NEEDS)
 
 
 @dataclass(frozen=True)

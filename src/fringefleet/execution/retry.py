@@ -7,38 +7,17 @@ the cause concerns all tiles, and no more are tried.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from dask.delayed import Delayed
 
-from fringefleet.errors import OptionError
+from fringefleet.execution.job import FailurePolicy
 from fringefleet.execution.tile import Tile
 
-OnError = Literal["stop", "skip"]
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # before a tile is tried again [s]
 HOPELESS = 8  # tiles given up, or tiles whose workers died, and none that succeeded meanwhile
-
-
-@dataclass(frozen=True)
-class FailurePolicy:
-    """What becomes of a tile that fails: it is tried again so many times, then it is given up.
-
-    ``on_error``: a run with tiles that were given up ends with an error (``stop``), after everything else is
-    finished, or goes on without them (``skip``).
-    """
-
-    on_error: OnError = "stop"
-    retries: int = 2
-
-    def __post_init__(self) -> None:
-        """Refuse what means nothing."""
-        if self.on_error not in ("stop", "skip"):
-            raise OptionError(f"found on_error = {self.on_error!r}; give stop or skip.")
-        if self.retries < 0:
-            raise OptionError(f"found {self.retries} retries; give 0 or more.")
 
 
 class Attempt(NamedTuple):

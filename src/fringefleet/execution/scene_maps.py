@@ -20,7 +20,7 @@ from fringefleet.network.design_matrix import date_baselines
 from fringefleet.network.network import Network, date_name, shorten
 from fringefleet.observation.oddities import MASK, warn_of_outside
 from fringefleet.options import Options
-from fringefleet.solver.temporal_model import temporal_columns
+from fringefleet.solver.temporal_model import TemporalModel, temporal_columns
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,8 @@ def dem_geometry(
     if not options.dem_error:
         return np.zeros(0, np.float32), np.nan
     baseline = _baselines(stack, network)
-    temporal_columns(network, baseline, wavelength, options.temporal_model)  # refuses what tells nothing
+    model = TemporalModel(options.polynomial_order, options.atmosphere_std)
+    temporal_columns(network, baseline, wavelength, model)  # refuses what tells nothing
     shape = (stack.sizes["y"], stack.sizes["x"])
     if given is None:
         return baseline, geometry_from_attributes(stack.attrs)

@@ -21,7 +21,8 @@ from distributed import Client, KilledWorker
 
 from fringefleet.errors import DeviceError, MissingExtraError, RunError
 from fringefleet.execution.backends import Crew, Threads, Workers
-from fringefleet.execution.retry import Agenda, Attempt, Failure, FailurePolicy
+from fringefleet.execution.job import FailurePolicy
+from fringefleet.execution.retry import Agenda, Attempt, Failure
 from fringefleet.execution.tile import Tile, TileReport
 from fringefleet.observation.oddities import OddityCounts
 from fringefleet.processes.clients import client_to_compute_with

@@ -17,7 +17,7 @@ from fringefleet.io.hdf5.variables import dataset_in, open_hdf5
 from fringefleet.io.mintpy.metadata import plain_attributes
 from fringefleet.io.store.atomic_files import replaced_when_complete
 from fringefleet.mintpy.template import PREFIX
-from fringefleet.mintpy.up_to_date import SETTING
+from fringefleet.mintpy.up_to_date import SETTING_ATTRIBUTE
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def _make_mask(quality: Path, wanted: Reliable) -> tuple[NDArray[np.bool_], dict
     with open_hdf5(quality) as file:
         coherence = file[QUALITY][()]
         said = plain_attributes(file.attrs)
-    attributes = {name: str(value) for name, value in said.items() if name != SETTING}
+    attributes = {name: str(value) for name, value in said.items() if name != SETTING_ATTRIBUTE}
     # In the precision of the file: 0.7 of float32 is not below 0.7.
     mask: NDArray[np.bool_] = coherence >= coherence.dtype.type(wanted.minimum)
     shadow = _read_shadow(wanted.geometry, mask.shape) if wanted.shadow and wanted.geometry else None

@@ -1,17 +1,18 @@
-"""Translate the user's input to a task: files, options, workers. No data are read yet."""
+"""Translation of arguments and template to a task: files, options, workers. No data are read yet."""
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from fringefleet.arguments.paths import real_path
-from fringefleet.cli.invert import compose_options, idle_keys
+from fringefleet.choices import DeviceName, MinimumNorm, OnError, WeightFunction
 from fringefleet.cluster import ClusterOptions
-from fringefleet.errors import InputError, OptionError
-from fringefleet.execution.prepare import Setting
-from fringefleet.execution.retry import FailurePolicy
+from fringefleet.errors import InputError, KindError, OptionError
+from fringefleet.execution.compose import compose_options, idle_values, part_of
+from fringefleet.execution.job import FailurePolicy
+from fringefleet.execution.setting import Setting
 from fringefleet.io.mintpy.names import MINTPY_NAMES, OUR_NAMES, mintpy_name, our_name
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_writable
@@ -26,33 +27,52 @@ from fringefleet.mintpy.project import (
     stack_datasets,
 )
 from fringefleet.mintpy.template import TemplateOptions, read_covariance_date, read_template
-from fringefleet.mintpy.workers import WorkerWish, asks_for_workers, choose_workers, limit_memory
+from fringefleet.mintpy.workers import asks_for_workers, choose_workers, limit_memory
 from fringefleet.observation.quantity import PHASE, is_offset
-from fringefleet.option_words import suggest
+from fringefleet.option_words import option, suggest
 from fringefleet.options import Options
 
 logger = logging.getLogger(__name__)
 
-_DEFAULT_MINIMUM = 0.7  # temporal coherence, as MintPy has it
-_DEFAULT_RELIABLE = 100  # pixels
 _NO_MASK = ("no", "none", "false")
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the command line says, None where nothing; ``given``: options and settings by our names."""
+class StepOptions(TypedDict, total=False):
+    """Keyword arguments of :func:`fringefleet.mintpy.run_network_inversion`, where they are described."""
 
-    path: Path | None
-    template: Path | None
-    given: Mapping[str, Any]
-    workers: WorkerWish = WorkerWish()  # noqa: RUF009 - frozen
-    memory: float | None = None  # [GB]
-    outputs: tuple[Path, Path, Path] | None = None
-    coherence_mask: bool | None = None
-    update: bool | None = None
-    on_failure: FailurePolicy = FailurePolicy()  # noqa: RUF009 - frozen
-    result: Path | None = None
-    accept_touched: bool = False
+    observation: str
+    weight_func: WeightFunction
+    mask_dataset: str
+    mask_threshold: float
+    min_redundancy: float
+    min_norm: MinimumNorm
+    covariance: bool
+    device: DeviceName
+    gpu_chunk_size: int
+    water_mask: Path | str
+    reference_date: str
+    skip_reference: bool
+    drop_unreferenced: bool
+    reference_point: tuple[int, int]
+    wavelength: float  # [m]
+    looks: int
+    cluster: str
+    num_worker: int | str
+    ram: float  # [GB]
+    config: str
+    cluster_config: Path | str
+    interface: str
+    tls: bool
+    wait_seconds: float  # [s]
+    tls_credentials: Path | str
+    dashboard: bool
+    outputs: tuple[Path | str, Path | str, Path | str]
+    coherence_mask: bool
+    update: bool
+    on_error: OnError
+    retries: int
+    accept_touched: bool
+    result: Path | str
 
 
 @dataclass(frozen=True)
@@ -83,7 +103,7 @@ class Task:
     covariance_date: str | None  # as the stack writes dates; None for the reference date of the series
     unmasked: str  # what MintPy calls it in the products if nothing is masked
     accept_touched: bool
-    idle: Mapping[str, Any]  # what the template says that has no effect, and MintPy writes all the same
+    idle: Mapping[str, Any] = field(default_factory=dict)  # without effect; MintPy writes it all the same
 
     @property
     def store(self) -> Path:
@@ -92,51 +112,74 @@ class Task:
         return self.result or series.with_name(f".{series.stem}.fringefleet.zarr")
 
 
-def understand(request: Request) -> Task:
-    """Put the command line and the template together.
+def make_task(path: Path | str | None, template: Path | str | None, said: StepOptions) -> Task:
+    """Put the arguments and the template together.
+
+    Parameters
+    ----------
+    path, template
+        As for :func:`fringefleet.mintpy.project.find_project`.
+    said
+        All other arguments; None where nothing was given.
 
     Raises
     ------
     InputError
         One of its children: a file is missing, or an option has a value that it cannot take.
     """
-    project = find_project(request.path, request.template)
-    template = _read_template(project)
-    given = dict(request.given)
-    given["observation"] = _observation(given.get("observation"), template, project.stack)
+    said = _known(said)
+    project = find_project(*(None if given is None else Path(given) for given in (path, template)))
+    words = _read_template(project)
+    given = part_of(said, Options, Setting)
+    given["observation"] = _observation(given.get("observation"), words, project.stack)
     if "mask_dataset" in given:
         given["mask_dataset"] = _mask(given["mask_dataset"])
-    average = average_coherence(project.stack, given["observation"])
-    given["average_coherence"] = average
-    options, setting = compose_options(given, template)
-    _refuse_missing(setting.water_mask)
-    outputs = _outputs(request, project, options)
-    mask = _mask_wish(request, project, template, outputs[1], options)
-    _refuse_bad_outputs([*outputs, *([mask.path] if mask else [])], project.stack)
-    workers = choose_workers(request.workers, template, options)
-    _say_what_is_not_used(project, template)
+    given["average_coherence"] = average_coherence(project.stack, given["observation"])
+    options, setting = compose_options(given, vars(words), words.keys)
+    if isinstance(water := setting.water_mask, Path | str) and not Path(water).is_file():
+        raise InputError(f"found no water mask at {water}; give the path of an HDF5 file, or no for none.")
+    outputs = _outputs(said, project, options)
+    mask = _mask_wish(said.get("coherence_mask"), project, words, outputs[1], options)
+    _check_outputs([*outputs, *([mask.path] if mask else [])], project.stack)
+    workers = choose_workers(said, words, options)
+    if words.unused:
+        logger.info("not used: %s", ", ".join(words.unused))
     return Task(
         project,
         options,
         setting,
         outputs,
         workers,
-        asks_for_workers(request.workers, template),
-        limit_memory(request.memory, template, workers),
+        asks_for_workers(said, words),
+        limit_memory(said.get("ram"), words, workers),
         mask,
-        project.is_whole if request.update is None else request.update,
-        request.on_failure,
-        request.result,
-        _covariance_date(project) if options.covariance and setting.reference_date is None else None,
-        str(False if "mask_dataset" in template.keys else None),
-        request.accept_touched,
-        {name: value for name, value in idle_keys(given, template).items() if name == "mask_threshold"},
+        is_update=said.get("update", project.is_whole),
+        on_failure=FailurePolicy(**part_of(said, FailurePolicy)),
+        result=Path(said["result"]) if "result" in said else None,
+        covariance_date=_covariance_date(project)
+        if options.covariance and not setting.reference_date
+        else None,
+        unmasked=str(False if "mask_dataset" in words.keys else None),
+        accept_touched=said.get("accept_touched", False),
+        idle={
+            name: value for name, value in idle_values(given, vars(words)).items() if name == "mask_threshold"
+        },
     )
+
+
+def _known(said: StepOptions) -> StepOptions:
+    """Leave out what was not given, and refuse names that mean nothing."""
+    known = StepOptions.__annotations__
+    for name in said:
+        if name not in known:
+            raise KindError(f"found no argument {name} of MintPy's step.{suggest(name, known)}")
+    return cast("StepOptions", {name: value for name, value in said.items() if value is not None})
 
 
 def _read_template(project: Project) -> TemplateOptions:
     if project.template is None:
         return TemplateOptions()
+    logger.debug("template: %s, over %s", project.template, project.over or "nothing")
     folder = project.folder if project.is_whole else None
     return read_template(project.template, over=project.over, folder=folder, complete=project.is_whole)
 
@@ -151,13 +194,6 @@ def _covariance_date(project: Project) -> str | None:
     return date
 
 
-def _say_what_is_not_used(project: Project, template: TemplateOptions) -> None:
-    if template.unused:
-        logger.info("not used: %s", ", ".join(template.unused))
-    if project.template is not None:
-        logger.debug("template: %s, over %s", project.template, project.over or "nothing")
-
-
 def _observation(given: str | None, template: TemplateOptions, stack: Path) -> str:
     """Find the dataset to invert, by MintPy's name or ours; it must be there."""
     wanted = our_name(given or template.observation or PHASE)
@@ -168,64 +204,48 @@ def _observation(given: str | None, template: TemplateOptions, stack: Path) -> s
     reason = f" as {key} in the template says" if given is None and key and wanted != PHASE else ""
     raise OptionError(
         f"found no dataset {mintpy_name(wanted)} to invert{reason}: {stack} has "
-        f"{', '.join(there) or 'none'}. Make it with MintPy's step before, or choose one with --dset."
+        f"{', '.join(there) or 'none'}. Make it with MintPy's step before, or choose one with "
+        f"{option('observation')}."
     )
-
-
-def _refuse_missing(water_mask: Any) -> None:
-    if water_mask is not None and not Path(water_mask).is_file():
-        raise InputError(
-            f"found no water mask at {water_mask}; give the path of an HDF5 file, or no for none."
-        )
 
 
 def _mask(given: str) -> str:
     """Take MintPy's name of a mask dataset, or ours, or a word for none."""
-    if given.lower() in _NO_MASK:
-        return "none"
-    ours = our_name(given)
+    ours = "none" if given.lower() in _NO_MASK else our_name(given)
     masks = [name for name in MINTPY_NAMES if not name.startswith(PHASE) and not is_offset(name)]
-    if ours in masks:
+    if ours in ("none", *masks):
         return ours
     known = [theirs for theirs, name in OUR_NAMES.items() if name in masks]
-    raise OptionError(f"found --mask-dset {given}; use one of {', '.join(known)}, no.{suggest(given, known)}")
+    raise OptionError(
+        f"found {option('mask_dataset', given)}; use one of {', '.join(known)}, no.{suggest(given, known)}"
+    )
 
 
-def _outputs(request: Request, project: Project, options: Options) -> tuple[Path, ...]:
-    names = request.outputs or product_names(options.observation, project.stack.name)
+def _outputs(said: StepOptions, project: Project, options: Options) -> tuple[Path, ...]:
+    names = said.get("outputs") or product_names(options.observation, project.stack.name)
     outputs = tuple(project.folder / name for name in names)
-    if options.covariance:
-        outputs += (covariance_name(outputs[0], options.observation),)
-    return outputs
+    return outputs + (covariance_name(outputs[0], options.observation),) * options.covariance
 
 
 def _mask_wish(
-    request: Request, project: Project, template: TemplateOptions, quality: Path, options: Options
+    wish: bool | None, project: Project, template: TemplateOptions, quality: Path, options: Options
 ) -> MaskWish | None:
     offset = is_offset(options.observation)
-    if request.coherence_mask and offset:
+    if wish and offset:
         raise OptionError(
-            f"found --mask-temp-coh with {mintpy_name(options.observation)}, which has no temporal "
-            "coherence; leave it out."
+            f"found {option('coherence_mask', True)} with {mintpy_name(options.observation)}, which has no "
+            "temporal coherence; leave it out."
         )
-    if request.coherence_mask is False or offset or not (request.coherence_mask or project.is_whole):
+    if offset or not (project.is_whole if wish is None else wish):
         return None
-    minimum, least, shadow = (
-        default if said is None else said
-        for said, default in (
-            (template.min_temporal_coherence, _DEFAULT_MINIMUM),
-            (template.min_reliable, _DEFAULT_RELIABLE),
-            (template.shadow_mask, True),
-        )
-    )
-    geometry = geometry_of(project.stack) if shadow else None
-    if shadow and geometry is None:
+    geometry = geometry_of(project.stack) if template.shadow_mask else None
+    if template.shadow_mask and geometry is None:
         logger.info("no geometry file beside %s: no pixel is left out for shadow", project.stack)
-    reliable = Reliable(float(minimum), bool(shadow), geometry)
-    return MaskWish(mask_name(quality), reliable, int(least), bool(request.coherence_mask))
+    reliable = Reliable(template.min_temporal_coherence, template.shadow_mask, geometry)
+    return MaskWish(mask_name(quality), reliable, template.min_reliable, bool(wish))
 
 
-def _refuse_bad_outputs(paths: list[Path], stack: Path) -> None:
+def _check_outputs(paths: list[Path], stack: Path) -> None:
     """Refuse what could not be written at the end: now, before the work."""
     resolved = [real_path(path) for path in paths]
     if len(set(resolved)) < len(resolved) or real_path(stack) in resolved:

@@ -1,4 +1,4 @@
-"""Check whether the products of a task exist already, from the same files with the same options."""
+"""Products that a task should have, to be compared with those that exist."""
 
 import hashlib
 import os
@@ -18,27 +18,23 @@ from fringefleet.io.mintpy.names import mintpy_name
 from fringefleet.io.stack import stack_network
 from fringefleet.mintpy.coherence_mask import QUALITY
 from fringefleet.mintpy.config import Task
-from fringefleet.mintpy.up_to_date import ProductFile, Wanted
+from fringefleet.mintpy.up_to_date import Expected, ProductFile
 from fringefleet.network.network import date_name, shorten
 from fringefleet.observation.quantity import is_offset, std_of
 
-FIRST = "the first"
+_FIRST = "the first"
+# What MintPy's attributes do not say, and as MintPy's own files were made.
+_USUAL = {
+    "reference date": _FIRST,
+    "skip_reference": False,
+    "drop_unreferenced": False,
+    "wavelength": None,
+    "looks": None,
+}
 
 
-def product_files(task: Task, stack: xr.Dataset) -> list[ProductFile]:
-    """Say what has to be in the products of a task."""
-    shape = (stack.sizes["y"], stack.sizes["x"])
-    n_date = stack_network(stack).n_date
-    quality = "residual" if is_offset(task.options.observation) else QUALITY
-    datasets = [("timeseries", (n_date,)), (quality, ()), ("mask", ()), ("timeseries", (n_date, n_date))]
-    return [
-        ProductFile(path, name, (*dates, *shape))
-        for path, (name, dates) in zip(task.outputs, datasets, strict=False)
-    ]
-
-
-def wanted_products(task: Task, stack: xr.Dataset) -> Wanted:
-    """Say what decides the products of a task.
+def expected_products(task: Task, stack: xr.Dataset) -> Expected:
+    """Find which products a task should have, and what decides them.
 
     Parameters
     ----------
@@ -48,48 +44,29 @@ def wanted_products(task: Task, stack: xr.Dataset) -> Wanted:
         The stack, of which at most one pixel is read; cut down to its referenced pairs.
     """
     options, setting = task.options, task.setting
-    attributes = config_attributes(
-        {
-            "observation": options.observation,
-            "n_pair": stack.sizes["pair"],
-            "weight_func": options.weight_func,
-            "mask_dataset": options.mask_dataset or "none",
-            "mask_threshold": options.mask_threshold,
-            "min_redundancy": options.min_redundancy,
-            "min_norm": options.min_norm,
-        }
-        | dict(task.idle)
-    )
+    said = vars(options) | {"n_pair": stack.sizes["pair"], "mask_dataset": options.mask_dataset or "none"}
+    attributes = config_attributes(said | dict(task.idle))
     if not setting.skip_reference and (names_point(stack.attrs) or setting.reference_point):
         point = locate_reference_point(stack, setting.reference_point)
         attributes |= {"REF_Y": str(point[0]), "REF_X": str(point[1])}
-    usual = {
-        "reference date": _reference_date(setting.reference_date, stack),
-        "skip_reference": setting.skip_reference,
-        "drop_unreferenced": setting.drop_unreferenced,
-        "wavelength": setting.wavelength,
-        "looks": setting.looks,
-    }
-    maps = (setting.water_mask, setting.average_coherence)
-    own = usual | {
-        "water mask": _relative(setting.water_mask, task),
-        "average coherence": _relative(setting.average_coherence, task),
-        "network": _digest(stack),
-    }
+    maps = {"water mask": setting.water_mask, "average coherence": setting.average_coherence}
+    ours = {name: getattr(setting, name, None) for name in _USUAL}
+    ours |= {"reference date": _reference_date(setting.reference_date, stack), "network": _digest(stack)}
+    ours |= {name: _relative(path, task) for name, path in maps.items()}
     if options.covariance:
-        own["covariance date"] = task.covariance_date or usual["reference date"]
-    of_mintpy = {"reference date": FIRST, "skip_reference": False, "drop_unreferenced": False}
-    return Wanted(
+        ours["covariance date"] = task.covariance_date or ours["reference date"]
+    return Expected(
+        products=_product_files(task, stack),
         stack=task.project.stack,
         datasets=_datasets_read(task, stack),
         attributes=attributes,
-        setting=own,
-        usual=of_mintpy | {"wavelength": None, "looks": None},
-        sources=tuple(Path(path) for path in maps if isinstance(path, Path | str)),
+        setting=ours,
+        usual=_USUAL,
+        sources=tuple(Path(path) for path in maps.values() if isinstance(path, Path | str)),
     )
 
 
-def refuse_other_date(task: Task, stack: xr.Dataset) -> None:
+def check_covariance_date(task: Task, stack: xr.Dataset) -> None:
     """Refuse a date of the covariance that the stack does not have.
 
     Raises
@@ -115,6 +92,17 @@ def without_unreferenced(task: Task, stack: xr.Dataset) -> xr.Dataset:
     return stack.isel(pair=np.setdiff1d(np.arange(stack.sizes["pair"]), dropped))
 
 
+def _product_files(task: Task, stack: xr.Dataset) -> tuple[ProductFile, ...]:
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    n_date = stack_network(stack).n_date
+    quality = "residual" if is_offset(task.options.observation) else QUALITY
+    datasets = [("timeseries", (n_date,)), (quality, ()), ("mask", ()), ("timeseries", (n_date, n_date))]
+    return tuple(
+        ProductFile(path, name, (*dates, *shape))
+        for path, (name, dates) in zip(task.outputs, datasets, strict=False)
+    )
+
+
 def _datasets_read(task: Task, stack: xr.Dataset) -> tuple[str, ...]:
     options = task.options
     names = [options.observation, *([options.mask_dataset] if options.mask_dataset else [])]
@@ -125,12 +113,12 @@ def _datasets_read(task: Task, stack: xr.Dataset) -> tuple[str, ...]:
 
 def _reference_date(given: str | None, stack: xr.Dataset) -> str:
     if given is None:
-        return FIRST
+        return _FIRST
     network = stack_network(stack)
     found = dates_meant(given, network.times)
     if len(found) != 1:
         return given  # which is refused with the other options
-    return FIRST if found[0] == 0 else date_name(network.dates[found[0]])
+    return _FIRST if found[0] == 0 else date_name(network.dates[found[0]])
 
 
 def _relative(path: Any, task: Task) -> str:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from fringefleet.choices import DeviceName, MaskDataset, MinimumNorm, WeightFunction
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.files.text_file import MOST_BYTES, read_text_file
 from fringefleet.mintpy.template_values import (
     NO,
     STANDARD,
     YES,
-    Reader,
+    ValueParser,
     choice,
     cluster,
     memory,
@@ -58,14 +59,10 @@ _NEAR = 0.6  # the same of the name of a key
 _END_OF_LINE = re.compile(r"\r\n|\r|\n")
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
-Mask = Literal[
-    "none", "coherence", "connected_component", "offset_snr", "range_offset_std", "azimuth_offset_std"
-]
-
 
 @dataclass(frozen=True)
 class TemplateOptions:
-    """What a template says about the inversion; None where it says nothing.
+    """What a template says about the inversion; None, or MintPy's default, where it says nothing.
 
     ``auto`` has become MintPy's default already, or None where that depends on the machine: ``n_worker`` (a
     number, ``all`` or a share such as ``80%``) and ``memory`` [GB]. ``config_name``: section of Dask's
@@ -74,18 +71,18 @@ class TemplateOptions:
     that said the rest, by field.
     """
 
-    weight_func: Literal["var", "fim", "coh", "no"] | None = None
-    mask_dataset: Mask | None = None
+    weight_func: WeightFunction | None = None
+    mask_dataset: MaskDataset | Literal["none"] | None = None
     mask_threshold: float | None = None
     min_redundancy: float | None = None
-    min_norm: Literal["velocity", "phase"] | None = None
+    min_norm: MinimumNorm | None = None
     water_mask: Path | None = None
     observation: str | None = None
-    device: Literal["cpu", "cuda"] | None = None
+    device: DeviceName | None = None
     gpu_chunk_size: int | None = None
-    min_temporal_coherence: float | None = None
-    min_reliable: int | None = None  # pixels
-    shadow_mask: bool | None = None
+    min_temporal_coherence: float = 0.7
+    min_reliable: int = 100  # pixels
+    shadow_mask: bool = True
     cluster: str | None = None
     n_worker: str | None = None
     memory: float | None = None
@@ -278,7 +275,7 @@ _read_unwrapping = choice(
     }
 )
 
-_READERS: dict[str, tuple[str, Reader]] = {
+_READERS: dict[str, tuple[str, ValueParser]] = {
     f"{PREFIX}weightFunc": (
         "weight_func",
         choice({"auto": "var", "var": "var", "fim": "fim", "coh": "coh"} | dict.fromkeys(NO, "no")),
@@ -303,8 +300,8 @@ _READERS: dict[str, tuple[str, Reader]] = {
     # In MintPy "no" keeps the default of these two.
     f"{PREFIX}maskThreshold": ("mask_threshold", number(_DEFAULT_MASK_THRESHOLD, unset=("auto", *NO))),
     f"{PREFIX}minRedundancy": ("min_redundancy", number(1.0, unset=("auto", *NO))),
-    f"{PREFIX}minTempCoh": ("min_temporal_coherence", number(0.7)),
-    f"{PREFIX}minNumPixel": ("min_reliable", whole_number(100)),
+    f"{PREFIX}minTempCoh": ("min_temporal_coherence", number(TemplateOptions.min_temporal_coherence)),
+    f"{PREFIX}minNumPixel": ("min_reliable", whole_number(TemplateOptions.min_reliable)),
     f"{PREFIX}shadowMask": (
         "shadow_mask",
         choice(dict.fromkeys(("auto", *YES), True) | dict.fromkeys(NO, False)),

@@ -11,7 +11,7 @@ from fringefleet.option_words import suggest
 
 logger = logging.getLogger(__name__)
 
-Reader = Callable[[str, str], object]
+ValueParser = Callable[[str, str], object]
 
 YES, NO = ("yes", "true"), ("no", "false", "none")
 _WATER_MASK = "waterMask.h5"  # MintPy's name
@@ -20,7 +20,7 @@ JOB_QUEUES = ("slurm", "pbs", "lsf")
 STANDARD = {"def": "auto", "default": "auto", "y": "yes", "on": "yes", "n": "no", "off": "no"}
 
 
-def choice(choices: Mapping[str, object]) -> Reader:
+def choice(choices: Mapping[str, object]) -> ValueParser:
     """Make the reader of a key that takes one of some words; MintPy's booleans are words, too."""
     words = {word.lower(): meaning for word, meaning in choices.items()}
 
@@ -33,7 +33,7 @@ def choice(choices: Mapping[str, object]) -> Reader:
     return read
 
 
-def number(default: float | None, *, unset: tuple[str, ...] = ("auto",), least: float = 0) -> Reader:
+def number(default: float | None, *, unset: tuple[str, ...] = ("auto",), least: float = 0) -> ValueParser:
     """Make the reader of a key that takes a number, or one of some words for its default."""
 
     def read(key: str, value: str) -> float | None:
@@ -50,7 +50,7 @@ def number(default: float | None, *, unset: tuple[str, ...] = ("auto",), least: 
     return read
 
 
-def whole_number(default: int, *, unset: tuple[str, ...] = ("auto",)) -> Reader:
+def whole_number(default: int, *, unset: tuple[str, ...] = ("auto",)) -> ValueParser:
     """Make the reader of a key that takes a number without a fraction."""
     read_number = number(default, unset=unset)
 

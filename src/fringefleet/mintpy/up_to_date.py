@@ -3,12 +3,12 @@
 MintPy's ``--update`` asks the same of the same attributes, and so works on files of either program. Unlike
 MintPy's, a file is complete if all of it has been written, whatever its size on disk, so compressed files
 are; a water mask, an average coherence and whatever else decides the result count, too. What MintPy's
-attributes do not say of that, our own :data:`SETTING` does.
+attributes do not say of that, our own :data:`SETTING_ATTRIBUTE` does.
 """
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.hdf5.variables import open_hdf5
 from fringefleet.io.mintpy.metadata import plain_attributes
 
-SETTING = "fringefleet.setting"  # attribute of the products: what MintPy's own do not say, as JSON
+SETTING_ATTRIBUTE = "fringefleet.setting"  # attribute of the products: what MintPy's own do not say, as JSON
 FAILED_TILES = "fringefleet.failed_tiles"  # attribute of products that lack tiles: which
 _MODIFIED = "MODIFICATION_TIME"
 
@@ -33,14 +33,16 @@ class ProductFile(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What decides the products.
+class Expected:
+    """Products as they should be, and what decides them.
 
-    ``datasets``: of the stack, the observation first. ``attributes``: what the products must say.
-    ``setting``: what MintPy's attributes do not say; ``usual`` has the values of it that a file which says
-    nothing of them was made with. ``sources``: other files that were read.
+    ``products``: the files; the first is the series, whose attributes count. ``datasets``: of the stack, the
+    observation first. ``attributes``: what the products must say. ``setting``: what MintPy's attributes do
+    not say; ``usual`` has the values of it that a file which says nothing of them was made with.
+    ``sources``: other files that were read.
     """
 
+    products: tuple[ProductFile, ...]
     stack: Path
     datasets: tuple[str, ...]
     attributes: Mapping[str, str]
@@ -50,37 +52,36 @@ class Wanted:
 
     @property
     def setting_text(self) -> str:
-        """The value of the attribute :data:`SETTING`."""
+        """The value of the attribute :data:`SETTING_ATTRIBUTE`."""
         return json.dumps(dict(self.setting), sort_keys=True)
 
 
-def reason_to_run(products: Sequence[ProductFile], wanted: Wanted) -> str | None:
+def reason_to_run(expected: Expected) -> str | None:
     """Find why the products have to be made again.
 
     Parameters
     ----------
-    products
-        The files; the first is the series, whose attributes count.
-    wanted
-        What they should be made of.
+    expected
+        The products, and what they should be made of.
 
     Returns
     -------
     str or None
         The first reason, in words; None if they would come out as they are.
     """
+    products = expected.products
     for product in products:
         if fault := _fault(product):
             return f"{product.path} {fault}"
     oldest = min(product.path.stat().st_mtime for product in products)
-    for name, time in _changes(wanted):
+    for name, time in _changes(expected):
         if time > oldest:
             return f"{name} is newer than the products"
     with open_hdf5(products[0].path) as file:
         attributes = plain_attributes(file.attrs)
     if FAILED_TILES in attributes:
         return f"{products[0].path} lacks {attributes[FAILED_TILES]}"
-    return _difference(attributes, wanted)
+    return _difference(attributes, expected)
 
 
 def _fault(product: ProductFile) -> str | None:
@@ -105,17 +106,17 @@ def _is_written(dataset: h5py.Dataset) -> bool:
     return bool(dataset.id.get_num_chunks() >= n_chunk)
 
 
-def _changes(wanted: Wanted) -> Iterator[tuple[str, float]]:
+def _changes(expected: Expected) -> Iterator[tuple[str, float]]:
     """Say when what was read was last changed; MintPy notes that on every dataset."""
-    of_stack = wanted.stack.stat().st_mtime
-    with open_hdf5(wanted.stack) as file:
-        for number, name in enumerate(wanted.datasets):
+    of_stack = expected.stack.stat().st_mtime
+    with open_hdf5(expected.stack) as file:
+        for number, name in enumerate(expected.datasets):
             noted = plain_attributes(file[name].attrs).get(_MODIFIED)
             if noted is not None:
-                yield f"{name} of {wanted.stack}", _seconds(noted, of_stack)
+                yield f"{name} of {expected.stack}", _seconds(noted, of_stack)
             elif number == 0:
-                yield str(wanted.stack), of_stack
-    for path in wanted.sources:
+                yield str(expected.stack), of_stack
+    for path in expected.sources:
         yield str(path), path.stat().st_mtime
 
 
@@ -126,13 +127,13 @@ def _seconds(noted: Any, otherwise: float) -> float:
         return otherwise
 
 
-def _difference(found: Mapping[str, Any], wanted: Wanted) -> str | None:
-    for name, value in wanted.attributes.items():
+def _difference(found: Mapping[str, Any], expected: Expected) -> str | None:
+    for name, value in expected.attributes.items():
         if _plain(found.get(name)) != _plain(value):
             return f"{name} was {found.get(name)} and is {value}"
-    said = _said(found.get(SETTING))
-    before = wanted.usual if said is None else said
-    for name, value in wanted.setting.items():
+    said = _said(found.get(SETTING_ATTRIBUTE))
+    before = expected.usual if said is None else said
+    for name, value in expected.setting.items():
         if name in before and before[name] != value:
             return f"{name} was {before[name]} and is {value}"
         if said is not None and name not in before:

@@ -8,7 +8,6 @@ and lsf are not.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,95 +16,86 @@ from dask.system import CPU_COUNT
 from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
 
-from fringefleet.arguments.needs import COMMANDS, check_needs
-from fringefleet.cli.options.cluster import without_idle
+from fringefleet.arguments.needs import COMMANDS, check_needs, defaults_of
 from fringefleet.cluster import ClusterOptions, cluster_options
 from fringefleet.cluster.config import read_cluster_config
 from fringefleet.errors import OptionError
 from fringefleet.mintpy.template import TemplateOptions
 from fringefleet.mintpy.template_values import JOB_QUEUES, NO, cluster, worker_count
+from fringefleet.option_words import option
 from fringefleet.options import Options
+from fringefleet.session.cluster_wish import without_idle
 
 logger = logging.getLogger(__name__)
 
 _GIGABYTE = 1024**3  # MintPy's
-LOCAL, QUEUE = "local", "slurm"  # the one job queue that there is
-
-_GIVEN = ("interface", "tls", "wait_seconds", "tls_credentials", "dashboard")  # as fields of a ClusterOptions
-
-
-@dataclass(frozen=True)
-class WorkerWish:
-    """What the command line says of workers, None where nothing."""
-
-    cluster: str | None = None
-    n_worker: str | None = None
-    config: str | None = None  # section of Dask's configuration of job queues
-    file: Path | None = None  # of --cluster-config
-    interface: str | None = None
-    tls: bool | None = None
-    wait_seconds: float | None = None
-    tls_credentials: Path | None = None
-    dashboard: bool | None = None
+_LOCAL, _QUEUE = "local", "slurm"  # the one job queue that there is
+_OURS = ("interface", "tls", "wait_seconds", "tls_credentials", "dashboard")  # fields of a ClusterOptions
 
 
-def asks_for_workers(wish: WorkerWish, template: TemplateOptions) -> bool:
+def asks_for_workers(said: Mapping[str, Any], template: TemplateOptions) -> bool:
     """Whether anything is said of workers but where there are none: by MintPy's words or by ours.
 
     A template that computes on this machine, which is what MintPy's says by itself, asks for none.
     """
-    said = dict(vars(wish))
-    if wish.cluster and wish.cluster.lower() in ("auto", *NO):
-        del said["cluster"]
-    where = template.cluster not in (None, LOCAL)
-    return where or template.n_worker is not None or any(value is not None for value in said.values())
+    defaults = defaults_of(ClusterOptions)
+    names = [*_OURS, "num_worker", "config", "cluster_config"]
+    if said.get("cluster", "").lower() not in ("auto", *NO):
+        names.append("cluster")
+    where = template.cluster not in (None, _LOCAL)
+    given = any(name in said and said[name] != defaults.get(name) for name in names)
+    return where or template.n_worker is not None or given
 
 
-def choose_workers(wish: WorkerWish, template: TemplateOptions, options: Options) -> ClusterOptions:
+def choose_workers(said: Mapping[str, Any], template: TemplateOptions, options: Options) -> ClusterOptions:
     """Choose where to compute and with how many workers.
 
-    The command line comes before the file of ``--cluster-config``, and that before the template.
+    Arguments come before the file of ``cluster_config``, and that before the template.
+
+    Parameters
+    ----------
+    said
+        Arguments of the step; what was not given is left out.
+    template
+        Template of MintPy.
+    options
+        Of the inversion.
 
     Raises
     ------
     InputError
-        One of its children: a word or a file that means nothing, or a job queue on the command line that
-        there is not.
+        One of its children: a word or a file that means nothing, or a job queue that there is not.
     """
-    of_file = {} if wish.file is None else read_cluster_config(wish.file)
-    where = _where(wish, of_file, template)
-    _check_wish(wish, where, options)
-    given = {name: value for name in _GIVEN if (value := getattr(wish, name)) is not None}
+    path = Path(said["cluster_config"]) if "cluster_config" in said else None
+    of_file = {} if path is None else read_cluster_config(path)
+    where = _where(said, of_file, template)
+    names = {name: said.get(name) or None for name in ("num_worker", "config")}
+    known = names | {"cluster": where, "device": options.device}
+    check_needs(known, dict.fromkeys(names), COMMANDS["mintpy"])
+    given = {name: said[name] for name in _OURS if name in said}
     given |= {"cluster": where, "device": options.device}
-    if wish.file is not None:
-        of_file = without_idle(of_file, given, wish.file)
-    said = of_file | given
-    if where == QUEUE:
-        said |= _jobs(wish, of_file, template)
-    elif section := _section(wish, template):
+    if path is not None:
+        of_file = without_idle(of_file, given, path)
+    wanted = of_file | given
+    if where == _QUEUE:
+        wanted |= _jobs(said, of_file, template)
+    elif section := _section(said, template):
         logger.info("not used: %s = %s, a section for job queues", *section)
-    if where == LOCAL:
-        said |= _processes(wish, of_file, template, options)
-    return cluster_options(**said)
+    if where == _LOCAL:
+        wanted |= _processes(said, of_file, template, options)
+    return cluster_options(**wanted)
 
 
-def _check_wish(wish: WorkerWish, where: str, options: Options) -> None:
-    """Refuse what was given and has no effect on these workers."""
-    names = {"num_worker": wish.n_worker or None, "config": wish.config or None}
-    check_needs(
-        names | {"cluster": where, "device": options.device}, dict.fromkeys(names), COMMANDS["mintpy"]
-    )
-
-
-def _where(wish: WorkerWish, of_file: Mapping[str, Any], template: TemplateOptions) -> str:
-    if not wish.cluster and "cluster" in of_file:
+def _where(said: Mapping[str, Any], of_file: Mapping[str, Any], template: TemplateOptions) -> str:
+    given = said.get("cluster")
+    if not given and "cluster" in of_file:
         return str(of_file["cluster"])
-    where = cluster("--cluster", wish.cluster) if wish.cluster else template.cluster or LOCAL
-    if where not in JOB_QUEUES or where == QUEUE:
+    where = cluster(option("cluster"), given) if given else template.cluster or _LOCAL
+    if where not in JOB_QUEUES or where == _QUEUE:
         return where
-    if wish.cluster:
+    if given:
         raise OptionError(
-            f"found --cluster {wish.cluster}; of the job queues there is {QUEUE} only. Start a Dask "
+            f"found {option('cluster', given)}; of the job queues there is {_QUEUE} only. Start a Dask "
             "scheduler and workers in jobs and give its address such as tcp://host:8786, or leave it out to "
             "compute here."
         )
@@ -113,56 +103,52 @@ def _where(wish: WorkerWish, of_file: Mapping[str, Any], template: TemplateOptio
         "%s = %s: of the job queues there is %s only; computing on this machine",
         template.keys["cluster"],
         where,
-        QUEUE,
+        _QUEUE,
     )
-    return LOCAL
+    return _LOCAL
 
 
-def _jobs(wish: WorkerWish, of_file: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any]:
+def _jobs(said: Mapping[str, Any], of_file: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any]:
     """Say how many workers in jobs, and which section of Dask's configuration says what to ask for."""
-    n_worker = _number(wish.n_worker) or of_file.get("n_worker") or _number(template.n_worker)
+    count = _count(said.get("num_worker")) or of_file.get("n_worker") or template.n_worker
+    if count is not None and not str(count).isdigit():
+        raise OptionError(f"found {count} workers of {_QUEUE}; give a number of them.")
     asked = dict(of_file.get("options", {}))
-    if (section := _section(wish, template)) and (wish.config or "config_name" not in asked):
+    if (section := _section(said, template)) and (said.get("config") or "config_name" not in asked):
         asked["config_name"] = section[1]
-    return {"n_worker": n_worker, "options": asked}
+    return {"n_worker": None if count is None else int(count), "options": asked}
 
 
-def _section(wish: WorkerWish, template: TemplateOptions) -> tuple[str, str] | None:
+def _count(given: int | str | None) -> str | None:
+    """Parse a number of workers that was given; None if it is left open."""
+    return worker_count(option("num_worker"), str(given)) if given not in (None, "") else None
+
+
+def _section(said: Mapping[str, Any], template: TemplateOptions) -> tuple[str, str] | None:
     """Find by what a section was asked for, and which."""
-    if wish.config:
-        return "--config", wish.config
+    if said.get("config"):
+        return "--config", said["config"]
     return (template.keys["config_name"], template.config_name) if template.config_name else None
 
 
-def _number(given: str | None) -> int | None:
-    text = worker_count("--num-worker", given) if given else None
-    if text is not None and not text.isdigit():
-        raise OptionError(f"found {text} workers of {QUEUE}; give a number of them.")
-    return None if text is None else int(text)
-
-
 def _processes(
-    wish: WorkerWish, of_file: Mapping[str, Any], template: TemplateOptions, options: Options
+    said: Mapping[str, Any], of_file: Mapping[str, Any], template: TemplateOptions, options: Options
 ) -> dict[str, Any]:
     """Say how many processes of this machine; or its GPUs, which nobody needs to count."""
-    given = wish.n_worker or (str(of_file["n_worker"]) if "n_worker" in of_file else None)
+    given = said.get("num_worker") or of_file.get("n_worker")
+    if str(said.get("num_worker", given)) == "0":
+        return {"n_worker": 0}
     if options.device == "cuda" and given is None:
         # The template counts CPU processes, which would share one GPU.
         return {"cluster": of_file.get("cluster"), "n_worker": None}
-    return {"n_worker": _count(given or template.n_worker)}
-
-
-def _count(given: str | None) -> int:
-    if given == "0":
-        return 0
-    text = (worker_count("--num-worker", given) if given else None) or "all"
+    text = _count(given or template.n_worker) or "all"
     if text == "all":
-        return CPU_COUNT
+        return {"n_worker": CPU_COUNT}
     if text.endswith("%"):
-        return max(1, CPU_COUNT * int(text[:-1]) // 100)
+        return {"n_worker": max(1, CPU_COUNT * int(text[:-1]) // 100)}
     if int(text) > CPU_COUNT:
         logger.info("found %s workers for %d cores; taking one for each core", text, CPU_COUNT)
-    return min(int(text), CPU_COUNT)
+    return {"n_worker": min(int(text), CPU_COUNT)}
 
 
 def limit_memory(given: float | None, template: TemplateOptions, workers: ClusterOptions) -> int | None:
@@ -174,14 +160,13 @@ def limit_memory(given: float | None, template: TemplateOptions, workers: Cluste
         No positive number, or one that has no effect.
     """
     if given is not None and not 0 < given < np.inf:
-        raise OptionError(f"found --ram {given}; give gigabytes above 0.")
+        raise OptionError(f"found {option('ram', given)}; give gigabytes above 0.")
     said = {"ram": given, "cluster": workers.kind, "device": workers.device, "num_worker": workers.n_worker}
     check_needs(said, {"ram": None}, COMMANDS["mintpy"])
     if workers.kind != "local" or workers.n_worker is None:
         return None
     # Dask gives every process the share of one core, if it is not told otherwise; this one has all of it.
-    of_machine = (workers.n_worker or CPU_COUNT) * parse_bytes(
-        workers.memory_limit or MEMORY_LIMIT // CPU_COUNT
-    )
+    each = parse_bytes(workers.memory_limit or MEMORY_LIMIT // CPU_COUNT)
+    of_machine = (workers.n_worker or CPU_COUNT) * each
     wanted = given or template.memory
     return of_machine if wanted is None else min(of_machine, int(wanted * _GIGABYTE))

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
+from fringefleet.choices import MaskDataset
 from fringefleet.observation.quantity import (
     REGULARISATION,
     RELAXATION,
     SMALLEST_RATIO,
     STD_MASKS,
-    MaskDataset,
 )
 
 

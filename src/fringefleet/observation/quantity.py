@@ -5,14 +5,9 @@ the same name with a suffix. Offsets [pixel] are of the kind that the correlatio
 they have beside them is their standard deviation, under the name of the offset and ``_std``.
 """
 
-from typing import Literal
-
 PHASE = "unwrapped_phase"
 OFFSETS = ("range_offset", "azimuth_offset")
 
-MaskDataset = Literal[
-    "coherence", "connected_component", "offset_snr", "range_offset_std", "azimuth_offset_std"
-]
 STD_MASKS = ("range_offset_std", "azimuth_offset_std")
 # Masks by standard deviation (:mod:`fringefleet.observation.masks`)
 RELAXATION = 5  # times the threshold

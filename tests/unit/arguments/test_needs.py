@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 
 from fringefleet.arguments import needs
-from fringefleet.arguments.needs import ALWAYS, CLUSTER, OPTIONS, SETTING
+from fringefleet.arguments.declaration import needs_of
+from fringefleet.arguments.needs import CLUSTER
+from fringefleet.choices import MaskDataset
 from fringefleet.cluster import ClusterOptions
 from fringefleet.cluster import options as cluster_options
 from fringefleet.errors import OptionError
-from fringefleet.execution.job import Run
-from fringefleet.execution.prepare import Setting, check_setting
-from fringefleet.execution.retry import FailurePolicy
-from fringefleet.observation.quantity import MaskDataset
+from fringefleet.execution.setting import Setting, check_setting
 from fringefleet.options import Options
 
 PARTS = {
-    "Options": (Options, OPTIONS),
-    "Setting": (Setting, SETTING),
+    "Options": (Options, needs_of(Options)),
+    "Setting": (Setting, needs_of(Setting)),
     "ClusterOptions": (ClusterOptions, CLUSTER),
 }
 OFFSET = Options("range_offset")
+WITH_THRESHOLD = ("coherence", "offset_snr", "range_offset_std", "azimuth_offset_std")
 
 # An option without effect: values of it and of others, and what the message has to say it needs.
 IDLE_OPTIONS = [
@@ -98,19 +98,6 @@ def _no_interpreter(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", PARTS)
-def test_every_option_needs_something_or_always_has_an_effect(kind):
-    klass, rows = PARTS[kind]
-    needing, always = {need.option for need in rows}, set(ALWAYS[kind])
-    assert needing | always == {field.name for field in fields(klass)}
-    assert not needing & always
-
-
-@pytest.mark.parametrize("klass", [Run, FailurePolicy])
-def test_what_a_run_takes_besides_always_has_an_effect(klass):
-    assert {field.name for field in fields(klass)} == set(ALWAYS[klass.__name__])
-
-
-@pytest.mark.parametrize("kind", PARTS)
 def test_every_row_speaks_of_options_that_there_are(kind):
     known = {field.name for klass in (Options, Setting, ClusterOptions) for field in fields(klass)}
     assert {need.other for need in PARTS[kind][1]} <= known
@@ -154,7 +141,7 @@ def test_an_option_of_workers_without_effect_is_refused_with_what_it_needs(said,
 @pytest.mark.parametrize(
     "said",
     [
-        *({"mask_threshold": 0.5, "mask_dataset": mask} for mask in needs.WITH_THRESHOLD),
+        *({"mask_threshold": 0.5, "mask_dataset": mask} for mask in WITH_THRESHOLD),
         {"norm": "huber", "huber_threshold": 2.0, "max_iterations": 5},
         {"norm": "l1", "max_iterations": 5},
         {"dem_error": True, "polynomial_order": 1, "atmosphere_std": 2.0},
@@ -167,11 +154,11 @@ def test_an_option_that_has_what_it_needs_is_taken(said):
 
 
 def test_the_masks_with_and_without_a_threshold_are_all_the_masks():
-    assert {*needs.WITH_THRESHOLD, "connected_component"} == set(get_args(MaskDataset))
+    assert {*WITH_THRESHOLD, "connected_component"} == set(get_args(MaskDataset))
 
 
 def test_the_kinds_of_a_cluster_are_those_that_the_table_knows():
-    assert {*needs.STARTED, *needs.RUNNING, "current"} == set(get_args(cluster_options.Kind))
+    assert {*needs.STARTED_KINDS, *needs.RUNNING_KINDS, "current"} == set(get_args(cluster_options.Kind))
 
 
 def test_all_that_has_no_effect_is_said_at_once():

@@ -6,13 +6,13 @@ import pytest
 from dask.system import CPU_COUNT
 
 from fringefleet import Options, Run
-from fringefleet.cli.early import LARGE_ON_DISK, MOST_FILES, begins_early, is_evidently_large
-from fringefleet.cli.here import why_here, without_needless_workers
 from fringefleet.cluster import ClusterOptions
 from fringefleet.execution import effort
 from fringefleet.execution.check import check
 from fringefleet.execution.effort import SECONDS_TO_START, in_threads, needs_no_workers, predicted_work
 from fringefleet.execution.estimate import forecast
+from fringefleet.session.early import LARGE_ON_DISK, MOST_FILES, begins_early, is_evidently_large
+from fringefleet.session.fitting import why_here, without_needless_workers
 from fringefleet.simulate import Scene
 
 SCENE = Scene(n_date=6, shape=(24, 20), seed=1)
@@ -124,25 +124,23 @@ ASKED = [
 
 @pytest.mark.parametrize("said", ASKED)
 def test_whatever_is_said_of_workers_asks_for_them_and_begins_them_early(said, tmp_path):
-    given = {"stack": tmp_path / "no.zarr", "resume": False, "performance_report": None}
-    wanted = ClusterOptions(**said)
+    wanted, stack = ClusterOptions(**said), tmp_path / "no.zarr"
     assert wanted.is_asked_for
-    assert begins_early(given, wanted)
-    assert not begins_early(given | {"resume": True}, wanted)
+    assert begins_early(wanted, stack)
+    assert not begins_early(wanted, stack, resumes=True)
 
 
 def test_without_a_wish_workers_are_begun_early_where_it_is_plain_that_they_are_of_use(tmp_path):
-    given = {"stack": tmp_path / "stack.h5", "resume": False, "performance_report": None}
-    wanted = ClusterOptions()
+    wanted, stack = ClusterOptions(), tmp_path / "stack.h5"
     assert not wanted.is_asked_for
-    assert not begins_early(given, wanted)
-    assert begins_early(given, replace(wanted, device="cuda"))
-    assert begins_early(given | {"performance_report": tmp_path / "work.html"}, wanted)
-    assert not begins_early(given, ClusterOptions(n_worker=0))
+    assert not begins_early(wanted, stack)
+    assert begins_early(replace(wanted, device="cuda"), stack)
+    assert begins_early(wanted, stack, is_asked_for=True)
+    assert not begins_early(ClusterOptions(n_worker=0), stack)
     for size, is_large in ((LARGE_ON_DISK, False), (LARGE_ON_DISK + 1, True)):
-        with given["stack"].open("wb") as file:
+        with stack.open("wb") as file:
             file.truncate(size)  # which takes no room
-        assert begins_early(given, wanted) == is_large
+        assert begins_early(wanted, stack) == is_large
 
 
 def test_a_folder_is_large_by_the_first_of_its_files(tmp_path):

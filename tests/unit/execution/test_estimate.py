@@ -173,18 +173,6 @@ def test_the_command_takes_the_options_of_invert_and_speaks_to_people_and_progra
     assert not output.exists()
 
 
-def test_plan_and_invert_have_the_same_options():
-    import inspect
-
-    from fringefleet.cli.commands import invert
-    from fringefleet.cli.plan import plan
-
-    theirs = dict(inspect.signature(invert).parameters)
-    ours = dict(inspect.signature(plan).parameters)
-    assert set(ours) - set(theirs) == {"quick", "as_json"}
-    assert all(ours[name].annotation == theirs[name].annotation for name in set(theirs) - {"output"})
-
-
 def test_the_memory_of_a_slurm_worker_is_known_before_anything_is_submitted(stack, tmp_path):
     pytest.importorskip("dask_jobqueue")
     config, output = tmp_path / "slurm.toml", tmp_path / "out.zarr"

@@ -1,7 +1,8 @@
 import pytest
 
 from fringefleet.errors import OptionError
-from fringefleet.execution.retry import HOPELESS, Agenda, Attempt, Failure, FailurePolicy
+from fringefleet.execution.job import FailurePolicy
+from fringefleet.execution.retry import HOPELESS, Agenda, Attempt, Failure
 from fringefleet.execution.tile import Tile
 
 
@@ -122,7 +123,7 @@ def test_a_success_renews_hope():
 
 
 def test_what_means_nothing_is_refused():
-    with pytest.raises(OptionError, match="'ignore'; give stop or skip"):
+    with pytest.raises(OptionError, match="'ignore'; use one of stop, skip"):
         FailurePolicy("ignore")
-    with pytest.raises(OptionError, match="-1 retries"):
+    with pytest.raises(OptionError, match="retries = -1; give 0 or more"):
         FailurePolicy(retries=-1)

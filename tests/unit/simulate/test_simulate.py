@@ -4,7 +4,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 from fringefleet import simulate
-from fringefleet.cli import app, commands
+from fringefleet.cli import app, application
 from fringefleet.errors import OptionError, OutputExistsError
 from fringefleet.io import geometry_from_attributes
 from fringefleet.simulate import Scene, physics, simulate_dataset, simulate_stack, true_dem_error, truth_path
@@ -378,7 +378,7 @@ def test_the_command_passes_what_is_to_be_wrong_on_to_the_scene(tmp_path, monkey
         return truth_path(output)
 
     monkeypatch.setattr(simulate, "simulate_stack", note)
-    monkeypatch.setattr(commands, "start_logging", lambda *_, **__: None)
+    monkeypatch.setattr(application, "start_logging", lambda *_, **__: None)
     args = ["--dates", "5", "--unwrapping-errors", "0.25", "--dem-error-std", "12.5"]
     done = CliRunner().invoke(app, ["simulate", str(tmp_path / "stack.zarr"), *args])
     assert done.exit_code == 0, done.output

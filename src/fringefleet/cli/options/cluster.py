@@ -1,189 +1,109 @@
-"""Options of the command line that say where workers come from. Light, so that --help is quick."""
+"""Options of the command line for workers. Light, so that --help is quick."""
 
-import logging
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-import typer
-
-from fringefleet.arguments.needs import CLUSTER, defaults_of, describe_need, without_effect
-from fringefleet.cli.options.inversion import COMPUTE, default
-from fringefleet.cli.words import in_words_of_the_command as spell
-
-if TYPE_CHECKING:
-    from fringefleet.cluster import ClusterOptions
-
-logger = logging.getLogger(__name__)
-
-_WORKERS = "Workers"
-
-Cluster = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|ADDRESS|FILE",
-        help="local: processes on this machine; local-cuda: one for each of its GPUs; slurm: jobs; or a "
-        "running Dask scheduler: its address, such as tcp://host:8786, or its scheduler file."
-        + default("local; local-cuda with --device cuda and several GPUs"),
-        show_default=False,
-        rich_help_panel=COMPUTE,
-    ),
-]
-NWorker = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        metavar="N",
-        help="Local processes, GPUs, or Slurm workers; of a running cluster, how many to wait for; 0: none, "
-        "threads of this process compute."
-        + default("one for each core or GPU, or 0 for little work; 1 in Slurm"),
-        show_default=False,
-        rich_help_panel=COMPUTE,
-    ),
-]
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--cluster-config",
-        metavar="FILE.toml",
-        help="All of this as a table \\[cluster], with \\[cluster.options] for what only Dask knows; options "
-        "given here come before it.",
-        show_default=False,
-        rich_help_panel=_WORKERS,
-    ),
-]
-Memory = Annotated[
-    str | None,
-    typer.Option(
-        "--worker-memory",
-        metavar="SIZE",
-        help="Memory of each worker, such as 8GB." + default("an equal share of this machine; 4GB in Slurm"),
-        show_default=False,
-        rich_help_panel=_WORKERS,
-    ),
-]
-Interface = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Network interface to listen on, such as ib0." + default("loopback: this machine only"),
-        show_default=False,
-        rich_help_panel=_WORKERS,
-    ),
-]
-ShareGpu = Annotated[
-    bool,
-    typer.Option(
-        "--share-gpu", metavar="", help="Several workers may have the same GPU.", rich_help_panel=_WORKERS
-    ),
-]
-Wait = Annotated[
-    float | None,
-    typer.Option(
-        metavar="SECONDS",
-        help="How long workers that start, or a scheduler, may be silent; in Slurm how long to wait at all."
-        + default("5 minutes; 30 s for a running scheduler; in Slurm's queue as long as it takes"),
-        show_default=False,
-        rich_help_panel=_WORKERS,
-    ),
-]
-Tls = Annotated[
-    bool | None,
-    typer.Option(
-        "--tls/--no-tls",
-        metavar="",
-        help="Encrypt and authenticate, with certificates made for this run. Without, whoever can reach the "
-        "workers can run code as you." + default("--tls for all that is started here"),
-        show_default=False,
-        rich_help_panel=_WORKERS,
-    ),
-]
-TlsCa = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Certificate of the authority, for a running cluster with TLS.",
-        show_default=False,
-        rich_help_panel=_WORKERS,
-    ),
-]
-TlsCert = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Our certificate.", show_default=False, rich_help_panel=_WORKERS),
-]
-TlsKey = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Its key, unless it is in the same file.",
-        show_default=False,
-        rich_help_panel=_WORKERS,
-    ),
-]
-TlsCredentials = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="All three in one file, as whoever started the cluster has been told its name.",
-        show_default=False,
-        rich_help_panel=_WORKERS,
-    ),
-]
-Dashboard = Annotated[
-    bool,
-    typer.Option(
-        "--dashboard",
-        metavar="",
-        help="Serve Dask's dashboard on the loopback. It knows no password: every user of this machine can "
-        "read it.",
-        rich_help_panel=_WORKERS,
-    ),
-]
+from fringefleet.arguments.declaration import Declared, Panel
 
 
-def choose_cluster(given: Mapping[str, Any], config: Path | None) -> "ClusterOptions":
-    """Compose what workers are wanted: what was given beats the file, and the file beats the defaults.
+@dataclass(frozen=True)
+class WorkerOptions:
+    """Fields of a ``ClusterOptions`` that have an option, and a file with all of them."""
 
-    Parameters
-    ----------
-    given
-        Fields of a ``ClusterOptions`` by name; None where nothing was given, or False of a flag that has no
-        other word for it.
-    config
-        TOML file with a table ``[cluster]``, if any.
-
-    Raises
-    ------
-    InputError
-        One of its children: something cannot be used.
-    """
-    from fringefleet.cluster import cluster_options  # noqa: PLC0415 - distributed takes a second
-    from fringefleet.cluster.config import read_cluster_config  # noqa: PLC0415
-
-    flags = {name for name in given if name != "tls" and given[name] is False}
-    given = {name: value for name, value in given.items() if value is not None and name not in flags}
-    said = {} if config is None else without_idle(read_cluster_config(config), given, config)
-    return cluster_options(**(said | given))
-
-
-def without_idle(of_file: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Leave out what a file says that has no effect with what was given, and say so in one line.
-
-    Parameters
-    ----------
-    of_file, given
-        Fields of a ``ClusterOptions`` by name.
-    path
-        The file.
-    """
-    from fringefleet.cluster import ClusterOptions  # noqa: PLC0415 - distributed takes a second
-
-    defaults = defaults_of(ClusterOptions)
-    said = defaults | dict(of_file) | dict(given)
-    said["kind"] = ClusterOptions(cluster=said["cluster"]).kind
-    of_file_only = {name: defaults[name] for name in of_file if name not in given}
-    idle = without_effect(said, of_file_only, CLUSTER)
-    if idle:
-        logger.info("%s: not used: %s", path, spell("; ".join(describe_need(need, said) for need in idle)))
-    names = {need.option for need in idle}
-    return {name: value for name, value in of_file.items() if name not in names}
+    cluster: Annotated[
+        str | None,
+        Declared(
+            "local: processes on this machine; local-cuda: one per GPU of this machine; slurm: Slurm jobs; "
+            "or a running Dask scheduler, by its address, such as tcp://host:8786, or its scheduler file.",
+            Panel.COMPUTE,
+            metavar="NAME|ADDRESS|FILE",
+            default="local; local-cuda with --device cuda and several GPUs",
+        ),
+    ] = None
+    n_worker: Annotated[
+        int | None,
+        Declared(
+            "Number of local processes, GPUs or Slurm workers; of a running cluster, how many to wait for; "
+            "0: compute in threads of this process.",
+            Panel.COMPUTE,
+            metavar="N",
+            default="one per core or GPU, or 0 for little work; 1 in Slurm",
+            flags=("--workers",),
+        ),
+    ] = None
+    cluster_config: Annotated[
+        Path | None,
+        Declared(
+            "TOML file with all of this in a table [cluster], with [cluster.options] for what only Dask "
+            "knows; options given here take precedence.",
+            Panel.WORKERS,
+            metavar="FILE.toml",
+        ),
+    ] = None
+    memory_limit: Annotated[
+        str | None,
+        Declared(
+            "Memory of each worker, such as 8GB.",
+            Panel.WORKERS,
+            metavar="SIZE",
+            default="an equal share of this machine; 4GB in Slurm",
+            flags=("--worker-memory",),
+        ),
+    ] = None
+    interface: Annotated[
+        str | None,
+        Declared(
+            "Network interface to listen on, such as ib0.",
+            Panel.WORKERS,
+            metavar="NAME",
+            default="loopback: this machine only",
+        ),
+    ] = None
+    share_gpu: Annotated[bool, Declared("Allow several workers to use the same GPU.", Panel.WORKERS)] = False
+    wait_seconds: Annotated[
+        float | None,
+        Declared(
+            "How long starting workers, or a scheduler, may be silent; in Slurm, how long to wait for "
+            "workers.",
+            Panel.WORKERS,
+            metavar="SECONDS",
+            default="5 minutes; 30 s for a running scheduler; no limit in Slurm's queue",
+            flags=("--wait",),
+        ),
+    ] = None
+    tls: Annotated[
+        bool | None,
+        Declared(
+            "Encrypt and authenticate, with certificates made for this run. Without it, anyone who can reach "
+            "the workers can run code as you.",
+            Panel.WORKERS,
+            default="--tls for everything that is started here",
+        ),
+    ] = None
+    tls_ca: Annotated[
+        Path | None,
+        Declared(
+            "Certificate of the authority, for a running cluster with TLS.", Panel.WORKERS, metavar="FILE"
+        ),
+    ] = None
+    tls_cert: Annotated[Path | None, Declared("Our certificate.", Panel.WORKERS, metavar="FILE")] = None
+    tls_key: Annotated[
+        Path | None, Declared("Key of our certificate, if in another file.", Panel.WORKERS, metavar="FILE")
+    ] = None
+    tls_credentials: Annotated[
+        Path | None,
+        Declared(
+            "All three in one file, whose name was reported when the cluster was started.",
+            Panel.WORKERS,
+            metavar="FILE",
+        ),
+    ] = None
+    dashboard: Annotated[
+        bool,
+        Declared(
+            "Serve Dask's dashboard on the loopback. It has no password: every user of this machine can read "
+            "it.",
+            Panel.WORKERS,
+        ),
+    ] = False

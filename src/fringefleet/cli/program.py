@@ -1,20 +1,31 @@
-"""The first steps of the command line: listen to signals, then import the commands and run one."""
+"""The command line as a program: listen to signals, then import the commands, and run one."""
 
 import sys
+from importlib import import_module
+from typing import Any
 
 from fringefleet.cli.ending import FAILED, Interrupts, LastStep, end_now
 from fringefleet.importing import claim_process, without_collection
 
+COMMANDS = "demo simulate invert plan export convert info plot slurm mintpy"  # as --help lists them
 
-def begin() -> None:
+
+def load_application() -> Any:
+    """Import the commands, each from the module of its name; return the module of the application."""
+    for name in COMMANDS.split():
+        import_module(f"fringefleet.cli.{name}")
+    return import_module("fringefleet.cli.application")
+
+
+def run_program() -> None:
     """Run the command line as :func:`fringefleet.cli.main` says."""
     claim_process()
     last_step, interrupts = LastStep(), Interrupts()
     interrupts.listen()
     try:
         with without_collection():
-            from fringefleet.cli import all_commands  # noqa: PLC0415 - takes a while
-        all_commands.application.run(interrupts)
+            application = load_application()
+        application.run_application(interrupts)
     except KeyboardInterrupt:  # before a command began
         sys.stderr.write("error: interrupted.\n")
         end_now(FAILED)

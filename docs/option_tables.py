@@ -1,0 +1,74 @@
+"""Write the tables of all options into ``docs/options.md``, from the dataclasses that declare them.
+
+``python docs/option_tables.py`` rewrites what stands between the two marks.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+from fringefleet.arguments.declaration import Panel
+from fringefleet.cli.options.cluster import WorkerOptions
+from fringefleet.cli.parameters import Parameter, parameters
+from fringefleet.execution.job import FailurePolicy, Run
+from fringefleet.execution.setting import Setting
+from fringefleet.options import Options
+
+PAGE = Path(__file__).with_name("options.md")
+BEGIN, END = "<!-- begin of the tables -->", "<!-- end of the tables -->"
+OWNERS = {"Options": Options, "Setting": Setting, "Run": Run, "FailurePolicy": FailurePolicy}
+OWNERS["ClusterOptions"] = WorkerOptions
+IN_HELP = {"solver"}  # options that say in their help what each of their words needs
+NO_FIELD = {"cluster_config"}  # options of the command line only
+
+
+def flag_of(parameter: Parameter) -> str:
+    """Spell an option as ``invert`` does."""
+    flags = parameter.declared.flags
+    return flags[0] if flags else f"--{parameter.name.replace('_', '-')}"
+
+
+def tables() -> str:
+    """Make a table for each panel of the help."""
+    listed = [
+        (owner, parameter)
+        for owner, kind in OWNERS.items()
+        for parameter in parameters(kind)
+        if not parameter.declared.is_argument
+    ]
+    flags = {parameter.name: flag_of(parameter) for _, parameter in listed}
+    lines = []
+    for panel in Panel:
+        lines += [f"### {panel}", "", "| option | in Python | default | needs | |", "|---|---|---|---|---|"]
+        for owner, parameter in listed:
+            if parameter.declared.panel == panel:
+                lines.append("| " + " | ".join(_cells(owner, parameter, flags)) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _cells(owner: str, parameter: Parameter, flags: dict[str, str]) -> Iterator[str]:
+    it = parameter.declared
+    words = [word for part in (parameter.kind, *get_args(parameter.kind)) for word in _words(part)]
+    values = it.metavar or ", ".join(words)
+    yield f"`{flag_of(parameter)}`" + (f" {values}".replace("|", ", ") if values else "")
+    yield "" if parameter.name in NO_FIELD else f"`{owner}.{parameter.name}`"
+    yield it.default + (f" [{it.unit}]" if it.unit and it.default else "")
+    needs = () if parameter.name in IN_HELP else it.needs
+    text = "; ".join(f"`{flags[need.other]}` {need.wanted}" for need in needs)
+    yield text.replace(" True", "").replace("`--skip-reference` False", "no `--skip-reference`")
+    yield it.help
+
+
+def _words(kind: object) -> tuple[str, ...]:
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def page_with(tables_now: str) -> str:
+    """Give the page with these tables."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{tables_now}\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with(tables()))

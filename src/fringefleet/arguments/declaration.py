@@ -1,0 +1,172 @@
+"""Declaration of options beside the fields that hold them.
+
+A dataclass declares each option once, as ``name: Annotated[type, Declared(help, panel, ...)] = default``.
+From that follow the option of the command line (``cli/parameters.py``), the attributes in the docstring of
+the class (:func:`documented`), the tables of ``docs/options.md``, the check of a value (:func:`check_fields`)
+and which other option it needs (:func:`needs_of`).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, fields
+from enum import StrEnum
+from functools import cache
+from numbers import Integral, Real
+from pathlib import Path
+from textwrap import TextWrapper
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.needs import Need
+from fringefleet.errors import OptionError
+from fringefleet.option_words import option
+
+T = TypeVar("T", bound=type)
+_KINDS: dict[Any, tuple[type, ...]] = {float: (Real,), int: (Integral,), bool: (bool,), str: (str,)}
+_KINDS[Path] = (str, Path)
+
+
+class Panel(StrEnum):
+    """Panels of the help, in its order."""
+
+    INVERSION = "Inversion"
+    ADDITIONAL = "Additional outputs"
+    SCENE = "Scene"
+    COMPUTE = "Compute"
+    WORKERS = "Workers"
+    OUTPUT = "Output"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Everything about an option that its field does not say.
+
+    Attributes
+    ----------
+    help : str
+        One or two sentences.
+    panel : Panel or ""
+        Panel of the help that it stands in; empty for the first one, which has no name.
+    metavar : str, optional
+        Placeholder of the value, such as ``N``; None where the option takes one of a few words, or no value.
+    unit : str
+        Unit of the value.
+    default : str
+        The default in words, where the field has None or a value that says little.
+    flags : tuple of str
+        Spelling on the command line, where it is not the name of the field.
+    kind : type, optional
+        Type on the command line, where Python takes other types besides.
+    is_argument : bool
+        Whether it is given by its position.
+    needs : tuple of Need
+        Options without which it has no effect.
+    least, above, most : float
+        Limits of the value; ``above`` itself is no value.
+    """
+
+    help: str
+    panel: Panel | Literal[""] = ""
+    metavar: str | None = None
+    unit: str = ""
+    default: str = ""
+    flags: tuple[str, ...] = ()
+    kind: Any = None
+    is_argument: bool = False
+    needs: tuple[Need, ...] = ()
+    least: float = -math.inf
+    above: float = -math.inf
+    most: float = math.inf
+
+
+def declared_fields(owner: Any) -> "Iterator[tuple[Field[Any], Any, Declared]]":
+    """Give the fields of a dataclass that declare an option, each with its type and its declaration."""
+    for field in fields(owner):
+        for part in getattr(field.type, "__metadata__", ()):
+            if isinstance(part, Declared):
+                yield field, get_args(field.type)[0], part
+
+
+@cache
+def needs_of(owner: type) -> tuple[Need, ...]:
+    """Give the table of what the options of a dataclass need."""
+    return tuple(
+        need._replace(option=field.name) for field, _, it in declared_fields(owner) for need in it.needs
+    )
+
+
+def default_text(field: "Field[Any]", declared: Declared) -> str:
+    """Write the default of an option as help and documentation show it; empty if there is none to show.
+
+    Examples
+    --------
+    >>> from fringefleet.options import Options
+    >>> [default_text(field, it) for field, _, it in declared_fields(Options)][:4]
+    ['unwrapped_phase', 'var', 'none', '0.4']
+    """
+    if declared.default or field.default in (MISSING, None) or isinstance(field.default, bool):
+        return declared.default
+    return f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+
+
+def documented(owner: T) -> T:
+    """List the options that a dataclass declares as the attributes in its docstring."""
+    wrapper = TextWrapper(106, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    lines = ["    Attributes", "    ----------"]
+    for field, kind, declared in declared_fields(owner):
+        default = default_text(field, declared) or str(field.default)
+        unit = f" [{declared.unit}]" if declared.unit else ""
+        lines += [
+            f"    {field.name} : {_in_words(kind)}, default {default}{unit}",
+            *wrapper.wrap(declared.help),
+        ]
+    owner.__doc__ = f"{owner.__doc__}\n" + "\n".join(lines) + "\n    "
+    return owner
+
+
+def _in_words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"{{{', '.join(map(repr, get_args(kind)))}}}"
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_in_words(part) for part in get_args(kind) if part is not NoneType)
+    return getattr(kind, "__name__", str(kind))
+
+
+def check_fields(values: Any) -> None:
+    """Refuse values of a declared option that are of another type, no word of it, or beyond its limits.
+
+    Raises
+    ------
+    OptionError
+        Says what was found, and what to give.
+    """
+    for field, kind, declared in declared_fields(type(values)):
+        value = getattr(values, field.name)
+        parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+        if value is None and (NoneType in parts or declared.kind is not None):
+            continue
+        words = [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
+        if words:
+            _check_word(field.name, value, [*(["none"] if NoneType in parts else []), *words], words)
+        elif parts[0] in _KINDS:
+            check_kind(field.name, value, *_KINDS[parts[0]])
+        if any(map(math.isfinite, (declared.least, declared.above, declared.most))):
+            _check_limits(field.name, value, declared)
+
+
+def _check_word(name: str, value: object, shown: list[str], words: list[str]) -> None:
+    if value not in words:
+        raise OptionError(f"found {option(name, repr(value))}; use one of {', '.join(shown)}.")
+
+
+def _check_limits(name: str, value: float, declared: Declared) -> None:
+    if declared.least <= value <= declared.most and value > declared.above and math.isfinite(value):
+        return
+    wanted = (
+        f"{declared.least:g} or more" if math.isfinite(declared.least) else f"more than {declared.above:g}"
+    )
+    if math.isfinite(declared.most):
+        wanted = f"{declared.least:g} to {declared.most:g}"
+    unit = f" [{declared.unit}]" if declared.unit else ""
+    raise OptionError(f"found {option(name, value)}; give {wanted}{unit}.")

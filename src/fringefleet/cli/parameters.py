@@ -1,0 +1,117 @@
+"""Parameters of a command, made from the dataclasses that declare its options."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, dataclass, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import typer
+from rich.markup import escape
+
+from fringefleet.arguments.declaration import Declared, Panel, declared_fields, default_text
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An option or an argument of a command.
+
+    Attributes
+    ----------
+    name : str
+        Name of the field that declares it.
+    kind : type
+        Type of the value that the command line gives.
+    default : Any
+        Value where nothing is given, so that a template or a file may say it; ``...`` if it is required.
+    declared : Declared
+        Everything else.
+    callback : callable, optional
+        Called with the value before the command begins, and before other parameters are looked at.
+    """
+
+    name: str
+    kind: Any
+    default: Any
+    declared: Declared
+    callback: Callable[[Any], None] | None = None
+
+    def respelled(self, *flags: str, **changes: Any) -> "Parameter":
+        """Give it other flags, and other parts of its declaration; the name and the type stay."""
+        return replace(self, declared=replace(self.declared, flags=flags or self.declared.flags, **changes))
+
+    def in_typer(self) -> tuple[str, Any, Any]:
+        """Give the field that Typer reads it from: name, annotated type and default."""
+        it = self.declared
+        text = escape(it.help) + (f" [dim]\\[default: {escape(it.default)}][/]" if it.default else "")
+        if it.is_argument:
+            info = typer.Argument(metavar=it.metavar, help=text, show_default=False)
+            return self.name, Annotated[self.kind, info], self.default
+        flag = f"--{self.name.replace('_', '-')}"
+        is_switch = bool in (self.kind, *get_args(self.kind))
+        if self.kind == bool | None:
+            flag += f"/--no-{flag.removeprefix('--')}"
+        info = typer.Option(
+            *(it.flags or (flag,)),
+            metavar="" if is_switch else it.metavar,
+            help=text,
+            show_default=False,
+            rich_help_panel=it.panel or None,
+            callback=self.callback,
+            is_eager=self.callback is not None,
+        )
+        return self.name, Annotated[self.kind, info], self.default
+
+
+def parameters(owner: type, *names: str) -> tuple[Parameter, ...]:
+    """Make parameters of the fields that a dataclass declares: those that are named, or all of them."""
+    found = {field.name: (field, kind, it) for field, kind, it in declared_fields(owner)}
+    return tuple(_parameter(*found[name]) for name in names or found)
+
+
+def _parameter(field: Any, kind: Any, it: Declared) -> Parameter:
+    it = replace(it, default=default_text(field, it))
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    if it.is_argument and field.default is MISSING:
+        return Parameter(field.name, kind, ..., it)
+    if parts == (bool,):
+        return Parameter(field.name, bool, False, it)
+    first = it.kind or next(part for part in parts if part is not NoneType)
+    return Parameter(field.name, first | None, None, it)
+
+
+def by_panel(given: Iterable[Parameter]) -> list[Parameter]:
+    """Sort parameters as the help shows them: arguments as they are given, then panel after panel."""
+    panels = ["", *Panel]
+    return sorted(given, key=lambda item: (not item.declared.is_argument, panels.index(item.declared.panel)))
+
+
+@dataclass(frozen=True)
+class Common:
+    """Options that several commands have, and no function in Python."""
+
+    verbose: Annotated[
+        bool,
+        Declared("Log more, and show the traceback of a failure.", flags=("--verbose", "-v")),
+    ] = False
+    template: Annotated[
+        Path | None,
+        Declared(
+            "MintPy's smallbaselineApp.cfg; options given here take precedence.",
+            Panel.INVERSION,
+            metavar="FILE",
+            flags=("--template", "-t"),
+        ),
+    ] = None
+    resume: Annotated[
+        bool, Declared("Continue an unfinished output; nothing is computed twice.", Panel.OUTPUT)
+    ] = False
+    overwrite: Annotated[bool, Declared("Replace an existing output.", Panel.OUTPUT)] = False
+    performance_report: Annotated[
+        Path | None,
+        Declared(
+            "Write Dask's performance report, which needs bokeh. OUT.zarr.report.json is always written.",
+            Panel.OUTPUT,
+            metavar="FILE.html",
+        ),
+    ] = None

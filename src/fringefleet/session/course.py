@@ -1,0 +1,178 @@
+"""Course of a session: start workers or threads, compute, and report by callback and ``logging``."""
+
+import logging
+from pathlib import Path
+
+import dask
+
+from fringefleet.cluster import ClusterOptions, Early, connect, expected_memory
+from fringefleet.execution.effort import predicted_work
+from fringefleet.execution.job import Run, Summary
+from fringefleet.execution.scheduler import Done, OnProgress, name_some
+from fringefleet.execution.warm_up import OF_CODE, OPTIONS
+from fringefleet.io.store.lock import locked
+from fringefleet.io.store.result import holds_run
+from fringefleet.option_words import Marked, mark
+from fringefleet.pipeline import compute, finish, no_answer
+from fringefleet.processes.worker_logging import tiles_named
+from fringefleet.session.early import early_workers
+from fringefleet.session.fitting import Session, fit_to_tiles, prepare_session, why_here
+from fringefleet.session.watching import check_performance_report, watched
+
+logger = logging.getLogger(__name__)
+
+_AGAIN = mark("repeat the command with --resume")
+
+
+def run_with_workers(
+    job: Run,
+    workers: ClusterOptions | None = None,
+    on_progress: OnProgress | None = None,
+    *,
+    performance_report: Path | None = None,
+) -> Summary:
+    """Invert one stack on workers that are started for it, or on a cluster that is running.
+
+    What is little work, and nobody has asked workers for, is done by threads of this process.
+
+    Parameters
+    ----------
+    job
+        What to do. The number and memory of the workers are found and need not be given.
+    workers
+        Which workers; None: the current client if there is one, else those that this machine is good for.
+    on_progress
+        Told of every finished tile; and once before, of none, when the workers are there.
+    performance_report
+        HTML file to write what Dask saw of the work, if it is wanted; needs bokeh.
+
+    Returns
+    -------
+    Summary
+        Tiles that were done and skipped, and how many pixels have which status.
+
+    Raises
+    ------
+    InputError
+        One of its children: something cannot be used, and nothing was done.
+    RunError
+        Tiles failed, or the run could not go on; the message says what is kept.
+    KeyboardInterrupt
+        With a message that says what is kept.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from fringefleet.simulate import Scene, simulate_stack
+    >>> with TemporaryDirectory() as folder:
+    ...     stack, result = Path(folder, "stack.zarr"), Path(folder, "result.zarr")
+    ...     _ = simulate_stack(Scene(n_date=4, shape=(8, 8)), stack)
+    ...     summary = run_with_workers(Run(stack, result), ClusterOptions(n_worker=0))
+    >>> summary.n_tile, sum(summary.status_count)
+    (1, 64)
+    """
+    wanted = workers or ClusterOptions()
+    check_performance_report(performance_report, wanted)
+    for_workers, resumes = performance_report is not None, job.existing == "resume"
+    code = {name: value for name in OF_CODE if (value := getattr(job.options, name))}
+    with (
+        dask.config.set({OPTIONS: code}),
+        early_workers(wanted, job.stack, resumes=resumes, is_asked_for=for_workers) as early,
+    ):
+        session = prepare_session(job, wanted, is_asked_for=wanted.is_asked_for or for_workers)
+        return run_session(session, on_progress, performance_report=performance_report, early=early)
+
+
+def run_session(
+    session: Session,
+    on_progress: OnProgress | None = None,
+    *,
+    again: str = _AGAIN,
+    performance_report: Path | None = None,
+    early: Early | None = None,
+) -> Summary:
+    """Do what is left of a run, and log what came out.
+
+    Parameters
+    ----------
+    session
+        The run and its workers.
+    on_progress, performance_report
+        As for :func:`run_with_workers`.
+    again
+        What a user has to do to go on with a run, or to try tiles again: a part of a sentence.
+    early
+        Workers that may be on their way; they are used if they fit.
+
+    Raises
+    ------
+    RunError, KeyboardInterrupt
+        As :func:`run_with_workers`.
+    """
+    checked = session.checked
+    if checked.n_left == 0:
+        finish(checked)
+        logger.info("all %d tiles were done before; nothing was left to do", checked.n_tile)
+        return Summary(checked.job.output, checked.n_tile, checked.n_tile, 0, ())
+    on_progress = on_progress or (lambda _done: None)
+    try:
+        if session.workers.n_worker == 0:
+            if early is not None:
+                early.give_up()
+            summary = _compute_here(session, on_progress)
+        else:
+            summary = _compute_with(session, on_progress, performance_report, early)
+    except KeyboardInterrupt:
+        kept = f"Finished tiles are kept in {checked.job.output}; {again} to go on."
+        is_there = holds_run(checked.job.output, checked.fingerprint)
+        raise KeyboardInterrupt(
+            Marked(f"interrupted. {kept if is_there else 'No tile of it is kept.'}")
+        ) from None
+    _report(summary, again)
+    if reason := no_answer(summary, checked.job):
+        logger.warning("%s", Marked(reason))
+    return summary
+
+
+def _compute_here(session: Session, on_progress: OnProgress) -> Summary:
+    checked = session.checked
+    why = Marked(why_here(predicted_work(checked)))
+    logger.info("computing in threads of this process, %d at once%s", checked.means.n_thread, why)
+    memory = checked.job.total_memory or expected_memory(session.workers, 0)
+    with locked(checked.job.output) as lock, tiles_named():
+        on_progress(Done(None, 0, checked.n_left, 0, 0.0))
+        return compute(checked, on_progress, worker_memory=memory, lock=lock, client=None)
+
+
+def _compute_with(
+    session: Session, on_progress: OnProgress, performance_report: Path | None, early: Early | None
+) -> Summary:
+    checked = session.checked
+    if checked.n_worker < checked.job.n_worker:
+        logger.info("memory is enough for %d of %d workers", checked.n_worker, checked.job.n_worker)
+    workers = fit_to_tiles(session.workers, checked)
+    connection = connect(workers) if early is None else early.connect(workers)
+    started = f"starting {workers.n_worker} workers: {workers.cluster}"
+    logger.info("%s", started if workers.is_started else f"connecting to {workers.cluster}")
+    with (
+        locked(checked.job.output) as lock,  # before workers are waited for, who may take days to come
+        connection as found,
+        watched(found.client, performance_report),
+    ):
+        on_progress(Done(None, 0, checked.n_left, 0, 0.0))
+        return compute(checked, on_progress, worker_memory=found.memory_limit, lock=lock)
+
+
+def _report(summary: Summary, again: str) -> None:
+    """Log which tiles were done before, and which were skipped."""
+    if summary.n_resumed:
+        logger.info("%d of %d tiles were done before", summary.n_resumed, summary.n_tile)
+    if summary.skipped:
+        logger.warning(
+            "%d of %d tiles were skipped: %s. They have no data and the status failed_tile; %s to try them "
+            "again",
+            len(summary.skipped),
+            summary.n_tile,
+            name_some(summary.skipped),
+            Marked(again),
+        )
