@@ -30,7 +30,7 @@ from fringefleet.options import Options
 from fringefleet.processes.dask_defaults import with_graph_defaults
 from fringefleet.processes.versions import software_versions, versions_that_must_agree
 from fringefleet.products.quantization import CONTAINER, quantization_info
-from fringefleet.products.registry import wanted_variables
+from fringefleet.products.registry import product_attributes, wanted_variables
 
 if TYPE_CHECKING:  # a worker needs nothing of what has checked the stack
     from fringefleet.execution.prepare import Prepared
@@ -51,11 +51,14 @@ def result_template(prepared: "Prepared", options: Options, tile: tuple[int, int
     chunks = {"date": -1, "date2": -1, "y": tile[0], "x": tile[1]}
     mapping = stack[options.observation].attrs.get("grid_mapping")
     variables = {}
-    for name, (dtype, dims, attrs, _) in wanted_variables(options).items():
+    for name, variable in wanted_variables(options).items():
         empty = da.zeros(
-            tuple(sizes[dim] for dim in dims), dtype=dtype, chunks=tuple(chunks[dim] for dim in dims)
+            tuple(sizes[dim] for dim in variable.dims),
+            dtype=variable.dtype,
+            chunks=tuple(chunks[dim] for dim in variable.dims),
         )
-        variables[name] = (dims, empty, {**attrs, **({"grid_mapping": mapping} if mapping else {})})
+        attrs = {**variable.attrs, **({"grid_mapping": mapping} if mapping else {})}
+        variables[name] = (variable.dims, empty, attrs)
     result = xr.Dataset(variables, coords=_coordinates(stack, scene, options))
     return result.assign_attrs(stack.attrs | _provenance(prepared, options))
 
@@ -224,7 +227,7 @@ def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
         **({"huber_threshold": options.huber_threshold} if options.norm == "huber" else {}),
         "gap_rule": options.gap_rule,
         "min_norm": options.min_norm,
-        **_provenance_of_extras(options),
+        **product_attributes(options),
         "solver": options.algorithm,
         "dtype": options.dtype,
         "n_pair": scene.network.n_pair,
@@ -232,13 +235,3 @@ def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
         "Conventions": "CF-1.12",
         "fringefleet_version": version("fringefleet"),
     }
-
-
-def _provenance_of_extras(options: Options) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    if options.std or options.covariance:
-        said["std_scale"] = "formal" if options.is_formal else "variance factor of the residuals"
-    if options.dem_error:
-        said |= {"polynomial_order": options.polynomial_order, "atmosphere_std": options.atmosphere_std}
-        said["dem_error_std_scale"] = "formal: as if the weights were inverse variances"
-    return said

@@ -37,7 +37,7 @@ from fringefleet.processes.worker_info import (
 )
 from fringefleet.processes.worker_logging import working_on
 from fringefleet.products.quantization import quantized
-from fringefleet.products.registry import QUANTIZED, VARIABLES
+from fringefleet.products.registry import wanted_variables
 from fringefleet.status import Status
 
 _PAIRS_AT_ONCE = 16  # that a thread looks at
@@ -94,7 +94,7 @@ def invert_tile(
         check_not_stopped()
         with watch.time("write"):
             write(tile, series)
-        n_pixel, n_written = series.status.size, sum(v.nbytes for v in series.variables().values())
+        n_pixel, n_written = series.status.size, sum(v.nbytes for v in series.variables.values())
         status_count = tuple(np.bincount(series.status.ravel(), minlength=len(Status)).tolist())
         del series  # its memory is another tile's from here on
     report = np.empty((1, 1, 1), dtype=object)
@@ -153,10 +153,13 @@ def invert_dataset(
         begin_next()
         with place.solving():
             series = invert_block(block, scene, options, watch, place)
-    found = series.variables()
-    if options.keep_bits is not None:
-        found |= {name: quantized(found[name], options.keep_bits) for name in QUANTIZED if name in found}
-    return {name: (VARIABLES[name].dims, values) for name, values in found.items()}
+    found = {}
+    for name, variable in wanted_variables(options).items():
+        values = series.variables[name]
+        if variable.is_rounded and options.keep_bits is not None:
+            values = quantized(values, options.keep_bits)
+        found[name] = variable.dims, values
+    return found
 
 
 def _share_of_cores(options: Options) -> int:

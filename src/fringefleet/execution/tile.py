@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.engine.context import Scene, Series
+from fringefleet.engine.context import BlockResult, Scene
 from fringefleet.engine.timing import StageSeconds
 from fringefleet.errors import FringefleetError, StackFormatError
 from fringefleet.observation.oddities import Oddities
@@ -42,7 +42,7 @@ class TileReport(NamedTuple):
     worker: Mapping[str, Any] = {}  # who did it, as plain values
 
 
-Write = Callable[[Tile, Series], None]  # a tile and its answer
+Write = Callable[[Tile, BlockResult], None]  # a tile and its answer
 
 
 @dataclass(frozen=True)

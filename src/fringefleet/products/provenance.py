@@ -1,6 +1,6 @@
 """Names that the numerics and the files share: one list each, for all who write or read them."""
 
-PAIR_SUMS = ("n_pixel", "square_sum", "n_cycle")  # sums over pixels for each pair; see solver.diagnosis
+from fringefleet.products.registry import PRODUCTS
 
 # Attributes that say how a result was made.
 PROVENANCE = (
@@ -27,9 +27,6 @@ EXTRA_PROVENANCE = (  # where they apply
     "stack",
     "metres_per_pixel",
     "huber_threshold",
-    "std_scale",
-    "polynomial_order",
-    "atmosphere_std",
-    "dem_error_std_scale",
+    *dict.fromkeys(name for product in PRODUCTS for name in product.attributes),
     "bridge",  # gap_rule, in results of earlier versions
 )
