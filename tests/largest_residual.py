@@ -8,7 +8,7 @@ def _begin(work: SolverWork) -> Compute:
     return lambda _: {"residual_max": observations.residual.abs().amax(0)}
 
 
-PRODUCT = Product(
+LARGEST_RESIDUAL = Product(
     variables={
         "residual_max": ResultVariable(
             "f4",

@@ -21,7 +21,7 @@ from fringefleet.network.elimination_order import Plan
 from fringefleet.options import Options
 from fringefleet.products.base import SolvedBatch, SolverWork
 from fringefleet.products.pair_sums import has_pair_sums, sums_of_batch, zero_pair_sums
-from fringefleet.products.registry import needs_of, wanted_products
+from fringefleet.products.registry import needs_of, products_for
 from fringefleet.solver import uncertainty
 from fringefleet.solver.base import RawWork, SolverWorkspace, is_raw
 from fringefleet.solver.config import Method
@@ -57,7 +57,7 @@ class Batches:
         form = plan, n_pixel, self.dtype, device
         self.workspace: SolverWorkspace = self.raw.workspace if self.raw else self.solver.Workspace(*form)
         work = SolverWork(plan, options, self.workspace, self.raw)
-        self.products = [product.begun(work) for product in wanted_products(options)]
+        self.products = [product.begun(work) for product in products_for(options)]
         self.weighing = Weighing(scene, options, self.dtype, device)
 
     def _prepare_raw_solver(self) -> RawWork | None:

@@ -23,7 +23,7 @@ from fringefleet.network.elimination_order import Plan, plan_elimination
 from fringefleet.options import Options
 from fringefleet.products.base import SolvedBatch
 from fringefleet.products.pair_sums import zero_pair_sums
-from fringefleet.products.registry import kinds_of, wanted_products
+from fringefleet.products.registry import kinds_of, products_for
 from fringefleet.solver.arrays import pieces_of
 from fringefleet.solver.compiled.batches import Vectors
 from fringefleet.solver.config import Method
@@ -90,7 +90,7 @@ class Direct:
         self.plan, self.scene, self.options = plan, scene, options
         real, n_date = np.dtype(options.dtype), plan.network.n_date
         self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)
-        self.products = [product.compute for product in wanted_products(options) if product.compute]
+        self.products = [product.compute for product in products_for(options) if product.compute]
         self.method = Method(min_norm=options.min_norm, gap_rule=options.gap_rule)
         shapes = ((4, real), (4, np.dtype(np.int32)), (n_date, np.dtype(np.int32)))
         self.room = [np.zeros((n, 0), dtype) for n, dtype in shapes]  # sums, counts, labels

@@ -14,7 +14,7 @@ from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError
 from fringefleet.importing import without_collection
 from fringefleet.options import Options
-from fringefleet.products.registry import wanted_products
+from fringefleet.products.registry import products_for
 
 if TYPE_CHECKING:  # torch
     from fringefleet.solver.base import Solver, SolverWorkspace
@@ -47,7 +47,7 @@ def check_solver(options: Options) -> None:
 def is_direct(options: Options) -> bool:
     """Whether the compiled solver does all that is wanted, as :mod:`fringefleet.engine.direct` has it."""
     plain = options.device == "cpu" and options.dtype == "float32" and options.norm == "l2"
-    if not plain or any(product.needs_torch for product in wanted_products(options)):
+    if not plain or any(product.needs_torch for product in products_for(options)):
         return False
     return choose_solver(options) == "compiled"
 

@@ -29,7 +29,7 @@ def _memory(plan: Plan, _: Options, form: SolverForm) -> BatchMemory:
     return BatchMemory(n_row=2 * n_at_once + (19 if form == "compiled" else 3))
 
 
-PRODUCT = Product(
+CLOSURE = Product(
     variables={
         "closure_rms": ResultVariable(
             "f4",

@@ -55,7 +55,7 @@ def _memory(plan: Plan, _: Options, form: SolverForm) -> BatchMemory:
     return BatchMemory(n_row=n_row, n_byte=in_pieces)
 
 
-PRODUCT = Product(
+COVARIANCE = Product(
     variables={
         "displacement_cov": ResultVariable(
             "f4",

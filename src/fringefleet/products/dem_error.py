@@ -36,7 +36,7 @@ def _memory(plan: Plan, options: Options, _: SolverForm) -> BatchMemory:
     return BatchMemory(n_double=n_pair + plan.n_slot + (2 * options.polynomial_order + 3) * n_date)
 
 
-PRODUCT = Product(
+DEM_ERROR = Product(
     variables={
         "dem_error": ResultVariable(
             "f4",

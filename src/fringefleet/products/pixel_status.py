@@ -25,7 +25,7 @@ def _compute(batch: SolvedBatch) -> Mapping[str, Any]:
     }
 
 
-PRODUCT = Product(
+PIXEL_STATUS = Product(
     variables={
         "n_components": ResultVariable(
             "u1",

@@ -14,14 +14,14 @@ from fringefleet.products.base import BatchMemory, Need, Product, ResultVariable
 from fringefleet.products.quantization import quantization_attributes
 
 PRODUCTS: tuple[Product, ...] = (
-    series.PRODUCT,
+    series.DISPLACEMENT,
     quality.TEMPORAL_COHERENCE,
     quality.FIT,
-    pixel_status.PRODUCT,
-    std.PRODUCT,
-    covariance.PRODUCT,
-    closure.PRODUCT,
-    dem_error.PRODUCT,
+    pixel_status.PIXEL_STATUS,
+    std.STD,
+    covariance.COVARIANCE,
+    closure.CLOSURE,
+    dem_error.DEM_ERROR,
 )
 
 
@@ -30,7 +30,7 @@ def all_variables() -> dict[str, ResultVariable]:
     return {name: variable for product in PRODUCTS for name, variable in product.variables.items()}
 
 
-def wanted_products(options: Options) -> tuple[Product, ...]:
+def products_for(options: Options) -> tuple[Product, ...]:
     """Give the products that the options ask for."""
     return tuple(product for product in PRODUCTS if product.applies(options))
 
@@ -39,22 +39,20 @@ def wanted_variables(options: Options) -> dict[str, ResultVariable]:
     """Give the variables that the options ask for, by name, with the attributes that they have then."""
     return {
         name: replace(variable, attrs=_attributes(variable, options))
-        for product in wanted_products(options)
+        for product in products_for(options)
         for name, variable in product.variables.items()
     }
 
 
 def needs_of(options: Options) -> frozenset[Need]:
     """Give what the products that the options ask for need of a batch."""
-    return frozenset[Need]().union(*(product.needs for product in wanted_products(options)))
+    return frozenset[Need]().union(*(product.needs for product in products_for(options)))
 
 
 def product_attributes(options: Options) -> dict[str, Any]:
     """Give the attributes of a result that say how its products were made."""
     return {
-        name: find(options)
-        for product in wanted_products(options)
-        for name, find in product.attributes.items()
+        name: find(options) for product in products_for(options) for name, find in product.attributes.items()
     }
 
 
@@ -68,7 +66,7 @@ def kinds_of(options: Options, n_date: int) -> dict[str, tuple[tuple[int, ...], 
 
 def memory_of_products(plan: Plan, options: Options, form: SolverForm) -> BatchMemory:
     """Memory that the products which the options ask for take of a batch."""
-    memories = (product.memory(plan, options, form) for product in wanted_products(options))
+    memories = (product.memory(plan, options, form) for product in products_for(options))
     return reduce(BatchMemory.plus, memories, BatchMemory())
 
 

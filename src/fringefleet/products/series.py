@@ -2,7 +2,7 @@
 
 from fringefleet.products.base import SERIES, MapStyle, Product, ResultVariable
 
-PRODUCT = Product(
+DISPLACEMENT = Product(
     variables={
         "displacement": ResultVariable(
             "f4",

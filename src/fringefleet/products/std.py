@@ -53,7 +53,7 @@ def _memory(plan: Plan, _: Options, form: SolverForm) -> BatchMemory:
     return BatchMemory(n_row=plan.n_slot + 4 * n_date + plan.n_neighbour)
 
 
-PRODUCT = Product(
+STD = Product(
     variables={
         "displacement_std": ResultVariable(
             "f4",

@@ -258,7 +258,7 @@ def test_the_reference_point_is_what_it_is_by_definition():
     phase[:, 1, 0] = np.array(REFERENCE)  # as it is in a real stack: zero once referenced
     series = invert_block(Block(phase, reference_point=(1, 0)), SCENE, PLAIN)
     values = [variable[..., 1, 0].tolist() for variable in series.variables.values()]
-    assert values == [[0.0] * 5, 0.0, 7, 1, Status.REFERENCE_POINT, [0] * 5, 1.0]
+    assert values == [[0.0] * 5, 1.0, 0.0, 7, 1, Status.REFERENCE_POINT, [0] * 5]
     assert (series.status == Status.REFERENCE_POINT).sum() == 1
 
 

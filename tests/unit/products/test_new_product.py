@@ -14,7 +14,7 @@ from fringefleet.options import Options
 from fringefleet.plot import plot_maps
 from fringefleet.products import registry
 from fringefleet.simulate import Scene, simulate_stack
-from largest_residual import PRODUCT
+from largest_residual import LARGEST_RESIDUAL
 from named_networks import network_by_gap
 
 POINT = (4, 5)
@@ -22,7 +22,7 @@ POINT = (4, 5)
 
 @pytest.fixture(autouse=True)
 def _in_the_list(monkeypatch):
-    monkeypatch.setattr(registry, "PRODUCTS", (*registry.PRODUCTS, PRODUCT))
+    monkeypatch.setattr(registry, "PRODUCTS", (*registry.PRODUCTS, LARGEST_RESIDUAL))
 
 
 @pytest.fixture
