@@ -28,6 +28,7 @@ from dask.distributed import Client, LocalCluster
 
 import fringefleet
 from fringefleet.engine.context import BlockResult
+from fringefleet.execution import inversion
 from fringefleet.execution import tasks as task
 from fringefleet.execution.line import ON_DEVICE, Line, PlaceInLine
 from fringefleet.io.files.memory import Slab, lending
@@ -91,7 +92,7 @@ class StandIn:
 def put_in_place(seconds_per_pixel: float) -> None:
     """Replace the solver of the process that this is called in."""
     stand_in = StandIn(seconds_per_pixel)
-    task.invert_block = stand_in.invert  # type: ignore[assignment]
+    inversion.invert_block = stand_in.invert  # type: ignore[assignment]
     lines = Line(1, ON_DEVICE)
     task.line_of = lambda _: lines  # type: ignore[assignment]
     task.stand_in = stand_in  # type: ignore[attr-defined]

@@ -70,7 +70,7 @@ def measure_tiles(tasks: Tasks, report: RunReport) -> dict[str, Any]:
     cpu, wall = process_time(), monotonic()
     outcome = execute(tasks, report.watch(note))
     return {
-        "n_tile": outcome.n_done,
+        "n_tile": outcome.numbers.n_tile,
         "cpu_ms_per_tile": round(1e3 * (process_time() - cpu) / len(tasks), 3),
         "wall_seconds": round(monotonic() - wall, 1),
         "rss_mb_by_tenths": memory,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # torch, which not all runs need
     from fringefleet.solver.base import RawWork, SolverWorkspace
 
 SERIES, MAP = ("date", "y", "x"), ("y", "x")  # dimensions; the last two are always y and x
-Need = Literal["rows", "factor", "variances", "unit_variance"]
+BatchNeed = Literal["rows", "factor", "variances", "unit_variance"]
 SolverForm = Literal["eager", "compiled", "fused"]
 ColourLimits = Literal["symmetric", "robust", "from 0", "0 to 1"]
 
@@ -185,7 +185,7 @@ class Product:
     applies: Callable[[Options], bool] = always
     compute: Compute | None = None
     begin: Callable[[SolverWork], Compute] | None = None
-    needs: frozenset[Need] = frozenset()
+    needs: frozenset[BatchNeed] = frozenset()
     memory: Callable[[Plan, Options, SolverForm], BatchMemory] = _no_memory
     attributes: Mapping[str, Callable[[Options], Any]] = field(default_factory=dict)
 

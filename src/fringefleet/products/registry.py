@@ -10,7 +10,7 @@ import numpy as np
 from fringefleet.network.elimination_order import Plan
 from fringefleet.options import Options
 from fringefleet.products import closure, covariance, dem_error, pixel_status, quality, series, std
-from fringefleet.products.base import BatchMemory, Need, Product, ResultVariable, SolverForm
+from fringefleet.products.base import BatchMemory, BatchNeed, Product, ResultVariable, SolverForm
 from fringefleet.products.quantization import quantization_attributes
 
 PRODUCTS: tuple[Product, ...] = (
@@ -44,12 +44,12 @@ def wanted_variables(options: Options) -> dict[str, ResultVariable]:
     }
 
 
-def needs_of(options: Options) -> frozenset[Need]:
+def needs_of(options: Options) -> frozenset[BatchNeed]:
     """Give what the products that the options ask for need of a batch."""
-    return frozenset[Need]().union(*(product.needs for product in products_for(options)))
+    return frozenset[BatchNeed]().union(*(product.needs for product in products_for(options)))
 
 
-def product_attributes(options: Options) -> dict[str, Any]:
+def attributes_of_products(options: Options) -> dict[str, Any]:
     """Give the attributes of a result that say how its products were made."""
     return {
         name: find(options) for product in products_for(options) for name, find in product.attributes.items()
