@@ -1,7 +1,8 @@
 """The commands: their arguments, and nothing else. What they do is imported when it is done."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +12,7 @@ from fringefleet.cli.options import cluster as opt_cluster
 from fringefleet.cli.options import inversion as opt
 from fringefleet.cli.progress import show_progress
 from fringefleet.importing import without_collection
+from fringefleet.io.writers import WRITERS, writer_named
 
 
 @app.command(epilog=examples("fringefleet demo", "fringefleet demo /tmp/first-look"))
@@ -193,6 +195,12 @@ def invert(
         command.invert(job, wanted_workers, console, performance_report, begun.early)
 
 
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = Literal[tuple(writer.name for writer in WRITERS)]
+
+
 @app.command(epilog=examples("fringefleet export result.zarr mintpy/ --format mintpy"))
 @exit_codes()
 def export(
@@ -201,9 +209,12 @@ def export(
     ],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write.", show_default=False)],
     file_format: Annotated[
-        Literal["mintpy"],
-        typer.Option("--format", help="timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5."),
-    ] = "mintpy",
+        FormatName,
+        typer.Option(
+            "--format",
+            help=" ".join(f"{writer.name}: {writer.title}" for writer in WRITERS),
+        ),
+    ] = WRITERS[0].name,
     verbose: opt.Verbose = False,
 ) -> None:
     """Write a result as the files of another program."""
@@ -213,14 +224,16 @@ def export(
     from fringefleet.io.describe import check_finished
     from fringefleet.io.store.open_result import check_result
     from fringefleet.io.store.place import check_apart, check_writable
+    from fringefleet.io.writers.export import export_result
 
-    writers = {"mintpy": write_products}
+    first = writer_named(file_format).file_in(directory)
     check_result(result)
-    check_apart(directory / "timeseries.h5", result)
-    check_writable(directory / "timeseries.h5")
+    check_apart(first, result)
+    check_writable(first)
     check_finished(result)
     to_go_on = "Remove the cause and repeat the command."
-    for path in writers[file_format](result, directory, console, to_go_on):
+    write = partial(export_result, file_format=file_format)
+    for path in write_products(result, directory, console, to_go_on, write=write):
         echo(path)
 
 

@@ -18,6 +18,7 @@ def write_products(
     console: Console,
     to_go_on: str,
     before_the_end: Callable[[], None] = lambda: None,
+    write: Callable[..., list[Path]] = export_mintpy,
     **how: Any,
 ) -> list[Path]:
     """Write the products of MintPy's network inversion; the process ends where HDF5 fails to write them.
@@ -32,10 +33,12 @@ def write_products(
         What is kept, and what the user has to do, as a sentence.
     before_the_end
         Called before the process ends like that, which ends no context manager.
+    write
+        Writes them, with the arguments of :func:`fringefleet.io.writers.mintpy.export_mintpy`.
     """
     with show_progress(console, "Writing") as report:
         try:
-            return export_mintpy(result, folder, progress=lambda done, total: report(done / total, 0), **how)
+            return write(result, folder, progress=lambda done, total: report(done / total, 0), **how)
         except (OSError, RuntimeError) as error:  # h5py raises both
             before_the_end()
             reason = str(error).replace("\n", " ")
