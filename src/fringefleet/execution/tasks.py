@@ -6,19 +6,22 @@ What a task does beside others of its worker is in :mod:`fringefleet.execution.l
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.engine.cancellation import check_not_stopped
+from fringefleet.engine.context import BlockResult
 from fringefleet.engine.timing import Stopwatch
-from fringefleet.execution.line import line_of
+from fringefleet.execution.line import PlaceInLine, line_of
 from fringefleet.execution.statistics import TileStatistics, count_statuses
 from fringefleet.execution.tile import BlockFunction, Tile, TileReport, Unread, WorkerRules, Write
 from fringefleet.io.files.memory import bytes_to_lend
 from fringefleet.io.files.threads import use_threads
 from fringefleet.io.files.version import accepting_touched
+from fringefleet.observation.oddities import Oddities
 from fringefleet.processes.cores import share_of_cores
 from fringefleet.processes.versions import software_versions
 from fringefleet.processes.worker_info import (
@@ -68,38 +71,19 @@ def compute_tile(
     with (
         working_on(str(tile)),
         replaced_if_gpu_breaks(),
+        accepting_touched(rules.accept_touched),
         line_of(function.device).place(watch) as place,
     ):
-        n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces)
-        with place.reading(n_byte), watch.time("read"), accepting_touched(rules.accept_touched):
-            arrays = [piece.read() if isinstance(piece, Unread) else piece for piece in pieces]
-            named = dict(zip(names, arrays, strict=True))
-        with watch.time("read"):
-            odd = function.check(named, tile)
-        n_byte = sum(values.nbytes for values in arrays)
-        with place.solving():
-            result = function.compute(named, tile, watch, place)
-        del arrays, named
+        result, odd, n_read = _read_and_compute(dict(zip(names, pieces, strict=True)), function, tile, place)
         check_not_stopped()
         with watch.time("write"):
             write(tile, result)
-        variables = result.variables
-        n_written = sum(values.nbytes for values in variables.values())
-        status_count = count_statuses(variables["status"]) if "status" in variables else ()
-        del result, variables  # their memory is another tile's from here on
-    numbers = TileStatistics(
-        n_tile=1,
-        n_pixel=(tile.y.stop - tile.y.start) * (tile.x.stop - tile.x.start),
-        status_count=status_count,
-        n_infinite=odd.n_infinite,
-        bytes_read=n_byte,
-        bytes_written=n_written,
-        seconds=watch.seconds,
-    )
+        numbers = _numbers_of(tile, result, n_read, odd.n_infinite)
+        del result  # its memory is another tile's from here on
     report = np.empty((1, 1, 1), dtype=object)
     report[0, 0, 0] = TileReport(
         tile=tile.number,
-        numbers=numbers,
+        numbers=replace(numbers, seconds=watch.seconds),
         odd=odd,
         rows=(tile.y.start, tile.y.stop),
         columns=(tile.x.start, tile.x.stop),
@@ -111,6 +95,37 @@ def compute_tile(
         },
     )
     return report
+
+
+def _read_and_compute(
+    pieces: Mapping[str, NDArray[Any] | Unread], function: BlockFunction, tile: Tile, place: PlaceInLine
+) -> tuple[BlockResult, Oddities, int]:
+    """Give the result of a tile, what is odd in its arrays, and how many bytes they are."""
+    watch = place.watch
+    n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces.values())
+    with place.reading(n_byte), watch.time("read"):
+        arrays = {
+            name: piece.read() if isinstance(piece, Unread) else piece for name, piece in pieces.items()
+        }
+    with watch.time("read"):
+        odd = function.check(arrays, tile)
+    n_byte = sum(values.nbytes for values in arrays.values())
+    with place.solving():
+        result = function.compute(arrays, tile, watch, place)
+    return result, odd, n_byte
+
+
+def _numbers_of(tile: Tile, result: BlockResult, bytes_read: int, n_infinite: int) -> TileStatistics:
+    """Count what was done of a tile."""
+    variables = result.variables
+    return TileStatistics(
+        n_tile=1,
+        n_pixel=(tile.y.stop - tile.y.start) * (tile.x.stop - tile.x.start),
+        status_count=count_statuses(variables["status"]) if "status" in variables else (),
+        n_infinite=n_infinite,
+        bytes_read=bytes_read,
+        bytes_written=sum(values.nbytes for values in variables.values()),
+    )
 
 
 def _tile_of(info: Mapping[str, Any]) -> Tile:
