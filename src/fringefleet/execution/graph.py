@@ -9,7 +9,6 @@ pieces of the stack unread, so that reading is timed, and fails, where the tile 
 """
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +29,9 @@ from fringefleet.network.design_matrix import date_baselines
 from fringefleet.options import Options
 from fringefleet.processes.dask_defaults import with_graph_defaults
 from fringefleet.processes.versions import software_versions, versions_that_must_agree
+from fringefleet.products.provenance import Made, provenance_of
 from fringefleet.products.quantization import CONTAINER, quantization_info
-from fringefleet.products.registry import attributes_of_products, wanted_variables
+from fringefleet.products.registry import wanted_variables
 
 _N_AXIS = 3  # of what a tile is read of: pairs or dates, y and x
 
@@ -222,12 +222,6 @@ def _is_coarse(prepared: "Prepared", options: Options) -> bool:
     return STORED_AS in prepared.stack[options.observation].attrs
 
 
-def _name_of(mask: object) -> str:
-    if mask is None:
-        return "none"
-    return str(mask) if isinstance(mask, str | Path) else "array"
-
-
 def _reference_coordinates(stack: xr.Dataset) -> tuple[float, float]:
     return stack.attrs["reference_point_y"], stack.attrs["reference_point_x"]
 
@@ -251,29 +245,19 @@ def _coordinates(stack: xr.Dataset, scene: Scene, options: Options) -> dict[str,
 
 def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
     scene, setting = prepared.scene, prepared.setting
+    made = Made(
+        network=scene.network,
+        reference_date=scene.network.dates[scene.reference_date],
+        options=options,
+        metres_per_unit=scene.metres_per_unit,
+        skip_reference=setting.skip_reference,
+        drop_unreferenced=setting.drop_unreferenced,
+        water_mask=setting.water_mask,
+        average_coherence=setting.average_coherence,
+        source=prepared.source,
+    )
     return {
-        "reference_date": scene.network.dates[scene.reference_date],
-        **({"metres_per_pixel": scene.metres_per_unit} if options.is_offset else {}),
+        **provenance_of(made),
         **({"wavelength": scene.wavelength} if not options.is_offset else {}),
         **({"looks": scene.looks} if scene.looks else {}),
-        "skip_reference": str(setting.skip_reference).lower(),
-        "drop_unreferenced": str(setting.drop_unreferenced).lower(),
-        "water_mask": _name_of(setting.water_mask),
-        "average_coherence": _name_of(setting.average_coherence),
-        **({"stack": Path(prepared.source).name} if prepared.source else {}),
-        "weight_func": options.weight_func,
-        "mask_dataset": options.mask_dataset or "none",
-        "mask_threshold": options.mask_threshold,
-        "min_redundancy": options.min_redundancy,
-        "norm": options.norm,
-        **({"huber_threshold": options.huber_threshold} if options.norm == "huber" else {}),
-        "gap_rule": options.gap_rule,
-        "min_norm": options.min_norm,
-        **attributes_of_products(options),
-        "solver": options.algorithm,
-        "dtype": options.dtype,
-        "n_pair": scene.network.n_pair,
-        "observation": options.observation,
-        "Conventions": "CF-1.12",
-        "fringefleet_version": version("fringefleet"),
     }
