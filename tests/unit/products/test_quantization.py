@@ -12,7 +12,7 @@ from fringefleet import Options, Run
 from fringefleet.cli import app
 from fringefleet.errors import OptionError, OtherOriginError
 from fringefleet.products.quantization import quantized
-from fringefleet.products.registry import QUANTIZED
+from fringefleet.products.registry import all_variables
 from fringefleet.simulate import Scene, simulate_stack
 
 EXTRA = {"std": True, "covariance": True}
@@ -45,6 +45,13 @@ def test_known_numbers_are_rounded_to_even_and_zero_stays():
 def test_bits_that_there_are_not_are_refused(keep_bits):
     with pytest.raises(OptionError, match="keep_bits"):
         Options(keep_bits=keep_bits)
+
+
+QUANTIZED = ("displacement", "displacement_std", "displacement_cov")
+
+
+def test_what_takes_the_room_is_rounded():
+    assert tuple(name for name, variable in all_variables().items() if variable.is_rounded) == QUANTIZED
 
 
 @pytest.fixture(scope="module")
