@@ -179,7 +179,7 @@ def test_workers_that_are_threads_are_workers_too():
 
 
 def test_silence_has_an_end_and_what_is_waited_for_is_said(sluggish, ours, monkeypatch):
-    monkeypatch.setattr(patience, "SECONDS_BETWEEN_LINES", 0.5)
+    monkeypatch.setattr(patience, "SECONDS_BETWEEN_NOTICES", 0.5)
     message = r"waited \d+ s for 2 of 2 workers to start \(processes \d+, \d+\), .*wait_seconds"
     with pytest.raises(InputError, match=message), connect("local", 2, wait_seconds=2):
         pass

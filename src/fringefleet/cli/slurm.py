@@ -16,7 +16,7 @@ from fringefleet.cli.options.cluster import choose_cluster
 from fringefleet.cli.options.inversion import DeviceOption, Verbose
 
 if TYPE_CHECKING:
-    from fringefleet.cluster import ClusterOptions, Workers
+    from fringefleet.cluster import ClusterOptions, ConnectedWorkers
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -110,7 +110,7 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
 
 
 @contextmanager
-def _told(workers: "Workers", path: Path | None) -> Iterator[str]:
+def _told(workers: "ConnectedWorkers", path: Path | None) -> Iterator[str]:
     """Give the scheduler's address, which is also in a file meanwhile, if there is to be one.
 
     The file names the credentials, too, so that it is enough to join.

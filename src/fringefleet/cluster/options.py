@@ -20,9 +20,9 @@ from fringefleet.cluster.exposure import check_dashboard, check_protocols, check
 from fringefleet.errors import OptionError
 from fringefleet.option_words import option, suggest
 
-Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
-STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
-_NAMED: tuple[Kind, ...] = (*STARTED, "current")
+ClusterKind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
+_STARTED: tuple[ClusterKind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
+_NAMED: tuple[ClusterKind, ...] = (*_STARTED, "current")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 # Keywords of the libraries that have a field here, so that nobody says a thing twice.
 _OURS = {"n_workers": "n_worker", "memory_limit": "memory_limit", "interface": "interface", "security": "tls"}
@@ -45,7 +45,7 @@ class ClusterOptions:
     worker, as ``8GB`` or in bytes. ``interface``: where to listen instead of the loopback. ``tls``: encrypt
     and authenticate; what is started here does, with certificates made for it, unless this is False; a
     running cluster has its own: ``tls_credentials``, one file with all, as whoever else is connected has it
-    as ``Workers.credentials``; or ``tls_ca``, ``tls_cert`` and, if it is not in the same file, ``tls_key``.
+    as ``ConnectedWorkers.credentials``; or ``tls_ca``, ``tls_cert`` and, where it lies apart, ``tls_key``.
     ``dashboard``: serve Dask's dashboard, without a password, on the loopback of the scheduler's machine.
     ``device``: what each worker must have. ``share_gpu``: several workers may have the same GPU.
     ``wait_seconds``: how long local workers that start may be silent, or how long to wait for a running
@@ -106,14 +106,14 @@ class ClusterOptions:
             )
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ClusterKind:
         """What ``cluster`` is; ``default`` if nothing was said."""
         return "default" if self.cluster is None else _kind(str(self.cluster))
 
     @property
     def is_started(self) -> bool:
         """Whether the workers are started for us, and stopped when we are done."""
-        return self.kind in STARTED
+        return self.kind in _STARTED
 
     @property
     def is_asked_for(self) -> bool:
@@ -132,7 +132,7 @@ def cluster_options(
     """Compose options of what was given, by name."""
     names = [option.name for option in fields(ClusterOptions)]
     for name in changes:
-        refuse_unknown(name, names, "option of a cluster")
+        check_known(name, names, "option of a cluster")
     said: dict[str, Any] = {"cluster": cluster}
     if isinstance(cluster, ClusterOptions):
         said = dict(vars(cluster))
@@ -141,7 +141,7 @@ def cluster_options(
     return ClusterOptions(**(said | changes))
 
 
-def refuse_unknown(name: str, names: Sequence[str], what: str) -> None:
+def check_known(name: str, names: Sequence[str], what: str) -> None:
     """Refuse a name that is none of ``names``, and say which is nearest."""
     if name not in names:
         raise OptionError(
@@ -175,7 +175,7 @@ def check_memory(name: str, memory: str | int | None) -> None:
         raise OptionError(f"found {name} = {memory!r}; give bytes, or text such as 8GB.")
 
 
-def _kind(cluster: str) -> Kind:
+def _kind(cluster: str) -> ClusterKind:
     if cluster in _NAMED:
         return cluster
     if "://" in cluster:

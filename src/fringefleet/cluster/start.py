@@ -14,7 +14,7 @@ from distributed import Client, Nanny, Worker
 from distributed.deploy.cluster import Cluster
 
 from fringefleet.cluster.nannies import Births, in_words, nanny_class
-from fringefleet.cluster.options import ClusterOptions, known_keywords, refuse_unknown
+from fringefleet.cluster.options import ClusterOptions, check_known, known_keywords
 from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
 from fringefleet.cluster.serving import http_settings, local_keywords
 from fringefleet.cluster.silence import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
@@ -23,9 +23,9 @@ from fringefleet.cluster.waiting import (
     SECONDS_TO_END,
     SECONDS_TO_STOP,
     NothingCameError,
-    begin,
     end_within,
     give_up,
+    run_in_thread,
     wait_for,
 )
 from fringefleet.errors import InputError
@@ -50,7 +50,7 @@ class Start:
         self._quiet = ExitStack()
         self._quiet.enter_context(without_messages(OF_A_START, self._births.note_error))
         _start_resource_tracker()  # else it would be started by a thread of these, and unblock Ctrl-C there
-        self._cluster = begin(lambda: _recorded(kind, self._births)(**keywords))
+        self._cluster = run_in_thread(lambda: _recorded(kind, self._births)(**keywords))
 
     @contextmanager
     def workers(self, n_worker: int | None = None) -> Iterator[Client]:
@@ -112,7 +112,7 @@ def begun(
     check_may_start_processes()
     known = known_keywords(*kind.__mro__, *Nanny.__mro__, *Worker.__mro__)
     for name in options.options:
-        refuse_unknown(name, known, f"keyword for {kind.__name__}")
+        check_known(name, known, f"keyword for {kind.__name__}")
     settings = {**settings, **http_settings(options), warm_up.DEVICE: options.device}
     # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
     settings[warm_up.FAILURES_ARE_SAID] = not logger.isEnabledFor(logging.DEBUG)

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 SECONDS_OF_SILENCE = 300.0  # unless somebody says otherwise
 _MOST_SILENCES = 12  # times that, in all: also what works may never come to an end
-SECONDS_BETWEEN_LINES = 20.0
+SECONDS_BETWEEN_NOTICES = 20.0
 _PART_BETWEEN_LINES = 0.1  # of the time waited, where that is more: a queue may take days
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_STOP = 30.0  # in good order
@@ -64,7 +64,7 @@ class Clock:
         now = monotonic()
         if life != self._life:
             self._life, self._last_sign = life, now
-        if now - self._last_line >= max(SECONDS_BETWEEN_LINES, self.waited * _PART_BETWEEN_LINES):
+        if now - self._last_line >= max(SECONDS_BETWEEN_NOTICES, self.waited * _PART_BETWEEN_LINES):
             self._last_line = now
             logger.warning("waiting for %s, %.0f s so far; Ctrl-C ends it", describe(), self.waited)
         return now - self._last_sign >= self.seconds or self.waited >= self.longest
@@ -74,13 +74,13 @@ class NothingCameError(Exception):
     """What was waited for does not come, or has been silent for too long; says why."""
 
 
-def begin(call: Callable[[], Result]) -> Future[Result]:
+def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
     """Begin something in a thread, which is not waited for at the end of the process.
 
     That thread, and all threads and processes that it starts, never see a Ctrl-C, which goes to all processes
     of a terminal.
     """
-    future: Future[Result] = Future()
+    future: Future[_Result] = Future()
 
     def run() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -93,7 +93,7 @@ def begin(call: Callable[[], Result]) -> Future[Result]:
     return future
 
 
-def wait_for(call: Callable[[], Result], watched: Watched, seconds: float) -> Result:
+def wait_for(call: Callable[[], _Result], watched: Watched, seconds: float) -> _Result:
     """Begin something in a thread, and wait for what it gives; so many seconds of silence are too long.
 
     Raises
@@ -103,7 +103,7 @@ def wait_for(call: Callable[[], Result], watched: Watched, seconds: float) -> Re
     BaseException
         Whatever ``call`` raises, or a Ctrl-C; what was begun has been given up by then.
     """
-    future, clock = begin(call), Clock(seconds, _MOST_SILENCES * seconds)
+    future, clock = run_in_thread(call), Clock(seconds, _MOST_SILENCES * seconds)
     try:
         while not _is_over(future, SECONDS_BETWEEN_LOOKS):
             _look(watched, clock)
@@ -138,7 +138,7 @@ def end_within(end: Callable[[], object], seconds: float, by_force: Callable[[],
 
     What it raises is for the log: who ends something has no use for it any more.
     """
-    future = begin(end)
+    future = run_in_thread(end)
     try:
         if not _is_over(future, seconds):
             by_force()

@@ -372,7 +372,7 @@ def test_a_job_that_runs_and_is_silent_ends_the_wait_and_one_in_the_queue_does_n
     slurm, tmp_path, monkeypatch, caplog
 ):
     monkeypatch.setattr("fringefleet.cluster.slurm.cluster.SECONDS_OF_SILENCE", 4.0)
-    monkeypatch.setattr("fringefleet.cluster.waiting.SECONDS_BETWEEN_LINES", 1.0)
+    monkeypatch.setattr("fringefleet.cluster.waiting.SECONDS_BETWEEN_NOTICES", 1.0)
     options = {"job_script_prologue": ["echo so far; sleep 300"], "job_extra_directives": ["--begin=now+8"]}
     with (
         pytest.raises(

@@ -19,7 +19,7 @@ from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import temporary_security
 from fringefleet.cluster.serving import http_settings
-from fringefleet.cluster.slurm.janitor import guarded
+from fringefleet.cluster.slurm.janitor import cancel_on_exit
 from fringefleet.cluster.slurm.script import JOB_NAME, JobPlan, plan_jobs, settings
 from fringefleet.cluster.waiting import (
     SECONDS_BETWEEN_LOOKS,
@@ -59,37 +59,37 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     """
     name = f"{options.options.get('job_name') or JOB_NAME}-{secrets.token_hex(4)}"
     plan = plan_jobs(options, name)
-    _refuse_without_slurm()
-    _refuse_unknown_interface(plan.cluster)
+    _check_programs()
+    _check_interface(plan.cluster)
     _make_private(plan.log_folder)
     with _in_files(temporary_security(options), plan.log_folder) as security, ExitStack() as opened:
         opened.enter_context(
             dask.config.set(SETTINGS | _SLURM_SETTINGS | settings(plan) | http_settings(options))
         )
-        client, watch = _submit(plan, security, name, opened)
+        client, monitor = _submit(plan, security, name, opened)
         try:
-            _wait_for_worker(watch, options.wait_seconds)
+            _wait_for_worker(monitor, options.wait_seconds)
             yield client
         except Exception as error:
-            if watch.failure is not None:
-                raise WorkersLostError(watch.failure) from error
+            if monitor.failure is not None:
+                raise WorkersLostError(monitor.failure) from error
             raise
 
 
 def _submit(plan: JobPlan, security: Security | None, name: str, opened: ExitStack) -> tuple[Client, Any]:
-    from fringefleet.cluster.slurm.jobs import Jobs  # noqa: PLC0415 - optional
-    from fringefleet.cluster.slurm.monitor import Watch  # noqa: PLC0415 - optional
+    from fringefleet.cluster.slurm.jobs import RecordingCluster  # noqa: PLC0415 - optional
+    from fringefleet.cluster.slurm.monitor import JobMonitor  # noqa: PLC0415 - optional
 
-    cluster: Any = Jobs(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
+    cluster: Any = RecordingCluster(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
     client = Client(cluster)
     opened.push(partial(_stop, client))
     opened.enter_context(client.as_current())
     # At last nobody looks after the jobs any more, then they are cancelled, then the cluster is stopped.
-    opened.enter_context(guarded(name, folder_of(security)))
-    watch = opened.enter_context(Watch(client, plan, name))
+    opened.enter_context(cancel_on_exit(name, folder_of(security)))
+    monitor = opened.enter_context(JobMonitor(client, plan, name))
     cluster.scale(jobs=plan.n_job)
     logger.info("%d jobs %s submitted", plan.n_job, name)
-    return client, watch
+    return client, monitor
 
 
 def _stop(client: Client, kind: type[BaseException] | None, *_error: object) -> None:
@@ -116,23 +116,23 @@ def _in_files(security: Security | None, folder: Path) -> Iterator[Security | No
         yield Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
 
 
-def _wait_for_worker(watch: Any, seconds: float | None) -> None:
+def _wait_for_worker(monitor: Any, seconds: float | None) -> None:
     """Wait as long as the queue takes, or as somebody wants to; a job that runs must not be silent."""
     clock = Clock(SECONDS_OF_SILENCE) if seconds is None else Clock(None, seconds)
-    while not watch.n_worker:
-        if watch.failure is not None:
-            raise WorkersLostError(watch.failure)
-        life = watch.describe() if watch.is_running else monotonic()  # the queue may be as silent as it likes
-        if clock.is_up(life, lambda: f"a worker of Slurm; the jobs are {watch.describe()}"):
-            log = f" {watch.last_words()}" if watch.is_running else ""
+    while not monitor.n_worker:
+        if monitor.failure is not None:
+            raise WorkersLostError(monitor.failure)
+        life = monitor.describe() if monitor.is_running else monotonic()  # a queue may be silent
+        if clock.is_up(life, lambda: f"a worker of Slurm; the jobs are {monitor.describe()}"):
+            log = f" {monitor.failure_log()}" if monitor.is_running else ""
             raise InputError(
-                f"found no worker after {clock.waited:.0f} s; the jobs are {watch.describe()}. Wait longer "
+                f"found no worker after {clock.waited:.0f} s; the jobs are {monitor.describe()}. Wait longer "
                 f"with --wait, or ask for what is free sooner: sinfo shows it.{log}"
             )
         sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def _refuse_without_slurm() -> None:
+def _check_programs() -> None:
     missing = [program for program in _PROGRAMS if shutil.which(program) is None]
     if missing:
         raise InputError(
@@ -141,7 +141,7 @@ def _refuse_without_slurm() -> None:
         )
 
 
-def _refuse_unknown_interface(cluster: Mapping[str, Any]) -> None:
+def _check_interface(cluster: Mapping[str, Any]) -> None:
     """Look for the interface of the scheduler, which runs here; nodes may have another."""
     scheduler = cluster["scheduler_options"]
     interface = scheduler.get("interface", None if "host" in scheduler else cluster["interface"])

@@ -82,7 +82,7 @@ def n_gpu(directives: Iterable[str]) -> int | None:
     return max(counts, default=0) or None
 
 
-def refuse_contradictions(directives: Iterable[str]) -> None:
+def check_directives(directives: Iterable[str]) -> None:
     """Refuse directives after which jobs would not be what we take them for."""
     for name, values in read_directives(directives).items():
         for value in values:

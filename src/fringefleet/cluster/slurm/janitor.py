@@ -28,7 +28,7 @@ _left: list[subprocess.Popen[bytes]] = []  # guards that still cancel
 
 
 @contextmanager
-def guarded(job_name: str, keys: Path | None = None) -> Iterator[None]:
+def cancel_on_exit(job_name: str, keys: Path | None = None) -> Iterator[None]:
     """Cancel all jobs of a name when this context, or this process, ends: whatever comes first.
 
     If it is the process that ends, a folder with keys is removed, too.
@@ -51,7 +51,7 @@ def guarded(job_name: str, keys: Path | None = None) -> Iterator[None]:
             guard.communicate(_DONE, timeout=seconds)
 
 
-def main(job_name: str, keys: str | None = None) -> None:
+def _main(job_name: str, keys: str | None = None) -> None:
     """Wait for the owner's end; cancel until nothing is left; remove the keys, if the owner cannot."""
     is_done = sys.stdin.buffer.read() == _DONE
     _cancel(job_name, 0.0 if is_done else _SECONDS_TO_SETTLE)
@@ -97,4 +97,4 @@ def _run(*command: str) -> str | None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    _main(*sys.argv[1:])

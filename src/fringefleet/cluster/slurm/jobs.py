@@ -11,7 +11,7 @@ from distributed.core import Status
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 
-class Job(SLURMJob):
+class RecordingJob(SLURMJob):
     """One job of a cluster.
 
     ``refusal``: why Slurm did not take it; None if it did. ``is_over``: it is known to have left the queue.
@@ -53,16 +53,16 @@ def _quoted(security: Security | None) -> Security | None:
     return quoted
 
 
-class Jobs(SLURMCluster):
+class RecordingCluster(SLURMCluster):
     """A cluster of such jobs."""
 
-    job_cls = Job  # type: ignore[assignment]
+    job_cls = RecordingJob  # type: ignore[assignment]
 
 
-class Arrivals(SchedulerPlugin):
+class WorkerTracker(SchedulerPlugin):
     """Remembers which workers ever came, and calls whenever one comes or goes."""
 
-    name = "fringefleet-arrivals"
+    name = "fringefleet-worker-tracker"
 
     def __init__(self, called: threading.Event) -> None:
         self.called = called

@@ -10,7 +10,7 @@ import dask
 
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
 from fringefleet.cluster.serving import ANY_PORT, WORKER_ROUTES, configured_preloads
-from fringefleet.cluster.slurm.request import CUDA_WORKER, OUR_WORKER, PLAIN_WORKER, Request
+from fringefleet.cluster.slurm.request import CUDA_WORKER, OUR_WORKER, PLAIN_WORKER, JobRequest
 from fringefleet.cluster.slurm.validation import check_path, walltime_seconds
 from fringefleet.execution import warm_up
 from fringefleet.processes import http_off
@@ -19,7 +19,7 @@ from fringefleet.processes import http_off
 _LIFETIME, _STAGGER = 0.85, 0.1
 
 
-def write_prologue(said: Request, modules: Iterable[str], exports: Mapping[str, str]) -> list[str]:
+def write_prologue(said: JobRequest, modules: Iterable[str], exports: Mapping[str, str]) -> list[str]:
     """Write what a job does before its worker starts; the user's own lines come after the modules."""
     lines = [f"module load {shlex.quote(module)}" for module in modules] + said.texts("job_script_prologue")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
@@ -29,7 +29,7 @@ def write_prologue(said: Request, modules: Iterable[str], exports: Mapping[str, 
     return [*lines, "trap 'rm -rf \"$FRINGEFLEET_LOCAL\"' EXIT", "trap 'exit 143' TERM"]
 
 
-def write_arguments(said: Request, *, serves_http: bool) -> list[str]:
+def write_arguments(said: JobRequest, *, serves_http: bool) -> list[str]:
     """Write the arguments of a worker, each safe from the shell."""
     worker_command = said.worker_command
     arguments = [word for item in said.texts("worker_extra_args") for word in shlex.split(item)]
@@ -44,7 +44,7 @@ def write_arguments(said: Request, *, serves_http: bool) -> list[str]:
     return [shlex.quote(word) for word in arguments]
 
 
-def write_python(said: Request) -> str:
+def write_python(said: JobRequest) -> str:
     """Write what runs Python; what the user says has the shell's quotation, and our own gets it."""
     given = said.get("python")
     if given is None:
@@ -53,7 +53,7 @@ def write_python(said: Request) -> str:
     return _quote(shlex.split(given))
 
 
-def exported(said: Request, *, serves_http: bool) -> dict[str, str]:
+def exported(said: JobRequest, *, serves_http: bool) -> dict[str, str]:
     """Turn the settings of local workers into environment variables that mean the same."""
     exports = _lifetime(said)
     if said.wants_gpu:
@@ -82,7 +82,7 @@ def variable_of(key: str) -> str:
     return "DASK_" + key.upper().replace(".", "__").replace("-", "_")
 
 
-def _lifetime(said: Request) -> dict[str, str]:
+def _lifetime(said: JobRequest) -> dict[str, str]:
     """Let workers leave before their job's time is over, unless the user says when."""
     seconds = walltime_seconds(said.get("walltime"))
     if seconds is None or any("--lifetime" in item for item in said.texts("worker_extra_args")):

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from fringefleet.cluster.slurm.janitor import ENDING, SECONDS_FOR_COMMAND, ask_queue
-from fringefleet.cluster.slurm.jobs import Arrivals, Job
+from fringefleet.cluster.slurm.jobs import RecordingJob, WorkerTracker
 from fringefleet.cluster.slurm.script import JobPlan
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _SECONDS_IN_A_HURRY = 1.0
 _LINES_OF_LOG = 15
 
 
-class Watch:
+class JobMonitor:
     """A thread that looks after jobs while its context lasts.
 
     ``failure``: why no more jobs are submitted, in words for the user; None as long as they are.
@@ -40,12 +40,12 @@ class Watch:
         self._shown: dict[str, str] = {}
         self._called = threading.Event()
         self._stopped = False
-        self.arrivals = Arrivals(self._called)
-        self._thread = threading.Thread(target=self._run, name="fringefleet-slurm-watch", daemon=True)
+        self.tracker = WorkerTracker(self._called)
+        self._thread = threading.Thread(target=self._run, name="fringefleet-job-monitor", daemon=True)
 
     def __enter__(self) -> Self:
         """Begin to look."""
-        self.cluster.scheduler.add_plugin(self.arrivals)
+        self.cluster.scheduler.add_plugin(self.tracker)
         self._thread.start()
         return self
 
@@ -72,10 +72,10 @@ class Watch:
         """Whether a job is under way, as far as is known: one that waits in the queue is not."""
         return any(not state.startswith("pending") for state in self._shown.values())
 
-    def last_words(self) -> str:
+    def failure_log(self) -> str:
         """Say how the log of the last job ends, of those that are in the queue."""
         jobs = [job for job in self._alive().values() if job.job_id in self._shown]
-        return self._last_words(jobs[-1]) if jobs else ""
+        return self._failure_log(jobs[-1]) if jobs else ""
 
     def _run(self) -> None:
         try:
@@ -106,18 +106,18 @@ class Watch:
         if queue is None:
             return False  # no answer says nothing about the jobs
         self._show(queue)
-        if len(self.arrivals.came) > self._n_came:
-            self._n_came, self._n_failed_start = len(self.arrivals.came), 0
+        if len(self.tracker.came) > self._n_came:
+            self._n_came, self._n_failed_start = len(self.tracker.came), 0
         gone = {name: job for name, job in before.items() if job.refusal or job.job_id not in queue}
         for name, job in gone.items():
-            self._bury(name, job)
+            self._mark_finished(name, job)
         if gone and self.failure is None:
             self.cluster.scale(jobs=self.plan.n_job + self.n_over)
         if self.failure is not None and not self._alive():
             self._end()
         return bool(gone)
 
-    def _alive(self) -> dict[str, Job]:
+    def _alive(self) -> dict[str, RecordingJob]:
         """List the jobs that Slurm took, or refused, and that are not known to be over."""
         jobs = list(self.cluster.workers.items())
         return {name: job for name, job in jobs if (job.job_id or job.refusal) and not job.is_over}
@@ -138,11 +138,11 @@ class Watch:
                 logger.info("job %s is %s", number, state)
         self._shown = queue
 
-    def _bury(self, name: str, job: Job) -> None:
+    def _mark_finished(self, name: str, job: RecordingJob) -> None:
         """Note that a job is over, and decide whether another may take its place."""
         job.is_over = True
         self.n_over += 1
-        came = self.arrivals.has_come(name)
+        came = self.tracker.has_come(name)
         if not came:
             self._n_failed_start += 1
         what = "Slurm refused a job" if job.refusal else f"job {job.job_id} is over"
@@ -155,9 +155,9 @@ class Watch:
         elif self.n_over > self.plan.most_replacements:
             self._give_up(f"{self.n_over} jobs ended while there was work left for them", job)
 
-    def _give_up(self, why: str, job: Job) -> None:
+    def _give_up(self, why: str, job: RecordingJob) -> None:
         if self.failure is None:
-            self.failure = f"{why}. {self._last_words(job)}"
+            self.failure = f"{why}. {self._failure_log(job)}"
             logger.error("no more jobs are submitted: %s", why)
 
     def _end(self) -> None:
@@ -165,7 +165,7 @@ class Watch:
         self._stopped = True
         self.client.close()
 
-    def _last_words(self, job: Job) -> str:
+    def _failure_log(self, job: RecordingJob) -> str:
         """Say how a job ended: what Slurm said, or the end of the job's log."""
         if job.refusal:
             return f"Slurm says: {job.refusal}"

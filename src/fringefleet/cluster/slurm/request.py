@@ -11,7 +11,7 @@ from dask.utils import parse_bytes
 
 from fringefleet.cluster.exposure import check_protocols
 from fringefleet.cluster.options import ClusterOptions, check_type
-from fringefleet.cluster.slurm.directives import n_gpu, read_directives, refuse_contradictions
+from fringefleet.cluster.slurm.directives import check_directives, n_gpu, read_directives
 from fringefleet.cluster.slurm.validation import check_text, check_values, texts
 from fringefleet.errors import MissingExtraError, OptionError
 
@@ -23,7 +23,7 @@ _MEMORY = "4GB"  # of a worker, where nobody says
 _NO_INTERFACE = "INTERFACE"  # in a script that is only shown
 
 
-class Request:
+class JobRequest:
     """What was said about keywords of ``SLURMCluster``, and what follows from it for a job.
 
     The options come first, then a section of Dask's configuration, then our own defaults. All raise an
@@ -116,7 +116,7 @@ class Request:
     def directives(self) -> list[str]:
         """Say what a job asks for, as far as nobody said otherwise."""
         directives = self.texts("job_extra_directives")
-        refuse_contradictions(directives)
+        check_directives(directives)
         names = read_directives(directives).keys()
         if "nodes" not in names:
             directives.append("-N 1")

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import dask
 from distributed import Security
 
-from fringefleet.cluster.options import ClusterOptions, known_keywords, refuse_unknown
+from fringefleet.cluster.options import ClusterOptions, check_known, known_keywords
 from fringefleet.cluster.serving import ANY_PORT, scheduler_keywords, serves_workers
 from fringefleet.cluster.slurm.lines import exported, write_arguments, write_prologue, write_python
-from fringefleet.cluster.slurm.request import SECTION, Request, import_jobqueue
+from fringefleet.cluster.slurm.request import SECTION, JobRequest, import_jobqueue
 from fringefleet.cluster.slurm.validation import sbatch_log
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
     MissingExtraError
         dask-jobqueue is not installed.
     """
-    said = Request(options)
+    said = JobRequest(options)
     given = dict(options.options)
     ours = _OURS | {name: value for name in _OURS_NAMES if (value := given.pop(name, None)) is not None}
     cluster = _cluster_keywords(given)
@@ -113,10 +113,10 @@ def job_script(plan: JobPlan, *, tls: bool = True) -> str:
 def script_of_job(plan: JobPlan, scheduler: str, security: Security | None) -> str:
     """Write the script of a job for the address of a scheduler, and the certificates for it."""
     import_jobqueue()  # which keeps what Ctrl-C does
-    from fringefleet.cluster.slurm.jobs import Job  # noqa: PLC0415 - optional
+    from fringefleet.cluster.slurm.jobs import RecordingJob  # noqa: PLC0415 - optional
 
     with dask.config.set(settings(plan)):
-        job = Job(
+        job = RecordingJob(
             scheduler=scheduler,
             name="slurm-0",
             interface=plan.cluster["interface"],
@@ -139,12 +139,12 @@ def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
     of_job = set(known_keywords(library.slurm.SLURMJob, library.core.Job))
     known = sorted((of_cluster | of_job | set(_OURS_NAMES)) - _RESERVED)
     for name in given:
-        refuse_unknown(name, known, "keyword for SLURMCluster")
+        check_known(name, known, "keyword for SLURMCluster")
     names = [name for name in given if name in of_cluster and name != "config_name"]
     return {"name": "slurm"} | {name: given.pop(name) for name in names}
 
 
-def _own_directives(said: Request, job_name: str, log_folder: Path) -> list[str]:
+def _own_directives(said: JobRequest, job_name: str, log_folder: Path) -> list[str]:
     """Say what we rely on: what a job is called, and where its log is."""
     own = [f"-o {sbatch_log(log_folder, '%x-%j.log')}", "--open-mode=append"]
     if any(text in f"#SBATCH -J {job_name}" for text in said.texts("job_directives_skip")):

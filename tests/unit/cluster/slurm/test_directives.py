@@ -2,7 +2,7 @@
 
 import pytest
 
-from fringefleet.cluster.slurm.directives import refuse_contradictions
+from fringefleet.cluster.slurm.directives import check_directives
 from fringefleet.errors import OptionError
 
 
@@ -38,11 +38,11 @@ from fringefleet.errors import OptionError
 )
 def test_directives_that_contradict_what_is_submitted_are_refused(directive, message):
     with pytest.raises(OptionError, match=message):
-        refuse_contradictions([directive])
+        check_directives([directive])
 
 
 def test_other_directives_are_none_of_our_business():
-    refuse_contradictions(
+    check_directives(
         [
             "-N 1",
             "--nodes=1-1",
