@@ -115,7 +115,7 @@ def _told(workers: "ConnectedWorkers", path: Path | None) -> Iterator[str]:
 
     The file names the credentials, too, so that it is enough to join.
     """
-    from fringefleet.cluster.credentials import CREDENTIALS, write_private  # noqa: PLC0415
+    from fringefleet.cluster.security import CREDENTIALS, write_private  # noqa: PLC0415
     from fringefleet.io.store.atomic_files import staged_files  # noqa: PLC0415 - slow to import
 
     who = workers.client.scheduler_info(n_workers=0)

@@ -15,11 +15,11 @@ from distributed.diagnostics.nvml import device_get_count, one_time
 from distributed.system import MEMORY_LIMIT
 
 from fringefleet.cluster.checks import check_workers
-from fringefleet.cluster.credentials import kept_credentials
 from fringefleet.cluster.dashboard import warn_of_dashboard
 from fringefleet.cluster.existing import connect_running, use_current
 from fringefleet.cluster.local import begin_local, begin_local_cuda, count_local, count_local_gpus
 from fringefleet.cluster.options import VISIBLE, ClusterKind, ClusterOptions, cluster_options
+from fringefleet.cluster.security import kept_credentials
 from fringefleet.cluster.serving import check_bokeh
 from fringefleet.cluster.slurm.cluster import start_slurm
 from fringefleet.cluster.slurm.request import JobRequest
@@ -159,7 +159,7 @@ def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[
             client = opened.enter_context(_STARTERS[options.kind](options))
         else:
             client = opened.enter_context(start.workers(options.n_worker))
-        credentials = opened.enter_context(kept_credentials(client, options))
+        credentials = opened.enter_context(kept_credentials(client.security, options))
         check_workers(client, options)
         address = client.scheduler_info(n_workers=0)["address"]
         if options.is_started and not options.is_encrypted:

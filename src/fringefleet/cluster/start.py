@@ -4,9 +4,10 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import dask
@@ -19,14 +20,14 @@ from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_sec
 from fringefleet.cluster.serving import http_settings, local_keywords
 from fringefleet.cluster.silence import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
 from fringefleet.cluster.waiting import (
+    SECONDS_BETWEEN_LOOKS,
     SECONDS_OF_SILENCE,
     SECONDS_TO_END,
     SECONDS_TO_STOP,
-    NothingCameError,
+    Clock,
     end_within,
-    give_up,
+    is_over,
     run_in_thread,
-    wait_for,
 )
 from fringefleet.errors import InputError
 from fringefleet.execution import warm_up
@@ -35,6 +36,7 @@ from fringefleet.processes.main_program import check_may_start_processes
 
 logger = logging.getLogger(__name__)
 
+_MOST_SILENCES = 12  # times the silence that is too long, in all: also what works may never come to an end
 _SECONDS_BETWEEN_COUNTS = 0.02  # of the workers that are there
 
 
@@ -61,11 +63,27 @@ class Start:
         InputError
             They could not be started; says why.
         """
-        seconds = SECONDS_OF_SILENCE if self.options.wait_seconds is None else self.options.wait_seconds
-        with self._quiet, _refused(self._name, self.options):
-            self._client = wait_for(lambda: self._join(n_worker), self._births, seconds)
+        with self._quiet, self._explained():
+            self._client = self._wait_for(run_in_thread(lambda: self._join(n_worker)))
         with without_messages(OF_A_CLUSTER), self._client.as_current():
             yield self._client
+
+    def _wait_for(self, joined: Future[Client]) -> Client:
+        """Wait as long as there are signs of life."""
+        births, said = self._births, self.options.wait_seconds
+        seconds = SECONDS_OF_SILENCE if said is None else said
+        clock = Clock(seconds, _MOST_SILENCES * seconds)
+        try:
+            while births.failure is None and not is_over(joined, SECONDS_BETWEEN_LOOKS):
+                if clock.is_up(births.life(), births.describe()):
+                    births.failure = (
+                        f"waited {clock.waited:.0f} s for {births.describe()}, at last without a sign of "
+                        "life; give more seconds with --wait"
+                    )
+            return joined.result(0)
+        except BaseException:
+            self._give_up(joined)
+            raise
 
     def _join(self, n_worker: int | None) -> Client:
         cluster: Any = self._cluster.result()
@@ -80,6 +98,28 @@ class Start:
             raise
         return client
 
+    def _give_up(self, future: Future[Any]) -> None:
+        """Give up, again and again as others may come to be meanwhile, until a thread is at its end."""
+        deadline = monotonic() + SECONDS_TO_END
+        self._births.give_up()
+        while not is_over(future, SECONDS_BETWEEN_LOOKS) and monotonic() < deadline:
+            self._births.give_up()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say in one sentence why a cluster could not be started."""
+        given = ", ".join(f"{key} = {value!r}" for key, value in self.options.options.items())
+        advice = f" Look at its options: {given}." if given else ""
+        interface = f" on interface {self.options.interface}" if self.options.interface else ""
+        try:
+            yield
+        except Exception as error:
+            reason = self._births.failure or in_words(error)
+            cause = None if self._births.failure else error
+            raise InputError(
+                f"{self._name} could not be started{interface}: {reason.rstrip('.')}.{advice}"
+            ) from cause
+
     def stop(self, *, in_good_order: bool) -> None:
         """Stop what has been started by now, once: that it takes too long is no failure."""
         if self._is_stopped:
@@ -87,7 +127,7 @@ class Start:
         self._is_stopped = True
         with self._quiet, without_messages(OF_AN_END):
             if self._client is None:
-                give_up(self._cluster, self._births)
+                self._give_up(self._cluster)
             end_within(
                 self._close, SECONDS_TO_STOP if in_good_order else SECONDS_TO_END, self._births.give_up
             )
@@ -153,20 +193,6 @@ def _recorded(kind: type[Cluster], births: Births) -> type[Cluster]:
         kind.__init__(self, **said)
 
     return type(kind.__name__, (kind,), {"__init__": begin})
-
-
-@contextmanager
-def _refused(name: str, options: ClusterOptions) -> Iterator[None]:
-    """Say in one sentence why a cluster could not be started."""
-    given = ", ".join(f"{key} = {value!r}" for key, value in options.options.items())
-    advice = f" Look at its options: {given}." if given else ""
-    interface = f" on interface {options.interface}" if options.interface else ""
-    could_not = f"{name} could not be started{interface}"
-    try:
-        yield
-    except Exception as error:
-        cause = None if isinstance(error, NothingCameError) else error
-        raise InputError(f"{could_not}: {in_words(error)}.{advice}") from cause
 
 
 def _start_resource_tracker() -> None:

@@ -304,7 +304,7 @@ def test_a_file_that_is_none_of_a_scheduler_is_refused_and_only_read_as_json(tmp
 
 def test_a_scheduler_file_has_the_address(tmp_path):
     path = write(tmp_path / "s.json", json.dumps({"address": "tcp://10.0.0.1:8786", "type": "Scheduler"}))
-    assert read_scheduler_file(path) == "tcp://10.0.0.1:8786"
+    assert read_scheduler_file(path) == ("tcp://10.0.0.1:8786", None)
 
 
 # --- who may talk, who may look ---------------------------------------------------------------------------

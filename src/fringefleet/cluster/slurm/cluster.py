@@ -14,10 +14,9 @@ from typing import Any
 import dask
 from distributed import Client, Security
 
-from fringefleet.cluster.credentials import folder_of, write_private
 from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
-from fringefleet.cluster.security import temporary_security
+from fringefleet.cluster.security import security_in, temporary_security, write_pem
 from fringefleet.cluster.serving import http_settings
 from fringefleet.cluster.slurm.janitor import cancel_on_exit
 from fringefleet.cluster.slurm.script import JOB_NAME, JobPlan, plan_jobs, settings
@@ -34,7 +33,6 @@ from fringefleet.io.store.owned import owned_folder
 
 logger = logging.getLogger(__name__)
 
-_ROLES = ("client", "scheduler", "worker")
 _PROGRAMS = ("sbatch", "squeue", "scancel")
 # Jobs that are gone are replaced by us, so the cluster's own and partial way of noticing is put off for ever.
 _SLURM_SETTINGS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
@@ -62,34 +60,41 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     _check_programs()
     _check_interface(plan.cluster)
     _make_private(plan.log_folder)
-    with _in_files(temporary_security(options), plan.log_folder) as security, ExitStack() as opened:
+    security, keys = temporary_security(options), None
+    with ExitStack() as opened:
+        if security is not None:  # where the jobs can read it, and only this user
+            keys = opened.enter_context(owned_folder(plan.log_folder, "tls-"))
+            security = security_in(write_pem(security, keys))
         opened.enter_context(
             dask.config.set(SETTINGS | _SLURM_SETTINGS | settings(plan) | http_settings(options))
         )
-        client, monitor = _submit(plan, security, name, opened)
+        monitor = opened.enter_context(_submitted(plan, security, keys, name))
         try:
             _wait_for_worker(monitor, options.wait_seconds)
-            yield client
+            yield monitor.client
         except Exception as error:
             if monitor.failure is not None:
                 raise WorkersLostError(monitor.failure) from error
             raise
 
 
-def _submit(plan: JobPlan, security: Security | None, name: str, opened: ExitStack) -> tuple[Client, Any]:
+@contextmanager
+def _submitted(plan: JobPlan, security: Security | None, keys: Path | None, name: str) -> Iterator[Any]:
+    """Submit jobs and look after them; give their monitor."""
     from fringefleet.cluster.slurm.jobs import RecordingCluster  # noqa: PLC0415 - optional
     from fringefleet.cluster.slurm.monitor import JobMonitor  # noqa: PLC0415 - optional
 
     cluster: Any = RecordingCluster(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
     client = Client(cluster)
-    opened.push(partial(_stop, client))
-    opened.enter_context(client.as_current())
-    # At last nobody looks after the jobs any more, then they are cancelled, then the cluster is stopped.
-    opened.enter_context(cancel_on_exit(name, folder_of(security)))
-    monitor = opened.enter_context(JobMonitor(client, plan, name))
-    cluster.scale(jobs=plan.n_job)
-    logger.info("%d jobs %s submitted", plan.n_job, name)
-    return client, monitor
+    with ExitStack() as opened:
+        opened.push(partial(_stop, client))
+        opened.enter_context(client.as_current())
+        # At last nobody looks after the jobs any more, then they are cancelled, then the cluster is stopped.
+        opened.enter_context(cancel_on_exit(name, keys))
+        monitor = opened.enter_context(JobMonitor(client, plan, name))
+        cluster.scale(jobs=plan.n_job)
+        logger.info("%d jobs %s submitted", plan.n_job, name)
+        yield monitor
 
 
 def _stop(client: Client, kind: type[BaseException] | None, *_error: object) -> None:
@@ -103,19 +108,6 @@ def _stop(client: Client, kind: type[BaseException] | None, *_error: object) -> 
     end_within(stop, SECONDS_TO_END if kind is KeyboardInterrupt else SECONDS_TO_STOP, lambda: None)
 
 
-@contextmanager
-def _in_files(security: Security | None, folder: Path) -> Iterator[Security | None]:
-    """Put certificates where the jobs can read them, and only this user, as long as they are needed."""
-    if security is None:
-        yield None
-        return
-    with owned_folder(folder, "tls-") as place:
-        of_roles = [f"tls_{role}_{part}" for role in _ROLES for part in ("cert", "key")]
-        names = ["tls_ca_file", *of_roles]
-        files = {name: write_private(place / f"{name}.pem", getattr(security, name)) for name in names}
-        yield Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
-
-
 def _wait_for_worker(monitor: Any, seconds: float | None) -> None:
     """Wait as long as the queue takes, or as somebody wants to; a job that runs must not be silent."""
     clock = Clock(SECONDS_OF_SILENCE) if seconds is None else Clock(None, seconds)
@@ -123,7 +115,7 @@ def _wait_for_worker(monitor: Any, seconds: float | None) -> None:
         if monitor.failure is not None:
             raise WorkersLostError(monitor.failure)
         life = monitor.describe() if monitor.is_running else monotonic()  # a queue may be silent
-        if clock.is_up(life, lambda: f"a worker of Slurm; the jobs are {monitor.describe()}"):
+        if clock.is_up(life, f"a worker of Slurm; the jobs are {monitor.describe()}"):
             log = f" {monitor.failure_log()}" if monitor.is_running else ""
             raise InputError(
                 f"found no worker after {clock.waited:.0f} s; the jobs are {monitor.describe()}. Wait longer "

@@ -11,31 +11,21 @@ from typing import NoReturn
 from fringefleet.errors import OptionError
 from fringefleet.option_words import as_it_is
 
-_SUBMISSION = "leave it out: jobs are submitted one by one, and what sbatch answers is read"
-_UNKNOWN_GPUS = "give --gres=gpu:N: how many GPUs a job gets would not be known"
-_LOG = "give log_directory: the log of a job is looked for there"
 _REFUSED = {
     "--array -a": "leave it out: as many jobs are submitted as --workers needs",
     "--clusters -M": "leave it out: jobs are looked for in this Slurm only",
-    "--error -e": _LOG,
-    "--gpus-per-socket": _UNKNOWN_GPUS,
+    "--error -e": "give log_directory: the log of a job is looked for there",
+    "--output -o": "give log_directory: the log of a job is looked for there",
     "--job-name -J": "give job_name: jobs are found, and cancelled, by it",
-    "--output -o": _LOG,
     "--time -t": "give walltime: workers leave before it is over",
-    "--uid": "leave it out: jobs are looked for among yours",
-    "--wrap": _SUBMISSION,
-}
-_REFUSED_FLAGS = dict.fromkeys(
-    ("--help -h", "--parsable", "--quiet -Q", "--test-only", "--usage", "--version -V", "--wait -W"),
-    _SUBMISSION,
-)
-_ONE = {  # refused unless they say what there is without them
     "--nodes -N": "give more --workers: a job has its workers on one node",
-    "--ntasks -n": "give processes, and job_cpu: a job's script is run once, and starts its workers itself",
+    "--ntasks -n": "give processes, and job_cpu: a job's script starts its workers itself",
 }
+_NO_COUNT = ("--gpus-per-socket", *(f"--tres-per-{name}" for name in ("job", "node", "socket", "task")))
+_REFUSED |= dict.fromkeys(_NO_COUNT, "give --gres=gpu:N: how many GPUs a job gets would not be known")
 _GPUS = ("--gpus -G", "--gpus-per-node", "--gpus-per-task", "--gres")  # of a job: one node, one task
-_TRES = ("--tres-per-job", "--tres-per-node", "--tres-per-socket", "--tres-per-task")
-_ADVICE = {name.split()[0][2:]: advice for name, advice in (_REFUSED | _REFUSED_FLAGS | _ONE).items()}
+_FLAGS = ("--requeue", "--no-requeue", "--hold -H")
+_ADVICE = {name.split()[0][2:]: advice for name, advice in _REFUSED.items()}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,9 +35,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> _Parser:
     parser = _Parser(add_help=False)
-    for names in (*_REFUSED, *_ONE, *_GPUS, *_TRES):
+    for names in (*_REFUSED, *_GPUS):
         parser.add_argument(*names.split(), action="append")
-    for names in (*_REFUSED_FLAGS, "--requeue", "--no-requeue", "--hold -H"):
+    for names in _FLAGS:
         parser.add_argument(*names.split(), action="append_const", const="")
     return parser
 
@@ -86,14 +76,11 @@ def check_directives(directives: Iterable[str]) -> None:
     """Refuse directives after which jobs would not be what we take them for."""
     for name, values in read_directives(directives).items():
         for value in values:
-            advice = _ADVICE.get(name)
-            if name in ("nodes", "ntasks") and value in ("1", "1-1"):
-                advice = None
-            if name.startswith("tres-") and "gpu" in value:
-                advice = _UNKNOWN_GPUS
-            if advice is not None:
+            is_plain = name in ("nodes", "ntasks") and value in ("1", "1-1")
+            is_plain |= name.startswith("tres-") and "gpu" not in value
+            if name in _ADVICE and not is_plain:
                 found = as_it_is(f"found --{name} {value}".rstrip())
-                raise OptionError(f"{found} in job_extra_directives; {advice}.")
+                raise OptionError(f"{found} in job_extra_directives; {_ADVICE[name]}.")
 
 
 def _words(directive: str) -> list[str]:

@@ -11,6 +11,7 @@ from dask.utils import parse_bytes
 
 from fringefleet.cluster.exposure import check_protocols
 from fringefleet.cluster.options import ClusterOptions, check_type
+from fringefleet.cluster.serving import serves_workers
 from fringefleet.cluster.slurm.directives import check_directives, n_gpu, read_directives
 from fringefleet.cluster.slurm.validation import check_text, check_values, texts
 from fringefleet.errors import MissingExtraError, OptionError
@@ -103,6 +104,11 @@ class JobRequest:
     def wants_gpu(self) -> bool:
         """Whether jobs ask for GPUs."""
         return self.options.device == "cuda" or n_gpu(self.texts("job_extra_directives")) is not None
+
+    @property
+    def serves_http(self) -> bool:
+        """Whether every worker is to have a dashboard, beside that of the scheduler."""
+        return serves_workers(self.options, self.everything())
 
     @property
     def worker_command(self) -> str:
