@@ -46,8 +46,7 @@ def check_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[str, An
     wanted = versions_that_must_agree(ours["packages"])
     wrong = []
     for name, answer in theirs.items():
-        other = say_differences(versions_that_must_agree(answer["packages"]), wanted)
-        if other:
+        if other := say_differences(versions_that_must_agree(answer["packages"]), wanted):
             host = answer["host"].get("node", "its host")
             who = name if name == "scheduler" else f"worker {name} on {host}"
             wrong.append(f"{who} has {other}")

@@ -1,7 +1,7 @@
 """Get workers and give them back: on this machine, under Slurm, or of a cluster that is running."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +17,10 @@ from distributed.system import MEMORY_LIMIT
 from fringefleet.cluster.checks import check_workers
 from fringefleet.cluster.dashboard import warn_of_dashboard
 from fringefleet.cluster.existing import connect_running, use_current
-from fringefleet.cluster.local import begin_local, begin_local_cuda, count_local, count_local_gpus
+from fringefleet.cluster.exposure import check_bokeh
+from fringefleet.cluster.local import begin_local, count_local, count_local_gpus
 from fringefleet.cluster.options import VISIBLE, ClusterKind, ClusterOptions, cluster_options
 from fringefleet.cluster.security import kept_credentials
-from fringefleet.cluster.serving import check_bokeh
 from fringefleet.cluster.slurm.cluster import start_slurm
 from fringefleet.cluster.slurm.request import JobRequest
 from fringefleet.cluster.start import Start
@@ -31,17 +31,7 @@ from fringefleet.processes.main_program import end_if_reimported
 
 logger = logging.getLogger(__name__)
 
-# Each gives a client whose first workers are there, and stops at last what it started.
-_STARTERS: dict[ClusterKind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
-    "slurm": start_slurm,
-    "current": use_current,
-    "address": connect_running,
-    "file": connect_running,
-}
-_BEGINNERS: dict[ClusterKind, Callable[[ClusterOptions], AbstractContextManager[Start]]] = {
-    "local": begin_local,
-    "local-cuda": begin_local_cuda,
-}
+_LOCAL: tuple[ClusterKind, ...] = ("local", "local-cuda")
 
 
 class ConnectedWorkers(NamedTuple):
@@ -140,10 +130,8 @@ def begin_early(options: ClusterOptions, *, n_worker: int) -> Iterator[Early]:
         with suppress(InputError, MissingExtraError):
             if options.dashboard:
                 check_bokeh("the dashboard")
-            if options.kind == "local":
+            if options.kind in _LOCAL:
                 start = opened.enter_context(begin_local(options, first_only=n_worker > 1))
-            elif options.kind == "local-cuda":
-                start = opened.enter_context(begin_local_cuda(options))
         yield Early(options, start)
 
 
@@ -152,13 +140,13 @@ def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[
     with ExitStack() as opened:
         # Dask is to compute afterwards as it did before, which a client that ends too early does not see to.
         opened.enter_context(dask.config.set(scheduler=dask.config.get("scheduler", None)))
-        if start is None and options.kind in _BEGINNERS:
-            start = opened.enter_context(_BEGINNERS[options.kind](options))
-            client = opened.enter_context(start.workers())
-        elif start is None:
-            client = opened.enter_context(_STARTERS[options.kind](options))
-        else:
+        if start is None and options.kind in _LOCAL:
+            start = opened.enter_context(begin_local(options))
+        if start is not None:
             client = opened.enter_context(start.workers(options.n_worker))
+        else:
+            connection = {"slurm": start_slurm, "current": use_current}.get(options.kind, connect_running)
+            client = opened.enter_context(connection(options))
         credentials = opened.enter_context(kept_credentials(client.security, options))
         check_workers(client, options)
         address = client.scheduler_info(n_workers=0)["address"]
@@ -233,7 +221,7 @@ def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
 
     None where nobody knows. It raises what :func:`expected_workers` does.
     """
-    if options.kind in ("local", "local-cuda") and options.memory_limit is None:
+    if options.kind in _LOCAL and options.memory_limit is None:
         return MEMORY_LIMIT // max(1, n_worker)
     return own_memory(options)
 
@@ -256,7 +244,7 @@ def expected_threads(options: ClusterOptions, n_worker: int) -> WorkerThreads:
         return WorkerThreads(n_core, n_core)
     if n_worker == 0:
         return WorkerThreads(CPU_COUNT, max(CPU_COUNT, own_cores().number))
-    if options.kind in ("local", "local-cuda"):
+    if options.kind in _LOCAL:
         n_thread = int(options.options.get("threads_per_worker") or 1)
         return WorkerThreads(n_thread, max(n_thread, own_cores().number // n_worker))
     return WorkerThreads(1, None)
@@ -264,7 +252,7 @@ def expected_threads(options: ClusterOptions, n_worker: int) -> WorkerThreads:
 
 def expected_gpu_memory(options: ClusterOptions) -> int | None:
     """Memory of each worker's GPU [byte], as far as that is known before they are there."""
-    if options.device == "cpu" or options.kind not in ("local", "local-cuda") or not device_get_count():
+    if options.device == "cpu" or options.kind not in _LOCAL or not device_get_count():
         return None
     found: int | None = one_time()["memory-total"]
     return found

@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from fringefleet.cluster.security import LOOPBACK
+from fringefleet.cluster.exposure import LOOPBACK
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -26,8 +26,19 @@ def dashboard_link(client: "Client") -> str:
     Dask composes it of the scheduler's address instead, which is another where workers have an interface.
     "" if there is none: what is started here has one only if it is asked for.
     """
+    from distributed.utils import format_dashboard_link  # noqa: PLC0415 - heavy
+
     server = _server(client)
-    return "" if server is None else _link(client, server)
+    if server is None:
+        return ""
+    host = _host(client) if server.address in ("0.0.0.0", "::") else server.address  # noqa: S104
+    where = f"[{host}]" if ":" in host else host
+    try:
+        return str(format_dashboard_link(where, server.port))
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        # The site's link has words for another machine, such as one that runs JupyterHub.
+        logger.debug("distributed.dashboard.link is not used: %s: %s", type(error).__name__, error)
+        return f"http://{where}:{server.port}/status"
 
 
 def describe_dashboard(client: "Client") -> str:
@@ -35,11 +46,8 @@ def describe_dashboard(client: "Client") -> str:
 
     "" if there is none.
     """
-    server = _server(client)
-    if server is None:
-        return ""
-    link = _link(client, server)
-    if not server.address.startswith("127.") or _host(client) == server.address:
+    link, server = dashboard_link(client), _server(client)
+    if server is None or not server.address.startswith("127.") or _host(client) == server.address:
         return link
     forward = f"ssh -L {server.port}:{server.address}:{server.port} {server.machine}"
     return f"{link} (on {server.machine}; from elsewhere: {forward})"
@@ -51,20 +59,6 @@ def warn_of_dashboard(client: "Client") -> None:
     if server is not None:
         whoever = "every user of" if server.address.startswith("127.") else "whoever can reach"
         logger.warning("the dashboard knows no password: %s %s can read it", whoever, server.machine)
-
-
-def _link(client: "Client", server: _HttpServer) -> str:
-    from distributed.utils import format_dashboard_link  # noqa: PLC0415 - heavy
-
-    host = _host(client) if server.address in ("0.0.0.0", "::") else server.address  # noqa: S104
-    where = f"[{host}]" if ":" in host else host
-    try:
-        link: str = format_dashboard_link(where, server.port)
-    except (LookupError, ValueError, TypeError, AttributeError) as error:
-        # The site's link has words for another machine, such as one that runs JupyterHub.
-        logger.debug("distributed.dashboard.link is not used: %s: %s", type(error).__name__, error)
-        return f"http://{where}:{server.port}/status"
-    return link
 
 
 def _host(client: "Client") -> str:

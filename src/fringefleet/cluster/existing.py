@@ -17,11 +17,11 @@ from distributed import Client, Security, rpc
 from distributed.utils import LoopRunner
 
 from fringefleet.cluster.config import LARGEST_FILE
-from fringefleet.cluster.nannies import deepest, in_words
+from fringefleet.cluster.nannies import in_words
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import CREDENTIALS, running_security
 from fringefleet.cluster.silence import OF_A_LOST_SCHEDULER, without_messages
-from fringefleet.cluster.waiting import SECONDS_TO_END, SECONDS_TO_STOP, Clock, end_within
+from fringefleet.cluster.waiting import Clock, ended
 from fringefleet.errors import InputError
 from fringefleet.processes.clients import WITH_TLS, current_client, warn_of_open
 
@@ -53,16 +53,9 @@ def connect_running(options: ClusterOptions) -> Iterator[Client]:
     # Who loses the scheduler is told so once, by us.
     with without_messages(OF_A_LOST_SCHEDULER):
         client = _join(address, security, seconds)
-        left = SECONDS_TO_STOP
-        try:
-            with client.as_current():
-                _wait_for_workers(client, address, options.n_worker, seconds)
-                yield client
-        except BaseException:
-            left = SECONDS_TO_END
-            raise
-        finally:
-            end_within(client.close, left, lambda: None)
+        with ended(client.close), client.as_current():
+            _wait_for_workers(client, address, options.n_worker, seconds)
+            yield client
 
 
 def _seconds(options: ClusterOptions) -> float:
@@ -98,15 +91,28 @@ def _wait_for_scheduler(address: str, security: Any, seconds: float) -> Any:
         # Why it does not answer is told at half-time at the latest.
         limit = max(_SECONDS_OF_LAST_TRY, min(patience, (seconds - clock.waited) / 2))
         try:
+            _knock(address, arguments.get("ssl_context"), limit)
             return LoopRunner().run_sync(_identify, address, arguments, limit)
         except OSError as error:
             reason = in_words(error)
-            if isinstance(deepest(error), ssl.SSLError) or clock.is_up(None, f"{address} ({reason})"):
+            if isinstance(error, ssl.SSLError) or clock.is_up(None, f"{address} ({reason})"):
                 raise
         if patience == _SECONDS_OF_FIRST_TRY:
             logger.warning("no answer from %s yet (%s); trying for %g s", address, reason, seconds)
         sleep(_SECONDS_BETWEEN_TRIES)
         patience *= 2
+
+
+def _knock(address: str, context: ssl.SSLContext | None, seconds: float) -> None:
+    """See whether anybody is there, who shakes hands as TLS does, if that is wanted.
+
+    Dask would say of most of what goes wrong that the time is up.
+    """
+    where = urlsplit(address)
+    if address.startswith(("tcp://", "tls://")):
+        with socket.create_connection((where.hostname, where.port), timeout=seconds) as plain:
+            if context is not None:
+                context.wrap_socket(plain).close()
 
 
 async def _identify(address: str, arguments: Mapping[str, Any], seconds: float) -> None:
@@ -123,17 +129,16 @@ def _check_place(address: str) -> None:
     if where.hostname is None or not address.startswith(("tcp://", *WITH_TLS)):
         return
     try:
-        port, reason = where.port, ""
-    except ValueError as error:
-        port, reason = None, f" ({error})"
-    if port is None:
-        raise InputError(f"found no port in {address}{reason}; give one as in tcp://host:8786.")
-    try:
-        socket.getaddrinfo(where.hostname, None)
+        reason = "" if where.port else " "
+        socket.getaddrinfo(where.hostname, where.port)
     except (OSError, UnicodeError) as error:
         raise InputError(
             f"found no host {where.hostname}, of {address} ({error}); correct the address."
         ) from error
+    except ValueError as error:
+        reason = f" ({error})"
+    if reason:
+        raise InputError(f"found no port in {address}{reason.rstrip()}; give one as in tcp://host:8786.")
 
 
 @contextmanager
@@ -166,19 +171,16 @@ def read_scheduler_file(path: Path) -> tuple[str, str | None]:
 
 def _wait_for_workers(client: Client, address: str, n_worker: int | None, seconds: float) -> None:
     """Wait for as many workers as asked for; if nobody asked there has to be one."""
-    found = len(client.nthreads())
-    if n_worker is not None and found < n_worker:
-        logger.warning("waiting for %d workers at %s, of which %d are there", n_worker, address, found)
+    wanted, found = 1 if n_worker is None else n_worker, len(client.nthreads())
+    after, advice = "", "give the number to wait for"
+    if n_worker is not None and found < wanted:
+        logger.warning("waiting for %d workers at %s, of which %d are there", wanted, address, found)
         with suppress(TimeoutError):
-            client.wait_for_workers(n_worker, timeout=max(seconds, 0.001))  # of 0 it makes no limit
-        found = len(client.nthreads())
-    if n_worker is not None and found < n_worker:
+            client.wait_for_workers(wanted, timeout=max(seconds, 0.001))  # of 0 it makes no limit
+        found, after = len(client.nthreads()), f" after {seconds:g} s"
+        advice = "ask for fewer, or wait longer with --wait"
+    if found < wanted:
         raise InputError(
-            f"found {found} of {n_worker} workers at {address} after {seconds:g} s; start more with "
-            f"`dask worker {address}`, ask for fewer, or wait longer with --wait."
-        )
-    if not found:
-        raise InputError(
-            f"the scheduler at {address} has no workers; start some with `dask worker {address}`, or give "
-            "the number to wait for."
+            f"found {found} of {wanted} workers at {address}{after}; start more with `dask worker "
+            f"{address}`, or {advice}."
         )

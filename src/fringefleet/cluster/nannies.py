@@ -48,13 +48,9 @@ class Births:
                     self._processes.add(psutil.Process(nanny.pid))
         return [process for process in tuple(self._processes) if process.is_running()]
 
-    def n_ready(self) -> int:
-        """Count the workers that are there."""
-        return sum(nanny.is_ready for nanny in tuple(self.nannies))
-
     def life(self) -> tuple[int, ...]:
         """Compose numbers that change as long as anything happens: workers that come, processes that work."""
-        signs = [self.n_ready(), len(self.nannies)]
+        signs = [int(nanny.is_ready) for nanny in tuple(self.nannies)]
         for process in self.processes():
             with suppress(psutil.Error, AttributeError):  # macOS has no io_counters
                 times = process.cpu_times()
@@ -64,12 +60,12 @@ class Births:
 
     def describe(self) -> str:
         """Say what is waited for."""
-        n_worker = len(self.nannies)
-        if not n_worker:
+        if not self.nannies:
             return "the scheduler to start"
+        n_left = sum(not nanny.is_ready for nanny in tuple(self.nannies))
         numbers = ", ".join(str(process.pid) for process in self.processes())
         of_processes = f" (processes {numbers})" if numbers else ""
-        return f"{n_worker - self.n_ready()} of {n_worker} workers to start{of_processes}"
+        return f"{n_left} of {len(self.nannies)} workers to start{of_processes}"
 
     def give_up(self) -> None:
         """Kill what was started; no worker is started in the place of another any more."""
@@ -115,7 +111,7 @@ class PatientNanny(Nanny):
                     raise
                 continue
             if not self._may_begin_again(n_killed):
-                births.failure = births.failure or self._reason(n_killed)
+                births.failure = births.failure or describe_end(self.exit_code, births.error, n_killed)
                 return status
         return Status.closed
 
@@ -123,11 +119,6 @@ class PatientNanny(Nanny):
         """Whether a worker was killed, and not too often; while it is told what it is, that breaks a pipe."""
         is_killed = -(self.exit_code or 0) in _KILLS or isinstance(self.births.error, BrokenPipeError)
         return is_killed and n_killed <= MOST_KILLS and not self.births.is_given_up
-
-    def _reason(self, n_killed: int) -> str:
-        if self.exit_code is None and self.births.error is not None:
-            return in_words(self.births.error)
-        return describe_end(self.exit_code, n_killed)
 
     def _on_worker_exit_sync(self, exitcode: int) -> None:
         self.exit_code = exitcode
@@ -156,23 +147,15 @@ def _forget_tasks() -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
 
 
-def nanny_class(births: Births) -> type[PatientNanny]:
-    """Make a class of nannies that say to ``births`` what becomes of their workers."""
-    return type("Nanny", (PatientNanny,), {"births": births})
-
-
-def describe_end(exit_code: int | None, n_time: int = 1) -> str:
-    """Say how a worker process ended before it was there."""
+def describe_end(exit_code: int | None, error: Exception | None, n_time: int) -> str:
+    """Say how a worker process ended before it was there, or why there was none."""
     if exit_code == REIMPORTED:
         return GUARD
     if exit_code is None:
-        return "no process could be started for a worker"
+        return in_words(error) if error else "no process could be started for a worker"
     if exit_code >= 0:
         return f"a worker process ended with exit code {exit_code} before it was ready; what it said is above"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:
-        name = f"signal {-exit_code}"
+    name = signal.Signals(-exit_code).name
     how_often = f" {n_time} times in a row" if n_time > 1 else ""
     return (
         f"a worker process was ended by {name}{how_often} before it was ready; the system's log says more, "

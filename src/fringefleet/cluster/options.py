@@ -16,7 +16,7 @@ from dask.utils import parse_bytes
 from fringefleet.arguments.needs import CLUSTER as NEEDS
 from fringefleet.arguments.needs import check_needs, defaults_of
 from fringefleet.choices import DeviceName
-from fringefleet.cluster.exposure import check_dashboard, check_protocols, check_running_protocol
+from fringefleet.cluster.exposure import check_exposure, check_running_protocol
 from fringefleet.errors import OptionError
 from fringefleet.option_words import option, suggest
 
@@ -92,7 +92,7 @@ class ClusterOptions:
         if self.kind == "address":
             check_running_protocol(str(self.cluster), self.tls)
         if self.kind not in ("current", "address", "file"):
-            _check_exposure(self)
+            check_exposure(self)
 
     def _check_number(self) -> None:
         if self.n_worker is not None and self.n_worker < 0:
@@ -133,12 +133,9 @@ def cluster_options(
     names = [option.name for option in fields(ClusterOptions)]
     for name in changes:
         check_known(name, names, "option of a cluster")
-    said: dict[str, Any] = {"cluster": cluster}
-    if isinstance(cluster, ClusterOptions):
-        said = dict(vars(cluster))
-    if n_worker is not None:
-        said["n_worker"] = n_worker
-    return ClusterOptions(**(said | changes))
+    said: dict[str, Any] = vars(cluster) if isinstance(cluster, ClusterOptions) else {"cluster": cluster}
+    number = {} if n_worker is None else {"n_worker": n_worker}
+    return ClusterOptions(**(said | number | changes))
 
 
 def check_known(name: str, names: Sequence[str], what: str) -> None:
@@ -196,19 +193,20 @@ def _check_options(options: Mapping[str, Any]) -> None:
                 f"found {name} in the options for the library; give {ours} beside them instead."
             )
     check_type("local_directory", options.get("local_directory"), (str, Path))
-    if options.get(VISIBLE) is not None:
-        _check_visible(options[VISIBLE])
+    named_gpus(options)
 
 
-def _check_visible(gpus: Any) -> None:
-    """Refuse what does not name GPUs, by number or UUID."""
+def named_gpus(options: Mapping[str, Any]) -> list[str | int] | None:
+    """List the GPUs that are named, by number or UUID; None if none are."""
+    gpus = options.get(VISIBLE)
     named = gpus.split(",") if isinstance(gpus, str) else gpus
-    if (
+    if gpus is not None and (
         not isinstance(named, list | tuple)
         or not named
         or not all(type(gpu) in (int, str) and str(gpu).strip() for gpu in named)
     ):
         raise OptionError(f"found {VISIBLE} = {gpus!r}; give a list of the GPUs, such as [0, 1].")
+    return named if named is None else list(named)
 
 
 def _check_certificates(options: ClusterOptions) -> None:
@@ -226,11 +224,3 @@ def _check_certificates(options: ClusterOptions) -> None:
             f"found {found}; give {option('tls_ca')} and {option('tls_cert')}, and {option('tls_key')} if "
             "the key is not in the same file."
         )
-
-
-def _check_exposure(options: ClusterOptions) -> None:
-    """Refuse keywords by which strangers could come in, unless somebody said that they may."""
-    if options.is_encrypted:
-        check_protocols(options.options)
-    if not options.dashboard:
-        check_dashboard(options.options)

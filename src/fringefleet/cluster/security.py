@@ -19,7 +19,6 @@ from fringefleet.processes.clients import WITH_TLS, warn_of_open
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
 CREDENTIALS = "tls_credentials"  # key of a scheduler file, and field of a ClusterOptions
 _PARTS = tuple(f"tls_{role}_{part}" for role in ("client", "scheduler", "worker") for part in ("cert", "key"))
 

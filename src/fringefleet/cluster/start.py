@@ -1,8 +1,8 @@
 """A cluster of this machine from its first process to its last: begun, waited for, stopped."""
 
 import logging
-import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -14,18 +14,18 @@ import dask
 from distributed import Client, Nanny, Worker
 from distributed.deploy.cluster import Cluster
 
-from fringefleet.cluster.nannies import Births, in_words, nanny_class
+from fringefleet.cluster.exposure import LOOPBACK, http_settings, local_keywords
+from fringefleet.cluster.nannies import Births, PatientNanny, in_words
 from fringefleet.cluster.options import ClusterOptions, check_known, known_keywords
-from fringefleet.cluster.security import LOOPBACK, private_folder, temporary_security
-from fringefleet.cluster.serving import http_settings, local_keywords
+from fringefleet.cluster.security import private_folder, temporary_security
 from fringefleet.cluster.silence import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
 from fringefleet.cluster.waiting import (
     SECONDS_BETWEEN_LOOKS,
     SECONDS_OF_SILENCE,
     SECONDS_TO_END,
+    SECONDS_TO_END_BY_FORCE,
     SECONDS_TO_STOP,
     Clock,
-    end_within,
     is_over,
     run_in_thread,
 )
@@ -46,13 +46,21 @@ class Start:
     def __init__(self, kind: type[Cluster], options: ClusterOptions, said: Mapping[str, Any]) -> None:
         self.options = options
         self._name, self._births = kind.__name__, Births()
-        keywords = {**_keywords(options, self._births), **said}
+        security = temporary_security(options)
+        keywords: dict[str, Any] = {"silence_logs": logging.ERROR, "security": security}
+        keywords |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
+        if options.memory_limit is not None:
+            keywords["memory_limit"] = options.memory_limit
+        if options.options.get("processes", True):
+            keywords["worker_class"] = type("Nanny", (PatientNanny,), {"births": self._births})
+        else:  # threads, which would speak no TCP
+            keywords["protocol"] = "tls" if security else "tcp"
         self._client: Client | None = None
         self._is_stopped = False
         self._quiet = ExitStack()
         self._quiet.enter_context(without_messages(OF_A_START, self._births.note_error))
         _start_resource_tracker()  # else it would be started by a thread of these, and unblock Ctrl-C there
-        self._cluster = run_in_thread(lambda: _recorded(kind, self._births)(**keywords))
+        self._cluster = run_in_thread(lambda: _recorded(kind, self._births)(**{**keywords, **said}))
 
     @contextmanager
     def workers(self, n_worker: int | None = None) -> Iterator[Client]:
@@ -63,8 +71,17 @@ class Start:
         InputError
             They could not be started; says why.
         """
-        with self._quiet, self._explained():
-            self._client = self._wait_for(run_in_thread(lambda: self._join(n_worker)))
+        given = ", ".join(f"{key} = {value!r}" for key, value in self.options.options.items())
+        advice = f" Look at its options: {given}." if given else ""
+        interface = f" on interface {self.options.interface}" if self.options.interface else ""
+        try:
+            with self._quiet:
+                self._client = self._wait_for(run_in_thread(lambda: self._join(n_worker)))
+        except Exception as error:
+            reason = (self._births.failure or in_words(error)).rstrip(".")
+            raise InputError(f"{self._name} could not be started{interface}: {reason}.{advice}") from (
+                None if self._births.failure else error
+            )
         with without_messages(OF_A_CLUSTER), self._client.as_current():
             yield self._client
 
@@ -105,21 +122,6 @@ class Start:
         while not is_over(future, SECONDS_BETWEEN_LOOKS) and monotonic() < deadline:
             self._births.give_up()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Say in one sentence why a cluster could not be started."""
-        given = ", ".join(f"{key} = {value!r}" for key, value in self.options.options.items())
-        advice = f" Look at its options: {given}." if given else ""
-        interface = f" on interface {self.options.interface}" if self.options.interface else ""
-        try:
-            yield
-        except Exception as error:
-            reason = self._births.failure or in_words(error)
-            cause = None if self._births.failure else error
-            raise InputError(
-                f"{self._name} could not be started{interface}: {reason.rstrip('.')}.{advice}"
-            ) from cause
-
     def stop(self, *, in_good_order: bool) -> None:
         """Stop what has been started by now, once: that it takes too long is no failure."""
         if self._is_stopped:
@@ -128,9 +130,12 @@ class Start:
         with self._quiet, without_messages(OF_AN_END):
             if self._client is None:
                 self._give_up(self._cluster)
-            end_within(
-                self._close, SECONDS_TO_STOP if in_good_order else SECONDS_TO_END, self._births.give_up
-            )
+            closing = run_in_thread(self._close)
+            try:
+                is_over(closing, SECONDS_TO_STOP if in_good_order else SECONDS_TO_END)
+            finally:
+                self._births.give_up()
+            is_over(closing, SECONDS_TO_END_BY_FORCE)
             self._births.give_up()
 
     def _close(self) -> None:
@@ -169,22 +174,6 @@ def begun(
         start.stop(in_good_order=True)
 
 
-def _keywords(options: ClusterOptions, births: Births) -> dict[str, Any]:
-    """Compose what all clusters of this machine are told."""
-    said: dict[str, Any] = {
-        "silence_logs": logging.ERROR,
-        "security": temporary_security(options),
-    }
-    said |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
-    if options.memory_limit is not None:
-        said["memory_limit"] = options.memory_limit
-    if options.options.get("processes", True):
-        said["worker_class"] = nanny_class(births)
-    else:  # threads, which would speak no TCP
-        said["protocol"] = "tls" if said["security"] else "tcp"
-    return said
-
-
 def _recorded(kind: type[Cluster], births: Births) -> type[Cluster]:
     """Let a cluster be known from the beginning of its constructor, which waits for its workers."""
 
@@ -200,14 +189,10 @@ def _start_resource_tracker() -> None:
 
     Nor is it to end before this process does, when the terminal is closed.
     """
-    said = os.environ.get("PYTHONWARNINGS")
-    ours = ",".join(filter(None, (said, "ignore:resource_tracker:UserWarning")))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    sys.warnoptions.append("ignore:resource_tracker:UserWarning")  # which it is started with
     try:
-        os.environ["PYTHONWARNINGS"] = ours
         resource_tracker.ensure_running()
     finally:
+        sys.warnoptions.pop()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.environ.pop("PYTHONWARNINGS")
-        if said is not None:
-            os.environ["PYTHONWARNINGS"] = said

@@ -3,8 +3,9 @@
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from math import inf
 from time import monotonic
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ _PART_BETWEEN_LINES = 0.1  # of the time waited, where that is more: a queue may
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_STOP = 30.0  # in good order
 SECONDS_TO_END = 2.5  # for what is not wanted any more
-_SECONDS_TO_END_BY_FORCE = 1.5
+SECONDS_TO_END_BY_FORCE = 1.5
 
 
 class Clock:
@@ -68,22 +69,18 @@ def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
     return future
 
 
-def end_within(end: Callable[[], object], seconds: float, by_force: Callable[[], object]) -> None:
-    """End something in a thread, and wait for that so long; ``by_force`` where it takes longer or fails.
+@contextmanager
+def ended(end: Callable[[], object]) -> Iterator[None]:
+    """End something at last, in a thread; after a failure or a Ctrl-C that is waited for less.
 
-    What it raises is for the log: who ends something has no use for it any more.
+    What it raises nobody has a use for any more.
     """
-    future = run_in_thread(end)
+    seconds = SECONDS_TO_END
     try:
-        if not is_over(future, seconds):
-            by_force()
-            is_over(future, _SECONDS_TO_END_BY_FORCE)
-    except BaseException:
-        by_force()
-        raise
-    if future.done() and future.exception() is not None:
-        by_force()
-        logger.debug("a tear-down did not go well", exc_info=future.exception())
+        yield
+        seconds = SECONDS_TO_STOP
+    finally:
+        is_over(run_in_thread(end), seconds)
 
 
 def is_over(future: Future[Any], seconds: float) -> bool:

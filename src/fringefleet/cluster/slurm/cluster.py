@@ -6,28 +6,19 @@ import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import dask
-from distributed import Client, Security
+from distributed import Client
 
+from fringefleet.cluster.exposure import http_settings
 from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import security_in, temporary_security, write_pem
-from fringefleet.cluster.serving import http_settings
 from fringefleet.cluster.slurm.janitor import cancel_on_exit
-from fringefleet.cluster.slurm.script import JOB_NAME, JobPlan, plan_jobs, settings
-from fringefleet.cluster.waiting import (
-    SECONDS_BETWEEN_LOOKS,
-    SECONDS_OF_SILENCE,
-    SECONDS_TO_END,
-    SECONDS_TO_STOP,
-    Clock,
-    end_within,
-)
+from fringefleet.cluster.slurm.script import JOB_NAME, plan_jobs, settings
+from fringefleet.cluster.waiting import ended
 from fringefleet.errors import InputError, OptionError, WorkersLostError
 from fringefleet.io.store.owned import owned_folder
 
@@ -57,6 +48,8 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     """
     name = f"{options.options.get('job_name') or JOB_NAME}-{secrets.token_hex(4)}"
     plan = plan_jobs(options, name)
+    from fringefleet.cluster.slurm.monitor import JobMonitor, RecordingCluster  # noqa: PLC0415 - optional
+
     _check_programs()
     _check_interface(plan.cluster)
     _make_private(plan.log_folder)
@@ -68,60 +61,24 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
         opened.enter_context(
             dask.config.set(SETTINGS | _SLURM_SETTINGS | settings(plan) | http_settings(options))
         )
-        monitor = opened.enter_context(_submitted(plan, security, keys, name))
-        try:
-            _wait_for_worker(monitor, options.wait_seconds)
-            yield monitor.client
-        except Exception as error:
-            if monitor.failure is not None:
-                raise WorkersLostError(monitor.failure) from error
-            raise
-
-
-@contextmanager
-def _submitted(plan: JobPlan, security: Security | None, keys: Path | None, name: str) -> Iterator[Any]:
-    """Submit jobs and look after them; give their monitor."""
-    from fringefleet.cluster.slurm.jobs import RecordingCluster  # noqa: PLC0415 - optional
-    from fringefleet.cluster.slurm.monitor import JobMonitor  # noqa: PLC0415 - optional
-
-    cluster: Any = RecordingCluster(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
-    client = Client(cluster)
-    with ExitStack() as opened:
-        opened.push(partial(_stop, client))
-        opened.enter_context(client.as_current())
+        cluster: Any = RecordingCluster(
+            security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job
+        )
+        client = Client(cluster)
         # At last nobody looks after the jobs any more, then they are cancelled, then the cluster is stopped.
+        opened.enter_context(ended(lambda: (client.close(), cluster.close())))
+        opened.enter_context(client.as_current())
         opened.enter_context(cancel_on_exit(name, keys))
         monitor = opened.enter_context(JobMonitor(client, plan, name))
         cluster.scale(jobs=plan.n_job)
         logger.info("%d jobs %s submitted", plan.n_job, name)
-        yield monitor
-
-
-def _stop(client: Client, kind: type[BaseException] | None, *_error: object) -> None:
-    """Stop a cluster; where that takes long, its guard cancels the jobs."""
-    cluster: Any = client.cluster
-
-    def stop() -> None:
-        client.close()
-        cluster.close()
-
-    end_within(stop, SECONDS_TO_END if kind is KeyboardInterrupt else SECONDS_TO_STOP, lambda: None)
-
-
-def _wait_for_worker(monitor: Any, seconds: float | None) -> None:
-    """Wait as long as the queue takes, or as somebody wants to; a job that runs must not be silent."""
-    clock = Clock(SECONDS_OF_SILENCE) if seconds is None else Clock(None, seconds)
-    while not monitor.n_worker:
-        if monitor.failure is not None:
-            raise WorkersLostError(monitor.failure)
-        life = monitor.describe() if monitor.is_running else monotonic()  # a queue may be silent
-        if clock.is_up(life, f"a worker of Slurm; the jobs are {monitor.describe()}"):
-            log = f" {monitor.failure_log()}" if monitor.is_running else ""
-            raise InputError(
-                f"found no worker after {clock.waited:.0f} s; the jobs are {monitor.describe()}. Wait longer "
-                f"with --wait, or ask for what is free sooner: sinfo shows it.{log}"
-            )
-        sleep(SECONDS_BETWEEN_LOOKS)
+        try:
+            monitor.wait_for_worker(options.wait_seconds)
+            yield client
+        except Exception as error:
+            if monitor.failure is not None:
+                raise WorkersLostError(monitor.failure) from error
+            raise
 
 
 def _check_programs() -> None:

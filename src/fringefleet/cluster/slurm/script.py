@@ -10,19 +10,20 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dask
 from distributed import Security
 
+from fringefleet.cluster.exposure import ANY_PORT, WORKER_ROUTES, as_list, scheduler_keywords
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
 from fringefleet.cluster.options import ClusterOptions, check_known, known_keywords
-from fringefleet.cluster.serving import ANY_PORT, WORKER_ROUTES, configured_preloads, scheduler_keywords
 from fringefleet.cluster.slurm.request import (
     CUDA_WORKER,
     OUR_WORKER,
     PLAIN_WORKER,
     SECTION,
+    JobPlan,
     JobRequest,
     import_jobqueue,
 )
@@ -41,18 +42,6 @@ _LIFETIME, _STAGGER = 0.85, 0.1
 # Keywords of SLURMCluster that are ours to say.
 _RESERVED = {"scheduler", "name", "interface", "protocol", "security", "loop", "asynchronous", "silence_logs"}
 _RESERVED |= {"job_kwargs", "base_class_kwargs", "job_cls", "n_workers", "dashboard_address", "host"}
-
-
-class JobPlan(NamedTuple):
-    """What to ask of Slurm."""
-
-    n_job: int
-    log_folder: Path
-    job: dict[str, Any]  # keywords for each job
-    cluster: dict[str, Any]  # keywords for the cluster as a whole
-    poll_seconds: float  # most [s] between two looks at the queue
-    most_failed_starts: int  # jobs in a row that may end before a worker of theirs came
-    most_replacements: int  # jobs that are submitted in place of others, of a run
 
 
 def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submitted: bool = True) -> JobPlan:
@@ -89,6 +78,10 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
     cluster = _cluster_keywords(given)
     job_name = job_name or given.get("job_name") or JOB_NAME
     log_folder = Path(said.get("log_directory", _LOG_FOLDER)).expanduser().absolute()
+    # What we rely on: where the log is, and what a job is called.
+    own = [f"-o {sbatch_log(log_folder, '%x-%j.log')}", "--open-mode=append"]
+    if any(text in f"#SBATCH -J {job_name}" for text in said.texts("job_directives_skip")):
+        own.append(f"-J {job_name}")
     job = given | {
         "job_name": job_name,
         "processes": said.processes,
@@ -96,7 +89,7 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
         "memory": f"{said.memory}B",
         "python": _python(said),
         "worker_command": said.worker_command,
-        "job_extra_directives": [*said.directives(), *_own_directives(said, job_name, log_folder)],
+        "job_extra_directives": [*said.directives(), *own],
         "job_script_prologue": _prologue(said, ours["modules"]),
         "worker_extra_args": _arguments(said),
         "local_directory": '"$FRINGEFLEET_LOCAL"',
@@ -126,7 +119,7 @@ def job_script(plan: JobPlan, *, tls: bool = True) -> str:
 def script_of_job(plan: JobPlan, scheduler: str, security: Security | None) -> str:
     """Write the script of a job for the address of a scheduler, and the certificates for it."""
     import_jobqueue()  # which keeps what Ctrl-C does
-    from fringefleet.cluster.slurm.jobs import RecordingJob  # noqa: PLC0415 - optional
+    from fringefleet.cluster.slurm.monitor import RecordingJob  # noqa: PLC0415 - optional
 
     with dask.config.set(settings(plan)):
         job = RecordingJob(
@@ -157,22 +150,13 @@ def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
     return {"name": "slurm"} | {name: given.pop(name) for name in names}
 
 
-def _own_directives(said: JobRequest, job_name: str, log_folder: Path) -> list[str]:
-    """Say what we rely on: what a job is called, and where its log is."""
-    own = [f"-o {sbatch_log(log_folder, '%x-%j.log')}", "--open-mode=append"]
-    if any(text in f"#SBATCH -J {job_name}" for text in said.texts("job_directives_skip")):
-        own.append(f"-J {job_name}")
-    return own
-
-
 def _prologue(request: JobRequest, modules: Iterable[str]) -> list[str]:
     """Write what a job does before its worker starts; the user's own lines come after the modules."""
     lines = [f"module load {shlex.quote(module)}" for module in modules]
     lines += request.texts("job_script_prologue")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in _exports(request).items()]
-    base = re.sub(
-        "^~", "$HOME", str(request.get("local_directory", "${TMPDIR:-/tmp}"))
-    )  # in quotes ~ is a name
+    base = str(request.get("local_directory", "${TMPDIR:-/tmp}"))
+    base = re.sub("^~", "$HOME", base)  # in quotes ~ is a name
     lines.append(f'FRINGEFLEET_LOCAL=$(mktemp -d -- "{base}/fringefleet-XXXXXXXX") || exit 1')  # mode 0700
     # Told to end, it lets the worker do so first.
     return [*lines, "trap 'rm -rf \"$FRINGEFLEET_LOCAL\"' EXIT", "trap 'exit 143' TERM"]
@@ -183,9 +167,8 @@ def _exports(request: JobRequest) -> dict[str, str]:
     said = SETTINGS | LOCAL_SETTINGS | _lifetime(request)
     if not request.serves_http:
         said[WORKER_ROUTES] = []
-    said |= {
-        f"{warm_up.OPTIONS}.{name}": value for name, value in dask.config.get(warm_up.OPTIONS, {}).items()
-    }
+    options = dask.config.get(warm_up.OPTIONS, {})
+    said |= {f"{warm_up.OPTIONS}.{name}": value for name, value in options.items()}
     exports = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if request.wants_gpu else {}
     if request.options.device == "cuda":
         said[warm_up.DEVICE] = "cuda"
@@ -202,10 +185,8 @@ def _lifetime(request: JobRequest) -> dict[str, Any]:
     seconds = walltime_seconds(request.get("walltime"))
     if seconds is None or any("--lifetime" in item for item in request.texts("worker_extra_args")):
         return {}
-    shares = {"duration": _LIFETIME, "stagger": _STAGGER}
-    return {
-        f"distributed.worker.lifetime.{name}": f"{share * seconds:.0f}s" for name, share in shares.items()
-    }
+    key = "distributed.worker.lifetime"
+    return {f"{key}.duration": f"{_LIFETIME * seconds:.0f}s", f"{key}.stagger": f"{_STAGGER * seconds:.0f}s"}
 
 
 def _arguments(request: JobRequest) -> list[str]:
@@ -216,8 +197,9 @@ def _arguments(request: JobRequest) -> list[str]:
     if "--dashboard-address" not in given:
         arguments += ["--dashboard-address", ANY_PORT]
     if command in (PLAIN_WORKER, CUDA_WORKER, OUR_WORKER):
-        # As their own command lines have it: what is given there comes before the configuration.
-        preloads = [] if "--preload" in given or command == CUDA_WORKER else configured_preloads()
+        preloads = []
+        if "--preload" not in given and command != CUDA_WORKER:  # which comes before the configuration
+            preloads = as_list(dask.config.get("distributed.worker.preload", []))
         if not request.serves_http:
             arguments.append("--no-dashboard")
             preloads.append(http_off.PRELOAD)
