@@ -111,8 +111,6 @@ def test_the_command_takes_the_option(results, tmp_path):
     arguments = ["invert", str(results / "stack.zarr"), str(tmp_path / "out.zarr"), "--keep-bits"]
     refused = CliRunner().invoke(app, [*arguments, "24"])
     assert refused.exit_code == 2
-    assert "found --keep-bits 24; give the bits of the mantissa to keep, from 1 to 23" in " ".join(
-        refused.output.split()
-    )
+    assert "found --keep-bits 24; give 1 to 23" in " ".join(refused.output.split())
     planned = CliRunner().invoke(app, ["plan", str(results / "stack.zarr"), "--quick", "--keep-bits", "9"])
     assert planned.exit_code == 0, planned.output
