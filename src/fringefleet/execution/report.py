@@ -22,8 +22,8 @@ import zarr
 
 from fringefleet.execution.retry import Failure
 from fringefleet.execution.scheduler import Done, OnProgress
-from fringefleet.execution.statistics import TileStatistics, count_statuses
-from fringefleet.execution.tile import Tile, TileReport
+from fringefleet.execution.statistics import TileStatistics
+from fringefleet.execution.tile import Tile, TileReport, count_statuses
 from fringefleet.processes.worker_info import GpuUsers
 
 logger = logging.getLogger(__name__)

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fringefleet.engine.timing import StageSeconds
 from fringefleet.status import Status
 
@@ -87,8 +84,3 @@ class TileStatistics:
             bytes_written=record.get("bytes_written", 0),
             seconds=StageSeconds(**record.get("seconds", {})),
         )
-
-
-def count_statuses(status: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Count the pixels of each status, by code."""
-    return tuple(np.bincount(status.ravel(), minlength=len(Status)).tolist())

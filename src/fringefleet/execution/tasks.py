@@ -16,8 +16,16 @@ from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.engine.context import BlockResult
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.execution.line import PlaceInLine, line_of
-from fringefleet.execution.statistics import TileStatistics, count_statuses
-from fringefleet.execution.tile import BlockFunction, Tile, TileReport, Unread, WorkerRules, Write
+from fringefleet.execution.statistics import TileStatistics
+from fringefleet.execution.tile import (
+    BlockFunction,
+    Tile,
+    TileReport,
+    Unread,
+    WorkerRules,
+    Write,
+    count_statuses,
+)
 from fringefleet.io.files.memory import bytes_to_lend
 from fringefleet.io.files.threads import use_threads
 from fringefleet.io.files.version import accepting_touched

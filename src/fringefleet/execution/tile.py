@@ -15,6 +15,7 @@ from fringefleet.engine.workspaces import Place
 from fringefleet.errors import FringefleetError, StackFormatError
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.observation.oddities import Oddities
+from fringefleet.status import Status
 
 
 class Tile(NamedTuple):
@@ -141,3 +142,8 @@ class WorkerRules:
     software: Mapping[str, str]
     accept_touched: bool = False
     n_on_cores: Mapping[str, int] = field(default_factory=dict)
+
+
+def count_statuses(status: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Count the pixels of each status, by code."""
+    return tuple(np.bincount(status.ravel(), minlength=len(Status)).tolist())
