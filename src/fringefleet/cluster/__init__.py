@@ -1,4 +1,4 @@
-"""Workers: where they come from. This package knows nothing of interferograms."""
+"""Start workers and connect to them. This package knows nothing of interferograms."""
 
 from fringefleet.cluster.connection import ConnectedWorkers as ConnectedWorkers
 from fringefleet.cluster.connection import Early as Early

@@ -2,14 +2,14 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from fringefleet.cluster.options import TLS_FILES, TYPES, check_known, check_type
 from fringefleet.errors import InputError, OptionError
 
-LARGEST_FILE = 1024**2  # bytes that are read of a file
+_LARGEST_FILE = 1024**2  # bytes that are read of a file
 _KEYS = [name for name in TYPES if name != "device"]  # which is an option of the computation
 _TABLES = ("scheduler_kwargs", "scheduler_options", "resources")
 # Keywords by which Dask, dask-cuda and dask-jobqueue load code, write files or hand on other keywords. Python
@@ -35,13 +35,7 @@ def read_cluster_config(path: Path) -> dict[str, Any]:
     OptionError
         It has something else than we know, or something that might be executed.
     """
-    try:
-        with path.open("rb") as file:
-            content = tomllib.loads(file.read(LARGEST_FILE).decode())
-    except OSError as error:
-        raise InputError(f"found no cluster file {path} ({error.strerror}).") from error
-    except ValueError as error:
-        raise InputError(f"{path} is no TOML file: {error}.") from error
+    content = read_data(path, "cluster", "TOML", tomllib.loads)
     for name in content:
         check_known(name, ["cluster"], f"table of {path}")
     table = content.get("cluster")
@@ -56,6 +50,17 @@ def read_cluster_config(path: Path) -> dict[str, Any]:
         name: path.absolute().parent / table[name] for name in TLS_FILES if isinstance(table.get(name), str)
     }
     return table | beside
+
+
+def read_data(path: Path, what: str, form: str, parse: Callable[[str], Any]) -> Any:
+    """Read a small file that is data in some form; an ``InputError`` says why it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return parse(file.read(_LARGEST_FILE).decode())
+    except OSError as error:
+        raise InputError(f"found no {what} file {path} ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no {form} file: {error}.") from error
 
 
 def _check_data(options: Mapping[str, Any], where: str, table: str = "") -> None:

@@ -17,7 +17,6 @@ from distributed.system import MEMORY_LIMIT
 from fringefleet.cluster.checks import check_workers
 from fringefleet.cluster.dashboard import warn_of_dashboard
 from fringefleet.cluster.existing import connect_running, use_current
-from fringefleet.cluster.exposure import check_bokeh
 from fringefleet.cluster.local import begin_local, count_local, count_local_gpus
 from fringefleet.cluster.options import VISIBLE, ClusterKind, ClusterOptions, cluster_options
 from fringefleet.cluster.security import kept_credentials
@@ -83,8 +82,6 @@ def connect(
             "found 0 workers to connect to; give 1 or more. Where no Dask client is current, fringefleet.run "
             "computes in threads of this process."
         )
-    if options.dashboard:
-        check_bokeh("the dashboard")
     return _connected(options)
 
 
@@ -128,8 +125,6 @@ def begin_early(options: ClusterOptions, *, n_worker: int) -> Iterator[Early]:
     with ExitStack() as opened:
         start = None
         with suppress(InputError, MissingExtraError):
-            if options.dashboard:
-                check_bokeh("the dashboard")
             if options.kind in _LOCAL:
                 start = opened.enter_context(begin_local(options, first_only=n_worker > 1))
         yield Early(options, start)
@@ -226,14 +221,14 @@ def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
     return own_memory(options)
 
 
-class WorkerThreads(NamedTuple):
+class _WorkerThreads(NamedTuple):
     """Threads of a worker, before it is there."""
 
     dask: int  # on a CPU each solves a tile
     core: int | None  # that read and write; None where nobody knows
 
 
-def expected_threads(options: ClusterOptions, n_worker: int) -> WorkerThreads:
+def expected_threads(options: ClusterOptions, n_worker: int) -> _WorkerThreads:
     """How many threads each of so many workers will have; of none it is how many this process has.
 
     It raises what :func:`expected_workers` does.
@@ -241,13 +236,13 @@ def expected_threads(options: ClusterOptions, n_worker: int) -> WorkerThreads:
     if options.kind == "slurm":
         request = JobRequest(options)
         n_core = max(1, request.cores // request.processes)
-        return WorkerThreads(n_core, n_core)
+        return _WorkerThreads(n_core, n_core)
     if n_worker == 0:
-        return WorkerThreads(CPU_COUNT, max(CPU_COUNT, own_cores().number))
+        return _WorkerThreads(CPU_COUNT, max(CPU_COUNT, own_cores().number))
     if options.kind in _LOCAL:
         n_thread = int(options.options.get("threads_per_worker") or 1)
-        return WorkerThreads(n_thread, max(n_thread, own_cores().number // n_worker))
-    return WorkerThreads(1, None)
+        return _WorkerThreads(n_thread, max(n_thread, own_cores().number // n_worker))
+    return _WorkerThreads(1, None)
 
 
 def expected_gpu_memory(options: ClusterOptions) -> int | None:

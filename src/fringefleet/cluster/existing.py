@@ -1,4 +1,4 @@
-"""Workers that are there already: a scheduler at an address, or the client of a notebook."""
+"""Connections to running clusters: by address, by scheduler file, or through the current client."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from distributed import Client, Security, rpc
 from distributed.utils import LoopRunner
 
-from fringefleet.cluster.config import LARGEST_FILE
+from fringefleet.cluster.config import read_data
 from fringefleet.cluster.nannies import in_words
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import CREDENTIALS, running_security
@@ -155,13 +155,7 @@ def use_current(options: ClusterOptions) -> Iterator[Client]:
 
 def read_scheduler_file(path: Path) -> tuple[str, str | None]:
     """Read the address from what ``dask scheduler --scheduler-file`` writes; of ours the credentials, too."""
-    try:
-        with path.open("rb") as file:
-            content = json.loads(file.read(LARGEST_FILE))
-    except OSError as error:
-        raise InputError(f"found no scheduler file {path} ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is no scheduler file: it is no JSON ({error}).") from error
+    content = read_data(path, "scheduler", "JSON", json.loads)
     said = content if isinstance(content, dict) else {}
     address, credentials = said.get("address"), said.get(CREDENTIALS)
     if not isinstance(address, str) or "://" not in address:

@@ -1,6 +1,7 @@
 """Exposure to strangers: protocols without TLS, and Dask's HTTP servers, which know no password.
 
-What would let them in is refused with an ``OptionError``; of servers a dashboard is on if it is asked for.
+Options that would let them in are refused with an ``OptionError``. Servers are off, but for a dashboard that
+was asked for.
 """
 
 import shlex
@@ -39,12 +40,12 @@ def check_protocols(options: Mapping[str, Any]) -> None:
     """Refuse keywords of a cluster after which it would speak without TLS."""
     for found, keyword, value in _said(options):
         if value and keyword in _UCX:
-            check_protocol(f"{found} = 'ucx'", "ucx")
+            _check_protocol(f"{found} = 'ucx'", "ucx")
         if value and (keyword == "protocol" or (keyword in _ADDRESSES and "://" in str(value))):
-            check_protocol(f"{found} = {value!r}", str(value))
+            _check_protocol(f"{found} = {value!r}", str(value))
 
 
-def check_protocol(found: str, protocol: str) -> None:
+def _check_protocol(found: str, protocol: str) -> None:
     """Refuse a protocol that has no TLS; ``found`` says where it was found."""
     if protocol.partition("://")[0] not in _ENCRYPTED:
         raise OptionError(
@@ -62,7 +63,7 @@ def check_running_protocol(address: str, tls: bool | None) -> None:
     if tls is False and protocol == "tls":
         raise OptionError(f"found --no-tls, and {address}, which has TLS; leave one of them out.")
     if tls is None and protocol != "tcp":
-        check_protocol(address, protocol)
+        _check_protocol(address, protocol)
 
 
 def check_exposure(options: "ClusterOptions") -> None:
@@ -78,7 +79,12 @@ def check_exposure(options: "ClusterOptions") -> None:
 
 
 def http_settings(options: "ClusterOptions") -> dict[str, Any]:
-    """Let servers answer nothing that was not asked for, be it in the moment before they are stopped."""
+    """Let servers answer nothing that was not asked for, be it in the moment before they are stopped.
+
+    A ``MissingExtraError`` says that the dashboard, which was, needs Bokeh.
+    """
+    if options.dashboard:
+        check_bokeh("the dashboard")
     settings: dict[str, Any] = {_SCHEDULER_ROUTES: _ROUTES if options.dashboard else []}
     return settings if serves_workers(options, options.options) else settings | {WORKER_ROUTES: []}
 

@@ -111,7 +111,7 @@ class PatientNanny(Nanny):
                     raise
                 continue
             if not self._may_begin_again(n_killed):
-                births.failure = births.failure or describe_end(self.exit_code, births.error, n_killed)
+                births.failure = births.failure or _describe_end(self.exit_code, births.error, n_killed)
                 return status
         return Status.closed
 
@@ -147,7 +147,7 @@ def _forget_tasks() -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
 
 
-def describe_end(exit_code: int | None, error: Exception | None, n_time: int) -> str:
+def _describe_end(exit_code: int | None, error: Exception | None, n_time: int) -> str:
     """Say how a worker process ended before it was there, or why there was none."""
     if exit_code == REIMPORTED:
         return GUARD
@@ -163,17 +163,17 @@ def describe_end(exit_code: int | None, error: Exception | None, n_time: int) ->
     )
 
 
-def deepest(error: BaseException) -> BaseException:
+def _deepest(error: BaseException) -> BaseException:
     """Find what an error came of: what Dask wraps in errors of its own, some of which say nothing."""
     says_nothing = isinstance(error, AssertionError | TimeoutError) or not str(error)
     cause = error.__cause__ or (error.__context__ if says_nothing else None)
     if cause is None:
         return error
-    found = deepest(cause)
+    found = _deepest(cause)
     return found if str(found) or not str(error) else error
 
 
 def in_words(error: BaseException) -> str:
     """Say what an error came of, with the kind of error."""
-    cause = deepest(error)
+    cause = _deepest(error)
     return f"{type(cause).__name__}: {cause}".rstrip(": .")

@@ -1,4 +1,4 @@
-"""Wish for workers: a value that is checked without starting, opening or asking anything.
+"""Options of a cluster, checked without starting, opening or asking anything.
 
 All checks raise an ``OptionError`` that says what was found, and what to give.
 """

@@ -79,12 +79,12 @@ def running_security(options: ClusterOptions, address: str) -> Any:
 
 
 def write_pem(security: Any, folder: Path) -> Path:
-    """Write temporary credentials to a file: the certificate, which is its own authority, and the key."""
+    """Write the certificate of temporary credentials, which is its own authority, and its key to a file."""
     return write_private(folder / "credentials.pem", security.tls_client_cert + security.tls_client_key)
 
 
 def security_in(file: Path) -> Security:
-    """Make credentials of all roles of such a file."""
+    """Read credentials from such a file, for the client, the scheduler and the workers."""
     return Security(require_encryption=True, **dict.fromkeys(("tls_ca_file", *_PARTS), str(file)))
 
 

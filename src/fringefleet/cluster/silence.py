@@ -1,4 +1,4 @@
-"""Messages of Dask that are not shown: they repeat what is said by us, or concern what is being ended."""
+"""Filter messages of Dask that repeat ours, or concern what is being ended."""
 
 import logging
 import re

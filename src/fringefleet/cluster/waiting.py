@@ -1,4 +1,4 @@
-"""Threads that never see a Ctrl-C, and the time that they are waited for."""
+"""Calls in threads that Ctrl-C does not reach, and how long to wait for them."""
 
 import logging
 import signal
@@ -24,7 +24,7 @@ SECONDS_TO_END_BY_FORCE = 1.5
 
 
 class Clock:
-    """Says every now and then what is waited for, and when that has been silent for too long.
+    """Timer that reports now and then what is waited for, and whether it has been silent for too long.
 
     ``seconds``: of silence that are too long; None if none are. ``longest``: to wait at all [s].
     """
@@ -51,10 +51,10 @@ class Clock:
 
 
 def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
-    """Begin something in a thread, which is not waited for at the end of the process.
+    """Call a function in a daemon thread.
 
-    That thread, and all threads and processes that it starts, never see a Ctrl-C, which goes to all processes
-    of a terminal.
+    The thread, and all threads and processes that it starts, never see a Ctrl-C, which a terminal sends to
+    all of its processes.
     """
     future: Future[_Result] = Future()
 
@@ -71,9 +71,9 @@ def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
 
 @contextmanager
 def ended(end: Callable[[], object]) -> Iterator[None]:
-    """End something at last, in a thread; after a failure or a Ctrl-C that is waited for less.
+    """Call ``end`` in a thread when the context ends; wait for it less after an exception or a Ctrl-C.
 
-    What it raises nobody has a use for any more.
+    Errors that it raises are dropped.
     """
     seconds = SECONDS_TO_END
     try:
@@ -84,5 +84,5 @@ def ended(end: Callable[[], object]) -> Iterator[None]:
 
 
 def is_over(future: Future[Any], seconds: float) -> bool:
-    """Wait for so long at most, and say whether it has come to its end."""
+    """Wait for a future, at most this long; return whether it is done."""
     return bool(wait([future], seconds).done)

@@ -16,12 +16,12 @@ from fringefleet.cluster.options import VISIBLE
 
 def dask_setup(nanny: Nanny) -> None:
     """Give the worker of a nanny its GPU; Dask numbers the workers of a job at the end of their names."""
-    gpus = visible_gpus(os.environ.get(VISIBLE))
+    gpus = _visible_gpus(os.environ.get(VISIBLE))
     number = int(str(nanny.name).rpartition("-")[2]) if len(gpus) > 1 else 0
     nanny.env[VISIBLE] = gpus[number]
 
 
-def visible_gpus(visible: str | None) -> list[str]:
+def _visible_gpus(visible: str | None) -> list[str]:
     """List the GPUs that ``CUDA_VISIBLE_DEVICES`` names."""
     return [name.strip() for name in (visible or "").split(",") if name.strip()]
 
@@ -34,7 +34,7 @@ def check_gpus(visible: str | None, n_worker: int) -> None:
     SystemExit
         Says how many of each.
     """
-    n_gpu = len(visible_gpus(visible))
+    n_gpu = len(_visible_gpus(visible))
     if n_gpu != n_worker:
         raise SystemExit(
             f"found {n_gpu} GPUs ({VISIBLE}={visible}) for {n_worker} workers in this job; let it ask "

@@ -44,7 +44,11 @@ class RecordingJob(SLURMJob):
     ) -> None:
         """Quote what dask-jobqueue writes into the line of the shell as it is."""
         address = shlex.quote(scheduler) if isinstance(scheduler, str) else scheduler
-        super().__init__(address, name, security=_quoted(security), **said)  # type: ignore[no-untyped-call]
+        security = copy.copy(security)
+        for part in ("tls_ca_file", "tls_worker_cert", "tls_worker_key"):
+            if path := getattr(security, part, None):
+                setattr(security, part, shlex.quote(str(path)))
+        super().__init__(address, name, security=security, **said)  # type: ignore[no-untyped-call]
 
     async def start(self) -> None:
         """Submit it; whoever watches it reads why that failed."""
@@ -59,17 +63,6 @@ class RecordingJob(SLURMJob):
         if not self.is_over:
             await super().close()  # type: ignore[no-untyped-call]
         self.status = Status.closed
-
-
-def _quoted(security: Security | None) -> Security | None:
-    """Quote the paths of the certificates of a worker."""
-    if security is None:
-        return None
-    quoted = copy.copy(security)
-    for name in ("tls_ca_file", "tls_worker_cert", "tls_worker_key"):
-        if (path := getattr(security, name)) is not None:
-            setattr(quoted, name, shlex.quote(str(path)))
-    return quoted
 
 
 class RecordingCluster(SLURMCluster):
