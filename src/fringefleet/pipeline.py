@@ -173,8 +173,7 @@ def _summary(checked: Checked, outcome: Outcome) -> Summary:
         output=checked.job.output,
         n_tile=checked.n_tile,
         n_resumed=checked.n_tile - checked.n_left,
-        n_infinite=outcome.odd.n_infinite,
-        status_count=outcome.status_count,
+        numbers=outcome.numbers,
         skipped=tuple(failure.tile for failure in outcome.failures),
     )
 

@@ -34,7 +34,7 @@ import fringefleet
 from fringefleet.errors import InputError
 from fringefleet.processes.versions import software_versions
 from fringefleet.products.quantization import quantized
-from fringefleet.products.registry import QUANTIZED, VARIABLES
+from fringefleet.products.registry import all_variables
 from fringefleet.simulate import Scene, simulate_stack
 from machine import commit, cpu_model
 
@@ -91,14 +91,14 @@ def invert(folder: Path) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
             setting = fringefleet.Setting(drop_unreferenced=True)
             fringefleet.run(fringefleet.Run(path, output, options, setting))
         result = xr.open_zarr(output).compute()
-        yield name, {key: result[key].values for key in VARIABLES if key in result}
+        yield name, {key: result[key].values for key in all_variables() if key in result}
 
 
 def table(variables: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
     """Pack every variable with every codec."""
     rows = []
     for name, values in variables.items():
-        for bits in BITS if name in QUANTIZED else (None,):
+        for bits in BITS if all_variables()[name].is_rounded else (None,):
             rounded = values if bits is None else quantized(values, bits)
             error = 0.0 if bits is None else float(np.nanmax(np.abs(rounded.astype("f8") - values)))
             for (codec, level), shuffle in product(CODECS, SHUFFLES):

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from fringefleet import Options
 from fringefleet.engine import device as devices
 from fringefleet.engine.block import batch_size, invert_block
-from fringefleet.engine.context import Block, Scene, Series
+from fringefleet.engine.context import Block, BlockResult, Scene
 from fringefleet.engine.solver_choice import load_solver
 from fringefleet.engine.workspaces import Place
 from fringefleet.io.files.memory import Slab
@@ -199,11 +199,11 @@ def solve_all(
     return [solve(work, *piece) for piece in pieces]
 
 
-def batch_work(case: Case, n_pixel: int, options: Options) -> Callable[[], Series]:
+def batch_work(case: Case, n_pixel: int, options: Options) -> Callable[[], BlockResult]:
     """Make the work of inverting some pixels as a worker does it."""
     block, place = case.first(n_pixel), Steady()
 
-    def work() -> Series:
+    def work() -> BlockResult:
         place.slab.begin()
         return invert_block(block, case.scene, options, place=place)
 
@@ -222,7 +222,7 @@ def measure_batch(case: Case, solvers: Sequence[str], rounds: int) -> dict[str, 
     return {"of": found, "ratios": ratios(found)}
 
 
-def compare(series: Series, expected: Series) -> dict[str, Any]:
+def compare(series: BlockResult, expected: BlockResult) -> dict[str, Any]:
     """Compare the pixels that both have: largest difference, and whether counts and statuses are equal."""
     n_pixel = series.status.shape[-1]
     apart = np.abs(series.displacement - expected.displacement[..., :n_pixel])

@@ -27,7 +27,8 @@ import xarray as xr
 from dask.distributed import Client, LocalCluster
 
 import fringefleet
-from fringefleet.engine.context import Series
+from fringefleet.engine.context import BlockResult
+from fringefleet.execution import inversion
 from fringefleet.execution import tasks as task
 from fringefleet.execution.line import ON_DEVICE, Line, PlaceInLine
 from fringefleet.io.files.memory import Slab, lending
@@ -54,7 +55,7 @@ class StandIn:
         for _ in range(ON_DEVICE):
             self._memory.put(Slab())
 
-    def invert(self, block: Any, scene: Any, options: Any, watch: Any, place: PlaceInLine) -> Series:
+    def invert(self, block: Any, scene: Any, options: Any, watch: Any, place: PlaceInLine) -> BlockResult:
         """Copy there, sleep, and copy noise back; others may copy while one sleeps."""
         n_pixel = block.observed[0].size
         memory = self._memory.get()
@@ -74,7 +75,7 @@ class StandIn:
             series[name] = place.empty(values.shape, values.dtype)
             with watch.time("copy"):
                 np.copyto(series[name], values)
-        return Series(**series, pair_sums=None)
+        return BlockResult(series)
 
     @cache  # noqa: B019 - one of them lives as long as its process
     def answer(self, n_date: int, shape: tuple[int, int], options: Any) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class StandIn:
 def put_in_place(seconds_per_pixel: float) -> None:
     """Replace the solver of the process that this is called in."""
     stand_in = StandIn(seconds_per_pixel)
-    task.invert_block = stand_in.invert  # type: ignore[assignment]
+    inversion.invert_block = stand_in.invert  # type: ignore[assignment]
     lines = Line(1, ON_DEVICE)
     task.line_of = lambda _: lines  # type: ignore[assignment]
     task.stand_in = stand_in  # type: ignore[attr-defined]

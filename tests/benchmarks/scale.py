@@ -29,7 +29,7 @@ import fringefleet
 from fringefleet import Options, Setting
 from fringefleet.cluster import connect
 from fringefleet.engine.block import invert_block
-from fringefleet.engine.context import Series
+from fringefleet.engine.context import BlockResult
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.execution.check import check
 from fringefleet.execution.estimate import made_up_block
@@ -46,7 +46,7 @@ from thread_workers import thread_cluster
 Tasks = list[tuple[Tile, Delayed]]
 
 
-def nothing(tile: Tile, series: Series) -> None:
+def nothing(tile: Tile, series: BlockResult) -> None:
     """Write nothing."""
 
 
@@ -70,7 +70,7 @@ def measure_tiles(tasks: Tasks, report: RunReport) -> dict[str, Any]:
     cpu, wall = process_time(), monotonic()
     outcome = execute(tasks, report.watch(note))
     return {
-        "n_tile": outcome.n_done,
+        "n_tile": outcome.numbers.n_tile,
         "cpu_ms_per_tile": round(1e3 * (process_time() - cpu) / len(tasks), 3),
         "wall_seconds": round(monotonic() - wall, 1),
         "rss_mb_by_tenths": memory,

@@ -40,7 +40,7 @@ import fringefleet
 from benchmarks.bare import Took, read_all, time_workers, write_all
 from benchmarks.commands import Spent, invert, run_command, run_ours
 from fringefleet.cluster import connect
-from fringefleet.cluster.connection import Workers
+from fringefleet.cluster.connection import ConnectedWorkers
 from fringefleet.execution.check import Checked, check
 from fringefleet.execution.report import report_path
 from fringefleet.pipeline import compute, with_workers
@@ -94,7 +94,7 @@ def measure_whole_run(asked: Asked) -> dict[str, Any]:
     return size_of(asked.stack) | found | {"commands": commands, "seconds_command": best}
 
 
-def beside_bare(asked: Asked, workers: Workers) -> dict[str, Any]:
+def beside_bare(asked: Asked, workers: ConnectedWorkers) -> dict[str, Any]:
     """Measure runs, and their reading and writing alone."""
     runs, read, write = [], [], []
     for _ in range(asked.rounds):
@@ -195,7 +195,7 @@ def measure_galapagos(asked: Asked) -> dict[str, Any]:
     return size_of(asked.stack) | {"commands": commands, "seconds_command": best} | found
 
 
-def run_once(asked: Asked, workers: Workers) -> tuple[Checked, dict[str, Any]]:
+def run_once(asked: Asked, workers: ConnectedWorkers) -> tuple[Checked, dict[str, Any]]:
     """Do the run that was asked for; wall seconds, CPU seconds and memory of its workers, and its stages."""
     client = workers.client
     job = fringefleet.Run(asked.stack, asked.result, existing="overwrite", n_worker=workers.n_worker)

@@ -13,6 +13,7 @@ from fringefleet import Run
 from fringefleet.engine import block
 from fringefleet.engine import device as devices
 from fringefleet.engine import torch_block as loads
+from fringefleet.execution import inversion
 from fringefleet.execution import tasks as task
 from fringefleet.execution.job import FailurePolicy
 from fringefleet.execution.line import ON_DEVICE, READ_AHEAD, WRITE_BEHIND, Line
@@ -62,7 +63,7 @@ def test_the_next_tile_is_read_while_one_is_solved_and_solved_while_one_is_writt
     stack, one_worker, tmp_path, monkeypatch
 ):
     read, solved, written = Counter(), Counter(), Counter()
-    invert, write, get = task.invert_block, ResultStore.write_tile, Unread.read
+    invert, write, get = inversion.invert_block, ResultStore.write_tile, Unread.read
     late = []
 
     def solve_when_the_next_is_read(*arguments):
@@ -78,7 +79,7 @@ def test_the_next_tile_is_read_while_one_is_solved_and_solved_while_one_is_writt
     def read_one(piece):
         return read.around(get, piece) if piece.what.startswith("unwrapped_phase") else get(piece)
 
-    monkeypatch.setattr(task, "invert_block", partial(solved.around, solve_when_the_next_is_read))
+    monkeypatch.setattr(inversion, "invert_block", partial(solved.around, solve_when_the_next_is_read))
     monkeypatch.setattr(
         ResultStore, "write_tile", lambda *given: written.around(write_when_the_next_is_solved, *given)
     )
@@ -155,17 +156,17 @@ def test_the_memory_of_a_tile_is_anothers_as_soon_as_it_is_on_the_device(
 
 
 def test_lazy_blocks_overlap_and_wait_for_one_another(stack, one_worker, monkeypatch):
-    invert, seen = task.invert_block, Counter()
+    invert, seen = inversion.invert_block, Counter()
     looked = Counter()
-    look, late = task.look_at, []
+    look, late = inversion.look_at, []
 
     def solve_when_the_next_is_read(*given):
         if not looked.wait_for(min(12, seen.begun + 1)):
             late.append(seen.begun)
         return invert(*given)
 
-    monkeypatch.setattr(task, "invert_block", partial(seen.around, solve_when_the_next_is_read))
-    monkeypatch.setattr(task, "look_at", partial(looked.around, look))
+    monkeypatch.setattr(inversion, "invert_block", partial(seen.around, solve_when_the_next_is_read))
+    monkeypatch.setattr(inversion, "look_at", partial(looked.around, look))
     lazily = fringefleet.invert(fringefleet.open_stack(stack, chunks=TILE)).compute()
     assert late == []
     assert seen.most <= 1 + READ_AHEAD  # in place; one of them has its turn
@@ -195,7 +196,7 @@ def test_a_writer_that_is_slow_stops_the_reader(stack, one_worker, tmp_path, mon
 
 
 def test_a_step_that_fails_gives_everything_back(stack, one_worker, tmp_path, monkeypatch):
-    invert, write, get = task.invert_block, ResultStore.write_tile, Unread.read
+    invert, write, get = inversion.invert_block, ResultStore.write_tile, Unread.read
     failing = {"read": 3, "solve": 3, "write": 3}
     lock = threading.Lock()
 
@@ -207,7 +208,7 @@ def test_a_step_that_fails_gives_everything_back(stack, one_worker, tmp_path, mo
             raise OSError(f"{step} fails")
         return call(*given)
 
-    monkeypatch.setattr(task, "invert_block", partial(fail, "solve", invert))
+    monkeypatch.setattr(inversion, "invert_block", partial(fail, "solve", invert))
     monkeypatch.setattr(ResultStore, "write_tile", lambda *given: fail("write", write, *given))
     monkeypatch.setattr(Unread, "read", lambda *given: fail("read", get, *given))
     policy = FailurePolicy(retries=9)

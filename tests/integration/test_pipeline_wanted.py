@@ -17,7 +17,7 @@ from fringefleet.io.store.begun import FINGERPRINT
 from fringefleet.io.store.result import ResultStore
 from fringefleet.io.writers.mintpy import export_mintpy
 from fringefleet.pipeline import compute, finish
-from fringefleet.products.registry import VARIABLES
+from fringefleet.products.registry import all_variables
 from fringefleet.simulate import Scene
 
 SHAPE = (20, 18)
@@ -46,8 +46,8 @@ def files(store):
 
 def test_a_result_with_everything_describes_itself(result):
     found = xr.open_zarr(result)
-    assert {*found.data_vars} == {*VARIABLES, *TABLE}
-    for name, variable in VARIABLES.items():
+    assert {*found.data_vars} == {*all_variables(), *TABLE}
+    for name, variable in all_variables().items():
         assert found[name].dims == variable.dims, name
         assert found[name].dtype == np.dtype(variable.dtype), name
         assert found[name].attrs["long_name"] == variable.attrs["long_name"]

@@ -57,8 +57,8 @@ def test_many_tiles_are_one_task_each_and_take_no_memory(tiny_tasks, tmp_path):
         prefixes = workers.client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.task_prefixes))
         wait_until(lambda: workers.client.run_on_scheduler(count_tasks) == 0, 30)  # all are released
     report.close("finished")
-    assert (outcome.n_done, outcome.failures) == (n_tile, [])
-    assert sum(outcome.status_count) == n_tile
+    assert (outcome.numbers.n_tile, outcome.failures) == (n_tile, [])
+    assert sum(outcome.numbers.status_count) == n_tile
     found = json.loads((tmp_path / "report.json").read_text())
     assert found["totals"]["n_done"] == found["totals"]["n_pixel"] == n_tile
     assert {tile["pid"] for tile in found["tiles"]} == {worker["pid"] for worker in found["workers"]}
@@ -78,5 +78,5 @@ def test_more_workers_than_other_tools_stand_come_and_work(tiny_tasks):
         outcome = execute(tasks, lambda done: tiles.update([done.report.worker["address"]]))
         assert set(tiles) <= set(client.nthreads())
     assert len(tiles) > 17
-    assert (outcome.n_done, outcome.failures) == (len(tasks), [])
+    assert (outcome.numbers.n_tile, outcome.failures) == (len(tasks), [])
     assert sum(tiles.values()) == len(tasks)

@@ -179,7 +179,7 @@ def test_workers_that_are_threads_are_workers_too():
 
 
 def test_silence_has_an_end_and_what_is_waited_for_is_said(sluggish, ours, monkeypatch):
-    monkeypatch.setattr(patience, "SECONDS_BETWEEN_LINES", 0.5)
+    monkeypatch.setattr(patience, "SECONDS_BETWEEN_NOTICES", 0.5)
     message = r"waited \d+ s for 2 of 2 workers to start \(processes \d+, \d+\), .*wait_seconds"
     with pytest.raises(InputError, match=message), connect("local", 2, wait_seconds=2):
         pass
@@ -190,9 +190,9 @@ def test_work_is_no_silence():
     clock = patience.Clock(0.2)
     until = time.monotonic() + 0.6
     while time.monotonic() < until:
-        assert not clock.is_up(time.monotonic(), lambda: "")
+        assert not clock.is_up(time.monotonic(), "")
         time.sleep(0.01)
-    assert patience.Clock(None, 0).is_up(time.monotonic(), lambda: "")
+    assert patience.Clock(None, 0).is_up(time.monotonic(), "")
 
 
 @contextmanager

@@ -16,8 +16,8 @@ import pytest
 from distributed import Client, LocalCluster
 
 import fringefleet
-from fringefleet.cluster.credentials import write_private
 from fringefleet.cluster.dashboard import dashboard_link
+from fringefleet.cluster.security import write_private
 from fringefleet.processes import clients
 from fringefleet.simulate import Scene, simulate_stack
 from polling import wait_until

@@ -82,7 +82,7 @@ def test_tiles_cover_the_scene_once(stack_path):
         seen[tile.y, tile.x] += 1
         report = task.compute(scheduler="synchronous").item()
         assert report.tile == tile.number
-        assert report.n_pixel == seen[tile.y, tile.x].size
+        assert report.numbers.n_pixel == seen[tile.y, tile.x].size
     assert (seen == 1).all()
 
 
@@ -115,14 +115,14 @@ def test_a_tile_reports_its_place_its_bytes_and_the_seconds_of_each_stage(stack_
     n_pair, shape = stack.sizes["pair"], (stack.sizes["y"], stack.sizes["x"])
     n_date = fringefleet.invert(stack).sizes["date"]
     reports = reports_of(path, Options(), (16, 25), slow_write)
-    assert sum(report.bytes_read for report in reports) == 2 * 4 * n_pair * shape[0] * shape[1]
+    assert sum(report.numbers.bytes_read for report in reports) == 2 * 4 * n_pair * shape[0] * shape[1]
     for report in reports:
         i, j = report.tile
         assert report.rows == (16 * i, min(16 * (i + 1), shape[0]))
         assert report.columns == (25 * j, min(25 * (j + 1), shape[1]))
         # displacement and gap_filled of every date; coherence, residual, two counts and the status
-        assert report.bytes_written == report.n_pixel * (5 * n_date + 4 + 4 + 4 + 1 + 1)
-        seconds = report.seconds
+        assert report.numbers.bytes_written == report.numbers.n_pixel * (5 * n_date + 4 + 4 + 4 + 1 + 1)
+        seconds = report.numbers.seconds
         assert 0.05 <= seconds.write < 0.5
         assert 0 < seconds.read < 0.5
         assert seconds.solve > 0
@@ -140,7 +140,7 @@ def test_the_seconds_of_reading_are_those_of_the_file(stack_path, monkeypatch):
         return whole(self)
 
     monkeypatch.setattr(Unread, "read", read)
-    seconds = reports_of(stack_path, Options(), (40, 50))[0].seconds
+    seconds = reports_of(stack_path, Options(), (40, 50))[0].numbers.seconds
     assert seconds.read >= 0.6  # phase and coherence
     assert seconds.solve < 0.6
 

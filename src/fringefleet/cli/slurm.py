@@ -18,7 +18,7 @@ from fringefleet.cli.parameters import parameters
 from fringefleet.options import Options
 
 if TYPE_CHECKING:
-    from fringefleet.cluster import ClusterOptions, Workers
+    from fringefleet.cluster import ClusterOptions, ConnectedWorkers
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -98,12 +98,12 @@ def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
 
 
 @contextmanager
-def _told(workers: "Workers", path: Path | None) -> Iterator[str]:
+def _told(workers: "ConnectedWorkers", path: Path | None) -> Iterator[str]:
     """Give the scheduler's address, which is also in a file meanwhile, if there is to be one.
 
     The file names the credentials, too, so that it is enough to join.
     """
-    from fringefleet.cluster.credentials import CREDENTIALS, write_private
+    from fringefleet.cluster.security import CREDENTIALS, write_private
     from fringefleet.io.store.atomic_files import staged_files
 
     who = workers.client.scheduler_info(n_workers=0)

@@ -1,7 +1,7 @@
 """Workers: where they come from. This package knows nothing of interferograms."""
 
+from fringefleet.cluster.connection import ConnectedWorkers as ConnectedWorkers
 from fringefleet.cluster.connection import Early as Early
-from fringefleet.cluster.connection import Workers as Workers
 from fringefleet.cluster.connection import begin_early as begin_early
 from fringefleet.cluster.connection import connect as connect
 from fringefleet.cluster.connection import expected_gpu_memory as expected_gpu_memory

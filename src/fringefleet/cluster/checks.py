@@ -29,16 +29,16 @@ def check_workers(client: "Client", options: ClusterOptions) -> list[Record]:
         A worker has no GPU where one was asked for, or shares it with another.
     """
     found: Any = client.get_versions(packages=list(MUST_AGREE))
-    refuse_other_versions(found["client"], {"scheduler": found["scheduler"], **found["workers"]})
+    check_versions(found["client"], {"scheduler": found["scheduler"], **found["workers"]})
     if options.device != "cuda":
         return []
     records = ask_workers(client, options.device)
     if not options.share_gpu:
-        refuse_shared_gpus(records)
+        check_gpus_are_not_shared(records)
     return records
 
 
-def refuse_other_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[str, Any]]) -> None:
+def check_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse workers whose software is not this process's: what they compute might be something else.
 
     Both are as ``Client.get_versions`` says them; theirs by name or address.
@@ -46,8 +46,7 @@ def refuse_other_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[
     wanted = versions_that_must_agree(ours["packages"])
     wrong = []
     for name, answer in theirs.items():
-        other = say_differences(versions_that_must_agree(answer["packages"]), wanted)
-        if other:
+        if other := say_differences(versions_that_must_agree(answer["packages"]), wanted):
             host = answer["host"].get("node", "its host")
             who = name if name == "scheduler" else f"worker {name} on {host}"
             wrong.append(f"{who} has {other}")
@@ -58,7 +57,7 @@ def refuse_other_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[
         )
 
 
-def refuse_shared_gpus(records: Sequence[Record]) -> None:
+def check_gpus_are_not_shared(records: Sequence[Record]) -> None:
     """Refuse workers that have the same GPU, whatever number each of them knows it by.
 
     Hosts are not compared: containers of one machine have names of their own, and no two GPUs have one UUID.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fringefleet.cluster.options import TLS_FILES, TYPES, check_type, refuse_unknown
+from fringefleet.cluster.options import TLS_FILES, TYPES, check_known, check_type
 from fringefleet.errors import InputError, OptionError
 
 LARGEST_FILE = 1024**2  # bytes that are read of a file
@@ -43,12 +43,12 @@ def read_cluster_config(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path} is no TOML file: {error}.") from error
     for name in content:
-        refuse_unknown(name, ["cluster"], f"table of {path}")
+        check_known(name, ["cluster"], f"table of {path}")
     table = content.get("cluster")
     if not isinstance(table, dict):
         raise OptionError(f"found no table [cluster] in {path}; begin it with that line.")
     for name in table:
-        refuse_unknown(name, _KEYS, f"key of [cluster] in {path}")
+        check_known(name, _KEYS, f"key of [cluster] in {path}")
     options = table.get("options", {})
     check_type("options", options, (Mapping,))
     _check_data(options, f"[cluster.options] of {path}")

@@ -1,7 +1,7 @@
 """Get workers and give them back: on this machine, under Slurm, or of a cluster that is running."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +15,14 @@ from distributed.diagnostics.nvml import device_get_count, one_time
 from distributed.system import MEMORY_LIMIT
 
 from fringefleet.cluster.checks import check_workers
-from fringefleet.cluster.credentials import kept_credentials
 from fringefleet.cluster.dashboard import warn_of_dashboard
 from fringefleet.cluster.existing import connect_running, use_current
-from fringefleet.cluster.local import begin_local, begin_local_cuda, count_local, count_local_gpus
-from fringefleet.cluster.options import VISIBLE, ClusterOptions, Kind, cluster_options
-from fringefleet.cluster.serving import check_bokeh
+from fringefleet.cluster.exposure import check_bokeh
+from fringefleet.cluster.local import begin_local, count_local, count_local_gpus
+from fringefleet.cluster.options import VISIBLE, ClusterKind, ClusterOptions, cluster_options
+from fringefleet.cluster.security import kept_credentials
 from fringefleet.cluster.slurm.cluster import start_slurm
-from fringefleet.cluster.slurm.request import Request
+from fringefleet.cluster.slurm.request import JobRequest
 from fringefleet.cluster.start import Start
 from fringefleet.errors import InputError, MissingExtraError, OptionError
 from fringefleet.processes.clients import current_client, note_open
@@ -31,20 +31,10 @@ from fringefleet.processes.main_program import end_if_reimported
 
 logger = logging.getLogger(__name__)
 
-# Each gives a client whose first workers are there, and stops at last what it started.
-_STARTERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Client]]] = {
-    "slurm": start_slurm,
-    "current": use_current,
-    "address": connect_running,
-    "file": connect_running,
-}
-_BEGINNERS: dict[Kind, Callable[[ClusterOptions], AbstractContextManager[Start]]] = {
-    "local": begin_local,
-    "local-cuda": begin_local_cuda,
-}
+_LOCAL: tuple[ClusterKind, ...] = ("local", "local-cuda")
 
 
-class Workers(NamedTuple):
+class ConnectedWorkers(NamedTuple):
     """What there is to compute with."""
 
     client: Client
@@ -55,7 +45,7 @@ class Workers(NamedTuple):
 
 def connect(
     cluster: str | Path | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
-) -> AbstractContextManager[Workers]:
+) -> AbstractContextManager[ConnectedWorkers]:
     """Connect to workers, make them the current Dask scheduler, and stop at last what was started.
 
     Parameters
@@ -113,7 +103,7 @@ class Early:
             self._start.stop(in_good_order=False)
 
     @contextmanager
-    def connect(self, options: ClusterOptions) -> Iterator[Workers]:
+    def connect(self, options: ClusterOptions) -> Iterator[ConnectedWorkers]:
         """Connect as :func:`connect` does: to these workers, in the number that is wanted now.
 
         Where more than the number differs, these are stopped and others started.
@@ -140,26 +130,24 @@ def begin_early(options: ClusterOptions, *, n_worker: int) -> Iterator[Early]:
         with suppress(InputError, MissingExtraError):
             if options.dashboard:
                 check_bokeh("the dashboard")
-            if options.kind == "local":
+            if options.kind in _LOCAL:
                 start = opened.enter_context(begin_local(options, first_only=n_worker > 1))
-            elif options.kind == "local-cuda":
-                start = opened.enter_context(begin_local_cuda(options))
         yield Early(options, start)
 
 
 @contextmanager
-def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[Workers]:
+def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[ConnectedWorkers]:
     with ExitStack() as opened:
         # Dask is to compute afterwards as it did before, which a client that ends too early does not see to.
         opened.enter_context(dask.config.set(scheduler=dask.config.get("scheduler", None)))
-        if start is None and options.kind in _BEGINNERS:
-            start = opened.enter_context(_BEGINNERS[options.kind](options))
-            client = opened.enter_context(start.workers())
-        elif start is None:
-            client = opened.enter_context(_STARTERS[options.kind](options))
-        else:
+        if start is None and options.kind in _LOCAL:
+            start = opened.enter_context(begin_local(options))
+        if start is not None:
             client = opened.enter_context(start.workers(options.n_worker))
-        credentials = opened.enter_context(kept_credentials(client, options))
+        else:
+            connection = {"slurm": start_slurm, "current": use_current}.get(options.kind, connect_running)
+            client = opened.enter_context(connection(options))
+        credentials = opened.enter_context(kept_credentials(client.security, options))
         check_workers(client, options)
         address = client.scheduler_info(n_workers=0)["address"]
         if options.is_started and not options.is_encrypted:
@@ -213,7 +201,7 @@ def expected_workers(options: ClusterOptions) -> int:
     if options.kind == "local-cuda":
         return options.n_worker or count_local_gpus(options)
     if options.kind == "slurm":
-        return Request(options).n_worker
+        return JobRequest(options).n_worker
     return options.n_worker or CPU_COUNT
 
 
@@ -223,7 +211,7 @@ def own_memory(options: ClusterOptions) -> int | None:
     It raises what :func:`expected_workers` does.
     """
     if options.kind == "slurm":
-        request = Request(options)
+        request = JobRequest(options)
         return request.memory // request.processes
     return None if options.memory_limit is None else int(parse_bytes(options.memory_limit))
 
@@ -233,48 +221,48 @@ def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
 
     None where nobody knows. It raises what :func:`expected_workers` does.
     """
-    if options.kind in ("local", "local-cuda") and options.memory_limit is None:
+    if options.kind in _LOCAL and options.memory_limit is None:
         return MEMORY_LIMIT // max(1, n_worker)
     return own_memory(options)
 
 
-class Threads(NamedTuple):
+class WorkerThreads(NamedTuple):
     """Threads of a worker, before it is there."""
 
     dask: int  # on a CPU each solves a tile
     core: int | None  # that read and write; None where nobody knows
 
 
-def expected_threads(options: ClusterOptions, n_worker: int) -> Threads:
+def expected_threads(options: ClusterOptions, n_worker: int) -> WorkerThreads:
     """How many threads each of so many workers will have; of none it is how many this process has.
 
     It raises what :func:`expected_workers` does.
     """
     if options.kind == "slurm":
-        request = Request(options)
+        request = JobRequest(options)
         n_core = max(1, request.cores // request.processes)
-        return Threads(n_core, n_core)
+        return WorkerThreads(n_core, n_core)
     if n_worker == 0:
-        return Threads(CPU_COUNT, max(CPU_COUNT, own_cores().number))
-    if options.kind in ("local", "local-cuda"):
+        return WorkerThreads(CPU_COUNT, max(CPU_COUNT, own_cores().number))
+    if options.kind in _LOCAL:
         n_thread = int(options.options.get("threads_per_worker") or 1)
-        return Threads(n_thread, max(n_thread, own_cores().number // n_worker))
-    return Threads(1, None)
+        return WorkerThreads(n_thread, max(n_thread, own_cores().number // n_worker))
+    return WorkerThreads(1, None)
 
 
 def expected_gpu_memory(options: ClusterOptions) -> int | None:
     """Memory of each worker's GPU [byte], as far as that is known before they are there."""
-    if options.device == "cpu" or options.kind not in ("local", "local-cuda") or not device_get_count():
+    if options.device == "cpu" or options.kind not in _LOCAL or not device_get_count():
         return None
     found: int | None = one_time()["memory-total"]
     return found
 
 
-def _describe(client: Client, options: ClusterOptions) -> Workers:
+def _describe(client: Client, options: ClusterOptions) -> ConnectedWorkers:
     workers = client.scheduler_info(n_workers=-1)["workers"]
     limits = [worker["memory_limit"] for worker in workers.values()]
     started = client.cluster.worker_spec if isinstance(client.cluster, LocalCluster) else {}
     n_worker = max(len(workers), len(started))  # one that has just died will be replaced
     if not limits and n_worker:
         limits = [expected_memory(options, n_worker) or 0]
-    return Workers(client, n_worker, min(filter(None, limits), default=None))
+    return ConnectedWorkers(client, n_worker, min(filter(None, limits), default=None))

@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from fringefleet.cluster.security import LOOPBACK
+from fringefleet.cluster.exposure import LOOPBACK
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Place(NamedTuple):
+class _HttpServer(NamedTuple):
     """Where a scheduler's HTTP server listens."""
 
     address: str
@@ -26,8 +26,19 @@ def dashboard_link(client: "Client") -> str:
     Dask composes it of the scheduler's address instead, which is another where workers have an interface.
     "" if there is none: what is started here has one only if it is asked for.
     """
-    place = _place(client)
-    return "" if place is None else _link(client, place)
+    from distributed.utils import format_dashboard_link  # noqa: PLC0415 - heavy
+
+    server = _server(client)
+    if server is None:
+        return ""
+    host = _host(client) if server.address in ("0.0.0.0", "::") else server.address  # noqa: S104
+    where = f"[{host}]" if ":" in host else host
+    try:
+        return str(format_dashboard_link(where, server.port))
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        # The site's link has words for another machine, such as one that runs JupyterHub.
+        logger.debug("distributed.dashboard.link is not used: %s: %s", type(error).__name__, error)
+        return f"http://{where}:{server.port}/status"
 
 
 def describe_dashboard(client: "Client") -> str:
@@ -35,36 +46,19 @@ def describe_dashboard(client: "Client") -> str:
 
     "" if there is none.
     """
-    place = _place(client)
-    if place is None:
-        return ""
-    link = _link(client, place)
-    if not place.address.startswith("127.") or _host(client) == place.address:
+    link, server = dashboard_link(client), _server(client)
+    if server is None or not server.address.startswith("127.") or _host(client) == server.address:
         return link
-    forward = f"ssh -L {place.port}:{place.address}:{place.port} {place.machine}"
-    return f"{link} (on {place.machine}; from elsewhere: {forward})"
+    forward = f"ssh -L {server.port}:{server.address}:{server.port} {server.machine}"
+    return f"{link} (on {server.machine}; from elsewhere: {forward})"
 
 
 def warn_of_dashboard(client: "Client") -> None:
     """Warn of a dashboard that was asked for: it shows paths, logs and code to whoever can reach it."""
-    place = _place(client)
-    if place is not None:
-        whoever = "every user of" if place.address.startswith("127.") else "whoever can reach"
-        logger.warning("the dashboard knows no password: %s %s can read it", whoever, place.machine)
-
-
-def _link(client: "Client", place: Place) -> str:
-    from distributed.utils import format_dashboard_link  # noqa: PLC0415 - heavy
-
-    host = _host(client) if place.address in ("0.0.0.0", "::") else place.address  # noqa: S104
-    where = f"[{host}]" if ":" in host else host
-    try:
-        link: str = format_dashboard_link(where, place.port)
-    except (LookupError, ValueError, TypeError, AttributeError) as error:
-        # The site's link has words for another machine, such as one that runs JupyterHub.
-        logger.debug("distributed.dashboard.link is not used: %s: %s", type(error).__name__, error)
-        return f"http://{where}:{place.port}/status"
-    return link
+    server = _server(client)
+    if server is not None:
+        whoever = "every user of" if server.address.startswith("127.") else "whoever can reach"
+        logger.warning("the dashboard knows no password: %s %s can read it", whoever, server.machine)
 
 
 def _host(client: "Client") -> str:
@@ -74,7 +68,7 @@ def _host(client: "Client") -> str:
     return LOOPBACK if address.scheme == "inproc" else str(address.hostname)
 
 
-def _place(client: "Client") -> Place | None:
+def _server(client: "Client") -> _HttpServer | None:
     def look(dask_scheduler: Any) -> tuple[str, int, str] | None:  # it needs no fringefleet over there
         from socket import gethostname  # noqa: PLC0415
 
@@ -82,4 +76,4 @@ def _place(client: "Client") -> Place | None:
         return None if server is None else (server.address, server.port, gethostname())
 
     found = client.run_on_scheduler(look)
-    return None if found is None else Place(*found)
+    return None if found is None else _HttpServer(*found)

@@ -1,16 +1,32 @@
-"""Checks of what strangers could reach: protocols without TLS, and the dashboard, which knows no password.
+"""Exposure to strangers: protocols without TLS, and Dask's HTTP servers, which know no password.
 
-Each raises an ``OptionError`` that says what was found.
+What would let them in is refused with an ``OptionError``; of servers a dashboard is on if it is asked for.
 """
 
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from importlib import import_module
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fringefleet.errors import OptionError
+import dask
 
+from fringefleet.errors import MissingExtraError, OptionError
+from fringefleet.execution import warm_up
+from fringefleet.processes import http_off
+
+if TYPE_CHECKING:
+    from fringefleet.cluster.options import ClusterOptions
+
+LOOPBACK = "127.0.0.1"
+ANY_PORT = f"{LOOPBACK}:0"  # where a server listens until it is stopped, and where a dashboard does
+_SCHEDULER_ROUTES, WORKER_ROUTES = "distributed.scheduler.http.routes", "distributed.worker.http.routes"
+# All of Dask's own but the proxy, which asks other servers in this one's name.
+_ROUTES = [
+    *(f"distributed.http.scheduler.{name}" for name in ("prometheus", "info", "json")),
+    "distributed.http.health",
+    "distributed.http.statics",
+]
 _ENCRYPTED = ("tls", "wss", "inproc")  # the last never leaves its process
 _TABLES = ("scheduler_kwargs", "scheduler_options")
 _ADDRESSES = ("host", "contact_address", "listen_address")  # which may begin with a protocol
@@ -49,9 +65,11 @@ def check_running_protocol(address: str, tls: bool | None) -> None:
         check_protocol(address, protocol)
 
 
-def check_dashboard(options: Mapping[str, Any]) -> None:
-    """Refuse keywords for a dashboard where none was asked for."""
-    for found, keyword, value in _said(options):
+def check_exposure(options: "ClusterOptions") -> None:
+    """Refuse keywords by which strangers could come in, unless somebody said that they may."""
+    if options.is_encrypted:
+        check_protocols(options.options)
+    for found, keyword, value in () if options.dashboard else _said(options.options):
         if keyword in _DASHBOARD and value:
             raise OptionError(
                 f"found {found} = {value!r}, and the dashboard, which knows no password, is off; give "
@@ -59,10 +77,53 @@ def check_dashboard(options: Mapping[str, Any]) -> None:
             )
 
 
-def wants_worker_dashboard(options: Mapping[str, Any]) -> bool:
-    """Whether a dashboard of every worker is asked for, beside that of the scheduler."""
-    in_words = (word for found, word, _ in _said(options) if found.endswith(_OF_WORKERS))
-    return options.get("worker_dashboard_address") is not None or any(word in _DASHBOARD for word in in_words)
+def http_settings(options: "ClusterOptions") -> dict[str, Any]:
+    """Let servers answer nothing that was not asked for, be it in the moment before they are stopped."""
+    settings: dict[str, Any] = {_SCHEDULER_ROUTES: _ROUTES if options.dashboard else []}
+    return settings if serves_workers(options, options.options) else settings | {WORKER_ROUTES: []}
+
+
+def serves_workers(options: "ClusterOptions", keywords: Mapping[str, Any]) -> bool:
+    """Whether every worker is to have a dashboard, beside that of the scheduler."""
+    return options.dashboard and any(
+        value and keyword in _DASHBOARD and (found.endswith(_OF_WORKERS) or keyword.startswith("worker_"))
+        for found, keyword, value in _said(keywords)
+    )
+
+
+def scheduler_keywords(options: "ClusterOptions", given: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete what was given for a scheduler, so that it serves what was asked for and nothing else."""
+    if options.dashboard:
+        return dict(given)
+    preload = given.get("preload") or dask.config.get("distributed.scheduler.preload", [])
+    return {**given, "dashboard": False, "preload": [*as_list(preload), http_off.PRELOAD]}
+
+
+def local_keywords(options: "ClusterOptions") -> dict[str, Any]:
+    """Complete what was given for a cluster of this machine in the same way."""
+    given = dict(options.options)
+    scheduler = scheduler_keywords(options, given.pop("scheduler_kwargs", {}))
+    address = given.pop("dashboard_address", None) or ANY_PORT
+    preload = as_list(given.pop("preload", None))
+    preload += [] if serves_workers(options, options.options) else [http_off.PRELOAD]
+    preload.append(warm_up.PRELOAD)
+    return given | {"scheduler_kwargs": scheduler, "dashboard_address": address, "preload": preload}
+
+
+def as_list(texts: str | list[str] | tuple[str, ...] | None) -> list[str]:
+    """Make a list of what Dask takes as one text or as several."""
+    return [texts] if isinstance(texts, str) else list(texts or ())
+
+
+def check_bokeh(option: str) -> None:
+    """Refuse an option that Bokeh is needed for with a ``MissingExtraError``, if it is not installed."""
+    try:
+        import_module("bokeh")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"found no bokeh, which draws {option}; install it with `pip install 'fringefleet[dashboard]'`, "
+            "or do without."
+        ) from error
 
 
 def _said(options: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
@@ -72,9 +133,8 @@ def _said(options: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """
     for name, value in options.items():
         if name == "worker_extra_args":
-            yield from (
-                (f"{word}{_OF_WORKERS}", word.replace("-", "_"), item) for word, item in _words(value)
-            )
+            for word, item in _words(value):
+                yield f"{word}{_OF_WORKERS}", word.replace("-", "_"), item
         elif name in _TABLES and isinstance(value, Mapping):
             yield from ((f"{name}.{key}", key, item) for key, item in value.items())
         else:
@@ -82,10 +142,10 @@ def _said(options: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _words(items: Any) -> Iterator[tuple[str, str | bool]]:
-    words: list[str] = []
-    for item in items if isinstance(items, list | tuple) else [items or ""]:
-        with suppress(ValueError):  # a quotation that does not end is refused by whoever writes the script
-            words += shlex.split(str(item))
+    try:
+        words = shlex.split(" ".join(map(str, items)) if isinstance(items, list | tuple) else str(items))
+    except ValueError as error:
+        raise OptionError(f"found worker_extra_args = {items!r}: {error}; end the quotation.") from error
     for word, following in zip_longest(words, words[1:], fillvalue=""):
         name, equals, value = word.partition("=")
         if name.startswith("--"):

@@ -6,7 +6,7 @@ from dask.system import CPU_COUNT
 from distributed import LocalCluster
 from distributed.deploy.cluster import Cluster
 
-from fringefleet.cluster.options import VISIBLE, ClusterOptions
+from fringefleet.cluster.options import ClusterOptions, named_gpus
 from fringefleet.cluster.start import Start, begun
 from fringefleet.cluster.waiting import SECONDS_OF_SILENCE
 from fringefleet.errors import DeviceError, MissingExtraError, OptionError
@@ -40,13 +40,20 @@ LOCAL_SETTINGS = {
 def begin_local(options: ClusterOptions, *, first_only: bool = False) -> AbstractContextManager[Start]:
     """Begin to start processes with one thread each, for a tile at a time; with ``first_only`` just one.
 
+    Of ``local-cuda`` there is always one for each GPU, which sees that one first.
+
     Raises
     ------
+    MissingExtraError
+        dask-cuda is not installed, or lacks what it needs for the version of CUDA.
     DeviceError
-        A GPU is asked for and there is none.
+        A GPU is asked for, and there is none, or no driver.
     OptionError
-        Several processes would have the same GPU, and nobody said that they may.
+        More workers are asked for than there are GPUs, or several would have the same and nobody said that
+        they may.
     """
+    if options.kind == "local-cuda":
+        return _begin_local_cuda(options)
     n_worker = count_local(options)
     if options.device == "cuda":
         count_gpus()
@@ -59,18 +66,7 @@ def begin_local(options: ClusterOptions, *, first_only: bool = False) -> Abstrac
     return begun(LocalCluster, options, SETTINGS | LOCAL_SETTINGS, said)
 
 
-def begin_local_cuda(options: ClusterOptions) -> AbstractContextManager[Start]:
-    """Begin to start one process for each GPU, which sees that one first.
-
-    Raises
-    ------
-    MissingExtraError
-        dask-cuda is not installed, or lacks what it needs for the version of CUDA.
-    DeviceError
-        There is no GPU, or no driver.
-    OptionError
-        More workers are asked for than there are GPUs.
-    """
+def _begin_local_cuda(options: ClusterOptions) -> AbstractContextManager[Start]:
     n_gpu = count_local_gpus(options)
     if options.n_worker is not None and options.n_worker > n_gpu:
         raise OptionError(
@@ -95,11 +91,8 @@ def count_local_gpus(options: ClusterOptions) -> int:
     DeviceError
         There is none.
     """
-    n_visible = count_gpus()
-    named = options.options.get(VISIBLE)
-    if named is None:
-        return n_visible
-    return len(named.split(",") if isinstance(named, str) else named)
+    n_visible, named = count_gpus(), named_gpus(options.options)
+    return n_visible if named is None else len(named)
 
 
 def _local_cuda_cluster() -> type[Cluster]:

@@ -2,33 +2,33 @@
 
 import asyncio
 import logging
-import re
 import signal
 from contextlib import suppress
+from itertools import count
 from typing import Any, ClassVar
 
 import psutil
 from distributed import Nanny
 from distributed.core import Status
 
-from fringefleet.cluster.waiting import NothingCameError, Watched
 from fringefleet.processes.main_program import GUARD, REIMPORTED
 
 _KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)  # by which others end a process that is well
 MOST_KILLS = 5  # of a worker, before it is there
 _SECONDS_OF_WORK = 0.1  # of the processor, that are a sign of life
 _BYTES_OF_WORK = 2**16  # read, that are a sign of life
-_NOBODY_WAITS = re.compile("never retrieved|destroyed but it is pending")
 
 
-class Births(Watched):
+class Births:
     """What is known of the workers of a cluster while they are started.
 
-    ``error``: the first that a nanny logged. ``cluster``: the cluster, from its constructor on.
+    ``error``: the first that a nanny logged. ``failure``: why they will not come, in words for the user; None
+    as long as they may. ``cluster``: the cluster, from its constructor on.
     """
 
     def __init__(self) -> None:
         self.error: Exception | None = None
+        self.failure: str | None = None
         self.cluster: Any = None
         self.is_given_up = False
         self.nannies: list[PatientNanny] = []
@@ -43,22 +43,14 @@ class Births(Watched):
     def processes(self) -> list[psutil.Process]:
         """List the processes of workers that live, also those that a nanny has lost sight of."""
         for nanny in tuple(self.nannies):
-            self.note(nanny)
+            with suppress(psutil.Error, AttributeError):  # it goes while we look
+                if nanny.pid is not None:
+                    self._processes.add(psutil.Process(nanny.pid))
         return [process for process in tuple(self._processes) if process.is_running()]
-
-    def note(self, nanny: "PatientNanny") -> None:
-        """Remember the process of a nanny's worker."""
-        with suppress(psutil.Error, AttributeError):  # it goes while we look
-            if nanny.pid is not None:
-                self._processes.add(psutil.Process(nanny.pid))
-
-    def n_ready(self) -> int:
-        """Count the workers that are there."""
-        return sum(nanny.is_ready for nanny in tuple(self.nannies))
 
     def life(self) -> tuple[int, ...]:
         """Compose numbers that change as long as anything happens: workers that come, processes that work."""
-        signs = [self.n_ready(), len(self.nannies)]
+        signs = [int(nanny.is_ready) for nanny in tuple(self.nannies)]
         for process in self.processes():
             with suppress(psutil.Error, AttributeError):  # macOS has no io_counters
                 times = process.cpu_times()
@@ -68,12 +60,12 @@ class Births(Watched):
 
     def describe(self) -> str:
         """Say what is waited for."""
-        n_worker = len(self.nannies)
-        if not n_worker:
+        if not self.nannies:
             return "the scheduler to start"
+        n_left = sum(not nanny.is_ready for nanny in tuple(self.nannies))
         numbers = ", ".join(str(process.pid) for process in self.processes())
         of_processes = f" (processes {numbers})" if numbers else ""
-        return f"{n_worker - self.n_ready()} of {n_worker} workers to start{of_processes}"
+        return f"{n_left} of {len(self.nannies)} workers to start{of_processes}"
 
     def give_up(self) -> None:
         """Kill what was started; no worker is started in the place of another any more."""
@@ -103,40 +95,30 @@ class PatientNanny(Nanny):
 
     async def instantiate(self) -> Status:
         """Start a worker process, and wait until it is there."""
-        n_killed = 0
-        while True:
-            if self.births.is_given_up:
-                return Status.closed
-            n_killed += 1
-            self.exit_code, self.births.error = None, None
+        births = self.births
+        for n_killed in count(1):
+            if births.is_given_up:
+                break
+            self.exit_code, births.error = None, None
             try:
                 status: Status = await super().instantiate()
+                self.is_ready = self.is_ready or status == Status.running
+                if status == Status.running or self.status != Status.init or births.is_given_up:
+                    return status
             except Exception as error:
                 if not self._may_begin_again(n_killed):
-                    self.births.failure = self.births.failure or in_words(self.births.error or error)
+                    births.failure = births.failure or in_words(births.error or error)
                     raise
                 continue
-            self.is_ready = self.is_ready or status == Status.running
-            if status == Status.running or self.status != Status.init or self.births.is_given_up:
-                return status
             if not self._may_begin_again(n_killed):
-                self.births.failure = self.births.failure or self._reason(n_killed)
+                births.failure = births.failure or describe_end(self.exit_code, births.error, n_killed)
                 return status
+        return Status.closed
 
     def _may_begin_again(self, n_killed: int) -> bool:
         """Whether a worker was killed, and not too often; while it is told what it is, that breaks a pipe."""
         is_killed = -(self.exit_code or 0) in _KILLS or isinstance(self.births.error, BrokenPipeError)
         return is_killed and n_killed <= MOST_KILLS and not self.births.is_given_up
-
-    async def kill(self, timeout: float = 5, reason: str = "nanny-kill") -> None:
-        """End the worker."""
-        self.births.note(self)
-        await super().kill(timeout=timeout, reason=reason)
-
-    def _reason(self, n_killed: int) -> str:
-        if self.exit_code is None and self.births.error is not None:
-            return in_words(self.births.error)
-        return describe_end(self.exit_code, n_killed)
 
     def _on_worker_exit_sync(self, exitcode: int) -> None:
         self.exit_code = exitcode
@@ -161,32 +143,19 @@ class PatientNanny(Nanny):
 
 
 def _forget_tasks() -> None:
-    """Show nothing of the tasks of this thread's loop that nobody waits for any more."""
-
-    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if not _NOBODY_WAITS.search(context["message"]):
-            loop.default_exception_handler(context)
-
-    asyncio.get_running_loop().set_exception_handler(handle)
+    """Show nothing of the tasks of this thread's loop, as nobody waits for them any more."""
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
 
 
-def nanny_class(births: Births) -> type[PatientNanny]:
-    """Make a class of nannies that say to ``births`` what becomes of their workers."""
-    return type("Nanny", (PatientNanny,), {"births": births})
-
-
-def describe_end(exit_code: int | None, n_time: int = 1) -> str:
-    """Say how a worker process ended before it was there."""
+def describe_end(exit_code: int | None, error: Exception | None, n_time: int) -> str:
+    """Say how a worker process ended before it was there, or why there was none."""
     if exit_code == REIMPORTED:
         return GUARD
     if exit_code is None:
-        return "no process could be started for a worker"
+        return in_words(error) if error else "no process could be started for a worker"
     if exit_code >= 0:
         return f"a worker process ended with exit code {exit_code} before it was ready; what it said is above"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:
-        name = f"signal {-exit_code}"
+    name = signal.Signals(-exit_code).name
     how_often = f" {n_time} times in a row" if n_time > 1 else ""
     return (
         f"a worker process was ended by {name}{how_often} before it was ready; the system's log says more, "
@@ -206,7 +175,5 @@ def deepest(error: BaseException) -> BaseException:
 
 def in_words(error: BaseException) -> str:
     """Say what an error came of, with the kind of error."""
-    if isinstance(error, NothingCameError):
-        return str(error).rstrip(".")
     cause = deepest(error)
     return f"{type(cause).__name__}: {cause}".rstrip(": .")

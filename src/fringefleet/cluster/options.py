@@ -16,13 +16,13 @@ from dask.utils import parse_bytes
 from fringefleet.arguments.needs import CLUSTER as NEEDS
 from fringefleet.arguments.needs import check_needs, defaults_of
 from fringefleet.choices import DeviceName
-from fringefleet.cluster.exposure import check_dashboard, check_protocols, check_running_protocol
+from fringefleet.cluster.exposure import check_exposure, check_running_protocol
 from fringefleet.errors import OptionError
 from fringefleet.option_words import option, suggest
 
-Kind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
-STARTED: tuple[Kind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
-_NAMED: tuple[Kind, ...] = (*STARTED, "current")
+ClusterKind = Literal["default", "local", "local-cuda", "slurm", "current", "address", "file"]
+_STARTED: tuple[ClusterKind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
+_NAMED: tuple[ClusterKind, ...] = (*_STARTED, "current")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 # Keywords of the libraries that have a field here, so that nobody says a thing twice.
 _OURS = {"n_workers": "n_worker", "memory_limit": "memory_limit", "interface": "interface", "security": "tls"}
@@ -45,7 +45,7 @@ class ClusterOptions:
     worker, as ``8GB`` or in bytes. ``interface``: where to listen instead of the loopback. ``tls``: encrypt
     and authenticate; what is started here does, with certificates made for it, unless this is False; a
     running cluster has its own: ``tls_credentials``, one file with all, as whoever else is connected has it
-    as ``Workers.credentials``; or ``tls_ca``, ``tls_cert`` and, if it is not in the same file, ``tls_key``.
+    as ``ConnectedWorkers.credentials``; or ``tls_ca``, ``tls_cert`` and, where it lies apart, ``tls_key``.
     ``dashboard``: serve Dask's dashboard, without a password, on the loopback of the scheduler's machine.
     ``device``: what each worker must have. ``share_gpu``: several workers may have the same GPU.
     ``wait_seconds``: how long local workers that start may be silent, or how long to wait for a running
@@ -92,7 +92,7 @@ class ClusterOptions:
         if self.kind == "address":
             check_running_protocol(str(self.cluster), self.tls)
         if self.kind not in ("current", "address", "file"):
-            _check_exposure(self)
+            check_exposure(self)
 
     def _check_number(self) -> None:
         if self.n_worker is not None and self.n_worker < 0:
@@ -106,14 +106,14 @@ class ClusterOptions:
             )
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ClusterKind:
         """What ``cluster`` is; ``default`` if nothing was said."""
         return "default" if self.cluster is None else _kind(str(self.cluster))
 
     @property
     def is_started(self) -> bool:
         """Whether the workers are started for us, and stopped when we are done."""
-        return self.kind in STARTED
+        return self.kind in _STARTED
 
     @property
     def is_asked_for(self) -> bool:
@@ -132,16 +132,13 @@ def cluster_options(
     """Compose options of what was given, by name."""
     names = [option.name for option in fields(ClusterOptions)]
     for name in changes:
-        refuse_unknown(name, names, "option of a cluster")
-    said: dict[str, Any] = {"cluster": cluster}
-    if isinstance(cluster, ClusterOptions):
-        said = dict(vars(cluster))
-    if n_worker is not None:
-        said["n_worker"] = n_worker
-    return ClusterOptions(**(said | changes))
+        check_known(name, names, "option of a cluster")
+    said: dict[str, Any] = vars(cluster) if isinstance(cluster, ClusterOptions) else {"cluster": cluster}
+    number = {} if n_worker is None else {"n_worker": n_worker}
+    return ClusterOptions(**(said | number | changes))
 
 
-def refuse_unknown(name: str, names: Sequence[str], what: str) -> None:
+def check_known(name: str, names: Sequence[str], what: str) -> None:
     """Refuse a name that is none of ``names``, and say which is nearest."""
     if name not in names:
         raise OptionError(
@@ -175,7 +172,7 @@ def check_memory(name: str, memory: str | int | None) -> None:
         raise OptionError(f"found {name} = {memory!r}; give bytes, or text such as 8GB.")
 
 
-def _kind(cluster: str) -> Kind:
+def _kind(cluster: str) -> ClusterKind:
     if cluster in _NAMED:
         return cluster
     if "://" in cluster:
@@ -196,19 +193,20 @@ def _check_options(options: Mapping[str, Any]) -> None:
                 f"found {name} in the options for the library; give {ours} beside them instead."
             )
     check_type("local_directory", options.get("local_directory"), (str, Path))
-    if options.get(VISIBLE) is not None:
-        _check_visible(options[VISIBLE])
+    named_gpus(options)
 
 
-def _check_visible(gpus: Any) -> None:
-    """Refuse what does not name GPUs, by number or UUID."""
+def named_gpus(options: Mapping[str, Any]) -> list[str | int] | None:
+    """List the GPUs that are named, by number or UUID; None if none are."""
+    gpus = options.get(VISIBLE)
     named = gpus.split(",") if isinstance(gpus, str) else gpus
-    if (
+    if gpus is not None and (
         not isinstance(named, list | tuple)
         or not named
         or not all(type(gpu) in (int, str) and str(gpu).strip() for gpu in named)
     ):
         raise OptionError(f"found {VISIBLE} = {gpus!r}; give a list of the GPUs, such as [0, 1].")
+    return named if named is None else list(named)
 
 
 def _check_certificates(options: ClusterOptions) -> None:
@@ -226,11 +224,3 @@ def _check_certificates(options: ClusterOptions) -> None:
             f"found {found}; give {option('tls_ca')} and {option('tls_cert')}, and {option('tls_key')} if "
             "the key is not in the same file."
         )
-
-
-def _check_exposure(options: ClusterOptions) -> None:
-    """Refuse keywords by which strangers could come in, unless somebody said that they may."""
-    if options.is_encrypted:
-        check_protocols(options.options)
-    if not options.dashboard:
-        check_dashboard(options.options)

@@ -1,4 +1,4 @@
-"""Access control: of workers, and of what they put on disk."""
+"""Access control: certificates of workers, and files that only this user can read."""
 
 import logging
 import os
@@ -19,7 +19,8 @@ from fringefleet.processes.clients import WITH_TLS, warn_of_open
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
+CREDENTIALS = "tls_credentials"  # key of a scheduler file, and field of a ClusterOptions
+_PARTS = tuple(f"tls_{role}_{part}" for role in ("client", "scheduler", "worker") for part in ("cert", "key"))
 
 
 def temporary_security(options: ClusterOptions) -> Security | None:
@@ -32,7 +33,7 @@ def temporary_security(options: ClusterOptions) -> Security | None:
     return security
 
 
-def running_security(options: ClusterOptions, address: str) -> Security | None:
+def running_security(options: ClusterOptions, address: str) -> Any:
     """Find the certificates for a running cluster: as given, else as Dask's own configuration says.
 
     Raises
@@ -43,7 +44,13 @@ def running_security(options: ClusterOptions, address: str) -> Security | None:
         A file is not there, or is none of a certificate or of its key.
     """
     check_running_protocol(address, options.tls)
-    given = _given_files(options)
+    one = options.tls_credentials
+    files = {
+        "tls_ca_file": one or options.tls_ca,
+        "tls_client_cert": one or options.tls_cert,
+        "tls_client_key": one or options.tls_key,
+    }
+    given = {name: str(Path(file).absolute()) for name, file in files.items() if file is not None}
     if not address.startswith(WITH_TLS):
         if options.tls or given:
             raise OptionError(
@@ -54,34 +61,48 @@ def running_security(options: ClusterOptions, address: str) -> Security | None:
     for file in given.values():
         if not Path(file).is_file():
             raise InputError(f"found no certificate file {file}.")
-    security: Security = Security(require_encryption=True, **given)
-    if None in (getattr(security, name) for name in ("tls_ca_file", "tls_client_cert")):
+    security: Any = Security(require_encryption=True, **given)
+    if security.tls_ca_file is None or security.tls_client_cert is None:
         raise OptionError(
             f"{address} wants TLS; give the certificates with --tls-credentials, or with --tls-ca, "
             "--tls-cert and --tls-key."
         )
-    _check_usable(security, given)
-    return security
-
-
-def _given_files(options: ClusterOptions) -> dict[str, str]:
-    """Name the files of the certificates that were given as Dask does."""
-    all_in_one = options.tls_credentials
-    files = (all_in_one or options.tls_ca, all_in_one or options.tls_cert, all_in_one or options.tls_key)
-    given = zip(("tls_ca_file", "tls_client_cert", "tls_client_key"), files, strict=True)
-    return {name: str(Path(file).absolute()) for name, file in given if file is not None}
-
-
-def _check_usable(security: Security, files: Mapping[str, str]) -> None:
-    """Refuse certificates that cannot be read, or a key that is not theirs."""
     try:
         security.get_connection_args("client")
     except OSError as error:  # SSLError is one
-        listed = ", ".join(files.values()) or "of Dask's configuration"
+        listed = ", ".join(given.values()) or "of Dask's configuration"
         raise InputError(
             f"the certificates {listed} cannot be used ({error}); give PEM files, and the key that belongs "
             "to the certificate."
         ) from error
+    return security
+
+
+def write_pem(security: Any, folder: Path) -> Path:
+    """Write temporary credentials to a file: the certificate, which is its own authority, and the key."""
+    return write_private(folder / "credentials.pem", security.tls_client_cert + security.tls_client_key)
+
+
+def security_in(file: Path) -> Security:
+    """Make credentials of all roles of such a file."""
+    return Security(require_encryption=True, **dict.fromkeys(("tls_ca_file", *_PARTS), str(file)))
+
+
+@contextmanager
+def kept_credentials(security: Any, options: ClusterOptions) -> Iterator[Path | None]:
+    """Keep the credentials of a cluster that was started here in a file, as long as it lives.
+
+    By them another process of the same user may join. The file lies in a folder that only this user can
+    enter; under Slurm it is the one that the jobs have theirs from, on a disk of all nodes. None where there
+    are none, or where somebody else has them.
+    """
+    if not options.is_started or not options.is_encrypted:
+        yield None
+    elif options.kind == "slurm":
+        yield Path(security.tls_client_cert)
+    else:
+        with private_folder(options.options) as folder:
+            yield write_pem(security, Path(folder))
 
 
 @contextmanager
@@ -111,3 +132,18 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
                 f"give one that is there, and that you can write to, as {where}."
             ) from error
         yield str(folder)
+
+
+def write_private(path: Path, text: str) -> Path:
+    """Write a new file that only this user can read, from its first moment on.
+
+    Raises
+    ------
+    FileExistsError
+        There is something of this name, a link included.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(file.fileno(), 0o600)  # whatever the umask and the defaults of the folder are
+        file.write(text)
+    return path

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 logger = logging.getLogger(__name__)
 
@@ -36,23 +36,21 @@ def without_messages(
     messages: Mapping[str, str], note: Callable[[logging.LogRecord], None] = lambda _: None
 ) -> Iterator[None]:
     """Let some messages of some loggers go to ``note`` only; with our own debugging they are shown, too."""
-    filters = {name: _Filter(pattern, note) for name, pattern in messages.items()}
-    for name, ours in filters.items():
-        logging.getLogger(name).addFilter(ours)
-    try:
+    with ExitStack() as opened:
+        for name, pattern in messages.items():
+            is_shown = _filter(re.compile(pattern), note)
+            logging.getLogger(name).addFilter(is_shown)
+            opened.callback(logging.getLogger(name).removeFilter, is_shown)
         yield
-    finally:
-        for name, ours in filters.items():
-            logging.getLogger(name).removeFilter(ours)
 
 
-class _Filter(logging.Filter):
-    def __init__(self, pattern: str, note: Callable[[logging.LogRecord], None]) -> None:
-        super().__init__()
-        self._pattern, self._note = re.compile(pattern), note
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if not self._pattern.match(record.getMessage()):
+def _filter(
+    pattern: re.Pattern[str], note: Callable[[logging.LogRecord], None]
+) -> Callable[[logging.LogRecord], bool]:
+    def is_shown(record: logging.LogRecord) -> bool:
+        if not pattern.match(record.getMessage()):
             return True
-        self._note(record)
+        note(record)
         return logger.isEnabledFor(logging.DEBUG)
+
+    return is_shown

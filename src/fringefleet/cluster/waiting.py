@@ -1,46 +1,26 @@
-"""Wait for what goes on in a thread: as long as there are signs of life, and no longer than until Ctrl-C."""
+"""Threads that never see a Ctrl-C, and the time that they are waited for."""
 
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from math import inf
 from time import monotonic
 from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 SECONDS_OF_SILENCE = 300.0  # unless somebody says otherwise
-_MOST_SILENCES = 12  # times that, in all: also what works may never come to an end
-SECONDS_BETWEEN_LINES = 20.0
+SECONDS_BETWEEN_NOTICES = 20.0
 _PART_BETWEEN_LINES = 0.1  # of the time waited, where that is more: a queue may take days
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_STOP = 30.0  # in good order
 SECONDS_TO_END = 2.5  # for what is not wanted any more
-_SECONDS_TO_END_BY_FORCE = 1.5
-
-
-class Watched:
-    """What is waited for.
-
-    ``failure``: why it will not come, in words for the user; None as long as it may.
-    """
-
-    failure: str | None = None
-
-    def life(self) -> object:
-        """Give something that is another as soon as anything has happened."""
-        return None
-
-    def describe(self) -> str:
-        """Say what is waited for."""
-        raise NotImplementedError
-
-    def give_up(self) -> None:
-        """End what was begun, where it does not end by itself; it may be called several times."""
+SECONDS_TO_END_BY_FORCE = 1.5
 
 
 class Clock:
@@ -59,28 +39,24 @@ class Clock:
         """Seconds since the beginning."""
         return monotonic() - self._start
 
-    def is_up(self, life: object, describe: Callable[[], str]) -> bool:
-        """Whether it has been silent for too long; both are as those of :class:`Watched`."""
+    def is_up(self, life: object, what: str) -> bool:
+        """Whether ``what`` has been silent for too long; ``life`` is another as soon as anything happened."""
         now = monotonic()
         if life != self._life:
             self._life, self._last_sign = life, now
-        if now - self._last_line >= max(SECONDS_BETWEEN_LINES, self.waited * _PART_BETWEEN_LINES):
+        if now - self._last_line >= max(SECONDS_BETWEEN_NOTICES, self.waited * _PART_BETWEEN_LINES):
             self._last_line = now
-            logger.warning("waiting for %s, %.0f s so far; Ctrl-C ends it", describe(), self.waited)
+            logger.warning("waiting for %s, %.0f s so far; Ctrl-C ends it", what, self.waited)
         return now - self._last_sign >= self.seconds or self.waited >= self.longest
 
 
-class NothingCameError(Exception):
-    """What was waited for does not come, or has been silent for too long; says why."""
-
-
-def begin(call: Callable[[], Result]) -> Future[Result]:
+def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
     """Begin something in a thread, which is not waited for at the end of the process.
 
     That thread, and all threads and processes that it starts, never see a Ctrl-C, which goes to all processes
     of a terminal.
     """
-    future: Future[Result] = Future()
+    future: Future[_Result] = Future()
 
     def run() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -93,63 +69,20 @@ def begin(call: Callable[[], Result]) -> Future[Result]:
     return future
 
 
-def wait_for(call: Callable[[], Result], watched: Watched, seconds: float) -> Result:
-    """Begin something in a thread, and wait for what it gives; so many seconds of silence are too long.
+@contextmanager
+def ended(end: Callable[[], object]) -> Iterator[None]:
+    """End something at last, in a thread; after a failure or a Ctrl-C that is waited for less.
 
-    Raises
-    ------
-    NothingCameError
-        It does not come.
-    BaseException
-        Whatever ``call`` raises, or a Ctrl-C; what was begun has been given up by then.
+    What it raises nobody has a use for any more.
     """
-    future, clock = begin(call), Clock(seconds, _MOST_SILENCES * seconds)
+    seconds = SECONDS_TO_END
     try:
-        while not _is_over(future, SECONDS_BETWEEN_LOOKS):
-            _look(watched, clock)
-    except BaseException:
-        give_up(future, watched)
-        raise
-    if future.exception() is not None and watched.failure is not None:
-        raise NothingCameError(watched.failure) from future.exception()
-    return future.result()
+        yield
+        seconds = SECONDS_TO_STOP
+    finally:
+        is_over(run_in_thread(end), seconds)
 
 
-def _look(watched: Watched, clock: Clock) -> None:
-    if watched.failure is not None:
-        raise NothingCameError(watched.failure)
-    if clock.is_up(watched.life(), watched.describe):
-        raise NothingCameError(
-            f"waited {clock.waited:.0f} s for {watched.describe()}, at last without a sign of life; give "
-            "more seconds with --wait"
-        )
-
-
-def give_up(future: Future[Any], watched: Watched) -> None:
-    """Give up, again and again as others may come to be meanwhile, until the thread is at its end."""
-    deadline = monotonic() + SECONDS_TO_END
-    watched.give_up()
-    while not _is_over(future, SECONDS_BETWEEN_LOOKS) and monotonic() < deadline:
-        watched.give_up()
-
-
-def end_within(end: Callable[[], object], seconds: float, by_force: Callable[[], object]) -> None:
-    """End something in a thread, and wait for that so long; ``by_force`` where it takes longer or fails.
-
-    What it raises is for the log: who ends something has no use for it any more.
-    """
-    future = begin(end)
-    try:
-        if not _is_over(future, seconds):
-            by_force()
-            _is_over(future, _SECONDS_TO_END_BY_FORCE)
-    except BaseException:
-        by_force()
-        raise
-    if future.done() and future.exception() is not None:
-        by_force()
-        logger.debug("a tear-down did not go well", exc_info=future.exception())
-
-
-def _is_over(future: Future[Any], seconds: float) -> bool:
+def is_over(future: Future[Any], seconds: float) -> bool:
+    """Wait for so long at most, and say whether it has come to its end."""
     return bool(wait([future], seconds).done)

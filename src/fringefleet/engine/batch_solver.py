@@ -10,24 +10,24 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fringefleet.engine.context import Scene
-from fringefleet.engine.pixel_status import components_to_keep, find_status, has_no_answer, leave_blank
-from fringefleet.engine.solver_choice import SWIFT, choose_solver, load_solver
+from fringefleet.engine.pixel_status import find_status, has_no_answer, leave_blank
+from fringefleet.engine.solver_choice import choose_solver, load_solver
 from fringefleet.engine.transfer import RawBatch
 from fringefleet.engine.weighing import Weighing
 from fringefleet.network.elimination_order import Plan
 from fringefleet.options import Options
-from fringefleet.products.provenance import PAIR_SUMS
-from fringefleet.solver import closure, uncertainty
-from fringefleet.solver import pair_residuals as diagnosis
+from fringefleet.products.base import SolvedBatch, SolverWork
+from fringefleet.products.pair_sums import has_pair_sums, sums_of_batch, zero_pair_sums
+from fringefleet.products.registry import needs_of, products_for
+from fringefleet.solver import uncertainty
+from fringefleet.solver.base import RawWork, SolverWorkspace, is_raw
 from fringefleet.solver.config import Method
 from fringefleet.solver.observations import batches
 from fringefleet.solver.solution import Solution
-from fringefleet.solver.subsets import pieces
 from fringefleet.solver.temporal_model import TemporalModel, temporal_columns
 
 
@@ -49,50 +49,64 @@ class Batches:
         n_pixel: int,
         device: torch.device,
     ) -> None:
-        dtype = torch.float64 if options.dtype == "float64" else torch.float32
+        self.dtype = torch.float64 if options.dtype == "float64" else torch.float32
         self.plan, self.scene, self.options = plan, scene, options
         self.n_pixel, self.device = n_pixel, device
-        self.method = _method(scene, options)
-        name = choose_solver(options)
-        self.solver, self.is_swift = load_solver(name), name in SWIFT
-        if self.is_swift:
-            self.solver.check_ready(device)
-        self.workspace = self.solver.Workspace(plan, n_pixel, dtype, device)
-        self.variances = self.triplet_rows = None
-        if self.is_swift:
-            rows = options.diagnose or options.dem_error
-            self.workspace.keep(rows=rows, factor=options.covariance, variances=options.std)
-        elif options.std:
-            self.variances = uncertainty.Workspace(self._factor)
-        if options.diagnose:
-            self.triplet_rows = closure.triplet_rows(plan, device)
-        self.weighing, self.dtype = Weighing(scene, options, dtype, device), dtype
+        self.method, self.needs = _method(scene, options), needs_of(options)
+        self.solver = load_solver(choose_solver(options))
+        self.raw = self._prepare_raw_solver()
+        form = plan, n_pixel, self.dtype, device
+        self.workspace: SolverWorkspace = self.raw.workspace if self.raw else self.solver.Workspace(*form)
+        work = SolverWork(plan, options, self.workspace, self.raw)
+        self.products = [product.begun(work) for product in products_for(options)]
+        self.weighing = Weighing(scene, options, self.dtype, device)
+
+    def _prepare_raw_solver(self) -> RawWork | None:
+        """Make the buffers of a solver of raw observations, which keep of a batch what products need."""
+        if not is_raw(self.solver):
+            return None
+        self.solver.check_ready(self.device)
+        workspace = self.solver.Workspace(self.plan, self.n_pixel, self.dtype, self.device)
+        rows, factor, variances = (need in self.needs for need in ("rows", "factor", "variances"))
+        workspace.keep(rows=rows, factor=factor, variances=variances)
+        return RawWork(self.solver, workspace)
 
     def invert(self, raw: RawBatch, *, n_done: int = 0) -> Answer:
         """Invert a batch of pixels; the first ``n_done`` are in no sum again."""
-        solution = self._solve(raw)
-        land = None if raw.water_mask is None else raw.water_mask[0]
-        status = find_status(solution, land, self.options.gap_rule)
-        blank = has_no_answer(status)
-        variables = self._maps(solution, status) | self._wanted_maps(solution, raw)
+        solved = self._solved(raw)
+        variables = {name: values for compute in self.products for name, values in compute(solved).items()}
+        blank = has_no_answer(solved.status)
         leave_blank(variables, blank)
         return Answer(variables, self._sum_pairs(blank, n_done))
 
+    def _solved(self, raw: RawBatch) -> SolvedBatch:
+        """Weigh and solve; the memory of the phase becomes that of the displacement."""
+        solution = self._solve(raw)
+        land = None if raw.water_mask is None else raw.water_mask[0]
+        return SolvedBatch(
+            displacement=solution.phase.mul_(self.scene.metres_per_unit),
+            temporal_coherence=solution.temporal_coherence,
+            residual_rms=solution.residual_rms,
+            pair_count=solution.pair_count,
+            n_components=solution.n_components,
+            status=find_status(solution, land, self.options.gap_rule),
+            gap_filled=solution.gap_filled,
+            dem=solution.dem,
+            range_sine=self.scene.range_sine if raw.range_sine is None else raw.range_sine[0].to(self.dtype),
+            unit_variance=self._unit_variance(solution) if "unit_variance" in self.needs else None,
+        )
+
     def _solve(self, raw: RawBatch) -> Solution:
         """Weigh and solve; in one kernel, or one after the other."""
-        solver, method = self.solver, self.method
-        if self.is_swift:
+        if self.raw is not None:
             prepare = partial(self.weighing.prepare_pixels, raw)
-            found: Solution = solver.solve_raw(
-                self.workspace, *self.weighing.for_kernel(raw), prepare, method=method
-            )
-            return found
+            given = *self.weighing.for_kernel(raw), prepare
+            return self.raw.solver.solve_raw(self.raw.workspace, *given, method=self.method)
         phase, weight = self._phase_and_weight
         # On a CPU a few rows at a time, which stay in cache; on a GPU all in one launch.
         for rows in batches(len(phase)) if self.device.type == "cpu" else [slice(None)]:
             self.weighing.prepare(raw, rows, phase[rows], weight[rows])
-        solution: Solution = solver.solve(self.workspace, phase, weight, method=method)
-        return solution
+        return self.solver.solve(self.workspace, phase, weight, method=self.method)
 
     @cached_property
     def _phase_and_weight(self) -> tuple[Tensor, Tensor]:
@@ -101,76 +115,22 @@ class Batches:
         phase, weight = (torch.empty(shape, dtype=self.dtype, device=self.device) for _ in range(2))
         return phase, weight
 
-    def _maps(self, solution: Solution, status: Tensor) -> dict[str, Tensor]:
-        """What every result has."""
-        coherence = {} if self.options.is_offset else {"temporal_coherence": solution.temporal_coherence}
-        return coherence | {
-            "displacement": solution.phase.mul_(self.scene.metres_per_unit),
-            "residual_rms": solution.residual_rms,
-            "pair_count": solution.pair_count,
-            "n_components": components_to_keep(solution.n_components, status),
-            "status": status,
-            "gap_filled": solution.gap_filled,
-        }
-
-    def _wanted_maps(self, solution: Solution, raw: RawBatch) -> dict[str, Tensor]:
-        """What was asked for besides."""
-        maps: dict[str, Tensor] = {}
-        observations, scale = self.workspace.observations, abs(self.scene.metres_per_unit)
-        if self.options.std or self.options.covariance:
-            unit = self._variance_of_unit_weight(solution) * scale**2
-            if self.options.std:
-                maps["displacement_std"] = self._std(unit)
-            if self.options.covariance:
-                maps["displacement_cov"] = self._covariance(unit)
-        if self.triplet_rows is not None:
-            maps |= closure.measure_closure(observations, self.triplet_rows)._asdict()
-        if solution.dem is not None:
-            range_sine: Tensor | float = self.scene.range_sine
-            if raw.range_sine is not None:
-                range_sine = raw.range_sine[0].to(self.dtype)
-            maps |= {
-                "dem_error": solution.dem.error * range_sine,
-                "dem_error_std": solution.dem.std * range_sine,
-            }
-        return maps
-
-    @property
-    def _factor(self) -> uncertainty.Factor:
-        return uncertainty.Factor(self.plan, self.workspace.edge, self.workspace.inverse)
-
-    def _std(self, unit: Tensor) -> Tensor:
-        if self.variances is None:
-            found: Tensor = self.solver.standard_deviations(self.workspace, unit.expand(self.n_pixel))
-            return found
-        std = uncertainty.selected_variances(self.variances).mul_(unit).sqrt_()
-        std[self.plan.root] = 0  # whatever the unit is
-        return std
-
-    def _covariance(self, unit: Tensor) -> Tensor:
-        n_date = self.plan.network.n_date
-        result = torch.empty((n_date, n_date, self.n_pixel), dtype=self.dtype, device=self.device)
-        for pixels in pieces(torch.arange(self.n_pixel, device=self.device), 16 * n_date**2):
-            result[..., pixels] = uncertainty.covariance(self._factor, pixels).to(result.dtype)
-        result.mul_(unit)[self.plan.root, self.plan.root] = 0  # whatever the unit is
-        return result
-
-    def _variance_of_unit_weight(self, solution: Solution) -> Float[Tensor, "pixel"] | Float[Tensor, ""]:
-        """1 where weights are inverse variances, else what the residuals show."""
+    def _unit_variance(self, solution: Solution) -> Tensor:
+        """Variance of an observation of weight 1 [m^2]; formal, or as the residuals show it."""
+        square = self.scene.metres_per_unit**2
         if self.options.is_formal:
-            return torch.ones((), dtype=self.dtype, device=self.device)
+            return torch.ones((), dtype=self.dtype, device=self.device) * square
         counts = solution.pair_count, solution.n_components
-        if self.is_swift:
-            return uncertainty.factor_of_sum(self.workspace.sums[3], self.plan, *counts)
-        return uncertainty.variance_factor(self.workspace.observations, *counts)
+        if self.raw is not None:
+            return uncertainty.factor_of_sum(self.raw.workspace.sums[3], self.plan, *counts) * square
+        return uncertainty.variance_factor(self.workspace.observations, *counts) * square
 
     def _sum_pairs(self, blank: Tensor, n_done: int) -> NDArray[np.float64]:
-        if not self.options.diagnose:
-            return np.zeros((len(PAIR_SUMS), self.plan.network.n_pair))
+        if not has_pair_sums(self.options):
+            return zero_pair_sums(self.plan.network)
         keep = (~blank).to(self.dtype)
         keep[:n_done] = 0
-        sums = diagnosis.sum_pairs(self.workspace.observations, keep)
-        return np.stack([getattr(sums, name).double().cpu().numpy() for name in PAIR_SUMS])
+        return sums_of_batch(self.workspace.observations, keep)
 
 
 def _method(scene: Scene, options: Options) -> Method:

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.engine.context import Block, FlatBlock, Scene, Series
+from fringefleet.engine.context import Block, BlockResult, FlatBlock, Scene
 from fringefleet.engine.footprint import (
-    CPU_BATCH,
     FUSED_BATCH,
     cpu_batch_size,
     eager_batch_size,
@@ -25,9 +24,10 @@ from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.workspaces import Place
 from fringefleet.network.elimination_order import Plan
 from fringefleet.network.network import Network
-from fringefleet.network.triplets import triplets
 from fringefleet.options import Options
-from fringefleet.status import Status
+from fringefleet.products.pair_sums import has_pair_sums
+from fringefleet.products.registry import all_variables
+from fringefleet.solver.working_set import CPU_BATCH
 
 
 def invert_block(
@@ -36,7 +36,7 @@ def invert_block(
     options: Options,
     watch: Stopwatch | None = None,
     place: Place | None = None,
-) -> Series:
+) -> BlockResult:
     """Invert the pixels of one block.
 
     Parameters
@@ -54,7 +54,7 @@ def invert_block(
 
     Returns
     -------
-    Series
+    BlockResult
         Displacement relative to the reference date and point, positive towards the satellite, and its
         quality. NaN where there is no answer; ``status`` says why. It is in memory that ``place`` gives.
 
@@ -70,13 +70,13 @@ def invert_block(
         from fringefleet.engine.direct import invert_directly as invert  # noqa: PLC0415 - numba
     else:
         from fringefleet.engine.torch_block import invert_in_torch as invert  # noqa: PLC0415 - torch
-    series, pair_sums = invert(_flatten(block), scene, options, watch, place, n_pixel)
+    found, pair_sums = invert(_flatten(block), scene, options, watch, place, n_pixel)
     if block.reference_point is not None:
         row, column = block.reference_point
-        _set_reference_pixel(series, row * block.observed.shape[2] + column, scene.network)
+        _set_reference_pixel(found, row * block.observed.shape[2] + column, scene.network)
     y, x = block.observed.shape[1:]
-    shaped = {name: values.reshape(*values.shape[:-1], y, x) for name, values in series.items()}
-    return Series(**shaped, pair_sums=pair_sums if options.diagnose else None)
+    shaped = {name: values.reshape(*values.shape[:-1], y, x) for name, values in found.items()}
+    return BlockResult(shaped, pair_sums if has_pair_sums(options) else None)
 
 
 def batch_size(plan: Plan, options: Options) -> int:
@@ -104,14 +104,8 @@ def _flatten(block: Block) -> FlatBlock:
     )
 
 
-def _set_reference_pixel(series: dict[str, NDArray[Any]], pixel: int, network: Network) -> None:
+def _set_reference_pixel(found: dict[str, NDArray[Any]], pixel: int, network: Network) -> None:
     """Write what the reference point is by definition: no motion, no residual, every pair used."""
-    for values in series.values():
-        values[..., pixel] = 0
-    if "temporal_coherence" in series:
-        series["temporal_coherence"][pixel] = 1
-    series["pair_count"][pixel] = network.n_pair
-    series["n_components"][pixel] = 1
-    series["status"][pixel] = Status.REFERENCE_POINT
-    if "triplet_count" in series:
-        series["triplet_count"][pixel] = len(triplets(network))
+    known = all_variables()
+    for name, values in found.items():
+        values[..., pixel] = known[name].at_reference(network)

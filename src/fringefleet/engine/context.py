@@ -1,10 +1,11 @@
 """Input and output of the inversion of a block: plain values and NumPy arrays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Integer, UInt8
+from jaxtyping import Bool, Float, Float32, Float64, Integer
 from numpy.typing import NDArray
 
 from fringefleet.network.network import Network
@@ -64,31 +65,26 @@ class FlatBlock(NamedTuple):
     observed_std: NDArray[Any] | None
 
 
-class Series(NamedTuple):
-    """The answer for the pixels of a block, by the names of the result's variables; None if not wanted.
+@dataclass(frozen=True)
+class BlockResult:
+    """Variables of the result for the pixels of a block; each is an attribute, too.
 
-    ``pair_sums``: sums over the pixels that have an answer, in the order of
-    :data:`fringefleet.products.provenance.PAIR_SUMS`.
+    Attributes
+    ----------
+    variables
+        Arrays (..., y, x) by name; their dtypes, dimensions and units are those of
+        :mod:`fringefleet.products.registry`.
+    pair_sums
+        Sums over the pixels that have an answer, in the order of
+        :data:`fringefleet.products.pair_sums.PAIR_SUMS`; None if they are not wanted.
     """
 
-    displacement: Float32[np.ndarray, "date y x"]  # [m]
-    residual_rms: Float32[np.ndarray, "y x"]  # [rad], or [pixel] of an offset
-    pair_count: NDArray[np.uint32]
-    n_components: NDArray[np.uint8]
-    status: NDArray[np.uint8]
-    gap_filled: UInt8[np.ndarray, "date y x"]
-    temporal_coherence: Float32[np.ndarray, "y x"] | None = None
-    displacement_std: Float32[np.ndarray, "date y x"] | None = None  # [m]
-    displacement_cov: Float32[np.ndarray, "date date y x"] | None = None  # [m2]
-    closure_rms: Float32[np.ndarray, "y x"] | None = None  # [rad]
-    misclosed_count: NDArray[np.uint32] | None = None
-    triplet_count: NDArray[np.uint32] | None = None
-    dem_error: Float32[np.ndarray, "y x"] | None = None  # [m]
-    dem_error_std: Float32[np.ndarray, "y x"] | None = None  # [m]
+    variables: Mapping[str, NDArray[Any]]
     pair_sums: Float64[np.ndarray, "3 pair"] | None = None
 
-    def variables(self) -> dict[str, NDArray[Any]]:
-        """Give the arrays (..., y, x) by name."""
-        named = self._asdict()
-        del named["pair_sums"]
-        return {name: values for name, values in named.items() if values is not None}
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        """Give a variable."""
+        found: Mapping[str, NDArray[Any]] = self.__dict__.get("variables", {})
+        if name not in found:
+            raise AttributeError(f"found no variable {name} in a block of {', '.join(found) or 'nothing'}")
+        return found[name]

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.engine.context import FlatBlock, Scene
 from fringefleet.engine.footprint import even_batch
-from fringefleet.engine.pixel_status import components_to_keep, find_status, has_no_answer, leave_blank
+from fringefleet.engine.pixel_status import find_status, has_no_answer, leave_blank
 from fringefleet.engine.rules import given_to_kernel, rules_of
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.workspaces import Place
 from fringefleet.network.elimination_order import Plan, plan_elimination
 from fringefleet.options import Options
-from fringefleet.products.provenance import PAIR_SUMS
-from fringefleet.products.registry import kinds_of
+from fringefleet.products.base import SolvedBatch
+from fringefleet.products.pair_sums import zero_pair_sums
+from fringefleet.products.registry import kinds_of, products_for
 from fringefleet.solver.arrays import pieces_of
 from fringefleet.solver.compiled.batches import Vectors
 from fringefleet.solver.config import Method
@@ -71,7 +72,7 @@ def invert_directly(
         for first in range(0, n_block, size):
             check_not_stopped()
             direct.invert(block, slice(first, min(first + size, n_block)), answer)
-    return answer, np.zeros((len(PAIR_SUMS), scene.network.n_pair))
+    return answer, zero_pair_sums(scene.network)
 
 
 class Direct:
@@ -89,6 +90,7 @@ class Direct:
         self.plan, self.scene, self.options = plan, scene, options
         real, n_date = np.dtype(options.dtype), plan.network.n_date
         self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)
+        self.products = [product.compute for product in products_for(options) if product.compute]
         self.method = Method(min_norm=options.min_norm, gap_rule=options.gap_rule)
         shapes = ((4, real), (4, np.dtype(np.int32)), (n_date, np.dtype(np.int32)))
         self.room = [np.zeros((n, 0), dtype) for n, dtype in shapes]  # sums, counts, labels
@@ -97,16 +99,19 @@ class Direct:
         """Invert some pixels of a block, and write their answer."""
         batch = _some(block, pixels)
         sums, counts, labels = self._room_for(pixels.stop - pixels.start)
-        series = answer["displacement"]
-        kernel_answer = self.vectors.answer_of(series, pixels.start, sums, counts, labels)
+        memory = answer["displacement"]
+        kernel_answer = self.vectors.answer_of(memory, pixels.start, sums, counts, labels)
         raw, rules = given_to_kernel(batch, self.rules, self.options)
         fewest_of_all = self.options.min_redundancy > 1
         self.vectors.invert(raw, rules, kernel_answer, fewest_of_all=fewest_of_all)
-        there = {name: values[..., pixels] for name, values in answer.items()}
+        phase, gap_filled = memory[:, pixels], answer["gap_filled"][:, pixels]
         n_components, pair_count, fewest, is_unsettled = counts
         facts = Facts(pair_count, n_components, fewest < self.options.min_redundancy)
-        self._tie_parts(facts, labels, there)
-        self._write(batch, facts, sums, there)
+        self._tie_parts(facts, labels, phase, gap_filled)
+        displacement = np.multiply(phase, np.float32(self.scene.metres_per_unit), out=phase)
+        del phase  # its memory is the displacement's
+        there = {name: values[..., pixels] for name, values in answer.items()}
+        self._write(self._solved(batch, facts, sums, displacement, gap_filled), there)
         unsettled = np.flatnonzero(is_unsettled)
         if len(unsettled):
             self._solve_again(batch, unsettled, there)
@@ -117,9 +122,15 @@ class Direct:
             self.room = [np.zeros((len(room), n_pixel), room.dtype) for room in self.room]
         return [room.ravel()[: len(room) * n_pixel].reshape(len(room), n_pixel) for room in self.room]
 
-    def _tie_parts(self, facts: Facts, labels: NDArray[np.int32], there: Mapping[str, NDArray[Any]]) -> None:
-        """Tie the parts of cut networks together, where there is an answer."""
-        there["gap_filled"][...] = 0
+    def _tie_parts(
+        self,
+        facts: Facts,
+        labels: NDArray[np.int32],
+        phase: NDArray[np.float32],
+        gap_filled: NDArray[np.uint8],
+    ) -> None:
+        """Tie the parts of cut networks together, where there is an answer; in place."""
+        gap_filled[...] = 0
         is_cut = (facts.n_components > 1) & (facts.pair_count > 0) & ~facts.too_few
         network = self.plan.network
         for n_part in np.unique(facts.n_components[is_cut]):  # what is computed of a pixel is its own
@@ -127,28 +138,40 @@ class Direct:
             for piece in pieces_of(len(cut), 24 * (network.n_pair + network.n_date)):
                 some = cut[piece]
                 part = labels[:, some]
-                there["displacement"][:, some] = connect_components(
-                    self.plan, there["displacement"][:, some], part, self.method
-                )
+                phase[:, some] = connect_components(self.plan, phase[:, some], part, self.method)
                 if self.method.gap_rule != "none":
-                    there["gap_filled"][:, some] = find_gap_filled(part)
+                    gap_filled[:, some] = find_gap_filled(part)
 
-    def _write(
-        self, batch: FlatBlock, facts: Facts, sums: NDArray[Any], there: Mapping[str, NDArray[Any]]
-    ) -> None:
-        """Write everything but the parts of cut networks, in the units of the result."""
+    def _solved(
+        self,
+        batch: FlatBlock,
+        facts: Facts,
+        sums: NDArray[Any],
+        displacement: NDArray[np.float32],
+        gap_filled: NDArray[np.uint8],
+    ) -> SolvedBatch:
+        """Measure the pixels, and find their status."""
         land = None if batch.water_mask is None else batch.water_mask[0]
-        status = find_status(facts, land, self.options.gap_rule)
         with np.errstate(all="ignore"):
             measured = of_sums(facts.pair_count, *sums[:3])
-        there["displacement"][...] *= np.float32(self.scene.metres_per_unit)
-        there["residual_rms"][...] = measured.residual_rms
-        if "temporal_coherence" in there:
-            there["temporal_coherence"][...] = measured.temporal_coherence
-        there["pair_count"][...] = facts.pair_count
-        there["n_components"][...] = components_to_keep(facts.n_components, status)
-        there["status"][...] = status
-        leave_blank(there, has_no_answer(status))
+        return SolvedBatch(
+            displacement=displacement,
+            temporal_coherence=measured.temporal_coherence,
+            residual_rms=measured.residual_rms,
+            pair_count=facts.pair_count,
+            n_components=facts.n_components,
+            status=find_status(facts, land, self.options.gap_rule),
+            gap_filled=gap_filled,
+        )
+
+    def _write(self, solved: SolvedBatch, there: Mapping[str, NDArray[Any]]) -> None:
+        """Write all products, but what is in its place already."""
+        in_place = solved.displacement, solved.gap_filled
+        for compute in self.products:
+            for name, values in compute(solved).items():
+                if not any(values is each for each in in_place):
+                    there[name][...] = values
+        leave_blank(there, has_no_answer(solved.status))
 
     @cached_property
     def _in_torch(self) -> Any:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fringefleet.choices import GapRule
-from fringefleet.products.registry import VARIABLES
+from fringefleet.products.registry import all_variables
 from fringefleet.solver.arrays import library_of
 from fringefleet.status import Status
 
-_MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
 _TIED = {"minimum-norm": Status.MINIMUM_NORM, "linear": Status.LINEAR, "none": Status.NOT_GAP_FILLED}
 
 
@@ -61,16 +60,8 @@ def has_no_answer(status: Any) -> Any:
     return (status == int(nothing)) | (status == int(masked)) | (status == int(too_few))
 
 
-def components_to_keep(n_components: Any, status: Any) -> Any:
-    """Give the numbers of parts as they are stored: at most what a byte holds, 0 where a pixel is masked."""
-    few = 1 * n_components
-    few[few > _MOST_COMPONENTS] = _MOST_COMPONENTS
-    few[status == int(Status.MASKED)] = 0
-    return few
-
-
 def leave_blank(variables: Mapping[str, Any], blank: Any) -> None:
-    """Leave pixels without an estimate blank, in place: NaN, or 0; their status and number of parts stay.
+    """Leave pixels without an estimate blank, in place: NaN, or 0; what is set everywhere stays.
 
     Parameters
     ----------
@@ -79,9 +70,11 @@ def leave_blank(variables: Mapping[str, Any], blank: Any) -> None:
     blank
         Those pixels, (pixel,).
     """
-    xp, there = library_of(blank), ~blank
+    xp, there, known = library_of(blank), ~blank, all_variables()
     for name, values in variables.items():
-        if VARIABLES[name].dtype.startswith("f"):  # a sum is several times as quick as filling by a mask
+        if known[name].is_set_everywhere:
+            continue
+        if known[name].dtype.startswith("f"):  # a sum is several times as quick as filling by a mask
             xp.add(values, xp.asarray(xp.where(blank, xp.nan, 0.0), dtype=values.dtype), out=values)
-        elif name not in ("status", "n_components"):
+        else:
             xp.multiply(values, there, out=values)

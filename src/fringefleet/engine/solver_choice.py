@@ -3,17 +3,23 @@
 Torch is imported by the solvers that need it, and not here: it takes more than a second.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError
 from fringefleet.importing import without_collection
 from fringefleet.options import Options
+from fringefleet.products.registry import products_for
 
-_SWIFT_OF: dict[DeviceName, str] = {"cpu": "compiled", "cuda": "fused"}  # solvers that are made for a device
-SWIFT = tuple(_SWIFT_OF.values())  # they take observations as they are in the file
+if TYPE_CHECKING:  # torch
+    from fringefleet.solver.base import Solver, SolverWorkspace
+
+_MADE_FOR: dict[DeviceName, str] = {"cpu": "compiled", "cuda": "fused"}  # solvers, each a package
 
 
 def check_solver(options: Options) -> None:
@@ -30,18 +36,20 @@ def check_solver(options: Options) -> None:
         check_direct()
         return
     from fringefleet.engine import device as devices  # noqa: PLC0415 - torch
+    from fringefleet.solver.base import is_raw  # noqa: PLC0415 - torch
 
     device = devices.select(options.device)
-    name = choose_solver(options)
-    if name in SWIFT:
-        load_solver(name).check_ready(device)
+    solver = load_solver(choose_solver(options))
+    if is_raw(solver):
+        solver.check_ready(device)
 
 
 def is_direct(options: Options) -> bool:
     """Whether the compiled solver does all that is wanted, as :mod:`fringefleet.engine.direct` has it."""
-    wanted = options.std or options.covariance or options.diagnose or options.dem_error
-    plain = options.device == "cpu" and options.dtype == "float32" and options.norm == "l2" and not wanted
-    return plain and choose_solver(options) == "compiled"
+    plain = options.device == "cpu" and options.dtype == "float32" and options.norm == "l2"
+    if not plain or any(product.needs_torch for product in products_for(options)):
+        return False
+    return choose_solver(options) == "compiled"
 
 
 def check_direct() -> None:
@@ -52,27 +60,43 @@ def check_direct() -> None:
     DeviceError
         One of both.
     """
-    load_solver("compiled", "batches").check_numba()
+    _load_kernel().check_numba()
 
 
 def choose_solver(options: Options) -> str:
     """Name the solver that is meant: ``auto`` is the compiled or the fused one, where that runs."""
     if options.solver != "auto":
         return options.solver
-    return "elimination" if why_eager(options) else _SWIFT_OF[options.device]
+    return "elimination" if why_eager(options) else _MADE_FOR[options.device]
 
 
-def load_solver(name: str, part: str = "solver") -> Any:
-    """Import a solver, or another part of its package, and with it what only this one needs.
+def load_solver(name: str) -> "Solver[SolverWorkspace]":
+    """Import a solver, and with it what only this one needs.
 
     Raises
     ------
     DeviceError
         That is not installed.
     """
+    with _needed_by(name):
+        solver: Solver[SolverWorkspace] = import_module(
+            f"fringefleet.solver.{name}" + ".solver" * (name in _MADE_FOR.values())
+        )
+        return solver
+
+
+def _load_kernel() -> ModuleType:
+    """Import what runs the compiled kernel, which needs no torch."""
+    with _needed_by("compiled"):
+        from fringefleet.solver.compiled import batches  # noqa: PLC0415 - numba
+    return batches
+
+
+@contextmanager
+def _needed_by(name: str) -> Iterator[None]:
     try:
         with without_collection():
-            return import_module(f"fringefleet.solver.{name}" + f".{part}" * (name in SWIFT))
+            yield
     except ModuleNotFoundError as error:
         raise DeviceError(
             f"found no module {error.name}; the {name} solver needs it. Install it, or choose the "
@@ -97,7 +121,7 @@ def why_eager(options: Options) -> str:
 @cache
 def _try_out_kernel(*form: Any) -> str:
     try:
-        vectors = load_solver("compiled", "batches")
+        vectors = _load_kernel()
         vectors.check_numba()
         vectors.try_out_kernel(*form)
     except DeviceError as error:
@@ -115,7 +139,8 @@ def _try_out_fused() -> str:
 
     device = devices.select("cuda")
     try:
-        solver = load_solver(_SWIFT_OF["cuda"])
+        with _needed_by("fused"):
+            from fringefleet.solver.fused import solver  # noqa: PLC0415 - torch
         solver.check_ready(device)
         solver.try_out(device)
     except DeviceError as error:

@@ -25,7 +25,7 @@ from fringefleet.engine.transfer import RawBatch, bring_back, part_of, room_for,
 from fringefleet.engine.workspaces import Kept, Place
 from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.options import Options
-from fringefleet.products.provenance import PAIR_SUMS
+from fringefleet.products.pair_sums import zero_pair_sums
 from fringefleet.products.registry import kinds_of
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Loads:
         self._n_block, self._n_pixel = block.observed.shape[1], n_pixel
         self._n_load = self._n_block
         self._kinds = kinds_of(options, scene.network.n_date)
-        self.pair_sums = np.zeros((len(PAIR_SUMS), scene.network.n_pair))
+        self.pair_sums = zero_pair_sums(scene.network)
         self.answer: dict[str, NDArray[Any]] = {}  # (..., pixel), by name
 
     def invert(self, watch: Stopwatch, place: Place) -> None:

@@ -247,7 +247,7 @@ def seconds_per_pixel(checked: Checked) -> PerPixel:
             watch = Stopwatch()
             series = invert_block(block, scene, options, watch)
             with watch.time("write"):
-                store.write_tile((0, 0), series.variables())
+                store.write_tile((0, 0), series.variables)
     seconds = watch.seconds
     n_pixel = rows * columns
     return PerPixel(seconds.copy / n_pixel, seconds.solve / n_pixel, seconds.write / n_pixel)

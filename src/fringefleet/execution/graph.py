@@ -1,15 +1,14 @@
 """Dataset in, lazy Dataset out: the only module that builds Dask graphs.
 
-Two forms of the same block function. :func:`invert` lifts it over xarray (``xr.map_blocks`` with a
-template), for notebooks: compose, slice, plot, ``.to_zarr``. :func:`tile_tasks` lifts it over Dask arrays
-(``dask.array.map_blocks``) so that reading, solving and writing a tile fuse to exactly one task: no big array
-ever crosses the network. What keeps it one task: the stack is opened without chunks, cut and only then
-chunked, the reference phases are numbers, and nothing drops an axis. Dask hands the task its pieces of the
-stack unread, so that reading is timed, and fails, where the tile is known.
+Two forms of the same block function. :func:`invert_lazily` lifts it over xarray (``xr.map_blocks`` with a
+template), for notebooks: compose, slice, plot, ``.to_zarr``. :func:`block_tasks` lifts it, or any other, over
+Dask arrays (``dask.array.map_blocks``) so that reading, computing and writing a tile fuse to exactly one
+task: no big array ever crosses the network. What keeps it one task: the stack is opened without chunks, cut
+and only then chunked, the reference phases are numbers, and nothing drops an axis. Dask hands the task its
+pieces of the stack unread, so that reading is timed, and fails, where the tile is known.
 """
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,24 +21,28 @@ from dask.optimization import cull
 from numpy.typing import NDArray
 
 from fringefleet.engine.context import Scene
-from fringefleet.execution.tile import How, Tile, Unread, Write
+from fringefleet.execution.inversion import Inversion, invert_dataset
+from fringefleet.execution.tile import BlockFunction, Tile, Unread, WorkerRules, Write
 from fringefleet.importing import without_collection
 from fringefleet.io.lazy.decoded import STORED_AS
 from fringefleet.network.design_matrix import date_baselines
 from fringefleet.options import Options
 from fringefleet.processes.dask_defaults import with_graph_defaults
 from fringefleet.processes.versions import software_versions, versions_that_must_agree
+from fringefleet.products.provenance import Made, provenance_of
 from fringefleet.products.quantization import CONTAINER, quantization_info
 from fringefleet.products.registry import wanted_variables
+
+_N_AXIS = 3  # of what a tile is read of: pairs or dates, y and x
 
 if TYPE_CHECKING:  # a worker needs nothing of what has checked the stack
     from fringefleet.execution.prepare import Prepared
 
 
 def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
-    """Cut a stack in y and x, all pairs of a pixel together."""
-    sizes = {"pair": -1, "y": tile[0], "x": tile[1]}
-    return stack.chunk({dim: size for dim, size in sizes.items() if dim in stack.dims})
+    """Cut a stack or a result in y and x, all pairs or dates of a pixel together."""
+    sizes = {"y": tile[0], "x": tile[1]}
+    return stack.chunk({dim: sizes.get(str(dim), -1) for dim in stack.dims})
 
 
 @with_graph_defaults
@@ -51,11 +54,14 @@ def result_template(prepared: "Prepared", options: Options, tile: tuple[int, int
     chunks = {"date": -1, "date2": -1, "y": tile[0], "x": tile[1]}
     mapping = stack[options.observation].attrs.get("grid_mapping")
     variables = {}
-    for name, (dtype, dims, attrs, _) in wanted_variables(options).items():
+    for name, variable in wanted_variables(options).items():
         empty = da.zeros(
-            tuple(sizes[dim] for dim in dims), dtype=dtype, chunks=tuple(chunks[dim] for dim in dims)
+            tuple(sizes[dim] for dim in variable.dims),
+            dtype=variable.dtype,
+            chunks=tuple(chunks[dim] for dim in variable.dims),
         )
-        variables[name] = (dims, empty, {**attrs, **({"grid_mapping": mapping} if mapping else {})})
+        attrs = {**variable.attrs, **({"grid_mapping": mapping} if mapping else {})}
+        variables[name] = (variable.dims, empty, attrs)
     result = xr.Dataset(variables, coords=_coordinates(stack, scene, options))
     return result.assign_attrs(stack.attrs | _provenance(prepared, options))
 
@@ -74,20 +80,18 @@ def invert_lazily(prepared: "Prepared", options: Options) -> xr.Dataset:
 
 def _invert_dataset(stack: xr.Dataset, *, options: Options, scene: Scene, **how: Any) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
-    from fringefleet.execution.tasks import invert_dataset  # noqa: PLC0415 - torch, only where blocks are computed
-
     variables = invert_dataset(stack, options=options, scene=scene, **how)
     return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
 
 
-def _invert_tile(
+def _compute_tile(
     *pieces: NDArray[Any] | Unread, block_info: Mapping[Any, Any], **how: Any
 ) -> NDArray[np.object_]:
-    """Read, solve and write one tile; Dask looks for the name ``block_info``."""
+    """Read, compute and write one tile; Dask looks for the name ``block_info``."""
     with without_collection():
-        from fringefleet.execution.tasks import invert_tile  # noqa: PLC0415 - torch, only where tiles are computed
+        from fringefleet.execution.tasks import compute_tile  # noqa: PLC0415 - only where tiles are computed
 
-    return invert_tile(*pieces, block_info=block_info, **how)
+    return compute_tile(*pieces, block_info=block_info, **how)
 
 
 @with_graph_defaults
@@ -100,12 +104,12 @@ def tile_tasks(
     accept_touched: bool = False,
     n_on_cores: Mapping[str, int] | None = None,
 ) -> list[tuple[Tile, Delayed]]:
-    """Make one task for each tile: read, solve, write; its result is a :class:`TileReport`.
+    """Make one task for each tile of a stack that is to be inverted: see :func:`block_tasks`.
 
     Parameters
     ----------
     prepared
-        A stack that is not chunked yet; otherwise a tile may take more than one task.
+        A stack that is not chunked yet.
     options
         How to invert.
     tile
@@ -117,38 +121,79 @@ def tile_tasks(
     n_on_cores
         Workers that share the same cores, by the name of these.
     """
-    stack = chunk(prepared.stack, tile)
-    # The observation first: its chunks say which tile a task is.
-    names = sorted(map(str, stack.data_vars), key=lambda name: name != options.observation)
-    source = f" of {prepared.source}" if prepared.source else ""
-    arrays = [
-        _unread(Unread(prepared.stack[name].variable, f"{name}{source}"), stack[name].data) for name in names
-    ]
+    inversion = Inversion(prepared.scene, options, prepared.reference_point, _is_coarse(prepared, options))
+    return block_tasks(
+        prepared.stack,
+        tile,
+        inversion.as_function(),
+        write,
+        source=prepared.source,
+        rules=worker_rules(accept_touched=accept_touched, n_on_cores=n_on_cores),
+    )
+
+
+def worker_rules(*, accept_touched: bool = False, n_on_cores: Mapping[str, int] | None = None) -> WorkerRules:
+    """Ask workers for the software of this process; the rest as for :func:`tile_tasks`."""
+    return WorkerRules(versions_that_must_agree(software_versions()), accept_touched, n_on_cores or {})
+
+
+@with_graph_defaults
+def block_tasks(
+    data: xr.Dataset,
+    tile: tuple[int, int],
+    function: BlockFunction,
+    write: Write,
+    *,
+    source: str | Path | None = None,
+    rules: WorkerRules | None = None,
+) -> list[tuple[Tile, Delayed]]:
+    """Make one task for each tile of a stack or of a result: read, compute, write.
+
+    Parameters
+    ----------
+    data
+        A Dataset that is not chunked yet; otherwise a tile may take more than one task. All of its variables
+        are read; at least one has an axis before y and x.
+    tile
+        Rows and columns of a tile.
+    function
+        What is computed of the arrays of a tile.
+    write
+        Takes a tile and its result, on the worker.
+    source
+        Where the data come from, for messages.
+    rules
+        What tiles ask of a worker; by default the software of this process.
+
+    Returns
+    -------
+    list of tuple
+        Each tile and its task, whose result is a :class:`~fringefleet.execution.tile.TileReport`.
+    """
+    cut = chunk(data, tile)
+    # One with three axes first: its chunks say which tile a task is.
+    names = sorted(map(str, cut.data_vars), key=lambda name: cut[name].ndim != _N_AXIS)
+    of_source = f" of {source}" if source else ""
+    arrays = [_unread(Unread(data[name].variable, f"{name}{of_source}"), cut[name].data) for name in names]
     rows, columns = arrays[0].numblocks[1:]
     reports = da.map_blocks(
-        _invert_tile,
+        _compute_tile,
         *arrays,
         names=tuple(names),
-        how=How(
-            prepared.scene,
-            options,
-            prepared.reference_point,
-            _is_coarse(prepared, options),
-            versions_that_must_agree(software_versions()),
-            accept_touched,
-            n_on_cores or {},
-        ),
+        function=function,
+        rules=rules or worker_rules(),
         write=write,
+        token=function.name,
         dtype=object,
         chunks=((1,), (1,) * rows, (1,) * columns),
         meta=np.empty((0, 0, 0), dtype=object),
     )
-    return _one_graph_each(reports, tile, (stack.sizes["y"], stack.sizes["x"]))
+    return _one_graph_each(reports, tile, (cut.sizes["y"], cut.sizes["x"]))
 
 
 def _unread(whole: Unread, chunked: da.Array) -> da.Array:
     """Let the pieces of a variable that comes from a file stay unread; a map in memory is cut as it is."""
-    if "pair" not in whole.variable.dims or whole.variable.chunks is not None:
+    if whole.ndim < _N_AXIS or whole.variable.chunks is not None:
         return chunked
     # The name is that of the content, which xarray finds without reading it.
     name, meta = f"unread-{chunked.name}", np.empty((0,) * whole.ndim, whole.dtype)
@@ -177,12 +222,6 @@ def _is_coarse(prepared: "Prepared", options: Options) -> bool:
     return STORED_AS in prepared.stack[options.observation].attrs
 
 
-def _name_of(mask: object) -> str:
-    if mask is None:
-        return "none"
-    return str(mask) if isinstance(mask, str | Path) else "array"
-
-
 def _reference_coordinates(stack: xr.Dataset) -> tuple[float, float]:
     return stack.attrs["reference_point_y"], stack.attrs["reference_point_x"]
 
@@ -206,39 +245,19 @@ def _coordinates(stack: xr.Dataset, scene: Scene, options: Options) -> dict[str,
 
 def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
     scene, setting = prepared.scene, prepared.setting
+    made = Made(
+        network=scene.network,
+        reference_date=scene.network.dates[scene.reference_date],
+        options=options,
+        metres_per_unit=scene.metres_per_unit,
+        skip_reference=setting.skip_reference,
+        drop_unreferenced=setting.drop_unreferenced,
+        water_mask=setting.water_mask,
+        average_coherence=setting.average_coherence,
+        source=prepared.source,
+    )
     return {
-        "reference_date": scene.network.dates[scene.reference_date],
-        **({"metres_per_pixel": scene.metres_per_unit} if options.is_offset else {}),
+        **provenance_of(made),
         **({"wavelength": scene.wavelength} if not options.is_offset else {}),
         **({"looks": scene.looks} if scene.looks else {}),
-        "skip_reference": str(setting.skip_reference).lower(),
-        "drop_unreferenced": str(setting.drop_unreferenced).lower(),
-        "water_mask": _name_of(setting.water_mask),
-        "average_coherence": _name_of(setting.average_coherence),
-        **({"stack": Path(prepared.source).name} if prepared.source else {}),
-        "weight_func": options.weight_func,
-        "mask_dataset": options.mask_dataset or "none",
-        "mask_threshold": options.mask_threshold,
-        "min_redundancy": options.min_redundancy,
-        "norm": options.norm,
-        **({"huber_threshold": options.huber_threshold} if options.norm == "huber" else {}),
-        "gap_rule": options.gap_rule,
-        "min_norm": options.min_norm,
-        **_provenance_of_extras(options),
-        "solver": options.algorithm,
-        "dtype": options.dtype,
-        "n_pair": scene.network.n_pair,
-        "observation": options.observation,
-        "Conventions": "CF-1.12",
-        "fringefleet_version": version("fringefleet"),
     }
-
-
-def _provenance_of_extras(options: Options) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    if options.std or options.covariance:
-        said["std_scale"] = "formal" if options.is_formal else "variance factor of the residuals"
-    if options.dem_error:
-        said |= {"polynomial_order": options.polynomial_order, "atmosphere_std": options.atmosphere_std}
-        said["dem_error_std_scale"] = "formal: as if the weights were inverse variances"
-    return said

@@ -11,6 +11,7 @@ from fringefleet.arguments.paths import check_local
 from fringefleet.choices import Existing, OnError
 from fringefleet.errors import OptionError
 from fringefleet.execution.setting import Setting, check_setting
+from fringefleet.execution.statistics import TileStatistics
 from fringefleet.options import Options
 
 if TYPE_CHECKING:
@@ -136,6 +137,15 @@ class Summary:
     output: Path
     n_tile: int
     n_resumed: int  # tiles that were done before
-    n_infinite: int  # infinite phases, left out
-    status_count: tuple[int, ...]  # pixels of each status, of the tiles done now
+    numbers: TileStatistics = TileStatistics()  # noqa: RUF009 - frozen; of the tiles done now
     skipped: "tuple[Tile, ...]" = ()  # tiles that failed, and that the run was told to go on without
+
+    @property
+    def n_infinite(self) -> int:
+        """Infinite phases, left out, of the tiles done now."""
+        return self.numbers.n_infinite
+
+    @property
+    def status_count(self) -> tuple[int, ...]:
+        """Pixels of each status, by code, of the tiles done now; empty if there are none."""
+        return self.numbers.status_count

@@ -124,7 +124,7 @@ class PlaceInLine(Place):
         self, line: Line, slab: Slab, watch: Stopwatch, holds: tuple[ExitStack, ExitStack | None]
     ) -> None:
         super().__init__(line.kept)
-        self._line, self._slab, self._watch = line, slab, watch
+        self._line, self._slab, self.watch = line, slab, watch
         self._memory, self._answer = holds
         self._answer_slab: Slab | None = None
 
@@ -157,7 +157,7 @@ class PlaceInLine(Place):
     def _one_of(self, places: threading.Semaphore) -> Iterator[None]:
         """Wait for one of so many places, and hold it."""
         with ExitStack() as held:
-            with self._watch.time("wait"):
+            with self.watch.time("wait"):
                 held.enter_context(places)
             check_not_stopped()
             yield
@@ -171,7 +171,7 @@ class PlaceInLine(Place):
         if self._answer is None:
             return np.empty(shape, dtype)
         if self._answer_slab is None:
-            with self._watch.time("wait"):
+            with self.watch.time("wait"):
                 self._answer_slab = self._line.borrow_answer()
             self._answer.callback(self._line.give_back_answer, self._answer_slab)
         return self._answer_slab.take(shape, dtype)

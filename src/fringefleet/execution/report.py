@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 import zarr
 
-from fringefleet.engine.timing import StageSeconds
 from fringefleet.execution.retry import Failure
 from fringefleet.execution.scheduler import Done, OnProgress
+from fringefleet.execution.statistics import TileStatistics, count_statuses
 from fringefleet.execution.tile import Tile, TileReport
 from fringefleet.processes.worker_info import GpuUsers
-from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +86,8 @@ class RunReport:
         for tile in done:
             if self.tiles.get(tile.number, {}).get("state") != "done":
                 status = np.asarray(zarr.open_array(output / "status", mode="r")[tile.y, tile.x])
-                counts = np.bincount(status.ravel(), minlength=len(Status)).tolist()
-                self.tiles[tile.number] = _place(tile) | {"state": "done", "pixels": _named(counts)}
+                counted = TileStatistics(status_count=count_statuses(status))
+                self.tiles[tile.number] = _place(tile) | {"state": "done", "pixels": counted.pixels}
 
     def watch(self, on_progress: OnProgress | None) -> OnProgress:
         """Take note of every tile before somebody else is told of it."""
@@ -152,11 +151,7 @@ class RunReport:
             "state": "done",
             "run": len(self.runs) - 1,
             **{name: report.worker[name] for name in _WHO if name in report.worker},
-            "seconds": {name: round(value, 6) for name, value in report.seconds._asdict().items()},
-            "bytes_read": report.bytes_read,
-            "bytes_written": report.bytes_written,
-            "pixels": _named(report.status_count),
-            "infinite": report.odd.n_infinite,
+            **report.numbers.to_record(),
             "attempts": attempts,
         }
 
@@ -190,34 +185,33 @@ def totals(tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
     Examples
     --------
     >>> seconds = {"read": 1.0, "copy": 0.0, "solve": 2.5, "write": 0.5, "wait": 0}
-    >>> done = {"state": "done", "seconds": seconds, "pixels": {"ok": 8}}
+    >>> done = {"state": "done", "rows": (0, 2), "columns": (0, 4), "seconds": seconds, "pixels": {"ok": 8}}
     >>> done |= {"bytes_read": 3e9, "bytes_written": 1e9}
     >>> found = totals([done, {"state": "failed"}], [{"wall_seconds": 2.0}], 3)
     >>> found["n_left"], found["pixels_per_second"], found["gb_per_second"], found["share"]["read"]
     (1, 4.0, 2.0, 0.25)
     """
     done = [tile for tile in tiles if tile["state"] == "done"]
-    timed = [tile for tile in done if "seconds" in tile]  # not those of which the report was lost
-    n_failed = len(tiles) - len(done)
+    timed, counted = TileStatistics(), TileStatistics()  # and those of which the report was lost
+    for tile in done:
+        numbers = TileStatistics.of_record(tile)
+        timed, counted = (timed + numbers, counted) if "seconds" in tile else (timed, counted + numbers)
+    every, n_failed = timed + counted, len(tiles) - len(done)
     wall = sum(run["wall_seconds"] for run in runs)
-    seconds = {stage: sum(tile["seconds"][stage] for tile in timed) for stage in StageSeconds._fields}
-    read, written = (sum(tile[name] for tile in timed) for name in ("bytes_read", "bytes_written"))
-    n_timed = sum(sum(tile["pixels"].values()) for tile in timed)
-    names = [status.name.lower() for status in Status]
-    counts = {name: sum(tile["pixels"].get(name, 0) for tile in done) for name in names}
+    seconds = timed.seconds._asdict()
     return {
         "n_tile": n_tile,
         "n_done": len(done),
         "n_failed": n_failed,
         "n_left": n_tile - len(done) - n_failed,
-        "n_without_times": len(done) - len(timed),
-        "pixels": {name: count for name, count in counts.items() if count},
-        "n_pixel": sum(counts.values()),
-        "bytes_read": read,
-        "bytes_written": written,
+        "n_without_times": counted.n_tile,
+        "pixels": every.pixels,
+        "n_pixel": every.n_pixel,
+        "bytes_read": timed.bytes_read,
+        "bytes_written": timed.bytes_written,
         "wall_seconds": round(wall, 3),
-        "pixels_per_second": round(n_timed / max(wall, 1e-3), 1),
-        "gb_per_second": round((read + written) / 1e9 / max(wall, 1e-3), 4),
+        "pixels_per_second": round(timed.n_pixel / max(wall, 1e-3), 1),
+        "gb_per_second": round((timed.bytes_read + timed.bytes_written) / 1e9 / max(wall, 1e-3), 4),
         "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
         "share": {stage: round(value / (sum(seconds.values()) or 1), 4) for stage, value in seconds.items()},
     }
@@ -248,10 +242,6 @@ def _place(tile: Tile) -> Record:
         "rows": (tile.y.start, tile.y.stop),
         "columns": (tile.x.start, tile.x.stop),
     }
-
-
-def _named(counts: Sequence[int]) -> dict[str, int]:
-    return {status.name.lower(): int(n) for status, n in zip(Status, counts, strict=False) if n}
 
 
 def _plain(value: Any) -> Any:

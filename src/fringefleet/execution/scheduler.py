@@ -10,8 +10,7 @@ kept.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import zip_longest
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Literal, NamedTuple
@@ -23,6 +22,7 @@ from fringefleet.errors import DeviceError, MissingExtraError, RunError
 from fringefleet.execution.backends import Crew, Threads, Workers
 from fringefleet.execution.job import FailurePolicy
 from fringefleet.execution.retry import Agenda, Attempt, Failure
+from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile, TileReport
 from fringefleet.observation.oddities import OddityCounts
 from fringefleet.processes.clients import client_to_compute_with
@@ -38,14 +38,27 @@ class Done(NamedTuple):
     """How far a run is."""
 
     report: TileReport | None  # of the tile that has just finished; None if it failed
-    n_done: int  # tiles, of this run
+    numbers: TileStatistics  # of the tiles that are done, of this run
     n_tile: int  # tiles that this run does
-    n_pixel: int  # pixels done, of this run
     seconds: float  # since the first tile was handed in
-    n_byte: int = 0  # read and written, of this run
     n_failed: int = 0  # tiles, of this run
     failure: Failure | None = None  # of the tile that has just failed
     attempts: int = 1  # how often the tile that has just finished was tried
+
+    @property
+    def n_done(self) -> int:
+        """Tiles that are done, of this run."""
+        return self.numbers.n_tile
+
+    @property
+    def n_pixel(self) -> int:
+        """Their pixels."""
+        return self.numbers.n_pixel
+
+    @property
+    def n_byte(self) -> int:
+        """What was read and written of them [byte]."""
+        return self.numbers.bytes_read + self.numbers.bytes_written
 
 
 OnProgress = Callable[[Done], None]
@@ -54,9 +67,8 @@ OnProgress = Callable[[Done], None]
 class Outcome(NamedTuple):
     """What became of the tiles; what each of them said is told while they come, and not kept here."""
 
-    n_done: int
+    numbers: TileStatistics  # of the tiles that are done
     odd: OddityCounts
-    status_count: tuple[int, ...]  # pixels of each status; empty if no tile is done
     failures: list[Failure]
 
 
@@ -101,20 +113,20 @@ def execute(
     watch = watch or Watch()
     client = client_to_compute_with() if client == "current" else client
     start = monotonic()
-    sums = _Sums()
+    numbers, odd = TileStatistics(), OddityCounts()
     with _crew(client) as crew:
         for attempt, result in _Execution(agenda, crew, watch).results():
             if isinstance(result, TileReport):
-                sums.add(result)
+                numbers += result.numbers
+                odd.add(result.odd, result.numbers.n_pixel)
             elif agenda.policy.on_error == "skip":
                 watch.give_up(attempt.tile)
             if on_progress:
                 finished, failed = (result, None) if isinstance(result, TileReport) else (None, result)
                 seconds, n_failed = monotonic() - start, len(agenda.given_up)
-                counts = sums.n_done, len(tasks), sums.n_pixel, seconds, sums.n_byte, n_failed
-                on_progress(Done(finished, *counts, failed, attempt.number))
+                on_progress(Done(finished, numbers, len(tasks), seconds, n_failed, failed, attempt.number))
     _raise_if_failed(agenda)
-    return Outcome(sums.n_done, sums.odd, sums.status_count, agenda.given_up)
+    return Outcome(numbers, odd, agenda.given_up)
 
 
 def name_some(tiles: Sequence[Tile]) -> str:
@@ -130,26 +142,6 @@ def _crew(client: Client | None) -> Iterator[Crew]:
         yield crew
     finally:
         crew.dismiss()
-
-
-@dataclass
-class _Sums:
-    """What the tiles that are done come to."""
-
-    n_done: int = 0
-    n_pixel: int = 0
-    n_byte: int = 0
-    odd: OddityCounts = field(default_factory=OddityCounts)
-    status_count: tuple[int, ...] = ()
-
-    def add(self, report: TileReport) -> None:
-        """Count a tile."""
-        self.n_done += 1
-        self.n_pixel += report.n_pixel
-        self.n_byte += report.bytes_read + report.bytes_written
-        self.odd.add(report.odd, report.n_pixel)
-        pairs = zip_longest(self.status_count, report.status_count, fillvalue=0)
-        self.status_count = tuple(before + more for before, more in pairs)
 
 
 class _Execution:

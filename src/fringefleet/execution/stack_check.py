@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from fringefleet.engine.context import Series
+from fringefleet.engine.context import BlockResult
 from fringefleet.errors import StackChangedError, StackFormatError
 from fringefleet.execution.tile import Tile
 from fringefleet.io.files.listing import Difference, Listing, describe_differences, only_touched
@@ -47,7 +47,7 @@ class StackCheck:
                 self.files.check(_listing(store.path, self.digest), (tile.y, tile.x), once=True)
 
 
-def write_if_unchanged(store: ResultStore, check: StackCheck, tile: Tile, series: Series) -> None:
+def write_if_unchanged(store: ResultStore, check: StackCheck, tile: Tile, result: BlockResult) -> None:
     """Write a tile, if what it was read from is still the same: missing Zarr chunks would read as no data.
 
     Raises
@@ -56,7 +56,7 @@ def write_if_unchanged(store: ResultStore, check: StackCheck, tile: Tile, series
         It is not; nothing is written.
     """
     check.check_tile(tile, store)
-    store.write_tile(tile.number, series.variables(), series.pair_sums)
+    store.write_tile(tile.number, result.variables, result.pair_sums)
 
 
 @lru_cache(maxsize=4)

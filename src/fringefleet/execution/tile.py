@@ -1,18 +1,20 @@
 """Description of a tile: its position, its input, and its report when it is finished."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.engine.context import Scene, Series
-from fringefleet.engine.timing import StageSeconds
+from fringefleet.choices import DeviceName
+from fringefleet.engine.context import BlockResult
+from fringefleet.engine.timing import Stopwatch
+from fringefleet.engine.workspaces import Place
 from fringefleet.errors import FringefleetError, StackFormatError
+from fringefleet.execution.statistics import TileStatistics
 from fringefleet.observation.oddities import Oddities
-from fringefleet.options import Options
 
 
 class Tile(NamedTuple):
@@ -31,18 +33,49 @@ class TileReport(NamedTuple):
     """What a finished tile tells the one who asked for it."""
 
     tile: tuple[int, int]
-    n_pixel: int
-    odd: Oddities  # what cannot be an observation
-    status_count: tuple[int, ...]  # pixels of each status
+    numbers: TileStatistics
+    odd: Oddities = Oddities()  # what cannot be an observation
     rows: tuple[int, int] = (0, 0)  # first and one past the last
     columns: tuple[int, int] = (0, 0)
-    seconds: StageSeconds = StageSeconds()
-    bytes_read: int = 0  # in memory, whatever they are in the file
-    bytes_written: int = 0
     worker: Mapping[str, Any] = {}  # who did it, as plain values
 
 
-Write = Callable[[Tile, Series], None]  # a tile and its answer
+Arrays = Mapping[str, NDArray[Any]]  # those of a tile, (..., y, x), by name
+Write = Callable[[Tile, BlockResult], None]  # a tile and its answer
+
+
+def _nothing_odd(_arrays: Arrays, _tile: Tile) -> Oddities:
+    return Oddities()
+
+
+def _of_nobody() -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class BlockFunction:
+    """What is done with the arrays of each tile of a stack, or of a result; it travels to the workers.
+
+    Attributes
+    ----------
+    name
+        Of its tasks, on Dask's dashboard.
+    compute
+        Computes the result of a tile from its arrays, in the turn of the tile
+        (:meth:`~fringefleet.engine.workspaces.Place.turn`).
+    check
+        Counts what cannot be an observation, and refuses arrays that nothing can be made of.
+    device
+        Where it computes.
+    describe
+        Tells how it computed, for the report.
+    """
+
+    name: str
+    compute: Callable[[Arrays, Tile, Stopwatch, Place], BlockResult]
+    check: Callable[[Arrays, Tile], Oddities] = _nothing_odd
+    device: DeviceName = "cpu"
+    describe: Callable[[], Mapping[str, Any]] = _of_nobody
 
 
 @dataclass(frozen=True)
@@ -92,13 +125,19 @@ class Unread:
 
 
 @dataclass(frozen=True)
-class How:
-    """How all tiles of a run are computed."""
+class WorkerRules:
+    """What all tiles of a run ask of a worker.
 
-    scene: Scene
-    options: Options
-    point: tuple[int, int] | None  # row and column of the reference point in the scene
-    is_coarse: bool  # whether observations are stored so that many are the same
-    software: Mapping[str, str]  # versions that a worker must have
-    accept_touched: bool
-    n_on_cores: Mapping[str, int]  # workers
+    Attributes
+    ----------
+    software
+        Versions that it must have.
+    accept_touched
+        Whether files whose time alone has changed are the same.
+    n_on_cores
+        Workers that share the same cores, by the name of these.
+    """
+
+    software: Mapping[str, str]
+    accept_touched: bool = False
+    n_on_cores: Mapping[str, int] = field(default_factory=dict)

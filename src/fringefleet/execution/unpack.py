@@ -21,13 +21,13 @@ from fringefleet.arguments.paths import make_folder, real_path
 from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.execution.prepare import Prepared
 from fringefleet.execution.scheduler import Done, Watch, execute
+from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile, TileReport, Unread
 from fringefleet.io.files.threads import use_threads
 from fringefleet.io.files.version import accepting_touched
 from fringefleet.io.store.owned import owned_folder
 from fringefleet.io.store.staging import check_free_space
 from fringefleet.io.unpacked import groups, unpacked_variable, write_group
-from fringefleet.observation.oddities import Oddities
 from fringefleet.processes.cores import share_of_cores
 from fringefleet.processes.worker_info import this_worker
 from fringefleet.processes.worker_logging import working_on
@@ -143,5 +143,5 @@ def _unpack_group(piece: Unread, path: Path, group: Tile, what: Unpacking) -> ND
         check_not_stopped()
         write_group(numbers, path)
     report = np.empty((), dtype=object)
-    report[()] = TileReport(tile=group.number, n_pixel=0, odd=Oddities(), status_count=())
+    report[()] = TileReport(group.number, TileStatistics(n_tile=1))
     return report

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from fringefleet.io.reference import unreferenced_pairs as unreferenced_pairs
     from fringefleet.io.stack import open_stack as open_stack
     from fringefleet.io.stack import stack_network as stack_network
+    from fringefleet.io.writers.export import export_result as export_result
 
 # Imported when first used: a worker writes a result, and needs none of the readers for that.
 _HOMES = {
     "convert_stack": "convert",
+    "export_result": "writers.export",
     "geometry_from_attributes": "mintpy.geometry",
     "locate_reference_point": "reference",
     "open_stack": "stack",

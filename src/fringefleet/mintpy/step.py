@@ -21,6 +21,7 @@ from fringefleet.execution.graph import result_template
 from fringefleet.execution.job import Run, Summary
 from fringefleet.execution.report import report_path
 from fringefleet.execution.scheduler import Done, name_some
+from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile
 from fringefleet.io import open_stack
 from fringefleet.io.files.version import TOUCHED
@@ -274,7 +275,7 @@ def _export(
             folder,
             names=(series, quality, count),
             covariance_date=task.covariance_date,
-            progress=lambda done, total: on_progress(Done(None, done, total, 0, 0.0)),
+            progress=lambda done, total: on_progress(Done(None, TileStatistics(n_tile=done), total, 0.0)),
         )
     if task.result is None and not skipped:
         shutil.rmtree(store)

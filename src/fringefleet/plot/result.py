@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -22,26 +21,17 @@ from fringefleet.plot.canvas import (
     symmetric,
     thin,
 )
+from fringefleet.products.base import ColourLimits
+from fringefleet.products.registry import all_variables
 from fringefleet.status import Status
 
 STRIP_BYTES = 24 * 1024**2  # of one array read for the error map
-CENTIMETRES, MILLIMETRES = 100.0, 1000.0  # in a metre
-DIVERGING, SEQUENTIAL, ERROR = "RdBu", "viridis", "magma_r"
+CENTIMETRES = 100.0  # in a metre
 STATUS_COLOURS = (
     *("#4c9f70", "#f2b134", "#9aa0a6", "#3f5e8c", "#c8553d"),
     *("#111111", "#b58a3c", "#7a4f9a", "#e07bb0", "#f4f4f4"),
 )
 _PIXEL_COLOURS = ("#b2182b", "#2166ac", "#1b7837", "#7b3294")
-
-
-class Look(NamedTuple):
-    """How one variable is shown on a map."""
-
-    title: str
-    unit: str
-    colours: str
-    limits: Callable[[NDArray[np.generic]], dict[str, float]]
-    scale: float = 1.0
 
 
 def _from_zero_to_one(_: NDArray[np.generic]) -> dict[str, float]:
@@ -52,15 +42,11 @@ def _from_zero(values: NDArray[np.generic]) -> dict[str, float]:
     return {"vmin": 0, "vmax": robust(values)["vmax"]}
 
 
-_MAPS = {
-    "displacement": Look("Displacement towards satellite, {}", "cm", DIVERGING, symmetric, CENTIMETRES),
-    "pair_count": Look("Pairs used", "pairs", "cividis", robust),
-    "temporal_coherence": Look("Temporal coherence", "", SEQUENTIAL, _from_zero_to_one),
-    "residual_rms": Look("Residual", "pixel", ERROR, _from_zero),
-    "displacement_std": Look("Standard deviation, {}", "mm", ERROR, _from_zero, MILLIMETRES),
-    "closure_rms": Look("RMS closure of triplets", "rad", ERROR, _from_zero),
-    "dem_error": Look("Error of the DEM", "m", "PuOr", symmetric),
-    "dem_error_std": Look("Standard deviation of the DEM error", "m", ERROR, robust),
+_LIMITS: dict[ColourLimits, Callable[[NDArray[np.generic]], dict[str, float]]] = {
+    "symmetric": symmetric,
+    "robust": robust,
+    "from 0": _from_zero,
+    "0 to 1": _from_zero_to_one,
 }
 _ALWAYS = ("displacement", "pair_count")  # in every result; and one of these two:
 COHERENCE, RESIDUAL = "temporal_coherence", "residual_rms"  # of phases; of offsets
@@ -78,7 +64,8 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
         PNG file to write.
     """
     always = [*_ALWAYS, _quality(result)]
-    others = [name for name in _MAPS if name in result and name not in (*always, RESIDUAL)]
+    styles = {name: variable.style for name, variable in all_variables().items() if variable.style}
+    others = [name for name in styles if name in result and name not in (*always, RESIDUAL)]
     names = [*always, *others]
     maps = thin(result[[*names, "status"]]).isel(date=-1).load()
     last = np.datetime_as_string(maps["date"].values, unit="D")
@@ -86,11 +73,10 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
     figure = Figure(figsize=(6 * n_column, 9.8), layout="constrained")
     panels = list(figure.subplots(2, n_column, sharex=True, sharey=True).T.flat)
     for panel, name in zip(panels, names, strict=False):
-        look = _MAPS[name]
-        data = look.scale * maps[name].where(maps["pair_count"] > 0)
-        draw_map(
-            panel, data, look.title.format(last), look.unit, cmap=look.colours, **look.limits(data.values)
-        )
+        style = styles[name]
+        data = style.scale * maps[name].where(maps["pair_count"] > 0)
+        limits = _LIMITS[style.limits](data.values)
+        draw_map(panel, data, style.title.format(last), style.unit, cmap=style.colours, **limits)
     _draw_status(panels[len(names)], maps["status"])
     used, empty = panels[: len(names) + 1], panels[len(names) + 1 :]
     label = used[-1].get_xlabel()
@@ -150,7 +136,7 @@ def plot_error(result: xr.Dataset, truth: xr.DataArray, path: Path) -> None:
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
     limits = {"vmin": 0, "vmax": robust(values)["vmax"]}
-    draw_map(left, error, "RMS error over all dates", "mm", cmap=ERROR, **limits)
+    draw_map(left, error, "RMS error over all dates", "mm", cmap="magma_r", **limits)
     mark_reference(left, result)
     right.hist(values, bins=80, range=(0, limits["vmax"]), color="#3f5e8c")
     right.set(xlim=(0, limits["vmax"]), xlabel="RMS error [mm]", ylabel="Pixels")

@@ -1,35 +1,89 @@
-"""Names that the numerics and the files share: one list each, for all who write or read them."""
+"""Attributes of a result that say how it was made: one ordered list of their names and values."""
 
-PAIR_SUMS = ("n_pixel", "square_sum", "n_cycle")  # sums over pixels for each pair; see solver.diagnosis
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
 
-# Attributes that say how a result was made.
-PROVENANCE = (
-    "reference_date",
-    "weight_func",
-    "mask_dataset",
-    "mask_threshold",
-    "min_redundancy",
-    "norm",
-    "gap_rule",
-    "min_norm",
-    "solver",
-    "dtype",
-    "skip_reference",
-    "drop_unreferenced",
-    "water_mask",
-    "average_coherence",
-    "n_pair",
-    "observation",
-    "Conventions",
-    "fringefleet_version",
-)
+from fringefleet.network.network import Network
+from fringefleet.options import Options
+from fringefleet.products.registry import PRODUCTS, attributes_of_products
+
+
+class Made(NamedTuple):
+    """What a result was made of, and how.
+
+    Attributes
+    ----------
+    network, reference_date
+        Dates and pairs; the date that the displacement is relative to.
+    options
+        How every pixel was inverted.
+    metres_per_unit
+        Displacement of one unit of the observation [m].
+    skip_reference, drop_unreferenced
+        What was done about the reference point.
+    water_mask, average_coherence
+        Maps, or the paths of their files, or None.
+    source
+        Path of the stack, if it is known.
+    """
+
+    network: Network
+    reference_date: str
+    options: Options
+    metres_per_unit: float
+    skip_reference: bool
+    drop_unreferenced: bool
+    water_mask: Any
+    average_coherence: Any
+    source: str | None
+
+
+def _name_of(mask: object) -> str:
+    if mask is None:
+        return "none"
+    return str(mask) if isinstance(mask, str | Path) else "array"
+
+
+_Attributes = Mapping[str, Callable[[Made], Any]]  # None: it does not apply
+
+_OF_ALL: _Attributes = {
+    "reference_date": lambda made: made.reference_date,
+    "weight_func": lambda made: made.options.weight_func,
+    "mask_dataset": lambda made: made.options.mask_dataset or "none",
+    "mask_threshold": lambda made: made.options.mask_threshold,
+    "min_redundancy": lambda made: made.options.min_redundancy,
+    "norm": lambda made: made.options.norm,
+    "gap_rule": lambda made: made.options.gap_rule,
+    "min_norm": lambda made: made.options.min_norm,
+    "solver": lambda made: made.options.algorithm,
+    "dtype": lambda made: made.options.dtype,
+    "skip_reference": lambda made: str(made.skip_reference).lower(),
+    "drop_unreferenced": lambda made: str(made.drop_unreferenced).lower(),
+    "water_mask": lambda made: _name_of(made.water_mask),
+    "average_coherence": lambda made: _name_of(made.average_coherence),
+    "n_pair": lambda made: made.network.n_pair,
+    "observation": lambda made: made.options.observation,
+    "Conventions": lambda _: "CF-1.12",
+    "fringefleet_version": lambda _: version("fringefleet"),
+}
+_WHERE_THEY_APPLY: _Attributes = {
+    "stack": lambda made: Path(made.source).name if made.source else None,
+    "metres_per_pixel": lambda made: made.metres_per_unit if made.options.is_offset else None,
+    "huber_threshold": lambda made: made.options.huber_threshold if made.options.norm == "huber" else None,
+}
+
+PROVENANCE = tuple(_OF_ALL)  # of every result
 EXTRA_PROVENANCE = (  # where they apply
-    "stack",
-    "metres_per_pixel",
-    "huber_threshold",
-    "std_scale",
-    "polynomial_order",
-    "atmosphere_std",
-    "dem_error_std_scale",
+    *_WHERE_THEY_APPLY,
+    *dict.fromkeys(name for product in PRODUCTS for name in product.attributes),
     "bridge",  # gap_rule, in results of earlier versions
 )
+
+
+def provenance_of(made: Made) -> dict[str, Any]:
+    """Give the attributes that apply to a result."""
+    found = {name: find(made) for name, find in {**_OF_ALL, **_WHERE_THEY_APPLY}.items()}
+    applying = {name: value for name, value in found.items() if value is not None}
+    return applying | attributes_of_products(made.options)

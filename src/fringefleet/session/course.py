@@ -9,6 +9,7 @@ from fringefleet.cluster import ClusterOptions, Early, connect, expected_memory
 from fringefleet.execution.effort import predicted_work
 from fringefleet.execution.job import Run, Summary
 from fringefleet.execution.scheduler import Done, OnProgress, name_some
+from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.warm_up import OF_CODE, OPTIONS
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.result import holds_run
@@ -113,7 +114,7 @@ def run_session(
     if checked.n_left == 0:
         finish(checked)
         logger.info("all %d tiles were done before; nothing was left to do", checked.n_tile)
-        return Summary(checked.job.output, checked.n_tile, checked.n_tile, 0, ())
+        return Summary(checked.job.output, checked.n_tile, checked.n_tile)
     on_progress = on_progress or (lambda _done: None)
     try:
         if session.workers.n_worker == 0:
@@ -140,7 +141,7 @@ def _compute_here(session: Session, on_progress: OnProgress) -> Summary:
     logger.info("computing in threads of this process, %d at once%s", checked.means.n_thread, why)
     memory = checked.job.total_memory or expected_memory(session.workers, 0)
     with locked(checked.job.output) as lock, tiles_named():
-        on_progress(Done(None, 0, checked.n_left, 0, 0.0))
+        on_progress(Done(None, TileStatistics(), checked.n_left, 0.0))
         return compute(checked, on_progress, worker_memory=memory, lock=lock, client=None)
 
 
@@ -159,7 +160,7 @@ def _compute_with(
         connection as found,
         watched(found.client, performance_report),
     ):
-        on_progress(Done(None, 0, checked.n_left, 0, 0.0))
+        on_progress(Done(None, TileStatistics(), checked.n_left, 0.0))
         return compute(checked, on_progress, worker_memory=found.memory_limit, lock=lock)
 
 

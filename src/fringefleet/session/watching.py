@@ -9,8 +9,8 @@ from distributed import Client, performance_report
 
 from fringefleet.arguments.paths import make_folder
 from fringefleet.cluster.dashboard import describe_dashboard
+from fringefleet.cluster.exposure import check_bokeh
 from fringefleet.cluster.options import ClusterOptions
-from fringefleet.cluster.serving import check_bokeh
 from fringefleet.errors import IdleOptionError
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_writable

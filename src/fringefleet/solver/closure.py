@@ -65,7 +65,7 @@ def measure_closure(observations: Observations, rows: Int[Tensor, "3 triplet"]) 
     Parameters
     ----------
     observations
-        With the residual [rad] in place of the phases, zero where an observation is missing, as
+        With the residual [rad] of the series, zero where an observation is missing, as
         :func:`fringefleet.solver.quality.measure_quality` leaves it. Marked during the work, then as it was.
     rows
         Of the triplets, from :func:`triplet_rows`.
@@ -75,7 +75,7 @@ def measure_closure(observations: Observations, rows: Int[Tensor, "3 triplet"]) 
     During the work a missing residual is NaN. Then one comparison tells whether all pairs of a triplet are
     valid, where their weights would have to be looked up and multiplied.
     """
-    residual = observations.phase
+    residual = observations.residual
     scratch = residual.new_empty((2, min(TRIPLETS_AT_ONCE, rows.shape[1]), residual.shape[1]))
     square_sum, n_valid, n_misclosed = residual.new_zeros((3, residual.shape[1]))
     residual.addcdiv_(residual.new_zeros(()), observations.weight)  # 0 / weight is 0, or NaN where that is 0

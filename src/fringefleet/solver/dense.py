@@ -65,10 +65,10 @@ def solve(
         batch = slice(start, start + workspace.n_at_once)
         held = _first_of_its_part(labels[:, batch], plan.root)
         solved = _solve_normal_equations(
-            workspace.design, observations.phase[:, batch], observations.weight[:, batch], held
+            workspace.design, observations.residual[:, batch], observations.weight[:, batch], held
         )
         series[:, batch] = solved.masked_fill_(held, 0)  # it is, but for rounding
-    observations.phase.sub_(workspace.design @ series)
+    observations.residual.sub_(workspace.design @ series)
     n_components = labels.amax(0).to(torch.int32) + 1
     facts = measure(observations, n_components, method.min_redundancy)
     return finish_solution(observations, series, facts, lambda pixels: labels[:, pixels], method)

@@ -51,8 +51,8 @@ class Observations:
         self.signed_scale = self.sign * self.phase_scale
 
     @cached_property
-    def phase(self) -> Float[Tensor, "pair pixel"]:
-        """Phases [rad]; later, what is left of them."""
+    def residual(self) -> Float[Tensor, "pair pixel"]:
+        """Phases less those of the series, as far as it is found: all of them when they are loaded [rad]."""
         return torch.zeros(self.shape, dtype=self.dtype, device=self.device)
 
     @cached_property
@@ -68,13 +68,13 @@ class Observations:
     def load(self, phase: Float[Tensor, "pair pixel"], weight: Float[Tensor, "pair pixel"]) -> None:
         """Take in the phases [rad] and weights [rad^-2] of a batch, in the order of the network."""
         for rows in batches(len(phase)):
-            torch.index_select(phase, 0, self.order[rows], out=self.phase[rows])
+            torch.index_select(phase, 0, self.order[rows], out=self.residual[rows])
             torch.index_select(weight, 0, self.order[rows], out=self.weight[rows])
             self._clean(rows)
 
     def _clean(self, rows: slice) -> None:
         """Orient the phases; zero the weight of every observation that is not valid, and unusable phases."""
-        phase, weight = self.phase[rows], self.weight[rows]
+        phase, weight = self.residual[rows], self.weight[rows]
         scratch = self.scratch[0, : len(phase)]
         phase.mul_(self.signed_scale[rows])
         torch.mul(phase, 0.0, out=scratch)  # 0, or NaN where the phase is no reasonable number

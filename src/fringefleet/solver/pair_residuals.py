@@ -60,7 +60,7 @@ def sum_pairs(observations: Observations, keep: Float[Tensor, "pixel"]) -> PairS
     Parameters
     ----------
     observations
-        With the residual [rad] in place of the phases, zero where an observation is missing, as
+        With the residual [rad] of the series, zero where an observation is missing, as
         :func:`fringefleet.solver.quality.measure_quality` leaves it.
     keep
         1 where a pixel counts, 0 where not, such as one that gets no answer.
@@ -70,12 +70,12 @@ def sum_pairs(observations: Observations, keep: Float[Tensor, "pixel"]) -> PairS
     Within a batch the sums have the precision of the residuals (counts are exact for up to 2^24 pixels in
     float32); batches add up in float64.
     """
-    n_pair, n_pixel = observations.phase.shape
-    scratch = observations.phase.new_empty((min(_ROWS_AT_ONCE, n_pair), n_pixel))
-    sums = observations.phase.new_empty((3, n_pair))
+    n_pair, n_pixel = observations.residual.shape
+    scratch = observations.residual.new_empty((min(_ROWS_AT_ONCE, n_pair), n_pixel))
+    sums = observations.residual.new_empty((3, n_pair))
     for start in range(0, n_pair, _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
-        residual, (valid, square, cycle) = observations.phase[rows], sums[:, rows]
+        residual, (valid, square, cycle) = observations.residual[rows], sums[:, rows]
         work = scratch[: len(residual)]
         torch.mv(torch.sign(observations.weight[rows], out=work), keep, out=valid)
         torch.mv(torch.mul(residual, residual, out=work), keep, out=square)

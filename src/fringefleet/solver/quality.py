@@ -14,7 +14,7 @@ def measure_quality(observations: Observations) -> Quality:
     Parameters
     ----------
     observations
-        Observed minus modelled phase [rad] in place of the phases. Where an observation is missing it is
+        With the residual [rad], observed minus modelled phase. Where an observation is missing it is
         set to zero.
 
     Notes
@@ -27,7 +27,7 @@ def measure_quality(observations: Observations) -> Quality:
     Pepe & Lanari (2006), doi:10.1109/TGRS.2006.873207.
     MintPy: ``ifgram_inversion.calc_inv_quality``.
     """
-    residual, weight = observations.phase, observations.weight
+    residual, weight = observations.residual, observations.weight
     sums = residual.new_zeros((4, min(ROWS_AT_ONCE, len(residual)), residual.shape[1]))
     for rows in batches(len(residual)):
         rest = residual[rows]

@@ -74,7 +74,7 @@ def finish_solution(
     Parameters
     ----------
     observations
-        With the residual in place of the phases.
+        With the residual of the series.
     phase
         The series [rad], each part at any level. Overwritten.
     facts

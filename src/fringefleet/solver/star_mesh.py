@@ -75,7 +75,7 @@ class Workspace(Eliminated):
     def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(plan, n_pixel, dtype, device)
         n_date = plan.network.n_date
-        self.weight, self.residual = self.observations.weight, self.observations.phase
+        self.weight, self.residual = self.observations.weight, self.observations.residual
         self.right, self.phase = self.buffer(n_date), self.buffer(n_date)
         self.exact = self.buffer(n_date, torch.float64)
         self.position = self.order.argsort()

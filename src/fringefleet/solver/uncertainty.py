@@ -35,6 +35,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from fringefleet.network.elimination_order import Plan, PlanUpdate, Turn
+from fringefleet.solver.base import SolverWorkspace
+from fringefleet.solver.eliminated import Eliminated
 from fringefleet.solver.observations import ROWS_AT_ONCE, Observations, batches
 
 LONG_RUN = 9  # edges from which on their sum is taken in one operation and not one by one
@@ -46,6 +48,19 @@ class Factor(NamedTuple):
     plan: Plan
     edge: Float[Tensor, "slot pixel"]  # factors f of each date's edges to later dates
     inverse: Float[Tensor, "position pixel"]  # 1 / d; zero where nothing later is tied to the date
+
+
+def factor_of(workspace: SolverWorkspace) -> Factor:
+    """View the factor that a solver leaves in its workspace.
+
+    Raises
+    ------
+    TypeError
+        It leaves none, as the dense solver.
+    """
+    if not isinstance(workspace, Eliminated):
+        raise TypeError(f"{type(workspace).__qualname__} keeps no factor")
+    return Factor(workspace.plan, workspace.edge, workspace.inverse)
 
 
 class _Mesh(NamedTuple):
@@ -180,7 +195,7 @@ def variance_factor(
     Parameters
     ----------
     observations
-        With the residual [rad] in place of the phases.
+        With the residual [rad] of the series.
     pair_count
         Number of valid pairs.
     n_components
@@ -192,7 +207,7 @@ def variance_factor(
         Variance factor [1 for weights in rad^-2, else rad^2 times the unit of the weights]. NaN where no
         pair is redundant: then the residual is zero whatever the noise.
     """
-    residual, weight = observations.phase, observations.weight
+    residual, weight = observations.residual, observations.weight
     sums = residual.new_zeros((min(ROWS_AT_ONCE, len(residual)), residual.shape[1]))
     for rows in batches(len(residual)):
         rest = residual[rows]

@@ -374,8 +374,8 @@ def test_ctrl_c_while_a_worker_is_waited_for_ends_at_once_and_leaves_nothing(
 def test_a_job_that_runs_and_is_silent_ends_the_wait_and_one_in_the_queue_does_not(
     slurm, tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr("fringefleet.cluster.slurm.cluster.SECONDS_OF_SILENCE", 4.0)
-    monkeypatch.setattr("fringefleet.cluster.waiting.SECONDS_BETWEEN_LINES", 1.0)
+    monkeypatch.setattr("fringefleet.cluster.slurm.monitor.SECONDS_OF_SILENCE", 4.0)
+    monkeypatch.setattr("fringefleet.cluster.waiting.SECONDS_BETWEEN_NOTICES", 1.0)
     options = {"job_script_prologue": ["echo so far; sleep 300"], "job_extra_directives": ["--begin=now+8"]}
     with (
         pytest.raises(

@@ -158,7 +158,9 @@ def test_the_masks_with_and_without_a_threshold_are_all_the_masks():
 
 
 def test_the_kinds_of_a_cluster_are_those_that_the_table_knows():
-    assert {*needs.STARTED_KINDS, *needs.RUNNING_KINDS, "current"} == set(get_args(cluster_options.Kind))
+    assert {*needs.STARTED_KINDS, *needs.RUNNING_KINDS, "current"} == set(
+        get_args(cluster_options.ClusterKind)
+    )
 
 
 def test_all_that_has_no_effect_is_said_at_once():

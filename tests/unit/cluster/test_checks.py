@@ -2,7 +2,7 @@
 
 import pytest
 
-from fringefleet.cluster.checks import refuse_other_versions, refuse_shared_gpus
+from fringefleet.cluster.checks import check_gpus_are_not_shared, check_versions
 from fringefleet.errors import DeviceError, InputError
 from fringefleet.processes.worker_info import check_answers
 
@@ -37,7 +37,7 @@ def record(worker, gpu, host="n1", visible="0"):
 
 def test_workers_with_the_same_software_pass_whatever_build_their_torch_is():
     others = {"scheduler": process(), "tcp://a:1": process(torch="2.13.0+cu130", python="3.11.9.final.0")}
-    refuse_other_versions(process(), others)
+    check_versions(process(), others)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_workers_with_the_same_software_pass_whatever_build_their_torch_is():
 def test_a_worker_with_other_software_is_named_with_what_it_has(other, found):
     theirs = {"scheduler": process(), "tcp://a:1": process(), "tcp://b:2": process(**other)}
     with pytest.raises(InputError) as caught:
-        refuse_other_versions(process(), theirs)
+        check_versions(process(), theirs)
     package = found.split()[0]
     ours = {"python": "3.11", "torch": "2.13.0"}.get(package, VERSIONS[package])
     said = f"on 1 of 3 processes of the cluster: worker tcp://b:2 on n1 has {found} instead of {ours}. Start"
@@ -65,13 +65,13 @@ def test_a_worker_with_other_software_is_named_with_what_it_has(other, found):
 def test_a_scheduler_without_the_package_is_named_too():
     theirs = {"scheduler": process(fringefleet=None), "tcp://a:1": process()}
     with pytest.raises(InputError, match=r"1 of 2 .*: scheduler has fringefleet none"):
-        refuse_other_versions(process(), theirs)
+        check_versions(process(), theirs)
 
 
 def test_two_workers_on_one_gpu_are_named_whatever_number_they_know_it_by():
     shared = [record("a", "GPU-1", visible="0"), record("b", "GPU-1", visible="3,0"), record("c", "GPU-2")]
     with pytest.raises(DeviceError) as caught:
-        refuse_shared_gpus(shared)
+        check_gpus_are_not_shared(shared)
     text = str(caught.value)
     assert "H100 GPU-1 by workers a on n1 (pid 7, CUDA_VISIBLE_DEVICES=0), b on n1 (pid 7, " in text
     assert "GPU-2" not in text
@@ -79,12 +79,12 @@ def test_two_workers_on_one_gpu_are_named_whatever_number_they_know_it_by():
 
 
 def test_jobs_that_all_call_their_gpu_0_do_not_share_one():
-    refuse_shared_gpus([record("a", "GPU-1"), record("b", "GPU-2"), record("c", "GPU-3", host="n2")])
+    check_gpus_are_not_shared([record("a", "GPU-1"), record("b", "GPU-2"), record("c", "GPU-3", host="n2")])
 
 
 def test_containers_that_share_a_gpu_are_found_although_each_has_a_host_name_of_its_own():
     with pytest.raises(DeviceError, match=r"H100 GPU-1 by workers a on box-1 \(.*\), b on box-2 \("):
-        refuse_shared_gpus([record("a", "GPU-1", host="box-1"), record("b", "GPU-1", host="box-2")])
+        check_gpus_are_not_shared([record("a", "GPU-1", host="box-1"), record("b", "GPU-1", host="box-2")])
 
 
 def test_workers_without_a_gpu_are_named_with_what_the_first_says():

@@ -11,7 +11,7 @@ from distributed import Nanny, Scheduler, Security, Worker
 from fringefleet.cluster import ClusterOptions, cluster_options, expected_workers, resolve
 from fringefleet.cluster.config import LOADS_CODE, read_cluster_config
 from fringefleet.cluster.existing import read_scheduler_file
-from fringefleet.cluster.options import TYPES, Kind, known_keywords
+from fringefleet.cluster.options import TYPES, ClusterKind, known_keywords
 from fringefleet.cluster.security import private_folder, running_security
 from fringefleet.errors import InputError, OptionError
 
@@ -36,7 +36,7 @@ def write(path, text):
 
 def test_every_kind_of_cluster_is_told_from_how_it_is_named():
     assert {kind: ClusterOptions(name).kind for kind, name in KINDS.items()} == {kind: kind for kind in KINDS}
-    assert set(KINDS) == set(get_args(Kind))
+    assert set(KINDS) == set(get_args(ClusterKind))
     assert [kind for kind, name in KINDS.items() if ClusterOptions(name).is_started] == [
         "local",
         "local-cuda",
@@ -304,7 +304,7 @@ def test_a_file_that_is_none_of_a_scheduler_is_refused_and_only_read_as_json(tmp
 
 def test_a_scheduler_file_has_the_address(tmp_path):
     path = write(tmp_path / "s.json", json.dumps({"address": "tcp://10.0.0.1:8786", "type": "Scheduler"}))
-    assert read_scheduler_file(path) == "tcp://10.0.0.1:8786"
+    assert read_scheduler_file(path) == ("tcp://10.0.0.1:8786", None)
 
 
 # --- who may talk, who may look ---------------------------------------------------------------------------

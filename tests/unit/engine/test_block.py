@@ -85,7 +85,7 @@ def test_the_reference_date_is_exactly_zero(date, solver):
 
 def test_the_results_have_the_shapes_and_dtypes_of_the_file():
     series = invert_block(Block(phases(2, 3)), SCENE, EXACT)
-    found = {name: (values.shape, values.dtype.name) for name, values in series.variables().items()}
+    found = {name: (values.shape, values.dtype.name) for name, values in series.variables.items()}
     assert found == {
         "displacement": ((5, 2, 3), "float32"),
         "temporal_coherence": ((2, 3), "float32"),
@@ -257,8 +257,8 @@ def test_the_reference_point_is_what_it_is_by_definition():
     phase = phases()
     phase[:, 1, 0] = np.array(REFERENCE)  # as it is in a real stack: zero once referenced
     series = invert_block(Block(phase, reference_point=(1, 0)), SCENE, PLAIN)
-    values = [variable[..., 1, 0].tolist() for variable in series.variables().values()]
-    assert values == [[0.0] * 5, 0.0, 7, 1, Status.REFERENCE_POINT, [0] * 5, 1.0]
+    values = [variable[..., 1, 0].tolist() for variable in series.variables.values()]
+    assert values == [[0.0] * 5, 1.0, 0.0, 7, 1, Status.REFERENCE_POINT, [0] * 5]
     assert (series.status == Status.REFERENCE_POINT).sum() == 1
 
 
@@ -273,7 +273,7 @@ def test_a_block_of_several_batches_with_an_overlapping_last_one_is_that_of_one_
     assert len(np.unique(whole.status)) == 6 - (not (whole.status == Status.NO_OBSERVATION).any())
     for batch in (45, 44, 16, 7, 1):
         monkeypatch.setattr(footprint, "CPU_BATCH", batch)
-        for name, expected in whole.variables().items():
+        for name, expected in whole.variables.items():
             found = getattr(invert_block(block, SCENE, options), name)
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6, err_msg=name)
 
@@ -349,10 +349,10 @@ def test_the_gpu_gives_what_the_cpu_gives():
         pytest.skip("no CUDA device on this machine")
     block = Block(phases(5, 9), coherences(5, 9))
     here, there = (invert_block(block, SCENE, Options(device=name)) for name in ("cpu", "cuda"))
-    expected = here.variables()
-    assert expected.keys() == there.variables().keys()
+    expected = here.variables
+    assert expected.keys() == there.variables.keys()
     for name, values in expected.items():
-        np.testing.assert_allclose(there.variables()[name], values, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(there.variables[name], values, atol=1e-5, err_msg=name)
 
 
 def test_a_gpu_batch_takes_half_of_the_free_memory_in_whole_cpu_batches(monkeypatch):

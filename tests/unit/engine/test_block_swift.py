@@ -61,7 +61,7 @@ def block_of(shape=SHAPE, *, is_offset=False, mask=None):
 def compare(solver, block, scene, **given):
     """The series of both, which are near to one another."""
     both = [invert_block(block, scene, Options(**given, solver=name)) for name in (solver, "elimination")]
-    found, expected = (series.variables() for series in both)
+    found, expected = (series.variables for series in both)
     assert found.keys() == expected.keys()
     for name, values in found.items():
         np.testing.assert_allclose(values, expected[name], rtol=2e-6, atol=CLOSE.get(name, 0), err_msg=name)
@@ -161,19 +161,19 @@ def test_the_dem_error_goes_with_the_weights_of_the_last_round_at_every_pixel(no
     """Those of pixels that went on in a part of a batch, too."""
     options = Options(norm=norm, dem_error=True, polynomial_order=1, solver="compiled")
     block = block_of((LARGER.n_pair, 12, 40))
-    found = invert_block(block, LARGER_SCENE, options).variables()
+    found = invert_block(block, LARGER_SCENE, options).variables
     assert (found["status"] == Status.OK).mean() > 0.3
     monkeypatch.setitem(compiled._TOGETHER, norm, options.max_iterations)
-    expected = invert_block(block, LARGER_SCENE, options).variables()
+    expected = invert_block(block, LARGER_SCENE, options).variables
     for name, values in found.items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
 
 def test_nothing_is_compiled_anew_for_a_whole_number_as_a_threshold():
     block, given = block_of(), {"norm": "huber", "solver": "compiled"}
-    expected = invert_block(block, SCENE, Options(huber_threshold=2.0, **given)).variables()
+    expected = invert_block(block, SCENE, Options(huber_threshold=2.0, **given)).variables
     n_form = len(compiled_kernel.invert_vectors.signatures)
-    found = invert_block(block, SCENE, Options(huber_threshold=2, **given)).variables()
+    found = invert_block(block, SCENE, Options(huber_threshold=2, **given)).variables
     assert len(compiled_kernel.invert_vectors.signatures) == n_form
     for name, values in found.items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
@@ -199,12 +199,12 @@ def test_a_pixel_has_the_same_bits_in_whatever_block_it_is(given):
     options, block = Options(**given, solver="compiled"), block_of((LARGER.n_pair, 9, 40))
     if options.dem_error:
         block = block._replace(range_sine=np.linspace(4e5, 6e5, 360, dtype="f4").reshape(9, 40))
-    whole = invert_block(block, LARGER_SCENE, options).variables()
+    whole = invert_block(block, LARGER_SCENE, options).variables
     assert len({*whole["status"].flat}) > 2
     for rows, columns in itertools.product(
         (slice(0, 1), slice(2, 5), slice(8, 9)), (slice(3, 4), slice(0, 17), slice(0, 40))
     ):
         part = Block(*(None if values is None else values[..., rows, columns] for values in block[:-1]))
-        alone = invert_block(part, LARGER_SCENE, options).variables()
+        alone = invert_block(part, LARGER_SCENE, options).variables
         for name, values in alone.items():
             np.testing.assert_array_equal(values, whole[name][..., rows, columns], err_msg=name)

@@ -51,7 +51,7 @@ def block_of(shape=(PAIRS, 8, 40), *, missing=0.35, seed=0):
 def in_torch(monkeypatch, *given):
     with monkeypatch.context() as patch:
         patch.setattr(block, "is_direct", lambda _: False)
-        return invert_block(*given).variables()
+        return invert_block(*given).variables
 
 
 def check_same(found, expected):
@@ -67,7 +67,7 @@ def test_a_block_has_the_answer_that_torch_gives(given, monkeypatch):
     options = Options(**given)
     assert is_direct(options)
     scene = OFFSETS if options.is_offset else SCENE
-    found = invert_block(block_of(), scene, options).variables()
+    found = invert_block(block_of(), scene, options).variables
     check_same(found, in_torch(monkeypatch, block_of(), scene, options))
     assert not np.signbit(found["displacement"][scene.reference_date]).any()  # no "-0"
     seen = set(np.unique(found["status"]))
@@ -96,7 +96,7 @@ def test_pixels_for_which_float32_is_not_enough_and_no_others_go_to_torch(monkey
 
     monkeypatch.setattr(again.Again, "solve", recording)
     options = Options(observation="range_offset")
-    found = invert_block(data, OFFSETS, options).variables()
+    found = invert_block(data, OFFSETS, options).variables
     taken = np.concatenate(again_for, axis=1)
     columns = {tuple(column) for column in taken.T}
     mine = {tuple(column) for column in std[:, 4].T}
@@ -107,9 +107,9 @@ def test_pixels_for_which_float32_is_not_enough_and_no_others_go_to_torch(monkey
 
 @pytest.mark.parametrize("n_pixel", [1, 7, 64, 100, 319, 320, 1000])
 def test_the_size_of_a_batch_changes_no_bit(n_pixel, monkeypatch):
-    expected = invert_block(block_of(), SCENE, Options()).variables()
+    expected = invert_block(block_of(), SCENE, Options()).variables
     monkeypatch.setattr(block, "batch_size", lambda *_: n_pixel)
-    found = invert_block(block_of(), SCENE, Options()).variables()
+    found = invert_block(block_of(), SCENE, Options()).variables
     for name, values in found.items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
@@ -119,8 +119,8 @@ def test_memory_is_used_again_for_blocks_of_any_size(monkeypatch):
     place = Place()
     for shape in ((PAIRS, 8, 40), (PAIRS, 3, 11), (PAIRS, 1, 1), (PAIRS, 8, 40)):
         data = block_of(shape)._replace(reference_point=None)
-        found = invert_block(data, SCENE, Options(), place=place).variables()
-        check_same(found, invert_block(data, SCENE, Options()).variables())
+        found = invert_block(data, SCENE, Options(), place=place).variables
+        check_same(found, invert_block(data, SCENE, Options()).variables)
     assert len(place.kept._idle) == 1
 
 
@@ -133,11 +133,11 @@ def test_a_numba_that_compiles_nothing_is_refused_wherever_blocks_are_solved(giv
 
 def test_arrays_that_cannot_be_written_to_are_read_where_they_are():
     data = block_of()
-    expected = invert_block(data, SCENE, Options()).variables()
+    expected = invert_block(data, SCENE, Options()).variables
     for values in (data.observed, data.coherence):
         values.flags.writeable = False
     before = len(compiled_kernel.invert_vectors.signatures)
-    found = invert_block(data, SCENE, Options()).variables()
+    found = invert_block(data, SCENE, Options()).variables
     assert len(compiled_kernel.invert_vectors.signatures) == before  # nothing is compiled anew
     for name, values in found.items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)

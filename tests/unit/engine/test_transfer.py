@@ -80,7 +80,7 @@ def test_memory_that_runs_out_in_the_middle_loses_and_repeats_nothing(monkeypatc
     monkeypatch.setattr(Batches, "invert", invert)
     found = invert_block(block, SCENE, OPTIONS)
     assert calls == [512, 512, 256, 256, 256, 256]
-    for name, values in expected.variables().items():
+    for name, values in expected.variables.items():
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(found.pair_sums, expected.pair_sums, rtol=1e-5)
 
@@ -139,7 +139,7 @@ def test_a_block_on_a_device_of_its_own_memory_has_the_same_answer(monkeypatch):
     watch = Stopwatch()
     found = invert_block(block, SCENE, OPTIONS, watch)
     assert watch.seconds.copy > 0
-    for name, values in expected.variables().items():
+    for name, values in expected.variables.items():
         np.testing.assert_array_equal(getattr(found, name), values)
         assert getattr(found, name).dtype == values.dtype
     np.testing.assert_array_equal(found.pair_sums, expected.pair_sums)
@@ -163,7 +163,7 @@ def test_a_block_that_does_not_fit_on_the_device_comes_in_parts(monkeypatch, cap
     assert sent == [2000, 1000, 500, 500, 500, 500]
     assert place.steps == ["turn", "answer", "turn", "turn", "arrived", "turn"]
     assert "2000 pixels on the device" in caplog.text
-    for name, values in expected.variables().items():
+    for name, values in expected.variables.items():
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(found.pair_sums, expected.pair_sums, rtol=1e-5)
 
@@ -195,7 +195,7 @@ def test_memory_that_runs_out_after_the_copy_needs_no_second_one(monkeypatch, st
     monkeypatch.setattr(loads, step, run_out_once)
     found = invert_block(block, SCENE, OPTIONS, None, Spoiling(block))
     assert len(calls) > 2
-    for name, values in expected.variables().items():
+    for name, values in expected.variables.items():
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(found.pair_sums, expected.pair_sums, rtol=1e-5)
 
@@ -277,7 +277,7 @@ def test_the_fused_solver_runs_a_block(device):
     block = Block(phases(3, 4))
     found = invert_block(block, SCENE, options)
     expected = invert_block(block, SCENE, Options(weight_func="no", std=True, norm="huber"))
-    for name, values in expected.variables().items():
+    for name, values in expected.variables.items():
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-3, atol=1e-5)
 
 

@@ -59,7 +59,7 @@ def peak_bytes(work, folder, *, arrays=True):
     events = [e for e in json.loads(file.read_text())["traceEvents"] if e.get("name") == "[memory]"]
     events.sort(key=lambda event: event["ts"])
     of_tensors = int(np.cumsum([0, *(event["args"]["Bytes"] for event in events)]).max())
-    answer = 0 if series is None else sum(values.nbytes for values in series.variables().values())
+    answer = 0 if series is None else sum(values.nbytes for values in series.variables.values())
     return of_tensors + arrays * max(0, of_arrays - answer - OBJECTS)
 
 

@@ -12,6 +12,7 @@ from fringefleet.execution.report import RunReport, reported
 from fringefleet.execution.report_reader import read_report
 from fringefleet.execution.retry import Failure
 from fringefleet.execution.scheduler import Done
+from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile, TileReport
 from fringefleet.observation.oddities import Oddities
 from fringefleet.status import Status
@@ -28,12 +29,14 @@ MISSING = object()
 
 def done(number):
     columns = (8 * number, 8 * number + 8)
-    tile = TileReport((0, number), 64, Oddities(2), COUNTS, (0, 8), columns, SECONDS, 3000, 1000, WORKER)
-    return Done(tile, 1, 4, 64, 1.0)
+    numbers = TileStatistics(1, 64, COUNTS, 2, 3000, 1000, SECONDS)
+    return Done(TileReport((0, number), numbers, Oddities(2), (0, 8), columns, WORKER), numbers, 4, 1.0)
 
 
 def failed(number):
-    return Done(None, 1, 4, 64, 1.0, n_failed=1, failure=Failure(TILES[number], "OSError: gone", 3))
+    return Done(
+        None, TileStatistics(1, 64), 4, 1.0, n_failed=1, failure=Failure(TILES[number], "OSError: gone", 3)
+    )
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from fringefleet.engine.block import invert_block
-from fringefleet.engine.context import Block, Scene, Series
+from fringefleet.engine.context import Block, Scene
 from fringefleet.network.network import Network
 from fringefleet.options import Options
-from fringefleet.products.registry import VARIABLES, bytes_of_result, wanted_variables
+from fringefleet.products.base import Product
+from fringefleet.products.registry import PRODUCTS, all_variables, bytes_of_result, wanted_variables
 from fringefleet.status import Status
 
 ALWAYS = [
@@ -41,24 +42,30 @@ def test_without_options_there_is_what_every_result_has():
     assert list(wanted_variables(Options())) == ALWAYS
 
 
-def test_a_series_has_a_place_for_every_variable():
-    assert {*Series._fields} == {*VARIABLES, "pair_sums"}
+def test_no_variable_belongs_to_two_products():
+    names = [name for product in PRODUCTS for name in product.variables]
+    assert len(names) == len(set(names))
+
+
+def test_a_product_is_computed_in_one_way():
+    with pytest.raises(TypeError, match="product of a, b needs either compute or begin"):
+        Product({"a": None, "b": None})
 
 
 def test_a_block_gives_every_variable_with_its_dtype_and_dimensions():
     phase = np.random.default_rng(0).normal(0, 1, (11, 2, 3)).astype(np.float32)
     options = Options(weight_func="no", std=True, covariance=True, diagnose=True, dem_error=True)
-    found = invert_block(Block(phase), SCENE, options).variables()
-    assert found.keys() == VARIABLES.keys()
+    found = invert_block(Block(phase), SCENE, options).variables
+    assert found.keys() == all_variables().keys()
     sizes = {"date": 7, "date2": 7, "y": 2, "x": 3}
-    for name, variable in VARIABLES.items():
+    for name, variable in all_variables().items():
         assert found[name].dtype == np.dtype(variable.dtype), name
         assert found[name].shape == tuple(sizes[dim] for dim in variable.dims), name
     assert sum(values.nbytes for values in found.values()) == 6 * bytes_of_result(options, 7)
 
 
 def test_every_variable_says_what_it_is_and_in_which_unit():
-    for name, variable in VARIABLES.items():
+    for name, variable in all_variables().items():
         assert variable.dims[-2:] == ("y", "x"), name
         assert variable.attrs["long_name"]
         assert ("units" in variable.attrs) != ("flag_values" in variable.attrs), name
@@ -66,6 +73,6 @@ def test_every_variable_says_what_it_is_and_in_which_unit():
 
 def test_flags_have_a_meaning_for_every_value():
     for name in ("status", "gap_filled"):
-        attrs = VARIABLES[name].attrs
+        attrs = all_variables()[name].attrs
         assert len(attrs["flag_values"]) == len(attrs["flag_meanings"].split()), name
-    assert VARIABLES["status"].attrs["flag_meanings"].split()[Status.NOT_CONVERGED] == "not_converged"
+    assert all_variables()["status"].attrs["flag_meanings"].split()[Status.NOT_CONVERGED] == "not_converged"

@@ -29,7 +29,7 @@ def observed(network, residual, weight, device, dtype=torch.float64, root=0):
 
 
 def measured(observations):
-    rows = closure.triplet_rows(observations.plan, observations.phase.device)
+    rows = closure.triplet_rows(observations.plan, observations.residual.device)
     return [values.cpu().numpy() for values in closure.measure_closure(observations, rows)]
 
 
@@ -142,7 +142,7 @@ def test_the_residuals_come_back_as_they_were(dtype, device):
     residual = np.random.default_rng(0).normal(0, 2, (6, 5))
     weight = np.random.default_rng(1).choice([0, 0.5, 2.0], (6, 5))
     observations = observed(ALL_PAIRS, residual, weight, device, dtype)
-    before = observations.phase.clone()
+    before = observations.residual.clone()
     measured(observations)
     assert (weight == 0).any()
-    assert torch.equal(observations.phase, before)
+    assert torch.equal(observations.residual, before)

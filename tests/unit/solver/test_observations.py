@@ -22,7 +22,7 @@ def loaded(network, phase, weight, dtype, device):
         torch.tensor(phase, dtype=dtype, device=device), torch.tensor(weight, dtype=dtype, device=device)
     )
     back = torch.argsort(observations.order)
-    turned = (observations.phase * observations.sign)[back]
+    turned = (observations.residual * observations.sign)[back]
     return turned.cpu().numpy(), observations.weight[back].cpu().numpy(), observations
 
 
@@ -57,7 +57,7 @@ def test_a_weight_that_is_no_positive_number_makes_its_phase_missing(bad, dtype,
     expected = np.full((7, 2), 2.0)
     expected[5, 0] = 0
     np.testing.assert_array_equal(found_weight, expected)
-    assert torch.isfinite(observations.phase).all()
+    assert torch.isfinite(observations.residual).all()
 
 
 @both_dtypes

@@ -81,6 +81,6 @@ def test_every_pair_counts_however_many_there_are(n_date, device):
 def test_rounding_never_lifts_the_coherence_above_one(device):
     residual = torch.linspace(-3, 3, 2000, device=device).repeat(5, 1)
     observations = Observations(plan_elimination(CHAIN), 2000, torch.float32, device)
-    observations.phase.copy_(residual * observations.sign)
+    observations.residual.copy_(residual * observations.sign)
     observations.weight.fill_(1)
     assert quality.measure_quality(observations).temporal_coherence.max() == 1

@@ -6,35 +6,24 @@ import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import dask
-from distributed import Client, Security
+from distributed import Client
 
-from fringefleet.cluster.credentials import folder_of, write_private
+from fringefleet.cluster.exposure import http_settings
 from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
-from fringefleet.cluster.security import temporary_security
-from fringefleet.cluster.serving import http_settings
-from fringefleet.cluster.slurm.janitor import guarded
-from fringefleet.cluster.slurm.script import JOB_NAME, JobPlan, plan_jobs, settings
-from fringefleet.cluster.waiting import (
-    SECONDS_BETWEEN_LOOKS,
-    SECONDS_OF_SILENCE,
-    SECONDS_TO_END,
-    SECONDS_TO_STOP,
-    Clock,
-    end_within,
-)
+from fringefleet.cluster.security import security_in, temporary_security, write_pem
+from fringefleet.cluster.slurm.janitor import cancel_on_exit
+from fringefleet.cluster.slurm.script import JOB_NAME, plan_jobs, settings
+from fringefleet.cluster.waiting import ended
 from fringefleet.errors import InputError, OptionError, WorkersLostError
 from fringefleet.io.store.owned import owned_folder
 
 logger = logging.getLogger(__name__)
 
-_ROLES = ("client", "scheduler", "worker")
 _PROGRAMS = ("sbatch", "squeue", "scancel")
 # Jobs that are gone are replaced by us, so the cluster's own and partial way of noticing is put off for ever.
 _SLURM_SETTINGS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
@@ -59,80 +48,40 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     """
     name = f"{options.options.get('job_name') or JOB_NAME}-{secrets.token_hex(4)}"
     plan = plan_jobs(options, name)
-    _refuse_without_slurm()
-    _refuse_unknown_interface(plan.cluster)
+    from fringefleet.cluster.slurm.monitor import JobMonitor, RecordingCluster  # noqa: PLC0415 - optional
+
+    _check_programs()
+    _check_interface(plan.cluster)
     _make_private(plan.log_folder)
-    with _in_files(temporary_security(options), plan.log_folder) as security, ExitStack() as opened:
+    security, keys = temporary_security(options), None
+    with ExitStack() as opened:
+        if security is not None:  # where the jobs can read it, and only this user
+            keys = opened.enter_context(owned_folder(plan.log_folder, "tls-"))
+            security = security_in(write_pem(security, keys))
         opened.enter_context(
             dask.config.set(SETTINGS | _SLURM_SETTINGS | settings(plan) | http_settings(options))
         )
-        client, watch = _submit(plan, security, name, opened)
+        cluster: Any = RecordingCluster(
+            security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job
+        )
+        client = Client(cluster)
+        # At last nobody looks after the jobs any more, then they are cancelled, then the cluster is stopped.
+        opened.enter_context(ended(lambda: (client.close(), cluster.close())))
+        opened.enter_context(client.as_current())
+        opened.enter_context(cancel_on_exit(name, keys))
+        monitor = opened.enter_context(JobMonitor(client, plan, name))
+        cluster.scale(jobs=plan.n_job)
+        logger.info("%d jobs %s submitted", plan.n_job, name)
         try:
-            _wait_for_worker(watch, options.wait_seconds)
+            monitor.wait_for_worker(options.wait_seconds)
             yield client
         except Exception as error:
-            if watch.failure is not None:
-                raise WorkersLostError(watch.failure) from error
+            if monitor.failure is not None:
+                raise WorkersLostError(monitor.failure) from error
             raise
 
 
-def _submit(plan: JobPlan, security: Security | None, name: str, opened: ExitStack) -> tuple[Client, Any]:
-    from fringefleet.cluster.slurm.jobs import Jobs  # noqa: PLC0415 - optional
-    from fringefleet.cluster.slurm.monitor import Watch  # noqa: PLC0415 - optional
-
-    cluster: Any = Jobs(security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job)
-    client = Client(cluster)
-    opened.push(partial(_stop, client))
-    opened.enter_context(client.as_current())
-    # At last nobody looks after the jobs any more, then they are cancelled, then the cluster is stopped.
-    opened.enter_context(guarded(name, folder_of(security)))
-    watch = opened.enter_context(Watch(client, plan, name))
-    cluster.scale(jobs=plan.n_job)
-    logger.info("%d jobs %s submitted", plan.n_job, name)
-    return client, watch
-
-
-def _stop(client: Client, kind: type[BaseException] | None, *_error: object) -> None:
-    """Stop a cluster; where that takes long, its guard cancels the jobs."""
-    cluster: Any = client.cluster
-
-    def stop() -> None:
-        client.close()
-        cluster.close()
-
-    end_within(stop, SECONDS_TO_END if kind is KeyboardInterrupt else SECONDS_TO_STOP, lambda: None)
-
-
-@contextmanager
-def _in_files(security: Security | None, folder: Path) -> Iterator[Security | None]:
-    """Put certificates where the jobs can read them, and only this user, as long as they are needed."""
-    if security is None:
-        yield None
-        return
-    with owned_folder(folder, "tls-") as place:
-        of_roles = [f"tls_{role}_{part}" for role in _ROLES for part in ("cert", "key")]
-        names = ["tls_ca_file", *of_roles]
-        files = {name: write_private(place / f"{name}.pem", getattr(security, name)) for name in names}
-        yield Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
-
-
-def _wait_for_worker(watch: Any, seconds: float | None) -> None:
-    """Wait as long as the queue takes, or as somebody wants to; a job that runs must not be silent."""
-    clock = Clock(SECONDS_OF_SILENCE) if seconds is None else Clock(None, seconds)
-    while not watch.n_worker:
-        if watch.failure is not None:
-            raise WorkersLostError(watch.failure)
-        life = watch.describe() if watch.is_running else monotonic()  # the queue may be as silent as it likes
-        if clock.is_up(life, lambda: f"a worker of Slurm; the jobs are {watch.describe()}"):
-            log = f" {watch.last_words()}" if watch.is_running else ""
-            raise InputError(
-                f"found no worker after {clock.waited:.0f} s; the jobs are {watch.describe()}. Wait longer "
-                f"with --wait, or ask for what is free sooner: sinfo shows it.{log}"
-            )
-        sleep(SECONDS_BETWEEN_LOOKS)
-
-
-def _refuse_without_slurm() -> None:
+def _check_programs() -> None:
     missing = [program for program in _PROGRAMS if shutil.which(program) is None]
     if missing:
         raise InputError(
@@ -141,7 +90,7 @@ def _refuse_without_slurm() -> None:
         )
 
 
-def _refuse_unknown_interface(cluster: Mapping[str, Any]) -> None:
+def _check_interface(cluster: Mapping[str, Any]) -> None:
     """Look for the interface of the scheduler, which runs here; nodes may have another."""
     scheduler = cluster["scheduler_options"]
     interface = scheduler.get("interface", None if "host" in scheduler else cluster["interface"])

@@ -28,7 +28,7 @@ _left: list[subprocess.Popen[bytes]] = []  # guards that still cancel
 
 
 @contextmanager
-def guarded(job_name: str, keys: Path | None = None) -> Iterator[None]:
+def cancel_on_exit(job_name: str, keys: Path | None = None) -> Iterator[None]:
     """Cancel all jobs of a name when this context, or this process, ends: whatever comes first.
 
     If it is the process that ends, a folder with keys is removed, too.
@@ -51,7 +51,7 @@ def guarded(job_name: str, keys: Path | None = None) -> Iterator[None]:
             guard.communicate(_DONE, timeout=seconds)
 
 
-def main(job_name: str, keys: str | None = None) -> None:
+def _main(job_name: str, keys: str | None = None) -> None:
     """Wait for the owner's end; cancel until nothing is left; remove the keys, if the owner cannot."""
     is_done = sys.stdin.buffer.read() == _DONE
     _cancel(job_name, 0.0 if is_done else _SECONDS_TO_SETTLE)
@@ -60,24 +60,17 @@ def main(job_name: str, keys: str | None = None) -> None:
 
 
 def _cancel(job_name: str, seconds_to_settle: float) -> None:
-    settled = monotonic() + seconds_to_settle
-    deadline = monotonic() + _SECONDS_AT_MOST
-    pause, longest = _SECONDS_BETWEEN
-    while monotonic() < deadline:
-        if is_queued(job_name) is False:
-            if monotonic() >= settled:
-                return
+    start, (pause, longest) = monotonic(), _SECONDS_BETWEEN
+    while monotonic() < start + _SECONDS_AT_MOST:
+        states = ask_queue(job_name, "%T")
+        if states is None or any(state != ENDING for state in states):
+            _run("scancel", f"--user={getpass.getuser()}", f"--name={job_name}")
+            sleep(pause)
+            pause = min(2 * pause, longest)
+        elif monotonic() < start + seconds_to_settle:
             sleep(_SECONDS_BETWEEN[0])
-            continue
-        _run("scancel", f"--user={getpass.getuser()}", f"--name={job_name}")
-        sleep(pause)
-        pause = min(2 * pause, longest)
-
-
-def is_queued(job_name: str) -> bool | None:
-    """Say whether jobs of a name are waiting or running; None if Slurm does not answer."""
-    states = ask_queue(job_name, "%T")
-    return None if states is None else any(state != ENDING for state in states)
+        else:
+            return
 
 
 def ask_queue(job_name: str, fields: str) -> list[str] | None:
@@ -97,4 +90,4 @@ def _run(*command: str) -> str | None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    _main(*sys.argv[1:])

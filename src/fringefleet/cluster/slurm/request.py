@@ -4,15 +4,22 @@ import signal
 import socket
 from functools import cached_property
 from math import ceil
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import dask
 from dask.utils import parse_bytes
 
-from fringefleet.cluster.exposure import check_protocols
+from fringefleet.cluster.exposure import check_protocols, serves_workers
 from fringefleet.cluster.options import ClusterOptions, check_type
-from fringefleet.cluster.slurm.directives import n_gpu, read_directives, refuse_contradictions
-from fringefleet.cluster.slurm.validation import check_text, check_values, texts
+from fringefleet.cluster.slurm.validation import (
+    check_directives,
+    check_text,
+    check_values,
+    n_gpu,
+    read_directives,
+    texts,
+)
 from fringefleet.errors import MissingExtraError, OptionError
 
 SECTION = "slurm"
@@ -23,7 +30,19 @@ _MEMORY = "4GB"  # of a worker, where nobody says
 _NO_INTERFACE = "INTERFACE"  # in a script that is only shown
 
 
-class Request:
+class JobPlan(NamedTuple):
+    """What to ask of Slurm."""
+
+    n_job: int
+    log_folder: Path
+    job: dict[str, Any]  # keywords for each job
+    cluster: dict[str, Any]  # keywords for the cluster as a whole
+    poll_seconds: float  # most [s] between two looks at the queue
+    most_failed_starts: int  # jobs in a row that may end before a worker of theirs came
+    most_replacements: int  # jobs that are submitted in place of others, of a run
+
+
+class JobRequest:
     """What was said about keywords of ``SLURMCluster``, and what follows from it for a job.
 
     The options come first, then a section of Dask's configuration, then our own defaults. All raise an
@@ -32,29 +51,22 @@ class Request:
 
     def __init__(self, options: ClusterOptions) -> None:
         self.options = options
-        name = options.options.get("config_name")
-        _complete_section(name)
-        self._section = f"jobqueue.{name or SECTION}"
-        check_values(self.everything())
+        section = _complete_section(options.options.get("config_name"))
+        configured = dask.config.get(section, None) or {}
+        said = {str(name).replace("-", "_"): value for name, value in configured.items()}
+        said |= {name: value for name, value in options.options.items() if value is not None}
+        self.values = {name: value for name, value in said.items() if value is not None}
+        check_values(self.values)
         if options.is_encrypted:
-            check_protocols(self.everything())
+            check_protocols(self.values)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Find the value of a keyword; the default if nothing was said, or None."""
-        value = self.options.options.get(name)
-        if value is None:
-            value = dask.config.get(f"{self._section}.{name.replace('_', '-')}", None)
-        return default if value is None else value
+        return self.values.get(name, default)
 
     def texts(self, name: str) -> list[str]:
         """Find the values of a keyword that takes several."""
         return texts(name, self.get(name))
-
-    def everything(self) -> dict[str, Any]:
-        """Find all keywords about which something was said, known ones or not."""
-        configured = dask.config.get(self._section, None) or {}
-        names = {*self.options.options, *(str(name).replace("-", "_") for name in configured)}
-        return {name: value for name in sorted(names) if (value := self.get(name)) is not None}
 
     @cached_property
     def processes(self) -> int:
@@ -95,14 +107,19 @@ class Request:
         limit = self.options.memory_limit
         if limit is not None and "memory" in self.options.options:
             raise OptionError("found memory and memory_limit; give one: of the job, or of each worker.")
-        if limit is None and (given := self.get("memory")) is not None:
-            return int(parse_bytes(given))
+        if limit is None and "memory" in self.values:
+            return int(parse_bytes(self.values["memory"]))
         return int(parse_bytes(_MEMORY if limit is None else limit)) * self.processes
 
     @property
     def wants_gpu(self) -> bool:
         """Whether jobs ask for GPUs."""
         return self.options.device == "cuda" or n_gpu(self.texts("job_extra_directives")) is not None
+
+    @property
+    def serves_http(self) -> bool:
+        """Whether every worker is to have a dashboard, beside that of the scheduler."""
+        return serves_workers(self.options, self.values)
 
     @property
     def worker_command(self) -> str:
@@ -116,7 +133,7 @@ class Request:
     def directives(self) -> list[str]:
         """Say what a job asks for, as far as nobody said otherwise."""
         directives = self.texts("job_extra_directives")
-        refuse_contradictions(directives)
+        check_directives(directives)
         names = read_directives(directives).keys()
         if "nodes" not in names:
             directives.append("-N 1")
@@ -162,14 +179,14 @@ def import_jobqueue() -> Any:
     return dask_jobqueue
 
 
-def _complete_section(name: str | None) -> None:
+def _complete_section(name: str | None) -> str:
     """Let a section of Dask's configuration have what it lacks from that of Slurm; the library would fail.
 
     An ``OptionError`` says where there is no such section.
     """
     check_type("config_name", name, (str,))
     if name is None:
-        return
+        return f"jobqueue.{SECTION}"
     import_jobqueue()  # which brings the latter
     sections = dask.config.get("jobqueue")
     if name not in sections:
@@ -179,3 +196,4 @@ def _complete_section(name: str | None) -> None:
             "name, or write the section."
         )
     dask.config.update_defaults({"jobqueue": {name: dict(sections.get(SECTION, {}))}})
+    return f"jobqueue.{name}"

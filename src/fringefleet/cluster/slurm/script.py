@@ -5,17 +5,31 @@ counts, after the options and before our own defaults.
 """
 
 import logging
+import re
+import shlex
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dask
 from distributed import Security
 
-from fringefleet.cluster.options import ClusterOptions, known_keywords, refuse_unknown
-from fringefleet.cluster.serving import ANY_PORT, scheduler_keywords, serves_workers
-from fringefleet.cluster.slurm.lines import exported, write_arguments, write_prologue, write_python
-from fringefleet.cluster.slurm.request import SECTION, Request, import_jobqueue
-from fringefleet.cluster.slurm.validation import sbatch_log
+from fringefleet.cluster.exposure import ANY_PORT, WORKER_ROUTES, as_list, scheduler_keywords
+from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
+from fringefleet.cluster.options import ClusterOptions, check_known, known_keywords
+from fringefleet.cluster.slurm.request import (
+    CUDA_WORKER,
+    OUR_WORKER,
+    PLAIN_WORKER,
+    SECTION,
+    JobPlan,
+    JobRequest,
+    import_jobqueue,
+)
+from fringefleet.cluster.slurm.validation import check_line, sbatch_log, walltime_seconds
+from fringefleet.execution import warm_up
+from fringefleet.processes import http_off
 
 logger = logging.getLogger(__name__)
 
@@ -23,21 +37,11 @@ JOB_NAME = "fringefleet"
 _LOG_FOLDER = "fringefleet-slurm"
 _OURS: dict[str, Any] = {"modules": (), "poll_seconds": 30.0, "most_failed_starts": 3}
 _OURS_NAMES = (*_OURS, "most_replacements")
+# A worker leaves, in good order, at a time of its own before Slurm ends its job: parts of the job's time.
+_LIFETIME, _STAGGER = 0.85, 0.1
 # Keywords of SLURMCluster that are ours to say.
 _RESERVED = {"scheduler", "name", "interface", "protocol", "security", "loop", "asynchronous", "silence_logs"}
 _RESERVED |= {"job_kwargs", "base_class_kwargs", "job_cls", "n_workers", "dashboard_address", "host"}
-
-
-class JobPlan(NamedTuple):
-    """What to ask of Slurm."""
-
-    n_job: int
-    log_folder: Path
-    job: dict[str, Any]  # keywords for each job
-    cluster: dict[str, Any]  # keywords for the cluster as a whole
-    poll_seconds: float  # most [s] between two looks at the queue
-    most_failed_starts: int  # jobs in a row that may end before a worker of theirs came
-    most_replacements: int  # jobs that are submitted in place of others, of a run
 
 
 def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submitted: bool = True) -> JobPlan:
@@ -68,24 +72,26 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
     MissingExtraError
         dask-jobqueue is not installed.
     """
-    said = Request(options)
+    said = JobRequest(options)
     given = dict(options.options)
     ours = _OURS | {name: value for name in _OURS_NAMES if (value := given.pop(name, None)) is not None}
     cluster = _cluster_keywords(given)
     job_name = job_name or given.get("job_name") or JOB_NAME
-    serves_http = serves_workers(options, said.everything())
-    exports = exported(said, serves_http=serves_http)
     log_folder = Path(said.get("log_directory", _LOG_FOLDER)).expanduser().absolute()
+    # What we rely on: where the log is, and what a job is called.
+    own = [f"-o {sbatch_log(log_folder, '%x-%j.log')}", "--open-mode=append"]
+    if any(text in f"#SBATCH -J {job_name}" for text in said.texts("job_directives_skip")):
+        own.append(f"-J {job_name}")
     job = given | {
         "job_name": job_name,
         "processes": said.processes,
         "cores": said.cores,
         "memory": f"{said.memory}B",
-        "python": write_python(said),
+        "python": _python(said),
         "worker_command": said.worker_command,
-        "job_extra_directives": [*said.directives(), *_own_directives(said, job_name, log_folder)],
-        "job_script_prologue": write_prologue(said, ours["modules"], exports),
-        "worker_extra_args": write_arguments(said, serves_http=serves_http),
+        "job_extra_directives": [*said.directives(), *own],
+        "job_script_prologue": _prologue(said, ours["modules"]),
+        "worker_extra_args": _arguments(said),
         "local_directory": '"$FRINGEFLEET_LOCAL"',
     }
     job.pop("log_directory", None)  # with it dask-jobqueue would make the folder, readable by all
@@ -113,10 +119,10 @@ def job_script(plan: JobPlan, *, tls: bool = True) -> str:
 def script_of_job(plan: JobPlan, scheduler: str, security: Security | None) -> str:
     """Write the script of a job for the address of a scheduler, and the certificates for it."""
     import_jobqueue()  # which keeps what Ctrl-C does
-    from fringefleet.cluster.slurm.jobs import Job  # noqa: PLC0415 - optional
+    from fringefleet.cluster.slurm.monitor import RecordingJob  # noqa: PLC0415 - optional
 
     with dask.config.set(settings(plan)):
-        job = Job(
+        job = RecordingJob(
             scheduler=scheduler,
             name="slurm-0",
             interface=plan.cluster["interface"],
@@ -139,14 +145,76 @@ def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
     of_job = set(known_keywords(library.slurm.SLURMJob, library.core.Job))
     known = sorted((of_cluster | of_job | set(_OURS_NAMES)) - _RESERVED)
     for name in given:
-        refuse_unknown(name, known, "keyword for SLURMCluster")
+        check_known(name, known, "keyword for SLURMCluster")
     names = [name for name in given if name in of_cluster and name != "config_name"]
     return {"name": "slurm"} | {name: given.pop(name) for name in names}
 
 
-def _own_directives(said: Request, job_name: str, log_folder: Path) -> list[str]:
-    """Say what we rely on: what a job is called, and where its log is."""
-    own = [f"-o {sbatch_log(log_folder, '%x-%j.log')}", "--open-mode=append"]
-    if any(text in f"#SBATCH -J {job_name}" for text in said.texts("job_directives_skip")):
-        own.append(f"-J {job_name}")
-    return own
+def _prologue(request: JobRequest, modules: Iterable[str]) -> list[str]:
+    """Write what a job does before its worker starts; the user's own lines come after the modules."""
+    lines = [f"module load {shlex.quote(module)}" for module in modules]
+    lines += request.texts("job_script_prologue")
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in _exports(request).items()]
+    base = str(request.get("local_directory", "${TMPDIR:-/tmp}"))
+    base = re.sub("^~", "$HOME", base)  # in quotes ~ is a name
+    lines.append(f'FRINGEFLEET_LOCAL=$(mktemp -d -- "{base}/fringefleet-XXXXXXXX") || exit 1')  # mode 0700
+    # Told to end, it lets the worker do so first.
+    return [*lines, "trap 'rm -rf \"$FRINGEFLEET_LOCAL\"' EXIT", "trap 'exit 143' TERM"]
+
+
+def _exports(request: JobRequest) -> dict[str, str]:
+    """Turn the settings of local workers into environment variables that mean the same."""
+    said = SETTINGS | LOCAL_SETTINGS | _lifetime(request)
+    if not request.serves_http:
+        said[WORKER_ROUTES] = []
+    options = dask.config.get(warm_up.OPTIONS, {})
+    said |= {f"{warm_up.OPTIONS}.{name}": value for name, value in options.items()}
+    exports = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if request.wants_gpu else {}
+    if request.options.device == "cuda":
+        said[warm_up.DEVICE] = "cuda"
+    for key, value in said.items():
+        if "pre-spawn-environ" in key:
+            exports[key.rpartition(".")[2]] = str(value)
+        elif key.startswith(("distributed.worker.", warm_up.DEVICE, warm_up.OPTIONS)):
+            exports["DASK_" + key.upper().replace(".", "__").replace("-", "_")] = str(value)
+    return exports
+
+
+def _lifetime(request: JobRequest) -> dict[str, Any]:
+    """Let workers leave before their job's time is over, unless the user says when."""
+    seconds = walltime_seconds(request.get("walltime"))
+    if seconds is None or any("--lifetime" in item for item in request.texts("worker_extra_args")):
+        return {}
+    key = "distributed.worker.lifetime"
+    return {f"{key}.duration": f"{_LIFETIME * seconds:.0f}s", f"{key}.stagger": f"{_STAGGER * seconds:.0f}s"}
+
+
+def _arguments(request: JobRequest) -> list[str]:
+    """Write the arguments of a worker, each safe from the shell."""
+    command = request.worker_command
+    arguments = [word for item in request.texts("worker_extra_args") for word in shlex.split(item)]
+    given = [word.partition("=")[0] for word in arguments]
+    if "--dashboard-address" not in given:
+        arguments += ["--dashboard-address", ANY_PORT]
+    if command in (PLAIN_WORKER, CUDA_WORKER, OUR_WORKER):
+        preloads = []
+        if "--preload" not in given and command != CUDA_WORKER:  # which comes before the configuration
+            preloads = as_list(dask.config.get("distributed.worker.preload", []))
+        if not request.serves_http:
+            arguments.append("--no-dashboard")
+            preloads.append(http_off.PRELOAD)
+        arguments += [word for name in (*preloads, warm_up.PRELOAD) for word in ("--preload", name)]
+    if command == OUR_WORKER:
+        arguments += ["--nworkers", str(request.processes)]
+    if command == CUDA_WORKER and "--device-memory-limit" not in given:
+        arguments += ["--device-memory-limit", "0"]  # nothing that Dask could move or spill lies on the GPU
+    return [shlex.quote(word) for word in arguments]
+
+
+def _python(request: JobRequest) -> str:
+    """Write what runs Python; what the user says has the shell's quotation, and our own gets it."""
+    given = request.get("python")
+    if given is None:
+        check_line("the path of Python", sys.executable, "give python, or make an environment elsewhere")
+        return shlex.quote(sys.executable)
+    return shlex.join(shlex.split(given))

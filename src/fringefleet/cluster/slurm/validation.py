@@ -1,20 +1,21 @@
-"""Values of keywords of ``SLURMCluster``: how Slurm writes them, and what none of them may be.
+"""Keywords of ``SLURMCluster`` and options of sbatch: how they are written, and what none of them may be.
 
 All functions raise an ``OptionError`` that says what was found, and what to give.
 """
 
+import argparse
 import math
 import re
+import shlex
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fringefleet.cluster.options import check_memory, check_type
 from fringefleet.errors import OptionError
+from fringefleet.option_words import as_it_is
 
-_SHELL = ("job_script_prologue", "env_extra")  # lines that are meant for the shell
 # They go into #SBATCH lines, which end a value at a blank, a quotation mark or #.
 _WORD = r"[\w][\w.,:/@%+=-]*", "one word"
 # Most go without quotes into a line of the job. Slurm takes a list of names, with commas, to look for jobs.
@@ -33,17 +34,29 @@ _TEXTS = {
     "queue": _WORD,
     "worker_command": (r"\w+(\.\w+)*", "the name of a Python module"),
 }
-_TYPES: dict[str, tuple[type, ...]] = {"python": (str,), "scheduler_options": (Mapping,), "shebang": (str,)}
-_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"  # all but the tabulator
-# keyword: whether it is a whole number, least, most
-_NUMBERS = {
-    "cores": (True, 1, math.inf),
-    "job_cpu": (True, 1, math.inf),
-    "most_failed_starts": (True, 1, math.inf),
-    "most_replacements": (True, 0, math.inf),
-    "poll_seconds": (False, 1, 86400),
-    "processes": (True, 1, math.inf),
+_LEAST = {
+    **dict.fromkeys(("cores", "job_cpu", "most_failed_starts", "poll_seconds", "processes"), 1),
+    "most_replacements": 0,
 }
+_MOST = {"poll_seconds": 86400}
+_TYPES: dict[str, tuple[type, ...]] = dict.fromkeys(_LEAST, (int,))
+_TYPES |= {"python": (str,), "shebang": (str,), "scheduler_options": (Mapping,), "poll_seconds": (int, float)}
+# Options of sbatch in job_extra_directives that contradict our own.
+_REFUSED = {
+    "--array -a": "leave it out: as many jobs are submitted as --workers needs",
+    "--clusters -M": "leave it out: jobs are looked for in this Slurm only",
+    "--error -e": "give log_directory: the log of a job is looked for there",
+    "--output -o": "give log_directory: the log of a job is looked for there",
+    "--job-name -J": "give job_name: jobs are found, and cancelled, by it",
+    "--time -t": "give walltime: workers leave before it is over",
+    "--nodes -N": "give more --workers: a job has its workers on one node",
+    "--ntasks -n": "give processes, and job_cpu: a job's script starts its workers itself",
+}
+_NO_COUNT = ("--gpus-per-socket", *(f"--tres-per-{name}" for name in ("job", "node", "socket", "task")))
+_REFUSED |= dict.fromkeys(_NO_COUNT, "give --gres=gpu:N: how many GPUs a job gets would not be known")
+_GPUS = ("--gpus -G", "--gpus-per-node", "--gpus-per-task", "--gres")  # of a job: one node, one task
+_FLAGS = ("--requeue", "--no-requeue", "--hold -H")
+_ADVICE = {name.split()[0][2:]: advice for name, advice in _REFUSED.items()}
 # What dask-jobqueue called them once: it heeds some of them in some cases only.
 _RENAMED = {
     "env_extra": "job_script_prologue",
@@ -64,21 +77,20 @@ def walltime_seconds(walltime: str | int | None) -> int | None:
     >>> walltime_seconds("1-00:00:30"), walltime_seconds("UNLIMITED")
     (86430, None)
     """
-    if walltime is None or str(walltime).lower() in ("infinite", "unlimited"):
+    text = str(walltime).lower()
+    if text in ("none", "infinite", "unlimited"):
         return None
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", str(walltime))
-    if found is None:
+    if not re.fullmatch(r"(\d+-)?\d+(:\d+){0,2}", text):
         raise OptionError(
             f"found walltime = {walltime!r}; give it as Slurm does: minutes, hours:minutes:seconds, or "
             "days-hours:minutes:seconds."
         )
-    days, *rest = found.groups()
-    parts = [int(part) for part in rest if part is not None]
-    if days is None and len(parts) < len(rest):  # hours come only with a third part
+    days, _, time = text.rpartition("-")
+    parts = [int(part) for part in time.split(":")]
+    if not days and len(parts) < 3:  # hours come only with a third part
         parts = [0, *parts]
     hours, minutes, seconds = (*parts, 0, 0)[:3]
-    time = timedelta(days=int(days or 0), hours=hours, minutes=minutes, seconds=seconds)
-    return int(time.total_seconds())
+    return 86400 * int(days or 0) + 3600 * hours + 60 * minutes + seconds
 
 
 def check_values(options: Mapping[str, Any]) -> None:
@@ -87,14 +99,16 @@ def check_values(options: Mapping[str, Any]) -> None:
     Lines that are meant for the shell are as safe as whoever wrote them.
     """
     for name, value in options.items():
-        if name not in _SHELL:
-            _check_lines(name, value)
+        for leaf in _leaves(value) if name != "job_script_prologue" else ():
+            check_line(name, leaf, allowed="\t")
         if value and name in _RENAMED:
             raise OptionError(f"found {name} = {value!r}; it is called {_RENAMED[name]} now: give that.")
         if name in _TYPES:
             check_type(name, value, _TYPES[name])
+        if name in _LEAST and not _LEAST[name] <= value <= _MOST.get(name, math.inf):
+            up_to = f"to {_MOST[name]}" if name in _MOST else "or more"
+            raise OptionError(f"found {name} = {value!r}; give {_LEAST[name]} {up_to}.")
         check_text(name, value)
-        _check_number(name, value)
     check_memory("memory", options.get("memory"))
     for module in texts("modules", options.get("modules")):
         if not re.fullmatch(r"[\w./+-]+", module):
@@ -116,24 +130,19 @@ def check_text(name: str, value: Any) -> None:
         raise OptionError(f"found {name} = {value!r}; give {wanted}.")
 
 
-def _check_number(name: str, value: Any) -> None:
-    if value is None or name not in _NUMBERS:
+def check_line(name: str, value: object, advice: str = "give one line", allowed: str = "") -> None:
+    """Refuse a character that no quotation in a script saves: a control character, or no text."""
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in allowed for char in str(value)):
+        raise OptionError(f"found {name} = {str(value)!r}; {advice}, without control characters.")
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Find the values in tables and lists."""
+    if isinstance(value, str | Path) or not isinstance(value, Iterable):
+        yield value
         return
-    is_whole, least, most = _NUMBERS[name]
-    check_type(name, value, (int,) if is_whole else (int, float))
-    if not least <= value <= most:
-        up_to = "or more" if most == math.inf else f"to {most:g}"
-        raise OptionError(f"found {name} = {value!r}; give {least} {up_to}.")
-
-
-def _check_lines(name: str, value: Any) -> None:
-    if isinstance(value, str | Path) and re.search(_CONTROL, str(value)):
-        raise OptionError(f"found {name} = {str(value)!r}; give one line, without control characters.")
-    if isinstance(value, Mapping):
-        value = value.values()
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        for item in value:
-            _check_lines(name, item)
+    for item in value.values() if isinstance(value, Mapping) else value:
+        yield from _leaves(item)
 
 
 def sbatch_log(folder: Path, pattern: str) -> str:
@@ -149,7 +158,7 @@ def sbatch_log(folder: Path, pattern: str) -> str:
     "/a \"b\" 5%%/%j.log"
     """
     advice = "give another as log_directory"
-    check_path("the folder for logs", folder, advice)
+    check_line("the folder for logs", folder, advice)
     if "\\" in str(folder):
         raise OptionError(
             f"found a backslash in the folder for logs, {folder}, which Slurm removes; {advice}."
@@ -159,11 +168,69 @@ def sbatch_log(folder: Path, pattern: str) -> str:
     return f'"{text}/{pattern}"'
 
 
-def check_path(name: str, path: str | Path, advice: str) -> None:
-    """Refuse a path with a character that no quotation in a script saves: a control character, or no text."""
-    for character in str(path):
-        if unicodedata.category(character) in ("Cc", "Cs"):
-            raise OptionError(
-                f"found the character {character!r} in the path of {name}, {str(path)!r}, which no job "
-                f"script can have; {advice}."
-            )
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(f"job_extra_directives cannot be read: {message}; give options of sbatch.")
+
+
+def read_directives(directives: Iterable[str]) -> dict[str, list[str]]:
+    """Read the options of sbatch that count here: values by long name, "" where an option takes none.
+
+    Examples
+    --------
+    >>> read_directives(["-N 2 --exclusive", "-a1-3", "--gres gpu:2", "-C 'a100&nvlink'"])
+    {'array': ['1-3'], 'nodes': ['2'], 'gres': ['gpu:2']}
+    """
+    words = [word for directive in directives for word in _directive_words(directive)]
+    parser = _Parser(add_help=False)
+    for names in (*_REFUSED, *_GPUS):
+        parser.add_argument(*names.split(), action="append")
+    for names in _FLAGS:
+        parser.add_argument(*names.split(), action="append_const", const="")
+    found, _ = parser.parse_known_args(words)
+    return {name.replace("_", "-"): values for name, values in vars(found).items() if values}
+
+
+def n_gpu(directives: Iterable[str]) -> int | None:
+    """Count the GPUs that directives ask for, for each job; None if they ask for none.
+
+    Examples
+    --------
+    >>> n_gpu(["-C gpu", "--gres=gpu:a100:4"]), n_gpu(["--gpus-per-node=2"]), n_gpu(["-C gpu"])
+    (4, 2, None)
+    >>> n_gpu(["--gres=gpu"]), n_gpu(["-G 1", "--constraint=a100"]), n_gpu(["--gpus=a100:2"])
+    (1, 1, 2)
+    >>> n_gpu(["--gres=gpu:a100:2,gpu:v100:1"]), n_gpu(["--gres=gpumem:4"]), n_gpu(["--exclusive -G2"])
+    (3, None, 2)
+    """
+    found = read_directives(directives).items()
+    counts = [_count(name, value) for name, values in found if name[0] == "g" for value in values]
+    return max(counts, default=0) or None
+
+
+def check_directives(directives: Iterable[str]) -> None:
+    """Refuse directives after which jobs would not be what we take them for."""
+    for name, values in read_directives(directives).items():
+        for value in values:
+            is_plain = name in ("nodes", "ntasks") and value in ("1", "1-1")
+            is_plain |= name.startswith("tres-") and "gpu" not in value
+            if name in _ADVICE and not is_plain:
+                found = as_it_is(f"found --{name} {value}".rstrip())
+                raise OptionError(f"{found} in job_extra_directives; {_ADVICE[name]}.")
+
+
+def _directive_words(directive: str) -> list[str]:
+    try:
+        words = shlex.split(directive)
+    except ValueError as error:
+        raise OptionError(f"found the directive {directive!r}: {error}; end the quotation.") from error
+    if not words or not words[0].startswith("-"):
+        raise OptionError(f"found the directive {directive!r}; give options of sbatch, such as '-C a100'.")
+    return words
+
+
+def _count(name: str, value: str) -> int:
+    parts = value.split(",")
+    if name == "gres":
+        parts = [part for part in parts if part.split(":")[0] == "gpu"]
+    return sum(int(last) if (last := part.rpartition(":")[2]).isdecimal() else 1 for part in parts)

@@ -52,7 +52,7 @@ from fringefleet.io.store.staging import check_replaceable, consolidate_metadata
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.io.zarr.metadata import check_store
 from fringefleet.processes.dask_defaults import with_graph_defaults
-from fringefleet.products.provenance import PAIR_SUMS
+from fringefleet.products.pair_sums import PAIR_SUMS
 from fringefleet.products.quantization import quantized
 from fringefleet.status import Status
 

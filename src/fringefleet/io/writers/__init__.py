@@ -1,1 +1,28 @@
-"""Writers of results in the formats of other programs."""
+"""Writers of results in the formats of other programs: one ordered list."""
+
+from fringefleet.errors import OptionError
+from fringefleet.io.writers.base import Writer
+from fringefleet.option_words import suggest
+
+WRITERS: tuple[Writer, ...] = (
+    Writer(
+        "mintpy",
+        "timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5.",
+        "",
+        "fringefleet.io.writers.mintpy",
+    ),
+)
+
+
+def writer_named(name: str) -> Writer:
+    """Find a writer.
+
+    Raises
+    ------
+    OptionError
+        There is none of this name.
+    """
+    found = {writer.name: writer for writer in WRITERS}
+    if name not in found:
+        raise OptionError(f"found no format {name!r}.{suggest(name, found)} There are {', '.join(found)}.")
+    return found[name]

@@ -8,11 +8,8 @@ MintPy has no value for "no answer": where the result has NaN its files have zer
 writes them. Only the residual of an offset is NaN there, as it is in MintPy.
 """
 
-import itertools
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,24 +17,20 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from fringefleet.arguments.kinds import PATH, check_kind
-from fringefleet.arguments.paths import make_folder
 from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy.attributes import common_attributes, date_names, mintpy_date_name
 from fringefleet.io.store.atomic_files import replaced_when_complete
-from fringefleet.io.store.open_result import open_result
-from fringefleet.io.store.output_names import check_output_name
-from fringefleet.io.store.staging import check_free_space
+from fringefleet.io.writers.base import Progress, no_progress
+from fringefleet.io.writers.export import checked_target, opened
+from fringefleet.io.writers.targets import folder_for
+from fringefleet.io.writers.tiles import ResultTiles
 from fringefleet.network.network import shorten
 from fringefleet.observation.quantity import PHASE, is_offset
 from fringefleet.option_words import in_words_of_python, option
-from fringefleet.products.answers import describe_no_answer, named_counts
-from fringefleet.status import Status
+from fringefleet.products.answers import describe_no_answer
 
 logger = logging.getLogger(__name__)
-
-_DEFAULT_TILE = 512  # pixels a side, where nothing says how the result is stored
 
 
 class _Product(NamedTuple):
@@ -101,7 +94,7 @@ def export_mintpy(
     *,
     names: Names | None = None,
     covariance_date: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> list[Path]:
     """Write the three products of MintPy's network inversion from a result, and the covariance if it has it.
 
@@ -135,14 +128,14 @@ def export_mintpy(
         ``result`` is not there, ``directory`` or a folder above it is a file, or ``covariance_date`` is no
         date of the result.
     """
-    check_kind("result", result, xr.Dataset, *PATH)
-    check_kind("directory", directory, *PATH)
-    directory = Path(directory)
-    check_output_name(directory, "a folder", "mintpy")
-    if isinstance(result, xr.Dataset):
-        return _export(_relative_to(result, covariance_date), directory, names, progress)
-    with open_result(Path(result)) as opened:
-        return _export(_relative_to(opened, covariance_date), directory, names, progress)
+    directory = checked_target(directory, "mintpy", "")
+    with opened(result) as data:
+        return _export(_relative_to(data, covariance_date), directory, names, progress)
+
+
+def write_result(result: xr.Dataset, target: Path, progress: Progress) -> list[Path]:
+    """Write a result as :func:`export_mintpy` does, with the names and the reference date of MintPy."""
+    return _export(result, target, None, progress)
 
 
 def check_exportable(result: xr.Dataset) -> None:
@@ -188,13 +181,13 @@ def _export(
     result: xr.Dataset,
     directory: Path,
     names: Names | None,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> list[Path]:
     products = _products(result, names)
     common = common_attributes(result)
     paths = [directory / name for name in products.values()]
-    check_free_space(directory, 4 * sum(math.prod(result.sizes[dim] for dim in p.dims) for p in products))
-    with _folder_for(directory, paths), replaced_when_complete(paths) as files:
+    n_byte = 4 * sum(math.prod(result.sizes[dim] for dim in product.dims) for product in products)
+    with folder_for(directory, paths, n_byte), replaced_when_complete(paths) as files:
         targets = {}
         for product, file in zip(products, files, strict=True):
             file.attrs.update(_product_attributes(result, product, common))
@@ -203,8 +196,10 @@ def _export(
             if "date" in product.dims:
                 _write_dates(file, result)
         _write_baselines(targets[_SERIES].parent, result)
-        counts = _copy_tiles(result, targets, progress)
-    if reason := describe_no_answer(counts, result.attrs):
+        tiles = ResultTiles(result, [product.variable for product in products], progress)
+        for place, tile in tiles:
+            _copy_tile(place, tile, targets)
+    if reason := describe_no_answer(tiles.status_counts, result.attrs):
         logger.warning("the products are zero everywhere: %s", in_words_of_python(reason))
     return paths
 
@@ -255,83 +250,16 @@ def _check_covariance(result: xr.Dataset) -> None:
         )
 
 
-@contextmanager
-def _folder_for(directory: Path, paths: list[Path]) -> Iterator[None]:
-    """Make the folder; after a failure none is left that was not there before."""
-    was_there = directory.exists()
-    _make_folder(directory, paths)
-    try:
-        yield
-    except BaseException:
-        if not was_there:
-            with suppress(OSError):
-                directory.rmdir()
-        raise
-
-
-def _make_folder(directory: Path, paths: list[Path]) -> None:
-    make_folder(directory)
-    folders = [str(path) for path in paths if path.is_dir()]
-    if folders:
-        raise InputError(
-            f"found a folder where the export writes a file: {', '.join(folders)}. Give another folder to "
-            "write to."
-        )
-
-
-def _copy_tiles(
-    result: xr.Dataset,
-    targets: dict[_Product, h5py.Dataset],
-    progress: Callable[[int, int], None] | None,
-) -> dict[str, int]:
-    """Copy tile by tile; the maps go with the first dates of a tile, to be computed once.
-
-    Returns
-    -------
-    dict
-        Pixels of each status, as far as the result says.
-    """
-    counts = np.zeros(len(Status), np.int64)
-    largest = max(targets, key=lambda product: len(product.dims))
-    cuts = [_cuts(result[largest.variable], dim) for dim in ("y", "x", "date")]
-    tiles = list(itertools.product(*cuts))
-    for done, (y, x, date) in enumerate(tiles, start=1):
-        place = {"y": y, "x": x, "date": date, "date2": slice(None)}
-        products = [product for product in targets if "date" in product.dims or date.start == 0]
-        status = ["status"] if "status" in result and date.start == 0 else []
-        plain = result[[*(product.variable for product in products), *status]].reset_coords(drop=True)
-        tile = plain.isel(place, missing_dims="ignore").compute()
-        for product in products:
-            values = np.array(tile[product.variable].transpose(*product.dims).values, dtype=np.float32)
-            if product is _RESIDUAL:  # the root of the sum, not of the mean
-                values *= np.sqrt(tile[_COUNT.variable].transpose(*product.dims).values)
-            values[np.isnan(values)] = product.no_answer
-            targets[product][tuple(place[dim] for dim in product.dims)] = values
-        if status:
-            found = np.ravel(tile["status"].values)
-            if found.max(initial=0) >= len(Status):
-                raise StackFormatError(
-                    f"found a status of {found.max()} in tiles that are done; a chunk of it is missing or "
-                    "damaged. Repeat the inversion with --overwrite."
-                )
-            counts += np.bincount(found, minlength=len(Status))
-        if progress is not None:
-            progress(done, len(tiles))
-    return named_counts(counts.tolist())
-
-
-def _cuts(variable: xr.DataArray, dim: str) -> list[slice]:
-    """Cut a dimension as it is chunked or stored, so that every chunk is read or computed once."""
-    size = variable.sizes[dim]
-    if dim in variable.chunksizes:
-        stops = np.cumsum(variable.chunksizes[dim]).tolist()
-    else:
-        stored = variable.encoding.get("preferred_chunks", {})
-        # A tile of a covariance is as many tiles as there are dates: one at a time.
-        dates = 1 if "date2" in variable.dims else size
-        step = stored.get(dim, dates if dim == "date" else _DEFAULT_TILE)
-        stops = [*range(step, size, step), size]
-    return [slice(*bounds) for bounds in itertools.pairwise([0, *stops])]
+def _copy_tile(place: dict[str, slice], tile: xr.Dataset, targets: dict[_Product, h5py.Dataset]) -> None:
+    """Copy the variables of a tile to their place; those without answer as MintPy has them."""
+    for product, target in targets.items():
+        if product.variable not in tile:
+            continue
+        values = np.array(tile[product.variable].transpose(*product.dims).values, dtype=np.float32)
+        if product is _RESIDUAL:  # the root of the sum, not of the mean
+            values *= np.sqrt(tile[_COUNT.variable].transpose(*product.dims).values)
+        values[np.isnan(values)] = product.no_answer
+        target[tuple(place[dim] for dim in product.dims)] = values
 
 
 def _write_dates(file: h5py.File, result: xr.Dataset) -> None:

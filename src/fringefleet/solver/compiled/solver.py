@@ -76,7 +76,7 @@ class Workspace(Swift):
         for name in names:
             getattr(self, name)[..., pixels] = getattr(part, name)[..., : len(pixels)]
         if self.keeps_rows:
-            self.observations.phase[:, pixels] = part.observations.phase[:, : len(pixels)]
+            self.observations.residual[:, pixels] = part.observations.residual[:, : len(pixels)]
             self.observations.weight[:, pixels] = part.observations.weight[:, : len(pixels)]
 
     def label_parts(self, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
@@ -188,7 +188,7 @@ def _arguments(
     rounds = spread = None
     if work.keeps_rows:
         seen = work.observations
-        answer = answer._replace(residual=seen.phase.numpy(), weight=seen.weight.numpy())
+        answer = answer._replace(residual=seen.residual.numpy(), weight=seen.weight.numpy())
     if work.keeps_factor:
         answer = answer._replace(factor=work.edge.numpy(), inverse=work.inverse.numpy())
     if method.norm != "l2":

@@ -76,7 +76,7 @@ class Workspace(Swift):
     @property
     def residual(self) -> Float[Tensor, "pair pixel"]:
         """What is left of the phases [rad], if it is kept."""
-        return self.observations.phase
+        return self.observations.residual
 
     @cached_property
     def deviation(self) -> Float[Tensor, "pair pixel"]:

@@ -11,7 +11,7 @@ import pytest
 
 from fringefleet.cluster import ClusterOptions
 from fringefleet.cluster.slurm.gpu_worker import check_gpus, dask_setup
-from fringefleet.cluster.slurm.request import Request
+from fringefleet.cluster.slurm.request import JobRequest
 from fringefleet.cluster.slurm.script import job_script, plan_jobs
 from fringefleet.errors import OptionError
 
@@ -340,7 +340,7 @@ def test_ctrl_c_means_what_it_meant_before():
         ({"config_name": "nowhere"}, "found no section 'nowhere'"),
     ],
 )
-@pytest.mark.parametrize("ask", [Request, plan_jobs])
+@pytest.mark.parametrize("ask", [JobRequest, plan_jobs])
 def test_what_cannot_be_is_refused_whoever_asks_first(ask, options, message):
     with pytest.raises(OptionError, match=message):
         ask(ClusterOptions("slurm", interface="lo", options=options))

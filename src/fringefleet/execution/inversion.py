@@ -1,0 +1,162 @@
+"""Inversion of a stack as a function of the arrays of a block: of a tile, or of a piece of a Dataset."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fringefleet.engine.block import invert_block
+from fringefleet.engine.context import Block, BlockResult, Scene
+from fringefleet.engine.solver_choice import choose_solver, why_eager
+from fringefleet.engine.timing import Stopwatch
+from fringefleet.engine.workspaces import Place
+from fringefleet.execution.line import begin_next, line_of
+from fringefleet.execution.tile import Arrays, BlockFunction, Tile
+from fringefleet.io.files.threads import each, use_threads
+from fringefleet.observation.oddities import Oddities, find_oddities, find_outside, put_together, say_once
+from fringefleet.observation.quantity import std_of
+from fringefleet.options import Options
+from fringefleet.processes.clients import check_not_left_alone
+from fringefleet.processes.cores import own_cores, share_of_cores
+from fringefleet.processes.worker_info import replaced_if_gpu_breaks, this_worker, warn_of_slow
+from fringefleet.products.quantization import quantized
+from fringefleet.products.registry import wanted_variables
+
+_PAIRS_AT_ONCE = 16  # that a thread looks at
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """Inversion of the tiles of a stack.
+
+    Attributes
+    ----------
+    scene, options
+        What all tiles share.
+    point
+        Row and column of the reference point in the scene.
+    is_coarse
+        Whether observations are stored so that many are the same.
+    """
+
+    scene: Scene
+    options: Options
+    point: tuple[int, int] | None
+    is_coarse: bool
+
+    def as_function(self) -> BlockFunction:
+        """Give the functions of a tile."""
+        return BlockFunction(
+            "invert_tile", self._compute, self._check, self.options.device, describe=self._describe
+        )
+
+    def _check(self, arrays: Arrays, tile: Tile) -> Oddities:
+        return look_at(arrays, self.options, self.is_coarse, f"in {tile}")
+
+    def _compute(self, arrays: Arrays, tile: Tile, watch: Stopwatch, place: Place) -> BlockResult:
+        block = _block(arrays, self.options, _inside(tile, self.point))
+        return invert_block(block, self.scene, self.options, watch, place)
+
+    def _describe(self) -> dict[str, Any]:
+        why = why_eager(self.options) if self.options.solver == "auto" else ""
+        return {"solver": choose_solver(self.options), "why_eager": why}
+
+
+def invert_dataset(
+    stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None, is_coarse: bool
+) -> dict[str, tuple[tuple[str, ...], NDArray[Any]]]:
+    """Invert one block of a stack given as a Dataset; called by ``xarray.map_blocks``.
+
+    Parameters
+    ----------
+    stack
+        The block, which Dask has read.
+    scene, options
+        What all blocks share.
+    point
+        Coordinates y and x of the reference point.
+    is_coarse
+        Whether observations are stored so that many are the same.
+
+    Returns
+    -------
+    dict
+        Dimensions and values of each variable of the result.
+    """
+    check_not_left_alone()
+    use_threads(_share_of_cores(options))
+    arrays = {str(name): stack[name].values for name in stack.data_vars}
+    odd = look_at(arrays, options, is_coarse, "in the stack")
+    if options.solver == "auto" and (why := why_eager(options)):
+        warn_of_slow(options.device, why)
+    say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
+    block = _block(arrays, options, _find_in_block(stack, point))
+    watch = Stopwatch()
+    with replaced_if_gpu_breaks(), line_of(options.device).place(watch, lends_answer=False) as place:
+        begin_next()
+        with place.solving():
+            series = invert_block(block, scene, options, watch, place)
+    found = {}
+    for name, variable in wanted_variables(options).items():
+        values = series.variables[name]
+        if variable.is_rounded and options.keep_bits is not None:
+            values = quantized(values, options.keep_bits)
+        found[name] = variable.dims, values
+    return found
+
+
+def _share_of_cores(options: Options) -> int:
+    """Count the cores for a block, of which nobody has told how many workers share them."""
+    worker = this_worker()
+    if worker is None or options.device == "cpu":
+        return share_of_cores({}, worker)
+    from fringefleet.engine.device import count_visible  # noqa: PLC0415 - torch
+
+    return max(worker.state.nthreads, own_cores().number // count_visible())  # a worker for each GPU
+
+
+def look_at(arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str) -> Oddities:
+    """Count what cannot be an observation; what makes the answer void ends the run."""
+    n_pair = len(arrays[options.observation])
+    parts: dict[int, Oddities] = {}  # by first pair
+
+    def look(first: int) -> None:
+        some = {name: values[first : first + _PAIRS_AT_ONCE] for name, values in arrays.items()}
+        observed, is_phase = some[options.observation], not options.is_offset
+        odd = find_oddities(observed, is_phase=is_phase, is_coarse=is_coarse, first_pair=first)
+        parts[first] = odd._replace(outside=find_outside(some))
+
+    each(look, range(0, n_pair, _PAIRS_AT_ONCE))
+    return put_together((parts[first] for first in sorted(parts)), where)
+
+
+def _block(arrays: Mapping[str, NDArray[Any]], options: Options, point: tuple[int, int] | None) -> Block:
+    return Block(
+        observed=arrays[options.observation],
+        coherence=arrays.get("coherence"),
+        mask_values=arrays[str(options.mask_dataset)] if options.reads_mask else None,
+        water_mask=arrays.get("water_mask"),
+        range_sine=arrays.get("range_sine"),
+        observed_std=arrays[std_of(options.observation)] if options.needs_std else None,
+        reference_point=point,
+    )
+
+
+def _inside(tile: Tile, point: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Row and column of the reference point in a tile, if it is there."""
+    if point is None or not (
+        tile.y.start <= point[0] < tile.y.stop and tile.x.start <= point[1] < tile.x.stop
+    ):
+        return None
+    return point[0] - tile.y.start, point[1] - tile.x.start
+
+
+def _find_in_block(stack: xr.Dataset, point: tuple[float, float] | None) -> tuple[int, int] | None:
+    if point is None:
+        return None
+    rows = np.flatnonzero(stack["y"].values == point[0])
+    columns = np.flatnonzero(stack["x"].values == point[1])
+    return (int(rows[0]), int(columns[0])) if len(rows) and len(columns) else None

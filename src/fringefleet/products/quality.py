@@ -1,0 +1,39 @@
+"""Agreement of the pairs of a pixel with its series: temporal coherence, of phases; residual; pairs used."""
+
+from fringefleet.products.base import MAP, MapStyle, Product, ResultVariable
+
+_RESIDUAL_OF_OFFSETS = {"units": "pixel", "long_name": "root mean square of the residual"}
+
+TEMPORAL_COHERENCE = Product(
+    variables={
+        "temporal_coherence": ResultVariable(
+            "f4",
+            MAP,
+            {"units": "1", "long_name": "temporal coherence"},
+            at_reference=lambda _: 1,
+            style=MapStyle("Temporal coherence", "", "viridis", "0 to 1"),
+        )
+    },
+    applies=lambda options: not options.is_offset,
+    compute=lambda batch: {"temporal_coherence": batch.temporal_coherence},
+)
+
+FIT = Product(
+    variables={
+        "residual_rms": ResultVariable(
+            "f4",
+            MAP,
+            {"units": "rad", "long_name": "root mean square of the residual phase"},
+            attrs_of_offsets=dict.fromkeys(("range_offset", "azimuth_offset"), _RESIDUAL_OF_OFFSETS),
+            style=MapStyle("Residual", "pixel", "magma_r", "from 0"),
+        ),
+        "pair_count": ResultVariable(
+            "u4",
+            MAP,
+            {"units": "1", "long_name": "number of interferograms used"},
+            at_reference=lambda network: network.n_pair,
+            style=MapStyle("Pairs used", "pairs", "cividis", "robust"),
+        ),
+    },
+    compute=lambda batch: {"residual_rms": batch.residual_rms, "pair_count": batch.pair_count},
+)

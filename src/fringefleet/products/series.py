@@ -1,0 +1,20 @@
+"""Displacement of every date."""
+
+from fringefleet.products.base import SERIES, MapStyle, Product, ResultVariable
+
+DISPLACEMENT = Product(
+    variables={
+        "displacement": ResultVariable(
+            "f4",
+            SERIES,
+            {"units": "m", "long_name": "line-of-sight displacement, positive towards the satellite"},
+            attrs_of_offsets={
+                "range_offset": {"long_name": "displacement in slant range, positive towards the satellite"},
+                "azimuth_offset": {"long_name": "displacement in azimuth, in the sense of the offsets"},
+            },
+            is_rounded=True,
+            style=MapStyle("Displacement towards satellite, {}", "cm", "RdBu", "symmetric", 100.0),
+        )
+    },
+    compute=lambda batch: {"displacement": batch.displacement},
+)
