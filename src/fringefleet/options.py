@@ -164,7 +164,7 @@ class Options:
     covariance: Annotated[
         bool,
         Declared(
-            "Covariance between all dates: dates x dates x 4 bytes per pixel.",
+            "Covariance between all dates: dates x dates x 4 bytes a pixel.",
             Panel.ADDITIONAL,
             needs=(_NOT_L1, _WITH_FACTOR),
         ),

@@ -151,6 +151,7 @@ FIGURES = (
     ),
     Figure("docs/performance.md", "# Mpx of # pairs, # GB, in # seconds", galapagos),
     Figure("docs/options.md", "They take # to # times as long", robust_times),
+    Figure("docs/options.md", "and take # to # times as long", robust_times),
     Figure("src/fringefleet/options.py", "take # to # times as long", robust_times),
     Figure(
         "docs/options.md",
@@ -185,6 +186,10 @@ NOT_MEASURED = {
         "x 4 bytes a pixel",
         "ends within 1 % of the smallest sum",
         "up to five times the threshold",
+        "an equal share of this machine; 4GB in Slurm",
+        "such as 8GB",
+        "5 minutes; 30 s for a running scheduler",
+        "cost 15 um per metre",  # half of the last of 15 bits
     ],
     "docs/workers.md": ["for 5 minutes ends", "every 20 seconds", "at most 160 MB"],
     "docs/failures.md": [

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
-from fringefleet.cli.console import echo, err, out
+from fringefleet.cli.console import err, out
 from fringefleet.cli.parameters import parameters
+from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import clock_time, show_progress, with_prefix
 
 if TYPE_CHECKING:
@@ -57,4 +58,4 @@ def print_outcome(outcome: "Outcome", console: Console) -> None:
     )
     console.print()
     for path in (outcome.stack, outcome.truth, outcome.result, *outcome.pictures):
-        echo(path)
+        console.print(printable(str(path)), markup=False, soft_wrap=True)

@@ -31,7 +31,7 @@ class PlanOptions:
         Path | None,
         Declared(
             "Zarr store that would be written.",
-            metavar="[OUT.zarr]",
+            metavar="OUT.zarr",
             default="one in the current folder",
             is_argument=True,
         ),

@@ -7,12 +7,12 @@ from typing import Any
 from fringefleet.cli.ending import FAILED, Interrupts, LastStep, end_now
 from fringefleet.importing import claim_process, without_collection
 
-COMMANDS = "demo simulate invert plan export convert info plot slurm mintpy"  # as --help lists them
+_COMMANDS = "demo simulate invert plan export convert info plot slurm mintpy"  # as --help lists them
 
 
 def load_application() -> Any:
     """Import the commands, each from the module of its name; return the module of the application."""
-    for name in COMMANDS.split():
+    for name in _COMMANDS.split():
         import_module(f"fringefleet.cli.{name}")
     return import_module("fringefleet.cli.application")
 

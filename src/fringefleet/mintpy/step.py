@@ -119,7 +119,7 @@ def run_network_inversion(
     update
         Do nothing if the products are there and nothing has changed; if not given, for a project.
     on_error, retries
-        As for :class:`fringefleet.execution.retry.FailurePolicy`.
+        As for :class:`fringefleet.execution.job.FailurePolicy`.
     accept_touched
         Take files of the stack whose time alone has changed for the same.
     result

@@ -126,7 +126,15 @@ def _of_template(parameter: Parameter, *flags: str, **changes: str) -> Parameter
 
 SPELLED = (
     _OWN.pop("path"),
-    *(parameter.respelled(panel="") for parameter in parameters(Common, "template")),
+    *(
+        parameter.respelled(
+            panel="",
+            help="MintPy template. In a project its values take precedence over those of "
+            "smallbaselineApp.cfg, which stays as it is; options given here take precedence over both.",
+            default="smallbaselineApp.cfg of a project, none for a stack",
+        )
+        for parameter in parameters(Common, "template")
+    ),
     _of_template(
         _OPTIONS["observation"],
         *("--dset", "-d", "-i"),
