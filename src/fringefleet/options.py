@@ -21,7 +21,7 @@ from fringefleet.choices import (
 )
 from fringefleet.errors import OptionError
 from fringefleet.observation.quantity import MaskDataset, is_observation, is_offset, std_of
-from fringefleet.option_words import option
+from fringefleet.option_words import option, suggest
 from fringefleet.solver.temporal_model import TemporalModel
 
 MOST_BITS = 23  # of the mantissa of a float32, all of which are kept then
@@ -182,5 +182,6 @@ class Options:
 
 def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
-        names = ", ".join(str(item).lower() for item in allowed)
-        raise OptionError(f"found {option(name, repr(value))}; use one of {names}.")
+        names = [str(item).lower() for item in allowed]
+        hint = suggest(str(value), names)
+        raise OptionError(f"found {option(name, repr(value))}; use one of {', '.join(names)}.{hint}")

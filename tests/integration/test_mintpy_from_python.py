@@ -96,7 +96,7 @@ def test_arguments_beat_the_template_and_are_those_of_the_command(project, monke
 
 def test_what_is_wrong_is_said_in_words_of_python(project):
     with pytest.raises(
-        OptionError, match=r"found mask_dataset = coherense; use one of .* Did you mean coher"
+        OptionError, match=r"found mask_dataset = 'coherense'; use one of .* Did you mean coher"
     ):
         run_network_inversion(project, mask_dataset="coherense")
     with pytest.raises(OptionError, match=r"found ram = 0; give gigabytes above 0"):

@@ -13,28 +13,25 @@ from fringefleet.cli.options import cluster as opt_cluster
 from fringefleet.cli.options import inversion as ours
 from fringefleet.importing import without_collection
 
-_DEFAULT = "default: "
-_ELSE_TEMPLATE = "template, else "
+_DEFAULT, _TEMPLATE = "default: ", "template, else "
 
 
-def _as_in_invert(option: Any, *names: str, template: bool = True) -> Any:
-    """Spell an option of ``invert`` as MintPy does; with ``template``, its default is sought there first."""
+def _as_in_invert(option: Any, names: str = "", first: str = _TEMPLATE) -> Any:
+    """Spell an option of ``invert`` as MintPy does; ``first``: where its default is sought before."""
     found = copy(get_args(option)[1])
-    found.param_decls = names or found.param_decls
-    if template:
-        found.help = found.help.replace(_DEFAULT, _DEFAULT + _ELSE_TEMPLATE)
+    if names:
+        found.default, *found.param_decls = names.split()  # Typer takes the first for one more
+    found.help = found.help.replace(_DEFAULT, _DEFAULT + first)
     return found
 
 
-def _option(panel: str, text: str, *names: str, metavar: str | None = "", default: str = "") -> Any:
-    """Declare an option that ``invert`` does not have; ``metavar``: empty for a flag."""
+def _option(panel: str | None, names: str, metavar: str | None, text: str, default: str = "") -> Any:
+    """Declare an option that ``invert`` does not have; ``metavar``: empty for a flag, None for a choice."""
     said = text + (ours.default(default) if default else "")
-    return typer.Option(*names, metavar=metavar, help=said, show_default=False, rich_help_panel=panel)
+    return typer.Option(*names.split(), metavar=metavar, help=said, show_default=False, rich_help_panel=panel)
 
 
-_invert, _scene, _compute, _output = (
-    partial(_option, panel) for panel in (ours.ESTIMATE, ours.SCENE, ours.COMPUTE, ours.OUTPUT)
-)
+_invert, _compute, _output = (partial(_option, panel) for panel in (ours.ESTIMATE, ours.COMPUTE, ours.OUTPUT))
 
 
 @app.command(
@@ -55,92 +52,79 @@ def mintpy(
         Path | None,
         typer.Argument(
             metavar="PATH",
-            help="Folder of a MintPy project, whose products are written there; or a stack such as "
-            "inputs/ifgramStack.h5, whose products are written to the current folder."
+            help="MintPy project; or a stack, whose products are written to the current folder."
             + ours.default("folder of a smallbaselineApp.cfg that is given, else the current one"),
             show_default=False,
         ),
     ] = None,
     template: Annotated[
         Path | None,
-        typer.Option(
-            "--template",
-            "-t",
-            metavar="CFG",
-            help="MintPy template. In a project its values come before those of smallbaselineApp.cfg, which "
-            "stays as it is; options given here come before both."
-            + ours.default("smallbaselineApp.cfg of a project, none for a stack"),
-            show_default=False,
+        _option(
+            None,
+            "--template -t",
+            "CFG",
+            "MintPy template. In a project its values come before those of smallbaselineApp.cfg, which stays "
+            "as it is; options given here come before both.",
+            "smallbaselineApp.cfg of a project, none for a stack",
         ),
     ] = None,
-    observation: Annotated[str | None, _as_in_invert(ours.DatasetOption, "--dset", "-d", "-i")] = None,
+    observation: Annotated[str | None, _as_in_invert(ours.DatasetOption, "--dset -d -i")] = None,
     weight_func: Annotated[
-        ours.WeightFunc | None, _as_in_invert(ours.WeightFuncOption, "--weight-func", "-w")
+        ours.WeightFunc | None, _as_in_invert(ours.WeightFuncOption, "--weight-func -w")
     ] = None,
     min_norm_phase: Annotated[
         bool,
-        _invert("Where the network is cut, the least phases, not the least velocities.", "--min-norm-phase"),
+        _invert(
+            "--min-norm-phase", "", "Where the network is cut, the least phases, not the least velocities."
+        ),
     ] = False,
     mask_dataset: Annotated[
-        str | None, _as_in_invert(ours.MaskDatasetOption, "--mask-dset", "--mask-dataset", "--md")
+        str | None, _as_in_invert(ours.MaskDatasetOption, "--mask-dset --mask-dataset --md")
     ] = None,
     mask_threshold: Annotated[
-        float | None, _as_in_invert(ours.MaskThreshold, "--mask-thres", "--mask-threshold", "--mt")
+        float | None, _as_in_invert(ours.MaskThreshold, "--mask-thres --mask-threshold --mt")
     ] = None,
     min_redundancy: Annotated[
-        float | None, _as_in_invert(ours.MinRedundancy, "--min-redun", "--min-redundancy", "--mr")
+        float | None, _as_in_invert(ours.MinRedundancy, "--min-redun --min-redundancy --mr")
     ] = None,
-    water_mask: Annotated[str | None, _as_in_invert(ours.WaterMask, "--water-mask", "-m")] = None,
-    reference_date: Annotated[
-        str | None, _as_in_invert(ours.ReferenceDate, "--ref-date", template=False)
-    ] = None,
-    skip_reference: Annotated[
-        bool, _as_in_invert(ours.SkipReference, "--skip-reference", "--skip-ref")
-    ] = False,
+    water_mask: Annotated[str | None, _as_in_invert(ours.WaterMask, "--water-mask -m")] = None,
+    reference_date: Annotated[str | None, _as_in_invert(ours.ReferenceDate, "--ref-date", "")] = None,
+    skip_reference: Annotated[bool, _as_in_invert(ours.SkipReference, "--skip-reference --skip-ref")] = False,
     drop_unreferenced: ours.DropUnreferenced = False,
     reference_point: ours.ReferencePoint = None,
     wavelength: ours.Wavelength = None,
     looks: ours.Looks = None,
     solver: Annotated[
         Literal["auto", "cpu", "torch"] | None,
-        _compute("torch: on a CUDA GPU.", "--solver", metavar=None, default=_ELSE_TEMPLATE + "cpu"),
+        _compute("--solver", None, "torch: on a CUDA GPU.", _TEMPLATE + "cpu"),
     ] = None,
     gpu_chunk_size: Annotated[int | None, _as_in_invert(ours.GpuChunkSize)] = None,
     cluster: Annotated[
         str | None,
         _compute(
-            "Processes on this machine (local, none, no), Slurm jobs (slurm), or a running Dask scheduler "
-            "such as tcp://host:8786.",
-            *("--cluster", "--cluster-type", "-c"),
-            metavar="local|slurm|ADDRESS",
-            default="--cluster-config, else template, else local",
+            "--cluster --cluster-type -c",
+            "local|slurm|ADDRESS",
+            "Processes on this machine (local, none, no), Slurm jobs, or a running Dask scheduler (tcp://...).",
+            "--cluster-config, else template, else local",
         ),
     ] = None,
     num_worker: Annotated[
         str | None,
         _compute(
-            "Local processes, never more than cores; 0: threads of this process; or Slurm workers.",
             "--num-worker",
-            metavar="N|all|NN%",
-            default=_ELSE_TEMPLATE + "one for each core, or 0 where that is quicker",
+            "N|all|NN%",
+            "Local processes, never more than cores; 0: threads of this process; or Slurm workers.",
+            _TEMPLATE + "one for each core, or 0 where that is quicker",
         ),
     ] = None,
     ram: Annotated[
         float | None,
-        _compute(
-            "Most memory of all local processes together.",
-            *("--ram", "--memory", "-r"),
-            metavar="GB",
-            default=_ELSE_TEMPLATE + "that of the machine",
-        ),
+        _compute("--ram --memory -r", "GB", "Memory of all local processes.", _TEMPLATE + "all there is"),
     ] = None,
     config: Annotated[
         str | None,
         _compute(
-            "Section of Dask's configuration of job queues (jobqueue.yaml), for Slurm.",
-            *("--config", "--config-name"),
-            metavar="NAME",
-            default=_ELSE_TEMPLATE + "slurm",
+            "--config --config-name", "NAME", "Section of jobqueue.yaml, for Slurm.", _TEMPLATE + "slurm"
         ),
     ] = None,
     cluster_config: opt_cluster.Config = None,
@@ -151,46 +135,23 @@ def mintpy(
     dashboard: opt_cluster.Dashboard = False,
     outputs: Annotated[
         tuple[Path, Path, Path] | None,
-        _output(
-            "Other names for the series, its quality and the number of pairs.",
-            *("--output", "-o"),
-            metavar="TS TCOH NUM",
-        ),
+        _output("--output -o", "TS TCOH NUM", "Other names for series, quality and number of pairs."),
     ] = None,
     covariance: Annotated[bool, _as_in_invert(ours.Covariance, "--calc-cov")] = False,
     coherence_mask: Annotated[
         bool | None,
-        _output("maskTempCoh.h5, too.", "--mask-temp-coh/--no-mask-temp-coh", default="for a project"),
+        _output("--mask-temp-coh/--no-mask-temp-coh", "", "maskTempCoh.h5, too.", "for a project"),
     ] = None,
     update: Annotated[
         bool | None,
-        _output(
-            "Do nothing if the products are there and nothing has changed.",
-            "--update/--no-update",
-            default="for a project",
-        ),
+        _output("--update/--no-update", "", "Do nothing if nothing has changed.", "for a project"),
     ] = None,
-    on_error: Annotated[
-        ours.OnError,
-        _output(
-            "What becomes of a run with tiles that fail again and again, after all others are done: stop "
-            "with an error, the products stay as they were; or skip them: they are zero in the products, and "
-            "the next run tries them again.",
-            "--on-error",
-            metavar=None,
-            default="stop",
-        ),
-    ] = "stop",
+    on_error: ours.OnErrorOption = "stop",
     retries: ours.Retries = 2,
     accept_touched: ours.AcceptTouched = False,
     result: Annotated[
         Path | None,
-        _output(
-            "Keep the result there that the products are made from, with the reason for every pixel without "
-            "an answer.",
-            "--result",
-            metavar="OUT.zarr",
-        ),
+        _output("--result", "OUT.zarr", "Keep the result there, with the reason why a pixel has no answer."),
     ] = None,
     verbose: ours.Verbose = False,
 ) -> None:

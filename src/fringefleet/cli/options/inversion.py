@@ -91,7 +91,7 @@ OnErrorOption = Annotated[
     typer.Option(
         "--on-error",
         help="What becomes of a run with tiles that fail again and again, after all others are done: stop "
-        "with an error, or skip them: no data, and the status failed_tile.",
+        "with an error, or skip them: no data and the status failed_tile, or zero in MintPy's files.",
         rich_help_panel=OUTPUT,
     ),
 ]
