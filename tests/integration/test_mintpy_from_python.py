@@ -10,9 +10,11 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from distributed import Client
 
 from fringefleet.errors import KindError, OptionError, OutputExistsError, TooFewReliableError
 from fringefleet.mintpy import run_network_inversion
+from thread_workers import thread_cluster
 
 PRODUCTS = {"timeseries.h5": 5e-6, "temporalCoherence.h5": 1e-5, "numInvIfgram.h5": 0}  # largest difference
 DATASETS = ("timeseries", "temporalCoherence", "mask")
@@ -68,6 +70,15 @@ def test_a_project_is_done_once_and_tells_of_its_stages(project, shared_data, ca
     assert (again.written, again.summary, again.skipped) == (done.written, None, ())
     assert "nothing has changed, so nothing is inverted (update = False does it all the same)" in caplog.text
     assert run_network_inversion(project, update=False, coherence_mask=False).summary is not None
+
+
+def test_a_client_that_is_current_computes_with_memory_of_its_own(project, caplog):
+    caplog.set_level(logging.INFO, "fringefleet")
+    with thread_cluster() as worker, Client(worker):
+        assert run_network_inversion(project).summary.n_tile == 1
+        with pytest.raises(OptionError, match="found ram = 2, which has an effect only with cluster = local"):
+            run_network_inversion(project, ram=2)
+    assert "connecting to current" in caplog.text
 
 
 def test_arguments_beat_the_template_and_are_those_of_the_command(project, monkeypatch):

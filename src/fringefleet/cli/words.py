@@ -9,15 +9,10 @@ from fringefleet.option_words import spelled
 
 # What an option of the package is called in a command, where it has another name.
 NAMES = {
-    "observation": ("dataset", "dset"),
+    "observation": ("dataset",),
     "n_worker": ("workers", "num_worker"),
     "memory_limit": ("worker_memory",),
     "wait_seconds": ("wait",),
-    "mask_dataset": ("mask_dset",),
-    "mask_threshold": ("mask_thres",),
-    "min_redundancy": ("min_redun",),
-    "reference_date": ("ref_date",),
-    "covariance": ("calc_cov",),
 }
 # A value that is an option of its own, or another value of another option.
 _VALUES = {
