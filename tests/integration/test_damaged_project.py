@@ -132,11 +132,11 @@ def begun(monkeypatch):
     """Take note of the inversion, which is not to begin."""
     calls = []
 
-    def invert(*_):
+    def invert(*_, **_more):
         calls.append("inverted")
         raise AssertionError("the inversion was begun")
 
-    monkeypatch.setattr(run_module, "_invert", invert)
+    monkeypatch.setattr(run_module, "run_session", invert)
     return calls
 
 

@@ -22,7 +22,7 @@ from distributed import Client
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
-from fringefleet.cluster import ClusterOptions, Workers
+from fringefleet.cluster import ClusterOptions, Workers, expected_workers
 from fringefleet.execution.job import Summary
 from fringefleet.io.store import disk
 from fringefleet.mintpy import Inverted
@@ -77,7 +77,7 @@ def in_this_process(worker, monkeypatch):
             yield Workers(client, 1, None)
 
     def run_session(session, *how, **more):
-        asked.append(session.workers.n_worker)
+        asked.append(expected_workers(session.workers))
         return course.run_session(session, *how, **more)
 
     monkeypatch.setattr(course, "connect", connect)
@@ -284,7 +284,8 @@ def test_the_covariance_is_relative_to_the_date_of_the_template(line, args, date
     add_lines(project, "mintpy.reference.date = 19990101")
     refused = call("inputs/ifgramStack.h5", "--calc-cov")
     assert refused.exit_code == 2
-    assert "found mintpy.reference.date = 19990101" in refused.stderr
+    assert "found 19990101 as the date that the covariance is relative to, which is none" in refused.stderr
+    assert "inverting" not in refused.stderr
 
 
 def test_a_result_is_kept_where_it_is_wanted(project, in_this_process):
@@ -440,7 +441,7 @@ def test_nothing_is_done_twice_unless_it_is_insisted_on(project, in_this_process
 def test_another_option_is_noticed(args, reason, project, monkeypatch, in_this_process):
     succeed()
     reasons = []
-    monkeypatch.setattr(run_module, "_invert", lambda *_: reasons.append("inverted") or DONE)
+    monkeypatch.setattr(run_module, "run_session", lambda *_, **_more: reasons.append("inverted") or DONE)
     monkeypatch.setattr(run_module, "_export", lambda *_: None)
     done = call(*args)
     assert done.exit_code == 0, done.output
@@ -688,20 +689,22 @@ def test_products_that_cannot_be_written_leave_the_old_ones_and_the_result(proje
 @pytest.mark.parametrize(
     ("lines", "args", "wanted"),
     [
-        ([], [], CPU_COUNT),
+        ([], [], None),
         (["numWorker = 1"], [], 1),
         (["cluster = local", "numWorker = 1"], [], 1),
         (["numWorker = 1"], ["--num-worker", "all"], CPU_COUNT),
         (["numWorker = 1"], ["--num-worker=100%", "-c", "local"], CPU_COUNT),
         (["numWorker = 1%"], [], 1),
         (["numWorker = 100000"], [], CPU_COUNT),
-        (["cluster = pbs"], [], CPU_COUNT),
-        (["cluster = slurm"], ["-c", "no"], CPU_COUNT),
+        (["cluster = pbs"], [], None),
+        (["cluster = slurm"], ["-c", "no"], None),
+        ([], ["--num-worker=auto"], CPU_COUNT),
     ],
 )
 def test_the_number_of_workers_is_what_is_said_and_no_more_than_cores(lines, args, wanted, project):
     add_lines(project, *(f"mintpy.compute.{line}" for line in lines))
-    assert captured(*args).workers == ClusterOptions("local", wanted)
+    asked = ClusterOptions() if wanted is None else ClusterOptions("local", wanted)
+    assert captured(*args).workers == asked
 
 
 @pytest.mark.parametrize(
@@ -790,7 +793,7 @@ def test_a_cluster_file_beats_the_template_and_the_command_line_beats_both(args,
     assert captured("--cluster-config", "jobs.toml", *args).workers == wanted
     Path("jobs.toml").write_text('[cluster]\nmemory_limit = "2GiB"\n')
     task = captured("--cluster-config", "jobs.toml", "--num-worker=1", "--ram=100")
-    assert (task.workers, task.memory) == (ClusterOptions("local", 1, "2GiB"), 2 * 1024**3)
+    assert (task.workers, task.job.total_memory) == (ClusterOptions("local", 1, "2GiB"), 2 * 1024**3)
     refused = call("--cluster-config", "gone.toml")
     assert (refused.exit_code, "found no cluster file gone.toml" in refused.stderr) == (2, True)
 
@@ -801,7 +804,7 @@ def captured(*args):
 
     def step(path, template=None, *, on_progress=None, **said):
         tasks.append(make_task(path, template, said))
-        return Inverted((), tasks[0].options, None, None)
+        return Inverted((), tasks[0].job.options, None, None)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(run_module, "run_network_inversion", step)
@@ -830,11 +833,11 @@ def test_a_running_scheduler_is_connected_to(project, worker):
 
 def test_memory_is_limited_by_the_command_line_then_the_template_then_the_machine(project, monkeypatch):
     monkeypatch.setattr(resources, "MEMORY_LIMIT", 64 * 1024**3)
-    assert captured().memory == 4 * 1024**3  # of the template
-    assert captured("--ram", "1.5").memory == int(1.5 * 1024**3)
-    assert captured("--memory=100").memory == CPU_COUNT * (64 * 1024**3 // CPU_COUNT)
+    assert captured().job.total_memory == 4 * 1024**3  # of the template
+    assert captured("--ram", "1.5").job.total_memory == int(1.5 * 1024**3)
+    assert captured("--memory=100").job.total_memory == CPU_COUNT * (64 * 1024**3 // CPU_COUNT)
     add_lines(project, "mintpy.compute.maxMemory = auto")
-    assert captured("--num-worker", "1").memory == 64 * 1024**3 // CPU_COUNT
+    assert captured("--num-worker", "1").job.total_memory == 64 * 1024**3 // CPU_COUNT
 
 
 def test_less_memory_means_fewer_workers_and_too_little_an_error(project, in_this_process):
@@ -853,7 +856,7 @@ def test_every_option_arrives(project):
         "--update --result=r.zarr -o a.h5 b.h5 c.h5"
     )
     task = captured("inputs/ifgramStack.h5", *args.split())
-    assert task.options == Options(
+    assert task.job.options == Options(
         weight_func="fim",
         min_norm="phase",
         mask_dataset="coherence",
@@ -863,28 +866,28 @@ def test_every_option_arrives(project):
         device="cuda",
         gpu_chunk_size=5000,
     )
-    setting = task.setting
+    setting = task.job.setting
     assert (setting.water_mask, setting.reference_point) == ("sea.h5", (3, 4))
     assert (setting.reference_date, setting.drop_unreferenced) == ("20141225", True)
     assert (setting.wavelength, setting.looks, setting.skip_reference) == (0.2, 7, False)
     assert [path.name for path in task.outputs] == ["a.h5", "b.h5", "c.h5", "aDecorCov.h5"]
-    assert (task.result, task.store, task.is_update) == (Path("r.zarr"), Path("r.zarr"), True)
+    assert (task.result, task.job.output, task.is_update) == (Path("r.zarr"), Path("r.zarr"), True)
     assert task.mask is None
-    assert captured("--skip-ref").setting.skip_reference is True
+    assert captured("--skip-ref").job.setting.skip_reference is True
 
 
 def test_the_template_arrives_and_without_words_mintpys_defaults_hold(project):
     task = captured()
-    assert task.options == Options()
-    assert task.setting.water_mask == Path("waterMask.h5")
-    assert (task.mask.reliable.minimum, task.mask.reliable.shadow, task.mask.least) == (0.7, True, 100)
+    assert task.job.options == Options()
+    assert task.job.setting.water_mask == Path("waterMask.h5")
+    assert (task.mask.minimum, task.mask.shadow, task.mask.least) == (0.7, True, 100)
     add_lines(project, f"{KEY}solver = torch", f"{KEY}gpuChunkSize = 7", f"{KEY}minTempCoh = 0.5")
     add_lines(project, f"{KEY}minNumPixel = 5", f"{KEY}shadowMask = no")
     task = captured()
-    assert (task.options.device, task.options.gpu_chunk_size) == ("cuda", 7)
-    assert (task.mask.reliable.minimum, task.mask.reliable.shadow, task.mask.least) == (0.5, False, 5)
+    assert (task.job.options.device, task.job.options.gpu_chunk_size) == ("cuda", 7)
+    assert (task.mask.minimum, task.mask.shadow, task.mask.least) == (0.5, False, 5)
     for word in ("cpu", "auto"):
-        assert captured("--solver", word).options.device == "cpu"
+        assert captured("--solver", word).job.options.device == "cpu"
 
 
 # --- bad input --------------------------------------------------------------------------------------------

@@ -10,9 +10,11 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from distributed import Client
 
 from fringefleet.errors import KindError, OptionError, OutputExistsError, TooFewReliableError
 from fringefleet.mintpy import run_network_inversion
+from thread_workers import thread_cluster
 
 PRODUCTS = {"timeseries.h5": 5e-6, "temporalCoherence.h5": 1e-5, "numInvIfgram.h5": 0}  # largest difference
 DATASETS = ("timeseries", "temporalCoherence", "mask")
@@ -70,6 +72,15 @@ def test_a_project_is_done_once_and_tells_of_its_stages(project, shared_data, ca
     assert run_network_inversion(project, update=False, coherence_mask=False).summary is not None
 
 
+def test_a_client_that_is_current_computes_with_memory_of_its_own(project, caplog):
+    caplog.set_level(logging.INFO, "fringefleet")
+    with thread_cluster() as worker, Client(worker):
+        assert run_network_inversion(project).summary.n_tile == 1
+        with pytest.raises(OptionError, match="found ram = 2, which has an effect only with cluster = local"):
+            run_network_inversion(project, ram=2)
+    assert "connecting to current" in caplog.text
+
+
 def test_arguments_beat_the_template_and_are_those_of_the_command(project, monkeypatch):
     with (project / "smallbaselineApp.cfg").open("a") as file:
         file.write(f"\n{KEY}weightFunc = no\n{KEY}maskDataset = coherence\n")
@@ -96,7 +107,7 @@ def test_arguments_beat_the_template_and_are_those_of_the_command(project, monke
 
 def test_what_is_wrong_is_said_in_words_of_python(project):
     with pytest.raises(
-        OptionError, match=r"found mask_dataset = coherense; use one of .* Did you mean coher"
+        OptionError, match=r"found mask_dataset = 'coherense'; use one of .* Did you mean coher"
     ):
         run_network_inversion(project, mask_dataset="coherense")
     with pytest.raises(OptionError, match=r"found ram = 0; give gigabytes above 0"):

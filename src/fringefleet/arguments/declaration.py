@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.needs import Need
 from fringefleet.errors import OptionError
-from fringefleet.option_words import option
+from fringefleet.option_words import option, suggest
 
 T = TypeVar("T", bound=type)
 _KINDS: dict[Any, tuple[type, ...]] = {float: (Real,), int: (Integral,), bool: (bool,), str: (str,)}
@@ -157,7 +157,8 @@ def check_fields(values: Any) -> None:
 
 def _check_word(name: str, value: object, shown: list[str], words: list[str]) -> None:
     if value not in words:
-        raise OptionError(f"found {option(name, repr(value))}; use one of {', '.join(shown)}.")
+        hint = suggest(str(value), shown)
+        raise OptionError(f"found {option(name, repr(value))}; use one of {', '.join(shown)}.{hint}")
 
 
 def _check_limits(name: str, value: float, declared: Declared) -> None:

@@ -18,6 +18,7 @@ from fringefleet.options import Options
 logger = logging.getLogger(__name__)
 
 _NEEDS = (*needs_of(Options), *needs_of(Setting))
+_WORDS_FOR_NONE = ("no", "none", "false")
 _NOTHING: Mapping[str, Any] = {}
 _MEASURED_BY = {"mask_threshold": ("mask_dataset",)}  # what a value may be depends on another option
 
@@ -98,8 +99,7 @@ def _merge(given: Mapping[str, Any], of_file: Mapping[str, Any]) -> dict[str, An
     for name in ("observation", "mask_dataset"):
         if name in said:
             said[name] = our_name(said[name])
-    if said.get("mask_dataset") == "none":
-        said["mask_dataset"] = None
-    if str(said.get("water_mask")) in ("no", "none"):
-        said["water_mask"] = None
+    for name in ("mask_dataset", "water_mask"):
+        if str(said.get(name)).lower() in _WORDS_FOR_NONE:
+            said[name] = None
     return said

@@ -83,7 +83,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     looks = _looks(stack, options, setting)
     point = _reference_point(stack, options, setting)
     if setting.drop_unreferenced and point is not None:
-        stack = _without_unreferenced(stack, options.observation, point)
+        stack = without_unreferenced(stack, options.observation, point)
     _check_sample(stack, point)
     network = stack_network(stack)
     check_redundancy(network, options.min_redundancy)
@@ -100,7 +100,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         stack = stack.assign(range_sine=(("y", "x"), range_sine))
     scene = Scene(
         network=network,
-        reference_date=_find_date(network, setting.reference_date),
+        reference_date=find_reference_date(network, setting.reference_date),
         reference_values=tuple(values.tolist()),
         wavelength=wavelength,
         looks=looks,
@@ -187,7 +187,14 @@ def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> t
     return locate_reference_point(stack, setting.reference_point)
 
 
-def _without_unreferenced(stack: xr.Dataset, observation: str, point: tuple[int, int]) -> xr.Dataset:
+def without_unreferenced(stack: xr.Dataset, observation: str, point: tuple[int, int]) -> xr.Dataset:
+    """Leave out the pairs of a stack that have no data at the reference point.
+
+    Raises
+    ------
+    NetworkError
+        No pair is left.
+    """
     dropped = unreferenced_pairs(stack, point, observation)
     kept = np.setdiff1d(np.arange(stack.sizes["pair"]), dropped)
     if len(kept) == 0:
@@ -198,7 +205,14 @@ def _without_unreferenced(stack: xr.Dataset, observation: str, point: tuple[int,
     return stack.isel(pair=kept) if dropped else stack
 
 
-def _find_date(network: Network, wanted: str | None) -> int:
+def find_reference_date(network: Network, wanted: str | None) -> int:
+    """Find the index of the date of which the displacement is zero; the first if None is wanted.
+
+    Raises
+    ------
+    OptionError
+        It is none of the dates, or may be several.
+    """
     if wanted is None:
         return 0
     names = [date_name(date) for date in network.dates]

@@ -27,11 +27,15 @@ _SHADOW = "shadowMask"
 
 @dataclass(frozen=True)
 class Reliable:
-    """Which pixels are to be relied on; not those in shadow, if asked and ``geometry`` knows of them."""
+    """Which pixels are to be relied on; not those in shadow, if asked and ``geometry`` knows of them.
+
+    ``least``: how many of them there should be.
+    """
 
     minimum: float
     shadow: bool = False
     geometry: Path | None = None
+    least: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no temporal coherence can be compared with."""

@@ -8,19 +8,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from fringefleet.errors import OptionError
-from fringefleet.io import locate_reference_point, unreferenced_pairs
-from fringefleet.io.dates import dates_meant
+from fringefleet.execution.prepare import find_reference_date
+from fringefleet.io import locate_reference_point
 from fringefleet.io.mintpy.attributes import config_attributes
-from fringefleet.io.mintpy.attributes import mintpy_date_name as date_name_of
 from fringefleet.io.mintpy.metadata import names_point
 from fringefleet.io.mintpy.names import mintpy_name
 from fringefleet.io.stack import stack_network
 from fringefleet.mintpy.coherence_mask import QUALITY
 from fringefleet.mintpy.config import Task
 from fringefleet.mintpy.up_to_date import Expected, ProductFile
-from fringefleet.network.network import date_name, shorten
-from fringefleet.observation.quantity import is_offset, std_of
+from fringefleet.network.network import date_name
+from fringefleet.observation.quantity import std_of
+from fringefleet.options import Options
 
 _FIRST = "the first"
 # What MintPy's attributes do not say, and as MintPy's own files were made.
@@ -42,23 +41,33 @@ def expected_products(task: Task, stack: xr.Dataset) -> Expected:
         What is to be done.
     stack
         The stack, of which at most one pixel is read; cut down to its referenced pairs.
+
+    Raises
+    ------
+    OptionError
+        The stack does not have the reference date.
     """
-    options, setting = task.options, task.setting
-    said = vars(options) | {"n_pair": stack.sizes["pair"], "mask_dataset": options.mask_dataset or "none"}
-    attributes = config_attributes(said | dict(task.idle))
+    options, setting, network = task.job.options, task.job.setting, stack_network(stack)
+    attributes = config_attributes(vars(options) | {"n_pair": stack.sizes["pair"]} | dict(task.attributes))
     if not setting.skip_reference and (names_point(stack.attrs) or setting.reference_point):
         point = locate_reference_point(stack, setting.reference_point)
         attributes |= {"REF_Y": str(point[0]), "REF_X": str(point[1])}
+    index = find_reference_date(network, setting.reference_date)
     maps = {"water mask": setting.water_mask, "average coherence": setting.average_coherence}
     ours = {name: getattr(setting, name, None) for name in _USUAL}
-    ours |= {"reference date": _reference_date(setting.reference_date, stack), "network": _digest(stack)}
-    ours |= {name: _relative(path, task) for name, path in maps.items()}
+    ours["reference date"] = date_name(network.dates[index]) if index else _FIRST
+    ours |= {name: _relative(path, task) for name, path in maps.items()} | {"network": _digest(stack)}
     if options.covariance:
         ours["covariance date"] = task.covariance_date or ours["reference date"]
+    quality = "residual" if options.is_offset else QUALITY
+    datasets = (("timeseries", 1), (quality, 0), ("mask", 0), ("timeseries", 2))  # dimensions in time
     return Expected(
-        products=_product_files(task, stack),
+        products=tuple(
+            ProductFile(path, name, (network.n_date,) * n_time + (stack.sizes["y"], stack.sizes["x"]))
+            for path, (name, n_time) in zip(task.outputs, datasets, strict=False)
+        ),
         stack=task.project.stack,
-        datasets=_datasets_read(task, stack),
+        datasets=_datasets_read(options, stack),
         attributes=attributes,
         setting=ours,
         usual=_USUAL,
@@ -66,59 +75,11 @@ def expected_products(task: Task, stack: xr.Dataset) -> Expected:
     )
 
 
-def check_covariance_date(task: Task, stack: xr.Dataset) -> None:
-    """Refuse a date of the covariance that the stack does not have.
-
-    Raises
-    ------
-    OptionError
-        Says which it has.
-    """
-    times = stack_network(stack).times
-    names = [date_name_of(stack, date) for date in times.astype(str)]
-    if task.covariance_date is not None and len(dates_meant(task.covariance_date, times)) != 1:
-        raise OptionError(
-            f"found mintpy.reference.date = {task.covariance_date} for the covariance to be relative to; "
-            f"the stack has {shorten(names)}. Correct it, or give --ref-date."
-        )
-
-
-def without_unreferenced(task: Task, stack: xr.Dataset) -> xr.Dataset:
-    """Leave out the pairs that the inversion will leave out, if it was told to."""
-    if not task.setting.drop_unreferenced:
-        return stack
-    point = locate_reference_point(stack, task.setting.reference_point)
-    dropped = unreferenced_pairs(stack, point, task.options.observation)
-    return stack.isel(pair=np.setdiff1d(np.arange(stack.sizes["pair"]), dropped))
-
-
-def _product_files(task: Task, stack: xr.Dataset) -> tuple[ProductFile, ...]:
-    shape = (stack.sizes["y"], stack.sizes["x"])
-    n_date = stack_network(stack).n_date
-    quality = "residual" if is_offset(task.options.observation) else QUALITY
-    datasets = [("timeseries", (n_date,)), (quality, ()), ("mask", ()), ("timeseries", (n_date, n_date))]
-    return tuple(
-        ProductFile(path, name, (*dates, *shape))
-        for path, (name, dates) in zip(task.outputs, datasets, strict=False)
-    )
-
-
-def _datasets_read(task: Task, stack: xr.Dataset) -> tuple[str, ...]:
-    options = task.options
+def _datasets_read(options: Options, stack: xr.Dataset) -> tuple[str, ...]:
     names = [options.observation, *([options.mask_dataset] if options.mask_dataset else [])]
     if options.weight_func != "no":
-        names.append(std_of(options.observation) if is_offset(options.observation) else "coherence")
+        names.append(std_of(options.observation) if options.is_offset else "coherence")
     return tuple(mintpy_name(name) for name in dict.fromkeys(names) if name in stack)
-
-
-def _reference_date(given: str | None, stack: xr.Dataset) -> str:
-    if given is None:
-        return _FIRST
-    network = stack_network(stack)
-    found = dates_meant(given, network.times)
-    if len(found) != 1:
-        return given  # which is refused with the other options
-    return _FIRST if found[0] == 0 else date_name(network.dates[found[0]])
 
 
 def _relative(path: Any, task: Task) -> str:

@@ -16,41 +16,29 @@ from dask.system import CPU_COUNT
 from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
 
-from fringefleet.arguments.needs import COMMANDS, check_needs, defaults_of
-from fringefleet.cluster import ClusterOptions, cluster_options
+from fringefleet.arguments.needs import COMMANDS, check_needs
+from fringefleet.cluster import ClusterOptions, cluster_options, resolve
 from fringefleet.cluster.config import read_cluster_config
 from fringefleet.errors import OptionError
 from fringefleet.mintpy.template import TemplateOptions
-from fringefleet.mintpy.template_values import JOB_QUEUES, NO, cluster, worker_count
+from fringefleet.mintpy.template_values import JOB_QUEUES, cluster, worker_count
 from fringefleet.option_words import option
 from fringefleet.options import Options
 from fringefleet.session.cluster_wish import without_idle
 
 logger = logging.getLogger(__name__)
 
+_NEEDS = COMMANDS["mintpy"]
 _GIGABYTE = 1024**3  # MintPy's
 _LOCAL, _QUEUE = "local", "slurm"  # the one job queue that there is
 _OURS = ("interface", "tls", "wait_seconds", "tls_credentials", "dashboard")  # fields of a ClusterOptions
 
 
-def asks_for_workers(said: Mapping[str, Any], template: TemplateOptions) -> bool:
-    """Whether anything is said of workers but where there are none: by MintPy's words or by ours.
-
-    A template that computes on this machine, which is what MintPy's says by itself, asks for none.
-    """
-    defaults = defaults_of(ClusterOptions)
-    names = [*_OURS, "num_worker", "config", "cluster_config"]
-    if said.get("cluster", "").lower() not in ("auto", *NO):
-        names.append("cluster")
-    where = template.cluster not in (None, _LOCAL)
-    given = any(name in said and said[name] != defaults.get(name) for name in names)
-    return where or template.n_worker is not None or given
-
-
 def choose_workers(said: Mapping[str, Any], template: TemplateOptions, options: Options) -> ClusterOptions:
     """Choose where to compute and with how many workers.
 
-    Arguments come before the file of ``cluster_config``, and that before the template.
+    Arguments come before the file of ``cluster_config``, and that before the template. A template that
+    computes on this machine, which is what MintPy's says by itself, asks for no workers.
 
     Parameters
     ----------
@@ -69,18 +57,15 @@ def choose_workers(said: Mapping[str, Any], template: TemplateOptions, options: 
     path = Path(said["cluster_config"]) if "cluster_config" in said else None
     of_file = {} if path is None else read_cluster_config(path)
     where = _where(said, of_file, template)
-    names = {name: said.get(name) or None for name in ("num_worker", "config")}
-    known = names | {"cluster": where, "device": options.device}
-    check_needs(known, dict.fromkeys(names), COMMANDS["mintpy"])
-    given = {name: said[name] for name in _OURS if name in said}
-    given |= {"cluster": where, "device": options.device}
-    if path is not None:
-        of_file = without_idle(of_file, given, path)
+    names, place = ("num_worker", "config"), {"cluster": where, "device": options.device}
+    check_needs({name: said.get(name) or None for name in names} | place, dict.fromkeys(names), _NEEDS)
+    given = {name: said[name] for name in _OURS if name in said} | place
+    of_file = without_idle(of_file, given, path) if path else of_file
     wanted = of_file | given
     if where == _QUEUE:
         wanted |= _jobs(said, of_file, template)
-    elif section := _section(said, template):
-        logger.info("not used: %s = %s, a section for job queues", *section)
+    elif section := template.config_name:
+        logger.info("not used: %s = %s, a section for job queues", template.keys["config_name"], section)
     if where == _LOCAL:
         wanted |= _processes(said, of_file, template, options)
     return cluster_options(**wanted)
@@ -93,18 +78,13 @@ def _where(said: Mapping[str, Any], of_file: Mapping[str, Any], template: Templa
     where = cluster(option("cluster"), given) if given else template.cluster or _LOCAL
     if where not in JOB_QUEUES or where == _QUEUE:
         return where
+    only = f"of the job queues there is {_QUEUE} only"
     if given:
         raise OptionError(
-            f"found {option('cluster', given)}; of the job queues there is {_QUEUE} only. Start a Dask "
-            "scheduler and workers in jobs and give its address such as tcp://host:8786, or leave it out to "
-            "compute here."
+            f"found {option('cluster', given)}; {only}. Start a Dask scheduler and workers in jobs and give "
+            "its address such as tcp://host:8786, or leave it out to compute here."
         )
-    logger.info(
-        "%s = %s: of the job queues there is %s only; computing on this machine",
-        template.keys["cluster"],
-        where,
-        _QUEUE,
-    )
+    logger.info("%s = %s: %s; computing on this machine", template.keys["cluster"], where, only)
     return _LOCAL
 
 
@@ -114,8 +94,8 @@ def _jobs(said: Mapping[str, Any], of_file: Mapping[str, Any], template: Templat
     if count is not None and not str(count).isdigit():
         raise OptionError(f"found {count} workers of {_QUEUE}; give a number of them.")
     asked = dict(of_file.get("options", {}))
-    if (section := _section(said, template)) and (said.get("config") or "config_name" not in asked):
-        asked["config_name"] = section[1]
+    if section := said.get("config") or ("config_name" not in asked and template.config_name):
+        asked["config_name"] = section
     return {"n_worker": None if count is None else int(count), "options": asked}
 
 
@@ -124,25 +104,19 @@ def _count(given: int | str | None) -> str | None:
     return worker_count(option("num_worker"), str(given)) if given not in (None, "") else None
 
 
-def _section(said: Mapping[str, Any], template: TemplateOptions) -> tuple[str, str] | None:
-    """Find by what a section was asked for, and which."""
-    if said.get("config"):
-        return "--config", said["config"]
-    return (template.keys["config_name"], template.config_name) if template.config_name else None
-
-
 def _processes(
     said: Mapping[str, Any], of_file: Mapping[str, Any], template: TemplateOptions, options: Options
 ) -> dict[str, Any]:
-    """Say how many processes of this machine; or its GPUs, which nobody needs to count."""
-    given = said.get("num_worker") or of_file.get("n_worker")
-    if str(said.get("num_worker", given)) == "0":
+    """Say how many processes of this machine are asked for, if any are."""
+    given = said.get("num_worker", of_file.get("n_worker"))
+    if str(given) == "0":
         return {"n_worker": 0}
-    if options.device == "cuda" and given is None:
-        # The template counts CPU processes, which would share one GPU.
-        return {"cluster": of_file.get("cluster"), "n_worker": None}
-    text = _count(given or template.n_worker) or "all"
-    if text == "all":
+    # The template counts CPU processes, which would share one GPU.
+    text = _count(given) if given or options.device == "cuda" else template.n_worker
+    if given is None and text is None:
+        is_named = str(said.get("cluster")).lower() == _LOCAL and options.device == "cpu"
+        return {"cluster": _LOCAL if is_named else of_file.get("cluster")}
+    if text is None or text == "all":
         return {"n_worker": CPU_COUNT}
     if text.endswith("%"):
         return {"n_worker": max(1, CPU_COUNT * int(text[:-1]) // 100)}
@@ -161,9 +135,10 @@ def limit_memory(given: float | None, template: TemplateOptions, workers: Cluste
     """
     if given is not None and not 0 < given < np.inf:
         raise OptionError(f"found {option('ram', given)}; give gigabytes above 0.")
-    said = {"ram": given, "cluster": workers.kind, "device": workers.device, "num_worker": workers.n_worker}
-    check_needs(said, {"ram": None}, COMMANDS["mintpy"])
-    if workers.kind != "local" or workers.n_worker is None:
+    kind = resolve(workers).kind if workers.device == "cpu" else workers.kind
+    said = {"ram": given, "cluster": kind, "device": workers.device, "num_worker": workers.n_worker}
+    check_needs(said, {"ram": None}, _NEEDS)
+    if kind != _LOCAL:
         return None
     # Dask gives every process the share of one core, if it is not told otherwise; this one has all of it.
     each = parse_bytes(workers.memory_limit or MEMORY_LIMIT // CPU_COUNT)

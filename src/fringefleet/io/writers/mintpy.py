@@ -138,14 +138,20 @@ def write_result(result: xr.Dataset, target: Path, progress: Progress) -> list[P
     return _export(result, target, None, progress)
 
 
-def check_exportable(result: xr.Dataset) -> None:
+def check_exportable(result: xr.Dataset, covariance_date: str | None = None) -> None:
     """Find whatever would keep a result, which may be still to come, from being written as MintPy's files.
+
+    Parameters
+    ----------
+    result, covariance_date
+        As for :func:`export_mintpy`.
 
     Raises
     ------
-    StackFormatError
+    StackFormatError, InputError
         As :func:`export_mintpy`.
     """
+    _relative_to(result, covariance_date)
     common = common_attributes(result)
     for product in _products(result, None):
         _product_attributes(result, product, common)
