@@ -42,7 +42,7 @@ IN_PYTHON = {
     "water-mask": ("water_mask", 1),
     "wavelength": ("wavelength", 1),
     "weight-func": ("weight_func", 1),
-    "worker-memory": ("memory_limit", 1),
+    "worker-memory": ("worker_memory", 1),
     "workers": ("n_worker", 1),
     **{name.replace("_", "-"): (f"{name} = True", 0) for name in _FLAGS},
     "no-tls": ("tls = False", 0),
@@ -54,7 +54,7 @@ _WORDS = (
     r"local-cuda|local|slurm|cuda|cpu|var|fim|coh|no|none|l1|l2|huber|auto|compiled|elimination|dense|fused"
     r"|skip|stop"
 )
-RENAMED = {"bridge": "gap_rule"}  # options of earlier versions
+RENAMED = {"bridge": "gap_rule", "memory_limit": "worker_memory"}  # options of earlier versions
 _VALUE = rf"(?:[A-Z][A-Z]*|\d[\d.]*|{_WORDS})(?![\w-])"
 _OPTION = re.compile(rf"(?<![\w\-\x01])--([a-z][a-z-]*)((?: {_VALUE}){{0,2}})")
 _MARKED = re.compile("\x02([^\x02\x03]*?)(?: = ([^\x02\x03]*))?\x03")

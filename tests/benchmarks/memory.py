@@ -125,7 +125,7 @@ def one_worker(case: Case) -> Iterator[Client]:
     """Start one worker, as the product does, or as Dask does with its own settings for malloc."""
     if case.has_our_malloc:
         options = {"threads_per_worker": case.n_thread}
-        with connect("local", 1, memory_limit="16GB", options=options) as workers:
+        with connect("local", 1, worker_memory="16GB", options=options) as workers:
             yield workers.client
         return
     cluster = LocalCluster(

@@ -135,7 +135,7 @@ def measure_all(folder: Path, side: int, n_thread: int, n_process: int) -> dict[
             make_tasks(folder, (10, n_thread)), report, threads_as_workers(n_thread)
         ),
         "many_processes": measure_crowd(
-            make_tasks(folder, (11, n_process)), report, connect("local", n_process, memory_limit="1GB")
+            make_tasks(folder, (11, n_process)), report, connect("local", n_process, worker_memory="1GB")
         ),
         "timing": measure_timing(folder),
         "machine": f"{cpu_model()}, {os.cpu_count()} logical CPUs",

@@ -30,7 +30,7 @@ WORKERS = (1, 2)
 
 def invert(n_worker: int, stack: Path, output: Path) -> dict[str, Any]:
     """Invert on so many workers with a stand-in each."""
-    with connect("local", n_worker, memory_limit="4GB") as workers:
+    with connect("local", n_worker, worker_memory="4GB") as workers:
         client = workers.client
         client.run(put_in_place, SECONDS_OF_A_TILE / SIDE**2)
         setting = fringefleet.Setting(skip_reference=True)

@@ -200,7 +200,7 @@ def run_once(asked: Asked, workers: ConnectedWorkers) -> tuple[Checked, dict[str
     client = workers.client
     job = fringefleet.Run(asked.stack, asked.result, existing="overwrite", n_worker=workers.n_worker)
     checked = check(with_workers(job, client))
-    took = time_workers(client, lambda: compute(checked, worker_memory=workers.memory_limit, client=client))
+    took = time_workers(client, lambda: compute(checked, worker_memory=workers.worker_memory, client=client))
     stages: Mapping[str, float] = json.loads(report_path(asked.result).read_text())["totals"]["seconds"]
     return checked, {
         **took._asdict(),

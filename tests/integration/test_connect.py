@@ -66,9 +66,9 @@ def test_local_workers_talk_to_nobody_else_and_leave_nothing(tmp_path):
     before = listeners()
     with (
         dask.config.set({"temporary-directory": str(tmp_path)}),
-        fringefleet.connect("local", 2, memory_limit="1GB") as workers,
+        fringefleet.connect("local", 2, worker_memory="1GB") as workers,
     ):
-        assert (workers.n_worker, workers.memory_limit) == (2, 10**9)
+        assert (workers.n_worker, workers.worker_memory) == (2, 10**9)
         assert workers.client.submit(sum, [1, 2]).result() == 3
         address = workers.client.scheduler.address
         infos = workers.client.scheduler_info(n_workers=-1)["workers"]
@@ -330,7 +330,7 @@ def test_invert_takes_its_workers_from_a_file_and_encrypts(tmp_path):
         [cluster]
         cluster = "local"
         n_worker = 7
-        memory_limit = "1GB"
+        worker_memory = "1GB"
         [cluster.options]
         local_directory = "{tmp_path}"
         """
@@ -354,7 +354,7 @@ def test_invert_takes_its_workers_from_a_file_and_encrypts(tmp_path):
         (["--cluster-config", "nowhere.toml"], "found no cluster file nowhere.toml"),
         (["--cluster", "nowhere.json"], "found no scheduler file nowhere.json"),
         (["--tls-ca", "ca.pem", "--tls-cert", "c.pem"], "which has an effect only with --cluster tls://"),
-        (["--worker-memory", "lots"], "memory_limit = 'lots'"),
+        (["--worker-memory", "lots"], "worker_memory = 'lots'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

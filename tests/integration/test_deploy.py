@@ -92,7 +92,7 @@ def test_the_commands_for_a_running_cluster_work_and_answer_no_stranger(tmp_path
 def test_the_options_in_files_are_options_of_a_cluster(tmp_path):
     assert cluster_options(**read_cluster_config(DEPLOY / "local" / "gpus.toml")) == ClusterOptions(
         "local-cuda",
-        memory_limit="32GB",
+        worker_memory="32GB",
         options={"CUDA_VISIBLE_DEVICES": [0, 1], "local_directory": "/tmp"},
     )
     (block,) = readme_blocks("Where workers come from", "toml")

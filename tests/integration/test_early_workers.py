@@ -147,21 +147,21 @@ def test_no_more_workers_start_than_there_are_tiles(stack, tmp_path):
 
 
 def test_workers_become_as_many_as_are_of_use_with_an_equal_share_of_memory():
-    options = ClusterOptions("local", 2, memory_limit=MEMORY_LIMIT // 2)
+    options = ClusterOptions("local", 2, worker_memory=MEMORY_LIMIT // 2)
     with begin_early(options, n_worker=2) as early, early.connect(options) as workers:
-        assert (workers.n_worker, workers.memory_limit) == (2, MEMORY_LIMIT // 2)
+        assert (workers.n_worker, workers.worker_memory) == (2, MEMORY_LIMIT // 2)
         assert len(set(workers.client.run(os.getpid).values())) == 2
 
 
 def test_workers_that_do_not_fit_make_way_for_others():
-    options = ClusterOptions("local", 2, memory_limit=MEMORY_LIMIT // 2)
-    wanted = replace(options, n_worker=1, memory_limit=MEMORY_LIMIT)
+    options = ClusterOptions("local", 2, worker_memory=MEMORY_LIMIT // 2)
+    wanted = replace(options, n_worker=1, worker_memory=MEMORY_LIMIT)
     before = {process.pid for process in psutil.Process().children()}
     with begin_early(options, n_worker=2) as early:
         wait_until(lambda: new_workers(before), 60)
         (first,) = new_workers(before)
         with early.connect(wanted) as workers:
-            assert (workers.n_worker, workers.memory_limit) == (1, MEMORY_LIMIT)
+            assert (workers.n_worker, workers.worker_memory) == (1, MEMORY_LIMIT)
             (pid,) = workers.client.run(os.getpid).values()
             assert pid != first.pid
             assert [process.pid for process in new_workers(before)] == [pid]
@@ -170,8 +170,11 @@ def test_workers_that_do_not_fit_make_way_for_others():
 
 def test_workers_that_make_way_at_once_do_so_too():
     options = ClusterOptions("local", 1)
-    with begin_early(options, n_worker=1) as early, early.connect(replace(options, memory_limit="1GB")) as it:
-        assert it.memory_limit == 10**9
+    with (
+        begin_early(options, n_worker=1) as early,
+        early.connect(replace(options, worker_memory="1GB")) as it,
+    ):
+        assert it.worker_memory == 10**9
 
 
 def test_workers_that_are_not_wanted_are_ended_before_they_are_there():

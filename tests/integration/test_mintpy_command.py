@@ -22,7 +22,7 @@ from distributed import Client
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
-from fringefleet.cluster import ClusterOptions, Workers, expected_workers
+from fringefleet.cluster import ClusterOptions, ConnectedWorkers, expected_workers
 from fringefleet.execution.job import Summary
 from fringefleet.io.store import disk
 from fringefleet.mintpy import Inverted
@@ -74,7 +74,7 @@ def in_this_process(worker, monkeypatch):
     @contextmanager
     def connect(_wanted):
         with Client(worker) as client:
-            yield Workers(client, 1, None)
+            yield ConnectedWorkers(client, 1, None)
 
     def run_session(session, *how, **more):
         asked.append(expected_workers(session.workers))

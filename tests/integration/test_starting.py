@@ -299,7 +299,7 @@ def test_workers_that_are_killed_at_any_moment_cost_at_most_their_tiles(stack, t
     try:
         with connect("local", 2) as workers:
             assert workers.n_worker == 2
-            assert workers.memory_limit
+            assert workers.worker_memory
             job = fringefleet.Run(stack, tmp_path / "result.zarr", chunks=(3, 5), n_worker=workers.n_worker)
             assert fringefleet.run(job).skipped == ()
     finally:

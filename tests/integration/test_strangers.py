@@ -33,7 +33,7 @@ def mode(path):
 
 def test_scheduler_workers_and_nannies_answer_their_own_client_and_nobody_else():
     before = listeners()
-    with fringefleet.connect("local", 2, memory_limit="1GB") as workers:
+    with fringefleet.connect("local", 2, worker_memory="1GB") as workers:
         opened = listeners() - before
         assert len(opened) == 1 + 2 * 2  # a scheduler, two workers and their nannies; nothing for HTTP
         assert {ip for _, ip, _ in opened} == {"127.0.0.1"}
@@ -56,7 +56,7 @@ from strangers import listeners, ways_in
 
 if __name__ == "__main__":
     preload = {"preload": ["pretend_cuda"]}
-    with fringefleet.connect("local-cuda", memory_limit="1GB", options=preload) as workers:
+    with fringefleet.connect("local-cuda", worker_memory="1GB", options=preload) as workers:
         assert workers.client.submit(sum, [1, 2]).result() == 3
         print(json.dumps([ways_in(ip, port) for _, ip, port in listeners()]))
 """
@@ -135,7 +135,7 @@ def try_all(process):
 
 def test_without_tls_a_warning_says_what_that_means_and_a_stranger_comes_in(caplog):
     before = listeners()
-    with fringefleet.connect("local", 1, memory_limit="1GB", tls=False) as workers:
+    with fringefleet.connect("local", 1, worker_memory="1GB", tls=False) as workers:
         assert workers.credentials is None
         assert workers.client.submit(sum, [1, 2]).result() == 3
         opened = listeners() - before
@@ -148,7 +148,7 @@ def test_without_tls_a_warning_says_what_that_means_and_a_stranger_comes_in(capl
 def test_the_dashboard_that_is_asked_for_is_there_with_a_warning_and_nothing_more(caplog):
     caplog.set_level(logging.WARNING, "fringefleet")
     before = listeners()
-    with fringefleet.connect("local", 1, memory_limit="1GB", dashboard=True) as workers:
+    with fringefleet.connect("local", 1, worker_memory="1GB", dashboard=True) as workers:
         served = [(ip, port) for _, ip, port in listeners() - before if is_answered(ip, port)]
         link = dashboard_link(workers.client)
         assert served == [("127.0.0.1", urlsplit(link).port)]
@@ -211,7 +211,7 @@ def test_a_second_process_joins_with_the_credentials_that_connect_names(tmp_path
     caplog.set_level(logging.INFO, "fringefleet")
     simulate_stack(Scene(n_date=5, shape=(24, 20)), tmp_path / "stack.zarr")
     with fringefleet.connect(
-        "local", 1, memory_limit="1GB", options={"local_directory": tmp_path}
+        "local", 1, worker_memory="1GB", options={"local_directory": tmp_path}
     ) as workers:
         path, address = workers.credentials, workers.client.scheduler.address
         assert f"scheduler {address}, credentials {path}" in caplog.messages

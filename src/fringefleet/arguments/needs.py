@@ -19,7 +19,7 @@ OptionValues = Mapping[str, Any]
 
 STARTED_KINDS = ("default", "local", "local-cuda", "slurm")  # clusters that are started for us, or may be
 RUNNING_KINDS = ("address", "file")
-_OF_A_START = ("memory_limit", "interface", "dashboard", "options")
+_OF_A_START = ("worker_memory", "interface", "dashboard", "options")
 CERTIFICATES = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
 _ON_GPUS = ("local-cuda", "slurm")  # where jobs may ask for GPUs in words of their own
 

@@ -39,7 +39,7 @@ class SlurmOptions:
     ] = None
 
 
-_OF_WORKERS = ("n_worker", "memory_limit", "interface", "share_gpu", "wait_seconds", "tls", "dashboard")
+_OF_WORKERS = ("n_worker", "worker_memory", "interface", "share_gpu", "wait_seconds", "tls", "dashboard")
 
 
 @command(

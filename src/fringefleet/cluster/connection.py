@@ -38,7 +38,7 @@ class ConnectedWorkers(NamedTuple):
 
     client: Client
     n_worker: int
-    memory_limit: int | None  # of each [byte]; None if there is none
+    worker_memory: int | None  # of each [byte]; None if there is none
     credentials: Path | None = None  # by which others may join: tls_credentials; None if they do not lie here
 
 
@@ -56,7 +56,7 @@ def connect(
     n_worker
         Processes, GPUs or Slurm workers; of a running cluster, how many to wait for.
     **changes
-        Single fields of :class:`ClusterOptions`, by name: ``memory_limit="8GB"``, ``device="cuda"``.
+        Single fields of :class:`ClusterOptions`, by name: ``worker_memory="8GB"``, ``device="cuda"``.
 
     Raises
     ------
@@ -71,8 +71,8 @@ def connect(
 
     Examples
     --------
-    >>> with connect("local", 1, memory_limit="1GB") as workers:
-    ...     workers.client.submit(sum, [1, 2]).result(), workers.memory_limit
+    >>> with connect("local", 1, worker_memory="1GB") as workers:
+    ...     workers.client.submit(sum, [1, 2]).result(), workers.worker_memory
     (3, 1000000000)
     """
     end_if_reimported()
@@ -208,7 +208,7 @@ def own_memory(options: ClusterOptions) -> int | None:
     if options.kind == "slurm":
         request = JobRequest(options)
         return request.memory // request.processes
-    return None if options.memory_limit is None else int(parse_bytes(options.memory_limit))
+    return None if options.worker_memory is None else int(parse_bytes(options.worker_memory))
 
 
 def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
@@ -216,7 +216,7 @@ def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
 
     None where nobody knows. It raises what :func:`expected_workers` does.
     """
-    if options.kind in _LOCAL and options.memory_limit is None:
+    if options.kind in _LOCAL and options.worker_memory is None:
         return MEMORY_LIMIT // max(1, n_worker)
     return own_memory(options)
 

@@ -25,10 +25,11 @@ _STARTED: tuple[ClusterKind, ...] = ("local", "local-cuda", "slurm")  # kinds th
 _NAMED: tuple[ClusterKind, ...] = (*_STARTED, "current")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 # Keywords of the libraries that have a field here, so that nobody says a thing twice.
-_OURS = {"n_workers": "n_worker", "memory_limit": "memory_limit", "interface": "interface", "security": "tls"}
+_OURS = {"n_workers": "n_worker", "security": "tls", "interface": "interface"}
+_OURS["memory_limit"] = "worker_memory"
 TLS_FILES = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
 TYPES: dict[str, tuple[type, ...]] = dict.fromkeys(("cluster", *TLS_FILES), (str, Path))
-TYPES |= {"n_worker": (int,), "memory_limit": (str, int), "interface": (str,), "device": (str,)}
+TYPES |= {"n_worker": (int,), "worker_memory": (str, int), "interface": (str,), "device": (str,)}
 TYPES |= {"tls": (bool,), "dashboard": (bool,), "share_gpu": (bool,)}
 TYPES |= {"wait_seconds": (int, float), "options": (Mapping,)}
 
@@ -41,7 +42,7 @@ class ClusterOptions:
     of a running scheduler or its scheduler file; None: the client that is current, if there is one, else one
     process for each core of this machine, or for each of its GPUs where ``device`` is ``cuda``. ``n_worker``:
     processes, GPUs or Slurm workers; of a running cluster, how many to wait for; 0: none, as threads of this
-    process compute, which :func:`connect` has no use for. ``memory_limit``: of each
+    process compute, which :func:`connect` has no use for. ``worker_memory``: of each
     worker, as ``8GB`` or in bytes. ``interface``: where to listen instead of the loopback. ``tls``: encrypt
     and authenticate; what is started here does, with certificates made for it, unless this is False; a
     running cluster has its own: ``tls_credentials``, one file with all, as whoever else is connected has it
@@ -61,7 +62,7 @@ class ClusterOptions:
 
     cluster: str | Path | None = None
     n_worker: int | None = None
-    memory_limit: str | int | None = None
+    worker_memory: str | int | None = None
     interface: str | None = None
     tls: bool | None = None
     tls_ca: Path | str | None = None
@@ -85,7 +86,7 @@ class ClusterOptions:
         self._check_number()
         if self.wait_seconds is not None and not 0 <= self.wait_seconds < math.inf:
             raise OptionError(f"found wait_seconds = {self.wait_seconds}; give seconds from 0 on.")
-        check_memory("memory_limit", self.memory_limit)
+        check_memory("worker_memory", self.worker_memory)
         _check_options(self.options)
         check_needs(vars(self) | {"kind": self.kind}, defaults_of(ClusterOptions), NEEDS)
         _check_certificates(self)

@@ -49,8 +49,8 @@ class Start:
         security = temporary_security(options)
         keywords: dict[str, Any] = {"silence_logs": logging.ERROR, "security": security}
         keywords |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
-        if options.memory_limit is not None:
-            keywords["memory_limit"] = options.memory_limit
+        if options.worker_memory is not None:
+            keywords["memory_limit"] = options.worker_memory
         if options.options.get("processes", True):
             keywords["worker_class"] = type("Nanny", (PatientNanny,), {"births": self._births})
         else:  # threads, which would speak no TCP

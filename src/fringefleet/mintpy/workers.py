@@ -141,7 +141,7 @@ def limit_memory(given: float | None, template: TemplateOptions, workers: Cluste
     if kind != _LOCAL:
         return None
     # Dask gives every process the share of one core, if it is not told otherwise; this one has all of it.
-    each = parse_bytes(workers.memory_limit or MEMORY_LIMIT // CPU_COUNT)
+    each = parse_bytes(workers.worker_memory or MEMORY_LIMIT // CPU_COUNT)
     of_machine = (workers.n_worker or CPU_COUNT) * each
     wanted = given or template.memory
     return of_machine if wanted is None else min(of_machine, int(wanted * _GIGABYTE))

@@ -161,7 +161,7 @@ def _compute_with(
         watched(found.client, performance_report),
     ):
         on_progress(Done(None, TileStatistics(), checked.n_left, 0.0))
-        return compute(checked, on_progress, worker_memory=found.memory_limit, lock=lock)
+        return compute(checked, on_progress, worker_memory=found.worker_memory, lock=lock)
 
 
 def _report(summary: Summary, again: str) -> None:

@@ -49,7 +49,7 @@ def early_workers(
             with suppress(FringefleetError):
                 resolved = resolve(wanted)
                 n_worker = expected_workers(resolved)
-                share = replace(resolved, memory_limit=expected_memory(resolved, n_worker))
+                share = replace(resolved, worker_memory=expected_memory(resolved, n_worker))
                 early = opened.enter_context(begin_early(share, n_worker=n_worker))
         yield early
 

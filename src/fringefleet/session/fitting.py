@@ -130,7 +130,7 @@ def fit_to_tiles(workers: ClusterOptions, checked: Checked) -> ClusterOptions:
     share = expected_memory(workers, checked.job.n_worker)
     if share is not None and checked.memory_needed > share:
         share = expected_memory(workers, n_worker)
-    return replace(workers, n_worker=n_worker, memory_limit=share)
+    return replace(workers, n_worker=n_worker, worker_memory=share)
 
 
 def why_here(work: float) -> str:

@@ -13,7 +13,7 @@ from notebook import FOLDER, run_notebook
 @pytest.mark.cluster
 def test_the_notebook_gets_workers_inverts_and_gives_them_back(slurm, monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(mpl.rcParams, "backend", "agg")
-    here = {"interface": "lo", "n_worker": 2, "device": "cpu", "memory_limit": "2GB", "shared": tmp_path}
+    here = {"interface": "lo", "n_worker": 2, "device": "cpu", "worker_memory": "2GB", "shared": tmp_path}
     here |= {"options": {"queue": "gpu", "walltime": "00:10:00", "job_extra_directives": ["--gres=gpu:1"]}}
     names = run_notebook(FOLDER / "03_slurm.ipynb", here)
     assert "#SBATCH -t 00:10:00" in job_script(names["plan"]).splitlines()

@@ -111,7 +111,7 @@ def test_daskcuda_gives_each_worker_of_a_job_a_gpu_of_its_own(slurm, monkeypatch
     for name, value in {"PYTHONPATH": paths, "PRETEND_GPUS": "2", "DASK_CUDA_TEST_SINGLE_GPU": "1"}.items():
         monkeypatch.setenv(name, value)
     options = {"processes": 2, "worker_extra_args": ["--preload pretend_cuda"], "poll_seconds": 1}
-    wanted = {"interface": "lo", "device": "cuda", "memory_limit": "1GB", "options": options}
+    wanted = {"interface": "lo", "device": "cuda", "worker_memory": "1GB", "options": options}
     with fringefleet.connect("slurm", 2, **wanted) as workers:
         workers.client.wait_for_workers(2, timeout=SECONDS)
         records = workers.client.run(worker_record, "cuda").values()

@@ -64,7 +64,7 @@ IDLE_SETTINGS = [
 ]
 RUNNING = [{"cluster": "current"}, {"cluster": "tcp://h:1"}, {"cluster": "s.json"}]
 IDLE_WORKERS = [
-    *(({"memory_limit": "1GB"} | running, "cluster = local, local-cuda or slurm") for running in RUNNING),
+    *(({"worker_memory": "1GB"} | running, "cluster = local, local-cuda or slurm") for running in RUNNING),
     *(({"interface": "ib0"} | running, "cluster = local, local-cuda or slurm") for running in RUNNING),
     *(({"dashboard": True} | running, "cluster = local, local-cuda or slurm") for running in RUNNING),
     *(({"options": {"name": "x"}} | running, "cluster = local, local-cuda or slurm") for running in RUNNING),
@@ -78,7 +78,7 @@ IDLE_WORKERS = [
         (values | {"n_worker": 0, "cluster": kind}, "n_worker = 1 or more")
         for kind in (None, "local")
         for values in (
-            {"memory_limit": "1GB"},
+            {"worker_memory": "1GB"},
             {"interface": "ib0"},
             {"dashboard": True},
             {"options": {"name": "x"}},

@@ -64,11 +64,11 @@ def test_every_kind_of_cluster_is_told_from_how_it_is_named():
         ({"device": "CUDA"}, "device = 'CUDA'; give cpu or cuda"),
         ({"device": None}, "device = None; give cpu or cuda"),
         ({"tls": "yes"}, "tls = 'yes'; give a value of type bool"),
-        ({"memory_limit": "8 apples"}, "memory_limit = '8 apples'"),
-        ({"memory_limit": 0}, "memory_limit = 0"),
-        ({"memory_limit": ""}, "memory_limit = ''"),
-        ({"memory_limit": "GB"}, "memory_limit = 'GB'"),
-        ({"memory_limit": "1e400GB"}, "memory_limit = '1e400GB'"),
+        ({"worker_memory": "8 apples"}, "worker_memory = '8 apples'"),
+        ({"worker_memory": 0}, "worker_memory = 0"),
+        ({"worker_memory": ""}, "worker_memory = ''"),
+        ({"worker_memory": "GB"}, "worker_memory = 'GB'"),
+        ({"worker_memory": "1e400GB"}, "worker_memory = '1e400GB'"),
         ({"wait_seconds": -1}, "wait_seconds = -1"),
         ({"wait_seconds": float("inf")}, "wait_seconds = inf"),
         ({"options": [1]}, "give a value of type mapping"),
@@ -103,13 +103,13 @@ def test_a_value_that_cannot_be_is_refused_and_named(given, message):
 
 
 def test_options_cannot_be_changed_and_are_composed_by_name():
-    base = ClusterOptions("local", 2, memory_limit="1GB")
+    base = ClusterOptions("local", 2, worker_memory="1GB")
     with pytest.raises(FrozenInstanceError):
         base.n_worker = 3
     assert cluster_options(base, tls=True) == replace(base, tls=True)
     assert cluster_options(base, 5) == replace(base, n_worker=5)
     assert cluster_options("slurm", 5, interface="ib0") == ClusterOptions("slurm", 5, interface="ib0")
-    with pytest.raises(OptionError, match=r"'memory'\. Did you mean memory_limit"):
+    with pytest.raises(OptionError, match=r"'memory'\. Did you mean worker_memory"):
         cluster_options("local", memory="1GB")
 
 
@@ -126,7 +126,7 @@ def test_gpus_are_named_by_number_or_uuid_and_memory_as_dask_reads_it():
     for gpus in ("0", "0,MIG-1", [0, 3], ["GPU-1", 2]):
         assert ClusterOptions("local-cuda", options={"CUDA_VISIBLE_DEVICES": gpus}).kind == "local-cuda"
     for memory in ("8GB", " 8 GiB", ".5GB", "8e9", "123", 123):
-        assert ClusterOptions(memory_limit=memory).memory_limit == memory
+        assert ClusterOptions(worker_memory=memory).worker_memory == memory
 
 
 def test_a_scheduler_file_may_be_a_path():
@@ -157,7 +157,7 @@ def test_a_toml_table_gives_options_and_passes_on_what_only_dask_knows(tmp_path)
         [cluster]
         cluster = "local-cuda"
         n_worker = 2
-        memory_limit = "32GB"
+        worker_memory = "32GB"
         share_gpu = true
 
         [cluster.options]
@@ -169,7 +169,7 @@ def test_a_toml_table_gives_options_and_passes_on_what_only_dask_knows(tmp_path)
     assert cluster_options(**read_cluster_config(path)) == ClusterOptions(
         "local-cuda",
         2,
-        memory_limit="32GB",
+        worker_memory="32GB",
         share_gpu=True,
         options={
             "CUDA_VISIBLE_DEVICES": [1, 3],

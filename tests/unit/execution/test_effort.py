@@ -113,7 +113,7 @@ def test_who_asks_for_workers_has_them_and_who_asks_for_none_has_none(stack, tmp
 ASKED = [
     {"cluster": "local"},
     {"n_worker": 2},
-    {"memory_limit": "1GB"},
+    {"worker_memory": "1GB"},
     {"interface": "lo"},
     {"tls": False},
     {"dashboard": True},

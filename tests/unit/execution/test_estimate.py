@@ -30,9 +30,9 @@ def stack(tmp_path_factory):
     return path
 
 
-def found(stack, output, memory_limit=None, n_worker=2, **changes):
+def found(stack, output, worker_memory=None, n_worker=2, **changes):
     changes = {"chunks": (16, 25)} | changes
-    return forecast(check(Run(stack, output, **changes)), n_worker, memory_limit)
+    return forecast(check(Run(stack, output, **changes)), n_worker, worker_memory)
 
 
 def test_tiles_and_bytes_follow_from_the_stack_and_the_options(stack, tmp_path):

@@ -41,7 +41,7 @@ class WorkerOptions:
             metavar="FILE.toml",
         ),
     ] = None
-    memory_limit: Annotated[
+    worker_memory: Annotated[
         str | None,
         Declared(
             "Memory of each worker, such as 8GB.",

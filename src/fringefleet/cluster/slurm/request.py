@@ -104,9 +104,9 @@ class JobRequest:
     @property
     def memory(self) -> int:
         """Memory of a job [byte]; the options of a cluster have that of a worker."""
-        limit = self.options.memory_limit
+        limit = self.options.worker_memory
         if limit is not None and "memory" in self.options.options:
-            raise OptionError("found memory and memory_limit; give one: of the job, or of each worker.")
+            raise OptionError("found memory and worker_memory; give one: of the job, or of each worker.")
         if limit is None and "memory" in self.values:
             return int(parse_bytes(self.values["memory"]))
         return int(parse_bytes(_MEMORY if limit is None else limit)) * self.processes

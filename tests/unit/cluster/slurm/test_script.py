@@ -56,7 +56,7 @@ def test_a_section_of_dasks_configuration_is_used_and_lacks_nothing():
 
 def test_a_gpu_job_asks_for_one_gpu_and_starts_one_worker_on_the_interface_only(tmp_path):
     options = {"queue": "gpu", "account": "insar", "walltime": "02:00:00", "log_directory": tmp_path / "log"}
-    planned = plan(4, device="cuda", memory_limit="8GB", options=options)
+    planned = plan(4, device="cuda", worker_memory="8GB", options=options)
     script = job_script(planned)
     assert planned.n_job == 4
     assert not (tmp_path / "log").exists()  # nothing is made
@@ -111,7 +111,7 @@ def test_a_job_on_the_cpu_asks_for_no_gpu():
 
 @pytest.mark.parametrize("options", [{"processes": 4}, {"job_extra_directives": ["--gres=gpu:a100:4"]}])
 def test_a_job_with_a_whole_node_has_a_worker_for_each_gpu(options):
-    planned = plan(8, device="cuda", memory_limit="8GB", options=options)
+    planned = plan(8, device="cuda", worker_memory="8GB", options=options)
     script = job_script(planned)
     assert planned.n_job == 2
     assert [line for line in directives(script) if "gpu" in line] == [
@@ -214,14 +214,14 @@ def test_local_files_of_a_worker_are_private_and_removed(tmp_path, folder):
         ({"config_name": 5}, "found config_name = 5; give a value of type str"),
         ({"processes": 2, "job_extra_directives": ["--gres=gpu:4"]}, "found 4 GPUs .* for processes = 2"),
         ({"walltime": "soon"}, "found walltime = 'soon'; give it as Slurm does"),
-        ({"memory": "3GB"}, "found memory and memory_limit"),
+        ({"memory": "3GB"}, "found memory and worker_memory"),
         ({"wall_time": "1:00"}, r"unknown keyword for SLURMCluster 'wall_time'. Did you mean walltime\?"),
         ({"job_cls": "x"}, "unknown keyword"),
     ],
 )
 def test_what_cannot_be_meant_or_would_run_something_is_refused(options, message):
     with pytest.raises(OptionError, match=message):
-        plan(memory_limit="1GB", options=options)
+        plan(worker_memory="1GB", options=options)
 
 
 @pytest.mark.parametrize(
