@@ -17,7 +17,8 @@ from dask.system import CPU_COUNT
 
 from fringefleet.arguments.paths import make_folder
 from fringefleet.cluster import connect
-from fringefleet.execution.job import Run, Summary
+from fringefleet.execution.job import Run
+from fringefleet.execution.summary import Summary
 from fringefleet.io import open_stack
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.lazy import invert

@@ -18,12 +18,13 @@ from distributed import Client
 from fringefleet.engine.solver_choice import check_solver
 from fringefleet.execution import graph as lazy
 from fringefleet.execution.check import Checked, check, packed_variables
-from fringefleet.execution.job import Run, Summary
+from fringefleet.execution.job import Run
 from fringefleet.execution.memory_model import Means
 from fringefleet.execution.output import look, open_output, open_report, warn_of_full_disk
 from fringefleet.execution.report import reported
 from fringefleet.execution.scheduler import Done, ExecutionResult, HealthCheck, execute
 from fringefleet.execution.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
+from fringefleet.execution.summary import Summary
 from fringefleet.execution.tiling import check_tile
 from fringefleet.execution.unpack import Unpacking, unpacked
 from fringefleet.io.describe import count_status

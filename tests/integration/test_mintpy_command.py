@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 from fringefleet.cli import app
 from fringefleet.cluster import ClusterOptions, ConnectedWorkers, expected_workers
-from fringefleet.execution.job import Summary
+from fringefleet.execution.summary import Summary
 from fringefleet.io.store import disk
 from fringefleet.mintpy import Inverted
 from fringefleet.mintpy import step as run_module

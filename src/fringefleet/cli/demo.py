@@ -22,14 +22,13 @@ class DemoFolder:
     """Parameters of the command."""
 
     directory: Annotated[
-        Path | None,
+        Path,
         Declared(
             "Folder to write; files of an earlier demo in it are replaced.",
             metavar="DIR",
-            default="demo",
             is_argument=True,
         ),
-    ] = None
+    ] = Path("demo")
 
 
 @command(*parameters(DemoFolder), examples=("fringefleet demo", "fringefleet demo /tmp/first-look"))
@@ -37,8 +36,7 @@ def demo(given: Any) -> None:
     """Simulate a scene of known motion, invert it, compare the two, and plot them."""
     from fringefleet.demo import run_demo
 
-    folder = given.directory or Path("demo")
-    print_outcome(run_demo(folder, lambda label: show_progress(err(), label)), out())
+    print_outcome(run_demo(given.directory, lambda label: show_progress(err(), label)), out())
 
 
 def print_outcome(outcome: "Outcome", console: Console) -> None:

@@ -72,8 +72,8 @@ def parameters(owner: type, *names: str) -> tuple[Parameter, ...]:
 def _parameter(field: Any, kind: Any, it: Declared) -> Parameter:
     it = replace(it, default=default_text(field, it))
     parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    if it.is_argument and field.default is MISSING:
-        return Parameter(field.name, kind, ..., it)
+    if it.is_argument:
+        return Parameter(field.name, kind, ... if field.default is MISSING else field.default, it)
     if parts == (bool,):
         return Parameter(field.name, bool, False, it)
     first = it.kind or next(part for part in parts if part is not NoneType)

@@ -56,8 +56,8 @@ def simulate(given: Any) -> None:
     """Simulate a stack of known motion, of any size; the truth is written to OUT_truth.zarr."""
     from fringefleet.simulate import Scene, simulate_stack
 
-    said = {field.name: getattr(given, field.name) for field in fields(SceneOptions)}
-    scene = Scene(**{name: value for name, value in said.items() if value is not None})
+    said = ((field.name, getattr(given, field.name)) for field in fields(SceneOptions))
+    scene = Scene(**{name: value for name, value in said if value is not None})
     with show_progress(err(), "Simulating") as report:
         truth = simulate_stack(
             scene,

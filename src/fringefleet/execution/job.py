@@ -1,9 +1,8 @@
-"""One inversion to be run, and what it did when it is over. Light to import."""
+"""One inversion to be run, and what becomes of tiles that fail. Light to import."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import Annotated, get_args
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
@@ -11,13 +10,7 @@ from fringefleet.arguments.paths import check_local
 from fringefleet.choices import Existing, OnError
 from fringefleet.errors import OptionError
 from fringefleet.execution.setting import Setting, check_setting
-from fringefleet.execution.statistics import TileStatistics
 from fringefleet.options import Options
-
-if TYPE_CHECKING:
-    from fringefleet.execution.tile import Tile
-
-logger = logging.getLogger(__name__)
 
 
 @documented
@@ -35,7 +28,8 @@ class FailurePolicy:
         OnError,
         Declared(
             "What to do about tiles that fail in every attempt, once all others are finished: stop with an "
-            "error, or skip them, which leaves them without data and with the status failed_tile.",
+            "error, or skip them, which leaves them without data and with the status failed_tile, or zero in "
+            "MintPy's files.",
             Panel.OUTPUT,
         ),
     ] = "stop"
@@ -128,24 +122,3 @@ class Run:
         if self.chunks is not None:
             check_two_numbers("chunks", self.chunks, "rows and columns of a tile")
         check_setting(self.setting, self.options)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run did."""
-
-    output: Path
-    n_tile: int
-    n_resumed: int  # tiles that were done before
-    numbers: TileStatistics = TileStatistics()  # noqa: RUF009 - frozen; of the tiles done now
-    skipped: "tuple[Tile, ...]" = ()  # tiles that failed, and that the run was told to go on without
-
-    @property
-    def n_infinite(self) -> int:
-        """Infinite phases, left out, of the tiles done now."""
-        return self.numbers.n_infinite
-
-    @property
-    def status_count(self) -> tuple[int, ...]:
-        """Pixels of each status, by code, of the tiles done now; empty if there are none."""
-        return self.numbers.status_count

@@ -18,11 +18,12 @@ from fringefleet.errors import (
 )
 from fringefleet.execution.check import Checked, check
 from fringefleet.execution.graph import result_template
-from fringefleet.execution.job import Run, Summary
+from fringefleet.execution.job import Run
 from fringefleet.execution.prepare import without_unreferenced
 from fringefleet.execution.report import report_path
 from fringefleet.execution.scheduler import Done, name_some
 from fringefleet.execution.statistics import TileStatistics
+from fringefleet.execution.summary import Summary
 from fringefleet.execution.tile import Tile
 from fringefleet.io import locate_reference_point, open_stack
 from fringefleet.io.files.version import TOUCHED

@@ -7,9 +7,10 @@ import dask
 
 from fringefleet.cluster import ClusterOptions, Early, connect, expected_memory
 from fringefleet.execution.effort import predicted_work
-from fringefleet.execution.job import Run, Summary
+from fringefleet.execution.job import Run
 from fringefleet.execution.scheduler import Done, OnProgress, name_some
 from fringefleet.execution.statistics import TileStatistics
+from fringefleet.execution.summary import Summary
 from fringefleet.execution.warm_up import OF_CODE, OPTIONS
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.result import holds_run

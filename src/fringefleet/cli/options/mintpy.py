@@ -114,7 +114,7 @@ class MintPyOptions:
 _OWN = {parameter.name: parameter for parameter in parameters(MintPyOptions)}
 _OPTIONS = {parameter.name: parameter for parameter in parameters(Options)}
 _SETTING = {parameter.name: parameter for parameter in parameters(Setting)}
-_ON_ERROR, _RETRIES = parameters(FailurePolicy)
+(_TEMPLATE,) = parameters(Common, "template")
 _MASKS = "coherence, connectComponent, offsetSNR, rangeOffsetStd or azimuthOffsetStd"
 
 
@@ -126,14 +126,10 @@ def _of_template(parameter: Parameter, *flags: str, **changes: str) -> Parameter
 
 SPELLED = (
     _OWN.pop("path"),
-    *(
-        parameter.respelled(
-            panel="",
-            help="MintPy template. In a project its values take precedence over those of "
-            "smallbaselineApp.cfg, which stays as it is; options given here take precedence over both.",
-            default="smallbaselineApp.cfg of a project, none for a stack",
-        )
-        for parameter in parameters(Common, "template")
+    _TEMPLATE.respelled(
+        panel="",
+        help="MintPy template. In a project its values take precedence over those of smallbaselineApp.cfg, "
+        "which stays as it is; options given here take precedence over both.",
     ),
     _of_template(
         _OPTIONS["observation"],
@@ -160,12 +156,7 @@ SPELLED = (
     *parameters(
         WorkerOptions, "cluster_config", "interface", "wait_seconds", "tls", "tls_credentials", "dashboard"
     ),
-    _ON_ERROR.respelled(
-        help="What to do about tiles that fail in every attempt, once all others are finished: stop with an "
-        "error, and leave the products as they were, or skip them: they are zero in the products, and tried "
-        "again by the next run."
-    ),
-    _RETRIES,
+    *parameters(FailurePolicy),
     *parameters(Run, "accept_touched"),
     *_OWN.values(),
 )
