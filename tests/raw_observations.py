@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import torch
 
-from fringefleet.engine.context import Scene
+from fringefleet.engine.context import InversionContext
 from fringefleet.engine.transfer import RawBatch
 from fringefleet.engine.weighing import Weighing
 from fringefleet.network.elimination_order import plan_elimination
@@ -47,7 +47,9 @@ def scene_and_batch(options, device, kinds):
 
     reference = np.where(rng.random(NETWORK.n_pair) < 0.2, 0, rng.normal(0, 2, NETWORK.n_pair))
     medians = np.where(rng.random(NETWORK.n_pair) < 0.2, np.nan, rng.normal(0, 1, NETWORK.n_pair))
-    scene = Scene(NETWORK, 0, tuple(reference.tolist()), np.nan, 8, medians=tuple(medians.tolist()))
+    scene = InversionContext(
+        NETWORK, 0, tuple(reference.tolist()), np.nan, 8, medians=tuple(medians.tolist())
+    )
     phase = rng.normal(0, 3, shape)
     phase = np.where(rng.random(shape) < 0.05, reference.astype(np.float32)[:, None], phase)
     mask = (

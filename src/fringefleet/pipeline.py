@@ -22,7 +22,7 @@ from fringefleet.execution.job import Run, Summary
 from fringefleet.execution.memory_model import Means
 from fringefleet.execution.output import look, open_output, open_report, warn_of_full_disk
 from fringefleet.execution.report import reported
-from fringefleet.execution.scheduler import Done, Outcome, Watch, execute
+from fringefleet.execution.scheduler import Done, ExecutionResult, HealthCheck, execute
 from fringefleet.execution.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
 from fringefleet.execution.tiling import check_tile
 from fringefleet.execution.unpack import Unpacking, unpacked
@@ -117,7 +117,7 @@ def compute(
     packed = Unpacking(packed_variables(checked), job.output, job.accept_touched, n_on_cores)
     with (
         locked(job.output) if lock is None else nullcontext(lock) as lock,
-        unpacked(prepared, packed, Watch(lock.check), client) as prepared,
+        unpacked(prepared, packed, HealthCheck(lock.check), client) as prepared,
     ):
         store = open_output(checked)
         check_stack = StackCheck.of(checked.origin.source, accept_touched=job.accept_touched)
@@ -135,7 +135,7 @@ def compute(
         warn_of_full_disk(checked, (where for where, _ in left))
         report = open_report(checked, min(CPU_COUNT, len(left)) if client is None else None)
         report.add_uncounted((where for where, _ in tasks if done[where.number]), job.output)
-        watch = Watch(partial(look, checked, store, lock), lambda where: store.skip_tile(where.number))
+        watch = HealthCheck(partial(look, checked, store, lock), lambda where: store.skip_tile(where.number))
         with reported(report):
             outcome = execute(left, report.watch(on_progress), job.on_failure, watch, client=client)
             check_stack_at_end(checked.origin.source, store, accept_touched=job.accept_touched)
@@ -168,7 +168,7 @@ def _check_workers(client: Client, options: Options) -> list[Record]:
     return records
 
 
-def _summary(checked: Checked, outcome: Outcome) -> Summary:
+def _summary(checked: Checked, outcome: ExecutionResult) -> Summary:
     return Summary(
         output=checked.job.output,
         n_tile=checked.n_tile,

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from fringefleet import Options
 from fringefleet.engine import device as devices
 from fringefleet.engine.block import batch_size, invert_block
-from fringefleet.engine.context import Block, BlockResult, Scene
+from fringefleet.engine.context import Block, BlockResult, InversionContext
 from fringefleet.engine.solver_choice import load_solver
-from fringefleet.engine.workspaces import Place
+from fringefleet.engine.workspaces import BlockPlace
 from fringefleet.io.files.memory import Slab
 from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.network.network import Network
@@ -90,9 +90,9 @@ class Case:
         return Block(observed[:, None], coherence[:, None])
 
     @cached_property
-    def scene(self) -> Scene:
+    def scene(self) -> InversionContext:
         """What is known besides."""
-        return Scene(self.network, 0, (0.0,) * self.network.n_pair, 0.0555, LOOKS)
+        return InversionContext(self.network, 0, (0.0,) * self.network.n_pair, 0.0555, LOOKS)
 
     def pixels_for(self, solver: str) -> int:
         """As many as there are, fewer for the dense solver."""
@@ -125,7 +125,7 @@ def weights_of(coherence: NDArray[np.float32]) -> torch.Tensor:
     return coherence_to_weight(torch.from_numpy(coherence), "var", LOOKS)
 
 
-class Steady(Place):
+class Steady(BlockPlace):
     """The place of blocks that come one after the other, whose answers are in the same memory."""
 
     def __init__(self) -> None:

@@ -105,7 +105,7 @@ def _work_of(extra, workspace, phase, weight):
         return lambda: elimination.solve(workspace, phase, weight, method=EXTRAS[extra])
     if extra == "std":
         factor = uncertainty.Factor(workspace.plan, workspace.edge, workspace.inverse)
-        variances = uncertainty.Workspace(factor)
+        variances = uncertainty.VarianceBuffers(factor)
         return lambda: uncertainty.selected_variances(variances)
     if extra == "closure":
         rows = closure.triplet_rows(workspace.plan, CPU)

@@ -17,7 +17,7 @@ from dask.system import CPU_COUNT
 import fringefleet
 from fringefleet import Options, Setting
 from fringefleet.engine.cancellation import StoppedError, check_not_stopped, heeding
-from fringefleet.execution.backends import Threads
+from fringefleet.execution.backends import ThreadBackend
 from fringefleet.execution.graph import tile_tasks
 from fringefleet.execution.prepare import prepare
 from fringefleet.io.store.lock import lock_path
@@ -205,7 +205,7 @@ def test_an_interrupt_while_it_gets_ready_ends_it_with_one_message(name, stack, 
 
 
 def test_what_is_under_way_goes_no_further_than_its_next_step():
-    crew, begun = Threads(), threading.Event()
+    crew, begun = ThreadBackend(), threading.Event()
 
     def tile():
         begun.set()

@@ -107,7 +107,7 @@ def factor_of(case, root, dtype, device):
 
 
 def variances(factor):
-    workspace = uncertainty.Workspace(factor)
+    workspace = uncertainty.VarianceBuffers(factor)
     return uncertainty.selected_variances(workspace).double().cpu().numpy()
 
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fringefleet.engine.context import Scene
+from fringefleet.engine.context import InversionContext
 from fringefleet.engine.pixel_status import find_status, has_no_answer, leave_blank
 from fringefleet.engine.solver_choice import choose_solver, load_solver
 from fringefleet.engine.transfer import RawBatch
@@ -31,20 +31,20 @@ from fringefleet.solver.solution import Solution
 from fringefleet.solver.temporal_model import TemporalModel, temporal_columns
 
 
-class Answer(NamedTuple):
+class BatchResult(NamedTuple):
     """What a batch comes to."""
 
     variables: dict[str, Tensor]  # (..., pixel), by the names of the result's variables, on the device
     pair_sums: NDArray[np.float64]  # (sum, pair); zero where nobody asked
 
 
-class Batches:
+class BatchSolver:
     """Batches of one shape, whatever blocks they are of: their options, buffers and device."""
 
     def __init__(
         self,
         plan: Plan,
-        scene: Scene,
+        scene: InversionContext,
         options: Options,
         n_pixel: int,
         device: torch.device,
@@ -71,13 +71,13 @@ class Batches:
         workspace.keep(rows=rows, factor=factor, variances=variances)
         return RawWork(self.solver, workspace)
 
-    def invert(self, raw: RawBatch, *, n_done: int = 0) -> Answer:
+    def invert(self, raw: RawBatch, *, n_done: int = 0) -> BatchResult:
         """Invert a batch of pixels; the first ``n_done`` are in no sum again."""
         solved = self._solved(raw)
         variables = {name: values for compute in self.products for name, values in compute(solved).items()}
         blank = has_no_answer(solved.status)
         leave_blank(variables, blank)
-        return Answer(variables, self._sum_pairs(blank, n_done))
+        return BatchResult(variables, self._sum_pairs(blank, n_done))
 
     def _solved(self, raw: RawBatch) -> SolvedBatch:
         """Weigh and solve; the memory of the phase becomes that of the displacement."""
@@ -133,7 +133,7 @@ class Batches:
         return sums_of_batch(self.workspace.observations, keep)
 
 
-def _method(scene: Scene, options: Options) -> Method:
+def _method(scene: InversionContext, options: Options) -> Method:
     columns = None
     if options.dem_error:
         baseline = np.array(scene.baseline)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.engine.context import Block, BlockResult, FlatBlock, Scene
+from fringefleet.engine.context import Block, BlockResult, FlatBlock, InversionContext
 from fringefleet.engine.footprint import (
     FUSED_BATCH,
     cpu_batch_size,
@@ -21,7 +21,7 @@ from fringefleet.engine.footprint import (
 )
 from fringefleet.engine.solver_choice import check_direct, choose_solver, is_direct
 from fringefleet.engine.timing import Stopwatch
-from fringefleet.engine.workspaces import Place
+from fringefleet.engine.workspaces import BlockPlace
 from fringefleet.network.elimination_order import Plan
 from fringefleet.network.network import Network
 from fringefleet.options import Options
@@ -32,10 +32,10 @@ from fringefleet.solver.working_set import CPU_BATCH
 
 def invert_block(
     block: Block,
-    scene: Scene,
+    scene: InversionContext,
     options: Options,
     watch: Stopwatch | None = None,
-    place: Place | None = None,
+    place: BlockPlace | None = None,
 ) -> BlockResult:
     """Invert the pixels of one block.
 
@@ -63,7 +63,7 @@ def invert_block(
     DeviceError
         The device asked for is not there.
     """
-    place, watch = place or Place(), watch or Stopwatch()
+    place, watch = place or BlockPlace(), watch or Stopwatch()
     n_pixel = place.kept.size(scene.network, options, batch_size)
     if is_direct(options):
         check_direct()

@@ -13,7 +13,7 @@ from fringefleet.observation.units import metres_per_radian
 
 
 @dataclass(frozen=True)
-class Scene:
+class InversionContext:
     """What all blocks of a scene share; plain values, a few kilobytes.
 
     ``reference_date`` is an index into the dates of ``network``; ``reference_values`` what each pair observes

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fringefleet.engine.cancellation import check_not_stopped
-from fringefleet.engine.context import FlatBlock, Scene
+from fringefleet.engine.context import FlatBlock, InversionContext
 from fringefleet.engine.footprint import even_batch
 from fringefleet.engine.pixel_status import find_status, has_no_answer, leave_blank
 from fringefleet.engine.rules import given_to_kernel, rules_of
 from fringefleet.engine.timing import Stopwatch
-from fringefleet.engine.workspaces import Place
+from fringefleet.engine.workspaces import BlockPlace
 from fringefleet.network.elimination_order import Plan, plan_elimination
 from fringefleet.options import Options
 from fringefleet.products.base import SolvedBatch
@@ -43,7 +43,12 @@ class Facts(NamedTuple):
 
 
 def invert_directly(
-    block: FlatBlock, scene: Scene, options: Options, watch: Stopwatch, place: Place, n_pixel: int
+    block: FlatBlock,
+    scene: InversionContext,
+    options: Options,
+    watch: Stopwatch,
+    place: BlockPlace,
+    n_pixel: int,
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
     """Invert the pixels of a block; where memory runs out, the tile fails, and is tried again.
 
@@ -86,7 +91,7 @@ class Direct:
         What all pixels share.
     """
 
-    def __init__(self, plan: Plan, scene: Scene, options: Options) -> None:
+    def __init__(self, plan: Plan, scene: InversionContext, options: Options) -> None:
         self.plan, self.scene, self.options = plan, scene, options
         real, n_date = np.dtype(options.dtype), plan.network.n_date
         self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)

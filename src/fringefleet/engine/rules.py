@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fringefleet.engine.context import Scene
+from fringefleet.engine.context import InversionContext
 from fringefleet.observation.quantity import RELAXATION, STD_MASKS
 from fringefleet.observation.weight_tables import phase_variance_table
 from fringefleet.options import Options
@@ -35,7 +35,7 @@ class Observed(Protocol):
         """Standard deviations of offsets [pixel]."""
 
 
-def rules_of(scene: Scene, options: Options) -> Rules:
+def rules_of(scene: InversionContext, options: Options) -> Rules:
     """Give the rules that all pixels share, as arrays in float64; medians in float32.
 
     Parameters

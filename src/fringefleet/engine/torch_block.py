@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fringefleet.engine import device as devices
-from fringefleet.engine.batch_solver import Batches
+from fringefleet.engine.batch_solver import BatchSolver
 from fringefleet.engine.cancellation import check_not_stopped
-from fringefleet.engine.context import FlatBlock, Scene
+from fringefleet.engine.context import FlatBlock, InversionContext
 from fringefleet.engine.footprint import even_batch
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.transfer import RawBatch, bring_back, part_of, room_for, send
-from fringefleet.engine.workspaces import Kept, Place
+from fringefleet.engine.workspaces import BlockPlace, Kept
 from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.options import Options
 from fringefleet.products.pair_sums import zero_pair_sums
@@ -34,7 +34,12 @@ SMALLEST_BATCH = 256  # pixels; with less a device has no memory for anything
 
 
 def invert_in_torch(
-    block: FlatBlock, scene: Scene, options: Options, watch: Stopwatch, place: Place, n_pixel: int
+    block: FlatBlock,
+    scene: InversionContext,
+    options: Options,
+    watch: Stopwatch,
+    place: BlockPlace,
+    n_pixel: int,
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
     """Invert a block as :func:`fringefleet.engine.direct.invert_directly` does, with sums over pairs."""
     device = devices.select(options.device)
@@ -60,7 +65,7 @@ class Loads:
     """
 
     def __init__(
-        self, block: FlatBlock, scene: Scene, options: Options, device: torch.device, n_pixel: int
+        self, block: FlatBlock, scene: InversionContext, options: Options, device: torch.device, n_pixel: int
     ) -> None:
         self._block, self._scene, self._options, self._device = block, scene, options, device
         self._n_block, self._n_pixel = block.observed.shape[1], n_pixel
@@ -69,7 +74,7 @@ class Loads:
         self.pair_sums = zero_pair_sums(scene.network)
         self.answer: dict[str, NDArray[Any]] = {}  # (..., pixel), by name
 
-    def invert(self, watch: Stopwatch, place: Place) -> None:
+    def invert(self, watch: Stopwatch, place: BlockPlace) -> None:
         """Invert all pixels; ``answer`` and ``pair_sums`` say what came of it.
 
         Raises
@@ -105,7 +110,7 @@ class Loads:
             self._n_load = _half(load.stop - load.start, "on the device")
             devices.release_memory(self._device)
 
-    def _invert_load(self, raw: RawBatch, load: slice, watch: Stopwatch, place: Place) -> None:
+    def _invert_load(self, raw: RawBatch, load: slice, watch: Stopwatch, place: BlockPlace) -> None:
         """Solve what is on the device and bring it back; in parts where there is no room for all of it."""
         n_done, n_part = load.start, load.stop - load.start
         while n_done < load.stop:
@@ -121,7 +126,7 @@ class Loads:
             n_part = _half(part.stop - part.start, "answered at once")
             devices.release_memory(self._device)
 
-    def _invert_part(self, raw: RawBatch, pixels: slice, watch: Stopwatch, place: Place) -> None:
+    def _invert_part(self, raw: RawBatch, pixels: slice, watch: Stopwatch, place: BlockPlace) -> None:
         with place.turn(), watch.time("solve"):
             there, sums = self._solve(raw, pixels, place.kept)
             devices.synchronize(self._device)
@@ -130,7 +135,7 @@ class Loads:
             bring_back(there, self.answer, pixels, self._device)
         self.pair_sums += sums
 
-    def _make_answer(self, place: Place) -> None:
+    def _make_answer(self, place: BlockPlace) -> None:
         """Ask for memory for the answer, once."""
         if not self.answer:
             self.answer = place.make_answer(self._kinds, self._n_block)
@@ -155,10 +160,10 @@ class Loads:
             devices.release_memory(self._device)
         return there, sums
 
-    def _make_batches(self, n_pixel: int) -> Batches:
+    def _make_batches(self, n_pixel: int) -> BatchSolver:
         plan = plan_elimination(self._scene.network, self._scene.reference_date)
         with devices.shared_memory(self._device):
-            return Batches(plan, self._scene, self._options, n_pixel, self._device)
+            return BatchSolver(plan, self._scene, self._options, n_pixel, self._device)
 
     def _solve_from(
         self, n_done: int, n_pixel: int, raw: RawBatch, there: Mapping[str, Tensor], kept: Kept
@@ -174,7 +179,7 @@ class Loads:
 
 
 def _solve_batch(
-    batches: Batches, raw: RawBatch, there: Mapping[str, Tensor], pixels: slice, n_done: int
+    batches: BatchSolver, raw: RawBatch, there: Mapping[str, Tensor], pixels: slice, n_done: int
 ) -> NDArray[np.float64]:
     """Solve a batch, of which the first ``n_done`` have been before; give its sums over pairs."""
     answer = batches.invert(part_of(raw, pixels), n_done=n_done)

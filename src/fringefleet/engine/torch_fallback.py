@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from fringefleet.engine import device as devices
-from fringefleet.engine.batch_solver import Batches
-from fringefleet.engine.context import FlatBlock, Scene
+from fringefleet.engine.batch_solver import BatchSolver
+from fringefleet.engine.context import FlatBlock, InversionContext
 from fringefleet.engine.transfer import send
 from fringefleet.network.elimination_order import Plan
 from fringefleet.options import Options
@@ -25,10 +25,10 @@ class Again:
         Of each batch.
     """
 
-    def __init__(self, plan: Plan, scene: Scene, options: Options, n_pixel: int) -> None:
+    def __init__(self, plan: Plan, scene: InversionContext, options: Options, n_pixel: int) -> None:
         self.device, self.pixels = devices.select("cpu"), slice(0, n_pixel)
         with torch.inference_mode():
-            self.batches = Batches(plan, scene, options, n_pixel, self.device)
+            self.batches = BatchSolver(plan, scene, options, n_pixel, self.device)
 
     def solve(self, pixels: FlatBlock) -> dict[str, NDArray[Any]]:
         """Invert pixels; gives arrays (..., pixel) by the names of the result's variables."""

@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from fringefleet.engine.context import Scene
+from fringefleet.engine.context import InversionContext
 from fringefleet.engine.rules import given_to_kernel, mask_values, rules_of
 from fringefleet.engine.transfer import RawBatch
 from fringefleet.observation.masks import keep_by_std, keep_by_value
@@ -32,7 +32,9 @@ class Weighing:
         Of phases and weights.
     """
 
-    def __init__(self, scene: Scene, options: Options, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, scene: InversionContext, options: Options, dtype: torch.dtype, device: torch.device
+    ) -> None:
         self.scene, self.options, self.dtype, self.device = scene, options, dtype, device
         self.looks = max(1, scene.looks)
         self.reference = torch.tensor(scene.reference_values, dtype=dtype, device=device)[:, None]

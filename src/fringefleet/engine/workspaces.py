@@ -12,7 +12,7 @@ from fringefleet.network.elimination_order import Plan, plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.options import Options
 
-Workspace = TypeVar("Workspace")
+_Lent = TypeVar("_Lent")
 
 
 class Kept:
@@ -44,7 +44,7 @@ class Kept:
             self._sizes[network, options] = min(n_pixel, self._sizes.get((network, options), n_pixel))
 
     @contextmanager
-    def lent(self, wanted: Hashable, make: Callable[[], Workspace]) -> Iterator[Workspace]:
+    def lent(self, wanted: Hashable, make: Callable[[], _Lent]) -> Iterator[_Lent]:
         """Lend a workspace; one in which something failed is not kept.
 
         Parameters
@@ -71,7 +71,7 @@ class Kept:
             self._sizes.clear()
 
 
-class Place:
+class BlockPlace:
     """The place of a block that nothing else is solved beside; see :mod:`fringefleet.execution.line`."""
 
     def __init__(self, kept: Kept | None = None) -> None:

@@ -34,7 +34,7 @@ _SECONDS_BETWEEN_COUNTS = 5.0  # of workers, which may come and go
 _SMALLER = "Give smaller --chunks, or fewer --workers so that each has more."
 
 
-class Crew(Protocol):
+class ExecutionBackend(Protocol):
     """Computes tasks, several at a time."""
 
     def capacity(self) -> int:
@@ -56,7 +56,7 @@ class Crew(Protocol):
         """Begin nothing more."""
 
 
-class Threads:
+class ThreadBackend:
     """Threads of this process, one for each core."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Threads:
         self._pool.shutdown(cancel_futures=True)
 
 
-class Workers:
+class DistributedBackend:
     """The workers of a Dask scheduler, as many as there are at any time."""
 
     def __init__(self, client: Client) -> None:

@@ -20,7 +20,7 @@ from dask.delayed import Delayed
 from dask.optimization import cull
 from numpy.typing import NDArray
 
-from fringefleet.engine.context import Scene
+from fringefleet.engine.context import InversionContext
 from fringefleet.execution.inversion import Inversion, invert_dataset
 from fringefleet.execution.tile import BlockFunction, Tile, Unread, WorkerRules, Write
 from fringefleet.importing import without_collection
@@ -78,7 +78,9 @@ def invert_lazily(prepared: "Prepared", options: Options) -> xr.Dataset:
     return result
 
 
-def _invert_dataset(stack: xr.Dataset, *, options: Options, scene: Scene, **how: Any) -> xr.Dataset:
+def _invert_dataset(
+    stack: xr.Dataset, *, options: Options, scene: InversionContext, **how: Any
+) -> xr.Dataset:
     """Invert one block of a stack given as a Dataset."""
     variables = invert_dataset(stack, options=options, scene=scene, **how)
     return xr.Dataset(variables, coords=_coordinates(stack, scene, options))
@@ -226,7 +228,7 @@ def _reference_coordinates(stack: xr.Dataset) -> tuple[float, float]:
     return stack.attrs["reference_point_y"], stack.attrs["reference_point_x"]
 
 
-def _coordinates(stack: xr.Dataset, scene: Scene, options: Options) -> dict[str, Any]:
+def _coordinates(stack: xr.Dataset, scene: InversionContext, options: Options) -> dict[str, Any]:
     times = scene.network.times.astype("datetime64[ns]")
     coordinates: dict[str, Any] = {"date": ("date", times)}
     if options.covariance:

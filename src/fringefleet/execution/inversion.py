@@ -9,10 +9,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.engine.block import invert_block
-from fringefleet.engine.context import Block, BlockResult, Scene
+from fringefleet.engine.context import Block, BlockResult, InversionContext
 from fringefleet.engine.solver_choice import choose_solver, why_eager
 from fringefleet.engine.timing import Stopwatch
-from fringefleet.engine.workspaces import Place
+from fringefleet.engine.workspaces import BlockPlace
 from fringefleet.execution.line import begin_next, line_of
 from fringefleet.execution.tile import Arrays, BlockFunction, Tile
 from fringefleet.io.files.threads import each, use_threads
@@ -42,7 +42,7 @@ class Inversion:
         Whether observations are stored so that many are the same.
     """
 
-    scene: Scene
+    scene: InversionContext
     options: Options
     point: tuple[int, int] | None
     is_coarse: bool
@@ -56,7 +56,7 @@ class Inversion:
     def _check(self, arrays: Arrays, tile: Tile) -> Oddities:
         return look_at(arrays, self.options, self.is_coarse, f"in {tile}")
 
-    def _compute(self, arrays: Arrays, tile: Tile, watch: Stopwatch, place: Place) -> BlockResult:
+    def _compute(self, arrays: Arrays, tile: Tile, watch: Stopwatch, place: BlockPlace) -> BlockResult:
         block = _block(arrays, self.options, _inside(tile, self.point))
         return invert_block(block, self.scene, self.options, watch, place)
 
@@ -66,7 +66,12 @@ class Inversion:
 
 
 def invert_dataset(
-    stack: xr.Dataset, *, scene: Scene, options: Options, point: tuple[float, float] | None, is_coarse: bool
+    stack: xr.Dataset,
+    *,
+    scene: InversionContext,
+    options: Options,
+    point: tuple[float, float] | None,
+    is_coarse: bool,
 ) -> dict[str, tuple[tuple[str, ...], NDArray[Any]]]:
     """Invert one block of a stack given as a Dataset; called by ``xarray.map_blocks``.
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from fringefleet.choices import DeviceName
 from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.engine.timing import Stopwatch
-from fringefleet.engine.workspaces import Kept, Place
+from fringefleet.engine.workspaces import BlockPlace, Kept
 from fringefleet.execution.memory_model import BEHIND_GPU, ON_DEVICE, READ_AHEAD, WRITE_BEHIND
 from fringefleet.io.files.memory import Allocate, Slab, lending, plain
 from fringefleet.processes.worker_info import this_worker
@@ -113,7 +113,7 @@ class Line:
         self.kept.clear()
 
 
-class PlaceInLine(Place):
+class PlaceInLine(BlockPlace):
     """One tile in a line.
 
     What it holds of it goes back when the two of ``holds`` close: the memory that it is read into, and that

@@ -1,8 +1,8 @@
 """Validate a stack and prepare it for inversion, before any work is done.
 
 Whatever the inversion needs besides the observations - network, reference phases, wavelength, looks - is
-read once and put into a :class:`~fringefleet.engine.context.Scene`, a plain value that travels with every
-task.
+read once and put into an :class:`~fringefleet.engine.context.InversionContext`, a plain value that travels
+with every task.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.arguments.kinds import check_kind
-from fringefleet.engine.context import Scene
+from fringefleet.engine.context import InversionContext
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.execution.scene_maps import dem_geometry, pixels_to_invert
 from fringefleet.execution.setting import Setting, check_setting
@@ -47,7 +47,7 @@ class Prepared:
     """A stack cut down to what the inversion reads, and what all its blocks share."""
 
     stack: xr.Dataset  # the observation, and coherence, masks, water_mask ... where needed
-    scene: Scene
+    scene: InversionContext
     reference_point: tuple[int, int] | None  # row and column
     setting: Setting
     source: str  # path of the stack, if it has one
@@ -98,7 +98,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     baseline, range_sine = dem_geometry(stack, network, wavelength, options, setting.geometry)
     if isinstance(range_sine, np.ndarray):
         stack = stack.assign(range_sine=(("y", "x"), range_sine))
-    scene = Scene(
+    scene = InversionContext(
         network=network,
         reference_date=_find_date(network, setting.reference_date),
         reference_values=tuple(values.tolist()),

@@ -33,7 +33,7 @@ SECONDS_BETWEEN_WRITES = 15.0
 _OF_A_TILE = "gpu_peak_bytes"  # what a worker says that differs from tile to tile
 _WHO = ("host", "pid", "worker", "address", "gpu", _OF_A_TILE)  # what of it is said with each tile
 
-Record = dict[str, Any]
+ReportRecord = dict[str, Any]
 
 
 def report_path(output: Path) -> Path:
@@ -72,11 +72,11 @@ class RunReport:
     ) -> None:
         earlier = earlier or {}
         self.path, self.facts = path, dict(facts)
-        self.workers: list[Record] = list(earlier.get("workers", ()))
-        self.tiles: dict[tuple[int, ...], Record] = {
+        self.workers: list[ReportRecord] = list(earlier.get("workers", ()))
+        self.tiles: dict[tuple[int, ...], ReportRecord] = {
             tuple(record["tile"]): record for record in earlier.get("tiles", ())
         }
-        self.runs: list[Record] = [*earlier.get("runs", ()), _begin(n_thread)]
+        self.runs: list[ReportRecord] = [*earlier.get("runs", ()), _begin(n_thread)]
         self._whose = "workers" if n_thread is None else "threads"
         self.start = self.written = monotonic()
         self._gpu_users = GpuUsers()
@@ -127,7 +127,7 @@ class RunReport:
             logger.warning("the report %s cannot be written: %s", self.path, error)
             temporary.unlink(missing_ok=True)
 
-    def as_dict(self) -> Record:
+    def as_dict(self) -> ReportRecord:
         """Give all of it as plain values."""
         tiles = [self.tiles[number] for number in sorted(self.tiles)]
         return {
@@ -140,7 +140,7 @@ class RunReport:
             "tiles": tiles,
         }
 
-    def _finished(self, report: TileReport, attempts: int) -> Record:
+    def _finished(self, report: TileReport, attempts: int) -> ReportRecord:
         static = {name: value for name, value in report.worker.items() if name != _OF_A_TILE}
         if static and static not in self.workers:
             self.workers.append(static)
@@ -155,7 +155,7 @@ class RunReport:
             "attempts": attempts,
         }
 
-    def _failed(self, failure: Failure) -> Record:
+    def _failed(self, failure: Failure) -> ReportRecord:
         return _place(failure.tile) | {
             "state": "failed",
             "run": len(self.runs) - 1,
@@ -179,7 +179,9 @@ def reported(report: RunReport) -> Iterator[RunReport]:
     report.close("finished")
 
 
-def totals(tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], n_tile: int) -> Record:
+def totals(
+    tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], n_tile: int
+) -> ReportRecord:
     """Sum the tiles up; rates are of the time that the runs took, shares of the time that workers spent.
 
     Examples
@@ -217,7 +219,7 @@ def totals(tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
     }
 
 
-def _begin(n_thread: int | None) -> Record:
+def _begin(n_thread: int | None) -> ReportRecord:
     who = (
         f"threads of this process, {n_thread} at once"
         if n_thread is not None
@@ -236,7 +238,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _place(tile: Tile) -> Record:
+def _place(tile: Tile) -> ReportRecord:
     return {
         "tile": tile.number,
         "rows": (tile.y.start, tile.y.stop),

@@ -12,7 +12,7 @@ from typing import Any
 
 from fringefleet.engine.timing import StageSeconds
 from fringefleet.errors import StackFormatError
-from fringefleet.execution.report import FORMAT, Record
+from fringefleet.execution.report import FORMAT, ReportRecord
 from fringefleet.io.files.text_file import read_text_file
 from fringefleet.status import Status
 
@@ -24,7 +24,7 @@ _MOST = 2**63  # of anything; sums of more are no numbers any longer
 Checks = Mapping[str, Callable[[Any], bool]]  # of the members of a record, by name
 
 
-def read_report(path: Path, fingerprint: str) -> Record | None:
+def read_report(path: Path, fingerprint: str) -> ReportRecord | None:
     """Read the report of the run that is resumed; None if there is none, or not of the same run.
 
     One that is damaged, wherever that is, is none either; a warning says so.
@@ -32,7 +32,7 @@ def read_report(path: Path, fingerprint: str) -> Record | None:
     if not path.exists():
         return None
     try:
-        found: Record = json.loads(read_text_file(path, most=_MOST_BYTES))
+        found: ReportRecord = json.loads(read_text_file(path, most=_MOST_BYTES))
         if found["format"] != FORMAT or found["fingerprint"] != fingerprint:
             logger.warning("the report %s is of another run and begins anew", path)
             return None
@@ -55,7 +55,7 @@ def read_report(path: Path, fingerprint: str) -> Record | None:
     return found
 
 
-def _bring_up_to_date(found: Record) -> None:
+def _bring_up_to_date(found: ReportRecord) -> None:
     """Give what earlier versions noted of a tile its names of today, and what they did not measure a zero."""
     for tile in found["tiles"]:
         if "not_bridged" in (pixels := tile.get("pixels") or {}):
@@ -64,7 +64,7 @@ def _bring_up_to_date(found: Record) -> None:
             seconds.setdefault("wait", 0.0)
 
 
-def _check_undamaged(found: Record) -> None:
+def _check_undamaged(found: ReportRecord) -> None:
     json.dumps(found, allow_nan=False)  # JSON has no NaN, and Python reads it nevertheless
     for name, is_whole in (("runs", _is_run), ("workers", _is_record), ("tiles", _is_tile)):
         records = found[name]

@@ -19,7 +19,7 @@ from dask.delayed import Delayed
 from distributed import Client, KilledWorker
 
 from fringefleet.errors import DeviceError, MissingExtraError, RunError
-from fringefleet.execution.backends import Crew, Threads, Workers
+from fringefleet.execution.backends import DistributedBackend, ExecutionBackend, ThreadBackend
 from fringefleet.execution.job import FailurePolicy
 from fringefleet.execution.retry import Agenda, Attempt, Failure
 from fringefleet.execution.statistics import TileStatistics
@@ -64,7 +64,7 @@ class Done(NamedTuple):
 OnProgress = Callable[[Done], None]
 
 
-class Outcome(NamedTuple):
+class ExecutionResult(NamedTuple):
     """What became of the tiles; what each of them said is told while they come, and not kept here."""
 
     numbers: TileStatistics  # of the tiles that are done
@@ -73,7 +73,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Watch:
+class HealthCheck:
     """What the caller wants to look at or to do meanwhile."""
 
     look: Callable[[], None] = lambda: None  # raises if the run cannot go on; called often
@@ -84,10 +84,10 @@ def execute(
     tasks: Sequence[tuple[Tile, Delayed]],
     on_progress: OnProgress | None = None,
     policy: FailurePolicy | None = None,
-    watch: Watch | None = None,
+    watch: HealthCheck | None = None,
     *,
     client: Client | Literal["current"] | None = "current",
-) -> Outcome:
+) -> ExecutionResult:
     """Compute the tasks on the current scheduler: a distributed client's if there is one, else threads.
 
     Parameters
@@ -110,7 +110,7 @@ def execute(
         been let finish.
     """
     agenda = Agenda(tasks, policy or FailurePolicy())
-    watch = watch or Watch()
+    watch = watch or HealthCheck()
     client = client_to_compute_with() if client == "current" else client
     start = monotonic()
     numbers, odd = TileStatistics(), OddityCounts()
@@ -126,7 +126,7 @@ def execute(
                 seconds, n_failed = monotonic() - start, len(agenda.given_up)
                 on_progress(Done(finished, numbers, len(tasks), seconds, n_failed, failed, attempt.number))
     _raise_if_failed(agenda)
-    return Outcome(numbers, odd, agenda.given_up)
+    return ExecutionResult(numbers, odd, agenda.given_up)
 
 
 def name_some(tiles: Sequence[Tile]) -> str:
@@ -136,8 +136,8 @@ def name_some(tiles: Sequence[Tile]) -> str:
 
 
 @contextmanager
-def _crew(client: Client | None) -> Iterator[Crew]:
-    crew = Threads() if client is None else Workers(client)
+def _crew(client: Client | None) -> Iterator[ExecutionBackend]:
+    crew = ThreadBackend() if client is None else DistributedBackend(client)
     try:
         yield crew
     finally:
@@ -147,7 +147,7 @@ def _crew(client: Client | None) -> Iterator[Crew]:
 class _Execution:
     """Keeps a bounded number of tiles with a crew, and judges what comes back."""
 
-    def __init__(self, agenda: Agenda, crew: Crew, watch: Watch) -> None:
+    def __init__(self, agenda: Agenda, crew: ExecutionBackend, watch: HealthCheck) -> None:
         self._agenda, self._crew, self._watch = agenda, crew, watch
         self._came: SimpleQueue[Any] = SimpleQueue()
         self._under_way: dict[Any, Attempt] = {}  # by future

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fringefleet.choices import DeviceName
 from fringefleet.engine.context import BlockResult
 from fringefleet.engine.timing import Stopwatch
-from fringefleet.engine.workspaces import Place
+from fringefleet.engine.workspaces import BlockPlace
 from fringefleet.errors import FringefleetError, StackFormatError
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.observation.oddities import Oddities
@@ -62,7 +62,7 @@ class BlockFunction:
         Of its tasks, on Dask's dashboard.
     compute
         Computes the result of a tile from its arrays, in the turn of the tile
-        (:meth:`~fringefleet.engine.workspaces.Place.turn`).
+        (:meth:`~fringefleet.engine.workspaces.BlockPlace.turn`).
     check
         Counts what cannot be an observation, and refuses arrays that nothing can be made of.
     device
@@ -72,7 +72,7 @@ class BlockFunction:
     """
 
     name: str
-    compute: Callable[[Arrays, Tile, Stopwatch, Place], BlockResult]
+    compute: Callable[[Arrays, Tile, Stopwatch, BlockPlace], BlockResult]
     check: Callable[[Arrays, Tile], Oddities] = _nothing_odd
     device: DeviceName = "cpu"
     describe: Callable[[], Mapping[str, Any]] = _of_nobody

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fringefleet.arguments.paths import make_folder, real_path
 from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.execution.prepare import Prepared
-from fringefleet.execution.scheduler import Done, Watch, execute
+from fringefleet.execution.scheduler import Done, HealthCheck, execute
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile, TileReport, Unread
 from fringefleet.io.files.threads import use_threads
@@ -65,7 +65,9 @@ class Unpacking:
 
 
 @contextmanager
-def unpacked(prepared: Prepared, what: Unpacking, watch: Watch, client: Client | None) -> Iterator[Prepared]:
+def unpacked(
+    prepared: Prepared, what: Unpacking, watch: HealthCheck, client: Client | None
+) -> Iterator[Prepared]:
     """Unpack variables of a stack for as long as it is read.
 
     Parameters

@@ -79,7 +79,7 @@ def warm_up(device: DeviceName, options: Mapping[str, Any] | None = None) -> Non
         from fringefleet.engine.block import invert_block  # noqa: PLC0415 - a preload is to be light
     import numpy as np  # noqa: PLC0415
 
-    from fringefleet.engine.context import Block, Scene  # noqa: PLC0415
+    from fringefleet.engine.context import Block, InversionContext  # noqa: PLC0415
     from fringefleet.network.network import Network  # noqa: PLC0415 - a preload is to be light
     from fringefleet.options import Options  # noqa: PLC0415
 
@@ -88,7 +88,7 @@ def warm_up(device: DeviceName, options: Mapping[str, Any] | None = None) -> Non
         import_module("fringefleet.engine.torch_block")
     days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
     network = Network(days, ((0, 1), (1, 2), (0, 2)))
-    scene = Scene(network, 0, (0.0,) * network.n_pair, wavelength=0.0555, looks=8)
+    scene = InversionContext(network, 0, (0.0,) * network.n_pair, wavelength=0.0555, looks=8)
     pixels = np.ones((network.n_pair, 8, 8), np.float32)
     invert_block(Block(pixels, coherence=pixels / 2), scene, Options(device=device, **wanted))
 

@@ -34,7 +34,7 @@ def _begin(work: SolverWork) -> Compute:
         return lambda batch: {
             "displacement_std": find(batch.unit_variance.expand(batch.displacement.shape[1]))
         }
-    variances = uncertainty.Workspace(uncertainty.factor_of(work.workspace))
+    variances = uncertainty.VarianceBuffers(uncertainty.factor_of(work.workspace))
 
     def compute(batch: SolvedBatch) -> dict[str, Any]:
         std = uncertainty.selected_variances(variances).mul_(batch.unit_variance).sqrt_()

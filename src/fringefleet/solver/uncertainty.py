@@ -87,7 +87,7 @@ class _Step(NamedTuple):
     tie: Tensor  # (pixel,)
 
 
-class Workspace:
+class VarianceBuffers:
     """Buffers, and views of them and of a factor, for the variances of batch after batch.
 
     Parameters
@@ -147,7 +147,7 @@ class Workspace:
         )
 
 
-def selected_variances(workspace: Workspace) -> Float[Tensor, "date pixel"]:
+def selected_variances(workspace: VarianceBuffers) -> Float[Tensor, "date pixel"]:
     """Variance of every date relative to the root, for the batch whose factor the elimination holds now.
 
     Parameters

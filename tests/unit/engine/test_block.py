@@ -5,7 +5,7 @@ import torch
 from fringefleet.engine import device as devices
 from fringefleet.engine import footprint
 from fringefleet.engine.block import batch_size, invert_block
-from fringefleet.engine.context import Block, Scene
+from fringefleet.engine.context import Block, InversionContext
 from fringefleet.errors import DeviceError, OptionError
 from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.network.network import Network
@@ -19,8 +19,8 @@ from strategies import Case
 DATES = tuple(f"2018-01-{day:02d}T00:00:00" for day in (1, 4, 8, 15, 29))
 NETWORK = Network(DATES, ((0, 1), (0, 2), (1, 2), (1, 3), (3, 2), (2, 4), (3, 4)))
 REFERENCE = (0.25, -1.5, 0.0, 2.0, 0.5, -0.75, 1.0)
-SCENE = Scene(NETWORK, 0, REFERENCE, 0.0555, 8)
-ZERO = Scene(NETWORK, 0, (0.0,) * 7, 0.0555, 8)
+SCENE = InversionContext(NETWORK, 0, REFERENCE, 0.0555, 8)
+ZERO = InversionContext(NETWORK, 0, (0.0,) * 7, 0.0555, 8)
 PLAIN = Options(weight_func="no")
 EXACT = Options(weight_func="no", dtype="float64")
 
@@ -64,7 +64,7 @@ def everywhere(phase):
 def test_displacement_is_the_weighted_svd_of_the_referenced_phase_with_the_sign_of_mintpy(
     function, date, solver
 ):
-    scene = Scene(NETWORK, date, REFERENCE, 0.0555, 8)
+    scene = InversionContext(NETWORK, date, REFERENCE, 0.0555, 8)
     phase, coherence = phases(), coherences()
     options = Options(weight_func=function, solver=solver)
     series = invert_block(Block(phase, coherence), scene, options)
@@ -78,7 +78,7 @@ def test_displacement_is_the_weighted_svd_of_the_referenced_phase_with_the_sign_
 @pytest.mark.parametrize("date", [0, 3])
 @pytest.mark.parametrize("solver", ["elimination", "dense"])
 def test_the_reference_date_is_exactly_zero(date, solver):
-    scene = Scene(NETWORK, date, REFERENCE, 0.0555, 8)
+    scene = InversionContext(NETWORK, date, REFERENCE, 0.0555, 8)
     series = invert_block(Block(phases(), coherences()), scene, Options(solver=solver))
     assert (series.displacement[date] == 0).all()
 
@@ -246,7 +246,7 @@ def test_the_redundancy_asked_for_is_enough(min_redundancy, status):
 @pytest.mark.parametrize("date", [0, 4])
 def test_cut_pixels_get_the_minimum_norm_answer_that_is_asked_for(norm, date):
     phase = cut_block()
-    scene = Scene(NETWORK, date, REFERENCE, 0.0555, 8)
+    scene = InversionContext(NETWORK, date, REFERENCE, 0.0555, 8)
     options = Options(weight_func="no", min_norm=norm, min_redundancy=0.0, dtype="float64")
     series = invert_block(Block(phase), scene, options)
     displacement, _ = expected_of(np.nan_to_num(phase), np.ones((7, 4)), np.isfinite(phase), scene, norm)
@@ -299,7 +299,7 @@ def test_more_components_than_a_byte_holds_are_counted_as_255():
     days = np.datetime64("2015-01-01", "s") + np.arange(600) * np.timedelta64(86400, "s")
     network = Network.from_dates(days[::2], days[1::2])
     phase = np.ones((300, 1, 1), np.float32)
-    series = invert_block(Block(phase), Scene(network, 0, (0.0,) * 300, 0.0555, 1), PLAIN)
+    series = invert_block(Block(phase), InversionContext(network, 0, (0.0,) * 300, 0.0555, 1), PLAIN)
     assert series.n_components[0, 0] == 255
     assert series.status[0, 0] == Status.MINIMUM_NORM
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fringefleet.engine.block import invert_block
-from fringefleet.engine.context import Block, Scene
+from fringefleet.engine.context import Block, InversionContext
 from fringefleet.engine.weighing import Weighing
 from fringefleet.network.network import Network
 from fringefleet.options import Options
@@ -25,10 +25,10 @@ def solver(request):
 
 DATES = tuple(f"2018-01-{day:02d}T00:00:00" for day in (1, 4, 8, 15, 29))
 NETWORK = Network(DATES, ((0, 1), (0, 2), (1, 2), (1, 3), (3, 2), (2, 4), (3, 4)))
-SCENE = Scene(
+SCENE = InversionContext(
     NETWORK, 0, (0.25, -1.5, 0.0, 2.0, 0.5, -0.75, 1.0), 0.0555, 8, (0.0, 40.0, -70.0, 20.0, 90.0), 5e5
 )
-OFFSETS = Scene(NETWORK, 0, (0.0,) * 7, np.nan, 0, metres_per_pixel=-0.05, medians=(0.5,) * 7)
+OFFSETS = InversionContext(NETWORK, 0, (0.0,) * 7, np.nan, 0, metres_per_pixel=-0.05, medians=(0.5,) * 7)
 SHAPE = (7, 6, 25)  # more than one program takes
 CLOSE = {  # of what float32 rounds in another order; metres and radians
     **dict.fromkeys(("displacement", "displacement_std"), 2e-7),
@@ -134,18 +134,18 @@ def test_pixels_that_need_float64_are_weighed_again_for_it(solver, monkeypatch):
 
 
 def test_a_kernel_takes_no_memory_for_phases_and_weights(solver):
-    from fringefleet.engine.batch_solver import Batches
+    from fringefleet.engine.batch_solver import BatchSolver
     from fringefleet.engine.device import select
     from fringefleet.network.elimination_order import plan_elimination
 
-    made = Batches(plan_elimination(NETWORK), SCENE, Options(solver=solver), 10, select("cpu"))
+    made = BatchSolver(plan_elimination(NETWORK), SCENE, Options(solver=solver), 10, select("cpu"))
     kept = vars(made) | vars(made.workspace.observations)
     assert not kept.keys() & {"phase", "weight", "scratch", "_phase_and_weight"}
 
 
 # Many triplets, and more rounds of the norms than are made with all pixels of a batch
 LARGER = network_by_gap(12, 1, 2, 3, 5)
-LARGER_SCENE = Scene(
+LARGER_SCENE = InversionContext(
     LARGER,
     0,
     (0.1,) * LARGER.n_pair,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fringefleet.engine import footprint
-from fringefleet.engine.batch_solver import Batches
+from fringefleet.engine.batch_solver import BatchSolver
 from fringefleet.engine.block import invert_block
-from fringefleet.engine.context import Block, Scene
+from fringefleet.engine.context import Block, InversionContext
 from fringefleet.network.network import Network
 from fringefleet.network.triplets import triplets
 from fringefleet.observation.weight_tables import phase_variance_table
@@ -30,7 +30,7 @@ WEIGHTS = {  # for 8 looks
 
 
 def scene_of(date=0, network=NETWORK):
-    return Scene(network, date, REFERENCE, WAVELENGTH, 8)
+    return InversionContext(network, date, REFERENCE, WAVELENGTH, 8)
 
 
 def observations(n_pixel=6, seed=0, noise=0.4):
@@ -208,7 +208,7 @@ def test_no_pixel_is_summed_twice_where_memory_ran_out_half_way(monkeypatch):
     block, options = Block(phase, coherence), Options(dtype="float64", diagnose=True)
     whole = invert_block(block, scene_of(), options)
     monkeypatch.setattr(footprint, "CPU_BATCH", 600)
-    invert, calls = Batches.invert, []
+    invert, calls = BatchSolver.invert, []
 
     def run_out_once(self, raw, *, n_done=0):
         calls.append(self.n_pixel)
@@ -216,7 +216,7 @@ def test_no_pixel_is_summed_twice_where_memory_ran_out_half_way(monkeypatch):
             raise MemoryError
         return invert(self, raw, n_done=n_done)
 
-    monkeypatch.setattr(Batches, "invert", run_out_once)
+    monkeypatch.setattr(BatchSolver, "invert", run_out_once)
     found = invert_block(block, scene_of(), options)
     assert calls == [512, 512, 256, 256]
     np.testing.assert_array_equal(found.pair_sums[0], 1000)
@@ -348,7 +348,7 @@ def dem_scene(reference_date=0, range_sine=RANGE_SINE):
     pairs = [(i, i + gap) for i in range(N_DATE) for gap in (1, 2, 3) if i + gap < N_DATE]
     i, j = np.array(pairs).T
     network = Network.from_dates(days[i], days[j])
-    return Scene(
+    return InversionContext(
         network, reference_date, (0.0,) * len(pairs), WAVELENGTH, 8, tuple(BASELINE.tolist()), range_sine
     )
 

@@ -7,9 +7,9 @@ from numba import config
 from fringefleet.engine import block
 from fringefleet.engine import torch_fallback as again
 from fringefleet.engine.block import invert_block
-from fringefleet.engine.context import Block, Scene
+from fringefleet.engine.context import Block, InversionContext
 from fringefleet.engine.solver_choice import is_direct
-from fringefleet.engine.workspaces import Place
+from fringefleet.engine.workspaces import BlockPlace
 from fringefleet.errors import DeviceError
 from fringefleet.options import Options
 from fringefleet.solver.compiled import kernel as compiled_kernel
@@ -18,8 +18,10 @@ from named_networks import network_by_gap
 
 NETWORK = network_by_gap(9, 1, 2, 4)
 PAIRS = NETWORK.n_pair
-SCENE = Scene(NETWORK, 3, tuple(np.linspace(-1, 1, PAIRS)), 0.0555, 8)
-OFFSETS = Scene(NETWORK, 3, (0.0,) * PAIRS, np.nan, 0, metres_per_pixel=-0.05, medians=(0.5,) * PAIRS)
+SCENE = InversionContext(NETWORK, 3, tuple(np.linspace(-1, 1, PAIRS)), 0.0555, 8)
+OFFSETS = InversionContext(
+    NETWORK, 3, (0.0,) * PAIRS, np.nan, 0, metres_per_pixel=-0.05, medians=(0.5,) * PAIRS
+)
 FIELDS = [
     {"weight_func": "var"},
     {"weight_func": "fim", "gap_rule": "linear"},
@@ -116,7 +118,7 @@ def test_the_size_of_a_batch_changes_no_bit(n_pixel, monkeypatch):
 
 def test_memory_is_used_again_for_blocks_of_any_size(monkeypatch):
     monkeypatch.setattr(block, "batch_size", lambda *_: 100)
-    place = Place()
+    place = BlockPlace()
     for shape in ((PAIRS, 8, 40), (PAIRS, 3, 11), (PAIRS, 1, 1), (PAIRS, 8, 40)):
         data = block_of(shape)._replace(reference_point=None)
         found = invert_block(data, SCENE, Options(), place=place).variables

@@ -10,13 +10,13 @@ from fringefleet.engine import device as devices
 from fringefleet.engine import footprint
 from fringefleet.engine import solver_choice as solvers
 from fringefleet.engine import torch_block as loads
-from fringefleet.engine.batch_solver import Batches
+from fringefleet.engine.batch_solver import BatchSolver
 from fringefleet.engine.block import invert_block
-from fringefleet.engine.context import Block, FlatBlock, Scene
+from fringefleet.engine.context import Block, FlatBlock, InversionContext
 from fringefleet.engine.device import is_out_of_memory
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.transfer import part_of, send
-from fringefleet.engine.workspaces import Place
+from fringefleet.engine.workspaces import BlockPlace
 from fringefleet.errors import DeviceError
 from fringefleet.network.network import Network
 from fringefleet.options import Options
@@ -25,7 +25,7 @@ from fringefleet.solver.fused import solver as fused
 
 DATES = tuple(f"2018-01-{day:02d}T00:00:00" for day in (1, 4, 8, 15))
 NETWORK = Network(DATES, ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3)))
-SCENE = Scene(NETWORK, 0, (0.0,) * 5, 0.0555, 8)
+SCENE = InversionContext(NETWORK, 0, (0.0,) * 5, 0.0555, 8)
 OPTIONS = Options(weight_func="no", std=True, diagnose=True)
 
 
@@ -42,7 +42,7 @@ def small_memory(monkeypatch):
         MemoryError("std::bad_alloc: out_of_memory: RMM failure"),
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
     ]
-    whole = Batches.invert
+    whole = BatchSolver.invert
 
     def invert(self, raw, *, n_done=0):
         tried.append(self.n_pixel)
@@ -50,7 +50,7 @@ def small_memory(monkeypatch):
             raise errors[len(tried) % len(errors)]
         return whole(self, raw, n_done=n_done)
 
-    monkeypatch.setattr(Batches, "invert", invert)
+    monkeypatch.setattr(BatchSolver, "invert", invert)
     return tried
 
 
@@ -69,7 +69,7 @@ def test_memory_that_runs_out_in_the_middle_loses_and_repeats_nothing(monkeypatc
     block = Block(phases(30, 50))
     expected = invert_block(block, SCENE, OPTIONS)
     monkeypatch.setattr(footprint, "CPU_BATCH", 600)
-    whole, calls = Batches.invert, []
+    whole, calls = BatchSolver.invert, []
 
     def invert(self, raw, *, n_done=0):
         calls.append(self.n_pixel)
@@ -77,7 +77,7 @@ def test_memory_that_runs_out_in_the_middle_loses_and_repeats_nothing(monkeypatc
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return whole(self, raw, n_done=n_done)
 
-    monkeypatch.setattr(Batches, "invert", invert)
+    monkeypatch.setattr(BatchSolver, "invert", invert)
     found = invert_block(block, SCENE, OPTIONS)
     assert calls == [512, 512, 256, 256, 256, 256]
     for name, values in expected.variables.items():
@@ -96,7 +96,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch):
     def invert(self, raw, *, n_done=0):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(Batches, "invert", invert)
+    monkeypatch.setattr(BatchSolver, "invert", invert)
     with pytest.raises(RuntimeError, match="illegal"):
         invert_block(Block(phases(40, 50)), SCENE, OPTIONS)
     assert not is_out_of_memory(ValueError("found 3 batches"))
@@ -168,7 +168,7 @@ def test_a_block_that_does_not_fit_on_the_device_comes_in_parts(monkeypatch, cap
     np.testing.assert_allclose(found.pair_sums, expected.pair_sums, rtol=1e-5)
 
 
-class Spoiling(Place):
+class Spoiling(BlockPlace):
     """Gives the memory of the observations to somebody else as soon as they are on the device."""
 
     def __init__(self, block):
@@ -200,7 +200,7 @@ def test_memory_that_runs_out_after_the_copy_needs_no_second_one(monkeypatch, st
     np.testing.assert_allclose(found.pair_sums, expected.pair_sums, rtol=1e-5)
 
 
-class Watched(Place):
+class Watched(BlockPlace):
     """Notes what a block asks of its place, in order; the answer once."""
 
     def __init__(self):
@@ -228,14 +228,14 @@ def test_a_block_waits_for_its_turn_only_when_it_is_there_and_answers_after_it(o
 
 
 def test_a_workspace_is_kept_for_blocks_of_the_same_shape_and_no_other(monkeypatch):
-    made, begin = [], Batches.__init__
+    made, begin = [], BatchSolver.__init__
 
     def note(self, *given):
         begin(self, *given)
         made.append(self.n_pixel)
 
-    monkeypatch.setattr(Batches, "__init__", note)
-    place = Place()
+    monkeypatch.setattr(BatchSolver, "__init__", note)
+    place = BlockPlace()
     for shape in ((4, 5), (4, 5), (4, 3), (4, 3), (4, 5)):
         invert_block(Block(phases(*shape)), SCENE, OPTIONS, None, place)
     assert made == [20, 12, 20]
@@ -249,7 +249,7 @@ def test_a_workspace_is_kept_for_blocks_of_the_same_shape_and_no_other(monkeypat
 
 
 def test_fewer_pixels_at_once_are_remembered_for_the_next_block(monkeypatch):
-    place, tried, whole = Place(), [], Batches.invert
+    place, tried, whole = BlockPlace(), [], BatchSolver.invert
 
     def invert(self, raw, *, n_done=0):
         tried.append(self.n_pixel)
@@ -257,16 +257,16 @@ def test_fewer_pixels_at_once_are_remembered_for_the_next_block(monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return whole(self, raw, n_done=n_done)
 
-    monkeypatch.setattr(Batches, "invert", invert)
+    monkeypatch.setattr(BatchSolver, "invert", invert)
     for _ in range(2):
         invert_block(Block(phases(40, 50)), SCENE, OPTIONS, None, place)
     assert tried == [2000, 1000] + [500] * 8
 
 
 def test_a_workspace_in_which_something_failed_is_not_kept(monkeypatch):
-    place, block = Place(), Block(phases(4, 5))
+    place, block = BlockPlace(), Block(phases(4, 5))
     with monkeypatch.context() as patch:
-        patch.setattr(Batches, "invert", lambda *_, **__: 1 / 0)
+        patch.setattr(BatchSolver, "invert", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             invert_block(block, SCENE, OPTIONS, None, place)
     assert place.kept._idle == []

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity
 
 from fringefleet.engine import device as devices
 from fringefleet.engine.block import invert_block
-from fringefleet.engine.context import Block, Scene
+from fringefleet.engine.context import Block, InversionContext
 from fringefleet.engine.footprint import (
     CPU_BATCH,
     bytes_per_pixel,
@@ -69,7 +69,7 @@ def inversion(network, options, missing):
     phase[rng.random(phase.shape) < missing] = np.nan
     coherence = rng.uniform(0.3, 0.95, phase.shape).astype(np.float32)
     baseline = tuple(rng.normal(0, 80, network.n_date).tolist())
-    scene = Scene(network, 0, (0.0,) * network.n_pair, 0.0555, 5, baseline, 5e5)
+    scene = InversionContext(network, 0, (0.0,) * network.n_pair, 0.0555, 5, baseline, 5e5)
     return lambda: invert_block(Block(phase, coherence), scene, options)
 
 
@@ -153,7 +153,7 @@ def test_the_memory_of_a_gpu_is_that_of_the_tile_and_of_the_fused_solver(wanted,
     rng = np.random.default_rng(0)
     phase = rng.normal(0, 3, (network.n_pair, 1, 256)).astype(np.float32)
     baseline = tuple(rng.normal(0, 80, network.n_date).tolist())
-    scene = Scene(network, 0, (0.0,) * network.n_pair, 0.0555, 5, baseline, 5e5)
+    scene = InversionContext(network, 0, (0.0,) * network.n_pair, 0.0555, 5, baseline, 5e5)
     block = Block(phase, np.full_like(phase, 0.7))
     measured = peak_bytes(lambda: invert_block(block, scene, options), tmp_path, arrays=False)
     workspace = 256 * fused_bytes_per_pixel(plan_elimination(network), options)

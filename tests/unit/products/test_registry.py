@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fringefleet.engine.block import invert_block
-from fringefleet.engine.context import Block, Scene
+from fringefleet.engine.context import Block, InversionContext
 from fringefleet.network.network import Network
 from fringefleet.options import Options
 from fringefleet.products.base import Product
@@ -28,7 +28,7 @@ BESIDES = {
 }
 DATES = tuple(f"2018-{month:02d}-07T00:00:00" for month in range(1, 8))
 PAIRS = tuple((i, i + gap) for i in range(7) for gap in (1, 2) if i + gap < 7)
-SCENE = Scene(
+SCENE = InversionContext(
     Network(DATES, PAIRS), 0, (0.0,) * 11, 0.0555, 8, (0.0, 50.0, -80.0, 20.0, 120.0, -30.0, 60.0), 5e5
 )
 

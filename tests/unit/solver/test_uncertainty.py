@@ -34,7 +34,7 @@ class Solved:
         self.to = {"dtype": dtype, "device": device}
         self.work = elimination.Workspace(plan_elimination(network, root), n_pixel, dtype, device)
         self.factor = uncertainty.Factor(self.work.plan, self.work.edge, self.work.inverse)
-        self.room = uncertainty.Workspace(self.factor)
+        self.room = uncertainty.VarianceBuffers(self.factor)
 
     def solve(self, weight, phase=None):
         weight = torch.as_tensor(weight, **self.to)

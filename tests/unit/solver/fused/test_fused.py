@@ -86,7 +86,7 @@ def test_standard_deviations_are_those_of_the_eager_form(solver, eager, keeps_fa
     unit = torch.tensor([1.0, 0.25, torch.nan, 4.0], dtype=solver.dtype, device=device)
     found = fused.standard_deviations(workspace, unit)
     reference, _ = solved(eager, case, device, root=root)
-    room = uncertainty.Workspace(uncertainty.Factor(plan, reference.edge, reference.inverse))
+    room = uncertainty.VarianceBuffers(uncertainty.Factor(plan, reference.edge, reference.inverse))
     expected = uncertainty.selected_variances(room).mul_(unit).sqrt_()
     expected[root] = 0
     relative = 256 * torch.finfo(solver.dtype).eps
