@@ -22,7 +22,8 @@ OF_A_CLUSTER = {
 }
 OF_AN_END = OF_A_START | {
     "distributed.client": "Couldn't gather",
-    "distributed.scheduler": "Couldn't gather",
+    "distributed.scheduler": "Couldn't gather|broadcast to .* failed",
+    "distributed.worker": "Failed to communicate with scheduler during heartbeat",
 }
 OF_A_LOST_SCHEDULER = {
     "distributed.batched": "Error in batched write",

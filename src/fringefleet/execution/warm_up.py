@@ -42,13 +42,14 @@ def dask_setup(worker: Worker) -> None:
         claim_process()
         atexit.register(_end)
         if dask.config.get(FAILURES_ARE_SAID, default=False):
-            logging.getLogger("distributed.worker").addFilter(is_no_failure)
+            logging.getLogger("distributed.worker").addFilter(is_said_by_nobody_else)
     worker.executors["default"].submit(_try_to_warm_up, device, options)
 
 
-def is_no_failure(record: logging.LogRecord) -> bool:
-    """Whether a message of a worker is another than that of a task that failed."""
-    return not record.getMessage().startswith("Compute Failed")
+def is_said_by_nobody_else(record: logging.LogRecord) -> bool:
+    """Whether a message of a worker is another than that of a task that failed, or of a scheduler that went."""
+    known = ("Compute Failed", "Failed to communicate with scheduler during heartbeat")
+    return not record.getMessage().startswith(known)
 
 
 def dask_teardown(_worker: Worker) -> None:
