@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.arguments.kinds import check_kind, check_two_numbers
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OptionError
 from fringefleet.execution import graph as lazy
 from fringefleet.execution.memory_model import Means
@@ -23,7 +24,7 @@ def invert(
     options: Options | None = None,
     *,
     setting: Setting | None = None,
-    chunks: tuple[int, int] | None = None,
+    chunks: Shape | None = None,
     **changes: Any,
 ) -> xr.Dataset:
     """Invert a stack lazily: nothing is computed until the result is used.

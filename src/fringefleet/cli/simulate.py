@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 from fringefleet.arguments.declaration import Declared
+from fringefleet.arguments.shapes import Shape
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err
 from fringefleet.cli.parameters import Common, parameters
@@ -23,9 +24,7 @@ class SceneOptions:
         int | None,
         Declared("Number of following dates that each date is paired with.", metavar="C", default="3"),
     ] = None
-    shape: Annotated[
-        tuple[int, int] | None, Declared("Rows and columns.", metavar="Y X", default="256 256")
-    ] = None
+    shape: Annotated[Shape | None, Declared("Rows and columns.", metavar="Y X", default="256 256")] = None
     seed: Annotated[int | None, Declared("Seed of all random numbers.", metavar="S", default="0")] = None
     missing: Annotated[
         float | None, Declared("Fraction of the observations without data.", metavar="F", default="0")

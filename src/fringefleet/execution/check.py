@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, replace
 
 from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OutputExistsError
 from fringefleet.execution.facts import origin_of
 from fringefleet.execution.job import Run
@@ -36,7 +37,7 @@ class Checked:
 
     job: Run
     prepared: Prepared
-    tile: tuple[int, int]  # rows and columns
+    tile: Shape  # rows and columns
     origin: Origin  # everything that the result depends on
     is_touched: bool  # files of the stack were, since the run that is resumed
     n_tile: int
@@ -112,11 +113,11 @@ def _means(job: Run, prepared: Prepared) -> Means:
     )
 
 
-def _choose_tile(job: Run, prepared: Prepared, shape: tuple[int, int], means: Means) -> tuple[int, int]:
+def _choose_tile(job: Run, prepared: Prepared, shape: Shape, means: Means) -> Shape:
     """Choose a tile that cuts no packed chunk, if there is one; whole rows, if all chunks are cut anyway."""
     network, stack = prepared.scene.network, prepared.stack
 
-    def choose(stored: tuple[int, int] | None) -> tuple[int, int]:
+    def choose(stored: Shape | None) -> Shape:
         return choose_tile(shape, stored, network, job.options, means)
 
     step = read_step(stack)
@@ -146,7 +147,7 @@ def _check_output_usable(job: Run) -> None:
     check_not_in_use(job.output)
 
 
-def _found(job: Run, tile: tuple[int, int], origin: Origin) -> tuple[int, bool]:
+def _found(job: Run, tile: Shape, origin: Origin) -> tuple[int, bool]:
     """Count the tiles that are done and kept, and tell whether files of the stack were touched since."""
     store, is_touched = resume_result(
         job.output, tile, origin, wanted_variables(job.options), accept_touched=job.accept_touched

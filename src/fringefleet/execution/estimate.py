@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.context import Block
 from fringefleet.engine.solver_choice import check_solver
 from fringefleet.engine.timing import StageSeconds, Stopwatch
@@ -53,10 +54,10 @@ class Forecast:
     already.
     """
 
-    shape: tuple[int, int]  # rows and columns of the scene
+    shape: Shape  # rows and columns of the scene
     n_date: int
     n_pair: int
-    chunks: tuple[int, int]  # rows and columns of a tile
+    chunks: Shape  # rows and columns of a tile
     n_tile: int
     n_left: int
     n_worker: int
@@ -169,7 +170,7 @@ def with_seconds(found: Forecast, checked: Checked, per_pixel: PerPixel | None =
     return replace(found, seconds=StageSeconds(*(whole_tiles * seconds for seconds in per_tile)))
 
 
-def _pixels_left(checked: Checked, shape: tuple[int, int]) -> int:
+def _pixels_left(checked: Checked, shape: Shape) -> int:
     if checked.n_left == checked.n_tile:
         return math.prod(shape)
     store = ResultStore(checked.job.output, checked.tile, checked.fingerprint)
@@ -259,7 +260,7 @@ def for_other_machines(error: DeviceError) -> DeviceError:
 
 
 @contextmanager
-def _store_for(checked: Checked, tile: tuple[int, int]) -> Iterator[Any]:
+def _store_for(checked: Checked, tile: Shape) -> Iterator[Any]:
     """Make a result of one tile on the disk of the output, and remove it."""
     prepared = checked.prepared
     part = replace(prepared, stack=prepared.stack.isel(y=slice(tile[0]), x=slice(tile[1])))
@@ -268,7 +269,7 @@ def _store_for(checked: Checked, tile: tuple[int, int]) -> Iterator[Any]:
         yield create_result(template, folder / "result.zarr", checked.origin, overwrite=False)
 
 
-def made_up_block(checked: Checked, shape: tuple[int, int], seed: int = 0) -> Block:
+def made_up_block(checked: Checked, shape: Shape, seed: int = 0) -> Block:
     """Make pixels of the network of a run: a random walk, noise, gaps, and whatever the options need."""
     options, scene, network = checked.job.options, checked.prepared.scene, checked.prepared.scene.network
     rng = np.random.default_rng(seed)

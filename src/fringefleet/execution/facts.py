@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.execution.prepare import Prepared
 from fringefleet.io.files.version import FilesVersion
 from fringefleet.io.store.origin import DIGESTS, Origin
@@ -20,7 +21,7 @@ from fringefleet.options import Options
 _WITH_WHAT = ("device", "gpu_chunk_size")  # options on which no answer depends
 
 
-def origin_of(prepared: Prepared, options: Options, tile: tuple[int, int], source: FilesVersion) -> Origin:
+def origin_of(prepared: Prepared, options: Options, tile: Shape, source: FilesVersion) -> Origin:
     """Collect what a result depends on.
 
     Parameters

@@ -20,6 +20,7 @@ from dask.delayed import Delayed
 from dask.optimization import cull
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.context import InversionContext
 from fringefleet.execution.inversion import Inversion, invert_dataset
 from fringefleet.execution.tile import BlockFunction, Tile, Unread, WorkerRules, Write
@@ -39,14 +40,14 @@ if TYPE_CHECKING:  # a worker needs nothing of what has checked the stack
     from fringefleet.execution.prepare import Prepared
 
 
-def chunk(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
+def chunk(stack: xr.Dataset, tile: Shape) -> xr.Dataset:
     """Cut a stack or a result in y and x, all pairs or dates of a pixel together."""
     sizes = {"y": tile[0], "x": tile[1]}
     return stack.chunk({dim: sizes.get(str(dim), -1) for dim in stack.dims})
 
 
 @with_graph_defaults
-def result_template(prepared: "Prepared", options: Options, tile: tuple[int, int]) -> xr.Dataset:
+def result_template(prepared: "Prepared", options: Options, tile: Shape) -> xr.Dataset:
     """Build a result without numbers: shapes, chunks, coordinates and attributes of the real one."""
     stack, scene = prepared.stack, prepared.scene
     n_date = scene.network.n_date
@@ -100,7 +101,7 @@ def _compute_tile(
 def tile_tasks(
     prepared: "Prepared",
     options: Options,
-    tile: tuple[int, int],
+    tile: Shape,
     write: Write,
     *,
     accept_touched: bool = False,
@@ -142,7 +143,7 @@ def worker_rules(*, accept_touched: bool = False, n_on_cores: Mapping[str, int] 
 @with_graph_defaults
 def block_tasks(
     data: xr.Dataset,
-    tile: tuple[int, int],
+    tile: Shape,
     function: BlockFunction,
     write: Write,
     *,
@@ -203,9 +204,7 @@ def _unread(whole: Unread, chunked: da.Array) -> da.Array:
     return unread
 
 
-def _one_graph_each(
-    reports: da.Array, tile: tuple[int, int], shape: tuple[int, int]
-) -> list[tuple[Tile, Delayed]]:
+def _one_graph_each(reports: da.Array, tile: Shape, shape: Shape) -> list[tuple[Tile, Delayed]]:
     """Take the optimised graph apart, so that handing in a tile costs the same however many there are."""
     (optimised,) = optimize(reports)
     graph = dict(optimised.__dask_graph__())

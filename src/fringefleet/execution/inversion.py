@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Pixel
 from fringefleet.engine.block import invert_block
 from fringefleet.engine.context import Block, BlockResult, InversionContext
 from fringefleet.engine.solver_choice import choose_solver, why_eager
@@ -44,7 +45,7 @@ class Inversion:
 
     scene: InversionContext
     options: Options
-    point: tuple[int, int] | None
+    point: Pixel | None
     is_coarse: bool
 
     def as_function(self) -> BlockFunction:
@@ -138,7 +139,7 @@ def look_at(arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: boo
     return put_together((parts[first] for first in sorted(parts)), where)
 
 
-def _block(arrays: Mapping[str, NDArray[Any]], options: Options, point: tuple[int, int] | None) -> Block:
+def _block(arrays: Mapping[str, NDArray[Any]], options: Options, point: Pixel | None) -> Block:
     return Block(
         observed=arrays[options.observation],
         coherence=arrays.get("coherence"),
@@ -150,7 +151,7 @@ def _block(arrays: Mapping[str, NDArray[Any]], options: Options, point: tuple[in
     )
 
 
-def _inside(tile: Tile, point: tuple[int, int] | None) -> tuple[int, int] | None:
+def _inside(tile: Tile, point: Pixel | None) -> Pixel | None:
     """Row and column of the reference point in a tile, if it is there."""
     if point is None or not (
         tile.y.start <= point[0] < tile.y.stop and tile.x.start <= point[1] < tile.x.stop
@@ -159,7 +160,7 @@ def _inside(tile: Tile, point: tuple[int, int] | None) -> tuple[int, int] | None
     return point[0] - tile.y.start, point[1] - tile.x.start
 
 
-def _find_in_block(stack: xr.Dataset, point: tuple[float, float] | None) -> tuple[int, int] | None:
+def _find_in_block(stack: xr.Dataset, point: tuple[float, float] | None) -> Pixel | None:
     if point is None:
         return None
     rows = np.flatnonzero(stack["y"].values == point[0])

@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
 from fringefleet.arguments.paths import check_local
+from fringefleet.arguments.shapes import Shape
 from fringefleet.choices import Existing, OnError
 from fringefleet.errors import OptionError
 from fringefleet.execution.setting import Setting, check_setting
@@ -75,7 +76,7 @@ class Run:
     options: Options = Options()  # noqa: RUF009 - frozen
     setting: Setting = Setting()  # noqa: RUF009 - frozen
     chunks: Annotated[
-        tuple[int, int] | None,
+        Shape | None,
         Declared("Rows and columns of a chunk.", Panel.OUTPUT, metavar="Y X", default="chosen by memory"),
     ] = None
     existing: Existing = "refuse"

@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.shapes import Pixel
 from fringefleet.engine.context import InversionContext
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.execution.scene_maps import dem_geometry, pixels_to_invert
@@ -48,7 +49,7 @@ class Prepared:
 
     stack: xr.Dataset  # the observation, and coherence, masks, water_mask ... where needed
     scene: InversionContext
-    reference_point: tuple[int, int] | None  # row and column
+    reference_point: Pixel | None  # row and column
     setting: Setting
     source: str  # path of the stack, if it has one
 
@@ -176,7 +177,7 @@ def _looks(stack: xr.Dataset, options: Options, setting: Setting) -> int:
     return setting.looks or required_looks(stack)
 
 
-def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> tuple[int, int] | None:
+def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> Pixel | None:
     """Find row and column of the reference point; None where nothing is to be referenced.
 
     Offsets need no reference point: as in MintPy, they are taken as they are where the stack names none.
@@ -187,7 +188,7 @@ def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> t
     return locate_reference_point(stack, setting.reference_point)
 
 
-def without_unreferenced(stack: xr.Dataset, observation: str, point: tuple[int, int]) -> xr.Dataset:
+def without_unreferenced(stack: xr.Dataset, observation: str, point: Pixel) -> xr.Dataset:
     """Leave out the pairs of a stack that have no data at the reference point.
 
     Raises
@@ -231,7 +232,7 @@ def find_reference_date(network: Network, wanted: str | None) -> int:
     return found[0]
 
 
-def _check_sample(stack: xr.Dataset, point: tuple[int, int] | None) -> None:
+def _check_sample(stack: xr.Dataset, point: Pixel | None) -> None:
     """Refuse what has a known range and is far outside it around the reference point, or in the middle."""
     row, column = point or (stack.sizes["y"] // 2, stack.sizes["x"] // 2)
     window = {
@@ -244,7 +245,7 @@ def _check_sample(stack: xr.Dataset, point: tuple[int, int] | None) -> None:
     put_together([Oddities(outside=found)], where)
 
 
-def _with_reference_point(stack: xr.Dataset, point: tuple[int, int] | None) -> xr.Dataset:
+def _with_reference_point(stack: xr.Dataset, point: Pixel | None) -> xr.Dataset:
     """Say in the attributes which point was taken; without those that cannot be understood."""
     stack = stack.copy(deep=False)
     stack.attrs = usable_attributes(stack.attrs)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import MissingMetadataError, OptionError, StackFormatError
 from fringefleet.io import (
     geometry_from_attributes,
@@ -30,7 +31,7 @@ GivenMap: TypeAlias = Path | str | NDArray[Any] | xr.DataArray
 
 
 def pixels_to_invert(
-    shape: tuple[int, int], water_mask: GivenMap | None, average_coherence: Path | str | None
+    shape: Shape, water_mask: GivenMap | None, average_coherence: Path | str | None
 ) -> NDArray[np.bool_] | None:
     """Combine the maps that exclude pixels, (y, x); None if nothing excludes any.
 
@@ -61,7 +62,7 @@ def pixels_to_invert(
     return covered if invert is None else invert & covered
 
 
-def _water_mask(shape: tuple[int, int], mask: GivenMap) -> NDArray[np.bool_]:
+def _water_mask(shape: Shape, mask: GivenMap) -> NDArray[np.bool_]:
     if isinstance(mask, Path | str):
         return read_water_mask(mask, shape)
     values = _values_of_map(mask, shape, "a water mask")
@@ -126,7 +127,7 @@ def _baselines(stack: xr.Dataset, network: Network) -> NDArray[np.float32]:
     return date_baselines(network, pair_baseline)
 
 
-def _values_of_map(given: NDArray[Any] | xr.DataArray, shape: tuple[int, int], name: str) -> NDArray[Any]:
+def _values_of_map(given: NDArray[Any] | xr.DataArray, shape: Shape, name: str) -> NDArray[Any]:
     """Take a map as it is, or by the names of its dimensions if it has some."""
     if isinstance(given, xr.DataArray):
         if set(given.dims) != {"y", "x"}:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Shape, TileIndex
 from fringefleet.choices import DeviceName
 from fringefleet.engine.context import BlockResult
 from fringefleet.engine.timing import Stopwatch
@@ -21,7 +22,7 @@ from fringefleet.status import Status
 class Tile(NamedTuple):
     """Where a tile is: its number in the grid of tiles, and its pixels."""
 
-    number: tuple[int, int]
+    number: TileIndex
     y: slice
     x: slice
 
@@ -33,7 +34,7 @@ class Tile(NamedTuple):
 class TileReport(NamedTuple):
     """What a finished tile tells the one who asked for it."""
 
-    tile: tuple[int, int]
+    tile: Shape
     numbers: TileStatistics
     odd: Oddities = Oddities()  # what cannot be an observation
     rows: tuple[int, int] = (0, 0)  # first and one past the last

@@ -8,6 +8,7 @@ that cuts through them makes its neighbours read them again.
 import math
 from functools import partial
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.footprint import FUSED_BATCH, bytes_per_pixel
 from fringefleet.errors import BlockTooLargeError, OptionError
 from fringefleet.execution.memory_model import Means, bytes_of_gpu, bytes_of_worker, most_pixels
@@ -27,12 +28,12 @@ GPU_SHARE = 0.8  # of a GPU's memory; CUDA and what else runs on it have the res
 
 
 def choose_tile(
-    shape: tuple[int, int],
-    stored: tuple[int, int] | None,
+    shape: Shape,
+    stored: Shape | None,
     network: Network,
     options: Options,
     means: Means = Means(),  # noqa: B008 - frozen
-) -> tuple[int, int]:
+) -> Shape:
     """Choose rows and columns of a tile.
 
     On a CPU a tile is as large as is fastest there. On a GPU it fills a launch of the solver, which is many
@@ -84,7 +85,7 @@ def _wanted(network: Network, options: Options, means: Means) -> float:
     return min(n_pixel, max(1, fits))
 
 
-def is_common_tile(tile: tuple[int, int], network: Network, options: Options, means: Means) -> bool:
+def is_common_tile(tile: Shape, network: Network, options: Options, means: Means) -> bool:
     """Tell whether a tile is no larger than those that are chosen for large scenes, and fits into a worker.
 
     Parameters
@@ -129,7 +130,7 @@ def count_workers(n_pixel: int, network: Network, options: Options, means: Means
     return min(means.n_worker, means.memory.total // needed)
 
 
-def check_tile(tile: tuple[int, int], network: Network, options: Options, means: Means) -> None:
+def check_tile(tile: Shape, network: Network, options: Options, means: Means) -> None:
     """Refuse tiles that mean nothing, or that one worker cannot hold.
 
     Raises

@@ -47,7 +47,7 @@ def dask_setup(worker: Worker) -> None:
 
 
 def is_said_by_nobody_else(record: logging.LogRecord) -> bool:
-    """Whether a message of a worker is another than that of a task that failed, or of a scheduler that went."""
+    """Whether a message of a worker is another than that of a task that failed, or of a scheduler gone."""
     known = ("Compute Failed", "Failed to communicate with scheduler during heartbeat")
     return not record.getMessage().startswith(known)
 

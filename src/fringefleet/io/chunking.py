@@ -2,10 +2,12 @@
 
 import math
 
+from fringefleet.arguments.shapes import Shape
+
 _DEFAULT_STEP = 32  # [pixel] where the file suggests nothing
 
 
-def fit_tile(shape: tuple[int, int], stored: tuple[int, int] | None, n_pixel: float) -> tuple[int, int]:
+def fit_tile(shape: Shape, stored: Shape | None, n_pixel: float) -> Shape:
     """Choose a nearly square tile, whole stored chunks where one is small enough.
 
     Where the chunks are strips as wide as the scene, as in most GeoTIFFs, the tile is as wide, too: a

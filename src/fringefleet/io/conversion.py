@@ -21,6 +21,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from fringefleet.arguments.paths import make_folder, real_path
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OptionError, OutputExistsError, StackChangedError
 from fringefleet.io.checks.door import readable
 from fringefleet.io.copying import TileFiles, gridded
@@ -78,7 +79,7 @@ class Conversion:
         """Whether it was begun."""
         return (self.folder / _METADATA).is_file() and (self.store / _METADATA).is_file()
 
-    def tile(self) -> tuple[int, int] | None:
+    def tile(self) -> Shape | None:
         """Rows and columns of a chunk of what is there, begun or finished; None if nothing is."""
         there = self.store if self.is_there() else self.output
         if not (there / _METADATA).is_file():
@@ -87,7 +88,7 @@ class Conversion:
             array = zarr.open_group(there, mode="r").get(gridded(self.stack)[0])
             return (array.chunks[-2], array.chunks[-1]) if isinstance(array, zarr.Array) else None
 
-    def was_finished(self, tile: tuple[int, int]) -> bool:
+    def was_finished(self, tile: Shape) -> bool:
         """Whether the output is there, complete and made from the same stack.
 
         Raises
@@ -106,7 +107,7 @@ class Conversion:
         return not self.is_there() and is_made_from(self.output, wanted)
 
     @contextmanager
-    def opened(self, tile: tuple[int, int], *, resume: bool, overwrite: bool) -> Iterator[zarr.Group]:
+    def opened(self, tile: Shape, *, resume: bool, overwrite: bool) -> Iterator[zarr.Group]:
         """Begin, or go on, and give the group of the marks; what is done is kept whatever happens inside.
 
         Parameters
@@ -138,7 +139,7 @@ class Conversion:
                 self._remove()
             raise
 
-    def finish(self, tile: tuple[int, int]) -> None:
+    def finish(self, tile: Shape) -> None:
         """Give the store its name.
 
         Raises
@@ -167,7 +168,7 @@ class Conversion:
                 f"{describe_differences(differences)}. Nothing is kept; repeat the command."
             )
 
-    def _begin(self, tile: tuple[int, int], overwrite: bool) -> None:
+    def _begin(self, tile: Shape, overwrite: bool) -> None:
         if self.is_there():
             logger.warning("%s was begun before, and begins anew: without --resume", self.output)
         make_folder(self.folder.parent)
@@ -181,7 +182,7 @@ class Conversion:
             self._remove()
             new.rename(self.folder)
 
-    def _go_on(self, tile: tuple[int, int]) -> None:
+    def _go_on(self, tile: Shape) -> None:
         with readable(f"the conversion {self.folder}", OutputExistsError):
             group = zarr.open_group(self.folder, mode="r+", use_consolidated=False)
             check_same_origin(group, self._origin(tile), self.output, accept_touched=self.accept_touched)
@@ -205,12 +206,12 @@ class Conversion:
         with owned_folder(self.folder.parent) as temporary:
             self.folder.rename(temporary / "old")
 
-    def _digests(self, tile: tuple[int, int]) -> dict[str, str]:
+    def _digests(self, tile: Shape) -> dict[str, str]:
         """Give what is noted in the output of what it is made from; times of files are apart."""
         origin = self._origin(tile)
         return {"made_from": origin.fingerprint, "files_with_times": origin.source.listing.digest}
 
-    def _origin(self, tile: tuple[int, int]) -> Origin:
+    def _origin(self, tile: Shape) -> Origin:
         stack = self.stack
         layout = [(name, str(stack[name].dtype), stack[name].shape) for name in gridded(stack)]
         dates = [stack[name].values for name in ("reference_date", "secondary_date") if name in stack.coords]
@@ -232,7 +233,7 @@ def _digest(plain: Any) -> str:
 
 
 @with_graph_defaults
-def _create_store(stack: xr.Dataset, tile: tuple[int, int], path: Path) -> None:
+def _create_store(stack: xr.Dataset, tile: Shape, path: Path) -> None:
     """Write the metadata, and everything without y and x."""
     sizes = {"y": tile[0], "x": tile[1]}
     arrays, encoding = {}, {}

@@ -10,6 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OptionError
 from fringefleet.io.chunking import fit_tile
 from fringefleet.io.conversion import Conversion
@@ -32,7 +33,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
     source: str | Path | xr.Dataset,
     output: str | Path,
     *,
-    chunks: tuple[int, int] | None = None,
+    chunks: Shape | None = None,
     overwrite: bool = False,
     resume: bool = False,
     accept_touched: bool = False,
@@ -105,7 +106,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
         begun.finish(tile)
 
 
-def default_tile(stack: xr.Dataset) -> tuple[int, int]:
+def default_tile(stack: xr.Dataset) -> Shape:
     """Choose rows and columns of a chunk: whole stored chunks, at most 32 MB of phase."""
     shape = stack.sizes["y"], stack.sizes["x"]
     n_pixel = min(_LARGEST_TILE, _CHUNK_BYTES / (4 * stack.sizes["pair"]))
@@ -118,7 +119,7 @@ def _bytes_per_pixel(stack: xr.Dataset) -> int:
     return max(stack[name].nbytes // n_pixel for name in gridded(stack))
 
 
-def _cut(stack: xr.Dataset, tile: tuple[int, int], total_memory: int) -> Cut:
+def _cut(stack: xr.Dataset, tile: Shape, total_memory: int) -> Cut:
     """Choose how many whole tiles are read at once.
 
     Large slabs matter where a stored chunk is larger than a tile (one whole interferogram, say) and would be
@@ -142,7 +143,7 @@ def _cut(stack: xr.Dataset, tile: tuple[int, int], total_memory: int) -> Cut:
     return Cut(tile, (n_tile // across * tile[0], across * tile[1]), 1 if n_held < 4 else 2)
 
 
-def _has_whole_chunks(stack: xr.Dataset, tile: tuple[int, int]) -> bool:
+def _has_whole_chunks(stack: xr.Dataset, tile: Shape) -> bool:
     """Whether every stored chunk of the source is in one tile alone."""
     stored = stored_tile(stack)
     return stored is not None and all(wanted % size == 0 for wanted, size in zip(tile, stored, strict=True))

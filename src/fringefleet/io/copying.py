@@ -15,6 +15,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.io.files.memory import Slab, lending
 from fringefleet.io.files.threads import each
 from fringefleet.io.store.marks import DONE, IS_DONE, N_BYTE, Index, bytes_of, files_in, read_marks
@@ -26,8 +27,8 @@ _Progress = Callable[[int, int], None]
 class Cut(NamedTuple):
     """How a scene is cut: rows and columns of a tile, and of a slab of whole tiles; and how many are held."""
 
-    tile: tuple[int, int]
-    slab: tuple[int, int]
+    tile: Shape
+    slab: Shape
     n_slab: int  # 2, or 1 where there is no memory to read ahead
 
 
@@ -45,7 +46,7 @@ class _Rectangle(NamedTuple):
             slice(self.columns.start - column, self.columns.stop - column),
         )
 
-    def number(self, tile: tuple[int, int]) -> Index:
+    def number(self, tile: Shape) -> Index:
         """Number the tile that this is."""
         return self.rows.start // tile[0], self.columns.start // tile[1]
 
@@ -133,7 +134,7 @@ class TileFiles:
 class _Copy:
     """The store that is written to; a tile is marked when its last variable is there."""
 
-    def __init__(self, store: Path, names: list[str], marks: zarr.Group, tile: tuple[int, int]) -> None:
+    def __init__(self, store: Path, names: list[str], marks: zarr.Group, tile: Shape) -> None:
         self.names, self.tile = names, tile
         self._tiles = TileFiles(store, names)
         self._direct = {name: find_chunk_files(array) for name, array in self._tiles.arrays.items()}
@@ -159,7 +160,7 @@ class _Copy:
             direct.write(self._tiles.key(name, tile.number(self.tile)), piece, even_nothing=True)
 
 
-def _pieces(outer: _Rectangle, size: tuple[int, int]) -> Iterator[_Rectangle]:
+def _pieces(outer: _Rectangle, size: Shape) -> Iterator[_Rectangle]:
     """Cut a rectangle into others, row by row; the last ones are what is left."""
     for row in range(outer.rows.start, outer.rows.stop, size[0]):
         for column in range(outer.columns.start, outer.columns.stop, size[1]):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.checks.door import readable
 from fringefleet.io.files.version import FilesVersion
@@ -64,7 +65,7 @@ class StoredVariable:
 class PixelPlace:
     """Where the pixels are: rows and columns, and the centres of the first and last ones."""
 
-    shape: tuple[int, int]
+    shape: Shape
     crs: str | None
     unit: str
     y: tuple[float, float]
@@ -92,7 +93,7 @@ class Description:
     attributes: dict[str, Any]
     n_attribute: int
     network: Connectivity | None = None
-    tiles: tuple[int, int] | None = None
+    tiles: Shape | None = None
     status: dict[str, int] | None = None
     worst_pairs: tuple[BadPair, ...] = ()
     reading: str | None = None

@@ -22,6 +22,8 @@ from typing import Any, Literal
 import numpy as np
 from pyproj import CRS
 
+from fringefleet.arguments.shapes import Shape
+
 DEGREES, METRES, KILOMETRES, _FEET, NUMBERS = "degrees", "m", "km", "feet", "1"
 _SPELLINGS = {
     METRES: ("m", "meter", "meters", "metre", "metres"),
@@ -43,7 +45,7 @@ class Raster:
 
     corner: tuple[float, float]  # y, x
     step: tuple[float, float]
-    shape: tuple[int, int]
+    shape: Shape
 
     def not_geographic(self) -> list[str]:
         """Say which numbers cannot be latitude or longitude; nothing if all can."""

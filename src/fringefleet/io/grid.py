@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import StackFormatError
 from fringefleet.io.georeference import (
     NUMBERS,
@@ -36,7 +37,7 @@ _CORNERS = ("Y_FIRST", "Y_STEP", "X_FIRST", "X_STEP")
 _NO_CODE = ("", "none", "nan", "null")  # what MintPy writes of a raster without a CRS
 
 
-def grid_coordinates(attrs: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, xr.Variable]:
+def grid_coordinates(attrs: Mapping[str, Any], shape: Shape) -> dict[str, xr.Variable]:
     """Make the coordinates ``y``, ``x`` and, where the CRS is known, ``spatial_ref``.
 
     Parameters
@@ -57,7 +58,7 @@ def grid_coordinates(attrs: Mapping[str, Any], shape: tuple[int, int]) -> dict[s
     return regular_coordinates(raster, attributes_place(attrs, raster))
 
 
-def attributes_raster(attrs: Mapping[str, Any], shape: tuple[int, int]) -> Raster | None:
+def attributes_raster(attrs: Mapping[str, Any], shape: Shape) -> Raster | None:
     """Read the corner and the steps of a geocoded grid; None in radar geometry.
 
     Raises
@@ -83,7 +84,7 @@ def attributes_place(attrs: Mapping[str, Any], raster: Raster) -> Georeference:
     return georeference(raster, said, _named_crs(attrs), unsaid="degrees")
 
 
-def radar_coordinates(shape: tuple[int, int]) -> dict[str, xr.Variable]:
+def radar_coordinates(shape: Shape) -> dict[str, xr.Variable]:
     """Number rows and columns, for a grid that is not georeferenced."""
     return {
         axis: xr.Variable(axis, np.arange(size), {"units": "1", "long_name": f"radar {name}"})

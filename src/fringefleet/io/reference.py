@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Pixel
 from fringefleet.errors import MissingMetadataError, ReferencePointError, StackFormatError
 from fringefleet.io.grid import index_at
 from fringefleet.io.mintpy.metadata import names_point, number_attribute, stated_point
@@ -13,7 +14,7 @@ from fringefleet.observation.quantity import PHASE, is_offset
 _GIVE = "give --reference-point Y X"
 
 
-def locate_reference_point(stack: xr.Dataset, point: tuple[int, int] | None = None) -> tuple[int, int]:
+def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pixel:
     """Find row and column of the reference point in this Dataset.
 
     Parameters
@@ -42,9 +43,7 @@ def locate_reference_point(stack: xr.Dataset, point: tuple[int, int] | None = No
     return int(row), int(column)
 
 
-def read_reference_values(
-    stack: xr.Dataset, point: tuple[int, int], observation: str = PHASE
-) -> NDArray[np.float32]:
+def read_reference_values(stack: xr.Dataset, point: Pixel, observation: str = PHASE) -> NDArray[np.float32]:
     """Read what every pair observes at the reference point [rad, or pixel of an offset], shape (pair,).
 
     Parameters
@@ -80,12 +79,12 @@ def read_reference_values(
     )
 
 
-def unreferenced_pairs(stack: xr.Dataset, point: tuple[int, int], observation: str = PHASE) -> list[int]:
+def unreferenced_pairs(stack: xr.Dataset, point: Pixel, observation: str = PHASE) -> list[int]:
     """Find the pairs, by index, that have no data at the reference point: NaN, infinite, or a phase of 0."""
     return _without_data(_read(stack, point, observation), observation)
 
 
-def _read(stack: xr.Dataset, point: tuple[int, int], observation: str) -> NDArray[np.float32]:
+def _read(stack: xr.Dataset, point: Pixel, observation: str) -> NDArray[np.float32]:
     pixel = stack[observation].isel(y=point[0], x=point[1])
     return np.asarray(pixel.values, dtype=np.float32)
 
@@ -98,7 +97,7 @@ def _without_data(values: NDArray[np.float32], observation: str) -> list[int]:
     return missing
 
 
-def _point_from_attributes(stack: xr.Dataset) -> tuple[int, int]:
+def _point_from_attributes(stack: xr.Dataset) -> Pixel:
     attrs = stack.attrs
     try:
         if "reference_point_y" in attrs and "reference_point_x" in attrs:

@@ -13,6 +13,7 @@ from dask.base import tokenize
 
 from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.arguments.paths import check_local
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io.checks.door import readable
 from fringefleet.io.checks.left_out import said_once
@@ -32,7 +33,7 @@ AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
 def open_stack(
     path: str | Path,
     *,
-    chunks: tuple[int, int] | Literal["auto"] | None = "auto",
+    chunks: Shape | Literal["auto"] | None = "auto",
     reader: str | None = None,
     drop_incomplete: bool = False,
 ) -> xr.Dataset:
@@ -106,7 +107,7 @@ def stack_network(stack: xr.Dataset) -> Network:
     return Network.from_dates(stack["reference_date"].values, stack["secondary_date"].values)
 
 
-def stored_tile(stack: xr.Dataset) -> tuple[int, int] | None:
+def stored_tile(stack: xr.Dataset) -> Shape | None:
     """Rows and columns of the stored chunks of the observations; None where they are not known."""
     preferred = observed(stack).encoding.get("preferred_chunks")
     return (preferred["y"], preferred["x"]) if preferred else None
@@ -122,7 +123,7 @@ def largest_chunk(stack: xr.Dataset) -> int:
     return max(sizes)
 
 
-def read_step(stack: xr.Dataset) -> tuple[int, int] | None:
+def read_step(stack: xr.Dataset) -> Shape | None:
     """Rows and columns that are read at the least of the observations; None where they are not known."""
     reading = reading_of(stack)
     return stored_tile(stack) if reading is None else (reading.steps["y"], reading.steps["x"])
@@ -161,19 +162,19 @@ def reader_of(stack: xr.Dataset) -> tuple[str, str]:
     return str(stack.encoding["reader"]), str(stack.encoding["evidence"])
 
 
-def _auto_tile(stack: xr.Dataset) -> tuple[int, int]:
+def _auto_tile(stack: xr.Dataset) -> Shape:
     phase = observed(stack)
     n_pixel = AUTO_BLOCK_BYTES / (phase.sizes["pair"] * phase.dtype.itemsize)
     return fit_tile((phase.sizes["y"], phase.sizes["x"]), read_step(stack), n_pixel)
 
 
-def _checked_tile(chunks: tuple[int, int]) -> tuple[int, int]:
+def _checked_tile(chunks: Shape) -> Shape:
     if len(chunks) != 2 or any(size < 1 for size in chunks):
         raise OptionError(f"found chunks = {chunks}; rows and columns are needed, each at least 1.")
     return chunks
 
 
-def _chunked(stack: xr.Dataset, tile: tuple[int, int]) -> xr.Dataset:
+def _chunked(stack: xr.Dataset, tile: Shape) -> xr.Dataset:
     """Cut the gridded variables in y and x; the same file has the same task names everywhere."""
     blocks = {"y": tile[0], "x": tile[1]}
     version = source_version(stack)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.io.files.memory import empty
 from fringefleet.io.hdf5.blocks import read_into
 from fringefleet.io.hdf5.layout import Layout, Reading
@@ -124,7 +125,7 @@ def write_group(values: NDArray[Any], path: Path) -> None:
         write_whole(path, np.ascontiguousarray(values).reshape(-1).view(np.uint8))
 
 
-def cut_apart(stack: xr.Dataset, tile: tuple[int, int], *, small_ones: bool) -> list[str]:
+def cut_apart(stack: xr.Dataset, tile: Shape, *, small_ones: bool) -> list[str]:
     """Name the variables over pairs whose packed chunks would be unpacked again and again by tiles.
 
     Parameters
@@ -147,7 +148,7 @@ def cut_apart(stack: xr.Dataset, tile: tuple[int, int], *, small_ones: bool) -> 
     ]
 
 
-def _times_read(shape: tuple[int, ...], step: tuple[int, int], tile: tuple[int, int]) -> float:
+def _times_read(shape: tuple[int, ...], step: Shape, tile: Shape) -> float:
     """Count how often a chunk is read by all tiles, on average.
 
     Examples

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OptionError, StackFormatError
 from fringefleet.io.hdf5.variables import dataset_in, open_hdf5
 from fringefleet.io.mintpy.metadata import plain_attributes
@@ -49,7 +50,7 @@ def mask_name(quality: Path) -> Path:
     return quality.with_name(f"maskTempCoh{ending}")
 
 
-def check_reliable(wanted: Reliable, shape: tuple[int, int]) -> None:
+def check_reliable(wanted: Reliable, shape: Shape) -> None:
     """Find whatever is wrong with what the mask will be made of, besides the coherence.
 
     Parameters

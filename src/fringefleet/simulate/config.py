@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Pixel, Shape
 from fringefleet.errors import OptionError
 
 WAVELENGTH = 0.05546576  # [m], Sentinel-1
@@ -63,7 +64,7 @@ class Scene:
 
     n_date: int = 50
     neighbours: int = 3
-    shape: tuple[int, int] = (256, 256)
+    shape: Shape = (256, 256)
     seed: int = 0
     missing: float = 0.0
     annual: bool = False
@@ -124,7 +125,7 @@ class Scene:
         )
 
     @property
-    def reference_point(self) -> tuple[int, int]:
+    def reference_point(self) -> Pixel:
         """Row and column of the reference point: in a corner, where the ground hardly moves."""
         return int(0.88 * self.shape[0]), int(0.10 * self.shape[1])
 
@@ -139,7 +140,7 @@ class Scene:
         return _NORTH_WEST[1] + _PIXEL_DEGREES * (np.arange(self.shape[1], dtype=np.float64) + 0.5)
 
     @property
-    def tile(self) -> tuple[int, int]:
+    def tile(self) -> Shape:
         """Rows and columns of a tile: all pairs of one make about 16 MiB."""
         side = (_TILE_BYTES / (4 * len(self.pairs))) ** 0.5
         side = max(_TILE_STEP, _TILE_STEP * round(side / _TILE_STEP))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import TileIndex
 from fringefleet.simulate.config import (
     HEADING_DEGREES,
     INCIDENCE_DEGREES,
@@ -43,7 +44,7 @@ ONSET, RELAXATION = 0.4, 0.15  # fractions of the time span
 class _Tile(NamedTuple):
     """Where a tile lies in the scene."""
 
-    number: tuple[int, int]
+    number: TileIndex
     rows: slice
     columns: slice
 

@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import InputError, MissingMetadataError, StackFormatError
 from fringefleet.io.hdf5.variables import is_hdf5, open_hdf5
 from fringefleet.io.lazy.no_data import read_decoded
@@ -39,7 +40,7 @@ COLUMNS = ("STARTING_RANGE", "RANGE_PIXEL_SIZE", "WIDTH")  # [m], [m], 1
 Numbers = NDArray[np.float64]
 
 
-def read_geometry(path: str | Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+def read_geometry(path: str | Path, shape: Shape) -> NDArray[np.float32]:
     """Read the slant range times the sine of the incidence angle of every pixel [m], shape (y, x).
 
     Parameters
@@ -224,7 +225,7 @@ def _positive(attrs: Mapping[str, Any], names: tuple[str, ...]) -> list[float]:
     return values
 
 
-def _read_positive(file: h5py.File, name: str, shape: tuple[int, int]) -> Numbers | None:
+def _read_positive(file: h5py.File, name: str, shape: Shape) -> Numbers | None:
     """Read a dataset, NaN where it is not a positive number; None if there is none."""
     if not isinstance(file.get(name), h5py.Dataset):
         return None

@@ -13,6 +13,7 @@ import pyproj
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import StackFormatError
 from fringefleet.io.georeference import Georeference, Raster, georeference, place_attributes
 from fringefleet.io.grid import GRID_MAPPING, attributes_place, attributes_raster, is_numbered
@@ -60,7 +61,7 @@ def with_grid(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
     return replaced | sizes | _corner(raster, attributes) | ours
 
 
-def _raster(result: xr.Dataset, source: dict[str, str], shape: tuple[int, int]) -> Raster | None:
+def _raster(result: xr.Dataset, source: dict[str, str], shape: Shape) -> Raster | None:
     """Measure the grid of the coordinates; None where it is one pixel wide and nobody says how large."""
     steps = [_step(result, dim, source) for dim in ("y", "x")]
     y, x = (

@@ -6,13 +6,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import InputError, StackFormatError
 from fringefleet.io.hdf5.variables import is_hdf5, open_hdf5
 from fringefleet.io.lazy.no_data import read_decoded
 from fringefleet.observation.oddities import MASK, RANGES, warn_of_outside
 
 
-def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def read_water_mask(path: str | Path, shape: Shape) -> NDArray[np.bool_]:
     """Read MintPy's water mask: True where a pixel is to be inverted.
 
     Parameters
@@ -58,7 +59,7 @@ def read_water_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool
     return land
 
 
-def read_average_coherence(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+def read_average_coherence(path: str | Path, shape: Shape) -> NDArray[np.bool_] | None:
     """Read where MintPy's average coherence says that there are data: False where it is exactly 0.
 
     Parameters

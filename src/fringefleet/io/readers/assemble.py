@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from xarray.core.indexing import LazilyIndexedArray
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import StackFormatError
 from fringefleet.io.checks.left_out import leave_out
 from fringefleet.io.dates import parse_dates, read_dates
@@ -232,5 +233,5 @@ def _common_unit(name: str, layers: Sequence[Layer]) -> str | None:
     return next((layer.unit for layer in layers if layer.unit), None) if factors[0] != 1 else None
 
 
-def _usual(blocks: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:
+def _usual(blocks: Iterable[tuple[int, int] | None]) -> Shape | None:
     return Counter(blocks).most_common(1)[0][0]

@@ -8,6 +8,7 @@ import xarray as xr
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import StackFormatError
 from fringefleet.io.georeference import Georeference, Raster, georeference, place_attributes
 from fringefleet.io.grid import radar_coordinates, regular_coordinates
@@ -23,7 +24,7 @@ class Grid:
     ``y, x``. ``crs``: anything that PROJ reads, such as WKT or ``EPSG:4326``.
     """
 
-    shape: tuple[int, int]
+    shape: Shape
     corner: tuple[float, float] | None = None
     step: tuple[float, float] | None = None
     crs: str | None = None
@@ -55,7 +56,7 @@ class Grid:
         shift = round(apart[0]), round(apart[1])
         return shift if other.part(shift, self.shape).agrees_with(self) else None
 
-    def part(self, start: tuple[int, int], shape: tuple[int, int]) -> "Grid":
+    def part(self, start: tuple[int, int], shape: Shape) -> "Grid":
         """Give the grid of so many rows and columns, from a row and a column on, which may be outside."""
         (y, x), (dy, dx) = self.corner or (0.0, 0.0), self.step or (1.0, 1.0)
         corner = (y + dy * start[0], x + dx * start[1])

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import StackFormatError
 from fringefleet.io.checks.left_out import optional
 from fringefleet.io.files.folder import find_files
@@ -211,7 +212,7 @@ def _looks(folder: Path) -> tuple[int, int] | None:
     return None
 
 
-def _size(image: Path) -> tuple[int, int] | None:
+def _size(image: Path) -> Shape | None:
     """Rows and columns of an image, as its header says; None where there is none."""
     xml, vrt = image.with_name(image.name + ".xml"), image.with_name(image.name + ".vrt")
     if xml.is_file():

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.io.files.version import FileVersion, unchanged
 from fringefleet.io.readers.grid import Grid
 
@@ -49,7 +50,7 @@ class Layer:
     name: str  # by which the user finds it: the file, and the variable in it if there are several
     image: Image
     grid: Grid
-    block: tuple[int, int] | None  # rows and columns that are stored together; None if not known
+    block: Shape | None  # rows and columns that are stored together; None if not known
     unit: str | None = None  # as the file spells it; None if it does not say
     stored: str = "float32"  # type of its numbers in the file
 
@@ -88,7 +89,7 @@ class ImageStack(BackendArray):
         What comes out. Missing pixels are NaN, or 0 where the type is an integer.
     """
 
-    def __init__(self, images: Sequence[Image], shape: tuple[int, int], dtype: Any) -> None:
+    def __init__(self, images: Sequence[Image], shape: Shape, dtype: Any) -> None:
         self.images = tuple(images)
         self.dtype = np.dtype(dtype)
         self.shape = (len(self.images), *shape)

@@ -14,6 +14,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from fringefleet.arguments.shapes import TileIndex
 from fringefleet.errors import StackFormatError
 from fringefleet.io.files.threads import each
 from fringefleet.io.zarr.arrays import array_in
@@ -30,7 +31,7 @@ _LONG_NAMES = {
     N_BYTE: "bytes that all files of a tile have together",
 }
 
-Index = tuple[int, int]  # row and column of a tile
+Index = TileIndex  # row and column of a tile
 
 
 def create_marks(group: zarr.Group, n_tile: tuple[int, ...]) -> None:

@@ -8,6 +8,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.network.network import date_name
 
@@ -44,7 +45,7 @@ def pair_table(network_coordinates: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(empty, coords=dates)
 
 
-def create_sums(group: zarr.Group, n_tile: tuple[int, ...], shape: tuple[int, int]) -> None:
+def create_sums(group: zarr.Group, n_tile: tuple[int, ...], shape: Shape) -> None:
     """Make room for the sums of every tile, (sum, pair)."""
     sums = group.create_array(
         SUMS,

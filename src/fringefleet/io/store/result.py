@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 from zarr.errors import BaseZarrError as ZarrError
 
+from fringefleet.arguments.shapes import Shape, TileIndex
 from fringefleet.errors import FringefleetError, OutputExistsError, StackFormatError
 from fringefleet.io.checks.door import readable
 from fringefleet.io.files.listing import Listing
@@ -66,12 +67,12 @@ class ResultStore:
     """A result on disk, and which of its tiles are done; pickles as a path and two numbers."""
 
     path: Path
-    tile: tuple[int, int]  # rows and columns
+    tile: Shape  # rows and columns
     fingerprint: str  # of the run that writes to it
 
     def write_tile(
         self,
-        index: tuple[int, int],
+        index: TileIndex,
         variables: Mapping[str, NDArray[Any]],
         pair_sums: NDArray[np.float64] | None = None,
     ) -> None:
@@ -138,7 +139,7 @@ class ResultStore:
         written.append(files.path(index))
         files.write(index, np.full((1, 1), IS_DONE, np.uint8))
 
-    def skip_tile(self, index: tuple[int, int]) -> None:
+    def skip_tile(self, index: TileIndex) -> None:
         """Say of a tile that it could not be computed: no data, a status of its own, and a mark.
 
         Raises
@@ -166,7 +167,7 @@ class ResultStore:
         """
         return look_again(self.path, self.fingerprint, names)
 
-    def _pixels(self, index: tuple[int, int], shape: tuple[int, ...]) -> tuple[slice, slice]:
+    def _pixels(self, index: TileIndex, shape: tuple[int, ...]) -> tuple[slice, slice]:
         y, x = (number * size for number, size in zip(index, self.tile, strict=True))
         return slice(y, y + shape[0]), slice(x, x + shape[1])
 
@@ -302,7 +303,7 @@ def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite
 
 def resume_result(
     path: Path,
-    tile: tuple[int, int],
+    tile: Shape,
     origin: Origin,
     names: Iterable[str],
     *,
@@ -394,7 +395,7 @@ def check_result_of_ours(path: Path) -> None:
         )
 
 
-def result_tile(path: Path) -> tuple[int, int] | None:
+def result_tile(path: Path) -> Shape | None:
     """Rows and columns of the tiles of a result; None if there is none to be found."""
     check_result_of_ours(path)
     status = open_result_to_write(path).get("status")
