@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fringefleet.execution.check import Checked
 from fringefleet.execution.graph import result_template
 from fringefleet.execution.tile import Unread
-from fringefleet.io.files.memory import Slab, bytes_to_lend, lending
+from fringefleet.io.files.memory import TileBuffer, bytes_to_lend, lending
 from fringefleet.io.files.threads import use_threads
 from fringefleet.io.store.result import ResultStore, create_result
 from fringefleet.processes.cores import own_cores
@@ -96,7 +96,7 @@ def read_tile(pieces: list[Unread], n_core: int) -> int:
     """Read a tile; its bytes."""
     use_threads(n_core)
     n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces)
-    with lending(slab_of_worker(), n_byte):
+    with lending(buffer_of_worker(), n_byte):
         return sum(piece.read().nbytes for piece in pieces)
 
 
@@ -112,9 +112,9 @@ def write_tile(job: tuple[ResultStore, tuple[int, int], tuple[int, int], Path], 
 
 
 @cache
-def slab_of_worker() -> Slab:
+def buffer_of_worker() -> TileBuffer:
     """Memory of a worker, which reads one tile at a time."""
-    return Slab()
+    return TileBuffer()
 
 
 @cache

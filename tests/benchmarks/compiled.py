@@ -32,7 +32,7 @@ from fringefleet.engine.block import batch_size, invert_block
 from fringefleet.engine.context import Block, BlockResult, InversionContext
 from fringefleet.engine.solver_choice import load_solver
 from fringefleet.engine.workspaces import BlockPlace
-from fringefleet.io.files.memory import Slab
+from fringefleet.io.files.memory import TileBuffer
 from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.observation.weights import coherence_to_weight
@@ -130,11 +130,11 @@ class Steady(BlockPlace):
 
     def __init__(self) -> None:
         super().__init__()
-        self.slab = Slab()
+        self.buffer = TileBuffer()
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Make an array for the answer."""
-        return self.slab.take(shape, dtype)
+        return self.buffer.take(shape, dtype)
 
 
 def measure(works: Mapping[Any, Work], rounds: int) -> dict[Any, list[float]]:
@@ -204,7 +204,7 @@ def batch_work(case: Case, n_pixel: int, options: Options) -> Callable[[], Block
     block, place = case.first(n_pixel), Steady()
 
     def work() -> BlockResult:
-        place.slab.begin()
+        place.buffer.begin()
         return invert_block(block, case.scene, options, place=place)
 
     return work

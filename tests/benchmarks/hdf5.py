@@ -24,7 +24,7 @@ from xarray.core.indexing import LazilyIndexedArray
 from zarr.codecs import BloscCodec
 
 from fringefleet.io.chunking import fit_tile
-from fringefleet.io.files.memory import Slab, lending
+from fringefleet.io.files.memory import TileBuffer, lending
 from fringefleet.io.files.version import FileVersion
 from fringefleet.io.hdf5 import variables as hdf5
 from fringefleet.io.hdf5.layout import find_reading
@@ -89,11 +89,11 @@ def variable(array):
     return xr.Variable(("pair", "y", "x"), LazilyIndexedArray(array))
 
 
-def time_to_read(data, step, slab):
+def time_to_read(data, step, buffer):
     """Read all tiles: seconds that pass, and of all cores."""
     start = perf_counter(), process_time()
     for tile in tiles(step):
-        with lending(slab):
+        with lending(buffer):
             np.asarray(data.isel(tile).values)
     return perf_counter() - start[0], process_time() - start[1]
 
@@ -111,7 +111,7 @@ def by_library():
 
 def measure(folder):
     """Read every layout in turn, again and again; returns what was measured by layout and reader."""
-    side, path, slab = make(folder), folder / "stack.h5", Slab()
+    side, path, buffer = make(folder), folder / "stack.h5", TileBuffer()
     files = find_chunk_files(zarr.open_array(folder / "stack.zarr", mode="r"))
     sources = {"zarr": (variable(ChunkFilesArray(files)), side)}
     with h5py.File(path, locking=False) as file:
@@ -124,11 +124,11 @@ def measure(folder):
     for _ in range(N_ROUND):
         for name, (data, step) in sources.items():
             before = bytes_asked()
-            times[name]["ours"].append(time_to_read(data, step, slab))
+            times[name]["ours"].append(time_to_read(data, step, buffer))
             asked[name] = bytes_asked() - before
             if name != "zarr":
                 with by_library():
-                    times[name]["h5py"].append(time_to_read(data, step, slab))
+                    times[name]["h5py"].append(time_to_read(data, step, buffer))
     return {name: said(kinds, asked[name]) for name, kinds in times.items()}, best(times)
 
 

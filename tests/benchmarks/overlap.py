@@ -31,7 +31,7 @@ from fringefleet.engine.context import BlockResult
 from fringefleet.execution import inversion
 from fringefleet.execution import tasks as task
 from fringefleet.execution.line import ON_DEVICE, Line, PlaceInLine
-from fringefleet.io.files.memory import Slab, lending
+from fringefleet.io.files.memory import TileBuffer, lending
 from fringefleet.products.registry import wanted_variables
 from fringefleet.simulate import Scene
 from machine import measured_on, peak_memory
@@ -51,9 +51,9 @@ class StandIn:
     def __init__(self, seconds_per_pixel: float) -> None:
         self.seconds_per_pixel = seconds_per_pixel
         self.spans: list[tuple[float, float]] = []
-        self._memory: LifoQueue[Slab] = LifoQueue()  # of the device
+        self._memory: LifoQueue[TileBuffer] = LifoQueue()  # of the device
         for _ in range(ON_DEVICE):
-            self._memory.put(Slab())
+            self._memory.put(TileBuffer())
 
     def invert(self, block: Any, scene: Any, options: Any, watch: Any, place: PlaceInLine) -> BlockResult:
         """Copy there, sleep, and copy noise back; others may copy while one sleeps."""
@@ -195,10 +195,10 @@ def read_by_us(stack: str) -> tuple[float, int]:
 
 
 def _read(variables: dict[str, xr.Variable]) -> tuple[float, int]:
-    start, n_byte, slab = monotonic(), 0, Slab()
+    start, n_byte, buffer = monotonic(), 0, TileBuffer()
     for y in range(0, variables[NAMES[0]].sizes["y"], TILE[0]):
         for x in range(0, variables[NAMES[0]].sizes["x"], TILE[1]):
-            with lending(slab):
+            with lending(buffer):
                 window = {"y": slice(y, y + TILE[0]), "x": slice(x, x + TILE[1])}
                 n_byte += sum(np.asarray(v.isel(window).values).nbytes for v in variables.values())
     return monotonic() - start, n_byte

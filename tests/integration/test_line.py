@@ -136,7 +136,7 @@ def test_the_next_tile_comes_to_the_device_while_one_is_solved_and_one_goes(
 def test_the_memory_of_a_tile_is_anothers_as_soon_as_it_is_on_the_device(
     stack, one_worker, tmp_path, monkeypatch, device
 ):
-    """Two slabs are enough for three tiles, one of which is read while two are on the device."""
+    """Two buffers are enough for three tiles, one of which is read while two are on the device."""
     read, solved = Counter(), Counter()
     solve, get = loads.Loads._solve, Unread.read
     late = []
@@ -226,9 +226,9 @@ def files_of(store):
 def test_memory_that_is_used_again_is_not_seen_in_the_result(stack, one_worker, tmp_path, monkeypatch):
     give_back = Line.give_back
 
-    def spoil(line, slab):
-        slab._memory.fill(255)
-        give_back(line, slab)
+    def spoil(line, buffer):
+        buffer._memory.fill(255)
+        give_back(line, buffer)
 
     monkeypatch.setattr(Line, "give_back", spoil)
     fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))

@@ -29,7 +29,7 @@ from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.workspaces import BlockPlace, Kept
 from fringefleet.execution.memory_model import BEHIND_GPU, ON_DEVICE, READ_AHEAD, WRITE_BEHIND
-from fringefleet.io.files.memory import Allocate, Slab, lending, plain
+from fringefleet.io.files.memory import Allocate, TileBuffer, lending, plain
 from fringefleet.processes.worker_info import this_worker
 
 
@@ -51,10 +51,10 @@ class Line:
         self.on_device = threading.Semaphore(n_on_device or n_turn)
         self.kept = Kept()
         self._allocate = allocate
-        self._n_slab = n_turn + READ_AHEAD
+        self._n_buffer = n_turn + READ_AHEAD
         self._n_answer = n_turn + (WRITE_BEHIND if n_on_device is None else BEHIND_GPU)
-        self._slabs: LifoQueue[Slab] = LifoQueue()  # the one that was used last is the warmest
-        self._answers: LifoQueue[Slab] = LifoQueue()
+        self._buffers: LifoQueue[TileBuffer] = LifoQueue()  # the one that was used last is the warmest
+        self._answers: LifoQueue[TileBuffer] = LifoQueue()
         self._renew()
         self._n_tile = 0
         self._counting = threading.Lock()
@@ -72,23 +72,23 @@ class Line:
         """
         with self._counted(), ExitStack() as memory, ExitStack() as answer:
             with watch.time("wait"):
-                slab = self._slabs.get()
-            memory.callback(self.give_back, slab)
-            yield PlaceInLine(self, slab, watch, (memory, answer if lends_answer else None))
+                buffer = self._buffers.get()
+            memory.callback(self.give_back, buffer)
+            yield PlaceInLine(self, buffer, watch, (memory, answer if lends_answer else None))
 
-    def give_back(self, slab: Slab) -> None:
+    def give_back(self, buffer: TileBuffer) -> None:
         """Let the next tile have the memory of one whose observations are needed no more."""
-        self._slabs.put(slab)
+        self._buffers.put(buffer)
 
-    def borrow_answer(self) -> Slab:
+    def borrow_answer(self) -> TileBuffer:
         """Wait for memory for an answer."""
-        slab = self._answers.get()
-        slab.begin()
-        return slab
+        buffer = self._answers.get()
+        buffer.begin()
+        return buffer
 
-    def give_back_answer(self, slab: Slab) -> None:
+    def give_back_answer(self, buffer: TileBuffer) -> None:
         """Let the next tile have the memory of an answer that is written."""
-        self._answers.put(slab)
+        self._answers.put(buffer)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -104,12 +104,12 @@ class Line:
                     self._renew()
 
     def _renew(self) -> None:
-        """Begin with slabs that have no memory yet."""
-        for queue, number in ((self._slabs, self._n_slab), (self._answers, self._n_answer)):
+        """Begin with buffers that have no memory yet."""
+        for queue, number in ((self._buffers, self._n_buffer), (self._answers, self._n_answer)):
             while not queue.empty():
                 queue.get()
             for _ in range(number):
-                queue.put(Slab(self._allocate))
+                queue.put(TileBuffer(self._allocate))
         self.kept.clear()
 
 
@@ -121,12 +121,12 @@ class PlaceInLine(BlockPlace):
     """
 
     def __init__(
-        self, line: Line, slab: Slab, watch: Stopwatch, holds: tuple[ExitStack, ExitStack | None]
+        self, line: Line, buffer: TileBuffer, watch: Stopwatch, holds: tuple[ExitStack, ExitStack | None]
     ) -> None:
         super().__init__(line.kept)
-        self._line, self._slab, self.watch = line, slab, watch
+        self._line, self._buffer, self.watch = line, buffer, watch
         self._memory, self._answer = holds
-        self._answer_slab: Slab | None = None
+        self._answer_buffer: TileBuffer | None = None
 
     @contextmanager
     def reading(self, n_byte: int = 0) -> Iterator[None]:
@@ -138,7 +138,7 @@ class PlaceInLine(BlockPlace):
             What will be read, if that is known [byte].
         """
         check_not_stopped()
-        with lending(self._slab, n_byte):
+        with lending(self._buffer, n_byte):
             yield
         begin_next()
 
@@ -170,11 +170,11 @@ class PlaceInLine(BlockPlace):
         """Make an array for the answer; waits for memory when it is asked for the first time."""
         if self._answer is None:
             return np.empty(shape, dtype)
-        if self._answer_slab is None:
+        if self._answer_buffer is None:
             with self.watch.time("wait"):
-                self._answer_slab = self._line.borrow_answer()
-            self._answer.callback(self._line.give_back_answer, self._answer_slab)
-        return self._answer_slab.take(shape, dtype)
+                self._answer_buffer = self._line.borrow_answer()
+            self._answer.callback(self._line.give_back_answer, self._answer_buffer)
+        return self._answer_buffer.take(shape, dtype)
 
 
 def begin_next() -> None:

@@ -1,6 +1,6 @@
 """Memory model of a worker and its GPU: the process, the tiles in flight in it, and their workspaces.
 
-What is in flight is bounded by :mod:`fringefleet.execution.line`: slabs that tiles are read into, answers,
+What is in flight is bounded by :mod:`fringefleet.execution.line`: buffers that tiles are read into, answers,
 and tiles that are solved. So it is the same for two tiles and for two thousand, and whether reading, solving
 or writing is the slowest. All sizes are at most what is said here, and hardly less where tiles are of full
 size.
@@ -84,7 +84,7 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     """Memory of the host that a worker takes [byte]: itself, and tiles of so many pixels."""
     on_gpu = options.device != "cpu"
     n_turn = 1 if on_gpu else means.n_thread
-    slabs = (n_turn + READ_AHEAD) * n_pixel * bytes_of_input(network.n_pair, options)
+    buffers = (n_turn + READ_AHEAD) * n_pixel * bytes_of_input(network.n_pair, options)
     answer = n_pixel * bytes_of_result(options, network.n_date)
     chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
     of_batch = GAP_FILLING_BYTES + cpu_batch_bytes(n_pixel, plan_elimination(network), options)
@@ -93,7 +93,7 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Mea
     behind = BEHIND_GPU if on_gpu else WRITE_BEHIND
     pieces = (n_turn + behind) * answer + n_turn * answer + batches + chunks
     process = _IDLE_WORKER_BYTES + on_gpu * _CUDA_BYTES + is_compiled(options) * _NUMBA_BYTES
-    return process + slabs + pieces + min(pieces, _KEPT_BY_MALLOC)
+    return process + buffers + pieces + min(pieces, _KEPT_BY_MALLOC)
 
 
 def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:

@@ -1,6 +1,6 @@
-"""Copy of a stack into the chunks of another store: one slab is read while the one before it is written.
+"""Copy of a stack into the chunks of another store: one region is read while the one before it is written.
 
-Both are done by all cores (:mod:`fringefleet.io.files.threads`). Two slabs of memory are used in turn, as
+Both are done by all cores (:mod:`fringefleet.io.files.threads`). Two buffers are used in turn, as
 large as one variable of a few tiles.
 """
 
@@ -16,7 +16,7 @@ import zarr
 from numpy.typing import NDArray
 
 from fringefleet.arguments.shapes import Shape
-from fringefleet.io.files.memory import Slab, lending
+from fringefleet.io.files.memory import TileBuffer, lending
 from fringefleet.io.files.threads import each
 from fringefleet.io.store.marks import DONE, IS_DONE, N_BYTE, Index, bytes_of, files_in, read_marks
 from fringefleet.io.zarr.chunk_layout import find_chunk_files
@@ -25,11 +25,11 @@ _Progress = Callable[[int, int], None]
 
 
 class Cut(NamedTuple):
-    """How a scene is cut: rows and columns of a tile, and of a slab of whole tiles; and how many are held."""
+    """Partition of a scene: sizes of a tile, and of a region of whole tiles; and how many are held."""
 
     tile: Shape
-    slab: Shape
-    n_slab: int  # 2, or 1 where there is no memory to read ahead
+    region: Shape
+    n_buffer: int  # 2, or 1 where there is no memory to read ahead
 
 
 class _Rectangle(NamedTuple):
@@ -75,43 +75,45 @@ def copy_tiles(stack: xr.Dataset, store: Path, marks: zarr.Group, cut: Cut, prog
     marks
         Open group with the marks of the tiles; they are written.
     cut
-        Tiles and slabs.
+        Tiles and regions.
     progress
         Called with the pixels done and the pixels in all.
     """
     scene = _Rectangle(slice(0, stack.sizes["y"]), slice(0, stack.sizes["x"]))
     done = read_marks(marks) == IS_DONE
-    slabs = [slab for slab in _pieces(scene, cut.slab) if not _all_done(done, slab, cut)]
+    regions = [region for region in _pieces(scene, cut.region) if not _all_done(done, region, cut)]
     # The widest first, so that the memory of the others is there already.
     names = sorted(gridded(stack), key=lambda name: -stack[name].nbytes)
     copy = _Copy(store, names, marks, cut.tile)
-    n_written = (scene.n_pixel - sum(slab.n_pixel for slab in slabs)) * len(names)  # pixels of all variables
-    reading = _reading(stack, [(slab, name) for slab in slabs for name in names], cut.n_slab)
+    n_written = (scene.n_pixel - sum(region.n_pixel for region in regions)) * len(
+        names
+    )  # pixels of all variables
+    reading = _reading(stack, [(region, name) for region in regions for name in names], cut.n_buffer)
     with ThreadPoolExecutor(1, thread_name_prefix="fringefleet-copy") as writer:
         writing: Future[int] | None = None
-        for slab, name, values in reading:
+        for region, name, values in reading:
             n_written += 0 if writing is None else writing.result()
             progress(n_written // len(names), scene.n_pixel)
-            writing = writer.submit(copy.write, slab, name, values)
-            if cut.n_slab == 1:
+            writing = writer.submit(copy.write, region, name, values)
+            if cut.n_buffer == 1:
                 wait([writing])
         n_written += 0 if writing is None else writing.result()
     progress(n_written // len(names), scene.n_pixel)
 
 
-def _all_done(done: NDArray[np.bool_], slab: _Rectangle, cut: Cut) -> bool:
-    return all(done[tile.number(cut.tile)] for tile in _pieces(slab, cut.tile))
+def _all_done(done: NDArray[np.bool_], region: _Rectangle, cut: Cut) -> bool:
+    return all(done[tile.number(cut.tile)] for tile in _pieces(region, cut.tile))
 
 
 def _reading(
-    stack: xr.Dataset, parts: list[tuple[_Rectangle, str]], n_slab: int
+    stack: xr.Dataset, parts: list[tuple[_Rectangle, str]], n_buffer: int
 ) -> Iterator[tuple[_Rectangle, str, NDArray[Any]]]:
-    """Read part after part into so many slabs of memory, in turn."""
-    memory = [Slab() for _ in range(n_slab)]
-    for number, (slab, name) in enumerate(parts):
-        with lending(memory[number % n_slab]):
-            values = stack[name].isel(y=slab.rows, x=slab.columns).values
-        yield slab, name, values
+    """Read part after part into so many buffers, in turn."""
+    memory = [TileBuffer() for _ in range(n_buffer)]
+    for number, (region, name) in enumerate(parts):
+        with lending(memory[number % n_buffer]):
+            values = stack[name].isel(y=region.rows, x=region.columns).values
+        yield region, name, values
 
 
 class TileFiles:
@@ -140,19 +142,19 @@ class _Copy:
         self._direct = {name: find_chunk_files(array) for name, array in self._tiles.arrays.items()}
         self._done, self._n_byte = files_in(marks, DONE), files_in(marks, N_BYTE)
 
-    def write(self, slab: _Rectangle, name: str, values: NDArray[Any]) -> int:
-        """Write one variable of a slab, and mark the tiles if it is the last one; returns the pixels."""
-        tiles = list(_pieces(slab, self.tile))
-        each(partial(self._write_tile, slab, name, values), tiles)
+    def write(self, region: _Rectangle, name: str, values: NDArray[Any]) -> int:
+        """Write one variable of a region, and mark the tiles if it is the last one; returns the pixels."""
+        tiles = list(_pieces(region, self.tile))
+        each(partial(self._write_tile, region, name, values), tiles)
         for tile in tiles if name == self.names[-1] else ():
             index = tile.number(self.tile)
             n_byte = bytes_of(self._tiles.paths(index))
             self._n_byte.write(index, np.full((1, 1), n_byte, np.int64))
             self._done.write(index, np.full((1, 1), IS_DONE, np.uint8))
-        return slab.n_pixel
+        return region.n_pixel
 
-    def _write_tile(self, slab: _Rectangle, name: str, values: NDArray[Any], tile: _Rectangle) -> None:
-        direct, part = self._direct[name], tile.within(slab)
+    def _write_tile(self, region: _Rectangle, name: str, values: NDArray[Any], tile: _Rectangle) -> None:
+        direct, part = self._direct[name], tile.within(region)
         piece = values[..., part.rows, part.columns]
         if direct is None:  # for Zarr to write, as masks of true and false are
             self._tiles.arrays[name][..., tile.rows, tile.columns] = piece

@@ -61,7 +61,7 @@ def test_what_was_interrupted_is_kept_and_resumed_to_the_same_bytes(source, outp
     assert "what was converted is kept" in caplog.text
     done = read_marks(zarr.open_group(partial_of(output), mode="r")) == IS_DONE
     assert 0 < done.sum() < done.size
-    convert_stack(source, output, resume=True, total_memory=10 * LITTLE)  # in other slabs
+    convert_stack(source, output, resume=True, total_memory=10 * LITTLE)  # in other buffers
     assert files_of(output) == files_of(tmp_path / "whole.zarr")
     assert {path.name for path in tmp_path.iterdir()} == {"out.zarr", "whole.zarr", source.name}
 
@@ -175,7 +175,7 @@ def test_the_command_resumes(source, output):
     assert zarr.open_array(output / "coherence").chunks[1:] == (3, 3)
 
 
-def test_the_next_slab_is_read_while_one_is_written(source, output, monkeypatch):
+def test_the_next_buffer_is_read_while_one_is_written(source, output, monkeypatch):
     """Writing waits for a read that comes after it, which never comes where they are done in turn."""
     n_read, came = 0, threading.Event()
     read, write = copying._reading, ChunkFiles.write
@@ -199,8 +199,8 @@ def test_the_next_slab_is_read_while_one_is_written(source, output, monkeypatch)
     assert came.is_set()
 
 
-def test_two_slabs_of_memory_are_enough_whatever_comes_in_between(write_mintpy, output):
-    """The memory of a slab is written over by the one after the next: not before it is written."""
+def test_two_buffers_of_memory_are_enough_whatever_comes_in_between(write_mintpy, output):
+    """The memory of a buffer is written over by the one after the next: not before it is written."""
     source = write_mintpy(shape=(40, 30))
     convert_stack(source, output, chunks=(3, 3), total_memory=4 * LITTLE)
     xr.testing.assert_identical(open_stack(output).compute(), open_stack(source).compute())

@@ -20,7 +20,7 @@ def plain(n_byte: int) -> NDArray[np.uint8]:
     return np.empty(n_byte, np.uint8)
 
 
-class Slab:
+class TileBuffer:
     """Memory for what is read of one tile, or for its answer; it grows to what the largest takes.
 
     Parameters
@@ -58,14 +58,14 @@ class Slab:
         return self._memory[start : start + n_byte].view(dtype).reshape(shape)
 
 
-_lent: ContextVar[Slab | None] = ContextVar("lent", default=None)
+_lent: ContextVar[TileBuffer | None] = ContextVar("lent", default=None)
 
 
 @contextmanager
-def lending(slab: Slab, n_byte: int = 0) -> Iterator[None]:
+def lending(buffer: TileBuffer, n_byte: int = 0) -> Iterator[None]:
     """Lend memory to whatever is read meanwhile in this thread; ``n_byte`` if that is known."""
-    slab.begin(n_byte)
-    token = _lent.set(slab)
+    buffer.begin(n_byte)
+    token = _lent.set(buffer)
     try:
         yield
     finally:
@@ -73,11 +73,11 @@ def lending(slab: Slab, n_byte: int = 0) -> Iterator[None]:
 
 
 def bytes_to_lend(sizes: Iterable[int]) -> int:
-    """Add up what a slab needs for arrays of some sizes [byte]."""
+    """Add up what a buffer needs for arrays of some sizes [byte]."""
     return sum(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Make an array for what is read, whose numbers are not set yet."""
-    slab = _lent.get()
-    return np.empty(shape, dtype) if slab is None else slab.take(shape, dtype)
+    buffer = _lent.get()
+    return np.empty(shape, dtype) if buffer is None else buffer.take(shape, dtype)

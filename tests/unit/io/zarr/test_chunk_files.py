@@ -15,7 +15,7 @@ from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
 from fringefleet.errors import StackFormatError
 from fringefleet.io.files import threads
-from fringefleet.io.files.memory import Slab, lending
+from fringefleet.io.files.memory import TileBuffer, lending
 from fringefleet.io.zarr import chunk_files
 from fringefleet.io.zarr.chunk_layout import find_chunk_files
 
@@ -95,14 +95,14 @@ def arrays(tmp_path_factory):
 def test_every_part_is_what_zarr_reads(name, arrays):
     array = arrays[name]
     files = find_chunk_files(array)
-    whole, slab = array[:], Slab()
+    whole, buffer = array[:], TileBuffer()
 
     @settings(max_examples=40)
     @given(PLACES)
     def check(wanted):
         expected = outer(whole, wanted)
         np.testing.assert_array_equal(files.read(wanted), expected)
-        with lending(slab):
+        with lending(buffer):
             np.testing.assert_array_equal(files.read(wanted), expected)
 
     check()
