@@ -123,8 +123,8 @@ def _cut(stack: xr.Dataset, tile: Shape, total_memory: int) -> Cut:
     """Choose how many whole tiles are read at once.
 
     Large regions matter where a stored chunk is larger than a tile (one whole interferogram, say) and would
-    be decoded once per tile; otherwise as many tiles as keep all cores at work are enough, and their memory is
-    warm. Memory is taken by two buffers, of which one is read while the other one is written, and for each
+    be decoded once per tile; otherwise as many tiles as keep all cores at work are enough, and their memory
+    is warm. Memory is taken by two buffers, of which one is read while the other one is written, and for each
     tile that is packed by a copy of it and what it is packed to.
     """
     tile_bytes = tile[0] * tile[1] * _bytes_per_pixel(stack)
