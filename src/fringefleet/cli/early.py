@@ -10,8 +10,8 @@ import dask
 from fringefleet.cluster import ClusterOptions, Early
 from fringefleet.errors import FringefleetError
 from fringefleet.execution.compose import part_of
-from fringefleet.execution.warm_up import OF_CODE, OPTIONS
 from fringefleet.mintpy.template import read_template
+from fringefleet.processes.preload import OF_CODE, OPTIONS
 from fringefleet.session.cluster_wish import choose_cluster
 from fringefleet.session.early import early_workers
 

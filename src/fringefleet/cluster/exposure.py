@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dask
 
 from fringefleet.errors import MissingExtraError, OptionError
-from fringefleet.execution import warm_up
-from fringefleet.processes import http_off
+from fringefleet.processes.preload import HTTP_OFF, WARM_UP
 
 if TYPE_CHECKING:
     from fringefleet.cluster.options import ClusterOptions
@@ -102,7 +101,7 @@ def scheduler_keywords(options: "ClusterOptions", given: Mapping[str, Any]) -> d
     if options.dashboard:
         return dict(given)
     preload = given.get("preload") or dask.config.get("distributed.scheduler.preload", [])
-    return {**given, "dashboard": False, "preload": [*as_list(preload), http_off.PRELOAD]}
+    return {**given, "dashboard": False, "preload": [*as_list(preload), HTTP_OFF]}
 
 
 def local_keywords(options: "ClusterOptions") -> dict[str, Any]:
@@ -111,8 +110,8 @@ def local_keywords(options: "ClusterOptions") -> dict[str, Any]:
     scheduler = scheduler_keywords(options, given.pop("scheduler_kwargs", {}))
     address = given.pop("dashboard_address", None) or ANY_PORT
     preload = as_list(given.pop("preload", None))
-    preload += [] if serves_workers(options, options.options) else [http_off.PRELOAD]
-    preload.append(warm_up.PRELOAD)
+    preload += [] if serves_workers(options, options.options) else [HTTP_OFF]
+    preload.append(WARM_UP)
     return given | {"scheduler_kwargs": scheduler, "dashboard_address": address, "preload": preload}
 
 

@@ -30,9 +30,9 @@ from fringefleet.cluster.waiting import (
     run_in_thread,
 )
 from fringefleet.errors import InputError
-from fringefleet.execution import warm_up
 from fringefleet.processes.dask_defaults import cluster_defaults
 from fringefleet.processes.main_program import check_may_start_processes
+from fringefleet.processes.preload import DEVICE, FAILURES_ARE_SAID
 
 logger = logging.getLogger(__name__)
 
@@ -158,9 +158,9 @@ def begun(
     known = known_keywords(*kind.__mro__, *Nanny.__mro__, *Worker.__mro__)
     for name in options.options:
         check_known(name, known, f"keyword for {kind.__name__}")
-    settings = {**settings, **http_settings(options), warm_up.DEVICE: options.device}
+    settings = {**settings, **http_settings(options), DEVICE: options.device}
     # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
-    settings[warm_up.FAILURES_ARE_SAID] = not logger.isEnabledFor(logging.DEBUG)
+    settings[FAILURES_ARE_SAID] = not logger.isEnabledFor(logging.DEBUG)
     with ExitStack() as opened:
         folder = opened.enter_context(private_folder(options.options))
         opened.enter_context(dask.config.set(cluster_defaults()))

@@ -17,13 +17,9 @@ from distributed import Worker
 
 from fringefleet.choices import DeviceName
 from fringefleet.importing import claim_process, without_collection
+from fringefleet.processes.preload import DEVICE, FAILURES_ARE_SAID, OPTIONS
 from fringefleet.processes.worker_logging import keep_log
 
-PRELOAD = __name__
-DEVICE = "fringefleet.device"  # key of Dask's configuration: what tiles are to be solved on
-OPTIONS = "fringefleet.options"  # likewise: those of OF_CODE that are not as by default
-FAILURES_ARE_SAID = "fringefleet.failures-are-said"  # likewise: by the program, so the worker need not
-OF_CODE = ("solver", "dtype", "norm", "std", "covariance", "diagnose", "dem_error")  # that need other code
 FIRST_USED = (
     "fringefleet.execution.graph",
     "fringefleet.execution.tasks",

@@ -6,8 +6,6 @@ so on. Light to import, as every worker imports it before it starts.
 
 from distributed import Scheduler, Worker
 
-PRELOAD = __name__
-
 
 def dask_setup(server: Scheduler | Worker) -> None:
     """Stop listening for HTTP, and announce no dashboard."""

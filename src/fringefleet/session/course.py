@@ -11,11 +11,11 @@ from fringefleet.execution.job import Run
 from fringefleet.execution.scheduler import Done, OnProgress, name_some
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.summary import Summary
-from fringefleet.execution.warm_up import OF_CODE, OPTIONS
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.result import holds_run
 from fringefleet.option_words import Marked, mark
 from fringefleet.pipeline import compute, finish, no_answer
+from fringefleet.processes.preload import OF_CODE, OPTIONS
 from fringefleet.processes.worker_logging import tiles_named
 from fringefleet.session.early import early_workers
 from fringefleet.session.fitting import Session, fit_to_tiles, prepare_session, why_here

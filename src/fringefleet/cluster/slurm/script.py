@@ -28,8 +28,7 @@ from fringefleet.cluster.slurm.request import (
     import_jobqueue,
 )
 from fringefleet.cluster.slurm.validation import check_line, sbatch_log, walltime_seconds
-from fringefleet.execution import warm_up
-from fringefleet.processes import http_off
+from fringefleet.processes.preload import DEVICE, HTTP_OFF, OPTIONS, WARM_UP
 
 logger = logging.getLogger(__name__)
 
@@ -167,15 +166,15 @@ def _exports(request: JobRequest) -> dict[str, str]:
     said = SETTINGS | LOCAL_SETTINGS | _lifetime(request)
     if not request.serves_http:
         said[WORKER_ROUTES] = []
-    options = dask.config.get(warm_up.OPTIONS, {})
-    said |= {f"{warm_up.OPTIONS}.{name}": value for name, value in options.items()}
+    options = dask.config.get(OPTIONS, {})
+    said |= {f"{OPTIONS}.{name}": value for name, value in options.items()}
     exports = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if request.wants_gpu else {}
     if request.options.device == "cuda":
-        said[warm_up.DEVICE] = "cuda"
+        said[DEVICE] = "cuda"
     for key, value in said.items():
         if "pre-spawn-environ" in key:
             exports[key.rpartition(".")[2]] = str(value)
-        elif key.startswith(("distributed.worker.", warm_up.DEVICE, warm_up.OPTIONS)):
+        elif key.startswith(("distributed.worker.", DEVICE, OPTIONS)):
             exports["DASK_" + key.upper().replace(".", "__").replace("-", "_")] = str(value)
     return exports
 
@@ -202,8 +201,8 @@ def _arguments(request: JobRequest) -> list[str]:
             preloads = as_list(dask.config.get("distributed.worker.preload", []))
         if not request.serves_http:
             arguments.append("--no-dashboard")
-            preloads.append(http_off.PRELOAD)
-        arguments += [word for name in (*preloads, warm_up.PRELOAD) for word in ("--preload", name)]
+            preloads.append(HTTP_OFF)
+        arguments += [word for name in (*preloads, WARM_UP) for word in ("--preload", name)]
     if command == OUR_WORKER:
         arguments += ["--nworkers", str(request.processes)]
     if command == CUDA_WORKER and "--device-memory-limit" not in given:
