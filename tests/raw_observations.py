@@ -77,4 +77,4 @@ def observed_by_torch(scene, batch, options, device):
     counts = expected.weight > 0  # what is missing has no phase; the eager form leaves some there
     assert counts.any()
     assert not counts.all()
-    return weighing.for_kernel(batch), torch.where(counts, expected.phase, 0), expected.weight
+    return weighing.for_kernel(batch), torch.where(counts, expected.residual, 0), expected.weight

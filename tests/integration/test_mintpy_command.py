@@ -43,7 +43,7 @@ PRODUCTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
 DATASETS = ("timeseries", "temporalCoherence", "mask")
 KEY = "mintpy.networkInversion."
 LONG_AGO = 10**9  # [s]
-DONE = Summary(Path("result.zarr"), 1, 0, 0, ())
+DONE = Summary(Path("result.zarr"), 1, 0)
 # What is there of a command that is not finished.
 KEPT = [".timeseries.fringefleet.zarr", ".timeseries.fringefleet.zarr.report.json"]
 
@@ -791,7 +791,7 @@ def test_a_cluster_file_beats_the_template_and_the_command_line_beats_both(args,
     )
     Path("jobs.toml").write_text(FILE)
     assert captured("--cluster-config", "jobs.toml", *args).workers == wanted
-    Path("jobs.toml").write_text('[cluster]\nmemory_limit = "2GiB"\n')
+    Path("jobs.toml").write_text('[cluster]\nworker_memory = "2GiB"\n')
     task = captured("--cluster-config", "jobs.toml", "--num-worker=1", "--ram=100")
     assert (task.workers, task.job.total_memory) == (ClusterOptions("local", 1, "2GiB"), 2 * 1024**3)
     refused = call("--cluster-config", "gone.toml")

@@ -320,7 +320,7 @@ def test_more_components_than_a_byte_holds_are_counted_as_255():
         ({"mask_threshold": -1.0, "mask_dataset": "offset_snr"}, "give a signal-to-noise ratio, 0 or more"),
         ({"mask_threshold": -1.0, "mask_dataset": "range_offset_std"}, "give a standard deviation in pixels"),
         ({"mask_threshold": -1.0, "mask_dataset": "azimuth_offset_std"}, "give a standard deviation"),
-        ({"min_redundancy": -1.0}, "found min_redundancy = -1.0; give the number of pairs"),
+        ({"min_redundancy": -1.0}, "found min_redundancy = -1.0; give 0 or more"),
         ({"min_redundancy": float("inf")}, "found min_redundancy = inf"),
     ],
 )

@@ -26,7 +26,7 @@ from fringefleet.solver import arrays
 from fringefleet.solver import subsets as pieces
 from long_cases import mostly_long
 
-OBJECTS = 2**17  # of Python, which are traced with the arrays [byte]
+OBJECTS = 2**16  # of Python, which are traced with the arrays [byte]
 N_PIXEL = 2048  # in one batch: what does not grow with the pixels hardly shows
 
 
@@ -116,7 +116,8 @@ def test_the_memory_model_knows_what_is_wanted_besides(wanted, network, dtype, s
     options = Options(dtype=dtype, solver=solver, **wanted)
     measured = peak_bytes(inversion(network, options, 0), tmp_path)
     predicted = cpu_batch_bytes(N_PIXEL, plan_elimination(network), options)
-    assert measured <= predicted <= 2 * measured
+    assert measured <= predicted + OBJECTS
+    assert predicted <= 2 * measured
 
 
 @pytest.mark.parametrize(
