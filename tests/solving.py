@@ -141,7 +141,7 @@ def assert_as_eager(solver: Solver, found: tuple[Any, Solution], expected: tuple
         torch.testing.assert_close(getattr(workspace, name), getattr(reference, name), rtol=relative, atol=0)
     kept, eager = workspace.observations, reference.observations
     torch.testing.assert_close(kept.weight, eager.weight, rtol=0, atol=0)
-    torch.testing.assert_close(kept.phase, eager.phase, rtol=0, atol=close)
+    torch.testing.assert_close(kept.residual, eager.residual, rtol=0, atol=close)
 
 
 def parts_of(solution: Solution) -> list[torch.Tensor]:
