@@ -46,7 +46,7 @@ IN_PYTHON = {
     "workers": ("n_worker", 1),
     **{name.replace("_", "-"): (f"{name} = True", 0) for name in _FLAGS},
     "no-tls": ("tls = False", 0),
-    "overwrite": ("overwrite = True", 0),
+    "overwrite": ("existing = overwrite", 0),
     "resume": ("existing = resume", 0),
 }
 # A value is a name for one, a number, or a word that the option takes; what is neither goes on with the text.

@@ -62,8 +62,8 @@ class Options:
         str,
         Declared(
             "Dataset to invert: unwrapped_phase, also with the suffix of a correction (_bridging, "
-            "_phase_closure, _bridging_phase_closure), range_offset or azimuth_offset; MintPy's names work, "
-            "too.",
+            "_phase_closure, _bridging_phase_closure), range_offset or azimuth_offset; on the command "
+            "line MintPy's names work, too.",
             Panel.INVERSION,
             metavar="NAME",
             flags=("--dataset",),
@@ -81,7 +81,7 @@ class Options:
         MaskDataset | None,
         Declared(
             "Mask observations by coherence, connected_component, offset_snr, range_offset_std or "
-            "azimuth_offset_std; MintPy's names work, too.",
+            "azimuth_offset_std; on the command line MintPy's names work, too.",
             Panel.INVERSION,
             metavar="NAME",
             default="none",

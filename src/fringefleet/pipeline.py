@@ -15,6 +15,7 @@ from typing import Literal
 from dask.system import CPU_COUNT
 from distributed import Client
 
+from fringefleet.arguments.kinds import check_kind
 from fringefleet.engine.solver_choice import check_solver
 from fringefleet.execution import graph as lazy
 from fringefleet.execution.check import Checked, check, packed_variables
@@ -59,6 +60,7 @@ def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
         and the same run with ``existing="resume"`` goes on.
     """
     end_if_reimported()
+    check_kind("job", job, Run)
     client = client_to_compute_with()  # once: what computes does not change while it is checked what to do
     summary = compute(check(with_workers(job, client)), on_progress, client=client)
     if reason := no_answer(summary, job):

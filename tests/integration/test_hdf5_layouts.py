@@ -130,7 +130,7 @@ def test_a_chunk_that_fits_is_a_tile_and_nothing_is_unpacked(source, tmp_path):
 
 def test_a_disk_without_room_is_said_before_anything_is_done(source, tmp_path, small_tiles, monkeypatch):
     path = write(source, tmp_path / "a.h5", **LAYOUTS["whole, gzip"])
-    monkeypatch.setattr(staging, "free_bytes", lambda _: 1000)
+    monkeypatch.setattr(staging, "free_disk_bytes", lambda _: 1000)
     with pytest.raises(InputError, match=r"found 1,000 bytes free .* 1,248,000 are needed"):
         fringefleet.run(Run(path, tmp_path / "out.zarr"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]

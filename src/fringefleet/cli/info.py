@@ -37,10 +37,10 @@ class InfoOptions:
     formats: Annotated[bool, Declared("List the formats that can be read.")] = False
 
 
-def print_formats_and_exit(is_given: bool) -> None:
-    """Print the formats, whatever else is said, and end."""
+def print_formats_and_exit(context: typer.Context, is_given: bool) -> None:
+    """Print the formats and end; a path is not asked for."""
     if is_given:
-        print_formats(out())
+        print_formats(out(), as_json=bool(context.params.get("json")))
         raise typer.Exit
 
 
@@ -66,10 +66,14 @@ def info(given: Any) -> None:
     show(describe(given.path, reader=given.reader, drop_incomplete=given.drop_incomplete), out())
 
 
-def print_formats(console: Console) -> None:
+def print_formats(console: Console, *, as_json: bool = False) -> None:
     """Print what can be read, and what to point at."""
     from fringefleet.io.readers import READERS
 
+    if as_json:
+        formats = [{"reader": one.name, "format": one.title, "give": one.layout} for one in READERS]
+        console.print(json.dumps(formats, indent=2), markup=False, soft_wrap=True)
+        return
     table = plain_table("Reader", "Format", "Give")
     for column, least in zip(
         table.columns, (max(len(reader.name) for reader in READERS), 24, 30), strict=True

@@ -34,7 +34,7 @@ class Parameter:
     kind: Any
     default: Any
     declared: Declared
-    callback: Callable[[Any], None] | None = None
+    callback: Callable[..., None] | None = None
 
     def respelled(self, *flags: str, **changes: Any) -> "Parameter":
         """Give it other flags, and other parts of its declaration; the name and the type stay."""

@@ -62,7 +62,7 @@ def plan(parameters: Any) -> None:
     job, wanted = job_of(given | {"output": given["output"] or _NO_OUTPUT})
     needs = needs_of_workers(given)
     is_asked_for = wanted.is_asked_for or needs["is_asked_for"]
-    checked, workers = prepare_session(job, wanted, is_asked_for=is_asked_for, needs_device=False)
+    checked, workers, _ = prepare_session(job, wanted, is_asked_for=is_asked_for, needs_device=False)
     n_worker = 0 if workers.n_worker == 0 else min(checked.n_worker, max(1, checked.n_left))
     memory = checked.job.total_memory if n_worker == 0 else None
     memory = memory or expected_memory(fit_to_tiles(workers, checked), n_worker)

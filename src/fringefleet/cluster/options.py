@@ -24,6 +24,7 @@ ClusterKind = Literal["default", "local", "local-cuda", "slurm", "current", "add
 _STARTED: tuple[ClusterKind, ...] = ("local", "local-cuda", "slurm")  # kinds that we start, and stop
 _NAMED: tuple[ClusterKind, ...] = (*_STARTED, "current")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+_LEAST_MEMORY = 100 * 10**6  # [byte] with less a worker does not even start
 # Keywords of the libraries that have a field here, so that nobody says a thing twice.
 _OURS = {"n_workers": "n_worker", "security": "tls", "interface": "interface"}
 _OURS["memory_limit"] = "worker_memory"
@@ -169,8 +170,11 @@ def check_memory(name: str, memory: str | int | None) -> None:
         n_byte = parse_bytes(memory) if re.match(r"\s*[\d.]", str(memory)) else 0  # which takes GB for 1 GB
     except (ValueError, OverflowError):
         n_byte = 0
-    if n_byte < 1:
-        raise OptionError(f"found {name} = {memory!r}; give bytes, or text such as 8GB.")
+    if n_byte < _LEAST_MEMORY:
+        raise OptionError(
+            f"found {option(name, memory)}; give text such as 8GB, or bytes, at least "
+            f"{_LEAST_MEMORY:,} for a worker."
+        )
 
 
 def _kind(cluster: str) -> ClusterKind:

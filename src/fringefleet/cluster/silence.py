@@ -21,9 +21,9 @@ OF_A_CLUSTER = {
     "distributed.worker": "Compute Failed",
 }
 OF_AN_END = OF_A_START | {
-    "distributed.client": "Couldn't gather",
-    "distributed.scheduler": "Couldn't gather|broadcast to .* failed",
-    "distributed.worker": "Failed to communicate with scheduler during heartbeat",
+    "distributed.client": "Couldn't gather|$",  # what was cancelled has no words
+    "distributed.scheduler": "Couldn't gather|broadcast to .* failed|$",
+    "distributed.worker": "Failed to communicate with scheduler during heartbeat|$",
 }
 OF_A_LOST_SCHEDULER = {
     "distributed.batched": "Error in batched write",

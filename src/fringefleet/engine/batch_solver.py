@@ -4,7 +4,6 @@ This is the only module that chooses the dtype.
 :mod:`fringefleet.engine.weighing` says what counts as an observation, and how much.
 """
 
-from dataclasses import fields
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from fringefleet.engine.context import InversionContext
 from fringefleet.engine.pixel_status import find_status, has_no_answer, leave_blank
+from fringefleet.engine.rules import method_of
 from fringefleet.engine.solver_choice import choose_solver, load_solver
 from fringefleet.engine.transfer import RawBatch
 from fringefleet.engine.weighing import Weighing
@@ -139,7 +139,4 @@ def _method(scene: InversionContext, options: Options) -> Method:
         baseline = np.array(scene.baseline)
         model = TemporalModel(options.polynomial_order, options.atmosphere_std)
         columns = torch.from_numpy(temporal_columns(scene.network, baseline, scene.wavelength, model))
-    names = [field.name for field in fields(Method) if hasattr(options, field.name)]
-    given = {name: getattr(options, name) for name in names}
-    given["huber_threshold"] = float(options.huber_threshold)  # a whole number would be compiled for anew
-    return Method(**given, unweighted=options.weight_func == "no", columns=columns)
+    return method_of(options, columns)

@@ -16,7 +16,7 @@ from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.engine.context import FlatBlock, InversionContext
 from fringefleet.engine.footprint import even_batch
 from fringefleet.engine.pixel_status import find_status, has_no_answer, leave_blank
-from fringefleet.engine.rules import given_to_kernel, rules_of
+from fringefleet.engine.rules import given_to_kernel, method_of, rules_of
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.workspaces import BlockPlace
 from fringefleet.network.elimination_order import Plan, plan_elimination
@@ -26,7 +26,6 @@ from fringefleet.products.pair_sums import zero_pair_sums
 from fringefleet.products.registry import kinds_of, products_for
 from fringefleet.solver.arrays import pieces_of
 from fringefleet.solver.compiled.batches import Vectors
-from fringefleet.solver.config import Method
 from fringefleet.solver.disconnected import connect_components, find_gap_filled
 from fringefleet.solver.measures import of_sums
 
@@ -96,7 +95,7 @@ class Direct:
         real, n_date = np.dtype(options.dtype), plan.network.n_date
         self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)
         self.products = [product.compute for product in products_for(options) if product.compute]
-        self.method = Method(min_norm=options.min_norm, gap_rule=options.gap_rule)
+        self.method = method_of(options)
         shapes = ((4, real), (4, np.dtype(np.int32)), (n_date, np.dtype(np.int32)))
         self.room = [np.zeros((n, 0), dtype) for n, dtype in shapes]  # sums, counts, labels
 

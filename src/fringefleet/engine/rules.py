@@ -1,5 +1,6 @@
 """Rules of a scene and its options by which a kernel makes phases and weights of raw observations."""
 
+from dataclasses import fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,6 +9,7 @@ from fringefleet.engine.context import InversionContext
 from fringefleet.observation.quantity import RELAXATION, STD_MASKS
 from fringefleet.observation.weight_tables import phase_variance_table
 from fringefleet.options import Options
+from fringefleet.solver.config import Method
 from fringefleet.solver.raw import MaskRule, Raw, Rules, WeightRule
 
 
@@ -95,3 +97,19 @@ def _mask_rule(options: Options) -> MaskRule:
     if options.mask_dataset in STD_MASKS:
         return "std"
     return "positive" if options.mask_dataset == "connected_component" else "at least"
+
+
+def method_of(options: Options, columns: Any = None) -> Method:
+    """Give a solver the options that concern it: those that its configuration has under the same name.
+
+    Parameters
+    ----------
+    options
+        Of the inversion.
+    columns
+        Of the temporal model for the DEM error, as a tensor (date, column); None without.
+    """
+    names = [field.name for field in fields(Method) if hasattr(options, field.name)]
+    given = {name: getattr(options, name) for name in names}
+    given["huber_threshold"] = float(options.huber_threshold)  # a whole number would be compiled for anew
+    return Method(**given, unweighted=options.weight_func == "no", columns=columns)

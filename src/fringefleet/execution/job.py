@@ -118,6 +118,9 @@ class Run:
         if self.existing not in get_args(Existing):
             wanted = ", ".join(get_args(Existing))
             raise OptionError(f"found existing = {self.existing!r}; give one of {wanted}.")
+        for name in ("n_worker", "n_thread", "n_core", "total_memory", "worker_memory", "gpu_memory"):
+            if getattr(self, name) is not None:
+                check_kind(name, getattr(self, name), int)
         for name, kind in (("options", Options), ("setting", Setting), ("on_failure", FailurePolicy)):
             check_kind(name, getattr(self, name), kind)
         if self.chunks is not None:

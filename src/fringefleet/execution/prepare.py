@@ -78,6 +78,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     check_setting(setting, options)
     source = str(stack.encoding.get("source", ""))
     needed = _needed_variables(stack, options)
+    _check_not_empty(stack, options.observation)
     check_units(stack, needed)
     stack = with_baselines_in_metres(_in_order(stack[needed], options.observation))
     wavelength, pixel_size = _units(stack, options, setting)
@@ -123,6 +124,14 @@ def _medians(
     return unmasked_medians(stack[options.observation], reference_values, deviation, options.mask_threshold)
 
 
+def _check_not_empty(stack: xr.Dataset, observation: str) -> None:
+    if lacking := [str(axis) for axis, length in stack[observation].sizes.items() if length == 0]:
+        raise StackFormatError(
+            f"found no {' and no '.join(lacking)} in the stack: its {observation} is empty. Select a part of "
+            "the scene that has pixels and pairs."
+        )
+
+
 def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
     needed = {options.observation: "the inversion"}
     if options.mask_dataset is not None:
@@ -145,7 +154,9 @@ def _needed_variables(stack: xr.Dataset, options: Options) -> list[str]:
 def _way_out(missing: str, options: Options) -> str:
     if missing == options.observation:
         return "give the --dataset that it has"
-    return "choose --weight-func no and no --mask-dataset"
+    weighs = std_of(options.observation) if options.needs_std else "coherence"
+    ways = ["choose --weight-func no"] * (options.weight_func != "no" and missing == weighs)
+    return " and ".join([*ways, *["leave --mask-dataset out"] * (missing == options.mask_dataset)])
 
 
 def _in_order(stack: xr.Dataset, observation: str) -> xr.Dataset:
@@ -220,13 +231,15 @@ def find_reference_date(network: Network, wanted: str | None) -> int:
     try:
         found = find_date(str(wanted), network.times)
     except StackFormatError as error:
-        raise OptionError(f"reference_date: {error}") from error
+        raise OptionError(f"{option('reference_date')}: {error}") from error
     if len(found) > 1:
         which = shorten([names[index] for index in found])
-        raise OptionError(f"found reference_date = {wanted}, which may be any of {which}; give one of them.")
+        raise OptionError(
+            f"found {option('reference_date', wanted)}, which may be any of {which}; give one of them."
+        )
     if not found:
         raise OptionError(
-            f"found reference_date = {wanted}, which is none of the {network.n_date} dates: "
+            f"found {option('reference_date', wanted)}, which is none of the {network.n_date} dates: "
             f"{shorten(names)}. Give one of them."
         )
     return found[0]

@@ -14,6 +14,7 @@ from fringefleet.errors import BlockTooLargeError, OptionError
 from fringefleet.execution.memory_model import Means, bytes_of_gpu, bytes_of_worker, most_pixels
 from fringefleet.io.chunking import fit_tile
 from fringefleet.network.network import Network
+from fringefleet.option_words import option
 from fringefleet.options import Options
 from fringefleet.products.registry import wanted_variables
 
@@ -141,7 +142,7 @@ def check_tile(tile: Shape, network: Network, options: Options, means: Means) ->
         The tiles need more than the ``worker_memory``; the message says which would fit, if one would.
     """
     if min(tile) < 1:
-        raise OptionError(f"found chunks = {tile}; give rows and columns of 1 or more.")
+        raise OptionError(f"found {option('chunks', tile)}; give rows and columns of 1 or more.")
     if tile[0] * tile[1] > (most := _most_of_codec(network, options)):
         side = math.isqrt(most)
         raise BlockTooLargeError(

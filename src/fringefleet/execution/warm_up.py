@@ -4,6 +4,7 @@ Light to import, as every worker imports it before it starts. The worker goes on
 its first tile waits in line behind the warming up, which takes the thread of a tile.
 """
 
+import asyncio
 import atexit
 import logging
 import multiprocessing
@@ -43,9 +44,10 @@ def dask_setup(worker: Worker) -> None:
 
 
 def is_said_by_nobody_else(record: logging.LogRecord) -> bool:
-    """Whether a message of a worker is another than that of a task that failed, or of a scheduler gone."""
+    """Whether a message of a worker is another than of a failed task, lost scheduler or cancelled step."""
     known = ("Compute Failed", "Failed to communicate with scheduler during heartbeat")
-    return not record.getMessage().startswith(known)
+    is_cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not (is_cancelled or record.getMessage().startswith(known))
 
 
 def dask_teardown(_worker: Worker) -> None:

@@ -40,6 +40,7 @@ from fringefleet.io.store.owned import owned_folder
 from fringefleet.io.store.staging import check_replaceable, consolidate_metadata, staged_store
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.io.zarr.complete import all_chunks_written, is_made_from, note_all_chunks
+from fringefleet.option_words import option
 from fringefleet.processes.dask_defaults import with_graph_defaults
 
 logger = logging.getLogger(__name__)
@@ -98,8 +99,8 @@ class Conversion:
         """
         if self.version is None:
             raise OptionError(
-                "found --resume with a stack in memory; only what open_stack returned, or a path, tells "
-                "which files it is read from."
+                f"found {option('resume', True)} with a stack in memory; only what open_stack returned, or a "
+                "path, tells which files it is read from."
             )
         wanted = self._digests(tile)
         if self.accept_touched:

@@ -22,6 +22,7 @@ from fringefleet.io.store.lock import locked
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_apart, check_writable
 from fringefleet.io.store.staging import check_replaceable, put_back
+from fringefleet.option_words import option
 
 _CHUNK_BYTES = 32 * 1024**2  # phase of all pairs in one tile, at most
 _LARGEST_TILE = 256 * 256  # [pixel]
@@ -83,7 +84,9 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
     if chunks is not None:
         check_two_numbers("chunks", chunks, "rows and columns of a chunk")
     if resume and overwrite:
-        raise OptionError("found both --resume and --overwrite; give one of them.")
+        raise OptionError(
+            f"found both {option('resume', True)} and {option('overwrite', True)}; give one of them."
+        )
     output = Path(output)
     check_output_name(output, "Zarr", "stack.zarr")
     check_writable(output)

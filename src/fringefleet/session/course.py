@@ -138,7 +138,7 @@ def run_session(
 
 def _compute_here(session: Session, on_progress: OnProgress) -> Summary:
     checked = session.checked
-    why = Marked(why_here(predicted_work(checked)))
+    why = Marked("" if session.insists else why_here(predicted_work(checked)))
     logger.info("computing in threads of this process, %d at once%s", checked.means.n_thread, why)
     memory = checked.job.total_memory or expected_memory(session.workers, 0)
     with locked(checked.job.output) as lock, tiles_named():

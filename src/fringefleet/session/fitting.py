@@ -29,10 +29,13 @@ class Session(NamedTuple):
         The run, with the number of workers that its memory is enough for.
     workers
         Where they come from; ``n_worker`` is 0 for threads of this process.
+    insists
+        Whether threads are what was asked for, however much work there is.
     """
 
     checked: Checked
     workers: ClusterOptions
+    insists: bool = False
 
 
 def prepare_session(
@@ -107,7 +110,7 @@ def without_needless_workers(checked: Checked, workers: ClusterOptions, *, is_as
         As for :func:`prepare_session`.
     """
     if workers.n_worker == 0:
-        return Session(in_threads(checked), workers)
+        return Session(in_threads(checked), workers, insists=True)
     if is_asked_for or workers.kind != "local":
         return Session(checked, workers)
     memory = checked.job.total_memory or expected_memory(workers, 1)

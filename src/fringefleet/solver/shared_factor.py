@@ -36,6 +36,7 @@ class Shared(NamedTuple):
     """What all complete pixels have in common, in the rows and positions of the plan."""
 
     inverse_design: Float[Tensor, "date pair"]  # phases to series
+    inverse_normal: Float[Tensor, "date date"]  # right-hand side to series
     edge: Float[Tensor, "slot 1"]
     inverse: Float[Tensor, "date 1"]
 
@@ -70,7 +71,8 @@ def estimate_complete(work: Workspace) -> None:
     torch.mm(shared.inverse_design, work.residual, out=work.right)
     work.phase.copy_(work.right)
     subtract_model(work)
-    torch.mm(shared.inverse_design, work.residual, out=work.right)
+    exact_right_hand_side(work)  # as in the elimination: what is left of large misfits is small
+    work.right.copy_(torch.mm(shared.inverse_normal, work.right))
     work.phase.add_(work.right)
     subtract_model(work)
     work.edge.copy_(shared.edge.expand_as(work.edge))
@@ -87,5 +89,6 @@ def _share(plan: Plan, dtype: torch.dtype, device: torch.device) -> Shared:
     factorise(work)
     exact_right_hand_side(work)
     substitute(work)
-    found = Shared(work.right, work.edge[:, :1], work.inverse[:, :1])
+    normal = work.right @ work.right.T  # (A N^-1)^T (A N^-1), of unweighted pairs
+    found = Shared(work.right, normal, work.edge[:, :1], work.inverse[:, :1])
     return Shared(*(values.to(dtype, copy=True) for values in found))

@@ -161,7 +161,7 @@ def test_a_second_conversion_to_the_same_output_is_refused(source, output):
 def test_resume_needs_to_know_the_files_and_excludes_overwrite(source, output):
     with pytest.raises(OptionError, match="a stack in memory"):
         convert_stack(open_stack(source).compute().drop_encoding(), output, resume=True)
-    with pytest.raises(OptionError, match="found both existing = resume and overwrite = True"):
+    with pytest.raises(OptionError, match="found both resume = True and overwrite = True"):
         convert_stack(source, output, resume=True, overwrite=True)
 
 

@@ -14,6 +14,7 @@ from fringefleet.io.store.disk import free_disk_bytes
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.owned import REPLACED, owned_folder, remove_left_behind
 from fringefleet.io.store.place import check_writable
+from fringefleet.option_words import option
 
 
 @contextmanager
@@ -63,11 +64,11 @@ def check_replaceable(output: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise OutputExistsError(
-            f"{output} is there already; give another name, or --overwrite to replace it."
+            f"{output} is there already; give another name, or {option('overwrite', True)} to replace it."
         )
     if not (output / "zarr.json").is_file():
         raise OutputExistsError(
-            f"{output} is there and is no Zarr store, so --overwrite does not replace it; "
+            f"{output} is there and is no Zarr store, so {option('overwrite', True)} does not replace it; "
             "give another name or remove it yourself."
         )
 
