@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,9 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 @pytest.fixture(scope="module", autouse=True)
 def no_client_left() -> Iterator[None]:
     """A client that a module of tests leaves would compute, or fail to compute, for those that come next."""
+    if distributed := sys.modules.get("distributed"):  # a test that failed may keep one alive
+        for client in [client for client in distributed.Client._instances if client.status != "running"]:
+            distributed.Client._instances.discard(client)
     yield
     assert dask.config.get("scheduler", None) is None
 
