@@ -42,9 +42,11 @@ def no_client_left() -> Iterator[None]:
 
 @pytest.fixture
 def untouched_log() -> Iterator[None]:
-    """The command line sets up the log of its process; tests share one."""
+    """The command line sets up the log of its process, which tests share; here it is not set up yet."""
     logger = logging.getLogger("fringefleet")
     before = logger.handlers, logger.propagate, logger.level
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
     yield
     logger.handlers, logger.propagate, logger.level = before
 
