@@ -219,7 +219,7 @@ def _runs(numbers: NDArray[np.integer]) -> tuple[IndexRun, ...]:
     Examples
     --------
     >>> _runs(np.array([4, 5, 9]))
-    (Run(start=0, stop=2, target=4), Run(start=2, stop=3, target=9))
+    (IndexRun(start=0, stop=2, target=4), IndexRun(start=2, stop=3, target=9))
     """
     if not len(numbers):
         return ()
