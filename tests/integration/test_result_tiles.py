@@ -1,6 +1,5 @@
 """A function of the tiles of a result, as of those of a stack: here the mean velocity, from file to file."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -10,7 +9,6 @@ import zarr
 
 import fringefleet
 from fringefleet.cluster import connect
-from fringefleet.engine.context import BlockResult
 from fringefleet.errors import RunError
 from fringefleet.execution.graph import block_tasks
 from fringefleet.execution.job import Run
@@ -19,28 +17,9 @@ from fringefleet.execution.scheduler import execute
 from fringefleet.execution.tile import BlockFunction
 from fringefleet.io.store.open_result import open_result
 from fringefleet.simulate import Scene, simulate_stack
+from mean_velocity import Velocity, write
 
 SHAPE, TILE = (40, 50), (16, 25)
-
-
-@dataclass(frozen=True)
-class Velocity:
-    """Slope of the displacement in time [m/year], where the temporal coherence is high enough."""
-
-    years: tuple[float, ...]
-    least: float
-
-    def __call__(self, arrays, tile, watch, place):
-        with place.turn(), watch.time("solve"):
-            series = arrays["displacement"]
-            slope = np.tensordot(np.linalg.pinv(np.vander(self.years, 2))[0], series, 1)
-            slope[arrays["temporal_coherence"] < self.least] = np.nan
-        assert series.shape[1:] == (tile.y.stop - tile.y.start, tile.x.stop - tile.x.start)
-        return BlockResult({"velocity": slope.astype(np.float32)})
-
-
-def write(path, tile, result):
-    zarr.open_array(path, mode="r+")[tile.y, tile.x] = result.velocity
 
 
 @pytest.fixture
