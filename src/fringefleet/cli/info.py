@@ -18,6 +18,7 @@ from fringefleet.cli.parameters import parameters
 from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import with_prefix
 from fringefleet.cli.tables import plain_table, redundancy_note, status_table, worst_pairs_table
+from fringefleet.cli.usage import WORDS
 from fringefleet.execution.job import Run
 from fringefleet.importing import without_collection
 
@@ -40,7 +41,7 @@ class InfoOptions:
 def print_formats_and_exit(context: typer.Context, is_given: bool) -> None:
     """Print the formats and end; a path is not asked for."""
     if is_given:
-        print_formats(out(), as_json=bool(context.params.get("json")))
+        print_formats(out(), as_json="--json" in context.meta[WORDS])
         raise typer.Exit
 
 

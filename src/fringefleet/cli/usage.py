@@ -16,6 +16,7 @@ _FAULTS = {
     "float_parsing": "{found} is no number",
 }
 _PREFIX = "Value error, "
+WORDS = "fringefleet.words"  # of a command line, for what is done before all of it is understood
 # What is often meant otherwise.
 _HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
 
@@ -53,6 +54,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Understand the command line."""
+        ctx.meta[WORDS] = tuple(args)
         try:
             return super().parse_args(ctx, args)
         except Exception as error:

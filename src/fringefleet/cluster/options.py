@@ -172,7 +172,7 @@ def check_memory(name: str, memory: str | int | None) -> None:
         n_byte = 0
     if n_byte < _LEAST_MEMORY:
         raise OptionError(
-            f"found {option(name, memory)}; give text such as 8GB, or bytes, at least "
+            f"found {option(name, repr(memory))}; give text such as 8GB, or bytes, at least "
             f"{_LEAST_MEMORY:,} for a worker."
         )
 

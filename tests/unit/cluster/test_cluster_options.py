@@ -125,7 +125,7 @@ def test_every_field_has_a_type_that_is_checked(name):
 def test_gpus_are_named_by_number_or_uuid_and_memory_as_dask_reads_it():
     for gpus in ("0", "0,MIG-1", [0, 3], ["GPU-1", 2]):
         assert ClusterOptions("local-cuda", options={"CUDA_VISIBLE_DEVICES": gpus}).kind == "local-cuda"
-    for memory in ("8GB", " 8 GiB", ".5GB", "8e9", "123", 123):
+    for memory in ("8GB", " 8 GiB", ".5GB", "8e9", "123000000", 123_000_000):
         assert ClusterOptions(worker_memory=memory).worker_memory == memory
 
 
