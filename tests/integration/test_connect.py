@@ -354,7 +354,7 @@ def test_invert_takes_its_workers_from_a_file_and_encrypts(tmp_path):
         (["--cluster-config", "nowhere.toml"], "found no cluster file nowhere.toml"),
         (["--cluster", "nowhere.json"], "found no scheduler file nowhere.json"),
         (["--tls-ca", "ca.pem", "--tls-cert", "c.pem"], "which has an effect only with --cluster tls://"),
-        (["--worker-memory", "lots"], "worker_memory = 'lots'"),
+        (["--worker-memory", "lots"], "--worker-memory 'lots'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -39,9 +39,9 @@ def test_numbers_of_a_run_are_checked_when_it_is_made(name, value, tmp_path):
 def test_a_worker_memory_that_lacks_its_unit_is_refused_before_any_worker_starts(stack, tmp_path):
     code, text = call("invert", stack, tmp_path / "out.zarr", "--worker-memory", "8", "--workers", "1")
     assert code == 2
-    assert "--worker-memory '8'; give text such as 8GB" in text
+    assert "--worker-memory '8'; give bytes, or text such as 8GB" in text
     assert "Traceback" not in text
-    with pytest.raises(OptionError, match="worker_memory = 8; give text such as 8GB"):
+    with pytest.raises(OptionError, match="worker_memory = 8; give bytes, or text such as 8GB"):
         fringefleet.connect("local", 1, worker_memory=8).__enter__()
 
 

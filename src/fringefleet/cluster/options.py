@@ -172,8 +172,8 @@ def check_memory(name: str, memory: str | int | None) -> None:
         n_byte = 0
     if n_byte < _LEAST_MEMORY:
         raise OptionError(
-            f"found {option(name, repr(memory))}; give text such as 8GB, or bytes, at least "
-            f"{_LEAST_MEMORY:,} for a worker."
+            f"found {option(name, repr(memory))}; give bytes, or text such as 8GB; a worker needs at least "
+            f"{_LEAST_MEMORY:,}."
         )
 
 
