@@ -33,7 +33,7 @@ def test_work_below_what_a_worker_takes_to_start_needs_none_and_work_above_it_do
     for limit, is_small in ((work, False), (work * 1.0001, True)):
         monkeypatch.setattr(effort, "SECONDS_TO_START", limit)
         assert needs_no_workers(found, ENOUGH) == is_small
-        run, workers = without_needless_workers(found, LOCAL, is_asked_for=False)
+        run, workers, _ = without_needless_workers(found, LOCAL, is_asked_for=False)
         assert (workers.n_worker == 0) == is_small
         assert run == (in_threads(found) if is_small else found)
 
@@ -98,15 +98,15 @@ def test_memory_is_that_of_as_many_tiles_as_there_are_threads_for(stack, tmp_pat
 )
 def test_only_workers_of_this_machine_are_done_without(workers, stack, tmp_path):
     found = checked(stack, tmp_path)
-    assert without_needless_workers(found, workers, is_asked_for=False) == (found, workers)
+    assert without_needless_workers(found, workers, is_asked_for=False)[:2] == (found, workers)
 
 
 def test_who_asks_for_workers_has_them_and_who_asks_for_none_has_none(stack, tmp_path, monkeypatch):
     found = checked(stack, tmp_path)
-    assert without_needless_workers(found, LOCAL, is_asked_for=True) == (found, LOCAL)
+    assert without_needless_workers(found, LOCAL, is_asked_for=True)[:2] == (found, LOCAL)
     none = ClusterOptions("local", 0)
     monkeypatch.setattr(effort, "SECONDS_TO_START", 0)
-    assert without_needless_workers(found, none, is_asked_for=True) == (in_threads(found), none)
+    assert without_needless_workers(found, none, is_asked_for=True)[:2] == (in_threads(found), none)
     assert (why_here(2 * SECONDS_TO_START), "less than" in why_here(0.1)) == ("", True)
 
 
