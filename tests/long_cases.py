@@ -5,7 +5,8 @@ import pytest
 
 def mostly_long(cases, n_short):
     """Give cases of which all but the first few are marked long."""
-    return [*list(cases)[:n_short], *_marked(list(cases)[n_short:])]
+    cases = list(cases)
+    return [*cases[:n_short], *_marked(cases[n_short:])]
 
 
 def long_but(cases, *short):
