@@ -93,3 +93,8 @@ def test_threads_that_were_asked_for_are_not_explained(stack, tmp_path):
     _, chosen = call("invert", stack, tmp_path / "b.zarr")
     assert "less than a worker takes to start" in chosen
     assert "less than a worker takes to start" not in text
+    _, planned = call("plan", stack, "--quick", "--workers", "0")
+    _, chosen = call("plan", stack, "--quick")
+    assert "less than a worker takes to start" in chosen
+    assert "threads of this process compute" in planned
+    assert "less than a worker takes to start" not in planned

@@ -11,7 +11,7 @@ from fringefleet.cluster import ClusterOptions, Early
 from fringefleet.errors import FringefleetError
 from fringefleet.execution.compose import part_of
 from fringefleet.mintpy.template import read_template
-from fringefleet.processes.preload import OF_CODE, OPTIONS
+from fringefleet.processes.preload import OPTIONS, options_of_code
 from fringefleet.session.cluster_wish import choose_cluster
 from fringefleet.session.early import early_workers
 
@@ -45,8 +45,7 @@ def workers_begun(given: Mapping[str, Any]) -> Iterator[Begun]:
         all at once. Workers that are started meanwhile, early or not, warm up for the options.
     """
     begun = Begun()
-    said = {name: given[name] for name in OF_CODE if given[name]}
-    with ExitStack() as opened, dask.config.set({OPTIONS: said}):
+    with ExitStack() as opened, dask.config.set({OPTIONS: options_of_code(given)}):
         with suppress(FringefleetError):
             wanted = choose_cluster(wanted_of_workers(given), given["cluster_config"])
             started = early_workers(wanted, given["stack"], **needs_of_workers(given))

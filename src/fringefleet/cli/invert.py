@@ -137,8 +137,7 @@ def run_job(
         from fringefleet.session.watching import check_performance_report
 
     check_performance_report(performance_report, workers)
-    is_asked_for = workers.is_asked_for or performance_report is not None
-    session = prepare_session(job, workers, is_asked_for=is_asked_for)
+    session = prepare_session(job, workers, is_asked_for=performance_report is not None)
     console = err()
     with progress_shown(console) as show:
         summary = run_session(

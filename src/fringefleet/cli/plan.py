@@ -61,8 +61,8 @@ def plan(parameters: Any) -> None:
         from fringefleet.session.fitting import fit_to_tiles, prepare_session
     job, wanted = job_of(given | {"output": given["output"] or _NO_OUTPUT})
     needs = needs_of_workers(given)
-    is_asked_for = wanted.is_asked_for or needs["is_asked_for"]
-    checked, workers, _ = prepare_session(job, wanted, is_asked_for=is_asked_for, needs_device=False)
+    session = prepare_session(job, wanted, is_asked_for=needs["is_asked_for"], needs_device=False)
+    checked, workers = session.checked, session.workers
     n_worker = 0 if workers.n_worker == 0 else min(checked.n_worker, max(1, checked.n_left))
     memory = checked.job.total_memory if n_worker == 0 else None
     memory = memory or expected_memory(fit_to_tiles(workers, checked), n_worker)
@@ -73,7 +73,7 @@ def plan(parameters: Any) -> None:
     if given["json"]:
         echo(json.dumps(as_plain(found)))
     else:
-        for line in lines(found):
+        for line in lines(found, insists=session.insists):
             out().print(line, markup=False, soft_wrap=True)
 
 
@@ -115,8 +115,8 @@ def as_plain(found: "Forecast") -> dict[str, Any]:
     return plain
 
 
-def lines(found: "Forecast") -> list[str]:
-    r"""Say it to people.
+def lines(found: "Forecast", *, insists: bool = False) -> list[str]:
+    r"""Say it to people; ``insists``: threads were asked for, so it is not said why they compute.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def lines(found: "Forecast") -> list[str]:
         for value in (found.bytes_read, found.bytes_written, found.memory_needed, found.disk_free)
     )
     has, unpacked = "", {}
-    who = _who(found)
+    who = _who(found, insists)
     if found.bytes_unpacked:
         size = with_prefix(found.bytes_unpacked, "B")
         unpacked["Unpack"] = f"{size} once, to the disk of the output; removed at the end"
@@ -183,12 +183,13 @@ class _Who(NamedTuple):
     said: dict[str, str]
 
 
-def _who(found: "Forecast") -> _Who:
+def _who(found: "Forecast", insists: bool) -> _Who:
     if found.n_worker:
         return _Who(f"{found.n_worker} workers", "each worker", {})
     from fringefleet.session.fitting import why_here
 
-    threads, why = f"{found.n_thread} threads", in_words_of_the_command(why_here(found.work_seconds))
+    threads = f"{found.n_thread} threads"
+    why = "" if insists else in_words_of_the_command(why_here(found.work_seconds))
     said = {"Workers": f"none: threads of this process compute{why}"}
     return _Who(threads, "this process", said)
 

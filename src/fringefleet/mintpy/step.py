@@ -212,9 +212,9 @@ def _reason(task: Task, expected: Expected) -> str | None:
 
 def _prepare(task: Task) -> Session:
     """Find whatever is wrong before anything is done."""
-    check_job, wanted = partial(_begun_or_new, task=task), task.workers
+    check_job = partial(_begun_or_new, task=task)
     try:
-        return prepare_session(task.job, wanted, is_asked_for=wanted.is_asked_for, check_job=check_job)
+        return prepare_session(task.job, task.workers, check_job=check_job)
     except DeviceError as error:
         raise DeviceError(
             "found solver = torch (--solver, or mintpy.networkInversion.solver), which solves on a CUDA GPU: "

@@ -15,7 +15,7 @@ from fringefleet.io.store.lock import locked
 from fringefleet.io.store.result import holds_run
 from fringefleet.option_words import Marked, mark
 from fringefleet.pipeline import compute, finish, no_answer
-from fringefleet.processes.preload import OF_CODE, OPTIONS
+from fringefleet.processes.preload import OPTIONS, options_of_code
 from fringefleet.processes.worker_logging import tiles_named
 from fringefleet.session.early import early_workers
 from fringefleet.session.fitting import Session, fit_to_tiles, prepare_session, why_here
@@ -76,12 +76,11 @@ def run_with_workers(
     wanted = workers or ClusterOptions()
     check_performance_report(performance_report, wanted)
     for_workers, resumes = performance_report is not None, job.existing == "resume"
-    code = {name: value for name in OF_CODE if (value := getattr(job.options, name))}
     with (
-        dask.config.set({OPTIONS: code}),
+        dask.config.set({OPTIONS: options_of_code(vars(job.options))}),
         early_workers(wanted, job.stack, resumes=resumes, is_asked_for=for_workers) as early,
     ):
-        session = prepare_session(job, wanted, is_asked_for=wanted.is_asked_for or for_workers)
+        session = prepare_session(job, wanted, is_asked_for=for_workers)
         return run_session(session, on_progress, performance_report=performance_report, early=early)
 
 

@@ -42,7 +42,7 @@ def prepare_session(
     job: Run,
     wanted: ClusterOptions,
     *,
-    is_asked_for: bool,
+    is_asked_for: bool = False,
     needs_device: bool = True,
     check_job: Callable[[Run], Checked] = check,
 ) -> Session:
@@ -55,8 +55,8 @@ def prepare_session(
     wanted
         Which workers.
     is_asked_for
-        Whether somebody has asked for workers, or for what only they have. Otherwise threads of this process
-        do what is little work.
+        Whether something is wanted that only workers have. Where it is not, and ``wanted`` names no workers,
+        threads of this process do what is little work.
     needs_device
         Whether this machine must have the device, if its workers are to compute.
     check_job
@@ -71,6 +71,7 @@ def prepare_session(
     job, workers = fit_to_workers(job, wanted)
     if needs_device and workers.kind in ("local", "local-cuda"):
         check_here(job.options)
+    is_asked_for = is_asked_for or wanted.is_asked_for
     return without_needless_workers(check_job(job), workers, is_asked_for=is_asked_for)
 
 
@@ -107,7 +108,7 @@ def without_needless_workers(checked: Checked, workers: ClusterOptions, *, is_as
     workers
         Those that would do it, as :func:`fringefleet.cluster.resolve` gives them; 0 if none are wanted.
     is_asked_for
-        As for :func:`prepare_session`.
+        Whether somebody has asked for workers, or for what only they have.
     """
     if workers.n_worker == 0:
         return Session(in_threads(checked), workers, insists=True)
