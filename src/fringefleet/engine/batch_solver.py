@@ -22,7 +22,7 @@ from fringefleet.network.elimination_order import Plan
 from fringefleet.options import Options
 from fringefleet.products.base import SolvedBatch, SolverWork
 from fringefleet.products.pair_sums import has_pair_sums, sums_of_batch, zero_pair_sums
-from fringefleet.products.registry import needs_of, products_for
+from fringefleet.products.registry import batch_needs, products_for
 from fringefleet.solver import uncertainty
 from fringefleet.solver.base import RawWork, SolverWorkspace, is_raw
 from fringefleet.solver.config import Method
@@ -52,7 +52,7 @@ class BatchSolver:
         self.dtype = torch.float64 if options.dtype == "float64" else torch.float32
         self.plan, self.scene, self.options = plan, scene, options
         self.n_pixel, self.device = n_pixel, device
-        self.method, self.needs = _method(scene, options), needs_of(options)
+        self.method, self.needs = _method(scene, options), batch_needs(options)
         self.solver = load_solver(choose_solver(options))
         self.raw = self._prepare_raw_solver()
         form = plan, n_pixel, self.dtype, device

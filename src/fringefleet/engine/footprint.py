@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from fringefleet.network.elimination_order import Plan
 from fringefleet.network.network import Network
 from fringefleet.options import Options
-from fringefleet.products.registry import bytes_of_result, memory_of_products, needs_of
+from fringefleet.products.registry import batch_needs, bytes_of_result, memory_of_products
 from fringefleet.solver.compiled.lanes import LANES, bytes_of_vectors
 from fringefleet.solver.working_set import CPU_BATCH, DEM_PIXELS_ON_CPU
 
@@ -93,7 +93,7 @@ def compiled_bytes_per_pixel(plan: Plan, options: Options) -> int:
     """Memory of the compiled solver for each pixel of a batch [byte]; that of a vector comes besides."""
     size, n_date = _size(options), plan.network.n_date
     of_products = memory_of_products(plan, options, "compiled")
-    rows = 3 * n_date + 8 + of_products.n_row + ("rows" in needs_of(options)) * 2 * plan.network.n_pair
+    rows = 3 * n_date + 8 + of_products.n_row + ("rows" in batch_needs(options)) * 2 * plan.network.n_pair
     if size == 8:  # the kernel reads what it computes in
         rows += plan.network.n_pair * (1 + options.needs_coherence + options.needs_std)
     if options.norm != "l2":  # some of the pixels go on in an eighth of a batch, and so on
@@ -111,7 +111,7 @@ def fused_bytes_per_pixel(plan: Plan, options: Options) -> int:
     n_pair, n_date = plan.network.n_pair, plan.network.n_date
     of_products = memory_of_products(plan, options, "fused")
     rows = plan.n_slot + 4 * n_date + 20 + of_products.n_row
-    rows += (options.norm != "l2" or "rows" in needs_of(options)) * 2 * n_pair
+    rows += (options.norm != "l2" or "rows" in batch_needs(options)) * 2 * n_pair
     rows += (options.norm != "l2") * n_pair
     return rows * size + 8 * (n_date + of_products.n_double) + n_date + of_products.n_byte
 

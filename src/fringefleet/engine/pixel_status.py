@@ -71,10 +71,11 @@ def leave_blank(variables: Mapping[str, Any], blank: Any) -> None:
         Those pixels, (pixel,).
     """
     xp, there, known = library_of(blank), ~blank, all_variables()
+    nothing = xp.where(blank, xp.nan, 0.0)
     for name, values in variables.items():
         if known[name].is_set_everywhere:
             continue
         if known[name].dtype.startswith("f"):  # a sum is several times as quick as filling by a mask
-            xp.add(values, xp.asarray(xp.where(blank, xp.nan, 0.0), dtype=values.dtype), out=values)
+            xp.add(values, xp.asarray(nothing, dtype=values.dtype), out=values)
         else:
             xp.multiply(values, there, out=values)

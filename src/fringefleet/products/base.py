@@ -196,8 +196,8 @@ class Product:
 
     @property
     def needs_torch(self) -> bool:
-        """Whether it takes more than the solution."""
-        return self.compute is None
+        """Whether it takes more than the series and its quality."""
+        return self.compute is None or bool(self.needs)
 
     def begun(self, work: SolverWork) -> Compute:
         """Give the function that computes the variables of each batch, in torch."""

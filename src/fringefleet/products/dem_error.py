@@ -10,13 +10,11 @@ from fringefleet.options import Options
 from fringefleet.products.base import (
     MAP,
     BatchMemory,
-    Compute,
     MapStyle,
     Product,
     ResultVariable,
     SolvedBatch,
     SolverForm,
-    SolverWork,
 )
 
 
@@ -25,10 +23,6 @@ def _compute(batch: SolvedBatch) -> dict[str, Any]:
         "dem_error": batch.dem.error * batch.range_sine,
         "dem_error_std": batch.dem.std * batch.range_sine,
     }
-
-
-def _begin(_: SolverWork) -> Compute:
-    return _compute
 
 
 def _memory(plan: Plan, options: Options, _: SolverForm) -> BatchMemory:
@@ -52,7 +46,7 @@ DEM_ERROR = Product(
         ),
     },
     applies=lambda options: options.dem_error,
-    begin=_begin,
+    compute=_compute,
     needs=frozenset({"rows"}),
     memory=_memory,
     attributes={

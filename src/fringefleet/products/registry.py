@@ -44,7 +44,7 @@ def wanted_variables(options: Options) -> dict[str, ResultVariable]:
     }
 
 
-def needs_of(options: Options) -> frozenset[BatchNeed]:
+def batch_needs(options: Options) -> frozenset[BatchNeed]:
     """Give what the products that the options ask for need of a batch."""
     return frozenset[BatchNeed]().union(*(product.needs for product in products_for(options)))
 
