@@ -1,5 +1,6 @@
 """MintPy's ``ifgramStack.h5`` of a stack of ours, in the chunks that h5py chooses, as MintPy has them."""
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -33,3 +34,14 @@ def write_mintpy_stack(stack: xr.Dataset, path: Path, step: int = 128) -> None:
             dataset = file.create_dataset(theirs, stack[ours].shape, "f4", chunks=True)
             for row in range(0, n_row, step):
                 dataset[:, row : row + step] = stack[ours][:, row : row + step].values
+
+
+def copy_project(shared_data: Path, folder: Path) -> Path:
+    """Copy the simulated MintPy project, so that everything in it may be changed."""
+    source = shared_data / "nasty_24"
+    shutil.copytree(source / "inputs", folder / "inputs")
+    for name in ("smallbaselineApp.cfg", "waterMask.h5"):
+        shutil.copy(source / name, folder / name)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return folder

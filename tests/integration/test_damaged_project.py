@@ -1,7 +1,6 @@
 """Every file that ``fringefleet mintpy`` reads, damaged in every way: nothing is begun or replaced."""
 
 import os
-import shutil
 from pathlib import Path
 
 import h5py
@@ -11,6 +10,7 @@ from typer.testing import CliRunner
 
 from fringefleet.cli import app
 from fringefleet.mintpy import step as run_module
+from mintpy_stack import copy_project
 
 pytestmark = pytest.mark.usefixtures("untouched_log")
 STACK, GEOMETRY = Path("inputs/ifgramStack.h5"), Path("inputs/geometryRadar.h5")
@@ -100,12 +100,7 @@ LATE = [(STACK, damage_chunk)]
 @pytest.fixture
 def project(shared_data, tmp_path, monkeypatch):
     """A whole project with products of an earlier time, which is the current folder."""
-    source, folder = shared_data / "nasty_24", tmp_path / "project"
-    shutil.copytree(source / "inputs", folder / "inputs")
-    for name in (TEMPLATE, WATER):
-        shutil.copy(source / name, folder / name)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+    folder = copy_project(shared_data, tmp_path / "project")
     with h5py.File(folder / STACK) as stack, h5py.File(folder / AVERAGE, "w") as file:
         shape = stack["unwrapPhase"].shape[1:]
         file["coherence"] = np.ones(shape, np.float32)

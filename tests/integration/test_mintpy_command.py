@@ -33,6 +33,7 @@ from fringefleet.mintpy.up_to_date import SETTING_ATTRIBUTE
 from fringefleet.options import Options
 from fringefleet.session import course
 from fringefleet.status import Status
+from mintpy_stack import copy_project
 from polling import marks_of, wait_until
 from thread_workers import thread_cluster
 
@@ -88,12 +89,8 @@ def in_this_process(worker, monkeypatch):
 @pytest.fixture
 def project(shared_data, tmp_path, monkeypatch):
     """A copy of the simulated project, which is the current folder."""
-    source, folder = shared_data / "nasty_24", tmp_path / "project"
-    shutil.copytree(source / "inputs", folder / "inputs")
-    for name in ("smallbaselineApp.cfg", "waterMask.h5"):
-        shutil.copy(source / name, folder / name)
+    folder = copy_project(shared_data, tmp_path / "project")
     for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
         os.utime(path, (LONG_AGO, LONG_AGO))
     monkeypatch.chdir(folder)
     return folder

@@ -1,7 +1,6 @@
 """MintPy's step from Python: on real stacks, without a console, with a record, progress, logs and errors."""
 
 import logging
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from distributed import Client
 
 from fringefleet.errors import KindError, OptionError, OutputExistsError, TooFewReliableError
 from fringefleet.mintpy import run_network_inversion
+from mintpy_stack import copy_project
 from thread_workers import thread_cluster
 
 pytestmark = pytest.mark.usefixtures("untouched_log")
@@ -25,13 +25,7 @@ KEY = "mintpy.networkInversion."
 
 @pytest.fixture
 def project(shared_data, tmp_path):
-    source, folder = shared_data / "nasty_24", tmp_path / "project"
-    shutil.copytree(source / "inputs", folder / "inputs")
-    for name in ("smallbaselineApp.cfg", "waterMask.h5"):
-        shutil.copy(source / name, folder / name)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return folder
+    return copy_project(shared_data, tmp_path / "project")
 
 
 def read(path, dataset):
