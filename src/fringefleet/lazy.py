@@ -9,7 +9,7 @@ import xarray as xr
 from fringefleet.arguments.kinds import check_kind, check_two_numbers
 from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OptionError
-from fringefleet.execution import graph as lazy
+from fringefleet.execution import graph
 from fringefleet.execution.memory_model import Means
 from fringefleet.execution.prepare import prepare
 from fringefleet.execution.setting import Setting
@@ -72,10 +72,10 @@ def invert(
         shape = (cut.sizes["y"], cut.sizes["x"])
         tile = chunks or choose_tile(shape, stored_tile(cut), prepared.scene.network, options)
         check_tile(tile, prepared.scene.network, options, Means())
-        cut = lazy.chunk(cut, tile)
+        cut = graph.chunk(cut, tile)
     else:
-        cut = lazy.chunk(cut, (max(cut.chunksizes["y"]), max(cut.chunksizes["x"])))
-    return lazy.invert_lazily(replace(prepared, stack=cut), options)
+        cut = graph.chunk(cut, (max(cut.chunksizes["y"]), max(cut.chunksizes["x"])))
+    return graph.invert_lazily(replace(prepared, stack=cut), options)
 
 
 def _or_else(given: Any, default: Any) -> Any:

@@ -17,7 +17,7 @@ from distributed import Client
 
 from fringefleet.arguments.kinds import check_kind
 from fringefleet.engine.solver_choice import check_solver
-from fringefleet.execution import graph as lazy
+from fringefleet.execution import graph
 from fringefleet.execution.check import Checked, check, packed_variables
 from fringefleet.execution.job import Run
 from fringefleet.execution.memory_model import Means
@@ -124,7 +124,7 @@ def compute(
     ):
         store = open_output(checked)
         check_stack = StackCheck.of(checked.origin.source, accept_touched=job.accept_touched)
-        tasks = lazy.tile_tasks(
+        tasks = graph.tile_tasks(
             prepared,
             job.options,
             tile,

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from fringefleet.errors import RunError
-from fringefleet.execution import graph as lazy
+from fringefleet.execution import graph
 from fringefleet.execution.check import Checked
 from fringefleet.execution.report import RunReport, report_path
 from fringefleet.execution.report_reader import read_report
@@ -42,7 +42,7 @@ def open_output(checked: Checked) -> ResultStore:
             store.trust(checked.origin.source.listing)
         store.forget_damaged()
         return store
-    template = lazy.result_template(checked.prepared, job.options, tile)
+    template = graph.result_template(checked.prepared, job.options, tile)
     if job.options.diagnose:
         template = template.merge(pair_table(checked.prepared.stack))
     overwrite = job.existing == "overwrite"

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.arguments.shapes import Shape, TileIndex
+from fringefleet.arguments.shapes import TileIndex
 from fringefleet.choices import DeviceName
 from fringefleet.engine.context import BlockResult
 from fringefleet.engine.timing import Stopwatch
@@ -34,7 +34,7 @@ class Tile(NamedTuple):
 class TileReport(NamedTuple):
     """What a finished tile tells the one who asked for it."""
 
-    tile: Shape
+    tile: TileIndex
     numbers: TileStatistics
     odd: Oddities = Oddities()  # what cannot be an observation
     rows: tuple[int, int] = (0, 0)  # first and one past the last

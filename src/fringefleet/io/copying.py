@@ -15,10 +15,10 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from fringefleet.arguments.shapes import Shape
+from fringefleet.arguments.shapes import Shape, TileIndex
 from fringefleet.io.files.memory import TileBuffer, lending
 from fringefleet.io.files.threads import each
-from fringefleet.io.store.marks import DONE, IS_DONE, N_BYTE, Index, bytes_of, files_in, read_marks
+from fringefleet.io.store.marks import DONE, IS_DONE, N_BYTE, bytes_of, files_in, read_marks
 from fringefleet.io.zarr.chunk_layout import find_chunk_files
 
 _Progress = Callable[[int, int], None]
@@ -46,7 +46,7 @@ class _Rectangle(NamedTuple):
             slice(self.columns.start - column, self.columns.stop - column),
         )
 
-    def number(self, tile: Shape) -> Index:
+    def number(self, tile: Shape) -> TileIndex:
         """Number the tile that this is."""
         return self.rows.start // tile[0], self.columns.start // tile[1]
 
@@ -123,11 +123,11 @@ class TileFiles:
         self.arrays = {name: zarr.open_array(store / name, mode="r+") for name in names}
         self._store = store
 
-    def key(self, name: str, index: Index) -> tuple[int, ...]:
+    def key(self, name: str, index: TileIndex) -> tuple[int, ...]:
         """Number the chunk of a variable that has a tile."""
         return (*[0] * (self.arrays[name].ndim - 2), *index)
 
-    def paths(self, index: Index) -> Iterator[Path]:
+    def paths(self, index: TileIndex) -> Iterator[Path]:
         """Name all files of a tile."""
         for name, array in self.arrays.items():
             yield self._store / name / array.metadata.encode_chunk_key(self.key(name, index))

@@ -12,8 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from fringefleet.solver import irls as robust
-from fringefleet.solver import shared_factor as shared
+from fringefleet.solver import irls, shared_factor
 from fringefleet.solver.config import Method
 from fringefleet.solver.eliminated import Eliminated, label_eliminated
 from fringefleet.solver.limits import LARGEST_CHANGE, LARGEST_SPREAD
@@ -62,7 +61,7 @@ def solve(
     """
     work = workspace
     work.observations.load(phase, weight)
-    complete = shared.find_complete(work) if method.unweighted else None
+    complete = shared_factor.find_complete(work) if method.unweighted else None
     if complete is None:
         estimate(work)
     else:
@@ -98,8 +97,8 @@ def _estimate_apart(work: Workspace, complete: Bool[Tensor, "pixel"]) -> None:
     """Find the series of complete pixels by their shared factor, that of the others by elimination."""
     others = torch.nonzero(~complete)[:, 0]
     observed = work.weight[:, others], work.residual[:, others]
-    shared.estimate_complete(work)
-    size = -(-work.weight.shape[1] // shared.REST)
+    shared_factor.estimate_complete(work)
+    size = -(-work.weight.shape[1] // shared_factor.REST)
     numbers = torch.arange(len(others), device=others.device)
     for piece in torch.split(numbers, size) if len(others) else ():
         part, chosen = work.smaller(size), pad(piece, size)
@@ -149,7 +148,7 @@ def solve_again(
 def _finish(work: Workspace, method: Method) -> Solution:
     """Put dates back in order, measure, and tie the parts of cut networks together."""
     n_components = torch.eq(work.inverse, 0, out=work.right).sum(0).to(torch.int32)  # the root is one
-    converged = None if method.norm == "l2" else robust.reweight(work, method)
+    converged = None if method.norm == "l2" else irls.reweight(work, method)
     phase = work.phase.index_select(0, work.position)
     facts = measure(work.observations, n_components, method.min_redundancy)
     solution = finish_solution(work.observations, phase, facts, partial(label_eliminated, work), method)

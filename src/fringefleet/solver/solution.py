@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from fringefleet.solver import dem_error as joint
-from fringefleet.solver import disconnected, quality
+from fringefleet.solver import dem_error, disconnected, quality
 from fringefleet.solver.config import Method
 from fringefleet.solver.dem_error import DemError
 from fringefleet.solver.observations import Observations
@@ -114,7 +113,7 @@ def _without_dem_error(
     if method.columns is None:
         return phase, None
     plan, columns = observations.plan, method.columns.to(phase.device)
-    found = joint.estimate_dem_error(
+    found = dem_error.estimate_dem_error(
         plan,
         phase,
         observations.weight,
@@ -122,7 +121,7 @@ def _without_dem_error(
         atmosphere_std=method.atmosphere_std,
         pixels_at_once=DEM_PIXELS_ON_CPU if phase.device.type == "cpu" else _GPU_PIXELS,
     )
-    without = joint.remove_dem_error(phase, columns[:, -1], found.error, plan.root)
+    without = dem_error.remove_dem_error(phase, columns[:, -1], found.error, plan.root)
     return without, DemError(*(values.to(phase.dtype) for values in found))
 
 

@@ -31,8 +31,6 @@ _LONG_NAMES = {
     N_BYTE: "bytes that all files of a tile have together",
 }
 
-Index = TileIndex  # row and column of a tile
-
 
 def create_marks(group: zarr.Group, n_tile: tuple[int, ...]) -> None:
     """Make room for the marks of so many rows and columns of tiles."""
@@ -82,8 +80,8 @@ def read_marks(group: zarr.Group) -> NDArray[np.uint8]:
 
 
 def find_damaged(
-    group: zarr.Group, tiles: NDArray[np.bool_], paths_of: Callable[[Index], Iterable[Path]]
-) -> list[Index]:
+    group: zarr.Group, tiles: NDArray[np.bool_], paths_of: Callable[[TileIndex], Iterable[Path]]
+) -> list[TileIndex]:
     """Find the tiles whose files have not as many bytes together as were written.
 
     Parameters
@@ -96,7 +94,7 @@ def find_damaged(
         Names all files that a tile may have.
     """
     noted = files_in(group, N_BYTE)
-    found: list[Index] = []
+    found: list[TileIndex] = []
 
     def look(row: int) -> None:
         for column in np.flatnonzero(tiles[row]).tolist():

@@ -41,7 +41,6 @@ from fringefleet.io.store.marks import (
     IS_DOUBTED,
     IS_SKIPPED,
     N_BYTE,
-    Index,
     create_marks,
     files_in,
     find_damaged,
@@ -102,7 +101,7 @@ class ResultStore:
 
     def _write(
         self,
-        index: Index,
+        index: TileIndex,
         variables: Mapping[str, NDArray[Any]],
         pair_sums: NDArray[np.float64] | None,
         written: list[Path],
@@ -128,7 +127,7 @@ class ResultStore:
         each(lambda job: job(), jobs)
         self._mark(index, sum(sizes), written)
 
-    def _mark(self, index: Index, n_byte: int, written: list[Path]) -> None:
+    def _mark(self, index: TileIndex, n_byte: int, written: list[Path]) -> None:
         """Set the mark of a tile, when its files are on the disk and the store still is that of this run."""
         begun = self.check()
         files = begun.target(N_BYTE).files
@@ -197,12 +196,12 @@ class ResultStore:
             kept[index] = False
         return kept
 
-    def _damaged(self, tiles: NDArray[np.bool_]) -> list[Index]:
+    def _damaged(self, tiles: NDArray[np.bool_]) -> list[TileIndex]:
         group = open_result_to_write(self.path)
         series = [files_in(group, name) for name, array in group.arrays() if array.chunks[-2:] == self.tile]
         sums = [files_in(group, SUMS)] if SUMS in group else []
 
-        def paths_of(index: Index) -> Iterator[Path]:
+        def paths_of(index: TileIndex) -> Iterator[Path]:
             yield from (files.path((*[0] * (len(files.shape) - 2), *index)) for files in series)
             yield from (files.path((*index, 0, 0)) for files in sums)
 

@@ -11,7 +11,7 @@ from fringefleet.choices import DTypeName
 from fringefleet.errors import DeviceError
 from fringefleet.network.elimination_order import Plan, plan_elimination
 from fringefleet.network.network import Network
-from fringefleet.solver.compiled import kernel as compiled_kernel
+from fringefleet.solver.compiled import kernel
 from fringefleet.solver.compiled.irls import N_STATE, Rounds
 from fringefleet.solver.compiled.kernel import VectorAnswer, VectorMemory
 from fringefleet.solver.compiled.lanes import LANES, choose_lanes
@@ -64,7 +64,7 @@ class Vectors:
         """
         source = source_of_kernel(self.real, raw, rules)
         with np.errstate(all="ignore"):
-            compiled_kernel.invert_vectors(
+            kernel.invert_vectors(
                 source, self.strip, self.memory, self.walk, rounds, spread, fewest_of_all, answer
             )
 
@@ -77,7 +77,7 @@ class Vectors:
             residual=self._rows(n_vector, n_pair),
             weight=self._rows(n_vector, n_pair),
             right=self._rows(n_vector, n_date),
-            sums=self._rows(n_vector, compiled_kernel.N_SUM),
+            sums=self._rows(n_vector, kernel.N_SUM),
         )
 
     @cached_property

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple, get_args, no_type_check
 
 import numpy as np
 
-from fringefleet.observation import quantity as observation
-from fringefleet.observation import weight_tables
+from fringefleet.observation import quantity, weight_tables
 from fringefleet.solver import limits
 from fringefleet.solver.compiled.jit import exact
 from fringefleet.solver.compiled.lanes import LANES
@@ -50,7 +49,7 @@ _SMALLEST_STD, _UNKNOWN_STD, _LARGEST_STD = (
     weight_tables.UNKNOWN_STD,
     weight_tables.LARGEST_STD,
 )
-_REGULARISATION, _SMALLEST_RATIO = observation.REGULARISATION, observation.SMALLEST_RATIO
+_REGULARISATION, _SMALLEST_RATIO = quantity.REGULARISATION, quantity.SMALLEST_RATIO
 
 
 class Source(NamedTuple):

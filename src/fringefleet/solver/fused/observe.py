@@ -14,8 +14,7 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-from fringefleet.observation import quantity as observation
-from fringefleet.observation import weight_tables
+from fringefleet.observation import quantity, weight_tables
 from fringefleet.solver import limits
 
 # Half of pi in two numbers; products of the first with whole numbers up to 2^21 are exact
@@ -32,8 +31,8 @@ _LARGEST_INFORMATION = tl.constexpr(weight_tables.LARGEST_INFORMATION)
 _SMALLEST_STD = tl.constexpr(weight_tables.SMALLEST_STD)
 _UNKNOWN_STD = tl.constexpr(weight_tables.UNKNOWN_STD)
 _LARGEST_STD = tl.constexpr(weight_tables.LARGEST_STD)
-_REGULARISATION = tl.constexpr(observation.REGULARISATION)
-_SMALLEST_RATIO = tl.constexpr(observation.SMALLEST_RATIO)
+_REGULARISATION = tl.constexpr(quantity.REGULARISATION)
+_SMALLEST_RATIO = tl.constexpr(quantity.SMALLEST_RATIO)
 _QUARTERS_PER_RADIAN = tl.constexpr(2 / math.pi)
 _QUARTER_HIGH = tl.constexpr(QUARTER_HIGH)
 _QUARTER_LOW = tl.constexpr(QUARTER_LOW)

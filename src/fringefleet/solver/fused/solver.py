@@ -212,13 +212,13 @@ def _run_kernel(
 
 def _reweigh(work: Workspace, series: Float[Tensor, "date pixel"], method: Method) -> Bool[Tensor, "pixel"]:
     """Go on from least squares to a robust norm, in place; as the eager :func:`robust.reweight` does."""
-    from fringefleet.solver.fused import irls as fused_robust  # noqa: PLC0415 - Triton is not everywhere
+    from fringefleet.solver.fused import irls as fused_irls  # noqa: PLC0415 - Triton is not everywhere
 
     info = torch.finfo(work.dtype)
     limits = torch.tensor([method.huber_threshold, info.tiny, info.eps], dtype=work.dtype, device=work.device)
     converged = torch.empty_like(work.counts[0])
     launch(
-        fused_robust.reweigh_pixels,
+        fused_irls.reweigh_pixels,
         work,
         *(work.residual, work.weight, work.deviation, work.edge, work.inverse, work.exact, work.change),
         *(series, work.sums, converged, limits, *work.tables),
@@ -226,7 +226,7 @@ def _reweigh(work: Workspace, series: Float[Tensor, "date pixel"], method: Metho
         work.plan.network.n_pair,
         method.max_iterations,
         work.n_pixel,
-        warps=fused_robust.WARPS_PER_PROGRAM,
+        warps=fused_irls.WARPS_PER_PROGRAM,
         NORM=method.norm,
         KEEP_FACTOR=work.keeps_factor,
     )
