@@ -41,7 +41,12 @@ _LEAST = {
 _MOST = {"poll_seconds": 86400}
 _TYPES: dict[str, tuple[type, ...]] = dict.fromkeys(_LEAST, (int,))
 _TYPES |= {"python": (str,), "shebang": (str,), "scheduler_options": (Mapping,), "poll_seconds": (int, float)}
-# Options of sbatch in job_extra_directives that contradict our own.
+# Options of sbatch in job_extra_directives that contradict our own, and those without a value.
+_SUBMISSION = "leave it out: jobs are submitted one by one, and what sbatch answers is read"
+_REFUSED_FLAGS = dict.fromkeys(
+    ("--help -h", "--parsable", "--quiet -Q", "--test-only", "--usage", "--version -V", "--wait -W"),
+    _SUBMISSION,
+)
 _REFUSED = {
     "--array -a": "leave it out: as many jobs are submitted as --workers needs",
     "--clusters -M": "leave it out: jobs are looked for in this Slurm only",
@@ -51,12 +56,14 @@ _REFUSED = {
     "--time -t": "give walltime: workers leave before it is over",
     "--nodes -N": "give more --workers: a job has its workers on one node",
     "--ntasks -n": "give processes, and job_cpu: a job's script starts its workers itself",
+    "--uid": "leave it out: jobs are looked for among yours",
+    "--wrap": _SUBMISSION,
 }
 _NO_COUNT = ("--gpus-per-socket", *(f"--tres-per-{name}" for name in ("job", "node", "socket", "task")))
 _REFUSED |= dict.fromkeys(_NO_COUNT, "give --gres=gpu:N: how many GPUs a job gets would not be known")
 _GPUS = ("--gpus -G", "--gpus-per-node", "--gpus-per-task", "--gres")  # of a job: one node, one task
 _FLAGS = ("--requeue", "--no-requeue", "--hold -H")
-_ADVICE = {name.split()[0][2:]: advice for name, advice in _REFUSED.items()}
+_ADVICE = {name.split()[0][2:]: advice for name, advice in (_REFUSED | _REFUSED_FLAGS).items()}
 # What dask-jobqueue called them once: it heeds some of them in some cases only.
 _RENAMED = {
     "env_extra": "job_script_prologue",
@@ -185,7 +192,7 @@ def read_directives(directives: Iterable[str]) -> dict[str, list[str]]:
     parser = _Parser(add_help=False)
     for names in (*_REFUSED, *_GPUS):
         parser.add_argument(*names.split(), action="append")
-    for names in _FLAGS:
+    for names in (*_FLAGS, *_REFUSED_FLAGS):
         parser.add_argument(*names.split(), action="append_const", const="")
     found, _ = parser.parse_known_args(words)
     return {name.replace("_", "-"): values for name, values in vars(found).items() if values}
