@@ -20,15 +20,19 @@ OF_A_CLUSTER = {
     "distributed.scheduler": "Task .* marked as failed|Couldn't gather",
     "distributed.worker": "Compute Failed",
 }
-OF_AN_END = OF_A_START | {
+_OF_CONNECTIONS = {  # that are closed by whoever is at the other end
+    "distributed.batched": "Error in batched write|Batched Comm Closed",
+    "distributed.core": "Failed while closing connection|Exception while (handling op|reading from)",
+}
+OF_AN_END = {
+    **OF_A_START,
+    **_OF_CONNECTIONS,
     "distributed.client": "Couldn't gather|$",  # what was cancelled has no words
     "distributed.scheduler": "Couldn't gather|broadcast to .* failed|$",
     "distributed.worker": "Failed to communicate with scheduler during heartbeat|$",
 }
-OF_A_LOST_SCHEDULER = {
-    "distributed.batched": "Error in batched write",
+OF_A_LOST_SCHEDULER = _OF_CONNECTIONS | {
     "distributed.client": "Failed to reconnect|Couldn't gather|$",  # a cancelled reconnection has no words
-    "distributed.core": "Failed while closing connection|Exception while handling op",
 }
 
 
