@@ -6,7 +6,7 @@ pixels share, are not counted.
 
 from typing import NamedTuple
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.solver.tables import tables_of
 
 FOUR, EIGHT = 4, 8
@@ -32,7 +32,7 @@ class Sizes(NamedTuple):
     is_anchor: bool  # the root's pairs need not be counted
 
 
-def sizes_of(plan: Plan) -> Sizes:
+def sizes_of(plan: EliminationPlan) -> Sizes:
     tables = tables_of(plan)
     n_turn = len(plan.turns)
     _, _, (earlier, last_earlier), (tied, last_tied) = tables.firsts[n_turn : n_turn + 2].T

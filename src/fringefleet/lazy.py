@@ -10,7 +10,7 @@ from fringefleet.arguments.kinds import check_kind, check_two_numbers
 from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OptionError
 from fringefleet.execution import graph
-from fringefleet.execution.memory_model import Means
+from fringefleet.execution.memory_model import ComputeResources
 from fringefleet.execution.prepare import prepare
 from fringefleet.execution.setting import Setting
 from fringefleet.execution.tiling import check_tile, choose_tile
@@ -71,7 +71,7 @@ def invert(
     if chunks is not None or not cut[options.observation].chunks:
         shape = (cut.sizes["y"], cut.sizes["x"])
         tile = chunks or choose_tile(shape, stored_tile(cut), prepared.scene.network, options)
-        check_tile(tile, prepared.scene.network, options, Means())
+        check_tile(tile, prepared.scene.network, options, ComputeResources())
         cut = graph.chunk(cut, tile)
     else:
         cut = graph.chunk(cut, (max(cut.chunksizes["y"]), max(cut.chunksizes["x"])))

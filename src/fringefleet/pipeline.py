@@ -20,10 +20,10 @@ from fringefleet.engine.solver_choice import check_solver
 from fringefleet.execution import graph
 from fringefleet.execution.check import Checked, check, packed_variables
 from fringefleet.execution.job import Run
-from fringefleet.execution.memory_model import Means
+from fringefleet.execution.memory_model import ComputeResources
 from fringefleet.execution.output import look, open_output, open_report, warn_of_full_disk
 from fringefleet.execution.report import reported
-from fringefleet.execution.scheduler import Done, ExecutionResult, HealthCheck, execute
+from fringefleet.execution.scheduler import ExecutionResult, HealthCheck, RunProgress, execute
 from fringefleet.execution.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
 from fringefleet.execution.summary import Summary
 from fringefleet.execution.tiling import check_tile
@@ -41,7 +41,7 @@ from fringefleet.products.answers import describe_no_answer, named_counts
 logger = logging.getLogger(__name__)
 
 
-def run(job: Run, on_progress: Callable[[Done], None] | None = None) -> Summary:
+def run(job: Run, on_progress: Callable[[RunProgress], None] | None = None) -> Summary:
     """Invert one stack on whatever Dask scheduler is current, threads if none, into a Zarr store.
 
     Parameters
@@ -90,7 +90,7 @@ def no_answer(summary: Summary, job: Run) -> str | None:
 
 def compute(
     checked: Checked,
-    on_progress: Callable[[Done], None] | None = None,
+    on_progress: Callable[[RunProgress], None] | None = None,
     *,
     worker_memory: int | None = None,
     lock: Lock | None = None,
@@ -148,7 +148,9 @@ def compute(
     return _summary(checked, outcome)
 
 
-def _workers_for(client: Client | None, options: Options, means: Means) -> tuple[dict[str, int], Means]:
+def _workers_for(
+    client: Client | None, options: Options, means: ComputeResources
+) -> tuple[dict[str, int], ComputeResources]:
     """Refuse workers, or a process, without the device; count who shares cores, and what each has of them."""
     if client is None:
         check_solver(options)  # in threads of this process

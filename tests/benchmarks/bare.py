@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fringefleet.execution.check import Checked
 from fringefleet.execution.graph import result_template
-from fringefleet.execution.tile import Unread
+from fringefleet.execution.tile import LazyVariable
 from fringefleet.io.files.memory import TileBuffer, bytes_to_lend, lending
 from fringefleet.io.files.threads import use_threads
 from fringefleet.io.store.result import ResultStore, create_result
@@ -55,7 +55,7 @@ def read_all(checked: Checked, client: Client) -> Took:
     """Time to read all tiles, each into memory that is used again."""
     stack = checked.prepared.stack
     variables = [variable.variable for variable in stack.data_vars.values() if "pair" in variable.dims]
-    jobs = [[Unread(variable.isel(where)) for variable in variables] for _, where in tiles_of(checked)]
+    jobs = [[LazyVariable(variable.isel(where)) for variable in variables] for _, where in tiles_of(checked)]
     return _do_all(client, read_tile, jobs)
 
 
@@ -92,7 +92,7 @@ def _do_all(client: Client, work: Any, jobs: Iterable[Any]) -> Took:
     return time_workers(client, do_all)
 
 
-def read_tile(pieces: list[Unread], n_core: int) -> int:
+def read_tile(pieces: list[LazyVariable], n_core: int) -> int:
     """Read a tile; its bytes."""
     use_threads(n_core)
     n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces)

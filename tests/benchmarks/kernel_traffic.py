@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fringefleet.network.elimination_order import Plan, plan_elimination
+from fringefleet.network.elimination_order import EliminationPlan, plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.observation.weights import weight_table
 from fringefleet.solver.fused import solver as fused
@@ -44,7 +44,7 @@ def network_of(n_date: int, gaps: tuple[int, ...], n_pair: int) -> Network:
     return Network.from_dates(days[pairs[:, 0]], days[pairs[:, 1]])
 
 
-def count(plan: Plan) -> dict[str, Any]:
+def count(plan: EliminationPlan) -> dict[str, Any]:
     """Bytes a pixel."""
     sizes = sizes_of(plan)
     before = first_form_bytes(sizes)
@@ -62,7 +62,7 @@ def count(plan: Plan) -> dict[str, Any]:
     }
 
 
-def measure(plan: Plan, counted: dict[str, Any]) -> dict[str, Any]:
+def measure(plan: EliminationPlan, counted: dict[str, Any]) -> dict[str, Any]:
     """Time batches on the GPU, observations in its memory: by phase variance, as the default is."""
     cuda = torch.device("cuda:0")
     sizes = sizes_of(plan)

@@ -26,7 +26,7 @@ from fringefleet import Options, Run, Setting
 from fringefleet.cluster import connect
 from fringefleet.execution.check import check
 from fringefleet.execution.estimate import forecast
-from fringefleet.execution.scheduler import Done
+from fringefleet.execution.scheduler import RunProgress
 from fringefleet.io.zarr.chunk_files import ChunkFiles
 from fringefleet.pipeline import compute
 from fringefleet.simulate import Scene
@@ -87,7 +87,7 @@ def measure(case: Case, folder: Path) -> dict[str, Any]:
         checked = check(fringefleet.pipeline.with_workers(job, client))
         planned = forecast(checked, 1).memory_needed
 
-        def note(done: Done) -> None:
+        def note(done: RunProgress) -> None:
             if done.n_done % max(1, done.n_tile // 10) == 0:
                 peaks.extend(client.run(peak_memory).values())
 

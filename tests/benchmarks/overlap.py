@@ -30,7 +30,7 @@ import fringefleet
 from fringefleet.engine.context import BlockResult
 from fringefleet.execution import inversion
 from fringefleet.execution import tasks as task
-from fringefleet.execution.line import ON_DEVICE, Line, PlaceInLine
+from fringefleet.execution.slots import ON_DEVICE, TileSlot, WorkerSlots
 from fringefleet.io.files.memory import TileBuffer, lending
 from fringefleet.products.registry import wanted_variables
 from fringefleet.simulate import Scene
@@ -55,7 +55,7 @@ class StandIn:
         for _ in range(ON_DEVICE):
             self._memory.put(TileBuffer())
 
-    def invert(self, block: Any, scene: Any, options: Any, watch: Any, place: PlaceInLine) -> BlockResult:
+    def invert(self, block: Any, scene: Any, options: Any, watch: Any, place: TileSlot) -> BlockResult:
         """Copy there, sleep, and copy noise back; others may copy while one sleeps."""
         n_pixel = block.observed[0].size
         memory = self._memory.get()
@@ -93,7 +93,7 @@ def put_in_place(seconds_per_pixel: float) -> None:
     """Replace the solver of the process that this is called in."""
     stand_in = StandIn(seconds_per_pixel)
     inversion.invert_block = stand_in.invert  # type: ignore[assignment]
-    lines = Line(1, ON_DEVICE)
+    lines = WorkerSlots(1, ON_DEVICE)
     task.line_of = lambda _: lines  # type: ignore[assignment]
     task.stand_in = stand_in  # type: ignore[attr-defined]
 

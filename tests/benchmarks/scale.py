@@ -36,7 +36,7 @@ from fringefleet.execution.estimate import made_up_block
 from fringefleet.execution.graph import tile_tasks
 from fringefleet.execution.prepare import prepare
 from fringefleet.execution.report import RunReport
-from fringefleet.execution.scheduler import Done, execute
+from fringefleet.execution.scheduler import RunProgress, execute
 from fringefleet.execution.tile import Tile
 from fringefleet.processes.versions import software_versions
 from fringefleet.simulate import Scene, simulate_stack
@@ -62,7 +62,7 @@ def measure_tiles(tasks: Tasks, report: RunReport) -> dict[str, Any]:
     """Run tasks on the current client; CPU time and memory of this process, scheduler included."""
     process, memory, used = psutil.Process(), [], set()
 
-    def note(done: Done) -> None:
+    def note(done: RunProgress) -> None:
         used.add(done.report.worker["address"])
         if done.n_done % max(1, done.n_tile // 10) == 0:
             memory.append(round(process.memory_info().rss / 1e6, 1))

@@ -16,7 +16,7 @@ from dask.system import CPU_COUNT
 
 import fringefleet
 from fringefleet import Options, Setting
-from fringefleet.engine.cancellation import StoppedError, check_not_stopped, heeding
+from fringefleet.engine.cancellation import StoppedError, check_not_stopped, stoppable
 from fringefleet.execution.backends import ThreadBackend
 from fringefleet.execution.graph import tile_tasks
 from fringefleet.execution.prepare import prepare
@@ -225,7 +225,7 @@ def test_a_tile_that_is_to_stop_is_not_written(stack):
     written = []
     _, task = tile_tasks(prepared, Options(), (96, 96), lambda *_: written.append(1))[0]
     stop = threading.Event()
-    with heeding(stop):
+    with stoppable(stop):
         task.compute(scheduler="synchronous")
         assert written == [1]
         stop.set()

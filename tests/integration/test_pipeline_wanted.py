@@ -13,8 +13,8 @@ from fringefleet.engine.context import Block
 from fringefleet.errors import InputError, MissingMetadataError, OptionError, OutputExistsError
 from fringefleet.execution.check import check
 from fringefleet.execution.prepare import prepare
-from fringefleet.io.store.begun import FINGERPRINT
 from fringefleet.io.store.result import ResultStore
+from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.io.writers.mintpy import export_mintpy
 from fringefleet.pipeline import compute, finish
 from fringefleet.products.registry import all_variables

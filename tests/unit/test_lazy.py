@@ -12,7 +12,7 @@ import fringefleet
 from fringefleet import Options, Setting
 from fringefleet.execution.graph import tile_tasks
 from fringefleet.execution.prepare import prepare
-from fringefleet.execution.tile import Unread
+from fringefleet.execution.tile import LazyVariable
 from fringefleet.simulate import Scene, simulate_stack
 
 
@@ -133,13 +133,13 @@ def test_a_tile_reports_its_place_its_bytes_and_the_seconds_of_each_stage(stack_
 
 
 def test_the_seconds_of_reading_are_those_of_the_file(stack_path, monkeypatch):
-    whole = Unread.read
+    whole = LazyVariable.read
 
     def read(self):
         sleep(0.3)
         return whole(self)
 
-    monkeypatch.setattr(Unread, "read", read)
+    monkeypatch.setattr(LazyVariable, "read", read)
     seconds = reports_of(stack_path, Options(), (40, 50))[0].numbers.seconds
     assert seconds.read >= 0.6  # phase and coherence
     assert seconds.solve < 0.6

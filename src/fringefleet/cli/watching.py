@@ -6,16 +6,16 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console
 
 from fringefleet.cli.progress import ProgressReport, Tiles, show_progress
-from fringefleet.execution.scheduler import Done
+from fringefleet.execution.scheduler import RunProgress
 
 
 @contextmanager
-def progress_shown(console: Console) -> Iterator[Callable[[str, Done], None]]:
+def progress_shown(console: Console) -> Iterator[Callable[[str, RunProgress], None]]:
     """Show stages of work, each from when what this yields is told of it for the first time."""
     reports: dict[str, ProgressReport] = {}
     with ExitStack() as opened:
 
-        def show(stage: str, done: Done) -> None:
+        def show(stage: str, done: RunProgress) -> None:
             if stage not in reports:
                 opened.close()
                 reports[stage] = opened.enter_context(show_progress(console, stage))

@@ -18,7 +18,7 @@ from fringefleet.engine.rules import method_of
 from fringefleet.engine.solver_choice import choose_solver, load_solver
 from fringefleet.engine.transfer import RawBatch
 from fringefleet.engine.weighing import Weighing
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
 from fringefleet.products.base import SolvedBatch, SolverWork
 from fringefleet.products.pair_sums import has_pair_sums, sums_of_batch, zero_pair_sums
@@ -43,7 +43,7 @@ class BatchSolver:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: EliminationPlan,
         scene: InversionContext,
         options: Options,
         n_pixel: int,

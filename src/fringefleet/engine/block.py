@@ -22,7 +22,7 @@ from fringefleet.engine.footprint import (
 from fringefleet.engine.solver_choice import check_direct, choose_solver, is_direct
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.workspaces import BlockPlace
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.network.network import Network
 from fringefleet.options import Options
 from fringefleet.products.pair_sums import has_pair_sums
@@ -64,7 +64,7 @@ def invert_block(
         The device asked for is not there.
     """
     place, watch = place or BlockPlace(), watch or Stopwatch()
-    n_pixel = place.kept.size(scene.network, options, batch_size)
+    n_pixel = place.workspaces.size(scene.network, options, batch_size)
     if is_direct(options):
         check_direct()
         from fringefleet.engine.direct import invert_directly as invert  # noqa: PLC0415 - numba
@@ -79,7 +79,7 @@ def invert_block(
     return BlockResult(shaped, pair_sums if has_pair_sums(options) else None)
 
 
-def batch_size(plan: Plan, options: Options) -> int:
+def batch_size(plan: EliminationPlan, options: Options) -> int:
     """Pixels that go through the solver at once on this process's device."""
     if options.device == "cpu":
         compiled = choose_solver(options) == "compiled"

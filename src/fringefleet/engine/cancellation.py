@@ -17,7 +17,7 @@ class StoppedError(Exception):
 
 
 @contextmanager
-def heeding(request: threading.Event) -> Iterator[None]:
+def stoppable(request: threading.Event) -> Iterator[None]:
     """Let what this thread computes meanwhile be stopped by a request."""
     token = _request.set(request)
     try:

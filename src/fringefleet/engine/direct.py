@@ -19,7 +19,7 @@ from fringefleet.engine.pixel_status import find_status, has_no_answer, leave_bl
 from fringefleet.engine.rules import given_to_kernel, method_of, rules_of
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.workspaces import BlockPlace
-from fringefleet.network.elimination_order import Plan, plan_elimination
+from fringefleet.network.elimination_order import EliminationPlan, plan_elimination
 from fringefleet.options import Options
 from fringefleet.products.base import SolvedBatch
 from fringefleet.products.pair_sums import zero_pair_sums
@@ -33,7 +33,7 @@ _FEW = 64  # pixels that are solved again at once
 
 
 class Facts(NamedTuple):
-    """What is known of the pixels of a batch; see :class:`~fringefleet.engine.pixel_status.Solved`."""
+    """What is known of the pixels of a batch; see :class:`~fringefleet.engine.pixel_status.SolvedPixels`."""
 
     pair_count: NDArray[np.int32]
     n_components: NDArray[np.int32]
@@ -68,10 +68,10 @@ def invert_directly(
     answer = place.make_answer(kinds_of(options, scene.network.n_date), n_block)
     wanted = "direct", repr(scene), options  # NaN, as in a scene, is not even the same as itself
 
-    def make() -> Direct:
-        return Direct(plan_elimination(scene.network, scene.reference_date), scene, options)
+    def make() -> DirectSolver:
+        return DirectSolver(plan_elimination(scene.network, scene.reference_date), scene, options)
 
-    with place.turn(), watch.time("solve"), place.kept.lent(wanted, make) as direct:
+    with place.turn(), watch.time("solve"), place.workspaces.lent(wanted, make) as direct:
         size = even_batch(n_block, n_pixel)
         for first in range(0, n_block, size):
             check_not_stopped()
@@ -79,7 +79,7 @@ def invert_directly(
     return answer, zero_pair_sums(scene.network)
 
 
-class Direct:
+class DirectSolver:
     """Batches of any size: their options and buffers.
 
     Parameters
@@ -90,7 +90,7 @@ class Direct:
         What all pixels share.
     """
 
-    def __init__(self, plan: Plan, scene: InversionContext, options: Options) -> None:
+    def __init__(self, plan: EliminationPlan, scene: InversionContext, options: Options) -> None:
         self.plan, self.scene, self.options = plan, scene, options
         real, n_date = np.dtype(options.dtype), plan.network.n_date
         self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)
@@ -180,9 +180,9 @@ class Direct:
     @cached_property
     def _in_torch(self) -> Any:
         """Batches of torch, for the few pixels that float32 is not enough for."""
-        from fringefleet.engine.torch_fallback import Again  # noqa: PLC0415 - torch
+        from fringefleet.engine.torch_fallback import TorchFallback  # noqa: PLC0415 - torch
 
-        return Again(self.plan, self.scene, self.options, _FEW)
+        return TorchFallback(self.plan, self.scene, self.options, _FEW)
 
     def _solve_again(
         self, batch: FlatBlock, unsettled: NDArray[np.intp], there: Mapping[str, NDArray[Any]]

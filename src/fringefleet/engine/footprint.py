@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.network.network import Network
 from fringefleet.options import Options
 from fringefleet.products.registry import batch_needs, bytes_of_result, memory_of_products
@@ -33,7 +33,7 @@ def _has_numba() -> bool:
     return False
 
 
-def cpu_batch_size(plan: Plan, options: Options) -> int:
+def cpu_batch_size(plan: EliminationPlan, options: Options) -> int:
     """Pixels that go through the solver at once on a CPU."""
     return max(1, min(CPU_BATCH, _CPU_BATCH_BYTES // _cpu_bytes_per_pixel(plan, options)))
 
@@ -51,13 +51,13 @@ def even_batch(n_load: int, most: int) -> int:
     return min(n_load, most, -(-size // _MULTIPLE) * _MULTIPLE)
 
 
-def eager_batch_size(plan: Plan, options: Options) -> int:
+def eager_batch_size(plan: EliminationPlan, options: Options) -> int:
     """Pixels that the eager solver takes at once in the memory of the one that was expected."""
     n_byte = cpu_batch_size(plan, options) * _cpu_bytes_per_pixel(plan, options)
     return max(1, n_byte // solver_bytes_per_pixel(plan, options))
 
 
-def cpu_batch_bytes(n_pixel: int, plan: Plan, options: Options) -> int:
+def cpu_batch_bytes(n_pixel: int, plan: EliminationPlan, options: Options) -> int:
     """Memory of the pixels of a block of so many that are solved at once on a CPU [byte]."""
     n_batch = min(cpu_batch_size(plan, options), n_pixel)
     of_products = memory_of_products(plan, options, "compiled" if is_compiled(options) else "eager")
@@ -71,12 +71,12 @@ def cpu_batch_bytes(n_pixel: int, plan: Plan, options: Options) -> int:
     return vector + n_batch * others + n_piece * 8 * of_products.n_double
 
 
-def _cpu_bytes_per_pixel(plan: Plan, options: Options) -> int:
+def _cpu_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
     find = compiled_bytes_per_pixel if is_compiled(options) else solver_bytes_per_pixel
     return find(plan, options)
 
 
-def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
+def solver_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
     """Memory of the solver for each pixel of a batch [byte]; ``test_memory_model.py`` holds it to torch."""
     size = _size(options)
     n_pair, n_date = plan.network.n_pair, plan.network.n_date
@@ -89,7 +89,7 @@ def solver_bytes_per_pixel(plan: Plan, options: Options) -> int:
     return rows * size + 8 * doubles + n_date + of_products.n_byte + on_its_way
 
 
-def compiled_bytes_per_pixel(plan: Plan, options: Options) -> int:
+def compiled_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
     """Memory of the compiled solver for each pixel of a batch [byte]; that of a vector comes besides."""
     size, n_date = _size(options), plan.network.n_date
     of_products = memory_of_products(plan, options, "compiled")
@@ -105,7 +105,7 @@ def _size(options: Options) -> int:
     return 8 if options.dtype == "float64" else 4
 
 
-def fused_bytes_per_pixel(plan: Plan, options: Options) -> int:
+def fused_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
     """Memory of the fused solver for each pixel of a batch [byte], beside its observations and its answer."""
     size = _size(options)
     n_pair, n_date = plan.network.n_pair, plan.network.n_date

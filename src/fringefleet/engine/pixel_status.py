@@ -11,7 +11,7 @@ from fringefleet.status import Status
 _TIED = {"minimum-norm": Status.MINIMUM_NORM, "linear": Status.LINEAR, "none": Status.NOT_GAP_FILLED}
 
 
-class Solved(Protocol):
+class SolvedPixels(Protocol):
     """What is known of pixels that have been solved, (pixel,)."""
 
     @property
@@ -31,7 +31,7 @@ class Solved(Protocol):
         """Whether reweighing came to rest; None where there was none."""
 
 
-def find_status(solved: Solved, land: Any, gap_rule: GapRule) -> Any:
+def find_status(solved: SolvedPixels, land: Any, gap_rule: GapRule) -> Any:
     """Decide what happened to each pixel; the last that applies is what counts.
 
     Parameters

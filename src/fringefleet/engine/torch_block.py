@@ -22,7 +22,7 @@ from fringefleet.engine.context import FlatBlock, InversionContext
 from fringefleet.engine.footprint import even_batch
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.transfer import RawBatch, bring_back, part_of, room_for, send
-from fringefleet.engine.workspaces import BlockPlace, Kept
+from fringefleet.engine.workspaces import BlockPlace, WorkspacePool
 from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.options import Options
 from fringefleet.products.pair_sums import zero_pair_sums
@@ -44,12 +44,12 @@ def invert_in_torch(
     """Invert a block as :func:`fringefleet.engine.direct.invert_directly` does, with sums over pairs."""
     device = devices.select(options.device)
     with torch.inference_mode(), devices.one_thread(device), devices.own_stream(device):
-        loads = Loads(block, scene, options, device, n_pixel)
+        loads = DeviceBlock(block, scene, options, device, n_pixel)
         loads.invert(watch, place)
     return loads.answer, loads.pair_sums
 
 
-class Loads:
+class DeviceBlock:
     """The loads of one block.
 
     Parameters
@@ -87,7 +87,7 @@ class Loads:
             self._make_answer(place)
             raw = send(self._block, whole, self._device)
             with place.turn(), watch.time("solve"):
-                self.pair_sums += self._solve(raw, whole, place.kept)[1]
+                self.pair_sums += self._solve(raw, whole, place.workspaces)[1]
             return
         n_done = 0
         while n_done < self._n_block:
@@ -128,7 +128,7 @@ class Loads:
 
     def _invert_part(self, raw: RawBatch, pixels: slice, watch: Stopwatch, place: BlockPlace) -> None:
         with place.turn(), watch.time("solve"):
-            there, sums = self._solve(raw, pixels, place.kept)
+            there, sums = self._solve(raw, pixels, place.workspaces)
             devices.synchronize(self._device)
         self._make_answer(place)
         with watch.time("copy"):
@@ -141,7 +141,7 @@ class Loads:
             self.answer = place.make_answer(self._kinds, self._n_block)
 
     def _solve(
-        self, raw: RawBatch, pixels: slice, kept: Kept
+        self, raw: RawBatch, pixels: slice, workspaces: WorkspacePool
     ) -> tuple[dict[str, Tensor], NDArray[np.float64]]:
         """Solve pixels that are on the device, in smaller batches from where it ran out of memory."""
         there = room_for(self._kinds, self.answer, pixels, self._device)
@@ -149,14 +149,14 @@ class Loads:
         while n_done < n_load:
             n_pixel = even_batch(n_load, self._n_pixel)
             try:
-                for done, more in self._solve_from(n_done, n_pixel, raw, there, kept):
+                for done, more in self._solve_from(n_done, n_pixel, raw, there, workspaces):
                     n_done, sums = done, sums + more
                 continue
             except (MemoryError, RuntimeError) as error:
                 if not _may_be_halved(error, n_pixel):
                     raise
             self._n_pixel = _half(n_pixel, "at once")
-            kept.lower_size(self._scene.network, self._options, self._n_pixel)
+            workspaces.lower_size(self._scene.network, self._options, self._n_pixel)
             devices.release_memory(self._device)
         return there, sums
 
@@ -166,12 +166,12 @@ class Loads:
             return BatchSolver(plan, self._scene, self._options, n_pixel, self._device)
 
     def _solve_from(
-        self, n_done: int, n_pixel: int, raw: RawBatch, there: Mapping[str, Tensor], kept: Kept
+        self, n_done: int, n_pixel: int, raw: RawBatch, there: Mapping[str, Tensor], workspaces: WorkspacePool
     ) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """Solve batch after batch; yields how many pixels are done, and the sums over pairs of the batch."""
         n_load = raw.observed.shape[1]
         key = repr(self._scene), self._options, n_pixel, self._device  # NaN is not even the same as itself
-        with kept.lent(key, partial(self._make_batches, n_pixel)) as batches:
+        with workspaces.lent(key, partial(self._make_batches, n_pixel)) as batches:
             for pixels in _batches(n_done, n_load, n_pixel):
                 check_not_stopped()
                 yield pixels.stop, _solve_batch(batches, raw, there, pixels, n_done - pixels.start)

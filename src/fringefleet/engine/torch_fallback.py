@@ -10,11 +10,11 @@ from fringefleet.engine import device as devices
 from fringefleet.engine.batch_solver import BatchSolver
 from fringefleet.engine.context import FlatBlock, InversionContext
 from fringefleet.engine.transfer import send
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
 
 
-class Again:
+class TorchFallback:
     """Batches of so many pixels, on the CPU.
 
     Parameters
@@ -25,7 +25,9 @@ class Again:
         Of each batch.
     """
 
-    def __init__(self, plan: Plan, scene: InversionContext, options: Options, n_pixel: int) -> None:
+    def __init__(
+        self, plan: EliminationPlan, scene: InversionContext, options: Options, n_pixel: int
+    ) -> None:
         self.device, self.pixels = devices.select("cpu"), slice(0, n_pixel)
         with torch.inference_mode():
             self.batches = BatchSolver(plan, scene, options, n_pixel, self.device)

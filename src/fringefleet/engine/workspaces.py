@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.network.elimination_order import Plan, plan_elimination
+from fringefleet.network.elimination_order import EliminationPlan, plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.options import Options
 
 _Lent = TypeVar("_Lent")
 
 
-class Kept:
+class WorkspacePool:
     """The workspaces that a process has for batches of blocks, one for each block that is solved at once.
 
     The last one that was used is kept for each; blocks at the edge of a scene, whose batches have another
@@ -27,7 +27,9 @@ class Kept:
         self._sizes: dict[tuple[Network, Options], int] = {}
         self._lock = threading.Lock()
 
-    def size(self, network: Network, options: Options, find: Callable[[Plan, Options], int]) -> int:
+    def size(
+        self, network: Network, options: Options, find: Callable[[EliminationPlan, Options], int]
+    ) -> int:
         """Say how many pixels go through the solver at once; what was found first holds.
 
         The memory that is free on a device later on is what the workspaces kept here leave.
@@ -72,10 +74,10 @@ class Kept:
 
 
 class BlockPlace:
-    """The place of a block that nothing else is solved beside; see :mod:`fringefleet.execution.line`."""
+    """The place of a block that nothing else is solved beside; see :mod:`fringefleet.execution.slots`."""
 
-    def __init__(self, kept: Kept | None = None) -> None:
-        self.kept = kept or Kept()
+    def __init__(self, workspaces: WorkspacePool | None = None) -> None:
+        self.workspaces = workspaces or WorkspacePool()
 
     def turn(self) -> AbstractContextManager[None]:
         """Wait until the block may be solved, and keep others from it meanwhile."""

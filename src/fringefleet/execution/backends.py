@@ -22,7 +22,7 @@ from dask.utils import format_bytes
 from distributed import Client, Future, KilledWorker, LocalCluster
 from distributed.protocol import pickle
 
-from fringefleet.engine.cancellation import heeding
+from fringefleet.engine.cancellation import stoppable
 from fringefleet.errors import RunError, WorkersLostError
 from fringefleet.execution.tile import TileReport
 
@@ -72,7 +72,7 @@ class ThreadBackend:
         return self._pool.submit(self._compute, task)
 
     def _compute(self, task: Delayed) -> TileReport:
-        with heeding(self._stop):
+        with stoppable(self._stop):
             return _compute(task)
 
     def result(self, future: ThreadFuture[TileReport]) -> TileReport | BaseException:

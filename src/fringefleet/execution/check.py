@@ -9,7 +9,7 @@ from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OutputExistsError
 from fringefleet.execution.facts import origin_of
 from fringefleet.execution.job import Run
-from fringefleet.execution.memory_model import Means, MemoryBudget, bytes_of_worker
+from fringefleet.execution.memory_model import ComputeResources, MemoryBudget, bytes_of_worker
 from fringefleet.execution.prepare import Prepared, prepare
 from fringefleet.execution.tiling import check_tile, choose_tile, count_workers, is_common_tile
 from fringefleet.io import open_stack
@@ -42,7 +42,7 @@ class Checked:
     is_touched: bool  # files of the stack were, since the run that is resumed
     n_tile: int
     n_left: int  # tiles that are not done
-    means: Means  # of as many workers as the memory is enough for; at most those that the run was told of
+    means: ComputeResources  # of as many workers as memory allows; at most those that the run was told of
 
     @property
     def n_worker(self) -> int:
@@ -75,15 +75,15 @@ def check(job: Run) -> Checked:
     check_apart(job.output, job.stack, pair_folders(stack))
     prepared = prepare(stack, job.options, job.setting)
     if job.chunks is not None:
-        check_tile(job.chunks, prepared.scene.network, job.options, Means())
+        check_tile(job.chunks, prepared.scene.network, job.options, ComputeResources())
     _check_output_usable(job)  # options that are wrong come before it
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
-    network, means = prepared.scene.network, _means(job, prepared)
+    network, means = prepared.scene.network, _resources(job, prepared)
     if tile is None:
         tile = _choose_tile(job, prepared, shape, means)
-    check_tile(tile, network, job.options, Means())
+    check_tile(tile, network, job.options, ComputeResources())
     tile = min(tile[0], shape[0]), min(tile[1], shape[1])
     check_tile(tile, network, job.options, means)
     n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
@@ -101,10 +101,10 @@ def packed_variables(checked: Checked) -> tuple[str, ...]:
     return tuple(cut_apart(checked.prepared.stack, checked.tile, small_ones=checked.job.chunks is None))
 
 
-def _means(job: Run, prepared: Prepared) -> Means:
+def _resources(job: Run, prepared: Prepared) -> ComputeResources:
     """Say what tiles are computed with, as far as that is known before the workers are there."""
     n_core = job.n_core or max(job.n_thread, own_cores().number // job.n_worker)
-    return Means(
+    return ComputeResources(
         n_worker=job.n_worker,
         n_thread=job.n_thread,
         n_core=n_core,
@@ -113,7 +113,7 @@ def _means(job: Run, prepared: Prepared) -> Means:
     )
 
 
-def _choose_tile(job: Run, prepared: Prepared, shape: Shape, means: Means) -> Shape:
+def _choose_tile(job: Run, prepared: Prepared, shape: Shape, means: ComputeResources) -> Shape:
     """Choose a tile that cuts no packed chunk, if there is one; whole rows, if all chunks are cut anyway."""
     network, stack = prepared.scene.network, prepared.stack
 

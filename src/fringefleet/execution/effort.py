@@ -15,7 +15,7 @@ from dask.system import CPU_COUNT
 
 from fringefleet.execution.check import Checked, packed_variables
 from fringefleet.execution.unpack import bytes_unpacked
-from fringefleet.network.elimination_order import Plan, plan_elimination
+from fringefleet.network.elimination_order import EliminationPlan, plan_elimination
 from fringefleet.options import Options
 from fringefleet.processes.cores import own_cores
 from fringefleet.products.registry import bytes_of_result
@@ -75,7 +75,7 @@ def in_threads(checked: Checked) -> Checked:
     return replace(checked, means=replace(checked.means, n_worker=1, n_thread=n_thread, n_core=n_core))
 
 
-def count_updates(plan: Plan) -> int:
+def count_updates(plan: EliminationPlan) -> int:
     """Count the edges that are updated when all dates of a network are eliminated.
 
     Examples

@@ -27,7 +27,7 @@ from fringefleet.execution.effort import predicted_work
 from fringefleet.execution.graph import result_template
 from fringefleet.execution.memory_model import bytes_of_gpu, bytes_of_worker
 from fringefleet.execution.overhead import Overhead
-from fringefleet.execution.tile import Unread
+from fringefleet.execution.tile import LazyVariable
 from fringefleet.execution.tiling import check_tile
 from fringefleet.execution.unpack import bytes_unpacked
 from fringefleet.io.store.owned import owned_folder
@@ -213,7 +213,7 @@ def _seconds_to_read(checked: Checked) -> float:
     }
     n_pixel = 0
     for variable in stack.data_vars.values():
-        piece = Unread(variable.isel(middle).variable)
+        piece = LazyVariable(variable.isel(middle).variable)
         n_pixel = math.prod(piece.shape[-2:])
         with watch.time("read"):
             piece.read()
@@ -227,7 +227,7 @@ def _seconds_to_unpack(stack: xr.Dataset, names: Sequence[str]) -> float:
         variable, watch = stack[name].variable, Stopwatch()
         first, last = groups(variable)[0]
         with watch.time("read"):
-            Unread(variable[first:last], name).read()
+            LazyVariable(variable[first:last], name).read()
         seconds += watch.seconds.read * variable.shape[0] / (last - first)
     return seconds
 

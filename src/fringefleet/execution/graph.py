@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.context import InversionContext
 from fringefleet.execution.inversion import Inversion, invert_dataset
-from fringefleet.execution.tile import BlockFunction, Tile, Unread, WorkerRules, Write
+from fringefleet.execution.tile import BlockFunction, LazyVariable, Tile, WorkerRules, Write
 from fringefleet.importing import without_collection
 from fringefleet.io.lazy.decoded import STORED_AS
 from fringefleet.network.design_matrix import date_baselines
 from fringefleet.options import Options
 from fringefleet.processes.dask_defaults import with_graph_defaults
 from fringefleet.processes.versions import software_versions, versions_that_must_agree
-from fringefleet.products.provenance import Made, provenance_of
+from fringefleet.products.provenance import Provenance, provenance_of
 from fringefleet.products.quantization import CONTAINER, quantization_info
 from fringefleet.products.registry import wanted_variables
 
@@ -88,7 +88,7 @@ def _invert_dataset(
 
 
 def _compute_tile(
-    *pieces: NDArray[Any] | Unread, block_info: Mapping[Any, Any], **how: Any
+    *pieces: NDArray[Any] | LazyVariable, block_info: Mapping[Any, Any], **how: Any
 ) -> NDArray[np.object_]:
     """Read, compute and write one tile; Dask looks for the name ``block_info``."""
     with without_collection():
@@ -177,7 +177,9 @@ def block_tasks(
     # One with three axes first: its chunks say which tile a task is.
     names = sorted(map(str, cut.data_vars), key=lambda name: cut[name].ndim != _N_AXIS)
     of_source = f" of {source}" if source else ""
-    arrays = [_unread(Unread(data[name].variable, f"{name}{of_source}"), cut[name].data) for name in names]
+    arrays = [
+        _unread(LazyVariable(data[name].variable, f"{name}{of_source}"), cut[name].data) for name in names
+    ]
     rows, columns = arrays[0].numblocks[1:]
     reports = da.map_blocks(
         _compute_tile,
@@ -194,7 +196,7 @@ def block_tasks(
     return _one_graph_each(reports, tile, (cut.sizes["y"], cut.sizes["x"]))
 
 
-def _unread(whole: Unread, chunked: da.Array) -> da.Array:
+def _unread(whole: LazyVariable, chunked: da.Array) -> da.Array:
     """Let the pieces of a variable that comes from a file stay unread; a map in memory is cut as it is."""
     if whole.ndim < _N_AXIS or whole.variable.chunks is not None:
         return chunked
@@ -246,7 +248,7 @@ def _coordinates(stack: xr.Dataset, scene: InversionContext, options: Options) -
 
 def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
     scene, setting = prepared.scene, prepared.setting
-    made = Made(
+    made = Provenance(
         network=scene.network,
         reference_date=scene.network.dates[scene.reference_date],
         options=options,

@@ -14,7 +14,7 @@ from fringefleet.engine.context import Block, BlockResult, InversionContext
 from fringefleet.engine.solver_choice import choose_solver, why_eager
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.workspaces import BlockPlace
-from fringefleet.execution.line import begin_next, line_of
+from fringefleet.execution.slots import begin_next, slots_of
 from fringefleet.execution.tile import Arrays, BlockFunction, Tile
 from fringefleet.io.files.threads import each, use_threads
 from fringefleet.observation.oddities import Oddities, find_oddities, find_outside, put_together, say_once
@@ -55,7 +55,7 @@ class Inversion:
         )
 
     def _check(self, arrays: Arrays, tile: Tile) -> Oddities:
-        return look_at(arrays, self.options, self.is_coarse, f"in {tile}")
+        return check_values(arrays, self.options, self.is_coarse, f"in {tile}")
 
     def _compute(self, arrays: Arrays, tile: Tile, watch: Stopwatch, place: BlockPlace) -> BlockResult:
         block = _block(arrays, self.options, _inside(tile, self.point))
@@ -95,13 +95,13 @@ def invert_dataset(
     check_not_left_alone()
     use_threads(_share_of_cores(options))
     arrays = {str(name): stack[name].values for name in stack.data_vars}
-    odd = look_at(arrays, options, is_coarse, "in the stack")
+    odd = check_values(arrays, options, is_coarse, "in the stack")
     if options.solver == "auto" and (why := why_eager(options)):
         warn_of_slow(options.device, why)
     say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
     block = _block(arrays, options, _find_in_block(stack, point))
     watch = Stopwatch()
-    with replaced_if_gpu_breaks(), line_of(options.device).place(watch, lends_answer=False) as place:
+    with replaced_if_gpu_breaks(), slots_of(options.device).place(watch, lends_answer=False) as place:
         begin_next()
         with place.solving():
             series = invert_block(block, scene, options, watch, place)
@@ -124,7 +124,9 @@ def _share_of_cores(options: Options) -> int:
     return max(worker.state.nthreads, own_cores().number // count_visible())  # a worker for each GPU
 
 
-def look_at(arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str) -> Oddities:
+def check_values(
+    arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str
+) -> Oddities:
     """Count what cannot be an observation; what makes the answer void ends the run."""
     n_pair = len(arrays[options.observation])
     parts: dict[int, Oddities] = {}  # by first pair

@@ -1,6 +1,6 @@
 """Memory model of a worker and its GPU: the process, the tiles in flight in it, and their workspaces.
 
-What is in flight is bounded by :mod:`fringefleet.execution.line`: buffers that tiles are read into, answers,
+What is in flight is bounded by :mod:`fringefleet.execution.slots`: buffers that tiles are read into, answers,
 and tiles that are solved. So it is the same for two tiles and for two thousand, and whether reading, solving
 or writing is the slowest. All sizes are at most what is said here, and hardly less where tiles are of full
 size.
@@ -65,7 +65,7 @@ class MemoryBudget:
 
 
 @dataclass(frozen=True)
-class Means:
+class ComputeResources:
     """What tiles are computed with, as far as memory hangs on it.
 
     ``n_worker``: processes. ``n_thread``: of Dask, of each; on a CPU each solves a tile. ``n_core``: threads
@@ -80,7 +80,7 @@ class Means:
     chunk_bytes: int = 0
 
 
-def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Means) -> int:
+def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: ComputeResources) -> int:
     """Memory of the host that a worker takes [byte]: itself, and tiles of so many pixels."""
     on_gpu = options.device != "cpu"
     n_turn = 1 if on_gpu else means.n_thread

@@ -17,7 +17,7 @@ from fringefleet.io.store.result import (
     create_result,
     resume_result,
 )
-from fringefleet.io.store.staging import put_back
+from fringefleet.io.store.staging import recover_interrupted_overwrite
 from fringefleet.processes.versions import software_versions
 from fringefleet.products.registry import bytes_of_result, wanted_variables
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 def open_output(checked: Checked) -> ResultStore:
     """Create the store of the result, or go on with the one that is resumed."""
     job, tile = checked.job, checked.tile
-    put_back(job.output)
+    recover_interrupted_overwrite(job.output)
     if job.existing == "resume" and job.output.exists():
         store, is_touched = resume_result(
             job.output,

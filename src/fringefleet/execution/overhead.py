@@ -30,7 +30,7 @@ class Overhead(NamedTuple):
     end: float
 
 
-class Measured(NamedTuple):
+class StartMeasurement(NamedTuple):
     """What a process has measured that got ready as a worker does."""
 
     to_be_ready: float  # [s] from its beginning until it could solve a tile
@@ -38,7 +38,7 @@ class Measured(NamedTuple):
     found: Any  # what it was asked for besides
 
 
-def measure_elsewhere(device: DeviceName, work: Callable[[], Any]) -> Measured:
+def measure_elsewhere(device: DeviceName, work: Callable[[], Any]) -> StartMeasurement:
     """Measure on this machine how long a process takes until it could solve a tile, and what it is asked for.
 
     Parameters
@@ -65,7 +65,7 @@ def measure_elsewhere(device: DeviceName, work: Callable[[], Any]) -> Measured:
             capture_output=True,
             timeout=_SECONDS_OF_PATIENCE,
         )
-        answer: Measured | FringefleetError = pickle.loads(done.stdout)
+        answer: StartMeasurement | FringefleetError = pickle.loads(done.stdout)
     except (subprocess.SubprocessError, EOFError) as error:
         said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip()
         raise RunError(
@@ -87,7 +87,7 @@ def _answer() -> None:
     try:
         warm_up(device)
         to_warm_up, to_be_ready = monotonic() - loaded, time() - begin
-        answer: Measured | FringefleetError = Measured(to_be_ready, to_warm_up, work())
+        answer: StartMeasurement | FringefleetError = StartMeasurement(to_be_ready, to_warm_up, work())
     except FringefleetError as error:
         answer = error
     with open(answer_to, "wb") as pipe:  # noqa: PTH123 - it has no name
@@ -95,7 +95,7 @@ def _answer() -> None:
     os._exit(0)
 
 
-def predict_overhead(measured: Measured, n_worker: int, begun: float) -> Overhead:
+def predict_overhead(measured: StartMeasurement, n_worker: int, begun: float) -> Overhead:
     """Work out what a command takes besides its tiles.
 
     Parameters

@@ -21,7 +21,7 @@ import numpy as np
 import zarr
 
 from fringefleet.execution.retry import Failure
-from fringefleet.execution.scheduler import Done, OnProgress
+from fringefleet.execution.scheduler import OnProgress, RunProgress
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile, TileReport, count_statuses
 from fringefleet.processes.worker_info import GpuUsers
@@ -92,7 +92,7 @@ class RunReport:
     def watch(self, on_progress: OnProgress | None) -> OnProgress:
         """Take note of every tile before somebody else is told of it."""
 
-        def note(done: Done) -> None:
+        def note(done: RunProgress) -> None:
             if done.report is not None:
                 self._gpu_users.note(done.report.worker)
                 self.tiles[done.report.tile] = self._finished(done.report, done.attempts)

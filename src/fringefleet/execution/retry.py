@@ -17,7 +17,7 @@ from fringefleet.execution.job import FailurePolicy
 from fringefleet.execution.tile import Tile
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # before a tile is tried again [s]
-HOPELESS = 8  # tiles given up, or tiles whose workers died, and none that succeeded meanwhile
+MAX_CONSECUTIVE_FAILURES = 8  # tiles given up, or tiles whose workers died, and none that succeeded meanwhile
 
 
 class Attempt(NamedTuple):
@@ -26,7 +26,7 @@ class Attempt(NamedTuple):
     tile: Tile
     task: Delayed
     number: int = 1
-    alone: bool = False  # nothing else is under way
+    isolated: bool = False  # nothing else is under way
 
 
 class Failure(NamedTuple):
@@ -37,7 +37,7 @@ class Failure(NamedTuple):
     attempts: int = 1
 
 
-class Agenda:
+class RetryQueue:
     """The tiles of a run that have not been handed in, and those that were given up.
 
     Parameters
@@ -50,38 +50,38 @@ class Agenda:
 
     def __init__(self, tasks: Sequence[tuple[Tile, Delayed]], policy: FailurePolicy) -> None:
         self.policy = policy
-        self.given_up: list[Failure] = []
+        self.failed_tiles: list[Failure] = []
         self.n_retried = 0
         self.n_left = len(tasks)  # neither done nor given up
-        self.is_hopeless = False
+        self.is_aborted = False
         self._n_done = 0
         self._n_in_a_row = 0  # given up since the last one that succeeded
         self._n_killed_in_a_row = 0  # tiles whose workers died, the same
         self._waiting: Iterator[Attempt] = (Attempt(*task) for task in tasks)
         self._again: list[tuple[float, int, Attempt]] = []  # a heap, by the time from which it is tried
-        self._alone: deque[Attempt] = deque()
+        self._isolated: deque[Attempt] = deque()
 
     def take(self, n_free: int, n_under_way: int, now: float) -> Iterator[Attempt]:
         """Give what is handed in now, at most so many."""
-        if self.is_hopeless:
+        if self.is_aborted:
             return
         while n_free > 0 and self._again and self._again[0][0] <= now:
             n_free -= 1
             n_under_way += 1
             yield heappop(self._again)[-1]
         # When one after the other dies, it is found out tile by tile, alone, who kills them.
-        look_closer = self._n_killed_in_a_row >= HOPELESS and len(self._alone) > 0
+        look_closer = self._n_killed_in_a_row >= MAX_CONSECUTIVE_FAILURES and len(self._isolated) > 0
         while n_free > 0 and not look_closer and (attempt := next(self._waiting, None)):
             n_free -= 1
             n_under_way += 1
             yield attempt
-        if n_under_way == 0 and not self._again and self._alone:
-            yield self._alone.popleft()
+        if n_under_way == 0 and not self._again and self._isolated:
+            yield self._isolated.popleft()
 
     @property
-    def goes_on(self) -> bool:
+    def has_work(self) -> bool:
         """Whether there are tiles left, and hope for them."""
-        return self.n_left > 0 and not self.is_hopeless
+        return self.n_left > 0 and not self.is_aborted
 
     def seconds_to_wait(self, now: float) -> float:
         """How long it is until a tile is tried again; infinite if no tile waits for that."""
@@ -112,8 +112,8 @@ class Agenda:
         """
         again = attempt._replace(number=attempt.number + 1)
         self._n_killed_in_a_row += killed
-        if killed and not attempt.alone:
-            self._alone.append(again._replace(alone=True))
+        if killed and not attempt.isolated:
+            self._isolated.append(again._replace(isolated=True))
             pause = 0.0
         elif not killed and attempt.number <= self.policy.retries:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt.number - 1))
@@ -123,11 +123,13 @@ class Agenda:
         self.n_retried += 1
         return pause
 
-    def give_up(self, failure: Failure) -> None:
+    def mark_failed(self, failure: Failure) -> None:
         """Take note of a tile that will not be tried again."""
-        self.given_up.append(failure)
+        self.failed_tiles.append(failure)
         self.n_left -= 1
         self._n_in_a_row += 1
         # A file that ends too early is no reason to skip what is before its end, or to stop if told to skip.
-        goes_on = self.policy.on_error == "skip" and self._n_done > 0
-        self.is_hopeless = self.is_hopeless or (self._n_in_a_row >= HOPELESS and not goes_on)
+        is_skipping = self.policy.on_error == "skip" and self._n_done > 0
+        self.is_aborted = self.is_aborted or (
+            self._n_in_a_row >= MAX_CONSECUTIVE_FAILURES and not is_skipping
+        )

@@ -16,7 +16,7 @@ from fringefleet.io import (
     read_geometry,
     read_water_mask,
 )
-from fringefleet.io.quantities import LENGTH, in_unit, said_unit
+from fringefleet.io.quantities import LENGTH, declared_unit, in_unit
 from fringefleet.network.design_matrix import date_baselines
 from fringefleet.network.network import Network, date_name, shorten
 from fringefleet.observation.oddities import MASK, warn_of_outside
@@ -91,7 +91,7 @@ def dem_geometry(
         return baseline, geometry_from_attributes(stack.attrs)
     if isinstance(given, Path | str):
         return baseline, read_geometry(given, shape)
-    said = said_unit(given.attrs) if isinstance(given, xr.DataArray) else None
+    said = declared_unit(given.attrs) if isinstance(given, xr.DataArray) else None
     values = _values_of_map(given, shape, "a geometry") * in_unit(LENGTH, said, "the geometry")
     values = values.astype(np.float32)
     known: NDArray[np.float32] = np.where(np.isfinite(values) & (values > 0), values, np.float32(np.nan))

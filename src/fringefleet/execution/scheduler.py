@@ -21,7 +21,7 @@ from distributed import Client, KilledWorker
 from fringefleet.errors import DeviceError, MissingExtraError, RunError
 from fringefleet.execution.backends import DistributedBackend, ExecutionBackend, ThreadBackend
 from fringefleet.execution.job import FailurePolicy
-from fringefleet.execution.retry import Agenda, Attempt, Failure
+from fringefleet.execution.retry import Attempt, Failure, RetryQueue
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile, TileReport
 from fringefleet.observation.oddities import OddityCounts
@@ -34,7 +34,7 @@ MOST_NAMED, MOST_REASONS = 5, 3  # failed tiles, and why they failed, in one mes
 _CONCERNS_ALL = (RunError, DeviceError, MissingExtraError)
 
 
-class Done(NamedTuple):
+class RunProgress(NamedTuple):
     """How far a run is."""
 
     report: TileReport | None  # of the tile that has just finished; None if it failed
@@ -61,7 +61,7 @@ class Done(NamedTuple):
         return self.numbers.bytes_read + self.numbers.bytes_written
 
 
-OnProgress = Callable[[Done], None]
+OnProgress = Callable[[RunProgress], None]
 
 
 class ExecutionResult(NamedTuple):
@@ -77,7 +77,7 @@ class HealthCheck:
     """What the caller wants to look at or to do meanwhile."""
 
     look: Callable[[], None] = lambda: None  # raises if the run cannot go on; called often
-    give_up: Callable[[Tile], None] = lambda _: None  # told of a tile that is skipped
+    mark_failed: Callable[[Tile], None] = lambda _: None  # told of a tile that is skipped
 
 
 def execute(
@@ -109,46 +109,48 @@ def execute(
         Tiles failed, and everything else is finished; or the run could not go on, and what was under way has
         been let finish.
     """
-    agenda = Agenda(tasks, policy or FailurePolicy())
+    queue = RetryQueue(tasks, policy or FailurePolicy())
     watch = watch or HealthCheck()
     client = client_to_compute_with() if client == "current" else client
     start = monotonic()
     numbers, odd = TileStatistics(), OddityCounts()
-    with _crew(client) as crew:
-        for attempt, result in _Execution(agenda, crew, watch).results():
+    with _backend(client) as backend:
+        for attempt, result in _TileLoop(queue, backend, watch).results():
             if isinstance(result, TileReport):
                 numbers += result.numbers
                 odd.add(result.odd, result.numbers.n_pixel)
-            elif agenda.policy.on_error == "skip":
-                watch.give_up(attempt.tile)
+            elif queue.policy.on_error == "skip":
+                watch.mark_failed(attempt.tile)
             if on_progress:
                 finished, failed = (result, None) if isinstance(result, TileReport) else (None, result)
-                seconds, n_failed = monotonic() - start, len(agenda.given_up)
-                on_progress(Done(finished, numbers, len(tasks), seconds, n_failed, failed, attempt.number))
-    _raise_if_failed(agenda)
-    return ExecutionResult(numbers, odd, agenda.given_up)
+                seconds, n_failed = monotonic() - start, len(queue.failed_tiles)
+                on_progress(
+                    RunProgress(finished, numbers, len(tasks), seconds, n_failed, failed, attempt.number)
+                )
+    _raise_if_failed(queue)
+    return ExecutionResult(numbers, odd, queue.failed_tiles)
 
 
-def name_some(tiles: Sequence[Tile]) -> str:
+def name_tiles(tiles: Sequence[Tile]) -> str:
     """Name tiles for a message; many are counted."""
     named = ", ".join(str(tile) for tile in tiles[:MOST_NAMED])
     return f"{named} and {len(tiles) - MOST_NAMED} more" if len(tiles) > MOST_NAMED else named
 
 
 @contextmanager
-def _crew(client: Client | None) -> Iterator[ExecutionBackend]:
-    crew = ThreadBackend() if client is None else DistributedBackend(client)
+def _backend(client: Client | None) -> Iterator[ExecutionBackend]:
+    backend = ThreadBackend() if client is None else DistributedBackend(client)
     try:
-        yield crew
+        yield backend
     finally:
-        crew.dismiss()
+        backend.dismiss()
 
 
-class _Execution:
-    """Keeps a bounded number of tiles with a crew, and judges what comes back."""
+class _TileLoop:
+    """Keeps a bounded number of tiles with a backend, and judges what comes back."""
 
-    def __init__(self, agenda: Agenda, crew: ExecutionBackend, watch: HealthCheck) -> None:
-        self._agenda, self._crew, self._watch = agenda, crew, watch
+    def __init__(self, queue: RetryQueue, backend: ExecutionBackend, watch: HealthCheck) -> None:
+        self._queue, self._backend, self._watch = queue, backend, watch
         self._came: SimpleQueue[Any] = SimpleQueue()
         self._under_way: dict[Any, Attempt] = {}  # by future
         self._end: BaseException | None = None  # why the run cannot go on
@@ -159,22 +161,22 @@ class _Execution:
         When the run cannot go on, what is under way is yielded as far as it finishes; then the reason is
         raised.
         """
-        while self._under_way or (self._end is None and self._agenda.goes_on):
-            self._end = self._end or self._reason_to_end()
+        while self._under_way or (self._end is None and self._queue.has_work):
+            self._end = self._end or self._abort_reason()
             if self._end is None:
-                self._hand_in()
-            elif self._crew.loss() is not None:
+                self._submit()
+            elif self._backend.loss() is not None:
                 break  # what is under way is lost as well
             for future in self._wait():
                 attempt = self._under_way.pop(future)
-                result = self._judge(attempt, self._crew.result(future))
+                result = self._handle_result(attempt, self._backend.result(future))
                 if result is not None:
                     yield attempt, result
         if self._end is not None:
             raise _ended(self._end)
 
-    def _reason_to_end(self) -> BaseException | None:
-        if (loss := self._crew.loss()) is not None:
+    def _abort_reason(self) -> BaseException | None:
+        if (loss := self._backend.loss()) is not None:
             return loss
         try:
             self._watch.look()
@@ -182,38 +184,40 @@ class _Execution:
             return error
         return None
 
-    def _hand_in(self) -> None:
+    def _submit(self) -> None:
         n_under_way = len(self._under_way)
-        for attempt in self._agenda.take(self._crew.capacity() - n_under_way, n_under_way, monotonic()):
-            future = self._crew.submit(attempt.task)
+        for attempt in self._queue.take(self._backend.capacity() - n_under_way, n_under_way, monotonic()):
+            future = self._backend.submit(attempt.task)
             self._under_way[future] = attempt
             future.add_done_callback(self._came.put)
 
     def _wait(self) -> Iterator[Any]:
         """Wait for a while; yield the future that came, if one did."""
-        pause = min(_SECONDS_BETWEEN_LOOKS, self._agenda.seconds_to_wait(monotonic()))
+        pause = min(_SECONDS_BETWEEN_LOOKS, self._queue.seconds_to_wait(monotonic()))
         with suppress(Empty):
             yield self._came.get(timeout=max(pause, 0.01))
 
-    def _judge(self, attempt: Attempt, result: TileReport | BaseException) -> TileReport | Failure | None:
+    def _handle_result(
+        self, attempt: Attempt, result: TileReport | BaseException
+    ) -> TileReport | Failure | None:
         """Say what a tile has come to; None if it is tried again, or if the run cannot go on."""
         if isinstance(result, TileReport):
-            self._agenda.succeeded()
+            self._queue.succeeded()
             return result
         if isinstance(result, _CONCERNS_ALL):
             self._end = self._end or result
-        if self._end is not None or self._crew.loss() is not None:
+        if self._end is not None or self._backend.loss() is not None:
             return None
         return self._failed(attempt, result)
 
     def _failed(self, attempt: Attempt, error: BaseException) -> Failure | None:
         """Plan to try a tile again; if it was tried often enough, say that it failed for good."""
         killed = isinstance(error, KilledWorker)
-        why = self._crew.explain(error)
-        pause = self._agenda.failed(attempt, monotonic(), killed=killed)
+        why = self._backend.explain(error)
+        pause = self._queue.failed(attempt, monotonic(), killed=killed)
         if pause is None:
             failure = Failure(attempt.tile, why, attempt.number)
-            self._agenda.give_up(failure)
+            self._queue.mark_failed(failure)
             logger.error("%s failed for good, tried %d times: %s", attempt.tile, attempt.number, why)
             return failure
         when = "alone, when the others are done" if killed else f"in {pause:g} s"
@@ -230,20 +234,20 @@ def _ended(reason: BaseException) -> BaseException:
     return error
 
 
-def _raise_if_failed(agenda: Agenda) -> None:
+def _raise_if_failed(queue: RetryQueue) -> None:
     """Name the tiles that failed, each reason once."""
-    failures = agenda.given_up
-    if not failures or (agenda.policy.on_error == "skip" and not agenda.is_hopeless):
+    failures = queue.failed_tiles
+    if not failures or (queue.policy.on_error == "skip" and not queue.is_aborted):
         return
     tiles_of: dict[str, list[Tile]] = {}
     for failure in failures:
         tiles_of.setdefault(failure.error, []).append(failure.tile)
-    parts = [f"{name_some(tiles)} failed: {reason.rstrip('.')}." for reason, tiles in tiles_of.items()]
+    parts = [f"{name_tiles(tiles)} failed: {reason.rstrip('.')}." for reason, tiles in tiles_of.items()]
     n_more = sum(len(tiles) for tiles in list(tiles_of.values())[MOST_REASONS:])
     more = f" {n_more} more tiles failed for other reasons." if n_more else ""
     left = ""
-    if agenda.is_hopeless:
-        left = f" As none succeeded meanwhile, {agenda.n_left} tiles were not tried, or not to the end."
+    if queue.is_aborted:
+        left = f" As none succeeded meanwhile, {queue.n_left} tiles were not tried, or not to the end."
     error = RunError(f"{' '.join(parts[:MOST_REASONS])}{more}{left} {RunError.to_go_on}")
     error.failed = tuple(failure.tile.number for failure in failures)
     raise error

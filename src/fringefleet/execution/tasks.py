@@ -1,6 +1,6 @@
 """One task: read a tile of a stack or of a result, compute a function of its arrays, and write what it gives.
 
-What a task does beside others of its worker is in :mod:`fringefleet.execution.line`;
+What a task does beside others of its worker is in :mod:`fringefleet.execution.slots`;
 :mod:`fringefleet.execution.graph` makes the tasks. Only workers import this module.
 """
 
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.engine.context import BlockResult
 from fringefleet.engine.timing import Stopwatch
-from fringefleet.execution.line import PlaceInLine, line_of
+from fringefleet.execution.slots import TileSlot, slots_of
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import (
     BlockFunction,
+    LazyVariable,
     Tile,
     TileReport,
-    Unread,
     WorkerRules,
     Write,
     count_statuses,
@@ -42,7 +42,7 @@ from fringefleet.processes.worker_logging import working_on
 
 
 def compute_tile(
-    *pieces: NDArray[Any] | Unread,
+    *pieces: NDArray[Any] | LazyVariable,
     names: Sequence[str],
     function: BlockFunction,
     rules: WorkerRules,
@@ -80,7 +80,7 @@ def compute_tile(
         working_on(str(tile)),
         replaced_if_gpu_breaks(),
         accepting_touched(rules.accept_touched),
-        line_of(function.device).place(watch) as place,
+        slots_of(function.device).place(watch) as place,
     ):
         result, odd, n_read = _read_and_compute(dict(zip(names, pieces, strict=True)), function, tile, place)
         check_not_stopped()
@@ -106,14 +106,14 @@ def compute_tile(
 
 
 def _read_and_compute(
-    pieces: Mapping[str, NDArray[Any] | Unread], function: BlockFunction, tile: Tile, place: PlaceInLine
+    pieces: Mapping[str, NDArray[Any] | LazyVariable], function: BlockFunction, tile: Tile, place: TileSlot
 ) -> tuple[BlockResult, Oddities, int]:
     """Give the result of a tile, what is odd in its arrays, and how many bytes they are."""
     watch = place.watch
     n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces.values())
     with place.reading(n_byte), watch.time("read"):
         arrays = {
-            name: piece.read() if isinstance(piece, Unread) else piece for name, piece in pieces.items()
+            name: piece.read() if isinstance(piece, LazyVariable) else piece for name, piece in pieces.items()
         }
     with watch.time("read"):
         odd = function.check(arrays, tile)

@@ -81,7 +81,7 @@ class BlockFunction:
 
 
 @dataclass(frozen=True)
-class Unread:
+class LazyVariable:
     """A variable of a stack, or a piece of one, to be read by whom it is handed to."""
 
     variable: xr.Variable
@@ -103,9 +103,9 @@ class Unread:
         dtype: np.dtype[Any] = self.variable.dtype
         return dtype
 
-    def __getitem__(self, key: Any) -> "Unread":
+    def __getitem__(self, key: Any) -> "LazyVariable":
         """Cut a piece out, unread."""
-        return Unread(self.variable[key], self.what)
+        return LazyVariable(self.variable[key], self.what)
 
     def read(self) -> NDArray[Any]:
         """Read it now.

@@ -11,7 +11,7 @@ from functools import partial
 from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.footprint import FUSED_BATCH, bytes_per_pixel
 from fringefleet.errors import BlockTooLargeError, OptionError
-from fringefleet.execution.memory_model import Means, bytes_of_gpu, bytes_of_worker, most_pixels
+from fringefleet.execution.memory_model import ComputeResources, bytes_of_gpu, bytes_of_worker, most_pixels
 from fringefleet.io.chunking import fit_tile
 from fringefleet.network.network import Network
 from fringefleet.option_words import option
@@ -33,7 +33,7 @@ def choose_tile(
     stored: Shape | None,
     network: Network,
     options: Options,
-    means: Means = Means(),  # noqa: B008 - frozen
+    means: ComputeResources = ComputeResources(),  # noqa: B008 - frozen
 ) -> Shape:
     """Choose rows and columns of a tile.
 
@@ -75,7 +75,7 @@ def choose_tile(
     return fit_tile(shape, stored, n_pixel)
 
 
-def _wanted(network: Network, options: Options, means: Means) -> float:
+def _wanted(network: Network, options: Options, means: ComputeResources) -> float:
     """Pixels of a tile where the scene is large, and its memory not limited."""
     if options.device == "cpu":
         return min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE)
@@ -86,7 +86,7 @@ def _wanted(network: Network, options: Options, means: Means) -> float:
     return min(n_pixel, max(1, fits))
 
 
-def is_common_tile(tile: Shape, network: Network, options: Options, means: Means) -> bool:
+def is_common_tile(tile: Shape, network: Network, options: Options, means: ComputeResources) -> bool:
     """Tell whether a tile is no larger than those that are chosen for large scenes, and fits into a worker.
 
     Parameters
@@ -103,7 +103,7 @@ def is_common_tile(tile: Shape, network: Network, options: Options, means: Means
     return fits and n_pixel <= _wanted(network, options, means)
 
 
-def count_workers(n_pixel: int, network: Network, options: Options, means: Means) -> int:
+def count_workers(n_pixel: int, network: Network, options: Options, means: ComputeResources) -> int:
     """Find how many workers share a memory so that each can hold its tiles.
 
     Parameters
@@ -131,7 +131,7 @@ def count_workers(n_pixel: int, network: Network, options: Options, means: Means
     return min(means.n_worker, means.memory.total // needed)
 
 
-def check_tile(tile: Shape, network: Network, options: Options, means: Means) -> None:
+def check_tile(tile: Shape, network: Network, options: Options, means: ComputeResources) -> None:
     """Refuse tiles that mean nothing, or that one worker cannot hold.
 
     Raises
@@ -169,7 +169,7 @@ def _most_of_codec(network: Network, options: Options) -> int:
     return _LARGEST_CHUNK // max(variable.bytes_of_pixel(network.n_date) for variable in variables)
 
 
-def _most_of_host(memory: int, network: Network, options: Options, means: Means) -> int:
+def _most_of_host(memory: int, network: Network, options: Options, means: ComputeResources) -> int:
     """Pixels of the largest tile that a worker with so much memory holds; 0 if there is none."""
     return most_pixels(memory, partial(bytes_of_worker, network=network, options=options, means=means))
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from fringefleet.arguments.paths import make_folder, real_path
 from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.execution.prepare import Prepared
-from fringefleet.execution.scheduler import Done, HealthCheck, execute
+from fringefleet.execution.scheduler import HealthCheck, RunProgress, execute
 from fringefleet.execution.statistics import TileStatistics
-from fringefleet.execution.tile import Tile, TileReport, Unread
+from fringefleet.execution.tile import LazyVariable, Tile, TileReport
 from fringefleet.io.files.threads import use_threads
 from fringefleet.io.files.version import accepting_touched
 from fringefleet.io.store.owned import owned_folder
@@ -116,7 +116,7 @@ def unpacked(
         yield replace(prepared, stack=stack.assign(read))
 
 
-def _say_how_far(done: Done) -> None:
+def _say_how_far(done: RunProgress) -> None:
     """Say when another quarter is done."""
     if 4 * done.n_done // done.n_tile > 4 * (done.n_done - 1) // done.n_tile:
         logger.info("%d of %d files unpacked", done.n_done, done.n_tile)
@@ -126,7 +126,7 @@ def _tasks(prepared: Prepared, what: Unpacking, number: int, folder: Path) -> It
     """Make a task for each file of a variable."""
     name = what.names[number]
     stored = prepared.stack[name].variable
-    whole = Unread(stored, f"{name} of {prepared.source}")
+    whole = LazyVariable(stored, f"{name} of {prepared.source}")
     y, x = slice(0, stored.shape[1]), slice(0, stored.shape[2])
     for first, last in groups(stored):
         group, path = _Group((number, first), y, x), folder / name / str(first)
@@ -137,7 +137,7 @@ def _tasks(prepared: Prepared, what: Unpacking, number: int, folder: Path) -> It
         )
 
 
-def _unpack_group(piece: Unread, path: Path, group: Tile, what: Unpacking) -> NDArray[Any]:
+def _unpack_group(piece: LazyVariable, path: Path, group: Tile, what: Unpacking) -> NDArray[Any]:
     """Read some pairs and write them as they are."""
     use_threads(share_of_cores(what.n_on_cores, this_worker()))
     with working_on(str(group)), accepting_touched(what.accept_touched):

@@ -14,14 +14,14 @@ from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OptionError
 from fringefleet.io.chunking import fit_tile
 from fringefleet.io.conversion import Conversion
-from fringefleet.io.copying import Cut, copy_tiles, gridded
+from fringefleet.io.copying import Partition, copy_tiles, gridded
 from fringefleet.io.files.threads import thread_count
 from fringefleet.io.stack import open_stack, pair_folders, stored_tile
-from fringefleet.io.store.disk import disk_full_said
+from fringefleet.io.store.disk import translate_disk_full
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_apart, check_writable
-from fringefleet.io.store.staging import check_replaceable, put_back
+from fringefleet.io.store.staging import check_replaceable, recover_interrupted_overwrite
 from fringefleet.option_words import option
 
 _CHUNK_BYTES = 32 * 1024**2  # phase of all pairs in one tile, at most
@@ -95,7 +95,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
     stack = source if isinstance(source, xr.Dataset) else open_stack(source, chunks=None)
     if "source" in stack.encoding:
         check_apart(output, Path(stack.encoding["source"]), pair_folders(stack))
-    put_back(output)
+    recover_interrupted_overwrite(output)
     begun = Conversion.of(stack, output, accept_touched=accept_touched)
     tile = chunks or (begun.tile() if resume else None) or default_tile(stack)
     cut = _cut(stack, tile, total_memory)
@@ -103,7 +103,7 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
         return
     if not (resume and begun.is_there()):
         check_replaceable(output, overwrite=overwrite)
-    with locked(output), disk_full_said(output, lambda: stack.nbytes):
+    with locked(output), translate_disk_full(output, lambda: stack.nbytes):
         with begun.opened(tile, resume=resume, overwrite=overwrite) as marks:
             copy_tiles(stack, begun.store, marks, cut, progress or (lambda _done, _total: None))
         begun.finish(tile)
@@ -122,7 +122,7 @@ def _bytes_per_pixel(stack: xr.Dataset) -> int:
     return max(stack[name].nbytes // n_pixel for name in gridded(stack))
 
 
-def _cut(stack: xr.Dataset, tile: Shape, total_memory: int) -> Cut:
+def _cut(stack: xr.Dataset, tile: Shape, total_memory: int) -> Partition:
     """Choose how many whole tiles are read at once.
 
     Large regions matter where a stored chunk is larger than a tile (one whole interferogram, say) and would
@@ -143,7 +143,7 @@ def _cut(stack: xr.Dataset, tile: Shape, total_memory: int) -> Cut:
     if _has_whole_chunks(stack, tile):
         n_tile = min(n_tile, 2 * n_thread)
     across = min(n_tile, -(-stack.sizes["x"] // tile[1]))
-    return Cut(tile, (n_tile // across * tile[0], across * tile[1]), 1 if n_held < 4 else 2)
+    return Partition(tile, (n_tile // across * tile[0], across * tile[1]), 1 if n_held < 4 else 2)
 
 
 def _has_whole_chunks(stack: xr.Dataset, tile: Shape) -> bool:

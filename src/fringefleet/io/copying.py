@@ -24,7 +24,7 @@ from fringefleet.io.zarr.chunk_layout import find_chunk_files
 _Progress = Callable[[int, int], None]
 
 
-class Cut(NamedTuple):
+class Partition(NamedTuple):
     """Partition of a scene: sizes of a tile, and of a region of whole tiles; and how many are held."""
 
     tile: Shape
@@ -63,7 +63,9 @@ def gridded(stack: xr.Dataset) -> list[str]:
     return [str(name) for name, data in stack.data_vars.items() if {"y", "x"} <= set(data.dims)]
 
 
-def copy_tiles(stack: xr.Dataset, store: Path, marks: zarr.Group, cut: Cut, progress: _Progress) -> None:
+def copy_tiles(
+    stack: xr.Dataset, store: Path, marks: zarr.Group, cut: Partition, progress: _Progress
+) -> None:
     """Copy what is not marked as done, and mark it.
 
     Parameters
@@ -101,7 +103,7 @@ def copy_tiles(stack: xr.Dataset, store: Path, marks: zarr.Group, cut: Cut, prog
     progress(n_written // len(names), scene.n_pixel)
 
 
-def _all_done(done: NDArray[np.bool_], region: _Rectangle, cut: Cut) -> bool:
+def _all_done(done: NDArray[np.bool_], region: _Rectangle, cut: Partition) -> bool:
     return all(done[tile.number(cut.tile)] for tile in _pieces(region, cut.tile))
 
 

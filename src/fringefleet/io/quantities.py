@@ -72,7 +72,7 @@ _OTHER_NAMES = ("UNIT", "unit", "UNITS", "Units")  # of the attribute that CF ca
 _BASELINE = "perpendicular_baseline"
 
 
-def said_unit(attrs: Mapping[Any, Any]) -> str | None:
+def declared_unit(attrs: Mapping[Any, Any]) -> str | None:
     """Find what the attributes of an array say of its unit; None if nothing."""
     texts = (attribute_text(attrs.get(name)) for name in ("units", *_OTHER_NAMES))
     return next((text for text in texts if text.lower() not in _NOTHING), None)
@@ -126,9 +126,9 @@ def in_our_units(stack: xr.Dataset) -> xr.Dataset:
     converted = {}
     for name, data in stack.data_vars.items():
         quantity = quantity_of(str(name), stack.attrs)
-        factor = None if quantity is None else unit_factor(quantity, said_unit(data.attrs))
+        factor = None if quantity is None else unit_factor(quantity, declared_unit(data.attrs))
         if quantity is not None and factor is not None and factor != 1:
-            logger.info("%s is converted from %s to %s", name, said_unit(data.attrs), quantity.words)
+            logger.info("%s is converted from %s to %s", name, declared_unit(data.attrs), quantity.words)
             converted[name] = _scaled(data.variable, factor, quantity.unit)
     return with_baselines_in_metres(stack.assign(converted) if converted else stack)
 
@@ -138,7 +138,7 @@ def with_baselines_in_metres(stack: xr.Dataset) -> xr.Dataset:
     if _BASELINE not in stack.coords:
         return stack
     baseline = stack[_BASELINE]
-    said = said_unit(baseline.attrs)
+    said = declared_unit(baseline.attrs)
     factor = unit_factor(LENGTH, said)
     if factor is None:
         logger.warning(
@@ -161,7 +161,7 @@ def check_units(stack: xr.Dataset, names: Iterable[str]) -> None:
     """
     for name in names:
         quantity = quantity_of(name, stack.attrs)
-        said = said_unit(stack[name].attrs)
+        said = declared_unit(stack[name].attrs)
         if quantity is not None and unit_factor(quantity, said) != 1:
             raise StackFormatError(_refusal(name, said, quantity))
 

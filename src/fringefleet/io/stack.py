@@ -16,10 +16,10 @@ from fringefleet.arguments.paths import check_local
 from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.io.checks.door import readable
-from fringefleet.io.checks.left_out import said_once
+from fringefleet.io.checks.left_out import reported_once
 from fringefleet.io.chunking import fit_tile
 from fringefleet.io.files.version import FilesVersion
-from fringefleet.io.hdf5.layout import Reading
+from fringefleet.io.hdf5.layout import ReadMethod
 from fringefleet.io.identify import check_exists
 from fringefleet.io.lazy.versioned import versioned
 from fringefleet.io.recognise import recognise
@@ -81,7 +81,7 @@ def open_stack(
     path = Path(path)
     check_exists(path)
     try:
-        with said_once(), readable("the stack"):
+        with reported_once(), readable("the stack"):
             found = recognise(path, reader)
             stack = found.open(path, drop_incomplete=drop_incomplete)
     except (StackFormatError, NetworkError, OptionError) as error:
@@ -129,9 +129,9 @@ def read_step(stack: xr.Dataset) -> Shape | None:
     return stored_tile(stack) if reading is None else (reading.steps["y"], reading.steps["x"])
 
 
-def reading_of(stack: xr.Dataset) -> Reading | None:
+def reading_of(stack: xr.Dataset) -> ReadMethod | None:
     """Tell how the observations of an HDF5 file are read; None for what is stored otherwise."""
-    found: Reading | None = observed(stack).encoding.get("reading")
+    found: ReadMethod | None = observed(stack).encoding.get("reading")
     return found
 
 

@@ -20,8 +20,8 @@ from xarray.core import indexing
 from fringefleet.arguments.shapes import Shape
 from fringefleet.io.files.memory import empty
 from fringefleet.io.hdf5.blocks import read_into
-from fringefleet.io.hdf5.layout import Layout, Reading
-from fringefleet.io.store.disk import disk_full_said
+from fringefleet.io.hdf5.layout import Layout, ReadMethod
+from fringefleet.io.store.disk import translate_disk_full
 from fringefleet.io.zarr.chunk_files import write_whole
 
 _MOST_READ = 1.2  # times that a part of a stack is read, on average
@@ -99,7 +99,7 @@ def groups(variable: xr.Variable) -> list[tuple[int, int]]:
 
 def _edges(variable: xr.Variable) -> tuple[int, ...]:
     n_pair = variable.shape[0]
-    reading: Reading | None = variable.encoding.get("reading")
+    reading: ReadMethod | None = variable.encoding.get("reading")
     step = 1 if reading is None else reading.steps["pair"]
     n_byte = max(1, variable.nbytes // n_pair)
     size = max(1, _GROUP_BYTES // n_byte // step) * step
@@ -121,7 +121,7 @@ def write_group(values: NDArray[Any], path: Path) -> None:
     DiskFullError
         Says how much is needed.
     """
-    with disk_full_said(path, lambda: values.nbytes):
+    with translate_disk_full(path, lambda: values.nbytes):
         write_whole(path, np.ascontiguousarray(values).reshape(-1).view(np.uint8))
 
 

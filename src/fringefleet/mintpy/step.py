@@ -21,7 +21,7 @@ from fringefleet.execution.graph import result_template
 from fringefleet.execution.job import Run
 from fringefleet.execution.prepare import without_unreferenced
 from fringefleet.execution.report import report_path
-from fringefleet.execution.scheduler import Done, name_some
+from fringefleet.execution.scheduler import RunProgress, name_tiles
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.summary import Summary
 from fringefleet.execution.tile import Tile
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 _AGAIN = "repeat the command"
 
-OnStage = Callable[[str, Done], None]
+OnStage = Callable[[str, RunProgress], None]
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _finish(task: Task, summary: Summary | None) -> Inverted:
         names = ", ".join(path.name for path in task.outputs)
         kept = f"What is done is kept in {task.job.output}; {_AGAIN} to try them again"
         zero = f"{len(done.skipped)} tiles, which are zero there as if nothing had moved"
-        logger.warning("%s lack %s: %s. %s", names, zero, name_some(done.skipped), kept)
+        logger.warning("%s lack %s: %s. %s", names, zero, name_tiles(done.skipped), kept)
     if mask is not None and n_reliable is not None and n_reliable < mask.least:
         message = (
             f"found {n_reliable} reliable pixels in {task.mask_path}, fewer than {mask.least} "
@@ -243,20 +243,22 @@ def _begun_or_new(job: Run, task: Task) -> Checked:
 
 
 def _export(
-    task: Task, expected: Expected, skipped: Sequence[Tile], on_progress: Callable[[Done], None]
+    task: Task, expected: Expected, skipped: Sequence[Tile], on_progress: Callable[[RunProgress], None]
 ) -> None:
     """Write the products; only then is what they were made from removed, unless there are tiles to add."""
     store, folder = task.job.output, task.project.folder
     series, quality, count = (path.absolute() for path in task.outputs[:3])
     kept = f"The result is kept in {store}: remove the cause and {_AGAIN}, which then only writes them."
-    failed = {FAILED_TILES: name_some(skipped)} if skipped else {}
+    failed = {FAILED_TILES: name_tiles(skipped)} if skipped else {}
     with failures_explained(folder, kept), open_result(store) as result:
         export_mintpy(
             result.assign_attrs({SETTING_ATTRIBUTE: expected.setting_text} | failed | dict(task.attributes)),
             folder,
             names=(series, quality, count),
             covariance_date=task.covariance_date,
-            progress=lambda done, total: on_progress(Done(None, TileStatistics(n_tile=done), total, 0.0)),
+            progress=lambda done, total: on_progress(
+                RunProgress(None, TileStatistics(n_tile=done), total, 0.0)
+            ),
         )
     if task.result is None and not skipped:
         shutil.rmtree(store)

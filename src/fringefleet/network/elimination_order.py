@@ -52,7 +52,7 @@ class PlanUpdate(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Turn:
+class EliminationStep:
     """What happens when one date is eliminated; lists are in order of position."""
 
     slots: slice  # its edges to later dates
@@ -69,7 +69,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EliminationPlan:
     """Everything about the elimination of a network that does not depend on the pixel.
 
     All of it follows from the network and the root, so plans of the same two are equal.
@@ -80,7 +80,7 @@ class Plan:
     order: tuple[int, ...] = field(compare=False)  # date index of each position
     pair_order: tuple[int, ...] = field(compare=False)  # pair index of each row
     pair_sign: tuple[int, ...] = field(compare=False)  # +1: the pair measures phase[earlier] - phase[later]
-    turns: tuple[Turn, ...] = field(compare=False)  # one for each position but the root's
+    turns: tuple[EliminationStep, ...] = field(compare=False)  # one for each position but the root's
     n_slot: int = field(compare=False)
 
     @property
@@ -95,7 +95,7 @@ class Plan:
 
 
 @lru_cache(maxsize=16)
-def plan_elimination(network: Network, root: int = 0) -> Plan:
+def plan_elimination(network: Network, root: int = 0) -> EliminationPlan:
     """Work out the elimination of a network; made once per process and network.
 
     Parameters
@@ -116,7 +116,7 @@ def plan_elimination(network: Network, root: int = 0) -> Plan:
     later = np.triu(tied[np.ix_(order, order)], 1)
     ends = np.argsort(order)[network.pair_array]  # positions of the dates of each pair
     rows = np.lexsort((ends.max(1), ends.min(1)))
-    return Plan(
+    return EliminationPlan(
         network=network,
         root=root,
         order=tuple(order.tolist()),
@@ -152,7 +152,7 @@ def _minimum_degree(network: Network, root: int) -> tuple[NDArray[np.int64], NDA
     return order, tied
 
 
-def _turns(later: NDArray[np.bool_], pair_ends: NDArray[np.int64]) -> tuple[Turn, ...]:
+def _turns(later: NDArray[np.bool_], pair_ends: NDArray[np.int64]) -> tuple[EliminationStep, ...]:
     """Number the edges and cut everything into runs.
 
     Parameters
@@ -171,7 +171,7 @@ def _turns(later: NDArray[np.bool_], pair_ends: NDArray[np.int64]) -> tuple[Turn
         rows = slice(first_row[place], first_row[place + 1])
         neighbours, partners = np.flatnonzero(later[place]), pair_ends[rows, 1]
         turns.append(
-            Turn(
+            EliminationStep(
                 slots=slice(first_slot[place], first_slot[place + 1]),
                 neighbours=_runs(neighbours),
                 mesh=_mesh(slot, neighbours),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.network.network import Network
 from fringefleet.options import Options
 
@@ -139,7 +139,7 @@ class SolverWork(NamedTuple):
         The solver and the same buffers, where it takes observations as they are in the file; else None.
     """
 
-    plan: Plan
+    plan: EliminationPlan
     options: Options
     workspace: "SolverWorkspace"
     raw: "RawWork | None"
@@ -186,7 +186,7 @@ class Product:
     compute: Compute | None = None
     begin: Callable[[SolverWork], Compute] | None = None
     needs: frozenset[BatchNeed] = frozenset()
-    memory: Callable[[Plan, Options, SolverForm], BatchMemory] = _no_memory
+    memory: Callable[[EliminationPlan, Options, SolverForm], BatchMemory] = _no_memory
     attributes: Mapping[str, Callable[[Options], Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """Closure of the triplets of a pixel; :mod:`fringefleet.solver.closure` has the equations."""
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.network.triplets import triplets
 from fringefleet.options import Options
 from fringefleet.products.base import (
@@ -24,7 +24,7 @@ def _begin(work: SolverWork) -> Compute:
     return lambda _: closure.measure_closure(observations, rows)._asdict()
 
 
-def _memory(plan: Plan, _: Options, form: SolverForm) -> BatchMemory:
+def _memory(plan: EliminationPlan, _: Options, form: SolverForm) -> BatchMemory:
     n_at_once = min(TRIPLETS_AT_ONCE, len(triplets(plan.network)))
     return BatchMemory(n_row=2 * n_at_once + (19 if form == "compiled" else 3))
 

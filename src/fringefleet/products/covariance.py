@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
 from fringefleet.products.base import (
     BatchMemory,
@@ -44,7 +44,7 @@ def _begin(work: SolverWork) -> Compute:
     return compute
 
 
-def _memory(plan: Plan, _: Options, form: SolverForm) -> BatchMemory:
+def _memory(plan: EliminationPlan, _: Options, form: SolverForm) -> BatchMemory:
     n_date = plan.network.n_date
     n_row = {
         "eager": n_date**2,

@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
 from fringefleet.products.base import (
     MAP,
@@ -25,7 +25,7 @@ def _compute(batch: SolvedBatch) -> dict[str, Any]:
     }
 
 
-def _memory(plan: Plan, options: Options, _: SolverForm) -> BatchMemory:
+def _memory(plan: EliminationPlan, options: Options, _: SolverForm) -> BatchMemory:
     n_pair, n_date = plan.network.n_pair, plan.network.n_date
     return BatchMemory(n_double=n_pair + plan.n_slot + (2 * options.polynomial_order + 3) * n_date)
 

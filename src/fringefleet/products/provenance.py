@@ -10,7 +10,7 @@ from fringefleet.options import Options
 from fringefleet.products.registry import PRODUCTS, attributes_of_products
 
 
-class Made(NamedTuple):
+class Provenance(NamedTuple):
     """What a result was made of, and how.
 
     Attributes
@@ -46,7 +46,7 @@ def _name_of(mask: object) -> str:
     return str(mask) if isinstance(mask, str | Path) else "array"
 
 
-_Attributes = Mapping[str, Callable[[Made], Any]]  # None: it does not apply
+_Attributes = Mapping[str, Callable[[Provenance], Any]]  # None: it does not apply
 
 _OF_ALL: _Attributes = {
     "reference_date": lambda made: made.reference_date,
@@ -82,7 +82,7 @@ EXTRA_PROVENANCE = (  # where they apply
 )
 
 
-def provenance_of(made: Made) -> dict[str, Any]:
+def provenance_of(made: Provenance) -> dict[str, Any]:
     """Give the attributes that apply to a result."""
     found = {name: find(made) for name, find in {**_OF_ALL, **_WHERE_THEY_APPLY}.items()}
     applying = {name: value for name, value in found.items() if value is not None}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
 from fringefleet.products import closure, covariance, dem_error, pixel_status, quality, series, std
 from fringefleet.products.base import BatchMemory, BatchNeed, Product, ResultVariable, SolverForm
@@ -64,7 +64,7 @@ def kinds_of(options: Options, n_date: int) -> dict[str, tuple[tuple[int, ...], 
     }
 
 
-def memory_of_products(plan: Plan, options: Options, form: SolverForm) -> BatchMemory:
+def memory_of_products(plan: EliminationPlan, options: Options, form: SolverForm) -> BatchMemory:
     """Memory that the products which the options ask for take of a batch."""
     memories = (product.memory(plan, options, form) for product in products_for(options))
     return reduce(BatchMemory.plus, memories, BatchMemory())

@@ -6,7 +6,7 @@
 from functools import partial
 from typing import Any
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
 from fringefleet.products.base import (
     SERIES,
@@ -44,7 +44,7 @@ def _begin(work: SolverWork) -> Compute:
     return compute
 
 
-def _memory(plan: Plan, _: Options, form: SolverForm) -> BatchMemory:
+def _memory(plan: EliminationPlan, _: Options, form: SolverForm) -> BatchMemory:
     n_date = plan.network.n_date
     if form == "compiled":
         return BatchMemory(n_row=2 * n_date, n_vector_row=plan.n_slot + 2 * n_date)

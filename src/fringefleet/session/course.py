@@ -8,7 +8,7 @@ import dask
 from fringefleet.cluster import ClusterOptions, Early, connect, expected_memory
 from fringefleet.execution.effort import predicted_work
 from fringefleet.execution.job import Run
-from fringefleet.execution.scheduler import Done, OnProgress, name_some
+from fringefleet.execution.scheduler import OnProgress, RunProgress, name_tiles
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.summary import Summary
 from fringefleet.io.store.lock import locked
@@ -141,7 +141,7 @@ def _compute_here(session: Session, on_progress: OnProgress) -> Summary:
     logger.info("computing in threads of this process, %d at once%s", checked.means.n_thread, why)
     memory = checked.job.total_memory or expected_memory(session.workers, 0)
     with locked(checked.job.output) as lock, tiles_named():
-        on_progress(Done(None, TileStatistics(), checked.n_left, 0.0))
+        on_progress(RunProgress(None, TileStatistics(), checked.n_left, 0.0))
         return compute(checked, on_progress, worker_memory=memory, lock=lock, client=None)
 
 
@@ -160,7 +160,7 @@ def _compute_with(
         connection as found,
         watched(found.client, performance_report),
     ):
-        on_progress(Done(None, TileStatistics(), checked.n_left, 0.0))
+        on_progress(RunProgress(None, TileStatistics(), checked.n_left, 0.0))
         return compute(checked, on_progress, worker_memory=found.worker_memory, lock=lock)
 
 
@@ -174,6 +174,6 @@ def _report(summary: Summary, again: str) -> None:
             "again",
             len(summary.skipped),
             summary.n_tile,
-            name_some(summary.skipped),
+            name_tiles(summary.skipped),
             Marked(again),
         )

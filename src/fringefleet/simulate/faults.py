@@ -24,7 +24,7 @@ class Faults:
 
     Of each pair: ``cycle``, by how many turns it is off, 0 if it is right; ``centre`` (row, column) and
     ``radius`` [pixel] of the disc where. ``dem_error`` [m] lives on nodes as the fields of
-    :class:`~fringefleet.simulate.physics.Fields` do.
+    :class:`~fringefleet.simulate.physics.RandomFields` do.
     """
 
     cycle: NDArray[np.int8]

@@ -50,7 +50,7 @@ class _Tile(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fields:
+class RandomFields:
     """What is drawn once per scene, on a coarse grid where it has a place.
 
     ``delay`` [m], relative to the first date, and ``texture``, from 0 (vegetation) to 1 (city),
@@ -75,7 +75,7 @@ def tiles(scene: Scene) -> Iterator[_Tile]:
             yield _Tile((i, j), rows, slice(left, min(left + scene.tile[1], scene.shape[1])))
 
 
-def draw_fields(scene: Scene) -> Fields:
+def draw_fields(scene: Scene) -> RandomFields:
     """Draw everything that is common to all tiles."""
     rng = np.random.default_rng([scene.seed, 0])
     nodes = node_shape(scene)
@@ -89,7 +89,7 @@ def draw_fields(scene: Scene) -> Fields:
     for date in range(scene.n_date):
         delay[date] = _DELAY_STD * power_law(rng, nodes, _DELAY_EXPONENT)
     delay -= delay[0].copy()
-    return Fields(
+    return RandomFields(
         step=node_step(scene),
         delay=delay,
         texture=texture.astype("f4"),
@@ -99,14 +99,16 @@ def draw_fields(scene: Scene) -> Fields:
     )
 
 
-def displacement_tile(scene: Scene, fields: Fields, rows: slice, columns: slice) -> Floats:
+def displacement_tile(scene: Scene, fields: RandomFields, rows: slice, columns: slice) -> Floats:
     """Truth [m] in a part of the scene, shape (date, y, x): zero at first date and reference."""
     row, column = scene.reference_point
     point = _seen(scene, fields, slice(row, row + 1), slice(column, column + 1))
     return _seen(scene, fields, rows, columns) - point
 
 
-def observe_tile(scene: Scene, fields: Fields, tile: _Tile, displacement: Floats) -> tuple[Floats, Floats]:
+def observe_tile(
+    scene: Scene, fields: RandomFields, tile: _Tile, displacement: Floats
+) -> tuple[Floats, Floats]:
     """Phase [rad] and coherence of all pairs of a tile, shape (pair, y, x)."""
     seed = np.random.SeedSequence([scene.seed, 1, *tile.number])
     for_grain, for_phase, for_coherence, for_gaps = np.random.Generator(np.random.SFC64(seed)).spawn(4)
@@ -134,7 +136,7 @@ def observe_tile(scene: Scene, fields: Fields, tile: _Tile, displacement: Floats
     return phase, coherence
 
 
-def _seen(scene: Scene, fields: Fields, rows: slice, columns: slice) -> Floats:
+def _seen(scene: Scene, fields: RandomFields, rows: slice, columns: slice) -> Floats:
     """Displacement [m] relative to the first date alone, shape (date, y, x)."""
     seen = interpolate(fields.delay, fields.step, rows, columns)
     for history, ground in zip(_histories(scene), _grounds(scene, rows, columns), strict=True):
@@ -178,7 +180,7 @@ def _metres_from(
     return np.stack(np.broadcast_arrays(y[:, None], x))
 
 
-def _decorrelation(fields: Fields, tile: _Tile, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _decorrelation(fields: RandomFields, tile: _Tile, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Coherence that stays for ever, and the time [day] in which the rest decays, shape (y, x)."""
     texture = interpolate(fields.texture, fields.step, tile.rows, tile.columns)
     texture += _GRAIN * (rng.random(texture.shape, np.float32) - np.float32(0.5))

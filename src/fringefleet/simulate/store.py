@@ -19,7 +19,7 @@ from fringefleet.processes.dask_defaults import with_graph_defaults
 from fringefleet.simulate.config import LOOKS, WAVELENGTH, Scene, mintpy_attributes
 from fringefleet.simulate.faults import dem_error_tile, draw_faults
 from fringefleet.simulate.physics import (
-    Fields,
+    RandomFields,
     displacement_tile,
     draw_fields,
     observe_tile,
@@ -135,7 +135,9 @@ def _stream(scene: Scene, output: Path, truth: Path, progress: Callable[[int, in
 
 
 @with_graph_defaults
-def _create_stores(scene: Scene, fields: Fields, output: Path, truth: Path) -> tuple[zarr.Group, zarr.Group]:
+def _create_stores(
+    scene: Scene, fields: RandomFields, output: Path, truth: Path
+) -> tuple[zarr.Group, zarr.Group]:
     """Write all but the tiles: metadata and coordinates, as xarray would."""
     pairs, dates = ((n, *scene.shape) for n in (len(scene.pairs), scene.n_date))
     empty_pairs = da.empty(pairs, dtype="f4", chunks=(pairs[0], *scene.tile))
@@ -159,7 +161,7 @@ def _create(dataset: xr.Dataset, path: Path, chunks: tuple[int, int, int]) -> No
     dataset.to_zarr(path, compute=False, encoding=encoding, zarr_format=3, consolidated=False)
 
 
-def _to_stack(scene: Scene, fields: Fields, phase: Any, coherence: Any) -> xr.Dataset:
+def _to_stack(scene: Scene, fields: RandomFields, phase: Any, coherence: Any) -> xr.Dataset:
     i, j = np.array(scene.pairs).T
     dims = ("pair", "y", "x")
     dates = scene.dates.astype("datetime64[ns]")

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.solver.config import Method
 from fringefleet.solver.observations import Observations
 from fringefleet.solver.raw import Prepare, Raw, Rules
@@ -26,7 +26,7 @@ class SolverWorkspace(Protocol):
         Residuals and weights of the batch that was solved last, as far as they are kept.
     """
 
-    plan: Plan
+    plan: EliminationPlan
     observations: Observations
 
 
@@ -55,7 +55,7 @@ class Solver(Protocol[Workspace_]):
     """Solver of phases and weights."""
 
     @property
-    def Workspace(self) -> Callable[[Plan, int, torch.dtype, torch.device], Workspace_]:  # noqa: N802 - a class
+    def Workspace(self) -> Callable[[EliminationPlan, int, torch.dtype, torch.device], Workspace_]:  # noqa: N802 - a class
         """Makes buffers: of the plan, the number of pixels, dtype and device."""
 
     def solve(

@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.network.triplets import triplets
 from fringefleet.solver.observations import Observations
 from fringefleet.solver.working_set import TRIPLETS_AT_ONCE
@@ -40,7 +40,7 @@ class Closure(NamedTuple):
     triplet_count: Int[Tensor, "pixel"]  # triplets of valid pairs
 
 
-def triplet_rows(plan: Plan, device: torch.device) -> Int[Tensor, "3 triplet"]:
+def triplet_rows(plan: EliminationPlan, device: torch.device) -> Int[Tensor, "3 triplet"]:
     """Find the rows of the pairs of each triplet; ascending, the second is the one to subtract.
 
     Rows are sorted by (earlier position, later position) and measure the one minus the other. So for

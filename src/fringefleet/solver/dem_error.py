@@ -60,7 +60,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 
 _SMALLEST_PIVOT = 1e-11  # of the columns at unit length; rounding leaves 1e-15
 
@@ -78,7 +78,7 @@ class DemError(NamedTuple):
 
 
 def estimate_dem_error(
-    plan: Plan,
+    plan: EliminationPlan,
     series: Float[Tensor, "date pixel"],
     weight: Float[Tensor, "pair pixel"],
     columns: Float[Tensor, "date column"],
@@ -157,7 +157,10 @@ def remove_dem_error(
 
 
 def _departure(
-    plan: Plan, weight: Float[Tensor, "pair pixel"], columns: Float[Tensor, "date column"], ground: float
+    plan: EliminationPlan,
+    weight: Float[Tensor, "pair pixel"],
+    columns: Float[Tensor, "date column"],
+    ground: float,
 ) -> Float[Tensor, "date column pixel"]:
     """Subtract from each column its average over what the network ties to a date: M - S.
 
@@ -176,7 +179,7 @@ def _departure(
 
 
 def _eliminate(
-    plan: Plan, weight: Float[Tensor, "pair pixel"], state: Float[Tensor, "date row pixel"]
+    plan: EliminationPlan, weight: Float[Tensor, "pair pixel"], state: Float[Tensor, "date row pixel"]
 ) -> Float[Tensor, "edge pixel"]:
     """Eliminate date by date; return the factors f of all edges.
 

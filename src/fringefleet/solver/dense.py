@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.solver.components import label_parts
 from fringefleet.solver.config import Method
 from fringefleet.solver.observations import Observations
@@ -34,7 +34,7 @@ class Workspace:
         Of the numbers.
     """
 
-    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         network = plan.network
         self.plan = plan
         self.observations = Observations(plan, n_pixel, dtype, device)

@@ -32,13 +32,13 @@ MintPy's velocity and phase design matrices (``ifgram_inversion.estimate_timeser
 
 from typing import Any
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.solver.arrays import in_rows, library_of, pieces_of
 from fringefleet.solver.config import Method
 from fringefleet.solver.working_set import BYTES_AT_ONCE, GAP_FILLING_BYTES
 
 
-def connect_components(plan: Plan, phase: Any, labels: Any, method: Method) -> Any:
+def connect_components(plan: EliminationPlan, phase: Any, labels: Any, method: Method) -> Any:
     """Shift the parts of each pixel's series as the rule says.
 
     Parameters
@@ -90,7 +90,7 @@ def find_gap_filled(labels: Any) -> Any:
 # over the dates of a part are matrix products: the same numbers in the same order on every device.
 
 
-def _velocity_shifts(plan: Plan, series: Any, member: Any) -> Any:
+def _velocity_shifts(plan: EliminationPlan, series: Any, member: Any) -> Any:
     xp = library_of(series)
     years = _years(plan, series)
     stiffness = (1 / (years[1:] - years[:-1]) ** 2)[:, None]
@@ -105,13 +105,13 @@ def _velocity_shifts(plan: Plan, series: Any, member: Any) -> Any:
     return xp.linalg.solve(matrix + itself * absent[:, None], pull)[..., 0]
 
 
-def _phase_shifts(plan: Plan, series: Any, member: Any) -> Any:
+def _phase_shifts(plan: EliminationPlan, series: Any, member: Any) -> Any:
     anchor = plan.network.anchor
     holds_anchor = member[:, anchor]
     return library_of(series).where(holds_anchor > 0, -series[:, anchor, None], -_means(series, member))
 
 
-def _linear_shifts(plan: Plan, series: Any, member: Any) -> Any:
+def _linear_shifts(plan: EliminationPlan, series: Any, member: Any) -> Any:
     xp = library_of(series)
     years = xp.broadcast_to(_years(plan, series), series.shape)
     mean, mean_year = _means(series, member), _means(years, member)
@@ -128,6 +128,6 @@ def _means(values: Any, member: Any) -> Any:
     return (member.mT @ values[..., None])[..., 0] / library_of(values).where(count > 0, count, 1)
 
 
-def _years(plan: Plan, series: Any) -> Any:
+def _years(plan: EliminationPlan, series: Any) -> Any:
     xp = library_of(series)
     return xp.asarray(plan.network.years, dtype=xp.float64, device=series.device)

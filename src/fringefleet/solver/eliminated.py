@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.solver.observations import Observations
 
 
@@ -24,7 +24,7 @@ class Eliminated:
         Of the numbers.
     """
 
-    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         self.plan, self.n_pixel, self.dtype, self.device = plan, n_pixel, dtype, device
         self.observations = Observations(plan, n_pixel, dtype, device)
         self.order = torch.tensor(plan.order, device=device)

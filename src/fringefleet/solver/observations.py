@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.solver.limits import LARGEST_PHASE, LARGEST_WEIGHT, SMALLEST_WEIGHT
 
 ROWS_AT_ONCE = 8  # rows that are handled in one operation: large enough to be worth a call
@@ -38,7 +38,7 @@ class Observations:
         Of the numbers.
     """
 
-    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         self.shape, self.dtype, self.device = (plan.network.n_pair, n_pixel), dtype, device
         ends = torch.tensor(plan.network.pair_array, device=device)
         self.plan = plan

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.solver import elimination
 from fringefleet.solver.config import Method
 from fringefleet.solver.eliminated import Eliminated, label_eliminated
@@ -21,14 +21,14 @@ from fringefleet.solver.raw import GIVEN, Prepare, Raw, Rules
 from fringefleet.solver.solution import PixelFacts, Solution, finish_solution
 
 
-class Swift(Eliminated):
+class KernelWorkspace(Eliminated):
     """Buffers for batches of one shape, dtype and device; parameters as of :class:`Eliminated`.
 
     What is left of the phases, their weights and the factors are kept only for those who ask: they are more
     than all the rest.
     """
 
-    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(plan, n_pixel, dtype, device)
         self.keeps_rows = False  # residual and weight of every pair
         self.keeps_factor = False  # edges become factors f
@@ -44,7 +44,7 @@ class Swift(Eliminated):
         """Number the connected parts of some pixels from 0, the root's."""
         return label_eliminated(self, pixels)
 
-    def conclude(
+    def make_solution(
         self,
         series: Float[Tensor, "date pixel"],
         converged: Bool[Tensor, "pixel"] | None,

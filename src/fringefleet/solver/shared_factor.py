@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.solver.star_mesh import (
     Workspace,
     exact_right_hand_side,
@@ -32,7 +32,7 @@ WORTH = 5  # multiplications of a product in the time of one of an elimination
 REST = 8  # part of a batch that incomplete pixels are taken in
 
 
-class Shared(NamedTuple):
+class SharedFactor(NamedTuple):
     """What all complete pixels have in common, in the rows and positions of the plan."""
 
     inverse_design: Float[Tensor, "date pair"]  # phases to series
@@ -50,14 +50,14 @@ def find_complete(work: Workspace) -> Tensor | None:
         With observations of weight 1, or 0 where they are missing.
     """
     n_pair, n_pixel = work.weight.shape
-    if not pays(work.plan):
+    if not is_faster(work.plan):
         return None
     complete = work.weight.sum(0) == n_pair
     return complete if 2 * int(complete.sum()) >= n_pixel else None
 
 
 @lru_cache(maxsize=16)
-def pays(plan: Plan) -> bool:
+def is_faster(plan: EliminationPlan) -> bool:
     """Whether a product costs less than an elimination."""
     network = plan.network
     n_mesh = sum(int((turn.mesh[:, 2] - turn.mesh[:, 1]).sum()) for turn in plan.turns)
@@ -80,7 +80,7 @@ def estimate_complete(work: Workspace) -> None:
 
 
 @lru_cache(maxsize=4)
-def _share(plan: Plan, dtype: torch.dtype, device: torch.device) -> Shared:
+def _share(plan: EliminationPlan, dtype: torch.dtype, device: torch.device) -> SharedFactor:
     """Eliminate once, with a pixel for each pair in which it alone has a phase, of 1."""
     n_pair = plan.network.n_pair
     work = Workspace(plan, n_pair, torch.float64, device)
@@ -90,5 +90,5 @@ def _share(plan: Plan, dtype: torch.dtype, device: torch.device) -> Shared:
     exact_right_hand_side(work)
     substitute(work)
     normal = work.right @ work.right.T  # (A N^-1)^T (A N^-1), of unweighted pairs
-    found = Shared(work.right, normal, work.edge[:, :1], work.inverse[:, :1])
-    return Shared(*(values.to(dtype, copy=True) for values in found))
+    found = SharedFactor(work.right, normal, work.edge[:, :1], work.inverse[:, :1])
+    return SharedFactor(*(values.to(dtype, copy=True) for values in found))

@@ -33,7 +33,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan, Turn
+from fringefleet.network.elimination_order import EliminationPlan, EliminationStep
 from fringefleet.solver.eliminated import Eliminated
 
 
@@ -72,7 +72,7 @@ class Workspace(Eliminated):
         Of the numbers.
     """
 
-    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(plan, n_pixel, dtype, device)
         n_date = plan.network.n_date
         self.weight, self.residual = self.observations.weight, self.observations.residual
@@ -97,7 +97,7 @@ class Workspace(Eliminated):
         """Give what a solution consists of: weights, residual, factor, series and its last correction."""
         return self.weight, self.residual, self.edge, self.inverse, self.phase, self.right
 
-    def _step(self, place: int, turn: Turn, scratch: Tensor, exact_scratch: Tensor) -> _Step:
+    def _step(self, place: int, turn: EliminationStep, scratch: Tensor, exact_scratch: Tensor) -> _Step:
         edge, weight = self.edge[turn.slots], self.weight[turn.rows]
         rows = edge.unbind(0)
         residual = self.residual[turn.rows]

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int32
 from numpy.typing import NDArray
 
-from fringefleet.network.elimination_order import IndexRun, Plan
+from fringefleet.network.elimination_order import EliminationPlan, IndexRun
 
 NO_PAIR = -1  # of an edge that is fill
 
@@ -34,7 +34,7 @@ class Tables(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def tables_of(plan: Plan) -> Tables:
+def tables_of(plan: EliminationPlan) -> Tables:
     """Write a plan as tables; made once per process and plan.
 
     Examples
@@ -88,7 +88,7 @@ def tables_of(plan: Plan) -> Tables:
     )
 
 
-def rows_between(plan: Plan) -> Int32[np.ndarray, "date date"]:
+def rows_between(plan: EliminationPlan) -> Int32[np.ndarray, "date date"]:
     """Number the covariances of every two positions by their slot; of each with itself, after the slots.
 
     Examples
@@ -108,7 +108,7 @@ def rows_between(plan: Plan) -> Int32[np.ndarray, "date date"]:
     return rows
 
 
-def _updates(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _updates(plan: EliminationPlan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """List, slot by slot, what the elimination of earlier dates adds to an edge, in order of their positions.
 
     Examples

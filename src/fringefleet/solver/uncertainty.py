@@ -34,7 +34,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fringefleet.network.elimination_order import Plan, PlanUpdate, Turn
+from fringefleet.network.elimination_order import EliminationPlan, EliminationStep, PlanUpdate
 from fringefleet.solver.base import SolverWorkspace
 from fringefleet.solver.eliminated import Eliminated
 from fringefleet.solver.observations import ROWS_AT_ONCE, Observations, batches
@@ -45,7 +45,7 @@ LONG_RUN = 9  # edges from which on their sum is taken in one operation and not 
 class Factor(NamedTuple):
     """What the elimination of a batch leaves behind, in the order of the plan; see ``Workspace`` there."""
 
-    plan: Plan
+    plan: EliminationPlan
     edge: Float[Tensor, "slot pixel"]  # factors f of each date's edges to later dates
     inverse: Float[Tensor, "position pixel"]  # 1 / d; zero where nothing later is tied to the date
 
@@ -108,7 +108,7 @@ class VarianceBuffers:
         self.factor_rows, self.covariance_rows = factor.edge.unbind(), self.covariance.unbind()
         self.steps = [self._step(place, turn) for place, turn in enumerate(plan.turns)]
 
-    def _step(self, place: int, turn: Turn) -> _Step:
+    def _step(self, place: int, turn: EliminationStep) -> _Step:
         factor, covariance = self.factor.edge[turn.slots], self.covariance[turn.slots]
         scratch = self.scratch[: len(factor)]
         return _Step(
@@ -218,7 +218,7 @@ def variance_factor(
 
 def factor_of_sum(
     weighted_squares: Float[Tensor, "pixel"],
-    plan: Plan,
+    plan: EliminationPlan,
     pair_count: Int[Tensor, "pixel"],
     n_components: Int[Tensor, "pixel"],
 ) -> Float[Tensor, "pixel"]:

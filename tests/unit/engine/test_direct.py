@@ -90,13 +90,13 @@ def test_pixels_for_which_float32_is_not_enough_and_no_others_go_to_torch(monkey
     std = data.observed_std.copy()
     std[(NETWORK.pair_array == 0).any(1), 4] *= 1e5  # all pairs of a date, in one row of pixels
     data, again_for = data._replace(observed_std=std, water_mask=None), []
-    solve = again.Again.solve
+    solve = again.TorchFallback.solve
 
     def recording(self, pixels):
         again_for.append(pixels.observed_std)
         return solve(self, pixels)
 
-    monkeypatch.setattr(again.Again, "solve", recording)
+    monkeypatch.setattr(again.TorchFallback, "solve", recording)
     options = Options(observation="range_offset")
     found = invert_block(data, OFFSETS, options).variables
     taken = np.concatenate(again_for, axis=1)
@@ -123,7 +123,7 @@ def test_memory_is_used_again_for_blocks_of_any_size(monkeypatch):
         data = block_of(shape)._replace(reference_point=None)
         found = invert_block(data, SCENE, Options(), place=place).variables
         check_same(found, invert_block(data, SCENE, Options()).variables)
-    assert len(place.kept._idle) == 1
+    assert len(place.workspaces._idle) == 1
 
 
 @pytest.mark.parametrize("given", [{}, {"std": True}, {"dtype": "float64"}], ids=str)

@@ -239,7 +239,7 @@ def test_a_workspace_is_kept_for_blocks_of_the_same_shape_and_no_other(monkeypat
     for shape in ((4, 5), (4, 5), (4, 3), (4, 3), (4, 5)):
         invert_block(Block(phases(*shape)), SCENE, OPTIONS, None, place)
     assert made == [20, 12, 20]
-    place.kept.clear()
+    place.workspaces.clear()
     invert_block(Block(phases(4, 5)), SCENE, OPTIONS, None, place)
     assert made == [20, 12, 20, 20]
     # Each task has a scene of its own, in which NaN stands for what there is none of.
@@ -269,7 +269,7 @@ def test_a_workspace_in_which_something_failed_is_not_kept(monkeypatch):
         patch.setattr(BatchSolver, "invert", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             invert_block(block, SCENE, OPTIONS, None, place)
-    assert place.kept._idle == []
+    assert place.workspaces._idle == []
 
 
 def test_the_fused_solver_runs_a_block(device):

@@ -12,7 +12,7 @@ from fringefleet.execution import report as report_module
 from fringefleet.execution.report import RunReport, report_path, reported
 from fringefleet.execution.report_reader import read_report
 from fringefleet.execution.retry import Failure
-from fringefleet.execution.scheduler import Done
+from fringefleet.execution.scheduler import RunProgress
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile, TileReport
 from fringefleet.observation.oddities import Oddities
@@ -30,12 +30,14 @@ def done(number, n_done=1, attempts=1, worker=WORKER, peak=5):
     numbers = TileStatistics(1, 64, counts(ok=60, masked=4), 2, 3000, 1000, StageSeconds(1.0, 0.5, 2.0, 0.5))
     who = {**worker, "gpu_peak_bytes": peak, "versions": {"torch": "2"}}
     tile = TileReport((0, number), numbers, Oddities(2), (0, 8), (8 * number, 8 * number + 8), who)
-    return Done(tile, TileStatistics(n_done, 64 * n_done), 3, 1.0, attempts=attempts)
+    return RunProgress(tile, TileStatistics(n_done, 64 * n_done), 3, 1.0, attempts=attempts)
 
 
 def failed(number):
     where = Tile((0, number), slice(0, 8), slice(8 * number, 8 * number + 8))
-    return Done(None, TileStatistics(1, 64), 3, 1.0, n_failed=1, failure=Failure(where, "OSError: gone", 3))
+    return RunProgress(
+        None, TileStatistics(1, 64), 3, 1.0, n_failed=1, failure=Failure(where, "OSError: gone", 3)
+    )
 
 
 def stored(path):

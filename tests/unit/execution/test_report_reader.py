@@ -11,7 +11,7 @@ from fringefleet.engine.timing import StageSeconds
 from fringefleet.execution.report import RunReport, reported
 from fringefleet.execution.report_reader import read_report
 from fringefleet.execution.retry import Failure
-from fringefleet.execution.scheduler import Done
+from fringefleet.execution.scheduler import RunProgress
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile, TileReport
 from fringefleet.observation.oddities import Oddities
@@ -30,11 +30,13 @@ MISSING = object()
 def done(number):
     columns = (8 * number, 8 * number + 8)
     numbers = TileStatistics(1, 64, COUNTS, 2, 3000, 1000, SECONDS)
-    return Done(TileReport((0, number), numbers, Oddities(2), (0, 8), columns, WORKER), numbers, 4, 1.0)
+    return RunProgress(
+        TileReport((0, number), numbers, Oddities(2), (0, 8), columns, WORKER), numbers, 4, 1.0
+    )
 
 
 def failed(number):
-    return Done(
+    return RunProgress(
         None, TileStatistics(1, 64), 4, 1.0, n_failed=1, failure=Failure(TILES[number], "OSError: gone", 3)
     )
 

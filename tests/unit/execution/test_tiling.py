@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fringefleet.engine.footprint import FUSED_BATCH, bytes_per_pixel
 from fringefleet.errors import BlockTooLargeError, OptionError
-from fringefleet.execution.memory_model import Means, MemoryBudget, bytes_of_gpu, bytes_of_worker
+from fringefleet.execution.memory_model import ComputeResources, MemoryBudget, bytes_of_gpu, bytes_of_worker
 from fringefleet.execution.tiling import (
     GPU_SHARE,
     LARGEST_TILE,
@@ -39,7 +39,7 @@ LENGTH = st.integers(1, 5000)
 
 @given(networks(), st.tuples(LENGTH, LENGTH), st.none() | st.tuples(LENGTH, LENGTH), st.integers(1, 64))
 def test_a_tile_is_in_the_scene_and_within_the_bytes(network, shape, stored, n_worker):
-    rows, columns = choose_tile(shape, stored, network, Options(), Means(n_worker))
+    rows, columns = choose_tile(shape, stored, network, Options(), ComputeResources(n_worker))
     assert 1 <= rows <= shape[0]
     assert 1 <= columns <= shape[1]
     assert rows * columns <= LARGEST_TILE
@@ -55,7 +55,7 @@ def test_a_tile_is_in_the_scene_and_within_the_bytes(network, shape, stored, n_w
 )
 def test_all_workers_together_stay_within_a_limit_of_memory(network, n_worker, megabytes, stored, device):
     limit, options = megabytes * 10**6, Options(device=device)
-    means = Means(n_worker, n_core=3, memory=MemoryBudget(total=limit), chunk_bytes=10**6)
+    means = ComputeResources(n_worker, n_core=3, memory=MemoryBudget(total=limit), chunk_bytes=10**6)
     try:
         tile = choose_tile((4000, 4000), stored, network, options, means)
     except BlockTooLargeError:
@@ -69,11 +69,11 @@ def test_all_workers_together_stay_within_a_limit_of_memory(network, n_worker, m
 
 def test_a_limit_makes_tiles_smaller_first_and_then_workers_fewer():
     def plan(gigabytes):
-        means = Means(4, memory=MemoryBudget(total=int(gigabytes * 1024**3)))
+        means = ComputeResources(4, memory=MemoryBudget(total=int(gigabytes * 1024**3)))
         tile = choose_tile((4000, 4000), (64, 64), EVERY_PAIR, Options(), means)
         return tile, count_workers(tile[0] * tile[1], EVERY_PAIR, Options(), means)
 
-    free = choose_tile((4000, 4000), (64, 64), EVERY_PAIR, Options(), Means(4))
+    free = choose_tile((4000, 4000), (64, 64), EVERY_PAIR, Options(), ComputeResources(4))
     assert plan(100) == (free, 4)
     some, least = plan(3), plan(1.2)
     assert some[1] == 4
@@ -86,9 +86,11 @@ def test_a_limit_that_not_even_one_worker_keeps_says_what_is_enough():
     with pytest.raises(
         BlockTooLargeError, match=r"limit of 100,000,000 bytes .* needs about .* Allow \d\.\d GB"
     ) as e:
-        choose_tile((4000, 4000), None, EVERY_PAIR, Options(), Means(8, memory=MemoryBudget(total=10**8)))
+        choose_tile(
+            (4000, 4000), None, EVERY_PAIR, Options(), ComputeResources(8, memory=MemoryBudget(total=10**8))
+        )
     enough = float(str(e.value).split("Allow ")[1].split(" GB")[0])
-    means = Means(8, memory=MemoryBudget(total=int(enough * 1e9)))
+    means = ComputeResources(8, memory=MemoryBudget(total=int(enough * 1e9)))
     tile = choose_tile((4000, 4000), None, EVERY_PAIR, Options(), means)
     assert count_workers(tile[0] * tile[1], EVERY_PAIR, Options(), means) == 1
 
@@ -103,7 +105,7 @@ def gpu_tile(
 ):
     options = Options(device="cuda", gpu_chunk_size=gpu_chunk_size)
     means = {"memory": MemoryBudget(gpu=gpu_memory)} | means
-    return choose_tile(shape, stored, network, options, Means(**means))
+    return choose_tile(shape, stored, network, options, ComputeResources(**means))
 
 
 @pytest.mark.parametrize("stored", [None, (64, 64), (96, 96), (128, 128), (128, 64), (256, 256), (3, 1950)])
@@ -140,7 +142,7 @@ def test_a_tile_on_a_gpu_is_no_larger_than_the_memory_of_the_host_allows():
     for worker_memory in (2 * GIGABYTE, 3 * GIGABYTE, 8 * GIGABYTE):
         means = {"memory": MemoryBudget(worker=worker_memory), "n_core": 8, "chunk_bytes": 475 * 4 * 96 * 96}
         tile = gpu_tile(**means)
-        check_tile(tile, NEIGHBOURS, Options(device="cuda"), Means(**means))
+        check_tile(tile, NEIGHBOURS, Options(device="cuda"), ComputeResources(**means))
     assert tile[0] * tile[1] >= LAUNCH
 
 
@@ -160,7 +162,9 @@ def test_more_pixels_at_once_on_a_gpu_make_larger_tiles():
 
 def test_a_gpu_solves_in_memory_of_its_own():
     on_gpu = Options(device="cuda")
-    more = bytes_of_worker(2 * 10**6, CHAIN, on_gpu, Means()) - bytes_of_worker(10**6, CHAIN, on_gpu, Means())
+    more = bytes_of_worker(2 * 10**6, CHAIN, on_gpu, ComputeResources()) - bytes_of_worker(
+        10**6, CHAIN, on_gpu, ComputeResources()
+    )
     assert more < 4 * 10**6 * bytes_per_pixel(CHAIN, on_gpu)
 
 
@@ -178,22 +182,24 @@ def test_what_is_not_read_makes_larger_tiles():
 
 
 def test_a_small_scene_is_shared_out_between_the_workers():
-    rows, columns = choose_tile((600, 600), None, CHAIN, Options(), Means(4))
+    rows, columns = choose_tile((600, 600), None, CHAIN, Options(), ComputeResources(4))
     assert rows * columns <= 600 * 600 / 8
 
 
 def test_tiles_are_not_shared_out_to_crumbs():
-    rows, columns = choose_tile((600, 600), None, CHAIN, Options(), Means(1000))
+    rows, columns = choose_tile((600, 600), None, CHAIN, Options(), ComputeResources(1000))
     assert (rows, columns) == (64, 64)
 
 
 @pytest.mark.parametrize("tile", [(0, 5), (5, 0), (-1, 5)])
 def test_a_tile_without_pixels_is_refused(tile):
     with pytest.raises(OptionError, match=r"found chunks = \(.*\); give rows and columns of 1 or more"):
-        check_tile(tile, CHAIN, Options(), Means())
+        check_tile(tile, CHAIN, Options(), ComputeResources())
 
 
-@pytest.mark.parametrize("means", [Means(), Means(n_thread=3, n_core=8, chunk_bytes=10**6)])
+@pytest.mark.parametrize(
+    "means", [ComputeResources(), ComputeResources(n_thread=3, n_core=8, chunk_bytes=10**6)]
+)
 def test_a_tile_that_a_worker_cannot_hold_is_refused_with_one_that_it_can(means):
     means = replace(means, memory=MemoryBudget(worker=10**9))
     with pytest.raises(
@@ -208,11 +214,11 @@ def test_a_tile_that_a_worker_cannot_hold_is_refused_with_one_that_it_can(means)
 
 
 def test_a_tile_may_fill_the_limit_exactly():
-    needed = bytes_of_worker(100 * 50, CHAIN, Options(), Means())
-    check_tile((100, 50), CHAIN, Options(), Means(memory=MemoryBudget(worker=needed)))
-    check_tile((100, 50), CHAIN, Options(), Means())
+    needed = bytes_of_worker(100 * 50, CHAIN, Options(), ComputeResources())
+    check_tile((100, 50), CHAIN, Options(), ComputeResources(memory=MemoryBudget(worker=needed)))
+    check_tile((100, 50), CHAIN, Options(), ComputeResources())
     with pytest.raises(BlockTooLargeError, match=r"or each worker \d\.\d GB"):
-        check_tile((100, 50), CHAIN, Options(), Means(memory=MemoryBudget(worker=needed - 1)))
+        check_tile((100, 50), CHAIN, Options(), ComputeResources(memory=MemoryBudget(worker=needed - 1)))
 
 
 @pytest.mark.parametrize(
@@ -250,15 +256,15 @@ def test_a_covariance_makes_small_tiles_and_what_a_worker_cannot_hold_is_refused
     plain, tile = (choose_tile((4000, 4000), (64, 64), CHAIN, o) for o in (Options(), options))
     assert tile[0] * tile[1] < plain[0] * plain[1] / 3
     assert tile[0] * tile[1] * bytes_per_pixel(CHAIN, options) <= TILE_BYTES
-    check_tile((512, 512), CHAIN, Options(), Means(memory=MemoryBudget(worker=10**9)))
+    check_tile((512, 512), CHAIN, Options(), ComputeResources(memory=MemoryBudget(worker=10**9)))
     with pytest.raises(BlockTooLargeError):
-        check_tile((512, 512), CHAIN, options, Means(memory=MemoryBudget(worker=10**9)))
+        check_tile((512, 512), CHAIN, options, ComputeResources(memory=MemoryBudget(worker=10**9)))
 
 
 @pytest.mark.parametrize("stored", [None, (64, 64), (300, 4000), (5, 4000)])
 @pytest.mark.parametrize("gigabytes", [0.6, 0.8, 1.5, 40])
 def test_tiles_fit_into_workers_whose_memory_is_their_own_and_all_of_them_have_work(stored, gigabytes):
-    own = Means(8, memory=MemoryBudget(worker=int(gigabytes * 1e9)))
+    own = ComputeResources(8, memory=MemoryBudget(worker=int(gigabytes * 1e9)))
     tile = choose_tile((4000, 4000), stored, EVERY_PAIR, Options(), own)
     check_tile(tile, EVERY_PAIR, Options(), own)
     assert tile[0] * tile[1] <= TILE_BYTES / bytes_per_pixel(EVERY_PAIR, Options())
@@ -267,10 +273,10 @@ def test_tiles_fit_into_workers_whose_memory_is_their_own_and_all_of_them_have_w
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_tile_is_no_larger_than_its_covariances_can_be_packed(device):
     options = Options(device=device, covariance=True)
-    tile = choose_tile((2000, 2000), (96, 96), NEIGHBOURS, options, Means())
+    tile = choose_tile((2000, 2000), (96, 96), NEIGHBOURS, options, ComputeResources())
     assert 4 * 98**2 * tile[0] * tile[1] <= 2**31 - 2**16
-    check_tile(tile, NEIGHBOURS, options, Means())
+    check_tile(tile, NEIGHBOURS, options, ComputeResources())
     with pytest.raises(
         BlockTooLargeError, match=r"a chunk of a result has at most 2,147,418,112 bytes.*236, 236"
     ):
-        check_tile((400, 400), NEIGHBOURS, options, Means())
+        check_tile((400, 400), NEIGHBOURS, options, ComputeResources())

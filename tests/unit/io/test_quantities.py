@@ -16,9 +16,9 @@ from fringefleet.io.quantities import (
     PHASE_UNITS,
     PIXELS,
     RATIO,
+    declared_unit,
     in_our_units,
     quantity_of,
-    said_unit,
     unit_factor,
 )
 from unit.io.readers import checks
@@ -52,9 +52,9 @@ def test_a_unit_in_any_spelling_is_one_factor_and_another_kind_of_unit_is_none(q
 
 
 def test_a_unit_is_found_in_the_attributes_of_cf_and_of_mintpy():
-    assert said_unit({"units": "", "UNIT": "radian"}) == "radian"
-    assert said_unit({"unit": b"m", "long_name": "x"}) == "m"
-    assert said_unit({"long_name": "x"}) is None
+    assert declared_unit({"units": "", "UNIT": "radian"}) == "radian"
+    assert declared_unit({"unit": b"m", "long_name": "x"}) == "m"
+    assert declared_unit({"long_name": "x"}) is None
 
 
 def test_offsets_of_cosicorr_alone_may_be_metres():

@@ -142,7 +142,7 @@ def test_either_sign_of_badly_spread_weights_is_needed(n_date, decades, seed, de
 
 def test_complete_pixels_that_share_a_factor_leave_out_those_that_lack_a_single_pair(device):
     case = case_of(0, n_pixel=40)
-    assert shared.pays(plan_elimination(case.network))
+    assert shared.is_faster(plan_elimination(case.network))
     valid = np.ones(case.phase.shape, bool)
     valid[np.arange(10), np.arange(10)] = False
     lacking = case._replace(weight=valid.astype("f8"), valid=valid)

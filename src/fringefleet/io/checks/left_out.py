@@ -18,7 +18,7 @@ _found: ContextVar[dict[str, list[str]] | None] = ContextVar("left_out", default
 
 
 @contextmanager
-def said_once() -> Iterator[None]:
+def reported_once() -> Iterator[None]:
     """Gather what is left out in this block, and say it when the block ends without an error."""
     found: dict[str, list[str]] = {}
     before = _found.set(found)

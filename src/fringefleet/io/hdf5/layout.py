@@ -56,7 +56,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadMethod:
     """How a variable is read, as its encoding says under the name ``reading``.
 
     ``steps``: what is read at the least along each dimension. ``is_packed``: whether all of that has to be
@@ -70,14 +70,14 @@ class Reading:
     by_library: str | None
 
 
-def find_reading(dataset: h5py.Dataset, dims: Sequence[str]) -> Reading:
+def find_reading(dataset: h5py.Dataset, dims: Sequence[str]) -> ReadMethod:
     """Find how a dataset is read that has rows and columns; ``dims`` are the names of its axes."""
     block = dataset.chunks or dataset.shape
     is_packed = dataset.id.get_create_plist().get_nfilters() > 0
     is_small = dataset.chunks is not None and math.prod(block) * dataset.dtype.itemsize <= SMALL_BLOCK
     by_rows = not is_packed and (not is_small or block[-1] >= dataset.shape[-1])
     steps = (*[1] * (dataset.ndim - 1), block[-1]) if by_rows else block
-    return Reading(dict(zip(dims, steps, strict=True)), is_packed, is_small, why_not_direct(dataset))
+    return ReadMethod(dict(zip(dims, steps, strict=True)), is_packed, is_small, why_not_direct(dataset))
 
 
 def why_not_direct(dataset: h5py.Dataset) -> str | None:

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from xarray.core import indexing
 
-from fringefleet.io.lazy.no_data import Stored, without_declarations
+from fringefleet.io.lazy.no_data import StoredNumbers, without_declarations
 from fringefleet.io.lazy.wrapped import WrappedVariable, is_in_memory
 
 STORED_AS = "stored_as"  # attribute: the type of numbers that were not stored in full floating point
@@ -28,7 +28,9 @@ class DecodedArray(WrappedVariable):
         What comes out.
     """
 
-    def __init__(self, variable: xr.Variable, dims: tuple[str, ...], stored: Stored, dtype: Any) -> None:
+    def __init__(
+        self, variable: xr.Variable, dims: tuple[str, ...], stored: StoredNumbers, dtype: Any
+    ) -> None:
         super().__init__(variable, dims, dtype, stored)
         self.stored = stored
 
@@ -42,7 +44,7 @@ class DecodedArray(WrappedVariable):
         return np.asarray(values.transpose(axes), order="C")
 
 
-def decoded(variable: xr.Variable, dims: tuple[str, ...], stored: Stored, dtype: Any) -> xr.Variable:
+def decoded(variable: xr.Variable, dims: tuple[str, ...], stored: StoredNumbers, dtype: Any) -> xr.Variable:
     """Give a lazy variable as what its numbers stand for, still lazy; its encoding is that of the chunks."""
     dtype = np.dtype(dtype)
     if variable.dims != dims or variable.dtype != dtype or not stored.is_plain:

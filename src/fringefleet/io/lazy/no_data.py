@@ -59,7 +59,7 @@ Number = int | float
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredNumbers:
     """How numbers are stored: which are none, and what the others stand for. A plain value.
 
     ``numbers``: that are no data. ``lowest``, ``highest``: what is beyond is no data. ``scale``, ``offset``:
@@ -77,7 +77,7 @@ class Stored:
     @property
     def is_plain(self) -> bool:
         """Whether the stored numbers are what they stand for, all of them."""
-        return self == Stored()
+        return self == StoredNumbers()
 
     @property
     def is_packed(self) -> bool:
@@ -133,7 +133,7 @@ def declared(
     *,
     fills: Iterable[Any] = (),
     defaults: Iterable[Any] = (),
-) -> Stored:
+) -> StoredNumbers:
     """Find the values that an array declares as no data, and how its numbers are packed.
 
     Parameters
@@ -173,10 +173,10 @@ def declared(
     )
     said = [_with_sign(number, kind) if view else number for number in said]
     numbers = {found for number in said for found in _as_stored(number, kind, scale, offset)}
-    return Stored(tuple(sorted(numbers)), lowest, highest, scale, offset, view)
+    return StoredNumbers(tuple(sorted(numbers)), lowest, highest, scale, offset, view)
 
 
-def declared_of_hdf5(dataset: h5py.Dataset, of_the_file: Mapping[str, Any] | None = None) -> Stored:
+def declared_of_hdf5(dataset: h5py.Dataset, of_the_file: Mapping[str, Any] | None = None) -> StoredNumbers:
     """Find what a dataset of an HDF5 file declares, and what the attributes of its whole file do."""
     plist = dataset.id.get_create_plist()
     fills = [dataset.fillvalue] if plist.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED else []

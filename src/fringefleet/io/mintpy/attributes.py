@@ -18,7 +18,7 @@ from fringefleet.io.checks.door import readable
 from fringefleet.io.mintpy.grid import with_grid
 from fringefleet.io.mintpy.metadata import derived_attributes
 from fringefleet.io.mintpy.names import mintpy_name
-from fringefleet.io.store.begun import FINGERPRINT
+from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.products.provenance import EXTRA_PROVENANCE, PROVENANCE
 
 logger = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from fringefleet.errors import InputError, MissingMetadataError, StackFormatErro
 from fringefleet.io.hdf5.variables import is_hdf5, open_hdf5
 from fringefleet.io.lazy.no_data import read_decoded
 from fringefleet.io.mintpy.metadata import number_attribute, plain_attributes
-from fringefleet.io.quantities import ANGLE, LENGTH, in_unit, said_unit
+from fringefleet.io.quantities import ANGLE, LENGTH, declared_unit, in_unit
 
 _ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
 _SPHERE = ("EARTH_RADIUS", "HEIGHT")  # [m]
@@ -235,7 +235,7 @@ def _read_positive(file: h5py.File, name: str, shape: Shape) -> Numbers | None:
             f"the dataset {name} of the geometry file {file.filename} has the shape {dataset.shape} and the "
             f"type {dataset.dtype}, the stack the shape {shape}; numbers at the same pixels are needed."
         )
-    said = said_unit(plain_attributes(dataset.attrs))
+    said = declared_unit(plain_attributes(dataset.attrs))
     quantity = LENGTH if name == "slantRangeDistance" else ANGLE
     values = read_decoded(dataset) * in_unit(quantity, said, f"{name} in {file.filename}")
     known: Numbers = np.where(np.isfinite(values) & (values > 0), values, np.nan)

@@ -19,7 +19,7 @@ from fringefleet.io.checks.door import readable
 from fringefleet.io.files.folder import check_plain_file
 from fringefleet.io.files.version import FileVersion
 from fringefleet.io.lazy.no_data import declared
-from fringefleet.io.quantities import said_unit
+from fringefleet.io.quantities import declared_unit
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.pair_images import Layer
 
@@ -203,8 +203,8 @@ def _ignore(category: type[Warning]) -> None:
 
 def band_unit(raster: Any, band: int) -> str | None:
     """Find what a band of an open raster says of its unit; tags of the file count for its only band."""
-    unit = said_unit({"units": raster.units[band - 1]} | raster.tags(band))
-    return unit if unit is not None or raster.count > 1 else said_unit(raster.tags())
+    unit = declared_unit({"units": raster.units[band - 1]} | raster.tags(band))
+    return unit if unit is not None or raster.count > 1 else declared_unit(raster.tags())
 
 
 def raster_grid(raster: Any, name: str) -> Grid:

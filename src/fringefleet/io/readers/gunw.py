@@ -36,9 +36,9 @@ from fringefleet.io.checks.left_out import optional
 from fringefleet.io.files.folder import find_files
 from fringefleet.io.files.version import FileVersion
 from fringefleet.io.hdf5.variables import open_hdf5
-from fringefleet.io.lazy.no_data import Stored, declared_of_hdf5, read_decoded
+from fringefleet.io.lazy.no_data import StoredNumbers, declared_of_hdf5, read_decoded
 from fringefleet.io.mintpy.metadata import plain_attributes
-from fringefleet.io.quantities import ANGLE, LENGTH, Quantity, in_unit, said_unit
+from fringefleet.io.quantities import ANGLE, LENGTH, Quantity, declared_unit, in_unit
 from fringefleet.io.readers.aria_metadata import product_attributes
 from fringefleet.io.readers.assemble import Pair, assemble
 from fringefleet.io.readers.base import Reader, name_below
@@ -65,7 +65,7 @@ class HDF5Image:
 
     versions: tuple[FileVersion, ...]
     dataset: str
-    stored: Stored
+    stored: StoredNumbers
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read a window; NaN where there is no data.
@@ -169,7 +169,7 @@ def _grid(data: h5py.Group) -> Grid:
 
 
 def _unit(dataset: h5py.Dataset) -> str | None:
-    return said_unit(plain_attributes(dataset.attrs))
+    return declared_unit(plain_attributes(dataset.attrs))
 
 
 def _number(file: h5py.File, name: str) -> float:

@@ -24,7 +24,7 @@ from fringefleet.io.lazy.decoded import decoded
 from fringefleet.io.lazy.no_data import declared_of_hdf5, read_decoded
 from fringefleet.io.mintpy.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy.names import MINTPY_NAMES, OUR_NAMES, our_name
-from fringefleet.io.quantities import quantity_of, said_unit, unit_factor
+from fringefleet.io.quantities import declared_unit, quantity_of, unit_factor
 from fringefleet.observation.quantity import PHASE, is_observation, is_offset
 
 _LOOKS = {  # of the datasets that become ours
@@ -150,7 +150,7 @@ def _pair_coordinates(file: h5py.File, kept: NDArray[np.int64]) -> dict[str, xr.
     coords["reference_date"].encoding["date_format"] = date_format
     if "bperp" in file:
         values = read_decoded(file["bperp"])[kept].astype(np.float32)
-        unit = said_unit(plain_attributes(file["bperp"].attrs)) or "m"
+        unit = declared_unit(plain_attributes(file["bperp"].attrs)) or "m"
         attrs = {"long_name": "perpendicular baseline", "units": unit}
         coords["perpendicular_baseline"] = xr.Variable("pair", values, attrs)
     return coords
@@ -169,13 +169,13 @@ def _kept_datasets(file: h5py.File) -> list[str]:
 
 def _unit(file: h5py.File, name: str, main: str) -> dict[str, str]:
     """Find what a dataset says of its unit; what the file says counts for what it observes."""
-    said = said_unit(plain_attributes(file[name].attrs))
+    said = declared_unit(plain_attributes(file[name].attrs))
     if (
         said is None
         and is_offset(our_name(name)) == is_offset(our_name(main))
         and is_observation(our_name(name))
     ):
-        said = said_unit(plain_attributes(file.attrs))
+        said = declared_unit(plain_attributes(file.attrs))
     return {"units": said} if said is not None and _is_odd(name, said) else {}
 
 

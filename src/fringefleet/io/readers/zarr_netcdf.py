@@ -42,7 +42,7 @@ from fringefleet.io.hdf5.layout import find_reading
 from fringefleet.io.hdf5.variables import HDF5Array, open_hdf5
 from fringefleet.io.lazy.decoded import decoded, encoding_kept
 from fringefleet.io.lazy.guarded import guard_variable
-from fringefleet.io.lazy.no_data import Stored, declared, declared_of_hdf5, of_a_file
+from fringefleet.io.lazy.no_data import StoredNumbers, declared, declared_of_hdf5, of_a_file
 from fringefleet.io.mintpy.metadata import derived_attributes, plain_attributes
 from fringefleet.io.mintpy.names import MINTPY_NAMES
 from fringefleet.io.readers.named_grid import with_grid_of_store
@@ -93,7 +93,7 @@ def open_zarr(path: Path) -> xr.Dataset:
     return stack
 
 
-def _declared_in_zarr(raw: xr.Dataset, group: zarr.Group) -> dict[str, Stored]:
+def _declared_in_zarr(raw: xr.Dataset, group: zarr.Group) -> dict[str, StoredNumbers]:
     """Find what the arrays of ours declare; gives all variables the attributes that they really have."""
     found = {}
     for name, variable in raw.variables.items():
@@ -178,7 +178,7 @@ def _check_shape(item: h5netcdf.Variable) -> None:
     check_declared_scene(rows_and_columns or [0], sizes.get("pair", 1))
 
 
-def _as_stack(stored: xr.Dataset, how: Mapping[str, Stored], path: Path) -> xr.Dataset:
+def _as_stack(stored: xr.Dataset, how: Mapping[str, StoredNumbers], path: Path) -> xr.Dataset:
     """Check the names, and bring dates, types, dimensions and coordinates into the form of a stack.
 
     ``how``: the gridded variables of ours are stored.
@@ -211,7 +211,7 @@ def _kinds(stored: xr.Dataset) -> dict[str, str]:
     return {name: "iuf" if name == _INTEGER else "f" for name in names}
 
 
-def _check(stored: xr.Dataset, how: Mapping[str, Stored]) -> None:
+def _check(stored: xr.Dataset, how: Mapping[str, StoredNumbers]) -> None:
     observed = next((str(name) for name in stored.data_vars if is_observation(str(name))), PHASE)
     for name in (observed, *_DATES):
         if name not in stored.variables:
@@ -238,7 +238,7 @@ def _check(stored: xr.Dataset, how: Mapping[str, Stored]) -> None:
             )
 
 
-def _gridded(variable: xr.Variable, kinds: str, stored: Stored) -> xr.Variable:
+def _gridded(variable: xr.Variable, kinds: str, stored: StoredNumbers) -> xr.Variable:
     """Give a variable as (pair, y, x), and what is floating point by definition as float32."""
     dtype = np.dtype("f4") if kinds == "f" else np.dtype(stored.view or variable.dtype)
     return decoded(variable, _ORDER, stored, dtype)

@@ -12,7 +12,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
-def disk_full_said(path: Path, bytes_needed: Callable[[], int]) -> Iterator[None]:
+def translate_disk_full(path: Path, bytes_needed: Callable[[], int]) -> Iterator[None]:
     """Turn the system's error for a full disk into ours.
 
     Parameters

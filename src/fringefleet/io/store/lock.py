@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fringefleet.arguments.paths import make_folder, real_path
 from fringefleet.errors import OutputInUseError, OutputLostError
-from fringefleet.io.store.lock_file import SECONDS_TO_LIVE, Found, inspect_lock, leave, sweep, take
+from fringefleet.io.store.lock_file import SECONDS_TO_LIVE, LockState, inspect_lock, leave, sweep, take
 from fringefleet.io.store.owner import Owner
 
 SECONDS_BETWEEN_BEATS = 10.0
@@ -118,7 +118,7 @@ def check_not_in_use(output: Path) -> Owner | None:
     return found.owner
 
 
-def _in_use(output: Path, found: Found) -> OutputInUseError:
+def _in_use(output: Path, found: LockState) -> OutputInUseError:
     who = f"{found.owner or 'not known'}, last seen {found.age:.0f} s ago"
     if found.is_alive and found.owner:
         advice = (

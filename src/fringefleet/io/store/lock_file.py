@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from fringefleet.errors import InputError, OutputInUseError
 from fringefleet.io.files.folder import check_plain_file
-from fringefleet.io.store.disk import disk_full_said
+from fringefleet.io.store.disk import translate_disk_full
 from fringefleet.io.store.owner import Owner
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 @dataclass(frozen=True)
-class Found:
+class LockState:
     """Whose a file is, as far as that is known."""
 
     owner: Owner | None
@@ -52,7 +52,7 @@ class Found:
         return self.age < SECONDS_TO_LIVE if self.is_alive is None else self.is_alive
 
 
-def take(path: Path, owner: Owner) -> Found | None:
+def take(path: Path, owner: Owner) -> LockState | None:
     """Make a file an owner's own; or say whose it is.
 
     Raises
@@ -92,7 +92,7 @@ def leave(path: Path, owner: Owner) -> None:
     _remove_own(claim, owner)
 
 
-def inspect_lock(path: Path) -> Found | None:
+def inspect_lock(path: Path) -> LockState | None:
     """Look whose a file is; None if there is none.
 
     Raises
@@ -109,7 +109,7 @@ def inspect_lock(path: Path) -> Found | None:
         return None
     owner = Owner.read(text)
     name = owner.run if owner else f"{state.st_ino}-{state.st_mtime_ns}"
-    return Found(owner, name, _now(path) - state.st_mtime)
+    return LockState(owner, name, _now(path) - state.st_mtime)
 
 
 def owner_of(path: Path) -> Owner | None:
@@ -139,7 +139,7 @@ def _read(path: Path) -> tuple[os.stat_result, bytes]:
 def _create(path: Path, owner: Owner) -> bool:
     """Make a file that says whose it is; False if there is one."""
     text = owner.text()
-    with disk_full_said(path, lambda: len(text)), _written_aside(path, text) as aside:
+    with translate_disk_full(path, lambda: len(text)), _written_aside(path, text) as aside:
         try:
             os.link(aside, path)
         except FileExistsError:
@@ -165,7 +165,7 @@ def _create_exclusively(path: Path, text: str) -> bool:
     return True
 
 
-def _take_over(path: Path, found: Found, owner: Owner) -> tuple[bool, Found | None]:
+def _take_over(path: Path, found: LockState, owner: Owner) -> tuple[bool, LockState | None]:
     """Replace a file whose owner is dead; or say that it is another's now, and who is just doing so."""
     claim = _claim(path, found.name)
     try:
@@ -175,7 +175,7 @@ def _take_over(path: Path, found: Found, owner: Owner) -> tuple[bool, Found | No
         if now is None or now.name != found.name or now.counts:
             return False, None
         text = owner.text()
-        with disk_full_said(path, lambda: len(text)), _written_aside(path, text) as aside:
+        with translate_disk_full(path, lambda: len(text)), _written_aside(path, text) as aside:
             aside.replace(path)
         return True, None
     finally:

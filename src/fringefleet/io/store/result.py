@@ -32,8 +32,7 @@ from fringefleet.errors import FringefleetError, OutputExistsError, StackFormatE
 from fringefleet.io.checks.door import readable
 from fringefleet.io.files.listing import Listing
 from fringefleet.io.files.threads import each
-from fringefleet.io.store.begun import FINGERPRINT, BegunResult, Target, look_again, open_result_to_write
-from fringefleet.io.store.disk import disk_full_said
+from fringefleet.io.store.disk import translate_disk_full
 from fringefleet.io.store.durable import sync, sync_tree
 from fringefleet.io.store.marks import (
     DONE,
@@ -49,6 +48,13 @@ from fringefleet.io.store.marks import (
 from fringefleet.io.store.origin import Origin, check_same_origin, read_listing, write_listing, write_origin
 from fringefleet.io.store.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.store.staging import check_replaceable, consolidate_metadata, staged_store
+from fringefleet.io.store.unfinished import (
+    FINGERPRINT,
+    Target,
+    UnfinishedResult,
+    open_result_to_write,
+    reopen_unfinished,
+)
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.io.zarr.metadata import check_store
 from fringefleet.processes.dask_defaults import with_graph_defaults
@@ -89,7 +95,7 @@ class ResultStore:
         written: list[Path] = []
         n_byte = sum(values.nbytes for values in variables.values())
         try:
-            with disk_full_said(self.path, lambda: n_byte * int((~self.done()).sum())):
+            with translate_disk_full(self.path, lambda: n_byte * int((~self.done()).sum())):
                 self._write(index, variables, pair_sums, written)
         except (OSError, KeyError, ValueError, ZarrError) as error:
             if isinstance(error, FringefleetError):
@@ -148,7 +154,7 @@ class ResultStore:
         """
         group = self.check().group
         y, x = self._pixels(index, self.tile)
-        with disk_full_said(self.path, lambda: self.tile[0] * self.tile[1]):
+        with translate_disk_full(self.path, lambda: self.tile[0] * self.tile[1]):
             for name, array in group.arrays():
                 if array.chunks[-2:] == self.tile:
                     array[..., y, x] = Status.FAILED_TILE if name == "status" else array.fill_value
@@ -156,7 +162,7 @@ class ResultStore:
                 array_in(group, SUMS)[index] = 0
             array_in(group, DONE)[index] = IS_SKIPPED
 
-    def check(self, names: Iterable[str] = ()) -> BegunResult:
+    def check(self, names: Iterable[str] = ()) -> UnfinishedResult:
         """Find the store, and variables in it, if it is still the one that this run began.
 
         Raises
@@ -164,7 +170,7 @@ class ResultStore:
         OutputLostError
             It was removed, damaged or overwritten.
         """
-        return look_again(self.path, self.fingerprint, names)
+        return reopen_unfinished(self.path, self.fingerprint, names)
 
     def _pixels(self, index: TileIndex, shape: tuple[int, ...]) -> tuple[slice, slice]:
         y, x = (number * size for number, size in zip(index, self.tile, strict=True))
@@ -260,7 +266,7 @@ class ResultStore:
         """Write what is known only when all tiles are done or skipped, if they are."""
         group = open_result_to_write(self.path)
         if SUMS in group and np.isin(self.marks(), (IS_DONE, IS_SKIPPED)).all():
-            with disk_full_said(self.path, lambda: 1024):
+            with translate_disk_full(self.path, lambda: 1024):
                 fill_table(group)
 
     def clear(self) -> None:
@@ -281,7 +287,7 @@ def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite
     """
     tile = (template.chunksizes["y"][0], template.chunksizes["x"][0])
     with (
-        disk_full_said(path, lambda: template.nbytes),
+        translate_disk_full(path, lambda: template.nbytes),
         staged_store(path, overwrite=overwrite) as temporary,
     ):
         _in_one_chunk(template).to_zarr(

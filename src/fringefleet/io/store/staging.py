@@ -30,7 +30,7 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     check_output_name(output, "Zarr", "stack.zarr")
     check_writable(output)
-    put_back(output)
+    recover_interrupted_overwrite(output)
     check_replaceable(output, overwrite=overwrite)
     output = real_path(output)  # a link stays one
     make_folder(output.parent)
@@ -44,7 +44,7 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
         temporary.rename(output)
 
 
-def put_back(output: Path) -> None:
+def recover_interrupted_overwrite(output: Path) -> None:
     """Put a store back that a killed run had moved away, and not yet put its own in the place of.
 
     What is left of a store that has been replaced is removed, and whatever else the dead have left beside it.

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from fringefleet.choices import DTypeName
 from fringefleet.errors import DeviceError
-from fringefleet.network.elimination_order import Plan, plan_elimination
+from fringefleet.network.elimination_order import EliminationPlan, plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.solver.compiled import kernel
-from fringefleet.solver.compiled.irls import N_STATE, Rounds
+from fringefleet.solver.compiled.irls import N_STATE, Reweighting
 from fringefleet.solver.compiled.kernel import VectorAnswer, VectorMemory
 from fringefleet.solver.compiled.lanes import LANES, choose_lanes
-from fringefleet.solver.compiled.observe import Strip
+from fringefleet.solver.compiled.observe import ObservationBuffers
 from fringefleet.solver.compiled.source import source_of_kernel
-from fringefleet.solver.compiled.tables import paths_of, walk_of
-from fringefleet.solver.compiled.variances import Spread
+from fringefleet.solver.compiled.tables import kernel_plan, paths_of
+from fringefleet.solver.compiled.variances import VectorVariances
 from fringefleet.solver.raw import Raw, Rules
 
 
@@ -33,9 +33,9 @@ class Vectors:
         Of the numbers: float32 or float64.
     """
 
-    def __init__(self, plan: Plan, real: np.dtype[Any]) -> None:
+    def __init__(self, plan: EliminationPlan, real: np.dtype[Any]) -> None:
         self.plan, self.real = plan, real
-        self.walk = walk_of(plan)
+        self.walk = kernel_plan(plan)
         self.n_lane = choose_lanes(plan, real.itemsize)
 
     def invert(
@@ -44,8 +44,8 @@ class Vectors:
         rules: Rules,
         answer: VectorAnswer,
         *,
-        rounds: Rounds | None = None,
-        spread: Spread | None = None,
+        rounds: Reweighting | None = None,
+        spread: VectorVariances | None = None,
         fewest_of_all: bool = False,
     ) -> None:
         """Invert the pixels of a batch.
@@ -69,11 +69,11 @@ class Vectors:
             )
 
     @cached_property
-    def strip(self) -> Strip:
+    def strip(self) -> ObservationBuffers:
         """Memory for the observations of several vectors."""
         n_date, n_pair = self.plan.network.n_date, self.plan.network.n_pair
         n_vector = self.n_lane // LANES
-        return Strip(
+        return ObservationBuffers(
             residual=self._rows(n_vector, n_pair),
             weight=self._rows(n_vector, n_pair),
             right=self._rows(n_vector, n_date),
@@ -99,10 +99,10 @@ class Vectors:
         return self._rows(self.plan.network.n_pair), self._rows(N_STATE)
 
     @cached_property
-    def spread(self) -> Spread:
+    def spread(self) -> VectorVariances:
         """Memory for the variances of a vector, for who wants them."""
         n_date, n_slot = self.plan.network.n_date, self.plan.n_slot
-        return Spread(self._rows(n_slot + n_date), self._rows(n_date), *paths_of(self.plan))
+        return VectorVariances(self._rows(n_slot + n_date), self._rows(n_date), *paths_of(self.plan))
 
     def answer_of(
         self, series: NDArray[Any], first: int, sums: NDArray[Any], counts: NDArray[Any], labels: NDArray[Any]
@@ -171,7 +171,7 @@ def try_out_kernel(dtype: DTypeName = "float32", is_robust: bool = False, std: b
     answer = vectors.answer_of(dates, 0, np.zeros((4, LANES), dtype), counts, np.zeros((3, LANES), np.int32))
     rounds = spread = None
     if is_robust:
-        rounds = Rounds(*vectors.deviation, False, 1.0, 1)
+        rounds = Reweighting(*vectors.deviation, False, 1.0, 1)
         answer = answer._replace(converged=np.zeros(LANES, np.bool_))
     if std:
         spread, answer = vectors.spread, answer._replace(variance=np.zeros_like(dates))

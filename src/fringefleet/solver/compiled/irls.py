@@ -11,7 +11,7 @@ import numpy as np
 from fringefleet.solver import limits
 from fringefleet.solver.compiled.jit import exact, fast
 from fringefleet.solver.compiled.lanes import LANES
-from fringefleet.solver.compiled.steps import backward, factorise_vector, refine, sum_pulls
+from fringefleet.solver.compiled.steps import backward, factorise_vector, refine, sum_weighted_phases
 from fringefleet.solver.compiled.vectors import PART, fill, load, root_of, size_of, store, where
 
 _SMOOTHED, _SHRINK, _STEP, _STILL = limits.SMOOTHED, limits.SHRINK, limits.STEP, limits.STILL
@@ -19,11 +19,11 @@ _SETTLED_L1, _SETTLED_HUBER, _FLAT = 1 - limits.SETTLED["l1"], 1 - limits.SETTLE
 
 
 # Rows of ``state``
-RESTING, _THRESHOLD, _TOTAL, _SMALLEST, _N_PAIR, _SUM_OF_ROOTS, _SUM_OF_U, _MINIMISED, _MOVED = range(9)
+CONVERGED, _THRESHOLD, _TOTAL, _SMALLEST, _N_PAIR, _SUM_OF_ROOTS, _SUM_OF_U, _MINIMISED, _MOVED = range(9)
 N_STATE = 9
 
 
-class Rounds(NamedTuple):
+class Reweighting(NamedTuple):
     """Memory for reweighing a vector of pixels, and what ends it."""
 
     deviation: Any  # (pair, pixel): roots of the weights that it begins with
@@ -38,15 +38,15 @@ class Rounds(NamedTuple):
 def reweigh_vector(cells, walk, rounds):
     """Go on from least squares to a robust norm; residual, weight, series and factor are replaced.
 
-    In the row ``RESTING`` of the state is left who has come to rest, as 1 and 0.
+    In the row ``CONVERGED`` of the state is left who has come to rest, as 1 and 0.
     """
     _begin(cells, rounds)
     for _ in range(rounds.most):
         _weigh(cells.residual, cells.weight, rounds.deviation, rounds.state)
-        n_moving = _see_who_rests(cells.change, rounds.state, rounds.is_l1)
+        n_moving = _update_convergence(cells.change, rounds.state, rounds.is_l1)
         if n_moving == 0:
             break
-        sum_pulls(cells, walk)
+        sum_weighted_phases(cells, walk)
         factorise_vector(cells, walk)
         backward(cells, walk, cells.change)
         _go(cells, walk, rounds)
@@ -73,7 +73,7 @@ def _begin(cells, rounds):
         reach = where(series > reach, series, reach)
     n_pair = where(n_pair > 1, n_pair, 1)
     first = mean / n_pair if rounds.is_l1 else fill(cells.series, LANES, rounds.threshold)
-    store(state, RESTING, 0, nothing)
+    store(state, CONVERGED, 0, nothing)
     store(state, _THRESHOLD, 0, where(first > tiny, first, tiny))
     store(state, _TOTAL, 0, fill(cells.series, LANES, np.inf))
     store(state, _SMALLEST, 0, rounding * (reach * largest) * n_pair)  # a total that is rounding
@@ -101,7 +101,7 @@ def _weigh(residuals, weights, deviations, state):
 
 @exact
 @no_type_check
-def _see_who_rests(changes, state, is_l1):
+def _update_convergence(changes, state, is_l1):
     """Compare the sums with those of the round before; lower the thresholds of those that go on.
 
     Returns how many those are.
@@ -109,7 +109,7 @@ def _see_who_rests(changes, state, is_l1):
     real = changes.dtype.type
     zero, one = real(0), real(1)
     tiny = real(np.finfo(changes.dtype).tiny)
-    settled, threshold, total = state[RESTING], state[_THRESHOLD], state[_TOTAL]
+    settled, threshold, total = state[CONVERGED], state[_THRESHOLD], state[_TOTAL]
     smallest, n_pair, sum_of_roots = state[_SMALLEST], state[_N_PAIR], state[_SUM_OF_ROOTS]
     sum_of_u, minimised, moved = state[_SUM_OF_U], state[_MINIMISED], state[_MOVED]
     most = fill(changes, LANES, 0)
@@ -146,7 +146,7 @@ def _see_who_rests(changes, state, is_l1):
 @no_type_check
 def _go(cells, walk, rounds):
     """Take a step, those that do not rest."""
-    step = _STEP * (1 - load(rounds.state, RESTING, 0, LANES))
+    step = _STEP * (1 - load(rounds.state, CONVERGED, 0, LANES))
     for place in range(len(cells.change)):
         store(cells.change, place, 0, load(cells.change, place, 0, LANES) * step)
     refine(cells, walk, rounds.deviation)

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, no_type_check
 
 import numpy as np
 
-from fringefleet.solver.compiled.irls import RESTING, reweigh_vector
+from fringefleet.solver.compiled.irls import CONVERGED, reweigh_vector
 from fringefleet.solver.compiled.jit import exact, fast
 from fringefleet.solver.compiled.lanes import LANES
 from fringefleet.solver.compiled.observe import observe_vector
 from fringefleet.solver.compiled.steps import (
-    Cells,
+    VectorBuffers,
     backward,
     factorise_vector,
     forward,
@@ -65,7 +65,7 @@ _SMALLEST_SHARE = LARGEST_SPREAD**-0.5  # of roots
 
 
 class VectorMemory(NamedTuple):
-    """Memory for solving a vector of pixels, whose observations are in a :class:`Strip`; see ``Cells``."""
+    """Memory for solving a vector of pixels, besides :class:`ObservationBuffers`; see ``VectorBuffers``."""
 
     factor: Any
     root: Any
@@ -106,7 +106,7 @@ def invert_vectors(source, strip, memory, walk, rounds, spread, fewest_of_all, a
         for member in range((n_strip + LANES - 1) // LANES):
             first = begin + member * LANES
             n_here = min(LANES, n_pixel - first)
-            cells = Cells(
+            cells = VectorBuffers(
                 strip.residual[member],
                 strip.weight[member],
                 strip.right[member],
@@ -131,7 +131,7 @@ def _invert_vector(cells, walk, rounds, spread, first, n_here, fewest_of_all, an
         refine(cells, walk, cells.weight)
         judge(cells, answer.counts[0, here], answer.counts[3, here])
         reweigh_vector(cells, walk, rounds)
-        settled, converged = rounds.state[RESTING], answer.converged[here]
+        settled, converged = rounds.state[CONVERGED], answer.converged[here]
         for p in range(n_here):
             converged[p] = settled[p] > 0
         measure_vector(cells, walk, rounds.deviation)
@@ -139,7 +139,7 @@ def _invert_vector(cells, walk, rounds, spread, first, n_here, fewest_of_all, an
         measure_vector(cells, walk, cells.weight)
         judge(cells, answer.counts[0, here], answer.counts[3, here])
     if spread is not None or len(answer.factor):
-        weigh_rest(cells)
+        sum_weighted_squares(cells)
     if spread is not None:
         find_variances(cells, walk, spread)
         keep_variances(walk, spread, first, n_here, answer.variance)
@@ -199,7 +199,7 @@ def measure_vector(cells, walk, validity):
 
 @fast
 @no_type_check
-def weigh_rest(cells):
+def sum_weighted_squares(cells):
     """Sum up the weighted squares of what is left of the phases, for who estimates a variance from them."""
     total = fill(cells.sums, LANES, 0)
     for row in range(len(cells.weight)):

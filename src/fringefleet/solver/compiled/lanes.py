@@ -1,6 +1,6 @@
 """Number of the pixels that the compiled solver takes at once, and the memory that they take."""
 
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 
 LANES = 64  # pixels of a vector: what is done with them is held in registers, or near a core
 # Observations are read for several vectors at once, as a file's rows are far apart: for so many, or fewer
@@ -9,18 +9,18 @@ _MOST_LANES = 4 * LANES
 _CACHE_BYTES = 2**22
 
 
-def choose_lanes(plan: Plan, itemsize: int) -> int:
+def choose_lanes(plan: EliminationPlan, itemsize: int) -> int:
     """Choose of how many pixels observations are read at once, in whole vectors."""
     fits = _CACHE_BYTES // _bytes_of_pixel(plan, itemsize) // LANES * LANES
     return max(LANES, min(fits, _MOST_LANES))
 
 
-def bytes_of_vectors(plan: Plan, itemsize: int) -> int:
+def bytes_of_vectors(plan: EliminationPlan, itemsize: int) -> int:
     """Memory for the observations of several vectors, and for solving one of them [byte]."""
     n_date = plan.network.n_date
     of_one = itemsize * (plan.n_slot + 3 * n_date) + 8 * n_date
     return choose_lanes(plan, itemsize) * _bytes_of_pixel(plan, itemsize) + LANES * of_one
 
 
-def _bytes_of_pixel(plan: Plan, itemsize: int) -> int:
+def _bytes_of_pixel(plan: EliminationPlan, itemsize: int) -> int:
     return itemsize * (2 * plan.network.n_pair + plan.network.n_date + 5)

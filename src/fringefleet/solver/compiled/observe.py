@@ -73,7 +73,7 @@ class Source(NamedTuple):
     is_offset: bool
 
 
-class Strip(NamedTuple):
+class ObservationBuffers(NamedTuple):
     """Memory for the observations of several vectors of pixels; rows in the order of the plan."""
 
     residual: Any  # (vector, pair, pixel): phases [rad]

@@ -18,15 +18,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fringefleet.errors import DeviceError
-from fringefleet.network.elimination_order import Plan
+from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.solver import elimination
 from fringefleet.solver.compiled.batches import Vectors, check_numba
-from fringefleet.solver.compiled.irls import Rounds
+from fringefleet.solver.compiled.irls import Reweighting
 from fringefleet.solver.compiled.kernel import VectorAnswer
-from fringefleet.solver.compiled.variances import Spread
+from fringefleet.solver.compiled.variances import VectorVariances
 from fringefleet.solver.config import Method
 from fringefleet.solver.raw import Prepare, Raw, Rules
-from fringefleet.solver.raw_solver import Swift, as_given
+from fringefleet.solver.raw_solver import KernelWorkspace, as_given
 from fringefleet.solver.solution import Solution
 from fringefleet.solver.subsets import pad
 
@@ -37,13 +37,13 @@ _LONGER = 3
 _REST = 8
 
 
-class Workspace(Swift):
+class Workspace(KernelWorkspace):
     """Memory for vectors of pixels, and for the answers of batches of one shape, dtype and device.
 
     Parameters as of :class:`~fringefleet.solver.eliminated.Eliminated`; the device is a CPU.
     """
 
-    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(plan, n_pixel, dtype, device)
         self.vectors = Vectors(plan, np.dtype(str(dtype).removeprefix("torch.")))
 
@@ -118,7 +118,7 @@ def solve_raw(
     work.keeps_rows |= method.columns is not None  # the weights of all pairs are part of it
     series = _run_kernel(work, raw, rules, prepare, method, _TOGETHER[method.norm])
     converged = None if method.norm == "l2" else work.converged.clone()
-    return work.conclude(series, converged, elimination.solve, prepare, method)
+    return work.make_solution(series, converged, elimination.solve, prepare, method)
 
 
 def _run_kernel(
@@ -181,7 +181,7 @@ def check_ready(device: torch.device) -> None:
 
 def _arguments(
     work: Workspace, series: Tensor, method: Method, n_round: int
-) -> tuple[Rounds | None, Spread | None, VectorAnswer]:
+) -> tuple[Reweighting | None, VectorVariances | None, VectorAnswer]:
     """Give the kernel what it writes, as NumPy arrays; what nobody wants is empty or None."""
     kept = (work.sums.numpy(), work.counts.numpy(), work.labels.numpy())
     answer = work.vectors.answer_of(series.numpy(), 0, *kept)
@@ -192,7 +192,7 @@ def _arguments(
     if work.keeps_factor:
         answer = answer._replace(factor=work.edge.numpy(), inverse=work.inverse.numpy())
     if method.norm != "l2":
-        rounds = Rounds(*work.vectors.deviation, method.norm == "l1", method.huber_threshold, n_round)
+        rounds = Reweighting(*work.vectors.deviation, method.norm == "l1", method.huber_threshold, n_round)
         answer = answer._replace(converged=work.converged.numpy())
     if work.keeps_variances:
         spread = work.vectors.spread

@@ -17,7 +17,7 @@ from fringefleet.solver.compiled.lanes import LANES
 from fringefleet.solver.compiled.vectors import PART, fill, load, root_of, rounded_to, store, to_double, where
 
 
-class Cells(NamedTuple):
+class VectorBuffers(NamedTuple):
     """Memory for one vector of pixels; rows in the order of the plan."""
 
     residual: Any  # (pair, pixel): phases [rad], then what is left of them
@@ -32,7 +32,7 @@ class Cells(NamedTuple):
     scratch: Any  # (2, pixel)
 
 
-class Walk(NamedTuple):
+class KernelPlan(NamedTuple):
     """What a kernel goes along: the plan as tables of numbers."""
 
     firsts: Any  # (position and one, 3): of each position in slots, rows, tied
@@ -81,7 +81,7 @@ def factorise_vector(cells, walk):
 
 @fast
 @no_type_check
-def sum_pulls(cells, walk):
+def sum_weighted_phases(cells, walk):
     """Sum weight times phase at every date."""
     cells.right[:] = 0
     for place in range(len(walk.firsts) - 2):

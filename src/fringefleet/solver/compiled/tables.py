@@ -5,17 +5,17 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.network.elimination_order import Plan
-from fringefleet.solver.compiled.steps import Walk
+from fringefleet.network.elimination_order import EliminationPlan
+from fringefleet.solver.compiled.steps import KernelPlan
 from fringefleet.solver.tables import NO_PAIR, rows_between, tables_of
 
 
 @lru_cache(maxsize=16)
-def walk_of(plan: Plan) -> Walk:
+def kernel_plan(plan: EliminationPlan) -> KernelPlan:
     """Write a plan as the tables that the kernel goes along; made once per process and plan."""
     tables = tables_of(plan)
     slots = np.arange(plan.n_slot, dtype=np.int32)
-    return Walk(
+    return KernelPlan(
         firsts=np.ascontiguousarray(tables.firsts[:, [0, 1, 3]]),
         order=tables.order,
         anchor=plan.order.index(plan.network.anchor),
@@ -29,7 +29,7 @@ def walk_of(plan: Plan) -> Walk:
 
 
 @lru_cache(maxsize=16)
-def paths_of(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def paths_of(plan: EliminationPlan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """List what the covariance of each edge is summed from.
 
     Returns
@@ -37,7 +37,7 @@ def paths_of(plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     tuple
         Where the paths of each slot begin; the paths, as slot of the factor and row of the covariance.
     """
-    walk, between = walk_of(plan), rows_between(plan)
+    walk, between = kernel_plan(plan), rows_between(plan)
     n_path, paths = [0], []
     for first, last in zip(walk.firsts[:-2, 0], walk.firsts[1:-1, 0], strict=True):
         ends = walk.later[first:last, 1]

@@ -18,7 +18,7 @@ from fringefleet.solver.compiled.lanes import LANES
 from fringefleet.solver.compiled.vectors import fill, load, store
 
 
-class Spread(NamedTuple):
+class VectorVariances(NamedTuple):
     """Memory for the variances of a vector of pixels, and the way through it."""
 
     covariance: Any  # (slot and position, pixel)

@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fringefleet.errors import DeviceError
-from fringefleet.network.elimination_order import Plan, plan_elimination
+from fringefleet.network.elimination_order import EliminationPlan, plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.solver.config import Method
 from fringefleet.solver.raw import Prepare, Raw, Rules
-from fringefleet.solver.raw_solver import Swift, as_given
+from fringefleet.solver.raw_solver import KernelWorkspace, as_given
 from fringefleet.solver.solution import Solution
 from fringefleet.solver.tables import rows_between, tables_of
 
@@ -31,7 +31,7 @@ THREADS_PER_WARP, WARPS_PER_PROGRAM = 32, 4
 _OLDEST_GPU = (7, 0)  # compute capability
 
 
-class Workspace(Swift):
+class Workspace(KernelWorkspace):
     """Buffers for batches of one shape, dtype and device, and the plan's tables on that device.
 
     Parameters
@@ -49,7 +49,7 @@ class Workspace(Swift):
         Triton is not installed, or the device is a CPU and Triton does not interpret.
     """
 
-    def __init__(self, plan: Plan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
         self.kernel = find_kernel(device)
         super().__init__(plan, n_pixel, dtype, device)
         n_date = plan.network.n_date
@@ -128,7 +128,7 @@ def solve_raw(
     keeps_rows = work.keeps_rows or is_robust or method.columns is not None
     series = _run_kernel(work, raw, rules, keeps_rows, work.keeps_factor and not is_robust)
     converged = _reweigh(work, series, method) if is_robust else None
-    return work.conclude(series, converged, solve, prepare, method)
+    return work.make_solution(series, converged, solve, prepare, method)
 
 
 def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> Float[Tensor, "date pixel"]:

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.lazy.no_data import Stored, declared, declared_of_hdf5, read_decoded, without_declarations
+from fringefleet.io.lazy.no_data import (
+    StoredNumbers,
+    declared,
+    declared_of_hdf5,
+    read_decoded,
+    without_declarations,
+)
 
 SMALLEST = float(np.finfo("f4").min)
 
@@ -121,8 +127,8 @@ def test_the_fill_value_that_a_dataset_was_made_with_counts(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         made = file.create_dataset("made", data=np.array([1.0, -5.0], "f4"), fillvalue=-5.0)
         usual = file.create_dataset("usual", data=np.array([1.0, 0.0], "f4"))
-        assert declared_of_hdf5(made) == Stored((-5.0,))
+        assert declared_of_hdf5(made) == StoredNumbers((-5.0,))
         assert declared_of_hdf5(usual).is_plain
-        assert declared_of_hdf5(usual, {"NO_DATA_VALUE": "1"}) == Stored((1.0,))
+        assert declared_of_hdf5(usual, {"NO_DATA_VALUE": "1"}) == StoredNumbers((1.0,))
         assert declared_of_hdf5(usual, {"NO_DATA_VALUE": "0"}).is_plain
         np.testing.assert_array_equal(read_decoded(made), [1, np.nan])

@@ -11,7 +11,7 @@ from xarray.core.indexing import LazilyIndexedArray
 from counted_reads import READS, CountedReads
 from fringefleet.io.lazy.decoded import DecodedArray
 from fringefleet.io.lazy.guarded import GuardedArray
-from fringefleet.io.lazy.no_data import Stored
+from fringefleet.io.lazy.no_data import StoredNumbers
 from fringefleet.io.lazy.wrapped import is_in_memory
 from fringefleet.io.quantities import _Scaled
 
@@ -25,8 +25,8 @@ def lazy(values=VALUES):
 
 WRAPPED = {
     "guarded": lambda variable: GuardedArray(variable, "a of b"),
-    "decoded": lambda variable: DecodedArray(variable, DIMS, Stored(), "f4"),
-    "transposed": lambda variable: DecodedArray(variable, DIMS[::-1], Stored(), "f4"),
+    "decoded": lambda variable: DecodedArray(variable, DIMS, StoredNumbers(), "f4"),
+    "transposed": lambda variable: DecodedArray(variable, DIMS[::-1], StoredNumbers(), "f4"),
     "scaled": lambda variable: _Scaled(variable, 2.0),
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 import fringefleet
 from fringefleet.errors import StackFormatError
-from fringefleet.io.checks.left_out import leave_out, optional, said_once
+from fringefleet.io.checks.left_out import leave_out, optional, reported_once
 from unit.io.readers import checks
 from unit.io.readers.layouts import STACKS, copy_of, replace
 
@@ -226,7 +226,7 @@ def fail_after_leaving_out():
 
 
 def test_what_is_left_out_is_said_once_and_not_at_all_before_an_error(caplog):
-    with said_once():
+    with reported_once():
         for file in "abc":
             with optional("the heading", f"{file}.txt"):
                 float("north")
@@ -236,6 +236,6 @@ def test_what_is_left_out_is_said_once_and_not_at_all_before_an_error(caplog):
         "without the time: a.txt has none",
     ]
     caplog.clear()
-    with pytest.raises(StackFormatError), said_once():
+    with pytest.raises(StackFormatError), reported_once():
         fail_after_leaving_out()
     assert not caplog.records

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from fringefleet.errors import OutputExistsError
-from fringefleet.io.store.staging import put_back, staged_store
+from fringefleet.io.store.staging import recover_interrupted_overwrite, staged_store
 
 REPLACE = """
 import os, sys
@@ -84,5 +84,5 @@ def test_what_is_half_removed_is_never_put_back(output):
     kill(output, "removing")
     assert content(output)[0] == "new"
     output.rename(output.with_name("elsewhere.zarr"))
-    put_back(output)
+    recover_interrupted_overwrite(output)
     assert [path.name for path in output.parent.iterdir()] == ["elsewhere.zarr"]

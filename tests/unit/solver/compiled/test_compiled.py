@@ -207,15 +207,15 @@ def test_sums_of_cosines_and_sines_are_those_of_the_library(dtype, close, larges
     angle[:9] = np.arange(-4, 5) * np.pi / 4
     zeros = np.zeros((2, LANES), dtype)
     plan = plan_elimination(case_of(0, n_date=6).network)
-    walk = compiled_tables.walk_of(plan)._replace(
+    walk = compiled_tables.kernel_plan(plan)._replace(
         order=np.arange(2, dtype=np.int32),
         rows=np.array([[0, 1, 1]], np.int32),
         firsts=np.array([[0, 0, 0], [0, 1, 0], [0, 1, 0]], np.int32),
     )
     found = []
     for some in angle.reshape(-1, LANES):
-        cells = compiled_steps.Cells(
-            **dict.fromkeys(compiled_steps.Cells._fields, zeros)
+        cells = compiled_steps.VectorBuffers(
+            **dict.fromkeys(compiled_steps.VectorBuffers._fields, zeros)
             | {
                 "residual": some[None].copy(),
                 "weight": np.ones((1, LANES), dtype),
@@ -241,7 +241,7 @@ def test_what_heavy_pairs_leave_of_one_another_is_summed_in_float64():
     case = case_of(0, n_pixel=LANES)
     work = compiled.Workspace(plan_elimination(case.network), LANES, torch.float32, CPU)
     vectors, walk = work.vectors, work.vectors.walk
-    cells = compiled_steps.Cells(*(rows[0] for rows in vectors.strip), *vectors.memory)
+    cells = compiled_steps.VectorBuffers(*(rows[0] for rows in vectors.strip), *vectors.memory)
     rng = np.random.default_rng(0)
     cells.residual[:] = rng.normal(0, 1, LANES) * (1 + rng.integers(-8, 9, cells.residual.shape) * 2.0**-20)
     cells.weight[:] = rng.uniform(1e6, 2e6, LANES)
@@ -260,7 +260,7 @@ def test_hot_loops_are_vector_instructions():
     case = case_of(0)
     work = compiled.Workspace(plan_elimination(case.network), case.phase.shape[1], torch.float32, CPU)
     cells, walk = (
-        compiled_steps.Cells(*(rows[0] for rows in work.vectors.strip), *work.vectors.memory),
+        compiled_steps.VectorBuffers(*(rows[0] for rows in work.vectors.strip), *work.vectors.memory),
         work.vectors.walk,
     )
     arguments = {

@@ -28,7 +28,7 @@ def check_bits(scene, batch, options):
     work = compiled.Workspace(plan_elimination(NETWORK), N_PIXEL, phase.dtype, CPU)
     source = compiled_source.source_of_kernel(work.vectors.real, raw, rules)
     strip, n_lane = (
-        compiled_observe.Strip(*(np.full_like(rows, np.nan) for rows in work.vectors.strip)),
+        compiled_observe.ObservationBuffers(*(np.full_like(rows, np.nan) for rows in work.vectors.strip)),
         work.vectors.n_lane,
     )
     i, j = np.argsort(work.plan.order)[NETWORK.pair_array].T

@@ -16,8 +16,8 @@ from fringefleet.engine import torch_block as loads
 from fringefleet.execution import inversion
 from fringefleet.execution import tasks as task
 from fringefleet.execution.job import FailurePolicy
-from fringefleet.execution.line import ON_DEVICE, READ_AHEAD, WRITE_BEHIND, Line
-from fringefleet.execution.tile import Unread
+from fringefleet.execution.slots import ON_DEVICE, READ_AHEAD, WRITE_BEHIND, WorkerSlots
+from fringefleet.execution.tile import LazyVariable
 from fringefleet.io.store.result import ResultStore
 from fringefleet.simulate import Scene
 from thread_workers import thread_cluster
@@ -63,7 +63,7 @@ def test_the_next_tile_is_read_while_one_is_solved_and_solved_while_one_is_writt
     stack, one_worker, tmp_path, monkeypatch
 ):
     read, solved, written = Counter(), Counter(), Counter()
-    invert, write, get = inversion.invert_block, ResultStore.write_tile, Unread.read
+    invert, write, get = inversion.invert_block, ResultStore.write_tile, LazyVariable.read
     late = []
 
     def solve_when_the_next_is_read(*arguments):
@@ -83,7 +83,7 @@ def test_the_next_tile_is_read_while_one_is_solved_and_solved_while_one_is_writt
     monkeypatch.setattr(
         ResultStore, "write_tile", lambda *given: written.around(write_when_the_next_is_solved, *given)
     )
-    monkeypatch.setattr(Unread, "read", read_one)
+    monkeypatch.setattr(LazyVariable, "read", read_one)
     summary = fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
     assert summary.n_tile == 12
     assert late == []
@@ -95,8 +95,8 @@ def device(monkeypatch):
     """A device with memory of its own, which is that of this machine."""
     monkeypatch.setattr(devices, "has_own_memory", lambda _: True)
     monkeypatch.setattr(block, "is_direct", lambda _: False)  # as nothing is there
-    of_device = Line(1, ON_DEVICE)
-    monkeypatch.setattr(task, "line_of", lambda _: of_device)
+    of_device = WorkerSlots(1, ON_DEVICE)
+    monkeypatch.setattr(task, "slots_of", lambda _: of_device)
     return of_device
 
 
@@ -105,7 +105,7 @@ def test_the_next_tile_comes_to_the_device_while_one_is_solved_and_one_goes(
 ):
     """A tile is solved when the next one is there; its answer goes when the next one is solved."""
     sent, solved, brought = Counter(), Counter(), Counter()
-    send, solve, bring_back = loads.send, loads.Loads._solve, loads.bring_back
+    send, solve, bring_back = loads.send, loads.DeviceBlock._solve, loads.bring_back
     late = []
 
     def when(counter, step, there):
@@ -122,7 +122,7 @@ def test_the_next_tile_comes_to_the_device_while_one_is_solved_and_one_goes(
 
     monkeypatch.setattr(loads, "send", partial(sent.around, send))
     monkeypatch.setattr(
-        loads.Loads, "_solve", lambda *given: solved.around(solve_when_the_next_is_there, *given)
+        loads.DeviceBlock, "_solve", lambda *given: solved.around(solve_when_the_next_is_there, *given)
     )
     monkeypatch.setattr(loads, "bring_back", partial(brought.around, bring_when_the_next_is_solved))
     summary = fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
@@ -138,7 +138,7 @@ def test_the_memory_of_a_tile_is_anothers_as_soon_as_it_is_on_the_device(
 ):
     """Two buffers are enough for three tiles, one of which is read while two are on the device."""
     read, solved = Counter(), Counter()
-    solve, get = loads.Loads._solve, Unread.read
+    solve, get = loads.DeviceBlock._solve, LazyVariable.read
     late = []
 
     def solve_late(*given):
@@ -149,8 +149,8 @@ def test_the_memory_of_a_tile_is_anothers_as_soon_as_it_is_on_the_device(
     def read_one(piece):
         return read.around(get, piece) if piece.what.startswith("unwrapped_phase") else get(piece)
 
-    monkeypatch.setattr(loads.Loads, "_solve", lambda *given: solved.around(solve_late, *given))
-    monkeypatch.setattr(Unread, "read", read_one)
+    monkeypatch.setattr(loads.DeviceBlock, "_solve", lambda *given: solved.around(solve_late, *given))
+    monkeypatch.setattr(LazyVariable, "read", read_one)
     fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
     assert late == []
 
@@ -158,7 +158,7 @@ def test_the_memory_of_a_tile_is_anothers_as_soon_as_it_is_on_the_device(
 def test_lazy_blocks_overlap_and_wait_for_one_another(stack, one_worker, monkeypatch):
     invert, seen = inversion.invert_block, Counter()
     looked = Counter()
-    look, late = inversion.look_at, []
+    look, late = inversion.check_values, []
 
     def solve_when_the_next_is_read(*given):
         if not looked.wait_for(min(12, seen.begun + 1)):
@@ -177,7 +177,7 @@ def test_lazy_blocks_overlap_and_wait_for_one_another(stack, one_worker, monkeyp
 
 def test_a_writer_that_is_slow_stops_the_reader(stack, one_worker, tmp_path, monkeypatch):
     read, written = Counter(), Counter()
-    write, get = ResultStore.write_tile, Unread.read
+    write, get = ResultStore.write_tile, LazyVariable.read
     ahead = []
 
     def write_slowly(*given):
@@ -189,14 +189,14 @@ def test_a_writer_that_is_slow_stops_the_reader(stack, one_worker, tmp_path, mon
         return read.around(get, piece) if piece.what.startswith("unwrapped_phase") else get(piece)
 
     monkeypatch.setattr(ResultStore, "write_tile", lambda *given: written.around(write_slowly, *given))
-    monkeypatch.setattr(Unread, "read", read_one)
+    monkeypatch.setattr(LazyVariable, "read", read_one)
     fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
     assert written.most <= 1 + WRITE_BEHIND
     assert max(ahead) <= 1 + READ_AHEAD + WRITE_BEHIND  # one of them may be solved, and not yet written
 
 
 def test_a_step_that_fails_gives_everything_back(stack, one_worker, tmp_path, monkeypatch):
-    invert, write, get = inversion.invert_block, ResultStore.write_tile, Unread.read
+    invert, write, get = inversion.invert_block, ResultStore.write_tile, LazyVariable.read
     failing = {"read": 3, "solve": 3, "write": 3}
     lock = threading.Lock()
 
@@ -210,7 +210,7 @@ def test_a_step_that_fails_gives_everything_back(stack, one_worker, tmp_path, mo
 
     monkeypatch.setattr(inversion, "invert_block", partial(fail, "solve", invert))
     monkeypatch.setattr(ResultStore, "write_tile", lambda *given: fail("write", write, *given))
-    monkeypatch.setattr(Unread, "read", lambda *given: fail("read", get, *given))
+    monkeypatch.setattr(LazyVariable, "read", lambda *given: fail("read", get, *given))
     policy = FailurePolicy(retries=9)
     summary = fringefleet.run(Run(stack, tmp_path / "a.zarr", chunks=TILE, on_failure=policy))
     assert (summary.n_tile, summary.skipped) == (12, ())
@@ -224,13 +224,13 @@ def files_of(store):
 
 
 def test_memory_that_is_used_again_is_not_seen_in_the_result(stack, one_worker, tmp_path, monkeypatch):
-    give_back = Line.give_back
+    give_back = WorkerSlots.give_back
 
-    def spoil(line, buffer):
+    def spoil(slots, buffer):
         buffer._memory.fill(255)
-        give_back(line, buffer)
+        give_back(slots, buffer)
 
-    monkeypatch.setattr(Line, "give_back", spoil)
+    monkeypatch.setattr(WorkerSlots, "give_back", spoil)
     fringefleet.run(Run(stack, tmp_path / "result.zarr", chunks=TILE))
     lazily = fringefleet.invert(fringefleet.open_stack(stack, chunks=TILE)).compute()
     xr.testing.assert_equal(xr.open_zarr(tmp_path / "result.zarr").compute(), lazily)

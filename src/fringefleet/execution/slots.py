@@ -1,9 +1,9 @@
-"""Several tiles on their way in one worker: while one is solved the next is read, and the last one written.
+"""Slots for the tiles of one worker: while one is solved the next is read, and the last one written.
 
 A tile goes through the same steps wherever it is computed: it borrows memory, is read into it, waits for its
 turn to be solved, gives the memory back, borrows other memory for its answer, and is written. All tiles of a
-process share a :class:`Line`, which bounds how many are at each step, and so the memory: a worker whose disk
-is slow to write soon stops reading.
+process share :class:`WorkerSlots`, which bounds how many are at each step, and so the memory: a worker whose
+disk is slow to write soon stops reading.
 
 On a GPU two tiles are on the device: one is solved, while the other one comes or goes. The memory of the host
 is page-locked there, and used again for other tiles as soon as one has been copied.
@@ -27,14 +27,14 @@ from numpy.typing import NDArray
 from fringefleet.choices import DeviceName
 from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.engine.timing import Stopwatch
-from fringefleet.engine.workspaces import BlockPlace, Kept
+from fringefleet.engine.workspaces import BlockPlace, WorkspacePool
 from fringefleet.execution.memory_model import BEHIND_GPU, ON_DEVICE, READ_AHEAD, WRITE_BEHIND
 from fringefleet.io.files.memory import Allocate, TileBuffer, lending, plain
 from fringefleet.processes.worker_info import this_worker
 
 
-class Line:
-    """What the tiles of one worker share.
+class WorkerSlots:
+    """Memory and turns that the tiles of one worker share.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Line:
     def __init__(self, n_turn: int, n_on_device: int | None = None, allocate: Allocate = plain) -> None:
         self.turns = threading.Semaphore(n_turn)
         self.on_device = threading.Semaphore(n_on_device or n_turn)
-        self.kept = Kept()
+        self.workspaces = WorkspacePool()
         self._allocate = allocate
         self._n_buffer = n_turn + READ_AHEAD
         self._n_answer = n_turn + (WRITE_BEHIND if n_on_device is None else BEHIND_GPU)
@@ -60,8 +60,8 @@ class Line:
         self._counting = threading.Lock()
 
     @contextmanager
-    def place(self, watch: Stopwatch, *, lends_answer: bool = True) -> Iterator["PlaceInLine"]:
-        """Wait for memory for a tile, and hold what the tile borrows of the line until it is written.
+    def place(self, watch: Stopwatch, *, lends_answer: bool = True) -> Iterator["TileSlot"]:
+        """Wait for memory for a tile, and hold what the tile borrows until it is written.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class Line:
             with watch.time("wait"):
                 buffer = self._buffers.get()
             memory.callback(self.give_back, buffer)
-            yield PlaceInLine(self, buffer, watch, (memory, answer if lends_answer else None))
+            yield TileSlot(self, buffer, watch, (memory, answer if lends_answer else None))
 
     def give_back(self, buffer: TileBuffer) -> None:
         """Let the next tile have the memory of one whose observations are needed no more."""
@@ -110,21 +110,25 @@ class Line:
                 queue.get()
             for _ in range(number):
                 queue.put(TileBuffer(self._allocate))
-        self.kept.clear()
+        self.workspaces.clear()
 
 
-class PlaceInLine(BlockPlace):
-    """One tile in a line.
+class TileSlot(BlockPlace):
+    """Memory and turn of one tile.
 
-    What it holds of it goes back when the two of ``holds`` close: the memory that it is read into, and that
+    What it holds goes back when the two of ``holds`` close: the memory that it is read into, and that
     of its answer, if that is lent.
     """
 
     def __init__(
-        self, line: Line, buffer: TileBuffer, watch: Stopwatch, holds: tuple[ExitStack, ExitStack | None]
+        self,
+        slots: WorkerSlots,
+        buffer: TileBuffer,
+        watch: Stopwatch,
+        holds: tuple[ExitStack, ExitStack | None],
     ) -> None:
-        super().__init__(line.kept)
-        self._line, self._buffer, self.watch = line, buffer, watch
+        super().__init__(slots.workspaces)
+        self._slots, self._buffer, self.watch = slots, buffer, watch
         self._memory, self._answer = holds
         self._answer_buffer: TileBuffer | None = None
 
@@ -145,13 +149,13 @@ class PlaceInLine(BlockPlace):
     @contextmanager
     def solving(self) -> Iterator[None]:
         """Wait until the device has room for this tile; afterwards nobody may look at what was read of it."""
-        with self._one_of(self._line.on_device):
+        with self._one_of(self._slots.on_device):
             yield
         self.arrived()
 
     def turn(self) -> AbstractContextManager[None]:
         """Wait for the turn of this tile to be solved."""
-        return self._one_of(self._line.turns)
+        return self._one_of(self._slots.turns)
 
     @contextmanager
     def _one_of(self, places: threading.Semaphore) -> Iterator[None]:
@@ -172,8 +176,8 @@ class PlaceInLine(BlockPlace):
             return np.empty(shape, dtype)
         if self._answer_buffer is None:
             with self.watch.time("wait"):
-                self._answer_buffer = self._line.borrow_answer()
-            self._answer.callback(self._line.give_back_answer, self._answer_buffer)
+                self._answer_buffer = self._slots.borrow_answer()
+            self._answer.callback(self._slots.give_back_answer, self._answer_buffer)
         return self._answer_buffer.take(shape, dtype)
 
 
@@ -183,15 +187,17 @@ def begin_next() -> None:
         secede()
 
 
-def line_of(device: DeviceName) -> Line:
-    """Find the line of this worker; it is made when the first tile comes."""
+def slots_of(device: DeviceName) -> WorkerSlots:
+    """Find the slots of this worker; they are made when the first tile comes."""
     worker = this_worker()
     with _making:
-        lines = _lines_of_workers.setdefault(worker, {}) if worker is not None else _lines_of_threads
-        if device not in lines:
+        slots = _slots_of_workers.setdefault(worker, {}) if worker is not None else _slots_of_threads
+        if device not in slots:
             n_thread = CPU_COUNT if worker is None else worker.state.nthreads
-            lines[device] = Line(n_thread) if device == "cpu" else Line(1, ON_DEVICE, _page_locked)
-        return lines[device]
+            slots[device] = (
+                WorkerSlots(n_thread) if device == "cpu" else WorkerSlots(1, ON_DEVICE, _page_locked)
+            )
+        return slots[device]
 
 
 def _page_locked(n_byte: int) -> NDArray[np.uint8]:
@@ -201,5 +207,5 @@ def _page_locked(n_byte: int) -> NDArray[np.uint8]:
 
 
 _making = threading.Lock()
-_lines_of_threads: dict[DeviceName, Line] = {}  # of this process, where it is no worker
-_lines_of_workers: WeakKeyDictionary[Worker, dict[DeviceName, Line]] = WeakKeyDictionary()
+_slots_of_threads: dict[DeviceName, WorkerSlots] = {}  # of this process, where it is no worker
+_slots_of_workers: WeakKeyDictionary[Worker, dict[DeviceName, WorkerSlots]] = WeakKeyDictionary()

@@ -33,7 +33,7 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BegunResult:
+class UnfinishedResult:
     """An open result; ``fingerprint``: of the run that began it."""
 
     group: zarr.Group
@@ -61,7 +61,7 @@ def open_result_to_write(path: Path) -> zarr.Group:
     return zarr.open_group(WholeChunks(path), mode="r+", use_consolidated=False)
 
 
-def look_again(path: Path, fingerprint: str, names: Iterable[str] = ()) -> BegunResult:
+def reopen_unfinished(path: Path, fingerprint: str, names: Iterable[str] = ()) -> UnfinishedResult:
     """Find the result of a run, if it still is that.
 
     Parameters
@@ -94,9 +94,9 @@ def look_again(path: Path, fingerprint: str, names: Iterable[str] = ()) -> Begun
 
 
 @lru_cache(maxsize=4)
-def _begun(path: Path, _state: tuple[int, int, int]) -> BegunResult:
+def _begun(path: Path, _state: tuple[int, int, int]) -> UnfinishedResult:
     group = open_result_to_write(path)
-    return BegunResult(group, group.attrs.get(FINGERPRINT))
+    return UnfinishedResult(group, group.attrs.get(FINGERPRINT))
 
 
 def _version(path: Path) -> tuple[int, int, int]:
