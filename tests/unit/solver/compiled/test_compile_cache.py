@@ -243,7 +243,7 @@ def module_of(source):
 
 def name(source=KERNEL, processor=PROCESSOR, of="take"):
     module = module_of(source)
-    arrays = numba.types.NamedTuple([ARRAY, ARRAY], module.VectorBuffers) if of == "take" else ARRAY
+    arrays = numba.types.NamedTuple([ARRAY, ARRAY], module.Cells) if of == "take" else ARRAY
     return name_of(getattr(module, of), (arrays,), processor)
 
 
