@@ -18,6 +18,7 @@ from fringefleet.io.checks.door import readable
 from fringefleet.io.mintpy.grid import with_grid
 from fringefleet.io.mintpy.metadata import derived_attributes
 from fringefleet.io.mintpy.names import mintpy_name
+from fringefleet.io.store.conventions import CONVENTION_PREFIXES
 from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.products.provenance import EXTRA_PROVENANCE, PROVENANCE
 
@@ -57,7 +58,9 @@ def common_attributes(result: xr.Dataset) -> dict[str, str]:
     attributes = {
         str(name): str(value)
         for name, value in result.attrs.items()
-        if name not in _OWN_ATTRIBUTES and isinstance(value, str | int | float | np.generic)
+        if name not in _OWN_ATTRIBUTES
+        and not str(name).startswith(CONVENTION_PREFIXES)
+        and isinstance(value, str | int | float | np.generic)
     }
     attributes.pop("REF_DATE", None)
     with readable("an attribute of the result"):

@@ -32,6 +32,7 @@ from fringefleet.errors import FringefleetError, OutputExistsError, StackFormatE
 from fringefleet.io.checks.door import readable
 from fringefleet.io.files.listing import Listing
 from fringefleet.io.files.threads import each
+from fringefleet.io.store.conventions import with_conventions
 from fringefleet.io.store.disk import translate_disk_full
 from fringefleet.io.store.durable import sync, sync_tree
 from fringefleet.io.store.marks import (
@@ -64,6 +65,7 @@ from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
+_TITLE = "Displacement time series from a network of interferograms"
 _NOT_WRITTEN = 255  # the status of a tile that is not there yet: no code, and not "ok"
 
 
@@ -290,7 +292,7 @@ def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite
         translate_disk_full(path, lambda: template.nbytes),
         staged_store(path, overwrite=overwrite) as temporary,
     ):
-        _in_one_chunk(template).to_zarr(
+        with_conventions(_in_one_chunk(template), _TITLE).to_zarr(
             temporary, compute=False, zarr_format=3, consolidated=False, encoding=_encoding(template)
         )
         group = zarr.open_group(temporary, mode="r+")
