@@ -32,7 +32,7 @@ def conda() -> dict[str, str]:
 def test_environment_yml_lists_what_pyproject_lists_with_the_same_bounds():
     wanted = parse(project()["dependencies"])
     extras = project()["optional-dependencies"]
-    for name in ("cuda13", "slurm", "plot", "dashboard", "notebook", "test"):
+    for name in ("cuda13", "slurm", "plot", "view", "dashboard", "notebook", "test"):
         wanted |= parse(extras[name])
     assert conda() == wanted
 

@@ -26,6 +26,9 @@ print(json.dumps(found))
 NAMES = ("displacement", "temporal_coherence", "status")
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def described(result):
     python = interpreter("FRINGEFLEET_GDAL", "'rasterio>=1.5.2' with Python 3.12 or later")
