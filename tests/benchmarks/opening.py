@@ -8,10 +8,8 @@ the least and the median seconds. Three minutes in all.
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -22,7 +20,7 @@ import xarray as xr
 
 import fringefleet
 from fringefleet.simulate import Scene, simulate_stack
-from machine import commit, cpu_model
+from machine import measured_on
 
 SHAPE, N_DATE, ROUNDS = (1000, 1000), 98, 12
 
@@ -50,14 +48,8 @@ def main() -> None:
             "series of one pixel": times(lambda number: series[:, number * 71, number * 53].values),
         }
         chunks = series.encoding["chunks"]
-    facts = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": commit(),
-        "machine": cpu_model(),
-        "n_core": os.cpu_count(),
-        "scene": {"shape": SHAPE, "n_date": N_DATE, "chunks": chunks},
-        "seconds": seconds,
-    }
+    scene = {"shape": SHAPE, "n_date": N_DATE, "chunks": chunks}
+    facts = measured_on() | {"scene": scene, "seconds": seconds}
     target.write_text(json.dumps(facts, indent=1) + "\n")
 
 
