@@ -1,41 +1,27 @@
 """Fitness checks of workers: the same software everywhere, one GPU each, and nobody else's GPU."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from distributed import Client
 
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import DeviceError, InputError
 from fringefleet.processes.versions import MUST_AGREE, say_differences, versions_that_must_agree
 from fringefleet.processes.worker_info import Record, ask_workers, sharing
 
-if TYPE_CHECKING:
-    from distributed import Client
 
-
-def check_workers(client: "Client", options: ClusterOptions) -> list[Record]:
+def check_workers(client: Client, options: ClusterOptions) -> None:
     """Refuse workers that could not do the work, or would do it otherwise than they should.
 
-    Returns
-    -------
-    list
-        A :func:`~fringefleet.processes.worker_info.worker_record` of each worker, where a GPU was asked for;
-        else empty.
-
-    Raises
-    ------
-    InputError
-        A worker, or the scheduler, has other versions than this process.
-    DeviceError
-        A worker has no GPU where one was asked for, or shares it with another.
+    An ``InputError`` says that a worker, or the scheduler, has other versions than this process, a
+    ``DeviceError`` that a worker has no GPU where one was asked for, or shares it with another.
     """
     found: Any = client.get_versions(packages=list(MUST_AGREE))
     check_versions(found["client"], {"scheduler": found["scheduler"], **found["workers"]})
-    if options.device != "cuda":
-        return []
-    records = ask_workers(client, options.device)
+    records = ask_workers(client, options.device) if options.device == "cuda" else []
     if not options.share_gpu:
         check_gpus_are_not_shared(records)
-    return records
 
 
 def check_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[str, Any]]) -> None:
@@ -62,19 +48,17 @@ def check_gpus_are_not_shared(records: Sequence[Record]) -> None:
 
     Hosts are not compared: containers of one machine have names of their own, and no two GPUs have one UUID.
     """
-    shared = sharing(records)
-    if not shared:
-        return
-    listed = "; ".join(
-        f"{theirs[0]['gpu_name']} {uuid} by workers "
-        + ", ".join(
+    listed = []
+    for uuid, theirs in sharing(records).items():
+        users = (
             f"{record['worker']} on {record['host']} (pid {record['pid']}, "
             f"CUDA_VISIBLE_DEVICES={record['cuda_visible_devices']})"
             for record in sorted(theirs, key=lambda record: str(record["worker"]))
         )
-        for uuid, theirs in shared.items()
-    )
-    raise DeviceError(
-        f"found a GPU that several workers share: {listed}. Start one worker for each GPU (--cluster "
-        "local-cuda does it on this machine, one job for each GPU does it under Slurm), or say --share-gpu."
-    )
+        listed.append(f"{theirs[0]['gpu_name']} {uuid} by workers {', '.join(users)}")
+    if listed:
+        raise DeviceError(
+            f"found a GPU that several workers share: {'; '.join(listed)}. Start one worker for each GPU "
+            "(--cluster local-cuda does it on this machine, one job for each GPU does it under Slurm), or "
+            "say --share-gpu."
+        )

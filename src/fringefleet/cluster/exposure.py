@@ -7,13 +7,11 @@ was asked for.
 import shlex
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from itertools import zip_longest
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import dask
-
 from fringefleet.errors import MissingExtraError, OptionError
-from fringefleet.processes.preload import HTTP_OFF, WARM_UP
+from fringefleet.processes.preload import HTTP_OFF
 
 if TYPE_CHECKING:
     from fringefleet.cluster.options import ClusterOptions
@@ -22,11 +20,8 @@ LOOPBACK = "127.0.0.1"
 ANY_PORT = f"{LOOPBACK}:0"  # where a server listens until it is stopped, and where a dashboard does
 _SCHEDULER_ROUTES, WORKER_ROUTES = "distributed.scheduler.http.routes", "distributed.worker.http.routes"
 # All of Dask's own but the proxy, which asks other servers in this one's name.
-_ROUTES = [
-    *(f"distributed.http.scheduler.{name}" for name in ("prometheus", "info", "json")),
-    "distributed.http.health",
-    "distributed.http.statics",
-]
+_ROUTES = [f"distributed.http.scheduler.{name}" for name in ("prometheus", "info", "json")]
+_ROUTES += ["distributed.http.health", "distributed.http.statics"]
 _ENCRYPTED = ("tls", "wss", "inproc")  # the last never leaves its process
 _TABLES = ("scheduler_kwargs", "scheduler_options")
 _ADDRESSES = ("host", "contact_address", "listen_address")  # which may begin with a protocol
@@ -38,14 +33,12 @@ _OF_WORKERS = " in worker_extra_args"
 def check_protocols(options: Mapping[str, Any]) -> None:
     """Refuse keywords of a cluster after which it would speak without TLS."""
     for found, keyword, value in _said(options):
-        if value and keyword in _UCX:
-            _check_protocol(f"{found} = 'ucx'", "ucx")
-        if value and (keyword == "protocol" or (keyword in _ADDRESSES and "://" in str(value))):
-            _check_protocol(f"{found} = {value!r}", str(value))
+        protocol = "ucx" if keyword in _UCX else str(value)
+        if value and (keyword in ("protocol", *_UCX) or (keyword in _ADDRESSES and "://" in protocol)):
+            _check_protocol(f"{found} = {protocol!r}", protocol)
 
 
 def _check_protocol(found: str, protocol: str) -> None:
-    """Refuse a protocol that has no TLS; ``found`` says where it was found."""
     if protocol.partition("://")[0] not in _ENCRYPTED:
         raise OptionError(
             f"found {found}, which has no TLS: whoever can reach it could run code as you. Leave it out, or "
@@ -69,12 +62,11 @@ def check_exposure(options: "ClusterOptions") -> None:
     """Refuse keywords by which strangers could come in, unless somebody said that they may."""
     if options.is_encrypted:
         check_protocols(options.options)
-    for found, keyword, value in () if options.dashboard else _said(options.options):
-        if keyword in _DASHBOARD and value:
-            raise OptionError(
-                f"found {found} = {value!r}, and the dashboard, which knows no password, is off; give "
-                "--dashboard with it, or leave it out."
-            )
+    for found, value in () if options.dashboard else _dashboards(options.options):
+        raise OptionError(
+            f"found {found} = {value!r}, and the dashboard, which knows no password, is off; give "
+            "--dashboard with it, or leave it out."
+        )
 
 
 def http_settings(options: "ClusterOptions") -> dict[str, Any]:
@@ -90,29 +82,21 @@ def http_settings(options: "ClusterOptions") -> dict[str, Any]:
 
 def serves_workers(options: "ClusterOptions", keywords: Mapping[str, Any]) -> bool:
     """Whether every worker is to have a dashboard, beside that of the scheduler."""
-    return options.dashboard and any(
-        value and keyword in _DASHBOARD and (found.endswith(_OF_WORKERS) or keyword.startswith("worker_"))
-        for found, keyword, value in _said(keywords)
-    )
+    found = [found for found, _ in _dashboards(keywords)]
+    return options.dashboard and any(name.startswith("worker_") or _OF_WORKERS in name for name in found)
+
+
+def _dashboards(keywords: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((found, value) for found, name, value in _said(keywords) if value and name in _DASHBOARD)
 
 
 def scheduler_keywords(options: "ClusterOptions", given: Mapping[str, Any]) -> dict[str, Any]:
     """Complete what was given for a scheduler, so that it serves what was asked for and nothing else."""
-    if options.dashboard:
-        return dict(given)
+    import dask  # noqa: PLC0415 - options are checked without
+
     preload = given.get("preload") or dask.config.get("distributed.scheduler.preload", [])
-    return {**given, "dashboard": False, "preload": [*as_list(preload), HTTP_OFF]}
-
-
-def local_keywords(options: "ClusterOptions") -> dict[str, Any]:
-    """Complete what was given for a cluster of this machine in the same way."""
-    given = dict(options.options)
-    scheduler = scheduler_keywords(options, given.pop("scheduler_kwargs", {}))
-    address = given.pop("dashboard_address", None) or ANY_PORT
-    preload = as_list(given.pop("preload", None))
-    preload += [] if serves_workers(options, options.options) else [HTTP_OFF]
-    preload.append(WARM_UP)
-    return given | {"scheduler_kwargs": scheduler, "dashboard_address": address, "preload": preload}
+    off = {"dashboard": False, "preload": [*as_list(preload), HTTP_OFF]}
+    return {**given, **({} if options.dashboard else off)}
 
 
 def as_list(texts: str | list[str] | tuple[str, ...] | None) -> list[str]:
@@ -138,20 +122,19 @@ def _said(options: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """
     for name, value in options.items():
         if name == "worker_extra_args":
-            for word, item in _words(value):
-                yield f"{word}{_OF_WORKERS}", word.replace("-", "_"), item
+            yield from _options_in(value)
         elif name in _TABLES and isinstance(value, Mapping):
             yield from ((f"{name}.{key}", key, item) for key, item in value.items())
         else:
             yield name, name, value
 
 
-def _words(items: Any) -> Iterator[tuple[str, str | bool]]:
+def _options_in(items: Any) -> Iterator[tuple[str, str, str | bool]]:
     try:
         words = shlex.split(" ".join(map(str, items)) if isinstance(items, list | tuple) else str(items))
     except ValueError as error:
         raise OptionError(f"found worker_extra_args = {items!r}: {error}; end the quotation.") from error
-    for word, following in zip_longest(words, words[1:], fillvalue=""):
-        name, equals, value = word.partition("=")
-        if name.startswith("--"):
-            yield name[2:], (value if equals else following) or True
+    for word, following in pairwise([*words, ""]):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word.startswith("--"):
+            yield f"{name}{_OF_WORKERS}", name.replace("-", "_"), (value if equals else following) or True

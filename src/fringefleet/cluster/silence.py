@@ -3,7 +3,9 @@
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+
+from fringefleet.processes.worker_logging import COMPUTE_FAILED, HEARTBEAT_FAILED
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +20,7 @@ OF_A_START = {
 }
 OF_A_CLUSTER = {
     "distributed.scheduler": "Task .* marked as failed|Couldn't gather",
-    "distributed.worker": "Compute Failed",
+    "distributed.worker": COMPUTE_FAILED,
 }
 _OF_CONNECTIONS = {  # that are closed by whoever is at the other end
     "distributed.batched": "Error in batched write|Batched Comm Closed",
@@ -29,7 +31,7 @@ OF_AN_END = {
     **_OF_CONNECTIONS,
     "distributed.client": "Couldn't gather|$",  # what was cancelled has no words
     "distributed.scheduler": "Couldn't gather|broadcast to .* failed|$",
-    "distributed.worker": "Failed to communicate with scheduler during heartbeat|$",
+    "distributed.worker": f"{HEARTBEAT_FAILED}|$",
 }
 OF_A_LOST_SCHEDULER = _OF_CONNECTIONS | {
     "distributed.client": "Failed to reconnect|Couldn't gather|$",  # a cancelled reconnection has no words
@@ -41,21 +43,17 @@ def without_messages(
     messages: Mapping[str, str], note: Callable[[logging.LogRecord], None] = lambda _: None
 ) -> Iterator[None]:
     """Let some messages of some loggers go to ``note`` only; with our own debugging they are shown, too."""
-    with ExitStack() as opened:
-        for name, pattern in messages.items():
-            is_shown = _filter(re.compile(pattern), note)
-            logging.getLogger(name).addFilter(is_shown)
-            opened.callback(logging.getLogger(name).removeFilter, is_shown)
-        yield
 
-
-def _filter(
-    pattern: re.Pattern[str], note: Callable[[logging.LogRecord], None]
-) -> Callable[[logging.LogRecord], bool]:
     def is_shown(record: logging.LogRecord) -> bool:
-        if not pattern.match(record.getMessage()):
+        if not re.match(messages[record.name], record.getMessage()):
             return True
         note(record)
         return logger.isEnabledFor(logging.DEBUG)
 
-    return is_shown
+    for name in messages:
+        logging.getLogger(name).addFilter(is_shown)
+    try:
+        yield
+    finally:
+        for name in messages:
+            logging.getLogger(name).removeFilter(is_shown)

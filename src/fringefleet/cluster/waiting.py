@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 logger = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
-
 SECONDS_OF_SILENCE = 300.0  # unless somebody says otherwise
 SECONDS_BETWEEN_NOTICES = 20.0
 _PART_BETWEEN_LINES = 0.1  # of the time waited, where that is more: a queue may take days
@@ -51,11 +50,7 @@ class Clock:
 
 
 def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
-    """Call a function in a daemon thread.
-
-    The thread, and all threads and processes that it starts, never see a Ctrl-C, which a terminal sends to
-    all of its processes.
-    """
+    """Call a function in a daemon thread that never sees a Ctrl-C, nor do threads and processes it starts."""
     future: Future[_Result] = Future()
 
     def run() -> None:
@@ -71,10 +66,7 @@ def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
 
 @contextmanager
 def ended(end: Callable[[], object]) -> Iterator[None]:
-    """Call ``end`` in a thread when the context ends; wait for it less after an exception or a Ctrl-C.
-
-    Errors that it raises are dropped.
-    """
+    """Call ``end`` in a thread when the context ends, and drop its errors; after an exception wait less."""
     seconds = SECONDS_TO_END
     try:
         yield
