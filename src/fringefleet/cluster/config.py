@@ -34,13 +34,11 @@ def read_cluster_config(path: Path) -> dict[str, Any]:
     ``OptionError`` refuses that, and what we do not know. Certificates are looked for beside the file.
     """
     content = read_data(path, "cluster", "TOML", tomllib.loads)
-    for name in content:
-        check_known(name, ["cluster"], f"table of {path}")
+    check_known(content, ["cluster"], f"table of {path}")
     table = content.get("cluster")
     if not isinstance(table, dict):
         raise OptionError(f"found no table [cluster] in {path}; begin it with that line.")
-    for name in table:
-        check_known(name, _KEYS, f"key of [cluster] in {path}")
+    check_known(table, _KEYS, f"key of [cluster] in {path}")
     options, folder = table.get("options", {}), path.absolute().parent
     check_kind("options", options, Mapping)
     _check_data(options, f"[cluster.options] of {path}")

@@ -1,7 +1,7 @@
-"""Get workers and give them back: on this machine, under Slurm, or of a cluster that is running."""
+"""Get workers, check that they are fit, and give them back: local ones, of Slurm, or running already."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +14,19 @@ from distributed import Client, LocalCluster
 from distributed.diagnostics.nvml import device_get_count, one_time
 from distributed.system import MEMORY_LIMIT
 
-from fringefleet.cluster.checks import check_workers
-from fringefleet.cluster.dashboard import warn_of_dashboard
 from fringefleet.cluster.existing import connect_running, use_current
+from fringefleet.cluster.exposure import warn_of_dashboard
 from fringefleet.cluster.local import Start, begin_local, count_local, count_local_gpus
 from fringefleet.cluster.options import VISIBLE, ClusterKind, ClusterOptions, cluster_options
 from fringefleet.cluster.security import kept_credentials
 from fringefleet.cluster.slurm.cluster import start_slurm
 from fringefleet.cluster.slurm.request import JobRequest
-from fringefleet.errors import InputError, MissingExtraError, OptionError
+from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 from fringefleet.processes.clients import current_client, note_open
 from fringefleet.processes.cores import own_cores
 from fringefleet.processes.main_program import end_if_reimported
+from fringefleet.processes.versions import MUST_AGREE, say_differences, versions_that_must_agree
+from fringefleet.processes.worker_info import Record, ask_workers, sharing
 
 logger = logging.getLogger(__name__)
 
@@ -85,10 +86,10 @@ def connect(
 
 
 class Early:
-    """Workers that may be on their way, begun with ``options``, before it is known how many are of use."""
+    """Workers that may be on their way before it is known how many are of use."""
 
-    def __init__(self, options: ClusterOptions, start: Start | None) -> None:
-        self.options, self._start = options, start
+    def __init__(self, start: Start | None) -> None:
+        self._start = start
 
     def give_up(self) -> None:
         """Stop those that are on their way, as none are needed."""
@@ -102,7 +103,7 @@ class Early:
 
         Where more than the number differs, these are stopped and others started.
         """
-        if options != replace(self.options, n_worker=options.n_worker):
+        if self._start and options != replace(self._start.options, n_worker=options.n_worker):
             self.give_up()
         with _connected(options, self._start) as workers:
             yield workers
@@ -114,15 +115,15 @@ class Early:
 def begin_early(options: ClusterOptions, *, n_worker: int) -> Iterator[Early]:
     """Begin to start workers of this machine, ``n_worker`` at most, and stop at last those that were started.
 
-    Of GPUs all are begun with, else one: who has few tiles needs no more. Workers of other kinds are not
-    begun with; nor is anything where an option cannot be meant so, which is said when they are connected to.
+    Of GPUs all are begun with, else one: who has few tiles needs no more. Nothing is begun with where an
+    option cannot be meant so, which is said when they are connected to.
     """
     with ExitStack() as opened:
         start = None
         with suppress(InputError, MissingExtraError):
             if options.kind in _LOCAL:
                 start = opened.enter_context(begin_local(options, first_only=n_worker > 1))
-        yield Early(options, start)
+        yield Early(start)
 
 
 @contextmanager
@@ -212,3 +213,53 @@ def _describe(client: Client, options: ClusterOptions, credentials: Path | None)
     if not limits and n_worker:
         limits = [expected_memory(options, n_worker) or 0]
     return ConnectedWorkers(client, n_worker, min(filter(None, limits), default=None), credentials)
+
+
+def check_workers(client: Client, options: ClusterOptions) -> None:
+    """Refuse workers that could not do the work, or would do it otherwise than they should.
+
+    An ``InputError`` says that a worker, or the scheduler, has other versions than this process, a
+    ``DeviceError`` that a worker has no GPU where one was asked for, or shares it with another.
+    """
+    found: Any = client.get_versions(packages=list(MUST_AGREE))
+    check_versions(found["client"], {"scheduler": found["scheduler"], **found["workers"]})
+    records = ask_workers(client, options.device) if options.device == "cuda" else []
+    if not options.share_gpu:
+        check_gpus_are_not_shared(records)
+
+
+def check_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse workers whose software, as ``Client.get_versions`` gives it, is not this process's."""
+    wanted = versions_that_must_agree(ours["packages"])
+    wrong = []
+    for name, answer in theirs.items():
+        if other := say_differences(versions_that_must_agree(answer["packages"]), wanted):
+            host = answer["host"].get("node", "its host")
+            who = name if name == "scheduler" else f"worker {name} on {host}"
+            wrong.append(f"{who} has {other}")
+    if wrong:
+        raise InputError(
+            f"found other software on {len(wrong)} of {len(theirs)} processes of the cluster: "
+            f"{'; '.join(wrong)}. Start them in the same environment as this process."
+        )
+
+
+def check_gpus_are_not_shared(records: Sequence[Record]) -> None:
+    """Refuse workers that have the same GPU, whatever number each of them knows it by.
+
+    Hosts are not compared: containers of one machine have names of their own, and no two GPUs have one UUID.
+    """
+    listed = []
+    for uuid, theirs in sharing(records).items():
+        users = (
+            f"{record['worker']} on {record['host']} (pid {record['pid']}, "
+            f"CUDA_VISIBLE_DEVICES={record['cuda_visible_devices']})"
+            for record in sorted(theirs, key=lambda record: str(record["worker"]))
+        )
+        listed.append(f"{theirs[0]['gpu_name']} {uuid} by workers {', '.join(users)}")
+    if listed:
+        raise DeviceError(
+            f"found a GPU that several workers share: {'; '.join(listed)}. Start one worker for each GPU "
+            "(--cluster local-cuda does it on this machine, one job for each GPU does it under Slurm), or "
+            "say --share-gpu."
+        )

@@ -20,8 +20,7 @@ from fringefleet.cluster.config import read_data
 from fringefleet.cluster.nannies import in_words
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import CREDENTIALS, running_security
-from fringefleet.cluster.silence import OF_A_LOST_SCHEDULER, without_messages
-from fringefleet.cluster.waiting import Clock, ended
+from fringefleet.cluster.waiting import OF_A_LOST_SCHEDULER, Clock, ended, without_messages
 from fringefleet.errors import InputError
 from fringefleet.processes.clients import WITH_TLS, current_client, warn_of_open
 
@@ -70,10 +69,7 @@ def _seconds(options: ClusterOptions) -> float:
 
 
 def _join(address: str, security: Security | None, seconds: float) -> Client:
-    """Make a client of a scheduler as soon as that answers.
-
-    Dask's client waits without end where a connection is taken and nothing is said.
-    """
+    """Make a client of a scheduler once it answers; of one that is silent Dask's would wait without end."""
     _check_place(address)
     try:
         _wait_for_scheduler(address, security, seconds)
@@ -88,10 +84,7 @@ def _join(address: str, security: Security | None, seconds: float) -> Client:
 
 
 def _wait_for_scheduler(address: str, security: Any, seconds: float) -> Any:
-    """Try an address until somebody speaks there as a scheduler does.
-
-    What is no timeout, such as a TLS that does not fit, is final.
-    """
+    """Try an address until somebody speaks there as a scheduler does; a TLS that does not fit is final."""
     arguments = {} if security is None else security.get_connection_args("client")
     clock, patience = Clock(None, seconds), _SECONDS_OF_FIRST_TRY
     while True:

@@ -4,17 +4,23 @@ Options that would let them in are refused with an ``OptionError``. Servers are 
 was asked for.
 """
 
+import logging
 import shlex
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from fringefleet.errors import MissingExtraError, OptionError
 from fringefleet.processes.preload import HTTP_OFF
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from fringefleet.cluster.options import ClusterOptions
+
+logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 ANY_PORT = f"{LOOPBACK}:0"  # where a server listens until it is stopped, and where a dashboard does
@@ -47,10 +53,7 @@ def _check_protocol(found: str, protocol: str) -> None:
 
 
 def check_running_protocol(address: str, tls: bool | None) -> None:
-    """Refuse the address of a scheduler that speaks otherwise than it should.
-
-    A scheduler of one's own at ``tcp://`` goes, as whoever starts it decides.
-    """
+    """Refuse the address of a scheduler without TLS, but at ``tcp://``, as whoever starts it decides."""
     protocol = address.partition("://")[0]
     if tls is False and protocol == "tls":
         raise OptionError(f"found --no-tls, and {address}, which has TLS; leave one of them out.")
@@ -70,10 +73,7 @@ def check_exposure(options: "ClusterOptions") -> None:
 
 
 def http_settings(options: "ClusterOptions") -> dict[str, Any]:
-    """Let servers answer nothing that was not asked for, be it in the moment before they are stopped.
-
-    A ``MissingExtraError`` says that the dashboard, which was, needs Bokeh.
-    """
+    """Let servers answer nothing that was not asked for, be it in the moment before they are stopped."""
     if options.dashboard:
         check_bokeh("the dashboard")
     settings: dict[str, Any] = {_SCHEDULER_ROUTES: _ROUTES if options.dashboard else []}
@@ -116,10 +116,7 @@ def check_bokeh(option: str) -> None:
 
 
 def _said(options: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Find all keywords, those for the scheduler and for the worker's command line included.
-
-    Each comes with where it was found and its value; an option of a command line that has none with True.
-    """
+    """Find all keywords, of scheduler and worker's command line, too: where it is, name, value or True."""
     for name, value in options.items():
         if name == "worker_extra_args":
             yield from _options_in(value)
@@ -138,3 +135,64 @@ def _options_in(items: Any) -> Iterator[tuple[str, str, str | bool]]:
         name, equals, value = word.removeprefix("--").partition("=")
         if word.startswith("--"):
             yield f"{name}{_OF_WORKERS}", name.replace("-", "_"), (value if equals else following) or True
+
+
+class _HttpServer(NamedTuple):
+    """Where a scheduler's HTTP server listens."""
+
+    address: str
+    port: int
+    machine: str  # name of the host
+
+
+def dashboard_link(client: "Client") -> str:
+    """Compose the link to the dashboard, as seen from its own machine if it listens to nobody else.
+
+    Dask composes it of the scheduler's address instead, which is another where workers have an interface.
+    "" if there is none: what is started here has one only if it is asked for.
+    """
+    from distributed.utils import format_dashboard_link  # noqa: PLC0415 - heavy
+
+    if (server := _server(client)) is None:
+        return ""
+    host = _host(client) if server.address in ("0.0.0.0", "::") else server.address  # noqa: S104
+    where = f"[{host}]" if ":" in host else host
+    try:
+        return str(format_dashboard_link(where, server.port))
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        # The site's link has words for another machine, such as one that runs JupyterHub.
+        logger.debug("distributed.dashboard.link is not used: %s: %s", type(error).__name__, error)
+        return f"http://{where}:{server.port}/status"
+
+
+def describe_dashboard(client: "Client") -> str:
+    """Say where the dashboard is, if any, and how to see it elsewhere if workers come from there."""
+    server, link = _server(client), dashboard_link(client)
+    if server is None or not server.address.startswith("127.") or _host(client) == server.address:
+        return link
+    forward = f"ssh -L {server.port}:{server.address}:{server.port} {server.machine}"
+    return f"{link} (on {server.machine}; from elsewhere: {forward})"
+
+
+def warn_of_dashboard(client: "Client") -> None:
+    """Warn of a dashboard that was asked for: it shows paths, logs and code to whoever can reach it."""
+    if server := _server(client):
+        whoever = "every user of" if server.address.startswith("127.") else "whoever can reach"
+        logger.warning("the dashboard knows no password: %s %s can read it", whoever, server.machine)
+
+
+def _host(client: "Client") -> str:
+    scheduler: Any = client.scheduler
+    address = urlsplit(str(scheduler.address))
+    return LOOPBACK if address.scheme == "inproc" else str(address.hostname)
+
+
+def _server(client: "Client") -> _HttpServer | None:
+    def look(dask_scheduler: Any) -> tuple[str, int, str] | None:  # it needs no fringefleet over there
+        from socket import gethostname  # noqa: PLC0415
+
+        server = dask_scheduler.services.get("dashboard")
+        return server and (server.address, server.port, gethostname())
+
+    found = client.run_on_scheduler(look)
+    return found and _HttpServer(*found)

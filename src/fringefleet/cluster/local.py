@@ -19,7 +19,7 @@ from fringefleet.cluster import exposure, waiting
 from fringefleet.cluster.nannies import Births, PatientNanny, in_words
 from fringefleet.cluster.options import ClusterOptions, check_known, known_keywords, named_gpus
 from fringefleet.cluster.security import private_folder, temporary_security
-from fringefleet.cluster.silence import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
+from fringefleet.cluster.waiting import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 from fringefleet.processes.dask_defaults import cluster_defaults
 from fringefleet.processes.gpus import count_gpus
@@ -75,10 +75,7 @@ class Start:
 
     @contextmanager
     def workers(self, n_worker: int | None = None) -> Iterator[Client]:
-        """Wait for the workers, as many as were begun with or ``n_worker``, and make their client current.
-
-        An ``InputError`` says why they could not be started.
-        """
+        """Wait for the workers, as many as were begun with or ``n_worker``, and make their client current."""
         try:
             with self._quiet:
                 self._client = self._wait_for(waiting.run_in_thread(lambda: self._join(n_worker)))
@@ -182,10 +179,7 @@ def _recorded(kind: type[Cluster], births: Births) -> type[Cluster]:
 
 
 def _start_resource_tracker() -> None:
-    """Start the process of multiprocessing that removes what dead ones leave; it is not to warn of it.
-
-    Nor is it to end before this process does, when the terminal is closed.
-    """
+    """Start multiprocessing's process that removes what dead ones leave, to last longer than a terminal."""
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     sys.warnoptions.append("ignore:resource_tracker:UserWarning")  # which it is started with
     try:
@@ -238,8 +232,7 @@ def _begun(kind: type[Cluster], options: ClusterOptions, said: Mapping[str, Any]
     """Begin to start a cluster of a kind that runs here, listening on this machine only; stop it at last."""
     check_may_start_processes()
     known = known_keywords(*kind.__mro__, *Nanny.__mro__, *Worker.__mro__)
-    for name in options.options:
-        check_known(name, known, f"keyword for {kind.__name__}")
+    check_known(options.options, known, f"keyword for {kind.__name__}")
     settings = SETTINGS | LOCAL_SETTINGS | exposure.http_settings(options) | {DEVICE: options.device}
     # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
     settings[FAILURES_ARE_SAID] = not logger.isEnabledFor(logging.DEBUG)
@@ -272,5 +265,4 @@ def _local_cuda_cluster() -> type[Cluster]:
             f"found no NVIDIA driver that dask-cuda can ask for its GPUs ({type(error).__name__}: {error}). "
             "Look at nvidia-smi. One GPU needs no dask-cuda: --cluster local --device cuda."
         ) from error
-    cluster: type[Cluster] = LocalCUDACluster
-    return cluster
+    return LocalCUDACluster  # type: ignore[no-any-return]

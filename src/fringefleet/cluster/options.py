@@ -4,7 +4,7 @@ All checks raise an ``OptionError`` that says what was found, and what to give.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -197,16 +197,15 @@ def cluster_options(
     cluster: str | Path | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
 ) -> ClusterOptions:
     """Compose options of what was given, by name."""
-    for name in changes:
-        check_known(name, [option.name for option in fields(ClusterOptions)], "option of a cluster")
+    check_known(changes, [option.name for option in fields(ClusterOptions)], "option of a cluster")
     said: dict[str, Any] = vars(cluster) if isinstance(cluster, ClusterOptions) else {"cluster": cluster}
     number = {} if n_worker is None else {"n_worker": n_worker}
     return ClusterOptions(**(said | number | changes))
 
 
-def check_known(name: str, names: Sequence[str], what: str) -> None:
-    """Refuse a name that is none of ``names``, and say which is nearest."""
-    if name not in names:
+def check_known(given: Iterable[str], names: Sequence[str], what: str) -> None:
+    """Refuse names that are none of ``names``, and say which is nearest to the first."""
+    for name in [name for name in given if name not in names]:
         raise OptionError(
             f"unknown {what} {name!r}.{suggest(name, names)} There are {', '.join(sorted(names))}."
         )

@@ -82,11 +82,10 @@ def security_in(file: Path) -> Security:
 
 @contextmanager
 def kept_credentials(security: Any, options: ClusterOptions) -> Iterator[Path | None]:
-    """Keep the credentials of a cluster that was started here in a file, as long as it lives.
+    """Keep the credentials of a cluster that was started here in a file, by which this user may join it.
 
-    By them another process of the same user may join. The file lies in a folder that only this user can
-    enter; under Slurm it is the one that the jobs have theirs from. None where there are none, or where
-    somebody else has them.
+    It lies in a folder that only this user can enter; under Slurm it is the one that the jobs have theirs
+    from. None where there are none, or where somebody else has them.
     """
     if not options.is_started or not options.is_encrypted:
         yield None

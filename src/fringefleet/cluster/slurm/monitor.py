@@ -31,13 +31,10 @@ _LINES_OF_LOG = 15
 
 
 class RecordingJob(SLURMJob):
-    """One job of a cluster.
+    """One job of a cluster."""
 
-    ``refusal``: why Slurm did not take it; None if it did. ``is_over``: it is known to have left the queue.
-    """
-
-    refusal: str | None = None
-    is_over = False
+    refusal: str | None = None  # why Slurm did not take it
+    is_over = False  # whether it is known to have left the queue
 
     def __init__(
         self, scheduler: Any = None, name: Any = None, *, security: Security | None = None, **said: Any
@@ -72,17 +69,14 @@ class RecordingCluster(SLURMCluster):
 
 
 class JobMonitor(SchedulerPlugin):
-    """A thread that looks after jobs while its context lasts.
-
-    ``failure``: why no more jobs are submitted, in words for the user; None as long as they are.
-    """
+    """A thread that looks after jobs while its context lasts."""
 
     name = "fringefleet-job-monitor"
 
     def __init__(self, client: Client, plan: JobPlan, job_name: str) -> None:
         self.client, self.plan, self.job_name = client, plan, job_name
         self.cluster: Any = client.cluster
-        self.failure: str | None = None
+        self.failure: str | None = None  # why no more jobs are submitted, in words for the user
         self.n_over = 0  # jobs that left the queue by themselves
         self._came: set[str] = set()  # names of all workers that ever came
         self._n_failed_start = 0  # jobs in a row that ended before a worker of theirs came

@@ -49,15 +49,13 @@ class JobRequest:
         self.options = options
         configured = dask.config.get(_complete_section(options.options.get("config_name")), None) or {}
         said = {str(name).replace("-", "_"): value for name, value in configured.items()}
-        said |= {name: value for name, value in options.options.items() if value is not None}
+        given = {**options.options, "interface": options.interface}
+        said |= {name: value for name, value in given.items() if value is not None}
         self.values = {name: value for name, value in said.items() if value is not None}
+        self.get = self.values.get
         validation.check_values(self.values)
         if options.is_encrypted:
             check_protocols(self.values)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Find the value of a keyword; the default if nothing was said, or None."""
-        return self.values.get(name, default)
 
     def texts(self, name: str) -> list[str]:
         """Find the values of a keyword that takes several."""
@@ -116,11 +114,6 @@ class JobRequest:
         return self.options.device == "cuda" or self.n_gpu is not None
 
     @property
-    def serves_http(self) -> bool:
-        """Whether every worker is to have a dashboard, beside that of the scheduler."""
-        return serves_workers(self.options, self.values)
-
-    @property
     def worker_command(self) -> str:
         """What starts the workers of a job: with several GPUs it has to deal them out."""
         said: str = self.get("worker_command", _PLAIN_WORKER)
@@ -140,7 +133,7 @@ class JobRequest:
             preloads = []
             if "--preload" not in given and command != _CUDA_WORKER:  # which comes before the configuration
                 preloads = as_list(dask.config.get("distributed.worker.preload", []))
-            if not self.serves_http:
+            if not serves_workers(self.options, self.values):
                 arguments.append("--no-dashboard")
                 preloads.append(HTTP_OFF)
             arguments += [word for name in (*preloads, WARM_UP) for word in ("--preload", name)]
@@ -165,17 +158,14 @@ class JobRequest:
 
     def interface(self, *, is_submitted: bool) -> str:
         """Name the network interface by which nodes reach this machine; jobs that are submitted need one."""
-        interface = self.options.interface or self.get("interface")
-        if interface is None and is_submitted:
+        if is_submitted and "interface" not in self.values:
             here = ", ".join(name for _, name in socket.if_nameindex() if name != "lo")
             raise OptionError(
                 "nobody has said by which network interface of this machine Slurm's workers, which are on "
                 f"other nodes, can reach it; give one with --interface. There are {here}; the fast one is "
                 "often called ib0 or hsn0."
             )
-        interface = interface or _NO_INTERFACE
-        validation.check_text("interface", interface)
-        return str(interface)
+        return str(self.get("interface", _NO_INTERFACE))
 
 
 def import_jobqueue() -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import dask
 from distributed import Security
 
-from fringefleet.cluster.exposure import ANY_PORT, WORKER_ROUTES, scheduler_keywords
+from fringefleet.cluster.exposure import ANY_PORT, WORKER_ROUTES, scheduler_keywords, serves_workers
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
 from fringefleet.cluster.options import ClusterOptions, check_known, known_keywords
 from fringefleet.cluster.slurm.request import SECTION, JobPlan, JobRequest, import_jobqueue
@@ -93,15 +93,9 @@ def script_of_job(plan: JobPlan, scheduler: str, security: Security | None) -> s
     import_jobqueue()  # which keeps what Ctrl-C does
     from fringefleet.cluster.slurm.monitor import RecordingJob  # noqa: PLC0415 - optional
 
+    keywords = plan.job | {"interface": plan.cluster["interface"], "security": security}
     with dask.config.set(settings(plan)):
-        job = RecordingJob(
-            scheduler=scheduler,
-            name="slurm-0",
-            interface=plan.cluster["interface"],
-            protocol="tls://" if security else None,
-            security=security,
-            **plan.job,
-        )
+        job = RecordingJob(scheduler, "slurm-0", protocol="tls://" if security else None, **keywords)
     return str(job.job_script())  # type: ignore[no-untyped-call]
 
 
@@ -116,13 +110,10 @@ def _split_keywords(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
     of_cluster = set(known_keywords(library.core.JobQueueCluster))
     of_job = set(known_keywords(library.slurm.SLURMJob, library.core.Job))
     known = sorted((of_cluster | of_job | set(_OURS)) - _RESERVED)
-    cluster: dict[str, Any] = {"name": "slurm"}
-    job: dict[str, Any] = {}
-    for name, value in options.items():
-        check_known(name, known, "keyword for SLURMCluster")
-        if name not in _OURS:
-            (cluster if name in of_cluster and name != "config_name" else job)[name] = value
-    return cluster, job
+    check_known(options, known, "keyword for SLURMCluster")
+    cluster = {name: value for name, value in options.items() if name in of_cluster - {"config_name"}}
+    job = {name: value for name, value in options.items() if name not in (*cluster, *_OURS)}
+    return {"name": "slurm"} | cluster, job
 
 
 def _prologue(request: JobRequest) -> list[str]:
@@ -140,13 +131,12 @@ def _prologue(request: JobRequest) -> list[str]:
 def _exports(request: JobRequest) -> dict[str, str]:
     """Turn the settings of local workers into environment variables that mean the same."""
     said = SETTINGS | LOCAL_SETTINGS | _lifetime(request)
-    if not request.serves_http:
+    if not serves_workers(request.options, request.values):
         said[WORKER_ROUTES] = []
     options = dask.config.get(OPTIONS, {})
     said |= {f"{OPTIONS}.{name}": value for name, value in options.items()}
     exports = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if request.wants_gpu else {}
-    if request.options.device == "cuda":
-        said[DEVICE] = "cuda"
+    said |= {DEVICE: "cuda"} if request.options.device == "cuda" else {}
     for key, value in said.items():
         if "pre-spawn-environ" in key:
             exports[key.rpartition(".")[2]] = str(value)
@@ -166,8 +156,7 @@ def _lifetime(request: JobRequest) -> dict[str, Any]:
 
 def _python(request: JobRequest) -> str:
     """Write what runs Python; what the user says has the shell's quotation, and our own gets it."""
-    given = request.get("python")
-    if given is None:
-        check_line("the path of Python", sys.executable, "give python, or make an environment elsewhere")
-        return shlex.quote(sys.executable)
-    return shlex.join(shlex.split(given))
+    if given := request.get("python"):
+        return shlex.join(shlex.split(given))
+    check_line("the path of Python", sys.executable, "give python, or make an environment elsewhere")
+    return shlex.quote(sys.executable)

@@ -63,13 +63,8 @@ _WITH_VALUE = {
 }
 _ADVICE = {names.split()[0][2:]: advice for names, advice in (_WITH_VALUE | _FLAGS).items()}
 # What dask-jobqueue called them once: it heeds some of them in some cases only.
-_RENAMED = {
-    "env_extra": "job_script_prologue",
-    "extra": "worker_extra_args",
-    "header_skip": "job_directives_skip",
-    "job_extra": "job_extra_directives",
-    "project": "account",
-}
+_RENAMED = {"env_extra": "job_script_prologue", "extra": "worker_extra_args", "project": "account"}
+_RENAMED |= {"header_skip": "job_directives_skip", "job_extra": "job_extra_directives"}
 
 
 def walltime_seconds(walltime: str | int | None) -> int | None:
@@ -100,17 +95,23 @@ def check_values(options: Mapping[str, Any]) -> None:
             check_line(name, leaf, allowed="\t")
         if value and name in _RENAMED:
             raise OptionError(f"found {name} = {value!r}; it is called {_RENAMED[name]} now: give that.")
-        if name in _TYPES:
-            check_kind(name, value, _TYPES[name])
-        least, most = _LIMITS.get(name, (None, math.inf))
-        if least is not None and not least <= value <= most:
-            up_to = "or more" if most == math.inf else f"to {most}"
-            raise OptionError(f"found {name} = {value!r}; give {least} {up_to}.")
-        check_text(name, value)
+        _check_value(name, value)
     check_memory("memory", options.get("memory"))
     for module in texts("modules", options.get("modules")):
         if not re.fullmatch(r"[\w./+-]+", module):
             raise OptionError(f"found the module {module!r}; give a name such as cuda/12.4.")
+
+
+def _check_value(name: str, value: Any) -> None:
+    if name in _TYPES:
+        check_kind(name, value, _TYPES[name])
+    least, most = _LIMITS.get(name, (None, math.inf))
+    if least is not None and not least <= value <= most:
+        up_to = "or more" if most == math.inf else f"to {most}"
+        raise OptionError(f"found {name} = {value!r}; give {least} {up_to}.")
+    pattern, wanted = _TEXTS.get(name, ("", ""))
+    if wanted and not re.fullmatch(pattern, str(value)):
+        raise OptionError(f"found {name} = {value!r}; give {wanted}.")
 
 
 def texts(name: str, value: Any) -> list[str]:
@@ -119,13 +120,6 @@ def texts(name: str, value: Any) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise OptionError(f"found {name} = {value!r}; give a list of texts.")
     return [str(item) for item in value]
-
-
-def check_text(name: str, value: Any) -> None:
-    """Refuse the value of a keyword, if it is one of those that go into a job script without quotes."""
-    pattern, wanted = _TEXTS.get(name, ("", ""))
-    if wanted and value is not None and not re.fullmatch(pattern, str(value)):
-        raise OptionError(f"found {name} = {value!r}; give {wanted}.")
 
 
 def check_line(name: str, value: object, advice: str = "give one line", allowed: str = "") -> None:
@@ -150,13 +144,11 @@ def sbatch_log(folder: Path, pattern: str) -> str:
     and ``packjob``; then ``%`` begins a pattern, and a ``\`` that is left would end all patterns.
     In the pattern of a file's name ``%x`` and so on have their meaning; the folder's is taken as it is.
     """
-    advice = "give another as log_directory"
+    advice, text = "give another as log_directory", str(folder)
     check_line("the folder for logs", folder, advice)
-    if "\\" in str(folder):
-        raise OptionError(
-            f"found a backslash in the folder for logs, {folder}, which Slurm removes; {advice}."
-        )
-    text = str(folder).replace("%", "%%").replace('"', r"\"")
+    if "\\" in text:
+        raise OptionError(f"found a backslash in the folder for logs, {text}, which Slurm removes; {advice}.")
+    text = text.replace("%", "%%").replace('"', r"\"")
     text = re.sub(r"(het|pack)(?=job)", r"\1\\", text, flags=re.IGNORECASE)
     return f'"{text}/{pattern}"'
 
