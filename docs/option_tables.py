@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from fringefleet.arguments.declaration import Panel
-from fringefleet.cli.options.cluster import WorkerOptions
-from fringefleet.cli.parameters import Parameter, parameters
+from fringefleet.cli.parameters import Common, Parameter, parameters
+from fringefleet.cluster.options import ClusterOptions
 from fringefleet.execution.job import FailurePolicy, Run
 from fringefleet.execution.setting import Setting
 from fringefleet.options import Options
 
 PAGE = Path(__file__).with_name("options.md")
 BEGIN, END = "<!-- begin of the tables -->", "<!-- end of the tables -->"
-OWNERS = {"Options": Options, "Setting": Setting, "Run": Run, "FailurePolicy": FailurePolicy}
-OWNERS["ClusterOptions"] = WorkerOptions
+OWNERS = {kind.__name__: parameters(kind) for kind in (Options, Setting, Run, FailurePolicy)}
+OWNERS["ClusterOptions"] = (*parameters(Common, "cluster_config"), *parameters(ClusterOptions))
 IN_HELP = {"solver"}  # options that say in their help what each of their words needs
 NO_FIELD = {"cluster_config"}  # options of the command line only
 
@@ -32,8 +32,8 @@ def tables() -> str:
     """Make a table for each panel of the help."""
     listed = [
         (owner, parameter)
-        for owner, kind in OWNERS.items()
-        for parameter in parameters(kind)
+        for owner, declared in OWNERS.items()
+        for parameter in declared
         if not parameter.declared.is_argument
     ]
     flags = {parameter.name: flag_of(parameter) for _, parameter in listed}

@@ -24,7 +24,7 @@ _HOMES = {
     "Run": "execution.job",
     "Setting": "execution.setting",
     "Status": "status",
-    "connect": "cluster",
+    "connect": "cluster.connection",
     "convert_stack": "io",
     "invert": "lazy",
     "open_stack": "io",

@@ -367,7 +367,7 @@ BAD_INVERSIONS = {
     "resume and overwrite": (["stack.zarr", "--resume", "--overwrite"], "both --resume and --overwrite"),
     "fewer than no workers": (
         ["stack.zarr", "--workers", "-1"],
-        "-1 workers; give 1 or more, or 0 for threads",
+        "found --workers -1; give 0 or more",
     ),
     "no workers of a cluster": (
         ["stack.zarr", "--workers", "0", "--cluster", "tcp://h:1"],

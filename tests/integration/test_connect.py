@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 import fringefleet
 from fringefleet.cli import app
-from fringefleet.cluster.dashboard import dashboard_link, describe_dashboard
+from fringefleet.cluster.exposure import dashboard_link, describe_dashboard
 from fringefleet.errors import DeviceError, InputError, RunError
 from fringefleet.processes.worker_info import worker_record
 from fringefleet.simulate import Scene, simulate_stack

@@ -12,8 +12,9 @@ import pytest
 import torch
 import xarray as xr
 
-from fringefleet.cluster import ClusterOptions, cluster_options
+from fringefleet.cluster import ClusterOptions
 from fringefleet.cluster.config import read_cluster_config
+from fringefleet.cluster.options import cluster_options
 from fringefleet.simulate import Scene, simulate_stack
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

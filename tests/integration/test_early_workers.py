@@ -13,7 +13,8 @@ import psutil
 import pytest
 from distributed.system import MEMORY_LIMIT
 
-from fringefleet.cluster import ClusterOptions, begin_early
+from fringefleet.cluster import ClusterOptions
+from fringefleet.cluster.connection import begin_early
 from fringefleet.simulate import Scene
 from polling import wait_until
 
@@ -88,7 +89,7 @@ MOMENTS = [
     ("fringefleet.cli.invert", False, signal.SIGINT),
     ("fringefleet.cluster", False, signal.SIGINT),
     ("distributed.scheduler", False, signal.SIGTERM),
-    ("fringefleet.cluster.start", False, signal.SIGINT),
+    ("fringefleet.cluster.local", False, signal.SIGINT),
     ("fringefleet.pipeline", False, signal.SIGINT),  # the worker is on its way
     ("fringefleet.io.readers.gmtsar", False, signal.SIGHUP),
     ("distributed", True, signal.SIGINT),

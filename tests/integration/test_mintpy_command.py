@@ -22,7 +22,8 @@ from distributed import Client
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
-from fringefleet.cluster import ClusterOptions, ConnectedWorkers, expected_workers
+from fringefleet.cluster import ClusterOptions, ConnectedWorkers
+from fringefleet.cluster.connection import expect_workers
 from fringefleet.execution.summary import Summary
 from fringefleet.io.store import disk
 from fringefleet.mintpy import Inverted
@@ -78,7 +79,7 @@ def in_this_process(worker, monkeypatch):
             yield ConnectedWorkers(client, 1, None)
 
     def run_session(session, *how, **more):
-        asked.append(expected_workers(session.workers))
+        asked.append(expect_workers(session.workers).n_worker)
         return course.run_session(session, *how, **more)
 
     monkeypatch.setattr(course, "connect", connect)

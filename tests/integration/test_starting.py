@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import fringefleet
-from fringefleet.cluster import connect, nannies, start
+from fringefleet.cluster import connect, nannies
 from fringefleet.cluster import waiting as patience
 from fringefleet.errors import InputError, OptionError
 from fringefleet.processes.dask_defaults import cluster_defaults
@@ -256,7 +256,7 @@ def test_a_tear_down_that_goes_wrong_is_no_failure_of_a_run(fault, stack, tmp_pa
     async def close(*_args, **_options):
         raise TimeoutError("not within 5 s")
 
-    monkeypatch.setattr(start, "SECONDS_TO_STOP", 0.5)
+    monkeypatch.setattr(patience, "SECONDS_TO_STOP", 0.5)
     before = worker_processes()
     with connect("local", 1):
         summary = fringefleet.run(fringefleet.Run(stack, tmp_path / "result.zarr"))

@@ -16,7 +16,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 import fringefleet
-from fringefleet.cluster.dashboard import dashboard_link
+from fringefleet.cluster.exposure import dashboard_link
 from fringefleet.cluster.security import write_private
 from fringefleet.processes import clients
 from fringefleet.simulate import Scene, simulate_stack

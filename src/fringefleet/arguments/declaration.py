@@ -150,7 +150,8 @@ def check_fields(values: Any) -> None:
         if words:
             _check_word(field.name, value, [*(["none"] if NoneType in parts else []), *words], words)
         elif parts[0] in _KINDS:
-            check_kind(field.name, value, *_KINDS[parts[0]])
+            kinds = dict.fromkeys(kind for part in parts for kind in _KINDS.get(part, ()))
+            check_kind(field.name, value, *kinds)
         if any(map(math.isfinite, (declared.least, declared.above, declared.most))):
             _check_limits(field.name, value, declared)
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import dask
 
-from fringefleet.cluster import ClusterOptions, Early
+from fringefleet.cluster import ClusterOptions
+from fringefleet.cluster.connection import Early
 from fringefleet.errors import FringefleetError
 from fringefleet.execution.compose import part_of
 from fringefleet.mintpy.template import read_template

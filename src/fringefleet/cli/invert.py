@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from fringefleet.choices import Existing
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err, logger
-from fringefleet.cli.options.cluster import WorkerOptions
 from fringefleet.cli.parameters import Common, parameters
+from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import OptionError
 from fringefleet.execution.job import FailurePolicy, Run
 from fringefleet.execution.setting import Setting
@@ -18,7 +18,7 @@ from fringefleet.importing import without_collection
 from fringefleet.options import Options
 
 if TYPE_CHECKING:
-    from fringefleet.cluster import ClusterOptions, Early
+    from fringefleet.cluster.connection import Early
 
 STACK, OUTPUT, CHUNKS, *_OF_STACK = parameters(
     Run, "stack", "output", "chunks", "reader", "drop_incomplete", "accept_touched"
@@ -28,7 +28,8 @@ OF_INVERT = (
     *parameters(Common, "template"),
     *parameters(Setting),
     *_OF_STACK,
-    *parameters(WorkerOptions),
+    *parameters(Common, "cluster_config"),
+    *parameters(ClusterOptions),
     CHUNKS,
     *parameters(Common, "resume", "overwrite"),
     *parameters(FailurePolicy),
@@ -65,7 +66,7 @@ def invert_command(parameters: Any) -> None:
         run_job(job, workers, given["performance_report"], begun.early)
 
 
-def job_of(given: Mapping[str, Any], chosen: "ClusterOptions | None" = None) -> "tuple[Run, ClusterOptions]":
+def job_of(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -> tuple[Run, ClusterOptions]:
     """Make a run, and the workers that it wants, of the options of ``invert``.
 
     Parameters
@@ -124,7 +125,7 @@ def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Opt
 
 
 def run_job(
-    job: Run, workers: "ClusterOptions", performance_report: Path | None, early: "Early | None"
+    job: Run, workers: ClusterOptions, performance_report: Path | None, early: "Early | None"
 ) -> None:
     """Run one inversion in a session, whose workers may be on their way, and print what came out."""
     with without_collection():

@@ -103,6 +103,15 @@ class Common:
             flags=("--template", "-t"),
         ),
     ] = None
+    cluster_config: Annotated[
+        Path | None,
+        Declared(
+            "TOML file with all of this in a table [cluster], with [cluster.options] for what only Dask "
+            "knows; options given here take precedence.",
+            Panel.WORKERS,
+            metavar="FILE.toml",
+        ),
+    ] = None
     resume: Annotated[
         bool, Declared("Continue an unfinished output; nothing is computed twice.", Panel.OUTPUT)
     ] = False

@@ -55,7 +55,7 @@ def plan(parameters: Any) -> None:
     given = vars(parameters)
     with without_collection():  # a second
         from fringefleet.cli.early import needs_of_workers
-        from fringefleet.cluster import expected_memory
+        from fringefleet.cluster.connection import expected_memory
         from fringefleet.execution.estimate import forecast
         from fringefleet.session.early import begins_early
         from fringefleet.session.fitting import fit_to_tiles, prepare_session

@@ -13,12 +13,12 @@ from fringefleet.arguments.declaration import Declared
 from fringefleet.arguments.needs import COMMANDS, check_needs
 from fringefleet.cli.application import command
 from fringefleet.cli.console import err
-from fringefleet.cli.options.cluster import WorkerOptions
-from fringefleet.cli.parameters import parameters
+from fringefleet.cli.parameters import Common, parameters
+from fringefleet.cluster.options import ClusterOptions
 from fringefleet.options import Options
 
 if TYPE_CHECKING:
-    from fringefleet.cluster import ClusterOptions, ConnectedWorkers
+    from fringefleet.cluster import ConnectedWorkers
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -45,7 +45,8 @@ _OF_WORKERS = ("n_worker", "worker_memory", "interface", "share_gpu", "wait_seco
 @command(
     *parameters(SlurmOptions),
     *parameters(Options, "device"),
-    *parameters(WorkerOptions, "cluster_config", *_OF_WORKERS),
+    *parameters(Common, "cluster_config"),
+    *parameters(ClusterOptions, *_OF_WORKERS),
     examples=(
         "fringefleet slurm --dry-run --cluster-config deploy/slurm/gpu.toml --workers 4",
         "fringefleet slurm --interface ib0 --workers 8 --device cuda --scheduler-file scheduler.json",
@@ -65,7 +66,7 @@ def slurm(given: Any) -> None:
         _keep(options, given.scheduler_file)
 
 
-def _show(options: "ClusterOptions") -> None:
+def _show(options: ClusterOptions) -> None:
     from fringefleet.cluster.slurm.script import job_script, plan_jobs
 
     plan = plan_jobs(options, is_submitted=False)
@@ -76,7 +77,7 @@ def _show(options: "ClusterOptions") -> None:
     err().print(f"{jobs} of {each} worker(s){total} would be submitted.", soft_wrap=True)
 
 
-def _keep(options: "ClusterOptions", scheduler_file: Path | None) -> None:
+def _keep(options: ClusterOptions, scheduler_file: Path | None) -> None:
     from time import sleep
 
     from fringefleet.cluster import connect

@@ -3,14 +3,19 @@
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from fringefleet.cluster.options import TLS_FILES, TYPES, check_known, check_type
+from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.needs import CERTIFICATES
+from fringefleet.cluster.options import ClusterOptions, check_known
 from fringefleet.errors import InputError, OptionError
 
 _LARGEST_FILE = 1024**2  # bytes that are read of a file
-_KEYS = [name for name in TYPES if name != "device"]  # which is an option of the computation
+_KEYS = [
+    field.name for field in fields(ClusterOptions) if field.name != "device"
+]  # option of the computation
 _TABLES = ("scheduler_kwargs", "scheduler_options", "resources")
 # Keywords by which Dask, dask-cuda and dask-jobqueue load code, write files or hand on other keywords. Python
 # callers may pass any.
@@ -25,31 +30,20 @@ LOADS_CODE = re.compile(
 def read_cluster_config(path: Path) -> dict[str, Any]:
     """Read the table ``[cluster]`` of a TOML file: fields of a ``ClusterOptions``, by name.
 
-    Its table ``[cluster.options]`` goes to the library as it is, but may have nothing that loads code.
-    Certificates are looked for beside the file. Nothing else is opened.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or is no TOML.
-    OptionError
-        It has something else than we know, or something that might be executed.
+    Its table ``[cluster.options]`` goes to the library as it is, but may have nothing that loads code: an
+    ``OptionError`` refuses that, and what we do not know. Certificates are looked for beside the file.
     """
     content = read_data(path, "cluster", "TOML", tomllib.loads)
-    for name in content:
-        check_known(name, ["cluster"], f"table of {path}")
+    check_known(content, ["cluster"], f"table of {path}")
     table = content.get("cluster")
     if not isinstance(table, dict):
         raise OptionError(f"found no table [cluster] in {path}; begin it with that line.")
-    for name in table:
-        check_known(name, _KEYS, f"key of [cluster] in {path}")
-    options = table.get("options", {})
-    check_type("options", options, (Mapping,))
+    check_known(table, _KEYS, f"key of [cluster] in {path}")
+    options, folder = table.get("options", {}), path.absolute().parent
+    check_kind("options", options, Mapping)
     _check_data(options, f"[cluster.options] of {path}")
-    beside = {
-        name: path.absolute().parent / table[name] for name in TLS_FILES if isinstance(table.get(name), str)
-    }
-    return table | beside
+    files = {name: table[name] for name in CERTIFICATES if isinstance(table.get(name), str)}
+    return table | {name: folder / file for name, file in files.items()}
 
 
 def read_data(path: Path, what: str, form: str, parse: Callable[[str], Any]) -> Any:
@@ -72,10 +66,9 @@ def _check_data(options: Mapping[str, Any], where: str, table: str = "") -> None
                 f"found {name} in {within}; a file may only have keywords that are data. Others may load "
                 "code; start the cluster from Python to use them."
             )
+        items = value if isinstance(value, list) else [value]
         if isinstance(value, Mapping) and name in _TABLES and not table:
             _check_data(value, where, name)
-        elif any(
-            isinstance(item, list | Mapping) for item in (value if isinstance(value, list) else [value])
-        ):
+        elif any(isinstance(item, list | Mapping) for item in items):
             found = f"{table}.{name}" if table else name
             raise OptionError(f"found {found} = {value!r} in {where}; give one value, or a list of them.")

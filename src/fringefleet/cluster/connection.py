@@ -1,7 +1,7 @@
-"""Get workers and give them back: on this machine, under Slurm, or of a cluster that is running."""
+"""Get workers, check that they are fit, and give them back: local ones, of Slurm, or running already."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,19 +14,19 @@ from distributed import Client, LocalCluster
 from distributed.diagnostics.nvml import device_get_count, one_time
 from distributed.system import MEMORY_LIMIT
 
-from fringefleet.cluster.checks import check_workers
-from fringefleet.cluster.dashboard import warn_of_dashboard
 from fringefleet.cluster.existing import connect_running, use_current
-from fringefleet.cluster.local import begin_local, count_local, count_local_gpus
+from fringefleet.cluster.exposure import warn_of_dashboard
+from fringefleet.cluster.local import Start, begin_local, count_local, count_local_gpus
 from fringefleet.cluster.options import VISIBLE, ClusterKind, ClusterOptions, cluster_options
 from fringefleet.cluster.security import kept_credentials
 from fringefleet.cluster.slurm.cluster import start_slurm
 from fringefleet.cluster.slurm.request import JobRequest
-from fringefleet.cluster.start import Start
-from fringefleet.errors import InputError, MissingExtraError, OptionError
+from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 from fringefleet.processes.clients import current_client, note_open
 from fringefleet.processes.cores import own_cores
 from fringefleet.processes.main_program import end_if_reimported
+from fringefleet.processes.versions import MUST_AGREE, say_differences, versions_that_must_agree
+from fringefleet.processes.worker_info import Record, ask_workers, sharing
 
 logger = logging.getLogger(__name__)
 
@@ -86,18 +86,16 @@ def connect(
 
 
 class Early:
-    """Workers that may be on their way before it is known how many of them are of use.
+    """Workers that may be on their way before it is known how many are of use."""
 
-    ``options``: what they have been begun with.
-    """
-
-    def __init__(self, options: ClusterOptions, start: Start | None) -> None:
-        self.options, self._start = options, start
+    def __init__(self, start: Start | None) -> None:
+        self._start = start
 
     def give_up(self) -> None:
         """Stop those that are on their way, as none are needed."""
         if self._start is not None:
             self._start.stop(in_good_order=False)
+            self._start = None
 
     @contextmanager
     def connect(self, options: ClusterOptions) -> Iterator[ConnectedWorkers]:
@@ -105,29 +103,27 @@ class Early:
 
         Where more than the number differs, these are stopped and others started.
         """
-        start = self._start
-        if start is not None and options != replace(self.options, n_worker=options.n_worker):
-            start.stop(in_good_order=False)
-            start = None
-        with _connected(options, start) as workers:
+        if self._start and options != replace(self._start.options, n_worker=options.n_worker):
+            self.give_up()
+        with _connected(options, self._start) as workers:
             yield workers
-        if start is not None:
-            start.stop(in_good_order=True)
+        if self._start is not None:
+            self._start.stop(in_good_order=True)
 
 
 @contextmanager
 def begin_early(options: ClusterOptions, *, n_worker: int) -> Iterator[Early]:
     """Begin to start workers of this machine, ``n_worker`` at most, and stop at last those that were started.
 
-    Of GPUs all are begun with, else one: who has few tiles needs no more. Workers of other kinds are not
-    begun with; nor is anything where an option cannot be meant so, which is said when they are connected to.
+    Of GPUs all are begun with, else one: who has few tiles needs no more. Nothing is begun with where an
+    option cannot be meant so, which is said when they are connected to.
     """
     with ExitStack() as opened:
         start = None
         with suppress(InputError, MissingExtraError):
             if options.kind in _LOCAL:
                 start = opened.enter_context(begin_local(options, first_only=n_worker > 1))
-        yield Early(options, start)
+        yield Early(start)
 
 
 @contextmanager
@@ -135,9 +131,8 @@ def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[
     with ExitStack() as opened:
         # Dask is to compute afterwards as it did before, which a client that ends too early does not see to.
         opened.enter_context(dask.config.set(scheduler=dask.config.get("scheduler", None)))
-        if start is None and options.kind in _LOCAL:
-            start = opened.enter_context(begin_local(options))
-        if start is not None:
+        if options.kind in _LOCAL:
+            start = start or opened.enter_context(begin_local(options))
             client = opened.enter_context(start.workers(options.n_worker))
         else:
             connection = {"slurm": start_slurm, "current": use_current}.get(options.kind, connect_running)
@@ -151,113 +146,120 @@ def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[
             logger.info("scheduler %s, credentials %s", address, credentials)
         if options.dashboard:
             warn_of_dashboard(client)
-        yield _describe(client, options)._replace(credentials=credentials)
+        yield _describe(client, options, credentials)
 
 
 def resolve(options: ClusterOptions) -> ClusterOptions:
     """Choose where nothing was said: the current client, else the cores, or the GPUs, of this machine.
 
     On a machine with one GPU a single local process has it, and dask-cuda is not needed. Who wants no
-    workers has none of this machine, whatever client is current.
-
-    Raises
-    ------
-    DeviceError
-        A GPU is asked for and there is none.
+    workers has none of this machine, whatever client is current. A ``DeviceError`` says that a GPU is asked
+    for and there is none.
     """
     if options.kind == "local-cuda":
         return replace(options, device="cuda")
     if options.kind != "default":
         return options
-    if options.n_worker == 0:
-        return replace(options, cluster="local")
-    if current_client() is not None:
+    if options.n_worker != 0 and current_client() is not None:
         return replace(options, cluster="current")
-    several = options.device == "cuda" and (VISIBLE in options.options or count_local_gpus(options) > 1)
+    is_on_gpus = options.n_worker != 0 and options.device == "cuda"
+    several = is_on_gpus and (VISIBLE in options.options or count_local_gpus(options) > 1)
     return replace(options, cluster="local-cuda" if several else "local")
 
 
-def expected_workers(options: ClusterOptions) -> int:
-    """How many workers there will be, as far as that is known before they are there; 0 where none are wanted.
+class Expected(NamedTuple):
+    """Workers as they will be, as far as that is known before they are there; None where nobody knows."""
 
-    Raises
-    ------
-    DeviceError
-        A GPU is asked for and there is none.
-    OptionError
-        What Slurm is to be asked for cannot be meant so.
-    MissingExtraError
-        dask-jobqueue, which knows what its configuration says, is not installed.
-    """
-    if options.n_worker == 0:
-        return 0
-    if options.kind == "local":
-        return count_local(options)
-    if options.kind == "local-cuda":
-        return options.n_worker or count_local_gpus(options)
-    if options.kind == "slurm":
-        return JobRequest(options).n_worker
-    return options.n_worker or CPU_COUNT
+    n_worker: int  # 0 where none are wanted: the rest is of this process
+    memory: int | None  # of each [byte], however many there are; None where they share a machine
+    n_thread: int  # Dask's, of each: on a CPU each solves a tile
+    n_core: int | None  # threads of each that read and write
+    gpu_memory: int | None  # of the GPU of each [byte]
 
 
-def own_memory(options: ClusterOptions) -> int | None:
-    """What each worker has [byte], however many there are; None where they share a machine, or nobody knows.
+def expect_workers(options: ClusterOptions) -> Expected:
+    """Find how many workers there will be and what each will have.
 
-    It raises what :func:`expected_workers` does.
-    """
-    if options.kind == "slurm":
-        request = JobRequest(options)
-        return request.memory // request.processes
-    return None if options.worker_memory is None else int(parse_bytes(options.worker_memory))
-
-
-def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
-    """What each of so many workers will have [byte]; of none it is what this process has.
-
-    None where nobody knows. It raises what :func:`expected_workers` does.
-    """
-    if options.kind in _LOCAL and options.worker_memory is None:
-        return MEMORY_LIMIT // max(1, n_worker)
-    return own_memory(options)
-
-
-class _WorkerThreads(NamedTuple):
-    """Threads of a worker, before it is there."""
-
-    dask: int  # on a CPU each solves a tile
-    core: int | None  # that read and write; None where nobody knows
-
-
-def expected_threads(options: ClusterOptions, n_worker: int) -> _WorkerThreads:
-    """How many threads each of so many workers will have; of none it is how many this process has.
-
-    It raises what :func:`expected_workers` does.
+    It raises what :func:`connect` does of GPUs, and of what Slurm is to be asked for.
     """
     if options.kind == "slurm":
         request = JobRequest(options)
         n_core = max(1, request.cores // request.processes)
-        return _WorkerThreads(n_core, n_core)
-    if n_worker == 0:
-        return _WorkerThreads(CPU_COUNT, max(CPU_COUNT, own_cores().number))
-    if options.kind in _LOCAL:
-        n_thread = int(options.options.get("threads_per_worker") or 1)
-        return _WorkerThreads(n_thread, max(n_thread, own_cores().number // n_worker))
-    return _WorkerThreads(1, None)
+        return Expected(request.n_worker, request.memory // request.processes, n_core, n_core, None)
+    memory = None if options.worker_memory is None else int(parse_bytes(options.worker_memory))
+    if options.kind not in _LOCAL and options.n_worker != 0:
+        return Expected(options.n_worker or CPU_COUNT, memory, 1, None, None)
+    if options.n_worker == 0:
+        n_worker, n_thread, n_core = 0, CPU_COUNT, max(CPU_COUNT, own_cores().number)
+    else:
+        n_worker, n_thread = count_local(options), int(options.options.get("threads_per_worker") or 1)
+        n_core = max(n_thread, own_cores().number // n_worker)
+    has_gpu = options.device == "cuda" and device_get_count()
+    return Expected(n_worker, memory, n_thread, n_core, one_time()["memory-total"] if has_gpu else None)
 
 
-def expected_gpu_memory(options: ClusterOptions) -> int | None:
-    """Memory of each worker's GPU [byte], as far as that is known before they are there."""
-    if options.device == "cpu" or options.kind not in _LOCAL or not device_get_count():
-        return None
-    found: int | None = one_time()["memory-total"]
-    return found
+def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
+    """What each of so many workers will have [byte], or this process if there is none; None: unknown."""
+    if options.kind in _LOCAL and options.worker_memory is None:
+        return MEMORY_LIMIT // max(1, n_worker)
+    return expect_workers(options).memory
 
 
-def _describe(client: Client, options: ClusterOptions) -> ConnectedWorkers:
+def _describe(client: Client, options: ClusterOptions, credentials: Path | None) -> ConnectedWorkers:
     workers = client.scheduler_info(n_workers=-1)["workers"]
     limits = [worker["memory_limit"] for worker in workers.values()]
     started = client.cluster.worker_spec if isinstance(client.cluster, LocalCluster) else {}
     n_worker = max(len(workers), len(started))  # one that has just died will be replaced
     if not limits and n_worker:
         limits = [expected_memory(options, n_worker) or 0]
-    return ConnectedWorkers(client, n_worker, min(filter(None, limits), default=None))
+    return ConnectedWorkers(client, n_worker, min(filter(None, limits), default=None), credentials)
+
+
+def check_workers(client: Client, options: ClusterOptions) -> None:
+    """Refuse workers that could not do the work, or would do it otherwise than they should.
+
+    An ``InputError`` says that a worker, or the scheduler, has other versions than this process, a
+    ``DeviceError`` that a worker has no GPU where one was asked for, or shares it with another.
+    """
+    found: Any = client.get_versions(packages=list(MUST_AGREE))
+    check_versions(found["client"], {"scheduler": found["scheduler"], **found["workers"]})
+    records = ask_workers(client, options.device) if options.device == "cuda" else []
+    if not options.share_gpu:
+        check_gpus_are_not_shared(records)
+
+
+def check_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse workers whose software, as ``Client.get_versions`` gives it, is not this process's."""
+    wanted = versions_that_must_agree(ours["packages"])
+    wrong = []
+    for name, answer in theirs.items():
+        if other := say_differences(versions_that_must_agree(answer["packages"]), wanted):
+            host = answer["host"].get("node", "its host")
+            who = name if name == "scheduler" else f"worker {name} on {host}"
+            wrong.append(f"{who} has {other}")
+    if wrong:
+        raise InputError(
+            f"found other software on {len(wrong)} of {len(theirs)} processes of the cluster: "
+            f"{'; '.join(wrong)}. Start them in the same environment as this process."
+        )
+
+
+def check_gpus_are_not_shared(records: Sequence[Record]) -> None:
+    """Refuse workers that have the same GPU, whatever number each of them knows it by.
+
+    Hosts are not compared: containers of one machine have names of their own, and no two GPUs have one UUID.
+    """
+    listed = []
+    for uuid, theirs in sharing(records).items():
+        users = (
+            f"{record['worker']} on {record['host']} (pid {record['pid']}, "
+            f"CUDA_VISIBLE_DEVICES={record['cuda_visible_devices']})"
+            for record in sorted(theirs, key=lambda record: str(record["worker"]))
+        )
+        listed.append(f"{theirs[0]['gpu_name']} {uuid} by workers {', '.join(users)}")
+    if listed:
+        raise DeviceError(
+            f"found a GPU that several workers share: {'; '.join(listed)}. Start one worker for each GPU "
+            "(--cluster local-cuda does it on this machine, one job for each GPU does it under Slurm), or "
+            "say --share-gpu."
+        )

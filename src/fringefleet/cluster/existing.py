@@ -20,8 +20,7 @@ from fringefleet.cluster.config import read_data
 from fringefleet.cluster.nannies import in_words
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import CREDENTIALS, running_security
-from fringefleet.cluster.silence import OF_A_LOST_SCHEDULER, without_messages
-from fringefleet.cluster.waiting import Clock, ended
+from fringefleet.cluster.waiting import OF_A_LOST_SCHEDULER, Clock, ended, without_messages
 from fringefleet.errors import InputError
 from fringefleet.processes.clients import WITH_TLS, current_client, warn_of_open
 
@@ -36,12 +35,8 @@ _SECONDS_OF_FIRST_TRY, _SECONDS_OF_LAST_TRY, _SECONDS_BETWEEN_TRIES = 3.0, 0.5, 
 def connect_running(options: ClusterOptions) -> Iterator[Client]:
     """Connect to a scheduler by its address or its scheduler file; it goes on running afterwards.
 
-    Raises
-    ------
-    InputError
-        Nothing answers there, or it has no workers; or the file is not there, or is none of a scheduler.
-    OptionError
-        It wants TLS and there are no certificates, or the other way round.
+    An ``InputError`` says that nothing answers there, that it has no workers, or that the file is none of a
+    scheduler; an ``OptionError`` that it wants TLS and there are no certificates, or the other way round.
     """
     address = str(options.cluster)
     if options.kind == "file":
@@ -49,13 +44,24 @@ def connect_running(options: ClusterOptions) -> Iterator[Client]:
         if options.tls is not False and not options.tls_ca and not options.tls_credentials:
             options = replace(options, tls_credentials=credentials)
     security = running_security(options, address)
-    seconds = _seconds(options)
     # Who loses the scheduler is told so once, by us.
     with without_messages(OF_A_LOST_SCHEDULER):
-        client = _join(address, security, seconds)
+        client = _join(address, security, _seconds(options))
         with ended(client.close), client.as_current():
-            _wait_for_workers(client, address, options.n_worker, seconds)
+            _wait_for_workers(client, address, options)
             yield client
+
+
+@contextmanager
+def use_current(options: ClusterOptions) -> Iterator[Client]:
+    """Use the client that is current in this process; it is left as it is."""
+    client = current_client()
+    if client is None:
+        raise InputError("found no Dask client in this process; make one first, or choose local.")
+    address = str(client.scheduler_info(n_workers=0)["address"])
+    warn_of_open(address)
+    _wait_for_workers(client, address, options)
+    yield client
 
 
 def _seconds(options: ClusterOptions) -> float:
@@ -63,10 +69,7 @@ def _seconds(options: ClusterOptions) -> float:
 
 
 def _join(address: str, security: Security | None, seconds: float) -> Client:
-    """Make a client of a scheduler as soon as that answers.
-
-    Dask's client waits without end where a connection is taken and nothing is said.
-    """
+    """Make a client of a scheduler once it answers; of one that is silent Dask's would wait without end."""
     _check_place(address)
     try:
         _wait_for_scheduler(address, security, seconds)
@@ -81,10 +84,7 @@ def _join(address: str, security: Security | None, seconds: float) -> Client:
 
 
 def _wait_for_scheduler(address: str, security: Any, seconds: float) -> Any:
-    """Try an address until somebody speaks there as a scheduler does.
-
-    What is no timeout, such as a TLS that does not fit, is final.
-    """
+    """Try an address until somebody speaks there as a scheduler does; a TLS that does not fit is final."""
     arguments = {} if security is None else security.get_connection_args("client")
     clock, patience = Clock(None, seconds), _SECONDS_OF_FIRST_TRY
     while True:
@@ -104,12 +104,9 @@ def _wait_for_scheduler(address: str, security: Any, seconds: float) -> Any:
 
 
 def _knock(address: str, context: ssl.SSLContext | None, seconds: float) -> None:
-    """See whether anybody is there, who shakes hands as TLS does, if that is wanted.
-
-    Dask would say of most of what goes wrong that the time is up.
-    """
+    """See whether anybody is there, who shakes hands as TLS does; Dask would only say that the time is up."""
     where = urlsplit(address)
-    if address.startswith(("tcp://", "tls://")):
+    if where.scheme in ("tcp", "tls"):
         with socket.create_connection((where.hostname, where.port), timeout=seconds) as plain:
             if context is not None:
                 context.wrap_socket(plain).close()
@@ -129,28 +126,17 @@ def _check_place(address: str) -> None:
     if where.hostname is None or not address.startswith(("tcp://", *WITH_TLS)):
         return
     try:
-        reason = "" if where.port else " "
-        socket.getaddrinfo(where.hostname, where.port)
+        port, reason = where.port, ""
+    except ValueError as error:
+        port, reason = None, f" ({error})"
+    if not port:
+        raise InputError(f"found no port in {address}{reason}; give one as in tcp://host:8786.")
+    try:
+        socket.getaddrinfo(where.hostname, port)
     except (OSError, UnicodeError) as error:
         raise InputError(
             f"found no host {where.hostname}, of {address} ({error}); correct the address."
         ) from error
-    except ValueError as error:
-        reason = f" ({error})"
-    if reason:
-        raise InputError(f"found no port in {address}{reason.rstrip()}; give one as in tcp://host:8786.")
-
-
-@contextmanager
-def use_current(options: ClusterOptions) -> Iterator[Client]:
-    """Use the client that is current in this process; it is left as it is."""
-    client = current_client()
-    if client is None:
-        raise InputError("found no Dask client in this process; make one first, or choose local.")
-    address = str(client.scheduler_info(n_workers=0)["address"])
-    warn_of_open(address)
-    _wait_for_workers(client, address, options.n_worker, _seconds(options))
-    yield client
 
 
 def read_scheduler_file(path: Path) -> tuple[str, str | None]:
@@ -163,11 +149,11 @@ def read_scheduler_file(path: Path) -> tuple[str, str | None]:
     return address, credentials if isinstance(credentials, str) else None
 
 
-def _wait_for_workers(client: Client, address: str, n_worker: int | None, seconds: float) -> None:
+def _wait_for_workers(client: Client, address: str, options: ClusterOptions) -> None:
     """Wait for as many workers as asked for; if nobody asked there has to be one."""
-    wanted, found = 1 if n_worker is None else n_worker, len(client.nthreads())
+    wanted, found, seconds = options.n_worker or 1, len(client.nthreads()), _seconds(options)
     after, advice = "", "give the number to wait for"
-    if n_worker is not None and found < wanted:
+    if options.n_worker is not None and found < wanted:
         logger.warning("waiting for %d workers at %s, of which %d are there", wanted, address, found)
         with suppress(TimeoutError):
             client.wait_for_workers(wanted, timeout=max(seconds, 0.001))  # of 0 it makes no limit

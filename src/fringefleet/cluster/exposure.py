@@ -4,29 +4,30 @@ Options that would let them in are refused with an ``OptionError``. Servers are 
 was asked for.
 """
 
+import logging
 import shlex
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
-
-import dask
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from fringefleet.errors import MissingExtraError, OptionError
-from fringefleet.processes.preload import HTTP_OFF, WARM_UP
+from fringefleet.processes.preload import HTTP_OFF
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from fringefleet.cluster.options import ClusterOptions
+
+logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 ANY_PORT = f"{LOOPBACK}:0"  # where a server listens until it is stopped, and where a dashboard does
 _SCHEDULER_ROUTES, WORKER_ROUTES = "distributed.scheduler.http.routes", "distributed.worker.http.routes"
 # All of Dask's own but the proxy, which asks other servers in this one's name.
-_ROUTES = [
-    *(f"distributed.http.scheduler.{name}" for name in ("prometheus", "info", "json")),
-    "distributed.http.health",
-    "distributed.http.statics",
-]
+_ROUTES = [f"distributed.http.scheduler.{name}" for name in ("prometheus", "info", "json")]
+_ROUTES += ["distributed.http.health", "distributed.http.statics"]
 _ENCRYPTED = ("tls", "wss", "inproc")  # the last never leaves its process
 _TABLES = ("scheduler_kwargs", "scheduler_options")
 _ADDRESSES = ("host", "contact_address", "listen_address")  # which may begin with a protocol
@@ -38,14 +39,12 @@ _OF_WORKERS = " in worker_extra_args"
 def check_protocols(options: Mapping[str, Any]) -> None:
     """Refuse keywords of a cluster after which it would speak without TLS."""
     for found, keyword, value in _said(options):
-        if value and keyword in _UCX:
-            _check_protocol(f"{found} = 'ucx'", "ucx")
-        if value and (keyword == "protocol" or (keyword in _ADDRESSES and "://" in str(value))):
-            _check_protocol(f"{found} = {value!r}", str(value))
+        protocol = "ucx" if keyword in _UCX else str(value)
+        if value and (keyword in ("protocol", *_UCX) or (keyword in _ADDRESSES and "://" in protocol)):
+            _check_protocol(f"{found} = {protocol!r}", protocol)
 
 
 def _check_protocol(found: str, protocol: str) -> None:
-    """Refuse a protocol that has no TLS; ``found`` says where it was found."""
     if protocol.partition("://")[0] not in _ENCRYPTED:
         raise OptionError(
             f"found {found}, which has no TLS: whoever can reach it could run code as you. Leave it out, or "
@@ -54,10 +53,7 @@ def _check_protocol(found: str, protocol: str) -> None:
 
 
 def check_running_protocol(address: str, tls: bool | None) -> None:
-    """Refuse the address of a scheduler that speaks otherwise than it should.
-
-    A scheduler of one's own at ``tcp://`` goes, as whoever starts it decides.
-    """
+    """Refuse the address of a scheduler without TLS, but at ``tcp://``, as whoever starts it decides."""
     protocol = address.partition("://")[0]
     if tls is False and protocol == "tls":
         raise OptionError(f"found --no-tls, and {address}, which has TLS; leave one of them out.")
@@ -69,19 +65,15 @@ def check_exposure(options: "ClusterOptions") -> None:
     """Refuse keywords by which strangers could come in, unless somebody said that they may."""
     if options.is_encrypted:
         check_protocols(options.options)
-    for found, keyword, value in () if options.dashboard else _said(options.options):
-        if keyword in _DASHBOARD and value:
-            raise OptionError(
-                f"found {found} = {value!r}, and the dashboard, which knows no password, is off; give "
-                "--dashboard with it, or leave it out."
-            )
+    for found, value in () if options.dashboard else _dashboards(options.options):
+        raise OptionError(
+            f"found {found} = {value!r}, and the dashboard, which knows no password, is off; give "
+            "--dashboard with it, or leave it out."
+        )
 
 
 def http_settings(options: "ClusterOptions") -> dict[str, Any]:
-    """Let servers answer nothing that was not asked for, be it in the moment before they are stopped.
-
-    A ``MissingExtraError`` says that the dashboard, which was, needs Bokeh.
-    """
+    """Let servers answer nothing that was not asked for, be it in the moment before they are stopped."""
     if options.dashboard:
         check_bokeh("the dashboard")
     settings: dict[str, Any] = {_SCHEDULER_ROUTES: _ROUTES if options.dashboard else []}
@@ -90,29 +82,21 @@ def http_settings(options: "ClusterOptions") -> dict[str, Any]:
 
 def serves_workers(options: "ClusterOptions", keywords: Mapping[str, Any]) -> bool:
     """Whether every worker is to have a dashboard, beside that of the scheduler."""
-    return options.dashboard and any(
-        value and keyword in _DASHBOARD and (found.endswith(_OF_WORKERS) or keyword.startswith("worker_"))
-        for found, keyword, value in _said(keywords)
-    )
+    found = [found for found, _ in _dashboards(keywords)]
+    return options.dashboard and any(name.startswith("worker_") or _OF_WORKERS in name for name in found)
+
+
+def _dashboards(keywords: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((found, value) for found, name, value in _said(keywords) if value and name in _DASHBOARD)
 
 
 def scheduler_keywords(options: "ClusterOptions", given: Mapping[str, Any]) -> dict[str, Any]:
     """Complete what was given for a scheduler, so that it serves what was asked for and nothing else."""
-    if options.dashboard:
-        return dict(given)
+    import dask  # noqa: PLC0415 - options are checked without
+
     preload = given.get("preload") or dask.config.get("distributed.scheduler.preload", [])
-    return {**given, "dashboard": False, "preload": [*as_list(preload), HTTP_OFF]}
-
-
-def local_keywords(options: "ClusterOptions") -> dict[str, Any]:
-    """Complete what was given for a cluster of this machine in the same way."""
-    given = dict(options.options)
-    scheduler = scheduler_keywords(options, given.pop("scheduler_kwargs", {}))
-    address = given.pop("dashboard_address", None) or ANY_PORT
-    preload = as_list(given.pop("preload", None))
-    preload += [] if serves_workers(options, options.options) else [HTTP_OFF]
-    preload.append(WARM_UP)
-    return given | {"scheduler_kwargs": scheduler, "dashboard_address": address, "preload": preload}
+    off = {"dashboard": False, "preload": [*as_list(preload), HTTP_OFF]}
+    return {**given, **({} if options.dashboard else off)}
 
 
 def as_list(texts: str | list[str] | tuple[str, ...] | None) -> list[str]:
@@ -132,26 +116,83 @@ def check_bokeh(option: str) -> None:
 
 
 def _said(options: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Find all keywords, those for the scheduler and for the worker's command line included.
-
-    Each comes with where it was found and its value; an option of a command line that has none with True.
-    """
+    """Find all keywords, of scheduler and worker's command line, too: where it is, name, value or True."""
     for name, value in options.items():
         if name == "worker_extra_args":
-            for word, item in _words(value):
-                yield f"{word}{_OF_WORKERS}", word.replace("-", "_"), item
+            yield from _options_in(value)
         elif name in _TABLES and isinstance(value, Mapping):
             yield from ((f"{name}.{key}", key, item) for key, item in value.items())
         else:
             yield name, name, value
 
 
-def _words(items: Any) -> Iterator[tuple[str, str | bool]]:
+def _options_in(items: Any) -> Iterator[tuple[str, str, str | bool]]:
     try:
         words = shlex.split(" ".join(map(str, items)) if isinstance(items, list | tuple) else str(items))
     except ValueError as error:
         raise OptionError(f"found worker_extra_args = {items!r}: {error}; end the quotation.") from error
-    for word, following in zip_longest(words, words[1:], fillvalue=""):
-        name, equals, value = word.partition("=")
-        if name.startswith("--"):
-            yield name[2:], (value if equals else following) or True
+    for word, following in pairwise([*words, ""]):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word.startswith("--"):
+            yield f"{name}{_OF_WORKERS}", name.replace("-", "_"), (value if equals else following) or True
+
+
+class _HttpServer(NamedTuple):
+    """Where a scheduler's HTTP server listens."""
+
+    address: str
+    port: int
+    machine: str  # name of the host
+
+
+def dashboard_link(client: "Client") -> str:
+    """Compose the link to the dashboard, as seen from its own machine if it listens to nobody else.
+
+    Dask composes it of the scheduler's address instead, which is another where workers have an interface.
+    "" if there is none: what is started here has one only if it is asked for.
+    """
+    from distributed.utils import format_dashboard_link  # noqa: PLC0415 - heavy
+
+    if (server := _server(client)) is None:
+        return ""
+    host = _host(client) if server.address in ("0.0.0.0", "::") else server.address  # noqa: S104
+    where = f"[{host}]" if ":" in host else host
+    try:
+        return str(format_dashboard_link(where, server.port))
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        # The site's link has words for another machine, such as one that runs JupyterHub.
+        logger.debug("distributed.dashboard.link is not used: %s: %s", type(error).__name__, error)
+        return f"http://{where}:{server.port}/status"
+
+
+def describe_dashboard(client: "Client") -> str:
+    """Say where the dashboard is, if any, and how to see it elsewhere if workers come from there."""
+    server, link = _server(client), dashboard_link(client)
+    if server is None or not server.address.startswith("127.") or _host(client) == server.address:
+        return link
+    forward = f"ssh -L {server.port}:{server.address}:{server.port} {server.machine}"
+    return f"{link} (on {server.machine}; from elsewhere: {forward})"
+
+
+def warn_of_dashboard(client: "Client") -> None:
+    """Warn of a dashboard that was asked for: it shows paths, logs and code to whoever can reach it."""
+    if server := _server(client):
+        whoever = "every user of" if server.address.startswith("127.") else "whoever can reach"
+        logger.warning("the dashboard knows no password: %s %s can read it", whoever, server.machine)
+
+
+def _host(client: "Client") -> str:
+    scheduler: Any = client.scheduler
+    address = urlsplit(str(scheduler.address))
+    return LOOPBACK if address.scheme == "inproc" else str(address.hostname)
+
+
+def _server(client: "Client") -> _HttpServer | None:
+    def look(dask_scheduler: Any) -> tuple[str, int, str] | None:  # it needs no fringefleet over there
+        from socket import gethostname  # noqa: PLC0415
+
+        server = dask_scheduler.services.get("dashboard")
+        return server and (server.address, server.port, gethostname())
+
+    found = client.run_on_scheduler(look)
+    return found and _HttpServer(*found)

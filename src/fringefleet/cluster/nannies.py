@@ -4,7 +4,6 @@ import asyncio
 import logging
 import signal
 from contextlib import suppress
-from itertools import count
 from typing import Any, ClassVar
 
 import psutil
@@ -20,16 +19,12 @@ _BYTES_OF_WORK = 2**16  # read, that are a sign of life
 
 
 class Births:
-    """What is known of the workers of a cluster while they are started.
-
-    ``error``: the first that a nanny logged. ``failure``: why they will not come, in words for the user; None
-    as long as they may. ``cluster``: the cluster, from its constructor on.
-    """
+    """What is known of the workers of a cluster while they are started."""
 
     def __init__(self) -> None:
-        self.error: Exception | None = None
-        self.failure: str | None = None
-        self.cluster: Any = None
+        self.error: Exception | None = None  # the first that a nanny logged
+        self.failure: str | None = None  # why they will not come, in words for the user
+        self.cluster: Any = None  # from its constructor on
         self.is_given_up = False
         self.nannies: list[PatientNanny] = []
         self._processes: set[psutil.Process] = set()
@@ -95,16 +90,14 @@ class PatientNanny(Nanny):
 
     async def instantiate(self) -> Status:
         """Start a worker process, and wait until it is there."""
-        births = self.births
-        for n_killed in count(1):
-            if births.is_given_up:
-                break
-            self.exit_code, births.error = None, None
+        births, n_killed, status = self.births, 0, Status.closed
+        while not births.is_given_up:
+            self.exit_code, births.error, n_killed = None, None, n_killed + 1
             try:
-                status: Status = await super().instantiate()
+                status = await super().instantiate()
                 self.is_ready = self.is_ready or status == Status.running
                 if status == Status.running or self.status != Status.init or births.is_given_up:
-                    return status
+                    break
             except Exception as error:
                 if not self._may_begin_again(n_killed):
                     births.failure = births.failure or in_words(births.error or error)
@@ -112,8 +105,8 @@ class PatientNanny(Nanny):
                 continue
             if not self._may_begin_again(n_killed):
                 births.failure = births.failure or _describe_end(self.exit_code, births.error, n_killed)
-                return status
-        return Status.closed
+                break
+        return status
 
     def _may_begin_again(self, n_killed: int) -> bool:
         """Whether a worker was killed, and not too often; while it is told what it is, that breaks a pipe."""
@@ -155,11 +148,10 @@ def _describe_end(exit_code: int | None, error: Exception | None, n_time: int) -
         return in_words(error) if error else "no process could be started for a worker"
     if exit_code >= 0:
         return f"a worker process ended with exit code {exit_code} before it was ready; what it said is above"
-    name = signal.Signals(-exit_code).name
     how_often = f" {n_time} times in a row" if n_time > 1 else ""
     return (
-        f"a worker process was ended by {name}{how_often} before it was ready; the system's log says more, "
-        "see dmesg"
+        f"a worker process was ended by {signal.Signals(-exit_code).name}{how_often} before it was ready; "
+        "the system's log says more, see dmesg"
     )
 
 
@@ -167,9 +159,7 @@ def _deepest(error: BaseException) -> BaseException:
     """Find what an error came of: what Dask wraps in errors of its own, some of which say nothing."""
     says_nothing = isinstance(error, AssertionError | TimeoutError) or not str(error)
     cause = error.__cause__ or (error.__context__ if says_nothing else None)
-    if cause is None:
-        return error
-    found = _deepest(cause)
+    found = error if cause is None else _deepest(cause)
     return found if str(found) or not str(error) else error
 
 

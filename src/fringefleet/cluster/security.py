@@ -20,6 +20,7 @@ from fringefleet.processes.clients import WITH_TLS, warn_of_open
 logger = logging.getLogger(__name__)
 
 CREDENTIALS = "tls_credentials"  # key of a scheduler file, and field of a ClusterOptions
+_OF_CLIENT = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 _PARTS = tuple(f"tls_{role}_{part}" for role in ("client", "scheduler", "worker") for part in ("cert", "key"))
 
 
@@ -28,28 +29,19 @@ def temporary_security(options: ClusterOptions) -> Security | None:
     if not options.is_encrypted:
         where = f"of the network {options.interface}" if options.interface else "of this machine"
         logger.warning("no TLS: every user %s can connect to the workers and run code as you", where)
-        return None
-    security: Security = Security.temporary()
-    return security
+    return Security.temporary() if options.is_encrypted else None
 
 
 def running_security(options: ClusterOptions, address: str) -> Any:
     """Find the certificates for a running cluster: as given, else as Dask's own configuration says.
 
-    Raises
-    ------
-    OptionError
-        It wants TLS and there are none; or they are given, and it does not want them.
-    InputError
-        A file is not there, or is none of a certificate or of its key.
+    An ``OptionError`` says that it wants TLS and there are none, or that they are given and it does not want
+    them; an ``InputError`` that a file is not there, or is none of a certificate or of its key.
     """
     check_running_protocol(address, options.tls)
-    one = options.tls_credentials
-    files = {
-        "tls_ca_file": one or options.tls_ca,
-        "tls_client_cert": one or options.tls_cert,
-        "tls_client_key": one or options.tls_key,
-    }
+    files = dict(zip(_OF_CLIENT, (options.tls_ca, options.tls_cert, options.tls_key), strict=True))
+    if options.tls_credentials is not None:
+        files = dict.fromkeys(_OF_CLIENT, options.tls_credentials)
     given = {name: str(Path(file).absolute()) for name, file in files.items() if file is not None}
     if not address.startswith(WITH_TLS):
         if options.tls or given:
@@ -90,11 +82,10 @@ def security_in(file: Path) -> Security:
 
 @contextmanager
 def kept_credentials(security: Any, options: ClusterOptions) -> Iterator[Path | None]:
-    """Keep the credentials of a cluster that was started here in a file, as long as it lives.
+    """Keep the credentials of a cluster that was started here in a file, by which this user may join it.
 
-    By them another process of the same user may join. The file lies in a folder that only this user can
-    enter; under Slurm it is the one that the jobs have theirs from, on a disk of all nodes. None where there
-    are none, or where somebody else has them.
+    It lies in a folder that only this user can enter; under Slurm it is the one that the jobs have theirs
+    from. None where there are none, or where somebody else has them.
     """
     if not options.is_started or not options.is_encrypted:
         yield None
@@ -110,23 +101,17 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
     """Make a folder for the workers' files that only this user can read, and remove it at last.
 
     Those that processes left behind when they were killed are removed, too. It lies in ``local_directory`` of
-    the options, else where Dask or the system puts temporary files.
-
-    Raises
-    ------
-    InputError
-        It cannot be made there.
+    the options, else where Dask or the system puts temporary files; an ``InputError`` says that it cannot.
     """
-    given, of_site = options.get("local_directory"), dask.config.get("temporary-directory", None)
-    base = Path(given or of_site or gettempdir())
+    base, where = options.get("local_directory"), "local_directory"
+    if not base and (base := dask.config.get("temporary-directory", None)):
+        where = "temporary-directory of Dask's configuration"
+    base = Path(base or gettempdir())
     with ExitStack() as opened:
         try:
             os.scandir(base).close()  # before anything is made there
             folder = opened.enter_context(owned_folder(base, "fringefleet-workers-"))
         except OSError as error:
-            where = (
-                "temporary-directory of Dask's configuration" if of_site and not given else "local_directory"
-            )
             raise InputError(
                 f"no folder for the workers' files can be made in {base} ({error.strerror or error}); "
                 f"give one that is there, and that you can write to, as {where}."
@@ -137,10 +122,7 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
 def write_private(path: Path, text: str) -> Path:
     """Write a new file that only this user can read, from its first moment on.
 
-    Raises
-    ------
-    FileExistsError
-        There is something of this name, a link included.
+    A ``FileExistsError`` says that there is something of this name, a link included.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -1,19 +1,21 @@
-"""Calls in threads that Ctrl-C does not reach, and how long to wait for them."""
+"""Calls in threads that Ctrl-C does not reach, waits for them, and a filter for Dask's messages meanwhile."""
 
 import logging
+import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from math import inf
 from time import monotonic
 from typing import Any, TypeVar
 
+from fringefleet.processes.worker_logging import COMPUTE_FAILED, HEARTBEAT_FAILED
+
 logger = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
-
 SECONDS_OF_SILENCE = 300.0  # unless somebody says otherwise
 SECONDS_BETWEEN_NOTICES = 20.0
 _PART_BETWEEN_LINES = 0.1  # of the time waited, where that is more: a queue may take days
@@ -21,6 +23,34 @@ SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_STOP = 30.0  # in good order
 SECONDS_TO_END = 2.5  # for what is not wanted any more
 SECONDS_TO_END_BY_FORCE = 1.5
+
+# Loggers, and how their messages begin.
+OF_A_START = {
+    "asyncio": "Task exception was never retrieved|Task was destroyed",
+    "distributed.comm.tcp": "Listener on .* TLS handshake failed",
+    "distributed.deploy.spec": "Cluster closed without starting up",
+    "distributed.nanny": "Worker failed to connect|Failed to start process|Nanny failed to start",
+    "distributed.scheduler": "Failed to format dashboard link",
+    "tornado.application": "Exception in callback|Future .* exception was never retrieved",
+}
+OF_A_CLUSTER = {
+    "distributed.scheduler": "Task .* marked as failed|Couldn't gather",
+    "distributed.worker": COMPUTE_FAILED,
+}
+_OF_CONNECTIONS = {  # that are closed by whoever is at the other end
+    "distributed.batched": "Error in batched write|Batched Comm Closed",
+    "distributed.core": "Failed while closing connection|Exception while (handling op|reading from)",
+}
+OF_AN_END = {
+    **OF_A_START,
+    **_OF_CONNECTIONS,
+    "distributed.client": "Couldn't gather|$",  # what was cancelled has no words
+    "distributed.scheduler": "Couldn't gather|broadcast to .* failed|$",
+    "distributed.worker": f"{HEARTBEAT_FAILED}|$",
+}
+OF_A_LOST_SCHEDULER = _OF_CONNECTIONS | {
+    "distributed.client": "Failed to reconnect|Couldn't gather|$",  # a cancelled reconnection has no words
+}
 
 
 class Clock:
@@ -51,11 +81,7 @@ class Clock:
 
 
 def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
-    """Call a function in a daemon thread.
-
-    The thread, and all threads and processes that it starts, never see a Ctrl-C, which a terminal sends to
-    all of its processes.
-    """
+    """Call a function in a daemon thread that never sees a Ctrl-C, nor do threads and processes it starts."""
     future: Future[_Result] = Future()
 
     def run() -> None:
@@ -71,10 +97,7 @@ def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
 
 @contextmanager
 def ended(end: Callable[[], object]) -> Iterator[None]:
-    """Call ``end`` in a thread when the context ends; wait for it less after an exception or a Ctrl-C.
-
-    Errors that it raises are dropped.
-    """
+    """Call ``end`` in a thread when the context ends, and drop its errors; after an exception wait less."""
     seconds = SECONDS_TO_END
     try:
         yield
@@ -86,3 +109,24 @@ def ended(end: Callable[[], object]) -> Iterator[None]:
 def is_over(future: Future[Any], seconds: float) -> bool:
     """Wait for a future, at most this long; return whether it is done."""
     return bool(wait([future], seconds).done)
+
+
+@contextmanager
+def without_messages(
+    messages: Mapping[str, str], note: Callable[[logging.LogRecord], None] = lambda _: None
+) -> Iterator[None]:
+    """Let some messages of some loggers go to ``note`` only; with our own debugging they are shown, too."""
+
+    def is_shown(record: logging.LogRecord) -> bool:
+        if not re.match(messages[record.name], record.getMessage()):
+            return True
+        note(record)
+        return logger.isEnabledFor(logging.DEBUG)
+
+    for name in messages:
+        logging.getLogger(name).addFilter(is_shown)
+    try:
+        yield
+    finally:
+        for name in messages:
+            logging.getLogger(name).removeFilter(is_shown)

@@ -19,7 +19,7 @@ from distributed import Worker
 from fringefleet.choices import DeviceName
 from fringefleet.importing import claim_process, without_collection
 from fringefleet.processes.preload import DEVICE, FAILURES_ARE_SAID, OPTIONS
-from fringefleet.processes.worker_logging import keep_log
+from fringefleet.processes.worker_logging import COMPUTE_FAILED, HEARTBEAT_FAILED, keep_log
 
 FIRST_USED = (
     "fringefleet.execution.graph",
@@ -45,9 +45,8 @@ def dask_setup(worker: Worker) -> None:
 
 def is_said_by_nobody_else(record: logging.LogRecord) -> bool:
     """Whether a message of a worker is another than of a failed task, lost scheduler or cancelled step."""
-    known = ("Compute Failed", "Failed to communicate with scheduler during heartbeat")
     is_cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
-    return not (is_cancelled or record.getMessage().startswith(known))
+    return not (is_cancelled or record.getMessage().startswith((COMPUTE_FAILED, HEARTBEAT_FAILED)))
 
 
 def dask_teardown(_worker: Worker) -> None:

@@ -17,8 +17,9 @@ from dask.utils import parse_bytes
 from distributed.system import MEMORY_LIMIT
 
 from fringefleet.arguments.needs import COMMANDS, check_needs
-from fringefleet.cluster import ClusterOptions, cluster_options, resolve
 from fringefleet.cluster.config import read_cluster_config
+from fringefleet.cluster.connection import resolve
+from fringefleet.cluster.options import ClusterOptions, cluster_options
 from fringefleet.errors import OptionError
 from fringefleet.mintpy.template import TemplateOptions
 from fringefleet.mintpy.template_values import JOB_QUEUES, cluster, worker_count

@@ -17,6 +17,8 @@ from distributed import Client, Worker, WorkerPlugin
 logger = logging.getLogger(__name__)
 
 OURS, WARNINGS = "fringefleet", "py.warnings"  # the loggers that are forwarded
+# How messages of Dask's workers begin that say what the program says itself.
+COMPUTE_FAILED, HEARTBEAT_FAILED = "Compute Failed", "Failed to communicate with scheduler during heartbeat"
 _TIMES_TO_REGISTER = 5
 _MOST_KEPT = 100  # messages of a worker, until somebody wants them
 _tile: ContextVar[str | None] = ContextVar("tile", default=None)

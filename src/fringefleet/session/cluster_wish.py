@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fringefleet.arguments.needs import CLUSTER, defaults_of, describe_need, without_effect
-from fringefleet.cluster import ClusterOptions, cluster_options
 from fringefleet.cluster.config import read_cluster_config
+from fringefleet.cluster.options import ClusterOptions, cluster_options
 from fringefleet.option_words import Marked
 
 logger = logging.getLogger(__name__)

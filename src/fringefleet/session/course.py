@@ -5,7 +5,8 @@ from pathlib import Path
 
 import dask
 
-from fringefleet.cluster import ClusterOptions, Early, connect, expected_memory
+from fringefleet.cluster import ClusterOptions, connect
+from fringefleet.cluster.connection import Early, expected_memory
 from fringefleet.execution.effort import predicted_work
 from fringefleet.execution.job import Run
 from fringefleet.execution.scheduler import OnProgress, RunProgress, name_tiles

@@ -7,14 +7,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from fringefleet.cluster import (
-    ClusterOptions,
-    Early,
-    begin_early,
-    expected_memory,
-    expected_workers,
-    resolve,
-)
+from fringefleet.cluster import ClusterOptions
+from fringefleet.cluster.connection import Early, begin_early, expect_workers, expected_memory, resolve
 from fringefleet.errors import FringefleetError
 
 LARGE_ON_DISK = 2**28  # [byte] of a stack whose inversion needs workers, whatever is read of it
@@ -48,7 +42,7 @@ def early_workers(
         if begins_early(wanted, stack, resumes=resumes, is_asked_for=is_asked_for):
             with suppress(FringefleetError):
                 resolved = resolve(wanted)
-                n_worker = expected_workers(resolved)
+                n_worker = expect_workers(resolved).n_worker
                 share = replace(resolved, worker_memory=expected_memory(resolved, n_worker))
                 early = opened.enter_context(begin_early(share, n_worker=n_worker))
         yield early

@@ -4,15 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from fringefleet.cluster import (
-    ClusterOptions,
-    expected_gpu_memory,
-    expected_memory,
-    expected_threads,
-    expected_workers,
-    own_memory,
-    resolve,
-)
+from fringefleet.cluster import ClusterOptions
+from fringefleet.cluster.connection import expect_workers, expected_memory, resolve
 from fringefleet.execution.check import Checked, check
 from fringefleet.execution.effort import SECONDS_TO_START, in_threads, needs_no_workers
 from fringefleet.execution.job import Run
@@ -78,22 +71,20 @@ def prepare_session(
 def fit_to_workers(job: Run, wanted: ClusterOptions) -> tuple[Run, ClusterOptions]:
     """Choose the workers where nothing was said, and tell the run how many they are and what they have."""
     workers = resolve(replace(wanted, device=job.options.device))
-    n_worker = expected_workers(workers)
-    each, total = own_memory(workers), job.total_memory
+    found, total = expect_workers(workers), job.total_memory
     # Tiles of a given size are not made to fit: they do, or are refused.
-    if total is None and each is None and job.chunks is None:
+    if total is None and found.memory is None and job.chunks is None:
         total = expected_memory(workers, 1)
-    n_thread, n_core = expected_threads(workers, n_worker)
     job = replace(
         job,
         stack=job.stack.absolute(),
         output=job.output.absolute(),
-        n_worker=max(1, n_worker),
+        n_worker=max(1, found.n_worker),
         total_memory=total,
-        worker_memory=each,
-        n_thread=n_thread,
-        n_core=n_core,
-        gpu_memory=expected_gpu_memory(workers),
+        worker_memory=found.memory,
+        n_thread=found.n_thread,
+        n_core=found.n_core,
+        gpu_memory=found.gpu_memory,
     )
     return job, workers
 

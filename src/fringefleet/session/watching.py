@@ -8,8 +8,7 @@ from pathlib import Path
 from distributed import Client, performance_report
 
 from fringefleet.arguments.paths import make_folder
-from fringefleet.cluster.dashboard import describe_dashboard
-from fringefleet.cluster.exposure import check_bokeh
+from fringefleet.cluster.exposure import check_bokeh, describe_dashboard
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import IdleOptionError
 from fringefleet.io.store.output_names import check_output_name

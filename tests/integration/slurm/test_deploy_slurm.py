@@ -15,9 +15,10 @@ import xarray as xr
 import yaml
 
 import fringefleet
-from fringefleet.cluster import ClusterOptions, cluster_options
+from fringefleet.cluster import ClusterOptions
 from fringefleet.cluster.config import read_cluster_config
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
+from fringefleet.cluster.options import cluster_options
 from fringefleet.cluster.slurm.script import job_script, plan_jobs
 from fringefleet.simulate import Scene, simulate_stack
 from integration.slurm.conftest import contents

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fringefleet.arguments.declaration import Declared, Panel
-from fringefleet.cli.options.cluster import WorkerOptions
 from fringefleet.cli.parameters import Common, Parameter, parameters
+from fringefleet.cluster.options import ClusterOptions
 from fringefleet.execution.job import FailurePolicy, Run
 from fringefleet.execution.setting import Setting
 from fringefleet.options import Options
@@ -153,9 +153,8 @@ SPELLED = (
     _SETTING["skip_reference"].respelled("--skip-reference", "--skip-ref"),
     *(_SETTING[name] for name in ("drop_unreferenced", "reference_point", "wavelength", "looks")),
     _of_template(_OPTIONS["gpu_chunk_size"]),
-    *parameters(
-        WorkerOptions, "cluster_config", "interface", "wait_seconds", "tls", "tls_credentials", "dashboard"
-    ),
+    *parameters(Common, "cluster_config"),
+    *parameters(ClusterOptions, "interface", "wait_seconds", "tls", "tls_credentials", "dashboard"),
     *parameters(FailurePolicy),
     *parameters(Run, "accept_touched"),
     *_OWN.values(),

@@ -4,9 +4,8 @@ import logging
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import dask
@@ -17,6 +16,7 @@ from fringefleet.cluster.local import SETTINGS
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.security import security_in, temporary_security, write_pem
 from fringefleet.cluster.slurm.janitor import cancel_on_exit
+from fringefleet.cluster.slurm.request import JobPlan
 from fringefleet.cluster.slurm.script import JOB_NAME, plan_jobs, settings
 from fringefleet.cluster.waiting import ended
 from fringefleet.errors import InputError, OptionError, WorkersLostError
@@ -24,7 +24,6 @@ from fringefleet.io.store.owned import owned_folder
 
 logger = logging.getLogger(__name__)
 
-_PROGRAMS = ("sbatch", "squeue", "scancel")
 # Jobs that are gone are replaced by us, so the cluster's own and partial way of noticing is put off for ever.
 _SLURM_SETTINGS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
 
@@ -33,37 +32,25 @@ _SLURM_SETTINGS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
 def start_slurm(options: ClusterOptions) -> Iterator[Client]:
     """Submit jobs, wait for the first worker, and cancel all jobs at last, however this process ends.
 
-    Jobs that are lost are replaced, a bounded number of times. Others may come while work is under way.
-
-    Raises
-    ------
-    OptionError
-        Something cannot be meant so, or this machine has no such network interface.
-    MissingExtraError
-        dask-jobqueue is not installed.
-    InputError
-        This machine knows no Slurm, or no worker came in time.
-    WorkersLostError
-        No worker is left and no more jobs are submitted: Slurm refuses them, or they end at once.
+    Jobs that are lost are replaced, a bounded number of times. Others may come while work is under way. An
+    ``InputError`` says that this machine knows no Slurm, or no such network interface, or that no worker came
+    in time; a ``WorkersLostError`` that none is left and no more jobs are submitted: Slurm refuses them, or
+    they end at once.
     """
     name = f"{options.options.get('job_name') or JOB_NAME}-{secrets.token_hex(4)}"
     plan = plan_jobs(options, name)
     from fringefleet.cluster.slurm.monitor import JobMonitor, RecordingCluster  # noqa: PLC0415 - optional
 
-    _check_programs()
-    _check_interface(plan.cluster)
-    _make_private(plan.log_folder)
+    _check_machine(plan)
     security, keys = temporary_security(options), None
     with ExitStack() as opened:
         if security is not None:  # where the jobs can read it, and only this user
             keys = opened.enter_context(owned_folder(plan.log_folder, "tls-"))
             security = security_in(write_pem(security, keys))
-        opened.enter_context(
-            dask.config.set(SETTINGS | _SLURM_SETTINGS | settings(plan) | http_settings(options))
-        )
-        cluster: Any = RecordingCluster(
-            security=security, silence_logs=logging.ERROR, **plan.cluster, **plan.job
-        )
+        of_dask = SETTINGS | _SLURM_SETTINGS | settings(plan) | http_settings(options)
+        opened.enter_context(dask.config.set(of_dask))
+        keywords = plan.cluster | plan.job | {"security": security, "silence_logs": logging.ERROR}
+        cluster: Any = RecordingCluster(**keywords)
         client = Client(cluster)
         # At last nobody looks after the jobs any more, then they are cancelled, then the cluster is stopped.
         opened.enter_context(ended(lambda: (client.close(), cluster.close())))
@@ -81,30 +68,24 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
             raise
 
 
-def _check_programs() -> None:
-    missing = [program for program in _PROGRAMS if shutil.which(program) is None]
-    if missing:
+def _check_machine(plan: JobPlan) -> None:
+    """Look for Slurm, the interface of the scheduler, as nodes may have another, and a place for logs."""
+    if missing := [program for program in ("sbatch", "squeue", "scancel") if not shutil.which(program)]:
         raise InputError(
             f"found no {', '.join(missing)} on this machine; start from a login node, or choose --cluster "
             "local."
         )
-
-
-def _check_interface(cluster: Mapping[str, Any]) -> None:
-    """Look for the interface of the scheduler, which runs here; nodes may have another."""
-    scheduler = cluster["scheduler_options"]
-    interface = scheduler.get("interface", None if "host" in scheduler else cluster["interface"])
-    here = [name for _, name in socket.if_nameindex()]
+    scheduler, here = plan.cluster["scheduler_options"], [name for _, name in socket.if_nameindex()]
+    interface = scheduler.get("interface", None if "host" in scheduler else plan.cluster["interface"])
     if interface is not None and interface not in here:
         raise OptionError(
             f"found no network interface {interface!r} on this machine, which has {', '.join(here)}; give "
             "one by which the nodes can reach it. Where it is called otherwise than theirs, give it as "
             "interface in scheduler_options."
         )
-
-
-def _make_private(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        plan.log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"the folder for logs {folder} cannot be made: {error.strerror}.") from error
+        raise InputError(
+            f"the folder for logs {plan.log_folder} cannot be made: {error.strerror}."
+        ) from error

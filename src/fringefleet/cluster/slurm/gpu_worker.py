@@ -16,25 +16,18 @@ from fringefleet.cluster.options import VISIBLE
 
 def dask_setup(nanny: Nanny) -> None:
     """Give the worker of a nanny its GPU; Dask numbers the workers of a job at the end of their names."""
-    gpus = _visible_gpus(os.environ.get(VISIBLE))
+    gpus = _names(os.environ.get(VISIBLE))
     number = int(str(nanny.name).rpartition("-")[2]) if len(gpus) > 1 else 0
     nanny.env[VISIBLE] = gpus[number]
 
 
-def _visible_gpus(visible: str | None) -> list[str]:
-    """List the GPUs that ``CUDA_VISIBLE_DEVICES`` names."""
+def _names(visible: str | None) -> list[str]:
     return [name.strip() for name in (visible or "").split(",") if name.strip()]
 
 
 def check_gpus(visible: str | None, n_worker: int) -> None:
-    """Refuse more or fewer GPUs than workers: the job asked for something else than it needs.
-
-    Raises
-    ------
-    SystemExit
-        Says how many of each.
-    """
-    n_gpu = len(_visible_gpus(visible))
+    """End the process if GPUs are more or fewer than workers: the job asked for another number."""
+    n_gpu = len(_names(visible))
     if n_gpu != n_worker:
         raise SystemExit(
             f"found {n_gpu} GPUs ({VISIBLE}={visible}) for {n_worker} workers in this job; let it ask "

@@ -29,16 +29,10 @@ _left: list[subprocess.Popen[bytes]] = []  # guards that still cancel
 
 @contextmanager
 def cancel_on_exit(job_name: str, keys: Path | None = None) -> Iterator[None]:
-    """Cancel all jobs of a name when this context, or this process, ends: whatever comes first.
-
-    If it is the process that ends, a folder with keys is removed, too.
-    """
-    folder = [] if keys is None else [str(keys)]
-    command = [sys.executable, "-I", str(Path(__file__).resolve()), job_name, *folder]
-    quiet = subprocess.DEVNULL
-    guard = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
-    )
+    """Cancel all jobs of a name when this context ends, or this process, which leaves its keys to remove."""
+    command = [sys.executable, "-I", str(Path(__file__).resolve()), job_name, *([str(keys)] if keys else [])]
+    pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
+    guard = subprocess.Popen(command, stdin=pipe, stdout=quiet, stderr=quiet, start_new_session=True)
     seconds = _SECONDS_TO_WAIT
     try:
         yield
@@ -81,12 +75,11 @@ def ask_queue(job_name: str, fields: str) -> list[str] | None:
 
 def _run(*command: str) -> str | None:
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS_FOR_COMMAND, check=True
+        return subprocess.check_output(
+            command, stderr=subprocess.DEVNULL, text=True, timeout=SECONDS_FOR_COMMAND
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout
 
 
 if __name__ == "__main__":

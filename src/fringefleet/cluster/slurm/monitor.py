@@ -31,13 +31,10 @@ _LINES_OF_LOG = 15
 
 
 class RecordingJob(SLURMJob):
-    """One job of a cluster.
+    """One job of a cluster."""
 
-    ``refusal``: why Slurm did not take it; None if it did. ``is_over``: it is known to have left the queue.
-    """
-
-    refusal: str | None = None
-    is_over = False
+    refusal: str | None = None  # why Slurm did not take it
+    is_over = False  # whether it is known to have left the queue
 
     def __init__(
         self, scheduler: Any = None, name: Any = None, *, security: Security | None = None, **said: Any
@@ -72,20 +69,17 @@ class RecordingCluster(SLURMCluster):
 
 
 class JobMonitor(SchedulerPlugin):
-    """A thread that looks after jobs while its context lasts.
-
-    ``failure``: why no more jobs are submitted, in words for the user; None as long as they are.
-    """
+    """A thread that looks after jobs while its context lasts."""
 
     name = "fringefleet-job-monitor"
 
     def __init__(self, client: Client, plan: JobPlan, job_name: str) -> None:
         self.client, self.plan, self.job_name = client, plan, job_name
         self.cluster: Any = client.cluster
-        self.failure: str | None = None
+        self.failure: str | None = None  # why no more jobs are submitted, in words for the user
         self.n_over = 0  # jobs that left the queue by themselves
         self._came: set[str] = set()  # names of all workers that ever came
-        self._n_failed_start = self._n_came = 0
+        self._n_failed_start = 0  # jobs in a row that ended before a worker of theirs came
         self._shown: dict[str, str] = {}
         self._called = threading.Event()
         self._stopped = False
@@ -106,6 +100,7 @@ class JobMonitor(SchedulerPlugin):
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
         """Take down a worker's name, and let the queue be looked at."""
         self._came.add(str(scheduler.workers[worker].name))
+        self._n_failed_start = 0
         self._called.set()
 
     def remove_worker(self, *_who: object, **_details: object) -> None:
@@ -118,9 +113,9 @@ class JobMonitor(SchedulerPlugin):
         while not self.cluster.scheduler.workers:  # nobody has to be asked: it is in this process
             if self.failure is not None:
                 raise WorkersLostError(self.failure)
-            states = ", ".join(f"{number} {state}" for number, state in self._shown.items())
-            states = states or "not known to Slurm"
-            is_running = any(not state.startswith("pending") for state in self._shown.values())
+            shown = self._shown.items()
+            states = ", ".join(f"{number} {state}" for number, state in shown) or "not known to Slurm"
+            is_running = any(not state.startswith("pending") for _, state in shown)
             life = states if is_running else monotonic()  # the queue may be as silent as it likes
             if clock.is_up(life, f"a worker of Slurm; the jobs are {states}"):
                 log = f" {self.failure_log()}" if is_running else ""
@@ -132,9 +127,10 @@ class JobMonitor(SchedulerPlugin):
 
     def failure_log(self, job: RecordingJob | None = None) -> str:
         """Say how a job ended: what Slurm said, or the end of its log; else the last one in the queue."""
-        if job is None:
-            jobs = [job for job in self._alive().values() if job.job_id in self._shown]
-            return self.failure_log(jobs[-1]) if jobs else ""
+        shown = [job for job in self._alive().values() if job.job_id in self._shown]
+        if job is None and not shown:
+            return ""
+        job = job or shown[-1]
         if job.refusal:
             return f"Slurm says: {job.refusal}"
         log = self.plan.log_folder / f"{self.job_name}-{job.job_id}.log"
@@ -166,14 +162,14 @@ class JobMonitor(SchedulerPlugin):
     def look(self) -> bool:
         """Ask for the queue once and do what follows from it; say whether a job was gone."""
         before = self._alive()  # before Slurm is asked, which knows all of them by now
-        queue = self._queue()
-        if queue is None:
-            return False  # no answer says nothing about the jobs
-        for number in [number for number in queue if queue[number] != self._shown.get(number)]:
-            logger.info("job %s is %s", number, queue[number])
+        answer = ask_queue(self.job_name, "%A|%T|%r")
+        if answer is None:
+            logger.debug("squeue gives no answer")
+            return False  # which says nothing about the jobs
+        queue = _read_queue(answer)
+        for number, state in queue.items() - self._shown.items():
+            logger.info("job %s is %s", number, state)
         self._shown = queue
-        if len(self._came) > self._n_came:
-            self._n_came, self._n_failed_start = len(self._came), 0
         gone = {name: job for name, job in before.items() if job.refusal or job.job_id not in queue}
         for name, job in gone.items():
             self._mark_finished(name, job)
@@ -187,16 +183,6 @@ class JobMonitor(SchedulerPlugin):
         """List the jobs that Slurm took, or refused, and that are not known to be over."""
         jobs = list(self.cluster.workers.items())
         return {name: job for name, job in jobs if (job.job_id or job.refusal) and not job.is_over}
-
-    def _queue(self) -> dict[str, str] | None:
-        """Ask for the state of each of our jobs that is waiting or running; None without an answer."""
-        answer = ask_queue(self.job_name, "%A|%T|%r")
-        if answer is None:
-            logger.debug("squeue gives no answer")
-            return None
-        lines = [line.split("|", 2) for line in answer]
-        states = {number: f"{state.lower()} ({why})" for number, state, why in lines if state != ENDING}
-        return {number: state.removesuffix(" (None)") for number, state in states.items()}
 
     def _mark_finished(self, name: str, job: RecordingJob) -> None:
         """Note that a job is over, and decide whether another may take its place."""
@@ -220,3 +206,10 @@ class JobMonitor(SchedulerPlugin):
         """Let everybody who waits for a worker know that there will be none: they lose their connection."""
         self._stopped = True
         self.client.close()
+
+
+def _read_queue(lines: list[str]) -> dict[str, str]:
+    """Read the state of each job that is waiting or running, with the reason why if there is one."""
+    jobs = (line.split("|", 2) for line in lines)
+    states = {number: f"{state.lower()} ({why})" for number, state, why in jobs if state != ENDING}
+    return {number: state.removesuffix(" (None)") for number, state in states.items()}

@@ -1,5 +1,6 @@
 """Request for jobs: what was said in the options or in Dask's configuration, and what a job has by that."""
 
+import shlex
 import signal
 import socket
 from functools import cached_property
@@ -10,22 +11,17 @@ from typing import Any, NamedTuple
 import dask
 from dask.utils import parse_bytes
 
-from fringefleet.cluster.exposure import check_protocols, serves_workers
-from fringefleet.cluster.options import ClusterOptions, check_type
-from fringefleet.cluster.slurm.validation import (
-    check_directives,
-    check_text,
-    check_values,
-    n_gpu,
-    read_directives,
-    texts,
-)
+from fringefleet.arguments.kinds import check_kind
+from fringefleet.cluster.exposure import ANY_PORT, as_list, check_protocols, serves_workers
+from fringefleet.cluster.options import ClusterOptions
+from fringefleet.cluster.slurm import validation
 from fringefleet.errors import MissingExtraError, OptionError
+from fringefleet.processes.preload import HTTP_OFF, WARM_UP
 
 SECTION = "slurm"
-PLAIN_WORKER = "distributed.cli.dask_worker"
-OUR_WORKER = "fringefleet.cluster.slurm.gpu_worker"
-CUDA_WORKER = "dask_cuda.cli"
+_PLAIN_WORKER = "distributed.cli.dask_worker"
+_OUR_WORKER = "fringefleet.cluster.slurm.gpu_worker"
+_CUDA_WORKER = "dask_cuda.cli"
 _MEMORY = "4GB"  # of a worker, where nobody says
 _NO_INTERFACE = "INTERFACE"  # in a script that is only shown
 
@@ -51,32 +47,33 @@ class JobRequest:
 
     def __init__(self, options: ClusterOptions) -> None:
         self.options = options
-        section = _complete_section(options.options.get("config_name"))
-        configured = dask.config.get(section, None) or {}
+        configured = dask.config.get(_complete_section(options.options.get("config_name")), None) or {}
         said = {str(name).replace("-", "_"): value for name, value in configured.items()}
-        said |= {name: value for name, value in options.options.items() if value is not None}
+        given = {**options.options, "interface": options.interface}
+        said |= {name: value for name, value in given.items() if value is not None}
         self.values = {name: value for name, value in said.items() if value is not None}
-        check_values(self.values)
+        self.get = self.values.get
+        validation.check_values(self.values)
         if options.is_encrypted:
             check_protocols(self.values)
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """Find the value of a keyword; the default if nothing was said, or None."""
-        return self.values.get(name, default)
-
     def texts(self, name: str) -> list[str]:
         """Find the values of a keyword that takes several."""
-        return texts(name, self.get(name))
+        return validation.texts(name, self.get(name))
+
+    @cached_property
+    def n_gpu(self) -> int | None:
+        """How many GPUs the directives of a job ask for; None if they ask for none."""
+        return validation.n_gpu(self.texts("job_extra_directives"))
 
     @cached_property
     def processes(self) -> int:
         """How many workers a job has: as many as GPUs, if it asks for several."""
-        n_asked = n_gpu(self.texts("job_extra_directives"))
-        processes: int = self.get("processes", n_asked or 1)
-        if n_asked is not None and n_asked != processes and not self.options.share_gpu:
+        processes: int = self.get("processes", self.n_gpu or 1)
+        if self.n_gpu not in (None, processes) and not self.options.share_gpu:
             raise OptionError(
-                f"found {n_asked} GPUs in job_extra_directives for processes = {processes}; each worker has "
-                f"one: give processes = {n_asked}, or --share-gpu."
+                f"found {self.n_gpu} GPUs in job_extra_directives for processes = {processes}; each worker "
+                f"has one: give processes = {self.n_gpu}, or --share-gpu."
             )
         return processes
 
@@ -114,30 +111,46 @@ class JobRequest:
     @property
     def wants_gpu(self) -> bool:
         """Whether jobs ask for GPUs."""
-        return self.options.device == "cuda" or n_gpu(self.texts("job_extra_directives")) is not None
-
-    @property
-    def serves_http(self) -> bool:
-        """Whether every worker is to have a dashboard, beside that of the scheduler."""
-        return serves_workers(self.options, self.values)
+        return self.options.device == "cuda" or self.n_gpu is not None
 
     @property
     def worker_command(self) -> str:
         """What starts the workers of a job: with several GPUs it has to deal them out."""
-        given = self.options.options.get("worker_command")
-        configured: str = self.get("worker_command", PLAIN_WORKER)
-        if given or configured != PLAIN_WORKER or self.processes == 1 or not self.wants_gpu:
-            return configured
-        return CUDA_WORKER if self.options.device == "cuda" else OUR_WORKER
+        said: str = self.get("worker_command", _PLAIN_WORKER)
+        is_chosen = self.options.options.get("worker_command") or said != _PLAIN_WORKER
+        if is_chosen or self.processes == 1 or not self.wants_gpu:
+            return said
+        return _CUDA_WORKER if self.options.device == "cuda" else _OUR_WORKER
+
+    def worker_arguments(self) -> list[str]:
+        """Write the arguments of a worker, each safe from the shell."""
+        command = self.worker_command
+        arguments = [word for item in self.texts("worker_extra_args") for word in shlex.split(item)]
+        given = [word.partition("=")[0] for word in arguments]
+        if "--dashboard-address" not in given:
+            arguments += ["--dashboard-address", ANY_PORT]
+        if command in (_PLAIN_WORKER, _CUDA_WORKER, _OUR_WORKER):
+            preloads = []
+            if "--preload" not in given and command != _CUDA_WORKER:  # which comes before the configuration
+                preloads = as_list(dask.config.get("distributed.worker.preload", []))
+            if not serves_workers(self.options, self.values):
+                arguments.append("--no-dashboard")
+                preloads.append(HTTP_OFF)
+            arguments += [word for name in (*preloads, WARM_UP) for word in ("--preload", name)]
+        if command == _OUR_WORKER:
+            arguments += ["--nworkers", str(self.processes)]
+        if command == _CUDA_WORKER and "--device-memory-limit" not in given:
+            arguments += ["--device-memory-limit", "0"]  # nothing that Dask could move lies on the GPU
+        return [shlex.quote(word) for word in arguments]
 
     def directives(self) -> list[str]:
         """Say what a job asks for, as far as nobody said otherwise."""
         directives = self.texts("job_extra_directives")
-        check_directives(directives)
-        names = read_directives(directives).keys()
+        validation.check_directives(directives)
+        names = validation.read_directives(directives).keys()
         if "nodes" not in names:
             directives.append("-N 1")
-        if self.options.device == "cuda" and n_gpu(directives) is None:
+        if self.options.device == "cuda" and self.n_gpu is None:
             directives.append(f"--gres=gpu:{self.processes}")
         if not names & {"requeue", "no-requeue"}:
             directives.append("--no-requeue")  # it is replaced by a new one
@@ -145,27 +158,18 @@ class JobRequest:
 
     def interface(self, *, is_submitted: bool) -> str:
         """Name the network interface by which nodes reach this machine; jobs that are submitted need one."""
-        interface = self.options.interface or self.get("interface")
-        if interface is None and is_submitted:
+        if is_submitted and "interface" not in self.values:
             here = ", ".join(name for _, name in socket.if_nameindex() if name != "lo")
             raise OptionError(
                 "nobody has said by which network interface of this machine Slurm's workers, which are on "
                 f"other nodes, can reach it; give one with --interface. There are {here}; the fast one is "
                 "often called ib0 or hsn0."
             )
-        interface = interface or _NO_INTERFACE
-        check_text("interface", interface)
-        return str(interface)
+        return str(self.get("interface", _NO_INTERFACE))
 
 
 def import_jobqueue() -> Any:
-    """Import dask-jobqueue, and keep what Ctrl-C does: its import makes it a silent end of the process.
-
-    Raises
-    ------
-    MissingExtraError
-        It is not installed.
-    """
+    """Import dask-jobqueue, and keep what Ctrl-C does: its import makes it a silent end of the process."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         import dask_jobqueue.slurm  # noqa: PLC0415 - optional
@@ -180,13 +184,10 @@ def import_jobqueue() -> Any:
 
 
 def _complete_section(name: str | None) -> str:
-    """Let a section of Dask's configuration have what it lacks from that of Slurm; the library would fail.
-
-    An ``OptionError`` says where there is no such section.
-    """
-    check_type("config_name", name, (str,))
+    """Let a section of Dask's configuration have what it lacks from that of Slurm; the library would fail."""
     if name is None:
         return f"jobqueue.{SECTION}"
+    check_kind("config_name", name, str)
     import_jobqueue()  # which brings the latter
     sections = dask.config.get("jobqueue")
     if name not in sections:

@@ -8,34 +8,25 @@ import logging
 import re
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dask
 from distributed import Security
 
-from fringefleet.cluster.exposure import ANY_PORT, WORKER_ROUTES, as_list, scheduler_keywords
+from fringefleet.cluster.exposure import ANY_PORT, WORKER_ROUTES, scheduler_keywords, serves_workers
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
 from fringefleet.cluster.options import ClusterOptions, check_known, known_keywords
-from fringefleet.cluster.slurm.request import (
-    CUDA_WORKER,
-    OUR_WORKER,
-    PLAIN_WORKER,
-    SECTION,
-    JobPlan,
-    JobRequest,
-    import_jobqueue,
-)
+from fringefleet.cluster.slurm.request import SECTION, JobPlan, JobRequest, import_jobqueue
 from fringefleet.cluster.slurm.validation import check_line, sbatch_log, walltime_seconds
-from fringefleet.processes.preload import DEVICE, HTTP_OFF, OPTIONS, WARM_UP
+from fringefleet.processes.preload import DEVICE, OPTIONS
 
 logger = logging.getLogger(__name__)
 
 JOB_NAME = "fringefleet"
 _LOG_FOLDER = "fringefleet-slurm"
-_OURS: dict[str, Any] = {"modules": (), "poll_seconds": 30.0, "most_failed_starts": 3}
-_OURS_NAMES = (*_OURS, "most_replacements")
+_OURS = ("modules", "poll_seconds", "most_failed_starts", "most_replacements")  # keywords of our own
 # A worker leaves, in good order, at a time of its own before Slurm ends its job: parts of the job's time.
 _LIFETIME, _STAGGER = 0.85, 0.1
 # Keywords of SLURMCluster that are ours to say.
@@ -55,26 +46,11 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
     ``most_failed_starts``, jobs in a row that may end before a worker of theirs came;
     ``most_replacements``, jobs that may take the place of others.
 
-    Parameters
-    ----------
-    options
-        What is wanted.
-    job_name
-        What the jobs are called in the queue, instead.
-    is_submitted
-        Whether they are submitted from here, so that the nodes need a way to this machine.
-
-    Raises
-    ------
-    OptionError
-        Something cannot be meant so, or would do something else than it says.
-    MissingExtraError
-        dask-jobqueue is not installed.
+    ``job_name`` is what the jobs are called in the queue instead. Jobs that are submitted from here need a
+    way to this machine. It raises what :func:`fringefleet.connect` does.
     """
     said = JobRequest(options)
-    given = dict(options.options)
-    ours = _OURS | {name: value for name in _OURS_NAMES if (value := given.pop(name, None)) is not None}
-    cluster = _cluster_keywords(given)
+    cluster, given = _split_keywords(options.options)
     job_name = job_name or given.get("job_name") or JOB_NAME
     log_folder = Path(said.get("log_directory", _LOG_FOLDER)).expanduser().absolute()
     # What we rely on: where the log is, and what a job is called.
@@ -89,22 +65,19 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
         "python": _python(said),
         "worker_command": said.worker_command,
         "job_extra_directives": [*said.directives(), *own],
-        "job_script_prologue": _prologue(said, ours["modules"]),
-        "worker_extra_args": _arguments(said),
+        "job_script_prologue": _prologue(said),
+        "worker_extra_args": said.worker_arguments(),
         "local_directory": '"$FRINGEFLEET_LOCAL"',
     }
     job.pop("log_directory", None)  # with it dask-jobqueue would make the folder, readable by all
     scheduler = {"dashboard_address": ANY_PORT} | dict(said.get("scheduler_options", {}))
     cluster["interface"] = said.interface(is_submitted=is_submitted)
     cluster["scheduler_options"] = scheduler_keywords(options, scheduler)
-    if options.n_worker is not None and said.n_worker > options.n_worker:
-        logger.info(
-            "%d workers instead of %d: each job has %d", said.n_worker, options.n_worker, said.processes
-        )
-    most = ours.get("most_replacements", 20 * said.n_job)
-    return JobPlan(
-        said.n_job, log_folder, job, cluster, ours["poll_seconds"], ours["most_failed_starts"], most
-    )
+    if said.n_worker > (options.n_worker or said.n_worker):
+        more = said.n_worker, options.n_worker, said.processes
+        logger.info("%d workers instead of %d: each job has %d", *more)
+    most = said.get("most_failed_starts", 3), said.get("most_replacements", 20 * said.n_job)
+    return JobPlan(said.n_job, log_folder, job, cluster, said.get("poll_seconds", 30.0), *most)
 
 
 def job_script(plan: JobPlan, *, tls: bool = True) -> str:
@@ -120,15 +93,9 @@ def script_of_job(plan: JobPlan, scheduler: str, security: Security | None) -> s
     import_jobqueue()  # which keeps what Ctrl-C does
     from fringefleet.cluster.slurm.monitor import RecordingJob  # noqa: PLC0415 - optional
 
+    keywords = plan.job | {"interface": plan.cluster["interface"], "security": security}
     with dask.config.set(settings(plan)):
-        job = RecordingJob(
-            scheduler=scheduler,
-            name="slurm-0",
-            interface=plan.cluster["interface"],
-            protocol="tls://" if security else None,
-            security=security,
-            **plan.job,
-        )
+        job = RecordingJob(scheduler, "slurm-0", protocol="tls://" if security else None, **keywords)
     return str(job.job_script())  # type: ignore[no-untyped-call]
 
 
@@ -137,21 +104,21 @@ def settings(plan: JobPlan) -> dict[str, Any]:
     return {f"jobqueue.{plan.job.get('config_name') or SECTION}.log-directory": None}
 
 
-def _cluster_keywords(given: dict[str, Any]) -> dict[str, Any]:
-    """Take those keywords out that are for the cluster as a whole; refuse those that nobody knows."""
+def _split_keywords(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split keywords into those for the cluster as a whole and for jobs; refuse those that nobody knows."""
     library = import_jobqueue()
     of_cluster = set(known_keywords(library.core.JobQueueCluster))
     of_job = set(known_keywords(library.slurm.SLURMJob, library.core.Job))
-    known = sorted((of_cluster | of_job | set(_OURS_NAMES)) - _RESERVED)
-    for name in given:
-        check_known(name, known, "keyword for SLURMCluster")
-    names = [name for name in given if name in of_cluster and name != "config_name"]
-    return {"name": "slurm"} | {name: given.pop(name) for name in names}
+    known = sorted((of_cluster | of_job | set(_OURS)) - _RESERVED)
+    check_known(options, known, "keyword for SLURMCluster")
+    cluster = {name: value for name, value in options.items() if name in of_cluster - {"config_name"}}
+    job = {name: value for name, value in options.items() if name not in (*cluster, *_OURS)}
+    return {"name": "slurm"} | cluster, job
 
 
-def _prologue(request: JobRequest, modules: Iterable[str]) -> list[str]:
+def _prologue(request: JobRequest) -> list[str]:
     """Write what a job does before its worker starts; the user's own lines come after the modules."""
-    lines = [f"module load {shlex.quote(module)}" for module in modules]
+    lines = [f"module load {shlex.quote(module)}" for module in request.texts("modules")]
     lines += request.texts("job_script_prologue")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in _exports(request).items()]
     base = str(request.get("local_directory", "${TMPDIR:-/tmp}"))
@@ -164,13 +131,12 @@ def _prologue(request: JobRequest, modules: Iterable[str]) -> list[str]:
 def _exports(request: JobRequest) -> dict[str, str]:
     """Turn the settings of local workers into environment variables that mean the same."""
     said = SETTINGS | LOCAL_SETTINGS | _lifetime(request)
-    if not request.serves_http:
+    if not serves_workers(request.options, request.values):
         said[WORKER_ROUTES] = []
     options = dask.config.get(OPTIONS, {})
     said |= {f"{OPTIONS}.{name}": value for name, value in options.items()}
     exports = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if request.wants_gpu else {}
-    if request.options.device == "cuda":
-        said[DEVICE] = "cuda"
+    said |= {DEVICE: "cuda"} if request.options.device == "cuda" else {}
     for key, value in said.items():
         if "pre-spawn-environ" in key:
             exports[key.rpartition(".")[2]] = str(value)
@@ -188,32 +154,9 @@ def _lifetime(request: JobRequest) -> dict[str, Any]:
     return {f"{key}.duration": f"{_LIFETIME * seconds:.0f}s", f"{key}.stagger": f"{_STAGGER * seconds:.0f}s"}
 
 
-def _arguments(request: JobRequest) -> list[str]:
-    """Write the arguments of a worker, each safe from the shell."""
-    command = request.worker_command
-    arguments = [word for item in request.texts("worker_extra_args") for word in shlex.split(item)]
-    given = [word.partition("=")[0] for word in arguments]
-    if "--dashboard-address" not in given:
-        arguments += ["--dashboard-address", ANY_PORT]
-    if command in (PLAIN_WORKER, CUDA_WORKER, OUR_WORKER):
-        preloads = []
-        if "--preload" not in given and command != CUDA_WORKER:  # which comes before the configuration
-            preloads = as_list(dask.config.get("distributed.worker.preload", []))
-        if not request.serves_http:
-            arguments.append("--no-dashboard")
-            preloads.append(HTTP_OFF)
-        arguments += [word for name in (*preloads, WARM_UP) for word in ("--preload", name)]
-    if command == OUR_WORKER:
-        arguments += ["--nworkers", str(request.processes)]
-    if command == CUDA_WORKER and "--device-memory-limit" not in given:
-        arguments += ["--device-memory-limit", "0"]  # nothing that Dask could move or spill lies on the GPU
-    return [shlex.quote(word) for word in arguments]
-
-
 def _python(request: JobRequest) -> str:
     """Write what runs Python; what the user says has the shell's quotation, and our own gets it."""
-    given = request.get("python")
-    if given is None:
-        check_line("the path of Python", sys.executable, "give python, or make an environment elsewhere")
-        return shlex.quote(sys.executable)
-    return shlex.join(shlex.split(given))
+    if given := request.get("python"):
+        return shlex.join(shlex.split(given))
+    check_line("the path of Python", sys.executable, "give python, or make an environment elsewhere")
+    return shlex.quote(sys.executable)

@@ -9,10 +9,12 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fringefleet.cluster.options import check_memory, check_type
+from fringefleet.arguments.kinds import check_kind
+from fringefleet.cluster.options import check_memory
 from fringefleet.errors import OptionError
 from fringefleet.option_words import as_it_is
 
@@ -34,20 +36,18 @@ _TEXTS = {
     "queue": _WORD,
     "worker_command": (r"\w+(\.\w+)*", "the name of a Python module"),
 }
-_LEAST = {
-    **dict.fromkeys(("cores", "job_cpu", "most_failed_starts", "poll_seconds", "processes"), 1),
-    "most_replacements": 0,
-}
-_MOST = {"poll_seconds": 86400}
-_TYPES: dict[str, tuple[type, ...]] = dict.fromkeys(_LEAST, (int,))
-_TYPES |= {"python": (str,), "shebang": (str,), "scheduler_options": (Mapping,), "poll_seconds": (int, float)}
-# Options of sbatch in job_extra_directives that contradict our own, and those without a value.
+_LIMITS = dict.fromkeys(("cores", "job_cpu", "most_failed_starts", "processes"), (1, math.inf))
+_LIMITS |= {"most_replacements": (0, math.inf), "poll_seconds": (1, 86400)}
+_TYPES: dict[str, type] = dict.fromkeys(_LIMITS, Integral) | {"poll_seconds": Real}
+_TYPES |= {"python": str, "shebang": str, "scheduler_options": Mapping}
+# Options of sbatch in job_extra_directives that count, and why those are refused that contradict our own.
 _SUBMISSION = "leave it out: jobs are submitted one by one, and what sbatch answers is read"
-_REFUSED_FLAGS = dict.fromkeys(
+_FLAGS = dict.fromkeys(("--requeue", "--no-requeue", "--hold -H"), "") | dict.fromkeys(
     ("--help -h", "--parsable", "--quiet -Q", "--test-only", "--usage", "--version -V", "--wait -W"),
     _SUBMISSION,
 )
-_REFUSED = {
+_NO_COUNT = ("--gpus-per-socket", *(f"--tres-per-{name}" for name in ("job", "node", "socket", "task")))
+_WITH_VALUE = {
     "--array -a": "leave it out: as many jobs are submitted as --workers needs",
     "--clusters -M": "leave it out: jobs are looked for in this Slurm only",
     "--error -e": "give log_directory: the log of a job is looked for there",
@@ -58,32 +58,17 @@ _REFUSED = {
     "--ntasks -n": "give processes, and job_cpu: a job's script starts its workers itself",
     "--uid": "leave it out: jobs are looked for among yours",
     "--wrap": _SUBMISSION,
+    **dict.fromkeys(_NO_COUNT, "give --gres=gpu:N: how many GPUs a job gets would not be known"),
+    **dict.fromkeys(("--gpus -G", "--gpus-per-node", "--gpus-per-task", "--gres"), ""),
 }
-_NO_COUNT = ("--gpus-per-socket", *(f"--tres-per-{name}" for name in ("job", "node", "socket", "task")))
-_REFUSED |= dict.fromkeys(_NO_COUNT, "give --gres=gpu:N: how many GPUs a job gets would not be known")
-_GPUS = ("--gpus -G", "--gpus-per-node", "--gpus-per-task", "--gres")  # of a job: one node, one task
-_FLAGS = ("--requeue", "--no-requeue", "--hold -H")
-_ADVICE = {name.split()[0][2:]: advice for name, advice in (_REFUSED | _REFUSED_FLAGS).items()}
+_ADVICE = {names.split()[0][2:]: advice for names, advice in (_WITH_VALUE | _FLAGS).items()}
 # What dask-jobqueue called them once: it heeds some of them in some cases only.
-_RENAMED = {
-    "env_extra": "job_script_prologue",
-    "extra": "worker_extra_args",
-    "header_skip": "job_directives_skip",
-    "job_extra": "job_extra_directives",
-    "project": "account",
-}
+_RENAMED = {"env_extra": "job_script_prologue", "extra": "worker_extra_args", "project": "account"}
+_RENAMED |= {"header_skip": "job_directives_skip", "job_extra": "job_extra_directives"}
 
 
 def walltime_seconds(walltime: str | int | None) -> int | None:
-    """Read a time [s] as Slurm writes it; None if there is no limit.
-
-    Examples
-    --------
-    >>> walltime_seconds("00:30:00"), walltime_seconds(90), walltime_seconds("1:30"), walltime_seconds("2-12")
-    (1800, 5400, 90, 216000)
-    >>> walltime_seconds("1-00:00:30"), walltime_seconds("UNLIMITED")
-    (86430, None)
-    """
+    """Read a time [s] as Slurm writes it; None if there is no limit."""
     text = str(walltime).lower()
     if text in ("none", "infinite", "unlimited"):
         return None
@@ -110,16 +95,23 @@ def check_values(options: Mapping[str, Any]) -> None:
             check_line(name, leaf, allowed="\t")
         if value and name in _RENAMED:
             raise OptionError(f"found {name} = {value!r}; it is called {_RENAMED[name]} now: give that.")
-        if name in _TYPES:
-            check_type(name, value, _TYPES[name])
-        if name in _LEAST and not _LEAST[name] <= value <= _MOST.get(name, math.inf):
-            up_to = f"to {_MOST[name]}" if name in _MOST else "or more"
-            raise OptionError(f"found {name} = {value!r}; give {_LEAST[name]} {up_to}.")
-        check_text(name, value)
+        _check_value(name, value)
     check_memory("memory", options.get("memory"))
     for module in texts("modules", options.get("modules")):
         if not re.fullmatch(r"[\w./+-]+", module):
             raise OptionError(f"found the module {module!r}; give a name such as cuda/12.4.")
+
+
+def _check_value(name: str, value: Any) -> None:
+    if name in _TYPES:
+        check_kind(name, value, _TYPES[name])
+    least, most = _LIMITS.get(name, (None, math.inf))
+    if least is not None and not least <= value <= most:
+        up_to = "or more" if most == math.inf else f"to {most}"
+        raise OptionError(f"found {name} = {value!r}; give {least} {up_to}.")
+    pattern, wanted = _TEXTS.get(name, ("", ""))
+    if wanted and not re.fullmatch(pattern, str(value)):
+        raise OptionError(f"found {name} = {value!r}; give {wanted}.")
 
 
 def texts(name: str, value: Any) -> list[str]:
@@ -128,13 +120,6 @@ def texts(name: str, value: Any) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise OptionError(f"found {name} = {value!r}; give a list of texts.")
     return [str(item) for item in value]
-
-
-def check_text(name: str, value: Any) -> None:
-    """Refuse the value of a keyword, if it is one of those that go into a job script without quotes."""
-    pattern, wanted = _TEXTS.get(name, (".*", ""))
-    if wanted and value is not None and not re.fullmatch(pattern, str(value)):
-        raise OptionError(f"found {name} = {value!r}; give {wanted}.")
 
 
 def check_line(name: str, value: object, advice: str = "give one line", allowed: str = "") -> None:
@@ -158,19 +143,12 @@ def sbatch_log(folder: Path, pattern: str) -> str:
     sbatch takes the quotation off the word, in which ``\`` protects what follows, and blanks out ``hetjob``
     and ``packjob``; then ``%`` begins a pattern, and a ``\`` that is left would end all patterns.
     In the pattern of a file's name ``%x`` and so on have their meaning; the folder's is taken as it is.
-
-    Examples
-    --------
-    >>> print(sbatch_log(Path('/a "b" 5%'), "%j.log"))
-    "/a \"b\" 5%%/%j.log"
     """
-    advice = "give another as log_directory"
+    advice, text = "give another as log_directory", str(folder)
     check_line("the folder for logs", folder, advice)
-    if "\\" in str(folder):
-        raise OptionError(
-            f"found a backslash in the folder for logs, {folder}, which Slurm removes; {advice}."
-        )
-    text = str(folder).replace("%", "%%").replace('"', r"\"")
+    if "\\" in text:
+        raise OptionError(f"found a backslash in the folder for logs, {text}, which Slurm removes; {advice}.")
+    text = text.replace("%", "%%").replace('"', r"\"")
     text = re.sub(r"(het|pack)(?=job)", r"\1\\", text, flags=re.IGNORECASE)
     return f'"{text}/{pattern}"'
 
@@ -181,63 +159,43 @@ class _Parser(argparse.ArgumentParser):
 
 
 def read_directives(directives: Iterable[str]) -> dict[str, list[str]]:
-    """Read the options of sbatch that count here: values by long name, "" where an option takes none.
-
-    Examples
-    --------
-    >>> read_directives(["-N 2 --exclusive", "-a1-3", "--gres gpu:2", "-C 'a100&nvlink'"])
-    {'array': ['1-3'], 'nodes': ['2'], 'gres': ['gpu:2']}
-    """
-    words = [word for directive in directives for word in _directive_words(directive)]
-    parser = _Parser(add_help=False)
-    for names in (*_REFUSED, *_GPUS):
+    """Read the options of sbatch that count here: values by long name, "" where an option takes none."""
+    parser, words = _Parser(add_help=False), []
+    for names in _WITH_VALUE:
         parser.add_argument(*names.split(), action="append")
-    for names in (*_FLAGS, *_REFUSED_FLAGS):
+    for names in _FLAGS:
         parser.add_argument(*names.split(), action="append_const", const="")
-    found, _ = parser.parse_known_args(words)
-    return {name.replace("_", "-"): values for name, values in vars(found).items() if values}
+    for directive in directives:
+        if not directive.lstrip().startswith("-"):
+            raise OptionError(
+                f"found the directive {directive!r}; give options of sbatch, such as '-C a100'."
+            )
+        try:
+            words += shlex.split(directive)
+        except ValueError as error:
+            raise OptionError(f"found the directive {directive!r}: {error}; end the quotation.") from error
+    found = vars(parser.parse_known_args(words)[0])
+    return {name.replace("_", "-"): values for name, values in found.items() if values}
 
 
 def n_gpu(directives: Iterable[str]) -> int | None:
-    """Count the GPUs that directives ask for, for each job; None if they ask for none.
-
-    Examples
-    --------
-    >>> n_gpu(["-C gpu", "--gres=gpu:a100:4"]), n_gpu(["--gpus-per-node=2"]), n_gpu(["-C gpu"])
-    (4, 2, None)
-    >>> n_gpu(["--gres=gpu"]), n_gpu(["-G 1", "--constraint=a100"]), n_gpu(["--gpus=a100:2"])
-    (1, 1, 2)
-    >>> n_gpu(["--gres=gpu:a100:2,gpu:v100:1"]), n_gpu(["--gres=gpumem:4"]), n_gpu(["--exclusive -G2"])
-    (3, None, 2)
-    """
+    """Count the GPUs that directives ask for, for each job; None if they ask for none."""
     found = read_directives(directives).items()
     counts = [_count(name, value) for name, values in found if name[0] == "g" for value in values]
     return max(counts, default=0) or None
 
 
+def _count(name: str, value: str) -> int:
+    parts = [part for part in value.split(",") if name != "gres" or part.split(":")[0] == "gpu"]
+    lasts = [part.rpartition(":")[2] for part in parts]
+    return sum(int(last) if last.isdecimal() else 1 for last in lasts)
+
+
 def check_directives(directives: Iterable[str]) -> None:
     """Refuse directives after which jobs would not be what we take them for."""
     for name, values in read_directives(directives).items():
-        for value in values:
+        for value in values if _ADVICE[name] else ():
             is_plain = name in ("nodes", "ntasks") and value in ("1", "1-1")
-            is_plain |= name.startswith("tres-") and "gpu" not in value
-            if name in _ADVICE and not is_plain:
+            if not is_plain and (not name.startswith("tres-") or "gpu" in value):
                 found = as_it_is(f"found --{name} {value}".rstrip())
                 raise OptionError(f"{found} in job_extra_directives; {_ADVICE[name]}.")
-
-
-def _directive_words(directive: str) -> list[str]:
-    try:
-        words = shlex.split(directive)
-    except ValueError as error:
-        raise OptionError(f"found the directive {directive!r}: {error}; end the quotation.") from error
-    if not words or not words[0].startswith("-"):
-        raise OptionError(f"found the directive {directive!r}; give options of sbatch, such as '-C a100'.")
-    return words
-
-
-def _count(name: str, value: str) -> int:
-    parts = value.split(",")
-    if name == "gres":
-        parts = [part for part in parts if part.split(":")[0] == "gpu"]
-    return sum(int(last) if (last := part.rpartition(":")[2]).isdecimal() else 1 for part in parts)

@@ -2,7 +2,13 @@
 
 import pytest
 
-from fringefleet.cluster.slurm.validation import check_directives, check_values
+from fringefleet.cluster.slurm.validation import (
+    check_directives,
+    check_values,
+    n_gpu,
+    read_directives,
+    walltime_seconds,
+)
 from fringefleet.errors import OptionError
 
 
@@ -24,26 +30,29 @@ def test_what_goes_into_a_line_of_sbatch_is_one_word_and_no_option(keyword, valu
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"poll_seconds": "x"}, r"found poll_seconds = 'x'; give a value of type int or float"),
+        ({"poll_seconds": "x"}, r"found poll_seconds = 'x' of the type str; give a number"),
         ({"poll_seconds": 0}, r"found poll_seconds = 0; give 1 to 86400"),
         ({"poll_seconds": -1}, "give 1 to 86400"),
         ({"poll_seconds": float("nan")}, "found poll_seconds = nan; give 1 to 86400"),
         ({"poll_seconds": float("inf")}, "give 1 to 86400"),
         ({"most_failed_starts": 0}, "found most_failed_starts = 0; give 1 or more"),
-        ({"most_failed_starts": 2.5}, "found most_failed_starts = 2.5; give a value of type int"),
+        (
+            {"most_failed_starts": 2.5},
+            "found most_failed_starts = 2.5 of the type float; give a whole number",
+        ),
         ({"most_replacements": -1}, "found most_replacements = -1; give 0 or more"),
-        ({"most_replacements": True}, "found most_replacements = True; give a value of type int"),
+        ({"most_replacements": True}, "found most_replacements = True of the type bool; give a whole number"),
         ({"processes": 0}, "found processes = 0; give 1 or more"),
-        ({"processes": "4"}, "found processes = '4'; give a value of type int"),
+        ({"processes": "4"}, "found processes = '4' of the type str; give a whole number"),
         ({"cores": 0}, "found cores = 0; give 1 or more"),
-        ({"job_cpu": "8"}, "found job_cpu = '8'; give a value of type int"),
+        ({"job_cpu": "8"}, "found job_cpu = '8' of the type str; give a whole number"),
         ({"memory": "lots"}, "found memory = 'lots'; give bytes, or text such as 8GB"),
         ({"death_timeout": "60; touch x"}, "found death_timeout = '60; touch x'; give seconds"),
         ({"interface": "lo; touch x"}, "give the name of a network interface"),
         ({"local_directory": "~other/x"}, "found local_directory = '~other/x'; give a folder"),
         ({"log_directory": "~other/x"}, "found log_directory = '~other/x'; give a folder"),
         ({"modules": 5}, "found modules = 5; give a list of texts"),
-        ({"scheduler_options": "x"}, "found scheduler_options = 'x'; give a value of type mapping"),
+        ({"scheduler_options": "x"}, "found scheduler_options = 'x' of the type str; give a Mapping"),
         ({"project": "x"}, "found project = 'x'; it is called account now: give that"),
         ({"job_extra": ["-a 1-3"]}, "it is called job_extra_directives now"),
     ],
@@ -136,3 +145,42 @@ def test_other_directives_are_none_of_our_business():
             "--requeue",
         ]
     )
+
+
+def test_directives_are_read_by_their_long_names():
+    given = ["-N 2 --exclusive", "-a1-3", "--gres gpu:2", "-C 'a100&nvlink'"]
+    assert read_directives(given) == {"array": ["1-3"], "nodes": ["2"], "gres": ["gpu:2"]}
+
+
+@pytest.mark.parametrize(
+    ("directives", "number"),
+    [
+        (["-C gpu", "--gres=gpu:a100:4"], 4),
+        (["--gpus-per-node=2"], 2),
+        (["-C gpu"], None),
+        (["--gres=gpu"], 1),
+        (["-G 1", "--constraint=a100"], 1),
+        (["--gpus=a100:2"], 2),
+        (["--gres=gpu:a100:2,gpu:v100:1"], 3),
+        (["--gres=gpumem:4"], None),
+        (["--exclusive -G2"], 2),
+    ],
+)
+def test_gpus_of_a_job_are_counted_however_they_are_asked_for(directives, number):
+    assert n_gpu(directives) == number
+
+
+@pytest.mark.parametrize(
+    ("walltime", "seconds"),
+    [
+        ("00:30:00", 1800),
+        (90, 5400),
+        ("1:30", 90),
+        ("2-12", 216000),
+        ("1-00:00:30", 86430),
+        ("UNLIMITED", None),
+        (None, None),
+    ],
+)
+def test_a_walltime_is_read_as_slurm_writes_it(walltime, seconds):
+    assert walltime_seconds(walltime) == seconds

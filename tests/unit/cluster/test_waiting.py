@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from fringefleet.cluster.silence import (
+from fringefleet.cluster.waiting import (
     OF_A_CLUSTER,
     OF_A_LOST_SCHEDULER,
     OF_A_START,

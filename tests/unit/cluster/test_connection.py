@@ -2,7 +2,7 @@
 
 import pytest
 
-from fringefleet.cluster.checks import check_gpus_are_not_shared, check_versions
+from fringefleet.cluster.connection import check_gpus_are_not_shared, check_versions
 from fringefleet.errors import DeviceError, InputError
 from fringefleet.processes.worker_info import check_answers
 
