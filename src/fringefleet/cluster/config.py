@@ -1,4 +1,4 @@
-"""Options of a cluster from a TOML file: data, and nothing that could be executed."""
+"""Options of a cluster from a TOML file, which holds data only."""
 
 import re
 import tomllib
@@ -28,10 +28,10 @@ LOADS_CODE = re.compile(
 
 
 def read_cluster_config(path: Path) -> dict[str, Any]:
-    """Read the table ``[cluster]`` of a TOML file: fields of a ``ClusterOptions``, by name.
+    """Read the table ``[cluster]`` of a TOML file: fields of ``ClusterOptions``, by name.
 
-    Its table ``[cluster.options]`` goes to the library as it is, but may have nothing that loads code: an
-    ``OptionError`` refuses that, and what we do not know. Certificates are looked for beside the file.
+    Keywords in ``[cluster.options]`` that load code raise an ``OptionError``, as do unknown ones. Paths of
+    certificates are relative to the file.
     """
     content = read_data(path, "cluster", "TOML", tomllib.loads)
     check_known(content, ["cluster"], f"table of {path}")
@@ -47,7 +47,7 @@ def read_cluster_config(path: Path) -> dict[str, Any]:
 
 
 def read_data(path: Path, what: str, form: str, parse: Callable[[str], Any]) -> Any:
-    """Read a small file that is data in some form; an ``InputError`` says why it cannot be read."""
+    """Read a small data file; an ``InputError`` says why it cannot be read."""
     try:
         with path.open("rb") as file:
             return parse(file.read(_LARGEST_FILE).decode())
@@ -58,7 +58,7 @@ def read_data(path: Path, what: str, form: str, parse: Callable[[str], Any]) -> 
 
 
 def _check_data(options: Mapping[str, Any], where: str, table: str = "") -> None:
-    """Refuse keywords that may load code, and tables but for those that are known to be flat."""
+    """Refuse keywords that may load code, and unknown tables."""
     for name, value in options.items():
         if table != "resources" and LOADS_CODE.search(name):
             within = f"{table} in {where}" if table else where

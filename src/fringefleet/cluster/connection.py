@@ -1,4 +1,4 @@
-"""Get workers, check that they are fit, and give them back: local ones, of Slurm, or running already."""
+"""Connections to workers: local, of Slurm, or already running; checked before use and closed afterwards."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ _LOCAL: tuple[ClusterKind, ...] = ("local", "local-cuda")
 
 
 class ConnectedWorkers(NamedTuple):
-    """What there is to compute with."""
+    """Workers to compute with."""
 
     client: Client
     n_worker: int
@@ -92,17 +92,14 @@ class Early:
         self._start = start
 
     def give_up(self) -> None:
-        """Stop those that are on their way, as none are needed."""
+        """Stop the workers that are being started."""
         if self._start is not None:
             self._start.stop(in_good_order=False)
             self._start = None
 
     @contextmanager
     def connect(self, options: ClusterOptions) -> Iterator[ConnectedWorkers]:
-        """Connect as :func:`connect` does: to these workers, in the number that is wanted now.
-
-        Where more than the number differs, these are stopped and others started.
-        """
+        """Connect to these workers, in the number wanted now; where other options differ, start others."""
         if self._start and options != replace(self._start.options, n_worker=options.n_worker):
             self.give_up()
         with _connected(options, self._start) as workers:
@@ -113,10 +110,9 @@ class Early:
 
 @contextmanager
 def begin_early(options: ClusterOptions, *, n_worker: int) -> Iterator[Early]:
-    """Begin to start workers of this machine, ``n_worker`` at most, and stop at last those that were started.
+    """Begin to start workers of this machine, at most ``n_worker``, before the number needed is known.
 
-    Of GPUs all are begun with, else one: who has few tiles needs no more. Nothing is begun with where an
-    option cannot be meant so, which is said when they are connected to.
+    Each GPU has one, else one is begun; none where an option is invalid, which ``connect`` raises.
     """
     with ExitStack() as opened:
         start = None
@@ -150,11 +146,9 @@ def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[
 
 
 def resolve(options: ClusterOptions) -> ClusterOptions:
-    """Choose where nothing was said: the current client, else the cores, or the GPUs, of this machine.
+    """Resolve the default: the current client, else the cores or the GPUs of this machine.
 
-    On a machine with one GPU a single local process has it, and dask-cuda is not needed. Who wants no
-    workers has none of this machine, whatever client is current. A ``DeviceError`` says that a GPU is asked
-    for and there is none.
+    With one GPU, a single local process uses it, without dask-cuda. A ``DeviceError`` if a GPU is lacking.
     """
     if options.kind == "local-cuda":
         return replace(options, device="cuda")
@@ -168,7 +162,7 @@ def resolve(options: ClusterOptions) -> ClusterOptions:
 
 
 class Expected(NamedTuple):
-    """Workers as they will be, as far as that is known before they are there; None where nobody knows."""
+    """Expected workers, before they are there; None where a value is not known yet."""
 
     n_worker: int  # 0 where none are wanted: the rest is of this process
     memory: int | None  # of each [byte], however many there are; None where they share a machine
@@ -178,10 +172,7 @@ class Expected(NamedTuple):
 
 
 def expect_workers(options: ClusterOptions) -> Expected:
-    """Find how many workers there will be and what each will have.
-
-    It raises what :func:`connect` does of GPUs, and of what Slurm is to be asked for.
-    """
+    """Predict the number of workers and the resources of each; raises as :func:`connect` does."""
     if options.kind == "slurm":
         request = JobRequest(options)
         n_core = max(1, request.cores // request.processes)
@@ -199,7 +190,7 @@ def expect_workers(options: ClusterOptions) -> Expected:
 
 
 def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:
-    """What each of so many workers will have [byte], or this process if there is none; None: unknown."""
+    """Return the memory of each worker [byte], or of this process if there are none; None if unknown."""
     if options.kind in _LOCAL and options.worker_memory is None:
         return MEMORY_LIMIT // max(1, n_worker)
     return expect_workers(options).memory
@@ -216,11 +207,7 @@ def _describe(client: Client, options: ClusterOptions, credentials: Path | None)
 
 
 def check_workers(client: Client, options: ClusterOptions) -> None:
-    """Refuse workers that could not do the work, or would do it otherwise than they should.
-
-    An ``InputError`` says that a worker, or the scheduler, has other versions than this process, a
-    ``DeviceError`` that a worker has no GPU where one was asked for, or shares it with another.
-    """
+    """Check that workers have the software of this process (``InputError``), and GPUs of their own."""
     found: Any = client.get_versions(packages=list(MUST_AGREE))
     check_versions(found["client"], {"scheduler": found["scheduler"], **found["workers"]})
     records = ask_workers(client, options.device) if options.device == "cuda" else []
@@ -229,7 +216,7 @@ def check_workers(client: Client, options: ClusterOptions) -> None:
 
 
 def check_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse workers whose software, as ``Client.get_versions`` gives it, is not this process's."""
+    """Check that the versions that ``Client.get_versions`` reports are those of this process."""
     wanted = versions_that_must_agree(ours["packages"])
     wrong = []
     for name, answer in theirs.items():
@@ -245,10 +232,7 @@ def check_versions(ours: Mapping[str, Any], theirs: Mapping[str, Mapping[str, An
 
 
 def check_gpus_are_not_shared(records: Sequence[Record]) -> None:
-    """Refuse workers that have the same GPU, whatever number each of them knows it by.
-
-    Hosts are not compared: containers of one machine have names of their own, and no two GPUs have one UUID.
-    """
+    """Check that no two workers use one GPU, compared by UUID, as numbers and host names may differ."""
     listed = []
     for uuid, theirs in sharing(records).items():
         users = (

@@ -33,10 +33,10 @@ _SECONDS_OF_FIRST_TRY, _SECONDS_OF_LAST_TRY, _SECONDS_BETWEEN_TRIES = 3.0, 0.5, 
 
 @contextmanager
 def connect_running(options: ClusterOptions) -> Iterator[Client]:
-    """Connect to a scheduler by its address or its scheduler file; it goes on running afterwards.
+    """Connect to a running scheduler by its address or its scheduler file; it keeps running afterwards.
 
-    An ``InputError`` says that nothing answers there, that it has no workers, or that the file is none of a
-    scheduler; an ``OptionError`` that it wants TLS and there are no certificates, or the other way round.
+    Raises an ``InputError`` if nothing answers, there are no workers, or the file is no scheduler file; an
+    ``OptionError`` if certificates are missing or not wanted.
     """
     address = str(options.cluster)
     if options.kind == "file":
@@ -54,7 +54,7 @@ def connect_running(options: ClusterOptions) -> Iterator[Client]:
 
 @contextmanager
 def use_current(options: ClusterOptions) -> Iterator[Client]:
-    """Use the client that is current in this process; it is left as it is."""
+    """Use the current client of this process, and leave it as it is."""
     client = current_client()
     if client is None:
         raise InputError("found no Dask client in this process; make one first, or choose local.")
@@ -69,7 +69,7 @@ def _seconds(options: ClusterOptions) -> float:
 
 
 def _join(address: str, security: Security | None, seconds: float) -> Client:
-    """Make a client of a scheduler once it answers; of one that is silent Dask's would wait without end."""
+    """Make a client of a scheduler that has answered; Dask's would wait for a silent one without end."""
     _check_place(address)
     try:
         _wait_for_scheduler(address, security, seconds)
@@ -84,7 +84,7 @@ def _join(address: str, security: Security | None, seconds: float) -> Client:
 
 
 def _wait_for_scheduler(address: str, security: Any, seconds: float) -> Any:
-    """Try an address until somebody speaks there as a scheduler does; a TLS that does not fit is final."""
+    """Retry an address until a scheduler answers; a failed TLS handshake is final."""
     arguments = {} if security is None else security.get_connection_args("client")
     clock, patience = Clock(None, seconds), _SECONDS_OF_FIRST_TRY
     while True:
@@ -104,7 +104,7 @@ def _wait_for_scheduler(address: str, security: Any, seconds: float) -> Any:
 
 
 def _knock(address: str, context: ssl.SSLContext | None, seconds: float) -> None:
-    """See whether anybody is there, who shakes hands as TLS does; Dask would only say that the time is up."""
+    """Open and close a connection, with a TLS handshake if required, as Dask reports only a timeout."""
     where = urlsplit(address)
     if where.scheme in ("tcp", "tls"):
         with socket.create_connection((where.hostname, where.port), timeout=seconds) as plain:
@@ -121,7 +121,7 @@ async def _identify(address: str, arguments: Mapping[str, Any], seconds: float) 
 
 
 def _check_place(address: str) -> None:
-    """Refuse what has no port, and a host that nobody knows, which Dask would look up again and again."""
+    """Refuse an address without a port, or with an unknown host, which Dask would look up again and again."""
     where = urlsplit(address)
     if where.hostname is None or not address.startswith(("tcp://", *WITH_TLS)):
         return
@@ -140,7 +140,7 @@ def _check_place(address: str) -> None:
 
 
 def read_scheduler_file(path: Path) -> tuple[str, str | None]:
-    """Read the address from what ``dask scheduler --scheduler-file`` writes; of ours the credentials, too."""
+    """Read the address, and of our own files the credentials, from a file of ``--scheduler-file``."""
     content = read_data(path, "scheduler", "JSON", json.loads)
     said = content if isinstance(content, dict) else {}
     address, credentials = said.get("address"), said.get(CREDENTIALS)
@@ -150,7 +150,7 @@ def read_scheduler_file(path: Path) -> tuple[str, str | None]:
 
 
 def _wait_for_workers(client: Client, address: str, options: ClusterOptions) -> None:
-    """Wait for as many workers as asked for; if nobody asked there has to be one."""
+    """Wait for the number of workers that was requested, or for one."""
     wanted, found, seconds = options.n_worker or 1, len(client.nthreads()), _seconds(options)
     after, advice = "", "give the number to wait for"
     if options.n_worker is not None and found < wanted:

@@ -1,8 +1,4 @@
-"""Exposure to strangers: protocols without TLS, and Dask's HTTP servers, which know no password.
-
-Options that would let them in are refused with an ``OptionError``. Servers are off, but for a dashboard that
-was asked for.
-"""
+"""Protection from strangers: protocols without TLS, and Dask's HTTP servers, which have no password."""
 
 import logging
 import shlex
@@ -37,7 +33,7 @@ _OF_WORKERS = " in worker_extra_args"
 
 
 def check_protocols(options: Mapping[str, Any]) -> None:
-    """Refuse keywords of a cluster after which it would speak without TLS."""
+    """Refuse keywords by which a cluster would communicate without TLS."""
     for found, keyword, value in _said(options):
         protocol = "ucx" if keyword in _UCX else str(value)
         if value and (keyword in ("protocol", *_UCX) or (keyword in _ADDRESSES and "://" in protocol)):
@@ -53,7 +49,7 @@ def _check_protocol(found: str, protocol: str) -> None:
 
 
 def check_running_protocol(address: str, tls: bool | None) -> None:
-    """Refuse the address of a scheduler without TLS, but at ``tcp://``, as whoever starts it decides."""
+    """Refuse a scheduler's address without TLS, except ``tcp://``, which its owner has chosen."""
     protocol = address.partition("://")[0]
     if tls is False and protocol == "tls":
         raise OptionError(f"found --no-tls, and {address}, which has TLS; leave one of them out.")
@@ -62,7 +58,7 @@ def check_running_protocol(address: str, tls: bool | None) -> None:
 
 
 def check_exposure(options: "ClusterOptions") -> None:
-    """Refuse keywords by which strangers could come in, unless somebody said that they may."""
+    """Refuse keywords that would let strangers in, unless an option allows it."""
     if options.is_encrypted:
         check_protocols(options.options)
     for found, value in () if options.dashboard else _dashboards(options.options):
@@ -73,7 +69,7 @@ def check_exposure(options: "ClusterOptions") -> None:
 
 
 def http_settings(options: "ClusterOptions") -> dict[str, Any]:
-    """Let servers answer nothing that was not asked for, be it in the moment before they are stopped."""
+    """Return settings that switch HTTP servers off, except what was requested."""
     if options.dashboard:
         check_bokeh("the dashboard")
     settings: dict[str, Any] = {_SCHEDULER_ROUTES: _ROUTES if options.dashboard else []}
@@ -81,7 +77,7 @@ def http_settings(options: "ClusterOptions") -> dict[str, Any]:
 
 
 def serves_workers(options: "ClusterOptions", keywords: Mapping[str, Any]) -> bool:
-    """Whether every worker is to have a dashboard, beside that of the scheduler."""
+    """Return whether every worker has a dashboard, besides that of the scheduler."""
     found = [found for found, _ in _dashboards(keywords)]
     return options.dashboard and any(name.startswith("worker_") or _OF_WORKERS in name for name in found)
 
@@ -91,7 +87,7 @@ def _dashboards(keywords: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def scheduler_keywords(options: "ClusterOptions", given: Mapping[str, Any]) -> dict[str, Any]:
-    """Complete what was given for a scheduler, so that it serves what was asked for and nothing else."""
+    """Complete the keywords of a scheduler so that it serves only what was requested."""
     import dask  # noqa: PLC0415 - options are checked without
 
     preload = given.get("preload") or dask.config.get("distributed.scheduler.preload", [])
@@ -100,12 +96,12 @@ def scheduler_keywords(options: "ClusterOptions", given: Mapping[str, Any]) -> d
 
 
 def as_list(texts: str | list[str] | tuple[str, ...] | None) -> list[str]:
-    """Make a list of what Dask takes as one text or as several."""
+    """Convert one text or several, as Dask takes them, to a list."""
     return [texts] if isinstance(texts, str) else list(texts or ())
 
 
 def check_bokeh(option: str) -> None:
-    """Refuse an option that Bokeh is needed for with a ``MissingExtraError``, if it is not installed."""
+    """Raise a ``MissingExtraError`` if Bokeh, which an option needs, is not installed."""
     try:
         import_module("bokeh")
     except ImportError as error:
@@ -116,7 +112,7 @@ def check_bokeh(option: str) -> None:
 
 
 def _said(options: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Find all keywords, of scheduler and worker's command line, too: where it is, name, value or True."""
+    """Yield all keywords, also those inside tables and command lines: place, name, and value or True."""
     for name, value in options.items():
         if name == "worker_extra_args":
             yield from _options_in(value)
@@ -138,7 +134,7 @@ def _options_in(items: Any) -> Iterator[tuple[str, str, str | bool]]:
 
 
 class _HttpServer(NamedTuple):
-    """Where a scheduler's HTTP server listens."""
+    """Address of a scheduler's HTTP server."""
 
     address: str
     port: int
@@ -146,10 +142,9 @@ class _HttpServer(NamedTuple):
 
 
 def dashboard_link(client: "Client") -> str:
-    """Compose the link to the dashboard, as seen from its own machine if it listens to nobody else.
+    """Return the link to the dashboard, as seen from its own machine; "" if there is none.
 
-    Dask composes it of the scheduler's address instead, which is another where workers have an interface.
-    "" if there is none: what is started here has one only if it is asked for.
+    Dask derives it from the scheduler's address, which differs where workers use another interface.
     """
     from distributed.utils import format_dashboard_link  # noqa: PLC0415 - heavy
 
@@ -166,7 +161,7 @@ def dashboard_link(client: "Client") -> str:
 
 
 def describe_dashboard(client: "Client") -> str:
-    """Say where the dashboard is, if any, and how to see it elsewhere if workers come from there."""
+    """Describe where the dashboard is, and how to reach it if workers run elsewhere; "" if none."""
     server, link = _server(client), dashboard_link(client)
     if server is None or not server.address.startswith("127.") or _host(client) == server.address:
         return link
@@ -175,7 +170,7 @@ def describe_dashboard(client: "Client") -> str:
 
 
 def warn_of_dashboard(client: "Client") -> None:
-    """Warn of a dashboard that was asked for: it shows paths, logs and code to whoever can reach it."""
+    """Warn that a requested dashboard shows paths, logs and code without a password."""
     if server := _server(client):
         whoever = "every user of" if server.address.startswith("127.") else "whoever can reach"
         logger.warning("the dashboard knows no password: %s %s can read it", whoever, server.machine)

@@ -1,4 +1,4 @@
-"""A cluster of this machine from its first process to its last: a process for each core, or for each GPU."""
+"""Local clusters, from start to stop: one process for each core, or for each GPU."""
 
 import logging
 import signal
@@ -58,7 +58,7 @@ _SECONDS_BETWEEN_COUNTS = 0.02  # of the workers that are there
 
 
 class Start:
-    """A cluster that is being started in a thread, while this one does something else and feels a Ctrl-C."""
+    """Cluster that is being started in a thread, while the caller does other work and can be interrupted."""
 
     def __init__(
         self, kind: type[Cluster], options: ClusterOptions, said: Mapping[str, Any], folder: str
@@ -75,7 +75,7 @@ class Start:
 
     @contextmanager
     def workers(self, n_worker: int | None = None) -> Iterator[Client]:
-        """Wait for the workers, as many as were begun with or ``n_worker``, and make their client current."""
+        """Wait for the workers, and make their client current."""
         try:
             with self._quiet:
                 self._client = self._wait_for(waiting.run_in_thread(lambda: self._join(n_worker)))
@@ -121,14 +121,14 @@ class Start:
         return client
 
     def _give_up(self, future: Future[Any]) -> None:
-        """Give up, again and again as others may come to be meanwhile, until a thread is at its end."""
+        """Kill processes repeatedly until the starting thread has ended, as it may start more meanwhile."""
         deadline = monotonic() + waiting.SECONDS_TO_END
         self._births.give_up()
         while not waiting.is_over(future, waiting.SECONDS_BETWEEN_LOOKS) and monotonic() < deadline:
             self._births.give_up()
 
     def stop(self, *, in_good_order: bool) -> None:
-        """Stop what has been started by now, once: that it takes too long is no failure."""
+        """Stop what has been started, once; a timeout is no failure."""
         if self._is_stopped:
             return
         self._is_stopped = True
@@ -151,7 +151,7 @@ class Start:
 
 
 def _keywords(options: ClusterOptions, births: Births, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Compose the keywords of a cluster; what the user says comes before what is said for a kind."""
+    """Compose the keywords of a cluster; those of the user take precedence."""
     given, security = options.options, temporary_security(options)
     keywords: dict[str, Any] = {"silence_logs": logging.ERROR, "security": security, "threads_per_worker": 1}
     keywords |= {"interface": options.interface} if options.interface else {"host": exposure.LOOPBACK}
@@ -169,7 +169,7 @@ def _keywords(options: ClusterOptions, births: Births, said: Mapping[str, Any]) 
 
 
 def _recorded(kind: type[Cluster], births: Births) -> type[Cluster]:
-    """Let a cluster be known from the beginning of its constructor, which waits for its workers."""
+    """Make a cluster known when its constructor begins, as the constructor waits for its workers."""
 
     def begin(self: Any, **said: Any) -> None:
         births.cluster = self
@@ -179,7 +179,7 @@ def _recorded(kind: type[Cluster], births: Births) -> type[Cluster]:
 
 
 def _start_resource_tracker() -> None:
-    """Start multiprocessing's process that removes what dead ones leave, to last longer than a terminal."""
+    """Start multiprocessing's resource tracker so that it outlives the terminal."""
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     sys.warnoptions.append("ignore:resource_tracker:UserWarning")  # which it is started with
     try:
@@ -190,10 +190,9 @@ def _start_resource_tracker() -> None:
 
 
 def begin_local(options: ClusterOptions, *, first_only: bool = False) -> AbstractContextManager[Start]:
-    """Begin to start processes with one thread each, for a tile at a time; with ``first_only`` just one.
+    """Begin to start processes with one thread each; only one with ``first_only``.
 
-    Of ``local-cuda`` there is always one for each GPU, which sees that one first. An ``OptionError`` says
-    that more workers are asked for than there are GPUs, or that several would have the same.
+    ``local-cuda`` has one for each GPU. Raises an ``OptionError`` for more workers than GPUs.
     """
     n_worker = count_local(options)
     n_gpu = 0 if options.device == "cpu" else count_local_gpus(options)
@@ -215,21 +214,21 @@ def begin_local(options: ClusterOptions, *, first_only: bool = False) -> Abstrac
 
 
 def count_local(options: ClusterOptions) -> int:
-    """Count the processes: as many as asked for, else one for each core, for the one GPU, or for each."""
+    """Count the processes: as requested, else one for each core, for the one GPU, or for each GPU."""
     if options.kind == "local-cuda":
         return options.n_worker or count_local_gpus(options)
     return options.n_worker or (1 if options.device == "cuda" else CPU_COUNT)
 
 
 def count_local_gpus(options: ClusterOptions) -> int:
-    """Count the GPUs of this machine that are visible, or named; a ``DeviceError`` if there is none."""
+    """Count the visible or named GPUs of this machine; a ``DeviceError`` if there are none."""
     n_visible, named = count_gpus(), named_gpus(options.options)
     return n_visible if named is None else len(named)
 
 
 @contextmanager
 def _begun(kind: type[Cluster], options: ClusterOptions, said: Mapping[str, Any]) -> Iterator[Start]:
-    """Begin to start a cluster of a kind that runs here, listening on this machine only; stop it at last."""
+    """Begin to start a cluster that listens on this machine only; stop it at the end."""
     check_may_start_processes()
     known = known_keywords(*kind.__mro__, *Nanny.__mro__, *Worker.__mro__)
     check_known(options.options, known, f"keyword for {kind.__name__}")

@@ -1,4 +1,4 @@
-"""Nannies of local workers: they start a worker that was killed again, and say why one cannot be started."""
+"""Nannies of local workers, which restart a killed worker and report why one cannot be started."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ _BYTES_OF_WORK = 2**16  # read, that are a sign of life
 
 
 class Births:
-    """What is known of the workers of a cluster while they are started."""
+    """State of the workers of a cluster during the start."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None  # the first that a nanny logged
@@ -30,13 +30,13 @@ class Births:
         self._processes: set[psutil.Process] = set()
 
     def note_error(self, record: logging.LogRecord) -> None:
-        """Note what a nanny logs, as some of it is said nowhere else; the first counts."""
+        """Note the first error that a nanny logs, as some are reported nowhere else."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, Exception):
             self.error = self.error or error
 
     def processes(self) -> list[psutil.Process]:
-        """List the processes of workers that live, also those that a nanny has lost sight of."""
+        """List the living worker processes, including those that a nanny has lost."""
         for nanny in tuple(self.nannies):
             with suppress(psutil.Error, AttributeError):  # it goes while we look
                 if nanny.pid is not None:
@@ -44,7 +44,7 @@ class Births:
         return [process for process in tuple(self._processes) if process.is_running()]
 
     def life(self) -> tuple[int, ...]:
-        """Compose numbers that change as long as anything happens: workers that come, processes that work."""
+        """Return numbers that change whenever a worker arrives or a process works."""
         signs = [int(nanny.is_ready) for nanny in tuple(self.nannies)]
         for process in self.processes():
             with suppress(psutil.Error, AttributeError):  # macOS has no io_counters
@@ -54,7 +54,7 @@ class Births:
         return tuple(signs)
 
     def describe(self) -> str:
-        """Say what is waited for."""
+        """Describe what is being waited for."""
         if not self.nannies:
             return "the scheduler to start"
         n_left = sum(not nanny.is_ready for nanny in tuple(self.nannies))
@@ -63,7 +63,7 @@ class Births:
         return f"{n_left} of {len(self.nannies)} workers to start{of_processes}"
 
     def give_up(self) -> None:
-        """Kill what was started; no worker is started in the place of another any more."""
+        """Kill what was started, and start no replacements."""
         self.is_given_up = True
         if self.cluster is not None:
             self.cluster.shutdown_on_close = False  # else the end of this process waits for it
@@ -75,9 +75,9 @@ class Births:
 
 
 class PatientNanny(Nanny):
-    """A nanny that starts a worker again which was killed while it started.
+    """Nanny that restarts a worker that was killed during its start.
 
-    Dask lets that end the whole cluster, and waits without end for some others that cannot be started.
+    Dask ends the whole cluster then, and waits without end for some workers that cannot be started.
     """
 
     births: ClassVar[Births]
@@ -109,7 +109,7 @@ class PatientNanny(Nanny):
         return status
 
     def _may_begin_again(self, n_killed: int) -> bool:
-        """Whether a worker was killed, and not too often; while it is told what it is, that breaks a pipe."""
+        """Return whether the worker was killed, and not too often. Writing to one that dies breaks a pipe."""
         is_killed = -(self.exit_code or 0) in _KILLS or isinstance(self.births.error, BrokenPipeError)
         return is_killed and n_killed <= MOST_KILLS and not self.births.is_given_up
 
@@ -118,7 +118,7 @@ class PatientNanny(Nanny):
         super()._on_worker_exit_sync(exitcode)  # type: ignore[no-untyped-call]
 
     async def start_unsafe(self) -> Nanny:
-        """Start it, and its worker; also one that died in the moment between that and this one's being up."""
+        """Start the nanny and its worker, also one that died between two checks."""
         await super().start_unsafe()  # type: ignore[no-untyped-call]
         while self.process is not None and self.process.status == Status.stopped:
             if await self.instantiate() != Status.running:
@@ -126,7 +126,7 @@ class PatientNanny(Nanny):
         return self
 
     async def close(self, timeout: float | None = 5, reason: str = "nanny-close") -> Any:
-        """Close it; a process that could not even be begun is not waited for."""
+        """Close the nanny without waiting for a process that was never started."""
         process = self.process
         if process is not None and process.status == Status.starting and process.running.is_set():
             self.process = None
@@ -136,12 +136,12 @@ class PatientNanny(Nanny):
 
 
 def _forget_tasks() -> None:
-    """Show nothing of the tasks of this thread's loop, as nobody waits for them any more."""
+    """Hide the tasks of this thread's event loop, as nothing waits for them any more."""
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
 
 
 def _describe_end(exit_code: int | None, error: Exception | None, n_time: int) -> str:
-    """Say how a worker process ended before it was there, or why there was none."""
+    """Describe how a worker process ended during its start, or why there was none."""
     if exit_code == REIMPORTED:
         return GUARD
     if exit_code is None:
@@ -156,7 +156,7 @@ def _describe_end(exit_code: int | None, error: Exception | None, n_time: int) -
 
 
 def _deepest(error: BaseException) -> BaseException:
-    """Find what an error came of: what Dask wraps in errors of its own, some of which say nothing."""
+    """Find the first cause of an error that Dask has wrapped."""
     says_nothing = isinstance(error, AssertionError | TimeoutError) or not str(error)
     cause = error.__cause__ or (error.__context__ if says_nothing else None)
     found = error if cause is None else _deepest(cause)
@@ -164,6 +164,6 @@ def _deepest(error: BaseException) -> BaseException:
 
 
 def in_words(error: BaseException) -> str:
-    """Say what an error came of, with the kind of error."""
+    """Describe the cause of an error, with its type."""
     cause = _deepest(error)
     return f"{type(cause).__name__}: {cause}".rstrip(": .")

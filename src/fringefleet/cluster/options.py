@@ -125,7 +125,7 @@ class ClusterOptions:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check every value, and how they go together."""
+        """Check every value, and their combination."""
         check_fields(self)
         check_kind("options", self.options, Mapping)
         if self.device not in get_args(DeviceName):
@@ -161,7 +161,7 @@ class ClusterOptions:
 
     @property
     def kind(self) -> ClusterKind:
-        """What ``cluster`` is; ``default`` if nothing was said."""
+        """Kind of the cluster; ``default`` if none was given."""
         if self.cluster is None:
             return "default"
         name = str(self.cluster)
@@ -179,24 +179,24 @@ class ClusterOptions:
 
     @property
     def is_started(self) -> bool:
-        """Whether the workers are started for us, and stopped when we are done."""
+        """Whether the workers are started, and stopped at the end."""
         return self.kind in _STARTED
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether anything is said of workers; what they are to compute on is no wish for any."""
+        """Whether any option requests workers; the device alone does not."""
         return self != ClusterOptions(device=self.device)
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether what is started here speaks TLS: it does, unless somebody said otherwise."""
+        """Whether connections use TLS, as they do by default."""
         return self.tls is not False
 
 
 def cluster_options(
     cluster: str | Path | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
 ) -> ClusterOptions:
-    """Compose options of what was given, by name."""
+    """Compose options of values by name."""
     check_known(changes, [option.name for option in fields(ClusterOptions)], "option of a cluster")
     said: dict[str, Any] = vars(cluster) if isinstance(cluster, ClusterOptions) else {"cluster": cluster}
     number = {} if n_worker is None else {"n_worker": n_worker}
@@ -204,7 +204,7 @@ def cluster_options(
 
 
 def check_known(given: Iterable[str], names: Sequence[str], what: str) -> None:
-    """Refuse names that are none of ``names``, and say which is nearest to the first."""
+    """Refuse unknown names, and suggest the nearest known one."""
     for name in [name for name in given if name not in names]:
         raise OptionError(
             f"unknown {what} {name!r}.{suggest(name, names)} There are {', '.join(sorted(names))}."
@@ -212,13 +212,13 @@ def check_known(given: Iterable[str], names: Sequence[str], what: str) -> None:
 
 
 def known_keywords(*classes: type) -> list[str]:
-    """List the keywords that classes of a library take by name."""
+    """List the keyword parameters of classes of a library."""
     names = {name for part in classes for name in signature(part).parameters}
     return sorted(names - {"self", "args", "kwargs"})
 
 
 def check_memory(name: str, memory: str | int | None) -> None:
-    """Refuse what is no number of bytes."""
+    """Refuse a value that is no number of bytes."""
     from dask.utils import parse_bytes  # noqa: PLC0415 - heavy
 
     n_byte = 0

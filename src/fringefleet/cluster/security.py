@@ -25,7 +25,7 @@ _PARTS = tuple(f"tls_{role}_{part}" for role in ("client", "scheduler", "worker"
 
 
 def temporary_security(options: ClusterOptions) -> Security | None:
-    """Make certificates for a cluster that is started here, unless it is to go without; in memory only."""
+    """Create certificates in memory for a new cluster, unless TLS is off."""
     if not options.is_encrypted:
         where = f"of the network {options.interface}" if options.interface else "of this machine"
         logger.warning("no TLS: every user %s can connect to the workers and run code as you", where)
@@ -33,10 +33,9 @@ def temporary_security(options: ClusterOptions) -> Security | None:
 
 
 def running_security(options: ClusterOptions, address: str) -> Any:
-    """Find the certificates for a running cluster: as given, else as Dask's own configuration says.
+    """Find the certificates for a running cluster: those given, else those of Dask's configuration.
 
-    An ``OptionError`` says that it wants TLS and there are none, or that they are given and it does not want
-    them; an ``InputError`` that a file is not there, or is none of a certificate or of its key.
+    Raises an ``OptionError`` if they are missing or not wanted, an ``InputError`` for an invalid file.
     """
     check_running_protocol(address, options.tls)
     files = dict(zip(_OF_CLIENT, (options.tls_ca, options.tls_cert, options.tls_key), strict=True))
@@ -76,17 +75,13 @@ def write_pem(security: Any, folder: Path) -> Path:
 
 
 def security_in(file: Path) -> Security:
-    """Read credentials from such a file, for the client, the scheduler and the workers."""
+    """Read credentials from such a file, for client, scheduler and workers."""
     return Security(require_encryption=True, **dict.fromkeys(("tls_ca_file", *_PARTS), str(file)))
 
 
 @contextmanager
 def kept_credentials(security: Any, options: ClusterOptions) -> Iterator[Path | None]:
-    """Keep the credentials of a cluster that was started here in a file, by which this user may join it.
-
-    It lies in a folder that only this user can enter; under Slurm it is the one that the jobs have theirs
-    from. None where there are none, or where somebody else has them.
-    """
+    """Write the credentials of a new cluster to a private file, by which this user may join it."""
     if not options.is_started or not options.is_encrypted:
         yield None
     elif options.kind == "slurm":
@@ -98,11 +93,7 @@ def kept_credentials(security: Any, options: ClusterOptions) -> Iterator[Path | 
 
 @contextmanager
 def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
-    """Make a folder for the workers' files that only this user can read, and remove it at last.
-
-    Those that processes left behind when they were killed are removed, too. It lies in ``local_directory`` of
-    the options, else where Dask or the system puts temporary files; an ``InputError`` says that it cannot.
-    """
+    """Create a private folder for workers' files; remove it, and abandoned ones, at the end."""
     base, where = options.get("local_directory"), "local_directory"
     if not base and (base := dask.config.get("temporary-directory", None)):
         where = "temporary-directory of Dask's configuration"
@@ -120,10 +111,7 @@ def private_folder(options: Mapping[str, Any]) -> Iterator[str]:
 
 
 def write_private(path: Path, text: str) -> Path:
-    """Write a new file that only this user can read, from its first moment on.
-
-    A ``FileExistsError`` says that there is something of this name, a link included.
-    """
+    """Write a new file that only this user can ever read; a ``FileExistsError`` if the name is taken."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w") as file:
         os.fchmod(file.fileno(), 0o600)  # whatever the umask and the defaults of the folder are

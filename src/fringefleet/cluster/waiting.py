@@ -1,4 +1,4 @@
-"""Calls in threads that Ctrl-C does not reach, waits for them, and a filter for Dask's messages meanwhile."""
+"""Calls in threads that Ctrl-C does not reach, waiting for them, and a filter of Dask's messages."""
 
 import logging
 import re
@@ -54,9 +54,9 @@ OF_A_LOST_SCHEDULER = _OF_CONNECTIONS | {
 
 
 class Clock:
-    """Timer that reports now and then what is waited for, and whether it has been silent for too long.
+    """Timer that logs what is being waited for, and detects a silence that is too long.
 
-    ``seconds``: of silence that are too long; None if none are. ``longest``: to wait at all [s].
+    ``seconds``: limit of the silence; None if there is none. ``longest``: limit of the whole wait [s].
     """
 
     def __init__(self, seconds: float | None, longest: float = inf) -> None:
@@ -70,7 +70,7 @@ class Clock:
         return monotonic() - self._start
 
     def is_up(self, life: object, what: str) -> bool:
-        """Whether ``what`` has been silent for too long; ``life`` is another as soon as anything happened."""
+        """Return whether ``what`` has been silent for too long; ``life`` changes with every sign of life."""
         now = monotonic()
         if life != self._life:
             self._life, self._last_sign = life, now
@@ -81,7 +81,7 @@ class Clock:
 
 
 def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
-    """Call a function in a daemon thread that never sees a Ctrl-C, nor do threads and processes it starts."""
+    """Call a function in a daemon thread that Ctrl-C does not reach, nor its threads and processes."""
     future: Future[_Result] = Future()
 
     def run() -> None:
@@ -97,7 +97,7 @@ def run_in_thread(call: Callable[[], _Result]) -> Future[_Result]:
 
 @contextmanager
 def ended(end: Callable[[], object]) -> Iterator[None]:
-    """Call ``end`` in a thread when the context ends, and drop its errors; after an exception wait less."""
+    """Call ``end`` in a thread when the context ends, and ignore its errors; wait less after an exception."""
     seconds = SECONDS_TO_END
     try:
         yield
@@ -107,7 +107,7 @@ def ended(end: Callable[[], object]) -> Iterator[None]:
 
 
 def is_over(future: Future[Any], seconds: float) -> bool:
-    """Wait for a future, at most this long; return whether it is done."""
+    """Wait for a future for a limited time; return whether it is done."""
     return bool(wait([future], seconds).done)
 
 
@@ -115,7 +115,7 @@ def is_over(future: Future[Any], seconds: float) -> bool:
 def without_messages(
     messages: Mapping[str, str], note: Callable[[logging.LogRecord], None] = lambda _: None
 ) -> Iterator[None]:
-    """Let some messages of some loggers go to ``note`` only; with our own debugging they are shown, too."""
+    """Pass some messages of loggers to ``note`` only; with our own debugging they are shown as well."""
 
     def is_shown(record: logging.LogRecord) -> bool:
         if not re.match(messages[record.name], record.getMessage()):

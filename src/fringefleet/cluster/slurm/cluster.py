@@ -1,4 +1,4 @@
-"""Workers under Slurm: jobs are submitted through dask-jobqueue, looked after, and cancelled at last."""
+"""Workers under Slurm: jobs are submitted through dask-jobqueue, monitored, and cancelled at the end."""
 
 import logging
 import secrets
@@ -30,12 +30,10 @@ _SLURM_SETTINGS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
 
 @contextmanager
 def start_slurm(options: ClusterOptions) -> Iterator[Client]:
-    """Submit jobs, wait for the first worker, and cancel all jobs at last, however this process ends.
+    """Submit jobs, wait for the first worker, and cancel all jobs at the end, however this process ends.
 
-    Jobs that are lost are replaced, a bounded number of times. Others may come while work is under way. An
-    ``InputError`` says that this machine knows no Slurm, or no such network interface, or that no worker came
-    in time; a ``WorkersLostError`` that none is left and no more jobs are submitted: Slurm refuses them, or
-    they end at once.
+    Lost jobs are replaced, a limited number of times. Raises an ``InputError`` if there is no Slurm, no such
+    interface, or no worker in time; a ``WorkersLostError`` if none is left and no more jobs are submitted.
     """
     name = f"{options.options.get('job_name') or JOB_NAME}-{secrets.token_hex(4)}"
     plan = plan_jobs(options, name)
@@ -69,7 +67,7 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
 
 
 def _check_machine(plan: JobPlan) -> None:
-    """Look for Slurm, the interface of the scheduler, as nodes may have another, and a place for logs."""
+    """Check that Slurm, the scheduler's interface and a folder for logs are available."""
     if missing := [program for program in ("sbatch", "squeue", "scancel") if not shutil.which(program)]:
         raise InputError(
             f"found no {', '.join(missing)} on this machine; start from a login node, or choose --cluster "

@@ -1,7 +1,7 @@
-"""Dask workers of one job, each of which sees one GPU of it; without dask-cuda.
+"""Dask workers of one job, each with one of its GPUs; without dask-cuda.
 
-It takes the options of ``dask worker``: ``python -m fringefleet.cluster.slurm.gpu_worker SCHEDULER --nworkers
-4 --name slurm-0 ...``. What Slurm lets the job see is dealt out before any worker imports CUDA.
+Takes the options of ``dask worker``: ``python -m fringefleet.cluster.slurm.gpu_worker SCHEDULER --nworkers
+4 --name slurm-0 ...``. GPUs are assigned before any worker imports CUDA.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from fringefleet.cluster.options import VISIBLE
 
 
 def dask_setup(nanny: Nanny) -> None:
-    """Give the worker of a nanny its GPU; Dask numbers the workers of a job at the end of their names."""
+    """Assign a GPU to the worker of a nanny, by the number at the end of its name."""
     gpus = _names(os.environ.get(VISIBLE))
     number = int(str(nanny.name).rpartition("-")[2]) if len(gpus) > 1 else 0
     nanny.env[VISIBLE] = gpus[number]
@@ -26,7 +26,7 @@ def _names(visible: str | None) -> list[str]:
 
 
 def check_gpus(visible: str | None, n_worker: int) -> None:
-    """End the process if GPUs are more or fewer than workers: the job asked for another number."""
+    """End the process unless there are as many GPUs as workers."""
     n_gpu = len(_names(visible))
     if n_gpu != n_worker:
         raise SystemExit(

@@ -1,10 +1,7 @@
-"""A small process that outlives the one that submits jobs, and then cancels whichever of them are left.
+"""Small process that outlives the submitting one, cancels the jobs that are left, and removes their TLS keys.
 
-It then removes the folder with the keys of their TLS, too, which nobody else would.
-
-It waits for the end of a pipe, which the system closes however its owner ends, SIGKILL included. Running
-workers notice by themselves that their scheduler is gone; jobs that are still waiting would not. It is run by
-its path and imports the standard library only, so it takes 10 MB.
+It waits for the end of a pipe, which the system closes however its owner ends, SIGKILL included. Waiting jobs
+would otherwise stay in the queue. It is run by its path and imports the standard library only (10 MB).
 """
 
 import getpass
@@ -29,7 +26,7 @@ _left: list[subprocess.Popen[bytes]] = []  # guards that still cancel
 
 @contextmanager
 def cancel_on_exit(job_name: str, keys: Path | None = None) -> Iterator[None]:
-    """Cancel all jobs of a name when this context ends, or this process, which leaves its keys to remove."""
+    """Cancel all jobs of a name when this context or this process ends, and remove their keys."""
     command = [sys.executable, "-I", str(Path(__file__).resolve()), job_name, *([str(keys)] if keys else [])]
     pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
     guard = subprocess.Popen(command, stdin=pipe, stdout=quiet, stderr=quiet, start_new_session=True)
@@ -46,7 +43,7 @@ def cancel_on_exit(job_name: str, keys: Path | None = None) -> Iterator[None]:
 
 
 def _main(job_name: str, keys: str | None = None) -> None:
-    """Wait for the owner's end; cancel until nothing is left; remove the keys, if the owner cannot."""
+    """Wait for the owner's end, cancel until nothing is left, and remove the keys."""
     is_done = sys.stdin.buffer.read() == _DONE
     _cancel(job_name, 0.0 if is_done else _SECONDS_TO_SETTLE)
     if keys is not None and not is_done:
@@ -68,7 +65,7 @@ def _cancel(job_name: str, seconds_to_settle: float) -> None:
 
 
 def ask_queue(job_name: str, fields: str) -> list[str] | None:
-    """Ask for fields of each of our jobs of a name; None if Slurm does not answer."""
+    """Query fields of each job of this user by name; None if Slurm does not answer."""
     said = _run("squeue", "-h", f"--user={getpass.getuser()}", f"--name={job_name}", "-o", fields)
     return None if said is None else said.splitlines()
 

@@ -1,8 +1,7 @@
-"""Look after the jobs of a cluster: notice those that are gone, submit others, and know when to stop.
+"""Monitor of the jobs of a cluster: detects lost ones, replaces them, and decides when to stop.
 
-dask-jobqueue itself never asks Slurm what became of a job. It notices a worker that leaves, but not one that
-never comes, and it looks a job of several workers up under the wrong name. So the queue is asked: a second
-after something happened, and then at intervals that double up to ``poll_seconds``. Imported only for Slurm.
+dask-jobqueue never asks Slurm about a job: it notices a worker that leaves, but not one that never arrives.
+So the queue is queried: a second after an event, then at intervals that double up to ``poll_seconds``.
 """
 
 import copy
@@ -31,7 +30,7 @@ _LINES_OF_LOG = 15
 
 
 class RecordingJob(SLURMJob):
-    """One job of a cluster."""
+    """Job of a cluster, which records errors of submission."""
 
     refusal: str | None = None  # why Slurm did not take it
     is_over = False  # whether it is known to have left the queue
@@ -39,7 +38,7 @@ class RecordingJob(SLURMJob):
     def __init__(
         self, scheduler: Any = None, name: Any = None, *, security: Security | None = None, **said: Any
     ) -> None:
-        """Quote what dask-jobqueue writes into the line of the shell as it is."""
+        """Quote what dask-jobqueue writes into a shell line unchanged."""
         address = shlex.quote(scheduler) if isinstance(scheduler, str) else scheduler
         security = copy.copy(security)
         for part in ("tls_ca_file", "tls_worker_cert", "tls_worker_key"):
@@ -48,7 +47,7 @@ class RecordingJob(SLURMJob):
         super().__init__(address, name, security=security, **said)  # type: ignore[no-untyped-call]
 
     async def start(self) -> None:
-        """Submit it; whoever watches it reads why that failed."""
+        """Submit the job, and record why that failed."""
         try:
             await super().start()  # type: ignore[no-untyped-call]
         except (RuntimeError, OSError, ValueError) as error:
@@ -56,20 +55,20 @@ class RecordingJob(SLURMJob):
             self.status = Status.running  # else nobody could await it
 
     async def close(self) -> None:
-        """Cancel it, unless it is over."""
+        """Cancel the job, unless it is over."""
         if not self.is_over:
             await super().close()  # type: ignore[no-untyped-call]
         self.status = Status.closed
 
 
 class RecordingCluster(SLURMCluster):
-    """A cluster of such jobs."""
+    """Cluster of such jobs."""
 
     job_cls = RecordingJob  # type: ignore[assignment]
 
 
 class JobMonitor(SchedulerPlugin):
-    """A thread that looks after jobs while its context lasts."""
+    """Thread that monitors jobs while its context lasts."""
 
     name = "fringefleet-job-monitor"
 
@@ -86,29 +85,29 @@ class JobMonitor(SchedulerPlugin):
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to look."""
+        """Start to monitor."""
         self.cluster.scheduler.add_plugin(self)
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_details: object) -> None:
-        """Stop looking; who is in a hurry does not wait for Slurm's answer."""
+        """Stop to monitor, without waiting for Slurm after an exception."""
         self._stopped = True
         self._called.set()
         self._thread.join(_SECONDS_IN_A_HURRY if kind is KeyboardInterrupt else SECONDS_FOR_COMMAND)
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
-        """Take down a worker's name, and let the queue be looked at."""
+        """Record a worker's name, and have the queue queried."""
         self._came.add(str(scheduler.workers[worker].name))
         self._n_failed_start = 0
         self._called.set()
 
     def remove_worker(self, *_who: object, **_details: object) -> None:
-        """Let the queue be looked at."""
+        """Have the queue queried."""
         self._called.set()
 
     def wait_for_worker(self, seconds: float | None) -> None:
-        """Wait as long as the queue takes, or as somebody wants to; a job that runs must not be silent."""
+        """Wait for a worker while jobs are queued, or ``seconds``; a running job must not be silent."""
         clock = Clock(SECONDS_OF_SILENCE) if seconds is None else Clock(None, seconds)
         while not self.cluster.scheduler.workers:  # nobody has to be asked: it is in this process
             if self.failure is not None:
@@ -126,7 +125,7 @@ class JobMonitor(SchedulerPlugin):
             sleep(SECONDS_BETWEEN_LOOKS)
 
     def failure_log(self, job: RecordingJob | None = None) -> str:
-        """Say how a job ended: what Slurm said, or the end of its log; else the last one in the queue."""
+        """Describe how a job ended: Slurm's message, else the end of its log, else the queue."""
         shown = [job for job in self._alive().values() if job.job_id in self._shown]
         if job is None and not shown:
             return ""
@@ -160,7 +159,7 @@ class JobMonitor(SchedulerPlugin):
             self._end()
 
     def look(self) -> bool:
-        """Ask for the queue once and do what follows from it; say whether a job was gone."""
+        """Query the queue once and act on it; return whether a job was gone."""
         before = self._alive()  # before Slurm is asked, which knows all of them by now
         answer = ask_queue(self.job_name, "%A|%T|%r")
         if answer is None:
@@ -180,12 +179,12 @@ class JobMonitor(SchedulerPlugin):
         return bool(gone)
 
     def _alive(self) -> dict[str, RecordingJob]:
-        """List the jobs that Slurm took, or refused, and that are not known to be over."""
+        """List the submitted jobs that are not known to be over."""
         jobs = list(self.cluster.workers.items())
         return {name: job for name, job in jobs if (job.job_id or job.refusal) and not job.is_over}
 
     def _mark_finished(self, name: str, job: RecordingJob) -> None:
-        """Note that a job is over, and decide whether another may take its place."""
+        """Record that a job is over, and decide whether another may replace it."""
         job.is_over = True
         self.n_over += 1
         # The workers of a job are called as it is, or NAME-0, NAME-1 and so on.
@@ -203,13 +202,13 @@ class JobMonitor(SchedulerPlugin):
             logger.error("no more jobs are submitted: %s", why)
 
     def _end(self) -> None:
-        """Let everybody who waits for a worker know that there will be none: they lose their connection."""
+        """Close the connections of whoever waits for a worker, as none will come."""
         self._stopped = True
         self.client.close()
 
 
 def _read_queue(lines: list[str]) -> dict[str, str]:
-    """Read the state of each job that is waiting or running, with the reason why if there is one."""
+    """Read the state of each waiting or running job, with the reason if there is one."""
     jobs = (line.split("|", 2) for line in lines)
     states = {number: f"{state.lower()} ({why})" for number, state, why in jobs if state != ENDING}
     return {number: state.removesuffix(" (None)") for number, state in states.items()}

@@ -1,4 +1,4 @@
-"""Request for jobs: what was said in the options or in Dask's configuration, and what a job has by that."""
+"""Request for jobs: keywords from the options and from Dask's configuration, and the resources of a job."""
 
 import shlex
 import signal
@@ -27,7 +27,7 @@ _NO_INTERFACE = "INTERFACE"  # in a script that is only shown
 
 
 class JobPlan(NamedTuple):
-    """What to ask of Slurm."""
+    """Jobs to request from Slurm."""
 
     n_job: int
     log_folder: Path
@@ -39,10 +39,10 @@ class JobPlan(NamedTuple):
 
 
 class JobRequest:
-    """What was said about keywords of ``SLURMCluster``, and what follows from it for a job.
+    """Keywords of ``SLURMCluster``, and the resources of a job that follow from them.
 
-    The options come first, then a section of Dask's configuration, then our own defaults. All raise an
-    ``OptionError`` for what cannot be meant so, or would do something else than it says.
+    The options take precedence, then a section of Dask's configuration, then our defaults. Invalid or
+    contradictory values raise an ``OptionError``.
     """
 
     def __init__(self, options: ClusterOptions) -> None:
@@ -58,17 +58,17 @@ class JobRequest:
             check_protocols(self.values)
 
     def texts(self, name: str) -> list[str]:
-        """Find the values of a keyword that takes several."""
+        """Return the values of a keyword that takes several."""
         return validation.texts(name, self.get(name))
 
     @cached_property
     def n_gpu(self) -> int | None:
-        """How many GPUs the directives of a job ask for; None if they ask for none."""
+        """Number of GPUs in the directives of a job; None if there are none."""
         return validation.n_gpu(self.texts("job_extra_directives"))
 
     @cached_property
     def processes(self) -> int:
-        """How many workers a job has: as many as GPUs, if it asks for several."""
+        """Number of workers of a job: one for each GPU, if it has several."""
         processes: int = self.get("processes", self.n_gpu or 1)
         if self.n_gpu not in (None, processes) and not self.options.share_gpu:
             raise OptionError(
@@ -79,17 +79,17 @@ class JobRequest:
 
     @property
     def n_job(self) -> int:
-        """How many jobs there are; a worker more than asked for may come with the last."""
+        """Number of jobs; the last may bring more workers than requested."""
         return ceil((self.options.n_worker or 1) / self.processes)
 
     @property
     def n_worker(self) -> int:
-        """How many workers there will be."""
+        """Number of workers."""
         return self.n_job * self.processes
 
     @property
     def cores(self) -> int:
-        """Cores of a job; its workers have as many threads."""
+        """Cores of a job, as many as its workers have threads."""
         cores: int = self.get("cores", self.processes)
         if cores < self.processes:
             raise OptionError(
@@ -100,7 +100,7 @@ class JobRequest:
 
     @property
     def memory(self) -> int:
-        """Memory of a job [byte]; the options of a cluster have that of a worker."""
+        """Memory of a job [byte]."""
         limit = self.options.worker_memory
         if limit is not None and "memory" in self.options.options:
             raise OptionError("found memory and worker_memory; give one: of the job, or of each worker.")
@@ -110,12 +110,12 @@ class JobRequest:
 
     @property
     def wants_gpu(self) -> bool:
-        """Whether jobs ask for GPUs."""
+        """Whether jobs request GPUs."""
         return self.options.device == "cuda" or self.n_gpu is not None
 
     @property
     def worker_command(self) -> str:
-        """What starts the workers of a job: with several GPUs it has to deal them out."""
+        """Command that starts the workers of a job, and assigns GPUs where there are several."""
         said: str = self.get("worker_command", _PLAIN_WORKER)
         is_chosen = self.options.options.get("worker_command") or said != _PLAIN_WORKER
         if is_chosen or self.processes == 1 or not self.wants_gpu:
@@ -123,7 +123,7 @@ class JobRequest:
         return _CUDA_WORKER if self.options.device == "cuda" else _OUR_WORKER
 
     def worker_arguments(self) -> list[str]:
-        """Write the arguments of a worker, each safe from the shell."""
+        """Write the arguments of a worker, quoted for the shell."""
         command = self.worker_command
         arguments = [word for item in self.texts("worker_extra_args") for word in shlex.split(item)]
         given = [word.partition("=")[0] for word in arguments]
@@ -144,7 +144,7 @@ class JobRequest:
         return [shlex.quote(word) for word in arguments]
 
     def directives(self) -> list[str]:
-        """Say what a job asks for, as far as nobody said otherwise."""
+        """Compose the directives of a job that the options do not set."""
         directives = self.texts("job_extra_directives")
         validation.check_directives(directives)
         names = validation.read_directives(directives).keys()
@@ -157,7 +157,7 @@ class JobRequest:
         return directives
 
     def interface(self, *, is_submitted: bool) -> str:
-        """Name the network interface by which nodes reach this machine; jobs that are submitted need one."""
+        """Name of the network interface by which nodes reach this machine, which submitted jobs need."""
         if is_submitted and "interface" not in self.values:
             here = ", ".join(name for _, name in socket.if_nameindex() if name != "lo")
             raise OptionError(
@@ -169,7 +169,7 @@ class JobRequest:
 
 
 def import_jobqueue() -> Any:
-    """Import dask-jobqueue, and keep what Ctrl-C does: its import makes it a silent end of the process."""
+    """Import dask-jobqueue, and restore the handling of Ctrl-C, which its import changes."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         import dask_jobqueue.slurm  # noqa: PLC0415 - optional
@@ -184,7 +184,7 @@ def import_jobqueue() -> Any:
 
 
 def _complete_section(name: str | None) -> str:
-    """Let a section of Dask's configuration have what it lacks from that of Slurm; the library would fail."""
+    """Complete a section of Dask's configuration from that of Slurm, without which the library fails."""
     if name is None:
         return f"jobqueue.{SECTION}"
     check_kind("config_name", name, str)

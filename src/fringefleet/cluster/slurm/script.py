@@ -35,19 +35,15 @@ _RESERVED |= {"job_kwargs", "base_class_kwargs", "job_cls", "n_workers", "dashbo
 
 
 def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submitted: bool = True) -> JobPlan:
-    """Decide what to ask of Slurm.
+    """Decide what to request from Slurm; raises as :func:`fringefleet.connect` does.
 
-    By default one job for each worker, with one GPU if ``device`` is ``cuda``; with ``processes = N``, or
-    where ``job_extra_directives`` ask for N GPUs, one job for N workers, which have a GPU each: dask-cuda
-    starts them, or our own :mod:`~fringefleet.cluster.slurm.gpu_worker` if ``device`` is not ``cuda``, or if
-    ``worker_command`` names it.
-    ``options.options`` has keywords of dask-jobqueue's ``SLURMCluster`` and these of our own: ``modules``,
-    names for ``module load``; ``poll_seconds``, most time between two looks at the queue [s];
-    ``most_failed_starts``, jobs in a row that may end before a worker of theirs came;
-    ``most_replacements``, jobs that may take the place of others.
-
-    ``job_name`` is what the jobs are called in the queue instead. Jobs that are submitted from here need a
-    way to this machine. It raises what :func:`fringefleet.connect` does.
+    By default one job for each worker, with one GPU if ``device`` is ``cuda``. With ``processes = N``, or where
+    ``job_extra_directives`` request N GPUs, a job has N workers with a GPU each, started by dask-cuda, or by
+    :mod:`~fringefleet.cluster.slurm.gpu_worker` if ``device`` is not ``cuda`` or ``worker_command`` names it.
+    ``options.options`` has keywords of ``SLURMCluster`` and our own: ``modules`` (for ``module load``),
+    ``poll_seconds`` (longest interval between queries [s]), ``most_failed_starts`` (consecutive jobs that may
+    end without a worker), ``most_replacements`` (jobs that may replace others). ``job_name`` replaces their
+    name.
     """
     said = JobRequest(options)
     cluster, given = _split_keywords(options.options)
@@ -81,7 +77,7 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
 
 
 def job_script(plan: JobPlan, *, tls: bool = True) -> str:
-    """Write the script of a job as it would be submitted, but for the address of the scheduler."""
+    """Write the script of a job as it would be submitted, without the scheduler's address."""
     if not tls:
         return script_of_job(plan, "tcp://SCHEDULER:PORT", None)
     files = {"tls_ca_file": "CA", "tls_worker_cert": "CERTIFICATE", "tls_worker_key": "KEY"}
@@ -89,7 +85,7 @@ def job_script(plan: JobPlan, *, tls: bool = True) -> str:
 
 
 def script_of_job(plan: JobPlan, scheduler: str, security: Security | None) -> str:
-    """Write the script of a job for the address of a scheduler, and the certificates for it."""
+    """Write the script of a job for a scheduler's address and its certificates."""
     import_jobqueue()  # which keeps what Ctrl-C does
     from fringefleet.cluster.slurm.monitor import RecordingJob  # noqa: PLC0415 - optional
 
@@ -100,12 +96,12 @@ def script_of_job(plan: JobPlan, scheduler: str, security: Security | None) -> s
 
 
 def settings(plan: JobPlan) -> dict[str, Any]:
-    """Keep dask-jobqueue from making the folder for logs, readable by all, and from putting errors apart."""
+    """Keep dask-jobqueue from creating a folder for logs that all can read, and from separating errors."""
     return {f"jobqueue.{plan.job.get('config_name') or SECTION}.log-directory": None}
 
 
 def _split_keywords(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split keywords into those for the cluster as a whole and for jobs; refuse those that nobody knows."""
+    """Split keywords into those of the cluster and those of jobs; refuse unknown ones."""
     library = import_jobqueue()
     of_cluster = set(known_keywords(library.core.JobQueueCluster))
     of_job = set(known_keywords(library.slurm.SLURMJob, library.core.Job))
@@ -117,7 +113,7 @@ def _split_keywords(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
 
 
 def _prologue(request: JobRequest) -> list[str]:
-    """Write what a job does before its worker starts; the user's own lines come after the modules."""
+    """Write the commands of a job before its worker starts; those of the user follow the modules."""
     lines = [f"module load {shlex.quote(module)}" for module in request.texts("modules")]
     lines += request.texts("job_script_prologue")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in _exports(request).items()]
@@ -129,7 +125,7 @@ def _prologue(request: JobRequest) -> list[str]:
 
 
 def _exports(request: JobRequest) -> dict[str, str]:
-    """Turn the settings of local workers into environment variables that mean the same."""
+    """Write the settings of local workers as environment variables."""
     said = SETTINGS | LOCAL_SETTINGS | _lifetime(request)
     if not serves_workers(request.options, request.values):
         said[WORKER_ROUTES] = []
@@ -146,7 +142,7 @@ def _exports(request: JobRequest) -> dict[str, str]:
 
 
 def _lifetime(request: JobRequest) -> dict[str, Any]:
-    """Let workers leave before their job's time is over, unless the user says when."""
+    """Let workers leave before their job's time is over, unless the options say when."""
     seconds = walltime_seconds(request.get("walltime"))
     if seconds is None or any("--lifetime" in item for item in request.texts("worker_extra_args")):
         return {}
@@ -155,7 +151,7 @@ def _lifetime(request: JobRequest) -> dict[str, Any]:
 
 
 def _python(request: JobRequest) -> str:
-    """Write what runs Python; what the user says has the shell's quotation, and our own gets it."""
+    """Write the command of Python; the user's has its quotation already."""
     if given := request.get("python"):
         return shlex.join(shlex.split(given))
     check_line("the path of Python", sys.executable, "give python, or make an environment elsewhere")

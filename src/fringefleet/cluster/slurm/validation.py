@@ -1,6 +1,6 @@
-"""Keywords of ``SLURMCluster`` and options of sbatch: how they are written, and what none of them may be.
+"""Validation of keywords of ``SLURMCluster`` and options of sbatch.
 
-All functions raise an ``OptionError`` that says what was found, and what to give.
+All functions raise an ``OptionError`` that says what was found and what to give.
 """
 
 import argparse
@@ -68,7 +68,7 @@ _RENAMED |= {"header_skip": "job_directives_skip", "job_extra": "job_extra_direc
 
 
 def walltime_seconds(walltime: str | int | None) -> int | None:
-    """Read a time [s] as Slurm writes it; None if there is no limit."""
+    """Parse a time as Slurm writes it [s]; None if there is no limit."""
     text = str(walltime).lower()
     if text in ("none", "infinite", "unlimited"):
         return None
@@ -86,9 +86,9 @@ def walltime_seconds(walltime: str | int | None) -> int | None:
 
 
 def check_values(options: Mapping[str, Any]) -> None:
-    """Refuse values that cannot be, that would add lines or options to a job script, or something to run.
+    """Refuse invalid values, and those that would add lines, options or commands to a job script.
 
-    Lines that are meant for the shell are as safe as whoever wrote them.
+    Lines meant for the shell are as safe as their author.
     """
     for name, value in options.items():
         for leaf in _leaves(value) if name != "job_script_prologue" else ():
@@ -115,7 +115,7 @@ def _check_value(name: str, value: Any) -> None:
 
 
 def texts(name: str, value: Any) -> list[str]:
-    """Make a list of the value of a keyword that takes several; refuse what is none."""
+    """Convert the value of a keyword that takes several texts to a list."""
     value = () if value is None else value
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise OptionError(f"found {name} = {value!r}; give a list of texts.")
@@ -123,13 +123,13 @@ def texts(name: str, value: Any) -> list[str]:
 
 
 def check_line(name: str, value: object, advice: str = "give one line", allowed: str = "") -> None:
-    """Refuse a character that no quotation in a script saves: a control character, or no text."""
+    """Refuse control characters, which no quotation in a script can protect, and values that are no text."""
     if any(unicodedata.category(char) in ("Cc", "Cs") and char not in allowed for char in str(value)):
         raise OptionError(f"found {name} = {str(value)!r}; {advice}, without control characters.")
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Find the values in tables and lists."""
+    """Yield the values inside tables and lists."""
     if isinstance(value, str | Path) or not isinstance(value, Iterable):
         yield value
         return
@@ -159,7 +159,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def read_directives(directives: Iterable[str]) -> dict[str, list[str]]:
-    """Read the options of sbatch that count here: values by long name, "" where an option takes none."""
+    """Parse the options of sbatch that matter here: values by long name, "" where an option takes none."""
     parser, words = _Parser(add_help=False), []
     for names in _WITH_VALUE:
         parser.add_argument(*names.split(), action="append")
@@ -179,7 +179,7 @@ def read_directives(directives: Iterable[str]) -> dict[str, list[str]]:
 
 
 def n_gpu(directives: Iterable[str]) -> int | None:
-    """Count the GPUs that directives ask for, for each job; None if they ask for none."""
+    """Count the GPUs that directives request for each job; None if there are none."""
     found = read_directives(directives).items()
     counts = [_count(name, value) for name, values in found if name[0] == "g" for value in values]
     return max(counts, default=0) or None
@@ -192,7 +192,7 @@ def _count(name: str, value: str) -> int:
 
 
 def check_directives(directives: Iterable[str]) -> None:
-    """Refuse directives after which jobs would not be what we take them for."""
+    """Refuse directives by which jobs would differ from what is expected of them."""
     for name, values in read_directives(directives).items():
         for value in values if _ADVICE[name] else ():
             is_plain = name in ("nodes", "ntasks") and value in ("1", "1-1")
