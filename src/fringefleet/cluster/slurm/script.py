@@ -37,13 +37,13 @@ _RESERVED |= {"job_kwargs", "base_class_kwargs", "job_cls", "n_workers", "dashbo
 def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submitted: bool = True) -> JobPlan:
     """Decide what to request from Slurm; raises as :func:`fringefleet.connect` does.
 
-    By default one job for each worker, with one GPU if ``device`` is ``cuda``. With ``processes = N``, or where
-    ``job_extra_directives`` request N GPUs, a job has N workers with a GPU each, started by dask-cuda, or by
-    :mod:`~fringefleet.cluster.slurm.gpu_worker` if ``device`` is not ``cuda`` or ``worker_command`` names it.
-    ``options.options`` has keywords of ``SLURMCluster`` and our own: ``modules`` (for ``module load``),
-    ``poll_seconds`` (longest interval between queries [s]), ``most_failed_starts`` (consecutive jobs that may
-    end without a worker), ``most_replacements`` (jobs that may replace others). ``job_name`` replaces their
-    name.
+    By default one job for each worker, with one GPU if ``device`` is ``cuda``. With ``processes = N``, or
+    where ``job_extra_directives`` request N GPUs, a job has N workers with a GPU each, started by
+    dask-cuda, or by :mod:`~fringefleet.cluster.slurm.gpu_worker` if ``device`` is not ``cuda`` or
+    ``worker_command`` names it. ``options.options`` has keywords of ``SLURMCluster`` and our own:
+    ``modules`` (for ``module load``), ``poll_seconds`` (longest interval between queries [s]),
+    ``most_failed_starts`` (consecutive jobs that may end without a worker), ``most_replacements`` (jobs
+    that may replace others). ``job_name`` replaces their name.
     """
     said = JobRequest(options)
     cluster, given = _split_keywords(options.options)
