@@ -8,8 +8,8 @@ import pytest
 import typer
 
 import fringefleet
-from fringefleet.cli import app, words
-from fringefleet.cli.words import in_words_of_the_command
+from fringefleet.cli import app
+from fringefleet.cli.words import in_words_of_the_command, set_spelling
 from fringefleet.errors import InputError, OptionError
 from fringefleet.option_words import IN_PYTHON, in_words_of_python, mark, option
 
@@ -42,7 +42,9 @@ def raised_texts(path):
 @pytest.mark.parametrize(
     "module",
     sorted(
-        path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if not COMMAND & set(path.parts)
+        path.as_posix()
+        for path in (found.relative_to(SOURCE) for found in SOURCE.rglob("*.py"))
+        if not COMMAND & set(path.parts)
     ),
 )
 def test_no_message_of_the_library_reaches_python_with_an_option_of_the_command_line(module):
@@ -83,12 +85,8 @@ def test_a_marked_option_is_spelled_as_the_command_takes_it():
         "mintpy": "--mask-thres 0.5, --solver torch, dem_error = True, --looks N",
         None: "mask_threshold = 0.5, device = cuda, dem_error = True, looks = N",
     }.items():
-        context = None if command is None else typer.main.get_command(app).make_context("f", [command])
-        if context is not None:
-            context.invoked_subcommand = command
-        token = words._running.set(context)
+        set_spelling([] if command is None else COMMANDS[command].params)
         assert in_words_of_the_command(text) == expected
-        words._running.reset(token)
 
 
 def test_marks_are_in_no_text_that_anybody_reads():

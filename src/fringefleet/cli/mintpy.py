@@ -5,6 +5,8 @@ from typing import Any
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err
 from fringefleet.cli.options.mintpy import SPELLED
+from fringefleet.cli.progress import show_stages
+from fringefleet.cli.tables import print_status
 from fringefleet.importing import without_collection
 
 _DEVICES = {"auto": "cpu", "cpu": "cpu", "torch": "cuda", None: None}  # of MintPy's solvers
@@ -25,8 +27,6 @@ _DEVICES = {"auto": "cpu", "cpu": "cpu", "torch": "cuda", None: None}  # of Mint
 def mintpy(given: Any) -> None:
     """Do MintPy's step invert_network: the same template, options and products, in the same folder."""
     with without_collection():
-        from fringefleet.cli.tables import print_status
-        from fringefleet.cli.watching import progress_shown
         from fringefleet.errors import TooFewReliableError
         from fringefleet.mintpy import step
     said = {name: value for name, value in vars(given).items() if name != "verbose"}
@@ -35,7 +35,7 @@ def mintpy(given: Any) -> None:
     said = {name: value for name, value in said.items() if value is not None}
     console = err()
     try:
-        with progress_shown(console) as show:
+        with show_stages(console) as show:
             done = step.run_network_inversion(said.pop("path", None), on_progress=show, **said)
     except TooFewReliableError as error:
         for written in error.written:

@@ -47,13 +47,11 @@ class Parameter:
         if it.is_argument:
             info = typer.Argument(metavar=it.metavar, help=text, show_default=False)
             return self.name, Annotated[self.kind, info], self.default
-        flag = f"--{self.name.replace('_', '-')}"
-        is_switch = bool in (self.kind, *get_args(self.kind))
-        if self.kind == bool | None:
-            flag += f"/--no-{flag.removeprefix('--')}"
+        word = self.name.replace("_", "-")
+        flag = f"--{word}/--no-{word}" if self.kind == bool | None else f"--{word}"
         info = typer.Option(
             *(it.flags or (flag,)),
-            metavar="" if is_switch else it.metavar,
+            metavar=it.metavar,
             help=text,
             show_default=False,
             rich_help_panel=it.panel or None,
@@ -71,11 +69,11 @@ def parameters(owner: type, *names: str) -> tuple[Parameter, ...]:
 
 def _parameter(field: Any, kind: Any, it: Declared) -> Parameter:
     it = replace(it, default=default_text(field, it))
-    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     if it.is_argument:
         return Parameter(field.name, kind, ... if field.default is MISSING else field.default, it)
-    if parts == (bool,):
+    if kind is bool:
         return Parameter(field.name, bool, False, it)
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     first = it.kind or next(part for part in parts if part is not NoneType)
     return Parameter(field.name, first | None, None, it)
 
@@ -91,9 +89,9 @@ class Common:
     """Options that several commands have, and no function in Python."""
 
     verbose: Annotated[
-        bool,
-        Declared("Log more, and show the traceback of a failure.", flags=("--verbose", "-v")),
+        bool, Declared("Log more, and show the traceback of a failure.", flags=("--verbose", "-v"))
     ] = False
+    json: Annotated[bool, Declared("Print everything as JSON, for programs.")] = False
     template: Annotated[
         Path | None,
         Declared(
