@@ -9,8 +9,9 @@ import typer
 
 import fringefleet
 from fringefleet.cli import app
-from fringefleet.cli.words import in_words_of_the_command, set_spelling
+from fringefleet.cli.words import in_words_of_the_command, set_spelling, translate_names
 from fringefleet.errors import InputError, OptionError
+from fringefleet.io.mintpy.names import mintpy_name
 from fringefleet.option_words import IN_PYTHON, in_words_of_python, mark, option
 
 SOURCE = Path(fringefleet.__file__).parent
@@ -87,6 +88,18 @@ def test_a_marked_option_is_spelled_as_the_command_takes_it():
     }.items():
         set_spelling([] if command is None else COMMANDS[command].params)
         assert in_words_of_the_command(text) == expected
+
+
+def test_names_of_datasets_are_those_of_mintpy_where_the_command_has_them():
+    text = "found no offset_snr (MintPy: offsetSNR); give range_offset, or unwrapped_phase_mine"
+    text = f"{text}. See a/range_offset.h5"
+    set_spelling([])
+    assert "found no offset_snr (MintPy: offsetSNR); give range_offset," in in_words_of_the_command(text)
+    translate_names(mintpy_name)
+    named = "found no offsetSNR; give rangeOffset, or unwrapPhase_mine. See a/range_offset.h5"
+    assert in_words_of_the_command(text) == named
+    set_spelling([])
+    assert in_words_of_the_command(text) == text
 
 
 def test_marks_are_in_no_text_that_anybody_reads():

@@ -20,11 +20,11 @@ def main() -> None:
     A first Ctrl-C, SIGTERM or SIGHUP stops the workers and says how to go on, a second one ends the process
     whatever it does.
     """
-    from fringefleet.cli.ending import FAILED, Interrupts, LastStep, end_now
+    from fringefleet.cli.ending import FAILED, Interrupts, QuickExit, end_now
     from fringefleet.importing import claim_process, without_collection
 
     claim_process()
-    last_step, interrupts = LastStep(), Interrupts()
+    quick_exit, interrupts = QuickExit(), Interrupts()
     interrupts.listen()
     try:
         with without_collection():
@@ -37,7 +37,7 @@ def main() -> None:
         code = end.code if isinstance(end.code, int) else 0
         if interrupts.first is not None:  # all is said and released; Python's own end takes seconds
             end_now(code)
-        last_step.code = code
+        quick_exit.code = code
         raise
 
 

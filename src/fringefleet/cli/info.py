@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,7 +33,6 @@ _FORMATS_WIDTH = 24, 30  # characters, at least, of the title and the layout of 
 class InfoOptions:
     """Parameters of the command."""
 
-    path: Annotated[Path, Declared("Stack of any format, or result.", metavar="PATH", is_argument=True)]
     formats: Annotated[bool, Declared("List the formats that can be read.")] = False
 
 
@@ -56,13 +54,9 @@ def print_formats_and_exit(context: typer.Context, is_given: bool) -> None:
     raise typer.Exit
 
 
-_PATH, _FORMATS = parameters(InfoOptions)
-
-
 @command(
-    _PATH,
-    *parameters(Common, "json"),
-    replace(_FORMATS, callback=print_formats_and_exit),
+    *parameters(Common, "path", "json"),
+    *(replace(item, callback=print_formats_and_exit) for item in parameters(InfoOptions)),
     *parameters(Run, "reader", "drop_incomplete"),
     examples=(
         "fringefleet info inputs/ifgramStack.h5",

@@ -7,7 +7,9 @@ from fringefleet.cli.console import echo, err
 from fringefleet.cli.options.mintpy import SPELLED
 from fringefleet.cli.progress import show_stages
 from fringefleet.cli.tables import print_status
+from fringefleet.cli.words import translate_names
 from fringefleet.importing import without_collection
+from fringefleet.io.mintpy.names import mintpy_name
 
 _DEVICES = {"auto": "cpu", "cpu": "cpu", "torch": "cuda", None: None}  # of MintPy's solvers
 
@@ -26,6 +28,7 @@ _DEVICES = {"auto": "cpu", "cpu": "cpu", "torch": "cuda", None: None}  # of Mint
 )
 def mintpy(given: Any) -> None:
     """Do MintPy's step invert_network: the same template, options and products, in the same folder."""
+    translate_names(mintpy_name)
     with without_collection():
         from fringefleet.errors import TooFewReliableError
         from fringefleet.mintpy import step

@@ -86,8 +86,9 @@ def by_panel(given: Iterable[Parameter]) -> list[Parameter]:
 
 @dataclass(frozen=True)
 class Common:
-    """Options that several commands have, and no function in Python."""
+    """Parameters that several commands have, and no function in Python."""
 
+    path: Annotated[Path, Declared("Stack of any format, or result.", metavar="PATH", is_argument=True)]
     verbose: Annotated[
         bool, Declared("Log more, and show the traceback of a failure.", flags=("--verbose", "-v"))
     ] = False

@@ -11,6 +11,7 @@ from fringefleet.cli.words import set_spelling
 from fringefleet.option_words import RENAMED
 
 WORDS = "fringefleet.words"  # of a command line, for what is done before all of it is understood
+_PREFIX = "Value error, "
 _KINDS = {"int": "whole number", "float": "number"}  # first words of pydantic's kinds of faults
 # What is often meant otherwise.
 _HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
@@ -74,7 +75,7 @@ def _reword(error: Any) -> str:
     if now := RENAMED.get(flag.removeprefix("--").replace("-", "_")):
         error.possibilities = None
         return f"{flag} is now called --{now.replace('_', '-')}."
-    said = _fault(error.__cause__) or str(error.message)
+    said = _fault(error.__cause__) or str(error.message).removeprefix(_PREFIX)
     parameter = getattr(error, "param", None)
     names = [item.name for item in error.ctx.command.params if item is parameter or flag in item.opts]
     hints = [_HINTS[name] for name in names if name in _HINTS]

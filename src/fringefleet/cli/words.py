@@ -1,6 +1,7 @@
-"""Names of options in messages, as the command that runs spells them: ``--looks N`` for ``looks = N``."""
+"""Names in messages, as the command that runs spells them: ``--looks N`` for ``looks = N``."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,7 +17,11 @@ _VALUES = {
     ("device", "cpu"): ("solver", "cpu"),
 }
 
+_NAME = re.compile(r"(?<![\w./-])[a-z]+_\w+(?![\w/]|\.\w)")  # of a dataset, and no part of a path
+_TWICE = re.compile(r"(\w+) \(MintPy: \1\)")
+
 _flags: ContextVar[dict[str, str] | None] = ContextVar("flags", default=None)
+_translation: ContextVar[Callable[[str], str]] = ContextVar("translation", default=str)
 
 
 def set_spelling(parameters: Iterable[Any]) -> None:
@@ -28,11 +33,19 @@ def set_spelling(parameters: Iterable[Any]) -> None:
             if spelling:
                 found[name] = spelling[0]
     _flags.set(found)
+    _translation.set(str)
+
+
+def translate_names(translation: Callable[[str], str]) -> None:
+    """Name datasets as the command that runs does, in all messages to come."""
+    _translation.set(translation)
 
 
 def in_words_of_the_command(text: str) -> str:
     """Spell the options that a message marks as the command that runs takes them; else as Python does."""
-    return spelled(text, _spell)
+    translate = _translation.get()
+    named = _NAME.sub(lambda found: translate(found[0]), spelled(text, _spell))
+    return _TWICE.sub(r"\1", named)
 
 
 def _spell(name: str, value: str) -> str:
