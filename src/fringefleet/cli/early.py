@@ -16,13 +16,12 @@ from fringefleet.session.early import early_workers
 
 
 def workers_of(given: Mapping[str, Any]) -> ClusterOptions:
-    """Compose the workers that the options of a command ask for.
+    """Compose the workers that the options of a command ask for, by the names that these have there.
 
     Raises
     ------
     InputError
-        One of its children: an option, the file of the cluster, or the template, which may name the device,
-        cannot be used.
+        One of its children: an option, a file, or the template, which may name the device, cannot be used.
     """
     device, template = given["device"], given["template"]
     if device is None and template is not None:
@@ -33,22 +32,10 @@ def workers_of(given: Mapping[str, Any]) -> ClusterOptions:
 
 @contextmanager
 def workers_begun(given: Mapping[str, Any]) -> Iterator[tuple[ClusterOptions | None, Early | None]]:
-    """Begin to start the workers of ``invert``, and stop at last those that are there.
+    """Begin to start the workers of ``invert``, if their options are good; stop at last those that are there.
 
-    What is wrong with the options is said later, all at once. Workers that are started meanwhile, early or
-    not, warm up for the options.
-
-    Parameters
-    ----------
-    given
-        All options of the command, by the names that they have there.
-
-    Yields
-    ------
-    wanted : ClusterOptions or None
-        The workers; None if the options of workers cannot be used.
-    early : Early or None
-        Those that are on their way; None if none are.
+    Yields the workers that are wanted, and those that are on their way; None of options that are wrong, which
+    is said later, all at once. All workers that are started meanwhile warm up for the options.
     """
     wanted = early = None
     with ExitStack() as opened, dask.config.set({OPTIONS: options_of_code(given)}):

@@ -1,10 +1,10 @@
 """The command ``info``: describe a stack or a result, as tables for people or as JSON for programs."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,7 +16,7 @@ from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import with_prefix
 from fringefleet.cli.tables import plain_table, print_facts, print_status, worst_pairs_table
-from fringefleet.cli.usage import WORDS
+from fringefleet.errors import InputError
 from fringefleet.execution.job import Run
 from fringefleet.importing import without_collection
 
@@ -26,37 +26,21 @@ if TYPE_CHECKING:
 
 _Facts = Iterator[tuple[str, str]]
 _MOST_NAMES = 6  # of dates or pairs in one line
-_FORMATS_WIDTH = 24, 30  # characters, at least, of the title and the layout of a format
 
 
 @dataclass(frozen=True)
 class InfoOptions:
     """Parameters of the command."""
 
+    path: Annotated[
+        Path | None, Declared("Stack of any format, or result.", metavar="PATH", is_argument=True)
+    ] = None
     formats: Annotated[bool, Declared("List the formats that can be read.")] = False
 
 
-def print_formats_and_exit(context: typer.Context, is_given: bool) -> None:
-    """Print what can be read and what to give, and end; a path is not asked for."""
-    if not is_given:
-        return
-    from fringefleet.io.readers import READERS
-
-    if "--json" in context.meta[WORDS]:
-        echo_json([{"reader": one.name, "format": one.title, "give": one.layout} for one in READERS])
-        raise typer.Exit
-    table = plain_table("Reader")
-    for name, width in zip(("Format", "Give"), _FORMATS_WIDTH, strict=True):
-        table.add_column(name, min_width=width, overflow="fold")
-    for reader in READERS:
-        table.add_row(reader.name, reader.title, reader.layout)
-    out().print(table)
-    raise typer.Exit
-
-
 @command(
-    *parameters(Common, "path", "json"),
-    *(replace(item, callback=print_formats_and_exit) for item in parameters(InfoOptions)),
+    *parameters(InfoOptions),
+    *parameters(Common, "json"),
     *parameters(Run, "reader", "drop_incomplete"),
     examples=(
         "fringefleet info inputs/ifgramStack.h5",
@@ -66,6 +50,11 @@ def print_formats_and_exit(context: typer.Context, is_given: bool) -> None:
 )
 def info(given: Any) -> None:
     """Describe a stack or a result, without reading the phase."""
+    if given.formats:
+        print_formats(as_json=given.json)
+        return
+    if given.path is None:
+        raise InputError("found no path; give that of a stack or a result, or --formats to list formats.")
     with without_collection():
         from fringefleet.io.describe import describe
     description = describe(given.path, reader=given.reader, drop_incomplete=given.drop_incomplete)
@@ -73,6 +62,21 @@ def info(given: Any) -> None:
         echo_json(asdict(description))
     else:
         print_description(description, out())
+
+
+def print_formats(*, as_json: bool) -> None:
+    """Print what can be read, and what to give."""
+    from fringefleet.io.readers import READERS
+
+    if as_json:
+        echo_json([{"reader": one.name, "format": one.title, "give": one.layout} for one in READERS])
+        return
+    table = plain_table("Reader")
+    for name, width in {"Format": 24, "Give": 30}.items():
+        table.add_column(name, min_width=width, overflow="fold")
+    for reader in READERS:
+        table.add_row(reader.name, reader.title, reader.layout)
+    out().print(table)
 
 
 def print_description(description: "Description", console: Console) -> None:

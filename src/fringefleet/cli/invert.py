@@ -68,19 +68,9 @@ def invert_command(parameters: Any) -> None:
 
 
 def job_of(given: Mapping[str, Any], chosen: "ClusterOptions | None" = None) -> "tuple[Run, ClusterOptions]":
-    """Make a run, and the workers that it wants, of the options of ``invert``.
+    """Make a run, and the workers that it wants, of the options of ``invert``, by the names of their fields.
 
-    Parameters
-    ----------
-    given
-        All options of the command, by the names of the fields that declare them.
-    chosen
-        The workers, where they have been understood already.
-
-    Raises
-    ------
-    InputError
-        One of its children: something cannot be used.
+    ``chosen``: the workers, where they have been understood already.
     """
     with without_collection():
         from fringefleet.arguments.together import together

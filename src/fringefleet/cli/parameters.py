@@ -1,6 +1,6 @@
 """Parameters of a command, made from the dataclasses that declare its options."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -26,15 +26,12 @@ class Parameter:
         Value where nothing is given, so that a template or a file may say it; ``...`` if it is required.
     declared : Declared
         Everything else.
-    callback : callable, optional
-        Called with the value before the command begins, and before other parameters are looked at.
     """
 
     name: str
     kind: Any
     default: Any
     declared: Declared
-    callback: Callable[..., None] | None = None
 
     def respelled(self, *flags: str, **changes: Any) -> "Parameter":
         """Give it other flags, and other parts of its declaration; the name and the type stay."""
@@ -55,8 +52,6 @@ class Parameter:
             help=text,
             show_default=False,
             rich_help_panel=it.panel or None,
-            callback=self.callback,
-            is_eager=self.callback is not None,
         )
         return self.name, Annotated[self.kind, info], self.default
 
@@ -88,7 +83,6 @@ def by_panel(given: Iterable[Parameter]) -> list[Parameter]:
 class Common:
     """Parameters that several commands have, and no function in Python."""
 
-    path: Annotated[Path, Declared("Stack of any format, or result.", metavar="PATH", is_argument=True)]
     verbose: Annotated[
         bool, Declared("Log more, and show the traceback of a failure.", flags=("--verbose", "-v"))
     ] = False

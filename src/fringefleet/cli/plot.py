@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo
-from fringefleet.cli.parameters import Common, parameters
+from fringefleet.cli.parameters import parameters
 from fringefleet.execution.job import Run
 
 
@@ -15,6 +15,7 @@ from fringefleet.execution.job import Run
 class PlotOptions:
     """Parameters of the command."""
 
+    path: Annotated[Path, Declared("Stack of any format, or result.", metavar="PATH", is_argument=True)]
     directory: Annotated[Path, Declared("Folder to write.", metavar="DIR", is_argument=True)]
     truth: Annotated[Path | None, Declared("Known displacement to compare with.", metavar="TRUTH.zarr")] = (
         None
@@ -22,7 +23,6 @@ class PlotOptions:
 
 
 @command(
-    *parameters(Common, "path"),
     *parameters(PlotOptions),
     *parameters(Run, "reader", "drop_incomplete"),
     examples=(

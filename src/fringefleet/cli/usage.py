@@ -10,32 +10,31 @@ from fringefleet.cli.printable import printable
 from fringefleet.cli.words import set_spelling
 from fringefleet.option_words import RENAMED
 
-WORDS = "fringefleet.words"  # of a command line, for what is done before all of it is understood
 _PREFIX = "Value error, "
 _KINDS = {"int": "whole number", "float": "number"}  # first words of pydantic's kinds of faults
 # What is often meant otherwise.
 _HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
 
 
-class _PlainHelp:
-    """Help that shows no type of a switch; Typer has ``--help <bool>``."""
+class _Plain:
+    """Parts of a command and of the group of all."""
 
     def get_params(self, ctx: Any) -> Any:
-        """Give the parameters with that of the help."""
+        """Give the parameters; a switch shows no type, where Typer has ``--help <bool>``."""
         found = super().get_params(ctx)  # type: ignore[misc]
         for item in found:
             if getattr(item, "is_flag", False):
                 item.metavar = ""
         return found
 
-
-class Commands(_PlainHelp, TyperGroup):
-    """The application."""
-
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Understand the command line as far as the command."""
+        """Understand the words of the command line that are its own."""
         with _reworded(ctx):
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, args)  # type: ignore[misc, no-any-return]
+
+
+class Commands(_Plain, TyperGroup):
+    """The application."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command."""
@@ -43,14 +42,8 @@ class Commands(_PlainHelp, TyperGroup):
             return super().resolve_command(ctx, args)
 
 
-class Command(_PlainHelp, TyperCommand):
+class Command(_Plain, TyperCommand):
     """A command whose parameters are a dataclass with a method ``run``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Understand the command line."""
-        ctx.meta[WORDS] = tuple(args)
-        with _reworded(ctx):
-            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Make the parameters, and run the command."""
