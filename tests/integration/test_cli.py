@@ -551,9 +551,9 @@ def test_lines_of_progress_come_every_five_seconds_and_at_the_end():
     for fraction in (0.1, 0.5, 0.6, 0.9, 1.0):
         report(fraction, int(1000 * fraction))
     assert lines == [
-        "Inverting:  50 %, 500 px, 83 px/s, 0:06 left",
-        "Inverting:  90 %, 900 px, 75 px/s, 0:01 left",
-        "Inverting: 100 %, 1.00 kpx, 80 px/s, 0:12 in all",
+        "Inverting:  50 %, 500 px, 83.3 px/s, 0:00:06 left",
+        "Inverting:  90 %, 900 px, 75 px/s, 0:00:01 left",
+        "Inverting: 100 %, 1 kpx, 80 px/s, 0:00:12 in all",
     ]
 
 
@@ -649,6 +649,11 @@ def test_a_run_with_everything_is_resumed_and_exported(stack, tmp_path):
     done = call("export", result, folder)
     assert done.exit_code == 0, done.output
     assert done.stdout.split()[-1] == str(folder / "timeseriesDecorCov.h5")
+
+
+def test_a_switch_has_no_type_in_help():
+    for words in (["--help"], ["invert", "--help"]):
+        assert not re.search(r"--\w+.*<bool>", CliRunner().invoke(app, words).stdout)
 
 
 def test_the_version_is_shown():

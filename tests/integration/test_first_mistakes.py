@@ -88,6 +88,12 @@ def test_formats_are_listed_for_programs_too():
     assert [one["reader"] for one in json.loads(text)] == [reader.name for reader in READERS]
 
 
+def test_info_without_a_path_says_what_to_give():
+    code, text = call("info")
+    assert code == 2
+    assert "found no path; give that of a stack or a result, or --formats" in text
+
+
 def test_threads_that_were_asked_for_are_not_explained(stack, tmp_path):
     _, text = call("invert", stack, tmp_path / "a.zarr", "--workers", "0")
     _, chosen = call("invert", stack, tmp_path / "b.zarr")

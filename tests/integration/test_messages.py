@@ -58,6 +58,7 @@ WRONG = {
         f"19.43 is no whole number; {POINT}",
     ),
     "one number": (["--reference-point", "9"], f"'--reference-point' requires 2 arguments; {POINT}"),
+    "no word": (["--weight-func", "vra"], "'vra' is not one of 'var', 'fim', 'coh', 'no'"),
     "no number": (["--looks", "many"], "many is no whole number"),
     "a table with another kind": (
         ["--cluster-config", "kind.toml"],

@@ -286,6 +286,14 @@ def test_the_covariance_is_relative_to_the_date_of_the_template(line, args, date
     assert "inverting" not in refused.stderr
 
 
+def test_messages_name_datasets_as_the_options_do(project):
+    refused = call("inputs/ifgramStack.h5", "--md", "offsetSNR", "--mt", "5")
+    assert refused.exit_code == 2
+    assert "found no offsetSNR in the stack" in refused.stderr
+    assert "--mask-dset offsetSNR needs it" in refused.stderr
+    assert "offset_snr" not in refused.stderr
+
+
 def test_a_result_is_kept_where_it_is_wanted(project, in_this_process):
     done = succeed("--result", "result.zarr")
     assert done.stdout.split()[-1] == "result.zarr"

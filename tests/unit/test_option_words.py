@@ -8,9 +8,10 @@ import pytest
 import typer
 
 import fringefleet
-from fringefleet.cli import app, words
-from fringefleet.cli.words import in_words_of_the_command
+from fringefleet.cli import app
+from fringefleet.cli.words import in_words_of_the_command, set_spelling, translate_names
 from fringefleet.errors import InputError, OptionError
+from fringefleet.io.mintpy.names import mintpy_name
 from fringefleet.option_words import IN_PYTHON, in_words_of_python, mark, option
 
 SOURCE = Path(fringefleet.__file__).parent
@@ -42,7 +43,9 @@ def raised_texts(path):
 @pytest.mark.parametrize(
     "module",
     sorted(
-        path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if not COMMAND & set(path.parts)
+        path.as_posix()
+        for path in (found.relative_to(SOURCE) for found in SOURCE.rglob("*.py"))
+        if not COMMAND & set(path.parts)
     ),
 )
 def test_no_message_of_the_library_reaches_python_with_an_option_of_the_command_line(module):
@@ -83,12 +86,20 @@ def test_a_marked_option_is_spelled_as_the_command_takes_it():
         "mintpy": "--mask-thres 0.5, --solver torch, dem_error = True, --looks N",
         None: "mask_threshold = 0.5, device = cuda, dem_error = True, looks = N",
     }.items():
-        context = None if command is None else typer.main.get_command(app).make_context("f", [command])
-        if context is not None:
-            context.invoked_subcommand = command
-        token = words._running.set(context)
+        set_spelling([] if command is None else COMMANDS[command].params)
         assert in_words_of_the_command(text) == expected
-        words._running.reset(token)
+
+
+def test_names_of_datasets_are_those_of_mintpy_where_the_command_has_them():
+    text = "found no offset_snr (MintPy: offsetSNR); give range_offset, or unwrapped_phase_mine"
+    text = f"{text}. See a/range_offset.h5"
+    set_spelling([])
+    assert "found no offset_snr (MintPy: offsetSNR); give range_offset," in in_words_of_the_command(text)
+    translate_names(mintpy_name)
+    named = "found no offsetSNR; give rangeOffset, or unwrapPhase_mine. See a/range_offset.h5"
+    assert in_words_of_the_command(text) == named
+    set_spelling([])
+    assert in_words_of_the_command(text) == text
 
 
 def test_marks_are_in_no_text_that_anybody_reads():

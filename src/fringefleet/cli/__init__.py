@@ -4,10 +4,14 @@ Light to import: a worker process imports the main program again, and that is of
 with ``from fringefleet.cli import main``.
 """
 
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fringefleet.cli.application import app as app
+
+_COMMANDS = "demo simulate invert plan export convert info plot view slurm mintpy"  # as --help lists them
 
 
 def main() -> None:
@@ -16,15 +20,36 @@ def main() -> None:
     A first Ctrl-C, SIGTERM or SIGHUP stops the workers and says how to go on, a second one ends the process
     whatever it does.
     """
-    from fringefleet.cli.program import run_program
+    from fringefleet.cli.ending import FAILED, Interrupts, QuickExit, end_now
+    from fringefleet.importing import claim_process, without_collection
 
-    run_program()
+    claim_process()
+    quick_exit, interrupts = QuickExit(), Interrupts()
+    interrupts.listen()
+    try:
+        with without_collection():
+            application = _load_application()
+        application.run_application(interrupts)
+    except KeyboardInterrupt:  # before a command began
+        sys.stderr.write("error: interrupted.\n")
+        end_now(FAILED)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+        if interrupts.first is not None:  # all is said and released; Python's own end takes seconds
+            end_now(code)
+        quick_exit.code = code
+        raise
+
+
+def _load_application() -> Any:
+    """Import the commands, each from the module of its name, and the application."""
+    for name in _COMMANDS.split():
+        import_module(f"fringefleet.cli.{name}")
+    return import_module("fringefleet.cli.application")
 
 
 def __getattr__(name: str) -> Any:
     """Give the application, with all its commands (PEP 562)."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from fringefleet.cli.program import load_application
-
-    return load_application().app
+    return _load_application().app

@@ -10,18 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from fringefleet.arguments.paths import check_local
-from fringefleet.cli.console import err, exit_codes, fail, log_foreign_messages, start_logging
-from fringefleet.cli.ending import BAD_INPUT, FAILED, Interrupts
+from fringefleet.cli.console import describe, err, exit_codes, fail, log_foreign_messages, start_logging
+from fringefleet.cli.ending import Interrupts
 from fringefleet.cli.parameters import Common, Parameter, by_panel, parameters
 from fringefleet.cli.streams import make_streams_lenient
-from fringefleet.cli.usage import Command, PrintableErrors
-from fringefleet.cli.words import take_words_of
-from fringefleet.errors import FringefleetError, InputError
+from fringefleet.cli.usage import Command, Commands
+from fringefleet.errors import FringefleetError
 
 _SCHEDULERS = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")  # addresses of Dask
 
 app = typer.Typer(
-    cls=PrintableErrors,
+    cls=Commands,
     name="fringefleet",
     help="Invert networks of InSAR interferograms into displacement time series.",
     epilog="Start with [bold]fringefleet demo[/]: it needs no data and takes half a minute.",
@@ -42,8 +41,7 @@ def run_application(interrupts: Interrupts) -> None:
             _check_word(word)
         app(prog_name="fringefleet")
     except FringefleetError as error:  # before a command begins: of its words, or of printing --help
-        code = BAD_INPUT if isinstance(error, InputError) else FAILED
-        raise SystemExit(fail(str(error), code).exit_code) from None
+        raise SystemExit(fail(*describe(error)).exit_code) from None
 
 
 def _check_word(word: str) -> None:
@@ -72,11 +70,9 @@ def command(
                 start_logging(err(), verbose=self.verbose)
                 function(self)
 
-        listed = by_panel([*given, *parameters(Common, "verbose")])
-        fields = [item.in_typer() for item in listed]
-        namespace = {"run": run, "__doc__": function.__doc__}
+        fields = [item.in_typer() for item in by_panel([*given, *parameters(Common, "verbose")])]
         name = function.__name__.removesuffix("_command")
-        made = make_dataclass(name, fields, kw_only=True, namespace=namespace)
+        made = make_dataclass(name, fields, kw_only=True, namespace={"run": run})
         epilog = "\n\n".join(["[bold]Examples[/]", *(f"  {line}" for line in examples)])
         app.command(name, cls=Command, help=getdoc(function), epilog=epilog)(made)
         return function
@@ -92,12 +88,8 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _common(
-    context: typer.Context,
     _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", metavar="", callback=_print_version, is_eager=True, help="Show the version."
-        ),
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    take_words_of(context)
+    """Take the options that stand before a command."""

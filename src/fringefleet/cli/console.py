@@ -1,20 +1,21 @@
 """Log, errors and exit codes: all that the user sees besides results. All of it goes to stderr."""
 
 import errno
+import json
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from fringefleet.cli.ending import BAD_INPUT, FAILED
+from fringefleet.cli.ending import BAD_INPUT, FAILED, end_now
 from fringefleet.cli.printable import PrintableConsole, PrintableFormatter, printable
 from fringefleet.cli.words import in_words_of_the_command
 from fringefleet.errors import FringefleetError, InputError, MissingExtraError, ProductsNotWrittenError
@@ -29,29 +30,37 @@ logger = logging.getLogger("fringefleet")
 
 def out() -> Console:
     """Make the console for results."""
-    return _console(stderr=False)
+    return _console(sys.stdout)
 
 
 def err() -> Console:
     """Make the console for everything else."""
-    return _console(stderr=True)
+    return _console(sys.stderr)
 
 
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
+def _console(stream: Any) -> Console:
     width = None if stream.isatty() or "COLUMNS" in os.environ else _PLAIN_WIDTH
     return PrintableConsole(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
+def echo(path: object) -> None:
+    """Print a path, or anything else that came from outside, as a line of the results."""
+    typer.echo(printable(str(path)))
+
+
+def echo_json(data: Any) -> None:
+    """Print plain values and arrays, for programs."""
+    text = json.dumps(data, indent=2, default=lambda value: getattr(value, "tolist", value.__str__)())
+    typer.echo(text.replace("\x7f", "\\u007f"))
+
+
 def start_logging(console: Console, *, verbose: bool = False) -> None:
     """Send the log to stderr: in colour to a terminal, a line a message to anything else."""
-    handler: logging.Handler
-    if console.is_terminal:
-        handler = RichHandler(
-            console=console, show_path=False, omit_repeated_times=False, log_time_format="[%X]"
-        )
-        handler.setFormatter(PrintableFormatter("%(message)s"))
-    else:
+    handler: logging.Handler = RichHandler(
+        console=console, show_path=False, omit_repeated_times=False, log_time_format="[%X]"
+    )
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    if not console.is_terminal:
         handler = logging.StreamHandler(console.file)
         handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     handler.addFilter(_spell_options)
@@ -63,17 +72,12 @@ def start_logging(console: Console, *, verbose: bool = False) -> None:
 def _spell_options(record: logging.LogRecord) -> bool:
     """Spell the marked options of a message as the command that runs takes them."""
     if isinstance(record.args, tuple):
-        record.args = tuple(_spelled(value) if isinstance(value, Marked) else value for value in record.args)
+        record.args = tuple(map(_spelled, record.args))
     return True
 
 
-def _spelled(marked: Marked) -> str:
-    return in_words_of_the_command(marked.text)
-
-
-def echo(path: object) -> None:
-    """Print a path, or anything else that came from outside, as a line of the results."""
-    typer.echo(printable(str(path)))
+def _spelled(value: object) -> object:
+    return in_words_of_the_command(value.text) if isinstance(value, Marked) else value
 
 
 def log_foreign_messages() -> None:
@@ -103,23 +107,18 @@ def exit_codes() -> Iterator[None]:
     except typer.Exit:
         raise
     except KeyboardInterrupt as interrupt:
-        said = [_spelled(value) for value in interrupt.args if isinstance(value, Marked)]
-        raise fail("".join(said) or "interrupted.", FAILED) from None
-    except ProductsNotWrittenError as error:
-        end_at_once(_describe(error))
-    except (InputError, MissingExtraError) as error:
-        _log_traceback()
-        raise fail(_describe(error), BAD_INPUT) from None
-    except OSError as error:
-        _log_traceback()
-        is_path = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
-        raise fail(_describe(error), BAD_INPUT if is_path else FAILED) from None
+        said = [in_words_of_the_command(value.text) for value in interrupt.args if isinstance(value, Marked)]
+        raise fail("".join(said) or "interrupted.") from None
     except Exception as error:
-        _log_traceback()
-        raise fail(_describe(error), FAILED) from None
+        if logger.isEnabledFor(logging.DEBUG):
+            err().print_exception(suppress=[typer])
+        ending = fail(*describe(error))
+        if isinstance(error, ProductsNotWrittenError):
+            end_now(FAILED)  # HDF5 cannot close such a file, and crashes at the end of Python
+        raise ending from None
 
 
-def fail(message: str, code: int) -> typer.Exit:
+def fail(message: str, code: int = FAILED) -> typer.Exit:
     """Say why it ends; the caller raises what this returns."""
     if len(message) > _MOST_CHARACTERS:  # an attribute of a megabyte, say
         message = f"{message[: _MOST_CHARACTERS // 2]} ... {message[-_MOST_CHARACTERS // 2 :]}"
@@ -127,29 +126,13 @@ def fail(message: str, code: int) -> typer.Exit:
     return typer.Exit(code)
 
 
-def end_at_once(message: str) -> NoReturn:
-    """Say why it ends, and end without any of what Python does at its end.
-
-    After HDF5 has failed to write a file it cannot close it, and takes the process down with SIGSEGV when it
-    is unloaded: the user would see a crash for a full disk.
-    """
-    _log_traceback()
-    fail(message, FAILED)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(FAILED)
-
-
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> tuple[str, int]:
+    """Say what went wrong, and give the exit code."""
     if isinstance(error, FringefleetError):
-        return in_words_of_the_command(error.marked)
+        is_bad_input = isinstance(error, InputError | MissingExtraError)
+        return in_words_of_the_command(error.marked), BAD_INPUT if is_bad_input else FAILED
     if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
-        return f"{error.filename}: {error.strerror}. Give another path."
-    text = f"{type(error).__name__}: {error}".rstrip(": ")
+        return f"{error.filename}: {error.strerror}. Give another path.", BAD_INPUT
     hint = "" if logger.isEnabledFor(logging.DEBUG) else " Repeat with --verbose to see where."
-    return f"{text}.{hint}" if not text.endswith(".") else f"{text}{hint}"
-
-
-def _log_traceback() -> None:
-    if logger.isEnabledFor(logging.DEBUG):
-        err().print_exception(suppress=[typer])
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    return f"{text.removesuffix('.')}.{hint}", FAILED

@@ -24,9 +24,7 @@ class DemoFolder:
     directory: Annotated[
         Path,
         Declared(
-            "Folder to write; files of an earlier demo in it are replaced.",
-            metavar="DIR",
-            is_argument=True,
+            "Folder to write; files of an earlier demo in it are replaced.", metavar="DIR", is_argument=True
         ),
     ] = Path("demo")
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dask
 
@@ -17,49 +16,32 @@ from fringefleet.session.cluster_wish import choose_cluster
 from fringefleet.session.early import early_workers
 
 
-def wanted_of_workers(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what the options of a command say of workers, by the names of a :class:`ClusterOptions`.
+def workers_of(given: Mapping[str, Any]) -> ClusterOptions:
+    """Compose the workers that the options of a command ask for, by the names that these have there.
 
     Raises
     ------
     InputError
-        The template, which may name the device, cannot be read.
+        One of its children: an option, a file, or the template, which may name the device, cannot be used.
     """
-    return part_of(given, ClusterOptions) | {"device": _device(given["device"], given["template"])}
-
-
-class Begun(NamedTuple):
-    """What is known of the workers of a command before all else is."""
-
-    wanted: ClusterOptions | None = None  # None: what is wrong with them is said with what else is
-    early: Early | None = None  # None: none are on their way
+    device, template = given["device"], given["template"]
+    if device is None and template is not None:
+        device = read_template(template).device
+    wanted = part_of(given, ClusterOptions) | {"device": device or "cpu"}
+    return choose_cluster(wanted, given["cluster_config"])
 
 
 @contextmanager
-def workers_begun(given: Mapping[str, Any]) -> Iterator[Begun]:
+def workers_begun(given: Mapping[str, Any]) -> Iterator[tuple[ClusterOptions | None, Early | None]]:
     """Begin to start the workers of ``invert``, if their options are good; stop at last those that are there.
 
-    Parameters
-    ----------
-    given
-        All options of the command, by the names that they have there. What is wrong with them is said later,
-        all at once. Workers that are started meanwhile, early or not, warm up for the options.
+    Yields the workers that are wanted, and those that are on their way; None of options that are wrong, which
+    is said later, all at once. All workers that are started meanwhile warm up for the options.
     """
-    begun = Begun()
+    wanted = early = None
     with ExitStack() as opened, dask.config.set({OPTIONS: options_of_code(given)}):
         with suppress(FringefleetError):
-            wanted = choose_cluster(wanted_of_workers(given), given["cluster_config"])
-            started = early_workers(wanted, given["stack"], **needs_of_workers(given))
-            begun = Begun(wanted, opened.enter_context(started))
-        yield begun
-
-
-def needs_of_workers(given: Mapping[str, Any]) -> dict[str, bool]:
-    """Find in the options of a command whether workers may be needless, and whether they must be there."""
-    return {"resumes": given["resume"], "is_asked_for": given["performance_report"] is not None}
-
-
-def _device(given: str | None, template: Path | None) -> str:
-    """Find the device that workers need, whatever else is wrong with the options."""
-    of_template = read_template(template).device if template is not None and given is None else None
-    return given or of_template or "cpu"
+            wanted = workers_of(given)
+            needs = {"resumes": given["resume"], "is_asked_for": given["performance_report"] is not None}
+            early = opened.enter_context(early_workers(wanted, given["stack"], **needs))
+        yield wanted, early

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 FAILED, BAD_INPUT = 1, 2  # exit codes
 _SECONDS_OF_ONE_INTERRUPT = 0.5  # whoever runs the process may hand it on, so that it comes twice
-_SECONDS_TO_COME_AGAIN = 0.05  # where nothing could be raised
+_SECONDS_TO_REPEAT = 0.05  # where nothing could be raised
 
 
 class Interrupts:
@@ -19,25 +19,22 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.first: float | None = None  # when it came
-        self.is_lost = False  # it came where nothing can be raised, such as in __del__
+        self._is_lost = False  # it came where nothing can be raised, such as in __del__
 
     def listen(self) -> None:
         """Take the signals that nobody else does, and whatever Python cannot raise."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) in (
-                signal.SIG_DFL,
-                signal.default_int_handler,
-            ):  # nohup ignores SIGHUP
-                signal.signal(number, self.note)
-        signal.signal(signal.SIGALRM, self._come_again)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # nohup ignores SIGHUP
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                signal.signal(number, self._interrupt)
+        signal.signal(signal.SIGALRM, self._repeat)
         self.find_lost()
 
     def find_lost(self) -> None:
-        """Look at whatever Python cannot raise, before the hook that is there now: it may be an interrupt."""
-        self._say_unraisable = sys.unraisablehook
-        sys.unraisablehook = self._look_at_unraisable
+        """Check whatever Python cannot raise, before the hook that is there now: it may be an interrupt."""
+        self._next_hook = sys.unraisablehook
+        sys.unraisablehook = self._check_unraisable
 
-    def note(self, _number: int, _frame: FrameType | None) -> None:
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         """Say so, stop the workers, release what is held, and end; at the second time, just end."""
         now = monotonic()
         if self.first is None:
@@ -47,17 +44,17 @@ class Interrupts:
             os.write(sys.stderr.fileno(), b"error: interrupted again.\n")
             end_now(FAILED)
 
-    def _look_at_unraisable(self, unraisable: "sys.UnraisableHookArgs") -> None:
-        """Let an interrupt that Python has ignored come again; no lock may be taken in here."""
+    def _check_unraisable(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        """Repeat an interrupt that Python has ignored; no lock may be taken in here."""
         if self.first is None or not issubclass(unraisable.exc_type, KeyboardInterrupt):
-            self._say_unraisable(unraisable)
+            self._next_hook(unraisable)
             return
-        self.is_lost = True
-        signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_COME_AGAIN)
+        self._is_lost = True
+        signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_REPEAT)
 
-    def _come_again(self, _number: int, _frame: FrameType | None) -> None:
-        if self.is_lost:
-            self.is_lost = False
+    def _repeat(self, _number: int, _frame: FrameType | None) -> None:
+        if self._is_lost:
+            self._is_lost = False
             raise KeyboardInterrupt
 
 
@@ -75,7 +72,7 @@ def end_now(code: int) -> NoReturn:
     os._exit(code)
 
 
-class LastStep:
+class QuickExit:
     """Ends this process when all else that was to be done at its end has been done.
 
     Python would still take all modules apart, which takes as long as a third of their import.
@@ -84,14 +81,11 @@ class LastStep:
     def __init__(self) -> None:
         """Come after all that is registered later."""
         self.code: int | None = None  # None: let Python go its way
-        atexit.register(self._take)
+        atexit.register(self._exit)
 
-    def _take(self) -> None:
-        if self.code is None:
-            return
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except Exception:
-            return  # Python says so
-        os._exit(self.code)
+    def _exit(self) -> None:
+        with suppress(Exception):  # Python says so
+            if self.code is not None:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(self.code)

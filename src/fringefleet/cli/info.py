@@ -1,24 +1,22 @@
 """The command ``info``: describe a stack or a result, as tables for people or as JSON for programs."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
-from fringefleet.cli.console import out
-from fringefleet.cli.parameters import parameters
+from fringefleet.cli.console import echo_json, out
+from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import with_prefix
-from fringefleet.cli.tables import plain_table, redundancy_note, status_table, worst_pairs_table
-from fringefleet.cli.usage import WORDS
+from fringefleet.cli.tables import plain_table, print_facts, print_status, worst_pairs_table
+from fringefleet.errors import InputError
 from fringefleet.execution.job import Run
 from fringefleet.importing import without_collection
 
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from fringefleet.io.describe import Description, PixelPlace
     from fringefleet.network.connectivity import Connectivity
 
+_Facts = Iterator[tuple[str, str]]
 _MOST_NAMES = 6  # of dates or pairs in one line
 
 
@@ -33,25 +32,15 @@ _MOST_NAMES = 6  # of dates or pairs in one line
 class InfoOptions:
     """Parameters of the command."""
 
-    path: Annotated[Path, Declared("Stack of any format, or result.", metavar="PATH", is_argument=True)]
-    json: Annotated[bool, Declared("Print everything as JSON, for programs.")] = False
+    path: Annotated[
+        Path | None, Declared("Stack of any format, or result.", metavar="PATH", is_argument=True)
+    ] = None
     formats: Annotated[bool, Declared("List the formats that can be read.")] = False
 
 
-def print_formats_and_exit(context: typer.Context, is_given: bool) -> None:
-    """Print the formats and end; a path is not asked for."""
-    if is_given:
-        print_formats(out(), as_json="--json" in context.meta[WORDS])
-        raise typer.Exit
-
-
-_PATH, _JSON, _FORMATS = parameters(InfoOptions)
-
-
 @command(
-    _PATH,
-    _JSON,
-    replace(_FORMATS, callback=print_formats_and_exit),
+    *parameters(InfoOptions),
+    *parameters(Common, "json"),
     *parameters(Run, "reader", "drop_incomplete"),
     examples=(
         "fringefleet info inputs/ifgramStack.h5",
@@ -61,79 +50,71 @@ _PATH, _JSON, _FORMATS = parameters(InfoOptions)
 )
 def info(given: Any) -> None:
     """Describe a stack or a result, without reading the phase."""
+    if given.formats:
+        print_formats(as_json=given.json)
+        return
+    if given.path is None:
+        raise InputError("found no path; give that of a stack or a result, or --formats to list formats.")
     with without_collection():
         from fringefleet.io.describe import describe
-    show = print_json if given.json else print_description
-    show(describe(given.path, reader=given.reader, drop_incomplete=given.drop_incomplete), out())
+    description = describe(given.path, reader=given.reader, drop_incomplete=given.drop_incomplete)
+    if given.json:
+        echo_json(asdict(description))
+    else:
+        print_description(description, out())
 
 
-def print_formats(console: Console, *, as_json: bool = False) -> None:
-    """Print what can be read, and what to point at."""
+def print_formats(*, as_json: bool) -> None:
+    """Print what can be read, and what to give."""
     from fringefleet.io.readers import READERS
 
     if as_json:
-        formats = [{"reader": one.name, "format": one.title, "give": one.layout} for one in READERS]
-        console.print(json.dumps(formats, indent=2), markup=False, soft_wrap=True)
+        echo_json([{"reader": one.name, "format": one.title, "give": one.layout} for one in READERS])
         return
-    table = plain_table("Reader", "Format", "Give")
-    for column, least in zip(
-        table.columns, (max(len(reader.name) for reader in READERS), 24, 30), strict=True
-    ):
-        column.min_width, column.no_wrap, column.overflow = least, False, "fold"
+    table = plain_table("Reader")
+    for name, width in {"Format": 24, "Give": 30}.items():
+        table.add_column(name, min_width=width, overflow="fold")
     for reader in READERS:
         table.add_row(reader.name, reader.title, reader.layout)
-    console.print(table)
-
-
-def print_json(description: "Description", console: Console) -> None:
-    """Print everything, for programs."""
-    text = json.dumps(asdict(description), indent=2, default=_plain).replace("\x7f", "\\u007f")
-    console.print(text, markup=False, soft_wrap=True)
+    out().print(table)
 
 
 def print_description(description: "Description", console: Console) -> None:
     """Print what matters, for people."""
     path = escape(printable(description.path))
     console.print(f"[bold]{path}[/]: {description.kind}, {description.file_format}\n")
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="cyan", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for name, text in _facts(description):
-        facts.add_row(name, escape(printable(text)))
-    console.print(facts)
+    print_facts(_facts(description), console)
     console.print()
     console.print(_variable_table(description))
     if description.status is not None:
         console.print()
-        console.print(status_table(description.status))
         least = float(description.attributes.get("min_redundancy", 1))
-        if note := redundancy_note(description.status, least):
-            console.print(note, soft_wrap=True)
+        print_status(list(description.status.values()), least, console)
     if description.worst_pairs:
         console.print()
         console.print(worst_pairs_table(description.worst_pairs))
 
 
-def _facts(description: "Description") -> Iterator[tuple[str, str]]:
-    if description.reader is not None:
-        yield "Recognised", f"by the reader {description.reader}, because of {description.evidence}"
-    yield from _place_facts(description.place)
-    yield "Dates", _dates(description.dates)
-    if description.network is not None:
-        yield from _network_facts(description.network)
-    if description.tiles is not None:
-        done, total = description.tiles
+def _facts(found: "Description") -> _Facts:
+    if found.reader is not None:
+        yield "Recognised", f"by the reader {found.reader}, because of {found.evidence}"
+    yield from _place_facts(found.place)
+    first_and_last = f"{found.dates[0]} to {found.dates[-1]}" if found.dates else "none"
+    yield "Dates", f"{len(found.dates)}, {first_and_last}"
+    if found.network is not None:
+        yield from _network_facts(found.network)
+    if found.tiles is not None:
+        done, total = found.tiles
         rest = "" if done == total else f"; {total - done} missing, to be done with invert --resume"
         yield "Tiles done", f"{done} of {total}{rest}"
-    files = "1 file" if description.n_file == 1 else f"{description.n_file} files"
-    yield "On disk", f"{with_prefix(description.bytes_on_disk, 'B')} in {files}"
-    if description.reading is not None:
-        yield "Read", description.reading
-    yield "In memory", with_prefix(sum(variable.n_byte for variable in description.variables), "B")
-    yield from _attribute_facts(description)
+    yield "On disk", f"{with_prefix(found.bytes_on_disk, 'B')}, {found.n_file} file(s)"
+    if found.reading is not None:
+        yield "Read", found.reading
+    yield "In memory", with_prefix(sum(variable.n_byte for variable in found.variables), "B")
+    yield from _attribute_facts(found)
 
 
-def _place_facts(place: "PixelPlace") -> Iterator[tuple[str, str]]:
+def _place_facts(place: "PixelPlace") -> _Facts:
     from fringefleet.io.georeference import DEGREES, axis_unit
 
     rows, columns = place.shape
@@ -142,60 +123,47 @@ def _place_facts(place: "PixelPlace") -> Iterator[tuple[str, str]]:
         yield "Grid", "radar geometry"
         return
     unit = "°" if axis_unit(place.unit) == DEGREES else f" {place.unit}".rstrip()
-    ranges = [
-        f"{axis} {first:.6g} to {last:.6g}{unit}"
-        + (f" by {(last - first) / (size - 1):.4g}{unit}" if size > 1 else "")
-        for axis, (first, last), size in zip("yx", (place.y, place.x), place.shape, strict=True)
-    ]
-    yield "Grid", ", ".join(ranges) + ("" if place.unit else " (unit not known)")
+    y, x = _range_of(place.y, rows, unit), _range_of(place.x, columns, unit)
+    yield "Grid", f"y {y}, x {x}" + ("" if place.unit else " (unit not known)")
     yield "CRS", place.crs or "not known"
 
 
-def _dates(dates: tuple[str, ...]) -> str:
-    if len(dates) < 2:
-        return ", ".join(dates) or "none"
-    return f"{len(dates)}, {dates[0]} to {dates[-1]}"
+def _range_of(ends: tuple[float, float], size: int, unit: str) -> str:
+    first, last = ends
+    return f"{first:.6g} to {last:.6g}{unit} by {(last - first) / max(1, size - 1):.4g}{unit}"
 
 
-def _network_facts(network: "Connectivity") -> Iterator[tuple[str, str]]:
-    dropped = f"; {network.n_dropped} more are dropped (dropIfgram)" if network.n_dropped else ""
-    spans = f"{network.shortest:.4g} to {network.longest:.4g} days"
-    yield "Pairs", f"{network.n_pair}, spanning {spans}{dropped}"
-    parts = len(network.components)
-    if parts == 1:
-        yield "Network", "connected"
-    else:
-        sizes = ", ".join(f"{dates[0]} to {dates[-1]} ({len(dates)})" for dates in network.components)
-        yield "Network", f"in {parts} parts: {sizes}"
-    yield "Bridges", _names(network.bridges, "no pair alone holds the network together")
-    yield "Single pair", _names(network.single_pair_dates, "every date has two pairs or more")
-
-
-def _names(names: tuple[str, ...], otherwise: str) -> str:
+def _network_facts(network: "Connectivity") -> _Facts:
     from fringefleet.network.network import shorten
 
-    return shorten(names, at_most=_MOST_NAMES) if names else otherwise
+    dropped = f"; {network.n_dropped} more are dropped (dropIfgram)" if network.n_dropped else ""
+    yield "Pairs", f"{network.n_pair}, spanning {network.shortest:.4g} to {network.longest:.4g} days{dropped}"
+    parts = [f"{dates[0]} to {dates[-1]} ({len(dates)})" for dates in network.components]
+    yield "Network", "connected" if len(parts) == 1 else f"in {len(parts)} parts: {', '.join(parts)}"
+    bridges = shorten(network.bridges, at_most=_MOST_NAMES)
+    yield "Bridges", bridges or "no pair alone holds the network together"
+    single = shorten(network.single_pair_dates, at_most=_MOST_NAMES)
+    yield "Single pair", single or "every date has two pairs or more"
 
 
-def _attribute_facts(description: "Description") -> Iterator[tuple[str, str]]:
+def _attribute_facts(description: "Description") -> _Facts:
     from fringefleet.network.network import date_name
 
     attributes = dict(description.attributes)
-    coordinates = attributes.pop("reference_coordinates", None)
     point = attributes.pop("reference_point", None)
-    if point is not None:
-        where = "" if coordinates is None else f" (y {coordinates[0]:.6g}, x {coordinates[1]:.6g})"
-        is_one = isinstance(point, list) and len(point) == 2
-        yield "Reference point", f"row {point[0]}, column {point[1]}{where}" if is_one else repr(point)
+    coordinates = attributes.pop("reference_coordinates", None)
+    if isinstance(point, list) and len(point) == 2:
+        where = f" (y {coordinates[0]:.6g}, x {coordinates[1]:.6g})" if coordinates else ""
+        yield "Reference point", f"row {point[0]}, column {point[1]}{where}"
+    elif point is not None:
+        yield "Reference point", repr(point)
     elif description.kind == "stack":
         yield "Reference point", "none; invert needs --reference-point Y X"
     if "reference_date" in attributes:
         yield "Reference date", date_name(str(attributes.pop("reference_date")))
-    if "wavelength" in attributes:
-        length = attributes.pop("wavelength")
-        yield "Wavelength", f"{length:.8g} m" if isinstance(length, int | float) else repr(length)
-    if "looks" in attributes:
-        yield "Looks", str(attributes.pop("looks"))
+    for name, unit in {"wavelength": " m", "looks": ""}.items():
+        if name in attributes:
+            yield name.capitalize(), f"{attributes.pop(name)}{unit}"
     if attributes:
         yield "Made with", ", ".join(f"{name} {value}" for name, value in attributes.items())
     yield "Attributes", f"{description.n_attribute} in all"
@@ -210,7 +178,3 @@ def _variable_table(description: "Description") -> Table:
         cells = (variable.name, sizes, variable.dtype, chunk, memory, variable.unit)
         table.add_row(*(escape(printable(cell)) for cell in cells))
     return table
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)

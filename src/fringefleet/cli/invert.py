@@ -10,6 +10,8 @@ from fringefleet.choices import Existing
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err, logger
 from fringefleet.cli.parameters import Common, parameters
+from fringefleet.cli.progress import show_stages
+from fringefleet.cli.tables import print_status, worst_pairs_table
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import OptionError
 from fringefleet.execution.job import FailurePolicy, Run
@@ -61,31 +63,20 @@ def invert_command(parameters: Any) -> None:
     given = vars(parameters)
     with without_collection():
         from fringefleet.cli.early import workers_begun
-    with workers_begun(given) as begun:
-        job, workers = job_of(given, begun.wanted)
-        run_job(job, workers, given["performance_report"], begun.early)
+    with workers_begun(given) as (wanted, early):
+        job, workers = job_of(given, wanted)
+        run_job(job, workers, given["performance_report"], early)
 
 
 def job_of(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -> tuple[Run, ClusterOptions]:
-    """Make a run, and the workers that it wants, of the options of ``invert``.
+    """Make a run, and the workers that it wants, of the options of ``invert``, by the names of their fields.
 
-    Parameters
-    ----------
-    given
-        All options of the command, by the names of the fields that declare them.
-    chosen
-        The workers, where they have been understood already.
-
-    Raises
-    ------
-    InputError
-        One of its children: something cannot be used.
+    ``chosen``: the workers, where they have been understood already.
     """
     with without_collection():
         from fringefleet.arguments.together import together
-        from fringefleet.cli.early import wanted_of_workers
+        from fringefleet.cli.early import workers_of
         from fringefleet.execution.compose import part_of
-        from fringefleet.session.cluster_wish import choose_cluster
 
     if given["resume"] and given["overwrite"]:
         raise OptionError("found both --resume and --overwrite; give one of them.")
@@ -93,7 +84,7 @@ def job_of(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -> tu
     (options, setting), on_failure, workers = together(
         lambda: choose_options(part_of(given, Options, Setting), given["template"]),
         lambda: FailurePolicy(**policy),
-        lambda: chosen or choose_cluster(wanted_of_workers(given), given["cluster_config"]),
+        lambda: chosen or workers_of(given),
     )
     existing: Existing = "resume" if given["resume"] else "overwrite" if given["overwrite"] else "refuse"
     of_run = {item.name: given[item.name] for item in (STACK, OUTPUT, CHUNKS, *_OF_STACK)}
@@ -102,15 +93,7 @@ def job_of(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -> tu
 
 
 def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Options, Setting]:
-    """Compose the options of ``invert``, and say which keys of the template it does not use.
-
-    Parameters
-    ----------
-    given
-        Options and settings by name; None where nothing was given.
-    template
-        MintPy's ``smallbaselineApp.cfg``, if any.
-    """
+    """Compose the options of ``invert``, and say which keys of MintPy's template it does not use."""
     from fringefleet.execution.compose import compose_options
     from fringefleet.mintpy.template import read_template
 
@@ -129,8 +112,6 @@ def run_job(
 ) -> None:
     """Run one inversion in a session, whose workers may be on their way, and print what came out."""
     with without_collection():
-        from fringefleet.cli.tables import print_status, worst_pairs_table
-        from fringefleet.cli.watching import progress_shown
         from fringefleet.io.describe import MOST_PAIRS
         from fringefleet.io.store.open_result import open_result
         from fringefleet.io.store.pair_table import worst_pairs
@@ -140,7 +121,7 @@ def run_job(
     check_performance_report(performance_report, workers)
     session = prepare_session(job, workers, is_asked_for=performance_report is not None)
     console = err()
-    with progress_shown(console) as show:
+    with show_stages(console) as show:
         summary = run_session(
             session, partial(show, "Inverting"), performance_report=performance_report, early=early
         )

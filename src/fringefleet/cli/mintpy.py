@@ -5,7 +5,11 @@ from typing import Any
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err
 from fringefleet.cli.options.mintpy import SPELLED
+from fringefleet.cli.progress import show_stages
+from fringefleet.cli.tables import print_status
+from fringefleet.cli.words import translate_names
 from fringefleet.importing import without_collection
+from fringefleet.io.mintpy.names import mintpy_name
 
 _DEVICES = {"auto": "cpu", "cpu": "cpu", "torch": "cuda", None: None}  # of MintPy's solvers
 
@@ -24,9 +28,8 @@ _DEVICES = {"auto": "cpu", "cpu": "cpu", "torch": "cuda", None: None}  # of Mint
 )
 def mintpy(given: Any) -> None:
     """Do MintPy's step invert_network: the same template, options and products, in the same folder."""
+    translate_names(mintpy_name)
     with without_collection():
-        from fringefleet.cli.tables import print_status
-        from fringefleet.cli.watching import progress_shown
         from fringefleet.errors import TooFewReliableError
         from fringefleet.mintpy import step
     said = {name: value for name, value in vars(given).items() if name != "verbose"}
@@ -35,7 +38,7 @@ def mintpy(given: Any) -> None:
     said = {name: value for name, value in said.items() if value is not None}
     console = err()
     try:
-        with progress_shown(console) as show:
+        with show_stages(console) as show:
             done = step.run_network_inversion(said.pop("path", None), on_progress=show, **said)
     except TooFewReliableError as error:
         for written in error.written:

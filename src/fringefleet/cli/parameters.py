@@ -1,6 +1,6 @@
 """Parameters of a command, made from the dataclasses that declare its options."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -26,15 +26,12 @@ class Parameter:
         Value where nothing is given, so that a template or a file may say it; ``...`` if it is required.
     declared : Declared
         Everything else.
-    callback : callable, optional
-        Called with the value before the command begins, and before other parameters are looked at.
     """
 
     name: str
     kind: Any
     default: Any
     declared: Declared
-    callback: Callable[..., None] | None = None
 
     def respelled(self, *flags: str, **changes: Any) -> "Parameter":
         """Give it other flags, and other parts of its declaration; the name and the type stay."""
@@ -47,18 +44,14 @@ class Parameter:
         if it.is_argument:
             info = typer.Argument(metavar=it.metavar, help=text, show_default=False)
             return self.name, Annotated[self.kind, info], self.default
-        flag = f"--{self.name.replace('_', '-')}"
-        is_switch = bool in (self.kind, *get_args(self.kind))
-        if self.kind == bool | None:
-            flag += f"/--no-{flag.removeprefix('--')}"
+        word = self.name.replace("_", "-")
+        flag = f"--{word}/--no-{word}" if self.kind == bool | None else f"--{word}"
         info = typer.Option(
             *(it.flags or (flag,)),
-            metavar="" if is_switch else it.metavar,
+            metavar=it.metavar,
             help=text,
             show_default=False,
             rich_help_panel=it.panel or None,
-            callback=self.callback,
-            is_eager=self.callback is not None,
         )
         return self.name, Annotated[self.kind, info], self.default
 
@@ -71,11 +64,11 @@ def parameters(owner: type, *names: str) -> tuple[Parameter, ...]:
 
 def _parameter(field: Any, kind: Any, it: Declared) -> Parameter:
     it = replace(it, default=default_text(field, it))
-    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     if it.is_argument:
         return Parameter(field.name, kind, ... if field.default is MISSING else field.default, it)
-    if parts == (bool,):
+    if kind is bool:
         return Parameter(field.name, bool, False, it)
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     first = it.kind or next(part for part in parts if part is not NoneType)
     return Parameter(field.name, first | None, None, it)
 
@@ -88,12 +81,12 @@ def by_panel(given: Iterable[Parameter]) -> list[Parameter]:
 
 @dataclass(frozen=True)
 class Common:
-    """Options that several commands have, and no function in Python."""
+    """Parameters that several commands have, and no function in Python."""
 
     verbose: Annotated[
-        bool,
-        Declared("Log more, and show the traceback of a failure.", flags=("--verbose", "-v")),
+        bool, Declared("Log more, and show the traceback of a failure.", flags=("--verbose", "-v"))
     ] = False
+    json: Annotated[bool, Declared("Print everything as JSON, for programs.")] = False
     template: Annotated[
         Path | None,
         Declared(

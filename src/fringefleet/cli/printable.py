@@ -5,35 +5,30 @@ obeys, and line breaks, which make lines of a log that nobody wrote.
 """
 
 import logging
-import unicodedata
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-_BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_CATEGORIES = frozenset(["Cc", "Cs", "Zl", "Zp"])  # control, surrogate, line and paragraph separator
+# Control characters, separators of lines and paragraphs, changes of direction, and bytes that are no UTF-8.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str, keep: str = "") -> str:
     r"""Write control characters, and whatever else changes lines or their direction, as escapes.
 
-    Parameters
-    ----------
-    text
-        Any text; also bytes of a file name that are no UTF-8, as Python has them.
-    keep
-        Characters that stay.
-
     Examples
     --------
-    >>> printable("a\x1b[31mb\n")
-    'a\\x1b[31mb\\n'
+    >>> printable("a\x1b[31mb\n"), printable("a\n", keep="\n")
+    ('a\\x1b[31mb\\n', 'a\n')
     """
-    if text.isprintable():
-        return text
-    return "".join(_escaped(char) if _is_unfit(char) and char not in keep else char for char in text)
+    return _UNFIT.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 class PrintableConsole(Console):
@@ -41,11 +36,8 @@ class PrintableConsole(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render, and make every text printable."""
-        for segment in super().render(renderable, options):
-            if segment.control or segment.text.isprintable():
-                yield segment
-            else:
-                yield segment._replace(text=printable(segment.text, keep="\n"))
+        for part in super().render(renderable, options):
+            yield part if part.control else part._replace(text=printable(part.text, keep="\n"))
 
 
 class PrintableFormatter(logging.Formatter):
@@ -59,11 +51,3 @@ class PrintableFormatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging calls it so
         """Format a traceback."""
         return printable(super().formatException(ei), keep="\n")
-
-
-def _is_unfit(char: str) -> bool:
-    return unicodedata.category(char) in _CATEGORIES or char in _BIDIRECTIONAL
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")

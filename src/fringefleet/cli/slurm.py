@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +20,8 @@ from fringefleet.options import Options
 if TYPE_CHECKING:
     from fringefleet.cluster import ConnectedWorkers
 
-_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_BETWEEN_CHECKS = 1.0
+_OF_WORKERS = ("n_worker", "worker_memory", "interface", "share_gpu", "wait_seconds", "tls", "dashboard")
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,6 @@ class SlurmOptions:
     ] = None
 
 
-_OF_WORKERS = ("n_worker", "worker_memory", "interface", "share_gpu", "wait_seconds", "tls", "dashboard")
-
-
 @command(
     *parameters(SlurmOptions),
     *parameters(Options, "device"),
@@ -54,11 +52,11 @@ _OF_WORKERS = ("n_worker", "worker_memory", "interface", "share_gpu", "wait_seco
 )
 def slurm(given: Any) -> None:
     """Keep workers under Slurm until Ctrl-C, for several runs; or show what would be submitted."""
-    wanted = {name: getattr(given, name) for name in (*_OF_WORKERS, "device")} | {"cluster": "slurm"}
     said = {"dry_run": given.dry_run, "scheduler_file": given.scheduler_file}
     check_needs(said, {"scheduler_file": None}, COMMANDS["slurm"])
     from fringefleet.session.cluster_wish import choose_cluster
 
+    wanted = {name: getattr(given, name) for name in (*_OF_WORKERS, "device")} | {"cluster": "slurm"}
     options = choose_cluster(wanted, given.cluster_config)
     if given.dry_run:
         _show(options)
@@ -72,9 +70,7 @@ def _show(options: ClusterOptions) -> None:
     plan = plan_jobs(options, is_submitted=False)
     typer.echo(job_script(plan, tls=options.is_encrypted), nl=False)
     jobs = "1 job" if plan.n_job == 1 else f"{plan.n_job} jobs"
-    each = plan.job["processes"]
-    total = f", {plan.n_job * each} in all," if plan.n_job > 1 and each > 1 else ""
-    err().print(f"{jobs} of {each} worker(s){total} would be submitted.", soft_wrap=True)
+    err().print(f"{jobs} of {plan.job['processes']} worker(s) would be submitted.", soft_wrap=True)
 
 
 def _keep(options: ClusterOptions, scheduler_file: Path | None) -> None:
@@ -88,36 +84,34 @@ def _keep(options: ClusterOptions, scheduler_file: Path | None) -> None:
     if scheduler_file is not None:
         check_output_name(scheduler_file, "JSON", "scheduler.json")
         check_writable(scheduler_file)
-    with connect(options) as workers, _told(workers, scheduler_file) as address:
+    with (
+        connect(options) as workers,
+        _address_in_file(workers, scheduler_file) as address,
+        suppress(KeyboardInterrupt),
+    ):
         typer.echo(address)
-        try:
-            while workers.client.status == "running":
-                sleep(_SECONDS_BETWEEN_LOOKS)
-            raise WorkersLostError("the scheduler, or the connection to it, was lost.")
-        except KeyboardInterrupt:
-            return
+        while workers.client.status == "running":
+            sleep(_SECONDS_BETWEEN_CHECKS)
+        raise WorkersLostError("the scheduler, or the connection to it, was lost.")
 
 
 @contextmanager
-def _told(workers: "ConnectedWorkers", path: Path | None) -> Iterator[str]:
-    """Give the scheduler's address, which is also in a file meanwhile, if there is to be one.
-
-    The file names the credentials, too, so that it is enough to join.
-    """
+def _address_in_file(workers: "ConnectedWorkers", path: Path | None) -> Iterator[str]:
+    """Give the scheduler's address; meanwhile the file, if any, has it and the path of the credentials."""
     from fringefleet.cluster.security import CREDENTIALS, write_private
     from fringefleet.io.store.atomic_files import staged_files
 
-    who = workers.client.scheduler_info(n_workers=0)
+    found = workers.client.scheduler_info(n_workers=0)
     if workers.credentials is not None:
-        who[CREDENTIALS] = str(workers.credentials)
+        found[CREDENTIALS] = str(workers.credentials)
     if path is None:
-        yield who["address"]
+        yield found["address"]
         return
-    text = json.dumps(who, indent=2) + "\n"
+    text = json.dumps(found, indent=2) + "\n"
     with staged_files([path]) as (part,):  # who waits for the file finds it whole
         write_private(part, text)
     try:
-        yield who["address"]
+        yield found["address"]
     finally:
         if path.is_file() and path.read_text() == text:  # else it is another one's by now
             path.unlink()

@@ -10,10 +10,7 @@ from fringefleet.errors import FringefleetError
 
 
 class LenientStream(io.TextIOWrapper):
-    """A text stream that never ends the program because of who reads it.
-
-    Once the reader has gone, as ``head`` does, the rest is dropped; a character that the encoding lacks, such
-    as a degree sign in ASCII, becomes a question mark.
+    """A text stream that drops the rest once its reader has gone, as ``head`` does.
 
     Raises
     ------
@@ -22,7 +19,7 @@ class LenientStream(io.TextIOWrapper):
     """
 
     def write(self, text: str) -> int:
-        """Write text, or drop it if nobody reads it any more."""
+        """Write text, or drop it."""
         try:
             return super().write(text)
         except OSError as error:
@@ -30,7 +27,7 @@ class LenientStream(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Write what is buffered, or drop it if nobody reads it any more."""
+        """Write what is buffered, or drop it."""
         try:
             super().flush()
         except OSError as error:
@@ -54,16 +51,16 @@ def make_streams_lenient() -> None:
     A stream that was closed before the start (``>&-``) is opened on the null device: else the next file that
     is opened would get its number, and with it whatever a library prints.
     """
-    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+    for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, mode)  # gets the lowest free number, which is this one
-    sys.stdout, sys.stderr = _lenient(sys.stdout, 1), _lenient(sys.stderr, 2)
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+    sys.stdout = _lenient(sys.stdout, line_buffering=sys.stdout is not None and sys.stdout.isatty())
+    sys.stderr = _lenient(sys.stderr, line_buffering=True)
 
 
-def _lenient(stream: TextIO | None, number: int) -> LenientStream:
-    if stream is None:  # closed; its number may be somebody else's by now
-        return LenientStream(Path(os.devnull).open("wb"), encoding="utf-8", errors="replace")
-    at_once = stream.isatty() or number == 2
-    return LenientStream(stream.buffer, encoding=stream.encoding, errors="replace", line_buffering=at_once)
+def _lenient(stream: TextIO | None, *, line_buffering: bool) -> LenientStream:
+    if stream is None:  # closed; its number may be that of another file by now
+        return LenientStream(Path(os.devnull).open("wb"), "utf-8", "replace")
+    return LenientStream(stream.buffer, stream.encoding, "replace", line_buffering=line_buffering)

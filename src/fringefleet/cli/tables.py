@@ -1,11 +1,13 @@
 """Tables that look the same everywhere, and can be read where there is no terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from fringefleet.cli.printable import printable
 from fringefleet.status import Status
 
 if TYPE_CHECKING:
@@ -20,54 +22,50 @@ def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     return table
 
 
-def status_table(counts: Mapping[str, int]) -> Table:
-    """Make a table of how many pixels have, or have no, answer; without what none has."""
-    n_pixel = max(1, sum(counts.values()))
-    table = plain_table("Status", "Pixels", "Share", right=("Pixels", "Share"))
-    for name, count in counts.items():
-        if count:
-            table.add_row(name.replace("_", " "), f"{count:,}", f"{100 * count / n_pixel:.2f} %")
-    return table
+def print_facts(facts: Iterable[tuple[str, str]], console: Console) -> None:
+    """Print labels and texts, which may come from outside, a line each."""
+    found = list(facts)
+    width = max(len(label) for label, _ in found)
+    for label, text in found:
+        console.print(f"[cyan]{label:<{width}}[/]  {escape(printable(text))}", soft_wrap=True)
 
 
-def redundancy_note(counts: Mapping[str, int], min_redundancy: float) -> str | None:
-    """Say which option keeps the pixels that have too few pairs; None if there are none."""
-    n_lost, n_pixel = counts.get("too_few_pairs", 0), sum(counts.values())
-    if not n_lost:
-        return None
-    return (
-        f"{n_lost:,} pixels ({100 * n_lost / n_pixel:.3g} %) have too few pairs: a date of theirs has fewer "
-        f"than --min-redundancy {min_redundancy:g}. --min-redundancy 0 keeps them, and marks the steps that "
-        "no pair observes (gap_filled)."
-    )
-
-
-def worst_pairs_table(pairs: "Sequence[BadPair]") -> Table:
-    """Make a table of the pairs that the series explains worst."""
-    table = plain_table(
-        "Worst pairs", "Off by a cycle", "Residual", "Pixels", right=("Off by a cycle", "Residual", "Pixels")
-    )
-    for pair in pairs:
-        share = f"{100 * pair.cycle_share:.2f} %"
-        table.add_row(pair.name, share, f"{pair.residual_rms:.3f} rad", f"{pair.n_pixel:,}")
-    return table
-
-
-def print_status(counted: Sequence[int], min_redundancy: float, console: Console) -> None:
+def print_status(counts: Sequence[int], min_redundancy: float, console: Console) -> None:
     """Print how many pixels have, or have no, answer; nothing where no tile was done.
 
     Parameters
     ----------
-    counted
+    counts
         Pixels of each status.
     min_redundancy
-        As the option has it.
+        As the option has it; the one to keep more pixels is named where it has cost some.
     console
         Where to print.
     """
-    if not any(counted):
+    if not any(counts):
         return
-    counts = {status.name.lower(): counted[status] for status in Status}
-    console.print(status_table(counts))
-    if note := redundancy_note(counts, min_redundancy):
-        console.print(note, soft_wrap=True)
+    n_pixel, n_lost = sum(counts), counts[Status.TOO_FEW_PAIRS]
+    table = plain_table("Status", "Pixels", "Share", right=("Pixels", "Share"))
+    for status in Status:
+        if count := counts[status]:
+            table.add_row(
+                status.name.lower().replace("_", " "), f"{count:,}", f"{100 * count / n_pixel:.2f} %"
+            )
+    console.print(table)
+    if n_lost:
+        console.print(
+            f"{n_lost:,} pixels ({100 * n_lost / n_pixel:.3g} %) have too few pairs: a date of theirs has "
+            f"fewer than --min-redundancy {min_redundancy:g}. --min-redundancy 0 keeps them, and marks the "
+            "steps that no pair observes (gap_filled).",
+            soft_wrap=True,
+        )
+
+
+def worst_pairs_table(pairs: "Sequence[BadPair]") -> Table:
+    """Make a table of the pairs that the series explains worst."""
+    numbers = ("Off by a cycle", "Residual", "Pixels")
+    table = plain_table("Worst pairs", *numbers, right=numbers)
+    for pair in pairs:
+        cells = f"{100 * pair.cycle_share:.2f} %", f"{pair.residual_rms:.3f} rad", f"{pair.n_pixel:,}"
+        table.add_row(pair.name, *cells)
+    return table

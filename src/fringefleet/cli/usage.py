@@ -1,4 +1,4 @@
-"""Usage errors of a command line, reworded, with the usage of the command."""
+"""Commands whose usage errors are reworded, without control characters, and shown with the usage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,87 +7,76 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from fringefleet.cli.printable import printable
+from fringefleet.cli.words import set_spelling
 from fringefleet.option_words import RENAMED
 
-# What kinds of faults a checking library finds, in words; the rest is said in its own.
-_FAULTS = {
-    "int_parsing": "{found} is no whole number",
-    "int_from_float": "{found} is no whole number",
-    "float_parsing": "{found} is no number",
-}
 _PREFIX = "Value error, "
-WORDS = "fringefleet.words"  # of a command line, for what is done before all of it is understood
+_KINDS = {"int": "whole number", "float": "number"}  # first words of pydantic's kinds of faults
 # What is often meant otherwise.
 _HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
 
 
-class PrintableErrors(TyperGroup):
-    """The commands; what is wrong on the command line is said without its control characters."""
+class _Plain:
+    """Parts of a command and of the group of all."""
 
-    def make_context(self, *args: Any, **extra: Any) -> Any:
-        """Understand the command line as far as the command."""
-        with _printable_errors():
-            return super().make_context(*args, **extra)
+    def get_params(self, ctx: Any) -> Any:
+        """Give the parameters; a switch shows no type, where Typer has ``--help <bool>``."""
+        found = super().get_params(ctx)  # type: ignore[misc]
+        for item in found:
+            if getattr(item, "is_flag", False):
+                item.metavar = ""
+        return found
 
-    def invoke(self, ctx: Any) -> Any:
-        """Understand the rest, and run the command."""
-        with _printable_errors():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _printable_errors() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if isinstance(message := getattr(error, "message", None), str):
-            error.message = printable(message, keep="\n")  # type: ignore[attr-defined]
-        raise
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Understand the words of the command line that are its own."""
+        with _reworded(ctx):
+            return super().parse_args(ctx, args)  # type: ignore[misc, no-any-return]
 
 
-class Command(TyperCommand):
-    """A command whose parameters are a dataclass with a method ``run``, and that explains usage errors."""
+class Commands(_Plain, TyperGroup):
+    """The application."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command."""
+        with _reworded(ctx):
+            return super().resolve_command(ctx, args)
+
+
+class Command(_Plain, TyperCommand):
+    """A command whose parameters are a dataclass with a method ``run``."""
 
     def invoke(self, ctx: Any) -> Any:
         """Make the parameters, and run the command."""
+        set_spelling(self.params)
         return super().invoke(ctx).run()
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Understand the command line."""
-        ctx.meta[WORDS] = tuple(args)
-        try:
-            return super().parse_args(ctx, args)
-        except Exception as error:
-            if hasattr(error, "message") and hasattr(error, "ctx"):  # an error of usage
-                _complete(error, ctx)
-            raise
+
+@contextmanager
+def _reworded(ctx: Any) -> Iterator[None]:
+    """Add the command to an error of usage, and say what is wrong with a value."""
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "message") and hasattr(error, "ctx"):
+            error.ctx = error.ctx or ctx
+            error.message = printable(_reword(error), keep="\n")
+        raise
 
 
-def _complete(error: Any, ctx: Any) -> None:
-    """Add the command, whose usage is shown then, and say of a value what is wrong with it."""
-    if error.ctx is None:
-        error.ctx = ctx
+def _reword(error: Any) -> str:
+    flag = getattr(error, "option_name", None) or ""
+    if now := RENAMED.get(flag.removeprefix("--").replace("-", "_")):
+        error.possibilities = None
+        return f"{flag} is now called --{now.replace('_', '-')}."
+    said = _fault(error.__cause__) or str(error.message).removeprefix(_PREFIX)
     parameter = getattr(error, "param", None)
-    name = getattr(parameter, "name", None) or _name_of(getattr(error, "option_name", None), ctx)
-    said = _fault(error.__cause__) or error.message.removeprefix(_PREFIX)
-    if now := RENAMED.get(_in_python(getattr(error, "option_name", None) or "")):
-        said, error.possibilities = f"{error.option_name} is now called --{now.replace('_', '-')}", None
-    hint = f"; {_HINTS[name]}" if name in _HINTS else ""
-    if hint or said != error.message:
-        error.message = f"{said.rstrip('.')}{hint}."
-
-
-def _in_python(word: str) -> str:
-    return word.removeprefix("--").replace("-", "_")
+    names = [item.name for item in error.ctx.command.params if item is parameter or flag in item.opts]
+    hints = [_HINTS[name] for name in names if name in _HINTS]
+    return f"{said.rstrip('.')}; {hints[0]}." if hints else said
 
 
 def _fault(cause: Any) -> str | None:
-    """Say in words what a checking library found first, if that is known."""
-    found = cause.errors()[0] if hasattr(cause, "errors") else None
-    if found is None or found["type"] not in _FAULTS:
-        return None
-    return _FAULTS[found["type"]].format(found=repr(found["input"]).strip("'"))
-
-
-def _name_of(word: str | None, ctx: Any) -> str:
-    return next((item.name for item in ctx.command.params if word in item.opts), "")
+    """Say what pydantic found wrong with a number; None if it is something else."""
+    found = cause.errors()[0] if hasattr(cause, "errors") else {"type": ""}
+    kind = _KINDS.get(found["type"].partition("_")[0])
+    return f"{found['input']} is no {kind}." if kind else None

@@ -1,9 +1,9 @@
-"""Names of options in messages, as the command that runs spells them: ``--looks N`` for ``looks = N``."""
+"""Names in messages, as the command that runs spells them: ``--looks N`` for ``looks = N``."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-
-import typer
+from typing import Any
 
 from fringefleet.option_words import spelled
 
@@ -17,48 +17,47 @@ _VALUES = {
     ("device", "cpu"): ("solver", "cpu"),
 }
 
+_NAME = re.compile(r"(?<![\w./-])[a-z]+_\w+(?![\w/]|\.\w)")  # of a dataset, and no part of a path
+_TWICE = re.compile(r"(\w+) \(MintPy: \1\)")
 
-_running: ContextVar[typer.Context | None] = ContextVar("running", default=None)
+_flags: ContextVar[dict[str, str] | None] = ContextVar("flags", default=None)
+_translation: ContextVar[Callable[[str], str]] = ContextVar("translation", default=str)
 
 
-def take_words_of(context: typer.Context) -> None:
-    """Take note of the application as it runs, which knows the command."""
-    _running.set(context)
+def set_spelling(parameters: Iterable[Any]) -> None:
+    """Take the flags of the parameters of a command for all messages to come."""
+    found: dict[str, str] = {}
+    for parameter in parameters:
+        flags = [flag for flag in parameter.opts if flag.startswith("--")]
+        for name, spelling in ((parameter.name, flags), (f"no_{parameter.name}", parameter.secondary_opts)):
+            if spelling:
+                found[name] = spelling[0]
+    _flags.set(found)
+    _translation.set(str)
+
+
+def translate_names(translation: Callable[[str], str]) -> None:
+    """Name datasets as the command that runs does, in all messages to come."""
+    _translation.set(translation)
 
 
 def in_words_of_the_command(text: str) -> str:
     """Spell the options that a message marks as the command that runs takes them; else as Python does."""
-    return spelled(text, _speller(_options()))
+    translate = _translation.get()
+    named = _NAME.sub(lambda found: translate(found[0]), spelled(text, _spell))
+    return _TWICE.sub(r"\1", named)
 
 
-def _options() -> dict[str, str]:
-    """Give the options of the command that runs, by their names as parameters."""
-    context = _running.get()
-    if context is None or context.invoked_subcommand is None:
-        return {}
-    command = context.command.get_command(context, context.invoked_subcommand)  # type: ignore[attr-defined]
-    found = {}
-    for parameter in command.params:
-        words = [word for word in parameter.opts if word.startswith("--")]
-        if words:
-            found[parameter.name] = words[0]
-        if parameter.secondary_opts:
-            found[f"no_{parameter.name}"] = parameter.secondary_opts[0]
-    return found
-
-
-def _speller(options: Mapping[str, str]) -> Callable[[str, str], str]:
-    def spell(name: str, value: str) -> str:
-        called = next((other for other in (name, _NAMES.get(name, name)) if other in options), None)
-        other = _VALUES.get((name, value))
-        if called is None and other is not None and other[0] in options:
-            called, value = other
-        if called is None:
-            return f"{name} = {value}" if value else name
-        if value in ("False", "None"):
-            return options.get(f"no_{called}", f"no {options[called]}")
-        if value.startswith("(") and value.endswith(")"):
-            value = value[1:-1].replace(",", "")
-        return options[called] if value in ("", "True") else f"{options[called]} {value}"
-
-    return spell
+def _spell(name: str, value: str) -> str:
+    flags = _flags.get() or {}
+    name = _NAMES[name] if name not in flags and _NAMES.get(name) in flags else name
+    other = _VALUES.get((name, value))
+    if name not in flags and other is not None and other[0] in flags:
+        name, value = other
+    if name not in flags:
+        return f"{name} = {value}" if value else name
+    if value in ("False", "None"):
+        return flags.get(f"no_{name}", f"no {flags[name]}")
+    if value.startswith("("):
+        value = value.strip("()").replace(",", "")
+    return flags[name] if value in ("", "True") else f"{flags[name]} {value}"

@@ -59,14 +59,7 @@ class Task:
 
 
 def make_task(path: Path | str | None, template: Path | str | None, said: Mapping[str, Any]) -> Task:
-    """Put the arguments and the template together.
-
-    Parameters
-    ----------
-    path, template
-        As for :func:`fringefleet.mintpy.project.find_project`.
-    said
-        All other arguments; None where nothing was given.
+    """Put together the arguments of the step, None where nothing was given, and the template.
 
     Raises
     ------

@@ -33,14 +33,7 @@ _USUAL = {
 
 
 def expected_products(task: Task, stack: xr.Dataset) -> Expected:
-    """Find which products a task should have, and what decides them.
-
-    Parameters
-    ----------
-    task
-        What is to be done.
-    stack
-        The stack, of which at most one pixel is read; cut down to its referenced pairs.
+    """Find which products a task should have of its referenced pairs, and what decides them.
 
     Raises
     ------

@@ -36,19 +36,9 @@ _OURS = ("interface", "tls", "wait_seconds", "tls_credentials", "dashboard")  # 
 
 
 def choose_workers(said: Mapping[str, Any], template: TemplateOptions, options: Options) -> ClusterOptions:
-    """Choose where to compute and with how many workers.
+    """Choose workers by the arguments, else the file of ``cluster_config``, else the template.
 
-    Arguments come before the file of ``cluster_config``, and that before the template. A template that
-    computes on this machine, which is what MintPy's says by itself, asks for no workers.
-
-    Parameters
-    ----------
-    said
-        Arguments of the step; what was not given is left out.
-    template
-        Template of MintPy.
-    options
-        Of the inversion.
+    A template that computes on this machine, which is what MintPy's says by itself, asks for no workers.
 
     Raises
     ------

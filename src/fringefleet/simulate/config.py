@@ -1,13 +1,13 @@
 """Description of a simulated scene: size, dates, pairs, coordinates and their metadata."""
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fringefleet.arguments.declaration import documented
 from fringefleet.arguments.shapes import Pixel, Shape
-from fringefleet.errors import OptionError
+from fringefleet.simulate.options import SceneOptions
 
 WAVELENGTH = 0.05546576  # [m], Sentinel-1
 _FIRST_DATE = np.datetime64("2018-01-06", "s")
@@ -29,80 +29,15 @@ _TILE_BYTES = 16 * 1024**2  # of the phase of all pairs in one tile
 _TILE_STEP = 32
 
 
-@dataclass(frozen=True)
-class Scene:
-    """One scene to simulate; the same scene always gives the same stack.
-
-    Parameters
-    ----------
-    n_date
-        Number of acquisitions, 12 days apart, the first on 2018-01-06.
-    neighbours
-        Each date is paired with this many next ones.
-    shape
-        Rows and columns.
-    seed
-        What all random numbers follow from.
-    missing
-        Fraction of the observations that are NaN, at random. The reference point has none.
-    annual
-        Pair each date with the one a year later, too.
-    noise
-        Factor on the decorrelation noise and on the error of the coherence; 0 gives pairs that
-        agree with each other.
-    unwrapping_errors
-        Fraction of the pairs that are a whole turn off in a part of the scene.
-    dem_error_std
-        Standard deviation of the error of the DEM [m], a smooth field that the perpendicular baselines
-        turn into phase.
+@documented
+class Scene(SceneOptions):
+    """A scene to simulate; the same scene always gives the same stack.
 
     Raises
     ------
     OptionError
         A value that no scene can have.
     """
-
-    n_date: int = 50
-    neighbours: int = 3
-    shape: Shape = (256, 256)
-    seed: int = 0
-    missing: float = 0.0
-    annual: bool = False
-    noise: float = 1.0
-    unwrapping_errors: float = 0.0
-    dem_error_std: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be simulated."""
-        _need_at_least("dates", self.n_date, 2)
-        _need_at_least("neighbours", self.neighbours, 1)
-        _need_at_least("seed", self.seed, 0)
-        if len(self.shape) != 2 or min(self.shape) < 2:
-            found = " x ".join(str(length) for length in self.shape)
-            raise OptionError(
-                f"found shape {found}; a scene has rows and columns, at least 2 of each. "
-                "Give a shape such as 256 256."
-            )
-        if not 0 <= self.missing < 1:
-            raise OptionError(
-                f"found missing = {self.missing:g}; the fraction of missing observations must be "
-                "at least 0 and less than 1. Give for example 0.02."
-            )
-        if not (np.isfinite(self.noise) and self.noise >= 0):
-            raise OptionError(
-                f"found noise = {self.noise:g}; the factor must be finite and at least 0. "
-                "Give 1 for the noise that the coherence implies."
-            )
-        if not 0 <= self.unwrapping_errors <= 1:
-            raise OptionError(
-                f"found unwrapping errors = {self.unwrapping_errors:g}; the fraction of pairs that have one "
-                "must be from 0 to 1. Give for example 0.1."
-            )
-        if not (np.isfinite(self.dem_error_std) and self.dem_error_std >= 0):
-            raise OptionError(
-                f"found dem_error_std = {self.dem_error_std:g}; the standard deviation of the error of the "
-                "DEM must be finite and at least 0. Give for example 20 metres."
-            )
 
     @cached_property
     def dates(self) -> NDArray[np.datetime64]:
@@ -187,10 +122,3 @@ def mintpy_attributes(scene: Scene) -> dict[str, str]:
         "UNIT": "radian",
     }
     return {name: str(value) for name, value in values.items()}
-
-
-def _need_at_least(name: str, found: int, least: int) -> None:
-    if found < least:
-        raise OptionError(
-            f"found {name} = {found}; a scene needs at least {least}. Give {name} = {least} or more."
-        )

@@ -7,7 +7,6 @@ import xarray as xr
 import zarr
 
 from fringefleet import plot
-from fringefleet.cli.plot import draw_pictures
 from fringefleet.errors import InputError, MissingExtraError
 from fringefleet.execution.job import Run
 from fringefleet.io.store.marks import DONE
@@ -15,6 +14,7 @@ from fringefleet.network.network import Network
 from fringefleet.options import Options
 from fringefleet.pipeline import run
 from fringefleet.plot import canvas, network, result
+from fringefleet.plot.pictures import draw_pictures
 from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
 from fringefleet.status import Status
 

@@ -1,0 +1,57 @@
+"""Options of a simulated scene, declared once for Python and the command line. Light to import."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fringefleet.arguments.declaration import Declared, check_fields
+from fringefleet.arguments.shapes import Shape
+from fringefleet.errors import OptionError
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """Size of a :class:`fringefleet.simulate.Scene`, and what is to be wrong with it."""
+
+    n_date: Annotated[
+        int, Declared("Number of acquisitions, 12 days apart.", metavar="D", flags=("--dates",), least=2)
+    ] = 50
+    neighbours: Annotated[
+        int, Declared("Number of following dates that each date is paired with.", metavar="C", least=1)
+    ] = 3
+    shape: Annotated[Shape, Declared("Rows and columns.", metavar="Y X", default="256 256")] = (256, 256)
+    seed: Annotated[int, Declared("Seed of all random numbers.", metavar="S", least=0)] = 0
+    missing: Annotated[
+        float, Declared("Fraction of the observations without data.", metavar="F", least=0, most=0.999)
+    ] = 0.0
+    annual: Annotated[bool, Declared("Also pair each date with the one a year later.")] = False
+    noise: Annotated[
+        float,
+        Declared(
+            "Factor on the decorrelation noise and on the error of the coherence; 0 gives pairs that agree "
+            "with each other.",
+            metavar="F",
+            least=0,
+        ),
+    ] = 1.0
+    unwrapping_errors: Annotated[
+        float,
+        Declared(
+            "Fraction of the pairs that are off by a cycle in a part of the scene.",
+            metavar="F",
+            least=0,
+            most=1,
+        ),
+    ] = 0.0
+    dem_error_std: Annotated[
+        float, Declared("Standard deviation of the DEM error.", metavar="METRES", unit="m", least=0)
+    ] = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated."""
+        check_fields(self)
+        if len(self.shape) != 2 or min(self.shape) < 2:
+            found = " x ".join(str(length) for length in self.shape)
+            raise OptionError(
+                f"found shape {found}; a scene has rows and columns, at least 2 of each. "
+                "Give a shape such as 256 256."
+            )
