@@ -14,6 +14,7 @@ import xarray as xr
 from fringefleet.errors import MissingExtraError, OptionError, StackFormatError
 from fringefleet.io.grid import GRID_MAPPING, is_numbered
 from fringefleet.io.store.open_result import open_result
+from fringefleet.option_words import option
 
 _LOOPBACK = "127.0.0.1"
 _PORTS = range(8000, 8100)
@@ -127,4 +128,4 @@ def _free_port(wanted: int | None) -> int:
                 continue
             return port
     taken = f"{_PORTS[0]} to {_PORTS[-1]}" if wanted is None else str(wanted)
-    raise OptionError(f"found port {taken} in use on {_LOOPBACK}; give another one with --port.")
+    raise OptionError(f"found port {taken} in use on {_LOOPBACK}; give another {option('port')}.")

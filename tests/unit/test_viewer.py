@@ -55,7 +55,7 @@ def test_a_port_that_is_taken_is_refused_and_the_next_one_is_found(result, monke
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        with pytest.raises(OptionError, match=rf"port {taken} in use on 127\.0\.0\.1; .*--port"):
+        with pytest.raises(OptionError, match=rf"port {taken} in use on 127\.0\.0\.1; .* port"):
             viewer.view_result(result, taken)
         monkeypatch.setattr(viewer, "_PORTS", range(taken, taken + 50))
         assert viewer._free_port(None) in range(taken + 1, taken + 50)

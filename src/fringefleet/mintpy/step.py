@@ -172,12 +172,12 @@ def _do(task: Task, lock: Lock, on_progress: OnStage) -> Inverted:
         logger.info("inverting%s", reason)
         summary = run_session(session, partial(on_progress, "Inverting"), again=_AGAIN)
         lock.check()
-        _export(task, expected, summary.skipped, partial(on_progress, "Writing"))
+        _export(task, expected, summary.skipped, on_progress)
     return _finish(task, summary)
 
 
 def _finish(task: Task, summary: Summary | None) -> Inverted:
-    """Write the mask, and tell of what is not as good as it should be."""
+    """Write the mask, and warn of tiles and pixels that are lacking."""
     mask, n_reliable = task.mask, None
     if mask is not None:
         n_reliable = write_coherence_mask(task.outputs[1], task.mask_path, mask)
@@ -211,10 +211,9 @@ def _reason(task: Task, expected: Expected) -> str | None:
 
 
 def _prepare(task: Task) -> Session:
-    """Find whatever is wrong before anything is done."""
-    check_job = partial(_begun_or_new, task=task)
+    """Check everything before anything is done."""
     try:
-        return prepare_session(task.job, task.workers, check_job=check_job)
+        return prepare_session(task.job, task.workers, check_job=partial(_begun_or_new, task=task))
     except DeviceError as error:
         raise DeviceError(
             "found solver = torch (--solver, or mintpy.networkInversion.solver), which solves on a CUDA GPU: "
@@ -223,7 +222,7 @@ def _prepare(task: Task) -> Session:
 
 
 def _begun_or_new(job: Run, task: Task) -> Checked:
-    """Go on with a run that was killed, if it was the same; begin anew otherwise."""
+    """Resume a killed run, if it was the same; begin anew otherwise."""
     if not job.output.exists():
         return check(job)
     try:
@@ -242,10 +241,8 @@ def _begun_or_new(job: Run, task: Task) -> Checked:
     return check(replace(job, existing="overwrite"))
 
 
-def _export(
-    task: Task, expected: Expected, skipped: Sequence[Tile], on_progress: Callable[[RunProgress], None]
-) -> None:
-    """Write the products; only then is what they were made from removed, unless there are tiles to add."""
+def _export(task: Task, expected: Expected, skipped: Sequence[Tile], on_progress: OnStage) -> None:
+    """Write the products, then remove what they were made from, unless tiles are lacking."""
     store, folder = task.job.output, task.project.folder
     series, quality, count = (path.absolute() for path in task.outputs[:3])
     kept = f"The result is kept in {store}: remove the cause and {_AGAIN}, which then only writes them."
@@ -256,9 +253,7 @@ def _export(
             folder,
             names=(series, quality, count),
             covariance_date=task.covariance_date,
-            progress=lambda done, total: on_progress(
-                RunProgress(None, TileStatistics(n_tile=done), total, 0.0)
-            ),
+            progress=lambda n, of: on_progress("Writing", RunProgress(None, TileStatistics(n), of, 0.0)),
         )
     if task.result is None and not skipped:
         shutil.rmtree(store)

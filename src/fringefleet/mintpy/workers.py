@@ -1,9 +1,7 @@
 """MintPy's options for workers and memory, translated to ours.
 
-MintPy computes in one process unless it is told of a cluster; here it is one process for each core, as
-nothing has to be set up for that, or the GPUs of this machine where those are asked for, or threads of this
-process where that is little work (:mod:`fringefleet.execution.effort`). Of its job queues there is slurm; pbs
-and lsf are not.
+The default is one process for each core, the GPUs of this machine where they are requested, or threads of
+this process for little work (:mod:`fringefleet.execution.effort`). The only job queue is Slurm.
 """
 
 import logging
@@ -38,12 +36,8 @@ _OURS = ("interface", "tls", "wait_seconds", "tls_credentials", "dashboard")  # 
 def choose_workers(said: Mapping[str, Any], template: TemplateOptions, options: Options) -> ClusterOptions:
     """Choose workers by the arguments, else the file of ``cluster_config``, else the template.
 
-    A template that computes on this machine, which is what MintPy's says by itself, asks for no workers.
-
-    Raises
-    ------
-    InputError
-        One of its children: a word or a file that means nothing, or a job queue that there is not.
+    A template that computes on this machine, as MintPy's does by default, requests no workers. Raises an
+    ``InputError`` for a word or a file without meaning, or an unknown job queue.
     """
     path = Path(said["cluster_config"]) if "cluster_config" in said else None
     of_file = {} if path is None else read_cluster_config(path)
@@ -80,7 +74,7 @@ def _where(said: Mapping[str, Any], of_file: Mapping[str, Any], template: Templa
 
 
 def _jobs(said: Mapping[str, Any], of_file: Mapping[str, Any], template: TemplateOptions) -> dict[str, Any]:
-    """Say how many workers in jobs, and which section of Dask's configuration says what to ask for."""
+    """Return the number of workers in jobs, and the section of Dask's configuration that describes them."""
     count = _count(said.get("num_worker")) or of_file.get("n_worker") or template.n_worker
     if count is not None and not str(count).isdigit():
         raise OptionError(f"found {count} workers of {_QUEUE}; give a number of them.")
@@ -98,7 +92,7 @@ def _count(given: int | str | None) -> str | None:
 def _processes(
     said: Mapping[str, Any], of_file: Mapping[str, Any], template: TemplateOptions, options: Options
 ) -> dict[str, Any]:
-    """Say how many processes of this machine are asked for, if any are."""
+    """Return how many processes of this machine are requested, if any are."""
     given = said.get("num_worker", of_file.get("n_worker"))
     if str(given) == "0":
         return {"n_worker": 0}
@@ -117,12 +111,9 @@ def _processes(
 
 
 def limit_memory(given: float | None, template: TemplateOptions, workers: ClusterOptions) -> int | None:
-    """Find how much memory all local processes may take together [byte]; None where others say it.
+    """Compute the memory of all local processes together [byte]; None where something else limits it.
 
-    Raises
-    ------
-    OptionError
-        No positive number, or one that has no effect.
+    Raises an ``OptionError`` if ``ram`` is no positive number, or has no effect.
     """
     if given is not None and not 0 < given < np.inf:
         raise OptionError(f"found {option('ram', given)}; give gigabytes above 0.")
