@@ -17,7 +17,7 @@ _PIXEL_DEGREES = 0.000625
 PIXEL_METRES = (69.3, 65.6)  # north, east: _PIXEL_DEGREES at latitude 19.4
 _NORTH_WEST = (19.80, -99.60)  # outer corner of the first pixel, latitude and longitude [degree]
 LOOKS_AZIMUTH, LOOKS_RANGE = 5, 15
-LOOKS = round(LOOKS_AZIMUTH * LOOKS_RANGE / 1.94)  # independent ones: 1.94 samples per resolution cell
+LOOKS = round(LOOKS_AZIMUTH * LOOKS_RANGE / 1.94)  # independent looks: 1.94 samples per resolution cell
 INCIDENCE_DEGREES, HEADING_DEGREES = 39.0, -12.0
 EARTH_RADIUS, SATELLITE_HEIGHT = 6371008.8, 693000.0  # [m]
 _ORBIT_RADIUS = EARTH_RADIUS + SATELLITE_HEIGHT
@@ -31,12 +31,12 @@ _TILE_STEP = 32
 
 @documented
 class Scene(SceneOptions):
-    """A scene to simulate; the same scene always gives the same stack.
+    """Parameters of a simulated scene; the same scene always yields the same stack.
 
     Raises
     ------
     OptionError
-        A value that no scene can have.
+        A value is not possible for a scene.
     """
 
     @cached_property
@@ -51,7 +51,7 @@ class Scene(SceneOptions):
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """The pairs as indices (reference, secondary) into the dates, in ascending order."""
+        """Pairs as indices (reference, secondary) into the dates, in ascending order."""
         steps = set(range(1, self.neighbours + 1))
         if self.annual:
             steps.add(round(_ANNUAL_DAYS / _REVISIT_DAYS))
@@ -76,14 +76,14 @@ class Scene(SceneOptions):
 
     @property
     def tile(self) -> Shape:
-        """Rows and columns of a tile: all pairs of one make about 16 MiB."""
+        """Rows and columns of a tile, of which all pairs take about 16 MiB."""
         side = (_TILE_BYTES / (4 * len(self.pairs))) ** 0.5
         side = max(_TILE_STEP, _TILE_STEP * round(side / _TILE_STEP))
         return min(side, self.shape[0]), min(side, self.shape[1])
 
 
 def mintpy_attributes(scene: Scene) -> dict[str, str]:
-    """Metadata under MintPy's names, so that an export of the stack reads like the real thing."""
+    """Return metadata under MintPy's names, so that an export of the stack resembles a real one."""
     row, column = scene.reference_point
     first, last = scene.dates[[0, -1]].astype("datetime64[D]").astype(str)
     middle_range = RANGE_SINE / np.sin(np.radians(INCIDENCE_DEGREES))
