@@ -119,7 +119,7 @@ def exit_codes() -> Iterator[None]:
 
 
 def fail(message: str, code: int = FAILED) -> typer.Exit:
-    """Say why it ends; the caller raises what this returns."""
+    """Print why the command ends; the caller raises the returned exit."""
     if len(message) > _MOST_CHARACTERS:  # an attribute of a megabyte, say
         message = f"{message[: _MOST_CHARACTERS // 2]} ... {message[-_MOST_CHARACTERS // 2 :]}"
     err().print(f"[bold red]error:[/] {escape(printable(message))}", soft_wrap=True)
@@ -127,7 +127,7 @@ def fail(message: str, code: int = FAILED) -> typer.Exit:
 
 
 def describe(error: Exception) -> tuple[str, int]:
-    """Say what went wrong, and give the exit code."""
+    """Describe an error, with its exit code."""
     if isinstance(error, FringefleetError):
         is_bad_input = isinstance(error, InputError | MissingExtraError)
         return in_words_of_the_command(error.marked), BAD_INPUT if is_bad_input else FAILED

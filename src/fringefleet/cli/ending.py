@@ -35,7 +35,7 @@ class Interrupts:
         sys.unraisablehook = self._check_unraisable
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        """Say so, stop the workers, release what is held, and end; at the second time, just end."""
+        """Announce the end, stop the workers, release what is held, and end; the second time, end at once."""
         now = monotonic()
         if self.first is None:
             self.first = now

@@ -82,7 +82,7 @@ def progress_lines(
 
 
 def progress_text(fraction: float, n_pixel: int, seconds: float, tiles: "RunProgress | None" = None) -> str:
-    """Say how much is done, how fast, and how long the rest takes.
+    """Describe how much is done, how fast, and how long the rest takes.
 
     Examples
     --------

@@ -76,7 +76,7 @@ def _reword(error: Any) -> str:
 
 
 def _fault(cause: Any) -> str | None:
-    """Say what pydantic found wrong with a number; None if it is something else."""
+    """Describe an error of pydantic about a number; None if it is another one."""
     found = cause.errors()[0] if hasattr(cause, "errors") else {"type": ""}
     kind = _KINDS.get(found["type"].partition("_")[0])
     return f"{found['input']} is no {kind}." if kind else None

@@ -37,13 +37,7 @@ _ARGUMENTS = (
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be done.
-
-    ``job``: the inversion. ``outputs``: series, quality, count and, if wanted, the covariance. ``mask``: of
-    reliable pixels, if wanted. ``result``: where the user wants to keep it. ``covariance_date``: as the stack
-    writes dates; None for the reference date of the series. ``attributes``: of the products, by our names,
-    where MintPy writes something else than the options say.
-    """
+    """Work of one call of MintPy's step."""
 
     project: files.Project
     job: Run
