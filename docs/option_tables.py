@@ -11,12 +11,14 @@ from fringefleet.arguments.declaration import Panel
 from fringefleet.cli.options.cluster import WorkerOptions
 from fringefleet.cli.parameters import Parameter, parameters
 from fringefleet.execution.job import FailurePolicy, Run
+from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting
 from fringefleet.options import Options
 
 PAGE = Path(__file__).with_name("options.md")
 BEGIN, END = "<!-- begin of the tables -->", "<!-- end of the tables -->"
-OWNERS = {"Options": Options, "Setting": Setting, "Run": Run, "FailurePolicy": FailurePolicy}
+OWNERS = {"Options": Options, "Setting": Setting, "Selection": Selection, "Run": Run}
+OWNERS["FailurePolicy"] = FailurePolicy
 OWNERS["ClusterOptions"] = WorkerOptions
 IN_HELP = {"solver"}  # options that say in their help what each of their words needs
 NO_FIELD = {"cluster_config"}  # options of the command line only

@@ -8,6 +8,7 @@ from fringefleet.importing import names_in
 if TYPE_CHECKING:
     from fringefleet.cluster.connection import connect as connect
     from fringefleet.execution.job import Run as Run
+    from fringefleet.execution.selection import Selection as Selection
     from fringefleet.execution.setting import Setting as Setting
     from fringefleet.io import convert_stack as convert_stack
     from fringefleet.io import open_stack as open_stack
@@ -22,6 +23,7 @@ __version__ = version("fringefleet")
 _HOMES = {
     "Options": "options",
     "Run": "execution.job",
+    "Selection": "execution.selection",
     "Setting": "execution.setting",
     "Status": "status",
     "connect": "cluster",

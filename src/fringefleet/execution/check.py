@@ -73,7 +73,7 @@ def check(job: Run) -> Checked:
     _check_output_path(job)
     stack = open_stack(job.stack, chunks=None, reader=job.reader, drop_incomplete=job.drop_incomplete)
     check_apart(job.output, job.stack, pair_folders(stack))
-    prepared = prepare(stack, job.options, job.setting)
+    prepared = prepare(stack, job.options, job.setting, job.selection)
     if job.chunks is not None:
         check_tile(job.chunks, prepared.scene.network, job.options, ComputeResources())
     _check_output_usable(job)  # options that are wrong come before it

@@ -257,6 +257,7 @@ def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
         drop_unreferenced=setting.drop_unreferenced,
         water_mask=setting.water_mask,
         average_coherence=setting.average_coherence,
+        selected=prepared.selection.given,
         source=prepared.source,
     )
     return {

@@ -16,6 +16,8 @@ from fringefleet.arguments.shapes import Pixel
 from fringefleet.engine.context import InversionContext
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
 from fringefleet.execution.scene_maps import dem_geometry, pixels_to_invert
+from fringefleet.execution.selecting import find_window, select_pairs
+from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting, check_setting
 from fringefleet.io import (
     locate_reference_point,
@@ -32,6 +34,7 @@ from fringefleet.io.dates import find_date
 from fringefleet.io.grid import radar_coordinates
 from fringefleet.io.mintpy.metadata import names_point
 from fringefleet.io.mintpy.names import mintpy_name
+from fringefleet.io.places import Window
 from fringefleet.io.quantities import check_units, with_baselines_in_metres
 from fringefleet.network.network import Network, date_name, shorten
 from fringefleet.observation.oddities import RANGES, Oddities, find_outside, put_together
@@ -49,12 +52,23 @@ class Prepared:
 
     stack: xr.Dataset  # the observation, and coherence, masks, water_mask ... where needed
     scene: InversionContext
-    reference_point: Pixel | None  # row and column
+    reference_point: Pixel | None  # row and column in what is inverted, which it may lie outside of
     setting: Setting
     source: str  # path of the stack, if it has one
+    selection: Selection = Selection()  # noqa: RUF009 - frozen
+    corner: Pixel = (0, 0)  # row and column in the stack of the first pixel that is inverted
+
+    @property
+    def point_in_stack(self) -> Pixel | None:
+        """Row and column of the reference point in the stack."""
+        if self.reference_point is None:
+            return None
+        return self.reference_point[0] + self.corner[0], self.reference_point[1] + self.corner[1]
 
 
-def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
+def prepare(
+    stack: xr.Dataset, options: Options, setting: Setting, selection: Selection | None = None
+) -> Prepared:
     """Check a stack against the options and read what all blocks share.
 
     Parameters
@@ -64,7 +78,9 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     options
         How to invert.
     setting
-        What the stack does not say.
+        What the stack does not say. Its maps and its reference point are of the whole scene.
+    selection
+        The part that is inverted; None: all of it.
 
     Raises
     ------
@@ -75,14 +91,14 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     check_kind("stack", stack, xr.Dataset)
     check_kind("options", options, Options)
     check_kind("setting", setting, Setting)
+    check_kind("selection", selection := selection or Selection(), Selection)
     check_setting(setting, options)
     source = str(stack.encoding.get("source", ""))
-    needed = _needed_variables(stack, options)
-    _check_not_empty(stack, options.observation)
-    check_units(stack, needed)
-    stack = with_baselines_in_metres(_in_order(stack[needed], options.observation))
+    stack = _observations(stack, options)
     wavelength, pixel_size = _units(stack, options, setting)
     looks = _looks(stack, options, setting)
+    window = find_window(stack, selection)
+    stack = select_pairs(stack, selection)
     point = _reference_point(stack, options, setting)
     if setting.drop_unreferenced and point is not None:
         stack = without_unreferenced(stack, options.observation, point)
@@ -93,10 +109,7 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     if point is not None:
         values = read_reference_values(stack, point, options.observation)
     medians = _medians(stack, values, options)
-    shape = (stack.sizes["y"], stack.sizes["x"])
-    invert = pixels_to_invert(shape, setting.water_mask, setting.average_coherence)
-    if invert is not None:
-        stack = stack.assign(water_mask=(("y", "x"), invert))
+    stack = _with_water_mask(stack, setting)
     baseline, range_sine = dem_geometry(stack, network, wavelength, options, setting.geometry)
     if isinstance(range_sine, np.ndarray):
         stack = stack.assign(range_sine=(("y", "x"), range_sine))
@@ -111,7 +124,41 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         metres_per_pixel=pixel_size,
         medians=tuple(medians.tolist()),
     )
-    return Prepared(_with_reference_point(stack, point), scene, point, setting, source)
+    part, moved = _cut(_with_reference_point(stack, point), window, point)
+    return Prepared(part, scene, moved, setting, source, selection, _corner(window))
+
+
+def _observations(stack: xr.Dataset, options: Options) -> xr.Dataset:
+    """Take what the options need of a stack, in the units and the order that all else takes for granted."""
+    needed = _needed_variables(stack, options)
+    _check_not_empty(stack, options.observation)
+    check_units(stack, needed)
+    return with_baselines_in_metres(_in_order(stack[needed], options.observation))
+
+
+def _with_water_mask(stack: xr.Dataset, setting: Setting) -> xr.Dataset:
+    """Add the map of the pixels to invert, if any are left out."""
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    invert = pixels_to_invert(shape, setting.water_mask, setting.average_coherence)
+    return stack if invert is None else stack.assign(water_mask=(("y", "x"), invert))
+
+
+def _cut(stack: xr.Dataset, window: Window, point: Pixel | None) -> tuple[xr.Dataset, Pixel | None]:
+    """Take the rows and columns that are inverted, and count the reference point there.
+
+    Its attribute ``reference_point`` is left out where it is outside; its coordinates stay.
+    """
+    part = stack.isel(dict(zip(("y", "x"), window, strict=True)))
+    if point is None:
+        return part, None
+    row, column = (at - start for at, start in zip(point, _corner(window), strict=True))
+    is_inside = 0 <= row < part.sizes["y"] and 0 <= column < part.sizes["x"]
+    part.attrs = {name: value for name, value in part.attrs.items() if name != "reference_point"}
+    return part.assign_attrs({"reference_point": [row, column]} if is_inside else {}), (row, column)
+
+
+def _corner(window: Window) -> Pixel:
+    return window[0].start, window[1].start
 
 
 def _medians(
