@@ -32,7 +32,8 @@ def invert(
     Parameters
     ----------
     stack
-        As from :func:`open_stack`, whole or a part; its chunks in y and x are the tiles of the result.
+        As from :func:`open_stack`, whole or a part, with or without the reference point; its chunks in y and
+        x are the tiles of the result.
     options, setting
         How to invert, and what the stack does not say.
     chunks

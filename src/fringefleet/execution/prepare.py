@@ -36,6 +36,8 @@ from fringefleet.io.mintpy.metadata import names_point
 from fringefleet.io.mintpy.names import mintpy_name
 from fringefleet.io.places import Window
 from fringefleet.io.quantities import check_units, with_baselines_in_metres
+from fringefleet.io.reference import is_inside
+from fringefleet.io.reference_phases import without_reference_phases
 from fringefleet.network.network import Network, date_name, shorten
 from fringefleet.observation.oddities import RANGES, Oddities, find_outside, put_together
 from fringefleet.observation.quantity import STD_MASKS, std_of
@@ -108,6 +110,7 @@ def prepare(
     values = np.zeros(network.n_pair, np.float32)
     if point is not None:
         values = read_reference_values(stack, point, options.observation)
+    stack = without_reference_phases(stack)
     medians = _medians(stack, values, options)
     stack = _with_water_mask(stack, setting)
     baseline, range_sine = dem_geometry(stack, network, wavelength, options, setting.geometry)
@@ -152,9 +155,9 @@ def _cut(stack: xr.Dataset, window: Window, point: Pixel | None) -> tuple[xr.Dat
     if point is None:
         return part, None
     row, column = (at - start for at, start in zip(point, _corner(window), strict=True))
-    is_inside = 0 <= row < part.sizes["y"] and 0 <= column < part.sizes["x"]
     part.attrs = {name: value for name, value in part.attrs.items() if name != "reference_point"}
-    return part.assign_attrs({"reference_point": [row, column]} if is_inside else {}), (row, column)
+    named = {"reference_point": [row, column]} if is_inside(part, (row, column)) else {}
+    return part.assign_attrs(named), (row, column)
 
 
 def _corner(window: Window) -> Pixel:
@@ -294,7 +297,8 @@ def find_reference_date(network: Network, wanted: str | None) -> int:
 
 def _check_sample(stack: xr.Dataset, point: Pixel | None) -> None:
     """Refuse what has a known range and is far outside it around the reference point, or in the middle."""
-    row, column = point or (stack.sizes["y"] // 2, stack.sizes["x"] // 2)
+    middle = stack.sizes["y"] // 2, stack.sizes["x"] // 2
+    row, column = point if point is not None and is_inside(stack, point) else middle
     window = {
         dim: slice(max(0, at - _SAMPLE_SIDE // 2), at + _SAMPLE_SIDE // 2)
         for dim, at in (("y", row), ("x", column))
@@ -309,7 +313,7 @@ def _with_reference_point(stack: xr.Dataset, point: Pixel | None) -> xr.Dataset:
     """Say in the attributes which point was taken; without those that cannot be understood."""
     stack = stack.copy(deep=False)
     stack.attrs = usable_attributes(stack.attrs)
-    if point is None:
+    if point is None or not is_inside(stack, point):  # where that is, the attributes say already
         return stack
     row, column = point
     return stack.assign_attrs(

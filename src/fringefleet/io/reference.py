@@ -5,13 +5,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.arguments.shapes import Pixel
-from fringefleet.errors import MissingMetadataError, ReferencePointError, StackFormatError
-from fringefleet.io.grid import index_at
-from fringefleet.io.mintpy.metadata import names_point, number_attribute, stated_point
+from fringefleet.errors import ReferencePointError
+from fringefleet.io.reference_phases import (
+    has_reference_phases,
+    point_from_attributes,
+    reference_coordinate,
+)
 from fringefleet.io.stack import stack_network
 from fringefleet.observation.quantity import PHASE, is_offset
-
-_GIVE = "give --reference-point Y X"
 
 
 def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pixel:
@@ -24,7 +25,8 @@ def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pix
     point
         Row and column in this Dataset. None: what the attributes say; by the coordinates
         ``reference_point_y`` and ``reference_point_x`` where they are known, so that a part of a
-        stack still finds it.
+        stack still finds it. Where that part has the phases of a point that is outside of it, so are the row
+        and column that are found.
 
     Raises
     ------
@@ -33,14 +35,20 @@ def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pix
     ReferencePointError
         The point is outside, or what the attributes say is none.
     """
-    row, column = _point_from_attributes(stack) if point is None else point
+    row, column = point_from_attributes(stack) if point is None else point
     n_row, n_column = stack.sizes["y"], stack.sizes["x"]
-    if not (0 <= row < n_row and 0 <= column < n_column):
+    is_known = point is None and has_reference_phases(stack)
+    if not (is_known or is_inside(stack, (row, column))):
         raise ReferencePointError(
             f"the reference point is row {row}, column {column}, outside the scene of {n_row} rows "
             f"and {n_column} columns (counted from 0); give another --reference-point Y X."
         )
     return int(row), int(column)
+
+
+def is_inside(stack: xr.Dataset, point: Pixel) -> bool:
+    """Whether a row and a column are those of a pixel."""
+    return 0 <= point[0] < stack.sizes["y"] and 0 <= point[1] < stack.sizes["x"]
 
 
 def read_reference_values(stack: xr.Dataset, point: Pixel, observation: str = PHASE) -> NDArray[np.float32]:
@@ -85,7 +93,10 @@ def unreferenced_pairs(stack: xr.Dataset, point: Pixel, observation: str = PHASE
 
 
 def _read(stack: xr.Dataset, point: Pixel, observation: str) -> NDArray[np.float32]:
-    pixel = stack[observation].isel(y=point[0], x=point[1])
+    if is_inside(stack, point):
+        pixel = stack[observation].isel(y=point[0], x=point[1])
+    else:
+        pixel = stack[reference_coordinate(observation)]
     return np.asarray(pixel.values, dtype=np.float32)
 
 
@@ -95,30 +106,3 @@ def _without_data(values: NDArray[np.float32], observation: str) -> list[int]:
         is_missing |= values == 0
     missing: list[int] = np.flatnonzero(is_missing).tolist()
     return missing
-
-
-def _point_from_attributes(stack: xr.Dataset) -> Pixel:
-    attrs = stack.attrs
-    try:
-        if "reference_point_y" in attrs and "reference_point_x" in attrs:
-            return _index_of(stack, "y"), _index_of(stack, "x")
-        if names_point(attrs):
-            row, column = stated_point(attrs)
-            return row, column
-    except StackFormatError as error:
-        raise ReferencePointError(f"{str(error).rstrip('.')}, or {_GIVE}.") from error
-    raise MissingMetadataError(
-        f"the stack has no attributes REF_Y and REF_X, which name its reference point; {_GIVE}."
-    )
-
-
-def _index_of(stack: xr.Dataset, axis: str) -> int:
-    wanted = number_attribute(stack.attrs, f"reference_point_{axis}")
-    values = stack[axis].values
-    index = index_at(values, wanted)
-    if index is None:
-        raise ReferencePointError(
-            f"the reference point at {axis} = {wanted} is not in this scene, whose {len(values)} "
-            f"pixels go from {axis} = {values[0]} to {values[-1]}; give --reference-point Y X."
-        )
-    return index

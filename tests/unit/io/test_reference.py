@@ -48,16 +48,36 @@ def test_a_part_that_was_stored_finds_the_pixel_or_says_that_it_lacks_it(
     assert locate_reference_point(found) == (1, 2)
     assert found.attrs["reference_point"] == [1, 2]
     assert any("is row 1, column 2 here; its row 3 and column 2" in text for text in caplog.messages)
+    without = open_stack(tmp_path / f"without.{suffix}")
+    assert locate_reference_point(without) == (-1, 2)
+    np.testing.assert_array_equal(
+        read_reference_values(without, (-1, 2)), read_reference_values(stack, (3, 2))
+    )
     with pytest.raises(ReferencePointError, match=r"the reference point at y = .* is not in this scene"):
-        locate_reference_point(open_stack(tmp_path / f"without.{suffix}"))
+        locate_reference_point(without.drop_vars("reference_phase"))
 
 
 @pytest.mark.parametrize(
-    "part", [{"y": slice(4, None)}, {"x": slice(0, 2)}, {"y": slice(0, None, 2)}, {"y": [2]}]
+    ("part", "point"),
+    [
+        ({"y": slice(4, None)}, (-1, 2)),
+        ({"x": slice(0, 2)}, (3, 2)),
+        ({"y": slice(0, None, 2)}, (-1, 2)),
+        ({"y": [2]}, (-1, 2)),
+    ],
 )
-def test_a_part_without_the_pixel_says_so(stack, part):
+def test_a_part_without_the_pixel_has_its_phases_or_says_so(stack, part, point):
+    assert locate_reference_point(stack.isel(part)) == point
+    np.testing.assert_array_equal(
+        read_reference_values(stack.isel(part), point), read_reference_values(stack, (3, 2))
+    )
     with pytest.raises(ReferencePointError, match=r"the reference point at . = .* is not in this scene"):
-        locate_reference_point(stack.isel(part))
+        locate_reference_point(stack.isel(part).drop_vars("reference_phase"))
+
+
+def test_the_phases_at_the_point_are_not_read_before_they_are_needed(stack):
+    assert not stack["reference_phase"].variable._in_memory
+    assert not stack.isel(y=slice(4, None), pair=[0])["reference_phase"].variable._in_memory
 
 
 @pytest.mark.parametrize("point", [(6, 0), (0, 7), (-1, 0)])
