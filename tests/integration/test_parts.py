@@ -8,7 +8,7 @@ import xarray as xr
 
 import fringefleet
 from fringefleet import Options, Run, Selection, Setting
-from fringefleet.errors import OutputExistsError, ReferencePointError
+from fringefleet.errors import OutputExistsError, ReferencePointError, StackFormatError
 from fringefleet.simulate import Scene, simulate_stack
 from good_inputs import write_mintpy
 
@@ -195,3 +195,45 @@ def test_a_part_without_the_point_and_its_phases_is_refused(stacks):
     part = fringefleet.open_stack(stacks["zarr"]).isel(y=OUTSIDE[0], x=OUTSIDE[1])
     with pytest.raises(ReferencePointError, match=r"the reference point at y = .* is not in this scene"):
         fringefleet.invert(part.drop_vars("reference_phase"))
+
+
+def complete_pixel(stack):
+    """Find a pixel that all pairs observe, near the middle."""
+    phase = stack["unwrapped_phase"].values
+    rows, columns = np.nonzero((np.isfinite(phase) & (phase != 0)).all(0))
+    nearest = np.hypot(rows - 20, columns - 30).argmin()
+    return int(rows[nearest]), int(columns[nearest])
+
+
+def test_a_reference_point_by_latitude_and_longitude_is_the_pixel_that_it_lies_in(stacks, tmp_path):
+    stack = fringefleet.open_stack(stacks["zarr"])
+    y, x = stack["y"].values, stack["x"].values
+    step = float(x[1] - x[0])
+    point = complete_pixel(stack)
+    lalo = float(y[point[0]] + 0.4 * step), float(x[point[1]] - 0.4 * step)
+    expected = fringefleet.invert(stack, reference_point=point).compute()
+    same(fringefleet.invert(stack, reference_lalo=lalo).compute(), expected)
+    setting, selection = Setting(reference_lalo=lalo), Selection(rows=(3, 15))
+    fringefleet.run(Run(stacks["zarr"], tmp_path / "part.zarr", setting=setting, selection=selection))
+    part = xr.open_zarr(tmp_path / "part.zarr").load()
+    same(part, cut(expected, slice(3, 15), slice(None)))
+    assert (part.attrs["reference_point_y"], part.attrs["reference_point_x"]) == (y[point[0]], x[point[1]])
+    with pytest.raises(ReferencePointError, match=r"reference_lalo = \(10, 20\), outside of the scene"):
+        fringefleet.invert(stack, reference_lalo=(10.0, 20.0))
+    radar = stack.drop_vars(["y", "x", "spatial_ref"])
+    with pytest.raises(StackFormatError, match=r"reference_lalo for a scene in radar .* give row and column"):
+        fringefleet.invert(radar, reference_lalo=lalo)
+
+
+def test_a_window_shifts_every_date_and_leaves_no_pixel_zero_by_definition(stacks):
+    stack = fringefleet.open_stack(stacks["zarr"])
+    point = complete_pixel(stack)
+    whole = fringefleet.invert(stack, reference_point=point, weight_func="no").compute()
+    result = fringefleet.invert(stack, reference_point=point, reference_window=5, weight_func="no").compute()
+    assert not (result["status"] == fringefleet.Status.REFERENCE_POINT).any()
+    assert result.attrs["reference_window"] == 5
+    assert result.attrs["reference_point"] == list(point)
+    complete = (whole["pair_count"] == 18) & (whole["status"] == 0)
+    shift = (result["displacement"] - whole["displacement"]).where(complete).values.reshape(8, -1)
+    assert np.nanmax(np.abs(shift[-1])) > 1e-4
+    np.testing.assert_allclose(np.nanmin(shift, 1), np.nanmax(shift, 1), atol=1e-7)

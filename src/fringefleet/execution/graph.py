@@ -72,7 +72,7 @@ def invert_lazily(prepared: "Prepared", options: Options) -> xr.Dataset:
     stack = prepared.stack
     tile = (stack.chunksizes["y"][0], stack.chunksizes["x"][0])
     template = result_template(prepared, options, tile)
-    point = None if prepared.reference_point is None else _reference_coordinates(stack)
+    point = None if prepared.zero_point is None else _reference_coordinates(stack)
     is_coarse = _is_coarse(prepared, options)
     kwargs = {"scene": prepared.scene, "options": options, "point": point, "is_coarse": is_coarse}
     result: xr.Dataset = xr.map_blocks(_invert_dataset, stack, kwargs=kwargs, template=template)
@@ -124,7 +124,7 @@ def tile_tasks(
     n_on_cores
         Workers that share the same cores, by the name of these.
     """
-    inversion = Inversion(prepared.scene, options, prepared.reference_point, _is_coarse(prepared, options))
+    inversion = Inversion(prepared.scene, options, prepared.zero_point, _is_coarse(prepared, options))
     return block_tasks(
         prepared.stack,
         tile,
@@ -264,4 +264,5 @@ def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
         **provenance_of(made),
         **({"wavelength": scene.wavelength} if not options.is_offset else {}),
         **({"looks": scene.looks} if scene.looks else {}),
+        **({"reference_window": setting.reference_window} if setting.reference_window > 1 else {}),
     }

@@ -34,7 +34,7 @@ from fringefleet.io.dates import find_date
 from fringefleet.io.grid import radar_coordinates
 from fringefleet.io.mintpy.metadata import names_point
 from fringefleet.io.mintpy.names import mintpy_name
-from fringefleet.io.places import Window
+from fringefleet.io.places import Window, pixel_at
 from fringefleet.io.quantities import check_units, with_baselines_in_metres
 from fringefleet.io.reference import is_inside
 from fringefleet.io.reference_phases import without_reference_phases
@@ -59,6 +59,11 @@ class Prepared:
     source: str  # path of the stack, if it has one
     selection: Selection = Selection()  # noqa: RUF009 - frozen
     corner: Pixel = (0, 0)  # row and column in the stack of the first pixel that is inverted
+
+    @property
+    def zero_point(self) -> Pixel | None:
+        """Row and column of the pixel that is zero by definition; None where a mean of several is."""
+        return self.reference_point if self.setting.reference_window == 1 else None
 
     @property
     def point_in_stack(self) -> Pixel | None:
@@ -103,13 +108,13 @@ def prepare(
     stack = select_pairs(stack, selection)
     point = _reference_point(stack, options, setting)
     if setting.drop_unreferenced and point is not None:
-        stack = without_unreferenced(stack, options.observation, point)
+        stack = without_unreferenced(stack, options.observation, point, setting.reference_window)
     _check_sample(stack, point)
     network = stack_network(stack)
     check_redundancy(network, options.min_redundancy)
     values = np.zeros(network.n_pair, np.float32)
     if point is not None:
-        values = read_reference_values(stack, point, options.observation)
+        values = read_reference_values(stack, point, options.observation, setting.reference_window)
     stack = without_reference_phases(stack)
     medians = _medians(stack, values, options)
     stack = _with_water_mask(stack, setting)
@@ -243,13 +248,16 @@ def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> P
 
     Offsets need no reference point: as in MintPy, they are taken as they are where the stack names none.
     """
-    unnamed = setting.reference_point is None and not names_point(stack.attrs)
+    given = setting.reference_point is not None or setting.reference_lalo is not None
+    unnamed = not given and not names_point(stack.attrs)
     if setting.skip_reference or (options.is_offset and unnamed):
         return None
+    if setting.reference_lalo is not None:
+        return pixel_at(stack, *setting.reference_lalo, "reference_lalo")
     return locate_reference_point(stack, setting.reference_point)
 
 
-def without_unreferenced(stack: xr.Dataset, observation: str, point: Pixel) -> xr.Dataset:
+def without_unreferenced(stack: xr.Dataset, observation: str, point: Pixel, window: int = 1) -> xr.Dataset:
     """Leave out the pairs of a stack that have no data at the reference point.
 
     Raises
@@ -257,7 +265,7 @@ def without_unreferenced(stack: xr.Dataset, observation: str, point: Pixel) -> x
     NetworkError
         No pair is left.
     """
-    dropped = unreferenced_pairs(stack, point, observation)
+    dropped = unreferenced_pairs(stack, point, observation, window)
     kept = np.setdiff1d(np.arange(stack.sizes["pair"]), dropped)
     if len(kept) == 0:
         raise NetworkError(

@@ -108,8 +108,11 @@ def compute_tile(
 def _read_and_compute(
     pieces: Mapping[str, NDArray[Any] | LazyVariable], function: BlockFunction, tile: Tile, place: TileSlot
 ) -> tuple[BlockResult, Oddities, int]:
-    """Give the result of a tile, what is odd in its arrays, and how many bytes they are."""
+    """Give the result of a tile, what is odd in its arrays, and how many bytes were read or are in memory."""
     watch = place.watch
+    if (known := function.without_reading(pieces, tile)) is not None:
+        in_memory = (piece for piece in pieces.values() if not isinstance(piece, LazyVariable))
+        return known, Oddities(), sum(piece.nbytes for piece in in_memory)
     n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces.values())
     with place.reading(n_byte), watch.time("read"):
         arrays = {

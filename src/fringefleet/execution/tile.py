@@ -50,6 +50,10 @@ def _nothing_odd(_arrays: Arrays, _tile: Tile) -> Oddities:
     return Oddities()
 
 
+def _needs_reading(_pieces: "Mapping[str, Piece]", _tile: Tile) -> BlockResult | None:
+    return None
+
+
 def _of_nobody() -> Mapping[str, Any]:
     return {}
 
@@ -71,6 +75,8 @@ class BlockFunction:
         Where it computes.
     describe
         Tells how it computed, for the report.
+    without_reading
+        Gives the result of a tile of which nothing needs to be read, from its maps in memory; None of others.
     """
 
     name: str
@@ -78,6 +84,7 @@ class BlockFunction:
     check: Callable[[Arrays, Tile], Oddities] = _nothing_odd
     device: DeviceName = "cpu"
     describe: Callable[[], Mapping[str, Any]] = _of_nobody
+    without_reading: Callable[["Mapping[str, Piece]", Tile], BlockResult | None] = _needs_reading
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,9 @@ class LazyVariable:
                 f"{self.what} cannot be read here ({type(error).__name__}: {error}). The file may be "
                 "damaged; copy or make it again."
             ) from error
+
+
+Piece = NDArray[Any] | LazyVariable  # of a variable, for a tile: in memory, or unread
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The reference point: where it is in a stack, and what every pair observes there."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from fringefleet.io.reference_phases import (
 )
 from fringefleet.io.stack import stack_network
 from fringefleet.observation.quantity import PHASE, is_offset
+from fringefleet.option_words import option
 
 
 def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pixel:
@@ -51,7 +54,9 @@ def is_inside(stack: xr.Dataset, point: Pixel) -> bool:
     return 0 <= point[0] < stack.sizes["y"] and 0 <= point[1] < stack.sizes["x"]
 
 
-def read_reference_values(stack: xr.Dataset, point: Pixel, observation: str = PHASE) -> NDArray[np.float32]:
+def read_reference_values(
+    stack: xr.Dataset, point: Pixel, observation: str = PHASE, window: int = 1
+) -> NDArray[np.float32]:
     """Read what every pair observes at the reference point [rad, or pixel of an offset], shape (pair,).
 
     Parameters
@@ -62,17 +67,20 @@ def read_reference_values(stack: xr.Dataset, point: Pixel, observation: str = PH
         Row and column, see :func:`locate_reference_point`.
     observation
         Name of the variable.
+    window
+        Rows and columns around the point, an odd number, of whose valid values the mean is taken, as far as
+        they are in the scene.
 
     Raises
     ------
     ReferencePointError
         Some pairs have no data there: NaN, infinite or, of a phase, exactly 0.
     """
-    values = _read(stack, point, observation)
+    values = _read(stack, point, observation, window)
     missing = _without_data(values, observation)
     if not missing:
         return values
-    where = f"at the reference point (row {point[0]}, column {point[1]})"
+    where = f"{_around(window)} the reference point (row {point[0]}, column {point[1]})"
     if not values.any():
         raise ReferencePointError(
             f"the phase {where} is 0 in all {len(values)} pairs: the stack seems to be referenced "
@@ -87,12 +95,21 @@ def read_reference_values(stack: xr.Dataset, point: Pixel, observation: str = PH
     )
 
 
-def unreferenced_pairs(stack: xr.Dataset, point: Pixel, observation: str = PHASE) -> list[int]:
+def unreferenced_pairs(
+    stack: xr.Dataset, point: Pixel, observation: str = PHASE, window: int = 1
+) -> list[int]:
     """Find the pairs, by index, that have no data at the reference point: NaN, infinite, or a phase of 0."""
-    return _without_data(_read(stack, point, observation), observation)
+    return _without_data(_read(stack, point, observation, window), observation)
 
 
-def _read(stack: xr.Dataset, point: Pixel, observation: str) -> NDArray[np.float32]:
+def _around(window: int) -> str:
+    return "at" if window == 1 else f"in {window} x {window} pixels around"
+
+
+def _read(stack: xr.Dataset, point: Pixel, observation: str, window: int) -> NDArray[np.float32]:
+    """Read what pairs observe; NaN where that is nothing in a window."""
+    if window > 1:
+        return _mean_around(stack, point, observation, window)
     if is_inside(stack, point):
         pixel = stack[observation].isel(y=point[0], x=point[1])
     else:
@@ -100,9 +117,29 @@ def _read(stack: xr.Dataset, point: Pixel, observation: str) -> NDArray[np.float
     return np.asarray(pixel.values, dtype=np.float32)
 
 
+def _mean_around(stack: xr.Dataset, point: Pixel, observation: str, window: int) -> NDArray[np.float32]:
+    if not is_inside(stack, point):
+        raise ReferencePointError(
+            f"found {option('reference_window', window)} for a part of a scene without the reference point, "
+            "of which it has the phases of that pixel alone. Invert the scene with rows and columns that are "
+            "selected, or take 1."
+        )
+    around = {
+        dim: slice(max(0, at - window // 2), at + window // 2 + 1)
+        for dim, at in zip(("y", "x"), point, strict=True)
+    }
+    values = stack[observation].isel(around).values.astype(np.float64)
+    has_data = ~_is_missing(values, observation)
+    n = has_data.sum((1, 2))
+    total = np.where(has_data, values, 0).sum((1, 2))
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
+
+
 def _without_data(values: NDArray[np.float32], observation: str) -> list[int]:
-    is_missing = ~np.isfinite(values)
-    if not is_offset(observation):
-        is_missing |= values == 0
-    missing: list[int] = np.flatnonzero(is_missing).tolist()
+    missing: list[int] = np.flatnonzero(_is_missing(values, observation)).tolist()
     return missing
+
+
+def _is_missing(values: NDArray[Any], observation: str) -> NDArray[np.bool_]:
+    is_missing: NDArray[np.bool_] = ~np.isfinite(values)
+    return is_missing if is_offset(observation) else is_missing | (values == 0)

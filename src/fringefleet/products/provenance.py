@@ -104,6 +104,7 @@ EXTRA_PROVENANCE = (  # where they apply
     *_WHERE_THEY_APPLY,
     *dict.fromkeys(name for product in PRODUCTS for name in product.attributes),
     *(f"{_SELECTED}{name}" for name in _SELECTION),
+    "reference_window",
     "bridge",  # gap_rule, in results of earlier versions
 )
 

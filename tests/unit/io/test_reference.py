@@ -131,3 +131,30 @@ def test_nan_in_all_pairs_names_them(write_mintpy):
     phase[:, 3, 2] = np.nan
     with pytest.raises(ReferencePointError, match="in 5 of 5 pairs"):
         read_reference_values(open_stack(write_mintpy({"unwrapPhase": phase})), (3, 2))
+
+
+def test_a_window_gives_the_mean_of_the_valid_phases_of_a_pair(stack):
+    stack = stack.load()
+    around = stack["unwrapped_phase"].values[:, 2:5, 1:4].astype(float)
+    stack["unwrapped_phase"][{"pair": 0, "y": 3, "x": 2}] = np.nan
+    stack["unwrapped_phase"][{"pair": 1, "y": 2, "x": 1}] = 0
+    around[0, 1, 1] = around[1, 0, 0] = np.nan
+    expected = np.nanmean(around.reshape(len(around), -1), axis=1)
+    np.testing.assert_allclose(read_reference_values(stack, (3, 2), window=3), expected, rtol=1e-6)
+    assert unreferenced_pairs(stack, (3, 2)) == [0]
+    assert unreferenced_pairs(stack, (3, 2), window=3) == []
+
+
+def test_a_window_at_the_edge_of_the_scene_is_what_is_there_of_it(stack):
+    corner = stack["unwrapped_phase"].values[:, :2, :2].astype(float)
+    expected = corner.reshape(len(corner), -1).mean(1)
+    np.testing.assert_allclose(read_reference_values(stack, (0, 0), window=3), expected, rtol=1e-6)
+
+
+def test_a_window_without_data_and_one_around_a_pixel_that_is_not_there_are_refused(stack):
+    with pytest.raises(ReferencePointError, match="found reference_window = 3 for a part of a scene without"):
+        read_reference_values(stack.isel(y=slice(4, None)), (-1, 2), window=3)
+    stack = stack.load()
+    stack["unwrapped_phase"][{"pair": 1}] = 0
+    with pytest.raises(ReferencePointError, match=r"no data .* in 3 x 3 pixels around the reference point"):
+        read_reference_values(stack, (3, 2), window=3)
