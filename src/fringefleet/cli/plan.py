@@ -57,9 +57,11 @@ def plan(parameters: Any) -> None:
         from fringefleet.cli.early import needs_of_workers
         from fringefleet.cluster import expected_memory
         from fringefleet.execution.estimate import forecast
+        from fringefleet.execution.means import check_kept
         from fringefleet.session.early import begins_early
         from fringefleet.session.fitting import fit_to_tiles, prepare_session
     job, wanted = job_of(given | {"output": given["output"] or _NO_OUTPUT})
+    check_kept(job)
     needs = needs_of_workers(given)
     session = prepare_session(job, wanted, is_asked_for=needs["is_asked_for"], needs_device=False)
     checked, workers = session.checked, session.workers

@@ -42,6 +42,7 @@ def origin_of(prepared: Prepared, options: Options, tile: Shape, source: FilesVe
         "solver": options.algorithm,
         **asdict(prepared.selection),
         "reference_point": prepared.point_in_stack,
+        "reference": setting.reference,
         "reference_window": setting.reference_window,
         "reference_date": date_name(network.dates[scene.reference_date]),
         "skip_reference": setting.skip_reference,

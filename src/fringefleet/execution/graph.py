@@ -264,5 +264,6 @@ def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
         **provenance_of(made),
         **({"wavelength": scene.wavelength} if not options.is_offset else {}),
         **({"looks": scene.looks} if scene.looks else {}),
+        **({"reference_choice": setting.reference} if setting.reference != "stack" else {}),
         **({"reference_window": setting.reference_window} if setting.reference_window > 1 else {}),
     }

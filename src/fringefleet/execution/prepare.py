@@ -15,6 +15,8 @@ from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.shapes import Pixel
 from fringefleet.engine.context import InversionContext
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
+from fringefleet.execution.auto_reference import choose_reference_point
+from fringefleet.execution.means import CoherenceMeans
 from fringefleet.execution.scene_maps import dem_geometry, pixels_to_invert
 from fringefleet.execution.selecting import find_window, select_pairs
 from fringefleet.execution.selection import Selection
@@ -74,7 +76,11 @@ class Prepared:
 
 
 def prepare(
-    stack: xr.Dataset, options: Options, setting: Setting, selection: Selection | None = None
+    stack: xr.Dataset,
+    options: Options,
+    setting: Setting,
+    selection: Selection | None = None,
+    means: CoherenceMeans | None = None,
 ) -> Prepared:
     """Check a stack against the options and read what all blocks share.
 
@@ -88,6 +94,8 @@ def prepare(
         What the stack does not say. Its maps and its reference point are of the whole scene.
     selection
         The part that is inverted; None: all of it.
+    means
+        Of the coherence, where the setting or the selection asks for them.
 
     Raises
     ------
@@ -105,8 +113,8 @@ def prepare(
     wavelength, pixel_size = _units(stack, options, setting)
     looks = _looks(stack, options, setting)
     window = find_window(stack, selection)
-    stack = select_pairs(stack, selection)
-    point = _reference_point(stack, options, setting)
+    stack = select_pairs(stack, selection, None if means is None else means.of_pairs)
+    point = _reference_point(stack, options, setting, means)
     if setting.drop_unreferenced and point is not None:
         stack = without_unreferenced(stack, options.observation, point, setting.reference_window)
     _check_sample(stack, point)
@@ -243,11 +251,20 @@ def _looks(stack: xr.Dataset, options: Options, setting: Setting) -> int:
     return setting.looks or required_looks(stack)
 
 
-def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> Pixel | None:
+def _reference_point(
+    stack: xr.Dataset, options: Options, setting: Setting, means: CoherenceMeans | None
+) -> Pixel | None:
     """Find row and column of the reference point; None where nothing is to be referenced.
 
     Offsets need no reference point: as in MintPy, they are taken as they are where the stack names none.
     """
+    if setting.reference == "auto":
+        if means is None:
+            raise OptionError(
+                f"found {option('reference', 'auto')}, for which the coherence is read once, and a lazy "
+                "inversion reads nothing beforehand; use fringefleet.run, or give reference_point = (Y, X)."
+            )
+        return choose_reference_point(stack, means, options.observation)
     given = setting.reference_point is not None or setting.reference_lalo is not None
     unnamed = not given and not names_point(stack.attrs)
     if setting.skip_reference or (options.is_offset and unnamed):

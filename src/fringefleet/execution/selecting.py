@@ -20,7 +20,9 @@ logger = logging.getLogger(__name__)
 Kept = NDArray[np.bool_]  # (pair,)
 
 
-def select_pairs(stack: xr.Dataset, selection: Selection) -> xr.Dataset:
+def select_pairs(
+    stack: xr.Dataset, selection: Selection, mean_coherence: NDArray[np.float64] | None = None
+) -> xr.Dataset:
     """Leave out the pairs that a selection omits; nothing of them is read.
 
     Parameters
@@ -29,6 +31,8 @@ def select_pairs(stack: xr.Dataset, selection: Selection) -> xr.Dataset:
         All pairs.
     selection
         What is kept.
+    mean_coherence
+        Of all pairs, (pair,), where the selection asks for it.
 
     Raises
     ------
@@ -44,7 +48,10 @@ def select_pairs(stack: xr.Dataset, selection: Selection) -> xr.Dataset:
     network = stack_network(stack)
     kept = np.ones(network.n_pair, np.bool_)
     for name in selection.of_pairs:
-        kept &= _RULES[name](stack, network, selection)
+        if name == "min_coherence":
+            kept &= _coherent(selection, mean_coherence)
+        else:
+            kept &= _RULES[name](stack, network, selection)
     if not kept.any():
         said = ", ".join(option(name, _said(value)) for name, value in selection.of_pairs.items())
         raise NetworkError(f"found no pair with {said}; none of {network.n_pair} is left. Keep some of them.")
@@ -177,6 +184,16 @@ def _near_in_space(stack: xr.Dataset, network: Network, selection: Selection) ->
             "the option out."
         )
     kept: Kept = np.abs(baselines) <= most
+    return kept
+
+
+def _coherent(selection: Selection, means: NDArray[np.float64] | None) -> Kept:
+    if means is None:
+        raise OptionError(
+            f"found {option('min_coherence', selection.min_coherence)}, for which the coherence is read "
+            "once, and a lazy inversion reads nothing beforehand; use fringefleet.run."
+        )
+    kept: Kept = means >= float(selection.min_coherence or 0)
     return kept
 
 

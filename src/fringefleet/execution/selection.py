@@ -11,7 +11,7 @@ from fringefleet.option_words import option
 
 _OF_PAIRS = (
     *("start_date", "end_date", "exclude_dates", "exclude_pairs"),
-    *("max_temporal_baseline", "max_perpendicular_baseline"),
+    *("max_temporal_baseline", "max_perpendicular_baseline", "min_coherence"),
 )
 
 
@@ -110,6 +110,18 @@ class Selection:
             unit="m",
             default="no limit",
             above=0,
+        ),
+    ] = None
+    min_coherence: Annotated[
+        float | None,
+        Declared(
+            "Omit pairs whose mean coherence is lower: over the pixels of the whole scene that have one, and "
+            "that no map excludes. It is computed once and kept beside the output.",
+            Panel.SCENE,
+            metavar="C",
+            default="no limit",
+            least=0,
+            most=1,
         ),
     ] = None
 

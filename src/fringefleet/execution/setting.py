@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented, needs_of
 from fringefleet.arguments.kinds import PATH, check_kind, check_numbers, check_two_numbers
 from fringefleet.arguments.needs import check_needs, defaults_of, only_with
+from fringefleet.choices import ReferenceChoice
 from fringefleet.errors import OptionError
 from fringefleet.observation.units import check_wavelength
 from fringefleet.option_words import option
@@ -43,6 +44,15 @@ class Setting:
             needs=(_NOT_SKIPPED,),
         ),
     ] = None
+    reference: Annotated[
+        ReferenceChoice,
+        Declared(
+            "stack: the reference pixel that the stack or an option names; auto: the centre of the largest "
+            "connected area of high mean coherence.",
+            Panel.SCENE,
+            needs=(_NOT_SKIPPED,),
+        ),
+    ] = "stack"
     reference_lalo: Annotated[
         tuple[float, float] | None,
         Declared(
@@ -161,11 +171,10 @@ class Setting:
                     f"found {option('reference_lalo', tuple(self.reference_lalo))}; give the latitude, at "
                     "most 90, and then the longitude."
                 )
-            if self.reference_point is not None:
-                raise OptionError(
-                    f"found both {option('reference_point')} and {option('reference_lalo')}; give one of "
-                    "them."
-                )
+        given = [name for name in ("reference_point", "reference_lalo") if getattr(self, name) is not None]
+        named = [*map(option, given), *[option("reference", "auto")] * (self.reference == "auto")]
+        if len(named) > 1:
+            raise OptionError(f"found both {' and '.join(named)}; give one of them.")
         if self.reference_window % 2 == 0:
             raise OptionError(
                 f"found {option('reference_window', self.reference_window)}; give an odd number, so that the "

@@ -69,7 +69,7 @@ def _plain(value: Any) -> Any:
 _SELECTED = "selected_"
 _SELECTION = (
     *("bbox", "rows", "columns", "start_date", "end_date", "exclude_dates", "exclude_pairs"),
-    *("max_temporal_baseline", "max_perpendicular_baseline"),
+    *("max_temporal_baseline", "max_perpendicular_baseline", "min_coherence"),
 )
 _Attributes = Mapping[str, Callable[[Provenance], Any]]  # None: it does not apply
 
@@ -105,6 +105,7 @@ EXTRA_PROVENANCE = (  # where they apply
     *dict.fromkeys(name for product in PRODUCTS for name in product.attributes),
     *(f"{_SELECTED}{name}" for name in _SELECTION),
     "reference_window",
+    "reference_choice",
     "bridge",  # gap_rule, in results of earlier versions
 )
 
