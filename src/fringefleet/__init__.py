@@ -8,6 +8,7 @@ from fringefleet.importing import names_in
 if TYPE_CHECKING:
     from fringefleet.cluster.connection import connect as connect
     from fringefleet.execution.job import Run as Run
+    from fringefleet.execution.rereference import rereference as rereference
     from fringefleet.execution.selection import Selection as Selection
     from fringefleet.execution.setting import Setting as Setting
     from fringefleet.io import convert_stack as convert_stack
@@ -30,6 +31,7 @@ _HOMES = {
     "convert_stack": "io",
     "invert": "lazy",
     "open_stack": "io",
+    "rereference": "execution.rereference",
     "run": "pipeline",
 }
 

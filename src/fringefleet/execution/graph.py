@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.context import InversionContext
 from fringefleet.execution.inversion import Inversion, invert_dataset
-from fringefleet.execution.tile import BlockFunction, LazyVariable, Tile, WorkerRules, Write
+from fringefleet.execution.tile import BlockFunction, FoldedVariable, LazyVariable, Tile, WorkerRules, Write
 from fringefleet.importing import without_collection
 from fringefleet.io.lazy.decoded import STORED_AS
 from fringefleet.network.design_matrix import date_baselines
@@ -177,9 +177,7 @@ def block_tasks(
     # One with three axes first: its chunks say which tile a task is.
     names = sorted(map(str, cut.data_vars), key=lambda name: cut[name].ndim != _N_AXIS)
     of_source = f" of {source}" if source else ""
-    arrays = [
-        _unread(LazyVariable(data[name].variable, f"{name}{of_source}"), cut[name].data) for name in names
-    ]
+    arrays = [_unread(data[name].variable, f"{name}{of_source}", cut[name].data) for name in names]
     rows, columns = arrays[0].numblocks[1:]
     reports = da.map_blocks(
         _compute_tile,
@@ -196,13 +194,15 @@ def block_tasks(
     return _one_graph_each(reports, tile, (cut.sizes["y"], cut.sizes["x"]))
 
 
-def _unread(whole: LazyVariable, chunked: da.Array) -> da.Array:
+def _unread(variable: xr.Variable, what: str, chunked: da.Array) -> da.Array:
     """Let the pieces of a variable that comes from a file stay unread; a map in memory is cut as it is."""
-    if whole.ndim < _N_AXIS or whole.variable.chunks is not None:
+    if variable.ndim < _N_AXIS or variable.chunks is not None:
         return chunked
+    whole = (LazyVariable if variable.ndim == _N_AXIS else FoldedVariable)(variable, what)
+    chunks = ((whole.shape[0],), *chunked.chunks[-2:])
     # The name is that of the content, which xarray finds without reading it.
     name, meta = f"unread-{chunked.name}", np.empty((0,) * whole.ndim, whole.dtype)
-    unread: da.Array = da.from_array(whole, chunks=chunked.chunks, name=name, asarray=False, meta=meta)
+    unread: da.Array = da.from_array(whole, chunks=chunks, name=name, asarray=False, meta=meta)
     return unread
 
 

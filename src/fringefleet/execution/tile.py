@@ -1,5 +1,6 @@
 """Description of a tile: its position, its input, and its report when it is finished."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -131,6 +132,26 @@ class LazyVariable:
                 f"{self.what} cannot be read here ({type(error).__name__}: {error}). The file may be "
                 "damaged; copy or make it again."
             ) from error
+
+
+@dataclass(frozen=True)
+class FoldedVariable(LazyVariable):
+    """A variable with more axes than tiles are cut by: those before y and x are one, until it is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes, of which there are three."""
+        *leading, y, x = self.variable.shape
+        return math.prod(leading), y, x
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, key: Any) -> "FoldedVariable":
+        """Cut a piece out, unread: rows and columns of all that is before them."""
+        return FoldedVariable(self.variable[(..., *key[-2:])], self.what)
 
 
 Piece = NDArray[Any] | LazyVariable  # of a variable, for a tile: in memory, or unread

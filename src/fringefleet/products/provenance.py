@@ -106,6 +106,7 @@ EXTRA_PROVENANCE = (  # where they apply
     *(f"{_SELECTED}{name}" for name in _SELECTION),
     "reference_window",
     "reference_choice",
+    "rereferenced",
     "bridge",  # gap_rule, in results of earlier versions
 )
 
