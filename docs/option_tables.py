@@ -11,12 +11,13 @@ from fringefleet.arguments.declaration import Panel
 from fringefleet.cli.parameters import Common, Parameter, parameters
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.execution.job import FailurePolicy, Run
+from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting
 from fringefleet.options import Options
 
 PAGE = Path(__file__).with_name("options.md")
 BEGIN, END = "<!-- begin of the tables -->", "<!-- end of the tables -->"
-OWNERS = {kind.__name__: parameters(kind) for kind in (Options, Setting, Run, FailurePolicy)}
+OWNERS = {kind.__name__: parameters(kind) for kind in (Options, Setting, Selection, Run, FailurePolicy)}
 OWNERS["ClusterOptions"] = (*parameters(Common, "cluster_config"), *parameters(ClusterOptions))
 IN_HELP = {"solver"}  # options that say in their help what each of their words needs
 NO_FIELD = {"cluster_config"}  # options of the command line only

@@ -8,6 +8,8 @@ from fringefleet.importing import names_in
 if TYPE_CHECKING:
     from fringefleet.cluster.connection import connect as connect
     from fringefleet.execution.job import Run as Run
+    from fringefleet.execution.rereference import rereference as rereference
+    from fringefleet.execution.selection import Selection as Selection
     from fringefleet.execution.setting import Setting as Setting
     from fringefleet.io import convert_stack as convert_stack
     from fringefleet.io import open_stack as open_stack
@@ -22,12 +24,14 @@ __version__ = version("fringefleet")
 _HOMES = {
     "Options": "options",
     "Run": "execution.job",
+    "Selection": "execution.selection",
     "Setting": "execution.setting",
     "Status": "status",
     "connect": "cluster.connection",
     "convert_stack": "io",
     "invert": "lazy",
     "open_stack": "io",
+    "rereference": "execution.rereference",
     "run": "pipeline",
 }
 

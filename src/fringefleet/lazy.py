@@ -32,8 +32,8 @@ def invert(
     Parameters
     ----------
     stack
-        As returned by :func:`open_stack`, whole or in part; its chunks in y and x are the tiles of the
-        result.
+        As returned by :func:`open_stack`, whole or in part, with or without the reference point; its chunks
+        in y and x are the tiles of the result.
     options, setting
         Options of the inversion, and facts that the stack does not contain.
     chunks

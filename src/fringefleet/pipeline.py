@@ -123,7 +123,9 @@ def compute(
         unpacked(prepared, packed, HealthCheck(lock.check), client) as prepared,
     ):
         store = open_output(checked)
-        check_stack = StackCheck.of(checked.origin.source, accept_touched=job.accept_touched)
+        check_stack = StackCheck.of(
+            checked.origin.source, accept_touched=job.accept_touched, corner=prepared.corner
+        )
         tasks = graph.tile_tasks(
             prepared,
             job.options,
@@ -141,7 +143,9 @@ def compute(
         watch = HealthCheck(partial(look, checked, store, lock), lambda where: store.skip_tile(where.number))
         with reported(report):
             outcome = execute(left, report.watch(on_progress), job.on_failure, watch, client=client)
-            check_stack_at_end(checked.origin.source, store, accept_touched=job.accept_touched)
+            check_stack_at_end(
+                checked.origin.source, store, accept_touched=job.accept_touched, corner=prepared.corner
+            )
             store.finish()
     for sentence in outcome.odd.sentences(prepared.scene.network).values():
         logger.warning("%s", sentence)
@@ -187,5 +191,10 @@ def finish(checked: Checked) -> None:
     """Write what is known only when all tiles are done, for a run that was killed just before."""
     with locked(checked.job.output), reported(open_report(checked, 0)):
         store = open_output(checked)
-        check_stack_at_end(checked.origin.source, store, accept_touched=checked.job.accept_touched)
+        check_stack_at_end(
+            checked.origin.source,
+            store,
+            accept_touched=checked.job.accept_touched,
+            corner=checked.prepared.corner,
+        )
         store.finish()

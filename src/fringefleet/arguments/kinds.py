@@ -1,5 +1,6 @@
 """Type checks of arguments given from Python, with readable messages."""
 
+from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -61,3 +62,18 @@ def check_two_numbers(name: str, value: Any, meant: str) -> None:
     is_pair = getattr(value, "shape", (len(value),) if isinstance(value, tuple | list) else ()) == (2,)
     if not is_pair or not all(isinstance(n, Integral) and not is_truth(n) for n in value):
         raise KindError(f"found {option(name, repr(value)[:40])}; give {meant}: two whole numbers.")
+
+
+def check_numbers(name: str, value: Any, n: int, meant: str) -> None:
+    """Refuse what is no tuple or list of so many finite numbers.
+
+    Raises
+    ------
+    KindError
+        Says what they are.
+    """
+    is_long_enough = isinstance(value, tuple | list) and len(value) == n
+    if not is_long_enough or not all(
+        isinstance(number, Real) and not is_truth(number) and isfinite(number) for number in value
+    ):
+        raise KindError(f"found {option(name, repr(value)[:40])}; give {meant}: {n} numbers.")

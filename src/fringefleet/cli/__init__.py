@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fringefleet.cli.application import app as app
 
-_COMMANDS = "demo simulate invert plan export convert info plot view slurm mintpy"  # as --help lists them
+_COMMANDS = (
+    "demo simulate invert plan rereference export convert info plot view slurm mintpy"  # as --help lists them
+)
 
 
 def main() -> None:

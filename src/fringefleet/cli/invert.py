@@ -15,6 +15,7 @@ from fringefleet.cli.tables import print_status, worst_pairs_table
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import OptionError
 from fringefleet.execution.job import FailurePolicy, Run
+from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting
 from fringefleet.importing import without_collection
 from fringefleet.options import Options
@@ -29,6 +30,7 @@ OF_INVERT = (
     *parameters(Options),
     *parameters(Common, "template"),
     *parameters(Setting),
+    *parameters(Selection),
     *_OF_STACK,
     *parameters(Common, "cluster_config"),
     *parameters(ClusterOptions),
@@ -80,16 +82,20 @@ def job_of(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -> tu
 
     if given["resume"] and given["overwrite"]:
         raise OptionError("found both --resume and --overwrite; give one of them.")
-    policy = {name: value for name, value in part_of(given, FailurePolicy).items() if value is not None}
-    (options, setting), on_failure, workers = together(
+    (options, setting), on_failure, selection, workers = together(
         lambda: choose_options(part_of(given, Options, Setting), given["template"]),
-        lambda: FailurePolicy(**policy),
+        lambda: FailurePolicy(**_said(part_of(given, FailurePolicy))),
+        lambda: Selection(**part_of(given, Selection)),
         lambda: chosen or workers_of(given),
     )
     existing: Existing = "resume" if given["resume"] else "overwrite" if given["overwrite"] else "refuse"
     of_run = {item.name: given[item.name] for item in (STACK, OUTPUT, CHUNKS, *_OF_STACK)}
-    job = Run(**of_run, options=options, setting=setting, existing=existing, on_failure=on_failure)
-    return job, workers
+    parts = {"options": options, "setting": setting, "selection": selection, "on_failure": on_failure}
+    return Run(**of_run, **parts, existing=existing), workers
+
+
+def _said(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def choose_options(given: Mapping[str, Any], template: Path | None) -> tuple[Options, Setting]:

@@ -51,9 +51,11 @@ class PlanOptions:
 def plan(given: Any) -> None:
     """Predict what an inversion needs, and refuse what cannot fit: takes the options of invert."""
     with without_collection():  # a second
+        from fringefleet.execution.means import check_kept
         from fringefleet.session.fitting import why_here
         from fringefleet.session.planning import plan_session
     job, wanted = job_of(vars(given) | {"output": given.output or _NO_OUTPUT})
+    check_kept(job)
     is_asked_for = given.performance_report is not None
     session, found = plan_session(job, wanted, is_asked_for=is_asked_for, measures=not given.quick)
     if given.json:

@@ -4,11 +4,14 @@ import logging
 import math
 from dataclasses import dataclass, replace
 
+import xarray as xr
+
 from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OutputExistsError
 from fringefleet.execution.facts import origin_of
 from fringefleet.execution.job import Run
+from fringefleet.execution.means import CoherenceMeans, check_coherence, coherence_means, needs_means
 from fringefleet.execution.memory_model import ComputeResources, MemoryBudget, bytes_of_worker
 from fringefleet.execution.prepare import Prepared, prepare
 from fringefleet.execution.tiling import check_tile, choose_tile, count_workers, is_common_tile
@@ -73,7 +76,8 @@ def check(job: Run) -> Checked:
     _check_output_path(job)
     stack = open_stack(job.stack, chunks=None, reader=job.reader, drop_incomplete=job.drop_incomplete)
     check_apart(job.output, job.stack, pair_folders(stack))
-    prepared = prepare(stack, job.options, job.setting)
+    coherence = _means_of_coherence(job, stack) if needs_means(job) else None
+    prepared = prepare(stack, job.options, job.setting, job.selection, coherence)
     if job.chunks is not None:
         check_tile(job.chunks, prepared.scene.network, job.options, ComputeResources())
     _check_output_usable(job)  # after the options, whose errors take precedence
@@ -92,6 +96,19 @@ def check(job: Run) -> Checked:
     n_worker = count_workers(tile[0] * tile[1], network, job.options, means)
     means = replace(means, n_worker=n_worker)
     return Checked(job, prepared, tile, origin, is_touched, n_tile, n_tile - n_done, means)
+
+
+def _means_of_coherence(job: Run, stack: xr.Dataset) -> CoherenceMeans:
+    """Read or compute means of the coherence, when all else has been found good."""
+    check_coherence(job, stack)
+    setting = job.setting
+    if setting.reference == "auto":  # what depends on the point is looked at when there is one
+        setting = replace(
+            setting, reference="stack", reference_window=1, drop_unreferenced=False, skip_reference=True
+        )
+    prepare(stack, job.options, setting, replace(job.selection, min_coherence=None))
+    _check_output_usable(job)
+    return coherence_means(job, stack)
 
 
 def packed_variables(checked: Checked) -> tuple[str, ...]:

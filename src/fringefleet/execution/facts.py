@@ -40,7 +40,10 @@ def origin_of(prepared: Prepared, options: Options, tile: Shape, source: FilesVe
     facts: dict[str, Any] = {
         **{name: value for name, value in asdict(options).items() if name not in _EXECUTION_ONLY},
         "solver": options.algorithm,
-        "reference_point": prepared.reference_point,
+        **asdict(prepared.selection),
+        "reference_point": prepared.point_in_stack,
+        "reference": setting.reference,
+        "reference_window": setting.reference_window,
         "reference_date": date_name(network.dates[scene.reference_date]),
         "skip_reference": setting.skip_reference,
         "drop_unreferenced": setting.drop_unreferenced,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.context import InversionContext
 from fringefleet.execution.inversion import Inversion, invert_dataset
-from fringefleet.execution.tile import BlockFunction, LazyVariable, Tile, WorkerRules, Write
+from fringefleet.execution.tile import BlockFunction, FoldedVariable, LazyVariable, Tile, WorkerRules, Write
 from fringefleet.importing import without_collection
 from fringefleet.io.lazy.decoded import STORED_AS
 from fringefleet.network.design_matrix import date_baselines
@@ -72,7 +72,7 @@ def invert_lazily(prepared: "Prepared", options: Options) -> xr.Dataset:
     stack = prepared.stack
     tile = (stack.chunksizes["y"][0], stack.chunksizes["x"][0])
     template = result_template(prepared, options, tile)
-    point = None if prepared.reference_point is None else _reference_coordinates(stack)
+    point = None if prepared.zero_point is None else _reference_coordinates(stack)
     is_coarse = _is_coarse(prepared, options)
     kwargs = {"scene": prepared.scene, "options": options, "point": point, "is_coarse": is_coarse}
     result: xr.Dataset = xr.map_blocks(_invert_dataset, stack, kwargs=kwargs, template=template)
@@ -124,7 +124,7 @@ def tile_tasks(
     n_on_cores
         Number of workers by name of their cores.
     """
-    inversion = Inversion(prepared.scene, options, prepared.reference_point, _is_coarse(prepared, options))
+    inversion = Inversion(prepared.scene, options, prepared.zero_point, _is_coarse(prepared, options))
     return block_tasks(
         prepared.stack,
         tile,
@@ -177,9 +177,7 @@ def block_tasks(
     # A variable with three axes first: its chunks identify the tile of a task.
     names = sorted(map(str, cut.data_vars), key=lambda name: cut[name].ndim != _N_AXIS)
     of_source = f" of {source}" if source else ""
-    arrays = [
-        _unread(LazyVariable(data[name].variable, f"{name}{of_source}"), cut[name].data) for name in names
-    ]
+    arrays = [_unread(data[name].variable, f"{name}{of_source}", cut[name].data) for name in names]
     rows, columns = arrays[0].numblocks[1:]
     reports = da.map_blocks(
         _compute_tile,
@@ -196,13 +194,15 @@ def block_tasks(
     return _one_graph_each(reports, tile, (cut.sizes["y"], cut.sizes["x"]))
 
 
-def _unread(whole: LazyVariable, chunked: da.Array) -> da.Array:
+def _unread(variable: xr.Variable, what: str, chunked: da.Array) -> da.Array:
     """Keep the pieces of a variable from a file unread; a map in memory is cut as it is."""
-    if whole.ndim < _N_AXIS or whole.variable.chunks is not None:
+    if variable.ndim < _N_AXIS or variable.chunks is not None:
         return chunked
+    whole = (LazyVariable if variable.ndim == _N_AXIS else FoldedVariable)(variable, what)
+    chunks = ((whole.shape[0],), *chunked.chunks[-2:])
     # The name is that of the content, which xarray finds without reading it.
     name, meta = f"unread-{chunked.name}", np.empty((0,) * whole.ndim, whole.dtype)
-    unread: da.Array = da.from_array(whole, chunks=chunked.chunks, name=name, asarray=False, meta=meta)
+    unread: da.Array = da.from_array(whole, chunks=chunks, name=name, asarray=False, meta=meta)
     return unread
 
 
@@ -257,10 +257,13 @@ def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
         drop_unreferenced=setting.drop_unreferenced,
         water_mask=setting.water_mask,
         average_coherence=setting.average_coherence,
+        selected=prepared.selection.given,
         source=prepared.source,
     )
     return {
         **provenance_of(made),
         **({"wavelength": scene.wavelength} if not options.is_offset else {}),
         **({"looks": scene.looks} if scene.looks else {}),
+        **({"reference_choice": setting.reference} if setting.reference != "stack" else {}),
+        **({"reference_window": setting.reference_window} if setting.reference_window > 1 else {}),
     }

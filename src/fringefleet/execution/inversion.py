@@ -15,7 +15,7 @@ from fringefleet.engine.solver_choice import choose_solver, why_eager
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.workspaces import BlockPlace
 from fringefleet.execution.slots import begin_next, slots_of
-from fringefleet.execution.tile import Arrays, BlockFunction, Tile
+from fringefleet.execution.tile import Arrays, BlockFunction, Piece, Tile
 from fringefleet.io.files.threads import each, use_threads
 from fringefleet.observation.oddities import Oddities, find_oddities, find_outside, put_together, say_once
 from fringefleet.observation.quantity import std_of
@@ -51,7 +51,12 @@ class Inversion:
     def as_function(self) -> BlockFunction:
         """Return the block function of a tile."""
         return BlockFunction(
-            "invert_tile", self._compute, self._check, self.options.device, describe=self._describe
+            "invert_tile",
+            self._compute,
+            self._check,
+            self.options.device,
+            describe=self._describe,
+            without_reading=self._masked,
         )
 
     def _check(self, arrays: Arrays, tile: Tile) -> Oddities:
@@ -60,6 +65,20 @@ class Inversion:
     def _compute(self, arrays: Arrays, tile: Tile, watch: Stopwatch, place: BlockPlace) -> BlockResult:
         block = _block(arrays, self.options, _inside(tile, self.point))
         return invert_block(block, self.scene, self.options, watch, place)
+
+    def _masked(self, pieces: Mapping[str, Piece], tile: Tile) -> BlockResult | None:
+        """Give the answer of a tile that the water mask excludes as a whole: that of one such pixel."""
+        wanted = pieces.get("water_mask")
+        if not isinstance(wanted, np.ndarray) or wanted.any() or _inside(tile, self.point) is not None:
+            return None
+        pixel = {name: np.zeros((*piece.shape[:-2], 1, 1), piece.dtype) for name, piece in pieces.items()}
+        found = invert_block(_block(pixel, self.options, None), self.scene, self.options)
+        shape = wanted.shape
+        repeated = {
+            name: np.broadcast_to(values, (*values.shape[:-2], *shape)).copy()
+            for name, values in found.variables.items()
+        }
+        return BlockResult(repeated, found.pair_sums)
 
     def _describe(self) -> dict[str, Any]:
         why = why_eager(self.options) if self.options.solver == "auto" else ""

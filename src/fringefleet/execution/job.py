@@ -10,6 +10,7 @@ from fringefleet.arguments.paths import check_local
 from fringefleet.arguments.shapes import Shape
 from fringefleet.choices import Existing, OnError
 from fringefleet.errors import OptionError
+from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting, check_setting
 from fringefleet.options import Options
 
@@ -42,6 +43,9 @@ class FailurePolicy:
     def __post_init__(self) -> None:
         """Check both values."""
         check_fields(self)
+
+
+_PARTS = {"options": Options, "setting": Setting, "selection": Selection, "on_failure": FailurePolicy}
 
 
 @documented
@@ -120,6 +124,7 @@ class Run:
             Panel.OUTPUT,
         ),
     ] = False
+    selection: Selection = Selection()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         """Convert paths given as text, and reject words that would silently mean something else."""
@@ -134,7 +139,7 @@ class Run:
         for name in ("n_worker", "n_thread", "n_core", "total_memory", "worker_memory", "gpu_memory"):
             if getattr(self, name) is not None:
                 check_kind(name, getattr(self, name), int)
-        for name, kind in (("options", Options), ("setting", Setting), ("on_failure", FailurePolicy)):
+        for name, kind in _PARTS.items():
             check_kind(name, getattr(self, name), kind)
         if self.chunks is not None:
             check_two_numbers("chunks", self.chunks, "rows and columns of a tile")

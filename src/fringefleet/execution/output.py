@@ -61,6 +61,7 @@ def open_report(checked: Checked, n_thread: int | None) -> RunReport:
         "versions": software_versions(),
         "options": vars(job.options),
         "setting": vars(job.setting),
+        "selection": job.selection.given,
         "chunks": checked.tile,
         "n_pair": checked.prepared.scene.network.n_pair,
         "n_date": checked.prepared.scene.network.n_date,

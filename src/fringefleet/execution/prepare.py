@@ -15,7 +15,11 @@ from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.shapes import Pixel
 from fringefleet.engine.context import InversionContext
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
+from fringefleet.execution.auto_reference import choose_reference_point
+from fringefleet.execution.means import CoherenceMeans
 from fringefleet.execution.scene_maps import dem_geometry, pixels_to_invert
+from fringefleet.execution.selecting import find_window, select_pairs
+from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting, check_setting
 from fringefleet.io import (
     locate_reference_point,
@@ -32,7 +36,10 @@ from fringefleet.io.dates import find_date
 from fringefleet.io.grid import radar_coordinates
 from fringefleet.io.mintpy.metadata import names_point
 from fringefleet.io.mintpy.names import mintpy_name
+from fringefleet.io.places import Window, pixel_at
 from fringefleet.io.quantities import check_units, with_baselines_in_metres
+from fringefleet.io.reference import is_inside
+from fringefleet.io.reference_phases import without_reference_phases
 from fringefleet.network.network import Network, date_name, shorten
 from fringefleet.observation.oddities import RANGES, Oddities, find_outside, put_together
 from fringefleet.observation.quantity import STD_MASKS, std_of
@@ -49,12 +56,32 @@ class Prepared:
 
     stack: xr.Dataset  # the observation, and coherence, masks, water_mask ... where needed
     scene: InversionContext
-    reference_point: Pixel | None  # row and column
+    reference_point: Pixel | None  # row and column in what is inverted, which it may lie outside of
     setting: Setting
     source: str  # path of the stack, if it has one
+    selection: Selection = Selection()  # noqa: RUF009 - frozen
+    corner: Pixel = (0, 0)  # row and column in the stack of the first pixel that is inverted
+
+    @property
+    def zero_point(self) -> Pixel | None:
+        """Row and column of the pixel that is zero by definition; None where a mean of several is."""
+        return self.reference_point if self.setting.reference_window == 1 else None
+
+    @property
+    def point_in_stack(self) -> Pixel | None:
+        """Row and column of the reference point in the stack."""
+        if self.reference_point is None:
+            return None
+        return self.reference_point[0] + self.corner[0], self.reference_point[1] + self.corner[1]
 
 
-def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
+def prepare(
+    stack: xr.Dataset,
+    options: Options,
+    setting: Setting,
+    selection: Selection | None = None,
+    means: CoherenceMeans | None = None,
+) -> Prepared:
     """Check a stack against the options and read the context shared by all blocks.
 
     Parameters
@@ -64,7 +91,11 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     options
         Options of the inversion.
     setting
-        Facts that the stack does not contain.
+        Facts that the stack does not contain. Its maps and its reference point are of the whole scene.
+    selection
+        The part that is inverted; None: all of it.
+    means
+        Mean coherences, where the setting or the selection needs them.
 
     Raises
     ------
@@ -75,28 +106,26 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     check_kind("stack", stack, xr.Dataset)
     check_kind("options", options, Options)
     check_kind("setting", setting, Setting)
+    check_kind("selection", selection := selection or Selection(), Selection)
     check_setting(setting, options)
     source = str(stack.encoding.get("source", ""))
-    needed = _needed_variables(stack, options)
-    _check_not_empty(stack, options.observation)
-    check_units(stack, needed)
-    stack = with_baselines_in_metres(_in_order(stack[needed], options.observation))
+    stack = _observations(stack, options)
     wavelength, pixel_size = _units(stack, options, setting)
     looks = _looks(stack, options, setting)
-    point = _reference_point(stack, options, setting)
+    window = find_window(stack, selection)
+    stack = select_pairs(stack, selection, None if means is None else means.of_pairs)
+    point = _reference_point(stack, options, setting, means)
     if setting.drop_unreferenced and point is not None:
-        stack = without_unreferenced(stack, options.observation, point)
+        stack = without_unreferenced(stack, options.observation, point, setting.reference_window)
     _check_sample(stack, point)
     network = stack_network(stack)
     check_redundancy(network, options.min_redundancy)
     values = np.zeros(network.n_pair, np.float32)
     if point is not None:
-        values = read_reference_values(stack, point, options.observation)
+        values = read_reference_values(stack, point, options.observation, setting.reference_window)
+    stack = without_reference_phases(stack)
     medians = _medians(stack, values, options)
-    shape = (stack.sizes["y"], stack.sizes["x"])
-    invert = pixels_to_invert(shape, setting.water_mask, setting.average_coherence)
-    if invert is not None:
-        stack = stack.assign(water_mask=(("y", "x"), invert))
+    stack = _with_water_mask(stack, setting)
     baseline, range_sine = dem_geometry(stack, network, wavelength, options, setting.geometry)
     if isinstance(range_sine, np.ndarray):
         stack = stack.assign(range_sine=(("y", "x"), range_sine))
@@ -111,7 +140,41 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         metres_per_pixel=pixel_size,
         medians=tuple(medians.tolist()),
     )
-    return Prepared(_with_reference_point(stack, point), scene, point, setting, source)
+    part, moved = _cut(_with_reference_point(stack, point), window, point)
+    return Prepared(part, scene, moved, setting, source, selection, _corner(window))
+
+
+def _observations(stack: xr.Dataset, options: Options) -> xr.Dataset:
+    """Take what the options need of a stack, in the units and the order that all else takes for granted."""
+    needed = _needed_variables(stack, options)
+    _check_not_empty(stack, options.observation)
+    check_units(stack, needed)
+    return with_baselines_in_metres(_in_order(stack[needed], options.observation))
+
+
+def _with_water_mask(stack: xr.Dataset, setting: Setting) -> xr.Dataset:
+    """Add the map of the pixels to invert, if any are left out."""
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    invert = pixels_to_invert(shape, setting.water_mask, setting.average_coherence)
+    return stack if invert is None else stack.assign(water_mask=(("y", "x"), invert))
+
+
+def _cut(stack: xr.Dataset, window: Window, point: Pixel | None) -> tuple[xr.Dataset, Pixel | None]:
+    """Take the rows and columns that are inverted, and count the reference point there.
+
+    Its attribute ``reference_point`` is left out where it is outside; its coordinates stay.
+    """
+    part = stack.isel(dict(zip(("y", "x"), window, strict=True)))
+    if point is None:
+        return part, None
+    row, column = (at - start for at, start in zip(point, _corner(window), strict=True))
+    part.attrs = {name: value for name, value in part.attrs.items() if name != "reference_point"}
+    named = {"reference_point": [row, column]} if is_inside(part, (row, column)) else {}
+    return part.assign_attrs(named), (row, column)
+
+
+def _corner(window: Window) -> Pixel:
+    return window[0].start, window[1].start
 
 
 def _medians(
@@ -188,18 +251,30 @@ def _looks(stack: xr.Dataset, options: Options, setting: Setting) -> int:
     return setting.looks or required_looks(stack)
 
 
-def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> Pixel | None:
+def _reference_point(
+    stack: xr.Dataset, options: Options, setting: Setting, means: CoherenceMeans | None
+) -> Pixel | None:
     """Find row and column of the reference point; None where nothing is to be referenced.
 
     Offsets need no reference point: as in MintPy, they are used unchanged if the stack names none.
     """
-    unnamed = setting.reference_point is None and not names_point(stack.attrs)
+    if setting.reference == "auto":
+        if means is None:
+            raise OptionError(
+                f"found {option('reference', 'auto')}, for which the coherence is read once, and a lazy "
+                "inversion reads nothing beforehand; use fringefleet.run, or give reference_point = (Y, X)."
+            )
+        return choose_reference_point(stack, means, options.observation)
+    given = setting.reference_point is not None or setting.reference_lalo is not None
+    unnamed = not given and not names_point(stack.attrs)
     if setting.skip_reference or (options.is_offset and unnamed):
         return None
+    if setting.reference_lalo is not None:
+        return pixel_at(stack, *setting.reference_lalo, "reference_lalo")
     return locate_reference_point(stack, setting.reference_point)
 
 
-def without_unreferenced(stack: xr.Dataset, observation: str, point: Pixel) -> xr.Dataset:
+def without_unreferenced(stack: xr.Dataset, observation: str, point: Pixel, window: int = 1) -> xr.Dataset:
     """Drop the pairs of a stack that have no data at the reference point.
 
     Raises
@@ -207,7 +282,7 @@ def without_unreferenced(stack: xr.Dataset, observation: str, point: Pixel) -> x
     NetworkError
         No pair is left.
     """
-    dropped = unreferenced_pairs(stack, point, observation)
+    dropped = unreferenced_pairs(stack, point, observation, window)
     kept = np.setdiff1d(np.arange(stack.sizes["pair"]), dropped)
     if len(kept) == 0:
         raise NetworkError(
@@ -247,7 +322,8 @@ def find_reference_date(network: Network, wanted: str | None) -> int:
 
 def _check_sample(stack: xr.Dataset, point: Pixel | None) -> None:
     """Reject values far outside their range around the reference point, or in the middle of the scene."""
-    row, column = point or (stack.sizes["y"] // 2, stack.sizes["x"] // 2)
+    middle = stack.sizes["y"] // 2, stack.sizes["x"] // 2
+    row, column = point if point is not None and is_inside(stack, point) else middle
     window = {
         dim: slice(max(0, at - _SAMPLE_SIDE // 2), at + _SAMPLE_SIDE // 2)
         for dim, at in (("y", row), ("x", column))
@@ -262,7 +338,7 @@ def _with_reference_point(stack: xr.Dataset, point: Pixel | None) -> xr.Dataset:
     """Record the reference point in the attributes; drop attributes that cannot be parsed."""
     stack = stack.copy(deep=False)
     stack.attrs = usable_attributes(stack.attrs)
-    if point is None:
+    if point is None or not is_inside(stack, point):  # where that is, the attributes say already
         return stack
     row, column = point
     return stack.assign_attrs(

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented, needs_of
-from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
+from fringefleet.arguments.kinds import PATH, check_kind, check_numbers, check_two_numbers
 from fringefleet.arguments.needs import check_needs, defaults_of, only_with
+from fringefleet.choices import ReferenceChoice
+from fringefleet.errors import OptionError
 from fringefleet.observation.units import check_wavelength
+from fringefleet.option_words import option
 from fringefleet.options import OF_PHASE, Options
 
 if TYPE_CHECKING:
@@ -41,6 +44,38 @@ class Setting:
             needs=(_NOT_SKIPPED,),
         ),
     ] = None
+    reference: Annotated[
+        ReferenceChoice,
+        Declared(
+            "stack: the reference pixel that the stack or an option names; auto: the centre of the largest "
+            "connected area of high mean coherence.",
+            Panel.SCENE,
+            needs=(_NOT_SKIPPED,),
+        ),
+    ] = "stack"
+    reference_lalo: Annotated[
+        tuple[float, float] | None,
+        Declared(
+            "Latitude and longitude of the reference pixel, in degrees on WGS 84.",
+            Panel.SCENE,
+            metavar="LAT LON",
+            unit="degree",
+            default="as in the stack",
+            needs=(_NOT_SKIPPED,),
+        ),
+    ] = None
+    reference_window: Annotated[
+        int,
+        Declared(
+            "Take the mean of the valid phases of a pair in a square of so many rows and columns around the "
+            "reference pixel, an odd number; with more than 1 that pixel is inverted as all others.",
+            Panel.SCENE,
+            metavar="N",
+            unit="pixels",
+            least=1,
+            needs=(_NOT_SKIPPED,),
+        ),
+    ] = 1
     reference_date: Annotated[
         str | None,
         Declared(
@@ -124,8 +159,27 @@ class Setting:
             check_two_numbers("reference_point", self.reference_point, "row and column")
         if self.wavelength is not None:
             check_wavelength(self.wavelength, "wavelength")
+        self._check_reference()
         needs = [need for need in needs_of(Setting) if need.other in vars(self)]
         check_needs(vars(self), defaults_of(Setting), needs)
+
+    def _check_reference(self) -> None:
+        if self.reference_lalo is not None:
+            check_numbers("reference_lalo", self.reference_lalo, 2, "latitude and longitude in degrees")
+            if not abs(self.reference_lalo[0]) <= 90:
+                raise OptionError(
+                    f"found {option('reference_lalo', tuple(self.reference_lalo))}; give the latitude, at "
+                    "most 90, and then the longitude."
+                )
+        given = [name for name in ("reference_point", "reference_lalo") if getattr(self, name) is not None]
+        named = [*map(option, given), *[option("reference", "auto")] * (self.reference == "auto")]
+        if len(named) > 1:
+            raise OptionError(f"found both {' and '.join(named)}; give one of them.")
+        if self.reference_window % 2 == 0:
+            raise OptionError(
+                f"found {option('reference_window', self.reference_window)}; give an odd number, so that the "
+                "reference pixel is in the middle."
+            )
 
 
 def check_setting(setting: Setting, options: Options) -> None:

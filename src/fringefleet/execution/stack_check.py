@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from fringefleet.arguments.shapes import Pixel
 from fringefleet.engine.context import BlockResult
 from fringefleet.errors import StackChangedError, StackFormatError
 from fringefleet.execution.tile import Tile
@@ -28,11 +29,12 @@ class StackCheck:
     files: ZarrFiles
     digest: str  # of the listing
     accept_touched: bool
+    corner: Pixel = (0, 0)  # row and column in the stack of the first pixel of the result
 
     @classmethod
-    def of(cls, source: FilesVersion, *, accept_touched: bool) -> "StackCheck":
+    def of(cls, source: FilesVersion, *, accept_touched: bool, corner: Pixel = (0, 0)) -> "StackCheck":
         """Make the check for workers from the version of a stack."""
-        return cls(ZarrFiles(source.path, source.arrays), source.listing.digest, accept_touched)
+        return cls(ZarrFiles(source.path, source.arrays), source.listing.digest, accept_touched, corner)
 
     def check_tile(self, tile: Tile, store: ResultStore) -> None:
         """Reject a tile that has been read from chunks which differ from the listing.
@@ -43,8 +45,13 @@ class StackCheck:
             Names the chunks, and how they differ.
         """
         if self.files.arrays:
+            rows, columns = (_moved(part, by) for part, by in zip((tile.y, tile.x), self.corner, strict=True))
+            # The chunks at the begin of a part have their first pixel in no tile.
+            is_begin = any(
+                part.start == 0 < by for part, by in zip((tile.y, tile.x), self.corner, strict=True)
+            )
             with accepting_touched(self.accept_touched):
-                self.files.check(_listing(store.path, self.digest), (tile.y, tile.x), once=True)
+                self.files.check(_listing(store.path, self.digest), (rows, columns), once=not is_begin)
 
 
 def write_if_unchanged(store: ResultStore, check: StackCheck, tile: Tile, result: BlockResult) -> None:
@@ -68,7 +75,9 @@ def _listing(path: Path, digest: str) -> Listing:
     return found
 
 
-def check_stack_at_end(source: FilesVersion, store: ResultStore, *, accept_touched: bool) -> None:
+def check_stack_at_end(
+    source: FilesVersion, store: ResultStore, *, accept_touched: bool, corner: Pixel = (0, 0)
+) -> None:
     """List the files of a stack again; mark the tiles affected by changes since the first listing.
 
     Raises
@@ -79,7 +88,8 @@ def check_stack_at_end(source: FilesVersion, store: ResultStore, *, accept_touch
     differences = differences_now(source, accept_touched=accept_touched)
     if not differences:
         return
-    n_doubted = store.doubt(_windows(source, differences))
+    windows = _windows(source, differences)
+    n_doubted = store.doubt(None if windows is None else _in_part(windows, corner))
     raise StackChangedError(
         f"the stack {source.path} changed during the run: {describe_differences(differences)}. "
         f"{n_doubted} tiles are marked as not done in {store.path}, as they may be from either version. "
@@ -91,6 +101,20 @@ def _windows(source: FilesVersion, differences: Sequence[Difference]) -> list[Wi
     """Find the pixels that depend on the files; None for all of them."""
     listing = Listing.of((each.name, state) for each in differences if (state := each.then or each.now))
     return windows_of(listing, source.arrays)
+
+
+def _moved(part: slice, by: int) -> slice:
+    return slice(part.start + by, part.stop + by)
+
+
+def _in_part(windows: Sequence[Window], corner: Pixel) -> list[Window]:
+    """Count windows from the corner of a part; without those that lie before it."""
+    moved = [(_moved(rows, -corner[0]), _moved(columns, -corner[1])) for rows, columns in windows]
+    return [
+        (slice(max(0, rows.start), rows.stop), slice(max(0, columns.start), columns.stop))
+        for rows, columns in moved
+        if rows.stop > 0 and columns.stop > 0
+    ]
 
 
 def _advice(differences: Sequence[Difference]) -> str:

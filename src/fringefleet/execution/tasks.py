@@ -108,8 +108,11 @@ def compute_tile(
 def _read_and_compute(
     pieces: Mapping[str, NDArray[Any] | LazyVariable], function: BlockFunction, tile: Tile, place: TileSlot
 ) -> tuple[BlockResult, Oddities, int]:
-    """Return the result of a tile, the oddities of its arrays, and their size [byte]."""
+    """Return the result of a tile, the oddities of its arrays, and the size read or in memory [byte]."""
     watch = place.watch
+    if (known := function.without_reading(pieces, tile)) is not None:
+        in_memory = (piece for piece in pieces.values() if not isinstance(piece, LazyVariable))
+        return known, Oddities(), sum(piece.nbytes for piece in in_memory)
     n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces.values())
     with place.reading(n_byte), watch.time("read"):
         arrays = {

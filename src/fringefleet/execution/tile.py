@@ -1,5 +1,6 @@
 """Description of a tile: its position, its input, and its report when it is finished."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -50,6 +51,10 @@ def _nothing_odd(_arrays: Arrays, _tile: Tile) -> Oddities:
     return Oddities()
 
 
+def _needs_reading(_pieces: "Mapping[str, Piece]", _tile: Tile) -> BlockResult | None:
+    return None
+
+
 def _of_nobody() -> Mapping[str, Any]:
     return {}
 
@@ -71,6 +76,8 @@ class BlockFunction:
         Device that it computes on.
     describe
         Describes its computation, for the report.
+    without_reading
+        Returns the result of a tile that needs no reading, from its maps in memory; None for others.
     """
 
     name: str
@@ -78,6 +85,7 @@ class BlockFunction:
     check: Callable[[Arrays, Tile], Oddities] = _nothing_odd
     device: DeviceName = "cpu"
     describe: Callable[[], Mapping[str, Any]] = _of_nobody
+    without_reading: Callable[["Mapping[str, Piece]", Tile], BlockResult | None] = _needs_reading
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,29 @@ class LazyVariable:
                 f"{self.what} cannot be read here ({type(error).__name__}: {error}). The file may be "
                 "damaged; copy or create it again."
             ) from error
+
+
+@dataclass(frozen=True)
+class FoldedVariable(LazyVariable):
+    """A variable with more axes than tiles are cut by: those before y and x are one, until it is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes, of which there are three."""
+        *leading, y, x = self.variable.shape
+        return math.prod(leading), y, x
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, key: Any) -> "FoldedVariable":
+        """Cut a piece out, unread: rows and columns of all that is before them."""
+        return FoldedVariable(self.variable[(..., *key[-2:])], self.what)
+
+
+Piece = NDArray[Any] | LazyVariable  # of a variable, for a tile: in memory, or unread
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from fringefleet.io.chunking import fit_tile
 from fringefleet.io.conversion import Conversion
 from fringefleet.io.copying import Partition, copy_tiles, gridded
 from fringefleet.io.files.threads import thread_count
+from fringefleet.io.reference_phases import as_stored
 from fringefleet.io.stack import open_stack, pair_folders, stored_tile
 from fringefleet.io.store.disk import translate_disk_full
 from fringefleet.io.store.lock import locked
@@ -95,6 +96,7 @@ def convert_stack(  # noqa: PLR0913 - all options of a conversion
     stack = source if isinstance(source, xr.Dataset) else open_stack(source, chunks=None)
     if "source" in stack.encoding:
         check_apart(output, Path(stack.encoding["source"]), pair_folders(stack))
+    stack = as_stored(stack)
     recover_interrupted_overwrite(output)
     begun = Conversion.of(stack, output, accept_touched=accept_touched)
     tile = chunks or (begun.tile() if resume else None) or default_tile(stack)

@@ -1,17 +1,21 @@
 """Reference point: its position in a stack, and the observation of every pair there."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.arguments.shapes import Pixel
-from fringefleet.errors import MissingMetadataError, ReferencePointError, StackFormatError
-from fringefleet.io.grid import index_at
-from fringefleet.io.mintpy.metadata import names_point, number_attribute, stated_point
+from fringefleet.errors import ReferencePointError
+from fringefleet.io.reference_phases import (
+    has_reference_phases,
+    point_from_attributes,
+    reference_coordinate,
+)
 from fringefleet.io.stack import stack_network
 from fringefleet.observation.quantity import PHASE, is_offset
-
-_GIVE = "give --reference-point Y X"
+from fringefleet.option_words import option
 
 
 def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pixel:
@@ -23,8 +27,8 @@ def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pix
         A stack, or a part of one.
     point
         Row and column in this Dataset. None: taken from the attributes; by the coordinates
-        ``reference_point_y`` and ``reference_point_x`` where known, so that a subset of a
-        stack still finds it.
+        ``reference_point_y`` and ``reference_point_x`` where known, so that a subset of a stack still finds
+        it. They may be outside of a subset that has the phases of the point.
 
     Raises
     ------
@@ -33,9 +37,10 @@ def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pix
     ReferencePointError
         The point is outside the scene, or the attributes are invalid.
     """
-    row, column = _point_from_attributes(stack) if point is None else point
+    row, column = point_from_attributes(stack) if point is None else point
     n_row, n_column = stack.sizes["y"], stack.sizes["x"]
-    if not (0 <= row < n_row and 0 <= column < n_column):
+    is_known = point is None and has_reference_phases(stack)
+    if not (is_known or is_inside(stack, (row, column))):
         raise ReferencePointError(
             f"the reference point is row {row}, column {column}, outside the scene of {n_row} rows "
             f"and {n_column} columns (counted from 0); give another --reference-point Y X."
@@ -43,7 +48,14 @@ def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pix
     return int(row), int(column)
 
 
-def read_reference_values(stack: xr.Dataset, point: Pixel, observation: str = PHASE) -> NDArray[np.float32]:
+def is_inside(stack: xr.Dataset, point: Pixel) -> bool:
+    """Return whether a row and a column are those of a pixel."""
+    return 0 <= point[0] < stack.sizes["y"] and 0 <= point[1] < stack.sizes["x"]
+
+
+def read_reference_values(
+    stack: xr.Dataset, point: Pixel, observation: str = PHASE, window: int = 1
+) -> NDArray[np.float32]:
     """Read the observation of every pair at the reference point [rad, or pixel of an offset], shape (pair,).
 
     Parameters
@@ -54,17 +66,20 @@ def read_reference_values(stack: xr.Dataset, point: Pixel, observation: str = PH
         Row and column, see :func:`locate_reference_point`.
     observation
         Name of the variable.
+    window
+        Rows and columns around the point, an odd number, of whose valid values the mean is taken, as far as
+        they are in the scene.
 
     Raises
     ------
     ReferencePointError
         Some pairs have no data there: NaN, infinite or, of a phase, exactly 0.
     """
-    values = _read(stack, point, observation)
+    values = _read(stack, point, observation, window)
     missing = _without_data(values, observation)
     if not missing:
         return values
-    where = f"at the reference point (row {point[0]}, column {point[1]})"
+    where = f"{_around(window)} the reference point (row {point[0]}, column {point[1]})"
     if not values.any():
         raise ReferencePointError(
             f"the phase {where} is 0 in all {len(values)} pairs: the stack seems to be referenced "
@@ -79,46 +94,51 @@ def read_reference_values(stack: xr.Dataset, point: Pixel, observation: str = PH
     )
 
 
-def unreferenced_pairs(stack: xr.Dataset, point: Pixel, observation: str = PHASE) -> list[int]:
+def unreferenced_pairs(
+    stack: xr.Dataset, point: Pixel, observation: str = PHASE, window: int = 1
+) -> list[int]:
     """Find the pairs, by index, that have no data at the reference point: NaN, infinite, or a phase of 0."""
-    return _without_data(_read(stack, point, observation), observation)
+    return _without_data(_read(stack, point, observation, window), observation)
 
 
-def _read(stack: xr.Dataset, point: Pixel, observation: str) -> NDArray[np.float32]:
-    pixel = stack[observation].isel(y=point[0], x=point[1])
+def _around(window: int) -> str:
+    return "at" if window == 1 else f"in {window} x {window} pixels around"
+
+
+def _read(stack: xr.Dataset, point: Pixel, observation: str, window: int) -> NDArray[np.float32]:
+    """Read what pairs observe; NaN where that is nothing in a window."""
+    if window > 1:
+        return _mean_around(stack, point, observation, window)
+    if is_inside(stack, point):
+        pixel = stack[observation].isel(y=point[0], x=point[1])
+    else:
+        pixel = stack[reference_coordinate(observation)]
     return np.asarray(pixel.values, dtype=np.float32)
 
 
+def _mean_around(stack: xr.Dataset, point: Pixel, observation: str, window: int) -> NDArray[np.float32]:
+    if not is_inside(stack, point):
+        raise ReferencePointError(
+            f"found {option('reference_window', window)} for a part of a scene without the reference point, "
+            "of which it has the phases of that pixel alone. Invert the scene with rows and columns that are "
+            "selected, or take 1."
+        )
+    around = {
+        dim: slice(max(0, at - window // 2), at + window // 2 + 1)
+        for dim, at in zip(("y", "x"), point, strict=True)
+    }
+    values = stack[observation].isel(around).values.astype(np.float64)
+    has_data = ~_is_missing(values, observation)
+    n = has_data.sum((1, 2))
+    total = np.where(has_data, values, 0).sum((1, 2))
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
+
+
 def _without_data(values: NDArray[np.float32], observation: str) -> list[int]:
-    is_missing = ~np.isfinite(values)
-    if not is_offset(observation):
-        is_missing |= values == 0
-    missing: list[int] = np.flatnonzero(is_missing).tolist()
+    missing: list[int] = np.flatnonzero(_is_missing(values, observation)).tolist()
     return missing
 
 
-def _point_from_attributes(stack: xr.Dataset) -> Pixel:
-    attrs = stack.attrs
-    try:
-        if "reference_point_y" in attrs and "reference_point_x" in attrs:
-            return _index_of(stack, "y"), _index_of(stack, "x")
-        if names_point(attrs):
-            row, column = stated_point(attrs)
-            return row, column
-    except StackFormatError as error:
-        raise ReferencePointError(f"{str(error).rstrip('.')}, or {_GIVE}.") from error
-    raise MissingMetadataError(
-        f"the stack has no attributes REF_Y and REF_X for its reference point; {_GIVE}."
-    )
-
-
-def _index_of(stack: xr.Dataset, axis: str) -> int:
-    wanted = number_attribute(stack.attrs, f"reference_point_{axis}")
-    values = stack[axis].values
-    index = index_at(values, wanted)
-    if index is None:
-        raise ReferencePointError(
-            f"the reference point at {axis} = {wanted} is not in this scene, whose {len(values)} "
-            f"pixels range from {axis} = {values[0]} to {values[-1]}; give --reference-point Y X."
-        )
-    return index
+def _is_missing(values: NDArray[Any], observation: str) -> NDArray[np.bool_]:
+    is_missing: NDArray[np.bool_] = ~np.isfinite(values)
+    return is_missing if is_offset(observation) else is_missing | (values == 0)

@@ -23,6 +23,7 @@ from fringefleet.io.hdf5.layout import ReadMethod
 from fringefleet.io.identify import check_exists
 from fringefleet.io.lazy.versioned import versioned
 from fringefleet.io.recognise import recognise
+from fringefleet.io.reference_phases import with_reference_phases
 from fringefleet.network.network import Network
 from fringefleet.observation.quantity import PHASE, is_observation
 from fringefleet.processes.versions import check_assertions
@@ -60,7 +61,9 @@ def open_stack(
     -------
     xr.Dataset
         Dimensions ``pair, y, x``. ``unwrapped_phase`` [rad] of a pair is ``phase[secondary_date] -
-        phase[reference_date]``; NaN and 0 mean no data. Attributes: all of the source, and
+        phase[reference_date]``; NaN and 0 mean no data. The coordinate ``reference_phase`` (pair) is the
+        observation at the reference point, read when needed, so that a part without that point can be
+        inverted (:mod:`fringefleet.io.reference_phases`). Attributes: all of the source, and
         ``wavelength`` [m], ``looks``, ``reference_point`` (row, column) where the source has them.
         ``unwrapped_phase.encoding["preferred_chunks"]`` has the stored chunks by dimension.
 
@@ -88,7 +91,7 @@ def open_stack(
         raise type(error)(f"{path}: {error.marked}") from error
     version: FilesVersion = stack.encoding["version"]
     folders = stack.encoding.get("pair_folders", ())
-    stack = versioned(stack, version, is_checked=chunks is not None)
+    stack = with_reference_phases(versioned(stack, version, is_checked=chunks is not None))
     stack.encoding = {
         "source": str(path.absolute()),
         "version": version,

@@ -25,6 +25,8 @@ class Provenance(NamedTuple):
         Treatment of the reference point.
     water_mask, average_coherence
         Mask arrays, or the paths of their files, or None.
+    selected
+        Options that select the part of the stack, by name.
     source
         Path of the stack, if known.
     """
@@ -37,6 +39,7 @@ class Provenance(NamedTuple):
     drop_unreferenced: bool
     water_mask: Any
     average_coherence: Any
+    selected: Mapping[str, Any]
     source: str | None
 
 
@@ -46,7 +49,29 @@ def _name_of(mask: object) -> str:
     return str(mask) if isinstance(mask, str | Path) else "array"
 
 
-_Attributes = Mapping[str, Callable[[Provenance], Any]]  # None: the attribute does not apply
+def selection_attributes(selected: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe in attributes the part of the stack that was inverted.
+
+    Examples
+    --------
+    >>> selection_attributes({"rows": (2, 9), "exclude_dates": ("20180106", "20180118")})
+    {'selected_rows': [2, 9], 'selected_exclude_dates': '20180106 20180118'}
+    """
+    return {f"{_SELECTED}{name}": _plain(value) for name, value in selected.items()}
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, tuple):
+        return value
+    return " ".join(value) if all(isinstance(item, str) for item in value) else list(value)
+
+
+_SELECTED = "selected_"
+_SELECTION = (
+    *("bbox", "rows", "columns", "start_date", "end_date", "exclude_dates", "exclude_pairs"),
+    *("max_temporal_baseline", "max_perpendicular_baseline", "min_coherence"),
+)
+_Attributes = Mapping[str, Callable[[Provenance], Any]]  # None: it does not apply
 
 _OF_ALL: _Attributes = {
     "reference_date": lambda made: made.reference_date,
@@ -78,6 +103,10 @@ PROVENANCE = tuple(_OF_ALL)  # of every result
 EXTRA_PROVENANCE = (  # where they apply
     *_WHERE_THEY_APPLY,
     *dict.fromkeys(name for product in PRODUCTS for name in product.attributes),
+    *(f"{_SELECTED}{name}" for name in _SELECTION),
+    "reference_window",
+    "reference_choice",
+    "rereferenced",
     "bridge",  # gap_rule, in results of earlier versions
 )
 
@@ -86,4 +115,4 @@ def provenance_of(made: Provenance) -> dict[str, Any]:
     """Return the attributes that apply to a result, by name."""
     found = {name: find(made) for name, find in {**_OF_ALL, **_WHERE_THEY_APPLY}.items()}
     applying = {name: value for name, value in found.items() if value is not None}
-    return applying | attributes_of_products(made.options)
+    return applying | selection_attributes(made.selected) | attributes_of_products(made.options)

@@ -1,14 +1,16 @@
 """Fit of a run to its workers: their number and memory, and the choice between workers and threads."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from fringefleet.cluster import ClusterOptions
+from fringefleet.cluster import ClusterOptions, connect
 from fringefleet.cluster.connection import expect_workers, expected_memory, resolve
 from fringefleet.execution.check import Checked, check
 from fringefleet.execution.effort import SECONDS_TO_START, in_threads, needs_no_workers
 from fringefleet.execution.job import Run
+from fringefleet.execution.means import are_kept, needs_means
 from fringefleet.option_words import option
 from fringefleet.processes.gpus import check_here
 
@@ -65,7 +67,20 @@ def prepare_session(
     if needs_device and workers.kind in ("local", "local-cuda"):
         check_here(job.options)
     is_asked_for = is_asked_for or wanted.is_asked_for
-    return without_needless_workers(check_job(job), workers, is_asked_for=is_asked_for)
+    with _workers_for_means(job, workers):
+        checked = check_job(job)
+    return without_needless_workers(checked, workers, is_asked_for=is_asked_for)
+
+
+def _workers_for_means(job: Run, workers: ClusterOptions) -> AbstractContextManager[Any]:
+    """Have workers on other machines for what is read before a run can be checked, if anything is.
+
+    Those of this machine would be no quicker than its threads.
+    """
+    is_here = workers.n_worker == 0 or workers.kind in ("local", "local-cuda")
+    if is_here or not needs_means(job) or are_kept(job):
+        return nullcontext()
+    return connect(workers)
 
 
 def fit_to_workers(job: Run, wanted: ClusterOptions) -> tuple[Run, ClusterOptions]:

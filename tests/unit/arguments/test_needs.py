@@ -54,6 +54,8 @@ IDLE_OPTIONS = [
 ]
 IDLE_SETTINGS = [
     ({"reference_point": (1, 2), "skip_reference": True}, Options(), "skip_reference = False"),
+    ({"reference_lalo": (19.0, -99.0), "skip_reference": True}, Options(), "skip_reference = False"),
+    ({"reference_window": 3, "skip_reference": True}, Options(), "skip_reference = False"),
     ({"drop_unreferenced": True, "skip_reference": True}, Options(), "skip_reference = False"),
     ({"wavelength": 0.056}, OFFSET, "observation = unwrapped_phase"),
     ({"looks": 9}, OFFSET, "observation = unwrapped_phase"),

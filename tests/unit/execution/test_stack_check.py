@@ -8,7 +8,7 @@ import xarray as xr
 import zarr
 
 import fringefleet
-from fringefleet import Run
+from fringefleet import Run, Selection
 from fringefleet.errors import InputError, StackChangedError
 from fringefleet.io.describe import check_finished
 from fringefleet.io.files import version
@@ -65,6 +65,41 @@ def test_every_chunk_file_that_is_read_is_looked_at_once_and_no_other(stack, mon
         job(stack, chunks=chunks, existing="overwrite", options=fringefleet.Options(weight_func="no"))
     )
     assert {path: n for path, n in looked_at.items() if n > 1} == dict.fromkeys(read[: len(read) // 2], 2)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [((8, 24), (8, 32)), ((5, 20), (3, 30)), ((17, 32), (0, 32))])
+def test_the_chunk_files_of_a_part_are_looked_at_and_no_other(stack, monkeypatch, rows, columns):
+    looked_at = set()
+    state_of = version._state
+    monkeypatch.setattr(version, "_state", lambda path: looked_at.add(path) or state_of(path))
+    fringefleet.run(job(stack, chunks=(6, 7), selection=Selection(rows=rows, columns=columns)))
+    data = zarr.open_group(stack, mode="r")["unwrapped_phase"]
+    height, width = (data.shards or data.chunks)[1:]
+
+    def is_in_part(file):
+        y, x = (int(number) for number in file.replace(".", "/").split("/")[-2:])
+        return all(
+            at < stop and at + size > start
+            for at, size, (start, stop) in ((y * height, height, rows), (x * width, width, columns))
+        )
+
+    files = [str(file) for name in ("unwrapped_phase", "coherence") for file in chunk_files(stack, name)]
+    expected = {file for file in files if is_in_part(file.removeprefix(str(stack)))}
+    assert len(expected) > 0
+    assert looked_at == expected
+
+
+def test_tiles_of_a_part_that_are_of_a_changed_chunk_do_not_count(stack):
+    changed = lambda stack: rewrite(stack, part=(slice(None), slice(24, 32), slice(24, 32)))  # noqa: E731
+    part = job(stack, selection=Selection(rows=(6, 32), columns=(4, 32)), chunks=(10, 10))
+    with pytest.raises(StackChangedError, match=r"\d tiles are marked"):
+        fringefleet.run(part, changing(stack, 9, changed))
+    # Shards of 16 x 16 begin at row 16 and column 16, chunks of 8 x 8 at 24: rows 10 and 18 of the part.
+    data = zarr.open_group(stack, mode="r")["unwrapped_phase"]
+    begin = 16 if data.shards else 24
+    expected = np.ones((3, 3), np.uint8)
+    expected[(begin - 6) // 10 :, (begin - 4) // 10 :] = 3
+    np.testing.assert_array_equal(marks(stack), expected)
 
 
 def changing(stack, at, change):

@@ -48,16 +48,36 @@ def test_a_part_that_was_stored_finds_the_pixel_or_says_that_it_lacks_it(
     assert locate_reference_point(found) == (1, 2)
     assert found.attrs["reference_point"] == [1, 2]
     assert any("is row 1, column 2 here; its row 3 and column 2" in text for text in caplog.messages)
+    without = open_stack(tmp_path / f"without.{suffix}")
+    assert locate_reference_point(without) == (-1, 2)
+    np.testing.assert_array_equal(
+        read_reference_values(without, (-1, 2)), read_reference_values(stack, (3, 2))
+    )
     with pytest.raises(ReferencePointError, match=r"the reference point at y = .* is not in this scene"):
-        locate_reference_point(open_stack(tmp_path / f"without.{suffix}"))
+        locate_reference_point(without.drop_vars("reference_phase"))
 
 
 @pytest.mark.parametrize(
-    "part", [{"y": slice(4, None)}, {"x": slice(0, 2)}, {"y": slice(0, None, 2)}, {"y": [2]}]
+    ("part", "point"),
+    [
+        ({"y": slice(4, None)}, (-1, 2)),
+        ({"x": slice(0, 2)}, (3, 2)),
+        ({"y": slice(0, None, 2)}, (-1, 2)),
+        ({"y": [2]}, (-1, 2)),
+    ],
 )
-def test_a_part_without_the_pixel_says_so(stack, part):
+def test_a_part_without_the_pixel_has_its_phases_or_says_so(stack, part, point):
+    assert locate_reference_point(stack.isel(part)) == point
+    np.testing.assert_array_equal(
+        read_reference_values(stack.isel(part), point), read_reference_values(stack, (3, 2))
+    )
     with pytest.raises(ReferencePointError, match=r"the reference point at . = .* is not in this scene"):
-        locate_reference_point(stack.isel(part))
+        locate_reference_point(stack.isel(part).drop_vars("reference_phase"))
+
+
+def test_the_phases_at_the_point_are_not_read_before_they_are_needed(stack):
+    assert not stack["reference_phase"].variable._in_memory
+    assert not stack.isel(y=slice(4, None), pair=[0])["reference_phase"].variable._in_memory
 
 
 @pytest.mark.parametrize("point", [(6, 0), (0, 7), (-1, 0)])
@@ -111,3 +131,30 @@ def test_nan_in_all_pairs_names_them(write_mintpy):
     phase[:, 3, 2] = np.nan
     with pytest.raises(ReferencePointError, match="in 5 of 5 pairs"):
         read_reference_values(open_stack(write_mintpy({"unwrapPhase": phase})), (3, 2))
+
+
+def test_a_window_gives_the_mean_of_the_valid_phases_of_a_pair(stack):
+    stack = stack.load()
+    around = stack["unwrapped_phase"].values[:, 2:5, 1:4].astype(float)
+    stack["unwrapped_phase"][{"pair": 0, "y": 3, "x": 2}] = np.nan
+    stack["unwrapped_phase"][{"pair": 1, "y": 2, "x": 1}] = 0
+    around[0, 1, 1] = around[1, 0, 0] = np.nan
+    expected = np.nanmean(around.reshape(len(around), -1), axis=1)
+    np.testing.assert_allclose(read_reference_values(stack, (3, 2), window=3), expected, rtol=1e-6)
+    assert unreferenced_pairs(stack, (3, 2)) == [0]
+    assert unreferenced_pairs(stack, (3, 2), window=3) == []
+
+
+def test_a_window_at_the_edge_of_the_scene_is_what_is_there_of_it(stack):
+    corner = stack["unwrapped_phase"].values[:, :2, :2].astype(float)
+    expected = corner.reshape(len(corner), -1).mean(1)
+    np.testing.assert_allclose(read_reference_values(stack, (0, 0), window=3), expected, rtol=1e-6)
+
+
+def test_a_window_without_data_and_one_around_a_pixel_that_is_not_there_are_refused(stack):
+    with pytest.raises(ReferencePointError, match="found reference_window = 3 for a part of a scene without"):
+        read_reference_values(stack.isel(y=slice(4, None)), (-1, 2), window=3)
+    stack = stack.load()
+    stack["unwrapped_phase"][{"pair": 1}] = 0
+    with pytest.raises(ReferencePointError, match=r"no data .* in 3 x 3 pixels around the reference point"):
+        read_reference_values(stack, (3, 2), window=3)

@@ -1,0 +1,247 @@
+"""Another reference for a result: another date, or another pixel.
+
+Another date: of every series its value at the new date is subtracted. That is exact where the dates of a
+pixel hang together; where the new date has no answer there is none at any date. With ``C`` the covariance of
+the displacements since the old reference date ``r0``, that since the new one ``r`` is::
+
+    C'[j, k] = C[j, k] - C[j, r] - C[r, k] + C[r, r],    std'[j]^2 = Var[j] + Var[r] - 2 C[j, r]
+
+so that standard deviations are known only where the covariance was stored.
+
+Another pixel: of every series that of the new pixel is subtracted, as MintPy's ``reference_point`` does. An
+inversion with that pixel would subtract its phases from the pairs. The two agree where the pairs of the new
+pixel close, or where both pixels have the same pairs and weights and the norm is l2; else they may differ by
+as much as the pairs misclose. Standard deviations stay: they are without the noise at the reference point.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.shapes import Pixel
+from fringefleet.errors import OptionError, ReferencePointError, StackFormatError
+from fringefleet.execution.new_reference import OF_DATE, OF_POINT, NewReference
+from fringefleet.io.dates import find_date
+from fringefleet.io.places import pixel_at
+from fringefleet.network.network import date_name, shorten
+from fringefleet.option_words import option
+from fringefleet.status import Status
+
+logger = logging.getLogger(__name__)
+
+STAYS = frozenset(
+    {
+        *("temporal_coherence", "residual_rms", "pair_count", "n_components", "status", "gap_filled"),
+        *("closure_rms", "misclosed_count", "triplet_count", "dem_error_std"),
+    }
+)
+CHANGES = frozenset({"displacement", "displacement_std", "displacement_cov", "dem_error"})
+_OF_ANOTHER_POINT = ("reference_window", "reference_choice")
+
+
+def rereference(
+    result: xr.Dataset,
+    *,
+    point: Pixel | None = None,
+    lalo: tuple[float, float] | None = None,
+    date: str | None = None,
+) -> xr.Dataset:
+    """Make a result relative to another pixel or another date, lazily where it is lazy.
+
+    Parameters
+    ----------
+    result
+        As from :func:`fringefleet.invert`, or as :func:`xarray.open_zarr` opens what :func:`fringefleet.run`
+        wrote.
+    point, lalo
+        The new reference pixel: row and column, or latitude and longitude. Its series is read. The result has
+        differences of two series; they equal an inversion with that point only where its pairs close, or
+        where both pixels have the same pairs and weights and the norm is l2.
+    date
+        The new reference date.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``displacement`` relative to the new reference, NaN where the new date, or the new pixel at a date,
+        has no answer; ``displacement_cov`` and ``displacement_std``, which a new date needs the former for,
+        and without it are left out; ``dem_error`` relative to the new pixel; the other variables of an
+        inversion.
+        Tables of pairs, and variables of other makers, are left out.
+
+    Raises
+    ------
+    InputError
+        One of its children: there is no such date or pixel, or it has no answer.
+
+    Examples
+    --------
+    >>> from fringefleet import invert
+    >>> from fringefleet.simulate import Scene, simulate_dataset
+    >>> result = invert(simulate_dataset(Scene(n_date=5, shape=(8, 8)))[0])
+    >>> moved = rereference(result, date="20180118")
+    >>> float(abs(moved.displacement[1]).max()), moved.attrs["reference_date"]
+    (0.0, '2018-01-18T00:00:00')
+    """
+    check_kind("result", result, xr.Dataset)
+    result, new = referable(result), NewReference(point, lalo, date)
+    return shift_for(result, new)(result)
+
+
+def referable(result: xr.Dataset) -> xr.Dataset:
+    """Leave out what is not known how it changes, and say so.
+
+    Raises
+    ------
+    StackFormatError
+        It is no result.
+    """
+    if "displacement" not in result or "date" not in result.dims:
+        raise StackFormatError("found no displacement over dates; give a result of an inversion.")
+    others = [str(name) for name in result.data_vars if name not in STAYS | CHANGES]
+    if others:
+        logger.warning("left out, as they belong to the old reference: %s", ", ".join(sorted(others)))
+    return result.drop_vars(others)
+
+
+Shift = Callable[[xr.Dataset], xr.Dataset]
+
+
+def shift_for(result: xr.Dataset, new: NewReference) -> Shift:
+    """Find what to do with a result, or with a tile of it.
+
+    Parameters
+    ----------
+    result
+        The whole result; the series of one pixel is read of it.
+    new
+        The reference.
+
+    Raises
+    ------
+    InputError
+        One of its children: there is no such date or pixel, or it has no answer.
+    """
+    if new.date is not None:
+        return partial(to_date, index=_index_of(result, new.date))
+    row, column = _pixel_of(result, new)
+    at_point = result[[name for name in ("displacement", "dem_error") if name in result]]
+    at_point = at_point.isel(y=row, x=column, drop=True).compute()
+    if not np.isfinite(at_point["displacement"]).any():
+        raise ReferencePointError(
+            f"found no answer at the new reference point (row {row}, column {column}); give another one."
+        )
+    place = float(result["y"].values[row]), float(result["x"].values[column])
+    series = np.asarray(at_point["displacement"].values, np.float64)
+    error = float(at_point["dem_error"]) if "dem_error" in at_point else 0.0
+    return partial(to_point, point=NewPoint((row, column), place, tuple(series.tolist()), error))
+
+
+def _index_of(result: xr.Dataset, wanted: str) -> int:
+    times = result["date"].values.astype("datetime64[s]")
+    try:
+        found = find_date(wanted, times)
+    except StackFormatError as error:
+        raise OptionError(f"{option('date')}: {error.marked}") from error
+    if len(found) != 1:
+        names = shorten([date_name(date) for date in times.astype(str).tolist()])
+        what = "may be several" if found else "is none"
+        raise OptionError(
+            f"found {option('date', wanted)}, which {what} of the dates: {names}. Give one of them."
+        )
+    return found[0]
+
+
+def _pixel_of(result: xr.Dataset, new: NewReference) -> Pixel:
+    if new.lalo is not None:
+        return pixel_at(result, *new.lalo, "lalo")
+    row, column = new.point or (0, 0)
+    n_row, n_column = result.sizes["y"], result.sizes["x"]
+    if not (0 <= row < n_row and 0 <= column < n_column):
+        raise ReferencePointError(
+            f"found {option('point', f'({row}, {column})')}, outside of the {n_row} rows and {n_column} "
+            "columns of the result, counted from 0; give another one."
+        )
+    return int(row), int(column)
+
+
+def to_date(result: xr.Dataset, index: int) -> xr.Dataset:
+    """Make a result, or a tile of it, relative to a date."""
+    series = result["displacement"].astype(np.float64)
+    changed: dict[str, Any] = {"displacement": series - series.isel(date=index, drop=True)}
+    if "displacement_cov" in result:
+        changed["displacement_cov"] = covariance = _moved(result["displacement_cov"], index)
+        if "displacement_std" in result:
+            changed["displacement_std"] = _std_of(covariance).where(changed["displacement"].notnull())
+    elif "displacement_std" in result:
+        logger.warning(
+            "displacement_std is left out: dates are correlated, and only with --covariance is it stored how"
+        )
+        result = result.drop_vars("displacement_std")
+    return _with(result, changed).assign_attrs(
+        reference_date=str(result["date"].values[index].astype("datetime64[s]")), rereferenced=OF_DATE
+    )
+
+
+def _moved(covariance: xr.DataArray, index: int) -> xr.DataArray:
+    """Give the covariances since a date; those of the date itself are exactly zero."""
+    stored = covariance.astype(np.float64)
+    with_date = stored.isel(date2=index, drop=True)
+    of_date = with_date.isel(date=index, drop=True)
+    return (stored - stored.isel(date=index, drop=True)) - (with_date - of_date)
+
+
+def _std_of(covariance: xr.DataArray) -> xr.DataArray:
+    n_date = covariance.sizes["date"]
+    same = xr.DataArray(np.arange(n_date), dims="date")
+    variances = covariance.isel(date=same, date2=same).clip(min=0)
+    return variances**0.5
+
+
+@dataclass(frozen=True)
+class NewPoint:
+    """A new reference point: row and column, y and x, displacement of every date and DEM error there [m]."""
+
+    pixel: Pixel
+    place: tuple[float, float]
+    series: tuple[float, ...]
+    dem_error: float
+
+
+def to_point(result: xr.Dataset, point: NewPoint) -> xr.Dataset:
+    """Make a result, or a tile of it, relative to a pixel."""
+    series = xr.DataArray(np.array(point.series), dims="date")
+    changed: dict[str, Any] = {"displacement": result["displacement"].astype(np.float64) - series}
+    if "dem_error" in result:
+        changed["dem_error"] = result["dem_error"].astype(np.float64) - point.dem_error
+    if "status" in result:
+        is_new = (result["y"] == point.place[0]) & (result["x"] == point.place[1])
+        is_other = result["status"] != int(Status.REFERENCE_POINT)
+        without_old = result["status"].where(is_other, int(Status.OK))
+        changed["status"] = without_old.where(~is_new, int(Status.REFERENCE_POINT))
+    attrs = {name: value for name, value in result.attrs.items() if name not in _OF_ANOTHER_POINT}
+    moved = _with(result, changed)
+    moved.attrs = attrs | {
+        "reference_point": list(point.pixel),
+        "reference_point_y": point.place[0],
+        "reference_point_x": point.place[1],
+        "rereferenced": OF_POINT,
+    }
+    return moved
+
+
+def _with(result: xr.Dataset, changed: dict[str, xr.DataArray]) -> xr.Dataset:
+    """Put changed variables in the place of the old ones: dimensions, types and attributes stay."""
+    return result.assign({name: _like(result[name], values) for name, values in changed.items()})
+
+
+def _like(old: xr.DataArray, values: xr.DataArray) -> xr.DataArray:
+    new = values.transpose(*old.dims).astype(old.dtype).reset_coords(drop=True)
+    new.attrs = old.attrs
+    return new
