@@ -1,7 +1,9 @@
 """Usage errors of a command line, reworded, with the usage of the command."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -16,6 +18,7 @@ _FAULTS = {
     "float_parsing": "{found} is no number",
 }
 _PREFIX = "Value error, "
+_NUMBER_OR_DATE = re.compile(r"\d[\w.:,+-]*|\.\d+")
 WORDS = "fringefleet.words"  # of a command line, for what is done before all of it is understood
 # What is often meant otherwise.
 _HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
@@ -55,12 +58,35 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Understand the command line."""
         ctx.meta[WORDS] = tuple(args)
+        several = {word for item in self.params if getattr(item, "multiple", False) for word in item.opts}
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, join_values(args, several))
         except Exception as error:
             if hasattr(error, "message") and hasattr(error, "ctx"):  # an error of usage
                 _complete(error, ctx)
             raise
+
+
+def join_values(args: Sequence[str], several: Collection[str]) -> list[str]:
+    """Join the numbers and dates that follow an option which takes several, as it takes them in one word.
+
+    Parameters
+    ----------
+    args
+        Words of a command line.
+    several
+        Those options.
+
+    Examples
+    --------
+    >>> join_values(["--step", "20170910", "20180101", "out.zarr"], {"--step"})
+    ['--step', '20170910,20180101', 'out.zarr']
+    """
+    found: list[str] = []
+    for is_value, group in groupby(args, key=lambda word: _NUMBER_OR_DATE.fullmatch(word) is not None):
+        words = list(group)
+        found += [",".join(words)] if is_value and found and found[-1] in several else words
+    return found
 
 
 def _complete(error: Any, ctx: Any) -> None:

@@ -28,7 +28,7 @@ from fringefleet.io import (
     unreferenced_pairs,
 )
 from fringefleet.io.checks.required import usable_attributes
-from fringefleet.io.dates import find_date
+from fringefleet.io.dates import find_date, seconds_of_day
 from fringefleet.io.grid import radar_coordinates
 from fringefleet.io.mintpy.metadata import names_point
 from fringefleet.io.mintpy.names import mintpy_name
@@ -39,6 +39,7 @@ from fringefleet.observation.quantity import STD_MASKS, std_of
 from fringefleet.option_words import option
 from fringefleet.options import Options
 from fringefleet.products.answers import check_redundancy
+from fringefleet.products.velocity import check_dates
 
 _SAMPLE_SIDE = 32  # pixels
 
@@ -92,7 +93,6 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
     values = np.zeros(network.n_pair, np.float32)
     if point is not None:
         values = read_reference_values(stack, point, options.observation)
-    medians = _medians(stack, values, options)
     shape = (stack.sizes["y"], stack.sizes["x"])
     invert = pixels_to_invert(shape, setting.water_mask, setting.average_coherence)
     if invert is not None:
@@ -109,8 +109,10 @@ def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
         baseline=tuple(baseline.tolist()),
         range_sine=np.nan if isinstance(range_sine, np.ndarray) else range_sine,
         metres_per_pixel=pixel_size,
-        medians=tuple(medians.tolist()),
+        medians=tuple(_medians(stack, values, options).tolist()),
+        seconds_of_day=seconds_of_day(stack.attrs),
     )
+    check_dates(scene.moments, options)
     return Prepared(_with_reference_point(stack, point), scene, point, setting, source)
 
 

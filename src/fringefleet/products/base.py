@@ -137,12 +137,15 @@ class SolverWork(NamedTuple):
         Buffers of the solver: residuals and weights of the last batch, and what else it was told to keep.
     raw
         The solver and the same buffers, where it takes observations as they are in the file; else None.
+    moments
+        Dates of the network, ISO, with the time of day as far as it is known.
     """
 
     plan: Plan
     options: Options
     workspace: "SolverWorkspace"
     raw: "RawWork | None"
+    moments: tuple[str, ...] = ()
 
 
 Compute = Callable[[SolvedBatch], Mapping[str, Any]]  # arrays (..., pixel) by the names of the variables
@@ -169,6 +172,9 @@ class Product:
         Whether the options ask for it.
     compute
         Computes the variables from the solution alone, for arrays of NumPy and tensors alike.
+    prepare
+        Instead, for a product that makes something of the dates (ISO, with their time) and the options first:
+        gives such a function.
     begin
         Instead, for a product that needs more, in torch: called once for batches of one shape, gives the
         function that computes the variables of each.
@@ -179,29 +185,42 @@ class Product:
         What it takes of the memory of a batch.
     attributes
         Attributes of the result that say how the product was made.
+    find_variables
+        Gives the variables, where they depend on the options; ``variables`` are then those of the defaults.
     """
 
     variables: Mapping[str, ResultVariable]
     applies: Callable[[Options], bool] = always
     compute: Compute | None = None
+    prepare: Callable[[tuple[str, ...], Options], Compute] | None = None
     begin: Callable[[SolverWork], Compute] | None = None
     needs: frozenset[BatchNeed] = frozenset()
     memory: Callable[[Plan, Options, SolverForm], BatchMemory] = _no_memory
     attributes: Mapping[str, Callable[[Options], Any]] = field(default_factory=dict)
+    find_variables: Callable[[Options], Mapping[str, ResultVariable]] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a record that does not say how the product is computed."""
-        if (self.compute is None) == (self.begin is None):
-            raise TypeError(f"product of {', '.join(self.variables)} needs either compute or begin")
+        if sum(way is not None for way in (self.compute, self.prepare, self.begin)) != 1:
+            raise TypeError(f"product of {', '.join(self.variables)} needs one of compute, prepare and begin")
 
     @property
     def needs_torch(self) -> bool:
         """Whether it takes more than the series and its quality."""
-        return self.compute is None or bool(self.needs)
+        return self.begin is not None or bool(self.needs)
+
+    def variables_for(self, options: Options) -> Mapping[str, ResultVariable]:
+        """Give the variables that the options ask for, by name."""
+        return self.variables if self.find_variables is None else self.find_variables(options)
+
+    def prepared(self, moments: tuple[str, ...], options: Options) -> Compute | None:
+        """Give the function that computes the variables from the solution alone; None if it takes more."""
+        return self.compute if self.prepare is None else self.prepare(moments, options)
 
     def begun(self, work: SolverWork) -> Compute:
         """Give the function that computes the variables of each batch, in torch."""
-        if self.compute is not None:
-            return self.compute
-        assert self.begin is not None  # noqa: S101 - one of the two, as checked
+        found = self.prepared(work.moments, work.options)
+        if found is not None:
+            return found
+        assert self.begin is not None  # noqa: S101 - one of the three, as checked
         return self.begin(work)

@@ -9,7 +9,16 @@ import numpy as np
 
 from fringefleet.network.elimination_order import Plan
 from fringefleet.options import Options
-from fringefleet.products import closure, covariance, dem_error, pixel_status, quality, series, std
+from fringefleet.products import (
+    closure,
+    covariance,
+    dem_error,
+    pixel_status,
+    quality,
+    series,
+    std,
+    velocity,
+)
 from fringefleet.products.base import BatchMemory, BatchNeed, Product, ResultVariable, SolverForm
 from fringefleet.products.quantization import quantization_attributes
 
@@ -22,12 +31,26 @@ PRODUCTS: tuple[Product, ...] = (
     covariance.COVARIANCE,
     closure.CLOSURE,
     dem_error.DEM_ERROR,
+    velocity.VELOCITY,
+    velocity.VELOCITY_BY_FACTOR,
 )
 
 
 def all_variables() -> dict[str, ResultVariable]:
-    """Give the variables of all products, by name."""
+    """Give the variables of all products by name; those that depend on options as the defaults have them."""
     return {name: variable for product in PRODUCTS for name, variable in product.variables.items()}
+
+
+def variable_named(name: str) -> ResultVariable:
+    """Give a variable of a result, or of maps of velocity, whatever the options were.
+
+    Parameters
+    ----------
+    name
+        Of a variable of ours.
+    """
+    known = all_variables()
+    return known[name] if name in known else velocity.map_named(name)
 
 
 def products_for(options: Options) -> tuple[Product, ...]:
@@ -40,7 +63,7 @@ def wanted_variables(options: Options) -> dict[str, ResultVariable]:
     return {
         name: replace(variable, attrs=_attributes(variable, options))
         for product in products_for(options)
-        for name, variable in product.variables.items()
+        for name, variable in product.variables_for(options).items()
     }
 
 
