@@ -28,12 +28,14 @@ from fringefleet.option_words import option
 from fringefleet.processes.dask_defaults import with_graph_defaults
 from fringefleet.products.std import FORMAL
 from fringefleet.products.velocity import Errors, fit_attributes, velocity_variables
+from fringefleet.solver.compiled.available import has_numba
 from fringefleet.solver.time_design import TimeModel
 from fringefleet.solver.time_errors import Bootstrap, covariance_propagated
 from fringefleet.solver.time_fit import Propagate, SeriesFit
 from fringefleet.solver.time_functions import TimeFunctions
 
 SERIES, GAP_FILLED, COVARIANCE = "displacement", "gap_filled", "displacement_cov"
+_LARGE = 2**28  # numbers of a series; with fewer the import of numba takes longer than it saves
 _DIMS = {SERIES: ("date", "y", "x"), GAP_FILLED: ("date", "y", "x"), COVARIANCE: ("date", "date2", "y", "x")}
 
 
@@ -49,11 +51,14 @@ class VelocityOfTile:
         Which dates, and which standard errors.
     std_scale
         What the covariance of the displacements is in proportion to.
+    is_large
+        Whether the scene is worth the import of numba.
     """
 
     model: TimeModel
     options: FitOptions
     std_scale: str = FORMAL
+    is_large: bool = False
 
     @property
     def errors(self) -> Errors:
@@ -83,7 +88,8 @@ class VelocityOfTile:
         """
         shape = arrays[SERIES].shape[1:]
         flat = {name: values.reshape(*values.shape[:-2], -1) for name, values in arrays.items()}
-        fit = SeriesFit(self.model, has_std=self.options.uncertainty != "none")
+        has_std = self.options.uncertainty != "none"
+        fit = SeriesFit(self.model, has_std=has_std, is_compiled=self.is_large and has_numba())
         found = fit.fit(flat[SERIES], flat.get(GAP_FILLED), self._propagate(flat))
         return {
             name: found[name].astype(variable.dtype).reshape(shape)
@@ -145,7 +151,8 @@ def prepare_fit(result: xr.Dataset, functions: TimeFunctions, options: FitOption
     model = TimeModel(functions, dates, used)
     kept = {name: data for name, data in result[wanted].coords.items() if name in ("y", "x", GRID_MAPPING)}
     data = xr.Dataset({name: result[name].drop_vars(result[name].coords) for name in wanted}, coords=kept)
-    function = VelocityOfTile(model, options, str(result.attrs.get("std_scale", FORMAL)))
+    scale = str(result.attrs.get("std_scale", FORMAL))
+    function = VelocityOfTile(model, options, scale, is_large=result[SERIES].size >= _LARGE)
     return PreparedFit(data, function, _attributes(result, function))
 
 

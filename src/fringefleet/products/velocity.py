@@ -23,6 +23,8 @@ from fringefleet.products.base import (
     SolverWork,
 )
 from fringefleet.products.std import FORMAL, scale_of_std
+from fringefleet.solver.arrays import on_host
+from fringefleet.solver.compiled.available import has_numba
 from fringefleet.solver.time_design import TimeModel
 from fringefleet.solver.time_fit import SeriesFit
 from fringefleet.solver.time_functions import (
@@ -191,6 +193,11 @@ def _model(moments: tuple[str, ...], options: Options) -> TimeModel:
     return TimeModel(options.time_functions, moments, tuple(range(len(moments))))
 
 
+def _fit(moments: tuple[str, ...], options: Options) -> SeriesFit:
+    has_std = options.uncertainty != "none"
+    return SeriesFit(_model(moments, options), has_std=has_std, is_compiled=has_numba())
+
+
 def _errors(options: Options) -> Errors:
     return Errors(options.uncertainty, scale_of_std(options))
 
@@ -200,20 +207,20 @@ def _variables(options: Options) -> dict[str, ResultVariable]:
 
 
 def _prepare(moments: tuple[str, ...], options: Options) -> Compute:
-    fit = SeriesFit(_model(moments, options), has_std=options.uncertainty != "none")
-    return lambda batch: fit.fit(batch.displacement, batch.gap_filled)
+    fit = _fit(moments, options)
+    return lambda batch: fit.fit(on_host(batch.displacement), on_host(batch.gap_filled))
 
 
 def _begin(work: SolverWork) -> Compute:
     from fringefleet.solver import uncertainty  # noqa: PLC0415 - torch
     from fringefleet.solver.time_factor import propagate_factor  # noqa: PLC0415 - torch
 
-    fit = SeriesFit(_model(work.moments, work.options))
+    fit = _fit(work.moments, work.options)
     factor = uncertainty.factor_of(work.workspace)
 
     def compute(batch: SolvedBatch) -> dict[str, Any]:
         propagate = partial(propagate_factor, factor, batch.unit_variance)
-        return fit.fit(batch.displacement, batch.gap_filled, propagate)
+        return fit.fit(on_host(batch.displacement), on_host(batch.gap_filled), propagate)
 
     return compute
 

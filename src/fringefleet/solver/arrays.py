@@ -35,6 +35,20 @@ def in_rows(values: Any) -> Any:
     return values.contiguous()
 
 
+def on_host(values: Any) -> Any:
+    """Give what is in the memory of the CPU as an array of NumPy; what is on a device stays a tensor.
+
+    Examples
+    --------
+    >>> import torch
+    >>> on_host(torch.zeros(2)), on_host(np.zeros(2))
+    (array([0., 0.], dtype=float32), array([0., 0.]))
+    """
+    if library_of(values) is np or str(values.device) != "cpu":
+        return values
+    return values.numpy()
+
+
 def pieces_of(n_pixel: int, bytes_per_pixel: int) -> Iterator[slice]:
     """Cut pixels so that each piece takes at most ``BYTES_AT_ONCE``.
 

@@ -40,7 +40,8 @@ from fringefleet.solver.arrays import library_of
 from fringefleet.solver.time_design import SMALLEST_PIVOT, TimeModel
 from fringefleet.solver.time_functions import DATE_COUNT, RESIDUAL_RMS, TimeMap, maps_of, std_name
 
-AT_ONCE_ON_CPU, AT_ONCE_ON_GPU = 1024, 2**16  # pixels; a CPU keeps them near
+AT_ONCE_ON_CPU, AT_ONCE_ON_GPU = 2**15, 2**16  # pixels; the maps of so many stay near a core
+_SERIES_AT_ONCE = 1024  # pixels whose series do
 _ODD_AT_ONCE = 256  # pixels that lack dates
 _LEAST_SHARE = 1e-6  # of the squares of a series, that a fit leaves
 _SMALLEST_EIGENVALUE = 1e-6
@@ -83,10 +84,12 @@ class SeriesFit:
         The functions at the dates.
     has_std
         Whether standard errors are wanted.
+    is_compiled
+        Whether numba sums up the series that are in memory of a CPU, which is worth its import for many.
     """
 
-    def __init__(self, model: TimeModel, *, has_std: bool = True) -> None:
-        self.model, self.has_std = model, has_std
+    def __init__(self, model: TimeModel, *, has_std: bool = True, is_compiled: bool = False) -> None:
+        self.model, self.has_std, self.is_compiled = model, has_std, is_compiled
         self.maps = maps_of(model.functions)
         basis, triangle = np.linalg.qr(model.matrix)
         self.basis = np.ascontiguousarray(basis)
@@ -140,26 +143,41 @@ class SeriesFit:
 
     def _of_all(self, series: Any) -> Fitted:
         """Fit pixels as if they had all dates; what lacks one is NaN."""
-        xp = library_of(series)
-        basis, values = _like(self.basis, series), _double(xp, series[self.rows])
-        projected = basis.T @ values
-        squares = (values * values).sum(0) if xp is not np else np.einsum("ij,ij->j", values, values)
+        xp, basis = library_of(series), _like(self.basis, series)
+        sums = self._project(series)
+        projected, squares = sums[:-1], sums[-1]
         left = squares - (projected * projected).sum(0)
         close = xp.nonzero(left < _LEAST_SHARE * squares)
         close = close[0] if xp is np else close[:, 0]
         if len(close):
-            rest = values[:, close] - basis @ projected[:, close]
+            rest = _double(xp, series[:, close][self.rows]) - basis @ projected[:, close]
             left[close] = (rest * rest).sum(0)
         operator = self.inverse @ self.basis.T
         unit = self.inverse @ self.inverse.T
         return Fitted(_like(self.inverse, series) @ projected, left, self.model.n_used, unit, operator)
 
+    def _project(self, series: Any) -> Any:
+        """Multiply series by the columns of the basis; in the last row their squares are summed up."""
+        xp = library_of(series)
+        if xp is not np:
+            values = series[self.rows].double()
+            return xp.cat([_like(self.basis, series).T @ values, (values * values).sum(0, keepdim=True)])
+        if self.is_compiled:
+            from fringefleet.solver.compiled.time_sums import project  # noqa: PLC0415 - numba
+
+            return project(series, np.arange(len(series))[self.rows], self.basis)
+        found = np.empty((self.model.n_parameter + 1, series.shape[1]))
+        for piece in _pieces(series.shape[1], _SERIES_AT_ONCE):
+            values = series[self.rows, piece].astype(np.float64)
+            np.matmul(self.basis.T, values, out=found[:-1, piece])
+            np.einsum("ij,ij->j", values, values, out=found[-1, piece])
+        return found
+
     def _lacking(self, series: Any, left_out: Any, first: Any) -> NDArray[np.intp]:
         """Find the pixels that lack dates, which the fit of all dates made NaN, or may not use some."""
-        xp = library_of(series)
-        lacks = xp.isnan(first)
+        lacks = library_of(series).isnan(first)
         if left_out is not None:
-            lacks = lacks | (left_out[self.rows] != 0).any(0)
+            lacks = lacks | _is_any(left_out[self.rows])
         return np.flatnonzero(_numpy(lacks))
 
     def _of_some(self, series: NDArray[Any], left_out: NDArray[Any] | None) -> Fitted:
@@ -206,18 +224,16 @@ class SeriesFit:
     ) -> None:
         """Write the maps of some pixels."""
         like = found[DATE_COUNT]
-        parameters = _as(like, fitted.parameters)
-        has_none = parameters[0] != parameters[0]
-        square_sum = _as(like, fitted.square_sum)
+        parameters, square_sum = _as(like, fitted.parameters), _as(like, fitted.square_sum)
         count = _as(like, np.asarray(fitted.count, np.float64))
         found[DATE_COUNT][pixels] = count
-        found[RESIDUAL_RMS][pixels] = library_of(like).where(has_none, np.nan, square_sum / count) ** 0.5
+        found[RESIDUAL_RMS][pixels] = (square_sum / count) ** 0.5
         variance = self._covariance(like, pixels, fitted, propagate) if self.has_std else None
         for each in self.maps:
             value, spread = _map_of(each, parameters, variance)
             found[each.name][pixels] = value
             if spread is not None:
-                found[std_name(each.name)][pixels] = library_of(like).where(has_none, np.nan, spread)
+                found[std_name(each.name)][pixels] = spread
 
     def _covariance(
         self, like: Any, pixels: Any, fitted: Fitted, propagate: Propagate | None
@@ -226,11 +242,9 @@ class SeriesFit:
             operator = np.zeros((self.model.n_parameter, len(self.model.dates), *fitted.operator.shape[2:]))
             operator[:, self.rows] = fitted.operator
             return Covariance(_as(like, propagate(pixels, operator)), 1.0)
-        unit = _as(like, fitted.unit)
-        redundancy = _as(like, np.asarray(fitted.count, np.float64)) - self.model.n_parameter
-        xp = library_of(like)
-        known = xp.where(redundancy > 0, redundancy, np.nan)
-        return Covariance(unit, _as(like, fitted.square_sum) / known)
+        redundancy = np.asarray(fitted.count, np.float64) - self.model.n_parameter
+        known = _as(like, np.where(redundancy > 0, redundancy, np.nan))
+        return Covariance(_as(like, fitted.unit), _as(like, fitted.square_sum) / known)
 
 
 class Covariance(NamedTuple):
@@ -265,7 +279,7 @@ def _map_of(each: TimeMap, parameters: Any, covariance: Covariance | None) -> tu
     if each.part == "amplitude":
         variance = xp.where(square > 0, along / safe, (of_cosine + of_sine) / 2)
     else:
-        variance = xp.where(square > 0, across / safe**2, xp.where(of_cosine + of_sine > 0, np.nan, 0.0))
+        variance = xp.where(square > 0, across / safe**2, xp.where(of_cosine + of_sine == 0, 0.0, np.nan))
     return value, xp.where(variance < 0, 0.0, variance) ** 0.5
 
 
@@ -297,6 +311,13 @@ def _factorised(
     operator = half @ basis.transpose(0, 2, 1)
     half[~sound] = operator[~sound] = np.nan
     return half, operator
+
+
+def _is_any(left_out: Any) -> Any:
+    """Tell of which pixels any date is left out; bytes are looked at eight at a time."""
+    if library_of(left_out) is not np:
+        return (left_out != 0).any(0)
+    return np.bitwise_or.reduce(left_out, axis=0) != 0
 
 
 def _pieces(n_pixel: int, size: int) -> Iterator[slice]:
@@ -332,7 +353,7 @@ def _like(values: NDArray[np.float64], other: Any) -> Any:
 def _as(like: Any, values: Any) -> Any:
     """Give numbers, whatever they are in, as a map that is written has them."""
     if library_of(like) is np:
-        return values
+        return values if library_of(values) is np else values.numpy()
     return values if library_of(values) is not np else _like(values, like)
 
 

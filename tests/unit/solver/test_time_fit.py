@@ -8,7 +8,7 @@ from fringefleet.solver.time_design import TimeModel
 from fringefleet.solver.time_fit import SeriesFit
 from fringefleet.solver.time_functions import TimeFunctions
 
-N_DATE, N_PIXEL = 40, 1500  # more than are fitted at once
+N_DATE, N_PIXEL = 40, 1500
 RNG = np.random.default_rng(0)
 DAYS = np.sort(RNG.choice(1500, N_DATE, replace=False))
 DATES = tuple(str(np.datetime64("2016-03-05T05:30:00") + np.timedelta64(int(day), "D")) for day in DAYS)
@@ -25,6 +25,7 @@ FUNCTIONS = {
         "logarithmic": "20180501 30",
     },
 }
+LIBRARIES = [np.asarray, torch.from_numpy]
 
 
 def model_of(used=range(N_DATE), **functions):
@@ -66,7 +67,7 @@ def check(found, model, series, pixels, left_out=None):
             np.testing.assert_allclose(found[f"{name}_std"][pixel], std[index], rtol=1e-6)
 
 
-@pytest.mark.parametrize("library", [np.asarray, torch.from_numpy])
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_complete_pixels_have_the_least_squares_solution(name, library):
     model, series = model_of(**FUNCTIONS[name]), series_of()
@@ -74,7 +75,17 @@ def test_complete_pixels_have_the_least_squares_solution(name, library):
     check(found, model, series, range(0, N_PIXEL, 50))
 
 
-@pytest.mark.parametrize("library", [np.asarray, torch.from_numpy])
+@pytest.mark.parametrize("missing", [0.0, 0.02])
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numba_and_numpy_give_the_same(name, missing, dtype):
+    model, series = model_of(range(2, N_DATE - 1), **FUNCTIONS[name]), series_of(missing).astype(dtype)
+    plain, compiled = (SeriesFit(model, is_compiled=how).fit(series) for how in (False, True))
+    for key, values in plain.items():
+        np.testing.assert_allclose(compiled[key], values, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_pixels_that_lack_dates_have_theirs(name, library):
     model, series = model_of(**FUNCTIONS[name]), series_of(0.1)
@@ -189,3 +200,12 @@ def test_a_given_covariance_takes_the_place_of_the_residuals():
         np.testing.assert_allclose(
             found["annual_amplitude_std"][pixel], np.sqrt(slope @ expected[2:4, 2:4] @ slope), rtol=1e-6
         )
+
+
+def test_a_pixel_has_the_same_bits_wherever_it_is():
+    model, series = model_of(periodic=1), series_of()
+    fit = SeriesFit(model, is_compiled=True)
+    whole, part = fit.fit(series)["velocity"], fit.fit(series[:, 77:1340])["velocity"]
+    np.testing.assert_array_equal(part, whole[77:1340])
+    many = np.tile(series, 25)  # more than are fitted at once
+    np.testing.assert_array_equal(fit.fit(many)["velocity"], np.tile(whole, 25))
