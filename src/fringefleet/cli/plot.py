@@ -65,11 +65,11 @@ def draw_pictures(
     """
     from fringefleet.io import open_stack
     from fringefleet.io.describe import check_finished, check_options_of_result, describe
-    from fringefleet.io.store.open_result import has_displacement, open_result
-    from fringefleet.plot import plot_network
+    from fringefleet.io.store.open_result import is_result, open_result
+    from fringefleet.plot import plot_network, plot_velocity
 
     _check_folder(directory)
-    if not has_displacement(path):
+    if not is_result(path):
         stack = open_stack(path, chunks=None, reader=reader, drop_incomplete=drop_incomplete)
         if truth is not None:
             raise InputError(f"found a truth for the stack {path}; give one with a result only.")
@@ -77,7 +77,13 @@ def draw_pictures(
         yield directory / "network.png"
         return
     check_options_of_result(path, reader, drop_incomplete=drop_incomplete)
-    if describe(path).kind != "result":
+    kind = describe(path).kind
+    if kind == "velocity":
+        with open_result(path) as maps:
+            plot_velocity(maps, directory / "velocity.png")
+        yield directory / "velocity.png"
+        return
+    if kind != "result":
         raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
     check_finished(path)
     with open_result(path) as result:

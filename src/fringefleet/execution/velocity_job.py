@@ -35,7 +35,7 @@ class FitOptions:
     ] = None
     exclude_dates: Annotated[
         tuple[str, ...],
-        Declared("Dates that are not used.", Panel.DATES, metavar="DATE ...", kind=list[str]),
+        Declared("Dates that are not used.", Panel.DATES, metavar="DATE ...", default="none", kind=list[str]),
     ] = ()
     include_gap_filled: Annotated[
         bool,

@@ -9,7 +9,7 @@ from fringefleet.errors import MissingExtraError
 
 try:
     from fringefleet.plot.network import plot_network
-    from fringefleet.plot.result import plot_error, plot_maps, plot_series
+    from fringefleet.plot.result import plot_error, plot_maps, plot_series, plot_velocity
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "matplotlib":
         raise
@@ -18,4 +18,4 @@ except ModuleNotFoundError as error:
         'Install it with: pip install "fringefleet[plot]"'
     ) from error
 
-__all__ = ["plot_error", "plot_maps", "plot_network", "plot_series"]
+__all__ = ["plot_error", "plot_maps", "plot_network", "plot_series", "plot_velocity"]

@@ -53,6 +53,11 @@ def variable_named(name: str) -> ResultVariable:
     return known[name] if name in known else velocity.map_named(name)
 
 
+def is_variable(name: str) -> bool:
+    """Tell whether a variable of ours has this name, whatever the options were."""
+    return name in all_variables() or velocity.is_map(name)
+
+
 def products_for(options: Options) -> tuple[Product, ...]:
     """Give the products that the options ask for."""
     return tuple(product for product in PRODUCTS if product.applies(options))

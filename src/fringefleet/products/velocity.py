@@ -3,6 +3,7 @@
 :mod:`fringefleet.solver.time_functions` has the equations.
 """
 
+import re
 from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,10 +24,10 @@ from fringefleet.products.base import (
     SolverWork,
 )
 from fringefleet.products.std import FORMAL, scale_of_std
-from fringefleet.solver.arrays import on_host
+from fringefleet.solver.arrays import in_library_of, on_host
 from fringefleet.solver.compiled.available import has_numba
 from fringefleet.solver.time_design import TimeModel
-from fringefleet.solver.time_fit import SeriesFit
+from fringefleet.solver.time_fit import Propagate, SeriesFit
 from fringefleet.solver.time_functions import (
     DATE_COUNT,
     RESIDUAL_RMS,
@@ -52,6 +53,11 @@ _MEANT = {
     "covariance": "from the covariance of the displacements, by decorrelation",
     "bootstrap": "by bootstrap over the dates",
 }
+_DATE = r"\d{8}(?:T\d{4,6})?"
+_NAME = re.compile(
+    r"(?:velocity|intercept|acceleration|derivative_\d|(?:annual|semiannual|period_[\dpem]+)_(?:amplitude|phase)"
+    rf"|(?:step|velocity_after)_{_DATE}|(?:exponential|logarithmic)_{_DATE}_tau_[\dpem]+)(?:_std)?"
+)
 _MILLIMETRES = {"m": ("mm", 1000.0), "rad": ("rad", 1.0)}
 
 
@@ -115,6 +121,17 @@ def map_named(name: str) -> ResultVariable:
     """Give a map of a fit by its name alone, whatever the functions were, with no attributes but its unit."""
     units = _units_of(name)
     return ResultVariable("f4", MAP, {"units": units}, style=_style(name, units))
+
+
+def is_map(name: str) -> bool:
+    """Tell whether a map of a fit has this name.
+
+    Examples
+    --------
+    >>> is_map("step_20170910_std"), is_map("step"), is_map("stepwise")
+    (True, False, False)
+    """
+    return _NAME.fullmatch(name) is not None
 
 
 def check_dates(moments: tuple[str, ...], options: Options) -> None:
@@ -207,8 +224,7 @@ def _variables(options: Options) -> dict[str, ResultVariable]:
 
 
 def _prepare(moments: tuple[str, ...], options: Options) -> Compute:
-    fit = _fit(moments, options)
-    return lambda batch: fit.fit(on_host(batch.displacement), on_host(batch.gap_filled))
+    return partial(_compute, _fit(moments, options), None)
 
 
 def _begin(work: SolverWork) -> Compute:
@@ -219,10 +235,15 @@ def _begin(work: SolverWork) -> Compute:
     factor = uncertainty.factor_of(work.workspace)
 
     def compute(batch: SolvedBatch) -> dict[str, Any]:
-        propagate = partial(propagate_factor, factor, batch.unit_variance)
-        return fit.fit(on_host(batch.displacement), on_host(batch.gap_filled), propagate)
+        return _compute(fit, partial(propagate_factor, factor, batch.unit_variance), batch)
 
     return compute
+
+
+def _compute(fit: SeriesFit, propagate: Propagate | None, batch: SolvedBatch) -> dict[str, Any]:
+    """Fit a batch; what is in the memory of the CPU as NumPy has it, whose way is the quicker one."""
+    found = fit.fit(on_host(batch.displacement), on_host(batch.gap_filled), propagate)
+    return {name: in_library_of(batch.displacement, values) for name, values in found.items()}
 
 
 def _memory(plan: Plan, options: Options, _: SolverForm) -> BatchMemory:
@@ -241,7 +262,7 @@ _BY_DEFAULT = velocity_variables(TimeFunctions(), Errors())
 _ATTRIBUTES = {
     name: (lambda options, name=name: fit_attributes(options.time_functions, _errors(options))[name])
     for name in fit_attributes(TimeFunctions(), Errors())
-}
+} | {"gap_filled_dates": lambda _: "left out"}
 
 VELOCITY = Product(
     variables=_BY_DEFAULT,

@@ -49,6 +49,19 @@ def on_host(values: Any) -> Any:
     return values.numpy()
 
 
+def in_library_of(other: Any, values: Any) -> Any:
+    """Give an array of NumPy as a tensor, where something else is one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> in_library_of(torch.zeros(2), np.zeros(2))
+    tensor([0., 0.], dtype=torch.float64)
+    """
+    xp = library_of(other)
+    return values if library_of(values) is xp else xp.from_numpy(values)
+
+
 def pieces_of(n_pixel: int, bytes_per_pixel: int) -> Iterator[slice]:
     """Cut pixels so that each piece takes at most ``BYTES_AT_ONCE``.
 

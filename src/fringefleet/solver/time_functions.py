@@ -71,19 +71,29 @@ class TimeFunctions:
             "Periods of periodic motion: 1 is annual, 0.5 semiannual.",
             Panel.VELOCITY,
             metavar="YEARS ...",
-            unit="years",
+            default="none",
             kind=list[str],
         ),
     ] = ()
     step: Annotated[
         Several,
         Declared(
-            "Steps at these dates, such as earthquakes.", Panel.VELOCITY, metavar="DATE ...", kind=list[str]
+            "Steps at these dates, such as earthquakes.",
+            Panel.VELOCITY,
+            metavar="DATE ...",
+            default="none",
+            kind=list[str],
         ),
     ] = ()
     polyline: Annotated[
         Several,
-        Declared("Changes of velocity at these dates.", Panel.VELOCITY, metavar="DATE ...", kind=list[str]),
+        Declared(
+            "Changes of velocity at these dates.",
+            Panel.VELOCITY,
+            metavar="DATE ...",
+            default="none",
+            kind=list[str],
+        ),
     ] = ()
     exponential: Annotated[
         Several,
@@ -91,6 +101,7 @@ class TimeFunctions:
             "Exponential decay that begins at a date, for each characteristic time [days].",
             Panel.VELOCITY,
             metavar="DATE TAU ...",
+            default="none",
             kind=list[str],
         ),
     ] = ()
@@ -100,6 +111,7 @@ class TimeFunctions:
             "Logarithmic growth that begins at a date, for each characteristic time [days].",
             Panel.VELOCITY,
             metavar="DATE TAU ...",
+            default="none",
             kind=list[str],
         ),
     ] = ()
