@@ -4,7 +4,7 @@ PYTHONPATH=tests python tests/benchmarks/velocity.py tests/benchmarks/results/ve
 
 A scene of SIDE x SIDE pixels (1024) and 98 dates is simulated and inverted. Its series are read, as the fit
 reads them, and fitted, in threads of this process, in turn, five times; so is the scene inverted with and
-without the fit, three times. What counts is CPU time without start-up, of the fastest round, as the machine
+without the fit, twice. What counts is CPU time without start-up, of the fastest round, as the machine
 may be shared. Then the commands ``fringefleet velocity`` and MintPy's ``timeseries2velocity`` of the
 environment that FRINGEFLEET_MINTPY names, start-up included, on the same series.
 """
@@ -98,7 +98,7 @@ def in_pass(stack: Path, folder: Path, n_pixel: int) -> dict[str, Any]:
         job = Run(stack, folder / "out.zarr", Options(**options), existing="overwrite")
         return lambda: fringefleet.run(job)
 
-    found = fastest({name: inverting(options) for name, options in IN_PASS.items()}, n_pixel, 3)
+    found = fastest({name: inverting(options) for name, options in IN_PASS.items()}, n_pixel, 2)
     more = {name: round(100 * (value / found["without"] - 1), 1) for name, value in found.items()}
     return {"cpu_us_per_pixel": found, "percent_more": more}
 

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 import fringefleet
-from fringefleet import Options, Run, Setting
+from fringefleet import Options, Run
 from fringefleet.engine.solver_choice import is_direct
 from fringefleet.errors import IdleOptionError, InputError, OptionError, OtherOriginError
 from fringefleet.plot import plot_maps
@@ -14,7 +14,6 @@ from fringefleet.products.velocity import Errors, velocity_variables
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.solver.time_functions import TimeFunctions
 
-POINT = (4, 5)
 FUNCTIONS = {"periodic": (0.5,), "step": "20180401"}
 
 
@@ -26,9 +25,7 @@ def stack(tmp_path_factory):
 
 
 def invert(stack, output, **options):
-    job = Run(
-        stack, output, Options(min_redundancy=0.0, **options), Setting(reference_point=POINT), chunks=(10, 30)
-    )
+    job = Run(stack, output, Options(min_redundancy=0.0, **options), chunks=(10, 30))
     fringefleet.run(job)
     return xr.open_zarr(output).load()
 
@@ -49,8 +46,9 @@ def test_the_maps_are_those_of_a_fit_to_the_result(stack, tmp_path, solver, gap_
     expected = fringefleet.velocity(found, **FUNCTIONS).compute()
     check(found, expected, 1e-5)
     assert len(np.unique(found["date_count"])) > 4
-    assert found["velocity"].values[POINT] == found["velocity_std"].values[POINT] == 0
-    assert found["date_count"].values[POINT] == 12
+    point = tuple(found.attrs["reference_point"])
+    assert found["velocity"].values[point] == found["velocity_std"].values[point] == 0
+    assert found["date_count"].values[point] == 12
     for name in ("time_functions", "velocity_uncertainty", "velocity_interval", "gap_filled_dates"):
         assert found.attrs[name] == expected.attrs[name]
 
@@ -88,9 +86,7 @@ def test_without_standard_errors_there_are_none(stack, tmp_path):
 def test_the_lazy_form_has_them_and_a_picture_shows_them(stack, tmp_path):
     found = invert(stack, tmp_path / "out.zarr", velocity=True, **FUNCTIONS)
     opened = fringefleet.open_stack(stack, chunks=(10, 30))
-    lazy = fringefleet.invert(
-        opened, velocity=True, min_redundancy=0.0, reference_point=POINT, **FUNCTIONS
-    ).compute()
+    lazy = fringefleet.invert(opened, velocity=True, min_redundancy=0.0, **FUNCTIONS).compute()
     np.testing.assert_array_equal(lazy["step_20180401"], found["step_20180401"])
     plot_maps(found, tmp_path / "maps.png")
     assert (tmp_path / "maps.png").stat().st_size > 10_000
@@ -166,7 +162,6 @@ def test_other_functions_are_another_result(stack, tmp_path):
         stack,
         tmp_path / "out.zarr",
         Options(min_redundancy=0.0, velocity=True),
-        Setting(reference_point=POINT),
         existing="resume",
     )
     with pytest.raises(OtherOriginError, match=r"periodic =  \(it was 0.5\)|periodic"):
