@@ -50,19 +50,13 @@ OF_PHASE = Need("", lambda said: said["observation"] not in OFFSETS, "observatio
 _COMPILED = Need("", lambda said: said["solver"] != "compiled" or said["device"] == "cpu", "device", "cpu")
 _FUSED = Need("", lambda said: said["solver"] != "fused" or _runs_triton(said["device"]), "device", "cuda")
 _WITH_VELOCITY = only_with("velocity", True)
-_BY_FACTOR = Need(
-    "",
-    lambda said: said["uncertainty"] != "covariance" or said["norm"] in ("l2", "huber"),
-    "norm",
-    "l2 or huber",
-    "the weights of the last round of l1 tell no uncertainty",
-)
-_FACTOR_OF_VELOCITY = Need(
-    "",
-    lambda said: said["uncertainty"] != "covariance" or said["solver"] in _FACTORS,
-    "solver",
-    " or ".join(_FACTORS),
-)
+
+
+def _by_factor(need: Need) -> Need:
+    """Ask for what a covariance needs, where the uncertainty is from one."""
+    return need._replace(is_met=lambda said: said["uncertainty"] != "covariance" or need.is_met(said))
+
+
 _OF_TIME = {
     field.name: replace(declared, needs=(_WITH_VELOCITY,))
     for field, _, declared in declared_fields(TimeFunctions)
@@ -252,7 +246,7 @@ class Options:
             "Standard errors of the functions of time: from the residuals of their fit; from the covariance "
             "of the displacements, propagated exactly; or none.",
             Panel.VELOCITY,
-            needs=(_WITH_VELOCITY, _BY_FACTOR, _FACTOR_OF_VELOCITY),
+            needs=(_WITH_VELOCITY, _by_factor(_NOT_L1), _by_factor(_WITH_FACTOR)),
         ),
     ] = "residual"
     solver: Annotated[

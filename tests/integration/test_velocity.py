@@ -72,7 +72,7 @@ def test_the_command_takes_functions_and_dates_as_they_are_written(result, tmp_p
     ("words", "message"),
     [
         (("--step", "2018"), "found --step '2018'; give dates as YYYYMMDD"),
-        (("--exponential", "20180201"), "found --exponential '20180201'; give a date and one or more"),
+        (("--exponential", "20180201"), "found --exponential 20180201; give a date and one or more"),
         (("--start-date", "20300101"), "found no date from 20300101 to the last"),
         (("--exclude-dates", "20180101"), "found --exclude-dates 20180101, which is no date of the result"),
         (

@@ -24,7 +24,7 @@ from fringefleet.execution.velocity_job import FitOptions
 from fringefleet.io.dates import find_date, read_dates, seconds_of_day
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.network.network import date_name, shorten, with_time_of_day
-from fringefleet.option_words import option
+from fringefleet.option_words import as_it_is, option
 from fringefleet.processes.dask_defaults import with_graph_defaults
 from fringefleet.products.std import FORMAL
 from fringefleet.products.velocity import Errors, fit_attributes, velocity_variables
@@ -194,8 +194,9 @@ def _check_has_covariance(result: xr.Dataset) -> None:
         else ""
     )
     raise InputError(
-        f"found {option('uncertainty', 'covariance')}, and {found} in the result{why}. Invert with "
-        f"--covariance, or with {option('velocity', True)}, or give {option('uncertainty', 'residual')}."
+        f"found {option('uncertainty', 'covariance')}, and {found} in the result{why}. Repeat invert with "
+        f"{as_it_is('--covariance')}, or with {as_it_is('--velocity --uncertainty covariance')}; or give "
+        f"{option('uncertainty', 'residual')}."
     )
 
 

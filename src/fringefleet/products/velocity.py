@@ -246,16 +246,19 @@ def _compute(fit: SeriesFit, propagate: Propagate | None, batch: SolvedBatch) ->
     return {name: in_library_of(batch.displacement, values) for name, values in found.items()}
 
 
-def _memory(plan: Plan, options: Options, _: SolverForm) -> BatchMemory:
-    n_map = len(_variables(options))
-    return BatchMemory(n_double=2 * plan.network.n_date, n_byte=8 * n_map)
+def _memory(plan: Plan, options: Options, form: SolverForm) -> BatchMemory:
+    """Maps and sums of a batch in float64; on a GPU its series, too."""
+    n_map, n_parameter = len(_variables(options)), len(parameters_of(options.time_functions))
+    n_double = 2 * plan.network.n_date if form == "fused" else 0
+    return BatchMemory(n_double=n_double, n_byte=8 * (2 * n_map + 5 * (n_parameter + 1)))
 
 
 def _memory_with_factor(plan: Plan, options: Options, form: SolverForm) -> BatchMemory:
+    """Besides, the factor where only this product wants it, and what is substituted into it in float64."""
     n_parameter, n_date = len(parameters_of(options.time_functions)), plan.network.n_date
-    factor = {"eager": 0, "compiled": plan.n_slot + n_date, "fused": 0}[form]
-    of_fit = BatchMemory(n_row=factor, n_double=n_parameter * (n_date + n_parameter))
-    return _memory(plan, options, form).plus(of_fit)
+    n_row = plan.n_slot + n_date if form == "compiled" else 0
+    n_byte = 8 * (n_parameter * (n_date + 3 * n_parameter) + n_date + 2 * plan.n_neighbour)
+    return _memory(plan, options, form).plus(BatchMemory(n_row=n_row, n_byte=n_byte))
 
 
 _BY_DEFAULT = velocity_variables(TimeFunctions(), Errors())

@@ -362,8 +362,8 @@ def _read_onset(name: str, value: Any) -> Onset:
     taus = [tau for part in parts[1:] for tau in (part if isinstance(part, tuple | list) else [part])]
     if not taus:
         raise OptionError(
-            f"found {option(name, repr(value))}; give a date and one or more characteristic times in days, "
-            "such as 20170910 60."
+            f"found {option(name, _said(tuple(parts)))}; give a date and one or more characteristic times in "
+            "days, such as 20170910 60."
         )
     return read_date(name, parts[0]), tuple(_read_number(name, tau) for tau in taus)
 
@@ -377,8 +377,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_onset(value: Any) -> bool:
-    """Whether it is one date with its times, and not several."""
-    is_pair = isinstance(value, tuple | list) and len(value) > 0 and isinstance(value[0], str)
+    """Whether it is one date with its times, and not several: text, or a tuple; a list has several."""
+    is_pair = isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str)
     return isinstance(value, str) or (is_pair and "," not in value[0] and " " not in value[0].strip())
 
 

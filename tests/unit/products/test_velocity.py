@@ -140,7 +140,7 @@ def test_a_map_is_known_by_its_name():
         (
             {"velocity": True, "uncertainty": "covariance", "solver": "dense"},
             IdleOptionError,
-            "only with solver = au",
+            "only with solver = auto",
         ),
         ({"velocity": True, "polynomial": 0}, OptionError, "found polynomial = 0; give 1 to 9"),
     ],

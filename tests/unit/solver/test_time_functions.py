@@ -24,9 +24,10 @@ def test_a_date_may_be_given_in_any_form(given):
         "20170910 60 120",
         "20170910,60,120",
         ("20170910", 60, 120),
-        ["20170910", (60, 120)],
+        ("20170910", (60, 120)),
         ["20170910,60,120"],
         [("20170910", "60", "120")],
+        [["20170910", 60, 120]],
     ],
 )
 def test_onset_and_times_may_be_given_in_any_form(given):
@@ -61,7 +62,8 @@ def test_what_has_been_read_can_be_given_again():
         ({"step": "20170910T12+01:00"}, "with a time zone; give UTC"),
         ({"step": ["20170910", "2017-09-10"]}, "found step 2017-09-10T00:00:00 twice"),
         ({"polyline": "soon"}, "found polyline = 'soon'"),
-        ({"exponential": "20170910"}, "found exponential = '20170910'; give a date and one or more char"),
+        ({"exponential": "20170910"}, "found exponential = 20170910; give a date and one or more char"),
+        ({"exponential": ["20170910", "20180101"]}, "found exponential = 20170910; give a date and one or"),
         ({"exponential": "20170910 -5"}, "found exponential = '-5'; give positive numbers"),
         ({"logarithmic": ["20170910,5", "20170910,6,5"]}, "found logarithmic 2017-09-10T00:00:00 5.0 twice"),
         ({"logarithmic": 5}, "found logarithmic = 5; give one or more values"),
