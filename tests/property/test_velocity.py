@@ -87,6 +87,10 @@ def test_the_factor_gives_what_the_whole_covariance_gives(case, seed):
     for given_operator in (operator, np.repeat(operator[..., None], 4, 2) * rng.normal(size=4)):
         unit = torch.ones((), dtype=torch.float64)
         found = propagate_factor(factor, unit, np.arange(4), given_operator).numpy()
+        compiled = propagate_factor(factor, unit, slice(0, 4), given_operator, is_compiled=True)
+        np.testing.assert_allclose(
+            compiled, found, rtol=1e-9, atol=1e-12 * np.nanmax(np.abs(found), initial=0)
+        )
         expected = covariance_propagated(whole)(slice(None), given_operator)
         size = np.nanmax(np.abs(expected), axis=(0, 1), initial=1e-300)
         np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))

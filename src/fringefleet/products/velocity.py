@@ -235,7 +235,8 @@ def _begin(work: SolverWork) -> Compute:
     factor = uncertainty.factor_of(work.workspace)
 
     def compute(batch: SolvedBatch) -> dict[str, Any]:
-        return _compute(fit, partial(propagate_factor, factor, batch.unit_variance), batch)
+        propagate = partial(propagate_factor, factor, batch.unit_variance, is_compiled=has_numba())
+        return _compute(fit, propagate, batch)
 
     return compute
 

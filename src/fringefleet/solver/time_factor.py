@@ -19,8 +19,6 @@ References
 Golub & Van Loan (2013), Matrix Computations, 4.1.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -35,6 +33,8 @@ def propagate_factor(
     unit_variance: Tensor,
     pixels: slice | NDArray[np.intp],
     operator: NDArray[np.float64],
+    *,
+    is_compiled: bool = False,
 ) -> Float[Tensor, "parameter parameter pixel"]:
     """Propagate the covariance of the displacements of some pixels of a batch to parameters.
 
@@ -48,6 +48,8 @@ def propagate_factor(
         Which.
     operator
         What makes the parameters of the series, (parameter, date) or (parameter, date, pixel).
+    is_compiled
+        Whether numba substitutes on a CPU where all pixels have the same operator.
 
     Returns
     -------
@@ -56,37 +58,46 @@ def propagate_factor(
     """
     plan, edges, inverses = factor
     chosen = pixels if isinstance(pixels, slice) else torch.from_numpy(pixels).to(edges.device)
-    inverse = inverses[:, chosen].double()
-    order = np.array(plan.order)
-    wanted = torch.from_numpy(operator[:, order].swapaxes(0, 1).copy()).to(edges.device)
-    if wanted.dim() == 2:
-        wanted = wanted[:, :, None]
-    state = wanted.expand(-1, -1, inverse.shape[1]).clone()
-    found = state.new_zeros((state.shape[1], *state.shape[1:]))
-    for place, turn in enumerate(plan.turns):
-        carried, tied = state[place], edges[turn.slots][:, chosen].double()
-        for run in turn.neighbours:
-            state[run.there].addcmul_(tied[run.here, None], carried)
-        found.addcmul_(carried[:, None] * inverse[place], carried)
-    found.masked_fill_(_is_untied(factor, chosen, wanted), torch.nan)
+    edges, inverses = edges[:, chosen], inverses[:, chosen]
+    wanted = torch.from_numpy(operator[:, list(plan.order)].swapaxes(0, 1).copy()).to(edges.device)
+    wanted = wanted[:, :, None] if operator.ndim == 2 else wanted
+    if is_compiled and operator.ndim == 2 and edges.device.type == "cpu":
+        from fringefleet.solver.compiled.time_factor import propagate_shared  # noqa: PLC0415 - numba
+
+        found = torch.from_numpy(propagate_shared(plan, edges.numpy(), inverses.numpy(), operator))
+    else:
+        found = _substitute(Factor(plan, edges, inverses), wanted)
+    found.masked_fill_(_is_untied(Factor(plan, edges, inverses), wanted), torch.nan)
     variance = unit_variance if unit_variance.dim() == 0 else unit_variance[chosen]
     return found.mul_(variance)
 
 
-def _is_untied(
-    factor: Factor, chosen: Any, operator: Float[Tensor, "place parameter _"]
-) -> Bool[Tensor, "pixel"]:
+def _substitute(
+    factor: Factor, wanted: Float[Tensor, "place parameter _"]
+) -> Float[Tensor, "parameter parameter pixel"]:
+    """Substitute forward, and sum up the products of every two parameters."""
+    plan, edges, inverses = factor
+    state = wanted.expand(-1, -1, edges.shape[1]).clone()
+    found = state.new_zeros((state.shape[1], *state.shape[1:]))
+    for place, turn in enumerate(plan.turns):
+        carried, tied = state[place], edges[turn.slots].double()
+        for run in turn.neighbours:
+            state[run.there].addcmul_(tied[run.here, None], carried)
+        found.addcmul_(carried[:, None] * inverses[place].double(), carried)
+    return found
+
+
+def _is_untied(factor: Factor, operator: Float[Tensor, "place parameter _"]) -> Bool[Tensor, "pixel"]:
     """Find the pixels of which a date that is used is in another part than the root."""
     plan, edges, inverses = factor
-    grounded = inverses[:-1, chosen] == 0
-    is_untied = grounded.any(0)
-    if not is_untied.any():
-        return is_untied
-    tie = torch.zeros_like(inverses[:, chosen])
+    is_cut = (inverses[:-1] == 0).any(0)
+    if not is_cut.any():
+        return is_cut
+    tie = torch.zeros_like(inverses)
     tie[-1] = 1
     for place in range(len(plan.turns) - 1, -1, -1):
         turn = plan.turns[place]
-        tied = edges[turn.slots][:, chosen]
+        tied = edges[turn.slots]
         for run in turn.neighbours:
             tie[place] += (tied[run.here] * tie[run.there]).sum(0)
     is_used = (operator != 0).any(1)
