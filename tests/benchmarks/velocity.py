@@ -121,7 +121,7 @@ def in_pass(stack: Path, folder: Path, n_pixel: int) -> dict[str, Any]:
 
 
 def commands(large: Path, small: Path, n_pixel: int) -> dict[str, Any]:
-    """CPU seconds of the whole commands, on the scene and on a small one, and of a pixel between them [us]."""
+    """CPU seconds of whole commands, on the scene and on a small one, and of a pixel between them [us]."""
     found: dict[str, Any] = {"ours": [], "mintpy": []}
     python = os.environ["FRINGEFLEET_MINTPY"]
     for folder in (large, small):
