@@ -10,6 +10,8 @@ import pytest
 import xarray as xr
 
 import fringefleet
+from fringefleet.io import export_result
+from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.solver.time_design import TimeModel
 from parity.against_mintpy.comparison import read
 from parity.against_mintpy.programs import Job, run_mintpy
@@ -197,3 +199,40 @@ def test_the_standard_error_of_a_velocity_afterwards_counts_that_its_parts_are_c
     mine = ours[f"velocity_after_{series.words['middle']}_std"].values
     moving = other > 0
     assert (mine[moving] < 0.9 * other[moving]).all()
+
+
+@pytest.fixture(scope="module")
+def others(mintpy, tmp_path_factory):
+    """A result with covariances and its files for MintPy, which propagated and drew its own."""
+    work = tmp_path_factory.mktemp("uncertainty")
+    simulate_stack(Scene(n_date=12, shape=(16, 20)), work / "stack.zarr")
+    options = fringefleet.Options(covariance=True)
+    fringefleet.run(fringefleet.Run(work / "stack.zarr", work / "result.zarr", options))
+    export_result(work / "result.zarr", work / "mintpy", "mintpy")
+    ways = {"covariance": ("--ts-cov", "timeseriesDecorCov.h5"), "bootstrap": ("--bc", "1000")}
+    entry = "mintpy.cli.timeseries2velocity:main"
+    jobs = [
+        Job(work / "mintpy", entry, ("timeseries.h5", "-o", f"{way}.h5", "--uq", way, *words))
+        for way, words in ways.items()
+    ]
+    for outcome in run_mintpy(mintpy, jobs, work / "jobs"):
+        outcome.assert_success()
+    return work
+
+
+def test_a_covariance_is_propagated_as_mintpy_does(others):
+    ours = fringefleet.velocity(xr.open_zarr(others / "result.zarr"), uncertainty="covariance").compute()
+    theirs = read(others / "mintpy" / "covariance.h5", "velocityStd")
+    np.testing.assert_allclose(ours["velocity_std"], theirs, rtol=1e-5, atol=1e-9)
+    assert (theirs > 0).sum() > 300
+
+
+def test_a_bootstrap_spreads_as_mintpys_does(others):
+    """Both by 1,000 draws, each its own."""
+    result = xr.open_zarr(others / "result.zarr")
+    ours = fringefleet.velocity(result, uncertainty="bootstrap", bootstrap_count=1000).compute()
+    theirs = read(others / "mintpy" / "bootstrap.h5", "velocityStd")
+    moving = theirs > 0
+    ratio = ours["velocity_std"].values[moving] / theirs[moving]
+    assert abs(np.median(ratio) - 1) < 0.1
+    assert (abs(ratio - 1) < 0.3).all()
