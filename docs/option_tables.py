@@ -39,7 +39,7 @@ def tables() -> str:
     ]
     flags = {parameter.name: flag_of(parameter) for _, parameter in listed}
     lines = []
-    for panel in Panel:
+    for panel in (panel for panel in Panel if any(item.declared.panel == panel for _, item in listed)):
         lines += [f"### {panel}", "", "| option | in Python | default | needs | |", "|---|---|---|---|---|"]
         for owner, parameter in listed:
             if parameter.declared.panel == panel:

@@ -2,10 +2,17 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
-from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented, needs_of
+from fringefleet.arguments.declaration import (
+    Declared,
+    Panel,
+    check_fields,
+    declared_fields,
+    documented,
+    needs_of,
+)
 from fringefleet.arguments.needs import Need, check_needs, defaults_of, only_with
 from fringefleet.choices import (
     DeviceName,
@@ -15,11 +22,13 @@ from fringefleet.choices import (
     MinimumNorm,
     Norm,
     SolverName,
+    UncertaintyInPass,
     WeightFunction,
 )
 from fringefleet.errors import OptionError
 from fringefleet.observation.quantity import OFFSETS, PHASE, STD_MASKS, is_observation, is_offset, std_of
 from fringefleet.option_words import option
+from fringefleet.solver.time_functions import Several, TimeFunctions
 
 MOST_BITS = 23  # mantissa bits of a float32; all are kept then
 _THRESHOLDS = {  # of a mask: its upper limit, and its meaning
@@ -40,6 +49,18 @@ _NOT_L1 = only_with("norm", "l2", "huber", why="the weights of the last round of
 OF_PHASE = Need("", lambda said: said["observation"] not in OFFSETS, "observation", PHASE)
 _COMPILED = Need("", lambda said: said["solver"] != "compiled" or said["device"] == "cpu", "device", "cpu")
 _FUSED = Need("", lambda said: said["solver"] != "fused" or _runs_triton(said["device"]), "device", "cuda")
+_WITH_VELOCITY = only_with("velocity", True)
+
+
+def _by_factor(need: Need) -> Need:
+    """Ask for what a covariance needs, where the uncertainty is from one."""
+    return need._replace(is_met=lambda said: said["uncertainty"] != "covariance" or need.is_met(said))
+
+
+_OF_TIME = {
+    field.name: replace(declared, needs=(_WITH_VELOCITY,))
+    for field, _, declared in declared_fields(TimeFunctions)
+}
 
 
 @documented
@@ -206,6 +227,28 @@ class Options:
             needs=(only_with("dem_error", True),),
         ),
     ] = 1.0
+    velocity: Annotated[
+        bool,
+        Declared(
+            "Velocity and other functions of time of every pixel, in the same pass.",
+            Panel.VELOCITY,
+        ),
+    ] = False
+    polynomial: Annotated[int, _OF_TIME["polynomial"]] = 1
+    periodic: Annotated[Several, _OF_TIME["periodic"]] = ()
+    step: Annotated[Several, _OF_TIME["step"]] = ()
+    polyline: Annotated[Several, _OF_TIME["polyline"]] = ()
+    exponential: Annotated[Several, _OF_TIME["exponential"]] = ()
+    logarithmic: Annotated[Several, _OF_TIME["logarithmic"]] = ()
+    uncertainty: Annotated[
+        UncertaintyInPass,
+        Declared(
+            "Standard errors of the functions of time: from the residuals of their fit; from the covariance "
+            "of the displacements, propagated exactly; or none.",
+            Panel.VELOCITY,
+            needs=(_WITH_VELOCITY, _by_factor(_NOT_L1), _by_factor(_WITH_FACTOR)),
+        ),
+    ] = "residual"
     solver: Annotated[
         SolverName,
         Declared(
@@ -247,6 +290,9 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check every value, and the combination of all."""
+        functions = TimeFunctions(**{name: getattr(self, name) for name in _OF_TIME})
+        for name in _OF_TIME:
+            object.__setattr__(self, name, getattr(functions, name))
         check_fields(self)
         highest, meant = _THRESHOLDS.get(str(self.mask_dataset), (math.inf, "a number, 0 or more"))
         if not (0 <= self.mask_threshold <= highest and math.isfinite(self.mask_threshold)):
@@ -288,6 +334,11 @@ class Options:
         """Whether the mask has a dataset of its own, other than one that the weights need."""
         shared = self.needs_std and self.mask_dataset == std_of(self.observation)
         return self.mask_dataset not in (None, "coherence") and not shared
+
+    @property
+    def time_functions(self) -> TimeFunctions:
+        """Functions of time that are fitted to the series, if any are."""
+        return TimeFunctions(**{name: getattr(self, name) for name in _OF_TIME})
 
     @property
     def algorithm(self) -> SolverName:

@@ -42,6 +42,7 @@ COMMANDS = {
     "demo": ["demo", "OUT"],
     "convert": ["convert", "SCENE/stack.zarr", "OUT/a.zarr"],
     "invert": ["invert", "SCENE/stack.zarr", "OUT/r.zarr", "--workers", "1"],
+    "velocity": ["velocity", "SCENE/result.zarr", "OUT/v.zarr"],
     "plan": ["plan", "SCENE/stack.zarr", "OUT/r.zarr"],
     "export": ["export", "SCENE/result.zarr", "OUT"],
     "plot": ["plot", "SCENE/result.zarr", "OUT"],

@@ -32,6 +32,8 @@ class Panel(StrEnum):
 
     INVERSION = "Inversion"
     ADDITIONAL = "Additional outputs"
+    VELOCITY = "Velocity"
+    DATES = "Dates"
     SCENE = "Scene"
     COMPUTE = "Compute"
     WORKERS = "Workers"

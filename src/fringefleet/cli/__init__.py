@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fringefleet.cli.application import app as app
 
-_COMMANDS = (
-    "demo simulate invert plan rereference export convert info plot view slurm mintpy"  # as --help lists them
-)
+# As --help lists them.
+_COMMANDS = "demo simulate invert velocity plan rereference export convert info plot view slurm mintpy"
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ class PlotOptions:
 )
 def plot(given: Any) -> None:
     """Plot maps, time series, errors and the network, as far as there are data for them, to PNG files."""
-    from fringefleet.plot.pictures import draw_pictures
+    from fringefleet.plot import draw_pictures
 
     of_stack = {"reader": given.reader, "drop_incomplete": given.drop_incomplete}
     for picture in draw_pictures(given.path, given.directory, given.truth, **of_stack):

@@ -1,7 +1,9 @@
 """Commands whose usage errors are reworded, without control characters, and shown with the usage."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -12,6 +14,7 @@ from fringefleet.option_words import RENAMED
 
 _PREFIX = "Value error, "
 _KINDS = {"int": "whole number", "float": "number"}  # first words of pydantic's kinds of faults
+_NUMBER_OR_DATE = re.compile(r"\d[\w.:,+-]*|\.\d+")
 # What is often meant otherwise.
 _HINTS = {"reference_point": "row and column of a pixel are meant, counted from 0, no latitude and longitude"}
 
@@ -49,6 +52,26 @@ class Command(_Plain, TyperCommand):
         """Make the parameters, and run the command."""
         set_spelling(self.params)
         return super().invoke(ctx).run()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of the command line; several values may follow an option that takes several."""
+        several = {word for item in self.params if getattr(item, "multiple", False) for word in item.opts}
+        return super().parse_args(ctx, join_values(args, several))
+
+
+def join_values(args: Sequence[str], several: Collection[str]) -> list[str]:
+    """Join the numbers and dates that follow an option which takes several to one word.
+
+    Examples
+    --------
+    >>> join_values(["--step", "20170910", "20180101", "out.zarr"], {"--step"})
+    ['--step', '20170910,20180101', 'out.zarr']
+    """
+    found: list[str] = []
+    for is_value, group in groupby(args, key=lambda word: _NUMBER_OR_DATE.fullmatch(word) is not None):
+        words = list(group)
+        found += [",".join(words)] if is_value and found and found[-1] in several else words
+    return found
 
 
 @contextmanager

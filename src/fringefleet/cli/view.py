@@ -27,7 +27,7 @@ class ViewOptions:
 )
 def view(given: Any) -> None:
     """Show a result on a map in the browser, with the series of each pixel, until interrupted."""
-    from fringefleet.viewer import tunnel, view_result
+    from fringefleet.plot.viewer import tunnel, view_result
 
     def describe(address: str) -> None:
         lines = (

@@ -57,7 +57,7 @@ class BatchSolver:
         self.raw = self._prepare_raw_solver()
         form = plan, n_pixel, self.dtype, device
         self.workspace: SolverWorkspace = self.raw.workspace if self.raw else self.solver.Workspace(*form)
-        work = SolverWork(plan, options, self.workspace, self.raw)
+        work = SolverWork(plan, options, self.workspace, self.raw, scene.moments)
         self.products = [product.begun(work) for product in products_for(options)]
         self.weighing = Weighing(scene, options, self.dtype, device)
 

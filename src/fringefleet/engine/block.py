@@ -26,7 +26,7 @@ from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.network.network import Network
 from fringefleet.options import Options
 from fringefleet.products.pair_sums import has_pair_sums
-from fringefleet.products.registry import all_variables
+from fringefleet.products.registry import variable_named
 from fringefleet.solver.working_set import CPU_BATCH
 
 
@@ -106,6 +106,5 @@ def _flatten(block: Block) -> FlatBlock:
 
 def _set_reference_pixel(found: dict[str, NDArray[Any]], pixel: int, network: Network) -> None:
     """Set the reference point to its values by definition: no motion, no residual, every pair used."""
-    known = all_variables()
     for name, values in found.items():
-        values[..., pixel] = known[name].at_reference(network)
+        values[..., pixel] = variable_named(name).at_reference(network)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Integer
 from numpy.typing import NDArray
 
-from fringefleet.network.network import Network
+from fringefleet.network.network import Network, with_time_of_day
 from fringefleet.observation.units import metres_per_radian
 
 
@@ -37,6 +37,8 @@ class InversionContext:
         Metres per pixel of an offset, signed; None for a phase.
     medians
         Median of the unmasked observations of each pair, for masks that spare large offsets.
+    seconds_of_day
+        Time of all acquisitions, where the dates have none [s].
     """
 
     network: Network
@@ -48,6 +50,12 @@ class InversionContext:
     range_sine: float = np.nan
     metres_per_pixel: float | None = None
     medians: tuple[float, ...] = ()
+    seconds_of_day: int = 0
+
+    @property
+    def moments(self) -> tuple[str, ...]:
+        """Dates of the network, ISO, with the time of day as far as it is known."""
+        return with_time_of_day(self.network.dates, self.seconds_of_day)
 
     @property
     def metres_per_unit(self) -> float:

@@ -94,7 +94,8 @@ class DirectSolver:
         self.plan, self.scene, self.options = plan, scene, options
         real, n_date = np.dtype(options.dtype), plan.network.n_date
         self.vectors, self.rules = Vectors(plan, real), rules_of(scene, options)
-        self.products = [product.compute for product in products_for(options) if product.compute]
+        ways = (product.prepared(scene.moments, options) for product in products_for(options))
+        self.products = [compute for compute in ways if compute is not None]
         self.method = method_of(options)
         shapes = ((4, real), (4, np.dtype(np.int32)), (n_date, np.dtype(np.int32)))
         self.room = [np.zeros((n, 0), dtype) for n, dtype in shapes]  # sums, counts, labels

@@ -1,14 +1,10 @@
 """Memory of the pixels of a block, and of a batch."""
 
-import os
-from contextlib import suppress
-from functools import cache
-from importlib.util import find_spec
-
 from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.network.network import Network
 from fringefleet.options import Options
 from fringefleet.products.registry import batch_needs, bytes_of_result, memory_of_products
+from fringefleet.solver.compiled.available import has_numba
 from fringefleet.solver.compiled.lanes import LANES, bytes_of_vectors
 from fringefleet.solver.working_set import CPU_BATCH, DEM_PIXELS_ON_CPU
 
@@ -21,16 +17,7 @@ def is_compiled(options: Options) -> bool:
     """Return whether pixels are solved by the compiled solver, as far as known without importing it."""
     if options.device != "cpu":
         return False
-    return options.solver == "compiled" or (options.solver == "auto" and _has_numba())
-
-
-@cache
-def _has_numba() -> bool:
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        return False
-    with suppress(ImportError):
-        return find_spec("numba") is not None
-    return False
+    return options.solver == "compiled" or (options.solver == "auto" and has_numba())
 
 
 def cpu_batch_size(plan: EliminationPlan, options: Options) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fringefleet.choices import GapRule
-from fringefleet.products.registry import all_variables
+from fringefleet.products.registry import variable_named
 from fringefleet.solver.arrays import library_of
 from fringefleet.status import Status
 
@@ -70,12 +70,13 @@ def leave_blank(variables: Mapping[str, Any], blank: Any) -> None:
     blank
         Pixels to blank, (pixel,).
     """
-    xp, there, known = library_of(blank), ~blank, all_variables()
+    xp, there = library_of(blank), ~blank
     nothing = xp.where(blank, xp.nan, 0.0)
     for name, values in variables.items():
-        if known[name].is_set_everywhere:
+        variable = variable_named(name)
+        if variable.is_set_everywhere:
             continue
-        if known[name].dtype.startswith("f"):  # an addition is several times faster than filling by a mask
+        if variable.dtype.startswith("f"):  # an addition is several times faster than filling by a mask
             xp.add(values, xp.asarray(nothing, dtype=values.dtype), out=values)
         else:
             xp.multiply(values, there, out=values)

@@ -16,6 +16,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import optimize
+from dask.core import flatten
 from dask.delayed import Delayed
 from dask.optimization import cull
 from numpy.typing import NDArray
@@ -179,6 +180,7 @@ def block_tasks(
     of_source = f" of {source}" if source else ""
     arrays = [_unread(data[name].variable, f"{name}{of_source}", cut[name].data) for name in names]
     rows, columns = arrays[0].numblocks[1:]
+    n_axis = max(array.ndim for array in arrays)
     reports = da.map_blocks(
         _compute_tile,
         *arrays,
@@ -188,8 +190,8 @@ def block_tasks(
         write=write,
         token=function.name,
         dtype=object,
-        chunks=((1,), (1,) * rows, (1,) * columns),
-        meta=np.empty((0, 0, 0), dtype=object),
+        chunks=(*[(1,)] * (n_axis - 2), (1,) * rows, (1,) * columns),
+        meta=np.empty((0,) * n_axis, dtype=object),
     )
     return _one_graph_each(reports, tile, (cut.sizes["y"], cut.sizes["x"]))
 
@@ -211,7 +213,7 @@ def _one_graph_each(reports: da.Array, tile: Shape, shape: Shape) -> list[tuple[
     (optimised,) = optimize(reports)
     graph = dict(optimised.__dask_graph__())
     tasks = []
-    for key in (key for row in optimised.__dask_keys__()[0] for key in row):
+    for key in flatten(optimised.__dask_keys__()):
         i, j = key[-2:]
         y = slice(i * tile[0], min((i + 1) * tile[0], shape[0]))
         x = slice(j * tile[1], min((j + 1) * tile[1], shape[1]))

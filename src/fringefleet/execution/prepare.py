@@ -32,7 +32,7 @@ from fringefleet.io import (
     unreferenced_pairs,
 )
 from fringefleet.io.checks.required import usable_attributes
-from fringefleet.io.dates import find_date
+from fringefleet.io.dates import find_date, seconds_of_day
 from fringefleet.io.grid import radar_coordinates
 from fringefleet.io.mintpy.metadata import names_point
 from fringefleet.io.mintpy.names import mintpy_name
@@ -46,6 +46,7 @@ from fringefleet.observation.quantity import STD_MASKS, std_of
 from fringefleet.option_words import option
 from fringefleet.options import Options
 from fringefleet.products.answers import check_redundancy
+from fringefleet.products.velocity import check_dates
 
 _SAMPLE_SIDE = 32  # pixels
 
@@ -124,7 +125,6 @@ def prepare(
     if point is not None:
         values = read_reference_values(stack, point, options.observation, setting.reference_window)
     stack = without_reference_phases(stack)
-    medians = _medians(stack, values, options)
     stack = _with_water_mask(stack, setting)
     baseline, range_sine = dem_geometry(stack, network, wavelength, options, setting.geometry)
     if isinstance(range_sine, np.ndarray):
@@ -138,8 +138,10 @@ def prepare(
         baseline=tuple(baseline.tolist()),
         range_sine=np.nan if isinstance(range_sine, np.ndarray) else range_sine,
         metres_per_pixel=pixel_size,
-        medians=tuple(medians.tolist()),
+        medians=tuple(_medians(stack, values, options).tolist()),
+        seconds_of_day=seconds_of_day(stack.attrs),
     )
+    check_dates(scene.moments, options)
     part, moved = _cut(_with_reference_point(stack, point), window, point)
     return Prepared(part, scene, moved, setting, source, selection, _corner(window))
 

@@ -6,8 +6,9 @@ the more precise one, if that is unambiguous; otherwise they are rejected.
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +173,21 @@ def find_date(wanted: str, times: NDArray[np.datetime64]) -> list[int]:
     end = time + np.timedelta64(precision, "s")
     found: list[int] = np.flatnonzero((time <= times) & (times < end)).tolist()
     return found
+
+
+def seconds_of_day(attributes: Mapping[Any, Any]) -> int:
+    """Read from the attributes of a stack or a result when its acquisitions were [s since midnight]; else 0.
+
+    Examples
+    --------
+    >>> seconds_of_day({"CENTER_LINE_UTC": "2421.9"}), seconds_of_day({})
+    (2422, 0)
+    """
+    try:
+        seconds = round(float(attributes.get("CENTER_LINE_UTC", 0)))
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return seconds if 0 <= seconds < DAY else 0
 
 
 def dates_meant(wanted: str, times: NDArray[np.datetime64]) -> list[int]:

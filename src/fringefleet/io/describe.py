@@ -26,7 +26,7 @@ from fringefleet.io.hdf5.variables import open_hdf5
 from fringefleet.io.identify import check_exists
 from fringefleet.io.stack import file_format, open_stack, reader_of, stack_network
 from fringefleet.io.store.marks import DONE, IS_DONE, IS_SKIPPED, read_marks
-from fringefleet.io.store.open_result import has_displacement, open_result, open_result_group
+from fringefleet.io.store.open_result import has_displacement, is_result, open_result, open_result_group
 from fringefleet.io.store.pair_table import BadPair, worst_pairs
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.network.connectivity import Connectivity, connectivity
@@ -37,7 +37,7 @@ from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
-_Kind = Literal["stack", "result", "displacement"]
+_Kind = Literal["stack", "result", "displacement", "velocity"]
 _MOST_TILES = 10_000_000
 MOST_PAIRS = 8  # number of worst pairs
 _ALWAYS_THE_SAME = ("Conventions",)
@@ -135,7 +135,7 @@ def describe(path: Path, *, reader: str | None = None, drop_incomplete: bool = F
         The path does not exist, or is none of these.
     """
     check_exists(path)
-    if has_displacement(path):
+    if is_result(path):
         check_options_of_result(path, reader, drop_incomplete=drop_incomplete)
         return _describe_result(path)
     stack = open_stack(path, chunks=None, reader=reader, drop_incomplete=drop_incomplete)
@@ -214,18 +214,24 @@ def check_finished(path: Path) -> None:
 def _describe_result(path: Path) -> Description:
     with readable(f"the result {path}"):
         result = open_result(path)
-        times = result["date"].values.astype("datetime64[s]")
+        times = np.asarray(result.coords.get("date", []), "datetime64[s]")
         marks = tile_marks(path)
         return _describe(
             path,
             result,
-            kind="result" if "status" in result else "displacement",
+            kind=_kind_of(result),
             file_format="Zarr",
             dates=tuple(date_name(date) for date in times.astype(str)),
             tiles=None if marks is None else (int((marks == IS_DONE).sum()), marks.size),
             status=count_status(path) if "status" in result else None,
             worst_pairs=tuple(worst_pairs(result, MOST_PAIRS)),
         )
+
+
+def _kind_of(result: xr.Dataset) -> _Kind:
+    if "displacement" not in result:
+        return "velocity"
+    return "result" if "status" in result else "displacement"
 
 
 def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:

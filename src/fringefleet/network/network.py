@@ -153,6 +153,29 @@ def date_name(date: str) -> str:
     return day.replace("-", "") + (f"T{compact}" if compact.strip("0") else "")
 
 
+def with_time_of_day(dates: Sequence[str], seconds: int) -> tuple[str, ...]:
+    """Add the time of day of all acquisitions to ISO dates, if these have none.
+
+    Parameters
+    ----------
+    dates
+        As :attr:`Network.dates`.
+    seconds
+        Since midnight.
+
+    Examples
+    --------
+    >>> with_time_of_day(["2018-01-06T00:00:00", "2018-01-18T00:00:00"], 3600)
+    ('2018-01-06T01:00:00', '2018-01-18T01:00:00')
+    >>> with_time_of_day(["2018-01-06T00:12:25"], 3600)
+    ('2018-01-06T00:12:25',)
+    """
+    times = np.array(dates, "datetime64[s]")
+    if (times == times.astype("datetime64[D]")).all():
+        times = times + np.timedelta64(seconds, "s")
+    return tuple(times.astype(str).tolist())
+
+
 def shorten(names: Sequence[str], *, at_most: int = 10) -> str:
     """Join names for a message; a long list is cut, with the total number.
 

@@ -9,12 +9,12 @@ import xarray as xr
 from fringefleet.errors import InputError
 from fringefleet.io import open_stack
 from fringefleet.io.describe import check_finished, check_options_of_result, describe
-from fringefleet.io.store.open_result import has_displacement, open_result
+from fringefleet.io.store.open_result import is_result, open_result
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.pair_table import RESIDUAL_RMS
 from fringefleet.io.store.place import check_writable
 from fringefleet.plot.network import plot_network
-from fringefleet.plot.result import plot_error, plot_maps, plot_series
+from fringefleet.plot.result import plot_error, plot_maps, plot_series, plot_velocity
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def draw_pictures(
         The path is no stack and no finished result, or the truth does not go with it.
     """
     _check_folder(directory)
-    if has_displacement(path):
+    if is_result(path):
         check_options_of_result(path, reader, drop_incomplete=drop_incomplete)
         yield from _draw_result(path, directory, truth)
         return
@@ -71,7 +71,13 @@ def _check_folder(directory: Path) -> None:
 
 
 def _draw_result(path: Path, directory: Path, truth_path: Path | None) -> Iterator[Path]:
-    if describe(path).kind != "result":
+    kind = describe(path).kind
+    if kind == "velocity":
+        with open_result(path) as maps:
+            plot_velocity(maps, picture := directory / "velocity.png")
+        yield picture
+        return
+    if kind != "result":
         raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
     check_finished(path)
     with open_result(path) as result:

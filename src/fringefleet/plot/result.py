@@ -21,8 +21,8 @@ from fringefleet.plot.canvas import (
     symmetric,
     thin,
 )
-from fringefleet.products.base import ColourLimits
-from fringefleet.products.registry import all_variables
+from fringefleet.products.base import ColourLimits, MapStyle
+from fringefleet.products.registry import all_variables, is_variable, variable_named
 from fringefleet.status import Status
 
 STRIP_BYTES = 24 * 1024**2  # of one array, read for the error map
@@ -64,19 +64,15 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
         PNG file to write.
     """
     always = [*_ALWAYS, _quality(result)]
-    styles = {name: variable.style for name, variable in all_variables().items() if variable.style}
-    others = [name for name in styles if name in result and name not in (*always, RESIDUAL)]
-    names = [*always, *others]
+    styles = styles_in(result)
+    names = [*always, *(name for name in styles if name not in (*always, RESIDUAL))]
     maps = thin(result[[*names, "status"]]).isel(date=-1).load()
-    last = np.datetime_as_string(maps["date"].values, unit="D")
+    last = str(np.datetime_as_string(maps["date"].values, unit="D"))
     n_column = -(-(len(names) + 1) // 2)
     figure = Figure(figsize=(6 * n_column, 9.8), layout="constrained")
     panels = list(figure.subplots(2, n_column, sharex=True, sharey=True).T.flat)
     for panel, name in zip(panels, names, strict=False):
-        style = styles[name]
-        data = style.scale * maps[name].where(maps["pair_count"] > 0)
-        limits = _LIMITS[style.limits](data.values)
-        draw_map(panel, data, style.title.format(last), style.unit, cmap=style.colours, **limits)
+        _draw(panel, maps[name].where(maps["pair_count"] > 0), styles[name], last)
     _draw_status(panels[len(names)], maps["status"])
     used, empty = panels[: len(names) + 1], panels[len(names) + 1 :]
     label = used[-1].get_xlabel()
@@ -88,6 +84,46 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
         used[-1].tick_params(labelbottom=True)
         used[-1].set_xlabel(label)
     save(figure, path)
+
+
+def plot_velocity(maps: xr.Dataset, path: Path) -> None:
+    """Draw the maps that functions of time gave.
+
+    Parameters
+    ----------
+    maps
+        As ``velocity`` returns them; may be lazy.
+    path
+        PNG file to write.
+    """
+    styles = styles_in(maps)
+    shown = thin(maps[list(styles)]).load()
+    n_column = -(-len(styles) // 2)
+    figure = Figure(figsize=(6 * n_column, 9.8), layout="constrained")
+    panels = list(figure.subplots(2, n_column, sharex=True, sharey=True, squeeze=False).T.flat)
+    for panel, (name, style) in zip(panels, styles.items(), strict=False):
+        _draw(panel, shown[name], style, "")
+        mark_reference(panel, maps)
+    for panel in panels[len(styles) :]:
+        panel.remove()
+    save(figure, path)
+
+
+def styles_in(result: xr.Dataset) -> dict[str, MapStyle]:
+    """Return how the variables of a result are drawn as maps, by name, if they are."""
+    known = all_variables()
+    names = [
+        *(name for name in known if name in result),
+        *(str(name) for name in result if name not in known),
+    ]
+    variables = ((name, variable_named(name)) for name in names if is_variable(name))
+    return {name: variable.style for name, variable in variables if variable.style is not None}
+
+
+def _draw(panel: Axes, values: xr.DataArray, style: MapStyle, last: str) -> None:
+    data = style.scale * values
+    limits = _LIMITS[style.limits](data.values)
+    draw_map(panel, data, style.title.format(last), style.unit, cmap=style.colours, **limits)
 
 
 def plot_series(result: xr.Dataset, truth: xr.DataArray | None, path: Path) -> None:

@@ -138,12 +138,15 @@ class SolverWork(NamedTuple):
         keep.
     raw
         Solver and the same buffers, where it takes observations as stored in the file; else None.
+    moments
+        Dates of the network, ISO, with the time of day as far as it is known.
     """
 
     plan: EliminationPlan
     options: Options
     workspace: "SolverWorkspace"
     raw: "RawWork | None"
+    moments: tuple[str, ...] = ()
 
 
 Compute = Callable[[SolvedBatch], Mapping[str, Any]]  # arrays (..., pixel) by name of the variable
@@ -170,6 +173,9 @@ class Product:
         Predicate of the options: whether they request the product.
     compute
         Function that computes the variables from the solution alone, for NumPy arrays and tensors alike.
+    prepare
+        Instead, for a product that needs the dates (ISO, with their time) and the options: returns such a
+        function.
     begin
         Alternative for a product that needs more, in torch: called once for batches of one shape, returns
         the function that computes the variables of each batch.
@@ -180,29 +186,42 @@ class Product:
         Memory that it takes of a batch.
     attributes
         Attributes of the result that record how the product was made.
+    find_variables
+        Returns the variables, where they depend on the options; ``variables`` are then those of the defaults.
     """
 
     variables: Mapping[str, ResultVariable]
     applies: Callable[[Options], bool] = always
     compute: Compute | None = None
+    prepare: Callable[[tuple[str, ...], Options], Compute] | None = None
     begin: Callable[[SolverWork], Compute] | None = None
     needs: frozenset[BatchNeed] = frozenset()
     memory: Callable[[EliminationPlan, Options, SolverForm], BatchMemory] = _no_memory
     attributes: Mapping[str, Callable[[Options], Any]] = field(default_factory=dict)
+    find_variables: Callable[[Options], Mapping[str, ResultVariable]] | None = None
 
     def __post_init__(self) -> None:
         """Reject a record without exactly one way to compute the product."""
-        if (self.compute is None) == (self.begin is None):
-            raise TypeError(f"product of {', '.join(self.variables)} needs either compute or begin")
+        if sum(way is not None for way in (self.compute, self.prepare, self.begin)) != 1:
+            raise TypeError(f"product of {', '.join(self.variables)} needs one of compute, prepare and begin")
 
     @property
     def needs_torch(self) -> bool:
         """Whether it needs more than the series and its quality, and therefore torch."""
-        return self.compute is None or bool(self.needs)
+        return self.begin is not None or bool(self.needs)
+
+    def variables_for(self, options: Options) -> Mapping[str, ResultVariable]:
+        """Return the variables that the options ask for, by name."""
+        return self.variables if self.find_variables is None else self.find_variables(options)
+
+    def prepared(self, moments: tuple[str, ...], options: Options) -> Compute | None:
+        """Return the function that computes the variables from the solution alone; None if it needs more."""
+        return self.compute if self.prepare is None else self.prepare(moments, options)
 
     def begun(self, work: SolverWork) -> Compute:
         """Return the function that computes the variables of each batch, in torch."""
-        if self.compute is not None:
-            return self.compute
-        assert self.begin is not None  # noqa: S101 - one of the two, as checked
+        found = self.prepared(work.moments, work.options)
+        if found is not None:
+            return found
+        assert self.begin is not None  # noqa: S101 - one of the three, as checked
         return self.begin(work)

@@ -9,7 +9,16 @@ import numpy as np
 
 from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
-from fringefleet.products import closure, covariance, dem_error, pixel_status, quality, series, std
+from fringefleet.products import (
+    closure,
+    covariance,
+    dem_error,
+    pixel_status,
+    quality,
+    series,
+    std,
+    velocity,
+)
 from fringefleet.products.base import BatchMemory, BatchNeed, Product, ResultVariable, SolverForm
 from fringefleet.products.quantization import quantization_attributes
 
@@ -22,12 +31,31 @@ PRODUCTS: tuple[Product, ...] = (
     covariance.COVARIANCE,
     closure.CLOSURE,
     dem_error.DEM_ERROR,
+    velocity.VELOCITY,
+    velocity.VELOCITY_BY_FACTOR,
 )
 
 
 def all_variables() -> dict[str, ResultVariable]:
-    """Return the variables of all products, by name."""
+    """Return the variables of all products by name; those that depend on options as by default."""
     return {name: variable for product in PRODUCTS for name, variable in product.variables.items()}
+
+
+def variable_named(name: str) -> ResultVariable:
+    """Give a variable of a result, or of maps of velocity, whatever the options were.
+
+    Parameters
+    ----------
+    name
+        Of a variable of ours.
+    """
+    known = all_variables()
+    return known[name] if name in known else velocity.map_named(name)
+
+
+def is_variable(name: str) -> bool:
+    """Return whether a variable of ours has this name, whatever the options were."""
+    return name in all_variables() or velocity.is_map(name)
 
 
 def products_for(options: Options) -> tuple[Product, ...]:
@@ -40,7 +68,7 @@ def wanted_variables(options: Options) -> dict[str, ResultVariable]:
     return {
         name: replace(variable, attrs=_attributes(variable, options))
         for product in products_for(options)
-        for name, variable in product.variables.items()
+        for name, variable in product.variables_for(options).items()
     }
 
 

@@ -20,10 +20,12 @@ from fringefleet.products.base import (
     SolverWork,
 )
 
+FORMAL = "formal"
+
 
 def scale_of_std(options: Options) -> str:
     """Return what standard deviations and covariances are scaled by."""
-    return "formal" if options.is_formal else "variance factor of the residuals"
+    return FORMAL if options.is_formal else "variance factor of the residuals"
 
 
 def _begin(work: SolverWork) -> Compute:

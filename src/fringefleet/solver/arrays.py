@@ -35,6 +35,33 @@ def in_rows(values: Any) -> Any:
     return values.contiguous()
 
 
+def on_host(values: Any) -> Any:
+    """Give what is in the memory of the CPU as an array of NumPy; what is on a device stays a tensor.
+
+    Examples
+    --------
+    >>> import torch
+    >>> on_host(torch.zeros(2)), on_host(np.zeros(2))
+    (array([0., 0.], dtype=float32), array([0., 0.]))
+    """
+    if library_of(values) is np or str(values.device) != "cpu":
+        return values
+    return values.numpy()
+
+
+def in_library_of(other: Any, values: Any) -> Any:
+    """Give an array of NumPy as a tensor, where something else is one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> in_library_of(torch.zeros(2), np.zeros(2))
+    tensor([0., 0.], dtype=torch.float64)
+    """
+    xp = library_of(other)
+    return values if library_of(values) is xp else xp.from_numpy(values)
+
+
 def pieces_of(n_pixel: int, bytes_per_pixel: int) -> Iterator[slice]:
     """Cut pixels into pieces that take at most ``BYTES_AT_ONCE`` each.
 

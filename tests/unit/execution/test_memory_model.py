@@ -99,6 +99,8 @@ def test_the_memory_model_is_not_below_the_peak_and_at_most_twice_it(network, dt
         {"norm": "huber", "max_iterations": 30},
         {"dem_error": True},
         {"covariance": True},
+        {"velocity": True},
+        {"velocity": True, "uncertainty": "covariance", "periodic": (0.5,)},
         {
             "std": True,
             "diagnose": True,

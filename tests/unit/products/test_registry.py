@@ -8,7 +8,13 @@ from fringefleet.engine.context import Block, InversionContext
 from fringefleet.network.network import Network
 from fringefleet.options import Options
 from fringefleet.products.base import Product
-from fringefleet.products.registry import PRODUCTS, all_variables, bytes_of_result, wanted_variables
+from fringefleet.products.registry import (
+    PRODUCTS,
+    all_variables,
+    bytes_of_result,
+    products_for,
+    wanted_variables,
+)
 from fringefleet.status import Status
 
 ALWAYS = [
@@ -25,6 +31,10 @@ BESIDES = {
     "covariance": ["displacement_cov"],
     "diagnose": ["closure_rms", "misclosed_count", "triplet_count"],
     "dem_error": ["dem_error", "dem_error_std"],
+    "velocity": [
+        *("velocity", "velocity_std", "intercept", "intercept_std"),
+        *("series_residual_rms", "date_count"),
+    ],
 }
 DATES = tuple(f"2018-{month:02d}-07T00:00:00" for month in range(1, 8))
 PAIRS = tuple((i, i + gap) for i in range(7) for gap in (1, 2) if i + gap < 7)
@@ -42,19 +52,22 @@ def test_without_options_there_is_what_every_result_has():
     assert list(wanted_variables(Options())) == ALWAYS
 
 
-def test_no_variable_belongs_to_two_products():
-    names = [name for product in PRODUCTS for name in product.variables]
+@pytest.mark.parametrize("uncertainty", ["residual", "covariance", "none"])
+def test_no_variable_belongs_to_two_products_that_apply(uncertainty):
+    options = Options(**dict.fromkeys(BESIDES, True), uncertainty=uncertainty)
+    names = [name for product in products_for(options) for name in product.variables_for(options)]
     assert len(names) == len(set(names))
+    assert len(products_for(options)) == len(PRODUCTS) - 1  # of the two of a velocity
 
 
 def test_a_product_is_computed_in_one_way():
-    with pytest.raises(TypeError, match="product of a, b needs either compute or begin"):
+    with pytest.raises(TypeError, match="product of a, b needs one of compute, prepare and begin"):
         Product({"a": None, "b": None})
 
 
 def test_a_block_gives_every_variable_with_its_dtype_and_dimensions():
     phase = np.random.default_rng(0).normal(0, 1, (11, 2, 3)).astype(np.float32)
-    options = Options(weight_func="no", std=True, covariance=True, diagnose=True, dem_error=True)
+    options = Options(weight_func="no", **dict.fromkeys(BESIDES, True))
     found = invert_block(Block(phase), SCENE, options).variables
     assert found.keys() == all_variables().keys()
     sizes = {"date": 7, "date2": 7, "y": 2, "x": 3}

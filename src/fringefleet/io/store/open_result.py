@@ -16,7 +16,7 @@ from fringefleet.io.zarr.metadata import check_store, is_zarr
 
 
 def open_result(path: Path) -> xr.Dataset:
-    """Open a Zarr store with a displacement: a result, or the truth of a simulation.
+    """Open a Zarr store with a displacement, or with maps of velocity: a result, the truth of a simulation.
 
     Its variables are read when they are indexed.
 
@@ -30,8 +30,9 @@ def open_result(path: Path) -> xr.Dataset:
         check_store(path, may_be_empty=True)
         store = WholeChunks(path, read_only=True)
         opened = in_order(open_group(ZarrStore.open_group(store, mode="r", consolidated=False)))
-        if "displacement" not in opened.data_vars:
-            raise StackFormatError(f"the displacement of {path} has no metadata; copy or create it again.")
+        wanted = "displacement" if has_displacement(path) else "velocity"
+        if wanted not in opened.data_vars:
+            raise StackFormatError(f"the {wanted} of {path} has no metadata; copy or create it again.")
         for coordinate in opened.coords.values():
             coordinate.load()
     variables = {
@@ -50,7 +51,7 @@ def check_result(path: Path) -> None:
         See above.
     """
     check_exists(path)
-    if not has_displacement(path):
+    if not is_result(path):
         raise StackFormatError(
             f"{path} is not a result: it is {identify(path)}. Give an output of `fringefleet invert`."
         )
@@ -69,7 +70,16 @@ def open_result_group(path: Path) -> zarr.Group:
         return zarr.open_group(WholeChunks(path, read_only=True), mode="r", use_consolidated=False)
 
 
+def is_result(path: Path) -> bool:
+    """Return whether this is a Zarr store with a displacement or a velocity, by the names of its arrays."""
+    return has_displacement(path) or _has_array(path, "velocity")
+
+
 def has_displacement(path: Path) -> bool:
     """Return whether this is a Zarr store with a displacement, by the names of its arrays."""
+    return _has_array(path, "displacement")
+
+
+def _has_array(path: Path, name: str) -> bool:
     with readable(f"the path {path}", InputError):
-        return is_zarr(path) and (path / "displacement").is_dir()
+        return is_zarr(path) and (path / name).is_dir()

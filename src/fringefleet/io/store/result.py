@@ -291,8 +291,8 @@ def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite
         translate_disk_full(path, lambda: template.nbytes),
         staged_store(path, overwrite=overwrite) as temporary,
     ):
-        with_conventions(_in_one_chunk(template), _TITLE).to_zarr(
-            temporary, compute=False, zarr_format=3, consolidated=False, encoding=_encoding(template)
+        with_conventions(in_one_chunk(template), _TITLE).to_zarr(
+            temporary, compute=False, zarr_format=3, consolidated=False, encoding=encoding_of(template)
         )
         group = zarr.open_group(temporary, mode="r+")
         n_tile = tuple(len(template.chunksizes[dim]) for dim in ("y", "x"))
@@ -409,7 +409,7 @@ def result_tile(path: Path) -> Shape | None:
 
 
 @with_graph_defaults
-def _in_one_chunk(template: xr.Dataset) -> xr.Dataset:
+def in_one_chunk(template: xr.Dataset) -> xr.Dataset:
     """Return a template whose variables are not chunked: chunks would create a useless task per tile."""
     return template.assign(
         {
@@ -420,7 +420,7 @@ def _in_one_chunk(template: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
+def encoding_of(template: xr.Dataset) -> dict[str, dict[str, Any]]:
     """Return the encoding: whole tiles as chunks; NaN as no data, and no fill value for integers."""
     compressor = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle")
     return {

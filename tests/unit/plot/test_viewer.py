@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 import fringefleet
-from fringefleet import viewer
 from fringefleet.errors import MissingExtraError, OptionError, StackFormatError
+from fringefleet.plot import viewer
 from fringefleet.simulate import Scene, simulate_stack
 
 

@@ -1,0 +1,287 @@
+"""Velocity and other functions of time of a series: the maps, their attributes and their look.
+
+:mod:`fringefleet.solver.time_functions` has the equations.
+"""
+
+import re
+from dataclasses import fields
+from functools import partial
+from typing import Any, NamedTuple
+
+from fringefleet.choices import Uncertainty
+from fringefleet.network.elimination_order import EliminationPlan
+from fringefleet.options import Options
+from fringefleet.products.base import (
+    MAP,
+    BatchMemory,
+    ColourLimits,
+    Compute,
+    MapStyle,
+    Product,
+    ResultVariable,
+    SolvedBatch,
+    SolverForm,
+    SolverWork,
+)
+from fringefleet.products.std import FORMAL, scale_of_std
+from fringefleet.solver.arrays import in_library_of, on_host
+from fringefleet.solver.compiled.available import has_numba
+from fringefleet.solver.time_design import TimeModel
+from fringefleet.solver.time_fit import Propagate, SeriesFit
+from fringefleet.solver.time_functions import (
+    DATE_COUNT,
+    RESIDUAL_RMS,
+    TimeFunctions,
+    TimeMap,
+    compact_date,
+    maps_of,
+    parameters_of,
+    std_name,
+)
+
+_NORMAL = "normal (z)"
+_INTERVALS = {
+    "residual": "Student's t with date_count - {n_parameter} degrees of freedom",
+    "covariance": _NORMAL,
+    "bootstrap": _NORMAL,
+    "none": "none",
+}
+# Where the residuals of the pairs tell the scale of their variances
+_BY_PAIRS = "Student's t with as many degrees of freedom as the pixel has redundant pairs"
+_MEANT = {
+    "residual": "from the residuals of the fit, as if dates were independent",
+    "covariance": "from the covariance of the displacements, by decorrelation",
+    "bootstrap": "by bootstrap over the dates",
+}
+_DATE = r"\d{8}(?:T\d{4,6})?"
+_NAME = re.compile(
+    r"(?:velocity|intercept|acceleration|derivative_\d|(?:annual|semiannual|period_[\dpem]+)_(?:amplitude|phase)"
+    rf"|(?:step|velocity_after)_{_DATE}|(?:exponential|logarithmic)_{_DATE}_tau_[\dpem]+)(?:_std)?"
+)
+_MILLIMETRES = {"m": ("mm", 1000.0), "rad": ("rad", 1.0)}
+
+
+class Errors(NamedTuple):
+    """Standard errors of a fit.
+
+    Attributes
+    ----------
+    uncertainty
+        What they are from; with ``none`` there are none.
+    std_scale
+        What the covariance of the displacements is in proportion to, as :mod:`fringefleet.products.std` says.
+    """
+
+    uncertainty: Uncertainty = "residual"
+    std_scale: str = FORMAL
+
+
+def velocity_variables(functions: TimeFunctions, errors: Errors) -> dict[str, ResultVariable]:
+    """Give the maps of a fit, by name."""
+    found = {}
+    for each in maps_of(functions):
+        has_std = errors.uncertainty != "none"
+        attrs = {"units": each.units, "long_name": each.long_name}
+        of_std = {"ancillary_variables": std_name(each.name)} if has_std else {}
+        found[each.name] = ResultVariable("f4", MAP, attrs | of_std, style=_style(each.name, each.units))
+        if has_std:
+            found[std_name(each.name)] = _std_variable(each, functions, errors)
+    found[RESIDUAL_RMS] = ResultVariable(
+        "f4",
+        MAP,
+        {"units": "m", "long_name": "root mean square of what the time functions leave of the series"},
+        style=MapStyle("Residual of the time functions", "mm", "magma_r", "from 0", 1000.0),
+    )
+    found[DATE_COUNT] = ResultVariable(
+        "u4",
+        MAP,
+        {"units": "1", "long_name": "dates that the time functions were fitted to"},
+        at_reference=lambda network: network.n_date,
+    )
+    return found
+
+
+def fit_attributes(functions: TimeFunctions, errors: Errors) -> dict[str, Any]:
+    """Give the attributes of a result that say how its maps were made."""
+    return {
+        "time_functions": describe_functions(functions),
+        "velocity_uncertainty": errors.uncertainty,
+        "velocity_interval": interval_of(functions, errors),
+    }
+
+
+def interval_of(functions: TimeFunctions, errors: Errors) -> str:
+    """Name the distribution whose quantiles make intervals of standard errors."""
+    if errors.uncertainty == "covariance" and errors.std_scale != FORMAL:
+        return _BY_PAIRS
+    return _INTERVALS[errors.uncertainty].format(n_parameter=len(parameters_of(functions)))
+
+
+def map_named(name: str) -> ResultVariable:
+    """Give a map of a fit by its name alone, whatever the functions were, with no attributes but its unit."""
+    units = _units_of(name)
+    return ResultVariable("f4", MAP, {"units": units}, style=_style(name, units))
+
+
+def is_map(name: str) -> bool:
+    """Return whether a map of a fit has this name.
+
+    Examples
+    --------
+    >>> is_map("step_20170910_std"), is_map("step"), is_map("stepwise")
+    (True, False, False)
+    """
+    return _NAME.fullmatch(name) is not None
+
+
+def check_dates(moments: tuple[str, ...], options: Options) -> None:
+    """Refuse functions of time that the dates of a stack cannot tell apart, if any are to be fitted.
+
+    Raises
+    ------
+    InputError
+        As :class:`~fringefleet.solver.time_design.TimeModel`.
+    """
+    if options.velocity:
+        _model(moments, options)
+
+
+def describe_functions(functions: TimeFunctions) -> str:
+    """Describe the functions that are fitted, in the words of the options.
+
+    Examples
+    --------
+    >>> describe_functions(TimeFunctions(periodic=(1, 0.5), exponential="20170910 60 120"))
+    'polynomial 1; periodic 1 0.5; exponential 20170910 60 120'
+    """
+    parts = []
+    for field in fields(functions):
+        value = getattr(functions, field.name)
+        if value != ():
+            parts.append(f"{field.name} {_in_words(value)}")
+    return "; ".join(parts)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_in_words, value))
+    return compact_date(value) if isinstance(value, str) else f"{value:g}"
+
+
+def _std_variable(each: TimeMap, functions: TimeFunctions, errors: Errors) -> ResultVariable:
+    name = std_name(each.name)
+    attrs = {
+        "units": each.units,
+        "long_name": f"standard deviation of the {each.long_name.partition(',')[0]}",
+        "uncertainty": f"{errors.uncertainty}: {_MEANT[errors.uncertainty]}",
+        "interval": interval_of(functions, errors),
+    }
+    return ResultVariable("f4", MAP, attrs, style=_style(name, each.units))
+
+
+def _units_of(name: str) -> str:
+    """Return the unit of a map of a fit, by its name."""
+    base = name.removesuffix("_std")
+    if base.endswith("_phase"):
+        return "rad"
+    if base.startswith("velocity"):
+        return "m/year"
+    order = "2" if base == "acceleration" else base.removeprefix("derivative_")
+    return f"m/year^{order}" if order.isdigit() else "m"
+
+
+def _style(name: str, units: str) -> MapStyle:
+    """Choose how a map of a fit is drawn."""
+    first, _, rest = units.partition("/")
+    unit, scale = _MILLIMETRES[first]
+    is_positive = name.endswith(("_std", "_amplitude"))
+    limits: ColourLimits = "robust" if is_positive else "symmetric"
+    colours = "magma_r" if is_positive else "twilight" if units == "rad" else "RdBu"
+    return MapStyle(_title(name), f"{unit}/{rest}" if rest else unit, colours, limits, scale)
+
+
+def _title(name: str) -> str:
+    base = name.removesuffix("_std")
+    words = base.replace("_", " ").capitalize()
+    return f"Standard deviation, {words.lower()}" if base != name else words
+
+
+def _model(moments: tuple[str, ...], options: Options) -> TimeModel:
+    return TimeModel(options.time_functions, moments, tuple(range(len(moments))))
+
+
+def _fit(moments: tuple[str, ...], options: Options) -> SeriesFit:
+    has_std = options.uncertainty != "none"
+    return SeriesFit(_model(moments, options), has_std=has_std, is_compiled=has_numba())
+
+
+def _errors(options: Options) -> Errors:
+    return Errors(options.uncertainty, scale_of_std(options))
+
+
+def _variables(options: Options) -> dict[str, ResultVariable]:
+    return velocity_variables(options.time_functions, _errors(options))
+
+
+def _prepare(moments: tuple[str, ...], options: Options) -> Compute:
+    return partial(_compute, _fit(moments, options), None)
+
+
+def _begin(work: SolverWork) -> Compute:
+    from fringefleet.solver import uncertainty  # noqa: PLC0415 - torch
+    from fringefleet.solver.time_factor import propagate_factor  # noqa: PLC0415 - torch
+
+    fit = _fit(work.moments, work.options)
+    factor = uncertainty.factor_of(work.workspace)
+
+    def compute(batch: SolvedBatch) -> dict[str, Any]:
+        propagate = partial(propagate_factor, factor, batch.unit_variance, is_compiled=has_numba())
+        return _compute(fit, propagate, batch)
+
+    return compute
+
+
+def _compute(fit: SeriesFit, propagate: Propagate | None, batch: SolvedBatch) -> dict[str, Any]:
+    """Fit a batch; what is in the memory of the CPU as NumPy has it, whose way is the quicker one."""
+    found = fit.fit(on_host(batch.displacement), on_host(batch.gap_filled), propagate)
+    return {name: in_library_of(batch.displacement, values) for name, values in found.items()}
+
+
+def _memory(plan: EliminationPlan, options: Options, form: SolverForm) -> BatchMemory:
+    """Maps and sums of a batch in float64; on a GPU its series, too."""
+    n_map, n_parameter = len(_variables(options)), len(parameters_of(options.time_functions))
+    n_double = 2 * plan.network.n_date if form == "fused" else 0
+    return BatchMemory(n_double=n_double, n_byte=8 * (2 * n_map + 5 * (n_parameter + 1)))
+
+
+def _memory_with_factor(plan: EliminationPlan, options: Options, form: SolverForm) -> BatchMemory:
+    """Besides, the factor where only this product wants it, and what is substituted into it in float64."""
+    n_parameter, n_date = len(parameters_of(options.time_functions)), plan.network.n_date
+    n_row = plan.n_slot + n_date if form == "compiled" else 0
+    n_byte = 8 * (n_parameter * (n_date + 3 * n_parameter) + n_date + 2 * plan.n_neighbour)
+    return _memory(plan, options, form).plus(BatchMemory(n_row=n_row, n_byte=n_byte))
+
+
+_BY_DEFAULT = velocity_variables(TimeFunctions(), Errors())
+_ATTRIBUTES = {
+    name: (lambda options, name=name: fit_attributes(options.time_functions, _errors(options))[name])
+    for name in fit_attributes(TimeFunctions(), Errors())
+} | {"gap_filled_dates": lambda _: "left out"}
+
+VELOCITY = Product(
+    variables=_BY_DEFAULT,
+    find_variables=_variables,
+    applies=lambda options: options.velocity and options.uncertainty != "covariance",
+    prepare=_prepare,
+    memory=_memory,
+    attributes=_ATTRIBUTES,
+)
+VELOCITY_BY_FACTOR = Product(
+    variables=_BY_DEFAULT,
+    find_variables=_variables,
+    applies=lambda options: options.velocity and options.uncertainty == "covariance",
+    begin=_begin,
+    needs=frozenset({"factor", "unit_variance"}),
+    memory=_memory_with_factor,
+    attributes=_ATTRIBUTES,
+)

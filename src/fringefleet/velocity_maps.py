@@ -1,0 +1,252 @@
+"""Velocity and other functions of time of a result: a lazy form for notebooks, and a run form for scenes."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import xarray as xr
+import zarr
+from distributed import Client
+
+from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.shapes import Shape
+from fringefleet.engine.context import BlockResult
+from fringefleet.errors import OptionError
+from fringefleet.execution import graph
+from fringefleet.execution.report import RunReport, report_path, reported
+from fringefleet.execution.scheduler import HealthCheck, RunProgress, execute
+from fringefleet.execution.statistics import TileStatistics
+from fringefleet.execution.tile import Tile
+from fringefleet.execution.velocity import SERIES, PreparedFit, VelocityOfTile, prepare_fit, template_of
+from fringefleet.execution.velocity_job import FitOptions, VelocityRun
+from fringefleet.io.chunking import fit_tile
+from fringefleet.io.describe import check_finished
+from fringefleet.io.store.lock import locked
+from fringefleet.io.store.maps import staged_maps, write_maps
+from fringefleet.io.store.open_result import open_result
+from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.place import check_apart, check_writable
+from fringefleet.io.store.staging import check_replaceable
+from fringefleet.io.zarr.arrays import array_in
+from fringefleet.option_words import suggest
+from fringefleet.processes.clients import client_to_compute_with
+from fringefleet.processes.main_program import end_if_reimported
+from fringefleet.processes.versions import software_versions
+from fringefleet.solver.time_functions import DATE_COUNT, TimeFunctions
+
+logger = logging.getLogger(__name__)
+
+_LARGEST_TILE = 512 * 512  # [pixel], where nothing says how the result is stored
+
+
+class VelocitySummary(NamedTuple):
+    """Outcome of a fit.
+
+    Attributes
+    ----------
+    output
+        The store of maps.
+    numbers
+        Of the tiles.
+    n_fitted, n_undetermined
+        Pixels with a velocity; and those with a series that has too few dates for one.
+    """
+
+    output: Path
+    numbers: TileStatistics
+    n_fitted: int
+    n_undetermined: int
+
+
+def velocity(
+    result: xr.Dataset,
+    functions: TimeFunctions | None = None,
+    options: FitOptions | None = None,
+    **changes: Any,
+) -> xr.Dataset:
+    """Fit functions of time to the series of a result lazily: nothing is computed until it is used.
+
+    Parameters
+    ----------
+    result
+        As from :func:`fringefleet.invert`, or opened by xarray, whole or a part; its chunks in y and x are
+        those of the maps.
+    functions, options
+        What is fitted, and to which dates; which standard errors are wanted.
+    **changes
+        Single fields of the two, by name: ``velocity(result, periodic=(1, 0.5), start_date="20180101")``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``velocity`` [m/year], positive towards the satellite, ``velocity_std``, ``intercept`` [m]; what the
+        functions ask for besides; ``series_residual_rms`` [m] and ``date_count``; all (y, x). NaN where there
+        are too few dates.
+
+    Raises
+    ------
+    InputError
+        One of its children: something cannot be used. Raised now, not when it is computed.
+
+    Examples
+    --------
+    >>> import fringefleet
+    >>> from fringefleet.simulate import Scene, simulate_dataset
+    >>> stack, truth = simulate_dataset(Scene(n_date=9, shape=(8, 8)))
+    >>> maps = velocity(fringefleet.invert(stack))
+    >>> maps.velocity.dims, bool(maps.velocity_std.max() > 0)
+    (('y', 'x'), True)
+    """
+    check_kind("result", result, xr.Dataset)
+    functions, options = _with_changes(functions or TimeFunctions(), options or FitOptions(), changes)
+    prepared = prepare_fit(result, functions, options)
+    data = graph.chunk(prepared.data, _tile_of(prepared))
+    template = template_of(prepared, (data.chunksizes["y"][0], data.chunksizes["x"][0]))
+    kwargs = {"function": prepared.function, "attrs": dict(prepared.attrs)}
+    maps: xr.Dataset = xr.map_blocks(_fit_dataset, data, kwargs=kwargs, template=template)
+    return maps
+
+
+def run_velocity(
+    job: VelocityRun,
+    on_progress: Callable[[RunProgress], None] | None = None,
+    *,
+    client: Client | Literal["current"] | None = "current",
+) -> VelocitySummary:
+    """Fit functions of time to the series of a result, tile by tile, into a Zarr store of maps.
+
+    The store gets its name when it is complete. A run that was killed leaves nothing under it, and the next
+    one begins anew.
+
+    Parameters
+    ----------
+    job
+        What to do.
+    on_progress
+        Told of every finished tile.
+    client
+        Whose workers compute: those of the current Dask client, or threads if there is none. None: threads of
+        this process.
+
+    Raises
+    ------
+    InputError
+        One of its children: something cannot be used, and nothing was done.
+    RunError
+        Tiles failed; nothing is kept but the report.
+    """
+    end_if_reimported()
+    check_kind("job", job, VelocityRun)
+    prepared = check_velocity(job)
+    if client == "current":
+        client = client_to_compute_with()
+    tile = _tile_of(prepared)
+    with (
+        locked(job.output) as lock,
+        staged_maps(template_of(prepared, tile), job.output, overwrite=job.overwrite) as store,
+    ):
+        tasks = graph.block_tasks(
+            prepared.data, tile, prepared.function.as_function(), partial(_write, store), source=job.result
+        )
+        watch = HealthCheck(lock.check)
+        with reported(_report(job, prepared, tile, len(tasks))) as report:
+            outcome = execute(tasks, report.watch(on_progress), None, watch, client=client)
+        n_fitted, n_undetermined = _count(store, tile)
+    if n_undetermined:
+        logger.warning(
+            "%s pixels have too few dates for the %d parameters of the time functions: no answer there",
+            f"{n_undetermined:,}",
+            prepared.function.model.n_parameter,
+        )
+    return VelocitySummary(job.output, outcome.numbers, n_fitted, n_undetermined)
+
+
+def check_velocity(job: VelocityRun) -> PreparedFit:
+    """Find whatever is wrong with a run before anything is done.
+
+    Raises
+    ------
+    InputError
+        As :func:`run_velocity`.
+    """
+    check_output_name(job.output, "Zarr", "velocity.zarr")
+    result = open_result(job.result)
+    check_apart(job.output, job.result)
+    prepared = prepare_fit(result, job.functions, job.options)
+    check_finished(job.result)
+    check_writable(job.output)
+    check_replaceable(job.output, overwrite=job.overwrite)
+    return prepared
+
+
+def _fit_dataset(block: xr.Dataset, *, function: VelocityOfTile, attrs: Mapping[str, Any]) -> xr.Dataset:
+    """Fit one block of a result given as a Dataset."""
+    maps = function.fit({str(name): block[name].values for name in block.data_vars})
+    coords = {str(name): block[name].variable for name in block.coords}
+    return xr.Dataset({name: (("y", "x"), values) for name, values in maps.items()}, coords, attrs)
+
+
+def _write(store: Path, tile: Tile, result: BlockResult) -> None:
+    write_maps(store, tile.number, result.variables)
+
+
+def _tile_of(prepared: PreparedFit) -> Shape:
+    """Take the chunks of the result, as they are stored or as Dask has them."""
+    series = prepared.data[SERIES]
+    if series.chunks:
+        return max(series.chunksizes["y"]), max(series.chunksizes["x"])
+    stored = series.encoding.get("preferred_chunks")
+    if stored:
+        return min(stored["y"], prepared.shape[0]), min(stored["x"], prepared.shape[1])
+    return fit_tile(prepared.shape, None, _LARGEST_TILE)
+
+
+def _report(job: VelocityRun, prepared: PreparedFit, tile: Shape, n_tile: int) -> RunReport:
+    facts = {
+        "result": job.result,
+        "output": job.output,
+        "versions": software_versions(),
+        "functions": vars(job.functions),
+        "options": vars(job.options),
+        "chunks": tile,
+        "n_date": len(prepared.function.model.dates),
+        "n_date_used": prepared.function.model.n_used,
+        "n_tile": n_tile,
+    }
+    return RunReport(report_path(job.output), facts)
+
+
+def _count(store: Path, tile: Shape) -> tuple[int, int]:
+    """Count the pixels with a velocity, and those with dates and none, a row of tiles at a time."""
+    group = zarr.open_group(store, mode="r", use_consolidated=False)
+    values, count = array_in(group, "velocity"), array_in(group, DATE_COUNT)
+    n_fitted = n_undetermined = 0
+    for top in range(0, values.shape[0], tile[0]):
+        rows = slice(top, top + tile[0])
+        has_none = np.isnan(np.asarray(values[rows]))
+        n_fitted += int((~has_none).sum())
+        n_undetermined += int((has_none & (np.asarray(count[rows]) > 0)).sum())
+    return n_fitted, n_undetermined
+
+
+def _with_changes(
+    functions: TimeFunctions, options: FitOptions, changes: Mapping[str, Any]
+) -> tuple[TimeFunctions, FitOptions]:
+    """Replace single fields, whichever of the two they belong to."""
+    check_kind("functions", functions, TimeFunctions)
+    check_kind("options", options, FitOptions)
+    ours, theirs = ({field.name for field in fields(each)} for each in (functions, options))
+    for name in changes:
+        if name not in ours | theirs:
+            raise OptionError(
+                f"unknown option {name}.{suggest(name, ours | theirs)} There are "
+                f"{', '.join(sorted(ours | theirs))}."
+            )
+    return (
+        replace(functions, **{name: value for name, value in changes.items() if name in ours}),
+        replace(options, **{name: value for name, value in changes.items() if name in theirs}),
+    )
