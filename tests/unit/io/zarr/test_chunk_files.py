@@ -231,7 +231,7 @@ def make_pipe(file):
 
 
 DAMAGES = {
-    "is no file": make_pipe,
+    "is not a file": make_pipe,
     "has 1,099,511,627,776 bytes, but at most": lambda file: os.truncate(file, 2**40),
 }
 
