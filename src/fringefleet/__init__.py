@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fringefleet.execution.job import Run as Run
     from fringefleet.execution.setting import Setting as Setting
     from fringefleet.io import convert_stack as convert_stack
+    from fringefleet.io import export_result as export_result
     from fringefleet.io import open_stack as open_stack
     from fringefleet.lazy import invert as invert
     from fringefleet.options import Options as Options
@@ -26,6 +27,7 @@ _HOMES = {
     "Status": "status",
     "connect": "cluster",
     "convert_stack": "io",
+    "export_result": "io",
     "invert": "lazy",
     "open_stack": "io",
     "run": "pipeline",

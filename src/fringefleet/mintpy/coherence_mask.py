@@ -44,12 +44,6 @@ class Reliable:
             raise OptionError(f"found minTempCoh = {self.minimum}; give a temporal coherence, from 0 to 1.")
 
 
-def mask_name(quality: Path) -> Path:
-    """Name the mask of a file of temporal coherence as MintPy does."""
-    ending = quality.name.partition(QUALITY)[2] if QUALITY in quality.name else ".h5"
-    return quality.with_name(f"maskTempCoh{ending}")
-
-
 def check_reliable(wanted: Reliable, shape: Shape) -> None:
     """Find whatever is wrong with what the mask will be made of, besides the coherence.
 

@@ -1,15 +1,26 @@
 """Writers of results in the formats of other programs: one ordered list."""
 
 from fringefleet.errors import OptionError
-from fringefleet.io.writers.base import Writer
+from fringefleet.io.writers.base import ALL_DIMS, Writer
 from fringefleet.option_words import suggest
+
+_MODULES = "fringefleet.io.writers"
 
 WRITERS: tuple[Writer, ...] = (
     Writer(
         "mintpy",
         "timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5.",
         "",
-        "fringefleet.io.writers.mintpy",
+        f"{_MODULES}.mintpy",
+        is_fixed=True,
+    ),
+    Writer("cog", "Cloud-Optimized GeoTIFFs, one for each map and date.", ".tif", f"{_MODULES}.cog"),
+    Writer(
+        "netcdf",
+        "NetCDF-4 by the CF conventions.",
+        ".nc",
+        f"{_MODULES}.netcdf",
+        dims=ALL_DIMS,
     ),
 )
 

@@ -1,13 +1,13 @@
 """Tiles of a result for writers: each read or computed once, with progress and a count of the statuses."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.writers.base import Progress
+from fringefleet.io.writers.base import Progress, no_progress
 from fringefleet.products.answers import named_counts
 from fringefleet.status import Status
 
@@ -27,11 +27,32 @@ class ResultTiles:
         Variables that are wanted.
     progress
         Told of every tile that has been used.
+    change
+        Made of every tile before it comes: it has the maps of ``also`` besides, and comes without them.
+    also
+        Maps that ``change`` needs.
     """
 
-    def __init__(self, result: xr.Dataset, names: Sequence[str], progress: Progress) -> None:
-        self._result, self._names, self._progress = result, names, progress
+    def __init__(
+        self,
+        result: xr.Dataset,
+        names: Sequence[str],
+        progress: Progress = no_progress,
+        *,
+        change: Callable[[xr.Dataset], xr.Dataset] | None = None,
+        also: Sequence[str] = (),
+    ) -> None:
+        self._result, self._names, self._progress = result, list(names), progress
+        self._change, self._also = change, list(also)
         self._counts = np.zeros(len(Status), np.int64)
+        largest = max(self._names, key=lambda name: result[name].ndim)
+        cuts = (_cuts(result[largest], dim) for dim in ("y", "x", "date"))
+        self.places = [
+            {"y": y, "x": x, "date": date, "date2": slice(None)} for y, x, date in itertools.product(*cuts)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.places)
 
     def __iter__(self) -> Iterator[tuple[dict[str, slice], xr.Dataset]]:
         """Yield where a tile is, by dimension, and its variables, in memory.
@@ -42,19 +63,16 @@ class ResultTiles:
             Its status is none.
         """
         result = self._result
-        largest = max(self._names, key=lambda name: result[name].ndim)
-        tiles = list(itertools.product(*(_cuts(result[largest], dim) for dim in ("y", "x", "date"))))
-        for n_done, (y, x, date) in enumerate(tiles, start=1):
-            is_first = date.start == 0
+        for n_done, place in enumerate(self.places, start=1):
+            is_first = place["date"].start == 0
             names = [name for name in self._names if "date" in result[name].dims or is_first]
-            has_status = "status" in result and is_first
-            plain = result[[*names, *["status"][: has_status and "status" not in names]]]
-            place = {"y": y, "x": x, "date": date, "date2": slice(None)}
+            status = ["status"] if "status" in result and is_first else []
+            plain = result[list(dict.fromkeys([*names, *status, *self._also]))]
             tile = plain.reset_coords(drop=True).isel(place, missing_dims="ignore").compute()
-            if has_status:
+            if status:
                 self._count(tile["status"])
-            yield place, tile[names]
-            self._progress(n_done, len(tiles))
+            yield place, tile[names] if self._change is None else self._change(tile)[names]
+            self._progress(n_done, len(self))
 
     @property
     def status_counts(self) -> dict[str, int]:
