@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from fringefleet.io.writers.base import Progress, Writer
-from fringefleet.io.writers.files import write_files
+from fringefleet.io.writers.files import FileFormat, write_files
 from fringefleet.io.writers.selected import date_names_of
 
 TEXT = Writer("text", "y, x, date and value of each pixel that has one.", ".txt", "text_format")
 
 
 def write_result(selected, target: Path, progress: Progress) -> list[Path]:
-    return write_files(selected, target, TEXT.suffix, write_file, progress)
+    return write_files(selected, target, FileFormat(TEXT.suffix, write_file), progress)
 
 
 def write_file(selected, names, path, progress):

@@ -1,6 +1,5 @@
 """Pictures of a result, alone or against the truth."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from fringefleet.errors import InputError
 from fringefleet.plot.canvas import (
@@ -16,12 +14,10 @@ from fringefleet.plot.canvas import (
     draw_map,
     format_dates,
     mark_reference,
-    robust,
     save,
-    symmetric,
     thin,
 )
-from fringefleet.products.base import ColourLimits
+from fringefleet.products.colour_limits import LIMITS, robust
 from fringefleet.products.registry import all_variables
 from fringefleet.status import Status
 
@@ -34,20 +30,6 @@ STATUS_COLOURS = (
 _PIXEL_COLOURS = ("#b2182b", "#2166ac", "#1b7837", "#7b3294")
 
 
-def _from_zero_to_one(_: NDArray[np.generic]) -> dict[str, float]:
-    return {"vmin": 0, "vmax": 1}
-
-
-def _from_zero(values: NDArray[np.generic]) -> dict[str, float]:
-    return {"vmin": 0, "vmax": robust(values)["vmax"]}
-
-
-_LIMITS: dict[ColourLimits, Callable[[NDArray[np.generic]], dict[str, float]]] = {
-    "symmetric": symmetric,
-    "robust": robust,
-    "from 0": _from_zero,
-    "0 to 1": _from_zero_to_one,
-}
 _ALWAYS = ("displacement", "pair_count")  # in every result; and one of these two:
 COHERENCE, RESIDUAL = "temporal_coherence", "residual_rms"  # of phases; of offsets
 
@@ -75,7 +57,7 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
     for panel, name in zip(panels, names, strict=False):
         style = styles[name]
         data = style.scale * maps[name].where(maps["pair_count"] > 0)
-        limits = _LIMITS[style.limits](data.values)
+        limits = LIMITS[style.limits](data.values)
         draw_map(panel, data, style.title.format(last), style.unit, cmap=style.colours, **limits)
     _draw_status(panels[len(names)], maps["status"])
     used, empty = panels[: len(names) + 1], panels[len(names) + 1 :]

@@ -22,6 +22,36 @@ WRITERS: tuple[Writer, ...] = (
         f"{_MODULES}.netcdf",
         dims=ALL_DIMS,
     ),
+    Writer(
+        "zarr2",
+        "a store of Zarr format 2.",
+        ".zarr",
+        f"{_MODULES}.zarr2",
+        dims=ALL_DIMS,
+    ),
+    Writer(
+        "kmz",
+        "a map of the velocity, or the last displacement, for Google Earth.",
+        ".kmz",
+        f"{_MODULES}.kmz",
+        needs=("matplotlib", "export"),
+        first_of=("velocity", "displacement"),
+    ),
+    Writer(
+        "csv",
+        "text with a line for each pixel.",
+        ".csv",
+        f"{_MODULES}.csv_table",
+        is_table=True,
+    ),
+    Writer(
+        "geopackage",
+        "points for GIS.",
+        ".gpkg",
+        f"{_MODULES}.geopackage",
+        needs=("pyogrio", "export"),
+        is_table=True,
+    ),
 )
 
 

@@ -40,6 +40,10 @@ class Writer:
         Module that has to be installed, and the extra that installs it.
     dims
         Dimensions that its variables may have.
+    first_of
+        Variables of which the first that there is is written, if nothing is chosen; empty: all.
+    is_table
+        Whether it has a row for each pixel, and no codes of dates unless they are chosen.
     is_fixed
         Whether it is said which variables there are, and in which unit.
     """
@@ -50,6 +54,8 @@ class Writer:
     module: str
     needs: tuple[str, str] | None = None
     dims: frozenset[str] = _MAPS_AND_SERIES
+    first_of: tuple[str, ...] = ()
+    is_table: bool = False
     is_fixed: bool = False
 
     def write(self, selected: "Selected", target: Path, *, progress: Progress = no_progress) -> list[Path]:

@@ -26,7 +26,7 @@ from fringefleet.io.writers.translate import Translation
 from fringefleet.io.writers.translation import Translators, translators
 from fringefleet.option_words import option
 
-SUFFIX = ".tif"
+_SUFFIX = ".tif"
 _OPTIONS = {
     "COMPRESS": "DEFLATE",
     "LEVEL": "1",
@@ -70,7 +70,7 @@ def write_result(selected: Selected, target: Path, progress: Progress) -> list[P
 
 
 def _images(selected: Selected, target: Path) -> list[_Image]:
-    if target.suffix == SUFFIX:
+    if target.suffix == _SUFFIX:
         if len(selected.names) > 1:
             raise OptionError(
                 f"found {target} for {len(selected.names)} variables, which have a GeoTIFF each. Give a "
@@ -84,7 +84,7 @@ def _images_of(selected: Selected, name: str, folder: Path) -> Iterator[_Image]:
     for band in _bands(selected, name):
         is_series = "date" in selected.result[name].dims
         stem = f"{name}_{band.description}" if is_series else name
-        yield _Image(folder / f"{stem}{SUFFIX}", name, (band,))
+        yield _Image(folder / f"{stem}{_SUFFIX}", name, (band,))
 
 
 def _bands(selected: Selected, name: str) -> Iterator[Band]:

@@ -1,8 +1,10 @@
 """Files of an export: one for each variable in a folder, or one of all; whole, or not there."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,9 +17,28 @@ from fringefleet.io.writers.targets import folder_for
 WriteFile = Callable[[Selected, Sequence[str], Path, Progress], None]
 
 
-def write_files(
-    selected: Selected, target: Path, suffix: str, write_file: WriteFile, progress: Progress
-) -> list[Path]:
+class FileFormat(NamedTuple):
+    """How a format is written.
+
+    Attributes
+    ----------
+    suffix
+        Of its files.
+    write
+        Writes variables to one file, tile by tile.
+    growth
+        Bytes that a file takes at most for each byte of its variables in memory.
+    whole_series
+        Whether it is written by tiles that have all dates.
+    """
+
+    suffix: str
+    write: WriteFile
+    growth: float = 1.0
+    whole_series: bool = False
+
+
+def write_files(selected: Selected, target: Path, how: FileFormat, progress: Progress) -> list[Path]:
     """Write one file of all variables, or one of each in a folder.
 
     Parameters
@@ -26,10 +47,8 @@ def write_files(
         What is written.
     target
         The file, if it ends in the suffix; else the folder.
-    suffix
-        Of the files.
-    write_file
-        Writes variables to one file, tile by tile.
+    how
+        How it is written.
     progress
         Told of the tiles of all files.
 
@@ -38,12 +57,13 @@ def write_files(
     list of Path
         The files written.
     """
-    files = files_in(target, suffix, selected.names)
-    counts = [len(selected.tiles(names)) for names in files.values()]
+    files = files_in(target, how.suffix, selected.names)
+    counts = [len(selected.tiles(names, whole_series=how.whole_series)) for names in files.values()]
     shares = divided(progress, counts)
-    with complete_files(list(files), bytes_of(selected, selected.names)) as parts:
+    n_byte = math.ceil(how.growth * bytes_of(selected, selected.names))
+    with complete_files(list(files), n_byte) as parts:
         for part, names, share in zip(parts, files.values(), shares, strict=True):
-            write_file(selected, names, part, share)
+            how.write(selected, names, part, share)
     return list(files)
 
 

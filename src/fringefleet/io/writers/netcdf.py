@@ -21,11 +21,11 @@ import xarray as xr
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.store.begun import FINGERPRINT
 from fringefleet.io.writers.base import Progress
-from fringefleet.io.writers.files import write_files
+from fringefleet.io.writers.files import FileFormat, write_files
 from fringefleet.io.writers.scene import find_place
 from fringefleet.io.writers.selected import Selected
 
-SUFFIX = ".nc"
+_SUFFIX = ".nc"
 _RECOMMENDED_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 _LARGEST_SIDE = 512  # [pixel] of a chunk, where a tile of the result can be cut into equal ones
 _SMALLEST_SIDE = 64
@@ -43,7 +43,7 @@ _NOT_HERE = ("quantization", "grid_mapping", "coordinates", "_FillValue")  # att
 
 def write_result(selected: Selected, target: Path, progress: Progress) -> list[Path]:
     """Write the NetCDF files of a result; see :func:`fringefleet.io.writers.export.export_result`."""
-    return write_files(selected, target, SUFFIX, _write_file, progress)
+    return write_files(selected, target, FileFormat(_SUFFIX, _write_file), progress)
 
 
 def _write_file(selected: Selected, names: Sequence[str], path: Path, progress: Progress) -> None:

@@ -14,7 +14,7 @@ from fringefleet.io.dates import dates_meant
 from fringefleet.io.writers.base import Progress, Writer, no_progress
 from fringefleet.io.writers.expressions import PixelRule, parse_rule
 from fringefleet.io.writers.selection import Selection, Unit
-from fringefleet.io.writers.tiles import ResultTiles
+from fringefleet.io.writers.tiles import ResultTiles, TileChange
 from fringefleet.network.network import date_name, shorten
 from fringefleet.option_words import option, suggest
 
@@ -47,10 +47,22 @@ class Selected:
     rule: PixelRule | None = None
     factors: Mapping[str, float] = field(default_factory=dict)
 
-    def tiles(self, names: Sequence[str], progress: Progress = no_progress) -> ResultTiles:
-        """Give the tiles of variables as they are written: in their unit, without the pixels left out."""
-        also = () if self.rule is None else self.rule.names
-        return ResultTiles(self.result, names, progress, change=self._change, also=also)
+    def tiles(
+        self, names: Sequence[str], progress: Progress = no_progress, *, whole_series: bool = False
+    ) -> ResultTiles:
+        """Give the tiles of variables as they are written: in their unit, without the pixels left out.
+
+        Parameters
+        ----------
+        names
+            Of the variables.
+        progress
+            Told of every tile that has been used.
+        whole_series
+            Whether a tile has all dates, however they are stored.
+        """
+        change = TileChange(self._change, () if self.rule is None else self.rule.names)
+        return ResultTiles(self.result, names, progress, change=change, whole_series=whole_series)
 
     def no_data(self, name: str) -> float | int | None:
         """Give the value where a variable has none; None where all its values are values."""
@@ -78,7 +90,7 @@ def no_data_of(data: xr.DataArray, *, is_masked: bool) -> float | int | None:
     """Give the value where a variable has none: NaN; of whole numbers the largest, if any is left out."""
     if data.dtype.kind == "f":
         return float("nan")
-    if is_masked or data.name == "status":
+    if is_masked:
         return int(np.iinfo(data.dtype).max)
     return None
 
@@ -102,7 +114,7 @@ def select(result: xr.Dataset, wanted: Selection, writer: Writer) -> Selected:
     InputError
         Nothing is left.
     """
-    names = _chosen_names(result, wanted.variables, writer.dims)
+    names = _chosen_names(result, wanted.variables, writer)
     if any(result.sizes[dim] == 0 for name in names for dim in result[name].dims):
         raise StackFormatError(f"the result is empty: {dict(result.sizes)}. Select at least one pixel.")
     if wanted.dates is not None:
@@ -160,23 +172,26 @@ def listed(given: str | Sequence[str]) -> list[str]:
     return list(dict.fromkeys(word.strip() for word in words if word.strip()))
 
 
-def _chosen_names(
-    result: xr.Dataset, given: str | Sequence[str] | None, dims: frozenset[str]
-) -> tuple[str, ...]:
-    has_place = {
-        str(name): set(data.dims) for name, data in result.data_vars.items() if {"y", "x"} <= set(data.dims)
-    }
-    there = [name for name, found in has_place.items() if found <= dims]
+def _chosen_names(result: xr.Dataset, given: Sequence[str] | str | None, writer: Writer) -> tuple[str, ...]:
+    dims = {str(name): {str(dim) for dim in data.dims} for name, data in result.data_vars.items()}
+    there = [name for name, found in dims.items() if {"y", "x"} <= found <= writer.dims]
     if given is None:
-        names = [name for name in there if has_place[name] <= _SERIES and name != MASK]
+        names = [name for name in there if dims[name] <= _SERIES and name != MASK]
+        names = [name for name in writer.first_of if name in names][:1] or names
+        names = [name for name in names if not writer.is_table or _is_for_tables(result[name])]
     else:
         names = listed(given)
-        for name in names:
-            if name not in there:
-                raise _no_variable(result, name, there)
+    for name in names:
+        if name not in there:
+            raise _no_variable(result, name, there)
     if not names:
         raise OptionError(f"found no variable to write. Give some of {', '.join(there) or 'a result'}.")
     return tuple(names)
+
+
+def _is_for_tables(data: xr.DataArray) -> bool:
+    """Tell whether a variable is a column of a table where none is chosen: no code for each date."""
+    return data.dtype.kind == "f" or "date" not in data.dims
 
 
 def _no_variable(result: xr.Dataset, name: str, there: list[str]) -> OptionError:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -12,6 +13,16 @@ from fringefleet.products.answers import named_counts
 from fringefleet.status import Status
 
 _DEFAULT_TILE = 512  # pixels a side, where nothing says how the result is stored
+
+
+class TileChange(NamedTuple):
+    """A change of every tile: ``make`` makes it, of a tile that has the maps of ``also`` besides."""
+
+    make: Callable[[xr.Dataset], xr.Dataset]
+    also: Sequence[str] = ()
+
+
+NO_CHANGE = TileChange(lambda tile: tile)
 
 
 class ResultTiles:
@@ -28,9 +39,9 @@ class ResultTiles:
     progress
         Told of every tile that has been used.
     change
-        Made of every tile before it comes: it has the maps of ``also`` besides, and comes without them.
-    also
-        Maps that ``change`` needs.
+        Of every tile before it comes.
+    whole_series
+        Whether a tile has all dates, however they are stored.
     """
 
     def __init__(
@@ -39,14 +50,16 @@ class ResultTiles:
         names: Sequence[str],
         progress: Progress = no_progress,
         *,
-        change: Callable[[xr.Dataset], xr.Dataset] | None = None,
-        also: Sequence[str] = (),
+        change: TileChange = NO_CHANGE,
+        whole_series: bool = False,
     ) -> None:
         self._result, self._names, self._progress = result, list(names), progress
-        self._change, self._also = change, list(also)
+        self._change = change
         self._counts = np.zeros(len(Status), np.int64)
         largest = max(self._names, key=lambda name: result[name].ndim)
-        cuts = (_cuts(result[largest], dim) for dim in ("y", "x", "date"))
+        cuts = [_cuts(result[largest], dim) for dim in ("y", "x", "date")]
+        if whole_series:
+            cuts[2] = [slice(0, cuts[2][-1].stop)]
         self.places = [
             {"y": y, "x": x, "date": date, "date2": slice(None)} for y, x, date in itertools.product(*cuts)
         ]
@@ -67,11 +80,11 @@ class ResultTiles:
             is_first = place["date"].start == 0
             names = [name for name in self._names if "date" in result[name].dims or is_first]
             status = ["status"] if "status" in result and is_first else []
-            plain = result[list(dict.fromkeys([*names, *status, *self._also]))]
+            plain = result[list(dict.fromkeys([*names, *status, *self._change.also]))]
             tile = plain.reset_coords(drop=True).isel(place, missing_dims="ignore").compute()
             if status:
                 self._count(tile["status"])
-            yield place, tile[names] if self._change is None else self._change(tile)[names]
+            yield place, self._change.make(tile)[names]
             self._progress(n_done, len(self))
 
     @property

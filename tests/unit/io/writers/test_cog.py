@@ -58,7 +58,7 @@ def test_a_file_says_its_date_its_unit_and_where_there_is_no_data(tmp_path):
         assert file.block_shapes == [(512, 512)]
         assert file.compression.value == "DEFLATE"
     with rasterio.open(tmp_path / "status.tif") as file:
-        assert file.nodata == 255
+        assert file.nodata is None
         assert file.tags(1)["flag_meanings"].startswith("ok minimum_norm")
         assert file.tags(1)["flag_values"].startswith("0 1 2")
 
