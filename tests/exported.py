@@ -64,7 +64,7 @@ def scene(
         "reference_point": [0, 0],
         "observation": "unwrapped_phase",
     }
-    attrs |= {"wavelength": 0.0555, "Y_FIRST": "of the source", "mintpy.load.x": "no name of CF"}
+    attrs |= {"wavelength": 0.0555, "mintpy.load.x": "no name of CF"}
     return xr.Dataset(data, coords, attrs)
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fringefleet.execution.setting import Setting as Setting
     from fringefleet.io import convert_stack as convert_stack
     from fringefleet.io import export_result as export_result
+    from fringefleet.io import mask_result as mask_result
     from fringefleet.io import open_stack as open_stack
     from fringefleet.lazy import invert as invert
     from fringefleet.options import Options as Options
@@ -29,6 +30,7 @@ _HOMES = {
     "convert_stack": "io",
     "export_result": "io",
     "invert": "lazy",
+    "mask_result": "io",
     "open_stack": "io",
     "run": "pipeline",
 }

@@ -25,6 +25,7 @@ class PlotOptions:
     truth: Annotated[Path | None, Declared("Known displacement to compare with.", metavar="TRUTH.zarr")] = (
         None
     )
+    no_mask: Annotated[bool, Declared("Show all pixels, whatever mask is stored in the result.")] = False
 
 
 @command(
@@ -43,6 +44,7 @@ def plot(given: Any) -> None:
         given.truth,
         reader=given.reader,
         drop_incomplete=given.drop_incomplete,
+        no_mask=given.no_mask,
     )
     for picture in pictures:
         echo(picture)
@@ -55,6 +57,7 @@ def draw_pictures(
     *,
     reader: str | None = None,
     drop_incomplete: bool = False,
+    no_mask: bool = False,
 ) -> Iterator[Path]:
     """Draw one picture after the other; those of the same name are replaced.
 
@@ -66,6 +69,7 @@ def draw_pictures(
     from fringefleet.io import open_stack
     from fringefleet.io.describe import check_finished, check_options_of_result, describe
     from fringefleet.io.store.open_result import has_displacement, open_result
+    from fringefleet.io.store.stored_mask import MASK, check_mask_current
     from fringefleet.plot import plot_network
 
     _check_folder(directory)
@@ -80,7 +84,10 @@ def draw_pictures(
     if describe(path).kind != "result":
         raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
     check_finished(path)
-    with open_result(path) as result:
+    if not no_mask:
+        check_mask_current(path)
+    with open_result(path) as opened:
+        result = opened.drop_vars(MASK, errors="ignore") if no_mask else opened
         yield from _draw_result(result, directory, None if truth is None else _read_truth(truth, result))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fringefleet.cli.ending import FAILED, Interrupts, LastStep, end_now
 from fringefleet.importing import claim_process, without_collection
 
-_COMMANDS = "demo simulate invert plan export convert info plot slurm mintpy"  # as --help lists them
+_COMMANDS = "demo simulate invert plan mask export convert info plot slurm mintpy"  # as --help lists them
 
 
 def load_application() -> Any:

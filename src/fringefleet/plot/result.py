@@ -9,6 +9,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
 from fringefleet.errors import InputError
+from fringefleet.io.store.stored_mask import MASK, where_kept
 from fringefleet.plot.canvas import (
     MAX_PIXELS,
     draw_map,
@@ -49,14 +50,14 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
     styles = {name: variable.style for name, variable in all_variables().items() if variable.style}
     others = [name for name in styles if name in result and name not in (*always, RESIDUAL)]
     names = [*always, *others]
-    maps = thin(result[[*names, "status"]]).isel(date=-1).load()
+    maps = thin(result[[*names, "status", *_mask_in(result)]]).isel(date=-1).load()
     last = np.datetime_as_string(maps["date"].values, unit="D")
     n_column = -(-(len(names) + 1) // 2)
     figure = Figure(figsize=(6 * n_column, 9.8), layout="constrained")
     panels = list(figure.subplots(2, n_column, sharex=True, sharey=True).T.flat)
     for panel, name in zip(panels, names, strict=False):
         style = styles[name]
-        data = style.scale * maps[name].where(maps["pair_count"] > 0)
+        data = style.scale * where_kept(maps[name].where(maps["pair_count"] > 0), maps)
         limits = LIMITS[style.limits](data.values)
         draw_map(panel, data, style.title.format(last), style.unit, cmap=style.colours, **limits)
     _draw_status(panels[len(names)], maps["status"])
@@ -148,11 +149,16 @@ def _draw_status(panel: Axes, status: xr.DataArray) -> None:
     bar.ax.tick_params(length=0)
 
 
+def _mask_in(result: xr.Dataset) -> list[str]:
+    """Name the mask of a result, if it has one."""
+    return [MASK] if MASK in result else []
+
+
 def _telling_pixels(result: xr.Dataset) -> dict[str, dict[str, int]]:
     """Pixels worth a look, as indices by dimension: the largest motions, usual and poor quality."""
-    maps = thin(result[["displacement", _quality(result)]]).isel(date=-1).load()
+    maps = thin(result[["displacement", _quality(result), *_mask_in(result)]]).isel(date=-1).load()
     steps = [-(-result.sizes[axis] // MAX_PIXELS) for axis in ("y", "x")]
-    motion, quality = maps["displacement"].values, maps[_quality(result)].values
+    motion, quality = where_kept(maps["displacement"], maps).values, maps[_quality(result)].values
     kind = "coherence"
     if COHERENCE not in result:
         kind, quality = "residual", -quality  # the less the better
@@ -192,11 +198,12 @@ def _match(truth: xr.DataArray, wanted: xr.DataArray, result: xr.Dataset) -> xr.
 
 def _rms_error(result: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
     """Root mean square over the dates [mm], read in strips of rows."""
-    estimate = thin(result["displacement"])
+    maps = thin(result[["displacement", *_mask_in(result)]])
+    estimate = maps["displacement"]
     rows = max(1, STRIP_BYTES // (4 * estimate.sizes["date"] * estimate.sizes["x"]))
     parts = []
     for top in range(0, estimate.sizes["y"], rows):
         strip = estimate.isel(y=slice(top, top + rows)).load()
-        error = (strip - _match(truth, strip, result)).load()
+        error = where_kept(strip - _match(truth, strip, result), maps.isel(y=slice(top, top + rows))).load()
         parts.append(1000 * (error**2).mean("date", skipna=False) ** 0.5)
     return xr.concat(parts, "y")

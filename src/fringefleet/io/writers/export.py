@@ -12,6 +12,7 @@ from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.stored_mask import check_mask_current
 from fringefleet.io.writers import writer_named
 from fringefleet.io.writers.base import Progress, Writer, no_progress
 from fringefleet.io.writers.selected import select
@@ -65,6 +66,8 @@ def export_result(
     writer.check_installed()
     check_selection(writer, wanted)
     with opened(result) as data:
+        if not isinstance(result, xr.Dataset) and wanted.mask is None:
+            check_mask_current(Path(result))
         return writer.write(select(data, wanted, writer), target, progress=progress)
 
 

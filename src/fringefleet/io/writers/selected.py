@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.dates import dates_meant
+from fringefleet.io.store.stored_mask import MASK, RULE
 from fringefleet.io.writers.base import Progress, Writer, no_progress
 from fringefleet.io.writers.expressions import PixelRule, parse_rule
 from fringefleet.io.writers.selection import Selection, Unit
@@ -20,7 +21,6 @@ from fringefleet.option_words import option, suggest
 
 logger = logging.getLogger(__name__)
 
-MASK = "mask"  # variable of a result that says which pixels are kept
 _IN_METRE: dict[str, float] = {"mm": 1000.0, "cm": 100.0, "m": 1.0}
 _METRES = re.compile(r"m(?P<power>2|\^2|)(?P<rest>(?:[/ ].*)?)")
 _SERIES = {"date", "y", "x"}
@@ -66,7 +66,11 @@ class Selected:
 
     def no_data(self, name: str) -> float | int | None:
         """Give the value where a variable has none; None where all its values are values."""
-        return no_data_of(self.result[name], is_masked=self.rule is not None)
+        return no_data_of(self.result[name], is_masked=self._is_masked(name))
+
+    def _is_masked(self, name: str) -> bool:
+        """Tell whether pixels of a variable are left out; the mask itself says which they are."""
+        return self.rule is not None and name != MASK
 
     def _change(self, tile: xr.Dataset) -> xr.Dataset:
         keep = None if self.rule is None else self.kept(tile)
@@ -81,7 +85,7 @@ class Selected:
         values = data.transpose(..., "y", "x").values
         if name in self.factors:
             values = values * values.dtype.type(self.factors[name])
-        if keep is not None:
+        if keep is not None and self._is_masked(name):
             values = np.where(keep, values, values.dtype.type(self.no_data(name) or 0))
         return data.transpose(..., "y", "x").copy(data=values)
 
@@ -133,9 +137,7 @@ def rule_of(result: xr.Dataset, mask: str | bool | None) -> PixelRule | None:
     if isinstance(mask, str):
         return parse_rule(mask, result)
     if mask is None and MASK in result:
-        logger.info(
-            "pixels outside of the mask of the result are left out: %s", result[MASK].attrs.get("rule")
-        )
+        logger.info("the mask of the result counts: %s", result[MASK].attrs.get(RULE))
         return parse_rule(f"{MASK} == 1", result)
     return None
 
