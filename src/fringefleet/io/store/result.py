@@ -287,7 +287,7 @@ def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite
         staged_store(path, overwrite=overwrite) as temporary,
     ):
         _in_one_chunk(template).to_zarr(
-            temporary, compute=False, zarr_format=3, consolidated=False, encoding=_encoding(template)
+            temporary, compute=False, zarr_format=3, consolidated=False, encoding=encoding_of(template)
         )
         group = zarr.open_group(temporary, mode="r+")
         n_tile = tuple(len(template.chunksizes[dim]) for dim in ("y", "x"))
@@ -415,7 +415,7 @@ def _in_one_chunk(template: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
+def encoding_of(template: xr.Dataset) -> dict[str, dict[str, Any]]:
     """Whole tiles as chunks; no data is NaN, and integers have no fill value that reads as NaN."""
     compressor = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle")
     return {

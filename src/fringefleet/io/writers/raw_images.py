@@ -69,17 +69,21 @@ class RawImages:
         if self.place.is_flipped[1]:
             values, left = values[..., ::-1], n_column - x.stop
         values = np.ascontiguousarray(values, self._dtype.newbyteorder("<"))
-        is_whole_rows = values.shape[2] == n_column
-        for number, image in enumerate(values, start=first):
-            for row, part in enumerate([image] if is_whole_rows else image, start=top):
-                at = ((number * n_row + row) * n_column + left) * self._dtype.itemsize
-                self._write_at(part, at)
+        data = memoryview(values.reshape(-1).view(np.uint8).data)
+        size = self._dtype.itemsize
+        n_image, n_part, n_byte = len(values), values.shape[1], size * values.shape[2]
+        if values.shape[2] == n_column:  # whole rows lie side by side
+            n_part, n_byte = 1, n_byte * n_part
+        for number in range(n_image):
+            at = ((first + number) * n_row + top) * n_column + left
+            for part in range(n_part):
+                start = (number * n_part + part) * n_byte
+                self._write_at(data[start : start + n_byte], (at + part * n_column) * size)
 
-    def _write_at(self, part: NDArray[Any], at: int) -> None:
-        left = memoryview(part.data).cast("B")
-        while left:
-            n_byte = os.pwrite(self._file, left, at)
-            left, at = left[n_byte:], at + n_byte
+    def _write_at(self, part: memoryview, at: int) -> None:
+        n_byte = os.pwrite(self._file, part, at)
+        if n_byte < len(part):
+            self._write_at(part[n_byte:], at + n_byte)
 
     def describe(
         self,
