@@ -65,8 +65,11 @@ class Selected:
         return ResultTiles(self.result, names, progress, change=change, whole_series=whole_series)
 
     def no_data(self, name: str) -> float | int | None:
-        """Give the value where a variable has none; None where all its values are values."""
-        return no_data_of(self.result[name], is_masked=self._is_masked(name))
+        """Give the value where a variable has none: NaN; of whole numbers the largest, if any is left out."""
+        dtype = self.result[name].dtype
+        if dtype.kind == "f":
+            return float("nan")
+        return int(np.iinfo(dtype).max) if self._is_masked(name) else None
 
     def _is_masked(self, name: str) -> bool:
         """Tell whether pixels of a variable are left out; the mask itself says which they are."""
@@ -88,15 +91,6 @@ class Selected:
         if keep is not None and self._is_masked(name):
             values = np.where(keep, values, values.dtype.type(self.no_data(name) or 0))
         return data.transpose(..., "y", "x").copy(data=values)
-
-
-def no_data_of(data: xr.DataArray, *, is_masked: bool) -> float | int | None:
-    """Give the value where a variable has none: NaN; of whole numbers the largest, if any is left out."""
-    if data.dtype.kind == "f":
-        return float("nan")
-    if is_masked:
-        return int(np.iinfo(data.dtype).max)
-    return None
 
 
 def select(result: xr.Dataset, wanted: Selection, writer: Writer) -> Selected:

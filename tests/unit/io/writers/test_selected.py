@@ -115,3 +115,12 @@ def test_mintpys_files_may_have_some_dates_only(tmp_path):
     paths = fringefleet.export_result(scene("degrees"), tmp_path, "mintpy", dates=NAMES[:2])
     with h5py.File(paths[0]) as file:
         assert file["date"][:].astype(str).tolist() == NAMES[:2]
+
+
+def test_a_mask_compares_in_the_units_of_the_result_whatever_is_written():
+    known = scene("degrees", EVERYTHING)
+    chosen = selected(variables="velocity", unit="mm", mask="velocity > 0.01")
+    ((_, tile),) = chosen.tiles(chosen.names)
+    expected = 1000 * known["velocity"].where(known["velocity"] > 0.01)
+    assert int(expected.notnull().sum()) > 100
+    np.testing.assert_allclose(tile["velocity"], expected, rtol=1e-6)
