@@ -1,6 +1,6 @@
-"""Write the tables of all options into ``docs/options.md``, from the dataclasses that declare them.
+"""Write the tables of options into ``docs/options.md`` and ``docs/export.md``, from what declares them.
 
-``python docs/option_tables.py`` rewrites what stands between the two marks.
+``python docs/option_tables.py`` rewrites what stands between the marks.
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,14 @@ from fringefleet.cluster.options import ClusterOptions
 from fringefleet.execution.job import FailurePolicy, Run
 from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting
+from fringefleet.io.mask_limits import MaskLimits
+from fringefleet.io.writers.selection import ExportSelection
 from fringefleet.options import Options
 
 PAGE = Path(__file__).with_name("options.md")
 BEGIN, END = "<!-- begin of the tables -->", "<!-- end of the tables -->"
+EXPORT_PAGE = Path(__file__).with_name("export.md")
+OF_EXPORT = {"options of an export": ExportSelection, "limits of a mask": MaskLimits}
 OWNERS = {kind.__name__: parameters(kind) for kind in (Options, Setting, Selection, Run, FailurePolicy)}
 OWNERS["ClusterOptions"] = (*parameters(Common, "cluster_config"), *parameters(ClusterOptions))
 IN_HELP = {"solver"}  # options that say in their help what each of their words needs
@@ -71,5 +75,25 @@ def page_with(tables_now: str) -> str:
     return f"{before}{BEGIN}\n\n{tables_now}\n{END}{rest.partition(END)[2]}"
 
 
+def short_table(owner: type) -> str:
+    """Make a table of the options of a command that does not invert."""
+    lines = ["| option | in Python | default | |", "|---|---|---|---|"]
+    for parameter in parameters(owner):
+        cells = list(_cells("", parameter, {}))
+        lines.append(f"| {cells[0]} | `{parameter.name}` | {cells[2]} | {cells[4]} |")
+    return "\n".join(lines)
+
+
+def export_page() -> str:
+    """Give the page of exports with its tables."""
+    page = EXPORT_PAGE.read_text()
+    for name, owner in OF_EXPORT.items():
+        begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n\n{short_table(owner)}\n\n{end}{rest.partition(end)[2]}"
+    return page
+
+
 if __name__ == "__main__":
     PAGE.write_text(page_with(tables()))
+    EXPORT_PAGE.write_text(export_page())

@@ -6,7 +6,8 @@ from pathlib import Path
 import xarray as xr
 from matplotlib.figure import Figure
 
-from fringefleet.plot.canvas import draw_map, format_dates, save, symmetric
+from fringefleet.plot.canvas import draw_map, format_dates, save
+from fringefleet.products.colour_limits import symmetric
 
 CENTIMETRES = 100.0  # in a metre
 COLOURS = ("#b2182b", "#2166ac")  # of the pixels that moved away and towards

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from fringefleet.execution.velocity_job import FitOptions as FitOptions
     from fringefleet.execution.velocity_job import VelocityRun as VelocityRun
     from fringefleet.io import convert_stack as convert_stack
+    from fringefleet.io import export_result as export_result
+    from fringefleet.io import mask_result as mask_result
     from fringefleet.io import open_stack as open_stack
     from fringefleet.lazy import invert as invert
     from fringefleet.options import Options as Options
@@ -37,7 +39,9 @@ _HOMES = {
     "VelocityRun": "execution.velocity_job",
     "connect": "cluster.connection",
     "convert_stack": "io",
+    "export_result": "io",
     "invert": "lazy",
+    "mask_result": "io",
     "open_stack": "io",
     "rereference": "execution.rereference",
     "run": "pipeline",

@@ -665,7 +665,7 @@ def test_the_version_is_shown():
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "simulate", "invert", "plan", "slurm", "plot", "export", "convert", "info", "mintpy"],
+    ["demo", "simulate", "invert", "plan", "slurm", "plot", "export", "mask", "convert", "info", "mintpy"],
 )
 def test_every_command_has_help_with_an_example_that_parses(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")

@@ -1,6 +1,7 @@
 """Every command that writes is killed in mid-write; the next one that writes there removes what was left."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from fringefleet import Run
 from fringefleet.cli import app
 from fringefleet.cluster.security import private_folder
 from fringefleet.io import convert_stack
+from fringefleet.io.writers import WRITERS
 from fringefleet.simulate import Scene, simulate_stack
 
 # Any process dies with SIGKILL, as nobody can catch it, just before what it has written would get its name.
@@ -47,6 +49,33 @@ COMMANDS = {
     "export": ["export", "SCENE/result.zarr", "OUT"],
     "plot": ["plot", "SCENE/result.zarr", "OUT"],
 }
+# Folders of files; and a file, or a store, of everything.
+COMMANDS |= {
+    f"export {writer.name}": ["export", "SCENE/result.zarr", "OUT", "--format", writer.name]
+    for writer in WRITERS
+}
+COMMANDS |= {
+    f"export one {suffix}": [
+        "export",
+        "SCENE/result.zarr",
+        f"OUT/all{suffix}",
+        "--format",
+        file_format,
+        "--unit",
+        "mm",
+    ]
+    for file_format, suffix in (
+        ("netcdf", ".nc"),
+        ("zarr2", ".zarr"),
+        ("csv", ".csv"),
+        ("geopackage", ".gpkg"),
+    )
+}
+
+
+def content(folder):
+    """Give the bytes of all files in a folder."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
@@ -74,7 +103,23 @@ def test_what_a_killed_command_left_is_removed_by_the_next_that_writes_there(
     with private_folder({"local_directory": temporary}):
         pass
     assert [path.name for path in temporary.iterdir() if "fringefleet" in path.name] == []
-    if name in ("convert", "export", "plot"):
+    if name in ("convert", "plot"):
         again = CliRunner().invoke(app, arguments)
         assert again.exit_code == 0, again.output
         assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+    if name.startswith("export"):
+        shutil.rmtree(out / "other.zarr")
+        assert list(out.iterdir()) == []
+        check_same_bytes(arguments, out, tmp_path / "reference")
+
+
+def check_same_bytes(arguments, out, reference):
+    """Repeat an export, and compare it with one that was not killed."""
+    reference.mkdir()
+    for folder in (out, reference):
+        words = [word.replace(str(out), str(folder)) for word in arguments]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+    assert content(out)
+    assert content(out) == content(reference)

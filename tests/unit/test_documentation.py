@@ -141,3 +141,4 @@ def test_every_option_that_is_named_is_one_of_a_command(document):
 def test_the_tables_of_options_are_those_of_the_dataclasses():
     found = runpy.run_path(str(TOP / "docs" / "option_tables.py"))
     assert found["page_with"](found["tables"]()) == text_of("docs/options.md"), "python docs/option_tables.py"
+    assert found["export_page"]() == text_of("docs/export.md"), "python docs/option_tables.py"

@@ -69,6 +69,14 @@ def whole_scene():
     return found["n_pair"], found["seconds_command"], max(peaks) / 1000
 
 
+def export_cost():
+    """CPU seconds of an export as GeoTIFFs, and the most memory [MB]."""
+    found = result("export-cpu")
+    assert (found["n_date"], found["shape"]) == (98, [1000, 1000])
+    cog = found["formats"]["cog"]
+    return min(cog["cpu"]), max(cog["cpu"]), max(cog["peak_mb"])
+
+
 def robust_times():
     return tuple(sorted(result("robust-cpu")["seconds_over_l2"].values()))
 
@@ -166,6 +174,11 @@ FIGURES = (
         huber_distances,
     ),
     Figure("docs/results.md", "about # % fewer bytes", bytes_saved),
+    Figure(
+        "docs/export.md",
+        "98 dates of a million pixels take # to # CPU seconds as GeoTIFFs, and at most # MB",
+        export_cost,
+    ),
     Figure(
         "src/fringefleet/io/store/result.py",
         "Zstandard 1 takes # to # % less room and # to # times the time, LZ4HC # to # times",

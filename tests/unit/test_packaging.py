@@ -32,7 +32,7 @@ def conda() -> dict[str, str]:
 def test_environment_yml_lists_what_pyproject_lists_with_the_same_bounds():
     wanted = parse(project()["dependencies"])
     extras = project()["optional-dependencies"]
-    for name in ("cuda13", "slurm", "plot", "view", "dashboard", "notebook", "test"):
+    for name in ("cuda13", "slurm", "plot", "view", "export", "dashboard", "notebook", "test"):
         wanted |= parse(extras[name])
     assert conda() == wanted
 
@@ -52,7 +52,7 @@ def test_constraints_pin_everything_that_the_project_asks_for():
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
     extras = project()["optional-dependencies"]
     wanted = parse(project()["dependencies"])
-    for name in ("plot", "dashboard", "test", "dev"):
+    for name in ("plot", "export", "dashboard", "test", "dev"):
         wanted |= parse(extras[name])
     del wanted["cuda-bindings"]  # as torch's build of CUDA wants it
     back = {conda_name: name for name, conda_name in PYPI_TO_CONDA.items()}

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from fringefleet.arguments.paths import check_local
-from fringefleet.cli.console import describe, err, exit_codes, fail, log_foreign_messages, start_logging
+from fringefleet.cli.console import describe_error, err, exit_codes, fail, log_foreign_messages, start_logging
 from fringefleet.cli.ending import Interrupts
 from fringefleet.cli.parameters import Common, Parameter, by_panel, parameters
 from fringefleet.cli.streams import make_streams_lenient
@@ -41,7 +41,7 @@ def run_application(interrupts: Interrupts) -> None:
             _check_word(word)
         app(prog_name="fringefleet")
     except FringefleetError as error:  # before a command begins: of its words, or of printing --help
-        raise SystemExit(fail(*describe(error)).exit_code) from None
+        raise SystemExit(fail(*describe_error(error)).exit_code) from None
 
 
 def _check_word(word: str) -> None:

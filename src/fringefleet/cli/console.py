@@ -112,7 +112,7 @@ def exit_codes() -> Iterator[None]:
     except Exception as error:
         if logger.isEnabledFor(logging.DEBUG):
             err().print_exception(suppress=[typer])
-        ending = fail(*describe(error))
+        ending = fail(*describe_error(error))
         if isinstance(error, ProductsNotWrittenError):
             end_now(FAILED)  # HDF5 cannot close such a file, and crashes at the end of Python
         raise ending from None
@@ -126,7 +126,7 @@ def fail(message: str, code: int = FAILED) -> typer.Exit:
     return typer.Exit(code)
 
 
-def describe(error: Exception) -> tuple[str, int]:
+def describe_error(error: Exception) -> tuple[str, int]:
     """Describe an error, with its exit code."""
     if isinstance(error, FringefleetError):
         is_bad_input = isinstance(error, InputError | MissingExtraError)

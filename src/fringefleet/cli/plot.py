@@ -20,6 +20,7 @@ class PlotOptions:
     truth: Annotated[Path | None, Declared("Known displacement to compare with.", metavar="TRUTH.zarr")] = (
         None
     )
+    no_mask: Annotated[bool, Declared("Show all pixels, whatever mask is stored in the result.")] = False
 
 
 @command(
@@ -35,5 +36,6 @@ def plot(given: Any) -> None:
     from fringefleet.plot import draw_pictures
 
     of_stack = {"reader": given.reader, "drop_incomplete": given.drop_incomplete}
-    for picture in draw_pictures(given.path, given.directory, given.truth, **of_stack):
+    pictures = draw_pictures(given.path, given.directory, given.truth, no_mask=given.no_mask, **of_stack)
+    for picture in pictures:
         echo(picture)

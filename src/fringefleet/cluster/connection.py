@@ -161,7 +161,7 @@ def resolve(options: ClusterOptions) -> ClusterOptions:
     return replace(options, cluster="local-cuda" if several else "local")
 
 
-class Expected(NamedTuple):
+class ExpectedWorkers(NamedTuple):
     """Expected workers, before they are there; None where a value is not known yet."""
 
     n_worker: int  # 0 where none are wanted: the rest is of this process
@@ -171,22 +171,24 @@ class Expected(NamedTuple):
     gpu_memory: int | None  # of the GPU of each [byte]
 
 
-def expect_workers(options: ClusterOptions) -> Expected:
+def expect_workers(options: ClusterOptions) -> ExpectedWorkers:
     """Predict the number of workers and the resources of each; raises as :func:`connect` does."""
     if options.kind == "slurm":
         request = JobRequest(options)
         n_core = max(1, request.cores // request.processes)
-        return Expected(request.n_worker, request.memory // request.processes, n_core, n_core, None)
+        return ExpectedWorkers(request.n_worker, request.memory // request.processes, n_core, n_core, None)
     memory = None if options.worker_memory is None else int(parse_bytes(options.worker_memory))
     if options.kind not in _LOCAL and options.n_worker != 0:
-        return Expected(options.n_worker or CPU_COUNT, memory, 1, None, None)
+        return ExpectedWorkers(options.n_worker or CPU_COUNT, memory, 1, None, None)
     if options.n_worker == 0:
         n_worker, n_thread, n_core = 0, CPU_COUNT, max(CPU_COUNT, own_cores().number)
     else:
         n_worker, n_thread = count_local(options), int(options.options.get("threads_per_worker") or 1)
         n_core = max(n_thread, own_cores().number // n_worker)
     has_gpu = options.device == "cuda" and device_get_count()
-    return Expected(n_worker, memory, n_thread, n_core, one_time()["memory-total"] if has_gpu else None)
+    return ExpectedWorkers(
+        n_worker, memory, n_thread, n_core, one_time()["memory-total"] if has_gpu else None
+    )
 
 
 def expected_memory(options: ClusterOptions, n_worker: int) -> int | None:

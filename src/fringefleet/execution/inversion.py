@@ -60,7 +60,7 @@ class Inversion:
         )
 
     def _check(self, arrays: Arrays, tile: Tile) -> Oddities:
-        return check_values(arrays, self.options, self.is_coarse, f"in {tile}")
+        return check_observations(arrays, self.options, self.is_coarse, f"in {tile}")
 
     def _compute(self, arrays: Arrays, tile: Tile, watch: Stopwatch, place: BlockPlace) -> BlockResult:
         block = _block(arrays, self.options, _inside(tile, self.point))
@@ -114,7 +114,7 @@ def invert_dataset(
     check_not_left_alone()
     use_threads(_share_of_cores(options))
     arrays = {str(name): stack[name].values for name in stack.data_vars}
-    odd = check_values(arrays, options, is_coarse, "in the stack")
+    odd = check_observations(arrays, options, is_coarse, "in the stack")
     if options.solver == "auto" and (why := why_eager(options)):
         warn_of_slow(options.device, why)
     say_once(odd, scene.network, stack["y"].size * stack["x"].size, scene.reference_values)
@@ -143,7 +143,7 @@ def _share_of_cores(options: Options) -> int:
     return max(worker.state.nthreads, own_cores().number // count_visible())  # one worker per GPU
 
 
-def check_values(
+def check_observations(
     arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str
 ) -> Oddities:
     """Count values that cannot be observations; values that would invalidate the result end the run."""

@@ -18,6 +18,7 @@ from fringefleet.io.store.result import (
     resume_result,
 )
 from fringefleet.io.store.staging import recover_interrupted_overwrite
+from fringefleet.io.store.stored_mask import forget_mask
 from fringefleet.processes.versions import software_versions
 from fringefleet.products.registry import bytes_of_result, wanted_variables
 
@@ -43,6 +44,8 @@ def open_output(checked: Checked) -> ResultStore:
             )
             store.trust(checked.origin.source.listing)
         store.forget_damaged()
+        if not store.done().all():
+            forget_mask(job.output)
         return store
     template = graph.result_template(checked.prepared, job.options, tile)
     if job.options.diagnose:

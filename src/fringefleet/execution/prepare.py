@@ -36,7 +36,7 @@ from fringefleet.io.dates import find_date, seconds_of_day
 from fringefleet.io.grid import radar_coordinates
 from fringefleet.io.mintpy.metadata import names_point
 from fringefleet.io.mintpy.names import mintpy_name
-from fringefleet.io.places import Window, pixel_at
+from fringefleet.io.places import PixelWindow, pixel_at
 from fringefleet.io.quantities import check_units, with_baselines_in_metres
 from fringefleet.io.reference import is_inside
 from fringefleet.io.reference_phases import without_reference_phases
@@ -161,7 +161,7 @@ def _with_water_mask(stack: xr.Dataset, setting: Setting) -> xr.Dataset:
     return stack if invert is None else stack.assign(water_mask=(("y", "x"), invert))
 
 
-def _cut(stack: xr.Dataset, window: Window, point: Pixel | None) -> tuple[xr.Dataset, Pixel | None]:
+def _cut(stack: xr.Dataset, window: PixelWindow, point: Pixel | None) -> tuple[xr.Dataset, Pixel | None]:
     """Take the rows and columns that are inverted, and count the reference point there.
 
     Its attribute ``reference_point`` is left out where it is outside; its coordinates stay.
@@ -175,7 +175,7 @@ def _cut(stack: xr.Dataset, window: Window, point: Pixel | None) -> tuple[xr.Dat
     return part.assign_attrs(named), (row, column)
 
 
-def _corner(window: Window) -> Pixel:
+def _corner(window: PixelWindow) -> Pixel:
     return window[0].start, window[1].start
 
 

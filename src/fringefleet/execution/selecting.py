@@ -11,7 +11,7 @@ from fringefleet.errors import MissingMetadataError, NetworkError, OptionError, 
 from fringefleet.execution.selection import Selection
 from fringefleet.io import stack_network
 from fringefleet.io.dates import DAY, find_date, read_dates
-from fringefleet.io.places import Window, window_of_bbox
+from fringefleet.io.places import PixelWindow, window_of_bbox
 from fringefleet.network.network import Network, date_name, shorten
 from fringefleet.option_words import option
 
@@ -61,7 +61,7 @@ def select_pairs(
     return stack.isel(pair=np.flatnonzero(kept))
 
 
-def find_window(stack: xr.Dataset, selection: Selection) -> Window:
+def find_window(stack: xr.Dataset, selection: Selection) -> PixelWindow:
     """Find the rows and columns that a selection keeps.
 
     Raises

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from fringefleet.io.checks.required import required_pixel_size as required_pixel_size
     from fringefleet.io.checks.required import required_wavelength as required_wavelength
     from fringefleet.io.convert import convert_stack as convert_stack
+    from fringefleet.io.masking import mask_result as mask_result
     from fringefleet.io.medians import unmasked_medians as unmasked_medians
     from fringefleet.io.mintpy.geometry import geometry_from_attributes as geometry_from_attributes
     from fringefleet.io.mintpy.geometry import read_geometry as read_geometry
@@ -27,6 +28,7 @@ _HOMES = {
     "export_result": "writers.export",
     "geometry_from_attributes": "mintpy.geometry",
     "locate_reference_point": "reference",
+    "mask_result": "masking",
     "open_stack": "stack",
     "read_average_coherence": "mintpy.maps",
     "read_geometry": "mintpy.geometry",

@@ -29,6 +29,7 @@ from fringefleet.io.mintpy.metadata import number_attribute, stated_point
 
 logger = logging.getLogger(__name__)
 
+_SAME_STEP = 0.01  # of the step, by which one may differ from the mean
 _SAME_PIXEL = 1e-3  # [pixel] tolerance of coordinates of the same pixel
 
 GRID_MAPPING = "spatial_ref"
@@ -188,6 +189,33 @@ def _with_row_and_column(
             *stated,
         )
     return dict(attrs) | {"reference_point": found}
+
+
+def regular_step(values: NDArray[np.float64], dim: str, needed_by: str) -> float:
+    """Measure the signed step of two or more coordinates.
+
+    Parameters
+    ----------
+    values
+        The coordinates.
+    dim
+        Their dimension, for the message.
+    needed_by
+        Whatever needs equal steps, for the message.
+
+    Raises
+    ------
+    StackFormatError
+        The steps are not equal.
+    """
+    step = float(values[-1] - values[0]) / (len(values) - 1)
+    steps = np.diff(values)
+    if np.abs(steps - step).max() > _SAME_STEP * abs(step):
+        raise StackFormatError(
+            f"the coordinate {dim} is not regular: its steps go from {steps.min()} to {steps.max()}; "
+            f"{needed_by} needs equal steps. Select a range of pixels."
+        )
+    return step
 
 
 def index_at(values: NDArray[Any], wanted: float) -> int | None:

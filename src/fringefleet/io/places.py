@@ -12,7 +12,7 @@ from fringefleet.errors import OptionError, ReferencePointError, StackFormatErro
 from fringefleet.io.grid import GRID_MAPPING, is_numbered
 from fringefleet.option_words import option
 
-Window: TypeAlias = tuple[slice, slice]  # rows and columns
+PixelWindow: TypeAlias = tuple[slice, slice]  # rows and columns
 Bbox: TypeAlias = tuple[float, float, float, float]  # west, south, east and north [degree]
 
 _WGS84 = CRS.from_epsg(4326)
@@ -53,7 +53,7 @@ def pixel_at(dataset: xr.Dataset, latitude: float, longitude: float, name: str) 
     )
 
 
-def window_of_bbox(dataset: xr.Dataset, bbox: Bbox) -> Window:
+def window_of_bbox(dataset: xr.Dataset, bbox: Bbox) -> PixelWindow:
     """Find the rows and columns whose centres lie in a box; in a projected CRS, in what encloses the box.
 
     Parameters

@@ -51,12 +51,6 @@ class Reliable:
             raise OptionError(f"found minTempCoh = {self.minimum}; give a temporal coherence, from 0 to 1.")
 
 
-def mask_name(quality: Path) -> Path:
-    """Return MintPy's name of the mask of a file of temporal coherence."""
-    ending = quality.name.partition(QUALITY)[2] if QUALITY in quality.name else ".h5"
-    return quality.with_name(f"maskTempCoh{ending}")
-
-
 def check_reliable(wanted: Reliable, shape: Shape) -> None:
     """Check the inputs of the mask other than the coherence.
 

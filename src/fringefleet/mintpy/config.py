@@ -15,9 +15,9 @@ from fringefleet.execution.setting import Setting
 from fringefleet.io.mintpy.names import mintpy_name, our_name
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_writable
-from fringefleet.io.writers.mintpy import covariance_name, product_names
+from fringefleet.io.writers.mintpy import covariance_name, mask_name, product_names
 from fringefleet.mintpy import project as files
-from fringefleet.mintpy.coherence_mask import Reliable, mask_name
+from fringefleet.mintpy.coherence_mask import Reliable
 from fringefleet.mintpy.template import TemplateOptions, read_covariance_date, read_template
 from fringefleet.mintpy.workers import choose_workers, limit_memory
 from fringefleet.observation.quantity import PHASE

@@ -58,19 +58,6 @@ def mark_reference(panel: Axes, result: xr.Dataset) -> None:
         panel.plot(*place, "s", ms=6, mfc="black", mec="white", label="reference point")
 
 
-def robust(values: NDArray[Any]) -> dict[str, float]:
-    """Return limits of a colour scale that are insensitive to a few outliers."""
-    finite = values[np.isfinite(values)]
-    low, high = np.percentile(finite, [0.2, 99.8]) if finite.size else (0.0, 1.0)
-    return {"vmin": float(low), "vmax": float(high if high > low else low + 1)}
-
-
-def symmetric(values: NDArray[Any]) -> dict[str, float]:
-    """Return limits of a colour scale with zero in the middle."""
-    limit = robust(np.abs(values))["vmax"]
-    return {"vmin": -limit, "vmax": limit}
-
-
 def format_dates(panel: Axes) -> None:
     """Label the horizontal axis with dates, as concisely as possible."""
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ from fringefleet.io.store.open_result import is_result, open_result
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.pair_table import RESIDUAL_RMS
 from fringefleet.io.store.place import check_writable
+from fringefleet.io.store.stored_mask import MASK, check_mask_current
 from fringefleet.plot.network import plot_network
 from fringefleet.plot.result import plot_error, plot_maps, plot_series, plot_velocity
 
@@ -26,6 +27,7 @@ def draw_pictures(
     *,
     reader: str | None = None,
     drop_incomplete: bool = False,
+    no_mask: bool = False,
 ) -> Iterator[Path]:
     """Draw one picture after the other; those of the same name are replaced.
 
@@ -39,6 +41,8 @@ def draw_pictures(
         Known displacement to compare a result with.
     reader, drop_incomplete
         As for :func:`fringefleet.open_stack`.
+    no_mask
+        Show all pixels, whatever mask is stored in the result.
 
     Yields
     ------
@@ -53,7 +57,7 @@ def draw_pictures(
     _check_folder(directory)
     if is_result(path):
         check_options_of_result(path, reader, drop_incomplete=drop_incomplete)
-        yield from _draw_result(path, directory, truth)
+        yield from _draw_result(path, directory, truth, no_mask=no_mask)
         return
     stack = open_stack(path, chunks=None, reader=reader, drop_incomplete=drop_incomplete)
     if truth is not None:
@@ -70,7 +74,7 @@ def _check_folder(directory: Path) -> None:
     check_writable(directory / "maps.png")
 
 
-def _draw_result(path: Path, directory: Path, truth_path: Path | None) -> Iterator[Path]:
+def _draw_result(path: Path, directory: Path, truth_path: Path | None, *, no_mask: bool) -> Iterator[Path]:
     kind = describe(path).kind
     if kind == "velocity":
         with open_result(path) as maps:
@@ -80,7 +84,10 @@ def _draw_result(path: Path, directory: Path, truth_path: Path | None) -> Iterat
     if kind != "result":
         raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
     check_finished(path)
-    with open_result(path) as result:
+    if not no_mask:
+        check_mask_current(path)
+    with open_result(path) as opened:
+        result = opened.drop_vars(MASK, errors="ignore") if no_mask else opened
         truth = None if truth_path is None else _read_truth(truth_path, result)
         plot_maps(result, picture := directory / "maps.png")
         yield picture

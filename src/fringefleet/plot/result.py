@@ -1,6 +1,5 @@
 """Pictures of a result, alone or against the truth."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,20 +7,19 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from fringefleet.errors import InputError
+from fringefleet.io.store.stored_mask import MASK, where_kept
 from fringefleet.plot.canvas import (
     MAX_PIXELS,
     draw_map,
     format_dates,
     mark_reference,
-    robust,
     save,
-    symmetric,
     thin,
 )
-from fringefleet.products.base import ColourLimits, MapStyle
+from fringefleet.products.base import MapStyle
+from fringefleet.products.colour_limits import LIMITS, robust
 from fringefleet.products.registry import all_variables, is_variable, variable_named
 from fringefleet.status import Status
 
@@ -34,20 +32,6 @@ STATUS_COLOURS = (
 _PIXEL_COLOURS = ("#b2182b", "#2166ac", "#1b7837", "#7b3294")
 
 
-def _from_zero_to_one(_: NDArray[np.generic]) -> dict[str, float]:
-    return {"vmin": 0, "vmax": 1}
-
-
-def _from_zero(values: NDArray[np.generic]) -> dict[str, float]:
-    return {"vmin": 0, "vmax": robust(values)["vmax"]}
-
-
-_LIMITS: dict[ColourLimits, Callable[[NDArray[np.generic]], dict[str, float]]] = {
-    "symmetric": symmetric,
-    "robust": robust,
-    "from 0": _from_zero,
-    "0 to 1": _from_zero_to_one,
-}
 _ALWAYS = ("displacement", "pair_count")  # in every result; and one of these two:
 COHERENCE, RESIDUAL = "temporal_coherence", "residual_rms"  # of phases; of offsets
 
@@ -66,13 +50,14 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
     always = [*_ALWAYS, _quality(result)]
     styles = styles_in(result)
     names = [*always, *(name for name in styles if name not in (*always, RESIDUAL))]
-    maps = thin(result[[*names, "status"]]).isel(date=-1).load()
+    maps = thin(result[[*names, "status", *_mask_in(result)]]).isel(date=-1).load()
     last = str(np.datetime_as_string(maps["date"].values, unit="D"))
     n_column = -(-(len(names) + 1) // 2)
     figure = Figure(figsize=(6 * n_column, 9.8), layout="constrained")
     panels = list(figure.subplots(2, n_column, sharex=True, sharey=True).T.flat)
     for panel, name in zip(panels, names, strict=False):
-        _draw(panel, maps[name].where(maps["pair_count"] > 0), styles[name], last)
+        shown = where_kept(maps[name].where(maps["pair_count"] > 0), maps)
+        _draw(panel, shown, styles[name], last)
     _draw_status(panels[len(names)], maps["status"])
     used, empty = panels[: len(names) + 1], panels[len(names) + 1 :]
     label = used[-1].get_xlabel()
@@ -122,7 +107,7 @@ def styles_in(result: xr.Dataset) -> dict[str, MapStyle]:
 
 def _draw(panel: Axes, values: xr.DataArray, style: MapStyle, last: str) -> None:
     data = style.scale * values
-    limits = _LIMITS[style.limits](data.values)
+    limits = LIMITS[style.limits](data.values)
     draw_map(panel, data, style.title.format(last), style.unit, cmap=style.colours, **limits)
 
 
@@ -202,11 +187,16 @@ def _draw_status(panel: Axes, status: xr.DataArray) -> None:
     bar.ax.tick_params(length=0)
 
 
+def _mask_in(result: xr.Dataset) -> list[str]:
+    """Name the mask of a result, if it has one."""
+    return [MASK] if MASK in result else []
+
+
 def _representative_pixels(result: xr.Dataset) -> dict[str, dict[str, int]]:
     """Find representative pixels, as indices by dimension: the largest motions, usual and poor quality."""
-    maps = thin(result[["displacement", _quality(result)]]).isel(date=-1).load()
+    maps = thin(result[["displacement", _quality(result), *_mask_in(result)]]).isel(date=-1).load()
     steps = [-(-result.sizes[axis] // MAX_PIXELS) for axis in ("y", "x")]
-    motion, quality = maps["displacement"].values, maps[_quality(result)].values
+    motion, quality = where_kept(maps["displacement"], maps).values, maps[_quality(result)].values
     kind = "coherence"
     if COHERENCE not in result:
         kind, quality = "residual", -quality  # smaller is better
@@ -246,11 +236,12 @@ def _match(truth: xr.DataArray, wanted: xr.DataArray, result: xr.Dataset) -> xr.
 
 def _rms_error(result: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
     """Compute the root mean square over the dates [mm], read in strips of rows."""
-    estimate = thin(result["displacement"])
+    maps = thin(result[["displacement", *_mask_in(result)]])
+    estimate = maps["displacement"]
     rows = max(1, STRIP_BYTES // (4 * estimate.sizes["date"] * estimate.sizes["x"]))
     parts = []
     for top in range(0, estimate.sizes["y"], rows):
         strip = estimate.isel(y=slice(top, top + rows)).load()
-        error = (strip - _match(truth, strip, result)).load()
+        error = where_kept(strip - _match(truth, strip, result), maps.isel(y=slice(top, top + rows))).load()
         parts.append(1000 * (error**2).mean("date", skipna=False) ** 0.5)
     return xr.concat(parts, "y")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fringefleet.errors import InputError
 from fringefleet.network.network import date_name, shorten
 from fringefleet.option_words import option
-from fringefleet.solver.time_functions import Parameter, TimeFunctions, parameters_of
+from fringefleet.solver.time_functions import TimeFunctions, TimeParameter, parameters_of
 
 DAYS_PER_YEAR = 365.25
 SMALLEST_PIVOT = 1e-10  # of a triangular factor whose columns have unit length; rounding leaves 1e-16
@@ -67,7 +67,7 @@ class TimeModel:
         return len(self.parameters)
 
     @cached_property
-    def parameters(self) -> tuple[Parameter, ...]:
+    def parameters(self) -> tuple[TimeParameter, ...]:
         """Give the columns."""
         return parameters_of(self.functions)
 
@@ -95,7 +95,7 @@ def decimal_years(dates: Sequence[str]) -> Years:
     return years
 
 
-def _column(parameter: Parameter, years: Years) -> Years:
+def _column(parameter: TimeParameter, years: Years) -> Years:
     """Write a function at some years."""
     if parameter.onset:
         since = years - decimal_years([parameter.onset])[0]
@@ -134,7 +134,7 @@ def _check_number(n_date: int, n_parameter: int) -> None:
         )
 
 
-def _check_onsets(parameters: tuple[Parameter, ...], dates: list[str]) -> None:
+def _check_onsets(parameters: tuple[TimeParameter, ...], dates: list[str]) -> None:
     """Refuse functions that begin after the last date, or of which nothing is before."""
     times = np.array(dates, "datetime64[s]")
     for parameter in parameters:

@@ -146,7 +146,7 @@ class TimeMap(NamedTuple):
     part: str = "sum"
 
 
-class Parameter(NamedTuple):
+class TimeParameter(NamedTuple):
     """One parameter of a fit: a column of the design matrix.
 
     Attributes
@@ -164,7 +164,7 @@ class Parameter(NamedTuple):
     onset: str = ""
 
 
-def parameters_of(functions: TimeFunctions) -> tuple[Parameter, ...]:
+def parameters_of(functions: TimeFunctions) -> tuple[TimeParameter, ...]:
     """List the parameters of a fit, the constant first.
 
     Examples
@@ -172,14 +172,14 @@ def parameters_of(functions: TimeFunctions) -> tuple[Parameter, ...]:
     >>> [parameter.kind for parameter in parameters_of(TimeFunctions(periodic=(1,)))]
     ['polynomial', 'polynomial', 'cosine', 'sine']
     """
-    found = [Parameter("polynomial", float(order)) for order in range(functions.polynomial + 1)]
+    found = [TimeParameter("polynomial", float(order)) for order in range(functions.polynomial + 1)]
     for period in functions.periodic:
-        found += [Parameter("cosine", period), Parameter("sine", period)]
-    found += [Parameter("step", onset=date) for date in functions.step]
-    found += [Parameter("polyline", onset=date) for date in functions.polyline]
+        found += [TimeParameter("cosine", period), TimeParameter("sine", period)]
+    found += [TimeParameter("step", onset=date) for date in functions.step]
+    found += [TimeParameter("polyline", onset=date) for date in functions.polyline]
     for kind in ("exponential", "logarithmic"):
         onsets: tuple[Onset, ...] = getattr(functions, kind)
-        found += [Parameter(kind, tau, date) for date, taus in onsets for tau in taus]
+        found += [TimeParameter(kind, tau, date) for date, taus in onsets for tau in taus]
     return tuple(found)
 
 
@@ -226,12 +226,12 @@ def _of_period(period: float, index: int) -> list[TimeMap]:
     ]
 
 
-def _of_change(parameter: Parameter, parameters: tuple[int, ...]) -> TimeMap:
+def _of_change(parameter: TimeParameter, parameters: tuple[int, ...]) -> TimeMap:
     date = compact_date(parameter.onset)
     return TimeMap(f"velocity_after_{date}", "m/year", f"velocity after {date}", parameters)
 
 
-def _of_one(parameter: Parameter, index: int) -> TimeMap:
+def _of_one(parameter: TimeParameter, index: int) -> TimeMap:
     if parameter.kind == "polynomial":
         return _of_order(int(parameter.value), index)
     date = compact_date(parameter.onset)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from fringefleet.errors import OptionError, StackFormatError
-from fringefleet.mintpy.coherence_mask import Reliable, mask_name, write_coherence_mask
+from fringefleet.io.writers.mintpy import mask_name
+from fringefleet.mintpy.coherence_mask import Reliable, write_coherence_mask
 
 COHERENCE = np.array([[0.9, 0.7, 0.69999], [0.0, np.nan, 1.0]], dtype="f4")
 SHADOW = np.array([[True, False, False], [False, False, False]])

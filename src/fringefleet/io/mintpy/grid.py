@@ -14,9 +14,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.arguments.shapes import Shape
-from fringefleet.errors import StackFormatError
 from fringefleet.io.georeference import Georeference, Raster, georeference, place_attributes
-from fringefleet.io.grid import GRID_MAPPING, attributes_place, attributes_raster, is_numbered
+from fringefleet.io.grid import GRID_MAPPING, attributes_place, attributes_raster, is_numbered, regular_step
 
 logger = logging.getLogger(__name__)
 
@@ -80,13 +79,7 @@ def _step(result: xr.Dataset, dim: str, source: dict[str, str]) -> float | None:
     if len(values) == 1:
         said = source.get(f"{dim.upper()}_STEP")
         return None if said is None else float(said)
-    step = float(values[-1] - values[0]) / (len(values) - 1)
-    if np.abs(np.diff(values) - step).max() > 0.01 * abs(step):
-        raise StackFormatError(
-            f"the coordinate {dim} is not regular: its steps range from {np.diff(values).min()} to "
-            f"{np.diff(values).max()}; MintPy needs equal steps. Select a range of pixels."
-        )
-    return step
+    return regular_step(values, dim, "MintPy")
 
 
 def _place(result: xr.Dataset, raster: Raster) -> Georeference:

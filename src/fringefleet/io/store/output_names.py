@@ -9,6 +9,7 @@ _FORMATS = {
     "HDF5": (".h5", ".he5", ".hdf5", ".hdf"),
     "NetCDF": (".nc", ".nc4", ".cdf"),
     "GeoTIFF": (".tif", ".tiff", ".vrt", ".cog"),
+    "GeoPackage": (".gpkg",),
     "PNG": (".png",),
     "a picture": (".jpg", ".jpeg", ".pdf", ".svg"),
     "HTML": (".html", ".htm"),

@@ -49,6 +49,7 @@ from fringefleet.io.store.marks import (
 from fringefleet.io.store.origin import Origin, check_same_origin, read_listing, write_listing, write_origin
 from fringefleet.io.store.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.store.staging import check_replaceable, consolidate_metadata, staged_store
+from fringefleet.io.store.stored_mask import MASK
 from fringefleet.io.store.unfinished import (
     FINGERPRINT,
     Target,
@@ -158,7 +159,7 @@ class ResultStore:
         y, x = self._pixels(index, self.tile)
         with translate_disk_full(self.path, lambda: self.tile[0] * self.tile[1]):
             for name, array in group.arrays():
-                if array.chunks[-2:] == self.tile:
+                if name != MASK and array.chunks[-2:] == self.tile:
                     array[..., y, x] = Status.FAILED_TILE if name == "status" else array.fill_value
             if SUMS in group:
                 array_in(group, SUMS)[index] = 0
@@ -206,7 +207,8 @@ class ResultStore:
 
     def _damaged(self, tiles: NDArray[np.bool_]) -> list[TileIndex]:
         group = open_result_to_write(self.path)
-        series = [files_in(group, name) for name, array in group.arrays() if array.chunks[-2:] == self.tile]
+        of_tiles = [name for name, array in group.arrays() if array.chunks[-2:] == self.tile and name != MASK]
+        series = [files_in(group, name) for name in of_tiles]
         sums = [files_in(group, SUMS)] if SUMS in group else []
 
         def paths_of(index: TileIndex) -> Iterator[Path]:

@@ -1,17 +1,23 @@
 """Export of a result in the format of another program."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from fringefleet.arguments.kinds import PATH, check_kind
-from fringefleet.errors import OptionError
+from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.stored_mask import check_mask_current
 from fringefleet.io.writers import writer_named
-from fringefleet.io.writers.base import Progress, no_progress
+from fringefleet.io.writers.base import Progress, Writer, no_progress
+from fringefleet.io.writers.selected import select_part
+from fringefleet.io.writers.selection import ExportSelection
+from fringefleet.option_words import option, suggest
 
 
 def export_result(
@@ -20,6 +26,7 @@ def export_result(
     file_format: str,
     *,
     progress: Progress = no_progress,
+    **selection: Any,
 ) -> list[Path]:
     """Write a result in one of the formats of :data:`fringefleet.io.writers.WRITERS`.
 
@@ -28,11 +35,15 @@ def export_result(
     result
         A result Dataset, whole or cut out of one, lazy or not; or the path of a result store.
     target
-        File or folder to write.
+        File to write, if it ends as those of the format do; else a folder for one file of each variable.
     file_format
         Name of the format.
     progress
         Called after every tile with the number of tiles written and of all tiles.
+    **selection
+        What is written, as :class:`~fringefleet.io.writers.selection.ExportSelection` has it: ``variables``
+        and ``dates``, lists or texts with commas; ``mask``, an expression such as ``"temporal_coherence > 0.7
+        and status == ok"``, or False for all pixels; ``unit``, one of ``"mm"``, ``"cm"``, ``"m"``.
 
     Returns
     -------
@@ -42,26 +53,64 @@ def export_result(
     Raises
     ------
     OptionError
-        There is no such format, or the name of the file has another suffix.
+        There is no such format, the name of the file has another suffix, or there is nothing of the kind that
+        is selected.
     InputError
         One of its subclasses: ``result`` cannot be written in this format, or not to this path.
+    MissingExtraError
+        A library is not installed.
     """
+    wanted = selection_of(selection)
     writer = writer_named(file_format)
-    target = checked_target(target, writer.name, writer.suffix)
+    target = checked_target(target, writer)
+    writer.check_installed()
+    check_selection(writer, wanted)
     with opened(result) as data:
-        return writer.write(data, target, progress=progress)
+        if not isinstance(result, xr.Dataset) and wanted.mask is None:
+            check_mask_current(Path(result))
+        return writer.write(select_part(data, wanted, writer), target, progress=progress)
 
 
-def checked_target(target: Path | str, name: str, suffix: str) -> Path:
+def selection_of(given: Mapping[str, Any]) -> ExportSelection:
+    """Make a selection of its fields by name.
+
+    Raises
+    ------
+    OptionError
+        It has no such field.
+    """
+    names = [field.name for field in fields(ExportSelection)]
+    for name in given:
+        if name not in names:
+            raise OptionError(
+                f"found no option {name!r} of an export.{suggest(name, names)} There are {', '.join(names)}."
+            )
+    return ExportSelection(**given)
+
+
+def check_selection(writer: Writer, wanted: ExportSelection) -> None:
+    """Reject a choice that the format does not leave.
+
+    Raises
+    ------
+    IdleOptionError
+        Says which.
+    """
+    for name in ("variables", "unit"):
+        if writer.is_fixed and getattr(wanted, name) is not None:
+            raise IdleOptionError(
+                f"found {option(name)} with the format {writer.name}, whose variables and units are fixed. "
+                "Leave it out, or choose another format."
+            )
+
+
+def checked_target(target: Path | str, writer: Writer) -> Path:
     """Reject an invalid path, or one with the suffix of another format."""
     check_kind("target", target, *PATH)
     target = Path(target)
-    if not suffix:
-        check_output_name(target, "a folder", name)
-    elif target.suffix != suffix:
-        raise OptionError(
-            f"found {target} for the format {name}; give the name of a file that ends in {suffix}."
-        )
+    if not writer.suffix or target.suffix != writer.suffix:
+        example = f"{writer.name} or {writer.name}{writer.suffix}" if writer.suffix else writer.name
+        check_output_name(target, "a folder", example)
     return target
 
 

@@ -21,8 +21,10 @@ from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy.attributes import common_attributes, date_names, mintpy_date_name
 from fringefleet.io.store.atomic_files import replaced_when_complete
+from fringefleet.io.writers import writer_named
 from fringefleet.io.writers.base import Progress, no_progress
 from fringefleet.io.writers.export import checked_target, opened
+from fringefleet.io.writers.selected import Selected
 from fringefleet.io.writers.targets import folder_for
 from fringefleet.io.writers.tiles import ResultTiles
 from fringefleet.network.network import shorten
@@ -73,6 +75,19 @@ def product_names(observation: str, stack: str) -> Names:
     if observation in _OFFSET_NAMES:
         return _OFFSET_NAMES[observation]
     return _ION_NAMES if Path(stack).name.startswith("ion") else _PHASE_NAMES
+
+
+def mask_name(quality: Path) -> Path:
+    """Name the mask of a file of temporal coherence as MintPy does.
+
+    Examples
+    --------
+    >>> str(mask_name(Path("temporalCoherenceIon.h5"))), str(mask_name(Path("residualInvRg.h5")))
+    ('maskTempCohIon.h5', 'maskTempCoh.h5')
+    """
+    name = _COHERENCE.dataset
+    ending = quality.name.partition(name)[2] if name in quality.name else ".h5"
+    return quality.with_name(f"maskTempCoh{ending}")
 
 
 def covariance_name(series: str | Path, observation: str) -> Path:
@@ -128,14 +143,17 @@ def export_mintpy(
         ``result`` does not exist, ``directory`` or a folder above it is a file, or ``covariance_date`` is not
         a date of the result.
     """
-    directory = checked_target(directory, "mintpy", "")
+    directory = checked_target(directory, writer_named("mintpy"))
     with opened(result) as data:
         return _export(_relative_to(data, covariance_date), directory, names, progress)
 
 
-def write_result(result: xr.Dataset, target: Path, progress: Progress) -> list[Path]:
-    """Write a result as :func:`export_mintpy` does, with the names and the reference date of MintPy."""
-    return _export(result, target, None, progress)
+def write_result(selected: Selected, target: Path, progress: Progress) -> list[Path]:
+    """Write a result as :func:`export_mintpy` does, with the names and the reference date of MintPy.
+
+    Pixels that are left out keep their values, as in MintPy's files; ``maskTempCoh.h5`` says which they are.
+    """
+    return _export(selected.result, target, None, progress, selected)
 
 
 def check_exportable(result: xr.Dataset, covariance_date: str | None = None) -> None:
@@ -189,20 +207,26 @@ def _export(
     directory: Path,
     names: Names | None,
     progress: Progress,
+    selected: Selected | None = None,
 ) -> list[Path]:
     products = _products(result, names)
     common = common_attributes(result)
     paths = [directory / name for name in products.values()]
+    masked = [selected] if selected is not None and selected.rule is not None else []
+    paths += [mask_name(paths[1]) for _ in masked]
     n_byte = 4 * sum(math.prod(result.sizes[dim] for dim in product.dims) for product in products)
     with folder_for(directory, paths, n_byte), replaced_when_complete(paths) as files:
         targets = {}
-        for product, file in zip(products, files, strict=True):
+        for product, file in zip(products, files, strict=False):
             file.attrs.update(_product_attributes(result, product, common))
             shape = tuple(result.sizes[dim] for dim in product.dims)
             targets[product] = file.create_dataset(product.dataset, shape, dtype=np.float32, chunks=True)
             if "date" in product.dims:
                 _write_dates(file, result)
         _write_baselines(targets[_SERIES].parent, result)
+        for each in masked:
+            files[-1].attrs.update(common | {"FILE_TYPE": "mask", "UNIT": "1", "NO_DATA_VALUE": "none"})
+            _write_mask(files[-1], each)
         tiles = ResultTiles(result, [product.variable for product in products], progress)
         for place, tile in tiles:
             _copy_tile(place, tile, targets)
@@ -267,6 +291,15 @@ def _copy_tile(place: dict[str, slice], tile: xr.Dataset, targets: dict[_Product
             values *= np.sqrt(tile[_COUNT.variable].transpose(*product.dims).values)
         values[np.isnan(values)] = product.no_answer
         target[tuple(place[dim] for dim in product.dims)] = values
+
+
+def _write_mask(file: h5py.File, selected: Selected) -> None:
+    """Write which pixels are kept, as MintPy's generate_mask does."""
+    assert selected.rule is not None  # noqa: S101 - asked only where there is one
+    shape = (selected.result.sizes["y"], selected.result.sizes["x"])
+    target = file.create_dataset("mask", shape, dtype=np.bool_, chunks=True)
+    for place, tile in ResultTiles(selected.result, selected.rule.names):
+        target[place["y"], place["x"]] = selected.kept(tile)
 
 
 def _write_dates(file: h5py.File, result: xr.Dataset) -> None:

@@ -1,17 +1,28 @@
 """Tiles of a result for writers: each read or computed once, with progress and a count of the statuses."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
-from fringefleet.io.writers.base import Progress
+from fringefleet.io.writers.base import Progress, no_progress
 from fringefleet.products.answers import named_counts
 from fringefleet.status import Status
 
 _DEFAULT_TILE = 512  # pixels per side, where the storage of the result is unknown
+
+
+class TileChange(NamedTuple):
+    """A change of every tile: ``make`` makes it, of a tile that has the maps of ``also`` besides."""
+
+    make: Callable[[xr.Dataset], xr.Dataset]
+    also: Sequence[str] = ()
+
+
+NO_CHANGE = TileChange(lambda tile: tile)
 
 
 class ResultTiles:
@@ -27,11 +38,34 @@ class ResultTiles:
         Variables to read.
     progress
         Called after every tile that has been used.
+    change
+        Applied to every tile before it is used.
+    whole_series
+        Whether a tile has all dates, however they are stored.
     """
 
-    def __init__(self, result: xr.Dataset, names: Sequence[str], progress: Progress) -> None:
-        self._result, self._names, self._progress = result, names, progress
+    def __init__(
+        self,
+        result: xr.Dataset,
+        names: Sequence[str],
+        progress: Progress = no_progress,
+        *,
+        change: TileChange = NO_CHANGE,
+        whole_series: bool = False,
+    ) -> None:
+        self._result, self._names, self._progress = result, list(names), progress
+        self._change = change
         self._counts = np.zeros(len(Status), np.int64)
+        largest = max(self._names, key=lambda name: result[name].ndim)
+        cuts = [_cuts(result[largest], dim) for dim in ("y", "x", "date")]
+        if whole_series:
+            cuts[2] = [slice(0, cuts[2][-1].stop)]
+        self.places = [
+            {"y": y, "x": x, "date": date, "date2": slice(None)} for y, x, date in itertools.product(*cuts)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.places)
 
     def __iter__(self) -> Iterator[tuple[dict[str, slice], xr.Dataset]]:
         """Yield the position of a tile, by dimension, and its variables, in memory.
@@ -42,19 +76,16 @@ class ResultTiles:
             Its status is invalid.
         """
         result = self._result
-        largest = max(self._names, key=lambda name: result[name].ndim)
-        tiles = list(itertools.product(*(_cuts(result[largest], dim) for dim in ("y", "x", "date"))))
-        for n_done, (y, x, date) in enumerate(tiles, start=1):
-            is_first = date.start == 0
+        for n_done, place in enumerate(self.places, start=1):
+            is_first = place["date"].start == 0
             names = [name for name in self._names if "date" in result[name].dims or is_first]
-            has_status = "status" in result and is_first
-            plain = result[[*names, *["status"][: has_status and "status" not in names]]]
-            place = {"y": y, "x": x, "date": date, "date2": slice(None)}
+            status = ["status"] if "status" in result and is_first else []
+            plain = result[list(dict.fromkeys([*names, *status, *self._change.also]))]
             tile = plain.reset_coords(drop=True).isel(place, missing_dims="ignore").compute()
-            if has_status:
+            if status:
                 self._count(tile["status"])
-            yield place, tile[names]
-            self._progress(n_done, len(tiles))
+            yield place, self._change.make(tile)[names]
+            self._progress(n_done, len(self))
 
     @property
     def status_counts(self) -> dict[str, int]:

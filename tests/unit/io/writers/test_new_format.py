@@ -11,19 +11,19 @@ import pytest
 import xarray as xr
 
 import fringefleet
-from csv_format import CSV
 from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.execution.job import Run
 from fringefleet.io import writers
 from fringefleet.io.store import staging
 from fringefleet.io.writers.export import export_result
 from fringefleet.simulate import Scene, simulate_stack
+from text_format import TEXT
 
 TESTS = Path(__file__).parents[3]
 COMMAND = """
 import fringefleet.io.writers as writers
-from csv_format import CSV
-writers.WRITERS += (CSV,)
+from text_format import TEXT
+writers.WRITERS += (TEXT,)
 from fringefleet.cli import main
 main()
 """
@@ -31,7 +31,7 @@ main()
 
 @pytest.fixture(autouse=True)
 def _in_the_list(monkeypatch):
-    monkeypatch.setattr(writers, "WRITERS", (*writers.WRITERS, CSV))
+    monkeypatch.setattr(writers, "WRITERS", (*writers.WRITERS, TEXT))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def command(*words):
 def check(path, result):
     displacement = xr.open_zarr(result)["displacement"].load()
     with path.open() as file:
-        rows = {(int(r["y"]), int(r["x"]), r["date"]): float(r["displacement"]) for r in csv.DictReader(file)}
+        rows = {(int(r["y"]), int(r["x"]), r["date"]): float(r["value"]) for r in csv.DictReader(file)}
     known = np.nan_to_num(displacement.values)
     assert len(rows) == np.count_nonzero(known) > 200
     dates = displacement["date"].dt.strftime("%Y%m%d").values
@@ -65,34 +65,38 @@ def check(path, result):
 
 def test_a_result_is_written_from_python_tile_by_tile(result, tmp_path):
     calls = []
-    path = tmp_path / "new" / "series.csv"
-    assert export_result(result, path, "csv", progress=lambda *call: calls.append(call)) == [path]
+    path = tmp_path / "new" / "series.txt"
+    assert export_result(
+        result, path, "text", variables="displacement", progress=lambda *call: calls.append(call)
+    ) == [path]
     assert calls == [(1, 3), (2, 3), (3, 3)]
     check(path, result)
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_the_command_line_has_its_word_and_its_title(result, tmp_path):
-    path = tmp_path / "series.csv"
-    done = command("export", result, path, "--format", "csv")
+    path = tmp_path / "series.txt"
+    done = command("export", result, path, "--format", "text", "--variables", "displacement")
     assert (done.returncode, done.stdout) == (0, f"{path}\n"), done.stderr
     assert "Writing: 100 %" in done.stderr
     check(path, result)
     said = " ".join(command("export", "--help").stdout.replace("│", " ").split())
-    assert "csv: y, x, date and displacement of each pixel" in said
+    assert "text: y, x, date and value of each pixel" in said
     assert "mintpy: timeseries.h5" in said
 
 
 def test_what_cannot_be_written_is_refused_as_for_every_format(result, tmp_path, monkeypatch):
-    with pytest.raises(OptionError, match=r"found no format 'cvs'\. Did you mean csv"):
-        export_result(result, tmp_path / "a.csv", "cvs")
-    with pytest.raises(OptionError, match=r"the name of a file that ends in \.csv"):
-        export_result(result, tmp_path / "folder", "csv")
+    with pytest.raises(OptionError, match=r"found no format 'texd'\. Did you mean text"):
+        export_result(result, tmp_path / "a.txt", "texd")
+    with pytest.raises(
+        OptionError, match=r"a name of NetCDF; what is written is a folder.* text or text\.txt"
+    ):
+        export_result(result, tmp_path / "a.nc", "text")
     with pytest.raises(StackFormatError, match="is not a result"):
-        export_result(tmp_path, tmp_path / "a.csv", "csv")
+        export_result(tmp_path, tmp_path / "a.txt", "text")
     monkeypatch.setattr(staging, "free_disk_bytes", lambda _: 100)
     with pytest.raises(InputError, match="found 100 bytes free"):
-        export_result(result, tmp_path / "new" / "a.csv", "csv")
+        export_result(result, tmp_path / "new" / "a.txt", "text", variables=["displacement"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -101,5 +105,7 @@ def test_a_failure_leaves_nothing(result, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export_result(result, tmp_path / "new" / "a.csv", "csv", progress=interrupt)
+        export_result(
+            result, tmp_path / "new" / "a.txt", "text", variables="displacement", progress=interrupt
+        )
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,140 @@
+"""Masking of a result: which pixels are to be relied on, by a rule over its maps, kept in its store."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from fringefleet.arguments.kinds import PATH, check_kind
+from fringefleet.arguments.shapes import Shape
+from fringefleet.errors import InputError, OptionError
+from fringefleet.io.describe import check_finished
+from fringefleet.io.mask_limits import MaskLimits
+from fringefleet.io.store.lock import locked
+from fringefleet.io.store.open_result import check_result, open_result
+from fringefleet.io.store.stored_mask import remove_mask, replaced_mask
+from fringefleet.io.writers.base import Progress, no_progress
+from fringefleet.io.writers.expressions import PixelRule, parse_rule
+from fringefleet.io.writers.tiles import ResultTiles
+from fringefleet.option_words import option, suggest
+
+
+class MaskSummary(NamedTuple):
+    """Outcome of masking: the rule as it is stored, pixels that are kept, and all pixels."""
+
+    rule: str
+    n_kept: int
+    n_pixel: int
+
+
+def mask_result(result: Path | str, *, progress: Progress = no_progress, **limits: Any) -> MaskSummary:
+    """Write a mask into the store of a result: 1 where a pixel is within all limits, 0 where it is not.
+
+    Exports, pictures and velocities of the result leave out what the mask does. A mask that is there is
+    replaced, in one step; one that is interrupted leaves the earlier one.
+
+    Parameters
+    ----------
+    result
+        Path of a finished result.
+    progress
+        Called after every tile with the number of tiles done and of all tiles.
+    **limits
+        As :class:`~fringefleet.io.mask_limits.MaskLimits` has them: ``min_temporal_coherence``, ``max_rms``,
+        ``min_pairs``, ``status``, a list or a text with commas, and ``rule``, an expression.
+
+    Returns
+    -------
+    MaskSummary
+        The rule, and how many pixels are kept.
+
+    Raises
+    ------
+    OptionError
+        A limit is unknown or no value of it, or of a map that the result has not.
+    InputError
+        There is no finished result, another run writes to it, or no pixel would be kept.
+
+    Examples
+    --------
+    >>> mask_result("result.zarr", min_temporal_coherence=0.7, status="ok,linear")  # doctest: +SKIP
+    MaskSummary(rule='temporal_coherence >= 0.7 and (status == ok or ...', n_kept=81234, n_pixel=100000)
+    """
+    check_kind("result", result, *PATH)
+    path, wanted = Path(result), _limits_of(limits)
+    check_result(path)
+    with locked(path):
+        check_finished(path)
+        with open_result(path) as opened:
+            _check_statuses(wanted.statuses(), opened)
+            rule = parse_rule(" and ".join(wanted.expressions()), opened, "rule")
+            return _write(path, opened, rule, progress)
+
+
+def _limits_of(given: dict[str, Any]) -> MaskLimits:
+    known = list(MaskLimits.__dataclass_fields__)
+    for name in given:
+        if name not in known:
+            raise OptionError(
+                f"found no limit {name!r} of a mask.{suggest(name, known)} There are {', '.join(known)}."
+            )
+    return MaskLimits(**given)
+
+
+def _check_statuses(words: list[str], result: xr.Dataset) -> None:
+    if not words:
+        return
+    known = str(result["status"].attrs.get("flag_meanings", "")).split() if "status" in result else []
+    for word in words:
+        if word not in known:
+            there = ", ".join(known) or "none in this result"
+            raise OptionError(f"found {option('status', word)}.{suggest(word, known)} There are {there}.")
+
+
+def _write(path: Path, result: xr.Dataset, rule: PixelRule, progress: Progress) -> MaskSummary:
+    tiles = ResultTiles(result, rule.names, progress)
+    shape = (result.sizes["y"], result.sizes["x"])
+    n_kept = 0
+    with replaced_mask(path, shape, _tile_of(tiles), rule.text) as array:
+        for place, tile in tiles:
+            kept = rule({name: tile[name].transpose("y", "x").values for name in rule.names})
+            array[place["y"], place["x"]] = kept.astype(np.uint8)
+            n_kept += int(kept.sum())
+        if not n_kept:
+            raise InputError(
+                f"found {option('rule', repr(rule.text))}, which keeps none of the {shape[0] * shape[1]:,} "
+                "pixels. Give limits that keep some."
+            )
+    return MaskSummary(rule.text, n_kept, shape[0] * shape[1])
+
+
+def _tile_of(tiles: ResultTiles) -> Shape:
+    first = tiles.places[0]
+    return first["y"].stop, first["x"].stop
+
+
+def unmask_result(result: Path | str, **limits: Any) -> None:
+    """Remove the mask of a result, if it has one.
+
+    Parameters
+    ----------
+    result
+        Path of the result.
+    **limits
+        Of a mask, by name; there are none where there is no mask.
+
+    Raises
+    ------
+    OptionError
+        A limit is given.
+    InputError
+        There is no result, or another run writes to it.
+    """
+    check_kind("result", result, *PATH)
+    path = Path(result)
+    if given := [name for name, value in limits.items() if value is not None]:
+        raise OptionError(f"found {option(given[0])} and --remove; give one of them.")
+    check_result(path)
+    with locked(path):
+        remove_mask(path)

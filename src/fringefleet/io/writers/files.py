@@ -1,0 +1,112 @@
+"""Files of an export: one for each variable in a folder, or one of all; whole, or not there."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fringefleet.io.store.atomic_files import staged_files
+from fringefleet.io.store.disk import translate_disk_full
+from fringefleet.io.writers.base import Progress
+from fringefleet.io.writers.selected import Selected
+from fringefleet.io.writers.targets import folder_for
+
+WriteFile = Callable[[Selected, Sequence[str], Path, Progress], None]
+
+
+class FileFormat(NamedTuple):
+    """Description of a file format."""
+
+    suffix: str
+    write: WriteFile
+    growth: float = 1.0
+    whole_series: bool = False
+
+
+def write_files(selected: Selected, target: Path, how: FileFormat, progress: Progress) -> list[Path]:
+    """Write one file of all variables, or one of each in a folder.
+
+    Parameters
+    ----------
+    selected
+        What is written.
+    target
+        The file, if it ends in the suffix; else the folder.
+    how
+        How it is written.
+    progress
+        Told of the tiles of all files.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    files = planned_files(target, how.suffix, selected.names)
+    counts = [len(selected.tiles(names, whole_series=how.whole_series)) for names in files.values()]
+    shares = divided(progress, counts)
+    n_byte = math.ceil(how.growth * file_bytes(selected, selected.names))
+    with complete_files(list(files), n_byte) as parts:
+        for part, names, share in zip(parts, files.values(), shares, strict=True):
+            how.write(selected, names, part, share)
+    return list(files)
+
+
+def planned_files(target: Path, suffix: str, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
+    """Name the files of variables, with the variables that are in each.
+
+    Examples
+    --------
+    >>> files_in(Path("out.nc"), ".nc", ["a", "b"])
+    {PosixPath('out.nc'): ('a', 'b')}
+    >>> files_in(Path("out"), ".nc", ["a", "b"])
+    {PosixPath('out/a.nc'): ('a',), PosixPath('out/b.nc'): ('b',)}
+    """
+    if target.suffix == suffix:
+        return {target: tuple(names)}
+    return {target / f"{name}{suffix}": (name,) for name in names}
+
+
+@contextmanager
+def complete_files(paths: Sequence[Path], n_byte: int) -> Iterator[list[Path]]:
+    """Give places to write files of one folder to; they get their names when all of them are complete.
+
+    Parameters
+    ----------
+    paths
+        The files.
+    n_byte
+        Room that they and what is beside them need at most [byte].
+
+    Raises
+    ------
+    InputError
+        The disk has no room, or a folder has the name of a file.
+    DiskFullError
+        It had, and is full now.
+    """
+    folder = paths[0].parent
+    with (
+        folder_for(folder, paths, n_byte),
+        translate_disk_full(folder, lambda: n_byte),
+        staged_files(paths) as parts,
+    ):
+        yield parts
+
+
+def divided(progress: Progress, counts: Sequence[int]) -> list[Progress]:
+    """Make of the progress of a whole that of its parts, which have so many steps each."""
+    ends = np.cumsum([0, *counts]).tolist()
+
+    def share(before: int) -> Progress:
+        return lambda n_done, _: progress(before + n_done, ends[-1])
+
+    return [share(before) for before in ends[:-1]]
+
+
+def file_bytes(selected: Selected, names: Sequence[str]) -> int:
+    """Bytes of variables as they are in memory."""
+    return sum(selected.result[name].nbytes for name in names)

@@ -1,0 +1,53 @@
+"""Options of an export; light, as the command line lists them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from fringefleet.arguments.declaration import Declared, check_fields
+from fringefleet.arguments.kinds import check_kind
+
+Unit = Literal["mm", "cm", "m"]
+
+
+@dataclass(frozen=True)
+class ExportSelection:
+    """Part of a result that is wanted; ``mask``: an expression; False to keep all pixels.
+
+    Where ``mask`` is None, the mask that is stored in the result counts, if it has one.
+    """
+
+    variables: Annotated[
+        Sequence[str] | str | None,
+        Declared(
+            "Variables to write, with commas between them.",
+            metavar="A,B",
+            kind=str,
+            default="all of maps and dates but the covariance",
+        ),
+    ] = None
+    dates: Annotated[
+        Sequence[str] | str | None,
+        Declared("Dates to write, with commas between them.", metavar="DATE,DATE", kind=str, default="all"),
+    ] = None
+    mask: Annotated[
+        str | bool | None,
+        Declared(
+            "Pixels to keep: comparisons of maps joined by and/or, such as 'temporal_coherence > 0.7 and "
+            "status == ok'; others have no data.",
+            metavar="EXPRESSION",
+            kind=str,
+            default="the stored mask, if there is one",
+        ),
+    ] = None
+    unit: Annotated[
+        Unit | None,
+        Declared("Unit of all that is in metres, also per year.", default="m"),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse values of other kinds, and a unit that is none."""
+        for name in ("variables", "dates"):
+            if (value := getattr(self, name)) is not None:
+                check_kind(name, value, str, list, tuple)
+        check_fields(replace(self, mask=None) if self.mask is False else self)

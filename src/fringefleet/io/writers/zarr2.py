@@ -1,0 +1,89 @@
+"""Write a result as a store of version 2 of the Zarr format, for programs that read no version 3.
+
+Chunks are the tiles of the result, with all dates that are stored together. Metadata are consolidated.
+"""
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+import zarr
+from numcodecs import Blosc
+
+from fringefleet.errors import OutputExistsError
+from fringefleet.io.grid import GRID_MAPPING
+from fringefleet.io.store.unfinished import FINGERPRINT
+from fringefleet.io.writers.base import Progress
+from fringefleet.io.writers.files import FileFormat, planned_files, write_files
+from fringefleet.io.writers.selected import Selected
+from fringefleet.io.writers.tiles import ResultTiles
+from fringefleet.io.zarr.arrays import array_in
+
+_SUFFIX = ".zarr"
+
+
+def write_result(selected: Selected, target: Path, progress: Progress) -> list[Path]:
+    """Write the stores of a result; see :func:`fringefleet.io.writers.export.export_result`.
+
+    Raises
+    ------
+    OutputExistsError
+        A store is there, which may be anything.
+    """
+    for path in planned_files(target, _SUFFIX, selected.names):
+        if path.exists():
+            raise OutputExistsError(
+                f"{path} is there already, and an export replaces no store. Remove it, or give another name."
+            )
+    return write_files(selected, target, FileFormat(_SUFFIX, _write_store), progress)
+
+
+def _write_store(selected: Selected, names: Sequence[str], path: Path, progress: Progress) -> None:
+    tiles = selected.tiles(names, progress)
+    template = _template(selected, names)
+    template.to_zarr(
+        path,
+        zarr_format=2,
+        compute=False,
+        consolidated=False,
+        encoding={name: _encoding(selected, name, tiles) for name in names},
+    )
+    group = zarr.open_group(path, mode="r+", zarr_format=2)
+    for place, tile in tiles:
+        for name, data in tile.items():
+            where = tuple(place[str(dim)] for dim in template[name].dims)
+            array_in(group, str(name))[where] = data.transpose(*template[name].dims).values
+    zarr.consolidate_metadata(path, zarr_format=2)
+
+
+def _template(selected: Selected, names: Sequence[str]) -> xr.Dataset:
+    """Make a Dataset without numbers, but with coordinates and attributes."""
+    result = selected.result[list(names)]
+    empty: dict[Hashable, xr.Variable] = {}
+    for name in names:
+        variable = result[name].variable
+        zeros = da.zeros(variable.shape, dtype=variable.dtype, chunks=-1)
+        attrs = {
+            key: value for key, value in variable.attrs.items() if key not in ("_FillValue", "grid_mapping")
+        }
+        if GRID_MAPPING in result.coords:
+            attrs["grid_mapping"] = GRID_MAPPING
+        empty[name] = xr.Variable(variable.dims, zeros, attrs)
+    made = xr.Dataset(empty, {name: (c.dims, c.values, c.attrs) for name, c in result.coords.items()})
+    rule = {} if selected.rule is None else {"mask": selected.rule.text}
+    return made.assign_attrs({k: v for k, v in result.attrs.items() if k != FINGERPRINT} | rule)
+
+
+def _encoding(selected: Selected, name: str, tiles: ResultTiles) -> dict[str, Any]:
+    """Give a variable the chunks of the tiles, so that every chunk is written once."""
+    data, first = selected.result[name], tiles.places[0]
+    sides = {dim: first[dim].stop for dim in ("date", "y", "x")} | {"date2": data.sizes.get("date2", 1)}
+    no_data = selected.no_data(name)
+    return {
+        "chunks": tuple(sides[str(dim)] for dim in data.dims),
+        "compressors": [Blosc(cname="lz4", clevel=5, shuffle=Blosc.SHUFFLE)],
+        "_FillValue": None if no_data is None else np.asarray(no_data, data.dtype)[()],
+    }
