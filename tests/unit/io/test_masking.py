@@ -177,6 +177,9 @@ def test_a_mask_of_other_tiles_is_refused(inverted, tmp_path):
     mark.write_bytes(b"\x02")  # skipped
     with pytest.raises(InputError, match="was made before some of its tiles were computed again"):
         export_result(inverted.output, tmp_path / "out", "netcdf")
+    with pytest.raises(InputError, match="was made before some of its tiles were computed again"):
+        export_result(inverted.output, tmp_path / "out", "netcdf", mask="mask == kept and pair_count > 1")
+    assert not (tmp_path / "out").exists()
     export_result(inverted.output, tmp_path / "out", "netcdf", mask=False)
     mask_result(inverted.output, min_temporal_coherence=0.5)
     check_mask_current(inverted.output)

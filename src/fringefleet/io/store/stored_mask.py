@@ -6,7 +6,6 @@ that is resumed removes it, and whoever reads a result refuses one of other tile
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,5 +115,4 @@ def forget_mask(path: Path) -> None:
 
 def _move_away(path: Path, folder: Path) -> None:
     if (path / MASK).exists():
-        (path / MASK).rename(folder / f"{MASK}.old")
-        shutil.rmtree(folder / f"{MASK}.old")
+        (path / MASK).rename(folder / f"{MASK}.old")  # removed with the folder

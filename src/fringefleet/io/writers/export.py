@@ -12,7 +12,7 @@ from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
-from fringefleet.io.store.stored_mask import check_mask_current
+from fringefleet.io.store.stored_mask import MASK, check_mask_current
 from fringefleet.io.writers import writer_named
 from fringefleet.io.writers.base import Progress, Writer, no_progress
 from fringefleet.io.writers.selected import select_part
@@ -66,9 +66,11 @@ def export_result(
     writer.check_installed()
     check_selection(writer, wanted)
     with opened(result) as data:
-        if not isinstance(result, xr.Dataset) and wanted.mask is None:
+        selected = select_part(data, wanted, writer)
+        uses_mask = selected.rule is not None and MASK in selected.rule.names
+        if uses_mask and not isinstance(result, xr.Dataset):
             check_mask_current(Path(result))
-        return writer.write(select_part(data, wanted, writer), target, progress=progress)
+        return writer.write(selected, target, progress=progress)
 
 
 def selection_of(given: Mapping[str, Any]) -> ExportSelection:

@@ -34,7 +34,7 @@ from fringefleet.io.writers.selected import Selected, date_names_of
 from fringefleet.option_words import option
 from fringefleet.products.base import ColourLimits, MapStyle
 from fringefleet.products.colour_limits import LIMITS
-from fringefleet.products.registry import all_variables
+from fringefleet.products.registry import is_variable, variable_named
 
 _SUFFIX = ".kmz"
 _LARGEST_SIDE = 2048  # [pixel] of the picture
@@ -143,9 +143,8 @@ def _style_of(selected: Selected, name: str) -> MapStyle:
     """Find how a variable is drawn; in the unit that is asked for, or in the usual one."""
     data = selected.result[name]
     unit = str(data.attrs.get("units", ""))
-    known = all_variables().get(name)
     title = str(data.attrs.get("long_name", name))
-    style = known.style if known is not None and known.style is not None else None
+    style = variable_named(name).style if is_variable(name) else None
     if style is None:
         is_velocity = unit.endswith("/year") and not name.endswith("_std")
         style = MapStyle(title, unit, *(_OF_VELOCITY if is_velocity else _OF_OTHERS))
