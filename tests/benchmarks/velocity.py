@@ -4,10 +4,10 @@ PYTHONPATH=tests python tests/benchmarks/velocity.py tests/benchmarks/results/ve
 
 A scene of SIDE x SIDE pixels (1024) and 98 dates is simulated and inverted. Its series are read, as the fit
 reads them, and fitted, by NumPy and as large scenes are by numba, in threads of this process, in turn, five
-times; so is it inverted with and without the fit, in turn, twice. What counts is CPU time without start-up, of
-the fastest round, as the machine may be shared. Then the commands ``fringefleet velocity`` and MintPy's
-``timeseries2velocity`` of the environment that FRINGEFLEET_MINTPY names, on the same series; by those of a small
-scene their start-up is taken off.
+times; so is it inverted with and without the fit, in turn, twice. What counts is CPU time without start-up,
+of the fastest round, as the machine may be shared. Then the commands ``fringefleet velocity`` and MintPy's
+``timeseries2velocity`` of the environment that FRINGEFLEET_MINTPY names, on the same series; by those of a
+small scene their start-up is taken off.
 """
 
 import json
