@@ -4,10 +4,10 @@ PYTHONPATH=tests python tests/benchmarks/velocity.py tests/benchmarks/results/ve
 
 A scene of SIDE x SIDE pixels (1024) and 98 dates is simulated and inverted. Its series are read, as the fit
 reads them, and fitted, by NumPy and as large scenes are by numba, in threads of this process, in turn, five
-times. A scene of a seventh of its pixels is inverted with and without the fit, in turn, twice. What counts is
-CPU time without start-up, of the fastest round, as the machine may be shared. Then the commands ``fringefleet
-velocity`` and MintPy's ``timeseries2velocity`` of the environment that FRINGEFLEET_MINTPY names, on the same
-series; by those of a small scene their start-up is taken off.
+times; so is it inverted with and without the fit, in turn, twice. What counts is CPU time without start-up,
+of the fastest round, as the machine may be shared. Then the commands ``fringefleet velocity`` and MintPy's
+``timeseries2velocity`` of the environment that FRINGEFLEET_MINTPY names, on the same series; by those of a
+small scene their start-up is taken off.
 """
 
 import json
@@ -45,18 +45,14 @@ IN_PASS = {
 
 
 def measure(folder: Path, side: int) -> dict[str, Any]:
-    """Measure everything on one scene, and what is inverted again and again on a part of its size."""
-    large, part, small = (
-        scene(folder / name, size) for name, size in zip("abc", (side, side * 3 // 8, 64), strict=True)
-    )
+    """Measure everything on one scene."""
+    large, small = scene(folder / "large", side), scene(folder / "small", 64)
     return {
         "n_date": 98,
-        "alone": {"n_pixel": side**2, **alone(large, folder, side**2)},
-        "in_pass": {
-            "n_pixel": (side * 3 // 8) ** 2,
-            **in_pass(part / "stack.zarr", folder, (side * 3 // 8) ** 2),
-        },
-        "commands": {"n_pixel": side**2, **commands(large, small, side**2 - 64**2)},
+        "n_pixel": side**2,
+        "alone": alone(large, folder, side**2),
+        "in_pass": in_pass(large / "stack.zarr", folder, side**2),
+        "commands": commands(large, small, side**2 - 64**2),
         **measured_on(),
     }
 

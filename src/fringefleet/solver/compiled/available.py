@@ -1,4 +1,4 @@
-"""Whether numba is there, and compiles; light to import."""
+"""Presence of numba, and of its compiler; light to import."""
 
 import os
 from contextlib import suppress
