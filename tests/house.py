@@ -20,6 +20,8 @@ FILES_OF_MINTPY = {"project.py", "template.py", "template_values.py", "up_to_dat
 # Of no subject: the package itself, and what `python -m` runs.
 NO_SUBJECT = {"__init__.py", "__main__.py"}
 QUESTION = re.compile(r"(?:What|Which|How|Who|Whose|Whom|Where|When|Whether|Why)\b")
+# Of the docstring of a function or class; "Whether the ..." is right for a boolean property.
+WRONG_FIRST_WORD = re.compile(r"(?:What|Which|How|Who|Whose|Why|Say|Says|Tell|Tells)\b")
 CHECK_WITH_ANOTHER_WORD = re.compile(r"_?refuse_")
 PERCENTILE = 0.95
 SLACK = 0.75  # a limit is stale if the measure is below this share of it
@@ -117,6 +119,18 @@ def question_docstrings(package: Path) -> Measured:
     return Measured(percent(len(found), len(modules)), tuple(found))
 
 
+def wrong_first_words(package: Path) -> Measured:
+    """Count the functions and classes whose docstring begins as a question, or with Say or Tell."""
+    found = [
+        f"{path}: {node.name}: {start}"
+        for path, module in modules_of(package).items()
+        for node in _statements(module)
+        if isinstance(node, Function | ast.ClassDef)
+        and WRONG_FIRST_WORD.match(start := (ast.get_docstring(node) or "").split("\n")[0])
+    ]
+    return Measured(len(found), tuple(found))
+
+
 def functions_of(modules: Modules) -> Iterable[tuple[str, Function]]:
     """Find all functions and methods, nested ones too, with the path of their module."""
     for path, module in modules.items():
@@ -196,6 +210,7 @@ LIMITS = {
     "modules flat at the root": Limit(9, 10, "", modules_at_the_root),
     "public names in two or more modules": Limit(1, 1, "%", collisions),
     "module docstrings that begin as a question": Limit(0, 2, "%", question_docstrings),
+    "docstrings of functions and classes with a wrong first word": Limit(32, 0, "", wrong_first_words),
     "function body, 95th percentile": Limit(19, 20, "lines", function_bodies),
     "functions named refuse_*": Limit(0, 0, "", refusing_functions),
     "README.md": Limit(87, 150, "lines", lines_of_readme),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __version__ = version("fringefleet")
 
-# Imported when first used: torch takes two seconds, and `fringefleet --help` needs none of it.
+# Imported when first used: torch takes two seconds, and `fringefleet --help` does not need it.
 _HOMES = {
     "Options": "options",
     "Run": "execution.job",

@@ -1,4 +1,4 @@
-"""Allowed values of every option that takes a word."""
+"""Allowed values of all options that take a word."""
 
 from typing import Literal
 

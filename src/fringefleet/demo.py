@@ -1,7 +1,7 @@
-"""The demo: a scene whose motion is known, inverted, compared with the truth, and drawn.
+"""Demo: a scene of known motion, simulated, inverted, compared with the truth, and drawn.
 
-It is the whole path in small, with real files and real workers: what it does is what the commands
-``simulate`` and ``invert`` do.
+It goes the whole way on a small scale, with real files and real workers, as the commands ``simulate`` and
+``invert`` do.
 """
 
 import logging
@@ -42,11 +42,22 @@ Show = Callable[[str], AbstractContextManager[Report]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the demo made, how well and how fast.
+    """Files, accuracy and speed of a demo.
 
-    ``error_mm``: RMS of the difference to the truth, over answered pixels and all dates. ``noise_mm``: RMS
-    error of a single interferogram. ``exact_mm``: ``error_mm`` of a small scene without noise. ``seconds``:
-    of the inversion, without starting workers.
+    Attributes
+    ----------
+    stack, truth, result, pictures
+        Paths of the files.
+    n_pixel, n_answered, n_date, n_pair, n_tile, n_worker
+        Counts; ``n_answered`` is the number of pixels with an estimate.
+    seconds
+        Duration of the inversion, without starting workers [s].
+    error_mm
+        RMS difference to the truth, over pixels with an estimate and all dates.
+    noise_mm
+        RMS error of a single interferogram.
+    exact_mm
+        ``error_mm`` of a small scene without noise.
     """
 
     stack: Path
@@ -66,21 +77,21 @@ class Outcome:
 
 
 def run_demo(directory: Path, show: Show | None = None, scene: Scene = SCENE) -> Outcome:
-    """Simulate, invert, compare and draw; everything goes to one folder.
+    """Simulate, invert, compare and draw a scene; everything is written to one folder.
 
     Parameters
     ----------
     directory
-        Made if it is not there; what an earlier demo left in it is replaced, anything else is kept.
+        Created if it does not exist; files of an earlier demo are replaced, anything else is kept.
     show
-        Shows the progress of a step that it is told the name of.
+        Context manager that shows the progress of a step, given its name.
     scene
-        What to simulate.
+        Scene to simulate.
 
     Raises
     ------
     InputError
-        ``directory`` is a file, or has something else under the name of a store.
+        ``directory`` is a file, or contains something else under the name of a store.
     """
     check_output_name(directory, "a folder", "demo")
     make_folder(directory)
@@ -139,7 +150,7 @@ def _draw(directory: Path, stack: Path, truth: Path, result: Path) -> tuple[Path
 
 
 def _error(result: Path, truth: Path) -> tuple[float, int]:
-    """RMS error over all dates [mm], and the pixels that it is over."""
+    """Compute the RMS error over all dates [mm]; return it with the number of pixels."""
     with xr.open_zarr(result, chunks=None) as answer, xr.open_zarr(truth, chunks=None) as known:
         answered = answer["status"].values <= Status.MINIMUM_NORM
         error = (answer["displacement"].values - known["displacement"].values)[:, answered]
@@ -147,7 +158,7 @@ def _error(result: Path, truth: Path) -> tuple[float, int]:
 
 
 def _pair_noise(stack: Path, truth: Path) -> float:
-    """RMS error of single interferograms [mm], each relative to its reference point."""
+    """Compute the RMS error of single interferograms [mm], each relative to its reference point."""
     observed = open_stack(stack, chunks=None)
     with xr.open_zarr(truth, chunks=None) as known:
         displacement = known["displacement"].load()

@@ -1,8 +1,8 @@
-"""Imports that cost time: of public names when they are first used, of large libraries without collection.
+"""Expensive imports: public names when first used, large libraries without garbage collection.
 
-The garbage collector need not look through modules again and again, which are there to stay. Measured: 2.4
-instead of 2.8 CPU-seconds for torch, xarray, distributed and zarr; and 3.9 instead of 4.4 for a small run
-with torch if it never looks at them (``tests/benchmarks/startup.py`` and ``small.py`` measure commands).
+Modules are permanent, so the garbage collector need not scan them repeatedly. Measured: 2.4 instead of 2.8
+CPU-seconds for torch, xarray, distributed and zarr; and 3.9 instead of 4.4 for a small run with torch if it
+never scans them (``tests/benchmarks/startup.py`` and ``small.py`` measure commands).
 """
 
 import gc
@@ -19,9 +19,9 @@ def names_in(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], An
     Parameters
     ----------
     package
-        Its name.
+        Name of the package.
     homes
-        The module of each name, within the package (PEP 562).
+        Module of each name, within the package (PEP 562).
     """
 
     def find(name: str) -> Any:
@@ -36,16 +36,16 @@ def names_in(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], An
 
 
 def claim_process() -> None:
-    """Say that this process is of this package alone: what it imports is never looked through again.
+    """Declare that this process belongs to this package alone: imported modules are never scanned again.
 
-    In the process of somebody else that would keep what he has thrown away, too.
+    In the process of another program this would also retain objects that it has discarded.
     """
     _claimed.append(True)
 
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Let the garbage collector rest meanwhile, if it is on.
+    """Disable the garbage collector meanwhile, if it is enabled.
 
     Examples
     --------

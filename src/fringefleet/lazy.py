@@ -1,4 +1,4 @@
-"""The lazy form, for notebooks: a Dataset in, a lazy Dataset out. For scenes there is the run form."""
+"""Lazy form, for notebooks: a Dataset in, a lazy Dataset out. For large scenes use the run form."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -32,27 +32,28 @@ def invert(
     Parameters
     ----------
     stack
-        As from :func:`open_stack`, whole or a part; its chunks in y and x are the tiles of the result.
+        As returned by :func:`open_stack`, whole or in part; its chunks in y and x are the tiles of the
+        result.
     options, setting
-        How to invert, and what the stack does not say.
+        Options of the inversion, and facts that the stack does not contain.
     chunks
-        Rows and columns of a tile, instead.
+        Rows and columns of a tile, instead of the chunks of the stack.
     **changes
-        Single fields of the two, by name: ``invert(stack, weight_func="coh", reference_point=(10, 20))``.
+        Single fields of either, by name: ``invert(stack, weight_func="coh", reference_point=(10, 20))``.
 
     Returns
     -------
     xarray.Dataset
         ``displacement`` (date, y, x) [m], positive towards the satellite; ``temporal_coherence``,
         ``residual_rms`` [rad], ``pair_count``, ``n_components``, ``status`` (y, x); ``gap_filled`` (date, y,
-        x); and what the options ask for besides (:mod:`fringefleet.products.registry`; the table of pairs
-        needs all tiles, so only :func:`fringefleet.run` has it). NaN where there is no answer; ``status``
-        says why.
+        x); and what the options request in addition (:mod:`fringefleet.products.registry`; the table of pairs
+        needs all tiles, so only :func:`fringefleet.run` provides it). NaN where there is no estimate;
+        ``status`` gives the reason.
 
     Raises
     ------
     InputError
-        One of its children: something cannot be used. Raised now, not when the result is computed.
+        One of its subclasses: an input cannot be used. Raised now, not when the result is computed.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def invert(
 
 
 def _or_else(given: Any, default: Any) -> Any:
-    """Take the default where nothing is given; what is given must be of its kind."""
+    """Return the default where nothing is given; anything else must be of its type."""
     if given is not None:
         check_kind(type(default).__name__.lower(), given, type(default))
     return default if given is None else given

@@ -1,7 +1,8 @@
-"""Options in messages: as the command line spells them, as Python does, and marked so that both can be made.
+"""Options in messages: as spelled on the command line, as in Python, and marked so that both can be made.
 
-A message is written with the words of the command line, ``--looks N``, which are easy to find, or with
-:func:`option`. Whoever raises it need not know who reads it: a mark stands for the option until then.
+A message is written with the spelling of the command line, ``--looks N``, which is easy to search for, or
+with :func:`option`. The code that raises it need not know its reader: a mark stands for the option until
+then.
 """
 
 import difflib
@@ -13,7 +14,7 @@ _FLAGS = (
     *("covariance", "dem_error", "diagnose", "drop_unreferenced", "share_gpu", "skip_reference"),
     *("std", "tls", "dashboard", "drop_incomplete", "accept_touched"),
 )
-# Options of the command line: what they are in Python, and how many values follow.
+# Options of the command line: their form in Python, and the number of values that follow.
 IN_PYTHON = {
     "average-coherence": ("average_coherence", 1),
     "chunks": ("chunks", 2),
@@ -49,7 +50,7 @@ IN_PYTHON = {
     "overwrite": ("existing = overwrite", 0),
     "resume": ("existing = resume", 0),
 }
-# A value is a name for one, a number, or a word that the option takes; what is neither goes on with the text.
+# A value is a metavariable, a number, or a word that the option takes; anything else belongs to the text.
 _WORDS = (
     r"local-cuda|local|slurm|cuda|cpu|var|fim|coh|no|none|l1|l2|huber|auto|compiled|elimination|dense|fused"
     r"|skip|stop"
@@ -61,7 +62,7 @@ _MARKED = re.compile("\x02([^\x02\x03]*?)(?: = ([^\x02\x03]*))?\x03")
 
 
 def option(name: str, value: object = "") -> str:
-    """Mark the name of an option in a message, by its name in Python, with its value if there is one.
+    """Mark the name of an option in a message, given its name in Python, with its value if there is one.
 
     Examples
     --------
@@ -72,7 +73,7 @@ def option(name: str, value: object = "") -> str:
 
 
 def as_it_is(text: str) -> str:
-    """Keep what looks like an option, and is another program's, from being taken for ours.
+    """Protect what looks like an option, but belongs to another program, from being taken for ours.
 
     Examples
     --------
@@ -105,7 +106,7 @@ def _mark(whole: str, name: str, values: list[str]) -> str:
 
 
 def spelled(text: str, spell: Callable[[str, str], str]) -> str:
-    """Put other words in the place of every marked option; made of its name and its value, "" if none."""
+    """Replace every marked option by a spelling made of its name and its value, "" if none."""
     return _MARKED.sub(lambda found: spell(found[1], found[2] or ""), text).replace("\x01", "")
 
 
@@ -116,9 +117,9 @@ def in_words_of_python(text: str) -> str:
 
 @dataclass(frozen=True)
 class Marked:
-    """A text with marked options, as an argument of a log message or of an interrupt.
+    """Text with marked options, as an argument of a log message or of an interrupt.
 
-    It is written in Python's words, unless whoever handles it spells ``text`` another way.
+    It is formatted in Python's spelling, unless its handler spells ``text`` another way.
 
     Examples
     --------
@@ -129,21 +130,21 @@ class Marked:
     text: str
 
     def __str__(self) -> str:
-        """Write it in words of Python."""
+        """Return the text in Python's spelling."""
         return in_words_of_python(self.text)
 
 
 def nearest_name(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Find the known name that is most like a given one, whatever its case; None if none is.
+    """Find the known name most similar to a given one, ignoring case; None if none is similar.
 
     Parameters
     ----------
     given
         What the user wrote.
     known
-        Names that there are.
+        Valid names.
     cutoff
-        How like they have to be, from 0 to 1 as :func:`difflib.get_close_matches` has it.
+        Required similarity, from 0 to 1 as for :func:`difflib.get_close_matches`.
 
     Examples
     --------
@@ -156,14 +157,14 @@ def nearest_name(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> st
 
 
 def suggest(given: str, known: Iterable[str], *, before: str = "", cutoff: float = 0.6) -> str:
-    """Ask whether the user meant the nearest known name: the end of a message, empty if none is near.
+    """Return a suggestion of the nearest known name for the end of a message; empty if none is near.
 
     Parameters
     ----------
     given, known, cutoff
         As for :func:`nearest_name`.
     before
-        What stands before the names in what the user writes.
+        Prefix of the names in what the user writes.
 
     Examples
     --------

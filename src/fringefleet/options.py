@@ -1,4 +1,4 @@
-"""Options of the inversion of every pixel: plain values, checked when they are made. Light to import."""
+"""Options of the inversion of a pixel: plain values, checked on creation. Light to import."""
 
 import math
 import os
@@ -21,17 +21,17 @@ from fringefleet.errors import OptionError
 from fringefleet.observation.quantity import OFFSETS, PHASE, STD_MASKS, is_observation, is_offset, std_of
 from fringefleet.option_words import option
 
-MOST_BITS = 23  # of the mantissa of a float32, all of which are kept then
-_THRESHOLDS = {  # of a mask: how large it may be, and what it is
+MOST_BITS = 23  # mantissa bits of a float32; all are kept then
+_THRESHOLDS = {  # of a mask: its upper limit, and its meaning
     "coherence": (1.0, "a coherence, from 0 to 1"),
     "offset_snr": (math.inf, "a signal-to-noise ratio, 0 or more"),
     **dict.fromkeys(STD_MASKS, (math.inf, "a standard deviation in pixels, 0 or more")),
 }
-_FACTORS = ("auto", "compiled", "elimination", "fused")  # solvers that leave a factor behind
+_FACTORS = ("auto", "compiled", "elimination", "fused")  # solvers that provide a factor
 
 
 def _runs_triton(device: str) -> bool:
-    """Whether the fused kernel runs: on a GPU, or in Triton's interpreter, which the tests ask for."""
+    """Return whether the fused kernel runs: on a GPU, or in Triton's interpreter, which the tests request."""
     return device == "cuda" or "TRITON_INTERPRET" in os.environ
 
 
@@ -45,7 +45,7 @@ _FUSED = Need("", lambda said: said["solver"] != "fused" or _runs_triton(said["d
 @documented
 @dataclass(frozen=True)
 class Options:
-    """Specify how every pixel is inverted.
+    """Options of the inversion of a pixel.
 
     Names and defaults are those of the command line and of MintPy. The methods are described, with their
     equations, in :mod:`fringefleet.observation.weights` and :mod:`~fringefleet.observation.masks`,
@@ -55,7 +55,7 @@ class Options:
     Raises
     ------
     OptionError
-        A value cannot be used, or has no effect with the others.
+        A value is invalid, or has no effect in combination with the others.
     """
 
     observation: Annotated[
@@ -246,7 +246,7 @@ class Options:
     ] = None
 
     def __post_init__(self) -> None:
-        """Check every value, and how they go together."""
+        """Check every value, and the combination of all."""
         check_fields(self)
         highest, meant = _THRESHOLDS.get(str(self.mask_dataset), (math.inf, "a number, 0 or more"))
         if not (0 <= self.mask_threshold <= highest and math.isfinite(self.mask_threshold)):
@@ -275,26 +275,26 @@ class Options:
 
     @property
     def is_offset(self) -> bool:
-        """Whether offsets [pixel] are inverted, and not phases [rad]."""
+        """Whether offsets [pixel] are inverted, not phases [rad]."""
         return is_offset(self.observation)
 
     @property
     def needs_std(self) -> bool:
-        """Whether the standard deviation of the offsets is read, to weight them."""
+        """Whether the standard deviation of the offsets is read, for their weights."""
         return self.is_offset and self.weight_func == "var"
 
     @property
     def reads_mask(self) -> bool:
-        """Whether the mask has a dataset of its own, and not one that the weights need, too."""
+        """Whether the mask has a dataset of its own, other than one that the weights need."""
         shared = self.needs_std and self.mask_dataset == std_of(self.observation)
         return self.mask_dataset not in (None, "coherence") and not shared
 
     @property
     def algorithm(self) -> SolverName:
-        """What the answer depends on of the solver: the elimination is one, in whatever form."""
+        """Algorithm that the result depends on: the elimination counts as one, in whatever form."""
         return "dense" if self.solver == "dense" else "elimination"
 
     @property
     def is_formal(self) -> bool:
-        """Whether the weights are inverse variances and stay so, and their inverse is one of variances."""
+        """Whether the weights are inverse variances and stay so, so that their inverse yields variances."""
         return self.weight_func in ("var", "fim") and self.norm == "l2"

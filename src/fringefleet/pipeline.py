@@ -1,8 +1,8 @@
-"""Open, chunk, solve, write: the path of a scene. Read this first.
+"""Run form of the inversion: open, tile, solve, write a scene. Read this first.
 
-:func:`run` is the run form, for scenes: it opens a stack, cuts it into tiles, and lets whatever Dask
-scheduler is current read, solve and write them, a bounded number at a time. The lazy form, for notebooks, is
-:mod:`fringefleet.lazy`. Neither knows who the workers are; :mod:`fringefleet.cli` starts them.
+:func:`run` opens a stack, cuts it into tiles, and lets the current Dask scheduler read, solve and write them,
+a bounded number at a time. The lazy form, for notebooks, is :mod:`fringefleet.lazy`. Neither depends on the
+kind of workers; :mod:`fringefleet.cli` starts them.
 """
 
 import logging
@@ -42,26 +42,26 @@ logger = logging.getLogger(__name__)
 
 
 def run(job: Run, on_progress: Callable[[RunProgress], None] | None = None) -> Summary:
-    """Invert one stack on whatever Dask scheduler is current, threads if none, into a Zarr store.
+    """Invert one stack into a Zarr store on the current Dask scheduler, or on threads if there is none.
 
     Parameters
     ----------
     job
-        What to do.
+        Run to execute.
     on_progress
-        Told of every finished tile.
+        Called after every finished tile.
 
     Raises
     ------
     InputError
-        One of its children: something cannot be used, and nothing was done.
+        One of its subclasses: an input cannot be used, and nothing was done.
     RunError
-        Tiles failed, or the run could not go on; the message says what is kept. As a rule finished tiles are,
-        and the same run with ``existing="resume"`` goes on.
+        Tiles failed, or the run could not continue; the message states what is kept. Usually finished tiles
+        are, and the same run with ``existing="resume"`` continues.
     """
     end_if_reimported()
     check_kind("job", job, Run)
-    client = client_to_compute_with()  # once: what computes does not change while it is checked what to do
+    client = client_to_compute_with()  # once, so that the check and the computation use the same
     summary = compute(check(with_workers(job, client)), on_progress, client=client)
     if reason := no_answer(summary, job):
         logger.warning("%s", in_words_of_python(reason))
@@ -69,9 +69,9 @@ def run(job: Run, on_progress: Callable[[RunProgress], None] | None = None) -> S
 
 
 def with_workers(job: Run, client: Client | None) -> Run:
-    """Tell a run what is known of the workers that are there already, or of the threads of this process."""
+    """Add what is known of the existing workers, or of the threads of this process, to a run."""
     if client is None:
-        n_thread = max(job.n_thread, CPU_COUNT)  # as many tiles are solved at a time, and have memory
+        n_thread = max(job.n_thread, CPU_COUNT)  # that many tiles are solved at a time, and have memory
         return replace(job, n_thread=n_thread, n_core=job.n_core or max(n_thread, own_cores().number))
     n_thread = max(client.nthreads().values(), default=job.n_thread)
     if job.options.device == "cuda" and job.gpu_memory is None:
@@ -81,11 +81,11 @@ def with_workers(job: Run, client: Client | None) -> Run:
 
 
 def no_answer(summary: Summary, job: Run) -> str | None:
-    """Say why no pixel of a finished run has an answer, with marked options; None if some have."""
+    """Explain why no pixel of a finished run has an estimate, with marked options; None if some have one."""
     said = vars(job.options) | vars(job.setting)
     if describe_no_answer(named_counts(summary.status_count), said) is None:
         return None
-    return describe_no_answer(count_status(summary.output), said)  # tiles that were done before count, too
+    return describe_no_answer(count_status(summary.output), said)  # includes tiles that were done before
 
 
 def compute(
@@ -96,20 +96,20 @@ def compute(
     lock: Lock | None = None,
     client: Client | Literal["current"] | None = "current",
 ) -> Summary:
-    """Do the tiles that are left on whatever Dask scheduler is current; see :func:`run`.
+    """Compute the remaining tiles on the current Dask scheduler; see :func:`run`.
 
     Parameters
     ----------
     checked
-        A run that :func:`check` found good.
+        A run that passed :func:`check`.
     on_progress
-        Told of every finished tile.
+        Called after every finished tile.
     worker_memory
-        What each worker has [byte], if known.
+        Memory of each worker [byte], if known.
     lock
-        That of the output (:func:`fringefleet.io.store.lock.locked`), where the caller has it already.
+        Lock of the output (:func:`fringefleet.io.store.lock.locked`), where the caller holds it already.
     client
-        Whose workers compute, where the caller has asked for it already; None: threads of this process.
+        Client whose workers compute, where the caller has it already; None: threads of this process.
     """
     job, prepared, tile = checked.job, checked.prepared, checked.tile
     if client == "current":
@@ -151,7 +151,7 @@ def compute(
 def _workers_for(
     client: Client | None, options: Options, means: ComputeResources
 ) -> tuple[dict[str, int], ComputeResources]:
-    """Refuse workers, or a process, without the device; count who shares cores, and what each has of them."""
+    """Reject workers without the device; return how many share cores, and the resources of each."""
     if client is None:
         check_solver(options)  # in threads of this process
         return {}, means
@@ -163,7 +163,7 @@ def _workers_for(
 
 
 def _check_workers(client: Client, options: Options) -> list[Record]:
-    """Refuse workers without the device; whoever made the client may want two on one GPU, but is told."""
+    """Reject workers without the device; two on one GPU may be intended, but are warned of."""
     check_client(client)
     warn_of_open(str(client.scheduler_info(n_workers=0)["address"]))
     records = ask_workers(client, options.device)

@@ -1,17 +1,17 @@
-"""Status codes of pixels: why a pixel has an answer, or none."""
+"""Status codes of pixels."""
 
 from enum import IntEnum
 
 
 class Status(IntEnum):
-    """What happened to a pixel; stored with the result as ``uint8`` with CF flag attributes.
+    """Outcome of the inversion of a pixel; stored with the result as ``uint8`` with CF flag attributes.
 
-    ``OK``: one connected network, a unique answer. ``MINIMUM_NORM``, ``LINEAR``, ``NOT_GAP_FILLED``: the
-    pixel's observations leave its dates in several parts, which are tied together by the minimum-norm rule,
-    by a linear model, or left apart (NaN at dates that nothing ties to the reference date).
-    ``NOT_CONVERGED``: the rounds of a robust norm came to their limit, the estimate is the last one.
-    ``REFERENCE_POINT``: zero by definition. The rest of the codes have no estimate (NaN); ``FAILED_TILE``
-    because its tile could not be read, solved or written, and the run was told to go on without it.
+    ``OK``: one connected network, a unique estimate. ``MINIMUM_NORM``, ``LINEAR``, ``NOT_GAP_FILLED``: the
+    pixel's valid pairs leave its dates in several components, which are connected by the minimum-norm rule,
+    by a linear model, or not at all (NaN at dates that are not connected to the reference date).
+    ``NOT_CONVERGED``: a robust norm reached its maximum number of iterations; the estimate is the last one.
+    ``REFERENCE_POINT``: zero by definition. The other codes have no estimate (NaN); ``FAILED_TILE``
+    because its tile could not be read, solved or written, and the run was told to continue without it.
     """
 
     OK = 0
@@ -27,5 +27,5 @@ class Status(IntEnum):
 
     @classmethod
     def meanings(cls) -> str:
-        """The CF attribute ``flag_meanings``: the names in order of their codes."""
+        """Return the CF attribute ``flag_meanings``: the names in order of their codes."""
         return " ".join(status.name.lower() for status in cls)

@@ -196,7 +196,7 @@ def test_infinite_phases_are_reported(mintpy_stack, tmp_path):
         file["unwrapPhase"][1, 2, 3:5] = np.inf
     done = call("invert", mintpy_stack, tmp_path / "result.zarr")
     assert done.exit_code == 0
-    assert "2 infinite phases were left out" in done.stderr
+    assert "2 infinite phases were treated as missing data" in done.stderr
 
 
 def test_what_can_be_no_observation_is_reported_with_its_pairs(mintpy_stack, tmp_path):
@@ -207,7 +207,7 @@ def test_what_can_be_no_observation_is_reported_with_its_pairs(mintpy_stack, tmp
     done = call("invert", mintpy_stack, tmp_path / "result.zarr")
     assert done.exit_code == 0
     assert f"2 phases are beyond 1,000 cycles, in 1 of 9 pairs ({first}_{second}: 2)" in done.stderr
-    assert "3 values of coherence are outside of what it can be, 0 to 1" in done.stderr
+    assert "3 values of coherence are outside the valid range, 0 to 1" in done.stderr
 
 
 def test_the_summary_says_what_keeps_pixels_with_too_few_pairs(mintpy_stack, tmp_path):
@@ -478,24 +478,27 @@ def test_an_output_that_is_there_is_left_alone(stack, tmp_path):
         (("info", "nowhere"), "no such file or folder"),
         (("convert", "nowhere.h5", "out.zarr"), "no such file or folder"),
         (("export", "nowhere.zarr", "out"), "no such file or folder"),
-        (("export", "stack.zarr", "out"), "is no result: it is a stack"),
+        (("export", "stack.zarr", "out"), "is not a result: it is a stack"),
         (("export", "stack.zarr", "out", "--format", "roipac"), "--format"),
         (("simulate", "out.zarr", "--dates", "1"), "dates"),
         *(
             ((*command, "notes.txt/below" if deep else "notes.txt"), message)
             for command, deep, message in (
                 (("demo",), False, "as an output, a name of text"),
-                (("demo",), True, "something else than a folder"),
+                (("demo",), True, "something other than a folder"),
                 (("plot", "stack.zarr"), False, "a file where the pictures need a folder"),
-                (("plot", "stack.zarr"), True, "no folder that you may write to"),
+                (("plot", "stack.zarr"), True, "not a folder that you may write to"),
             )
         ),
         *(
             ((*command, place), message)
             for command in (("simulate",), ("convert", "stack.zarr"), ("invert", "stack.zarr"))
-            for place, message in (("loop", "leads back to itself"), ("loop/out.zarr", "no folder that you"))
+            for place, message in (
+                ("loop", "is a link to itself"),
+                ("loop/out.zarr", "not a folder that you"),
+            )
         ),
-        (("plot", "stack.zarr", "loop/pictures"), "no folder that you may write to"),
+        (("plot", "stack.zarr", "loop/pictures"), "not a folder that you may write to"),
         (("info", "loop"), "loop"),
         (("plan", "loop"), "loop"),
         (("inverse",), "inverse"),

@@ -19,7 +19,7 @@ from polling import wait_until
 
 SCENE = Scene(n_date=6, shape=(20, 24))
 COMPILING = "compiling the solver for this processor, once; this takes about 15 s"
-SLOW = "the elimination is not compiled, and several times as slow: "
+SLOW = "the elimination is not compiled, and several times slower: "
 
 NOT_INSTALLED = """
 from importlib.machinery import PathFinder
@@ -67,7 +67,7 @@ WITHOUT = {
     "told not to": (
         "",
         {"NUMBA_DISABLE_JIT": "1"},
-        "found NUMBA_DISABLE_JIT, by which numba compiles nothing",
+        "found NUMBA_DISABLE_JIT, which disables compilation by numba",
     ),
 }
 BOTH_FORMS = """

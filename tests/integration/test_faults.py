@@ -116,9 +116,7 @@ def test_a_read_that_fails_once_is_tried_again_and_logged(stack, tmp_path, expec
     assert files(job.output) == expected
     logged = [record.getMessage() for record in ours.records if "tried again" in record.getMessage()]
     assert len(logged) == 1
-    assert logged[0].startswith(
-        "tile (1, 1) (rows 32-64, columns 32-64) failed and is tried again in 0.5 s: "
-    )
+    assert logged[0].startswith("tile (1, 1) (rows 32-64, columns 32-64) failed and is retried in 0.5 s: ")
     assert f"unwrapped_phase of {stack} cannot be read here (OSError: [Errno 5]" in logged[0]
 
 
@@ -129,7 +127,7 @@ def test_a_cause_that_concerns_all_tiles_stops_the_run_early(stack, tmp_path, mo
     whole = broken / "coherence" / "c" / "0" / "0" / "0"
     whole.write_bytes(whole.read_bytes()[:1000])
     job = Run(broken, tmp_path / "result.zarr", chunks=(8, 8), on_failure=FailurePolicy(retries=0))
-    with pytest.raises(RunError, match=r"and \d+ more failed: .*none succeeded meanwhile") as caught:
+    with pytest.raises(RunError, match=r"and \d+ more failed: .*none succeeded in between") as caught:
         fringefleet.run(job)
     assert 8 <= len(caught.value.failed) < 20
     assert n_done(job.output) == 0
@@ -162,7 +160,7 @@ def test_a_worker_whose_gpu_breaks_is_replaced_and_nothing_is_lost(
     assert files(job.output) == expected
     two_workers.client.wait_for_workers(2)
     wait_until(lambda: len(before & set(two_workers.client.run(os.getpid).values())) == 1, 60)
-    assert "failed and is tried again in 0.5 s: StackFormatError: unwrapped_phase" in ours.text
+    assert "failed and is retried in 0.5 s: StackFormatError: unwrapped_phase" in ours.text
     tiles = json.loads(report_path(job.output).read_text())["tiles"]
     assert [tile["attempts"] for tile in tiles if tile["attempts"] > 1] == [2]  # the others had no part in it
 
@@ -180,11 +178,11 @@ def test_a_gpu_that_breaks_again_and_again_is_a_tile_that_fails(stack, tmp_path,
 @pytest.mark.cluster
 def test_a_tile_that_kills_every_worker_is_lost_alone_and_named(stack, tmp_path, expected, two_workers, ours):
     job = Run(stack, tmp_path / "result.zarr", chunks=TILE)
-    message = r"^tile \(1, 1\) \(rows 32-64, columns 32-64\) failed: 2 workers died while they computed it"
+    message = r"^tile \(1, 1\) \(rows 32-64, columns 32-64\) failed: 2 workers died while computing it"
     with pytest.raises(RunError, match=message) as caught:
         compute(misbehave(check(job), die, tmp_path / "deaths"))
     assert caught.value.failed == ((1, 1),)
-    assert "Why is not known here: see the log of the system" in str(caught.value)
+    assert "The cause is not known here: check the log of the system" in str(caught.value)
     assert count(tmp_path / "deaths") == 4  # twice with the others, twice alone
     assert "is tried again alone, when the others are done" in ours.text
     assert marks(job.output).tolist() == [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
@@ -203,7 +201,7 @@ def test_a_worker_out_of_memory_is_told_from_a_crash_with_how_much_it_had(stack,
         opened.enter_context(Client(opened.enter_context(cluster)))
         with pytest.raises(RunError, match=r"tile \(1, 1\).*out of memory") as caught:
             compute(misbehave(check(job), hoard, tmp_path / "hoards"))
-    used = re.search(r"it had taken (\S+) (\S+) of its 1.00 GiB\. Give smaller ", str(caught.value))
+    used = re.search(r"it used (\S+) (\S+) of its 1.00 GiB\. Give smaller ", str(caught.value))
     assert used
     assert marks(job.output).sum() == 8
 
@@ -286,8 +284,8 @@ def test_the_command_says_what_failed_and_shows_no_traceback_of_a_worker(stack, 
     (broken / "unwrapped_phase" / "c" / "0" / "2" / "1").write_bytes(b"")
     ended = finished(command(broken, output, "--chunks", *TILE, "--workers", 1, "--retries", 1))
     assert ended.returncode == 1
-    assert re.search(r"WARNING tile \(2, 1\) .* failed and is tried again in 0\.5 s: ", ended.stderr)
-    assert re.search(r"ERROR +tile \(2, 1\) .* failed for good, tried 2 times: ", ended.stderr)
+    assert re.search(r"WARNING tile \(2, 1\) .* failed and is retried in 0\.5 s: ", ended.stderr)
+    assert re.search(r"ERROR +tile \(2, 1\) .* failed for good after 2 attempts: ", ended.stderr)
     assert ended.stderr.splitlines()[-1].startswith("error: tile (2, 1) (rows 64-96, columns 32-64) failed: ")
     assert "Traceback" not in ended.stderr
 
@@ -300,7 +298,9 @@ def test_a_stack_that_is_taken_away_ends_the_run_instead_of_failing_tile_by_tile
         if done.n_done == 3:
             path.rename(tmp_path / "away.h5")
 
-    with pytest.raises(RunError, match=f"^the stack {path} is gone from this worker's sight") as caught:
+    with pytest.raises(
+        RunError, match=f"^the stack {path} can no longer be accessed from this worker"
+    ) as caught:
         fringefleet.run(Run(path, tmp_path / "result.zarr", chunks=(8, 8)), take_away)
     assert caught.value.failed == ()
     assert 3 <= n_done(tmp_path / "result.zarr") < 20
@@ -351,7 +351,9 @@ def test_an_output_that_is_lost_under_the_run_ends_it_and_is_not_made_again(
             else:
                 (output / "status" / "zarr.json").unlink()
 
-    with pytest.raises(RunError, match=f"the output {output} (is gone|has lost status)") as caught:
+    with pytest.raises(
+        RunError, match=f"the output {output} (can no longer be accessed|lost status)"
+    ) as caught:
         fringefleet.run(Run(stack, output, chunks=(8, 8)), lose)
     assert caught.value.failed == ()
     assert output.exists() == (deed == "damaged")
@@ -371,7 +373,7 @@ def test_a_second_run_is_refused_and_takes_over_when_the_first_was_killed(stack,
     assert 3 <= n_done(output) < 30
     third = finished(command(stack, output, *SMALL, "--resume"))
     assert third.returncode == 0, third.stderr
-    assert f"taking over from a run that is dead: process {first.pid} on " in third.stderr
+    assert f"taking over from a dead run: process {first.pid} on " in third.stderr
     fringefleet.run(Run(stack, tmp_path / "uninterrupted.zarr", chunks=(16, 16)))
     assert files(output) == files(tmp_path / "uninterrupted.zarr")
     assert not lock_path(output).exists()
@@ -428,7 +430,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(stack, tmp_p
     if done.returncode == 99:
         pytest.skip(f"no tmpfs can be mounted here: {done.stderr}")
     assert done.returncode == 0, done.stderr
-    told = r"error: the disk of \S+ is full, or its quota is used up: what is still to be written needs "
+    told = r"error: the disk of \S+ is full, or its quota is exhausted: the remaining data need "
     found = re.findall(rf"{told}up to ([\d,]+) bytes, and [\d,]+ are free on the disk\.", done.stderr)
     n_left = int((marks(out / "full.zarr") == 0).sum())
     assert 0 < n_left < 30

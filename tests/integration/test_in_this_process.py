@@ -119,8 +119,8 @@ def test_a_tile_that_cannot_be_read_is_tried_again_and_skipped_as_on_workers(sta
     words = "--chunks", 48, 48, "--retries", 1, "--on-error", "skip"
     code, _, log = finished("invert", damaged, output, *words)
     assert code == 0, log
-    assert "tile (1, 1) (rows 48-96, columns 48-96) failed and is tried again in 0.5 s" in log
-    assert "tile (1, 1) (rows 48-96, columns 48-96) failed for good, tried 2 times" in log
+    assert "tile (1, 1) (rows 48-96, columns 48-96) failed and is retried in 0.5 s" in log
+    assert "tile (1, 1) (rows 48-96, columns 48-96) failed for good after 2 attempts" in log
     assert "1 of 4 tiles were skipped" in log
     assert report_of(output)["totals"]["n_failed"] == 1
     code, _, log = finished("invert", damaged, output, *words[:-2], "--resume")
@@ -161,7 +161,7 @@ def test_a_signal_ends_it_with_what_is_done_and_resume_goes_on(number, stack, tm
     assert time.monotonic() - sent < 10
     assert (process.returncode, out) == (1, ""), log
     assert log.splitlines()[-1].startswith("error: interrupted. Finished tiles are kept in ")
-    assert "repeat the command with --resume to go on" in log.splitlines()[-1]
+    assert "repeat the command with --resume to continue" in log.splitlines()[-1]
     assert "Traceback" not in log
     assert not lock_path(output).exists()
     assert report_of(output)["state"] == "interrupted"

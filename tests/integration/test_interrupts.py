@@ -122,7 +122,9 @@ def test_workers_that_cannot_be_started_again_end_the_run(stack, tmp_path, monke
 
     killer = threading.Thread(target=kill_all)
     try:
-        with pytest.raises(WorkersLostError, match=r"^no worker is left: .* Why is not known here: see"):
+        with pytest.raises(
+            WorkersLostError, match=r"^no worker is left: .* The cause is not known here: check"
+        ):
             run()
     finally:
         over.set()

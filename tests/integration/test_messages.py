@@ -90,9 +90,9 @@ def test_options_that_are_wrong_are_said_together_and_before_an_output_that_is_t
     options = ("--mask-threshold", "0.3", "--wavelength", "9", "--looks", "-2")
     said = refused("invert", "stack.zarr", "there.zarr", *options)
     assert "(1) found --mask-threshold 0.3, which has an effect only with --mask-dataset" in said
-    assert "(2) found wavelength = 9, which is no wavelength of a radar" in said
-    assert "there already" not in said
-    assert "there already" in refused("invert", "stack.zarr", "there.zarr")
+    assert "(2) found wavelength = 9, which is not the wavelength of an imaging radar" in said
+    assert "there.zarr exists" not in said
+    assert "there.zarr exists" in refused("invert", "stack.zarr", "there.zarr")
 
 
 @pytest.mark.parametrize("stack", [np.zeros((3, 4, 5)), xr.DataArray(np.zeros(3)), "stack.zarr", None])

@@ -168,7 +168,7 @@ def test_a_project_gets_the_products_of_mintpy_and_nothing_else(project, expecte
         ours.pop(SETTING_ATTRIBUTE)
         # These were made without a template, which makes MintPy write False.
         assert ours == theirs | {f"{KEY}maskDataset": "False"}
-    for text in ("inverting, because timeseries.h5 is not there", "Inverting: 100 %", "minimum norm"):
+    for text in ("inverting, because timeseries.h5 does not exist", "Inverting: 100 %", "minimum norm"):
         assert text.replace("timeseries", str(project / "timeseries")) in done.stderr
 
 
@@ -353,7 +353,7 @@ def test_pixels_without_average_coherence_are_left_out_and_it_is_said(project, i
         file["coherence"] = np.pad(np.zeros((4, 5), "f4"), ((0, 36), (0, 45)), constant_values=0.5)
         file.attrs.update(LENGTH="40", WIDTH="50", FILE_TYPE="coherence")
     done = succeed("--result", "result.zarr")
-    assert "20 pixels are left out because avgSpatialCoh.h5 is 0 there" in done.stderr
+    assert "20 pixels are excluded because avgSpatialCoh.h5 is 0 there" in done.stderr
     count = read("numInvIfgram.h5", "mask")
     assert count[:4, :5].max() == 0
     assert count[4:, 5:].max() > 0
@@ -364,7 +364,7 @@ def test_pixels_without_average_coherence_are_left_out_and_it_is_said(project, i
         file["coherence"] = np.zeros((4, 5), "f4")
     shutil.rmtree("result.zarr")
     done = succeed()
-    assert "avgSpatialCoh.h5 has another size than the stack: not used" in done.stderr
+    assert "avgSpatialCoh.h5 differs in size from the stack: not used" in done.stderr
     assert read("numInvIfgram.h5", "mask")[:4, :5].max() > 0
 
 
@@ -432,7 +432,7 @@ def test_nothing_is_done_twice_unless_it_is_insisted_on(project, in_this_process
         (["--ref-date", "20141225"], "reference date was the first and is 20141225"),
         (["--looks", "5"], "looks was None and is 5"),
         (["--reference-point", "1", "2"], "REF_Y was 39 and is 1"),
-        (["--calc-cov"], "timeseriesDecorCov.h5 is not there"),
+        (["--calc-cov"], "timeseriesDecorCov.h5 does not exist"),
     ],
 )
 def test_another_option_is_noticed(args, reason, project, monkeypatch, in_this_process):
@@ -519,7 +519,7 @@ def damaged(project, tmp_path, monkeypatch, in_this_process):
 def test_a_tile_that_fails_is_tried_again_and_stops_the_step_with_the_old_products(damaged):
     stopped = call("--retries", "1")
     assert (stopped.exit_code, stopped.stdout) == (1, "")
-    assert f"{LOST} failed for good, tried 2 times: " in stopped.stderr
+    assert f"{LOST} failed for good after 2 attempts: " in stopped.stderr
     assert re.search(rf"error: {re.escape(LOST)} failed: .*unwrapPhase of \S+ cannot be read", stopped.stderr)
     assert [Path(name).read_text() for name in PRODUCTS] == ["old"] * 3
     assert hidden(Path()) == KEPT
@@ -600,7 +600,7 @@ def test_a_second_run_is_refused_and_touches_nothing_and_a_killed_one_is_finishe
     assert [(folder / name).read_text() for name in PRODUCTS] == ["old"] * 3
     done = subprocess.run(command(folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"taking over from a run that is dead: process {first.pid} on " in done.stderr
+    assert f"taking over from a dead run: process {first.pid} on " in done.stderr
     found = re.search(r"(\d+) of (\d+) tiles were done before", done.stderr)
     assert found, done.stderr
     assert n_before <= int(found[1]) < int(found[2])
@@ -619,7 +619,9 @@ def test_who_interrupts_a_run_is_told_to_repeat_the_command(project, monkeypatch
     monkeypatch.setattr(course, "compute", interrupt)
     done = call()
     assert (done.exit_code, done.stdout) == (1, "")
-    assert re.search(r"interrupted\. Finished tiles are kept in .*repeat the command to go on\.", done.stderr)
+    assert re.search(
+        r"interrupted\. Finished tiles are kept in .*repeat the command to continue\.", done.stderr
+    )
 
 
 def test_what_is_left_of_another_run_is_replaced(project, expected, monkeypatch, in_this_process):

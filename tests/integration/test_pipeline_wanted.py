@@ -221,7 +221,7 @@ def test_a_dem_error_of_a_real_scene_is_the_same_with_the_geometry_of_its_middle
             OptionError,
             "found a geometry with the dimensions lat, lon; it needs y and x",
         ),
-        ({"dem_error": True}, {"geometry": -GEOMETRY}, OptionError, "a positive number at no pixel"),
+        ({"dem_error": True}, {"geometry": -GEOMETRY}, OptionError, "a geometry without any positive value"),
         ({"dem_error": True, "polynomial_order": 7}, {}, InputError, "at least 9 dates are needed"),
     ],
 )

@@ -124,7 +124,7 @@ def test_a_program_that_is_no_file_is_refused_before_anything_is_started(tmp_pat
 
 def test_a_process_that_may_have_no_children_is_told_so(monkeypatch):
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
-    with pytest.raises(OptionError, match="may start no others"), connect("local", 1):
+    with pytest.raises(OptionError, match="may not start others"), connect("local", 1):
         pass
 
 

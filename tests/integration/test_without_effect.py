@@ -101,7 +101,7 @@ def test_a_cluster_file_says_so_in_one_line(stack, tmp_path):
 def test_more_redundancy_than_the_network_has_is_refused_before_any_work(stack, tmp_path):
     done = call("invert", stack, tmp_path / "out.zarr", "--min-redundancy", "99")
     assert done.exit_code == 2
-    assert "found --min-redundancy 99, and 2 pairs at 20180106 in the stack" in done.stderr
+    assert "found --min-redundancy 99, but 20180106 has only 2 pairs in the stack" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -109,7 +109,7 @@ def test_a_run_without_any_answer_and_its_export_name_the_option(stack, tmp_path
     result = tmp_path / "out.zarr"
     done = call("invert", stack, result, "--mask-dataset", "coherence", "--mask-threshold", "1")
     assert done.exit_code == 0, done.stderr
-    assert "no pixel has an answer (119 no_observation); look at --mask-dataset coherence" in done.stderr
+    assert "no pixel has an estimate (119 no_observation); check --mask-dataset coherence" in done.stderr
     exported = call("export", result, tmp_path / "mintpy", "--format", "mintpy")
     assert exported.exit_code == 0, exported.stderr
     assert "the products are zero everywhere: no pixel has an answer" in exported.stderr
@@ -117,14 +117,14 @@ def test_a_run_without_any_answer_and_its_export_name_the_option(stack, tmp_path
 
 def test_python_says_the_same_in_words_of_python(stack, tmp_path, caplog):
     run(Run(stack, tmp_path / "out.zarr", Options(mask_dataset="coherence", mask_threshold=1.0)))
-    assert "no pixel has an answer" in caplog.text
+    assert "no pixel has an estimate" in caplog.text
     assert "mask_dataset = coherence with mask_threshold = 1.0" in caplog.text
 
 
 def test_a_run_with_answers_says_nothing_of_the_kind(stack, tmp_path):
     done = call("invert", stack, tmp_path / "out.zarr")
     assert done.exit_code == 0, done.stderr
-    assert "no pixel has an answer" not in done.stderr
+    assert "no pixel has an estimate" not in done.stderr
 
 
 def test_the_table_of_statuses_has_no_rows_of_zeros(stack, tmp_path):

@@ -67,6 +67,14 @@ def test_a_docstring_that_begins_as_a_question_is_found(package):
     assert found == Measured(22.2, ("first.py: How it is done.", "second.py: Whose it is."))
 
 
+def test_docstrings_of_functions_and_classes_with_a_wrong_first_word_are_found(package):
+    text = """class A:\n  'Which it is.'\n  @property\n  def is_b(self): 'Whether it is b.'
+  def c(self): 'Say c.'\ndef d(): 'Return what d is.'\ndef _e(): 'Tell e.'\ndef f(): pass\n"""
+    (package / "fourth.py").write_text(text)
+    causes = ("fourth.py: A: Which it is.", "fourth.py: c: Say c.", "fourth.py: _e: Tell e.")
+    assert house.wrong_first_words(package) == Measured(3, causes)
+
+
 def test_methods_and_private_functions_that_refuse_are_found(package):
     found = house.refusing_functions(package)
     assert found == Measured(2, ("cluster/deep/start.py: refuse_all", "third.py: _refuse_it"))

@@ -1,1 +1,1 @@
-"""Arguments of users: their types, paths, and which needs which."""
+"""Arguments given by users: their types, paths, and dependencies between them."""

@@ -1,9 +1,9 @@
 """Declaration of options beside the fields that hold them.
 
 A dataclass declares each option once, as ``name: Annotated[type, Declared(help, panel, ...)] = default``.
-From that follow the option of the command line (``cli/parameters.py``), the attributes in the docstring of
-the class (:func:`documented`), the tables of ``docs/options.md``, the check of a value (:func:`check_fields`)
-and which other option it needs (:func:`needs_of`).
+Derived from it are the command-line option (``cli/parameters.py``), the attributes in the docstring of the
+class (:func:`documented`), the tables of ``docs/options.md``, the check of a value (:func:`check_fields`)
+and the option that it depends on (:func:`needs_of`).
 """
 
 import math
@@ -28,7 +28,7 @@ _KINDS[Path] = (str, Path)
 
 
 class Panel(StrEnum):
-    """Panels of the help, in its order."""
+    """Panels of the help, in order of display."""
 
     INVERSION = "Inversion"
     ADDITIONAL = "Additional outputs"
@@ -40,30 +40,30 @@ class Panel(StrEnum):
 
 @dataclass(frozen=True)
 class Declared:
-    """Everything about an option that its field does not say.
+    """Properties of an option that its field does not express.
 
     Attributes
     ----------
     help : str
         One or two sentences.
     panel : Panel or ""
-        Panel of the help that it stands in; empty for the first one, which has no name.
+        Panel of the help that it is listed in; empty for the first one, which has no title.
     metavar : str, optional
         Placeholder of the value, such as ``N``; None where the option takes one of a few words, or no value.
     unit : str
         Unit of the value.
     default : str
-        The default in words, where the field has None or a value that says little.
+        Default in words, where the field has None or a value that is not self-explanatory.
     flags : tuple of str
-        Spelling on the command line, where it is not the name of the field.
+        Spelling on the command line, where it differs from the name of the field.
     kind : type, optional
-        Type on the command line, where Python takes other types besides.
+        Type on the command line, where Python also takes other types.
     is_argument : bool
-        Whether it is given by its position.
+        Whether it is a positional argument.
     needs : tuple of Need
         Options without which it has no effect.
     least, above, most : float
-        Limits of the value; ``above`` itself is no value.
+        Limits of the value; ``above`` itself is excluded.
     """
 
     help: str
@@ -81,7 +81,7 @@ class Declared:
 
 
 def declared_fields(owner: Any) -> "Iterator[tuple[Field[Any], Any, Declared]]":
-    """Give the fields of a dataclass that declare an option, each with its type and its declaration."""
+    """Yield the fields of a dataclass that declare an option, each with its type and its declaration."""
     for field in fields(owner):
         for part in getattr(field.type, "__metadata__", ()):
             if isinstance(part, Declared):
@@ -90,14 +90,14 @@ def declared_fields(owner: Any) -> "Iterator[tuple[Field[Any], Any, Declared]]":
 
 @cache
 def needs_of(owner: type) -> tuple[Need, ...]:
-    """Give the table of what the options of a dataclass need."""
+    """Return the table of option dependencies of a dataclass."""
     return tuple(
         need._replace(option=field.name) for field, _, it in declared_fields(owner) for need in it.needs
     )
 
 
 def default_text(field: "Field[Any]", declared: Declared) -> str:
-    """Write the default of an option as help and documentation show it; empty if there is none to show.
+    """Return the default of an option as shown in help and documentation; empty if there is none to show.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def default_text(field: "Field[Any]", declared: Declared) -> str:
 
 
 def documented(owner: T) -> T:
-    """List the options that a dataclass declares as the attributes in its docstring."""
+    """Add the options that a dataclass declares to its docstring, as attributes."""
     wrapper = TextWrapper(106, initial_indent=" " * 8, subsequent_indent=" " * 8)
     lines = ["    Attributes", "    ----------"]
     for field, kind, declared in declared_fields(owner):
@@ -134,12 +134,12 @@ def _in_words(kind: Any) -> str:
 
 
 def check_fields(values: Any) -> None:
-    """Refuse values of a declared option that are of another type, no word of it, or beyond its limits.
+    """Reject values of a declared option of the wrong type, outside its choices or beyond its limits.
 
     Raises
     ------
     OptionError
-        Says what was found, and what to give.
+        States what was found, and what to give.
     """
     for field, kind, declared in declared_fields(type(values)):
         value = getattr(values, field.name)

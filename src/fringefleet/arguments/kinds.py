@@ -12,21 +12,21 @@ _NAMES = {Integral: "a whole number", Real: "a number", Path: "a path", str: "te
 
 
 def check_kind(name: str, value: object, *kinds: type) -> None:
-    """Refuse a value of another kind; True and False are no numbers.
+    """Reject a value of another type; True and False do not count as numbers.
 
     Parameters
     ----------
     name
-        Of the argument.
+        Name of the argument.
     value
         Its value.
     *kinds
-        What it may be.
+        Types that are accepted.
 
     Raises
     ------
     KindError
-        Says what was found, and what is needed.
+        States what was found, and what is needed.
 
     Examples
     --------
@@ -44,19 +44,19 @@ def check_kind(name: str, value: object, *kinds: type) -> None:
 
 
 def is_truth(value: object) -> bool:
-    """Whether a value is True or False, Python's or NumPy's."""
+    """Return whether a value is True or False, of Python or of NumPy."""
     return isinstance(value, bool) or (
         getattr(value, "shape", None) == () and str(getattr(value, "dtype", "")) == "bool"
     )
 
 
 def check_two_numbers(name: str, value: Any, meant: str) -> None:
-    """Refuse what is no two whole numbers, such as rows and columns.
+    """Reject anything other than two whole numbers, such as rows and columns.
 
     Raises
     ------
     KindError
-        Says what they are.
+        States what they stand for.
     """
     is_pair = getattr(value, "shape", (len(value),) if isinstance(value, tuple | list) else ()) == (2,)
     if not is_pair or not all(isinstance(n, Integral) and not is_truth(n) for n in value):

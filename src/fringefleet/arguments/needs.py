@@ -1,10 +1,10 @@
-"""Options that have an effect only where another option has some value.
+"""Options that have an effect only with certain values of another option.
 
-A dataclass declares it beside the option (:mod:`fringefleet.arguments.declaration`); what no dataclass
-declares is in the tables here. :func:`check_needs` refuses every value that is not the default and has no
-effect; a default that is given cannot be told from one that is not. A file that has all options, such as a
-MintPy template or a cluster file, may have such values: :func:`without_effect` finds them, so that they are
-left out and said.
+A dataclass declares this beside the option (:mod:`fringefleet.arguments.declaration`); the tables here cover
+options outside dataclasses. :func:`check_needs` rejects every value that differs from the default and has no
+effect; a default that is given explicitly is not distinguished from one that is not given. A file with all
+options, such as a MintPy template or a cluster file, may contain such values: :func:`without_effect` finds
+them, so that they are ignored with a message.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,36 +17,36 @@ from fringefleet.option_words import option
 
 OptionValues = Mapping[str, Any]
 
-STARTED_KINDS = ("default", "local", "local-cuda", "slurm")  # clusters that are started for us, or may be
+STARTED_KINDS = ("default", "local", "local-cuda", "slurm")  # clusters that this program starts, or may start
 RUNNING_KINDS = ("address", "file")
 _OF_A_START = ("worker_memory", "interface", "dashboard", "options")
 CERTIFICATES = ("tls_ca", "tls_cert", "tls_key", "tls_credentials")
-_ON_GPUS = ("local-cuda", "slurm")  # where jobs may ask for GPUs in words of their own
+_ON_GPUS = ("local-cuda", "slurm")  # kinds whose jobs may request GPUs with options of their own
 
 
 class Need(NamedTuple):
-    """One option, what it needs to have an effect, in words, and why if that is not plain."""
+    """Dependency of one option on another, with the reason if it is not obvious."""
 
     option: str
     is_met: Callable[[OptionValues], bool]
-    other: str  # the option that it needs
-    wanted: str  # the values of that, in words
+    other: str  # option that it depends on
+    wanted: str  # required values of that option, in words
     why: str = ""
 
 
 def only_with(other: str, *values: object, why: str = "", option: str = "") -> Need:
-    """Declare that an option needs another one to have one of some values.
+    """Declare that an option has an effect only with certain values of another option.
 
     Parameters
     ----------
     other
-        The other option.
+        Name of the other option.
     *values
-        Those that it may have.
+        Values of the other option that it needs.
     why
-        The reason, if that is not plain.
+        Reason, if it is not obvious.
     option
-        The option, where it is not the field that declares this.
+        Name of the option, where it is not the field that declares this.
     """
     *others, last = map(str, values)
     words = f"{', '.join(others)} or {last}" if others else last
@@ -72,7 +72,7 @@ CLUSTER = (
     Need("share_gpu", lambda said: said["device"] == "cuda" or said["kind"] in _ON_GPUS, "device", "cuda"),
     *(_of_workers(name) for name in (*_OF_A_START, "tls", "share_gpu", "wait_seconds")),
 )
-# Options of a command that are no field of a class, by the name of the command
+# Options of a command that are not fields of a class, by the name of the command
 COMMANDS = {
     "slurm": (only_with("dry_run", False, option="scheduler_file"),),
     "mintpy": (
@@ -85,16 +85,16 @@ COMMANDS = {
 
 
 def without_effect(said: OptionValues, defaults: OptionValues, needs: Iterable[Need]) -> list[Need]:
-    """Find the values that are not the default and have no effect, by the row that is not met.
+    """Find the values that differ from the default and have no effect, with the dependency not met.
 
     Parameters
     ----------
     said
         All options by name.
     defaults
-        Of the options that are looked at; others decide only.
+        Defaults of the options to check; other options only decide about them.
     needs
-        A part of the table.
+        Dependencies to check.
     """
     return [
         need
@@ -106,7 +106,7 @@ def without_effect(said: OptionValues, defaults: OptionValues, needs: Iterable[N
 
 
 def defaults_of(kind: Any) -> dict[str, Any]:
-    """Give the defaults of the fields of a dataclass."""
+    """Return the defaults of the fields of a dataclass."""
     return {
         field.name: field.default if field.default_factory is MISSING else field.default_factory()
         for field in fields(kind)
@@ -114,12 +114,12 @@ def defaults_of(kind: Any) -> dict[str, Any]:
 
 
 def check_needs(said: OptionValues, defaults: OptionValues, needs: Iterable[Need]) -> None:
-    """Refuse values that have no effect, all of them at once; see :func:`without_effect`.
+    """Reject values that have no effect, all of them at once; see :func:`without_effect`.
 
     Raises
     ------
     IdleOptionError
-        Says what each needs.
+        States what each option needs.
     """
     idle = without_effect(said, defaults, needs)
     if idle:
@@ -130,7 +130,7 @@ def check_needs(said: OptionValues, defaults: OptionValues, needs: Iterable[Need
 
 
 def describe_need(need: Need, said: OptionValues) -> str:
-    """Say what an option needs that has no effect."""
+    """Describe an option without effect, and what it needs."""
     why = f" ({need.why})" if need.why else ""
     found, needed = option(need.option, _short(said[need.option])), option(need.other, need.wanted)
     return f"{found}, which has an effect only with {needed}{why}"
@@ -141,5 +141,5 @@ def _is_default(value: object, default: object) -> bool:
 
 
 def _short(value: object) -> str:
-    """Write a value in a few words: arrays and tables go by what they are."""
+    """Format a value in a few words; arrays and tables by their type."""
     return str(value) if isinstance(value, str | int | float | tuple | PurePath) else type(value).__name__

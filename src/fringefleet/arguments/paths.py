@@ -1,4 +1,4 @@
-"""Paths that a user gives: local ones only, links followed, folders made."""
+"""Paths given by users: local ones only, links resolved, folders created."""
 
 import os
 import re
@@ -10,15 +10,14 @@ _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def check_local(path: str | os.PathLike[str]) -> None:
-    """Refuse an address of a bucket or a server where a path is needed.
+    """Reject the address of a bucket or a server where a path is needed.
 
-    ``pathlib`` would turn ``s3://bucket/stack.zarr`` into ``s3:/bucket/stack.zarr``, which is a path like any
-    other.
+    ``pathlib`` would turn ``s3://bucket/stack.zarr`` into ``s3:/bucket/stack.zarr``, a valid path.
 
     Raises
     ------
     InputError
-        Says what was given.
+        States what was given.
 
     Examples
     --------
@@ -35,26 +34,26 @@ mount the bucket.
 
 
 def real_path(path: Path) -> Path:
-    """Follow the links of a path, as far as they lead somewhere; one that leads back to itself stays."""
+    """Resolve the links of a path, as far as they lead somewhere; a link to itself is left unchanged."""
     return Path(os.path.realpath(path))
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, if it is not there.
+    """Create a folder and its parents if they do not exist.
 
     Raises
     ------
     InputError
-        It cannot be made: a file has the name, a link leads nowhere, it may not be written to.
+        It cannot be created: a file has the name, a link is broken, or write permission is missing.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(
-            f"found something else than a folder at {folder}, or above it; give the name of a folder, "
-            "which is made if it is not there."
+            f"found something other than a folder at {folder}, or above it; give the name of a folder, "
+            "which is created if it does not exist."
         ) from error
     except OSError as error:
         raise InputError(
-            f"the folder {folder} cannot be made: {error.strerror}. Give another one."
+            f"the folder {folder} cannot be created: {error.strerror}. Give another one."
         ) from error

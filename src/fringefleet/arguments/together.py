@@ -7,21 +7,21 @@ from fringefleet.errors import OptionError
 
 
 class SeveralOptionsError(OptionError):
-    """More than one option cannot be meant so."""
+    """Several options of a command line are invalid."""
 
     def __init__(self, text: str = "", errors: Sequence[OptionError] = ()) -> None:
-        """Take the text, and what it was made of."""
+        """Take the text, and the errors that it was made from."""
         super().__init__(text)
         self.errors = tuple(errors)
 
 
 def together(*makers: Callable[[], Any]) -> list[Any]:
-    """Make several things; if some of them cannot be made, say of all of them why not.
+    """Call several functions; if any fail, report the errors of all of them.
 
     Raises
     ------
     OptionError
-        What one of them raised, or what all of them did.
+        The error of the only one that failed, or a :class:`SeveralOptionsError`.
 
     Examples
     --------

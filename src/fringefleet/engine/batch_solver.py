@@ -1,7 +1,7 @@
-"""A batch of pixels on the device: weighed, solved, measured, with a status.
+"""Batches of pixels on the device: observations weighed, solved and measured, with a status per pixel.
 
 This is the only module that chooses the dtype.
-:mod:`fringefleet.engine.weighing` says what counts as an observation, and how much.
+:mod:`fringefleet.engine.weighing` defines what counts as an observation, and its weight.
 """
 
 from functools import cached_property, partial
@@ -32,14 +32,14 @@ from fringefleet.solver.temporal_model import TemporalModel, temporal_columns
 
 
 class BatchResult(NamedTuple):
-    """What a batch comes to."""
+    """Result of a batch."""
 
-    variables: dict[str, Tensor]  # (..., pixel), by the names of the result's variables, on the device
-    pair_sums: NDArray[np.float64]  # (sum, pair); zero where nobody asked
+    variables: dict[str, Tensor]  # (..., pixel), by name of the result's variable, on the device
+    pair_sums: NDArray[np.float64]  # (sum, pair); zero where not requested
 
 
 class BatchSolver:
-    """Batches of one shape, whatever blocks they are of: their options, buffers and device."""
+    """Solver for batches of one shape, from any block: their options, buffers and device."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class BatchSolver:
         self.weighing = Weighing(scene, options, self.dtype, device)
 
     def _prepare_raw_solver(self) -> RawWork | None:
-        """Make the buffers of a solver of raw observations, which keep of a batch what products need."""
+        """Create the buffers of a solver of raw observations, which keep what products need of a batch."""
         if not is_raw(self.solver):
             return None
         self.solver.check_ready(self.device)
@@ -72,7 +72,7 @@ class BatchSolver:
         return RawWork(self.solver, workspace)
 
     def invert(self, raw: RawBatch, *, n_done: int = 0) -> BatchResult:
-        """Invert a batch of pixels; the first ``n_done`` are in no sum again."""
+        """Invert a batch of pixels; the first ``n_done`` are excluded from all sums."""
         solved = self._solved(raw)
         variables = {name: values for compute in self.products for name, values in compute(solved).items()}
         blank = has_no_answer(solved.status)
@@ -80,7 +80,7 @@ class BatchSolver:
         return BatchResult(variables, self._sum_pairs(blank, n_done))
 
     def _solved(self, raw: RawBatch) -> SolvedBatch:
-        """Weigh and solve; the memory of the phase becomes that of the displacement."""
+        """Weigh and solve; the buffer of the phase is reused for the displacement."""
         solution = self._solve(raw)
         land = None if raw.water_mask is None else raw.water_mask[0]
         return SolvedBatch(
@@ -97,7 +97,7 @@ class BatchSolver:
         )
 
     def _solve(self, raw: RawBatch) -> Solution:
-        """Weigh and solve; in one kernel, or one after the other."""
+        """Weigh and solve, in one kernel or one after the other."""
         if self.raw is not None:
             prepare = partial(self.weighing.prepare_pixels, raw)
             given = *self.weighing.for_kernel(raw), prepare
@@ -110,13 +110,13 @@ class BatchSolver:
 
     @cached_property
     def _phase_and_weight(self) -> tuple[Tensor, Tensor]:
-        """Buffers for a solver that does not weigh."""
+        """Return buffers for a solver that does not weigh."""
         shape = (self.plan.network.n_pair, self.n_pixel)
         phase, weight = (torch.empty(shape, dtype=self.dtype, device=self.device) for _ in range(2))
         return phase, weight
 
     def _unit_variance(self, solution: Solution) -> Tensor:
-        """Variance of an observation of weight 1 [m^2]; formal, or as the residuals show it."""
+        """Return the variance of an observation of weight 1 [m^2]; formal, or from the residuals."""
         square = self.scene.metres_per_unit**2
         if self.options.is_formal:
             return torch.ones((), dtype=self.dtype, device=self.device) * square

@@ -1,9 +1,9 @@
-"""One block of a scene: NumPy arrays in, batches of pixels through the solver, NumPy arrays out.
+"""Inversion of one block of a scene: NumPy arrays in, batches of pixels through the solver, NumPy arrays out.
 
-Pixels go through the solver in batches of one shape: on a CPU as many as stay in cache, on a GPU as many as
-fit. :mod:`fringefleet.engine.direct` has the way without torch, which most runs on a CPU take; else
-:mod:`fringefleet.engine.torch_block` says how pixels get to the device and back,
-:mod:`fringefleet.engine.batch_solver` what happens to a batch.
+Pixels pass through the solver in batches of one shape: on a CPU as many as stay in cache, on a GPU as many as
+fit. :mod:`fringefleet.engine.direct` is the path without torch, which most runs on a CPU take; otherwise
+:mod:`fringefleet.engine.torch_block` moves pixels to the device and back, and
+:mod:`fringefleet.engine.batch_solver` solves a batch.
 """
 
 from typing import Any
@@ -42,26 +42,26 @@ def invert_block(
     Parameters
     ----------
     block
-        Observations. Needs ``coherence``, ``mask_values`` or ``observed_std`` where the options do.
+        Observations. Needs ``coherence``, ``mask_values`` or ``observed_std`` if the options do.
     scene
-        What all blocks share.
+        Context shared by all blocks.
     options
-        How to invert.
+        Options of the inversion.
     watch
-        Told how long it takes to solve and, on a GPU, to copy.
+        Stopwatch for the time spent on solving and, on a GPU, on copies.
     place
-        That of the block among others that are solved in this process; None: there are no others.
+        Place of the block among others solved in this process; None: there are no others.
 
     Returns
     -------
     BlockResult
         Displacement relative to the reference date and point, positive towards the satellite, and its
-        quality. NaN where there is no answer; ``status`` says why. It is in memory that ``place`` gives.
+        quality. NaN where there is no estimate; ``status`` gives the reason. ``place`` provides its memory.
 
     Raises
     ------
     DeviceError
-        The device asked for is not there.
+        The requested device is not available.
     """
     place, watch = place or BlockPlace(), watch or Stopwatch()
     n_pixel = place.workspaces.size(scene.network, options, batch_size)
@@ -80,7 +80,7 @@ def invert_block(
 
 
 def batch_size(plan: EliminationPlan, options: Options) -> int:
-    """Pixels that go through the solver at once on this process's device."""
+    """Return the number of pixels per batch on this process's device."""
     if options.device == "cpu":
         compiled = choose_solver(options) == "compiled"
         return cpu_batch_size(plan, options) if compiled else eager_batch_size(plan, options)
@@ -92,12 +92,12 @@ def batch_size(plan: EliminationPlan, options: Options) -> int:
     needed = fused_bytes_per_pixel(plan, options) if is_fused else solver_bytes_per_pixel(plan, options)
     free = devices.free_bytes(devices.select(options.device))
     fits = max(CPU_BATCH, free // 2 // needed // CPU_BATCH * CPU_BATCH)
-    # One launch a batch is no cost; thousands of launches are.
+    # A launch per batch costs nothing; thousands of launches do.
     return min(fits, FUSED_BATCH) if is_fused else fits
 
 
 def _flatten(block: Block) -> FlatBlock:
-    """View the arrays of a block as (pair, pixel), maps as (1, pixel)."""
+    """View the arrays of a block as (pair, pixel), its maps as (1, pixel)."""
     n_pixel = block.observed[0].size
     return FlatBlock._make(
         None if values is None else np.ascontiguousarray(values).reshape(-1, n_pixel) for values in block[:-1]
@@ -105,7 +105,7 @@ def _flatten(block: Block) -> FlatBlock:
 
 
 def _set_reference_pixel(found: dict[str, NDArray[Any]], pixel: int, network: Network) -> None:
-    """Write what the reference point is by definition: no motion, no residual, every pair used."""
+    """Set the reference point to its values by definition: no motion, no residual, every pair used."""
     known = all_variables()
     for name, values in found.items():
         values[..., pixel] = known[name].at_reference(network)

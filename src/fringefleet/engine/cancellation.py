@@ -1,7 +1,6 @@
-"""Cooperative cancellation of a thread that computes tiles, checked between two steps.
+"""Cooperative cancellation of a thread that computes tiles, checked between steps.
 
-Nobody can end a thread from outside. What its tile would have written next is not written then, so the tile
-counts as not done.
+A thread cannot be ended from outside. A cancelled tile writes nothing more, so it counts as not done.
 """
 
 import threading
@@ -13,12 +12,12 @@ _request: ContextVar[threading.Event | None] = ContextVar("request", default=Non
 
 
 class StoppedError(Exception):
-    """A tile was not computed to its end, as somebody asked for that."""
+    """The computation of a tile was cancelled."""
 
 
 @contextmanager
 def stoppable(request: threading.Event) -> Iterator[None]:
-    """Let what this thread computes meanwhile be stopped by a request."""
+    """Make the computation in this thread cancellable by a request meanwhile."""
     token = _request.set(request)
     try:
         yield
@@ -27,12 +26,12 @@ def stoppable(request: threading.Event) -> Iterator[None]:
 
 
 def check_not_stopped() -> None:
-    """End what this thread computes if that was asked for.
+    """End the computation in this thread if its cancellation was requested.
 
     Raises
     ------
     StoppedError
-        It was.
+        It was requested.
 
     Examples
     --------

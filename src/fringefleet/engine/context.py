@@ -14,14 +14,29 @@ from fringefleet.observation.units import metres_per_radian
 
 @dataclass(frozen=True)
 class InversionContext:
-    """What all blocks of a scene share; plain values, a few kilobytes.
+    """Context shared by all blocks of a scene; plain values, a few kilobytes.
 
-    ``reference_date`` is an index into the dates of ``network``; ``reference_values`` what each pair observes
-    at the reference point [rad, or pixel of an offset]; ``wavelength`` [m], NaN where offsets are inverted;
-    ``looks`` 0 where the weights need none. For a DEM error, ``baseline``: the perpendicular baseline of each
-    date [m], and ``range_sine``: the slant range times the sine of the incidence angle [m], where blocks do
-    not bring their own. ``metres_per_pixel``: of an offset, signed; None for a phase. ``medians``: of the
-    unmasked observations of each pair, for the masks that spare large offsets.
+    Attributes
+    ----------
+    network
+        Dates and pairs.
+    reference_date
+        Index into the dates of ``network``.
+    reference_values
+        Observation of each pair at the reference point [rad, or pixel of an offset].
+    wavelength
+        Radar wavelength [m]; NaN where offsets are inverted.
+    looks
+        Number of looks; 0 where the weights need none.
+    baseline
+        For a DEM error: perpendicular baseline of each date [m].
+    range_sine
+        For a DEM error: slant range times the sine of the incidence angle [m], where blocks have none of
+        their own.
+    metres_per_pixel
+        Metres per pixel of an offset, signed; None for a phase.
+    medians
+        Median of the unmasked observations of each pair, for masks that spare large offsets.
     """
 
     network: Network
@@ -36,14 +51,14 @@ class InversionContext:
 
     @property
     def metres_per_unit(self) -> float:
-        """Displacement [m] of one unit of the observation, signed."""
+        """Displacement per unit of the observation [m], signed."""
         if self.metres_per_pixel is not None:
             return self.metres_per_pixel
         return metres_per_radian(self.wavelength)
 
 
 class Block(NamedTuple):
-    """The observations of some pixels; what is not needed is None."""
+    """Observations of some pixels; arrays that are not needed are None."""
 
     observed: Float32[np.ndarray, "pair y x"]  # [rad], or [pixel] of an offset
     coherence: Float[np.ndarray, "pair y x"] | None = None
@@ -55,7 +70,7 @@ class Block(NamedTuple):
 
 
 class FlatBlock(NamedTuple):
-    """The arrays of a block as (pair, pixel), its maps as (1, pixel)."""
+    """Arrays of a block as (pair, pixel), its maps as (1, pixel)."""
 
     observed: NDArray[np.float32]
     coherence: NDArray[Any] | None
@@ -67,7 +82,7 @@ class FlatBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class BlockResult:
-    """Variables of the result for the pixels of a block; each is an attribute, too.
+    """Variables of the result for the pixels of a block, also accessible as attributes.
 
     Attributes
     ----------
@@ -75,15 +90,15 @@ class BlockResult:
         Arrays (..., y, x) by name; their dtypes, dimensions and units are those of
         :mod:`fringefleet.products.registry`.
     pair_sums
-        Sums over the pixels that have an answer, in the order of
-        :data:`fringefleet.products.pair_sums.PAIR_SUMS`; None if they are not wanted.
+        Sums over the pixels with an estimate, in the order of
+        :data:`fringefleet.products.pair_sums.PAIR_SUMS`; None if not requested.
     """
 
     variables: Mapping[str, NDArray[Any]]
     pair_sums: Float64[np.ndarray, "3 pair"] | None = None
 
     def __getattr__(self, name: str) -> NDArray[Any]:
-        """Give a variable."""
+        """Return a variable."""
         found: Mapping[str, NDArray[Any]] = self.__dict__.get("variables", {})
         if name not in found:
             raise AttributeError(f"found no variable {name} in a block of {', '.join(found) or 'nothing'}")

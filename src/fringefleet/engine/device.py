@@ -1,4 +1,4 @@
-"""The device that this process computes on: chosen once, never changed in silence."""
+"""Device that this process computes on: chosen once, never replaced silently."""
 
 import logging
 import mmap
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def select(name: DeviceName) -> torch.device:
-    """Return the device asked for.
+    """Return the requested device.
 
     On a worker that is pinned to one GPU, that GPU is always ``cuda:0``: the worker's
     ``CUDA_VISIBLE_DEVICES`` puts it first.
@@ -27,7 +27,7 @@ def select(name: DeviceName) -> torch.device:
     Raises
     ------
     DeviceError
-        CUDA was asked for and there is none; we do not fall back to the CPU.
+        CUDA was requested but is not available; there is no fallback to the CPU.
     """
     if name == "cpu":
         return torch.device("cpu")
@@ -39,21 +39,21 @@ def select(name: DeviceName) -> torch.device:
     if not torch.cuda.is_available():
         raise DeviceError(
             f"torch {torch.__version__} finds no CUDA device on this machine; --device cuda needs an NVIDIA "
-            "GPU with its driver. Look at nvidia-smi and CUDA_VISIBLE_DEVICES, or choose --device cpu."
+            "GPU with its driver. Check nvidia-smi and CUDA_VISIBLE_DEVICES, or choose --device cpu."
         )
     return torch.device("cuda:0")
 
 
 def visible_gpu() -> tuple[str, str]:
-    """UUID and name of the GPU that this process computes on.
+    """Return UUID and name of the GPU that this process computes on.
 
-    The UUID is the same in every process, whatever number ``CUDA_VISIBLE_DEVICES`` gives the GPU there. Where
-    a GPU is divided (MIG) it is that of the instance.
+    The UUID is the same in every process, whatever number ``CUDA_VISIBLE_DEVICES`` assigns to the GPU. Where
+    a GPU is partitioned (MIG) it is that of the instance.
 
     Raises
     ------
     DeviceError
-        There is none.
+        There is no GPU.
     """
     properties = torch.cuda.get_device_properties(select("cuda"))
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
@@ -62,42 +62,42 @@ def visible_gpu() -> tuple[str, str]:
 
 
 def count_visible() -> int:
-    """How many GPUs this process sees.
+    """Count the GPUs visible to this process.
 
     Raises
     ------
     DeviceError
-        None.
+        There are none.
     """
     select("cuda")
     return torch.cuda.device_count()
 
 
 def memory_of_gpu() -> int:
-    """Memory [byte] of the GPU that this process computes on, whoever has it.
+    """Return the total memory [byte] of the GPU that this process computes on.
 
     Raises
     ------
     DeviceError
-        There is none.
+        There is no GPU.
     """
     return int(torch.cuda.get_device_properties(select("cuda")).total_memory)
 
 
 def peak_bytes() -> int:
-    """Most memory [byte] of the GPU that torch has had for this process so far."""
+    """Return the peak GPU memory [byte] that torch has allocated in this process."""
     return int(torch.cuda.max_memory_reserved(0))
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory [byte] that a CUDA device has free for us, torch's own unused blocks included."""
+    """Return the free memory [byte] of a CUDA device, including torch's own unused blocks."""
     free, _ = torch.cuda.mem_get_info(device)
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(free) + int(unused)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory could not be had: torch's, RMM's, Python's."""
+    """Return whether an error reports a failed memory allocation: torch's, RMM's or Python's."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower().replace("_", " ")
@@ -105,31 +105,31 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_broken(error: BaseException) -> bool:
-    """Whether an error says that a GPU failed: CUDA then answers nothing more in this process."""
+    """Return whether an error reports a GPU failure, after which CUDA is unusable in this process."""
     text = str(error).lower()
     said = isinstance(error, torch.AcceleratorError) or "cuda error" in text or "error [cuda]" in text
     return said and not is_out_of_memory(error)
 
 
 def has_own_memory(device: torch.device) -> bool:
-    """Whether what is solved on a device has to be copied there and back."""
+    """Return whether data have to be copied to a device and back."""
     return device.type != "cpu"
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for what this thread has asked a device to do."""
+    """Wait until a device has finished the work submitted by this thread."""
     if device.type == "cuda":
         torch.cuda.current_stream(device).synchronize()
 
 
-_idle_streams: list[torch.cuda.Stream] = []  # torch keeps memory for each stream: few, used again
+_idle_streams: list[torch.cuda.Stream] = []  # torch keeps memory for each stream: few, reused
 
 
 @contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """Let a device do what this thread asks of it beside what others ask; on a CPU threads do that.
+    """Run this thread's work on a device concurrently with that of others, on a stream of its own.
 
-    When it ends, all that was asked for is done, as others may get the memory.
+    On exit all submitted work is done, because others may reuse the memory.
     """
     if device.type != "cuda":
         yield
@@ -141,15 +141,15 @@ def own_stream(device: torch.device) -> Iterator[None]:
     with torch.cuda.stream(stream):
         yield
         stream.synchronize()
-    _idle_streams.append(stream)  # but for one on which something failed
+    _idle_streams.append(stream)  # except one on which something failed
 
 
 @contextmanager
 def shared_memory(device: torch.device) -> Iterator[None]:
-    """Let what is made on a device meanwhile be used on all streams, one after the other.
+    """Share memory allocated on a device meanwhile between all streams, one after the other.
 
-    Torch keeps what is given back for the stream that it was made on: without this, each would get a
-    workspace of its own.
+    Torch keeps freed memory for the stream that it was allocated on: without this, each stream would
+    allocate a workspace of its own.
     """
     if device.type != "cuda":
         yield
@@ -161,28 +161,28 @@ def shared_memory(device: torch.device) -> Iterator[None]:
 
 
 def page_locked(n_byte: int) -> NDArray[np.uint8]:
-    """Make memory of the host that a GPU copies from and to by itself, at full speed.
+    """Allocate host memory that a GPU copies from and to directly, at full speed.
 
-    Where the system does not allow it, it is memory like any other, and a warning says so.
+    Where the system does not allow it, ordinary memory is returned, with a warning.
 
     Parameters
     ----------
     n_byte
-        How much [byte].
+        Size [byte].
     """
     page = mmap.PAGESIZE
     n_locked = -(-n_byte // page) * page
-    owner = np.empty(n_locked + page, np.uint8)  # pages that nothing else is in
+    owner = np.empty(n_locked + page, np.uint8)  # pages that contain nothing else
     first = -owner.ctypes.data % page
     memory = owner[first : first + n_byte]
     runtime = torch.cuda.cudart()  # type: ignore[no-untyped-call]
     address = owner.ctypes.data + first
     code = int(runtime.cudaHostRegister(address, n_locked, 0)) if n_byte else 0
     if code:
-        with suppress(RuntimeError):  # CUDA would tell the next kernel of it, as if that had failed
+        with suppress(RuntimeError):  # CUDA would report it to the next kernel, as if that had failed
             torch.zeros(1, device="cuda").add_(1)
         logger.warning(
-            "could not page-lock %d MB of memory (CUDA error %d), so copies to the GPU are slower; see the "
+            "could not page-lock %d MB of memory (CUDA error %d), so copies to the GPU are slower; check the "
             "limit of locked memory, ulimit -l",
             n_byte // 10**6,
             code,
@@ -193,13 +193,13 @@ def page_locked(n_byte: int) -> NDArray[np.uint8]:
 
 
 def release_memory(device: torch.device) -> None:
-    """Give back what torch keeps of a device's memory for later."""
+    """Release the memory of a device that torch keeps for later."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 class _OneThread:
-    """Counts the blocks that are being solved, so that the last one puts things back."""
+    """Counter of the blocks being solved, so that the last one restores the settings."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -225,9 +225,9 @@ _one_thread = _OneThread()
 
 @contextmanager
 def one_thread(device: torch.device) -> Iterator[None]:
-    """Keep torch to one thread while blocks are solved on the CPU: one thread a tile.
+    """Limit torch to one thread while blocks are solved on the CPU: one thread per tile.
 
-    Tiles run side by side on the cores; threads inside them would only get in each other's way.
+    Tiles run in parallel on the cores; threads within them would only compete.
     """
     if device.type != "cpu":
         yield

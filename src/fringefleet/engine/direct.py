@@ -1,8 +1,8 @@
-"""Blocks on a CPU through the compiled solver alone: arrays in, arrays out.
+"""Inversion of blocks on a CPU by the compiled solver alone: arrays in, arrays out.
 
-It does what :mod:`fringefleet.engine.batch_solver` does, for the options that most runs have
-(:func:`fringefleet.engine.solver_choice.is_direct`), and without torch, which takes longer to import than a
-small scene to solve. The few pixels that float32 is not enough for are solved there.
+It does the work of :mod:`fringefleet.engine.batch_solver` for the options of most runs
+(:func:`fringefleet.engine.solver_choice.is_direct`) without torch, whose import takes longer than solving a
+small scene. The few pixels for which float32 is not accurate enough are solved in torch.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ _FEW = 64  # pixels that are solved again at once
 
 
 class Facts(NamedTuple):
-    """What is known of the pixels of a batch; see :class:`~fringefleet.engine.pixel_status.SolvedPixels`."""
+    """Properties of the pixels of a batch; see :class:`~fringefleet.engine.pixel_status.SolvedPixels`."""
 
     pair_count: NDArray[np.int32]
     n_components: NDArray[np.int32]
@@ -49,24 +49,24 @@ def invert_directly(
     place: BlockPlace,
     n_pixel: int,
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
-    """Invert the pixels of a block; where memory runs out, the tile fails, and is tried again.
+    """Invert the pixels of a block; if memory runs out, the tile fails and is retried.
 
     Parameters
     ----------
     block, scene, options, watch, place
         As for :func:`fringefleet.engine.block.invert_block`.
     n_pixel
-        Pixels that are solved at once, at most.
+        Maximum number of pixels solved at once.
 
     Returns
     -------
     tuple
-        Arrays (..., pixel) by the names of the result's variables; sums over the pixels of each pair, which
-        nobody wants, are zero.
+        Arrays (..., pixel) by name of the result's variable; sums over the pixels of each pair, which are
+        zero here because they are not requested.
     """
     n_block = block.observed.shape[1]
     answer = place.make_answer(kinds_of(options, scene.network.n_date), n_block)
-    wanted = "direct", repr(scene), options  # NaN, as in a scene, is not even the same as itself
+    wanted = "direct", repr(scene), options  # repr: a scene contains NaN, which does not equal itself
 
     def make() -> DirectSolver:
         return DirectSolver(plan_elimination(scene.network, scene.reference_date), scene, options)
@@ -80,14 +80,14 @@ def invert_directly(
 
 
 class DirectSolver:
-    """Batches of any size: their options and buffers.
+    """Solver for batches of any size: their options and buffers.
 
     Parameters
     ----------
     plan
-        The network's elimination.
+        Elimination plan of the network.
     scene, options
-        What all pixels share.
+        Context and options shared by all pixels.
     """
 
     def __init__(self, plan: EliminationPlan, scene: InversionContext, options: Options) -> None:
@@ -100,7 +100,7 @@ class DirectSolver:
         self.room = [np.zeros((n, 0), dtype) for n, dtype in shapes]  # sums, counts, labels
 
     def invert(self, block: FlatBlock, pixels: slice, answer: Mapping[str, NDArray[Any]]) -> None:
-        """Invert some pixels of a block, and write their answer."""
+        """Invert some pixels of a block, and write their results to ``answer``."""
         batch = _some(block, pixels)
         sums, counts, labels = self._room_for(pixels.stop - pixels.start)
         memory = answer["displacement"]
@@ -113,7 +113,7 @@ class DirectSolver:
         facts = Facts(pair_count, n_components, fewest < self.options.min_redundancy)
         self._tie_parts(facts, labels, phase, gap_filled)
         displacement = np.multiply(phase, np.float32(self.scene.metres_per_unit), out=phase)
-        del phase  # its memory is the displacement's
+        del phase  # its memory is reused for the displacement
         there = {name: values[..., pixels] for name, values in answer.items()}
         self._write(self._solved(batch, facts, sums, displacement, gap_filled), there)
         unsettled = np.flatnonzero(is_unsettled)
@@ -121,7 +121,7 @@ class DirectSolver:
             self._solve_again(batch, unsettled, there)
 
     def _room_for(self, n_pixel: int) -> list[NDArray[Any]]:
-        """Give memory for the sums, counts and labels of a batch, which is used again."""
+        """Return reusable memory for the sums, counts and labels of a batch."""
         if self.room[0].size < 4 * n_pixel:
             self.room = [np.zeros((len(room), n_pixel), room.dtype) for room in self.room]
         return [room.ravel()[: len(room) * n_pixel].reshape(len(room), n_pixel) for room in self.room]
@@ -133,11 +133,11 @@ class DirectSolver:
         phase: NDArray[np.float32],
         gap_filled: NDArray[np.uint8],
     ) -> None:
-        """Tie the parts of cut networks together, where there is an answer; in place."""
+        """Connect the components of disconnected networks where there is an estimate; in place."""
         gap_filled[...] = 0
         is_cut = (facts.n_components > 1) & (facts.pair_count > 0) & ~facts.too_few
         network = self.plan.network
-        for n_part in np.unique(facts.n_components[is_cut]):  # what is computed of a pixel is its own
+        for n_part in np.unique(facts.n_components[is_cut]):  # each pixel is computed independently
             cut = np.flatnonzero(is_cut & (facts.n_components == n_part))
             for piece in pieces_of(len(cut), 24 * (network.n_pair + network.n_date)):
                 some = cut[piece]
@@ -154,7 +154,7 @@ class DirectSolver:
         displacement: NDArray[np.float32],
         gap_filled: NDArray[np.uint8],
     ) -> SolvedBatch:
-        """Measure the pixels, and find their status."""
+        """Measure the quality of the pixels, and determine their status."""
         land = None if batch.water_mask is None else batch.water_mask[0]
         with np.errstate(all="ignore"):
             measured = of_sums(facts.pair_count, *sums[:3])
@@ -169,7 +169,7 @@ class DirectSolver:
         )
 
     def _write(self, solved: SolvedBatch, there: Mapping[str, NDArray[Any]]) -> None:
-        """Write all products, but what is in its place already."""
+        """Write all products, except those already in place."""
         in_place = solved.displacement, solved.gap_filled
         for compute in self.products:
             for name, values in compute(solved).items():
@@ -179,7 +179,7 @@ class DirectSolver:
 
     @cached_property
     def _in_torch(self) -> Any:
-        """Batches of torch, for the few pixels that float32 is not enough for."""
+        """Batches of torch, for the few pixels for which float32 is not accurate enough."""
         from fringefleet.engine.torch_fallback import TorchFallback  # noqa: PLC0415 - torch
 
         return TorchFallback(self.plan, self.scene, self.options, _FEW)
@@ -187,7 +187,7 @@ class DirectSolver:
     def _solve_again(
         self, batch: FlatBlock, unsettled: NDArray[np.intp], there: Mapping[str, NDArray[Any]]
     ) -> None:
-        """Solve pixels for which float32 is not enough as other options have it, in torch."""
+        """Solve pixels for which float32 is not accurate enough again, in torch."""
         for first in range(0, len(unsettled), _FEW):
             some = unsettled[first : first + _FEW]
             found = self._in_torch.solve(_some(batch, np.resize(some, _FEW)))

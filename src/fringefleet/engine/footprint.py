@@ -1,4 +1,4 @@
-"""Memory of the pixels of a block, and of those that are solved at once."""
+"""Memory of the pixels of a block, and of a batch."""
 
 import os
 from contextlib import suppress
@@ -14,11 +14,11 @@ from fringefleet.solver.working_set import CPU_BATCH, DEM_PIXELS_ON_CPU
 
 FUSED_BATCH = 3 * 2**16  # so that a tile of whole chunks still has 2^17, with which the kernel is fastest
 _MULTIPLE = 16  # pixels of a batch, for whole vectors
-_CPU_BATCH_BYTES = 2**30  # fewer pixels where the network fills up or much is wanted
+_CPU_BATCH_BYTES = 2**30  # fewer pixels where the network fills in or many products are requested
 
 
 def is_compiled(options: Options) -> bool:
-    """Tell whether pixels are solved by the compiled solver, as far as can be told without it."""
+    """Return whether pixels are solved by the compiled solver, as far as known without importing it."""
     if options.device != "cpu":
         return False
     return options.solver == "compiled" or (options.solver == "auto" and _has_numba())
@@ -34,12 +34,12 @@ def _has_numba() -> bool:
 
 
 def cpu_batch_size(plan: EliminationPlan, options: Options) -> int:
-    """Pixels that go through the solver at once on a CPU."""
+    """Return the number of pixels per batch on a CPU."""
     return max(1, min(CPU_BATCH, _CPU_BATCH_BYTES // _cpu_bytes_per_pixel(plan, options)))
 
 
 def even_batch(n_load: int, most: int) -> int:
-    """Choose the pixels of a batch so that few are in two: as many batches as it takes, equally large.
+    """Return the batch size that divides a load into the fewest batches of equal size, with little overlap.
 
     Examples
     --------
@@ -52,13 +52,13 @@ def even_batch(n_load: int, most: int) -> int:
 
 
 def eager_batch_size(plan: EliminationPlan, options: Options) -> int:
-    """Pixels that the eager solver takes at once in the memory of the one that was expected."""
+    """Return the number of pixels that the eager solver takes at once in the memory planned for another."""
     n_byte = cpu_batch_size(plan, options) * _cpu_bytes_per_pixel(plan, options)
     return max(1, n_byte // solver_bytes_per_pixel(plan, options))
 
 
 def cpu_batch_bytes(n_pixel: int, plan: EliminationPlan, options: Options) -> int:
-    """Memory of the pixels of a block of so many that are solved at once on a CPU [byte]."""
+    """Return the memory of a batch on a CPU, for a block with the given number of pixels [byte]."""
     n_batch = min(cpu_batch_size(plan, options), n_pixel)
     of_products = memory_of_products(plan, options, "compiled" if is_compiled(options) else "eager")
     others = _cpu_bytes_per_pixel(plan, options) - 8 * of_products.n_double
@@ -77,7 +77,7 @@ def _cpu_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
 
 
 def solver_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
-    """Memory of the solver for each pixel of a batch [byte]; ``test_memory_model.py`` holds it to torch."""
+    """Return the memory of the solver per pixel of a batch [byte]; ``test_memory_model.py`` checks it."""
     size = _size(options)
     n_pair, n_date = plan.network.n_pair, plan.network.n_date
     rows = 5 * n_pair + plan.n_slot + 5 * n_date + 2 * plan.n_neighbour + 40
@@ -90,13 +90,13 @@ def solver_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
 
 
 def compiled_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
-    """Memory of the compiled solver for each pixel of a batch [byte]; that of a vector comes besides."""
+    """Return the memory of the compiled solver per pixel of a batch [byte], without that of a vector."""
     size, n_date = _size(options), plan.network.n_date
     of_products = memory_of_products(plan, options, "compiled")
     rows = 3 * n_date + 8 + of_products.n_row + ("rows" in batch_needs(options)) * 2 * plan.network.n_pair
-    if size == 8:  # the kernel reads what it computes in
+    if size == 8:  # the kernel reads in the precision that it computes in
         rows += plan.network.n_pair * (1 + options.needs_coherence + options.needs_std)
-    if options.norm != "l2":  # some of the pixels go on in an eighth of a batch, and so on
+    if options.norm != "l2":  # some pixels continue in an eighth of a batch, and so on
         rows += (9 * plan.network.n_pair + rows) // 7 + 1
     return rows * size + 8 * of_products.n_double + n_date + of_products.n_byte
 
@@ -106,7 +106,7 @@ def _size(options: Options) -> int:
 
 
 def fused_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
-    """Memory of the fused solver for each pixel of a batch [byte], beside its observations and its answer."""
+    """Return the memory of the fused solver per pixel of a batch [byte], without observations and result."""
     size = _size(options)
     n_pair, n_date = plan.network.n_pair, plan.network.n_date
     of_products = memory_of_products(plan, options, "fused")
@@ -117,12 +117,12 @@ def fused_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
 
 
 def bytes_per_pixel(network: Network, options: Options) -> int:
-    """Memory of a block for each of its pixels [byte]: what is read and what is written."""
+    """Return the memory of a block per pixel [byte]: of what is read and what is written."""
     return bytes_of_input(network.n_pair, options) + bytes_of_result(options, network.n_date)
 
 
 def bytes_of_input(n_pair: int, options: Options) -> int:
-    """Memory of what is read of a pixel [byte]."""
+    """Return the memory of the observations read per pixel [byte]."""
     n_dataset = 1 + options.needs_coherence + options.needs_std
     mask = 0
     if options.reads_mask:

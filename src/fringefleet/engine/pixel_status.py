@@ -12,7 +12,7 @@ _TIED = {"minimum-norm": Status.MINIMUM_NORM, "linear": Status.LINEAR, "none": S
 
 
 class SolvedPixels(Protocol):
-    """What is known of pixels that have been solved, (pixel,)."""
+    """Solver results that decide the status of pixels, (pixel,)."""
 
     @property
     def pair_count(self) -> Any:
@@ -20,28 +20,28 @@ class SolvedPixels(Protocol):
 
     @property
     def n_components(self) -> Any:
-        """Number of the parts of the dates."""
+        """Number of connected components of the dates."""
 
     @property
     def too_few(self) -> Any:
-        """Whether a date has fewer pairs than asked for."""
+        """Whether a date has fewer pairs than requested."""
 
     @property
     def converged(self) -> Any:
-        """Whether reweighing came to rest; None where there was none."""
+        """Whether the iterative reweighting converged; None where there was none."""
 
 
 def find_status(solved: SolvedPixels, land: Any, gap_rule: GapRule) -> Any:
-    """Decide what happened to each pixel; the last that applies is what counts.
+    """Determine the status of each pixel; the last rule that applies takes precedence.
 
     Parameters
     ----------
     solved
-        What the solver says.
+        Result of the solver.
     land
-        Pixels that were to be inverted, (pixel,); None: all.
+        Pixels to be inverted, (pixel,); None: all.
     gap_rule
-        How parts are tied together.
+        Rule by which components are connected.
     """
     status = 0 * solved.pair_count
     status[solved.n_components > 1] = int(_TIED[gap_rule])
@@ -55,27 +55,27 @@ def find_status(solved: SolvedPixels, land: Any, gap_rule: GapRule) -> Any:
 
 
 def has_no_answer(status: Any) -> Any:
-    """Tell which pixels have no estimate."""
+    """Return which pixels have no estimate."""
     nothing, masked, too_few = Status.NO_OBSERVATION, Status.MASKED, Status.TOO_FEW_PAIRS
     return (status == int(nothing)) | (status == int(masked)) | (status == int(too_few))
 
 
 def leave_blank(variables: Mapping[str, Any], blank: Any) -> None:
-    """Leave pixels without an estimate blank, in place: NaN, or 0; what is set everywhere stays.
+    """Blank pixels without an estimate, in place: NaN or 0, except variables that are set everywhere.
 
     Parameters
     ----------
     variables
-        By the names of the result's, (..., pixel).
+        Arrays (..., pixel) by name of the result's variable.
     blank
-        Those pixels, (pixel,).
+        Pixels to blank, (pixel,).
     """
     xp, there, known = library_of(blank), ~blank, all_variables()
     nothing = xp.where(blank, xp.nan, 0.0)
     for name, values in variables.items():
         if known[name].is_set_everywhere:
             continue
-        if known[name].dtype.startswith("f"):  # a sum is several times as quick as filling by a mask
+        if known[name].dtype.startswith("f"):  # an addition is several times faster than filling by a mask
             xp.add(values, xp.asarray(nothing, dtype=values.dtype), out=values)
         else:
             xp.multiply(values, there, out=values)

@@ -1,4 +1,4 @@
-"""Rules of a scene and its options by which a kernel makes phases and weights of raw observations."""
+"""Rules by which a kernel turns raw observations into phases and weights, from a scene and its options."""
 
 from dataclasses import fields
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from fringefleet.solver.raw import MaskRule, Raw, Rules, WeightRule
 
 
 class Observed(Protocol):
-    """Observations of some pixels, as arrays or tensors of (pair, pixel); None what there is not."""
+    """Observations of some pixels, as arrays or tensors of (pair, pixel); None where absent."""
 
     @property
     def observed(self) -> Any:
@@ -26,11 +26,11 @@ class Observed(Protocol):
 
     @property
     def mask_values(self) -> Any:
-        """Values of the mask's own dataset."""
+        """Values of the mask dataset."""
 
     @property
     def water_mask(self) -> Any:
-        """Pixels to be inverted, (1, pixel)."""
+        """Pixels to invert, (1, pixel)."""
 
     @property
     def observed_std(self) -> Any:
@@ -38,12 +38,12 @@ class Observed(Protocol):
 
 
 def rules_of(scene: InversionContext, options: Options) -> Rules:
-    """Give the rules that all pixels share, as arrays in float64; medians in float32.
+    """Return the rules shared by all pixels, as arrays in float64; medians in float32.
 
     Parameters
     ----------
     scene, options
-        Reference values, looks and medians; what is inverted, weights and masks.
+        Reference values, looks and medians; observation, weights and masks.
     """
     function, looks = options.weight_func, max(1, scene.looks)
     weight: WeightRule = "none" if function == "no" else "offset" if options.needs_std else function
@@ -64,7 +64,7 @@ def rules_of(scene: InversionContext, options: Options) -> Rules:
 
 
 def given_to_kernel(batch: Observed, rules: Rules, options: Options) -> tuple[Raw, Rules]:
-    """Give a kernel what it needs of the observations of a batch, and the rules for them."""
+    """Return the observations of a batch that a kernel needs, and the rules for them."""
     beside = batch.observed_std if rules.weight == "offset" else batch.coherence
     if beside is None or rules.weight == "none":
         beside, rules = None, rules._replace(weight="none")
@@ -74,7 +74,7 @@ def given_to_kernel(batch: Observed, rules: Rules, options: Options) -> tuple[Ra
 
 
 def mask_values(batch: Observed, options: Options) -> Any:
-    """Give the values that the mask looks at, (pair, pixel).
+    """Return the values that the mask examines, (pair, pixel).
 
     Raises
     ------
@@ -100,16 +100,16 @@ def _mask_rule(options: Options) -> MaskRule:
 
 
 def method_of(options: Options, columns: Any = None) -> Method:
-    """Give a solver the options that concern it: those that its configuration has under the same name.
+    """Return the configuration of a solver: the options that it has under the same name.
 
     Parameters
     ----------
     options
-        Of the inversion.
+        Options of the inversion.
     columns
-        Of the temporal model for the DEM error, as a tensor (date, column); None without.
+        Columns of the temporal model for the DEM error, as a tensor (date, column); None without.
     """
     names = [field.name for field in fields(Method) if hasattr(options, field.name)]
     given = {name: getattr(options, name) for name in names}
-    given["huber_threshold"] = float(options.huber_threshold)  # a whole number would be compiled for anew
+    given["huber_threshold"] = float(options.huber_threshold)  # an int would trigger another compilation
     return Method(**given, unweighted=options.weight_func == "no", columns=columns)

@@ -1,6 +1,6 @@
-"""Choice of the solver: the one that is asked for, or the quickest that runs in this process.
+"""Choice of the solver: the requested one, or the fastest that runs in this process.
 
-Torch is imported by the solvers that need it, and not here: it takes more than a second.
+Torch is imported by the solvers that need it, not here: that takes more than a second.
 """
 
 from collections.abc import Iterator
@@ -23,15 +23,15 @@ _MADE_FOR: dict[DeviceName, str] = {"cpu": "compiled", "cuda": "fused"}  # solve
 
 
 def check_solver(options: Options) -> None:
-    """Find out whether the device is there and the solver runs on it.
+    """Check that the device is available and the solver runs on it.
 
     Raises
     ------
     DeviceError
-        There is none, or the solver lacks what it needs.
+        There is no such device, or the solver lacks a requirement.
     """
     if options.device == "cpu" and options.solver in ("auto", "elimination", "dense"):
-        return  # every process has a CPU, and one of these runs there
+        return  # every process has a CPU, and one of the solvers runs there
     if is_direct(options):
         check_direct()
         return
@@ -45,7 +45,7 @@ def check_solver(options: Options) -> None:
 
 
 def is_direct(options: Options) -> bool:
-    """Whether the compiled solver does all that is wanted, as :mod:`fringefleet.engine.direct` has it."""
+    """Return whether the compiled solver alone suffices, as in :mod:`fringefleet.engine.direct`."""
     plain = options.device == "cpu" and options.dtype == "float32" and options.norm == "l2"
     if not plain or any(product.needs_torch for product in products_for(options)):
         return False
@@ -53,30 +53,30 @@ def is_direct(options: Options) -> bool:
 
 
 def check_direct() -> None:
-    """Refuse to go on where numba is missing, or was told to compile nothing.
+    """Raise an error if numba is missing, or its compilation is disabled.
 
     Raises
     ------
     DeviceError
-        One of both.
+        Either is the case.
     """
     _load_kernel().check_numba()
 
 
 def choose_solver(options: Options) -> str:
-    """Name the solver that is meant: ``auto`` is the compiled or the fused one, where that runs."""
+    """Return the name of the solver: ``auto`` is the compiled or the fused one, where that runs."""
     if options.solver != "auto":
         return options.solver
     return "elimination" if why_eager(options) else _MADE_FOR[options.device]
 
 
 def load_solver(name: str) -> "Solver[SolverWorkspace]":
-    """Import a solver, and with it what only this one needs.
+    """Import a solver, with the libraries that only this one needs.
 
     Raises
     ------
     DeviceError
-        That is not installed.
+        A library is not installed.
     """
     with _needed_by(name):
         solver: Solver[SolverWorkspace] = import_module(
@@ -86,7 +86,7 @@ def load_solver(name: str) -> "Solver[SolverWorkspace]":
 
 
 def _load_kernel() -> ModuleType:
-    """Import what runs the compiled kernel, which needs no torch."""
+    """Import the compiled kernel, which needs no torch."""
     with _needed_by("compiled"):
         from fringefleet.solver.compiled import batches  # noqa: PLC0415 - numba
     return batches
@@ -105,10 +105,10 @@ def _needed_by(name: str) -> Iterator[None]:
 
 
 def why_eager(options: Options) -> str:
-    """Say why the solver that is made for a device does not run in this process; nothing if it does.
+    """Explain why the solver made for a device does not run in this process; empty if it does.
 
-    Triton makes a kernel when it is first launched, which needs a C compiler, Python's headers and a folder
-    to keep it in; so it is tried. So is numba, which needs none of those, with what the options need.
+    Triton builds a kernel when it is first launched, which needs a C compiler, Python's headers and a
+    writable folder; so this is tried. So is numba, which needs none of these, with the code of the options.
     """
     try:
         if options.device == "cpu":
@@ -128,7 +128,7 @@ def _try_out_kernel(*form: Any) -> str:
         return str(error)
     except MemoryError:
         raise
-    except Exception as error:  # whatever a compiler says
+    except Exception as error:  # any error of a compiler
         return f"{type(error).__name__}: {error}"
     return ""
 
@@ -145,7 +145,7 @@ def _try_out_fused() -> str:
         solver.try_out(device)
     except DeviceError as error:
         return str(error)
-    except Exception as error:  # whatever a compiler says
+    except Exception as error:  # any error of a compiler
         if devices.is_broken(error) or devices.is_out_of_memory(error):
             raise
         return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Timing of the stages of a tile: wait, read, copy to a device and back, solve, write."""
+"""Timing of the stages of a tile: waiting, reading, copies to a device and back, solving, writing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +9,10 @@ Stage = Literal["wait", "read", "copy", "solve", "write"]
 
 
 class StageSeconds(NamedTuple):
-    """Seconds of each stage; they follow one another, so their sum is the time of a tile.
+    """Seconds of each stage of a tile; they are consecutive, so their sum is the time of the tile.
 
-    ``copy``: to a device and back, as far as it is not hidden behind the solving; 0 on a CPU. ``wait``: for
-    other tiles of the same worker, until there is memory, or it is this one's turn.
+    ``copy``: to a device and back, as far as it does not overlap with solving; 0 on a CPU. ``wait``: for
+    other tiles of the same worker, until memory is free or it is this tile's turn.
     """
 
     read: float = 0.0
@@ -23,7 +23,7 @@ class StageSeconds(NamedTuple):
 
 
 class Stopwatch:
-    """Adds up the seconds of each stage; a stage inside another counts for itself only.
+    """Stopwatch for the stages of a tile; a nested stage is not counted in the enclosing one.
 
     Examples
     --------
@@ -37,16 +37,16 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._seconds = dict.fromkeys(StageSeconds._fields, 0.0)
-        self._inside = [0.0]  # seconds of the stages inside each stage that is running
+        self._inside = [0.0]  # seconds of the nested stages of each running stage
 
     @property
     def seconds(self) -> StageSeconds:
-        """What has been added up so far."""
+        """Seconds measured so far."""
         return StageSeconds(**self._seconds)
 
     @contextmanager
     def time(self, stage: Stage) -> Iterator[None]:
-        """Add what happens inside to a stage, also where it fails."""
+        """Measure a stage, even if it fails."""
         start = perf_counter()
         self._inside.append(0.0)
         try:

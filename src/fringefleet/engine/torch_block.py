@@ -1,8 +1,8 @@
-"""One block on the device: brought there, solved batch after batch, and brought back.
+"""Inversion of one block on the device: copied there, solved in batches, and copied back.
 
-A *load* are the pixels that are on the device at once: all of a block, or fewer where its memory runs out. A
-*batch* are those that are solved at once. Copies and solving of different blocks overlap: a block waits for
-its turn only when its load is there, and gives it away before its answer is brought back.
+A *load* is the set of pixels on the device at once: the whole block, or fewer where memory runs out. A
+*batch* is the set solved at once. Copies and solving of different blocks overlap: a block waits for its turn
+to solve only once its load is on the device, and releases it before its result is copied back.
 """
 
 import logging
@@ -30,7 +30,7 @@ from fringefleet.products.registry import kinds_of
 
 logger = logging.getLogger(__name__)
 
-SMALLEST_BATCH = 256  # pixels; with less a device has no memory for anything
+SMALLEST_BATCH = 256  # pixels; a device without memory for that has no memory for anything
 
 
 def invert_in_torch(
@@ -50,18 +50,18 @@ def invert_in_torch(
 
 
 class DeviceBlock:
-    """The loads of one block.
+    """Loads of one block.
 
     Parameters
     ----------
     block
         Observations.
     scene, options
-        How to invert them.
+        Context and options of the inversion.
     device
-        Where.
+        Device to solve on.
     n_pixel
-        Pixels that are solved at once, at most.
+        Maximum number of pixels solved at once.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class DeviceBlock:
         self.answer: dict[str, NDArray[Any]] = {}  # (..., pixel), by name
 
     def invert(self, watch: Stopwatch, place: BlockPlace) -> None:
-        """Invert all pixels; ``answer`` and ``pair_sums`` say what came of it.
+        """Invert all pixels; the results are in ``answer`` and ``pair_sums``.
 
         Raises
         ------
         Exception
-            As the solver: that memory is lacking even for the smallest batch, for one.
+            Any error of the solver, for example if memory does not suffice for the smallest batch.
         """
         whole = slice(0, self._n_block)
         if not devices.has_own_memory(self._device):
@@ -93,12 +93,12 @@ class DeviceBlock:
         while n_done < self._n_block:
             load, raw = self._send_from(n_done, watch)
             if load.stop == self._n_block:
-                place.arrived()  # nothing is read on the host after this, whatever happens
+                place.arrived()  # nothing is read on the host from here on
             self._invert_load(raw, load, watch, place)
             n_done = load.stop
 
     def _send_from(self, first: int, watch: Stopwatch) -> tuple[slice, RawBatch]:
-        """Bring as many pixels to the device as it has room for."""
+        """Copy as many pixels to the device as fit."""
         while True:
             load = slice(first, min(first + self._n_load, self._n_block))
             try:
@@ -111,7 +111,7 @@ class DeviceBlock:
             devices.release_memory(self._device)
 
     def _invert_load(self, raw: RawBatch, load: slice, watch: Stopwatch, place: BlockPlace) -> None:
-        """Solve what is on the device and bring it back; in parts where there is no room for all of it."""
+        """Solve the pixels on the device and copy the results back; in parts if memory does not suffice."""
         n_done, n_part = load.start, load.stop - load.start
         while n_done < load.stop:
             part = slice(n_done, min(n_done + n_part, load.stop))
@@ -123,7 +123,7 @@ class DeviceBlock:
             except (MemoryError, RuntimeError) as error:
                 if not _may_be_halved(error, part.stop - part.start):
                     raise
-            n_part = _half(part.stop - part.start, "answered at once")
+            n_part = _half(part.stop - part.start, "copied back at once")
             devices.release_memory(self._device)
 
     def _invert_part(self, raw: RawBatch, pixels: slice, watch: Stopwatch, place: BlockPlace) -> None:
@@ -136,14 +136,14 @@ class DeviceBlock:
         self.pair_sums += sums
 
     def _make_answer(self, place: BlockPlace) -> None:
-        """Ask for memory for the answer, once."""
+        """Request memory for the result, once."""
         if not self.answer:
             self.answer = place.make_answer(self._kinds, self._n_block)
 
     def _solve(
         self, raw: RawBatch, pixels: slice, workspaces: WorkspacePool
     ) -> tuple[dict[str, Tensor], NDArray[np.float64]]:
-        """Solve pixels that are on the device, in smaller batches from where it ran out of memory."""
+        """Solve pixels that are on the device, in smaller batches where memory runs out."""
         there = room_for(self._kinds, self.answer, pixels, self._device)
         sums, n_load, n_done = np.zeros_like(self.pair_sums), pixels.stop - pixels.start, 0
         while n_done < n_load:
@@ -168,9 +168,9 @@ class DeviceBlock:
     def _solve_from(
         self, n_done: int, n_pixel: int, raw: RawBatch, there: Mapping[str, Tensor], workspaces: WorkspacePool
     ) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """Solve batch after batch; yields how many pixels are done, and the sums over pairs of the batch."""
+        """Solve batch after batch; yield the number of pixels done, and the sums over pairs of the batch."""
         n_load = raw.observed.shape[1]
-        key = repr(self._scene), self._options, n_pixel, self._device  # NaN is not even the same as itself
+        key = repr(self._scene), self._options, n_pixel, self._device  # repr: NaN does not equal itself
         with workspaces.lent(key, partial(self._make_batches, n_pixel)) as batches:
             for pixels in _batches(n_done, n_load, n_pixel):
                 check_not_stopped()
@@ -181,7 +181,7 @@ class DeviceBlock:
 def _solve_batch(
     batches: BatchSolver, raw: RawBatch, there: Mapping[str, Tensor], pixels: slice, n_done: int
 ) -> NDArray[np.float64]:
-    """Solve a batch, of which the first ``n_done`` have been before; give its sums over pairs."""
+    """Solve a batch whose first ``n_done`` pixels were done before; return its sums over pairs."""
     answer = batches.invert(part_of(raw, pixels), n_done=n_done)
     for name, values in answer.variables.items():
         there[name][..., pixels] = values
@@ -189,7 +189,7 @@ def _solve_batch(
 
 
 def _batches(n_done: int, n_load: int, n_pixel: int) -> Iterator[slice]:
-    """Cut what is left of a load into batches of one shape; the last one overlaps the one before it."""
+    """Cut the rest of a load into batches of one shape; the last one overlaps the one before it."""
     for first in range(n_done, n_load, n_pixel):
         start = min(first, n_load - n_pixel)
         yield slice(start, start + n_pixel)
@@ -200,5 +200,5 @@ def _may_be_halved(error: BaseException, n_pixel: int) -> bool:
 
 
 def _half(n_pixel: int, where: str) -> int:
-    logger.warning("out of memory with %d pixels %s; going on with half as many", n_pixel, where)
+    logger.warning("out of memory with %d pixels %s; continuing with half as many", n_pixel, where)
     return max(SMALLEST_BATCH, n_pixel // 2)

@@ -15,14 +15,14 @@ from fringefleet.options import Options
 
 
 class TorchFallback:
-    """Batches of so many pixels, on the CPU.
+    """Batches of a given number of pixels, on the CPU.
 
     Parameters
     ----------
     plan, scene, options
-        What all share.
+        Plan, context and options shared by all pixels.
     n_pixel
-        Of each batch.
+        Number of pixels per batch.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class TorchFallback:
             self.batches = BatchSolver(plan, scene, options, n_pixel, self.device)
 
     def solve(self, pixels: FlatBlock) -> dict[str, NDArray[Any]]:
-        """Invert pixels; gives arrays (..., pixel) by the names of the result's variables."""
+        """Invert pixels; return arrays (..., pixel) by name of the result's variable."""
         with torch.inference_mode(), devices.one_thread(self.device):
             raw = send(FlatBlock._make(map(_in_one_piece, pixels)), self.pixels, self.device)
             return {name: values.numpy() for name, values in self.batches.invert(raw).variables.items()}

@@ -1,7 +1,7 @@
-"""The way of a block to the device and of its answer back; on a CPU there is none.
+"""Transfer of a block to the device and of its result back; on a CPU nothing is copied.
 
-A device with memory of its own gets all pixels of a block in one copy for each variable, which goes by itself
-while other blocks are solved, as what is copied is page-locked and each block has a stream of its own
+A device with memory of its own receives all pixels of a block in one copy per variable, asynchronously while
+other blocks are solved, because the host memory is page-locked and each block has its own stream
 (:func:`fringefleet.engine.device.own_stream`). On a CPU everything is a view.
 """
 
@@ -29,16 +29,16 @@ class RawBatch(NamedTuple):
 
 
 def send(block: FlatBlock, pixels: slice, device: torch.device) -> RawBatch:
-    """Bring pixels of a block to the device, and wait until they are there.
+    """Copy pixels of a block to the device, and wait until they are there.
 
     Parameters
     ----------
     block
         Observations, on the host.
     pixels
-        Which; all of them are one piece of memory for each variable, and quickest.
+        Pixels to copy; all of them are contiguous memory for each variable, which is fastest.
     device
-        Where they are wanted.
+        Device to copy to.
     """
     views = (None if values is None else torch.from_numpy(values[:, pixels]) for values in block)
     if not devices.has_own_memory(device):
@@ -49,7 +49,7 @@ def send(block: FlatBlock, pixels: slice, device: torch.device) -> RawBatch:
 
 
 def part_of(raw: RawBatch, pixels: slice) -> RawBatch:
-    """View some of the pixels that are on the device."""
+    """View some of the pixels on the device."""
     return RawBatch._make(None if values is None else values[:, pixels] for values in raw)
 
 
@@ -59,18 +59,18 @@ def room_for(
     pixels: slice,
     device: torch.device,
 ) -> dict[str, Tensor]:
-    """Make room on the device for the answer of some pixels; on a CPU it is that of the host.
+    """Allocate memory on the device for the results of some pixels; on a CPU it is that of the host.
 
     Parameters
     ----------
     kinds
-        By name, lengths of the axes before that of the pixels, and dtype.
+        Lengths of the axes before the pixels, and dtype, by name.
     answer
-        The room on the host, (..., pixel), which a device with memory of its own does not ask for.
+        Memory on the host, (..., pixel); not used for a device with memory of its own.
     pixels
-        Which.
+        Pixels to allocate for.
     device
-        Where.
+        Device to allocate on.
     """
     if not devices.has_own_memory(device):
         return {name: _tensor(values[..., pixels]) for name, values in answer.items()}
@@ -84,7 +84,7 @@ def room_for(
 def bring_back(
     there: Mapping[str, Tensor], answer: Mapping[str, NDArray[Any]], pixels: slice, device: torch.device
 ) -> None:
-    """Copy what was put in the room on a device with memory of its own to the host, and wait for it."""
+    """Copy results from a device with memory of its own to the host, and wait for them."""
     for name, values in there.items():
         _tensor(answer[name][..., pixels]).copy_(values, non_blocking=True)
     devices.synchronize(device)
@@ -95,5 +95,5 @@ def _copy(values: Tensor, device: torch.device) -> Tensor:
 
 
 def _tensor(values: NDArray[Any]) -> Tensor:
-    """View numbers as a tensor; unsigned ones of four bytes, which torch hardly knows, as signed ones."""
+    """View values as a tensor; uint32, which torch hardly supports, as int32."""
     return torch.from_numpy(values.view(np.int32) if values.dtype == np.uint32 else values)

@@ -1,9 +1,9 @@
-"""Phases and weights of raw observations: referenced, masked, weighed.
+"""Phases and weights from raw observations: referenced, masked, weighed.
 
 What counts as an observation follows MintPy (``ifgram_inversion.mask_stack_obs``,
-``ifgram_inversion.run_ifgram_inversion_patch``): a phase of exactly 0 is no data, before and after the
-reference phase is subtracted; masked pairs are no data. Beyond MintPy, so is an infinite phase. An offset of
-exactly 0 is data, and stays 0 when its pair is referenced.
+``ifgram_inversion.run_ifgram_inversion_patch``): a phase of exactly 0 is missing, before and after the
+reference phase is subtracted; masked pairs are missing. Beyond MintPy, so is an infinite phase. An offset of
+exactly 0 is valid, and stays 0 when its pair is referenced.
 """
 
 from functools import cached_property
@@ -22,14 +22,14 @@ from fringefleet.solver.raw import Raw, Rules
 
 
 class Weighing:
-    """How the observations of a scene become phases and weights.
+    """Conversion of the observations of a scene into phases and weights.
 
     Parameters
     ----------
     scene, options
-        Reference values, looks and medians; what is inverted, weights and masks.
+        Reference values, looks and medians; observation, weights and masks.
     dtype, device
-        Of phases and weights.
+        Dtype and device of phases and weights.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class Weighing:
         self.medians = torch.tensor(scene.medians, dtype=torch.float32, device=device)[:, None]
 
     def prepare(self, raw: RawBatch, rows: slice, phase: Tensor, weight: Tensor) -> None:
-        """Reference the observations of some pairs and weigh them; weight zero where there is none.
+        """Reference and weigh the observations of some pairs; the weight is zero where they are missing.
 
         Parameters
         ----------
         raw
             Observations.
         rows
-            The pairs.
+            Pairs to prepare.
         phase, weight
-            Theirs, (pair, pixel), to be written.
+            Arrays (pair, pixel) of these pairs, written in place.
         """
         observed = raw.observed[rows].to(self.dtype)
         torch.sub(observed, self.reference[rows], out=phase)
@@ -71,19 +71,19 @@ class Weighing:
             weight.mul_(raw.water_mask[0])
 
     def prepare_pixels(self, raw: RawBatch, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Give phase and weight of the pixels with some numbers, (pair, pixel)."""
+        """Return phase and weight of the pixels with the given indices, (pair, pixel)."""
         some = RawBatch._make(None if values is None else values[:, pixels] for values in raw)
         phase, weight = torch.empty((2, *some.observed.shape), dtype=self.dtype, device=self.device)
         self.prepare(some, slice(None), phase, weight)
         return phase, weight
 
     def for_kernel(self, batch: RawBatch) -> tuple[Raw, Rules]:
-        """Give the observations of a batch and the rules of :meth:`prepare` to a kernel."""
+        """Return the observations of a batch and the rules of :meth:`prepare` for a kernel."""
         return given_to_kernel(batch, self._rules, self.options)
 
     @cached_property
     def _rules(self) -> Rules:
-        """The rules, with numbers that are on the device already."""
+        """Rules with arrays that are on the device already."""
         rules = rules_of(self.scene, self.options)
         table = None
         if rules.table is not None:
@@ -96,7 +96,7 @@ class Weighing:
         )
 
     def _keep(self, values: Tensor, rows: slice, phase: Tensor) -> Tensor:
-        """Tell which observations the mask keeps."""
+        """Return which observations the mask keeps."""
         dataset, threshold = self.options.mask_dataset, self.options.mask_threshold
         if dataset is not None and dataset not in STD_MASKS:
             return keep_by_value(values, dataset, threshold)

@@ -1,4 +1,4 @@
-"""The place of a block among others of its process, and workspaces kept for the blocks that come."""
+"""Place of a block among others of its process, and workspaces that are reused by later blocks."""
 
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -16,10 +16,10 @@ _Lent = TypeVar("_Lent")
 
 
 class WorkspacePool:
-    """The workspaces that a process has for batches of blocks, one for each block that is solved at once.
+    """Workspaces of a process for batches of blocks, one for each block solved at once.
 
-    The last one that was used is kept for each; blocks at the edge of a scene, whose batches have another
-    shape, take its place.
+    For each the last one used is kept; blocks at the edge of a scene, whose batches have another shape,
+    replace it.
     """
 
     def __init__(self) -> None:
@@ -30,9 +30,9 @@ class WorkspacePool:
     def size(
         self, network: Network, options: Options, find: Callable[[EliminationPlan, Options], int]
     ) -> int:
-        """Say how many pixels go through the solver at once; what was found first holds.
+        """Return the batch size; the first one determined is kept.
 
-        The memory that is free on a device later on is what the workspaces kept here leave.
+        Later the free memory of a device is reduced by the workspaces kept here.
         """
         key = network, options
         with self._lock:
@@ -41,24 +41,24 @@ class WorkspacePool:
             return self._sizes[key]
 
     def lower_size(self, network: Network, options: Options, n_pixel: int) -> None:
-        """Let fewer pixels go through the solver at once from now on, as the device ran out of memory."""
+        """Reduce the batch size from now on, because the device ran out of memory."""
         with self._lock:
             self._sizes[network, options] = min(n_pixel, self._sizes.get((network, options), n_pixel))
 
     @contextmanager
     def lent(self, wanted: Hashable, make: Callable[[], _Lent]) -> Iterator[_Lent]:
-        """Lend a workspace; one in which something failed is not kept.
+        """Lend a workspace; it is discarded if an error occurs.
 
         Parameters
         ----------
         wanted
-            What tells it from others.
+            Key of the workspace.
         make
-            Makes one, where none is kept.
+            Function that makes one, where none is kept.
         """
         with self._lock:
             found = next((workspace for key, workspace in self._idle if key == wanted), None)
-            if self._idle:  # the one, or room for the one that is made
+            if self._idle:  # the wanted one, or one to replace
                 self._idle = [pair for pair in self._idle if pair[1] is not found][found is None :]
         if found is None:
             found = make()
@@ -67,31 +67,31 @@ class WorkspacePool:
             self._idle.append((wanted, found))
 
     def clear(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         with self._lock:
             self._idle.clear()
             self._sizes.clear()
 
 
 class BlockPlace:
-    """The place of a block that nothing else is solved beside; see :mod:`fringefleet.execution.slots`."""
+    """Place of a block that is solved alone; see :mod:`fringefleet.execution.slots`."""
 
     def __init__(self, workspaces: WorkspacePool | None = None) -> None:
         self.workspaces = workspaces or WorkspacePool()
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait until the block may be solved, and keep others from it meanwhile."""
+        """Wait until the block may be solved, and exclude others meanwhile."""
         return nullcontext()
 
     def arrived(self) -> None:
-        """Hear that the observations are on the device, and not needed on the host any more."""
+        """Note that the observations are on the device, and no longer needed on the host."""
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Make an array for the answer, whose numbers are not set yet."""
+        """Return an uninitialised array for the result."""
         return np.empty(shape, dtype)
 
     def make_answer(
         self, kinds: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]], n_pixel: int
     ) -> dict[str, NDArray[Any]]:
-        """Make the arrays of an answer, (..., pixel), by the names of its variables."""
+        """Return the arrays of a result, (..., pixel), by name of its variable."""
         return {name: self.empty((*shape, n_pixel), dtype) for name, (shape, dtype) in kinds.items()}

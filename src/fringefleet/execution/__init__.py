@@ -1,1 +1,1 @@
-"""Execution of a run: tiles handed to the workers of a Dask scheduler, or to threads."""
+"""Execution of a run: tiles submitted to the workers of a Dask scheduler, or to threads."""

@@ -1,7 +1,7 @@
-"""Executors of tiles: workers of a Dask scheduler, or threads of this process.
+"""Execution backends for tiles: workers of a Dask scheduler, or threads of this process.
 
-To a scheduler a tile is one task, whose graph is bytes that it does not look into: as a graph, every variable
-of the stack would be a task of its own, and client and scheduler would spend half as long again on a tile.
+To a scheduler a tile is one task whose graph is opaque bytes: as a graph, every variable of the stack would
+be a task of its own, and client and scheduler would take half as long again per tile.
 """
 
 import asyncio
@@ -28,47 +28,47 @@ from fringefleet.execution.tile import TileReport
 
 logger = logging.getLogger(__name__)
 
-# Of a worker's thread: a tile that is read, those that are solved and written meanwhile, and the next ones.
+# Per thread of a worker: a tile being read, those being solved and written meanwhile, and the next ones.
 _IN_FLIGHT_PER_THREAD = 5
 _SECONDS_BETWEEN_COUNTS = 5.0  # of workers, which may come and go
 _SMALLER = "Give smaller --chunks, or fewer --workers so that each has more."
 
 
 class ExecutionBackend(Protocol):
-    """Computes tasks, several at a time."""
+    """Executor of several tasks at a time."""
 
     def capacity(self) -> int:
-        """How many tasks it may have at once."""
+        """Return the maximum number of tasks submitted at once."""
 
     def submit(self, task: Delayed) -> Any:
-        """Begin a task; returns its future."""
+        """Submit a task; return its future."""
 
     def result(self, future: Any) -> TileReport | BaseException:
-        """Say what became of a task that has come to its end."""
+        """Return the report of a finished task, or the error that it failed with."""
 
     def loss(self) -> RunError | None:
-        """Say why nothing will come back any more; None as long as something may."""
+        """Return the reason why no more results will arrive; None as long as some may."""
 
     def explain(self, error: BaseException) -> str:
-        """Say what an error means, and what to do."""
+        """Describe an error, with advice."""
 
     def dismiss(self) -> None:
-        """Begin nothing more."""
+        """Start no more tasks."""
 
 
 class ThreadBackend:
-    """Threads of this process, one for each core."""
+    """Threads of this process, one per core."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(CPU_COUNT, thread_name_prefix="fringefleet")
         self._stop = threading.Event()
 
     def capacity(self) -> int:
-        """How many tasks it may have at once."""
+        """Return the maximum number of tasks submitted at once."""
         return CPU_COUNT
 
     def submit(self, task: Delayed) -> ThreadFuture[TileReport]:
-        """Begin a task; returns its future."""
+        """Submit a task; return its future."""
         return self._pool.submit(self._compute, task)
 
     def _compute(self, task: Delayed) -> TileReport:
@@ -76,25 +76,25 @@ class ThreadBackend:
             return _compute(task)
 
     def result(self, future: ThreadFuture[TileReport]) -> TileReport | BaseException:
-        """Say what became of a task."""
+        """Return the report of a finished task, or the error that it failed with."""
         error = future.exception()
         return future.result() if error is None else error
 
     def loss(self) -> None:
-        """Say nothing: it never happens."""
+        """Return None: threads are never lost."""
 
     def explain(self, error: BaseException) -> str:
-        """Say what an error means, and what to do."""
+        """Describe an error, with advice."""
         return explain(error)
 
     def dismiss(self) -> None:
-        """Begin nothing more, and wait for what is under way, which goes no further than its next step."""
+        """Start no more tasks, and wait for running ones, which end at their next step."""
         self._stop.set()
         self._pool.shutdown(cancel_futures=True)
 
 
 class DistributedBackend:
-    """The workers of a Dask scheduler, as many as there are at any time."""
+    """Workers of a Dask scheduler, as many as there are at any time."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -106,7 +106,7 @@ class DistributedBackend:
         self._n_memory_kill = count_memory_kills()
 
     def capacity(self) -> int:
-        """How many tasks they may have at once: a few more than they work on, so that none ever waits."""
+        """Return the maximum number of tasks submitted at once: more than run, so that none waits."""
         if monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
             try:
                 self._count(self._client.nthreads())
@@ -116,24 +116,24 @@ class DistributedBackend:
         return _IN_FLIGHT_PER_THREAD * self._n_thread
 
     def _count(self, n_thread: Mapping[str, int]) -> None:
-        """Take note of the workers that are there, and say if they have become fewer or more."""
+        """Update the number of workers, and log a change."""
         self._n_thread = max(1, sum(n_thread.values()))
         before, self._n_worker = self._n_worker, len(n_thread)
         if before is not None and self._n_worker < before:
-            logger.warning("%d workers are there, of %d before", self._n_worker, before)
+            logger.warning("%d workers are connected, %d before", self._n_worker, before)
         elif before is not None and self._n_worker > before:
-            logger.info("%d workers are there", self._n_worker)
+            logger.info("%d workers are connected", self._n_worker)
 
     def submit(self, task: Delayed) -> ThreadFuture[TileReport]:
-        """Begin a task; returns the future of what it says, which is fetched as soon as it can be."""
-        # A number makes each attempt a task of its own, whatever is still known of the one before.
+        """Submit a task; return the future of its report, which is fetched as soon as possible."""
+        # A number makes each attempt a separate task, whatever the scheduler still holds of the one before.
         key = (*task.key, next(self._numbers))
         future: Future[TileReport] = self._client.submit(_unpack, pickle.dumps(task), key=key, pure=False)
         loop: asyncio.AbstractEventLoop = self._client.loop.asyncio_loop  # type: ignore[union-attr]
         return asyncio.run_coroutine_threadsafe(self._fetch(future), loop)
 
     async def _fetch(self, future: Future[TileReport]) -> TileReport:
-        """Wait for a task, and bring what it says; a worker that is slow to answer keeps no other waiting."""
+        """Wait for a task and fetch its report; a worker that is slow to answer delays no other."""
         try:
             report: TileReport = await self._client.gather(future, asynchronous=True)
         finally:
@@ -141,7 +141,7 @@ class DistributedBackend:
         return report
 
     def result(self, future: ThreadFuture[TileReport]) -> TileReport | BaseException:
-        """Say what became of a task."""
+        """Return the report of a finished task, or the error that it failed with."""
         try:
             return future.result()
         except CancelledError as error:
@@ -151,37 +151,37 @@ class DistributedBackend:
             return error
 
     def loss(self) -> RunError | None:
-        """Say why nothing will come back any more: the scheduler is lost, or all workers started here."""
+        """Return why no more results will arrive: the scheduler or all workers started here are lost."""
         if self._is_lost or self._client.status != "running":
             return RunError("the scheduler, or the connection to it, was lost.")
         cluster = self._client.cluster
         if isinstance(cluster, LocalCluster) and not cluster.workers:
             out_of_memory = self._client.get_events("worker-restart-memory")
             why = f"They ran out of memory. {_SMALLER}" if out_of_memory else self._why_died()
-            return WorkersLostError(f"no worker is left: they died, and could not be started again. {why}")
+            return WorkersLostError(f"no worker is left: they died, and could not be restarted. {why}")
         return None
 
     def _why_died(self) -> str:
-        """Say why workers died, as far as that is known; memory is named only where it was that."""
+        """Explain why workers died, as far as known; memory is named only where it was the cause."""
         if isinstance(self._client.cluster, LocalCluster) and count_memory_kills() > self._n_memory_kill:
-            return f"The system of this machine killed processes, as its memory was used up. {_SMALLER}"
-        return "Why is not known here: see the log of the system (dmesg), or of the job."
+            return f"The system of this machine killed processes because memory ran out. {_SMALLER}"
+        return "The cause is not known here: check the log of the system (dmesg), or of the job."
 
     def explain(self, error: BaseException) -> str:
-        """Say what an error means, and what to do."""
+        """Describe an error, with advice."""
         if not isinstance(error, KilledWorker):
             return explain(error)
         worker, n_died = error.last_worker, error.allowed_failures + 1
-        died = f"{n_died} workers died while they computed it, the last at {worker.address}"
+        died = f"{n_died} workers died while computing it, the last at {worker.address}"
         limit = format_bytes(worker.memory_limit) if worker.memory_limit else "no limit"
         for _, event in self._client.get_events("worker-restart-memory"):
             if event["worker"] == worker.address:
                 used = format_bytes(event["rss"])
-                return f"{died}: out of memory, it had taken {used} of its {limit}. {_SMALLER}"
+                return f"{died}: out of memory, it used {used} of its {limit}. {_SMALLER}"
         return f"{died}. Its memory: {limit}. {self._why_died()}"
 
     def dismiss(self) -> None:
-        """Do nothing: who began the workers ends them."""
+        """Do nothing: the code that started the workers ends them."""
 
 
 def _unpack(packed: bytes) -> TileReport:
@@ -195,7 +195,7 @@ def _compute(task: Delayed) -> TileReport:
 
 
 def count_memory_kills() -> int:
-    """Count the processes that the system of this machine has killed for want of memory, since it is up."""
+    """Count the processes that the system of this machine has killed for lack of memory since its start."""
     with suppress(OSError, ValueError):  # other systems do not count them
         for line in Path("/proc/vmstat").read_text().splitlines():
             name, _, number = line.partition(" ")
@@ -205,6 +205,6 @@ def count_memory_kills() -> int:
 
 
 def explain(error: BaseException) -> str:
-    """Say what an error means, and what to do."""
+    """Describe an error, with advice."""
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     return f"{text}. {_SMALLER}" if isinstance(error, MemoryError) else text

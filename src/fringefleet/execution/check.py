@@ -1,4 +1,4 @@
-"""Check of a run before anything is done: its input, options and output, and how much there is to do."""
+"""Check of a run before any work: its input, options and output, and the amount of work left."""
 
 import logging
 import math
@@ -33,20 +33,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checked:
-    """A run whose input, options and output have been found good; nothing has been written yet."""
+    """Run whose input, options and output are valid; nothing has been written yet."""
 
     job: Run
     prepared: Prepared
     tile: Shape  # rows and columns
     origin: Origin  # everything that the result depends on
-    is_touched: bool  # files of the stack were, since the run that is resumed
+    is_touched: bool  # whether files of the stack were touched since the run that is resumed
     n_tile: int
     n_left: int  # tiles that are not done
-    means: ComputeResources  # of as many workers as memory allows; at most those that the run was told of
+    means: ComputeResources  # for as many workers as memory allows; at most those requested
 
     @property
     def n_worker(self) -> int:
-        """Workers that the memory is enough for."""
+        """Number of workers that memory suffices for."""
         return self.means.n_worker
 
     @property
@@ -56,18 +56,18 @@ class Checked:
 
     @property
     def memory_needed(self) -> int:
-        """What a worker takes at most [byte], be it the only one that comes."""
+        """Maximum memory of a worker [byte], even if it is the only one."""
         means = replace(self.means, n_core=max(self.means.n_core, own_cores().number))
         return bytes_of_worker(math.prod(self.tile), self.prepared.scene.network, self.job.options, means)
 
 
 def check(job: Run) -> Checked:
-    """Find whatever is wrong with a run, and how much there is to do, before anything is done.
+    """Check a run and determine the amount of work left, before anything is done.
 
     Raises
     ------
     InputError
-        As :func:`run`.
+        As for :func:`run`.
     """
     check_kind("job", job, Run)
     _check_output_path(job)
@@ -76,7 +76,7 @@ def check(job: Run) -> Checked:
     prepared = prepare(stack, job.options, job.setting)
     if job.chunks is not None:
         check_tile(job.chunks, prepared.scene.network, job.options, ComputeResources())
-    _check_output_usable(job)  # options that are wrong come before it
+    _check_output_usable(job)  # after the options, whose errors take precedence
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
@@ -95,14 +95,14 @@ def check(job: Run) -> Checked:
 
 
 def packed_variables(checked: Checked) -> tuple[str, ...]:
-    """Name what has to be unpacked before, if anything is left to do."""
+    """Return the names of the variables to unpack beforehand, if any tiles are left."""
     if not checked.n_left:
         return ()
     return tuple(cut_apart(checked.prepared.stack, checked.tile, small_ones=checked.job.chunks is None))
 
 
 def _resources(job: Run, prepared: Prepared) -> ComputeResources:
-    """Say what tiles are computed with, as far as that is known before the workers are there."""
+    """Return the resources for tiles, as far as known before the workers are there."""
     n_core = job.n_core or max(job.n_thread, own_cores().number // job.n_worker)
     return ComputeResources(
         n_worker=job.n_worker,
@@ -114,7 +114,7 @@ def _resources(job: Run, prepared: Prepared) -> ComputeResources:
 
 
 def _choose_tile(job: Run, prepared: Prepared, shape: Shape, means: ComputeResources) -> Shape:
-    """Choose a tile that cuts no packed chunk, if there is one; whole rows, if all chunks are cut anyway."""
+    """Choose a tile that cuts no packed chunk, if possible; whole rows, if all chunks are cut anyway."""
     network, stack = prepared.scene.network, prepared.stack
 
     def choose(stored: Shape | None) -> Shape:
@@ -130,7 +130,7 @@ def _choose_tile(job: Run, prepared: Prepared, shape: Shape, means: ComputeResou
 
 
 def _check_output_path(job: Run) -> None:
-    """Check the path of an output, whatever is there."""
+    """Check the path of an output, whether or not it exists."""
     check_output_name(job.output, "Zarr", "result.zarr")
     check_apart(job.output, job.stack)
 
@@ -139,7 +139,7 @@ def _check_output_usable(job: Run) -> None:
     check_writable(job.output)
     if job.existing == "refuse" and job.output.exists():
         raise OutputExistsError(
-            f"{job.output} is there already; give --resume to finish it, "
+            f"{job.output} exists; give --resume to finish it, "
             f"{option('existing', 'overwrite')} to replace it, or another name."
         )
     if job.existing == "overwrite" and job.output.exists():
@@ -148,7 +148,7 @@ def _check_output_usable(job: Run) -> None:
 
 
 def _found(job: Run, tile: Shape, origin: Origin) -> tuple[int, bool]:
-    """Count the tiles that are done and kept, and tell whether files of the stack were touched since."""
+    """Count the finished tiles that are kept, and return whether files of the stack were touched since."""
     store, is_touched = resume_result(
         job.output, tile, origin, wanted_variables(job.options), accept_touched=job.accept_touched
     )

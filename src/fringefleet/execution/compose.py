@@ -1,4 +1,4 @@
-"""Composition of the options of a run: what was given beats a file such as a template."""
+"""Composition of the options of a run: given options take precedence over a file such as a template."""
 
 import logging
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 _NEEDS = (*needs_of(Options), *needs_of(Setting))
 _WORDS_FOR_NONE = ("no", "none", "false")
 _NOTHING: Mapping[str, Any] = {}
-_MEASURED_BY = {"mask_threshold": ("mask_dataset",)}  # what a value may be depends on another option
+_MEASURED_BY = {"mask_threshold": ("mask_dataset",)}  # options whose valid range depends on another option
 
 
 def part_of(named: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
-    """Take what has the name of a field of these classes."""
+    """Return the values that are fields of these classes."""
     names = {field.name for kind in kinds for field in fields(kind)}
     return {name: value for name, value in named.items() if name in names}
 
@@ -39,19 +39,19 @@ def compose_options(
     given
         Options and settings by name; None where nothing was given.
     of_file
-        What a file says, such as a MintPy template; what is no option and no setting is for somebody else.
+        Options of a file such as a MintPy template; values that are neither options nor settings are ignored.
     keys
-        Names that the values have in the file.
+        Names of the values in the file, by name of the option.
 
     Raises
     ------
     OptionError
-        Values that cannot be meant so, all of them.
+        Lists all invalid values.
     """
     said = _merge(given, of_file)
     if idle := idle_values(given, of_file):
         named = ", ".join(f"{keys.get(name, name)} = {value}" for name, value in idle.items())
-        logger.info("without effect here, so not used: %s", named)
+        logger.info("not used, because without effect: %s", named)
     said = {name: value for name, value in said.items() if name not in idle}
     ours, theirs = part_of(said, Options), part_of(said, Setting)
     options, setting = together(partial(_make, Options, ours), partial(_make, Setting, theirs))
@@ -60,9 +60,9 @@ def compose_options(
 
 
 def idle_values(given: Mapping[str, Any], of_file: Mapping[str, Any]) -> dict[str, Any]:
-    """Find what a file says that has no effect with what was given, by name.
+    """Find the options of a file that have no effect with the given ones, by name.
 
-    MintPy's own templates have a threshold of a mask, and no mask.
+    MintPy's own templates contain a threshold for a mask, but no mask.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def idle_values(given: Mapping[str, Any], of_file: Mapping[str, Any]) -> dict[st
 
 
 def _make(kind: Any, said: Mapping[str, Any]) -> Any:
-    """Make options, or say of all values that cannot be what they can; not of the first one only."""
+    """Make options, or report all invalid values, not only the first."""
     parts = (
         {other: said[other] for other in (name, *_MEASURED_BY.get(name, ())) if other in said}
         for name in said
@@ -91,7 +91,7 @@ def _look_at(kind: Any, part: Mapping[str, Any]) -> None:
 
 
 def _merge(given: Mapping[str, Any], of_file: Mapping[str, Any]) -> dict[str, Any]:
-    """Take what is an option or a setting and was said, by our words."""
+    """Merge the given options and settings, by our names."""
     said = part_of(of_file, Options, Setting) | {
         name: value for name, value in given.items() if value is not None
     }

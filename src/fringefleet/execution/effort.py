@@ -1,12 +1,12 @@
-"""Predicted work of a run, and whether it is too little for workers: the one place where that is decided.
+"""Predicted work of a run, and the decision whether it is too little for workers.
 
-A run needs no workers where all of these hold. Nobody has asked for any, which the caller knows. It is on a
-CPU. Its work, as predicted here, is less than what one worker costs to start. And threads of this process
-have the memory for it.
+A run needs no workers where all of these hold: none were requested, which the caller knows; it runs on a
+CPU; its work, as predicted here, is less than the cost of starting one worker; and threads of this process
+have enough memory.
 
-The work is counted, not measured: what each pixel, pair and tile takes at most, on a core like that of the
-benchmarks. How long a worker takes to start is of the same core, so only their ratio matters, and a slow
-machine decides as a fast one does. ``plan`` predicts the same, and measures besides.
+The work is counted, not measured: the most that each pixel, pair and tile takes on a core like that of the
+benchmarks. The start-up time of a worker refers to the same core, so only the ratio matters, and a slow
+machine decides as a fast one does. ``plan`` makes the same prediction, and measures in addition.
 """
 
 from dataclasses import replace
@@ -20,26 +20,26 @@ from fringefleet.options import Options
 from fringefleet.processes.cores import own_cores
 from fringefleet.products.registry import bytes_of_result
 
-# CPU-seconds of one core. One more worker costs, in tests/benchmarks/results/small-cpu.json, 1.7 of them.
-SECONDS_TO_START = 1.7  # a worker process: its imports, its warming up, its nanny and certificates
-SECONDS_OF_TILE = 0.05  # whatever its size: its graph, its files, its mark
-_SECONDS_OF_OBSERVATION = 4e-8  # read, looked at, weighed, its residual
+# CPU-seconds on one core. One more worker costs 1.7 of them in tests/benchmarks/results/small-cpu.json.
+SECONDS_TO_START = 1.7  # a worker process: its imports, warm-up, nanny and certificates
+SECONDS_OF_TILE = 0.05  # regardless of size: its graph, files and mark
+_SECONDS_OF_OBSERVATION = 4e-8  # reading, checks, weight, residual
 _SECONDS_OF_UPDATE = 2e-9  # of an edge of the network, when a date is eliminated
-_SECONDS_OF_BYTE = 1e-8  # of a result, packed and written; of a stack that is unpacked before
-# How much more a pixel takes to solve
-_TIMES_NORM = {"l2": 1, "huber": 30, "l1": 20}  # which are iterated; most in torch
+_SECONDS_OF_BYTE = 1e-8  # of a result, compressed and written; of a stack that is unpacked beforehand
+# Factors on the time to solve a pixel
+_TIMES_NORM = {"l2": 1, "huber": 30, "l1": 20}  # iterative norms; most iterations run in torch
 _TIMES_DENSE = 60
 _TIMES_DEM_ERROR = 10
 _TIMES_EXTRA = 2  # each of: uncertainty, closure of triplets, float64
 
 
 def predicted_work(checked: Checked) -> float:
-    """Predict the CPU-seconds of the tiles that are left of a run, on one core, at most.
+    """Predict the maximum CPU-seconds of the remaining tiles of a run, on one core.
 
     Parameters
     ----------
     checked
-        A run that :func:`fringefleet.pipeline.check` found good.
+        A run that passed :func:`fringefleet.pipeline.check`.
     """
     options, network = checked.job.options, checked.prepared.scene.network
     sizes = checked.prepared.stack.sizes
@@ -52,14 +52,14 @@ def predicted_work(checked: Checked) -> float:
 
 
 def needs_no_workers(checked: Checked, memory: int) -> bool:
-    """Tell whether a run that nobody has asked workers for is done by threads of this process.
+    """Return whether a run without requested workers is done by threads of this process.
 
     Parameters
     ----------
     checked
-        A run that was found good.
+        A run that passed its check.
     memory
-        What it may take here [byte].
+        Memory that it may use here [byte].
     """
     return (
         checked.job.options.device == "cpu"
@@ -69,7 +69,7 @@ def needs_no_workers(checked: Checked, memory: int) -> bool:
 
 
 def in_threads(checked: Checked) -> Checked:
-    """Say of a run that threads of this process do it: one for each core, as far as there are tiles."""
+    """Assign a run to threads of this process: one per core, as far as there are tiles."""
     n_thread = max(1, min(CPU_COUNT, checked.n_left))
     n_core = max(n_thread, own_cores().number)
     return replace(checked, means=replace(checked.means, n_worker=1, n_thread=n_thread, n_core=n_core))

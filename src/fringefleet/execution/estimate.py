@@ -1,8 +1,8 @@
 """Resource estimate of a run before it is submitted: tiles, bytes, memory, disk and time.
 
 Bytes are exact, memory and disk are upper bounds. Seconds come from a measurement on this machine: a tile of
-the stack is read, and pixels of the same network with made-up phases are solved and written with the same
-options. They hold for workers like this machine that do not slow each other down.
+the stack is read, and pixels of the same network with synthetic phases are solved and written with the same
+options. They apply to workers like this machine that do not slow each other down.
 """
 
 import math
@@ -41,17 +41,29 @@ _MISSING = 0.02  # of the observations: hardly any stack is complete
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run will need for the tiles that are not done yet.
+    """Resource estimate for the remaining tiles of a run.
 
-    ``n_worker``: 0 where threads of this process solve tiles; then what is said of a worker holds for this
-    process. ``work_seconds``: of a core, predicted by counting, at most
-    (:mod:`fringefleet.execution.effort`). ``n_core``: threads of each worker that read and write.
-    ``memory_needed``: of each worker, itself included, at most; ``memory_available``: what it has, if that is
-    known. ``gpu_memory_needed``: of the GPU of each, besides what CUDA takes for itself, and ``gpu_memory``:
-    what that has; None on a CPU, or where it is not known. ``disk_needed``: for the output, at most;
-    ``disk_free``: what there is. All in bytes. ``seconds``: of each worker; None if nothing was measured.
-    ``overhead``: of the command besides; None also where workers are not of this machine, or are there
-    already.
+    Attributes
+    ----------
+    n_worker
+        Number of workers; 0 where threads of this process solve tiles: facts about a worker then refer to
+        this process.
+    n_core
+        Threads of each worker that read and write.
+    work_seconds
+        Predicted maximum work of a core, by counting (:mod:`fringefleet.execution.effort`).
+    memory_needed, memory_available
+        Maximum memory of each worker, including itself, and the memory that it has, if known [byte].
+    gpu_memory_needed, gpu_memory
+        The same for the GPU of each worker, without what CUDA itself takes [byte]; None on a CPU, or if
+        unknown.
+    disk_needed, disk_free
+        Maximum size of the output, and free space [byte].
+    seconds
+        Time of each worker; None if nothing was measured.
+    overhead
+        Time of the command outside the tiles; None also where workers are not on this machine, or exist
+        already.
     """
 
     shape: Shape  # rows and columns of the scene
@@ -61,10 +73,10 @@ class Forecast:
     n_tile: int
     n_left: int
     n_worker: int
-    n_thread: int  # of each that solve tiles
+    n_thread: int  # per worker, that solve tiles
     n_core: int
-    n_pixel: int  # left to do
-    bytes_read: int  # in memory, whatever they are in the file
+    n_pixel: int  # remaining
+    bytes_read: int  # in memory, regardless of packing in the file
     bytes_written: int
     memory_needed: int
     memory_available: int | None
@@ -75,16 +87,16 @@ class Forecast:
     gpu_memory: int | None = None
     seconds: StageSeconds | None = None
     overhead: Overhead | None = None
-    bytes_unpacked: int = 0  # for as long as the run lasts, on the disk of the output
+    bytes_unpacked: int = 0  # on the disk of the output, for the duration of the run
 
     @property
     def tiles_of_a_worker(self) -> int:
-        """Tiles of the worker, or the thread of this process, that has most."""
+        """Number of tiles of the worker, or the thread of this process, that has most."""
         return math.ceil(self.n_left / (self.n_worker or self.n_thread))
 
 
 class PerPixel(NamedTuple):
-    """Seconds for a pixel."""
+    """Seconds per pixel of each stage."""
 
     copy: float
     solve: float
@@ -92,21 +104,21 @@ class PerPixel(NamedTuple):
 
 
 def forecast(checked: Checked, n_worker: int, worker_memory: int | None = None) -> Forecast:
-    """Work out what a run will need; nothing of the stack is read.
+    """Estimate the resources of a run, without reading the stack.
 
     Parameters
     ----------
     checked
-        A run that :func:`fringefleet.pipeline.check` found good.
+        A run that passed :func:`fringefleet.pipeline.check`.
     n_worker
-        Processes that compute it; 0 for threads of this one.
+        Number of processes that compute it; 0 for threads of this one.
     worker_memory
-        What each of them has [byte], if known.
+        Memory of each of them [byte], if known.
 
     Raises
     ------
     BlockTooLargeError
-        A tile does not fit into a worker; the message says which would.
+        A tile does not fit into a worker; the message names a size that would.
     InputError
         The output does not fit on its disk.
     """
@@ -147,16 +159,16 @@ def forecast(checked: Checked, n_worker: int, worker_memory: int | None = None) 
 
 
 def with_seconds(found: Forecast, checked: Checked, per_pixel: PerPixel | None = None) -> Forecast:
-    """Measure on this machine how long the stages take, and add what follows for each worker.
+    """Measure the time of the stages on this machine, and add the resulting time of each worker.
 
     Parameters
     ----------
     found
-        What is known of the run.
+        Estimate without times.
     checked
         The run.
     per_pixel
-        What :func:`seconds_per_pixel` has measured, be it in another process; None: it does so in this one.
+        Result of :func:`seconds_per_pixel`, possibly from another process; None: measured in this one.
     """
     if not found.n_left:
         return replace(found, seconds=StageSeconds())
@@ -190,20 +202,20 @@ def _bytes_read_per_pixel(checked: Checked) -> int:
 def _check_disk_space(checked: Checked, found: Forecast) -> None:
     if found.disk_needed > found.disk_free:
         raise InputError(
-            f"the output{' and what is unpacked meanwhile' * bool(found.bytes_unpacked)} takes up to "
+            f"the output{' and the temporary unpacked copy' * bool(found.bytes_unpacked)} takes up to "
             f"{found.disk_needed:,} bytes, and the disk of "
-            f"{_folder_of(checked.job.output)} has {found.disk_free:,} free. Make room, give an output "
-            "on another disk, or ask for less (--covariance is large)."
+            f"{_folder_of(checked.job.output)} has {found.disk_free:,} free. Free some space, give an output "
+            "on another disk, or request less (--covariance is large)."
         )
 
 
 def _folder_of(output: Path) -> Path:
-    """The folder that an output is in, or will be made in."""
+    """Return the existing folder that an output is, or will be, in."""
     return next(folder for folder in output.absolute().parents if folder.is_dir())
 
 
 def _seconds_to_read(checked: Checked) -> float:
-    """Read the tile in the middle of the stack."""
+    """Measure the time to read the tile in the middle of the stack."""
     stack, watch = checked.prepared.stack, Stopwatch()
     if packed := packed_variables(checked):
         return _seconds_to_unpack(stack, packed) / checked.n_left
@@ -221,7 +233,7 @@ def _seconds_to_read(checked: Checked) -> float:
 
 
 def _seconds_to_unpack(stack: xr.Dataset, names: Sequence[str]) -> float:
-    """Read the first pairs of each variable, and work out how long it takes to read all of them."""
+    """Extrapolate the time to unpack each variable from reading its first pairs."""
     seconds = 0.0
     for name in names:
         variable, watch = stack[name].variable, Stopwatch()
@@ -233,7 +245,7 @@ def _seconds_to_unpack(stack: xr.Dataset, names: Sequence[str]) -> float:
 
 
 def seconds_per_pixel(checked: Checked) -> PerPixel:
-    """Solve and write made-up pixels, and measure how long one takes."""
+    """Solve and write synthetic pixels, and measure the time per pixel."""
     from fringefleet.engine.block import invert_block  # noqa: PLC0415 - numba, or torch
 
     options, scene = checked.job.options, checked.prepared.scene
@@ -255,13 +267,13 @@ def seconds_per_pixel(checked: Checked) -> PerPixel:
 
 
 def for_other_machines(error: DeviceError) -> DeviceError:
-    """Add to what is wrong with a device what to do where it is another machine's."""
-    return DeviceError(f"{error} To plan for other machines, measure nothing: --quick.")
+    """Add advice to a device error for plans that concern another machine."""
+    return DeviceError(f"{error} To plan for other machines, skip the measurement: --quick.")
 
 
 @contextmanager
 def _store_for(checked: Checked, tile: Shape) -> Iterator[Any]:
-    """Make a result of one tile on the disk of the output, and remove it."""
+    """Create a result of one tile on the disk of the output, and remove it."""
     prepared = checked.prepared
     part = replace(prepared, stack=prepared.stack.isel(y=slice(tile[0]), x=slice(tile[1])))
     with owned_folder(_folder_of(checked.job.output)) as folder:
@@ -270,7 +282,7 @@ def _store_for(checked: Checked, tile: Shape) -> Iterator[Any]:
 
 
 def made_up_block(checked: Checked, shape: Shape, seed: int = 0) -> Block:
-    """Make pixels of the network of a run: a random walk, noise, gaps, and whatever the options need."""
+    """Make synthetic pixels for a run: a random walk, noise, gaps, and what the options need."""
     options, scene, network = checked.job.options, checked.prepared.scene, checked.prepared.scene.network
     rng = np.random.default_rng(seed)
     dates = rng.normal(0, 1, (network.n_date, *shape)).cumsum(axis=0)

@@ -1,4 +1,4 @@
-"""Facts of a run: everything that its result depends on, by the names of the options where there is one."""
+"""Facts that the result of a run depends on, by the names of the options where there is one."""
 
 import hashlib
 import math
@@ -18,27 +18,27 @@ from fringefleet.io.zarr.files import version_of_used
 from fringefleet.network.network import date_name
 from fringefleet.options import Options
 
-_WITH_WHAT = ("device", "gpu_chunk_size")  # options on which no answer depends
+_EXECUTION_ONLY = ("device", "gpu_chunk_size")  # options that do not affect results
 
 
 def origin_of(prepared: Prepared, options: Options, tile: Shape, source: FilesVersion) -> Origin:
-    """Collect what a result depends on.
+    """Collect the facts that a result depends on.
 
     Parameters
     ----------
     prepared
-        The stack, and what all tiles share.
+        The stack, and the context shared by all tiles.
     options
-        How it is inverted.
+        Options of the inversion.
     tile
         Rows and columns of a tile.
     source
-        The files of the stack, as they were before anything was read.
+        Version of the files of the stack, taken before anything was read.
     """
     scene, stack, setting = prepared.scene, prepared.stack, prepared.setting
     network = scene.network
     facts: dict[str, Any] = {
-        **{name: value for name, value in asdict(options).items() if name not in _WITH_WHAT},
+        **{name: value for name, value in asdict(options).items() if name not in _EXECUTION_ONLY},
         "solver": options.algorithm,
         "reference_point": prepared.reference_point,
         "reference_date": date_name(network.dates[scene.reference_date]),
@@ -65,7 +65,7 @@ def origin_of(prepared: Prepared, options: Options, tile: Shape, source: FilesVe
 
 
 def _given(map_or_file: Any) -> str | None:
-    """Tell whether there is a map; what is in it has a digest, and where it lies does not matter."""
+    """Return whether a map is given; its content has a digest, and its location does not matter."""
     return None if map_or_file is None else "given"
 
 
@@ -74,7 +74,7 @@ def _digest(words: Iterable[str]) -> str:
 
 
 def _digest_of_map(stack: xr.Dataset, name: str) -> str:
-    """Digest a map that did not come with the stack."""
+    """Compute the digest of a map that did not come with the stack."""
     if name not in stack:
         return ""
     return hashlib.sha256(np.ascontiguousarray(stack[name].values).tobytes()).hexdigest()[:16]

@@ -1,11 +1,11 @@
-"""Dataset in, lazy Dataset out: the only module that builds Dask graphs.
+"""Dask graphs: a Dataset in, a lazy Dataset or tasks out. The only module that builds graphs.
 
-Two forms of the same block function. :func:`invert_lazily` lifts it over xarray (``xr.map_blocks`` with a
+The same block function takes two forms. :func:`invert_lazily` lifts it over xarray (``xr.map_blocks`` with a
 template), for notebooks: compose, slice, plot, ``.to_zarr``. :func:`block_tasks` lifts it, or any other, over
 Dask arrays (``dask.array.map_blocks``) so that reading, computing and writing a tile fuse to exactly one
-task: no big array ever crosses the network. What keeps it one task: the stack is opened without chunks, cut
-and only then chunked, the reference phases are numbers, and nothing drops an axis. Dask hands the task its
-pieces of the stack unread, so that reading is timed, and fails, where the tile is known.
+task: no large array ever crosses the network. It remains one task because the stack is opened without chunks,
+subset and only then chunked, the reference phases are numbers, and nothing drops an axis. Dask passes the
+task its pieces of the stack unread, so that reading is timed, and fails, where the tile is known.
 """
 
 from collections.abc import Mapping
@@ -34,21 +34,21 @@ from fringefleet.products.provenance import Provenance, provenance_of
 from fringefleet.products.quantization import CONTAINER, quantization_info
 from fringefleet.products.registry import wanted_variables
 
-_N_AXIS = 3  # of what a tile is read of: pairs or dates, y and x
+_N_AXIS = 3  # of the input of a tile: pairs or dates, y and x
 
-if TYPE_CHECKING:  # a worker needs nothing of what has checked the stack
+if TYPE_CHECKING:  # a worker does not need the code that checks the stack
     from fringefleet.execution.prepare import Prepared
 
 
 def chunk(stack: xr.Dataset, tile: Shape) -> xr.Dataset:
-    """Cut a stack or a result in y and x, all pairs or dates of a pixel together."""
+    """Chunk a stack or a result in y and x, with all pairs or dates of a pixel together."""
     sizes = {"y": tile[0], "x": tile[1]}
     return stack.chunk({dim: sizes.get(str(dim), -1) for dim in stack.dims})
 
 
 @with_graph_defaults
 def result_template(prepared: "Prepared", options: Options, tile: Shape) -> xr.Dataset:
-    """Build a result without numbers: shapes, chunks, coordinates and attributes of the real one."""
+    """Build a result without values: shapes, chunks, coordinates and attributes of the real one."""
     stack, scene = prepared.stack, prepared.scene
     n_date = scene.network.n_date
     sizes = {"date": n_date, "date2": n_date, "y": stack.sizes["y"], "x": stack.sizes["x"]}
@@ -90,7 +90,7 @@ def _invert_dataset(
 def _compute_tile(
     *pieces: NDArray[Any] | LazyVariable, block_info: Mapping[Any, Any], **how: Any
 ) -> NDArray[np.object_]:
-    """Read, compute and write one tile; Dask looks for the name ``block_info``."""
+    """Read, compute and write one tile; Dask fills the argument ``block_info`` by its name."""
     with without_collection():
         from fringefleet.execution.tasks import compute_tile  # noqa: PLC0415 - only where tiles are computed
 
@@ -107,22 +107,22 @@ def tile_tasks(
     accept_touched: bool = False,
     n_on_cores: Mapping[str, int] | None = None,
 ) -> list[tuple[Tile, Delayed]]:
-    """Make one task for each tile of a stack that is to be inverted: see :func:`block_tasks`.
+    """Make one task for each tile of a stack to be inverted: see :func:`block_tasks`.
 
     Parameters
     ----------
     prepared
         A stack that is not chunked yet.
     options
-        How to invert.
+        Options of the inversion.
     tile
         Rows and columns of a tile.
     write
-        Takes a tile and its series, on the worker.
+        Function that writes a tile and its result, on the worker.
     accept_touched
-        Whether files whose time alone has changed since the stack was opened are the same.
+        Whether files that differ only in their modification time count as unchanged.
     n_on_cores
-        Workers that share the same cores, by the name of these.
+        Number of workers by name of their cores.
     """
     inversion = Inversion(prepared.scene, options, prepared.reference_point, _is_coarse(prepared, options))
     return block_tasks(
@@ -136,7 +136,7 @@ def tile_tasks(
 
 
 def worker_rules(*, accept_touched: bool = False, n_on_cores: Mapping[str, int] | None = None) -> WorkerRules:
-    """Ask workers for the software of this process; the rest as for :func:`tile_tasks`."""
+    """Return rules that require the software of this process; the rest as for :func:`tile_tasks`."""
     return WorkerRules(versions_that_must_agree(software_versions()), accept_touched, n_on_cores or {})
 
 
@@ -160,13 +160,13 @@ def block_tasks(
     tile
         Rows and columns of a tile.
     function
-        What is computed of the arrays of a tile.
+        Function of the arrays of a tile.
     write
-        Takes a tile and its result, on the worker.
+        Function that writes a tile and its result, on the worker.
     source
-        Where the data come from, for messages.
+        Origin of the data, for messages.
     rules
-        What tiles ask of a worker; by default the software of this process.
+        Requirements on a worker; by default the software of this process.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def block_tasks(
         Each tile and its task, whose result is a :class:`~fringefleet.execution.tile.TileReport`.
     """
     cut = chunk(data, tile)
-    # One with three axes first: its chunks say which tile a task is.
+    # A variable with three axes first: its chunks identify the tile of a task.
     names = sorted(map(str, cut.data_vars), key=lambda name: cut[name].ndim != _N_AXIS)
     of_source = f" of {source}" if source else ""
     arrays = [
@@ -197,7 +197,7 @@ def block_tasks(
 
 
 def _unread(whole: LazyVariable, chunked: da.Array) -> da.Array:
-    """Let the pieces of a variable that comes from a file stay unread; a map in memory is cut as it is."""
+    """Keep the pieces of a variable from a file unread; a map in memory is cut as it is."""
     if whole.ndim < _N_AXIS or whole.variable.chunks is not None:
         return chunked
     # The name is that of the content, which xarray finds without reading it.
@@ -207,7 +207,7 @@ def _unread(whole: LazyVariable, chunked: da.Array) -> da.Array:
 
 
 def _one_graph_each(reports: da.Array, tile: Shape, shape: Shape) -> list[tuple[Tile, Delayed]]:
-    """Take the optimised graph apart, so that handing in a tile costs the same however many there are."""
+    """Split the optimised graph, so that the cost of submitting a tile does not depend on their number."""
     (optimised,) = optimize(reports)
     graph = dict(optimised.__dask_graph__())
     tasks = []
@@ -221,7 +221,7 @@ def _one_graph_each(reports: da.Array, tile: Shape, shape: Shape) -> list[tuple[
 
 
 def _is_coarse(prepared: "Prepared", options: Options) -> bool:
-    """Whether observations are stored so that many are the same."""
+    """Return whether observations are stored so coarsely that many are equal."""
     return STORED_AS in prepared.stack[options.observation].attrs
 
 

@@ -26,7 +26,7 @@ from fringefleet.processes.worker_info import replaced_if_gpu_breaks, this_worke
 from fringefleet.products.quantization import quantized
 from fringefleet.products.registry import wanted_variables
 
-_PAIRS_AT_ONCE = 16  # that a thread looks at
+_PAIRS_AT_ONCE = 16  # that a thread checks
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Inversion:
     Attributes
     ----------
     scene, options
-        What all tiles share.
+        Context and options shared by all tiles.
     point
         Row and column of the reference point in the scene.
     is_coarse
-        Whether observations are stored so that many are the same.
+        Whether observations are stored so coarsely that many are equal.
     """
 
     scene: InversionContext
@@ -49,7 +49,7 @@ class Inversion:
     is_coarse: bool
 
     def as_function(self) -> BlockFunction:
-        """Give the functions of a tile."""
+        """Return the block function of a tile."""
         return BlockFunction(
             "invert_tile", self._compute, self._check, self.options.device, describe=self._describe
         )
@@ -79,13 +79,13 @@ def invert_dataset(
     Parameters
     ----------
     stack
-        The block, which Dask has read.
+        Block, already read by Dask.
     scene, options
-        What all blocks share.
+        Context and options shared by all blocks.
     point
         Coordinates y and x of the reference point.
     is_coarse
-        Whether observations are stored so that many are the same.
+        Whether observations are stored so coarsely that many are equal.
 
     Returns
     -------
@@ -115,19 +115,19 @@ def invert_dataset(
 
 
 def _share_of_cores(options: Options) -> int:
-    """Count the cores for a block, of which nobody has told how many workers share them."""
+    """Return the number of cores for a block, where the number of workers that share them is unknown."""
     worker = this_worker()
     if worker is None or options.device == "cpu":
         return share_of_cores({}, worker)
     from fringefleet.engine.device import count_visible  # noqa: PLC0415 - torch
 
-    return max(worker.state.nthreads, own_cores().number // count_visible())  # a worker for each GPU
+    return max(worker.state.nthreads, own_cores().number // count_visible())  # one worker per GPU
 
 
 def check_values(
     arrays: Mapping[str, NDArray[Any]], options: Options, is_coarse: bool, where: str
 ) -> Oddities:
-    """Count what cannot be an observation; what makes the answer void ends the run."""
+    """Count values that cannot be observations; values that would invalidate the result end the run."""
     n_pair = len(arrays[options.observation])
     parts: dict[int, Oddities] = {}  # by first pair
 
@@ -154,7 +154,7 @@ def _block(arrays: Mapping[str, NDArray[Any]], options: Options, point: Pixel | 
 
 
 def _inside(tile: Tile, point: Pixel | None) -> Pixel | None:
-    """Row and column of the reference point in a tile, if it is there."""
+    """Return row and column of the reference point in a tile, if it is inside."""
     if point is None or not (
         tile.y.start <= point[0] < tile.y.stop and tile.x.start <= point[1] < tile.x.stop
     ):

@@ -1,4 +1,4 @@
-"""One inversion to be run, and what becomes of tiles that fail. Light to import."""
+"""Specification of a run, and the treatment of tiles that fail. Light to import."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,12 @@ from fringefleet.options import Options
 @documented
 @dataclass(frozen=True)
 class FailurePolicy:
-    """Decide what becomes of a tile that fails.
+    """Treatment of tiles that fail.
 
     Raises
     ------
     OptionError
-        A value cannot be used.
+        A value is invalid.
     """
 
     on_error: Annotated[
@@ -47,20 +47,33 @@ class FailurePolicy:
 @documented
 @dataclass(frozen=True)
 class Run:
-    """Specify one inversion: what to read, where to write, how to cut and solve it.
+    """Specification of a run: stack, output, options, tiles and resources.
 
-    ``existing``: what to do with an output that is there. ``total_memory`` [byte]: of all workers together;
-    where that is less than they would take, tiles are smaller, and then workers fewer. ``worker_memory``
-    [byte]: of each worker, however many there are; tiles are smaller where that takes it, or refused.
-    ``n_thread``: Dask threads of each, and ``n_core``: threads of each that read and write; None: its share
-    of this machine's cores. ``gpu_memory`` [byte]: of the GPU of each, if that is known. ``on_failure``: what
-    to do with tiles that fail. If ``chunks`` is None tiles are chosen so that ``n_worker`` workers have
-    something to do; a run that is resumed keeps those that it has.
+    Attributes
+    ----------
+    existing
+        Treatment of an existing output.
+    n_worker, n_thread
+        Number of workers, and of Dask threads of each.
+    n_core
+        Threads of each worker that read and write; None: its share of this machine's cores.
+    total_memory
+        Memory of all workers together [byte]; where they would need more, tiles are smaller, and then workers
+        fewer.
+    worker_memory
+        Memory of each worker [byte], whatever their number; tiles are smaller where needed, or rejected.
+    gpu_memory
+        Memory of the GPU of each worker [byte], if known.
+    on_failure
+        Treatment of tiles that fail.
+    chunks
+        Rows and columns of a tile; None: chosen so that all workers have tiles. A resumed run keeps those
+        that it has.
 
     Raises
     ------
     OptionError
-        ``existing`` is none of its words, a path is none, or a setting has no effect with the options.
+        ``existing`` or a path is invalid, or a setting has no effect with the options.
     """
 
     stack: Annotated[
@@ -109,7 +122,7 @@ class Run:
     ] = False
 
     def __post_init__(self) -> None:
-        """Take paths as text, too, and refuse a word that would mean another one in silence."""
+        """Convert paths given as text, and reject words that would silently mean something else."""
         for name in ("stack", "output"):
             path = getattr(self, name)
             check_kind(name, path, *PATH)

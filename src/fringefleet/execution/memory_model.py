@@ -1,8 +1,8 @@
 """Memory model of a worker and its GPU: the process, the tiles in flight in it, and their workspaces.
 
-What is in flight is bounded by :mod:`fringefleet.execution.slots`: buffers that tiles are read into, answers,
-and tiles that are solved. So it is the same for two tiles and for two thousand, and whether reading, solving
-or writing is the slowest. All sizes are at most what is said here, and hardly less where tiles are of full
+Tiles in flight are bounded by :mod:`fringefleet.execution.slots`: buffers that tiles are read into, results,
+and tiles being solved. Memory is therefore the same for two tiles and for two thousand, and whether reading,
+solving or writing is slowest. All sizes are upper bounds, and close to the actual ones for tiles of full
 size.
 """
 
@@ -24,28 +24,28 @@ from fringefleet.options import Options
 from fringefleet.products.registry import bytes_of_result
 from fringefleet.solver.working_set import GAP_FILLING_BYTES
 
-READ_AHEAD = 1  # tiles that are read, or have been, while all turns are taken
+READ_AHEAD = 1  # tiles that are being read, or have been, while all turns are taken
 WRITE_BEHIND = 1  # tiles that are written meanwhile
-BEHIND_GPU = 2  # likewise, where a GPU solves them faster than one is packed and written
-ON_DEVICE = 2  # tiles whose observations or answer a GPU holds
+BEHIND_GPU = 2  # likewise, where a GPU solves them faster than one is compressed and written
+ON_DEVICE = 2  # tiles whose observations or results a GPU holds
 _IDLE_WORKER_BYTES = 410 * 1024**2  # a process that has imported everything and solved many tiny tiles
-_NUMBA_BYTES = 120 * 1024**2  # besides, with numba and what it has compiled before
-_CUDA_BYTES = 800 * 1024**2  # of the host, besides: CUDA's libraries and context
-_KEPT_BY_MALLOC = 256 * 1024**2  # most of what was given back: MALLOC_TRIM_THRESHOLD_ of our own workers
+_NUMBA_BYTES = 120 * 1024**2  # additional, with numba and its compiled code
+_CUDA_BYTES = 800 * 1024**2  # additional host memory: CUDA's libraries and context
+_KEPT_BY_MALLOC = 256 * 1024**2  # maximum of freed memory kept: MALLOC_TRIM_THRESHOLD_ of our own workers
 
 
 @dataclass(frozen=True)
 class MemoryBudget:
-    """Memory that a run may take [byte]; None where it is not known, or not limited.
+    """Memory that a run may use [byte]; None where unknown or unlimited.
 
     Attributes
     ----------
     total
-        Of all workers together.
+        Memory of all workers together.
     worker
-        Of each worker, however many there are.
+        Memory of each worker, whatever their number.
     gpu
-        Of the GPU of each worker.
+        Memory of the GPU of each worker.
     """
 
     total: int | None = None
@@ -53,7 +53,7 @@ class MemoryBudget:
     gpu: int | None = None
 
     def of_worker(self, n_worker: int) -> int | None:
-        """Memory of each of so many workers [byte], by both limits; None if there is none.
+        """Return the memory of each of the given number of workers [byte], by both limits; None if unlimited.
 
         Examples
         --------
@@ -66,11 +66,20 @@ class MemoryBudget:
 
 @dataclass(frozen=True)
 class ComputeResources:
-    """What tiles are computed with, as far as memory hangs on it.
+    """Resources that tiles are computed with, as far as they affect memory.
 
-    ``n_worker``: processes. ``n_thread``: of Dask, of each; on a CPU each solves a tile. ``n_core``: threads
-    of each that read and write chunks. ``memory``: what they may take. ``chunk_bytes``: of the largest stored
-    chunk, as it is in memory.
+    Attributes
+    ----------
+    n_worker
+        Number of processes.
+    n_thread
+        Dask threads of each; on a CPU each solves a tile.
+    n_core
+        Threads of each that read and write chunks.
+    memory
+        Memory that they may use.
+    chunk_bytes
+        Size of the largest stored chunk in memory.
     """
 
     n_worker: int = 1
@@ -81,15 +90,15 @@ class ComputeResources:
 
 
 def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: ComputeResources) -> int:
-    """Memory of the host that a worker takes [byte]: itself, and tiles of so many pixels."""
+    """Return the host memory that a worker takes [byte]: itself, and tiles of the given number of pixels."""
     on_gpu = options.device != "cpu"
     n_turn = 1 if on_gpu else means.n_thread
     buffers = (n_turn + READ_AHEAD) * n_pixel * bytes_of_input(network.n_pair, options)
     answer = n_pixel * bytes_of_result(options, network.n_date)
-    chunks = means.n_core * 2 * means.chunk_bytes  # as they are in the file, and unpacked
+    chunks = means.n_core * 2 * means.chunk_bytes  # as stored in the file, and unpacked
     of_batch = GAP_FILLING_BYTES + cpu_batch_bytes(n_pixel, plan_elimination(network), options)
     batches = 0 if on_gpu else n_turn * of_batch
-    # In pieces of some megabytes, which malloc gives out; some answers are as they will be in the file, too.
+    # In pieces of some megabytes, from malloc; some results also exist in the form stored in the file.
     behind = BEHIND_GPU if on_gpu else WRITE_BEHIND
     pieces = (n_turn + behind) * answer + n_turn * answer + batches + chunks
     process = _IDLE_WORKER_BYTES + on_gpu * _CUDA_BYTES + is_compiled(options) * _NUMBA_BYTES
@@ -97,7 +106,7 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Com
 
 
 def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:
-    """Memory of a GPU that its worker takes for tiles of so many pixels [byte]; CUDA's own comes besides."""
+    """Return the GPU memory that a worker takes for tiles of a size [byte], without that of CUDA itself."""
     plan = plan_elimination(network)
     if options.solver in ("auto", "fused"):
         n_batch, workspace = FUSED_BATCH, fused_bytes_per_pixel(plan, options)
@@ -110,19 +119,19 @@ def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:
 
 
 def most_pixels(memory: float, needed: Callable[[int], int]) -> int:
-    """Find the largest tile that a memory is enough for.
+    """Find the largest tile that fits into memory.
 
     Parameters
     ----------
     memory
-        What there is [byte].
+        Memory available [byte].
     needed
-        What a tile of so many pixels needs [byte]; a larger one never needs less.
+        Function: memory that a tile with the given number of pixels needs [byte]; increases with size.
 
     Returns
     -------
     int
-        Pixels; 0 if there is none.
+        Number of pixels; 0 if none fits.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Output of a run and the report beside it: created, or found where a run is resumed."""
+"""Output of a run and its report: created, or opened where a run is resumed."""
 
 import logging
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def open_output(checked: Checked) -> ResultStore:
-    """Create the store of the result, or go on with the one that is resumed."""
+    """Create the store of the result, or open the one that is resumed."""
     job, tile = checked.job, checked.tile
     recover_interrupted_overwrite(job.output)
     if job.existing == "resume" and job.output.exists():
@@ -38,7 +38,9 @@ def open_output(checked: Checked) -> ResultStore:
         )
         store.clear()
         if is_touched:
-            logger.warning("%s: times of files of the stack differ, and are accepted", job.output)
+            logger.warning(
+                "%s: modification times of files of the stack differ, and are accepted", job.output
+            )
             store.trust(checked.origin.source.listing)
         store.forget_damaged()
         return store
@@ -50,7 +52,7 @@ def open_output(checked: Checked) -> ResultStore:
 
 
 def open_report(checked: Checked, n_thread: int | None) -> RunReport:
-    """Begin the report beside the output, or go on with that of the run that is resumed."""
+    """Create the report of the output, or continue that of the run that is resumed."""
     job, path = checked.job, report_path(checked.job.output)
     facts = {
         "stack": job.stack,
@@ -69,23 +71,23 @@ def open_report(checked: Checked, n_thread: int | None) -> RunReport:
 
 
 def look(checked: Checked, store: ResultStore, lock: Lock) -> None:
-    """Find out whether the run can go on: its input and its output are there, and nobody else writes."""
+    """Check that the run can continue: input and output still exist, and no other process writes."""
     lock.check()
     if not checked.origin.source.is_there():
-        raise RunError(f"the stack {checked.origin.source.path} is gone from this worker's sight.")
+        raise RunError(f"the stack {checked.origin.source.path} can no longer be accessed from this worker.")
     if not (store.path / "zarr.json").exists():
         store.check()
 
 
 def warn_of_full_disk(checked: Checked, left: Iterable[Tile]) -> None:
-    """Say that the disk may become full; it is not sure, as the result is compressed."""
+    """Warn that the disk may become full; it is not certain, as the result is compressed."""
     n_pixel = sum((tile.y.stop - tile.y.start) * (tile.x.stop - tile.x.start) for tile in left)
     n_byte = n_pixel * bytes_of_result(checked.job.options, checked.prepared.scene.network.n_date)
     free = free_disk_bytes(checked.job.output)
     if n_byte > free:
         logger.warning(
-            "the disk of %s has %s bytes free; what is still to be written takes up to %s, less as far as it "
-            "can be compressed",
+            "the disk of %s has %s bytes free; the remaining tiles take up to %s, less depending on "
+            "compression",
             checked.job.output,
             f"{free:,}",
             f"{n_byte:,}",

@@ -1,7 +1,7 @@
-"""Time of a command besides that of its tiles: startup of workers or threads, and shutdown.
+"""Time of a command outside its tiles: start-up of workers or threads, and shutdown.
 
-It is measured by a process that gets ready as a worker does. That also does what else has to be measured with
-the solver, so that the process that asks for it imports no torch.
+It is measured by a process that starts up as a worker does. That process also makes the other measurements
+that need the solver, so that the calling process does not import torch.
 """
 
 import os
@@ -18,42 +18,42 @@ from distributed.protocol import pickle
 from fringefleet.choices import DeviceName
 from fringefleet.errors import FringefleetError, RunError
 
-SECONDS_TO_BEGIN = 1.0  # until the first worker process of a command is begun: an estimate
-_SECONDS_TO_END = 0.5  # from its last tile; measured: tests/benchmarks/results/startup-cpu.json, 0.15
+SECONDS_TO_BEGIN = 1.0  # until the first worker process of a command is started: an estimate
+_SECONDS_TO_END = 0.5  # after its last tile; measured: tests/benchmarks/results/startup-cpu.json, 0.15
 _SECONDS_OF_PATIENCE = 300.0
 
 
 class Overhead(NamedTuple):
-    """Seconds of wall time."""
+    """Wall time at the start and the end of a command [s]."""
 
-    start: float  # from the beginning of the command to the first tile
+    start: float  # from the start of the command to the first tile
     end: float
 
 
 class StartMeasurement(NamedTuple):
-    """What a process has measured that got ready as a worker does."""
+    """Measurements of a process that starts up as a worker does."""
 
-    to_be_ready: float  # [s] from its beginning until it could solve a tile
-    to_warm_up: float  # [s] of these, those that a command takes that has read its stack
-    found: Any  # what it was asked for besides
+    to_be_ready: float  # [s] from its start until it could solve a tile
+    to_warm_up: float  # [s] of these, the part that remains for a command that has read its stack
+    found: Any  # result of the additional work
 
 
 def measure_elsewhere(device: DeviceName, work: Callable[[], Any]) -> StartMeasurement:
-    """Measure on this machine how long a process takes until it could solve a tile, and what it is asked for.
+    """Measure the start-up time of a process on this machine, and do additional work in it.
 
     Parameters
     ----------
     device
-        What tiles are solved on.
+        Device that tiles are solved on.
     work
-        What is to be done when it is ready; it and what it returns can be pickled.
+        Work to be done when it is ready; it and its result can be pickled.
 
     Raises
     ------
     FringefleetError
-        One that ``work`` raised, or the device is not there.
+        An error of ``work``, or the device is not available.
     RunError
-        The process failed; says what it said.
+        The process failed; the message quotes its output.
     """
     code = "from fringefleet.execution.overhead import _answer; _answer()"
     begin = time()
@@ -77,11 +77,11 @@ def measure_elsewhere(device: DeviceName, work: Callable[[], Any]) -> StartMeasu
 
 
 def _answer() -> None:
-    """Do what :func:`measure_elsewhere` asks a process for, and end it without taking all modules apart."""
+    """Do the work requested by :func:`measure_elsewhere`, and end this process without cleaning up."""
     answer_to = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # output of libraries is not the answer
     begin, device, work = pickle.loads(sys.stdin.buffer.read())
-    from fringefleet.execution.warm_up import warm_up  # noqa: PLC0415 - the process that asks needs none of it
+    from fringefleet.execution.warm_up import warm_up  # noqa: PLC0415 - not needed by the calling process
 
     loaded = monotonic()
     try:
@@ -96,16 +96,16 @@ def _answer() -> None:
 
 
 def predict_overhead(measured: StartMeasurement, n_worker: int, begun: float) -> Overhead:
-    """Work out what a command takes besides its tiles.
+    """Predict the time of a command outside its tiles.
 
     Parameters
     ----------
     measured
-        On this machine.
+        Measurement on this machine.
     n_worker
-        Processes, of this machine; 0 for threads of the command's own.
+        Number of processes, on this machine; 0 for threads of the command's own.
     begun
-        Seconds until the last worker is begun, or until threads of the command could begin to get ready.
+        Seconds until the last worker is started, or until threads of the command could start to get ready.
     """
     if n_worker == 0:
         return Overhead(begun + measured.to_warm_up, _SECONDS_TO_END)
@@ -113,5 +113,5 @@ def predict_overhead(measured: StartMeasurement, n_worker: int, begun: float) ->
 
 
 def seconds_lived() -> float:
-    """Tell how long this process has lived [s]."""
+    """Return the age of this process [s]."""
     return time() - float(psutil.Process().create_time())

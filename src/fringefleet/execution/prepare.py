@@ -1,7 +1,7 @@
-"""Validate a stack and prepare it for inversion, before any work is done.
+"""Validation of a stack and its preparation for the inversion, before any work is done.
 
-Whatever the inversion needs besides the observations - network, reference phases, wavelength, looks - is
-read once and put into an :class:`~fringefleet.engine.context.InversionContext`, a plain value that travels
+Everything that the inversion needs besides the observations - network, reference phases, wavelength, looks -
+is read once and put into an :class:`~fringefleet.engine.context.InversionContext`, a plain value that travels
 with every task.
 """
 
@@ -45,7 +45,7 @@ _SAMPLE_SIDE = 32  # pixels
 
 @dataclass(frozen=True)
 class Prepared:
-    """A stack cut down to what the inversion reads, and what all its blocks share."""
+    """Stack reduced to what the inversion reads, and the context shared by all blocks."""
 
     stack: xr.Dataset  # the observation, and coherence, masks, water_mask ... where needed
     scene: InversionContext
@@ -55,22 +55,22 @@ class Prepared:
 
 
 def prepare(stack: xr.Dataset, options: Options, setting: Setting) -> Prepared:
-    """Check a stack against the options and read what all blocks share.
+    """Check a stack against the options and read the context shared by all blocks.
 
     Parameters
     ----------
     stack
-        As from :func:`fringefleet.open_stack`; the phases of one pixel are read.
+        As returned by :func:`fringefleet.open_stack`; the phases of one pixel are read.
     options
-        How to invert.
+        Options of the inversion.
     setting
-        What the stack does not say.
+        Facts that the stack does not contain.
 
     Raises
     ------
     InputError
-        One of its children, for anything that would make the inversion fail or mean something else: a
-        missing dataset or attribute, a reference point without data, a date that is not there.
+        One of its subclasses, for anything that would make the inversion fail or change its meaning: a
+        missing dataset or attribute, a reference point without data, an unknown date.
     """
     check_kind("stack", stack, xr.Dataset)
     check_kind("options", options, Options)
@@ -160,9 +160,9 @@ def _way_out(missing: str, options: Options) -> str:
 
 
 def _in_order(stack: xr.Dataset, observation: str) -> xr.Dataset:
-    """Bring the dimensions into the order that everything else takes for granted.
+    """Transpose to the order of dimensions that all later steps rely on.
 
-    Rows and columns are numbered where there are no coordinates: they tell blocks where they are.
+    Rows and columns are numbered where there are no coordinates, because blocks need their position.
     """
     dims = stack[observation].dims
     if set(dims) != {"pair", "y", "x"}:
@@ -176,7 +176,7 @@ def _in_order(stack: xr.Dataset, observation: str) -> xr.Dataset:
 
 
 def _units(stack: xr.Dataset, options: Options, setting: Setting) -> tuple[float, float | None]:
-    """Wavelength [m] of a phase, or metres per pixel of an offset."""
+    """Return the wavelength [m] of a phase, or the metres per pixel of an offset."""
     if options.is_offset:
         return np.nan, required_pixel_size(stack, options.observation)
     return setting.wavelength or required_wavelength(stack), None
@@ -191,7 +191,7 @@ def _looks(stack: xr.Dataset, options: Options, setting: Setting) -> int:
 def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> Pixel | None:
     """Find row and column of the reference point; None where nothing is to be referenced.
 
-    Offsets need no reference point: as in MintPy, they are taken as they are where the stack names none.
+    Offsets need no reference point: as in MintPy, they are used unchanged if the stack names none.
     """
     unnamed = setting.reference_point is None and not names_point(stack.attrs)
     if setting.skip_reference or (options.is_offset and unnamed):
@@ -200,7 +200,7 @@ def _reference_point(stack: xr.Dataset, options: Options, setting: Setting) -> P
 
 
 def without_unreferenced(stack: xr.Dataset, observation: str, point: Pixel) -> xr.Dataset:
-    """Leave out the pairs of a stack that have no data at the reference point.
+    """Drop the pairs of a stack that have no data at the reference point.
 
     Raises
     ------
@@ -218,12 +218,12 @@ def without_unreferenced(stack: xr.Dataset, observation: str, point: Pixel) -> x
 
 
 def find_reference_date(network: Network, wanted: str | None) -> int:
-    """Find the index of the date of which the displacement is zero; the first if None is wanted.
+    """Find the index of the date at which displacement is zero; the first date if None is given.
 
     Raises
     ------
     OptionError
-        It is none of the dates, or may be several.
+        It is not one of the dates, or is ambiguous.
     """
     if wanted is None:
         return 0
@@ -239,14 +239,14 @@ def find_reference_date(network: Network, wanted: str | None) -> int:
         )
     if not found:
         raise OptionError(
-            f"found {option('reference_date', wanted)}, which is none of the {network.n_date} dates: "
+            f"found {option('reference_date', wanted)}, which is not one of the {network.n_date} dates: "
             f"{shorten(names)}. Give one of them."
         )
     return found[0]
 
 
 def _check_sample(stack: xr.Dataset, point: Pixel | None) -> None:
-    """Refuse what has a known range and is far outside it around the reference point, or in the middle."""
+    """Reject values far outside their range around the reference point, or in the middle of the scene."""
     row, column = point or (stack.sizes["y"] // 2, stack.sizes["x"] // 2)
     window = {
         dim: slice(max(0, at - _SAMPLE_SIDE // 2), at + _SAMPLE_SIDE // 2)
@@ -259,7 +259,7 @@ def _check_sample(stack: xr.Dataset, point: Pixel | None) -> None:
 
 
 def _with_reference_point(stack: xr.Dataset, point: Pixel | None) -> xr.Dataset:
-    """Say in the attributes which point was taken; without those that cannot be understood."""
+    """Record the reference point in the attributes; drop attributes that cannot be parsed."""
     stack = stack.copy(deep=False)
     stack.attrs = usable_attributes(stack.attrs)
     if point is None:

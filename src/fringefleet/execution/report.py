@@ -1,9 +1,8 @@
-"""The report of a run: a JSON file beside the output that says what was done, by whom and how fast.
+"""Report of a run: a JSON file next to the output that records what was done, by which workers and how fast.
 
-It is written when the run begins, every few seconds while it goes on, and when it ends, however it ends. A
-run that is resumed goes on with the report that is there, so that the totals are those of the whole output.
-Tiles that were finished and not yet in the report of a run that was killed are counted by what is in the
-output.
+It is written at the start of the run, every few seconds during it, and at its end, however it ends. A resumed
+run continues the existing report, so that the totals are those of the whole output. Tiles that were finished
+but missing from the report of a killed run are counted by the content of the output.
 """
 
 import json
@@ -30,14 +29,21 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1
 SECONDS_BETWEEN_WRITES = 15.0
-_OF_A_TILE = "gpu_peak_bytes"  # what a worker says that differs from tile to tile
-_WHO = ("host", "pid", "worker", "address", "gpu", _OF_A_TILE)  # what of it is said with each tile
+_OF_A_TILE = "gpu_peak_bytes"  # part of a worker's record that differs between tiles
+_WORKER_KEYS = (
+    "host",
+    "pid",
+    "worker",
+    "address",
+    "gpu",
+    _OF_A_TILE,
+)  # parts of it that are reported with each tile
 
 ReportRecord = dict[str, Any]
 
 
 def report_path(output: Path) -> Path:
-    """Name the report of an output.
+    """Return the path of the report of an output.
 
     Examples
     --------
@@ -48,16 +54,16 @@ def report_path(output: Path) -> Path:
 
 
 class RunReport:
-    """The report of a run that is going on.
+    """Report of a run in progress.
 
     Parameters
     ----------
     path
-        Where it is written.
+        Path of the report.
     facts
-        What is known before any work: plain values, among them ``n_tile`` and ``fingerprint``.
+        Facts known before any work: plain values, among them ``n_tile`` and ``fingerprint``.
     earlier
-        The report of the run that this one resumes, if there is one.
+        Report of the run that this one resumes, if there is one.
     n_thread
         Threads of this process that compute; None where workers do.
     """
@@ -82,7 +88,7 @@ class RunReport:
         self._gpu_users = GpuUsers()
 
     def add_uncounted(self, done: Iterable[Tile], output: Path) -> None:
-        """Count the tiles that are done and not in the report, by what the output says of their pixels."""
+        """Count finished tiles that are missing from the report, by the pixel statuses in the output."""
         for tile in done:
             if self.tiles.get(tile.number, {}).get("state") != "done":
                 status = np.asarray(zarr.open_array(output / "status", mode="r")[tile.y, tile.x])
@@ -90,7 +96,7 @@ class RunReport:
                 self.tiles[tile.number] = _place(tile) | {"state": "done", "pixels": counted.pixels}
 
     def watch(self, on_progress: OnProgress | None) -> OnProgress:
-        """Take note of every tile before somebody else is told of it."""
+        """Return a callback that records every tile before passing it on."""
 
         def note(done: RunProgress) -> None:
             if done.report is not None:
@@ -106,7 +112,7 @@ class RunReport:
         return note
 
     def close(self, state: str, error: BaseException | None = None) -> None:
-        """Write how it ended."""
+        """Write the final report."""
         self.runs[-1] |= {"state": state, "ended": _now()}
         if error is not None:
             self.runs[-1]["error"] = f"{type(error).__name__}: {error}".rstrip(": ")
@@ -116,10 +122,10 @@ class RunReport:
         logger.info("of the %s' time: %s; every tile in %s", self._whose, parts, self.path)
 
     def write(self) -> None:
-        """Put the report, as it is now, in the place of the one before."""
+        """Replace the report by its current state."""
         self.written = monotonic()
         self.runs[-1]["wall_seconds"] = round(self.written - self.start, 3)
-        temporary = self.path.with_name(f".{self.path.name}.part")  # who writes has the lock of the output
+        temporary = self.path.with_name(f".{self.path.name}.part")  # the writer holds the lock of the output
         try:
             temporary.write_text(json.dumps(self.as_dict(), default=_plain, allow_nan=False) + "\n")
             temporary.replace(self.path)
@@ -128,7 +134,7 @@ class RunReport:
             temporary.unlink(missing_ok=True)
 
     def as_dict(self) -> ReportRecord:
-        """Give all of it as plain values."""
+        """Return the report as plain values."""
         tiles = [self.tiles[number] for number in sorted(self.tiles)]
         return {
             "format": FORMAT,
@@ -150,7 +156,7 @@ class RunReport:
             "columns": report.columns,
             "state": "done",
             "run": len(self.runs) - 1,
-            **{name: report.worker[name] for name in _WHO if name in report.worker},
+            **{name: report.worker[name] for name in _WORKER_KEYS if name in report.worker},
             **report.numbers.to_record(),
             "attempts": attempts,
         }
@@ -166,7 +172,7 @@ class RunReport:
 
 @contextmanager
 def reported(report: RunReport) -> Iterator[RunReport]:
-    """Write a report at the beginning and, however it ends, at the end of a run."""
+    """Write the report of a run at its start and, however it ends, at its end."""
     report.write()
     try:
         yield report
@@ -182,7 +188,7 @@ def reported(report: RunReport) -> Iterator[RunReport]:
 def totals(
     tiles: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], n_tile: int
 ) -> ReportRecord:
-    """Sum the tiles up; rates are of the time that the runs took, shares of the time that workers spent.
+    """Add up the tiles; rates refer to the time of the runs, shares to the time of the workers.
 
     Examples
     --------
@@ -194,7 +200,7 @@ def totals(
     (1, 4.0, 2.0, 0.25)
     """
     done = [tile for tile in tiles if tile["state"] == "done"]
-    timed, counted = TileStatistics(), TileStatistics()  # and those of which the report was lost
+    timed, counted = TileStatistics(), TileStatistics()  # and tiles whose report was lost
     for tile in done:
         numbers = TileStatistics.of_record(tile)
         timed, counted = (timed + numbers, counted) if "seconds" in tile else (timed, counted + numbers)
@@ -247,7 +253,7 @@ def _place(tile: Tile) -> ReportRecord:
 
 
 def _plain(value: Any) -> Any:
-    """Say in JSON what is no JSON: paths and maps that were given as arrays."""
+    """Convert values without a JSON form: paths, and maps given as arrays."""
     if isinstance(value, np.generic):
         return value.item()
     shape = getattr(value, "shape", None)

@@ -1,6 +1,6 @@
-"""The report of the run that is resumed: taken whole, or not at all.
+"""Reader of the report of an interrupted run: validated as a whole, or ignored.
 
-All of it that goes into the next report is looked at before the work, as what is wrong in it would otherwise
+Everything that goes into the next report is checked before the work, because an error in it would otherwise
 end the run when its report is written.
 """
 
@@ -18,23 +18,23 @@ from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
-_MOST_BYTES = 1024**3  # of a report of a million tiles
-_MOST = 2**63  # of anything; sums of more are no numbers any longer
+_MOST_BYTES = 1024**3  # size of a report of a million tiles
+_MOST = 2**63  # of any number; sums of more are no longer finite
 
 Checks = Mapping[str, Callable[[Any], bool]]  # of the members of a record, by name
 
 
 def read_report(path: Path, fingerprint: str) -> ReportRecord | None:
-    """Read the report of the run that is resumed; None if there is none, or not of the same run.
+    """Read and validate the report of the run that is resumed; None if missing, damaged or of another run.
 
-    One that is damaged, wherever that is, is none either; a warning says so.
+    A damaged report causes a warning.
     """
     if not path.exists():
         return None
     try:
         found: ReportRecord = json.loads(read_text_file(path, most=_MOST_BYTES))
         if found["format"] != FORMAT or found["fingerprint"] != fingerprint:
-            logger.warning("the report %s is of another run and begins anew", path)
+            logger.warning("the report %s belongs to another run and is replaced", path)
             return None
         _bring_up_to_date(found)
         _check_undamaged(found)
@@ -47,7 +47,7 @@ def read_report(path: Path, fingerprint: str) -> ReportRecord | None:
         StackFormatError,
         AttributeError,
     ) as error:
-        logger.warning("the report %s of the run before cannot be read and begins anew: %r", path, error)
+        logger.warning("the report %s of the previous run cannot be read and is replaced: %r", path, error)
         return None
     for run in found["runs"]:
         if run["state"] == "running":  # it was killed
@@ -56,7 +56,7 @@ def read_report(path: Path, fingerprint: str) -> ReportRecord | None:
 
 
 def _bring_up_to_date(found: ReportRecord) -> None:
-    """Give what earlier versions noted of a tile its names of today, and what they did not measure a zero."""
+    """Rename entries of earlier versions to current names, and set what they did not measure to zero."""
     for tile in found["tiles"]:
         if "not_bridged" in (pixels := tile.get("pixels") or {}):
             pixels["not_gap_filled"] = pixels.pop("not_bridged")
@@ -138,7 +138,7 @@ _BY_WHOM: Checks = {
 
 
 def _is_record(value: Any, needed: Checks | None = None, allowed: Checks | None = None) -> bool:
-    """Whether something is a map with what is needed, and nothing wrong in what it may have besides."""
+    """Return whether a value is a map with all required members, and no invalid optional ones."""
     return (
         isinstance(value, dict)
         and all(name in value and check(value[name]) for name, check in (needed or {}).items())

@@ -1,7 +1,7 @@
-"""Retry policy for tiles, without Dask and without files, so that it can be tested alone.
+"""Retry policy for tiles, independent of Dask and files, so that it can be tested alone.
 
-A tile that fails is tried again after a while. One whose workers died may have been an innocent neighbour of
-the one that killed them: it is tried once more, alone, when everything else is done. When nothing succeeds
+A failed tile is retried after a pause. If its workers died, it may have been an innocent neighbour of
+the tile that killed them: it is retried once, alone, when everything else is done. When nothing succeeds,
 the cause concerns all tiles, and no more are tried.
 """
 
@@ -16,21 +16,21 @@ from dask.delayed import Delayed
 from fringefleet.execution.job import FailurePolicy
 from fringefleet.execution.tile import Tile
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # before a tile is tried again [s]
-MAX_CONSECUTIVE_FAILURES = 8  # tiles given up, or tiles whose workers died, and none that succeeded meanwhile
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # before a tile is retried [s]
+MAX_CONSECUTIVE_FAILURES = 8  # tiles given up, or tiles whose workers died, without a success in between
 
 
 class Attempt(NamedTuple):
-    """One time that a tile is tried."""
+    """Attempt to compute a tile."""
 
     tile: Tile
     task: Delayed
     number: int = 1
-    isolated: bool = False  # nothing else is under way
+    isolated: bool = False  # no other tile is running
 
 
 class Failure(NamedTuple):
-    """A tile that failed for good, and why."""
+    """Tile that failed for good, with its error."""
 
     tile: Tile
     error: str
@@ -38,14 +38,14 @@ class Failure(NamedTuple):
 
 
 class RetryQueue:
-    """The tiles of a run that have not been handed in, and those that were given up.
+    """Queue of the tiles of a run that are not submitted, and the tiles that were given up.
 
     Parameters
     ----------
     tasks
-        One for each tile.
+        Tiles with their tasks.
     policy
-        What becomes of tiles that fail.
+        Treatment of tiles that fail.
     """
 
     def __init__(self, tasks: Sequence[tuple[Tile, Delayed]], policy: FailurePolicy) -> None:
@@ -55,21 +55,21 @@ class RetryQueue:
         self.n_left = len(tasks)  # neither done nor given up
         self.is_aborted = False
         self._n_done = 0
-        self._n_in_a_row = 0  # given up since the last one that succeeded
-        self._n_killed_in_a_row = 0  # tiles whose workers died, the same
+        self._n_in_a_row = 0  # tiles given up since the last success
+        self._n_killed_in_a_row = 0  # tiles whose workers died since the last success
         self._waiting: Iterator[Attempt] = (Attempt(*task) for task in tasks)
-        self._again: list[tuple[float, int, Attempt]] = []  # a heap, by the time from which it is tried
+        self._again: list[tuple[float, int, Attempt]] = []  # a heap, by the time from which it may be retried
         self._isolated: deque[Attempt] = deque()
 
     def take(self, n_free: int, n_under_way: int, now: float) -> Iterator[Attempt]:
-        """Give what is handed in now, at most so many."""
+        """Yield the attempts to be submitted now, up to a given number."""
         if self.is_aborted:
             return
         while n_free > 0 and self._again and self._again[0][0] <= now:
             n_free -= 1
             n_under_way += 1
             yield heappop(self._again)[-1]
-        # When one after the other dies, it is found out tile by tile, alone, who kills them.
+        # When workers die one after the other, tiles are tried alone, to find the one that kills them.
         look_closer = self._n_killed_in_a_row >= MAX_CONSECUTIVE_FAILURES and len(self._isolated) > 0
         while n_free > 0 and not look_closer and (attempt := next(self._waiting, None)):
             n_free -= 1
@@ -80,21 +80,21 @@ class RetryQueue:
 
     @property
     def has_work(self) -> bool:
-        """Whether there are tiles left, and hope for them."""
+        """Whether tiles are left that may succeed."""
         return self.n_left > 0 and not self.is_aborted
 
     def seconds_to_wait(self, now: float) -> float:
-        """How long it is until a tile is tried again; infinite if no tile waits for that."""
+        """Return the time until a tile is retried [s]; infinite if no tile waits for that."""
         return max(0.0, self._again[0][0] - now) if self._again else inf
 
     def succeeded(self) -> None:
-        """Take note of a tile that is done."""
+        """Record a finished tile."""
         self.n_left -= 1
         self._n_done += 1
         self._n_in_a_row = self._n_killed_in_a_row = 0
 
     def failed(self, attempt: Attempt, now: float, *, killed: bool) -> float | None:
-        """Take note of an attempt that failed, and plan the next one.
+        """Record a failed attempt, and schedule the next one.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class RetryQueue:
         Returns
         -------
         float or None
-            In how many seconds it is tried again at the earliest; None if the tile has to be given up.
+            Minimum delay before the next attempt [s]; None if the tile has to be given up.
         """
         again = attempt._replace(number=attempt.number + 1)
         self._n_killed_in_a_row += killed
@@ -124,11 +124,11 @@ class RetryQueue:
         return pause
 
     def mark_failed(self, failure: Failure) -> None:
-        """Take note of a tile that will not be tried again."""
+        """Record a tile that will not be retried."""
         self.failed_tiles.append(failure)
         self.n_left -= 1
         self._n_in_a_row += 1
-        # A file that ends too early is no reason to skip what is before its end, or to stop if told to skip.
+        # A truncated file is no reason to skip the data before its end, or to stop if told to skip.
         is_skipping = self.policy.on_error == "skip" and self._n_done > 0
         self.is_aborted = self.is_aborted or (
             self._n_in_a_row >= MAX_CONSECUTIVE_FAILURES and not is_skipping

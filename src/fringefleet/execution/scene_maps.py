@@ -1,4 +1,4 @@
-"""Maps of a scene that come with no stack: which pixels to invert, and the geometry for a DEM error."""
+"""Maps of a scene from outside the stack: pixels to invert, and the geometry for a DEM error."""
 
 import logging
 from pathlib import Path
@@ -42,23 +42,23 @@ def pixels_to_invert(
     water_mask
         Nonzero where pixels are inverted.
     average_coherence
-        MintPy's file of the coherence averaged over all pairs; pixels where it is exactly 0 are left out. One
-        of another size is ignored, as MintPy does, and said so.
+        MintPy's file of the coherence averaged over all pairs; pixels where it is exactly 0 are excluded. A
+        file of another size is ignored, as in MintPy, with a warning.
 
     Raises
     ------
     InputError
-        One of its children: a file cannot be used, or a map has another shape.
+        One of its subclasses: a file cannot be used, or a map has another shape.
     """
     invert = None if water_mask is None else _water_mask(shape, water_mask)
     if average_coherence is None:
         return invert
     covered = read_average_coherence(average_coherence, shape)
     if covered is None:
-        logger.warning("%s has another size than the stack: not used", average_coherence)
+        logger.warning("%s differs in size from the stack: not used", average_coherence)
         return invert
     n_empty = covered.size - int(covered.sum())
-    logger.info("%d pixels are left out because %s is 0 there", n_empty, Path(average_coherence).name)
+    logger.info("%d pixels are excluded because %s is 0 there", n_empty, Path(average_coherence).name)
     return covered if invert is None else invert & covered
 
 
@@ -74,18 +74,18 @@ def _water_mask(shape: Shape, mask: GivenMap) -> NDArray[np.bool_]:
 def dem_geometry(
     stack: xr.Dataset, network: Network, wavelength: float, options: Options, given: GivenMap | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | float]:
-    """Baselines of the dates [m] and slant range times sine of the incidence angle [m], for a DEM error.
+    """Return the baselines of the dates [m] and R sin(incidence angle) [m], for a DEM error.
 
     Raises
     ------
     InputError
-        One of its children: baselines or geometry are not known.
+        One of its subclasses: baselines or geometry are unknown.
     """
     if not options.dem_error:
         return np.zeros(0, np.float32), np.nan
     baseline = _baselines(stack, network)
     model = TemporalModel(options.polynomial_order, options.atmosphere_std)
-    temporal_columns(network, baseline, wavelength, model)  # refuses what tells nothing
+    temporal_columns(network, baseline, wavelength, model)  # rejects baselines without information
     shape = (stack.sizes["y"], stack.sizes["x"])
     if given is None:
         return baseline, geometry_from_attributes(stack.attrs)
@@ -97,8 +97,8 @@ def dem_geometry(
     known: NDArray[np.float32] = np.where(np.isfinite(values) & (values > 0), values, np.float32(np.nan))
     if np.isnan(known).all():
         raise OptionError(
-            "found a geometry that is a positive number at no pixel; give the slant range times the sine of "
-            "the incidence angle [m], or none to take the middle of the scene."
+            "found a geometry without any positive value; give the slant range times the sine of "
+            "the incidence angle [m], or none to use the middle of the scene."
         )
     return baseline, known
 
@@ -106,15 +106,15 @@ def dem_geometry(
 def _baselines(stack: xr.Dataset, network: Network) -> NDArray[np.float32]:
     if "perpendicular_baseline" not in stack.coords:
         raise MissingMetadataError(
-            "found no perpendicular_baseline in the stack; dem_error tells a DEM error by it. Add it "
-            "(MintPy: the dataset bperp), or do not ask for dem_error."
+            "found no perpendicular_baseline in the stack; dem_error needs it. Add it "
+            "(MintPy: the dataset bperp), or omit dem_error."
         )
     pair_baseline = stack["perpendicular_baseline"].values
     largest = np.nanmax(np.abs(pair_baseline), initial=0)
     if _LARGEST_BASELINE < largest < np.inf:
         raise StackFormatError(
             f"found a perpendicular_baseline of {largest:g} m, and dem_error needs it in metres; no two "
-            "orbits that interfere are so far apart. Correct it, or write NaN where it is not known."
+            "orbits that interfere are so far apart. Correct it, or write NaN where it is unknown."
         )
     reached = network.pair_array[np.isfinite(pair_baseline)]
     missing = np.setdiff1d(np.arange(network.n_date), reached)
@@ -122,13 +122,13 @@ def _baselines(stack: xr.Dataset, network: Network) -> NDArray[np.float32]:
         names = shorten([date_name(network.dates[index]) for index in missing])
         raise MissingMetadataError(
             f"found no pair with a perpendicular baseline at {names}; dem_error needs those of all dates. "
-            "Complete them, or do not ask for dem_error."
+            "Complete them, or omit dem_error."
         )
     return date_baselines(network, pair_baseline)
 
 
 def _values_of_map(given: NDArray[Any] | xr.DataArray, shape: Shape, name: str) -> NDArray[Any]:
-    """Take a map as it is, or by the names of its dimensions if it has some."""
+    """Return a map as an array (y, x), transposed by the names of its dimensions if it has any."""
     if isinstance(given, xr.DataArray):
         if set(given.dims) != {"y", "x"}:
             raise OptionError(

@@ -1,10 +1,9 @@
-"""Submit tiles to the current Dask scheduler, a bounded number at a time, and follow their progress.
+"""Submission of tiles to the current Dask scheduler, a bounded number at a time, and their progress.
 
-A big graph is produced ahead of its consumers (distributed issue 6360), so tiles are handed in one by one
-as others finish. A tile that fails does not stop the others (:mod:`fringefleet.execution.retry`); what
-concerns the whole run does: a lost scheduler, and whatever a tile says with a
-:class:`~fringefleet.errors.RunError`. Then no more are handed in; those under way are let finish, and are
-kept.
+A large graph is produced ahead of its consumers (distributed issue 6360), so tiles are submitted one by one
+as others finish. A failed tile does not stop the others (:mod:`fringefleet.execution.retry`); errors that
+concern the whole run do: a lost scheduler, and any :class:`~fringefleet.errors.RunError` of a tile. No more
+tiles are then submitted; running ones may finish, and are kept.
 """
 
 import logging
@@ -29,35 +28,35 @@ from fringefleet.processes.clients import client_to_compute_with
 
 logger = logging.getLogger(__name__)
 
-_SECONDS_BETWEEN_LOOKS = 2.0  # at the run, when nothing comes back
-MOST_NAMED, MOST_REASONS = 5, 3  # failed tiles, and why they failed, in one message
+_SECONDS_BETWEEN_LOOKS = 2.0  # between checks of the run, when no result arrives
+MOST_NAMED, MOST_REASONS = 5, 3  # failed tiles, and reasons, in one message
 _CONCERNS_ALL = (RunError, DeviceError, MissingExtraError)
 
 
 class RunProgress(NamedTuple):
-    """How far a run is."""
+    """Progress of a run."""
 
-    report: TileReport | None  # of the tile that has just finished; None if it failed
-    numbers: TileStatistics  # of the tiles that are done, of this run
-    n_tile: int  # tiles that this run does
-    seconds: float  # since the first tile was handed in
-    n_failed: int = 0  # tiles, of this run
-    failure: Failure | None = None  # of the tile that has just failed
-    attempts: int = 1  # how often the tile that has just finished was tried
+    report: TileReport | None  # of the tile that just finished; None if it failed
+    numbers: TileStatistics  # of the tiles done in this run
+    n_tile: int  # tiles to do in this run
+    seconds: float  # since the first tile was submitted
+    n_failed: int = 0  # tiles that failed in this run
+    failure: Failure | None = None  # of the tile that just failed
+    attempts: int = 1  # number of attempts of the tile that just finished
 
     @property
     def n_done(self) -> int:
-        """Tiles that are done, of this run."""
+        """Number of tiles done in this run."""
         return self.numbers.n_tile
 
     @property
     def n_pixel(self) -> int:
-        """Their pixels."""
+        """Number of pixels of these tiles."""
         return self.numbers.n_pixel
 
     @property
     def n_byte(self) -> int:
-        """What was read and written of them [byte]."""
+        """Bytes read and written for these tiles."""
         return self.numbers.bytes_read + self.numbers.bytes_written
 
 
@@ -65,7 +64,7 @@ OnProgress = Callable[[RunProgress], None]
 
 
 class ExecutionResult(NamedTuple):
-    """What became of the tiles; what each of them said is told while they come, and not kept here."""
+    """Totals of a finished execution; reports of single tiles go to ``on_progress``."""
 
     numbers: TileStatistics  # of the tiles that are done
     odd: OddityCounts
@@ -74,10 +73,10 @@ class ExecutionResult(NamedTuple):
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """What the caller wants to look at or to do meanwhile."""
+    """Actions of the caller during an execution."""
 
-    look: Callable[[], None] = lambda: None  # raises if the run cannot go on; called often
-    mark_failed: Callable[[Tile], None] = lambda _: None  # told of a tile that is skipped
+    look: Callable[[], None] = lambda: None  # raises if the run cannot continue; called often
+    mark_failed: Callable[[Tile], None] = lambda _: None  # called with each tile that is skipped
 
 
 def execute(
@@ -88,26 +87,27 @@ def execute(
     *,
     client: Client | Literal["current"] | None = "current",
 ) -> ExecutionResult:
-    """Compute the tasks on the current scheduler: a distributed client's if there is one, else threads.
+    """Compute the tasks on the current scheduler: that of a distributed client if there is one, else threads.
 
     Parameters
     ----------
     tasks
-        One for each tile; its result is an array with a :class:`~fringefleet.execution.tile.TileReport`.
+        Tiles and tasks; the result of a task is an array with a
+        :class:`~fringefleet.execution.tile.TileReport`.
     on_progress
-        Told of every tile that finished or failed for good, in the order in which they do.
+        Called with every tile that finished or failed for good, in that order.
     policy
-        What becomes of tiles that fail; if None they are tried three times, and then the run fails.
+        Treatment of tiles that fail; if None they are tried three times, and then the run fails.
     watch
-        What else is looked at meanwhile.
+        Actions of the caller meanwhile.
     client
-        Whose workers compute, where the caller has asked for it already; None: threads of this process.
+        Client whose workers compute, where the caller has it already; None: threads of this process.
 
     Raises
     ------
     RunError
-        Tiles failed, and everything else is finished; or the run could not go on, and what was under way has
-        been let finish.
+        Tiles failed, and everything else is finished; or the run could not continue, and running tiles have
+        finished.
     """
     queue = RetryQueue(tasks, policy or FailurePolicy())
     watch = watch or HealthCheck()
@@ -132,7 +132,7 @@ def execute(
 
 
 def name_tiles(tiles: Sequence[Tile]) -> str:
-    """Name tiles for a message; many are counted."""
+    """Format tiles for a message; many are only counted."""
     named = ", ".join(str(tile) for tile in tiles[:MOST_NAMED])
     return f"{named} and {len(tiles) - MOST_NAMED} more" if len(tiles) > MOST_NAMED else named
 
@@ -147,33 +147,33 @@ def _backend(client: Client | None) -> Iterator[ExecutionBackend]:
 
 
 class _TileLoop:
-    """Keeps a bounded number of tiles with a backend, and judges what comes back."""
+    """Loop that keeps a bounded number of tiles running on a backend, and handles their results."""
 
     def __init__(self, queue: RetryQueue, backend: ExecutionBackend, watch: HealthCheck) -> None:
         self._queue, self._backend, self._watch = queue, backend, watch
         self._came: SimpleQueue[Any] = SimpleQueue()
-        self._under_way: dict[Any, Attempt] = {}  # by future
-        self._end: BaseException | None = None  # why the run cannot go on
+        self._running: dict[Any, Attempt] = {}  # by future
+        self._end: BaseException | None = None  # why the run cannot continue
 
     def results(self) -> Iterator[tuple[Attempt, TileReport | Failure]]:
-        """Yield what becomes of each tile, as it does.
+        """Yield the outcome of each tile, in order of completion.
 
-        When the run cannot go on, what is under way is yielded as far as it finishes; then the reason is
+        When the run cannot continue, running tiles are yielded as far as they finish; then the reason is
         raised.
         """
-        while self._under_way or (self._end is None and self._queue.has_work):
+        while self._running or (self._end is None and self._queue.has_work):
             self._end = self._end or self._abort_reason()
             if self._end is None:
                 self._submit()
             elif self._backend.loss() is not None:
-                break  # what is under way is lost as well
+                break  # running tiles are lost as well
             for future in self._wait():
-                attempt = self._under_way.pop(future)
+                attempt = self._running.pop(future)
                 result = self._handle_result(attempt, self._backend.result(future))
                 if result is not None:
                     yield attempt, result
         if self._end is not None:
-            raise _ended(self._end)
+            raise _with_advice(self._end)
 
     def _abort_reason(self) -> BaseException | None:
         if (loss := self._backend.loss()) is not None:
@@ -185,14 +185,14 @@ class _TileLoop:
         return None
 
     def _submit(self) -> None:
-        n_under_way = len(self._under_way)
-        for attempt in self._queue.take(self._backend.capacity() - n_under_way, n_under_way, monotonic()):
+        n_running = len(self._running)
+        for attempt in self._queue.take(self._backend.capacity() - n_running, n_running, monotonic()):
             future = self._backend.submit(attempt.task)
-            self._under_way[future] = attempt
+            self._running[future] = attempt
             future.add_done_callback(self._came.put)
 
     def _wait(self) -> Iterator[Any]:
-        """Wait for a while; yield the future that came, if one did."""
+        """Wait for a while; yield the future that is ready, if any."""
         pause = min(_SECONDS_BETWEEN_LOOKS, self._queue.seconds_to_wait(monotonic()))
         with suppress(Empty):
             yield self._came.get(timeout=max(pause, 0.01))
@@ -200,7 +200,7 @@ class _TileLoop:
     def _handle_result(
         self, attempt: Attempt, result: TileReport | BaseException
     ) -> TileReport | Failure | None:
-        """Say what a tile has come to; None if it is tried again, or if the run cannot go on."""
+        """Return the outcome of a tile; None if it is retried, or if the run cannot continue."""
         if isinstance(result, TileReport):
             self._queue.succeeded()
             return result
@@ -211,22 +211,22 @@ class _TileLoop:
         return self._failed(attempt, result)
 
     def _failed(self, attempt: Attempt, error: BaseException) -> Failure | None:
-        """Plan to try a tile again; if it was tried often enough, say that it failed for good."""
+        """Schedule another attempt of a tile; after the last one return its failure."""
         killed = isinstance(error, KilledWorker)
         why = self._backend.explain(error)
         pause = self._queue.failed(attempt, monotonic(), killed=killed)
         if pause is None:
             failure = Failure(attempt.tile, why, attempt.number)
             self._queue.mark_failed(failure)
-            logger.error("%s failed for good, tried %d times: %s", attempt.tile, attempt.number, why)
+            logger.error("%s failed for good after %d attempts: %s", attempt.tile, attempt.number, why)
             return failure
         when = "alone, when the others are done" if killed else f"in {pause:g} s"
-        logger.warning("%s failed and is tried again %s: %s", attempt.tile, when, why)
+        logger.warning("%s failed and is retried %s: %s", attempt.tile, when, why)
         return None
 
 
-def _ended(reason: BaseException) -> BaseException:
-    """Say what to do about something that ended the run."""
+def _with_advice(reason: BaseException) -> BaseException:
+    """Add advice to an error that ended the run."""
     kind = type(reason) if isinstance(reason, RunError) else RunError
     text = str(reason).rstrip(".")
     error = kind(f"{text}. {kind.to_go_on}")
@@ -235,7 +235,7 @@ def _ended(reason: BaseException) -> BaseException:
 
 
 def _raise_if_failed(queue: RetryQueue) -> None:
-    """Name the tiles that failed, each reason once."""
+    """Raise an error that names the failed tiles, with each reason once."""
     failures = queue.failed_tiles
     if not failures or (queue.policy.on_error == "skip" and not queue.is_aborted):
         return
@@ -247,7 +247,7 @@ def _raise_if_failed(queue: RetryQueue) -> None:
     more = f" {n_more} more tiles failed for other reasons." if n_more else ""
     left = ""
     if queue.is_aborted:
-        left = f" As none succeeded meanwhile, {queue.n_left} tiles were not tried, or not to the end."
+        left = f" As none succeeded in between, {queue.n_left} tiles were not tried, or not finished."
     error = RunError(f"{' '.join(parts[:MOST_REASONS])}{more}{left} {RunError.to_go_on}")
     error.failed = tuple(failure.tile.number for failure in failures)
     raise error

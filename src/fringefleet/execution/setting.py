@@ -1,4 +1,4 @@
-"""Settings of the scene: what the inversion needs to know and the stack does not say. Light to import."""
+"""Settings of a scene: facts that the inversion needs and the stack does not contain. Light to import."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ _NOT_SKIPPED = only_with("skip_reference", False)
 @documented
 @dataclass(frozen=True)
 class Setting:
-    """Describe the scene where the stack does not, or does wrongly.
+    """Facts about the scene that are missing from the stack, or wrong in it.
 
     A map is a file, or an array (y, x): a water mask, nonzero where pixels are inverted, or for the geometry
     the slant range times the sine of the incidence angle [m].
@@ -28,7 +28,7 @@ class Setting:
     Raises
     ------
     OptionError
-        A value cannot be used, or has no effect with the others.
+        A value is invalid, or has no effect in combination with the others.
     """
 
     reference_point: Annotated[
@@ -114,7 +114,7 @@ class Setting:
     ] = False
 
     def __post_init__(self) -> None:
-        """Check every value, and how they go together."""
+        """Check every value, and the combination of all."""
         check_fields(self)
         for name in ("water_mask", "geometry"):
             value = getattr(self, name)
@@ -129,11 +129,11 @@ class Setting:
 
 
 def check_setting(setting: Setting, options: Options) -> None:
-    """Refuse what has no effect on an inversion with these options.
+    """Reject settings without effect on an inversion with these options.
 
     Raises
     ------
     OptionError
-        Says what it needs.
+        States what each needs.
     """
     check_needs(vars(options) | vars(setting), defaults_of(Setting), needs_of(Setting))

@@ -1,15 +1,15 @@
-"""Slots for the tiles of one worker: while one is solved the next is read, and the last one written.
+"""Slots for the tiles of a worker: while one is solved, the next is read and the last one written.
 
 A tile goes through the same steps wherever it is computed: it borrows memory, is read into it, waits for its
-turn to be solved, gives the memory back, borrows other memory for its answer, and is written. All tiles of a
-process share :class:`WorkerSlots`, which bounds how many are at each step, and so the memory: a worker whose
-disk is slow to write soon stops reading.
+turn to be solved, returns the memory, borrows other memory for its result, and is written. All tiles of a
+process share :class:`WorkerSlots`, which bounds their number at each step, and thus the memory: a worker
+whose disk is slow to write soon stops reading.
 
-On a GPU two tiles are on the device: one is solved, while the other one comes or goes. The memory of the host
-is page-locked there, and used again for other tiles as soon as one has been copied.
+On a GPU two tiles are on the device: one is solved, while the other is copied to it or from it. Host memory
+is then page-locked, and reused for other tiles as soon as one has been copied.
 
-When a tile has been read its task leaves Dask's thread (:func:`distributed.secede`), which begins the next
-one. So it makes no difference who started the workers, and with how many threads: one is enough.
+Once a tile has been read, its task leaves Dask's thread (:func:`distributed.secede`), which starts the next
+one. It therefore does not matter who started the workers, and with how many threads: one is enough.
 """
 
 import threading
@@ -34,16 +34,16 @@ from fringefleet.processes.worker_info import this_worker
 
 
 class WorkerSlots:
-    """Memory and turns that the tiles of one worker share.
+    """Memory and turns shared by the tiles of one worker.
 
     Parameters
     ----------
     n_turn
-        Tiles that are solved at the same time: one on a GPU, on a CPU as many as the worker has threads.
+        Number of tiles solved at the same time: one on a GPU, on a CPU the number of the worker's threads.
     n_on_device
-        Tiles that are on a device with memory of its own at the same time; None: there is none.
+        Number of tiles on a device with memory of its own at the same time; None: there is no such device.
     allocate
-        Makes the memory for tiles.
+        Function that allocates memory for tiles.
     """
 
     def __init__(self, n_turn: int, n_on_device: int | None = None, allocate: Allocate = plain) -> None:
@@ -53,7 +53,7 @@ class WorkerSlots:
         self._allocate = allocate
         self._n_buffer = n_turn + READ_AHEAD
         self._n_answer = n_turn + (WRITE_BEHIND if n_on_device is None else BEHIND_GPU)
-        self._buffers: LifoQueue[TileBuffer] = LifoQueue()  # the one that was used last is the warmest
+        self._buffers: LifoQueue[TileBuffer] = LifoQueue()  # the last one used is most likely in cache
         self._answers: LifoQueue[TileBuffer] = LifoQueue()
         self._renew()
         self._n_tile = 0
@@ -66,9 +66,9 @@ class WorkerSlots:
         Parameters
         ----------
         watch
-            Told how long the tile waits.
+            Stopwatch for the time that the tile waits.
         lends_answer
-            Whether the memory of the answer is lent as well; otherwise it is the tile's own, for good.
+            Whether the memory of the result is lent as well; otherwise the tile keeps its own.
         """
         with self._counted(), ExitStack() as memory, ExitStack() as answer:
             with watch.time("wait"):
@@ -77,22 +77,22 @@ class WorkerSlots:
             yield TileSlot(self, buffer, watch, (memory, answer if lends_answer else None))
 
     def give_back(self, buffer: TileBuffer) -> None:
-        """Let the next tile have the memory of one whose observations are needed no more."""
+        """Return the memory of observations that are no longer needed, for the next tile."""
         self._buffers.put(buffer)
 
     def borrow_answer(self) -> TileBuffer:
-        """Wait for memory for an answer."""
+        """Wait for memory for a result."""
         buffer = self._answers.get()
         buffer.begin()
         return buffer
 
     def give_back_answer(self, buffer: TileBuffer) -> None:
-        """Let the next tile have the memory of an answer that is written."""
+        """Return the memory of a result that is written, for the next tile."""
         self._answers.put(buffer)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        """Count the tiles; when there is none any more, the memory is given back to the system."""
+        """Count the tiles; when none is left, release the memory to the system."""
         with self._counting:
             self._n_tile += 1
         try:
@@ -104,7 +104,7 @@ class WorkerSlots:
                     self._renew()
 
     def _renew(self) -> None:
-        """Begin with buffers that have no memory yet."""
+        """Replace all buffers by empty ones."""
         for queue, number in ((self._buffers, self._n_buffer), (self._answers, self._n_answer)):
             while not queue.empty():
                 queue.get()
@@ -116,8 +116,8 @@ class WorkerSlots:
 class TileSlot(BlockPlace):
     """Memory and turn of one tile.
 
-    What it holds goes back when the two of ``holds`` close: the memory that it is read into, and that
-    of its answer, if that is lent.
+    The memory that it is read into, and that of its result if lent, are returned when the two contexts of
+    ``holds`` close.
     """
 
     def __init__(
@@ -134,12 +134,12 @@ class TileSlot(BlockPlace):
 
     @contextmanager
     def reading(self, n_byte: int = 0) -> Iterator[None]:
-        """Let what is read meanwhile go to the memory of this tile; then the next one may be read.
+        """Direct what is read meanwhile to the memory of this tile; afterwards the next one may be read.
 
         Parameters
         ----------
         n_byte
-            What will be read, if that is known [byte].
+            Number of bytes that will be read, if known.
         """
         check_not_stopped()
         with lending(self._buffer, n_byte):
@@ -148,7 +148,7 @@ class TileSlot(BlockPlace):
 
     @contextmanager
     def solving(self) -> Iterator[None]:
-        """Wait until the device has room for this tile; afterwards nobody may look at what was read of it."""
+        """Wait until the device has room for this tile; afterwards its observations must not be accessed."""
         with self._one_of(self._slots.on_device):
             yield
         self.arrived()
@@ -159,7 +159,7 @@ class TileSlot(BlockPlace):
 
     @contextmanager
     def _one_of(self, places: threading.Semaphore) -> Iterator[None]:
-        """Wait for one of so many places, and hold it."""
+        """Wait for one of a limited number of places, and hold it."""
         with ExitStack() as held:
             with self.watch.time("wait"):
                 held.enter_context(places)
@@ -167,11 +167,11 @@ class TileSlot(BlockPlace):
             yield
 
     def arrived(self) -> None:
-        """Give the memory back that this tile was read into."""
+        """Return the memory that this tile was read into."""
         self._memory.close()
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Make an array for the answer; waits for memory when it is asked for the first time."""
+        """Return an array for the result; waits for memory at the first request."""
         if self._answer is None:
             return np.empty(shape, dtype)
         if self._answer_buffer is None:
@@ -182,13 +182,13 @@ class TileSlot(BlockPlace):
 
 
 def begin_next() -> None:
-    """Let the worker begin another task while this one goes on, if this is one."""
-    with suppress(ValueError):  # it is none
+    """Let the worker start another task while this one continues, if called by a task."""
+    with suppress(ValueError):  # not called by a task
         secede()
 
 
 def slots_of(device: DeviceName) -> WorkerSlots:
-    """Find the slots of this worker; they are made when the first tile comes."""
+    """Return the slots of this worker; they are made for the first tile."""
     worker = this_worker()
     with _making:
         slots = _slots_of_workers.setdefault(worker, {}) if worker is not None else _slots_of_threads
@@ -207,5 +207,5 @@ def _page_locked(n_byte: int) -> NDArray[np.uint8]:
 
 
 _making = threading.Lock()
-_slots_of_threads: dict[DeviceName, WorkerSlots] = {}  # of this process, where it is no worker
+_slots_of_threads: dict[DeviceName, WorkerSlots] = {}  # of this process, where it is not a worker
 _slots_of_workers: WeakKeyDictionary[Worker, dict[DeviceName, WorkerSlots]] = WeakKeyDictionary()

@@ -1,9 +1,9 @@
 """Checks that a stack does not change during a run: for every tile, and for all files at the end.
 
-Before a run all files of the stack are listed. A tile looks at the chunks that it has read, each chunk file
-once in a run; readers of single files look at those for themselves. At the end all files are listed once
-more. What was changed meanwhile is an error, and tiles that it concerns are marked, so that no result of two
-versions of a stack passes for a good one.
+Before a run all files of the stack are listed. A tile checks the chunks that it has read, each chunk file
+once in a run; readers of single files check these themselves. At the end all files are listed again. A change
+is an error, and affected tiles are marked, so that no result of two versions of a stack is taken for a valid
+one.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from fringefleet.io.zarr.files import Window, ZarrFiles, windows_of
 
 @dataclass(frozen=True)
 class StackCheck:
-    """What a worker needs to check a tile; the listing, which may be long, lies in the result."""
+    """Data that a worker needs to check a tile; the listing, which may be long, is stored in the result."""
 
     files: ZarrFiles
     digest: str  # of the listing
@@ -31,16 +31,16 @@ class StackCheck:
 
     @classmethod
     def of(cls, source: FilesVersion, *, accept_touched: bool) -> "StackCheck":
-        """Take from the version of a stack what workers need."""
+        """Make the check for workers from the version of a stack."""
         return cls(ZarrFiles(source.path, source.arrays), source.listing.digest, accept_touched)
 
     def check_tile(self, tile: Tile, store: ResultStore) -> None:
-        """Refuse a tile that has been read from chunks which are no longer those of the listing.
+        """Reject a tile that has been read from chunks which differ from the listing.
 
         Raises
         ------
         RunError
-            Says which chunks, and what has become of them.
+            Names the chunks, and how they differ.
         """
         if self.files.arrays:
             with accepting_touched(self.accept_touched):
@@ -48,12 +48,12 @@ class StackCheck:
 
 
 def write_if_unchanged(store: ResultStore, check: StackCheck, tile: Tile, result: BlockResult) -> None:
-    """Write a tile, if what it was read from is still the same: missing Zarr chunks would read as no data.
+    """Write a tile if its input is unchanged: missing Zarr chunks would read as no data.
 
     Raises
     ------
     RunError
-        It is not; nothing is written.
+        It has changed; nothing is written.
     """
     check.check_tile(tile, store)
     store.write_tile(tile.number, result.variables, result.pair_sums)
@@ -61,28 +61,28 @@ def write_if_unchanged(store: ResultStore, check: StackCheck, tile: Tile, result
 
 @lru_cache(maxsize=4)
 def _listing(path: Path, digest: str) -> Listing:
-    """Read the listing in a result, once in a process."""
+    """Read the listing in a result, once per process."""
     found = ResultStore(path, (1, 1), "").listing()
-    if found.digest != digest:  # a network file system may show one from before
+    if found.digest != digest:  # a network file system may show an old one
         raise StackFormatError(f"the listing of the stack's files in {path} is not that of this run.")
     return found
 
 
 def check_stack_at_end(source: FilesVersion, store: ResultStore, *, accept_touched: bool) -> None:
-    """List the files of a stack once more; mark the tiles of what was changed since they were listed first.
+    """List the files of a stack again; mark the tiles affected by changes since the first listing.
 
     Raises
     ------
     StackChangedError
-        Says what was changed, and what to do.
+        States what changed, and what to do.
     """
     differences = differences_now(source, accept_touched=accept_touched)
     if not differences:
         return
     n_doubted = store.doubt(_windows(source, differences))
     raise StackChangedError(
-        f"the stack {source.path} was changed while the run went on: {describe_differences(differences)}. "
-        f"{n_doubted} tiles are marked as not done in {store.path}, as they may be of either version. "
+        f"the stack {source.path} changed during the run: {describe_differences(differences)}. "
+        f"{n_doubted} tiles are marked as not done in {store.path}, as they may be from either version. "
         f"{_advice(differences)}"
     )
 

@@ -1,4 +1,4 @@
-"""Statistics of tiles that are done: of one, of all that a run has done, of all that a report knows."""
+"""Statistics of finished tiles: of one, of all tiles of a run, of all tiles in a report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from fringefleet.status import Status
 
 @dataclass(frozen=True)
 class TileStatistics:
-    """Numbers of tiles; those of two sets of tiles add up.
+    """Statistics of tiles, which can be added.
 
     Attributes
     ----------
     n_tile, n_pixel
-        Of the tiles.
+        Number of tiles and of their pixels.
     status_count
-        Pixels of each status, by code; empty where tiles have none.
+        Number of pixels with each status, by code; empty where tiles have none.
     n_infinite
-        Observations that are infinite, and left out.
+        Number of infinite observations, which are excluded.
     bytes_read, bytes_written
-        In memory, whatever they are in the file [byte].
+        Size in memory, regardless of packing in the file [byte].
     seconds
-        Time of the workers.
+        Time of the workers, by stage.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class TileStatistics:
     seconds: StageSeconds = StageSeconds()  # noqa: RUF009 - a tuple
 
     def __add__(self, other: "TileStatistics") -> "TileStatistics":
-        """Join two sets of tiles."""
+        """Add the statistics of other tiles."""
         counts = zip_longest(self.status_count, other.status_count, fillvalue=0)
         seconds = zip(self.seconds, other.seconds, strict=True)
         return TileStatistics(
@@ -58,11 +58,11 @@ class TileStatistics:
 
     @property
     def pixels(self) -> dict[str, int]:
-        """Pixels of each status that there is, by name."""
+        """Number of pixels of each status that occurs, by name."""
         return {status.name.lower(): n for status, n in zip(Status, self.status_count, strict=False) if n}
 
     def to_record(self) -> dict[str, Any]:
-        """Give the numbers of a tile as a report has them."""
+        """Return the statistics of a tile in the form of a report."""
         return {
             "seconds": {name: round(value, 6) for name, value in self.seconds._asdict().items()},
             "bytes_read": self.bytes_read,
@@ -73,7 +73,7 @@ class TileStatistics:
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "TileStatistics":
-        """Take the numbers of a tile from its record in a report; those that it does not have are 0."""
+        """Read the statistics of a tile from its record in a report; missing ones are 0."""
         pixels, (top, bottom), (left, right) = record["pixels"], record["rows"], record["columns"]
         return cls(
             n_tile=1,

@@ -1,6 +1,6 @@
-"""One task: read a tile of a stack or of a result, compute a function of its arrays, and write what it gives.
+"""Task of a tile: read it from a stack or a result, compute a function of its arrays, write the result.
 
-What a task does beside others of its worker is in :mod:`fringefleet.execution.slots`;
+The concurrency of tasks in a worker is in :mod:`fringefleet.execution.slots`;
 :mod:`fringefleet.execution.graph` makes the tasks. Only workers import this module.
 """
 
@@ -54,17 +54,17 @@ def compute_tile(
     Parameters
     ----------
     pieces
-        What is read of each variable, or has been.
+        Arrays of the variables, read or still unread.
     names
-        Of the variables, in the same order.
+        Names of the variables, in the same order.
     function
-        What is computed of them.
+        Function of these arrays.
     rules
-        What all tiles ask of a worker.
+        Requirements of all tiles on a worker.
     write
-        Takes the tile and its result.
+        Function that writes the tile and its result.
     block_info
-        Where the tile is, as Dask says it.
+        Position of the tile, as supplied by Dask.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def compute_tile(
         with watch.time("write"):
             write(tile, result)
         numbers = _numbers_of(tile, result, n_read, odd.n_infinite)
-        del result  # its memory is another tile's from here on
+        del result  # its memory is reused by another tile from here on
     report = np.empty((1, 1, 1), dtype=object)
     report[0, 0, 0] = TileReport(
         tile=tile.number,
@@ -108,7 +108,7 @@ def compute_tile(
 def _read_and_compute(
     pieces: Mapping[str, NDArray[Any] | LazyVariable], function: BlockFunction, tile: Tile, place: TileSlot
 ) -> tuple[BlockResult, Oddities, int]:
-    """Give the result of a tile, what is odd in its arrays, and how many bytes they are."""
+    """Return the result of a tile, the oddities of its arrays, and their size [byte]."""
     watch = place.watch
     n_byte = bytes_to_lend(math.prod(piece.shape) * piece.dtype.itemsize for piece in pieces.values())
     with place.reading(n_byte), watch.time("read"):
@@ -124,7 +124,7 @@ def _read_and_compute(
 
 
 def _numbers_of(tile: Tile, result: BlockResult, bytes_read: int, n_infinite: int) -> TileStatistics:
-    """Count what was done of a tile."""
+    """Return the statistics of a tile."""
     variables = result.variables
     return TileStatistics(
         n_tile=1,

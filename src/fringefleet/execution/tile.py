@@ -20,30 +20,30 @@ from fringefleet.status import Status
 
 
 class Tile(NamedTuple):
-    """Where a tile is: its number in the grid of tiles, and its pixels."""
+    """Position of a tile: its index in the grid of tiles, and its pixels."""
 
     number: TileIndex
     y: slice
     x: slice
 
     def __str__(self) -> str:
-        """Name the tile for a message."""
+        """Return the name of the tile for a message."""
         return f"tile {self.number} (rows {self.y.start}-{self.y.stop}, columns {self.x.start}-{self.x.stop})"
 
 
 class TileReport(NamedTuple):
-    """What a finished tile tells the one who asked for it."""
+    """Report of a finished tile to its scheduler."""
 
     tile: TileIndex
     numbers: TileStatistics
-    odd: Oddities = Oddities()  # what cannot be an observation
-    rows: tuple[int, int] = (0, 0)  # first and one past the last
+    odd: Oddities = Oddities()  # values that cannot be observations
+    rows: tuple[int, int] = (0, 0)  # first, and one past the last
     columns: tuple[int, int] = (0, 0)
-    worker: Mapping[str, Any] = {}  # who did it, as plain values
+    worker: Mapping[str, Any] = {}  # record of its worker, in plain values
 
 
 Arrays = Mapping[str, NDArray[Any]]  # those of a tile, (..., y, x), by name
-Write = Callable[[Tile, BlockResult], None]  # a tile and its answer
+Write = Callable[[Tile, BlockResult], None]  # of a tile and its result
 
 
 def _nothing_odd(_arrays: Arrays, _tile: Tile) -> Oddities:
@@ -56,21 +56,21 @@ def _of_nobody() -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class BlockFunction:
-    """What is done with the arrays of each tile of a stack, or of a result; it travels to the workers.
+    """Function of the arrays of each tile of a stack, or of a result; it is sent to the workers.
 
     Attributes
     ----------
     name
-        Of its tasks, on Dask's dashboard.
+        Name of its tasks on Dask's dashboard.
     compute
         Computes the result of a tile from its arrays, in the turn of the tile
         (:meth:`~fringefleet.engine.workspaces.BlockPlace.turn`).
     check
-        Counts what cannot be an observation, and refuses arrays that nothing can be made of.
+        Counts values that cannot be observations, and rejects unusable arrays.
     device
-        Where it computes.
+        Device that it computes on.
     describe
-        Tells how it computed, for the report.
+        Describes its computation, for the report.
     """
 
     name: str
@@ -82,7 +82,7 @@ class BlockFunction:
 
 @dataclass(frozen=True)
 class LazyVariable:
-    """A variable of a stack, or a piece of one, to be read by whom it is handed to."""
+    """Variable of a stack, or a piece of one, that is read where it is needed."""
 
     variable: xr.Variable
     what: str = "a variable"  # for messages
@@ -99,45 +99,45 @@ class LazyVariable:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What is read."""
+        """Dtype of the values read."""
         dtype: np.dtype[Any] = self.variable.dtype
         return dtype
 
     def __getitem__(self, key: Any) -> "LazyVariable":
-        """Cut a piece out, unread."""
+        """Return a piece, unread."""
         return LazyVariable(self.variable[key], self.what)
 
     def read(self) -> NDArray[Any]:
-        """Read it now.
+        """Read the values now.
 
         Raises
         ------
         StackFormatError
-            It cannot be read; says what.
+            It cannot be read; states the cause.
         """
         try:
             return np.asarray(self.variable.values)
         except (FringefleetError, MemoryError):
             raise
-        except Exception as error:  # whatever a decoder raises
+        except Exception as error:  # any error of a decoder
             raise StackFormatError(
                 f"{self.what} cannot be read here ({type(error).__name__}: {error}). The file may be "
-                "damaged; copy or make it again."
+                "damaged; copy or create it again."
             ) from error
 
 
 @dataclass(frozen=True)
 class WorkerRules:
-    """What all tiles of a run ask of a worker.
+    """Requirements of all tiles of a run on a worker.
 
     Attributes
     ----------
     software
         Versions that it must have.
     accept_touched
-        Whether files whose time alone has changed are the same.
+        Whether files that differ only in their modification time count as unchanged.
     n_on_cores
-        Workers that share the same cores, by the name of these.
+        Number of workers by name of their cores.
     """
 
     software: Mapping[str, str]

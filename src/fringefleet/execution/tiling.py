@@ -1,8 +1,8 @@
-"""Tiles of y and x that fit: integer arithmetic on the memory model of a worker.
+"""Choice of the tile size: integer arithmetic on the memory model of a worker.
 
-A tile is what one task reads, solves and writes. Larger tiles mean fewer tasks and better reading, smaller
-ones less memory and more tasks to share out. Tiles follow the stored chunks of the stack, because a tile
-that cuts through them makes its neighbours read them again.
+A tile is what one task reads, solves and writes. Larger tiles mean fewer tasks and more efficient reading,
+smaller ones less memory and a better distribution of work. Tiles follow the stored chunks of the stack,
+because a tile that cuts through them makes its neighbours read them again.
 """
 
 import math
@@ -18,14 +18,14 @@ from fringefleet.option_words import option
 from fringefleet.options import Options
 from fringefleet.products.registry import wanted_variables
 
-TILE_BYTES = 160 * 1024**2  # what is read and written of a tile on a CPU
-LARGEST_TILE = 512 * 512  # pixels; more gains nothing and shows no progress
-SMALLEST_TILE = 64 * 64  # pixels; what is left for a worker to be of use
-# Tiles that a worker has at least, on a CPU each thread of it, where the scene is not too small: with fewer
+TILE_BYTES = 160 * 1024**2  # read and written for a tile on a CPU
+LARGEST_TILE = 512 * 512  # pixels; larger tiles are no faster and delay the progress display
+SMALLEST_TILE = 64 * 64  # pixels; minimum for a worker to be useful
+# Minimum number of tiles per worker, on a CPU per thread, where the scene is large enough: with fewer
 # on a GPU there is hardly one to be read and one to be written while another is solved.
 _TILES_OF_A_WORKER = {"cpu": 2, "cuda": 4}
-_LARGEST_CHUNK = 2**31 - 2**16  # [byte] that Blosc packs
-GPU_SHARE = 0.8  # of a GPU's memory; CUDA and what else runs on it have the rest
+_LARGEST_CHUNK = 2**31 - 2**16  # [byte] that Blosc can compress
+GPU_SHARE = 0.8  # of a GPU's memory; the rest is for CUDA and other programs
 
 
 def choose_tile(
@@ -37,8 +37,8 @@ def choose_tile(
 ) -> Shape:
     """Choose rows and columns of a tile.
 
-    On a CPU a tile is as large as is fastest there. On a GPU it fills a launch of the solver, which is many
-    times more, as far as the scene has several of them for each worker, and the memory of host and GPU
+    On a CPU a tile has the size that is fastest. On a GPU it fills a launch of the solver, which is many
+    times larger, as far as the scene provides several of them for each worker, and the memory of host and GPU
     allows.
 
     Parameters
@@ -48,15 +48,15 @@ def choose_tile(
     stored
         Rows and columns of a stored chunk; None if there is none.
     network, options
-        Decide how many bytes a pixel takes, and ``gpu_chunk_size`` how many a GPU solves at once.
+        Determine the bytes per pixel, and ``gpu_chunk_size`` the number that a GPU solves at once.
     means
-        Workers that want something to do, a small scene is shared out between them; and what memory they
-        have. Where all of them share a limited one, tiles are smaller, and then workers fewer.
+        Workers, among which a small scene is divided, and their memory. Where all of them share a limited
+        amount, tiles are smaller, and then workers fewer.
 
     Raises
     ------
     BlockTooLargeError
-        Even one small tile does not fit into the memory.
+        Not even one small tile fits into memory.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def choose_tile(
 
 
 def _wanted(network: Network, options: Options, means: ComputeResources) -> float:
-    """Pixels of a tile where the scene is large, and its memory not limited."""
+    """Return the pixels of a tile where the scene is large, and its memory not limited."""
     if options.device == "cpu":
         return min(TILE_BYTES / bytes_per_pixel(network, options), LARGEST_TILE)
     n_pixel = min(max(FUSED_BATCH, options.gpu_chunk_size), _most_of_codec(network, options))
@@ -87,16 +87,16 @@ def _wanted(network: Network, options: Options, means: ComputeResources) -> floa
 
 
 def is_common_tile(tile: Shape, network: Network, options: Options, means: ComputeResources) -> bool:
-    """Tell whether a tile is no larger than those that are chosen for large scenes, and fits into a worker.
+    """Return whether a tile is no larger than those chosen for large scenes, and fits into a worker.
 
     Parameters
     ----------
     tile
         Rows and columns.
     network, options
-        Decide how many bytes a pixel takes.
+        Determine the bytes per pixel.
     means
-        What tiles are computed with; what each worker has of memory, if that is limited.
+        Resources for tiles, with the memory of each worker if limited.
     """
     n_pixel, memory = tile[0] * tile[1], means.memory.worker
     fits = memory is None or bytes_of_worker(n_pixel, network, options, means) <= memory
@@ -104,21 +104,21 @@ def is_common_tile(tile: Shape, network: Network, options: Options, means: Compu
 
 
 def count_workers(n_pixel: int, network: Network, options: Options, means: ComputeResources) -> int:
-    """Find how many workers share a memory so that each can hold its tiles.
+    """Return how many workers can share a memory so that each can hold its tiles.
 
     Parameters
     ----------
     n_pixel
         Pixels of a tile.
     network, options
-        Decide how many bytes a pixel takes.
+        Determine the bytes per pixel.
     means
-        How many workers are wanted, never more come out; and what they may take together, if that is limited.
+        Number of workers requested, which is the maximum; and their total memory, if limited.
 
     Raises
     ------
     BlockTooLargeError
-        Not even one can; the message says how much it needs.
+        Not even one worker can; the message states how much it needs.
     """
     if means.memory.total is None:
         return means.n_worker
@@ -132,14 +132,14 @@ def count_workers(n_pixel: int, network: Network, options: Options, means: Compu
 
 
 def check_tile(tile: Shape, network: Network, options: Options, means: ComputeResources) -> None:
-    """Refuse tiles that mean nothing, or that one worker cannot hold.
+    """Reject tiles that are invalid, or that one worker cannot hold.
 
     Raises
     ------
     OptionError
         A side below 1.
     BlockTooLargeError
-        The tiles need more than the ``worker_memory``; the message says which would fit, if one would.
+        The tiles need more than the ``worker_memory``; the message names a size that fits, if any.
     """
     if min(tile) < 1:
         raise OptionError(f"found {option('chunks', tile)}; give rows and columns of 1 or more.")
@@ -164,16 +164,16 @@ def check_tile(tile: Shape, network: Network, options: Options, means: ComputeRe
 
 
 def _most_of_codec(network: Network, options: Options) -> int:
-    """Pixels of the largest tile that can be packed, each variable in a chunk."""
+    """Return the pixels of the largest tile that can be compressed, each variable in a chunk."""
     variables = wanted_variables(options).values()
     return _LARGEST_CHUNK // max(variable.bytes_of_pixel(network.n_date) for variable in variables)
 
 
 def _most_of_host(memory: int, network: Network, options: Options, means: ComputeResources) -> int:
-    """Pixels of the largest tile that a worker with so much memory holds; 0 if there is none."""
+    """Return the pixels of the largest tile that fits into the memory of a worker; 0 if none does."""
     return most_pixels(memory, partial(bytes_of_worker, network=network, options=options, means=means))
 
 
 def _gigabytes(n_byte: int) -> float:
-    """Round up, so that it is enough."""
+    """Round up to gigabytes, so that it is enough."""
     return math.ceil(10 * n_byte / 1e9) / 10

@@ -1,7 +1,7 @@
-"""Unpack a stack once for a run, where its chunks hold more than a tile.
+"""Unpacking of a stack, once for a run, where its chunks are larger than a tile.
 
-The numbers go to a folder on the output's disk (:mod:`fringefleet.io.unpacked`), which is announced, has its
-room checked before, and is removed at the end; if the process is killed, by the next one that writes there.
+The values go to a folder on the output's disk (:mod:`fringefleet.io.unpacked`), which is logged, checked for
+free space, and removed at the end; if the process is killed, by the next one that writes there.
 """
 
 import logging
@@ -36,25 +36,25 @@ logger = logging.getLogger(__name__)
 
 
 class _Group(Tile):
-    """Some pairs of a variable, all pixels; ``number``: which variable, and the first of the pairs."""
+    """Some pairs of a variable, all pixels; ``number``: index of the variable, and of the first pair."""
 
     __slots__ = ()
 
     def __str__(self) -> str:
-        """Name the pairs for a message."""
+        """Return the name of the pairs for a message."""
         return f"pairs from {self.number[1]} on of variable {self.number[0]}"
 
 
 def bytes_unpacked(stack: xr.Dataset, names: Iterable[str]) -> int:
-    """Count what the numbers of variables take [byte]."""
+    """Return the size of the unpacked values of variables [byte]."""
     return sum(stack[name].nbytes for name in names)
 
 
 @dataclass(frozen=True)
 class Unpacking:
-    """What is unpacked for a run, and how.
+    """Specification of the unpacking for a run.
 
-    ``names``: of the variables. ``output``: on its disk is the folder. ``accept_touched`` and ``n_on_cores``:
+    ``names``: of the variables. ``output``: the folder is on its disk. ``accept_touched`` and ``n_on_cores``:
     as for :func:`fringefleet.execution.graph.tile_tasks`.
     """
 
@@ -68,30 +68,30 @@ class Unpacking:
 def unpacked(
     prepared: Prepared, what: Unpacking, watch: HealthCheck, client: Client | None
 ) -> Iterator[Prepared]:
-    """Unpack variables of a stack for as long as it is read.
+    """Unpack variables of a stack for the time that it is read.
 
     Parameters
     ----------
     prepared
         The stack.
     what
-        Nothing is done if it names no variables.
+        Specification; nothing is done if it names no variables.
     watch
-        What is looked at meanwhile.
+        Actions of the caller meanwhile.
     client
-        Whose workers do it; None: threads of this process.
+        Client whose workers do it; None: threads of this process.
 
     Yields
     ------
     Prepared
-        The same, with variables that are read from the folder.
+        The same stack, with variables that are read from the folder.
 
     Raises
     ------
     InputError
-        The disk has no room.
+        The disk does not have enough space.
     RunError
-        It could not be done.
+        It failed.
     """
     if not what.names:
         yield prepared
@@ -101,8 +101,8 @@ def unpacked(
     make_folder(place)
     check_free_space(place, n_byte)
     logger.info(
-        "%s: a packed chunk is larger than a tile, so all are unpacked once, to %s bytes in %s, which are "
-        "removed at the end",
+        "%s: a packed chunk is larger than a tile, so all chunks are unpacked once, to %s bytes in %s, "
+        "which are removed at the end",
         ", ".join(what.names),
         f"{n_byte:,}",
         place,
@@ -111,13 +111,13 @@ def unpacked(
         for name in what.names:
             (folder / name).mkdir()
         tasks = [task for i in range(len(what.names)) for task in _tasks(prepared, what, i, folder)]
-        execute(tasks, _say_how_far, None, watch, client=client)
+        execute(tasks, _log_progress, None, watch, client=client)
         read = {name: unpacked_variable(stack[name].variable, folder / name) for name in what.names}
         yield replace(prepared, stack=stack.assign(read))
 
 
-def _say_how_far(done: RunProgress) -> None:
-    """Say when another quarter is done."""
+def _log_progress(done: RunProgress) -> None:
+    """Log the progress after each quarter."""
     if 4 * done.n_done // done.n_tile > 4 * (done.n_done - 1) // done.n_tile:
         logger.info("%d of %d files unpacked", done.n_done, done.n_tile)
 
@@ -138,7 +138,7 @@ def _tasks(prepared: Prepared, what: Unpacking, number: int, folder: Path) -> It
 
 
 def _unpack_group(piece: LazyVariable, path: Path, group: Tile, what: Unpacking) -> NDArray[Any]:
-    """Read some pairs and write them as they are."""
+    """Read some pairs and write them unchanged."""
     use_threads(share_of_cores(what.n_on_cores, this_worker()))
     with working_on(str(group)), accepting_touched(what.accept_touched):
         numbers = piece.read()

@@ -1,7 +1,7 @@
-"""Preload module of Dask: make a worker ready for its first tile while others start, and let it end quickly.
+"""Dask preload module that prepares a worker for its first tile while others start, and lets it end quickly.
 
-Light to import, as every worker imports it before it starts. The worker goes on meanwhile: it registers, and
-its first tile waits in line behind the warming up, which takes the thread of a tile.
+Light to import, as every worker imports it before it starts. The worker continues meanwhile: it registers,
+and its first tile waits behind the warm-up, which occupies the thread of a tile.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 
 def dask_setup(worker: Worker) -> None:
-    """Begin to warm up, and see to it that a process which has closed its worker ends at once."""
+    """Start the warm-up, and make a process end immediately once its worker is closed."""
     device, options = dask.config.get(DEVICE, "cpu"), dask.config.get(OPTIONS, {})
-    if multiprocessing.parent_process() is not None:  # else the worker is a thread of somebody's program
+    if multiprocessing.parent_process() is not None:  # else the worker is a thread of another program
         keep_log()
         claim_process()
         atexit.register(_end)
@@ -44,7 +44,7 @@ def dask_setup(worker: Worker) -> None:
 
 
 def is_said_by_nobody_else(record: logging.LogRecord) -> bool:
-    """Whether a message of a worker is another than of a failed task, lost scheduler or cancelled step."""
+    """Return whether a message is not one of a failed task, lost scheduler or cancelled step."""
     known = ("Compute Failed", "Failed to communicate with scheduler during heartbeat")
     is_cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
     return not (is_cancelled or record.getMessage().startswith(known))
@@ -56,21 +56,21 @@ def dask_teardown(_worker: Worker) -> None:
 
 
 def warm_up(device: DeviceName, options: Mapping[str, Any] | None = None) -> None:
-    """Import what tiles need, and solve a few pixels: what is compiled for them is compiled then, or loaded.
+    """Import what tiles need, and solve a few pixels, so that code for them is compiled or loaded.
 
-    A GPU gets its context, too.
+    On a GPU this also creates its context.
 
     Parameters
     ----------
     device
-        What tiles are to be solved on.
+        Device that tiles will be solved on.
     options
-        Others of :class:`~fringefleet.options.Options` that tiles are to be solved with.
+        Other fields of :class:`~fringefleet.options.Options` that tiles will be solved with.
 
     Raises
     ------
     DeviceError
-        It is not there.
+        The device is not available.
     """
     with without_collection():
         for name in FIRST_USED:
@@ -83,7 +83,7 @@ def warm_up(device: DeviceName, options: Mapping[str, Any] | None = None) -> Non
     from fringefleet.options import Options  # noqa: PLC0415
 
     wanted = dict(options or {})
-    if wanted.pop("dem_error", False):  # for which these pixels are too few
+    if wanted.pop("dem_error", False):  # which needs more pixels than these
         import_module("fringefleet.engine.torch_block")
     days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
     network = Network(days, ((0, 1), (1, 2), (0, 2)))
@@ -95,12 +95,12 @@ def warm_up(device: DeviceName, options: Mapping[str, Any] | None = None) -> Non
 def _try_to_warm_up(device: DeviceName, options: Mapping[str, Any]) -> None:
     try:
         warm_up(device, options)
-    except Exception as error:  # the first tile meets it again, and says so
+    except Exception as error:  # the first tile meets it again, and reports it
         logger.debug("could not warm up: %s", error)
 
 
 def _end() -> None:
-    """End this process without taking all modules apart, which takes as long as a third of their import."""
+    """End this process without cleaning up modules, which takes a third of the time of their import."""
     if _is_closed:
         os._exit(0)
 

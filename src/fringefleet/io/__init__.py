@@ -1,4 +1,4 @@
-"""Files to xarray and back; no numerics. Start at :func:`open_stack`."""
+"""Input and output: files to xarray and back, without numerics. Start at :func:`open_stack`."""
 
 from typing import TYPE_CHECKING
 

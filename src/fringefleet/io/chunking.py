@@ -1,4 +1,4 @@
-"""Tile size in y and x for a stack: about so many bytes, aligned with the stored chunks."""
+"""Tile size in y and x for a stack: of about a given number of bytes, aligned with the stored chunks."""
 
 import math
 
@@ -8,10 +8,10 @@ _DEFAULT_STEP = 32  # [pixel] where the file suggests nothing
 
 
 def fit_tile(shape: Shape, stored: Shape | None, n_pixel: float) -> Shape:
-    """Choose a nearly square tile, whole stored chunks where one is small enough.
+    """Choose a nearly square tile, of whole stored chunks where these are small enough.
 
     Where the chunks are strips as wide as the scene, as in most GeoTIFFs, the tile is as wide, too: a
-    narrower one would decode each strip once for every tile beside it.
+    narrower one would decode each strip once for every tile that it crosses.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def fit_tile(shape: Shape, stored: Shape | None, n_pixel: float) -> Shape:
     stored
         Rows and columns of a stored chunk; None where the file is not chunked.
     n_pixel
-        Pixels that the tile may have; it never has more, and at least one.
+        Maximum number of pixels of the tile; it has at least one.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def fit_tile(shape: Shape, stored: Shape | None, n_pixel: float) -> Shape:
 
 
 def _fit(wanted: float, size: int, step: int) -> int:
-    """Round down to whole steps, but not to none of them, and not beyond the scene."""
+    """Round down to whole steps, at least one, and at most the size of the scene."""
     length = max(1, math.floor(wanted))
     if length >= size:
         return size

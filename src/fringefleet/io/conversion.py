@@ -1,8 +1,8 @@
-"""Conversion of a stack under way: a hidden folder beside the output, with which another process can go on.
+"""Conversion of a stack in progress: a hidden folder next to the output, which another process can continue.
 
-It holds the store that is being made and, beside that, the marks of its tiles and what it is made from
-(:mod:`fringefleet.io.store.origin`), so that the store is the same whether it was made at one go or not. What
-a loss of power has left of tiles that are marked is found by the sizes of their files.
+It contains the store being written and, next to that, the marks of its tiles and its origin
+(:mod:`fringefleet.io.store.origin`), so that an interrupted conversion yields the same store as an
+uninterrupted one. Damage to finished tiles by a power failure is detected by the sizes of their files.
 """
 
 import hashlib
@@ -46,14 +46,15 @@ from fringefleet.processes.dask_defaults import with_graph_defaults
 logger = logging.getLogger(__name__)
 
 _METADATA = "zarr.json"
-_REPLACES = "replaces"  # attribute: whether an output that is there is to be replaced
+_REPLACES = "replaces"  # attribute: whether an existing output is to be replaced
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A stack and the output that it is converted to; ``version``: of the files of the stack, if it has any.
+    """Stack and the output that it is converted to.
 
-    ``accept_touched``: take files whose time alone has changed for the same.
+    ``version``: of the files of the stack, if it has any. ``accept_touched``: whether files that differ only
+    in their modification time count as unchanged.
     """
 
     stack: xr.Dataset
@@ -63,25 +64,25 @@ class Conversion:
 
     @classmethod
     def of(cls, stack: xr.Dataset, output: Path, *, accept_touched: bool) -> "Conversion":
-        """Describe the conversion of a stack; nothing is read or written."""
+        """Describe the conversion of a stack, without reading or writing anything."""
         return cls(stack, real_path(output), stack.encoding.get("version"), accept_touched)
 
     @property
     def folder(self) -> Path:
-        """Where it is until it is complete."""
+        """Folder of the conversion until it is complete."""
         return self.output.with_name(f".{self.output.name}.partial")
 
     @property
     def store(self) -> Path:
-        """The store that is being made."""
+        """Store being written."""
         return self.folder / "stack"
 
     def is_there(self) -> bool:
-        """Whether it was begun."""
+        """Return whether the conversion was started."""
         return (self.folder / _METADATA).is_file() and (self.store / _METADATA).is_file()
 
     def tile(self) -> Shape | None:
-        """Rows and columns of a chunk of what is there, begun or finished; None if nothing is."""
+        """Rows and columns of a chunk of the started or finished conversion; None if there is none."""
         there = self.store if self.is_there() else self.output
         if not (there / _METADATA).is_file():
             return None
@@ -90,17 +91,18 @@ class Conversion:
             return (array.chunks[-2], array.chunks[-1]) if isinstance(array, zarr.Array) else None
 
     def was_finished(self, tile: Shape) -> bool:
-        """Whether the output is there, complete and made from the same stack.
+        """Return whether the output exists, complete and made from the same stack.
 
         Raises
         ------
         OptionError
-            The stack does not say which files it is read from.
+            The stack does not state which files it is read from.
         """
         if self.version is None:
             raise OptionError(
-                f"found {option('resume', True)} with a stack in memory; only what open_stack returned, or a "
-                "path, tells which files it is read from."
+                f"found {option('resume', True)} with a stack in memory; only a stack returned by "
+                "open_stack, or a "
+                "path, states which files it is read from."
             )
         wanted = self._digests(tile)
         if self.accept_touched:
@@ -109,21 +111,21 @@ class Conversion:
 
     @contextmanager
     def opened(self, tile: Shape, *, resume: bool, overwrite: bool) -> Iterator[zarr.Group]:
-        """Begin, or go on, and give the group of the marks; what is done is kept whatever happens inside.
+        """Start or continue, and yield the group of the marks; finished tiles are kept if an error occurs.
 
         Parameters
         ----------
         tile
             Rows and columns of a chunk.
         resume
-            Go on with what is there, if anything is.
+            Continue an existing conversion, if there is one.
         overwrite
-            Whether an output that is there will be replaced.
+            Whether an existing output will be replaced.
 
         Raises
         ------
         OutputExistsError
-            What is there was begun with something else.
+            The existing conversion was started with another stack or other options.
         """
         if resume and self.is_there():
             self._go_on(tile)
@@ -135,18 +137,18 @@ class Conversion:
                 yield group
         except BaseException:
             if (read_marks(group) == IS_DONE).any():
-                logger.warning("what was converted is kept in %s; --resume goes on", self.folder)
+                logger.warning("converted tiles are kept in %s; continue with --resume", self.folder)
             else:
                 self._remove()
             raise
 
     def finish(self, tile: Shape) -> None:
-        """Give the store its name.
+        """Rename the complete store to the output.
 
         Raises
         ------
         StackChangedError
-            The stack was changed meanwhile; nothing is kept.
+            The stack changed meanwhile; nothing is kept.
         RunError
             A chunk is missing.
         """
@@ -165,13 +167,13 @@ class Conversion:
         if differences := differences_now(self.version, accept_touched=self.accept_touched):
             self._remove()
             raise StackChangedError(
-                f"the stack {self.version.path} was changed while it was converted: "
+                f"the stack {self.version.path} changed during its conversion: "
                 f"{describe_differences(differences)}. Nothing is kept; repeat the command."
             )
 
     def _begin(self, tile: Shape, overwrite: bool) -> None:
         if self.is_there():
-            logger.warning("%s was begun before, and begins anew: without --resume", self.output)
+            logger.warning("an earlier conversion to %s is discarded, without --resume", self.output)
         make_folder(self.folder.parent)
         with owned_folder(self.folder.parent) as temporary:
             new = temporary / "new"
@@ -194,21 +196,19 @@ class Conversion:
             for index in damaged:
                 array_in(group, DONE)[index] = 0
         if damaged:
-            logger.warning("%d tiles that were converted are damaged and are done again", len(damaged))
+            logger.warning("%d converted tiles are damaged and are done again", len(damaged))
 
     def _remove(self) -> None:
-        """Remove what was begun, at once and not file by file; refuse what is something else."""
+        """Remove a started conversion, at once and not file by file; reject anything else."""
         if not self.folder.exists():
             return
         if not (self.folder / PLACE / _METADATA).is_file():
-            raise OutputExistsError(
-                f"{self.folder} is there and is no conversion that was begun; remove it yourself."
-            )
+            raise OutputExistsError(f"{self.folder} exists and is not a conversion; remove it yourself.")
         with owned_folder(self.folder.parent) as temporary:
             self.folder.rename(temporary / "old")
 
     def _digests(self, tile: Shape) -> dict[str, str]:
-        """Give what is noted in the output of what it is made from; times of files are apart."""
+        """Return the record of the origin of the output; modification times of files are kept separately."""
         origin = self._origin(tile)
         return {"made_from": origin.fingerprint, "files_with_times": origin.source.listing.digest}
 
@@ -235,7 +235,7 @@ def _digest(plain: Any) -> str:
 
 @with_graph_defaults
 def _create_store(stack: xr.Dataset, tile: Shape, path: Path) -> None:
-    """Write the metadata, and everything without y and x."""
+    """Write the metadata, and all variables without y and x."""
     sizes = {"y": tile[0], "x": tile[1]}
     arrays, encoding = {}, {}
     for name in gridded(stack):

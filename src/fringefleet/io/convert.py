@@ -1,7 +1,7 @@
-"""A stack as a Zarr v3 store of tiles with all pairs, made in bounded memory on all cores.
+"""Conversion of a stack to a Zarr v3 store of tiles with all pairs, in bounded memory on all cores.
 
-Worth it for a stack that is read often, and whose files hold few pairs or whole interferograms each. A
-conversion that was killed goes on where it was (:mod:`fringefleet.io.conversion`).
+Worthwhile for a stack that is read often, and whose files contain few pairs or whole interferograms each. A
+conversion that was killed can be continued (:mod:`fringefleet.io.conversion`).
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ _LARGEST_TILE = 256 * 256  # [pixel]
 _Progress = Callable[[int, int], None]
 
 
-def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
+def convert_stack(  # noqa: PLR0913 - all options of a conversion
     source: str | Path | xr.Dataset,
     output: str | Path,
     *,
@@ -43,42 +43,42 @@ def convert_stack(  # noqa: PLR0913 - all that a conversion can be told
 ) -> None:
     """Write a stack as a compressed Zarr v3 store with chunks (all pairs, y, x).
 
-    All metadata is kept; pairs that the source drops are not carried. Every chunk is written and counted, so
-    that one that is missing later is noticed. The store gets its name when it is complete; until then it is
-    in a hidden folder beside it, which is kept when the conversion is interrupted.
+    All metadata are kept; pairs that the source drops are omitted. Every chunk is written and counted, so
+    that a missing one is detected later. The store gets its name when it is complete; until then it is
+    in a hidden folder next to it, which is kept when the conversion is interrupted.
 
     Parameters
     ----------
     source
-        Anything that :func:`open_stack` opens, or what it returned, with ``chunks=None`` best.
+        Anything that :func:`open_stack` opens, or its result, preferably with ``chunks=None``.
     output
-        The store.
+        Path of the store.
     chunks
         Rows and columns of a chunk. None: those of the conversion that is resumed, else whole stored chunks
         of the source, up to 65,536 pixels and 32 MB of phase.
     overwrite
-        Replace a Zarr store that is there already.
+        Replace an existing Zarr store.
     resume
-        Go on with a conversion of the same stack to the same chunks that was begun; do nothing if it was
-        finished. Otherwise what was begun is removed.
+        Continue a conversion of the same stack to the same chunks; do nothing if it was finished. Otherwise
+        an unfinished conversion is removed.
     accept_touched
-        Take files of the stack whose time alone has changed for the same.
+        Accept files of the stack of which only the modification time has changed.
     total_memory
-        Bytes to use at most [byte], beside what the libraries take.
+        Maximum memory [byte], in addition to that of the libraries.
     progress
-        Called with the pixels done and the pixels in all.
+        Called with the number of pixels done and the total number.
 
     Raises
     ------
     OutputExistsError
-        The output is there and ``overwrite`` is false, or it is something else than a Zarr store; or what is
-        to be resumed was begun with something else.
+        The output exists and ``overwrite`` is false, or it is not a Zarr store; or the conversion to be
+        resumed was started with something else.
     OutputInUseError
-        Another process writes it.
+        Another process writes to it.
     OptionError
         One chunk does not fit into the memory.
     StackChangedError
-        The stack was changed meanwhile.
+        The stack changed meanwhile.
     """
     check_kind("output", output, *PATH)
     if chunks is not None:
@@ -117,18 +117,18 @@ def default_tile(stack: xr.Dataset) -> Shape:
 
 
 def _bytes_per_pixel(stack: xr.Dataset) -> int:
-    """Bytes that the widest variable has at a pixel."""
+    """Return the bytes per pixel of the widest variable."""
     n_pixel = stack.sizes["y"] * stack.sizes["x"]
     return max(stack[name].nbytes // n_pixel for name in gridded(stack))
 
 
 def _cut(stack: xr.Dataset, tile: Shape, total_memory: int) -> Partition:
-    """Choose how many whole tiles are read at once.
+    """Choose the number of whole tiles to read at once.
 
-    Large regions matter where a stored chunk is larger than a tile (one whole interferogram, say) and would
-    be decoded once per tile; otherwise as many tiles as keep all cores at work are enough, and their memory
-    is warm. Memory is taken by two buffers, of which one is read while the other one is written, and for each
-    tile that is packed by a copy of it and what it is packed to.
+    Large regions matter where a stored chunk is larger than a tile (one whole interferogram, for example) and
+    would be decoded once per tile; otherwise as many tiles as keep all cores busy are enough, and their
+    memory stays in cache. Memory is taken by two buffers, one being read while the other one is written, and
+    for each tile being compressed by a copy of it and the compressed data.
     """
     tile_bytes = tile[0] * tile[1] * _bytes_per_pixel(stack)
     n_held = total_memory // max(1, tile_bytes)
@@ -147,6 +147,6 @@ def _cut(stack: xr.Dataset, tile: Shape, total_memory: int) -> Partition:
 
 
 def _has_whole_chunks(stack: xr.Dataset, tile: Shape) -> bool:
-    """Whether every stored chunk of the source is in one tile alone."""
+    """Return whether every stored chunk of the source lies in a single tile."""
     stored = stored_tile(stack)
     return stored is not None and all(wanted % size == 0 for wanted, size in zip(tile, stored, strict=True))

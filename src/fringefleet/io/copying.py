@@ -1,6 +1,6 @@
-"""Copy of a stack into the chunks of another store: one region is read while the one before it is written.
+"""Copy of a stack into the chunks of another store: one region is read while the previous one is written.
 
-Both are done by all cores (:mod:`fringefleet.io.files.threads`). Two buffers are used in turn, as
+All cores do both (:mod:`fringefleet.io.files.threads`). Two buffers are used in turn, as
 large as one variable of a few tiles.
 """
 
@@ -25,21 +25,21 @@ _Progress = Callable[[int, int], None]
 
 
 class Partition(NamedTuple):
-    """Partition of a scene: sizes of a tile, and of a region of whole tiles; and how many are held."""
+    """Partition of a scene: sizes of a tile, and of a region of whole tiles; number of buffers."""
 
     tile: Shape
     region: Shape
-    n_buffer: int  # 2, or 1 where there is no memory to read ahead
+    n_buffer: int  # 2, or 1 where memory does not allow reading ahead
 
 
 class _Rectangle(NamedTuple):
-    """A part of the scene, in pixels."""
+    """Part of the scene, in pixels."""
 
     rows: slice
     columns: slice
 
     def within(self, outer: "_Rectangle") -> "_Rectangle":
-        """Count the same part from the corner of another."""
+        """Return the same part relative to the corner of another."""
         row, column = outer.rows.start, outer.columns.start
         return _Rectangle(
             slice(self.rows.start - row, self.rows.stop - row),
@@ -47,44 +47,44 @@ class _Rectangle(NamedTuple):
         )
 
     def number(self, tile: Shape) -> TileIndex:
-        """Number the tile that this is."""
+        """Return the index of the tile at this part."""
         return self.rows.start // tile[0], self.columns.start // tile[1]
 
     @property
     def n_pixel(self) -> int:
-        """Area."""
+        """Return the area in pixels."""
         n_row: int = self.rows.stop - self.rows.start
         n_column: int = self.columns.stop - self.columns.start
         return n_row * n_column
 
 
 def gridded(stack: xr.Dataset) -> list[str]:
-    """Name the variables over y and x."""
+    """Return the names of the variables over y and x."""
     return [str(name) for name, data in stack.data_vars.items() if {"y", "x"} <= set(data.dims)]
 
 
 def copy_tiles(
     stack: xr.Dataset, store: Path, marks: zarr.Group, cut: Partition, progress: _Progress
 ) -> None:
-    """Copy what is not marked as done, and mark it.
+    """Copy the tiles that are not marked as done, and mark them.
 
     Parameters
     ----------
     stack
-        What is copied; not chunked.
+        Stack to copy; not chunked.
     store
-        A Zarr store with its arrays, in chunks of all pairs and the pixels of a tile.
+        Zarr store with its arrays, in chunks of all pairs and the pixels of a tile.
     marks
-        Open group with the marks of the tiles; they are written.
+        Open group with the marks of the tiles, which are written.
     cut
         Tiles and regions.
     progress
-        Called with the pixels done and the pixels in all.
+        Called with the number of pixels done and the total number.
     """
     scene = _Rectangle(slice(0, stack.sizes["y"]), slice(0, stack.sizes["x"]))
     done = read_marks(marks) == IS_DONE
     regions = [region for region in _pieces(scene, cut.region) if not _all_done(done, region, cut)]
-    # The widest first, so that the memory of the others is there already.
+    # The widest first, so that its memory is large enough for the others.
     names = sorted(gridded(stack), key=lambda name: -stack[name].nbytes)
     copy = _Copy(store, names, marks, cut.tile)
     n_written = (scene.n_pixel - sum(region.n_pixel for region in regions)) * len(
@@ -110,7 +110,7 @@ def _all_done(done: NDArray[np.bool_], region: _Rectangle, cut: Partition) -> bo
 def _reading(
     stack: xr.Dataset, parts: list[tuple[_Rectangle, str]], n_buffer: int
 ) -> Iterator[tuple[_Rectangle, str, NDArray[Any]]]:
-    """Read part after part into so many buffers, in turn."""
+    """Read part after part into a number of buffers, in turn."""
     memory = [TileBuffer() for _ in range(n_buffer)]
     for number, (region, name) in enumerate(parts):
         with lending(memory[number % n_buffer]):
@@ -119,24 +119,24 @@ def _reading(
 
 
 class TileFiles:
-    """The files of the tiles of a store."""
+    """Files of the tiles of a store."""
 
     def __init__(self, store: Path, names: Iterable[str]) -> None:
         self.arrays = {name: zarr.open_array(store / name, mode="r+") for name in names}
         self._store = store
 
     def key(self, name: str, index: TileIndex) -> tuple[int, ...]:
-        """Number the chunk of a variable that has a tile."""
+        """Return the index of the chunk of a variable that contains a tile."""
         return (*[0] * (self.arrays[name].ndim - 2), *index)
 
     def paths(self, index: TileIndex) -> Iterator[Path]:
-        """Name all files of a tile."""
+        """Yield the paths of all files of a tile."""
         for name, array in self.arrays.items():
             yield self._store / name / array.metadata.encode_chunk_key(self.key(name, index))
 
 
 class _Copy:
-    """The store that is written to; a tile is marked when its last variable is there."""
+    """Store being written; a tile is marked when its last variable is complete."""
 
     def __init__(self, store: Path, names: list[str], marks: zarr.Group, tile: Shape) -> None:
         self.names, self.tile = names, tile
@@ -145,7 +145,7 @@ class _Copy:
         self._done, self._n_byte = files_in(marks, DONE), files_in(marks, N_BYTE)
 
     def write(self, region: _Rectangle, name: str, values: NDArray[Any]) -> int:
-        """Write one variable of a region, and mark the tiles if it is the last one; returns the pixels."""
+        """Write one variable of a region, and mark the tiles if it is the last one; return the pixels."""
         tiles = list(_pieces(region, self.tile))
         each(partial(self._write_tile, region, name, values), tiles)
         for tile in tiles if name == self.names[-1] else ():
@@ -158,14 +158,14 @@ class _Copy:
     def _write_tile(self, region: _Rectangle, name: str, values: NDArray[Any], tile: _Rectangle) -> None:
         direct, part = self._direct[name], tile.within(region)
         piece = values[..., part.rows, part.columns]
-        if direct is None:  # for Zarr to write, as masks of true and false are
+        if direct is None:  # for Zarr to write, as for boolean masks
             self._tiles.arrays[name][..., tile.rows, tile.columns] = piece
         else:
             direct.write(self._tiles.key(name, tile.number(self.tile)), piece, even_nothing=True)
 
 
 def _pieces(outer: _Rectangle, size: Shape) -> Iterator[_Rectangle]:
-    """Cut a rectangle into others, row by row; the last ones are what is left."""
+    """Cut a rectangle into smaller ones, row by row; the last ones are the remainder."""
     for row in range(outer.rows.start, outer.rows.stop, size[0]):
         for column in range(outer.columns.start, outer.columns.stop, size[1]):
             yield _Rectangle(

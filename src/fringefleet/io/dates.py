@@ -1,7 +1,7 @@
-"""Acquisition dates as MintPy writes them: text in several formats, in; ``datetime64``, out.
+"""Acquisition dates in MintPy's spellings: text in several formats to ``datetime64``.
 
 A date may be written with or without its time. Within one stack two precisions of the same date are one date,
-the more precise one, where it is the only one that it can be; else they are refused.
+the more precise one, if that is unambiguous; otherwise they are rejected.
 """
 
 import logging
@@ -73,26 +73,26 @@ def parse_dates(values: Iterable[object]) -> tuple[NDArray[np.datetime64], str]:
     Raises
     ------
     StackFormatError
-        A value is no date; the message names it.
+        A value is not a date; the message names it.
     """
     times, precisions, form = read_dates(values)
     return unite_precisions(times, precisions), form
 
 
 def read_dates(values: Iterable[object]) -> tuple[NDArray[np.datetime64], NDArray[np.int64], str]:
-    """Convert acquisition dates as :func:`parse_dates` does, each as it is written.
+    """Convert acquisition dates as :func:`parse_dates` does, each with its precision.
 
     Returns
     -------
     times, precisions
-        ``datetime64[s]``, and how long a date of that precision lasts [s].
+        ``datetime64[s]``, and the duration of a date of that precision [s].
     format
         The ``strftime`` format of the most detailed date.
 
     Raises
     ------
     StackFormatError
-        A value is no date; the message names it.
+        A value is not a date; the message names it.
     """
     texts = [_to_text(value) for value in values]
     formats = [date_format(text) for text in texts]
@@ -102,19 +102,19 @@ def read_dates(values: Iterable[object]) -> tuple[NDArray[np.datetime64], NDArra
 
 
 def unite_precisions(times: NDArray[np.datetime64], precisions: NDArray[np.int64]) -> NDArray[np.datetime64]:
-    """Give dates that are written in two precisions the more precise one, in all places.
+    """Replace dates that are written in two precisions by the more precise one.
 
     Parameters
     ----------
     times
         Any shape, ``datetime64[s]``.
     precisions
-        How long each lasts [s]; the same shape.
+        Duration of each [s]; the same shape.
 
     Raises
     ------
     StackFormatError
-        A date could be any of several more precise ones.
+        A date matches several more precise ones.
 
     Examples
     --------
@@ -131,36 +131,36 @@ def unite_precisions(times: NDArray[np.datetime64], precisions: NDArray[np.int64
             if len(finer) > 1:
                 raise StackFormatError(
                     f"found the date {date_name(str(time))} in two precisions, and it may be any of "
-                    f"{shorten([date_name(date) for date in finer.astype(str)])}; write it as it is."
+                    f"{shorten([date_name(date) for date in finer.astype(str)])}; write it with its time."
                 )
             if len(finer) == 1 and finer[0] != time:
                 united[here & (times == time)] = finer[0]
                 merged.append(f"{date_name(str(time))} and {date_name(str(finer[0]))}")
         known = np.unique(np.concatenate([known, united[here]]))
     if merged:
-        logger.warning("taken for one date, as they are written in two precisions: %s", shorten(merged))
+        logger.warning("taken as one date, though written in two precisions: %s", shorten(merged))
     return united
 
 
 def find_date(wanted: str, times: NDArray[np.datetime64]) -> list[int]:
-    """Find the dates that a text means: those that begin as it says, to its own precision.
+    """Find the dates that match a text, to the precision of the text.
 
     Parameters
     ----------
     wanted
         In any of the formats of :func:`date_format`.
     times
-        Those that there are.
+        Dates to search.
 
     Returns
     -------
     list of int
-        Their indices; exactly one if the text is unique.
+        Indices; exactly one if the text is unambiguous.
 
     Raises
     ------
     StackFormatError
-        The text is no date.
+        The text is not a date.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def find_date(wanted: str, times: NDArray[np.datetime64]) -> list[int]:
 
 
 def dates_meant(wanted: str, times: NDArray[np.datetime64]) -> list[int]:
-    """Find dates as :func:`find_date` does; none for a text that is no date."""
+    """Find dates as :func:`find_date` does; none for a text that is not a date."""
     try:
         return find_date(wanted, times)
     except StackFormatError:
@@ -191,7 +191,7 @@ def _parse(text: str, form: str) -> datetime:
         return datetime.strptime(text, form)
     except ValueError as error:
         raise StackFormatError(
-            f"found the date {text!r}, which no calendar has; a date has the form {_ACCEPTED}."
+            f"found the date {text!r}, which does not exist; a date has the form {_ACCEPTED}."
         ) from error
 
 

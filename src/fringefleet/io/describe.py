@@ -1,4 +1,4 @@
-"""Content of a stack or a result, as plain values: for people to look at, without reading the phase."""
+"""Description of a stack or a result in plain values, without reading the phase."""
 
 import logging
 import math
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 _Kind = Literal["stack", "result", "displacement"]
 _MOST_TILES = 10_000_000
-MOST_PAIRS = 8  # of those that are explained worst
+MOST_PAIRS = 8  # number of worst pairs
 _ALWAYS_THE_SAME = ("Conventions",)
 _SHOWN = (
     "reference_point",
@@ -51,7 +51,7 @@ _SHOWN = (
 
 @dataclass(frozen=True)
 class StoredVariable:
-    """One array, as it is stored."""
+    """Array, as it is stored."""
 
     name: str
     sizes: dict[str, int]
@@ -63,7 +63,7 @@ class StoredVariable:
 
 @dataclass(frozen=True)
 class PixelPlace:
-    """Where the pixels are: rows and columns, and the centres of the first and last ones."""
+    """Position of the pixels: rows and columns, and the centres of the first and last ones."""
 
     shape: Shape
     crs: str | None
@@ -74,12 +74,30 @@ class PixelPlace:
 
 @dataclass(frozen=True)
 class Description:
-    """What a path holds; ``network`` only for a stack, ``tiles`` and ``status`` only for a result.
+    """Content of a path; ``network`` only for a stack, ``tiles`` and ``status`` only for a result.
 
-    ``tiles``: how many are done, and of how many. ``status``: pixels of each meaning, in finished tiles.
-    ``worst_pairs``: only where they were asked for. ``reading``: how the arrays of an HDF5 file are read.
-    ``reader``, ``evidence``: name of the reader of a stack, and what made it take the path.
-    ``attributes``: those that matter to an inversion; ``n_attribute`` counts all.
+    Attributes
+    ----------
+    path, kind, file_format
+        Path, its kind, and the format of its files.
+    place, dates, variables
+        Position of the pixels, dates, and arrays.
+    bytes_on_disk, n_file
+        Size and number of files.
+    attributes, n_attribute
+        Attributes that matter to an inversion; number of all.
+    network
+        Connectivity of the pairs.
+    tiles
+        Number of finished tiles, and of all tiles.
+    status
+        Number of pixels with each status, in finished tiles.
+    worst_pairs
+        Pairs with the largest misfit, where diagnosed.
+    reading
+        Access to the arrays of an HDF5 file.
+    reader, evidence
+        Name of the reader of a stack, and the evidence by which it recognised the path.
     """
 
     path: str
@@ -102,7 +120,7 @@ class Description:
 
 
 def describe(path: Path, *, reader: str | None = None, drop_incomplete: bool = False) -> Description:
-    """Look at a stack or a result; of its arrays only the dates and, of a result, the status are read.
+    """Describe a stack or a result; only the dates and, of a result, the status are read from its arrays.
 
     Parameters
     ----------
@@ -114,7 +132,7 @@ def describe(path: Path, *, reader: str | None = None, drop_incomplete: bool = F
     Raises
     ------
     StackFormatError
-        There is no such path, or it is none of these.
+        The path does not exist, or is none of these.
     """
     check_exists(path)
     if has_displacement(path):
@@ -138,7 +156,7 @@ def describe(path: Path, *, reader: str | None = None, drop_incomplete: bool = F
 
 
 def check_options_of_result(path: Path, reader: str | None, *, drop_incomplete: bool) -> None:
-    """Refuse options that mean nothing for a result.
+    """Reject options that do not apply to a result.
 
     Raises
     ------
@@ -152,7 +170,7 @@ def check_options_of_result(path: Path, reader: str | None, *, drop_incomplete: 
 
 
 def tile_marks(path: Path) -> NDArray[np.uint8] | None:
-    """What is known of the tiles of a result, (tile row, tile column); None for a store without marks."""
+    """Return the marks of the tiles of a result, (tile row, tile column); None for a store without marks."""
     group = open_result_group(path)
     with readable(f"the result {path}"):
         marks = read_marks(group) if DONE in group else None
@@ -162,14 +180,14 @@ def tile_marks(path: Path) -> NDArray[np.uint8] | None:
 
 
 def check_finished(path: Path) -> None:
-    """Refuse a result of which tiles are missing, because a tile that is not there reads as an answer.
+    """Reject a result with missing tiles, because a missing tile would read as data.
 
-    Tiles that could not be computed, and that the run was told to skip, have no data, and that is said.
+    Tiles that failed and were skipped as requested have no data, and cause a warning.
 
     Raises
     ------
     InputError
-        Says how many are missing.
+        States how many are missing.
     """
     if not has_displacement(path):
         return
@@ -178,13 +196,15 @@ def check_finished(path: Path) -> None:
         return
     if n_missing := int((~np.isin(marks, (IS_DONE, IS_SKIPPED))).sum()):
         raise InputError(
-            f"{path} is not finished: {n_missing} of {marks.size} tiles are missing. Repeat the invert that "
-            "began it with --resume first."
+            f"{path} is not finished: {n_missing} of {marks.size} tiles are missing. Repeat the invert "
+            "command "
+            "that started it, with --resume, first."
         )
     if n_skipped := int((marks == IS_SKIPPED).sum()):
         logger.warning(
-            "%d of %d tiles of %s could not be computed and have no data; repeat the invert that began it "
-            "with --resume to try them again",
+            "%d of %d tiles of %s could not be computed and have no data; repeat the invert command that "
+            "started "
+            "it, with --resume, to retry them",
             n_skipped,
             marks.size,
             path,
@@ -228,7 +248,7 @@ def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
 
 
 def _reading(stack: xr.Dataset) -> str | None:
-    """Say how a stack in an HDF5 file is read; what HDF5's library reads holds up all threads but one."""
+    """Describe how a stack in an HDF5 file is read; HDF5's library blocks all threads but one."""
     found = {
         str(name): data.encoding["reading"]
         for name, data in stack.data_vars.items()
@@ -284,9 +304,9 @@ def _crs_name(attrs: Mapping[str, Any]) -> str | None:
 
 
 def count_status(path: Path) -> dict[str, int]:
-    """Count the pixels of each status in the finished tiles of a result, by its name.
+    """Count the pixels of each status in the finished tiles of a result, by name.
 
-    They are counted tile by tile: one that is not there yet would read as something else.
+    They are counted tile by tile, because a missing one would read as something else.
     """
     marks = tile_marks(path)
     status = array_in(open_result_group(path), "status")
@@ -302,13 +322,13 @@ def count_status(path: Path) -> dict[str, int]:
 
 
 def _check_tiles(status: "zarr.Array[Any]", marks: NDArray[np.uint8] | None) -> None:
-    """Refuse marks that are not those of the tiles, and more tiles than any result has."""
+    """Reject marks that do not match the tiles, and more tiles than any result has."""
     n_tile = tuple(-(-size // step) for size, step in zip(status.shape, status.chunks, strict=True))
     if len(n_tile) != 2 or math.prod(n_tile) > _MOST_TILES or (marks is not None and marks.shape != n_tile):
         known = "" if marks is None else f", and marks of {' x '.join(map(str, marks.shape))}"
         raise StackFormatError(
-            f"found a status of {' x '.join(map(str, n_tile))} tiles{known}, which no result has; it is "
-            "damaged. Make it again."
+            f"found a status of {' x '.join(map(str, n_tile))} tiles{known}, which is not possible; it is "
+            "damaged. Create it again."
         )
 
 
@@ -318,7 +338,7 @@ def _stored_pairs(path: Path) -> int:
 
 
 def _disk_use(path: Path) -> tuple[int, int]:
-    """Bytes and files on disk; without the files that a run renames or removes meanwhile."""
+    """Return bytes and files on disk, without files that a run renames or removes meanwhile."""
     if not path.is_dir():
         return path.stat().st_size, 1
     sizes = []

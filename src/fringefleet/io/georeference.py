@@ -1,12 +1,12 @@
-"""The unit and the CRS of a grid, from whatever says so: one classifier for all that is read and written.
+"""Unit and CRS of a grid: one classifier for all formats that are read and written.
 
-What is said - a CRS, the unit of an axis, nothing at all - has to agree with itself and with the numbers:
-a latitude of 4,100,000 is none, and neither is a pixel of a millimetre. Where it does not agree, unit and
-CRS are not known, which is said; nothing is made up. The coordinates still have their numbers, and the
-attributes of the source stay as they are, because the inversion needs no place.
+The statements of a source - a CRS, the unit of an axis, or nothing - have to be consistent with each other
+and with the numbers: a latitude of 4,100,000 is impossible, and so is a pixel of a millimetre. Where they
+are not, unit and CRS are treated as unknown, with a warning; nothing is made up. The coordinates keep their
+numbers, and the attributes of the source are unchanged, because the inversion needs no position.
 
-Spelling varies: MintPy takes for degrees what begins with ``deg`` (``deg`` of GAMMA, ``degree`` of NISAR,
-``degrees``, ROI_PAC's ``degres``), CF has ``degrees_north`` and others; a metre is ``m``, ``meter``,
+Spelling varies: MintPy takes anything that begins with ``deg`` for degrees (``deg`` of GAMMA, ``degree`` of
+NISAR, ``degrees``, ROI_PAC's ``degres``), CF has ``degrees_north`` and others; a metre is ``m``, ``meter``,
 ``meters``, ``metre``. A file of MintPy or ROI_PAC without a unit is in degrees.
 
 References
@@ -34,37 +34,43 @@ _SPELLINGS = {
 }
 _UNIT_OF = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
 _NOTHING = ("", "none", "null", "nan", "unknown")
-_LIMITS = {"latitude": 90.0, "longitude": 540.0}  # [degree]; counted on across the date line
-_LARGEST_DEGREES = 1.0  # [degree] of a pixel whose unit nobody says; larger ones are something else
-_SMALLEST_METRES = 0.01  # [m] of a pixel; smaller ones are something else
+_LIMITS = {"latitude": 90.0, "longitude": 540.0}  # [degree]; continued across the date line
+_LARGEST_DEGREES = 1.0  # [degree] of a pixel of unknown unit; larger ones are in another unit
+_SMALLEST_METRES = 0.01  # [m] of a pixel; smaller ones are in another unit
 
 
 @dataclass(frozen=True)
 class Raster:
-    """Numbers of a grid without their unit: outer corner of the first pixel, signed steps, rows, columns."""
+    """Grid in numbers without unit: outer corner of the first pixel, signed steps, rows, columns."""
 
     corner: tuple[float, float]  # y, x
     step: tuple[float, float]
     shape: Shape
 
     def not_geographic(self) -> list[str]:
-        """Say which numbers cannot be latitude or longitude; nothing if all can."""
+        """List the numbers that cannot be latitude or longitude; empty if all can."""
         found = []
         for axis, (name, limit), first, step, size in zip(
             "yx", _LIMITS.items(), self.corner, self.step, self.shape, strict=True
         ):
             low, high = sorted((first, first + step * size))
             if not max(abs(low), abs(high)) <= limit + abs(step):
-                found.append(f"{axis} from {low:.10g} to {high:.10g} is no {name}")
+                found.append(f"{axis} from {low:.10g} to {high:.10g} is not a {name}")
         return found
 
 
 @dataclass(frozen=True)
 class Georeference:
-    """What is known of a grid.
+    """Unit and CRS of a grid, as far as known.
 
-    ``unit``: ``degrees``, ``m``, ``km`` or ``feet``, or a text that we do not understand, as it was said;
-    None where it is not known. ``doubt``: what contradicts what, if that is why nothing is known.
+    Attributes
+    ----------
+    unit
+        ``degrees``, ``m``, ``km`` or ``feet``, or an unknown unit as spelled; None where not known.
+    crs
+        CRS, or None.
+    doubt
+        Contradiction that makes both unknown, if any.
     """
 
     unit: str | None = None
@@ -73,7 +79,7 @@ class Georeference:
 
 
 def attribute_text(value: object) -> str:
-    """Read an attribute that should be a text: bytes, or one of it in an array, are as good.
+    """Read an attribute that should be text; bytes, or either in an array, are accepted.
 
     Examples
     --------
@@ -90,7 +96,7 @@ def attribute_text(value: object) -> str:
 
 
 def axis_unit(said: object) -> str | None:
-    """Understand the unit of an axis; a text that we do not know stays as it is.
+    """Normalise the unit of an axis; an unknown one is returned as spelled.
 
     Examples
     --------
@@ -105,7 +111,7 @@ def axis_unit(said: object) -> str | None:
 
 
 def crs_unit(crs: CRS) -> str | None:
-    """Name the unit of the axes of a CRS; None if it does not say.
+    """Return the unit of the axes of a CRS; None if it has none.
 
     Examples
     --------
@@ -122,18 +128,18 @@ def georeference(
     *,
     unsaid: Literal["degrees"] | None = None,
 ) -> Georeference:
-    """Find out the unit and the CRS of a grid.
+    """Determine the unit and the CRS of a grid.
 
     Parameters
     ----------
     raster
-        The numbers.
+        Corner, steps and shape.
     said
-        Units of the axes as they are spelled; None or an empty text where nothing is said.
+        Units of the axes as spelled; None or an empty text where missing.
     crs
-        CRS that is named.
+        CRS, if given.
     unsaid
-        Unit where neither says one, if the numbers allow it: degrees in MintPy's and ROI_PAC's files.
+        Unit where neither gives one, if the numbers allow it: degrees in MintPy's and ROI_PAC's files.
 
     Returns
     -------
@@ -146,7 +152,7 @@ def georeference(
     >>> georeference(mexico, ["deg", "deg"]).crs.to_epsg(), georeference(mexico).unit
     (4326, None)
     >>> georeference(mexico, ["m", "m"]).doubt
-    'they are in metres, and no pixel of a radar is 0.001 m wide'
+    'they are in metres, but a pixel of 0.001 m is too small for a radar'
     """
     units = {unit for text in said if (unit := axis_unit(text)) not in (None, NUMBERS)}
     if crs is not None and (of_crs := crs_unit(crs)) is not None:
@@ -167,17 +173,17 @@ def georeference(
 
 
 def _doubt(raster: Raster, unit: str | None) -> str:
-    """Say which numbers cannot be in this unit."""
+    """Describe which numbers are impossible in this unit."""
     if unit == DEGREES and (wrong := raster.not_geographic()):
-        return f"they are in degrees, and {', '.join(wrong)}"
+        return f"they are in degrees, but {', '.join(wrong)}"
     smallest = min(map(abs, raster.step))
     if unit == METRES and smallest < _SMALLEST_METRES:
-        return f"they are in metres, and no pixel of a radar is {smallest:.4g} m wide"
+        return f"they are in metres, but a pixel of {smallest:.4g} m is too small for a radar"
     return ""
 
 
 def axis_attributes(place: Georeference, axis: str) -> dict[str, str]:
-    """CF attributes of the coordinate ``y`` or ``x``: no unit and no standard name that is not known."""
+    """Return CF attributes of the coordinate ``y`` or ``x``, without an unknown unit or standard name."""
     crs = place.crs
     if place.unit == DEGREES:
         name, unit = {"y": ("latitude", "degrees_north"), "x": ("longitude", "degrees_east")}[axis]
@@ -192,7 +198,7 @@ def axis_attributes(place: Georeference, axis: str) -> dict[str, str]:
 
 
 def place_attributes(place: Georeference) -> dict[str, Any]:
-    """Say what is known of unit and CRS by MintPy's names, in the spelling of most of its files."""
+    """Return unit and CRS as attributes with MintPy's names, in the spelling of most of its files."""
     unit = {DEGREES: "degrees", METRES: "meters"}.get(place.unit or "", place.unit)
     codes = {} if place.crs is None else {"EPSG": place.crs.to_epsg(), "UTM_ZONE": place.crs.utm_zone}
     found = {"Y_UNIT": unit, "X_UNIT": unit} | codes

@@ -1,4 +1,4 @@
-"""Places of the pixels: y and x coordinates and the CRS, from MintPy's attributes or from coordinates.
+"""Positions of the pixels: y and x coordinates and the CRS, from MintPy's attributes or from coordinates.
 
 ``X_FIRST`` and ``Y_FIRST`` are the outer corner of the first pixel, ``X_STEP`` and ``Y_STEP`` the
 signed pixel size; our coordinates are pixel centres, ``X_FIRST + (column + 1/2) X_STEP``. A stack
@@ -29,12 +29,12 @@ from fringefleet.io.mintpy.metadata import number_attribute, stated_point
 
 logger = logging.getLogger(__name__)
 
-_SAME_PIXEL = 1e-3  # [pixel] by which a coordinate may differ and still be the same pixel
+_SAME_PIXEL = 1e-3  # [pixel] tolerance of coordinates of the same pixel
 
 GRID_MAPPING = "spatial_ref"
 REFERENCE_PLACES = ("reference_point_y", "reference_point_x")
 _CORNERS = ("Y_FIRST", "Y_STEP", "X_FIRST", "X_STEP")
-_NO_CODE = ("", "none", "nan", "null")  # what MintPy writes of a raster without a CRS
+_NO_CODE = ("", "none", "nan", "null")  # written by MintPy for a raster without a CRS
 
 
 def grid_coordinates(attrs: Mapping[str, Any], shape: Shape) -> dict[str, xr.Variable]:
@@ -50,7 +50,7 @@ def grid_coordinates(attrs: Mapping[str, Any], shape: Shape) -> dict[str, xr.Var
     Raises
     ------
     StackFormatError
-        A corner attribute is no number, a step is zero, or the CRS is unknown to PROJ.
+        A corner attribute is not a number, a step is zero, or the CRS is unknown to PROJ.
     """
     raster = attributes_raster(attrs, shape)
     if raster is None:
@@ -64,7 +64,7 @@ def attributes_raster(attrs: Mapping[str, Any], shape: Shape) -> Raster | None:
     Raises
     ------
     StackFormatError
-        A corner attribute is no number, or a step is zero.
+        A corner attribute is not a number, or a step is zero.
     """
     if not all(name in attrs for name in _CORNERS):
         return None
@@ -73,12 +73,12 @@ def attributes_raster(attrs: Mapping[str, Any], shape: Shape) -> Raster | None:
 
 
 def attributes_place(attrs: Mapping[str, Any], raster: Raster) -> Georeference:
-    """Find out the unit and the CRS of a grid from MintPy's attributes, in which no unit means degrees.
+    """Determine the unit and the CRS of a grid from MintPy's attributes, where no unit means degrees.
 
     Raises
     ------
     StackFormatError
-        ``EPSG`` or ``UTM_ZONE`` is there and cannot be understood.
+        ``EPSG`` or ``UTM_ZONE`` is present but invalid.
     """
     said = (attrs.get("Y_UNIT"), attrs.get("X_UNIT"))
     return georeference(raster, said, _named_crs(attrs), unsaid="degrees")
@@ -93,7 +93,7 @@ def radar_coordinates(shape: Shape) -> dict[str, xr.Variable]:
 
 
 def regular_coordinates(raster: Raster, place: Georeference) -> dict[str, xr.Variable]:
-    """Make the centres of pixels, and ``spatial_ref`` where the CRS is known; say what is in doubt."""
+    """Make the centres of pixels, and ``spatial_ref`` where the CRS is known; warn of contradictions."""
     if place.doubt:
         logger.warning(*doubt_warning(place))
     coordinates = {
@@ -106,16 +106,16 @@ def regular_coordinates(raster: Raster, place: Georeference) -> dict[str, xr.Var
 
 
 def doubt_warning(place: Georeference) -> tuple[str, str]:
-    """Say what contradicts itself in the coordinates of a source."""
+    """Return the warning of contradictory coordinates in a source."""
     return (
-        "the coordinates of the pixels contradict themselves: %s. Their unit and CRS are taken as not known; "
+        "the coordinates of the pixels are contradictory: %s. Their unit and CRS are treated as unknown; "
         "correct the source if you need them",
         place.doubt,
     )
 
 
 def is_numbered(dataset: xr.Dataset, dim: str) -> bool:
-    """Whether a dimension has numbers of rows or columns, and no places."""
+    """Return whether a dimension has row or column numbers instead of positions."""
     if dim not in dataset.coords:
         return True
     unit = axis_unit(dataset[dim].attrs.get("units"))
@@ -124,7 +124,7 @@ def is_numbered(dataset: xr.Dataset, dim: str) -> bool:
 
 
 def _named_crs(attrs: Mapping[str, Any]) -> CRS | None:
-    """Find the CRS that ``EPSG`` or else ``UTM_ZONE`` (``13N``) names; None where neither does."""
+    """Return the CRS given by ``EPSG`` or else ``UTM_ZONE`` (``13N``); None where neither is."""
     epsg, zone = (str(attrs.get(name, "")).strip().upper() for name in ("EPSG", "UTM_ZONE"))
     if epsg.lower() not in _NO_CODE:
         return _crs("EPSG", attrs["EPSG"], epsg.removeprefix("EPSG:"))
@@ -147,18 +147,18 @@ def _crs(name: str, value: object, code: str) -> CRS:
 def _first_and_step(attrs: Mapping[str, Any], axis: str) -> tuple[float, float]:
     first, step = (number_attribute(attrs, f"{axis}_{part}") for part in ("FIRST", "STEP"))
     if step == 0:
-        raise StackFormatError(f"found the attribute {axis}_STEP = 0; a pixel needs a size.")
+        raise StackFormatError(f"found the attribute {axis}_STEP = 0; a pixel needs a nonzero size.")
     return first, step
 
 
 def with_reference_coordinates(attrs: Mapping[str, Any], coords: Mapping[Any, Any]) -> dict[str, Any]:
-    """Add the coordinates of the reference point, by which a sliced stack still finds it.
+    """Add the coordinates of the reference point, by which a subset of the stack still finds it.
 
-    Where they are there, row and column follow them: those of a part that was stored are of the whole.
+    Where they exist already, row and column follow them: in a stored subset those are of the whole stack.
     """
     try:
         stated = stated_point(attrs) if "reference_point" in attrs else None
-    except StackFormatError:  # which matters only to an inversion that is given no other point
+    except StackFormatError:  # relevant only to an inversion without another point
         return {name: value for name, value in attrs.items() if name not in REFERENCE_PLACES}
     if all(name in attrs for name in REFERENCE_PLACES):
         return _with_row_and_column(attrs, coords, stated)

@@ -1,4 +1,4 @@
-"""Identify a path that cannot be used as it was given: a phrase for messages, with what to do instead."""
+"""Identification of a path that cannot be used as given: a phrase for messages, with advice."""
 
 import difflib
 import re
@@ -20,24 +20,24 @@ _MOST_NAMES = 5
 _STACK_OF_MINTPY = Path("inputs", "ifgramStack.h5")
 _NISAR_BANDS = ("LSAR", "SSAR")
 _BEGINNINGS = {
-    b"CDF": "a file of NetCDF-3, which cannot be read in parts as HDF5 can; make a NetCDF-4 file of it: "
+    b"CDF": "a file of NetCDF-3, which cannot be read in parts as HDF5 can; convert it to NetCDF-4: "
     "nccopy -k nc4 {name} another.nc",
     b"II*\0": "a TIFF image; give the folder of the processor's products that it belongs to",
     b"MM\0*": "a TIFF image; give the folder of the processor's products that it belongs to",
     b"II+\0": "a TIFF image; give the folder of the processor's products that it belongs to",
-    b"PK\3\4": "a zip archive; give the folder that holds it, if it is one of HyP3's",
+    b"PK\3\4": "a zip archive; give the folder that contains it, if it is one of HyP3's",
     b"\x1f\x8b": "a compressed file; unpack it",
     b"%PDF": "a PDF document",
 }
 
 
 def check_exists(path: Path) -> None:
-    """Refuse a path that is not there; its neighbours are named, the nearest spelling first.
+    """Reject a path that does not exist; the message names its neighbours, the nearest spelling first.
 
     Raises
     ------
     StackFormatError
-        There is no such file or folder, or it cannot be looked at.
+        The file or folder does not exist, or cannot be accessed.
     """
     with readable(f"the path {path}"):
         if path.exists():
@@ -55,7 +55,7 @@ def check_exists(path: Path) -> None:
 
 
 def identify(path: Path) -> str:
-    """Name what a path is, and what to give instead where that is known: a phrase for a message."""
+    """Describe what a path is, and what to give instead where that is known, as a phrase for a message."""
     with readable(f"the path {path}"):
         if path.is_dir():
             return _folder(path)
@@ -67,27 +67,30 @@ def identify(path: Path) -> str:
 
 
 def identify_product(path: Path) -> str | None:
-    """Name an HDF5 file that is a product of somebody else's and no stack; None where it is not known."""
+    """Describe an HDF5 file that is a product of another program and not a stack; None if unknown."""
     with open_hdf5(path) as file:
         names, attrs = set(file), plain_attributes(file.attrs)
         for band in _NISAR_BANDS:
             if isinstance(products := file.get(f"science/{band}"), h5py.Group):
                 kinds = ", ".join(name for name in products if name != "identification")
                 return (
-                    f"a NISAR product ({kinds or 'of no known kind'}), which is not read as it is; MintPy's "
-                    f"prep_nisar.py makes an {_STACK_OF_MINTPY.name} of a folder of them: give that"
+                    f"a NISAR product ({kinds or 'of unknown kind'}), which cannot be read directly; "
+                    "MintPy's "
+                    f"prep_nisar.py makes an {_STACK_OF_MINTPY.name} from a folder of them: give that"
                 )
         if path.name.startswith("OPERA_") or ("identification" in names and "displacement" in names):
             kind = "OPERA DISP product" if "displacement" in names else "OPERA product"
-            made = ", which has displacements already" if "displacement" in names else ""
-            return f"an {kind}{made}; interferograms are needed: an unwrapped stack of dolphin, say"
+            made = ", which contains displacements already" if "displacement" in names else ""
+            return f"an {kind}{made}; interferograms are needed: an unwrapped stack of dolphin, for example"
         if "science/grids/data/unwrappedPhase" in file:
-            return f"one S1-GUNW product; give the folder that holds the products: {path.absolute().parent}"
+            return (
+                f"one S1-GUNW product; give the folder that contains the products: {path.absolute().parent}"
+            )
     kind = str(attrs.get("FILE_TYPE", "")).strip()
     if kind and kind != "ifgramStack" and not any(map(is_observation, names)) and "unwrapPhase" not in names:
         return (
             f"a file of MintPy's of the type {kind}, with {shorten(sorted(names), at_most=_MOST_NAMES)}; "
-            f"give the {_STACK_OF_MINTPY.name} that it was made of"
+            f"give the {_STACK_OF_MINTPY.name} that it was made from"
         )
     return None
 
@@ -100,7 +103,7 @@ def _hdf5(path: Path) -> str:
         names = shorten(sorted(file), at_most=_MOST_NAMES)
         is_stack = "unwrapPhase" in file or any(map(is_observation, file))
     if is_stack:
-        return "a stack of interferograms; `fringefleet invert` makes a result of it first"
+        return "a stack of interferograms; `fringefleet invert` makes a result from it first"
     return f"an HDF5 file with {names or 'nothing in it'}"
 
 
@@ -110,7 +113,7 @@ def _folder(folder: Path) -> str:
         if "displacement" in arrays:
             return "a displacement: the result of an inversion, or the truth of a simulation"
         if any(map(is_observation, arrays)):
-            return "a stack of interferograms; `fringefleet invert` makes a result of it first"
+            return "a stack of interferograms; `fringefleet invert` makes a result from it first"
         if not arrays and (folder / V3).is_file() and (folder / "c").is_dir():
             return f"one array of a Zarr store; give the store: {folder.absolute().parent}"
         return f"a Zarr store with {shorten(arrays, at_most=_MOST_NAMES) or 'no arrays'}, and no {PHASE}"
@@ -120,7 +123,7 @@ def _folder(folder: Path) -> str:
         return f"a MintPy project; give {folder / _STACK_OF_MINTPY}, or use `fringefleet mintpy`"
     if geocoded := _geocoded_gmtsar(folder):
         return (
-            "GMTSAR's folder of pairs with geocoded grids and without unwrap.grd; point at one of them, "
+            "GMTSAR's folder of pairs with geocoded grids but without unwrap.grd; give one of them, "
             f"which stands for all: {geocoded}"
         )
     names = [f"{item.name}/" if item.is_dir() else item.name for item in list_folder(folder)]
@@ -128,7 +131,7 @@ def _folder(folder: Path) -> str:
 
 
 def _product_in(folder: Path) -> str | None:
-    """Name the first product of somebody else's in a folder."""
+    """Describe the first product of another program in a folder."""
     for file in (path for pattern in ("*.h5", "*.nc") for path in find_files(folder, pattern)):
         if h5py.is_hdf5(file) and (known := identify_product(file)):
             return f"a folder with {file.name}: {known}"
@@ -136,7 +139,7 @@ def _product_in(folder: Path) -> str | None:
 
 
 def _geocoded_gmtsar(folder: Path) -> Path | None:
-    """Find the first geocoded phase of a folder of pairs, or of the folder that holds it."""
+    """Find the first geocoded phase in a folder of pairs, or in its parent."""
     places = (folder, *(folder / name for name in ("intf_all", "intf", "merge")))
     found = (grid for place in places for grid in find_files(place, "*_*/unwrap*_ll.grd"))
     return next(found, None)
@@ -153,7 +156,7 @@ def _file(path: Path) -> str:
     if path.name in ("zarr.json", ".zgroup", ".zattrs", ".zmetadata"):
         return f"the metadata of a Zarr store; give its folder: {path.absolute().parent}"
     if b"\0" in head or is_litter(path.name):
-        return "a file of a kind that is not known"
+        return "a file of unknown type"
     if re.search(rb"^\s*mintpy\.\w+", head, re.MULTILINE):
-        return "a template of MintPy; give it with --template, beside the stack"
+        return "a template of MintPy; give it with --template, in addition to the stack"
     return "a text file"

@@ -1,4 +1,4 @@
-"""The median of every pair over the whole scene, of the offsets that a mask keeps for their precision."""
+"""Median of every pair over the whole scene, of the offsets that a mask keeps for their precision."""
 
 import logging
 import warnings
@@ -15,7 +15,7 @@ _BYTES_AT_ONCE = 256 * 1024**2  # of offsets and standard deviations together
 def unmasked_medians(
     offset: xr.DataArray, reference_values: NDArray[np.float32], std: xr.DataArray, threshold: float
 ) -> NDArray[np.float32]:
-    """Read all offsets once and take the median of each pair, relative to the reference point.
+    """Read all offsets once and compute the median of each pair, relative to the reference point.
 
     Parameters
     ----------
@@ -26,17 +26,17 @@ def unmasked_medians(
     std
         Standard deviations [pixel], (pair, y, x); NaN counts as 0.
     threshold
-        Offsets of a larger standard deviation do not count.
+        Offsets with a larger standard deviation are excluded.
 
     Returns
     -------
     ndarray
-        Medians [pixel], (pair,), in float32 as MintPy has them; NaN for a pair of which nothing counts.
+        Medians [pixel], (pair,), in float32 as in MintPy; NaN for a pair without any offset left.
 
     Notes
     -----
-    MintPy (``ifgram_inversion.mask_stack_obs``) takes the median of each block that it reads, so that its
-    masks depend on the memory that it is given; over the whole scene it is the same for every tile.
+    MintPy (``ifgram_inversion.mask_stack_obs``) uses the median of each block that it reads, so that its
+    masks depend on the memory available; over the whole scene it is the same for every tile.
 
     Examples
     --------
@@ -62,5 +62,5 @@ def _median(values: NDArray[np.float32], keep: NDArray[np.bool_], reference: np.
     kept = values[keep]
     kept[kept != 0] -= reference  # an offset of 0 stays 0, as everywhere
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # nothing but NaN has the median NaN
+        warnings.simplefilter("ignore", RuntimeWarning)  # the median of nothing but NaN is NaN
         return np.float32(np.nanmedian(kept))

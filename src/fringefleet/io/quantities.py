@@ -1,8 +1,8 @@
-"""Units of what is stored - phases, coherence, offsets, baselines, angles - and how they become ours.
+"""Units of stored quantities - phases, coherence, offsets, baselines, angles - and their conversion.
 
-A unit may be spelled in many ways, and often nothing is said, which means the unit that everybody uses. What
-is in another unit that we understand is converted as it is read; what is in one that we do not understand, or
-that cannot be converted (metres are no phase), is left as it is, and refused where an inversion needs it.
+A unit may be spelled in many ways, and is often missing, which means the usual one. Values in another known
+unit are converted as they are read; values in an unknown unit, or one that cannot be converted (metres for a
+phase), are left unchanged, and rejected where an inversion needs them.
 """
 
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Quantity(NamedTuple):
-    """What is measured: our unit, in words, and what a number in another unit is multiplied with."""
+    """Quantity: our unit, in words, and the factors from other units."""
 
     unit: str
     words: str
@@ -73,13 +73,13 @@ _BASELINE = "perpendicular_baseline"
 
 
 def declared_unit(attrs: Mapping[Any, Any]) -> str | None:
-    """Find what the attributes of an array say of its unit; None if nothing."""
+    """Return the unit that the attributes of an array declare; None if they declare none."""
     texts = (attribute_text(attrs.get(name)) for name in ("units", *_OTHER_NAMES))
     return next((text for text in texts if text.lower() not in _NOTHING), None)
 
 
 def unit_factor(quantity: Quantity, said: str | None) -> float | None:
-    """Find what a number in a unit is multiplied with to be in ours; None if we do not understand the unit.
+    """Return the factor from a unit to ours; None if the unit is unknown.
 
     Examples
     --------
@@ -91,12 +91,12 @@ def unit_factor(quantity: Quantity, said: str | None) -> float | None:
 
 
 def in_unit(quantity: Quantity, said: str | None, name: str) -> float:
-    """Give the factor of :func:`unit_factor`, for what cannot be read without it.
+    """Return the factor of :func:`unit_factor`, for data that cannot be read without it.
 
     Raises
     ------
     StackFormatError
-        We do not understand the unit.
+        The unit is unknown.
     """
     factor = unit_factor(quantity, said)
     if factor is None:
@@ -105,14 +105,14 @@ def in_unit(quantity: Quantity, said: str | None, name: str) -> float:
 
 
 def quantity_of(name: str, attrs: Mapping[Any, Any]) -> Quantity | None:
-    """Say what a variable of a stack measures; None of one that is not ours.
+    """Return the quantity of a variable of a stack; None for a variable that is not ours.
 
     Parameters
     ----------
     name
-        Of the variable.
+        Name of the variable.
     attrs
-        Of the stack: offsets of ``PROCESSOR`` cosicorr are metres.
+        Attributes of the stack: offsets with ``PROCESSOR`` cosicorr are in metres.
     """
     if is_offset(name) or name in STD_MASKS:
         return _PIXELS_OR_METRES if str(attrs.get("PROCESSOR", "")).lower() == "cosicorr" else PIXELS
@@ -122,7 +122,7 @@ def quantity_of(name: str, attrs: Mapping[Any, Any]) -> Quantity | None:
 
 
 def in_our_units(stack: xr.Dataset) -> xr.Dataset:
-    """Convert what is in another unit that we understand, lazily."""
+    """Convert variables in other known units, lazily."""
     converted = {}
     for name, data in stack.data_vars.items():
         quantity = quantity_of(str(name), stack.attrs)
@@ -134,7 +134,7 @@ def in_our_units(stack: xr.Dataset) -> xr.Dataset:
 
 
 def with_baselines_in_metres(stack: xr.Dataset) -> xr.Dataset:
-    """Convert the baselines; those in a unit that we do not understand are left out, which is said."""
+    """Convert the baselines to metres; those in an unknown unit are dropped with a warning."""
     if _BASELINE not in stack.coords:
         return stack
     baseline = stack[_BASELINE]
@@ -142,7 +142,7 @@ def with_baselines_in_metres(stack: xr.Dataset) -> xr.Dataset:
     factor = unit_factor(LENGTH, said)
     if factor is None:
         logger.warning(
-            "%s Without that they are left out", _refusal("the perpendicular baselines", said, LENGTH)
+            "%s Until then they are ignored", _refusal("the perpendicular baselines", said, LENGTH)
         )
         return stack.drop_vars(_BASELINE)
     if factor == 1:
@@ -152,12 +152,12 @@ def with_baselines_in_metres(stack: xr.Dataset) -> xr.Dataset:
 
 
 def check_units(stack: xr.Dataset, names: Iterable[str]) -> None:
-    """Refuse variables that are not in our units.
+    """Reject variables that are not in our units.
 
     Raises
     ------
     StackFormatError
-        Says which one, its unit and ours.
+        Names the variable, its unit and ours.
     """
     for name in names:
         quantity = quantity_of(name, stack.attrs)
@@ -180,7 +180,7 @@ def _with_unit(attrs: Mapping[Any, Any], unit: str) -> dict[Any, Any]:
 
 
 class _Scaled(WrappedVariable):
-    """A lazy variable whose numbers are multiplied as they are read."""
+    """Lazy variable whose values are scaled as they are read."""
 
     def __init__(self, variable: xr.Variable, factor: float) -> None:
         super().__init__(variable, variable.dims, variable.dtype, factor)

@@ -1,4 +1,4 @@
-"""Choice of the reader of a path: by what each recognises in it, or by the name that the user gives."""
+"""Choice of the reader of a path: by the evidence that each finds in it, or by a name that the user gives."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +17,21 @@ from fringefleet.option_words import option, suggest
 
 @dataclass(frozen=True)
 class Recognised:
-    """A reader that recognises a path.
+    """Reader that recognises a path.
 
     Attributes
     ----------
     reader
-        It.
+        Reader.
     evidence
-        What it saw that makes it take the path, in words.
+        Evidence by which it recognises the path, in words.
     """
 
     reader: Reader
     evidence: str
 
     def __str__(self) -> str:
-        """Name both, for a message."""
+        """Return both for a message."""
         return f"{self.reader.title} ({self.evidence})"
 
     def open(self, path: Path, *, drop_incomplete: bool) -> xr.Dataset:
@@ -40,14 +40,14 @@ class Recognised:
         Parameters
         ----------
         path
-            What the reader recognises.
+            Path that the reader recognises.
         drop_incomplete
-            Leave out pairs that lack a file which others have.
+            Omit pairs that lack a file which others have.
 
         Raises
         ------
         StackFormatError, NetworkError
-            It cannot be read as that; the message says as what it was read, and why.
+            It cannot be read in that format; the message states the format, and the evidence for it.
         OptionError
             ``drop_incomplete`` with a stack that is one file or store.
         """
@@ -72,15 +72,15 @@ def recognise(path: Path, name: str | None = None) -> Recognised:
     Parameters
     ----------
     path
-        Anything that is there.
+        Existing path.
     name
-        Of the reader that the user has chosen; None: the only one that recognises the path.
+        Name of the reader, if the user chose one; None: the only one that recognises the path.
 
     Raises
     ------
     StackFormatError
-        No reader recognises it, or not the one that was chosen, or several do; the message has what
-        they saw.
+        No reader recognises it, or not the chosen one, or several do; the message states their
+        evidence.
     OptionError
         There is no reader of that name.
     """
@@ -95,8 +95,9 @@ def recognise(path: Path, name: str | None = None) -> Recognised:
     if len(found) > 1:
         remedy = " or ".join(option("reader", one.reader.name) for one in found)
         raise StackFormatError(
-            f"found the stacks of {len(found)} formats: {', and '.join(map(str, found))}; one is needed. Say "
-            f"which with {remedy}, or move the other files elsewhere."
+            f"found the stacks of {len(found)} formats: {', and '.join(map(str, found))}; one is needed. "
+            "Choose "
+            f"one with {remedy}, or move the other files elsewhere."
         )
     return found[0]
 
@@ -125,13 +126,13 @@ def _as_chosen(path: Path, reader: Reader) -> Recognised:
     others = ", and ".join(map(str, _recognised(path)))
     what = f"what looks like {others}" if others else identify(path)
     raise StackFormatError(
-        f"found {option('reader', reader.name)} and nothing that it reads: it is {what}. Give "
-        f"{reader.layout}, or leave the option out."
+        f"found {option('reader', reader.name)}, but nothing that it reads: it is {what}. Give "
+        f"{reader.layout}, or omit the option."
     )
 
 
 def _hint(path: Path) -> str:
-    """Say which reader would read a path if it were named, if there is one; ends with a space."""
+    """Return a hint at a reader that would read a path if chosen by name, if any; ends with a space."""
     for reader in READERS:
         if reader.find_if_named is not None and (seen := reader.find_if_named(path)):
             chosen = option("reader", reader.name)

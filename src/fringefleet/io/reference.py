@@ -1,4 +1,4 @@
-"""The reference point: where it is in a stack, and what every pair observes there."""
+"""Reference point: its position in a stack, and the observation of every pair there."""
 
 import numpy as np
 import xarray as xr
@@ -22,16 +22,16 @@ def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pix
     stack
         A stack, or a part of one.
     point
-        Row and column in this Dataset. None: what the attributes say; by the coordinates
-        ``reference_point_y`` and ``reference_point_x`` where they are known, so that a part of a
+        Row and column in this Dataset. None: taken from the attributes; by the coordinates
+        ``reference_point_y`` and ``reference_point_x`` where known, so that a subset of a
         stack still finds it.
 
     Raises
     ------
     MissingMetadataError
-        No point is given and the attributes have none.
+        No point is given, and the attributes contain none.
     ReferencePointError
-        The point is outside, or what the attributes say is none.
+        The point is outside the scene, or the attributes are invalid.
     """
     row, column = _point_from_attributes(stack) if point is None else point
     n_row, n_column = stack.sizes["y"], stack.sizes["x"]
@@ -44,12 +44,12 @@ def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pix
 
 
 def read_reference_values(stack: xr.Dataset, point: Pixel, observation: str = PHASE) -> NDArray[np.float32]:
-    """Read what every pair observes at the reference point [rad, or pixel of an offset], shape (pair,).
+    """Read the observation of every pair at the reference point [rad, or pixel of an offset], shape (pair,).
 
     Parameters
     ----------
     stack
-        A stack; one pixel of it is read.
+        Stack, of which one pixel is read.
     point
         Row and column, see :func:`locate_reference_point`.
     observation
@@ -68,14 +68,14 @@ def read_reference_values(stack: xr.Dataset, point: Pixel, observation: str = PH
     if not values.any():
         raise ReferencePointError(
             f"the phase {where} is 0 in all {len(values)} pairs: the stack seems to be referenced "
-            "already, or the point lies in no data. Give --skip-reference to take the stack as "
+            "already, or the point has no data. Give --skip-reference to use the stack as "
             "referenced, or another --reference-point Y X."
         )
     kinds = "NaN or infinite" if is_offset(observation) else "NaN, infinite or 0"
     raise ReferencePointError(
         f"found no data ({kinds}) {where} in {len(missing)} of {len(values)} pairs: "
         f"{stack_network(stack).pair_names(missing)}. Give another --reference-point Y X, or "
-        "--drop-unreferenced to leave these pairs out."
+        "--drop-unreferenced to omit these pairs."
     )
 
 
@@ -108,7 +108,7 @@ def _point_from_attributes(stack: xr.Dataset) -> Pixel:
     except StackFormatError as error:
         raise ReferencePointError(f"{str(error).rstrip('.')}, or {_GIVE}.") from error
     raise MissingMetadataError(
-        f"the stack has no attributes REF_Y and REF_X, which name its reference point; {_GIVE}."
+        f"the stack has no attributes REF_Y and REF_X for its reference point; {_GIVE}."
     )
 
 
@@ -119,6 +119,6 @@ def _index_of(stack: xr.Dataset, axis: str) -> int:
     if index is None:
         raise ReferencePointError(
             f"the reference point at {axis} = {wanted} is not in this scene, whose {len(values)} "
-            f"pixels go from {axis} = {values[0]} to {values[-1]}; give --reference-point Y X."
+            f"pixels range from {axis} = {values[0]} to {values[-1]}; give --reference-point Y X."
         )
     return index

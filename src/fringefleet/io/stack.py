@@ -1,7 +1,7 @@
-"""Open any stack that we support as one lazy Dataset, and say at once what is wrong with it.
+"""Opening of any supported stack as one lazy Dataset, with immediate checks.
 
-A stack has the dimensions ``pair, y, x``: ``unwrapped_phase`` [rad], ``coherence`` and whatever
-else the source carried, with the dates of each pair as coordinates. See :func:`open_stack`.
+A stack has the dimensions ``pair, y, x``: ``unwrapped_phase`` [rad], ``coherence`` and the other
+variables of the source, with the dates of each pair as coordinates. See :func:`open_stack`.
 """
 
 import math
@@ -37,40 +37,40 @@ def open_stack(
     reader: str | None = None,
     drop_incomplete: bool = False,
 ) -> xr.Dataset:
-    """Open a stack of interferograms lazily, whatever it is stored as.
+    """Open a stack of interferograms lazily, in any supported format.
 
     Parameters
     ----------
     path
-        MintPy's ``ifgramStack.h5`` (pairs that ``dropIfgram`` drops are left out); a Zarr store that
+        MintPy's ``ifgramStack.h5`` (without pairs that ``dropIfgram`` drops); a Zarr store that
         ``fringefleet convert`` or ``fringefleet simulate`` wrote, or any Zarr store or NetCDF-4 file with the
         names of :mod:`fringefleet.io.readers.zarr_netcdf`; or a folder of another processor's files, see
-        :data:`fringefleet.io.readers.READERS`. All readers are asked, and one has to recognise it.
+        :data:`fringefleet.io.readers.READERS`. All readers are asked, and exactly one has to recognise it.
     chunks
-        Rows and columns of a Dask block, which always has all pairs; ``"auto"`` takes whole stored
-        chunks, about 64 MB a variable. None: no Dask, xarray reads what is indexed.
+        Rows and columns of a Dask block, which always has all pairs; ``"auto"`` uses whole stored
+        chunks, about 64 MB per variable. None: no Dask, xarray reads what is indexed.
     reader
-        Name of the reader, for a path that several recognise, or that only its own does not: ``aria-tools``,
+        Name of the reader, for a path that several recognise, or that its own does not: ``aria-tools``,
         ``dolphin`` ...; ``fringefleet info --formats`` lists them. None: the only one that recognises it.
     drop_incomplete
-        Leave out pairs that lack a file which others have, with a warning that names them, instead of
-        refusing them. Only for folders of pairs.
+        Omit pairs that lack a file which others have, with a warning that names them, instead of
+        rejecting them. Only for folders of pairs.
 
     Returns
     -------
     xr.Dataset
         Dimensions ``pair, y, x``. ``unwrapped_phase`` [rad] of a pair is ``phase[secondary_date] -
-        phase[reference_date]``; NaN and 0 are no data. Attributes: all of the source, and
+        phase[reference_date]``; NaN and 0 mean no data. Attributes: all of the source, and
         ``wavelength`` [m], ``looks``, ``reference_point`` (row, column) where the source has them.
         ``unwrapped_phase.encoding["preferred_chunks"]`` has the stored chunks by dimension.
 
     Raises
     ------
     StackFormatError
-        There is no such path, or it holds no stack, or one of several formats, or its parts do not fit
-        together.
+        The path does not exist, or contains no stack, or stacks of several formats, or its parts are
+        inconsistent.
     NetworkError
-        The pairs are no network: none kept, duplicates, a date with itself, fewer than two dates.
+        The pairs do not form a network: none kept, duplicates, a date with itself, fewer than two dates.
     OptionError
         ``drop_incomplete`` with a stack that is one file or store, or there is no such reader.
     """
@@ -103,18 +103,18 @@ def open_stack(
 
 
 def stack_network(stack: xr.Dataset) -> Network:
-    """Make the network of a stack's pairs from its coordinates."""
+    """Return the network of a stack's pairs, from its coordinates."""
     return Network.from_dates(stack["reference_date"].values, stack["secondary_date"].values)
 
 
 def stored_tile(stack: xr.Dataset) -> Shape | None:
-    """Rows and columns of the stored chunks of the observations; None where they are not known."""
+    """Return rows and columns of the stored chunks of the observations; None where unknown."""
     preferred = observed(stack).encoding.get("preferred_chunks")
     return (preferred["y"], preferred["x"]) if preferred else None
 
 
 def largest_chunk(stack: xr.Dataset) -> int:
-    """Bytes of the largest stored chunk of a stack's variables, in memory; 0 where none is known."""
+    """Return the size in memory of the largest stored chunk of a stack [byte]; 0 where unknown."""
     sizes = [0]
     for variable in stack.data_vars.values():
         if preferred := variable.encoding.get("preferred_chunks"):
@@ -124,41 +124,41 @@ def largest_chunk(stack: xr.Dataset) -> int:
 
 
 def read_step(stack: xr.Dataset) -> Shape | None:
-    """Rows and columns that are read at the least of the observations; None where they are not known."""
+    """Return the smallest rows and columns of the observations that can be read; None where unknown."""
     reading = reading_of(stack)
     return stored_tile(stack) if reading is None else (reading.steps["y"], reading.steps["x"])
 
 
 def reading_of(stack: xr.Dataset) -> ReadMethod | None:
-    """Tell how the observations of an HDF5 file are read; None for what is stored otherwise."""
+    """Return how the observations of an HDF5 file are read; None for other formats."""
     found: ReadMethod | None = observed(stack).encoding.get("reading")
     return found
 
 
 def observed(stack: xr.Dataset) -> xr.DataArray:
-    """Give what a stack observes: the phase, or what it has instead."""
+    """Return the observation of a stack: the phase, or what it has instead."""
     names = [str(name) for name in stack.data_vars if is_observation(str(name))]
     return stack[min(names, key=lambda name: name != PHASE)]
 
 
 def source_version(stack: xr.Dataset) -> FilesVersion:
-    """Version of the files of a stack, as they were when :func:`open_stack` opened it."""
+    """Return the version of the files of a stack, taken when :func:`open_stack` opened it."""
     version: FilesVersion = stack.encoding["version"]
     return version
 
 
 def pair_folders(stack: xr.Dataset) -> tuple[str, ...]:
-    """Folders that hold the files of one pair each, of a stack that :func:`open_stack` opened."""
+    """Return the folders of single pairs of a stack that :func:`open_stack` opened."""
     return tuple(stack.encoding.get("pair_folders", ()))
 
 
 def file_format(stack: xr.Dataset) -> str:
-    """Name of the format of a stack that :func:`open_stack` opened."""
+    """Return the name of the format of a stack that :func:`open_stack` opened."""
     return str(stack.encoding["file_format"])
 
 
 def reader_of(stack: xr.Dataset) -> tuple[str, str]:
-    """Name of the reader of a stack that :func:`open_stack` opened, and what made it take the path."""
+    """Return the reader of a stack that :func:`open_stack` opened, and its evidence."""
     return str(stack.encoding["reader"]), str(stack.encoding["evidence"])
 
 
@@ -175,7 +175,7 @@ def _checked_tile(chunks: Shape) -> Shape:
 
 
 def _chunked(stack: xr.Dataset, tile: Shape) -> xr.Dataset:
-    """Cut the gridded variables in y and x; the same file has the same task names everywhere."""
+    """Chunk the gridded variables in y and x; the same file has the same task names everywhere."""
     blocks = {"y": tile[0], "x": tile[1]}
     version = source_version(stack)
     chunked = {}

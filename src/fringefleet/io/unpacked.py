@@ -1,8 +1,8 @@
-"""Numbers of a stack as they are, in files beside the output for as long as a run needs them.
+"""Unpacked values of a stack, in files next to the output for the duration of a run.
 
-A chunk that is packed has to be unpacked whole. Where each holds more than a tile - whole interferograms,
-say - every tile would unpack the whole stack. So that is done once, and tiles are read from here: a file of
-some pairs after another.
+A compressed chunk has to be unpacked as a whole. Where each is larger than a tile - whole interferograms, for
+example - every tile would unpack the whole stack. It is therefore unpacked once, to files of consecutive
+pairs, from which the tiles are read.
 """
 
 import math
@@ -29,23 +29,23 @@ _GROUP_BYTES = 128 * 1024**2  # of the pairs in one file
 
 
 class UnpackedArray(BackendArray):
-    """A variable whose numbers are in files, some pairs in each.
+    """Variable whose values are in files of several pairs each.
 
     Parameters
     ----------
     folder
-        Where they are.
+        Folder of the files.
     shape, dtype
-        Of the variable.
+        Shape and dtype of the variable.
     edges
-        The first pair in each file, and one past the last.
+        Index of the first pair in each file, and one past the last.
     """
 
     def __init__(self, folder: str, shape: tuple[int, ...], dtype: Any, edges: tuple[int, ...]) -> None:
         self.folder, self.shape, self.dtype, self.edges = folder, shape, np.dtype(dtype), edges
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Name the content: no two folders have the same name."""
+        """Return the identity of the content: no two folders have the same name."""
         return type(self).__name__, self.folder, self.shape, str(self.dtype), self.edges
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
@@ -65,7 +65,7 @@ class UnpackedArray(BackendArray):
     def _parts(
         self, pairs: range, rest: list[slice], out: NDArray[Any]
     ) -> Iterator[tuple[Layout, list[slice | NDArray[np.intp]], NDArray[Any]]]:
-        """Say what is wanted of each file; ``pairs`` ascend."""
+        """Yield the part that is read from each file; ``pairs`` ascend."""
         numbers = np.array(pairs, np.intp)
         cuts = np.searchsorted(numbers, self.edges)
         for (first, last), (start, stop) in zip(pairwise(self.edges), pairwise(cuts.tolist()), strict=True):
@@ -73,7 +73,7 @@ class UnpackedArray(BackendArray):
                 yield self._layout(first, last), [numbers[start:stop] - first, *rest], out[start:stop]
 
     def _layout(self, first: int, last: int) -> Layout:
-        """Say where the numbers of some pairs are: one after the other."""
+        """Return the layout of the file of some pairs: contiguous values."""
         shape = (last - first, *self.shape[1:])
         place = np.zeros((1,) * len(shape), np.int64)
         size = place + math.prod(shape) * self.dtype.itemsize
@@ -82,18 +82,18 @@ class UnpackedArray(BackendArray):
         return Layout(path, name, shape, shape, self.dtype, fill, (), place, size, place.astype(np.uint32))
 
     def path(self, first: int) -> str:
-        """Name the file of the pairs that begin with one."""
+        """Return the path of the file that begins with a pair."""
         return f"{self.folder}/{first}"
 
 
 def unpacked_variable(variable: xr.Variable, folder: Path) -> xr.Variable:
-    """Give a variable, whose first dimension is the pair, as one whose numbers will be in a folder."""
+    """Return a variable, whose first dimension is the pair, whose values will be in a folder."""
     array = UnpackedArray(str(folder), variable.shape, variable.dtype, _edges(variable))
     return xr.Variable(variable.dims, indexing.LazilyIndexedArray(array), variable.attrs)
 
 
 def groups(variable: xr.Variable) -> list[tuple[int, int]]:
-    """Cut the pairs of a variable into those of one file each, whole chunks as far as it is known."""
+    """Cut the pairs of a variable into those of one file each, whole chunks as far as known."""
     return list(pairwise(_edges(variable)))
 
 
@@ -107,35 +107,35 @@ def _edges(variable: xr.Variable) -> tuple[int, ...]:
 
 
 def write_group(values: NDArray[Any], path: Path) -> None:
-    """Write the numbers of some pairs; the file has its name when it is complete.
+    """Write the values of some pairs; the file gets its name when it is complete.
 
     Parameters
     ----------
     values
-        The numbers.
+        Values to write.
     path
-        The file.
+        Path of the file.
 
     Raises
     ------
     DiskFullError
-        Says how much is needed.
+        States how much is needed.
     """
     with translate_disk_full(path, lambda: values.nbytes):
         write_whole(path, np.ascontiguousarray(values).reshape(-1).view(np.uint8))
 
 
 def cut_apart(stack: xr.Dataset, tile: Shape, *, small_ones: bool) -> list[str]:
-    """Name the variables over pairs whose packed chunks would be unpacked again and again by tiles.
+    """Return the names of the variables over pairs whose compressed chunks tiles would unpack repeatedly.
 
     Parameters
     ----------
     stack
-        As it will be read.
+        Stack in the form in which it will be read.
     tile
-        Rows and columns.
+        Rows and columns of a tile.
     small_ones
-        Whether chunks count that are unpacked in no time.
+        Whether to include chunks that are unpacked in negligible time.
     """
     return [
         str(name)
@@ -149,7 +149,7 @@ def cut_apart(stack: xr.Dataset, tile: Shape, *, small_ones: bool) -> list[str]:
 
 
 def _times_read(shape: tuple[int, ...], step: Shape, tile: Shape) -> float:
-    """Count how often a chunk is read by all tiles, on average.
+    """Compute how often a chunk is read by all tiles, on average.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""MintPy's maskTempCoh.h5: the pixels whose temporal coherence is high enough to be relied on.
+"""MintPy's maskTempCoh.h5: the pixels whose temporal coherence is high enough to be reliable.
 
-``smallbaselineApp`` makes it at the end of the step, with ``generate_mask``: 1 where the temporal coherence
-is at least a minimum and, if asked, the pixel is not in shadow.
+``smallbaselineApp`` creates it at the end of the step, with ``generate_mask``: 1 where the temporal coherence
+is at least a minimum and, if requested, the pixel is not in shadow.
 """
 
 import logging
@@ -28,9 +28,16 @@ _SHADOW = "shadowMask"
 
 @dataclass(frozen=True)
 class Reliable:
-    """Which pixels are to be relied on; not those in shadow, if asked and ``geometry`` knows of them.
+    """Criteria for reliable pixels.
 
-    ``least``: how many of them there should be.
+    Attributes
+    ----------
+    minimum
+        Minimum temporal coherence.
+    shadow, geometry
+        Whether pixels in shadow are excluded, and the file that contains the shadow.
+    least
+        Minimum number of reliable pixels.
     """
 
     minimum: float
@@ -39,24 +46,24 @@ class Reliable:
     least: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what no temporal coherence can be compared with."""
+        """Reject a minimum that is not a temporal coherence."""
         if not 0 <= self.minimum <= 1:
             raise OptionError(f"found minTempCoh = {self.minimum}; give a temporal coherence, from 0 to 1.")
 
 
 def mask_name(quality: Path) -> Path:
-    """Name the mask of a file of temporal coherence as MintPy does."""
+    """Return MintPy's name of the mask of a file of temporal coherence."""
     ending = quality.name.partition(QUALITY)[2] if QUALITY in quality.name else ".h5"
     return quality.with_name(f"maskTempCoh{ending}")
 
 
 def check_reliable(wanted: Reliable, shape: Shape) -> None:
-    """Find whatever is wrong with what the mask will be made of, besides the coherence.
+    """Check the inputs of the mask other than the coherence.
 
     Parameters
     ----------
     wanted
-        Which pixels.
+        Criteria.
     shape
         Rows and columns of the scene.
 
@@ -70,21 +77,21 @@ def check_reliable(wanted: Reliable, shape: Shape) -> None:
 
 
 def write_coherence_mask(quality: Path, output: Path, wanted: Reliable) -> int:
-    """Write the mask, unless it is there and nothing has changed.
+    """Write the mask, unless it exists and nothing has changed.
 
     Parameters
     ----------
     quality
         File with the temporal coherence.
     output
-        The mask; replaced at once, and only when it is complete.
+        Path of the mask; replaced atomically when it is complete.
     wanted
-        Which pixels.
+        Criteria.
 
     Returns
     -------
     int
-        Pixels that can be relied on.
+        Number of reliable pixels.
 
     Raises
     ------
@@ -106,7 +113,7 @@ def write_coherence_mask(quality: Path, output: Path, wanted: Reliable) -> int:
 def _current_mask(
     quality: Path, output: Path, wanted: Reliable, config: dict[str, str]
 ) -> NDArray[np.bool_] | None:
-    """Read the mask that is there, if it would come out again."""
+    """Read the existing mask, if it would be the same again."""
     sources = [quality, *([wanted.geometry] if wanted.shadow and wanted.geometry else [])]
     if not output.is_file() or output.stat().st_mtime < max(path.stat().st_mtime for path in sources):
         return None
@@ -133,7 +140,7 @@ def _make_mask(quality: Path, wanted: Reliable) -> tuple[NDArray[np.bool_], dict
 
 
 def _read_shadow(geometry: Path, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    """Read where a pixel is in shadow; None if the geometry does not say."""
+    """Read where a pixel is in shadow; None if the geometry does not contain it."""
     with open_hdf5(geometry) as file:
         if _SHADOW not in file:
             return None

@@ -1,7 +1,7 @@
 """Paths of a MintPy project: inputs and products of this step.
 
 A project is a folder with ``smallbaselineApp.cfg`` and ``inputs/ifgramStack.h5``, in which MintPy works. A
-stack alone is inverted as ``ifgram_inversion.py`` does it, into the current folder.
+single stack is inverted as ``ifgram_inversion.py`` does, into the current folder.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ _AVERAGES = {"phase": "avgSpatialCoh.h5", "ion": "avgSpatialCohIon.h5", "offset"
 
 @dataclass(frozen=True)
 class Project:
-    """The files of one inversion; ``is_whole`` where they are a project and not a stack alone.
+    """Files of one inversion; ``is_whole`` where they are a project and not a single stack.
 
-    ``over``: if ``template`` is not that of the project: that one, whose values hold for what the other
-    lacks; it may be missing.
+    ``over``: the template of the project, if ``template`` is another one; its values apply where the other
+    has none; it may be missing.
     """
 
     stack: Path
@@ -42,16 +42,16 @@ def find_project(path: Path | None, template: Path | None) -> Project:
 
     Parameters
     ----------
-    path
-        Folder of a project, or a stack. If None: the current folder, or that of the template if it is one of
+    Folder of a project, or a stack. If None: the current folder, or that of the template if its name is
+    that of a project's template.
         a project by its name.
     template
-        The template, if it is not the project's own alone.
+        Template, if it is not the project's own alone.
 
     Raises
     ------
     InputError
-        Something is missing; the message says what was sought where.
+        Something is missing; the message states what was searched for, and where.
     """
     if path is None:
         path = template.parent if template is not None and template.name == TEMPLATE else Path()
@@ -63,19 +63,19 @@ def find_project(path: Path | None, template: Path | None) -> Project:
 
 
 def average_coherence(stack: Path, observation: str) -> Path | None:
-    """Find the average coherence, or SNR, of a stack where MintPy looks for it: one folder above it."""
+    """Return the average coherence, or SNR, of a stack where MintPy looks for it: one folder above it."""
     kind = "offset" if "offset" in observation else "ion" if is_ionosphere(stack) else "phase"
     path = stack.absolute().parent.parent / _AVERAGES[kind]
     return path if is_there(path) else None
 
 
 def is_ionosphere(stack: Path) -> bool:
-    """Whether a stack is one of the ionosphere, which MintPy tells from its name."""
+    """Return whether a stack is one of the ionosphere, which MintPy recognises by its name."""
     return stack.name.startswith("ion")
 
 
 def geometry_of(stack: Path) -> Path | None:
-    """Find the geometry file of a project by the grid of its stack, beside it."""
+    """Return the geometry file of a project by the grid of its stack, next to it."""
     with open_hdf5(stack) as file:
         geocoded = "Y_FIRST" in file.attrs
     path = stack.with_name("geometryGeo.h5" if geocoded else "geometryRadar.h5")
@@ -83,7 +83,7 @@ def geometry_of(stack: Path) -> Path | None:
 
 
 def stack_datasets(stack: Path) -> list[str]:
-    """Name the observations, and what else a stack has over pairs, rows and columns."""
+    """Return the names of the observations and of other datasets over pairs, rows and columns in a stack."""
     with open_hdf5(stack) as file:
         return [name for name, item in file.items() if isinstance(item, h5py.Dataset) and item.ndim == 3]
 
@@ -117,8 +117,9 @@ def _whole_project(folder: Path, template: Path | None) -> Project:
 def _check_stack(stack: Path) -> None:
     if not stack.is_file() or not is_hdf5(stack):
         raise StackFormatError(
-            f"{stack} is no stack of MintPy: it is {identify(stack)}. Give an {STACK.name}; a template goes "
-            "with --template."
+            f"{stack} is not a stack of MintPy: it is {identify(stack)}. Give an {STACK.name}; give a "
+            "template "
+            "by --template."
         )
     with open_hdf5(stack) as file:
         kind = plain_attributes(file.attrs).get("FILE_TYPE", "ifgramStack")

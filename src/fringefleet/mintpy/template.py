@@ -1,6 +1,6 @@
-"""Read the options of this step from a MintPy template (``smallbaselineApp.cfg``).
+"""Reader of the options of this step in a MintPy template (``smallbaselineApp.cfg``).
 
-The template is text, ``key = value # comment`` a line; the last line of a key wins. Of all its keys
+The template is text, ``key = value # comment`` in each line; the last line of a key applies. Of all its keys
 ``mintpy.networkInversion.*``, ``mintpy.compute.*`` and ``mintpy.unwrapError.method``, which names the
 dataset, concern this step. Nothing in a template is ever executed.
 """
@@ -36,7 +36,7 @@ _COMPUTE_PREFIX = "mintpy.compute."
 _UNWRAPPING_KEY = "mintpy.unwrapError.method"
 _REFERENCE_DATE_KEY = "mintpy.reference.date"
 _WATER_MASK_KEY = f"{PREFIX}waterMaskFile"
-# Keys that MintPy had once, or has, and that nothing here follows from.
+# Keys that MintPy has or had, and that have no effect here.
 _UNUSED_KEYS = (
     *(f"{PREFIX}{name}" for name in ("residualNorm", "parallel", "cluster", "config", "walltime")),
     *(f"{PREFIX}{name}" for name in ("numWorker", "numWorkers", "memorySize", "redundancyRatio")),
@@ -45,30 +45,29 @@ _UNUSED_KEYS = (
         for name in ("parallel", "walltime", "numWorkers", "memorySize", "chunkSize")
     ),
 )
-_PYSAR = "pysar."  # what MintPy was called before, whose keys it does not read any more
+_PYSAR = "pysar."  # former name of MintPy, whose keys it no longer reads
 _DEFAULT_MASK_THRESHOLD = 0.4
-# Sections of other steps, which no key of this step was meant for.
+# Sections of other steps, which are not misspelt keys of this step.
 _OTHER_SECTIONS = (
     *("deramp", "geocode", "ionosphericDelay", "load", "multilook", "network", "plot", "reference"),
     *("residualRMS", "residualRms", "save", "solidEarthTides", "subset", "timeFunc"),
     *("topographicResidual", "troposphericDelay", "unwrapError", "velocity"),
-    "inversion",  # of MiNoPy, which took over MintPy's template
+    "inversion",  # of MiNoPy, which adopted MintPy's template
 )
-_ALMOST = 0.8  # of the letters of a section that make it a misspelt one
-_NEAR = 0.6  # the same of the name of a key
+_ALMOST = 0.8  # fraction of the letters of a section that makes it a misspelt one
+_NEAR = 0.6  # the same for the name of a key
 _END_OF_LINE = re.compile(r"\r\n|\r|\n")
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 
 @dataclass(frozen=True)
 class TemplateOptions:
-    """What a template says about the inversion; None, or MintPy's default, where it says nothing.
+    """Options of the inversion in a template; None, or MintPy's default, where it has none.
 
-    ``auto`` has become MintPy's default already, or None where that depends on the machine: ``n_worker`` (a
-    number, ``all`` or a share such as ``80%``) and ``memory`` [GB]. ``config_name``: section of Dask's
-    configuration of job queues. ``unused`` names the keys that MintPy
-    knows and we have no use for, as they are written, so that the user can be told; ``keys`` the keys
-    that said the rest, by field.
+    ``auto`` is already replaced by MintPy's default, or by None where that depends on the machine:
+    ``n_worker`` (a number, ``all`` or a share such as ``80%``) and ``memory`` [GB]. ``config_name``: section
+    of Dask's configuration of job queues. ``unused``: keys, as spelled, that MintPy knows and that have no
+    effect here, to be reported to the user; ``keys``: keys of the other values, by field.
     """
 
     weight_func: WeightFunction | None = None
@@ -103,23 +102,23 @@ def read_template(
     Parameters
     ----------
     path
-        The template.
+        Path of the template.
     over
-        The ``smallbaselineApp.cfg`` of a project, whose values hold for the keys that the template lacks; it
+        ``smallbaselineApp.cfg`` of a project, whose values apply for keys that the template lacks; it
         may be missing.
     folder
-        Where MintPy works: a water mask that the template names is sought relative to it, and ``auto`` is the
-        ``waterMask.h5`` there, if there is one. The template's own folder if None.
+        Working folder of MintPy: a water mask in the template is relative to it, and ``auto`` is the
+        ``waterMask.h5`` there, if it exists. The template's own folder if None.
     complete
-        Take ``auto`` for every key that is missing, as ``smallbaselineApp`` does.
+        Use ``auto`` for every missing key, as ``smallbaselineApp`` does.
 
     Raises
     ------
     InputError
-        The template is missing, is no text or has no ``key = value`` line.
+        The template is missing, is not text or has no ``key = value`` line.
     OptionError
-        An unknown key of this step, a section that is misspelt, a value that a key cannot take, or a water
-        mask that is named and missing.
+        An unknown key of this step, a misspelt section, an invalid value, or a water mask that does not
+        exist.
     """
     template = Path(path)
     found = _merge(template, over)
@@ -140,7 +139,7 @@ def read_template(
 
 
 def read_covariance_date(path: Path, folder: Path, *, over: Path | None = None) -> str | None:
-    """Find the date that MintPy makes the covariance of the series relative to; None for that of the series.
+    """Return the date that MintPy's covariance of the series is relative to; None for that of the series.
 
     Parameters
     ----------
@@ -148,9 +147,9 @@ def read_covariance_date(path: Path, folder: Path, *, over: Path | None = None) 
         A template, whose ``mintpy.reference.date`` is a date, a file with one, ``no`` or ``auto`` for
         ``reference_date.txt``.
     folder
-        Where a file is sought.
+        Folder that paths are relative to.
     over
-        As in :func:`read_template`.
+        As for :func:`read_template`.
 
     Raises
     ------
@@ -165,9 +164,9 @@ def read_covariance_date(path: Path, folder: Path, *, over: Path | None = None) 
 
 
 def _merge(path: Path, over: Path | None) -> dict[str, str]:
-    """Read a template, and that of the project that it belongs to, into which MintPy copies it.
+    """Read a template, and that of its project, into which MintPy copies it.
 
-    Only there are loose words such as ``off`` taken for those that MintPy knows.
+    Only in that case loose words such as ``off`` are taken for those that MintPy knows.
     """
     found = _parse(path)
     if over is None:
@@ -177,10 +176,10 @@ def _merge(path: Path, over: Path | None) -> dict[str, str]:
 
 
 def _parse(path: Path) -> dict[str, str]:
-    """Split lines into keys and values without comments; the last line of a key that has a value counts.
+    """Split lines into keys and values without comments; the last line of a key with a value applies.
 
-    As in MintPy, lines end where those of a text file do, and ``~`` at the beginning of a value and variables
-    of the environment such as ``$HOME`` stand for what they are. A variable that is not set stays as it is.
+    As in MintPy, lines end as in any text file, and ``~`` at the beginning of a value and environment
+    variables such as ``$HOME`` are expanded. An undefined variable is left unchanged.
     """
     found = {}
     for line in _END_OF_LINE.split(_read_text(path)):
@@ -197,13 +196,13 @@ def _parse(path: Path) -> dict[str, str]:
 
 
 def _expand_home(value: str) -> str:
-    """Put the home folder in the place of ``~``; the rest of a text stays as it is, whatever it means."""
-    return os.path.expanduser(value)  # noqa: PTH111 - a Path would change texts that are none
+    """Replace a leading ``~`` by the home folder; the rest of the text is unchanged."""
+    return os.path.expanduser(value)  # noqa: PTH111 - a Path would change texts that are not paths
 
 
 def _read_text(path: Path) -> str:
     if not path.is_file():
-        raise InputError(f"template {path} is not there or is no file. Check the path.")
+        raise InputError(f"template {path} does not exist or is not a file. Check the path.")
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -212,7 +211,7 @@ def _read_text(path: Path) -> str:
         raise InputError(f"template {path} cannot be read ({error.strerror}).") from error
     if b"\0" in head:
         raise InputError(
-            f"template {path} is no text file; give a MintPy template, for example smallbaselineApp.cfg."
+            f"template {path} is not a text file; give a MintPy template, for example smallbaselineApp.cfg."
         )
     return content.decode("utf-8-sig", errors="replace")
 
@@ -222,7 +221,7 @@ def _is_ours(key: str) -> bool:
 
 
 def _check_section(key: str) -> None:
-    """Refuse a key whose section is nearly one of ours: it would be ignored as one of another step."""
+    """Reject a key whose section is nearly one of ours: it would be ignored as one of another step."""
     section = key.rpartition(".")[0]
     ours = [prefix.rstrip(".") for prefix in (PREFIX, _COMPUTE_PREFIX)]
     second = key.split(".")[1] if section.startswith("mintpy.") else ""
@@ -241,12 +240,12 @@ def _interpret(key: str, value: str, folder: Path) -> tuple[str, object]:
         standard = STANDARD[value.lower()]
         raise OptionError(
             f"found {key} = {value!r}; MintPy takes that for {standard} only in a template that it merges "
-            f"into that of a project, and in others for a text that is not empty. Write {standard}."
+            f"into that of a project, and in others for non-empty text. Write {standard}."
         )
     if unset := [name for name in _VARIABLE.findall(value) if name not in os.environ]:
         raise OptionError(
-            f"found {key} = {value!r} in the template, and no variable {', '.join(unset)} in the "
-            "environment; set it, or write what it stands for."
+            f"found {key} = {value!r} in the template, but no variable {', '.join(unset)} in the "
+            "environment; set it, or write its value."
         )
     if key == _WATER_MASK_KEY:
         return "water_mask", water_mask(key, value, folder)

@@ -1,4 +1,4 @@
-"""Parse values of a MintPy template: words, numbers, files. Every parser takes a key and its text."""
+"""Parsers of values in a MintPy template: words, numbers, files. Every parser takes a key and its text."""
 
 import logging
 import math
@@ -16,12 +16,12 @@ ValueParser = Callable[[str, str], object]
 YES, NO = ("yes", "true"), ("no", "false", "none")
 _WATER_MASK = "waterMask.h5"  # MintPy's name
 JOB_QUEUES = ("slurm", "pbs", "lsf")
-# What smallbaselineApp makes of words in the template of a user when it copies them into that of a project.
+# Values that smallbaselineApp substitutes when it copies the template of a user into that of a project.
 STANDARD = {"def": "auto", "default": "auto", "y": "yes", "on": "yes", "n": "no", "off": "no"}
 
 
 def choice(choices: Mapping[str, object]) -> ValueParser:
-    """Make the reader of a key that takes one of some words; MintPy's booleans are words, too."""
+    """Return the parser of a key that takes one of some words; MintPy's booleans are words, too."""
     words = {word.lower(): meaning for word, meaning in choices.items()}
 
     def read(key: str, value: str) -> object:
@@ -34,7 +34,7 @@ def choice(choices: Mapping[str, object]) -> ValueParser:
 
 
 def number(default: float | None, *, unset: tuple[str, ...] = ("auto",), least: float = 0) -> ValueParser:
-    """Make the reader of a key that takes a number, or one of some words for its default."""
+    """Return the parser of a key that takes a number, or one of some words for its default."""
 
     def read(key: str, value: str) -> float | None:
         if value.lower() in unset:
@@ -51,7 +51,7 @@ def number(default: float | None, *, unset: tuple[str, ...] = ("auto",), least: 
 
 
 def whole_number(default: int, *, unset: tuple[str, ...] = ("auto",)) -> ValueParser:
-    """Make the reader of a key that takes a number without a fraction."""
+    """Return the parser of a key that takes a whole number."""
     read_number = number(default, unset=unset)
 
     def read(key: str, value: str) -> int:
@@ -64,7 +64,7 @@ def whole_number(default: int, *, unset: tuple[str, ...] = ("auto",)) -> ValuePa
 
 
 def memory(key: str, value: str) -> float | None:
-    """Read a limit of memory [GB]; None for ``auto``."""
+    """Parse a memory limit [GB]; None for ``auto``."""
     found = number(None)(key, value)
     if found == 0:
         raise OptionError(f"found {key} = {value!r}; use gigabytes above 0, or auto.")
@@ -72,7 +72,7 @@ def memory(key: str, value: str) -> float | None:
 
 
 def cluster(key: str, value: str) -> str:
-    """Read where to compute: ``local``, the name of a job queue, or the address of a scheduler."""
+    """Parse where to compute: ``local``, the name of a job queue, or the address of a scheduler."""
     if "://" in value:
         return value
     words = dict.fromkeys(("auto", "local", *NO), "local") | {name: name for name in JOB_QUEUES}
@@ -80,7 +80,7 @@ def cluster(key: str, value: str) -> str:
 
 
 def worker_count(key: str, value: str) -> str | None:
-    """Read a number of workers, ``all`` or a share of the cores such as ``80%``; None for ``auto``."""
+    """Parse a number of workers, ``all`` or a share of the cores such as ``80%``; None for ``auto``."""
     text = value.lower()
     if text == "auto":
         return None
@@ -95,14 +95,14 @@ def worker_count(key: str, value: str) -> str | None:
 
 
 def section_name(_key: str, value: str) -> str | None:
-    """Read the name of a section of Dask's configuration of job queues; None for that of the queue."""
+    """Parse the name of a section of Dask's configuration of job queues; None for that of the queue."""
     return None if value.lower() in ("auto", *NO) else value
 
 
 def water_mask(key: str, value: str, folder: Path) -> Path | None:
-    """Find the water mask that a template names; ``auto`` is the one in the folder, if there is one.
+    """Return the water mask that a template names; ``auto`` is the one in the folder, if it exists.
 
-    So is its name alone, which is what MintPy writes for ``auto``.
+    The same holds for its bare name, which MintPy writes for ``auto``.
     """
     if value.lower() in NO:
         return None
@@ -115,7 +115,7 @@ def water_mask(key: str, value: str, folder: Path) -> Path | None:
     path = folder / value
     if not (value and path.is_file()):
         raise OptionError(
-            f"found {key} = {value!r}, but there is no file {path}; paths are relative to the folder of the "
+            f"found {key} = {value!r}, but {path} does not exist; paths are relative to the folder of the "
             "project, or of the template. Correct the path, or write no for no water mask."
         )
     return path

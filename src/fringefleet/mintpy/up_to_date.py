@@ -1,9 +1,9 @@
 """Check whether existing products of an inversion are up to date, so that nothing has to be done.
 
-MintPy's ``--update`` asks the same of the same attributes, and so works on files of either program. Unlike
-MintPy's, a file is complete if all of it has been written, whatever its size on disk, so compressed files
-are; a water mask, an average coherence and whatever else decides the result count, too. What MintPy's
-attributes do not say of that, our own :data:`SETTING_ATTRIBUTE` does.
+MintPy's ``--update`` compares the same attributes, so the check works on files of either program. Unlike
+in MintPy, a file is complete if all of it has been written, whatever its size on disk, so compressed files
+are; a water mask, an average coherence and everything else that affects the result count, too. What MintPy's
+attributes do not contain is in our own :data:`SETTING_ATTRIBUTE`.
 """
 
 import json
@@ -19,13 +19,13 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.hdf5.variables import open_hdf5
 from fringefleet.io.mintpy.metadata import plain_attributes
 
-SETTING_ATTRIBUTE = "fringefleet.setting"  # attribute of the products: what MintPy's own do not say, as JSON
-FAILED_TILES = "fringefleet.failed_tiles"  # attribute of products that lack tiles: which
+SETTING_ATTRIBUTE = "fringefleet.setting"  # attribute of the products, as JSON: settings not in MintPy's own
+FAILED_TILES = "fringefleet.failed_tiles"  # attribute of products with missing tiles: their names
 _MODIFIED = "MODIFICATION_TIME"
 
 
 class ProductFile(NamedTuple):
-    """A file that the inversion writes, and what must be in it."""
+    """File that the inversion writes, with its required content."""
 
     path: Path
     dataset: str
@@ -34,12 +34,22 @@ class ProductFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Expected:
-    """Products as they should be, and what decides them.
+    """Required products, and everything that affects them.
 
-    ``products``: the files; the first is the series, whose attributes count. ``datasets``: of the stack, the
-    observation first. ``attributes``: what the products must say. ``setting``: what MintPy's attributes do
-    not say; ``usual`` has the values of it that a file which says nothing of them was made with.
-    ``sources``: other files that were read.
+    Attributes
+    ----------
+    products
+        Files; the first is the series, whose attributes count.
+    stack, datasets
+        Stack, and its datasets, the observation first.
+    attributes
+        Required attributes of the products.
+    setting
+        Settings that MintPy's attributes do not contain.
+    usual
+        Values of these in a file without a record of them.
+    sources
+        Other files that were read.
     """
 
     products: tuple[ProductFile, ...]
@@ -52,26 +62,26 @@ class Expected:
 
     @property
     def setting_text(self) -> str:
-        """The value of the attribute :data:`SETTING_ATTRIBUTE`."""
+        """Value of the attribute :data:`SETTING_ATTRIBUTE`."""
         return json.dumps(dict(self.setting), sort_keys=True)
 
 
 def reason_to_run(expected: Expected) -> str | None:
-    """Find why the products have to be made again.
+    """Return why the products have to be made again.
 
     Parameters
     ----------
     expected
-        The products, and what they should be made of.
+        Products, and what they should be made from.
 
     Returns
     -------
     str or None
-        The first reason, in words; None if they would come out as they are.
+        First reason, in words; None if they are up to date.
     """
     products = expected.products
     for product in products:
-        if fault := _fault(product):
+        if fault := _find_defect(product):
             return f"{product.path} {fault}"
     oldest = min(product.path.stat().st_mtime for product in products)
     for name, time in _changes(expected):
@@ -84,22 +94,22 @@ def reason_to_run(expected: Expected) -> str | None:
     return _difference(attributes, expected)
 
 
-def _fault(product: ProductFile) -> str | None:
-    """Say what is wrong with a file: missing, damaged, of another size, or not written to the end."""
+def _find_defect(product: ProductFile) -> str | None:
+    """Describe the defect of a file: missing, damaged, of another size, or incomplete; None without one."""
     if not product.path.is_file():
-        return "is not there"
+        return "does not exist"
     try:
         with open_hdf5(product.path) as file:
             dataset = file.get(product.dataset)
             if not isinstance(dataset, h5py.Dataset) or dataset.shape != product.shape:
                 return f"has no {product.dataset} of {' x '.join(map(str, product.shape))}"
-            return None if _is_written(dataset) else "was not written to the end"
+            return None if _is_written(dataset) else "is incomplete"
     except StackFormatError:
         return "cannot be read"
 
 
 def _is_written(dataset: h5py.Dataset) -> bool:
-    """Whether all of a dataset has a place in the file: MintPy lays out the whole before it writes parts."""
+    """Return whether a dataset is fully allocated: MintPy allocates the whole before it writes parts."""
     if dataset.chunks is None:
         return bool(dataset.id.get_storage_size() >= dataset.nbytes)
     n_chunk = math.prod(-(-size // step) for size, step in zip(dataset.shape, dataset.chunks, strict=True))
@@ -107,7 +117,7 @@ def _is_written(dataset: h5py.Dataset) -> bool:
 
 
 def _changes(expected: Expected) -> Iterator[tuple[str, float]]:
-    """Say when what was read was last changed; MintPy notes that on every dataset."""
+    """Yield the time of the last change of each input; MintPy records it on every dataset."""
     of_stack = expected.stack.stat().st_mtime
     with open_hdf5(expected.stack) as file:
         for number, name in enumerate(expected.datasets):
@@ -131,7 +141,7 @@ def _difference(found: Mapping[str, Any], expected: Expected) -> str | None:
     for name, value in expected.attributes.items():
         if _plain(found.get(name)) != _plain(value):
             return f"{name} was {found.get(name)} and is {value}"
-    said = _said(found.get(SETTING_ATTRIBUTE))
+    said = _parse_setting(found.get(SETTING_ATTRIBUTE))
     before = expected.usual if said is None else said
     for name, value in expected.setting.items():
         if name in before and before[name] != value:
@@ -141,7 +151,7 @@ def _difference(found: Mapping[str, Any], expected: Expected) -> str | None:
     return None
 
 
-def _said(text: Any) -> dict[str, Any] | None:
+def _parse_setting(text: Any) -> dict[str, Any] | None:
     try:
         said = json.loads(text)
     except (TypeError, ValueError):
@@ -150,7 +160,7 @@ def _said(text: Any) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> str:
-    """Write alike what means the same: numbers, and MintPy's three words for nothing."""
+    """Format equal values alike: numbers, and MintPy's three words for nothing."""
     text = "none" if value is None else str(value).strip().lower()
     if text in ("no", "false", "none"):
         return "none"

@@ -1,4 +1,4 @@
-"""Connectivity of a network: connected parts, bridges, and dates that a single pair holds."""
+"""Connectivity of a network: components, bridges, and dates with a single pair."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,20 @@ from fringefleet.network.network import Network, date_name
 
 @dataclass(frozen=True)
 class Connectivity:
-    """How the pairs tie the dates together.
+    """Connectivity of the dates of a network.
 
-    ``components``: dates of each connected part. ``bridges``: pairs without which there would be a part
-    more. ``single_pair_dates``: dates that one pair alone holds. ``n_dropped``: pairs that the file has and
-    ``dropIfgram`` leaves out. ``shortest``, ``longest``: time spans of the pairs [day].
+    Attributes
+    ----------
+    n_pair, n_dropped
+        Number of pairs, and of pairs in the file that ``dropIfgram`` excludes.
+    shortest, longest
+        Extremes of the time spans of the pairs [day].
+    components
+        Dates of each connected component.
+    bridges
+        Pairs whose removal would split a component.
+    single_pair_dates
+        Dates with one pair only.
     """
 
     n_pair: int
@@ -26,7 +35,7 @@ class Connectivity:
 
 
 def connectivity(network: Network, n_dropped: int = 0) -> Connectivity:
-    """Say how the pairs of a network tie its dates together.
+    """Describe how the pairs of a network connect its dates.
 
     Examples
     --------
@@ -35,7 +44,7 @@ def connectivity(network: Network, n_dropped: int = 0) -> Connectivity:
     >>> facts.bridges, facts.single_pair_dates
     (('20180103_20180104',), ('20180104',))
     """
-    import networkx as nx  # noqa: PLC0415 - a quarter of a second, for a command that needs it
+    import networkx as nx  # noqa: PLC0415 - takes a quarter of a second, only one command needs it
 
     graph = nx.Graph(network.pairs)
     names = [date_name(date) for date in network.dates]

@@ -1,4 +1,4 @@
-r"""Dense design matrices of a network: the same problem as the elimination solver's, written out.
+r"""Dense design matrices of a network: the problem that the elimination solver solves, written out.
 
 A pair :math:`k = (i, j)` measures :math:`y_k = \varphi_j - \varphi_i`, the reference date minus and
 the secondary date plus. Two sets of unknowns describe it:
@@ -9,8 +9,8 @@ the secondary date plus. Two sets of unknowns describe it:
   :math:`B_{kn} = +\Delta t_n` [year] for the intervals from i to j, :math:`-\Delta t_n` if j is the
   earlier date. Then :math:`\varphi_0 = 0`, :math:`\varphi_{n+1} = \varphi_n + v_n \Delta t_n`.
 
-On a connected network both give the same series. On one in several parts they differ in what has
-minimum norm. The dense solver, the tests and the small systems per network use these matrices.
+On a connected network both yield the same series. On a disconnected one they differ in the quantity
+whose norm is minimum. The dense solver, the tests and the small systems per network use these matrices.
 
 References
 ----------
@@ -25,12 +25,12 @@ from fringefleet.network.network import Network
 
 
 def phase_design_matrix(network: Network) -> Float64[np.ndarray, "pair epoch"]:
-    """Write every pair as a difference of phases at two epochs: -1 reference, +1 secondary.
+    """Return the design matrix of phases at the dates: -1 for the reference date, +1 for the secondary.
 
     Returns
     -------
     ndarray
-        One column per date in ascending order, without that of ``network.anchor``.
+        One column per date in ascending order, except ``network.anchor``.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def phase_design_matrix(network: Network) -> Float64[np.ndarray, "pair epoch"]:
 
 
 def velocity_design_matrix(network: Network) -> Float64[np.ndarray, "pair interval"]:
-    """Write every pair as a sum of velocities times durations [year] of the intervals it spans.
+    """Return the design matrix of velocities, with the durations [year] of the intervals each pair spans.
 
     Examples
     --------
@@ -68,27 +68,27 @@ def velocity_design_matrix(network: Network) -> Float64[np.ndarray, "pair interv
 def date_baselines(
     network: Network, pair_baseline: Float[np.ndarray, " pair"]
 ) -> Float32[np.ndarray, " date"]:
-    """Find the perpendicular baseline [m] of every date from those of the pairs.
+    """Compute the perpendicular baseline [m] of every date from those of the pairs.
 
     Parameters
     ----------
     network
         Dates and pairs.
     pair_baseline
-        Perpendicular baseline of every pair [m], secondary minus reference date. Pairs whose baseline is
-        NaN or infinite are left out.
+        Perpendicular baseline of every pair [m], secondary minus reference date. Pairs with a NaN or
+        infinite baseline are excluded.
 
     Returns
     -------
     ndarray
-        Least-squares baselines, zero at the first date; float32 as in MintPy. Dates that the pairs with a
-        finite baseline do not tie to the others get those of minimum norm: a date that none of them
-        reaches is where ``network.anchor`` is.
+        Least-squares baselines, zero at the first date; float32 as in MintPy. Dates that no pair with a
+        finite baseline connects to the others get those of minimum norm: an isolated date gets the baseline
+        of ``network.anchor``.
 
     Notes
     -----
-    MintPy leaves the columns of a single-reference network in the wrong order, if its common date
-    is not the first; here every baseline stays with its date.
+    MintPy leaves the columns of a single-reference network in the wrong order if its common date is not
+    the first; here every baseline stays with its date.
 
     Examples
     --------

@@ -1,18 +1,18 @@
 r"""Symbolic elimination plan: the order of the dates, and the neighbours of each when it is eliminated.
 
 The normal matrix of a network is a weighted graph Laplacian: dates are nodes, pairs are edges, weights
-are conductances. Eliminating a date ``v`` removes it from the graph and ties its neighbours to one
-another (star-mesh transform), which is one step of a Cholesky factorisation. Which edges that creates
-(*fill*) depends on the network only, not on the weights, so it is worked out once per network here, and
+are conductances. Eliminating a date ``v`` removes it from the graph and connects its neighbours to one
+another (star-mesh transform), which is one step of a Cholesky factorisation. The edges that this creates
+(*fill*) depend on the network only, not on the weights, so they are determined once per network here, and
 :mod:`fringefleet.solver.elimination` only follows the plan for a batch of pixels.
 
-Dates go in order of minimum degree (Tinney & Walker 1967, doi:10.1109/PROC.1967.6011), which keeps the
-fill small; the root (the reference date) goes last. Among equals the latest date goes first, so that in a
-sequential network neighbours are consecutive and whole runs of them are handled by one operation.
+Dates are eliminated in order of minimum degree (Tinney & Walker 1967, doi:10.1109/PROC.1967.6011), which
+keeps the fill small; the root (the reference date) comes last. Ties are resolved in favour of the latest
+date, so that in a sequential network neighbours are consecutive and one operation handles a whole run.
 
-Vocabulary, used in all of the solver: a date's *position* is its place in the elimination order; a
-*slot* is a row of the edge array, real edges and fill, sorted by (earlier position, later position); a
-*row* is a pair, sorted in the same way.
+Vocabulary of the solver: a date's *position* is its place in the elimination order; a *slot* is a row of
+the edge array, real edges and fill, sorted by (earlier position, later position); a *row* is a pair, sorted
+in the same way.
 """
 
 from dataclasses import dataclass, field
@@ -27,44 +27,44 @@ from fringefleet.network.network import Network
 
 
 class IndexRun(NamedTuple):
-    """Consecutive members of a list that are also consecutive somewhere else."""
+    """Consecutive members of a list that are also consecutive in another place."""
 
     start: int  # first member in the list
     stop: int  # one past the last member in the list
-    target: int  # where the first member is in the other place
+    target: int  # index of the first member in the other place
 
     @property
     def here(self) -> slice:
-        """The run in the list."""
+        """Indices of the run in the list."""
         return slice(self.start, self.stop)
 
     @property
     def there(self) -> slice:
-        """The run in the other place."""
+        """Indices of the run in the other place."""
         return slice(self.target, self.target + self.stop - self.start)
 
 
 class PlanUpdate(NamedTuple):
     """Edges between one neighbour and a run of later ones, in the star-mesh step of a date."""
 
-    neighbour: int  # index of the one neighbour among the neighbours
-    run: IndexRun  # the later ones among the neighbours -> slots of the edges
+    neighbour: int  # index of the first neighbour in the list of neighbours
+    run: IndexRun  # later neighbours, in the list of neighbours -> slots of the edges
 
 
 @dataclass(frozen=True, eq=False)
 class EliminationStep:
-    """What happens when one date is eliminated; lists are in order of position."""
+    """Elimination of one date; lists are in order of position."""
 
     slots: slice  # its edges to later dates
     neighbours: tuple[IndexRun, ...]  # runs of those edges -> positions
-    mesh: NDArray[np.int32]  # (update, 4): the numbers of the updates; a big network has half a million
+    mesh: NDArray[np.int32]  # (update, 4): the numbers of the updates; a large network has half a million
     rows: slice  # its pairs with later dates
     partners: tuple[IndexRun, ...]  # runs of those pairs -> positions
     pair_slots: tuple[IndexRun, ...]  # runs of those pairs -> slots
 
     @property
     def updates(self) -> tuple[PlanUpdate, ...]:
-        """Edges among its neighbours, run by run; made anew each time."""
+        """Edges among its neighbours, run by run; computed anew each time."""
         return tuple(PlanUpdate(a, IndexRun(*run)) for a, *run in self.mesh.tolist())
 
 
@@ -72,7 +72,7 @@ class EliminationStep:
 class EliminationPlan:
     """Everything about the elimination of a network that does not depend on the pixel.
 
-    All of it follows from the network and the root, so plans of the same two are equal.
+    It is determined by the network and the root: plans that agree in these are equal.
     """
 
     network: Network
@@ -80,23 +80,23 @@ class EliminationPlan:
     order: tuple[int, ...] = field(compare=False)  # date index of each position
     pair_order: tuple[int, ...] = field(compare=False)  # pair index of each row
     pair_sign: tuple[int, ...] = field(compare=False)  # +1: the pair measures phase[earlier] - phase[later]
-    turns: tuple[EliminationStep, ...] = field(compare=False)  # one for each position but the root's
+    turns: tuple[EliminationStep, ...] = field(compare=False)  # one for each position except the root's
     n_slot: int = field(compare=False)
 
     @property
     def n_neighbour(self) -> int:
-        """Largest number of edges that any date has when its turn comes."""
+        """Largest number of edges that any date has when it is eliminated."""
         return max(run.stop for turn in self.turns for run in turn.neighbours)
 
     @property
     def n_fill(self) -> int:
-        """Number of edges that are no pair."""
+        """Number of edges that are not pairs."""
         return self.n_slot - self.network.n_pair
 
 
 @lru_cache(maxsize=16)
 def plan_elimination(network: Network, root: int = 0) -> EliminationPlan:
-    """Work out the elimination of a network; made once per process and network.
+    """Compute the elimination plan of a network, once per process and network.
 
     Parameters
     ----------
@@ -128,9 +128,10 @@ def plan_elimination(network: Network, root: int = 0) -> EliminationPlan:
 
 
 def _minimum_degree(network: Network, root: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the dates in order of elimination, and whom each is tied to at its turn, (date, date).
+    """Return the dates in order of elimination, and the neighbours of each at its elimination, (date, date).
 
-    A date counts as tied to itself: that is one more in every degree and spares a case in every union.
+    A date counts as its own neighbour: that adds one to every degree and avoids a special case in every
+    union.
     """
     n_date = network.n_date
     first, second = network.pair_array.T
@@ -141,7 +142,7 @@ def _minimum_degree(network: Network, root: int) -> tuple[NDArray[np.int64], NDA
     order = np.full(n_date, root)
     for place in range(n_date - 1):
         degree[root] = never
-        date = order[place] = n_date - 1 - degree[::-1].argmin()  # the latest among equals
+        date = order[place] = n_date - 1 - degree[::-1].argmin()  # the latest of those with equal degree
         others = np.flatnonzero(tied[date])
         others = others[others != date]
         ties = tied[others] | tied[date]
@@ -158,9 +159,9 @@ def _turns(later: NDArray[np.bool_], pair_ends: NDArray[np.int64]) -> tuple[Elim
     Parameters
     ----------
     later
-        Which position is tied to which later one, (position, position).
+        Whether a position is connected to a later one, (position, position).
     pair_ends
-        The two positions of each row, earlier and later, ascending, (pair, 2).
+        Positions of the two dates of each row, earlier and later, ascending, (pair, 2).
     """
     n_date = len(later)
     slot = later.cumsum(dtype=np.int32).reshape(later.shape) - 1
@@ -184,16 +185,16 @@ def _turns(later: NDArray[np.bool_], pair_ends: NDArray[np.int64]) -> tuple[Elim
 
 
 def _mesh(slot: NDArray[np.int32], neighbours: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Cut the edges of each neighbour to the later ones into runs of consecutive slots.
+    """Cut the edges from each neighbour to later ones into runs of consecutive slots.
 
-    A run can only end where the neighbours themselves have a gap; few do towards the end, where the
+    A run can end only where the neighbours themselves have a gap, which is rare towards the end, where
     neighbours are many.
 
     Parameters
     ----------
     slot
-        Slot of the edge between any two positions that are tied, earlier first; it does not decrease along
-        a row and is constant up to the diagonal, so that no run begins there.
+        Slot of the edge between any two connected positions, earlier first; it does not decrease along a
+        row and is constant up to the diagonal, so that no run begins there.
     neighbours
         Positions, ascending.
 
@@ -204,7 +205,7 @@ def _mesh(slot: NDArray[np.int32], neighbours: NDArray[np.int64]) -> NDArray[np.
     [[0, 1, 3, 4], [0, 3, 4, 7], [1, 2, 4, 8], [2, 3, 4, 9]]
     """
     n_neighbour = len(neighbours)
-    begins = np.eye(n_neighbour, k=1, dtype=np.bool_)  # every list of later ones begins a run
+    begins = np.eye(n_neighbour, k=1, dtype=np.bool_)  # every list of later neighbours begins a run
     gaps = np.flatnonzero(np.diff(neighbours) > 1) + 1
     rows = slot[neighbours]
     begins[:, gaps] |= rows[:, neighbours[gaps]] - rows[:, neighbours[gaps - 1]] > 1
@@ -214,7 +215,7 @@ def _mesh(slot: NDArray[np.int32], neighbours: NDArray[np.int64]) -> NDArray[np.
 
 
 def _runs(numbers: NDArray[np.integer]) -> tuple[IndexRun, ...]:
-    """Cut an ascending list where it is not consecutive.
+    """Cut an ascending list into runs of consecutive numbers.
 
     Examples
     --------

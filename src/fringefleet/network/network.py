@@ -1,8 +1,8 @@
-"""The network of interferograms: dates are its nodes, pairs its edges.
+"""Network of interferograms: dates are its nodes, pairs its edges.
 
-This is the ground floor: plain numbers, no array library but NumPy, no files. A :class:`Network`
-is frozen and hashable, so that whatever depends only on it (the symbolic elimination plan) is made
-once per process and travels to workers as a few kilobytes.
+This is the lowest layer: plain numbers, no array library but NumPy, no files. A :class:`Network` is
+frozen and hashable, so that anything that depends on it alone (the symbolic elimination plan) is computed
+once per process, and it travels to workers as a few kilobytes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -42,7 +42,7 @@ class Network:
     pairs: tuple[tuple[int, int], ...]
 
     def __post_init__(self) -> None:
-        """Check what every later step takes for granted."""
+        """Check what all later steps rely on."""
         if len(self.dates) < 2:
             raise NetworkError(
                 f"found {len(self.dates)} date(s) in {len(self.pairs)} pair(s); "
@@ -60,7 +60,7 @@ class Network:
         reference: Sequence[np.datetime64] | NDArray[np.datetime64],
         secondary: Sequence[np.datetime64] | NDArray[np.datetime64],
     ) -> "Network":
-        """Build the network of pairs given as two columns of dates; dates are found and sorted.
+        """Build the network from two columns of dates, finding and sorting the distinct dates.
 
         Examples
         --------
@@ -105,17 +105,18 @@ class Network:
 
     @cached_property
     def anchor(self) -> int:
-        """Index of the date that MintPy leaves out of its unknowns.
+        """Index of the date that MintPy excludes from its unknowns.
 
-        The first date; but the common reference date where all pairs share one (a single-reference
-        network). It decides which dates the redundancy test looks at, and which part of a cut network
-        the minimum-norm phase leaves where it is. MintPy: ``ifgramStack.get_design_matrix4timeseries``.
+        The first date; or the common reference date where all pairs share one (a single-reference
+        network). It determines which dates the redundancy test examines, and which component of a
+        disconnected network the minimum-norm phase leaves unchanged. MintPy:
+        ``ifgramStack.get_design_matrix4timeseries``.
         """
         references = {i for i, _ in self.pairs}
         return references.pop() if len(references) == 1 else 0
 
     def component_labels(self) -> NDArray[np.int64]:
-        """Label the connected components of the whole network, shape (date,), in order of first date.
+        """Labels of the connected components of the whole network, shape (date,), in order of first date.
 
         Every date takes the smallest label among itself and its neighbours, then that date's own label
         (pointer jumping), until nothing changes.
@@ -130,17 +131,17 @@ class Network:
         return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
     def pair_name(self, index: int) -> str:
-        """Name of a pair as the field writes it: ``20180106_20180118``."""
+        """Return the conventional name of a pair: ``20180106_20180118``."""
         i, j = self.pairs[index]
         return f"{date_name(self.dates[i])}_{date_name(self.dates[j])}"
 
     def pair_names(self, indices: Iterable[int], *, at_most: int = 10) -> str:
-        """Names of some pairs for a message; long lists are cut and say so."""
+        """Return the names of some pairs for a message; a long list is cut, with the total number."""
         return shorten([self.pair_name(index) for index in indices], at_most=at_most)
 
 
 def date_name(date: str) -> str:
-    """Write an ISO date as the field does: ``20180106``, with ``T001225`` where it has a time.
+    """Return the conventional form of an ISO date: ``20180106``, with ``T001225`` where it has a time.
 
     Examples
     --------
@@ -153,7 +154,7 @@ def date_name(date: str) -> str:
 
 
 def shorten(names: Sequence[str], *, at_most: int = 10) -> str:
-    """Join names for a message, cutting a long list and saying how many there are in all.
+    """Join names for a message; a long list is cut, with the total number.
 
     Examples
     --------
@@ -170,7 +171,7 @@ def _check_dates_used(dates: Sequence[str], pairs: Sequence[tuple[int, int]]) ->
     found = [date_name(name) for date, name in enumerate(dates) if date not in used]
     if found:
         raise NetworkError(
-            f"found {len(found)} date(s) that no pair uses: {shorten(found)}; leave them out of the network."
+            f"found {len(found)} date(s) without a pair: {shorten(found)}; exclude them from the network."
         )
 
 
@@ -194,5 +195,5 @@ def _check_no_duplicates(dates: Sequence[str], pairs: Sequence[tuple[int, int]])
     if found:
         raise NetworkError(
             f"found {len(found)} duplicate pair(s), the same two dates given again: {shorten(found)}; "
-            "every pair may occur once. Drop the copies from the stack (dropIfgram = False)."
+            "every pair may occur only once. Drop the duplicates from the stack (dropIfgram = False)."
         )

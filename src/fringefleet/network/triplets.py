@@ -1,7 +1,7 @@
-"""The triplets of a network: three dates of which every two are paired.
+"""Triplets of a network: three dates of which every two are paired.
 
-Around a triplet the phases of the pairs have to add up to nothing; by how much they do not (the *closure*)
-tells of unwrapping errors, and needs no inversion. Which triplets there are depends on the network only.
+Around a triplet the phases of the pairs have to add up to zero; the misclosure (*closure*) reveals
+unwrapping errors without an inversion. The triplets depend on the network only.
 """
 
 from functools import lru_cache
@@ -14,20 +14,20 @@ from fringefleet.network.network import Network
 
 @lru_cache(maxsize=16)
 def triplets(network: Network) -> NDArray[np.int64]:
-    """Find every three dates of a network that are all paired with one another; made once per network.
+    """Find every three dates of a network that are all paired with one another, once per network.
 
     Parameters
     ----------
     network
-        The dates and pairs; which date of a pair comes first does not matter.
+        Dates and pairs; the order of the dates of a pair does not matter.
 
     Returns
     -------
     NDArray
         Pair indices, shape (triplet, 3), read-only: of the pairs between the dates i and j, j and k, i and
-        k, for all dates i < j < k that have all three; ordered by i, j, k. With every pair turned so that it
-        measures later minus earlier date, the closure is the first plus the second minus the third [rad].
-        A network without triplets, such as a chain or a star, has none: shape (0, 3).
+        k, for all dates i < j < k that have all three; sorted by i, j, k. With the sign of every pair
+        changed so that it measures later minus earlier date, the closure is the first plus the second minus
+        the third [rad]. A network without triplets, such as a chain or a star, yields shape (0, 3).
 
     References
     ----------
@@ -46,11 +46,11 @@ def triplets(network: Network) -> NDArray[np.int64]:
     low, high, key = low[order], high[order], key[order]
     first_of_date = np.searchsorted(low, np.arange(n_date + 1))  # pairs that start at a date are consecutive
     n_next = np.diff(first_of_date)[high]
-    one = np.repeat(np.arange(network.n_pair), n_next)  # each pair, as often as another one goes on from it
+    one = np.repeat(np.arange(network.n_pair), n_next)  # each pair, once per pair that continues from it
     step = np.arange(len(one)) - np.repeat(np.cumsum(n_next) - n_next, n_next)
     two = first_of_date[high[one]] + step
     across = low[one] * n_date + high[two]
-    three = np.searchsorted(key, across)  # comes before ``two``, which ends at the same date but starts later
+    three = np.searchsorted(key, across)  # precedes ``two``, which ends at the same date but starts later
     closed = key[three] == across
     found: NDArray[np.int64] = order[np.stack([one, two, three], axis=1)[closed]]
     found.flags.writeable = False

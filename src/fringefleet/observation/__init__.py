@@ -1,1 +1,1 @@
-"""Observations of a pair, and how much each counts: quantities, units, masks and weights."""
+"""Observations of the pairs, and their weights: quantities, units, masks and weight functions."""

@@ -1,14 +1,14 @@
-"""Masking of observations by a second dataset of the stack.
+"""Masking of observations by another dataset of the stack.
 
-As in MintPy (``ifgram_inversion.mask_stack_obs``): everything is compared in the dtype of the file, and no
-value counts as 0. What is kept:
+As in MintPy (``ifgram_inversion.mask_stack_obs``), everything is compared in the dtype of the file, and
+missing values count as 0. Observations are kept where:
 
-- ``coherence`` and ``offset_snr``: values of the threshold and above;
-- ``connected_component``: values above 0;
-- ``range_offset_std`` and ``azimuth_offset_std``: values up to the threshold; and up to five times the
-  threshold where the offset stands out, that is, where it is ten standard deviations or more away from the
-  median of its pair over the whole scene. So the mask spares large offsets, which correlate badly, but not
-  the small ones of the same standard deviation.
+- ``coherence`` and ``offset_snr`` are at or above the threshold;
+- ``connected_component`` is above 0;
+- ``range_offset_std`` and ``azimuth_offset_std`` are at or below the threshold; or at or below five times
+  the threshold where the offset differs from the median of its pair over the whole scene by ten standard
+  deviations or more. The mask thus spares large offsets, which correlate poorly, but not small ones of the
+  same standard deviation.
 """
 
 import torch
@@ -29,7 +29,7 @@ def keep_by_value(
     dataset: MaskDataset,
     threshold: float,
 ) -> Bool[Tensor, "pair pixel"]:
-    """Tell which observations a mask keeps that needs nothing but its own values.
+    """Return which observations a mask keeps by its own values alone.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def keep_by_std(
     medians: Float[Tensor, "pair 1"],
     threshold: float,
 ) -> Bool[Tensor, "pair pixel"]:
-    """Tell which offsets are kept for their small standard deviation, or because they stand out.
+    """Return which offsets are kept for their small standard deviation, or because they stand out.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def keep_by_std(
     observed
         Offsets relative to the reference point [pixel].
     medians
-        Of the offsets of each pair whose standard deviation is up to the threshold [pixel]; NaN where there
-        is none.
+        Median of the offsets of each pair whose standard deviation is at or below the threshold [pixel]; NaN
+        where there are none.
     threshold
         Largest standard deviation [pixel].
 

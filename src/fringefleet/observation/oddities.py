@@ -1,17 +1,17 @@
-"""Detection of values that cannot be observations: counted in every tile, reported once a run.
+"""Detection of values that cannot be observations: counted per tile, reported once per run.
 
-A value for no data that a stack does not declare looks like an observation. What gives it away:
+An undeclared no-data value looks like an observation. It is recognised by:
 
 - phases beyond 1,000 cycles, which no interferogram has;
-- one same phase at more than 1 % of a pair's pixels, 100 at least, where phases are not stored as integers:
-  a measured one hardly ever comes twice. In each tile a sample of its pixels names the values that may be
-  meant, at most four a pair, and they are counted at all pixels. A value is missed in tiles where fewer than
-  about one pixel in a thousand has it; only so far the counts of a pair are too low;
-- values outside the range of their quantity. Rounding is not counted. Far outside it the run ends, because
-  weights and masks would mean nothing: bytes in the place of a coherence from 0 to 1, say.
+- the same phase at more than 1 % of a pair's pixels, and at 100 or more, where phases are not stored as
+  integers: a measured phase hardly ever occurs twice. A sample of the pixels of each tile yields candidates,
+  at most four per pair, which are then counted at all pixels. A value is missed in tiles where fewer than
+  about one pixel in a thousand has it; the counts of a pair are too low only by that;
+- values outside the range of their quantity. Rounding errors are not counted. Values far outside end the
+  run, because weights and masks would be meaningless: bytes instead of a coherence from 0 to 1, for example.
 
-Nothing here needs more than two truth values a pixel of one pair, and a sample of 32 kB: less than the
-result, for which no room is taken yet.
+The functions need no more than two boolean arrays of one pair and a sample of 32 kB: less than the result,
+for which no memory is allocated yet.
 """
 
 import logging
@@ -30,15 +30,15 @@ from fringefleet.network.network import Network
 logger = logging.getLogger(__name__)
 
 IMPLAUSIBLE_PHASE = 2 * math.pi * 1000  # [rad]
-SHARE, AT_LEAST = 0.01, 100  # of a pair's pixels, that have one same phase
+SHARE, AT_LEAST = 0.01, 100  # of a pair's pixels that have the same phase
 _SAMPLE = 4096  # pixels of a tile
-MOST_CANDIDATES, MOST_REMEMBERED = 4, 64  # values of a pair: in a tile, and of all tiles
+MOST_CANDIDATES, MOST_REMEMBERED = 4, 64  # values per pair: in a tile, and over all tiles
 _MOST_NAMED = 5  # pairs in a message
-_SAID: set[tuple[int, str]] = set()  # what of which stack, in this process
+_SAID: set[tuple[int, str]] = set()  # kinds of oddity already reported in this process, by stack
 
 
 class Range(NamedTuple):
-    """What a quantity may be, and beyond what it cannot be that quantity at all."""
+    """Valid range of a quantity, and the limits beyond which the values cannot be that quantity at all."""
 
     lowest: float
     highest: float
@@ -57,42 +57,42 @@ RANGES: Mapping[str, Range] = {
 
 
 class Outside(NamedTuple):
-    """Values outside the range of their quantity."""
+    """Number and extremes of values outside the range of their quantity."""
 
     n_value: int = 0
     lowest: float = math.inf
     highest: float = -math.inf
 
     def __or__(self, other: "Outside") -> "Outside":
-        """Add those of another tile."""
+        """Add the values of another tile."""
         lowest, highest = min(self.lowest, other.lowest), max(self.highest, other.highest)
         return Outside(self.n_value + other.n_value, lowest, highest)
 
 
 class Oddities(NamedTuple):
-    """What is odd in one tile."""
+    """Oddities found in one tile."""
 
-    n_infinite: int = 0  # observations
-    far: Mapping[int, int] = {}  # pair to phases beyond 1,000 cycles
-    same: Mapping[tuple[int, float], int] = {}  # pair and phase to pixels that have it
+    n_infinite: int = 0  # infinite observations
+    far: Mapping[int, int] = {}  # number of phases beyond 1,000 cycles, by pair
+    same: Mapping[tuple[int, float], int] = {}  # number of pixels with the same phase, by pair and phase
     outside: Mapping[str, Outside] = {}  # by quantity
 
 
 def find_oddities(
     observed: NDArray[Any], *, is_phase: bool, is_coarse: bool, first_pair: int = 0
 ) -> Oddities:
-    """Look for observations of a tile that can be none.
+    """Find values in a tile that cannot be observations.
 
     Parameters
     ----------
     observed
         Phases [rad] or offsets [pixel], (pair, y, x).
     is_phase
-        Whether they are phases; of offsets infinities are counted only.
+        Whether they are phases; for offsets only infinities are counted.
     is_coarse
-        Whether they are stored so coarsely that many are the same.
+        Whether they are stored so coarsely that many are equal.
     first_pair
-        Number of the first pair in the network.
+        Index of the first pair in the network.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def find_outside(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Outside]:
     Parameters
     ----------
     arrays
-        By the names of the variables, (pair, y, x); those without a known range are passed over.
+        Arrays by variable name, (pair, y, x); variables without a known range are skipped.
 
     Examples
     --------
@@ -140,19 +140,19 @@ def find_outside(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Outside]:
 
 
 def put_together(parts: Iterable[Oddities], where: str) -> Oddities:
-    """Put together what was found at some pairs each of one tile.
+    """Merge the oddities found in different pairs of one tile.
 
     Parameters
     ----------
     parts
-        Each with the numbers that its pairs have in the network.
+        Oddities, each with the indices of its pairs in the network.
     where
-        They are, for a message.
+        Location of the tile, for the error message.
 
     Raises
     ------
     ImpossibleValuesError
-        Values cannot be that quantity at all.
+        Values cannot be of the quantity they are declared as.
     """
     n_infinite = 0
     far: dict[int, int] = {}
@@ -170,14 +170,14 @@ def put_together(parts: Iterable[Oddities], where: str) -> Oddities:
 
 
 def warn_of_outside(what: str, values: NDArray[Any], limits: Range, *, count_as: str) -> None:
-    """Say how many numbers of a map are outside of what they can be, and what they count as; NaN is none."""
+    """Warn of values of a map outside their valid range, and of what they count as; NaN is ignored."""
     outside = _outside(values, limits)
     if outside.n_value:
-        logger.warning("%s", _say_outside(what, outside, limits, count_as))
+        logger.warning("%s", _describe_outside(what, outside, limits, count_as))
 
 
 class OddityCounts:
-    """What is odd in all tiles of a run; needs little memory, however many there are."""
+    """Oddities of all tiles of a run, in little memory."""
 
     def __init__(self) -> None:
         self.n_pixel = self.n_infinite = 0
@@ -186,7 +186,7 @@ class OddityCounts:
         self.outside: dict[str, Outside] = {}
 
     def add(self, odd: Oddities, n_pixel: int) -> None:
-        """Count a tile of so many pixels."""
+        """Add the oddities of a tile with the given number of pixels."""
         self.n_pixel += n_pixel
         self.n_infinite += odd.n_infinite
         self.far.update(odd.far)
@@ -199,12 +199,12 @@ class OddityCounts:
             self.outside[name] = self.outside.get(name, Outside()) | outside
 
     def sentences(self, network: Network) -> dict[str, str]:
-        """Say what was odd, and in which pairs; by what it is."""
+        """Describe the oddities and the pairs concerned, in a sentence for each kind."""
         said = {}
         if self.n_infinite:
             said["infinite"] = (
-                f"{self.n_infinite} infinite phases were left out as if there were no data; look for their "
-                "cause in the stack"
+                f"{self.n_infinite} infinite phases were treated as missing data; check the stack for their "
+                "cause"
             )
         if self.far:
             pairs = _name([f"{network.pair_name(pair)}: {n:,}" for pair, n in self.far.most_common()])
@@ -215,45 +215,46 @@ class OddityCounts:
         if same := self._too_often():
             pairs = _name([f"{network.pair_name(pair)}: {value:.9g} at {n:,}" for pair, value, n in same])
             said["same"] = (
-                f"one same phase is at more than {SHARE:.0%} of the pixels in {len(same)} of "
+                f"the same phase occurs at more than {SHARE:.0%} of the pixels in {len(same)} of "
                 f"{network.n_pair} pairs ({pairs} pixels); {_UNDECLARED}"
             )
         return said | {
-            name: _say_outside(name, found, RANGES[name], "the nearest that it can be")
+            name: _describe_outside(name, found, RANGES[name], "the nearest valid value")
             for name, found in sorted(self.outside.items())
         }
 
     def _too_often(self) -> list[tuple[int, float, int]]:
-        """Find the pairs with a phase that too many of their pixels have; the worst first."""
+        """Find the pairs with a phase that occurs at too many of their pixels, the worst first."""
         most = [(pair, *values.most_common(1)[0]) for pair, values in self.same.items()]
         limit = max(AT_LEAST - 1, SHARE * self.n_pixel)
         return sorted((found for found in most if found[2] > limit), key=lambda found: -found[2])
 
 
 _UNDECLARED = (
-    "most often that is a value for no data that the stack does not declare, and it was inverted like a "
-    "phase: declare it (attribute _FillValue), or write NaN in its place"
+    "this is usually a no-data value that the stack does not declare, and it was inverted like a "
+    "phase: declare it (attribute _FillValue), or replace it by NaN"
 )
 
 
 def say_once(odd: Oddities, network: Network, n_pixel: int, stack: Hashable) -> None:
-    """Say what is odd in a block of so many pixels; of each stack and kind, in the first one that has it.
+    """Log the oddities of a block, each kind only for the first block of a stack that has it.
 
-    ``stack``: tells it from others with the same network.
+    ``stack`` distinguishes the stack from others with the same network.
     """
     counts = OddityCounts()
     counts.add(odd, n_pixel)
     for kind, sentence in counts.sentences(network).items():
         if (known := (hash((network, stack)), kind)) not in _SAID:
             _SAID.add(known)
-            logger.warning("in the first block of the stack that has it: %s", sentence)
+            logger.warning("in the first affected block of the stack: %s", sentence)
 
 
-def _say_outside(name: str, outside: Outside, limits: Range, count_as: str) -> str:
+def _describe_outside(name: str, outside: Outside, limits: Range, count_as: str) -> str:
     meant = f"{limits.lowest:g} to {limits.highest:g}" if limits.highest < math.inf else "0 or more"
     return (
-        f"{outside.n_value:,} values of {name} are outside of what it can be, {meant}: they go from "
-        f"{outside.lowest:.6g} to {outside.highest:.6g}, and count as {count_as}; look for their cause"
+        f"{outside.n_value:,} values of {name} are outside the valid range, {meant}: they range from "
+        f"{outside.lowest:.6g} to {outside.highest:.6g}, and count as {count_as}; check the stack for their "
+        "cause"
     )
 
 
@@ -265,7 +266,7 @@ def _name(pairs: list[str]) -> str:
 def _count_outside(layer: NDArray[Any], lowest: float, highest: float) -> int:
     flat = layer.reshape(-1)
     if not flat.size or (np.fmin.reduce(flat) >= lowest and np.fmax.reduce(flat) <= highest):
-        return 0  # as nearly always, and soon found; those two pass over NaN
+        return 0  # the usual case, found quickly; both ignore NaN
     n_above = int(np.count_nonzero(layer > highest)) if highest < math.inf else 0
     return int(np.count_nonzero(layer < lowest)) + n_above
 
@@ -286,19 +287,19 @@ def _check_possible(name: str, outside: Outside, where: str) -> None:
         wanted = f"{RANGES[name].lowest:g} to {RANGES[name].highest:g}"
         raise ImpossibleValuesError(
             f"found {name} from {outside.lowest:.6g} to {outside.highest:.6g} {where}: {outside.n_value:,} "
-            f"values are outside of {wanted}, where it must be, and weights and masks would mean nothing. "
-            "Scale it (bytes by 1/255, per cent by 1/100; attribute scale_factor), or declare the value that "
+            f"values are outside the valid range, {wanted}, so that weights and masks would be meaningless. "
+            "Scale it (bytes by 1/255, percent by 1/100; attribute scale_factor), or declare the value that "
             "stands for no data (attribute _FillValue)."
         )
 
 
 def _same_values(layer: NDArray[Any]) -> Iterator[tuple[float, int]]:
-    """Find the values that surprisingly many pixels have, and count them."""
+    """Find values that occur at suspiciously many pixels, with their counts."""
     flat = layer.reshape(-1)
     sample = np.sort(flat if flat.size <= 2 * _SAMPLE else flat[_some_pixels(flat.size)])
     often = max(2, -(-sample.size // 1600))
     repeated = sample[often - 1 :] == sample[: sample.size - often + 1]
-    if not repeated.any():  # NaN is not even the same as itself
+    if not repeated.any():  # NaN does not even equal itself
         return
     values, counts = np.unique(sample[often - 1 :][repeated], return_counts=True)
     order = np.argsort(-counts, kind="stable")
@@ -309,6 +310,6 @@ def _same_values(layer: NDArray[Any]) -> Iterator[tuple[float, int]]:
 
 @lru_cache(maxsize=8)
 def _some_pixels(n_pixel: int) -> NDArray[np.int64]:
-    """Choose pixels at random, always the same ones; in no order that a pattern in a scene could have."""
+    """Choose random pixels, the same ones each time, in an order that no pattern of a scene can have."""
     chosen = np.random.default_rng(n_pixel).choice(n_pixel, _SAMPLE, replace=False)
     return np.sort(chosen)

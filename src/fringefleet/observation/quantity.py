@@ -1,8 +1,8 @@
 """Observables of a pair: unwrapped phase, or offset in slant range or azimuth.
 
-A phase [rad] is also kept as it is after a correction of its unwrapping, as MintPy does it: in a variable of
-the same name with a suffix. Offsets [pixel] are of the kind that the correlation of amplitudes gives; what
-they have beside them is their standard deviation, under the name of the offset and ``_std``.
+A phase [rad] may also come corrected for unwrapping errors, in MintPy's manner: in a variable of the same
+name with a suffix. Offsets [pixel] come from the correlation of amplitudes, with a standard deviation in a
+variable named after the offset with the suffix ``_std``.
 """
 
 PHASE = "unwrapped_phase"
@@ -16,7 +16,7 @@ REGULARISATION = 1e-5  # [pixel]
 
 
 def is_observation(name: str) -> bool:
-    """Whether a variable of a stack can be inverted.
+    """Return whether a variable of a stack can be inverted.
 
     Examples
     --------
@@ -27,10 +27,10 @@ def is_observation(name: str) -> bool:
 
 
 def is_offset(name: str) -> bool:
-    """Whether an observation is an offset [pixel], and not a phase [rad]."""
+    """Return whether an observation is an offset [pixel], not a phase [rad]."""
     return name in OFFSETS
 
 
 def std_of(offset: str) -> str:
-    """Name of the standard deviation [pixel] of an offset."""
+    """Return the name of the standard deviation [pixel] of an offset."""
     return f"{offset}_std"

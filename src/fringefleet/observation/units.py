@@ -1,11 +1,12 @@
 """Phase [rad], displacement [m] and the wavelengths of radars [m].
 
-Sign as MintPy: displacement in the line of sight is positive towards the satellite, and an unwrapped
-phase of the pair (i, j) is phase[j] - phase[i], so that ``displacement = -wavelength / (4 pi) * phase``.
+The sign convention is MintPy's: line-of-sight displacement is positive towards the satellite, and the
+unwrapped phase of the pair (i, j) is phase[j] - phase[i], so that ``displacement = -wavelength / (4 pi) *
+phase``.
 
 References
 ----------
-IEEE Std 521-2019, letter designations for radar-frequency bands: imaging radars work from UHF (P band),
+IEEE Std 521-2019, letter designations for radar-frequency bands: imaging radars operate from UHF (P band),
 which begins at 300 MHz, to the Ka band, which ends at 40 GHz.
 """
 
@@ -19,7 +20,7 @@ _HERTZ = {"Hz": 1.0, "MHz": 1e6, "GHz": 1e9}
 
 
 def metres_per_radian(wavelength: float) -> float:
-    """Line-of-sight displacement [m] per radian of phase, for a radar wavelength [m].
+    """Return the line-of-sight displacement [m] per radian of phase for a radar wavelength [m].
 
     Examples
     --------
@@ -36,23 +37,23 @@ def check_wavelength(
     advice: str = "Give it in metres.",
     error: type[InputError] = OptionError,
 ) -> None:
-    """Refuse a wavelength [m] that no imaging radar has: most often it is in another unit.
+    """Reject a wavelength [m] that no imaging radar has; most often it is in another unit.
 
     Parameters
     ----------
     wavelength
-        What was given, as metres.
+        Value given, taken as metres.
     name
-        Of the attribute or argument that it comes from, for the message.
+        Name of the attribute or argument that it comes from, for the message.
     advice
-        What to do.
+        Advice at the end of the message.
     error
-        What to raise.
+        Class of the error.
 
     Raises
     ------
     InputError
-        It is outside of the bands P to Ka, or no number.
+        Outside the bands P to Ka, or not a number.
 
     Examples
     --------
@@ -61,14 +62,15 @@ def check_wavelength(
     if SHORTEST_WAVELENGTH <= wavelength <= LONGEST_WAVELENGTH:
         return
     raise error(
-        f"found {name} = {wavelength:.10g}, which is no wavelength of a radar in metres: these go from "
+        f"found {name} = {wavelength:.10g}, which is not the wavelength of an imaging radar in metres: "
+        "these range from "
         f"{SHORTEST_WAVELENGTH} (Ka band, 40 GHz) to {LONGEST_WAVELENGTH:g} (P band, 300 MHz; IEEE Std 521), "
         f"that of C band is about 0.0555.{_guess(wavelength)} {advice}"
     )
 
 
 def _guess(wavelength: float) -> str:
-    """Say what it would be if it were in another unit, or a frequency."""
+    """Return the wavelength that the value would be in other units, or as a frequency."""
     values = {"cm": wavelength * 1e-2, "mm": wavelength * 1e-3}
     if 0 < wavelength < math.inf:
         values |= {unit: _SPEED_OF_LIGHT / wavelength / hertz for unit, hertz in _HERTZ.items()}

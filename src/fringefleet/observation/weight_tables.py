@@ -1,4 +1,4 @@
-"""Tables of weights by coherence, and the limits of what is weighed."""
+"""Tables of weight against coherence, and the limits of weights."""
 
 import math
 from functools import lru_cache
@@ -11,7 +11,7 @@ from fringefleet.errors import OptionError
 COHERENCE_FLOOR = 0.05
 _FISHER_COHERENCE_CAP = 0.999
 LARGEST_INFORMATION = _FISHER_COHERENCE_CAP**2 / ((1 - _FISHER_COHERENCE_CAP) * (1 + _FISHER_COHERENCE_CAP))
-_MAX_LOOKS = 80  # where MintPy ends its table
+_MAX_LOOKS = 80  # end of MintPy's table
 _N_BIN = 200
 BIN_WIDTH = 0.005
 FIRST_BIN_CENTRE = 0.0025
@@ -44,9 +44,9 @@ def phase_variance_table(looks: int) -> NDArray[np.float64]:
     .. math:: \sigma^2 = \sum_i \varphi_i^2 \, p(\varphi_i; \gamma, L) \; 2\pi / 200
 
     over 200 phases from :math:`-\pi` to :math:`\pi`, both ends included. This is MintPy's sum: its
-    step is :math:`2\pi/199`, so that the table is 0.5 % low as a whole, which no solution notices,
-    and it is too coarse for coherences above 0.985. We keep it so that the weights are the same.
-    MintPy's rule for a variance that rounding has made negative has no place here: none is, for any
+    step is :math:`2\pi/199`, so that the whole table is 0.5 % too low, which does not affect solutions,
+    and it is too coarse for coherences above 0.985. It is kept so that the weights are equal to MintPy's.
+    MintPy's rule for variances that rounding has made negative is not needed: there are none for any
     ``looks``.
 
     Examples
@@ -66,7 +66,7 @@ def phase_variance_table(looks: int) -> NDArray[np.float64]:
 def _phase_density(
     coherence: NDArray[np.float64], phase: NDArray[np.float64], looks: int
 ) -> NDArray[np.float64]:
-    r"""Density [1/rad] of the phase of ``looks`` looks around its expectation 0; arrays broadcast.
+    r"""Return the probability density [1/rad] of the multilooked phase about expectation 0; arrays broadcast.
 
     With :math:`\beta = \gamma \cos\varphi`, :math:`u = 1 - \beta^2` and
     :math:`q = (1-\gamma^2)/u \le 1`,
@@ -76,7 +76,7 @@ def _phase_density(
         + \frac{(1-\gamma^2)^L}{2(L-1)} \sum_{r=0}^{L-2} c_r (1 + (2r+1) \beta^2) u^{-r-2}
 
     where :math:`c_0 = 1`, :math:`c_r = c_{r-1} (L-r-1/2)/(L-r-1)`. The sum, times :math:`u^L`, is a
-    polynomial in :math:`u`: nothing overflows for any number of looks.
+    polynomial in :math:`u`, which does not overflow for any number of looks.
     """
     beta = coherence * np.cos(phase)
     u = (1 - beta) * (1 + beta)
@@ -93,12 +93,12 @@ def _phase_density(
 
 
 def check_looks(looks: int) -> None:
-    """Refuse a number of looks for which there is no phase variance.
+    """Reject a number of looks for which the phase variance is not defined.
 
     Raises
     ------
     OptionError
-        It is below 1.
+        The number is below 1.
     """
     if looks < 1:
         raise OptionError(

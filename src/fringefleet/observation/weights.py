@@ -1,7 +1,7 @@
-r"""Coherence to weight: how much each observation counts.
+r"""Weights of the observations from their coherence.
 
-Least squares wants the inverse of the phase variance. Coherence gives it in one of four ways, named
-as in MintPy; :math:`\gamma` is the coherence, :math:`L` the number of looks:
+Least squares requires the inverse of the phase variance. It is derived from coherence in one of four ways,
+named as in MintPy; :math:`\gamma` is the coherence, :math:`L` the number of looks:
 
 - ``var``: :math:`w = 1/\sigma^2(\gamma, L)`, the variance of the multilooked phase of distributed
   scatterers, from a table of 200 coherences
@@ -11,8 +11,8 @@ as in MintPy; :math:`\gamma` is the coherence, :math:`L` the number of looks:
 - ``no``: :math:`w = 1`.
 
 A coherence that is NaN or below 0.05 counts as 0.05. Offsets have a standard deviation instead of a
-coherence, and ``var`` is the inverse of its square. No function here drops an observation: that is the
-business of the masks. The result is the weight, not its square root.
+coherence, and ``var`` is the inverse of its square. No function here drops an observation; masks do
+that. The result is the weight, not its square root.
 
 References
 ----------
@@ -45,21 +45,21 @@ from fringefleet.observation.weight_tables import (
 def coherence_to_weight(
     coherence: Float[Tensor, "pair pixel"], function: WeightFunction, looks: int
 ) -> Float[Tensor, "pair pixel"]:
-    """Weigh every observation by the named function of its coherence.
+    """Compute the weight of every observation by the named function of its coherence.
 
     Parameters
     ----------
     coherence
         Coherence [1]; NaN and values below 0.05 count as 0.05.
     function
-        ``var``, ``fim``, ``coh`` or ``no``, as in the description of this module.
+        ``var``, ``fim``, ``coh`` or ``no``, as described in the module docstring.
     looks
-        Number of looks, at least 1; ``coh`` and ``no`` do not look at it.
+        Number of looks, at least 1; ignored by ``coh`` and ``no``.
 
     Returns
     -------
     Tensor
-        Weight of the dtype and on the device of ``coherence``: finite and positive.
+        Weight in the dtype and on the device of ``coherence``, finite and positive.
 
     Examples
     --------
@@ -82,21 +82,20 @@ def coherence_to_weight(
 def phase_variance_weight(
     coherence: Float[Tensor, "pair pixel"], table: Float[Tensor, "bin"]
 ) -> Float[Tensor, "pair pixel"]:
-    """Weigh by the inverse phase variance [rad^-2] of the bin that the coherence falls in.
+    """Compute the inverse phase variance [rad^-2] of the table bin that the coherence falls in.
 
     Parameters
     ----------
     coherence
         Coherence [1]; NaN and values below 0.05 count as 0.05.
     table
-        :func:`weight_table` of the number of looks, best already on the device of ``coherence``.
+        :func:`weight_table` of the number of looks, preferably on the device of ``coherence``.
 
     Notes
     -----
-    As in MintPy a coherence takes the value of the bin centre at or below it, without
-    interpolation: bin ``trunc((coherence - 0.0025) / 0.005)``, evaluated in float64. Where a device
-    divides by multiplying with the reciprocal (CUDA), every float32 coherence still falls in the
-    same bin.
+    As in MintPy, a coherence takes the value of the bin centre at or below it, without interpolation:
+    bin ``trunc((coherence - 0.0025) / 0.005)``, evaluated in float64. Even where a device divides by
+    multiplying with the reciprocal (CUDA), every float32 coherence falls in the same bin.
     """
     clipped = _floored(coherence).clamp_(max=LAST_BIN_CENTRE).double()
     index = clipped.sub_(FIRST_BIN_CENTRE).div_(BIN_WIDTH).to(torch.int32)
@@ -106,24 +105,24 @@ def phase_variance_weight(
 def fisher_information_weight(
     coherence: Float[Tensor, "pair pixel"], looks: int
 ) -> Float[Tensor, "pair pixel"]:
-    """Weigh by the Fisher information of the phase [rad^-2], ``2 L g^2 / (1 - g^2)``.
+    """Compute the Fisher information of the phase [rad^-2], ``2 L g^2 / (1 - g^2)``.
 
-    A coherence above 0.999 counts as 0.999. ``looks`` has no upper limit here.
+    A coherence above 0.999 counts as 0.999. ``looks`` has no upper limit.
     """
     check_looks(looks)
     g = _floored(coherence).clamp_(max=1.0)
-    # (1 - g)(1 + g) keeps float32 exact to the last digits next to g = 1, where 1 - g^2 does not.
+    # (1 - g)(1 + g) is exact to the last digits in float32 near g = 1, where 1 - g^2 is not.
     information = g.square().div_((1 - g).mul_(1 + g)).clamp_(max=LARGEST_INFORMATION)
     return information.mul_(2.0 * looks)
 
 
 def coherence_weight(coherence: Float[Tensor, "pair pixel"]) -> Float[Tensor, "pair pixel"]:
-    """Weigh by the coherence itself; NaN and values below 0.05 count as 0.05, those above 1 as 1."""
+    """Return the coherence as weight; NaN and values below 0.05 count as 0.05, those above 1 as 1."""
     return _floored(coherence).clamp_(max=1.0)
 
 
 def offset_weight(std: Float[Tensor, "pair pixel"]) -> Float[Tensor, "pair pixel"]:
-    """Weigh by the inverse variance [pixel^-2] of an offset.
+    """Compute the inverse variance [pixel^-2] of an offset.
 
     Parameters
     ----------
@@ -150,7 +149,7 @@ def weight_table(looks: int) -> Float[Tensor, "bin"]:
 
 @lru_cache(maxsize=16)
 def _weight_table_on(looks: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "bin"]:
-    """Keep the table, a kilobyte, where it is used, so that no block has to wait for a transfer."""
+    """Return the table, cached on its device, so that no block waits for the transfer of a kilobyte."""
     return weight_table(looks).to(device=device, dtype=dtype)
 
 

@@ -1,8 +1,8 @@
 """Pictures of a result: maps, time series, error against a known truth, the network of pairs.
 
-The only part that needs Matplotlib. Figures are drawn without a display and leave Matplotlib's
-global state alone. Maps are thinned to at most 1000 pixels a side before they are read, so that a
-picture of a scene of any size takes little memory.
+The only part that needs Matplotlib. Figures are drawn without a display and do not change Matplotlib's
+global state. Maps are decimated to at most 1000 pixels per side before they are read, so that a picture of a
+scene of any size takes little memory.
 """
 
 from fringefleet.errors import MissingExtraError
@@ -14,7 +14,7 @@ except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "matplotlib":
         raise
     raise MissingExtraError(
-        "Matplotlib is not installed and every plot needs it. "
+        "Matplotlib is not installed, but every plot needs it. "
         'Install it with: pip install "fringefleet[plot]"'
     ) from error
 

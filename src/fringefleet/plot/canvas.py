@@ -1,4 +1,4 @@
-"""Common steps of all figures: thin data, draw one map, label axes, save."""
+"""Common steps of all figures: decimate data, draw one map, label axes, save."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from fringefleet.io.store.atomic_files import staged_files
 
 Xarray = TypeVar("Xarray", xr.Dataset, xr.DataArray)
 
-MAX_PIXELS = 1000  # a side of a map
+MAX_PIXELS = 1000  # per side of a map
 _NO_DATA = "0.85"
 _UNIT_SYMBOLS = {DEGREES: "°", NUMBERS: ""}
 
@@ -52,27 +52,27 @@ def _show(panel: Axes, data: xr.DataArray, **style: Any) -> AxesImage:
 
 
 def mark_reference(panel: Axes, result: xr.Dataset) -> None:
-    """Mark the reference point, where the data know it."""
+    """Mark the reference point, if the data contain it."""
     if "reference_point_y" in result.attrs:
         place = result.attrs["reference_point_x"], result.attrs["reference_point_y"]
         panel.plot(*place, "s", ms=6, mfc="black", mec="white", label="reference point")
 
 
 def robust(values: NDArray[Any]) -> dict[str, float]:
-    """Limits of a colour scale that a few outliers do not stretch."""
+    """Return limits of a colour scale that are insensitive to a few outliers."""
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [0.2, 99.8]) if finite.size else (0.0, 1.0)
     return {"vmin": float(low), "vmax": float(high if high > low else low + 1)}
 
 
 def symmetric(values: NDArray[Any]) -> dict[str, float]:
-    """Limits of a colour scale with zero in the middle."""
+    """Return limits of a colour scale with zero in the middle."""
     limit = robust(np.abs(values))["vmax"]
     return {"vmin": -limit, "vmax": limit}
 
 
 def format_dates(panel: Axes) -> None:
-    """Label the horizontal axis with dates, as short as they can be."""
+    """Label the horizontal axis with dates, as concisely as possible."""
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     panel.xaxis.set_major_locator(locator)
     formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
@@ -86,7 +86,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def _edges(centres: NDArray[Any]) -> tuple[float, float]:
-    """Outer edges of the first and the last pixel."""
+    """Return the outer edges of the first and the last pixel."""
     half = 0.5 * (float(centres[-1]) - float(centres[0])) / max(len(centres) - 1, 1) or 0.5
     return float(centres[0]) - half, float(centres[-1]) + half
 

@@ -16,17 +16,17 @@ from fringefleet.network.design_matrix import date_baselines
 from fringefleet.network.network import Network
 from fringefleet.plot.canvas import format_dates, save
 
-_WINDOW = 64  # pixels a side, from which the coherence of a pair is estimated
+_WINDOW = 64  # pixels per side, from which the coherence of a pair is estimated
 _UNIX_EPOCH = np.datetime64("1970-01-01", "s")  # Matplotlib counts days from it
 
 
 def plot_network(source: xr.Dataset | Network, path: Path) -> None:
-    """Draw the pairs as lines between their dates, over the perpendicular baseline if it is known.
+    """Draw the pairs as lines between their dates, over the perpendicular baseline if known.
 
     Parameters
     ----------
     source
-        A result with a table of pairs, which are coloured by their residual, the worst on top; a stack,
+        A result with a table of pairs, which are coloured by their residual, the largest on top; a stack,
         whose pairs are coloured by the coherence in the middle of the scene; or a bare network, whose pairs
         are arcs coloured by their time span.
     path
@@ -35,7 +35,7 @@ def plot_network(source: xr.Dataset | Network, path: Path) -> None:
     Raises
     ------
     InputError
-        A result without a table of pairs.
+        The result has no table of pairs.
     """
     network = source if isinstance(source, Network) else _network(source)
     data = None if isinstance(source, Network) else source
@@ -71,7 +71,7 @@ def plot_network(source: xr.Dataset | Network, path: Path) -> None:
 
 
 class _Style(NamedTuple):
-    """How the number of each pair becomes a colour."""
+    """Mapping of the value of each pair to a colour."""
 
     label: str
     norm: Normalize
@@ -82,27 +82,27 @@ class _Style(NamedTuple):
 def _network(source: xr.Dataset) -> Network:
     if "pair" not in source.dims:
         raise InputError(
-            "found no table of pairs in the result, by which a picture of its network is coloured; "
+            "found no table of pairs in the result, which is needed to colour a picture of its network; "
             "invert with --diagnose, or give the stack."
         )
     return Network.from_dates(source["reference_date"].values, source["secondary_date"].values)
 
 
 def _heights(network: Network, baseline: xr.DataArray) -> NDArray[np.float32]:
-    """Perpendicular baseline of every date [m]: a result has it, a stack that of pairs."""
+    """Return the perpendicular baseline of every date [m]: a result contains it, a stack that of pairs."""
     heights: NDArray[np.float32] = baseline.values
     return heights if baseline.dims == ("date",) else date_baselines(network, heights)
 
 
 def _arcs(ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half ellipses over a line of dates, as high as the time between their ends is long."""
+    """Return half ellipses over a line of dates, as high as the time between their ends."""
     angle = np.linspace(0, np.pi, 33)
     middle, half = ends.mean(axis=1)[:, None], (ends[:, 1] - ends[:, 0])[:, None] / 2
     return np.stack([middle + half * np.cos(angle), 2 * np.abs(half) * np.sin(angle)], axis=-1)
 
 
 def _pair_colours(data: xr.Dataset | None, spans: NDArray[np.float64]) -> tuple[NDArray[np.float64], _Style]:
-    """Choose what colours the pairs: residual, coherence in a window that is quick to read, or time span."""
+    """Choose the colour of the pairs: residual, coherence in a window that is quick to read, or time span."""
     if data is not None and RESIDUAL_RMS in data:
         residual = data[RESIDUAL_RMS].values
         style = _Style("RMS residual [rad]", Normalize(0, np.nanmax(residual)), "magma_r", worst_on_top=True)

@@ -25,8 +25,8 @@ from fringefleet.products.base import ColourLimits
 from fringefleet.products.registry import all_variables
 from fringefleet.status import Status
 
-STRIP_BYTES = 24 * 1024**2  # of one array read for the error map
-CENTIMETRES = 100.0  # in a metre
+STRIP_BYTES = 24 * 1024**2  # of one array, read for the error map
+CENTIMETRES = 100.0  # per metre
 STATUS_COLOURS = (
     *("#4c9f70", "#f2b134", "#9aa0a6", "#3f5e8c", "#c8553d"),
     *("#111111", "#b58a3c", "#7a4f9a", "#e07bb0", "#f4f4f4"),
@@ -53,13 +53,13 @@ COHERENCE, RESIDUAL = "temporal_coherence", "residual_rms"  # of phases; of offs
 
 
 def plot_maps(result: xr.Dataset, path: Path) -> None:
-    """Draw what a result holds for each pixel: motion, quality, pairs used, status, what it has besides.
+    """Draw the maps of a result: displacement, quality, pairs used, status, and optional products.
 
     Parameters
     ----------
     result
-        As ``invert`` returns it; may be lazy. Standard deviation, closure and DEM error are drawn where they
-        are there.
+        As ``invert`` returns it; may be lazy. Standard deviation, closure and DEM error are drawn if
+        present.
     path
         PNG file to write.
     """
@@ -91,14 +91,14 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
 
 
 def plot_series(result: xr.Dataset, truth: xr.DataArray | None, path: Path) -> None:
-    """Draw the displacement of a few telling pixels, with the truth as a line where it is known.
+    """Draw the displacement of a few representative pixels, with the truth as a line where known.
 
     Parameters
     ----------
     truth
-        Displacement [m] on the dates and pixels of the result; its reference is made the result's.
+        Displacement [m] on the dates and pixels of the result; it is referenced to the result's reference.
     """
-    chosen = _telling_pixels(result)
+    chosen = _representative_pixels(result)
     figure = Figure(figsize=(9, 1.0 + 2.1 * len(chosen)), layout="constrained")
     panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
     for panel, colour, (name, pixel) in zip(panels, _PIXEL_COLOURS, chosen.items(), strict=False):
@@ -127,9 +127,9 @@ def plot_series(result: xr.Dataset, truth: xr.DataArray | None, path: Path) -> N
 
 
 def plot_error(result: xr.Dataset, truth: xr.DataArray, path: Path) -> None:
-    """Draw how far a result is from the truth: a map of the RMS over the dates, and its histogram.
+    """Draw the difference between a result and the truth: a map of the RMS over dates, and its histogram.
 
-    The parameters are those of :func:`plot_series`.
+    For the parameters see :func:`plot_series`.
     """
     error = _rms_error(result, truth)
     values = error.values[np.isfinite(error.values)]
@@ -150,7 +150,7 @@ def plot_error(result: xr.Dataset, truth: xr.DataArray, path: Path) -> None:
 
 
 def _quality(result: xr.Dataset) -> str:
-    """Name the map that says how well the pairs of a pixel fit together."""
+    """Return the name of the map of a pixel's quality of fit."""
     return COHERENCE if COHERENCE in result else RESIDUAL
 
 
@@ -166,19 +166,19 @@ def _draw_status(panel: Axes, status: xr.DataArray) -> None:
     bar.ax.tick_params(length=0)
 
 
-def _telling_pixels(result: xr.Dataset) -> dict[str, dict[str, int]]:
-    """Pixels worth a look, as indices by dimension: the largest motions, usual and poor quality."""
+def _representative_pixels(result: xr.Dataset) -> dict[str, dict[str, int]]:
+    """Find representative pixels, as indices by dimension: the largest motions, usual and poor quality."""
     maps = thin(result[["displacement", _quality(result)]]).isel(date=-1).load()
     steps = [-(-result.sizes[axis] // MAX_PIXELS) for axis in ("y", "x")]
     motion, quality = maps["displacement"].values, maps[_quality(result)].values
     kind = "coherence"
     if COHERENCE not in result:
-        kind, quality = "residual", -quality  # the less the better
+        kind, quality = "residual", -quality  # smaller is better
     answered = np.isfinite(motion) & np.isfinite(quality)
     if not answered.any():
         raise InputError(
-            f"found no pixel with an answer among {motion.size}; a plot of time series needs one. "
-            "Look at the status of the result for the reason."
+            f"found no pixel with an estimate among {motion.size}; a plot of time series needs one. "
+            "Check the status of the result for the reason."
         )
     poor, usual = np.percentile(quality[answered], [2, 50])
     trusted = answered & (quality >= usual)
@@ -196,7 +196,7 @@ def _telling_pixels(result: xr.Dataset) -> dict[str, dict[str, int]]:
 
 
 def _match(truth: xr.DataArray, wanted: xr.DataArray, result: xr.Dataset) -> xr.DataArray:
-    """Truth on the dates and pixels of a part of the result, relative to the result's reference."""
+    """Return the truth on the dates and pixels of a part of the result, with the result's reference."""
     known = truth.sel(date=wanted["date"].values)
     known_there = known.sel(y=wanted["y"].values, x=wanted["x"].values, method="nearest")
     known_there = known_there.assign_coords(y=wanted["y"], x=wanted["x"])
@@ -209,7 +209,7 @@ def _match(truth: xr.DataArray, wanted: xr.DataArray, result: xr.Dataset) -> xr.
 
 
 def _rms_error(result: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
-    """Root mean square over the dates [mm], read in strips of rows."""
+    """Compute the root mean square over the dates [mm], read in strips of rows."""
     estimate = thin(result["displacement"])
     rows = max(1, STRIP_BYTES // (4 * estimate.sizes["date"] * estimate.sizes["x"]))
     parts = []

@@ -1,1 +1,1 @@
-"""Processes of a run: the workers, their hosts and software, and this one's Dask client."""
+"""Processes of a run: workers, their hosts and software, and the Dask client of this process."""

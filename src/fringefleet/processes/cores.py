@@ -1,8 +1,8 @@
-"""Cores that a process may use: those that the system gives it, shared with the workers that have the same.
+"""Cores that a process may use: those that the system assigns, shared with workers that have the same.
 
-The system gives them by affinity, a container's quota, or Slurm, which need not bind a job to its cores and
-then only says how many there are. Threads that read and write chunks are as many as the share of cores; torch
-and Blosc have one thread each in them.
+The system assigns them by affinity, a container's quota, or Slurm, which need not bind a job to its cores and
+then only states their number. The number of threads that read and write chunks is the share of cores; torch
+and Blosc use one thread each within them.
 """
 
 import os
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from dask.system import CPU_COUNT
 from distributed import Worker
 
-# What Slurm says of the cores of a job on this node, and what tells apart those who share them.
+# Slurm's number of cores of a job on this node, and the variables that identify those who share them.
 _SLURM = (("SLURM_CPUS_PER_TASK", "SLURM_PROCID"), ("SLURM_CPUS_ON_NODE", "SLURM_JOB_ID"))
 
 
 class Cores(NamedTuple):
-    """The cores of a process; processes whose ``name`` is the same share them."""
+    """Cores of a process; processes with the same ``name`` share them."""
 
     name: str
     number: int
@@ -33,7 +33,7 @@ def own_cores() -> Cores:
 
 
 def find_cores(environment: Mapping[str, str]) -> Cores:
-    """Find the cores of a process with such an environment.
+    """Find the cores of a process with the given environment.
 
     Examples
     --------
@@ -52,29 +52,29 @@ def find_cores(environment: Mapping[str, str]) -> Cores:
 
 
 def count_on_cores(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Count the workers that have the same cores, by their records."""
+    """Count the workers on the same cores, by their records."""
     return dict(Counter(str(record["cores"]) for record in records))
 
 
 def share_of_records(records: Sequence[Mapping[str, Any]], n_thread: int) -> int:
-    """Count the cores that a worker may use, of those that say so of themselves; of all, the most."""
+    """Count the cores that a worker may use, as the records state it; the maximum over all."""
     n_on_cores = count_on_cores(records)
     shares = (int(record["n_core"]) // n_on_cores[str(record["cores"])] for record in records)
     return max(n_thread, *shares, 1)
 
 
 def share_of_cores(n_on_cores: Mapping[str, int], worker: Worker | None, cores: Cores | None = None) -> int:
-    """Count the cores that a process may use, beside the other workers that have the same.
+    """Count the cores that a process may use, next to other workers that have the same.
 
     Parameters
     ----------
     n_on_cores
-        Workers that have the same cores, by the name of these.
+        Number of workers by name of their cores.
     worker
-        The Dask worker that asks; None: a process that is none has all of them. One that came later than the
-        others, on cores of its own, is taken to share them with as many as the others do.
+        Dask worker that asks; None: a process that is not a worker has all of them. A worker that came later
+        than the others, on cores of its own, is assumed to share them with as many as the others do.
     cores
-        Of the process; those of this one if not given.
+        Cores of the process; by default those of this one.
     """
     cores = cores or own_cores()
     if worker is None:

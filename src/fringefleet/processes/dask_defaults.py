@@ -1,7 +1,8 @@
 """Dask's own defaults, restored in place of the site's configuration.
 
-It is made for clusters that others start and for other work: modules to load, certificates, addresses,
-lifetimes, an event loop that is not installed here, arrays on a GPU. What is left to say are our options.
+The site's configuration is made for clusters started by others and for other work: modules to load,
+certificates, addresses, lifetimes, an event loop that is not installed here, arrays on a GPU. What can be
+set are our options.
 """
 
 import sys
@@ -12,15 +13,15 @@ from typing import Any, ParamSpec, TypeVar
 import dask
 
 _OF_GRAPHS = ("array", "optimization", "tokenize")  # sections
-# Workers look at the frames of all threads every 10 ms, which can lock up a process of Python 3.11 for good
-# (python/cpython#106883; Dask leaves its event loops alone there, but not the tasks).
+# Workers sample the stack frames of all threads every 10 ms, which can deadlock a process of Python 3.11
+# (python/cpython#106883; Dask exempts its event loops there, but not the tasks).
 _MAY_PROFILE = sys.version_info[:2] != (3, 11)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def cluster_defaults() -> dict[str, Any]:
-    """Compose the settings of a cluster of this machine; the site knows where its dashboard is seen."""
+    """Compose the settings of a cluster of this machine; the dashboard link remains that of the site."""
     distributed: dict[str, Any] = dask.config.merge(*dask.config.defaults)["distributed"]
     seen = dask.config.get("distributed.dashboard", None)
     if isinstance(seen, dict):
@@ -32,7 +33,7 @@ def cluster_defaults() -> dict[str, Any]:
 
 
 def with_graph_defaults(build: Callable[P, R]) -> Callable[P, R]:
-    """Let a function build its graphs as Dask does by itself."""
+    """Make a function build its graphs with Dask's defaults."""
 
     @wraps(build)
     def with_defaults(*args: P.args, **kwargs: P.kwargs) -> R:

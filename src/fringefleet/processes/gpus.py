@@ -1,7 +1,7 @@
-"""GPUs of this machine, as far as they are known without torch, which takes seconds to import.
+"""GPUs of this machine, as far as known without torch, which takes seconds to import.
 
-CUDA's driver knows how many there are; what torch makes of them is found where it computes. Where the driver
-is not there, or finds no GPU, torch says why.
+The CUDA driver knows their number; whether torch can use them is found where it computes. If the driver is
+missing, or finds no GPU, torch explains why.
 """
 
 import ctypes
@@ -13,35 +13,35 @@ _DRIVER = "libcuda.so.1"
 
 
 def count_gpus() -> int:
-    """Count the GPUs that this process sees; no context is made on any.
+    """Count the GPUs visible to this process, without creating a context on any.
 
     Raises
     ------
     DeviceError
-        None.
+        There are none.
     """
     n_gpu = _count_by_driver()
     if n_gpu:
         return n_gpu
-    from fringefleet.engine import device  # noqa: PLC0415 - imports torch, to say why
+    from fringefleet.engine import device  # noqa: PLC0415 - imports torch, for its explanation
 
     return device.count_visible()
 
 
 def check_here(options: Options) -> None:
-    """Refuse a device that this machine does not have, before workers are started on it.
+    """Reject a device that this machine does not have, before workers are started on it.
 
     Raises
     ------
     DeviceError
-        There is none, or the fused solver lacks what it needs.
+        There is no such device, or the fused solver lacks a requirement.
     """
     if options.solver == "fused" or (options.device == "cuda" and not _count_by_driver()):
         check_solver(options)
 
 
 def _count_by_driver() -> int:
-    """Ask the driver, which minds ``CUDA_VISIBLE_DEVICES``; 0 where it is missing or out of order."""
+    """Ask the driver, which respects ``CUDA_VISIBLE_DEVICES``; 0 where it is missing or does not work."""
     try:
         driver = ctypes.CDLL(_DRIVER)
     except OSError:

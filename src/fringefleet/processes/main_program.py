@@ -1,4 +1,4 @@
-"""Checks that this process may start others: each of them imports its main program again."""
+"""Checks that this process may start others, each of which imports its main program again."""
 
 import multiprocessing
 import sys
@@ -6,23 +6,23 @@ from pathlib import Path
 
 from fringefleet.errors import OptionError
 
-REIMPORTED = 78  # exit code of a worker process that would have started workers of its own
-_OF_A_WORKER = "Dask Worker process"  # so Dask calls processes that it starts
+REIMPORTED = 78  # exit code of a worker process that would have started workers itself
+_OF_A_WORKER = "Dask Worker process"  # name that Dask gives to processes that it starts
 GUARD = (
     "the program starts workers while a worker imports it: each worker process imports the main program "
-    'again. Put what it does below the line `if __name__ == "__main__":`, as in '
+    'again. Put its work below the line `if __name__ == "__main__":`, as in '
     "deploy/local/invert_scene.py."
 )
 
 
 def end_if_reimported() -> None:
-    """End this process if it is a new one that still imports the main program of its parent.
+    """End this process if it is a new one that is still importing the main program of its parent.
 
     Raises
     ------
     SystemExit
-        It is, as the program has no ``if __name__ == "__main__"``. The parent of a worker says so; of any
-        other process this one does.
+        It is, because the program has no ``if __name__ == "__main__"``. The parent of a worker reports
+        it; any other process does so itself.
     """
     process = multiprocessing.current_process()
     if getattr(process, "_inheriting", False):
@@ -32,12 +32,12 @@ def end_if_reimported() -> None:
 
 
 def check_may_start_processes() -> None:
-    """Refuse to start processes that could not begin.
+    """Reject starting processes that could not begin.
 
     Raises
     ------
     OptionError
-        The main program cannot be imported by another process, or this process may have none.
+        The main program cannot be imported by another process, or this process may not start any.
     """
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
@@ -49,7 +49,6 @@ def check_may_start_processes() -> None:
         )
     if multiprocessing.current_process().daemon:
         raise OptionError(
-            f"this process ({multiprocessing.current_process().name}) may start no others: it belongs to a "
-            "pool of processes or is a worker itself. Start the workers outside of it, or use a cluster that "
-            "is running."
+            f"this process ({multiprocessing.current_process().name}) may not start others: it belongs to a "
+            "pool of processes or is a worker itself. Start the workers outside it, or use a running cluster."
         )

@@ -14,7 +14,7 @@ _PACKAGES = (*MUST_AGREE, "numba", "h5py", "dask-cuda")
 
 
 def check_assertions() -> None:
-    """Refuse an interpreter that leaves assertions out, some of which Zarr 3 needs to read its metadata.
+    """Reject an interpreter without assertions, some of which Zarr 3 needs to read its metadata.
 
     Raises
     ------
@@ -23,14 +23,14 @@ def check_assertions() -> None:
     """
     if not __debug__:
         raise InputError(
-            "found Python started with -O, -OO or PYTHONOPTIMIZE, which leaves out assertions that the "
-            "library zarr cannot do without. Start it without them."
+            "found Python started with -O, -OO or PYTHONOPTIMIZE, which disables assertions that the "
+            "library zarr relies on. Start it without them."
         )
 
 
 @cache
 def software_versions() -> dict[str, str]:
-    """Versions of Python and of the packages on which an inversion depends, as far as they are installed."""
+    """Return the versions of Python and of the packages that an inversion depends on, if installed."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -41,9 +41,9 @@ def software_versions() -> dict[str, str]:
 
 
 def versions_that_must_agree(found: Mapping[str, Any]) -> dict[str, str]:
-    """Take from versions, by the name of the package, those without which results might be others.
+    """Select the versions, by package, that could change results.
 
-    Builds of one version are the same, and so are releases of one Python.
+    Builds of one version count as equal, and so do releases of one Python.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def versions_that_must_agree(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def say_differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """Say which versions that must agree do not; empty if all do.
+    """Describe which versions that must agree do not; empty if all do.
 
     Parameters
     ----------

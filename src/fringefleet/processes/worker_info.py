@@ -22,35 +22,35 @@ from fringefleet.processes.versions import say_differences, software_versions, v
 
 logger = logging.getLogger(__name__)
 
-_SECONDS_TO_REPORT = 0.5  # that a tile failed, before its worker goes
-_SECONDS_TO_END = 30.0  # that a process takes to go, at most
+_SECONDS_TO_REPORT = 0.5  # to report that a tile failed, before its worker ends
+_SECONDS_TO_END = 30.0  # that a process takes to end, at most
 
 Record = dict[str, str | int | None]
 
 
 def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Record:
-    """Describe the process that this is called in, in plain values.
+    """Describe the calling process in plain values.
 
     Parameters
     ----------
     device
-        What it computes on. On ``cpu`` nothing is asked of CUDA.
+        Device that it computes on. On ``cpu`` CUDA is not queried.
     dask_worker
-        Given by ``Client.run``; inside a task it is found without.
+        Supplied by ``Client.run``; found automatically inside a task.
 
     Returns
     -------
     dict
-        ``host``, ``cores`` (which of the host), ``n_core`` (how many), ``pid``; ``worker`` and ``address``:
-        its name and address, None outside a worker;
-        ``cuda_visible_devices``; ``gpu``: UUID of the GPU (of the instance, where a GPU is divided);
-        ``gpu_name``; ``gpu_bytes``: its memory [byte]; ``gpu_peak_bytes``: most of it that this process has
-        had so far [byte]. The ``gpu`` ones are None on the CPU.
+        ``host``, ``cores`` (their name on the host), ``n_core`` (their number), ``pid``; ``worker`` and
+        ``address``: its name and address, None outside a worker;
+        ``cuda_visible_devices``; ``gpu``: UUID of the GPU (of the instance, where a GPU is partitioned);
+        ``gpu_name``; ``gpu_bytes``: its memory [byte]; ``gpu_peak_bytes``: peak memory of this process on it
+        so far [byte]. The ``gpu`` ones are None on the CPU.
 
     Raises
     ------
     DeviceError
-        A GPU is asked for and this process sees none.
+        A GPU is requested and this process sees none.
     """
     worker, cores = dask_worker or this_worker(), own_cores()
     record: Record = {
@@ -75,38 +75,38 @@ def worker_record(device: DeviceName, dask_worker: Worker | None = None) -> Reco
 
 
 def check_same_software(wanted: Mapping[str, str]) -> None:
-    """Check that this process has the software of the run, as a worker that came after the others may not.
+    """Check that this process has the software of the run, which a worker that joined later may not.
 
     Parameters
     ----------
     wanted
-        :func:`~fringefleet.processes.versions.versions_that_must_agree` of the process that began the run.
+        :func:`~fringefleet.processes.versions.versions_that_must_agree` of the process that started the run.
 
     Raises
     ------
     RunError
-        This process has others.
+        This process has other versions.
     """
     other = say_differences(versions_that_must_agree(software_versions()), wanted)
     if other:
         who = worker_record("cpu")
         raise RunError(
             f"worker {who['address']} on {who['host']} has {other}. Start it in the environment "
-            "of the process that began the run."
+            "of the process that started the run."
         )
 
 
 def ask_workers(client: Client, device: DeviceName) -> list[Record]:
-    """Ask all workers who they are, and check that they can compute on a device.
+    """Query the identity of all workers, and check that they can compute on a device.
 
-    One that dies before it answers is no matter: another takes its place, and each tile looks at its worker.
+    A worker that dies before it answers is ignored: another replaces it, and each tile checks its worker.
 
     Raises
     ------
     DeviceError
-        Says which workers, and what the first one of them answered.
+        Names the workers, and the answer of the first one.
     RunError
-        The scheduler is gone.
+        The scheduler is lost.
     """
     try:
         answers = client.run(worker_record, device, on_error="return")
@@ -114,35 +114,35 @@ def ask_workers(client: Client, device: DeviceName) -> list[Record]:
         raise RunError(f"the scheduler, or the connection to it, was lost ({error}).") from error
     alive = {name: answer for name, answer in answers.items() if not isinstance(answer, OSError)}
     if len(alive) < len(answers):
-        logger.warning("%d of %d workers died when they were asked", len(answers) - len(alive), len(answers))
+        logger.warning("%d of %d workers died when queried", len(answers) - len(alive), len(answers))
     return check_answers(alive, device)
 
 
 def check_answers(answers: Mapping[str, Record | Exception], device: DeviceName) -> list[Record]:
-    """Check that no worker answered with an error when it was asked who it is.
+    """Check that no worker answered the query of its identity with an error.
 
     Returns
     -------
     list
-        The answers.
+        Answers of the workers.
 
     Raises
     ------
     DeviceError
-        Says which, and what the first one of them answered.
+        Names the workers, and the answer of the first one.
     """
     bad = {name: answer for name, answer in answers.items() if isinstance(answer, Exception)}
     if bad:
         first = next(iter(bad.values()))
         raise DeviceError(
             f"{len(bad)} of {len(answers)} workers cannot compute on {device}: {', '.join(bad)}; the first "
-            f"says: {type(first).__name__}: {first}"
+            f"reports: {type(first).__name__}: {first}"
         )
     return [answer for answer in answers.values() if not isinstance(answer, Exception)]
 
 
 def sharing(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Find the GPUs that several workers have, by UUID, whatever number each of them knows it by."""
+    """Find the GPUs that several workers have, by UUID, regardless of device numbers."""
     users = defaultdict(list)
     for record in records:
         if record["gpu"] is not None:
@@ -151,41 +151,42 @@ def sharing(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def warn_of_slow(device: DeviceName, why: str) -> None:
-    """Say once in this process why the solver that is made for a device does not run in it."""
+    """Warn once in this process why the solver made for a device does not run in it."""
     with _telling:
         is_new = why not in _told
         _told.add(why)
     if is_new:
-        _say_slow(device, why)
+        _log_slow(device, why)
 
 
 _telling = threading.Lock()
 _told: set[str] = set()
 
 
-def _say_slow(device: DeviceName, why: str) -> None:
+def _log_slow(device: DeviceName, why: str) -> None:
     form = "compiled" if device == "cpu" else "fused on a GPU"
-    logger.warning("the elimination is not %s, and several times as slow: %s", form, why)
+    logger.warning("the elimination is not %s, and several times slower: %s", form, why)
 
 
 class GpuUsers:
-    """Notices workers that turn out to have the same GPU, as tiles come back: some came after the check.
+    """Detector of workers that share a GPU, from the records of finished tiles: some join after the check.
 
-    A worker that was replaced leaves its GPU to the next one and never comes back; one that does shares it.
+    A worker that was replaced leaves its GPU to the next one and never returns; one that does return shares
+    it.
     """
 
     def __init__(self) -> None:
-        self._users: dict[str, list[str]] = {}  # addresses by GPU, as they came
+        self._users: dict[str, list[str]] = {}  # addresses by GPU, in order of arrival
         self._told: set[str] = set()
 
     def _warn_of_slow(self, record: Mapping[str, str | int | None]) -> None:
         why = str(record.get("why_eager") or "")
         if why and why not in self._told:
             self._told.add(why)
-            _say_slow("cpu" if record.get("gpu") is None else "cuda", why)
+            _log_slow("cpu" if record.get("gpu") is None else "cuda", why)
 
     def note(self, record: Mapping[str, str | int | None]) -> None:
-        """Take note of who has done a tile; warn of two that share a GPU, and of a slow solver, once each."""
+        """Record the worker of a tile; warn once each of two that share a GPU, and of a slow solver."""
         self._warn_of_slow(record)
         if record.get("gpu") is None:
             return
@@ -196,8 +197,8 @@ class GpuUsers:
         elif address != users[-1] and gpu not in self._told:
             self._told.add(gpu)
             logger.warning(
-                "workers %s and %s both compute on GPU %s, and slow each other down; start one worker for "
-                "each GPU, unless that is meant",
+                "workers %s and %s both compute on GPU %s, and slow each other down; start one worker per "
+                "GPU, unless this is intended",
                 address,
                 users[-1],
                 gpu,
@@ -206,15 +207,15 @@ class GpuUsers:
 
 @contextmanager
 def replaced_if_gpu_breaks() -> Iterator[None]:
-    """Let a new process take the place of this worker when its GPU fails: CUDA is of no use in it any more.
+    """Replace this worker by a new process when its GPU fails, as CUDA is then unusable in this one.
 
-    One tile says so. Others that are on their way in this process, or come to it before it ends, just wait
-    for that: they are done elsewhere, and have failed of nothing themselves.
+    One tile reports it. Others that are in progress in this process, or reach it before it ends, wait for
+    the end: they are computed elsewhere, and have not failed themselves.
 
     Raises
     ------
     RunError
-        It failed, and this process is no worker that could be replaced.
+        The GPU failed, and this process is not a worker that could be replaced.
     """
     worker = this_worker()
     if worker in _replaced:
@@ -230,8 +231,8 @@ def replaced_if_gpu_breaks() -> Iterator[None]:
             raise
         if worker is None:
             raise RunError(
-                f"the GPU failed ({error}), and this process can use it no more. Look at nvidia-smi and the "
-                "system's log."
+                f"the GPU failed ({error}), and this process can no longer use it. Check nvidia-smi and the "
+                "system log."
             ) from error
         with _replacing:
             is_first = worker not in _replaced
@@ -239,7 +240,7 @@ def replaced_if_gpu_breaks() -> Iterator[None]:
         if not is_first:
             _wait_for_the_end()
         else:
-            logger.warning("the GPU failed; a new process takes the place of this worker")
+            logger.warning("the GPU failed; a new process replaces this worker")
             worker.loop.add_callback(_replace, worker)
         raise
 
@@ -249,12 +250,12 @@ _replaced: WeakSet[Worker] = WeakSet()
 
 
 def _wait_for_the_end() -> None:
-    """Wait until this process ends; if it does not, let the tile fail as it would have."""
+    """Wait until this process ends; if it does not, let the tile fail after all."""
     time.sleep(_SECONDS_TO_END)
 
 
 async def _replace(worker: Worker) -> None:
-    """Let a worker's nanny start another in its place, when what it has to say has been said."""
+    """Make a worker's nanny start another in its place, after its messages have been sent."""
     await asyncio.sleep(_SECONDS_TO_REPORT)
     await worker.scheduler.restart_workers(
         workers=[worker.address], wait_for_workers=False, on_error="return", stimulus_id="gpu-broken"
@@ -269,7 +270,7 @@ def _gpu() -> tuple[str, str, int]:
 
 
 def this_worker() -> Worker | None:
-    """Find the Dask worker that this is called in, by a task; None elsewhere."""
+    """Find the Dask worker whose task calls this; None elsewhere."""
     try:
         return get_worker()
     except ValueError:

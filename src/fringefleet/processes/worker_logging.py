@@ -1,6 +1,6 @@
-"""Messages and warnings of workers, in the user's log: with the name of the tile or the worker.
+"""Messages and warnings of workers, in the user's log, with the name of the tile or the worker.
 
-A handler on each worker hands what is logged to the scheduler as an event, and the client logs it again.
+A handler on each worker sends log records to the scheduler as events, and the client logs them again.
 """
 
 import logging
@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 
 OURS, WARNINGS = "fringefleet", "py.warnings"  # the loggers that are forwarded
 _TIMES_TO_REGISTER = 5
-_MOST_KEPT = 100  # messages of a worker, until somebody wants them
+_MOST_KEPT = 100  # messages of a worker, until they are forwarded
 _tile: ContextVar[str | None] = ContextVar("tile", default=None)
 
 
 @contextmanager
 def working_on(tile: str) -> Iterator[None]:
-    """Name the tile that this thread works on, for whatever is logged meanwhile."""
+    """Name the tile that this thread works on, for anything logged meanwhile."""
     token = _tile.set(tile)
     try:
         yield
@@ -34,7 +34,7 @@ def working_on(tile: str) -> Iterator[None]:
 
 @contextmanager
 def tiles_named() -> Iterator[None]:
-    """Put the name of its tile before what a thread of this process logs that works on one, as workers do."""
+    """Prefix log messages of threads of this process with the name of their tile, as workers do."""
     handlers = list(logging.getLogger(OURS).handlers)
     for handler in handlers:
         handler.addFilter(_name_tile)
@@ -47,14 +47,14 @@ def tiles_named() -> Iterator[None]:
 
 def _name_tile(record: logging.LogRecord) -> bool:
     where = _tile.get()
-    if where is not None and not hasattr(record, "tile"):  # once, however many handlers there are
+    if where is not None and not hasattr(record, "tile"):  # once, regardless of the number of handlers
         record.tile, record.msg, record.args = where, f"{where}: {record.getMessage().strip()}", None
     return True
 
 
 @contextmanager
 def forward_logs(client: Client) -> Iterator[None]:
-    """Bring what all workers log to this process, also those that come later, as long as it lasts."""
+    """Forward the logs of all workers to this process meanwhile, also of those that join later."""
     topic = f"fringefleet-log-{client.id}"
     plugin = ForwardLogs(topic, logger.getEffectiveLevel(), _this_process())
     client.subscribe_topic(topic, _log_again)
@@ -62,14 +62,14 @@ def forward_logs(client: Client) -> Iterator[None]:
     try:
         yield
     finally:
-        if client.status == "running":  # else there is nobody who could forward anything
-            with suppress(OSError):  # it is about to go
+        if client.status == "running":  # otherwise there is nothing to forward to
+            with suppress(OSError):  # it is about to end
                 client.unregister_worker_plugin(topic)
                 client.unsubscribe_topic(topic)
 
 
 def _register(client: Client, plugin: "ForwardLogs") -> None:
-    """Give a plugin to all workers; one that dies meanwhile may keep the others from it."""
+    """Register a plugin on all workers; a worker that dies meanwhile may prevent it on the others."""
     for _ in range(_TIMES_TO_REGISTER):
         try:
             client.register_plugin(plugin)
@@ -81,9 +81,9 @@ def _register(client: Client, plugin: "ForwardLogs") -> None:
 
 
 class ForwardLogs(WorkerPlugin):
-    """Forwards what a worker logs from ``level`` on, and its warnings, as events of a topic.
+    """Forwards log records of a worker from ``level`` on, and its warnings, as events of a topic.
 
-    Nothing is done in ``client_process``, host and number: what is logged there needs no forwarding.
+    Not used in ``client_process``, host and number: its log needs no forwarding.
     """
 
     def __init__(self, topic: str, level: int, client_process: tuple[str, int]) -> None:
@@ -92,7 +92,7 @@ class ForwardLogs(WorkerPlugin):
         self.handler: logging.Handler | None = None
 
     def setup(self, worker: Worker) -> None:
-        """Begin to forward."""
+        """Start forwarding."""
         if _this_process() == self.client_process:
             return
         self.handler = _Forwarding(worker, self.name)
@@ -108,7 +108,7 @@ class ForwardLogs(WorkerPlugin):
                 self.handler.emit(record)
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask calls it so
-        """Put everything back."""
+        """Restore everything."""
         if self.handler is None:
             return
         logging.captureWarnings(False)
@@ -120,30 +120,30 @@ class ForwardLogs(WorkerPlugin):
 
 
 class _Forwarding(logging.Handler):
-    """Hands records to the scheduler."""
+    """Handler that sends records to the scheduler."""
 
     def __init__(self, worker: Worker, topic: str) -> None:
         super().__init__()
         self.worker, self.topic = worker, topic
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand over one record: plain text, as exceptions and arguments may not travel."""
+        """Send one record as plain text, because exceptions and arguments may not be serialisable."""
         where = _tile.get() or f"worker {self.worker.name}"
         message = {"level": record.levelno, "text": record.getMessage().strip(), "where": where}
         self.worker.log_event(self.topic, message)
 
 
 class _Keeping(logging.Handler):
-    """Keeps records until somebody wants them."""
+    """Handler that keeps records until they are requested."""
 
     def __init__(self) -> None:
         super().__init__()
         self._records: deque[logging.LogRecord] = deque(maxlen=_MOST_KEPT)
-        self._level = logging.NOTSET  # that our logger had
+        self._level = logging.NOTSET  # previous level of our logger
         self._is_on = False
 
     def begin(self) -> None:
-        """Begin to keep what is logged."""
+        """Start keeping records."""
         ours = logging.getLogger(OURS)
         self._level, self._is_on = ours.level, True
         ours.setLevel(logging.INFO)
@@ -154,7 +154,7 @@ class _Keeping(logging.Handler):
         self._records.append(record)
 
     def end(self) -> list[logging.LogRecord]:
-        """Put everything back, and give what was kept."""
+        """Restore everything, and return the records kept."""
         if not self._is_on:
             return []
         ours, self._is_on = logging.getLogger(OURS), False
@@ -169,7 +169,7 @@ _kept = _Keeping()
 
 
 def keep_log() -> None:
-    """Keep what this worker logs while it starts, until its log is forwarded for the first time."""
+    """Keep the log of this worker while it starts, until its log is forwarded for the first time."""
     _kept.begin()
 
 

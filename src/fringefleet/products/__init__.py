@@ -1,1 +1,1 @@
-"""Products of an inversion: the variables of a result, and what they record of how they were made."""
+"""Products of an inversion: the variables of a result, and attributes that record how they were made."""

@@ -1,4 +1,4 @@
-"""Diagnosis of pixels without an estimate: counts by status, and the option responsible if none has one."""
+"""Diagnosis of pixels without an estimate: counts by status, and the option most likely responsible."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,12 +13,12 @@ WITHOUT = (Status.NO_OBSERVATION, Status.MASKED, Status.TOO_FEW_PAIRS, Status.FA
 
 
 def check_redundancy(network: Network, least: float) -> None:
-    """Refuse to ask for more pairs at every date than the network has: no pixel would have an answer.
+    """Reject a minimum number of pairs per date that the network does not have: every pixel would fail it.
 
     Raises
     ------
     OptionError
-        Names a date that has fewest.
+        Names a date with the fewest pairs.
     """
     n_pair = [0] * network.n_date
     for pair in network.pairs:
@@ -28,50 +28,51 @@ def check_redundancy(network: Network, least: float) -> None:
     if least > max(1, fewest):
         where = date_name(network.dates[n_pair.index(fewest)])
         raise OptionError(
-            f"found {option('min_redundancy', f'{least:g}')}, and {fewest} pairs at {where} in the stack: no "
-            f"pixel would have an answer. Give {fewest} or less."
+            f"found {option('min_redundancy', f'{least:g}')}, but {where} has only {fewest} pairs in the "
+            "stack: no "
+            f"pixel would have an estimate. Give {fewest} or less."
         )
 
 
 def named_counts(status_count: Sequence[int]) -> dict[str, int]:
-    """Give the numbers of pixels of each status, which come by code, by name."""
+    """Return the pixel counts by status name, given the counts by status code."""
     return {status.name.lower(): count for status, count in zip(Status, status_count, strict=False)}
 
 
 def describe_no_answer(counts: Mapping[str, int], said: Mapping[str, Any]) -> str | None:
-    """Say that no pixel has an answer, and what most likely keeps them from it; None if some have.
+    """Describe why no pixel has an estimate, with the most likely cause; None if some pixels have one.
 
     Parameters
     ----------
     counts
-        Pixels of each status, by name.
+        Number of pixels with each status, by name.
     said
-        Options and settings by name, as far as they are known.
+        Known options and settings, by name.
 
     Returns
     -------
     str or None
-        With marked options (:func:`fringefleet.errors.option`).
+        With marked option names (:func:`fringefleet.errors.option`).
     """
     found = {status: counts.get(status.name.lower(), 0) for status in Status}
     if not any(found.values()) or any(found[status] for status in ANSWERED):
         return None
     most = max(WITHOUT, key=lambda status: found[status])
     each = ", ".join(f"{found[status]:,} {status.name.lower()}" for status in WITHOUT if found[status])
-    return f"no pixel has an answer ({each}); {_blame(most, said)}"
+    return f"no pixel has an estimate ({each}); {_likely_cause(most, said)}"
 
 
-def _blame(status: Status, said: Mapping[str, Any]) -> str:
+def _likely_cause(status: Status, said: Mapping[str, Any]) -> str:
     if status is Status.TOO_FEW_PAIRS:
         wanted = option("min_redundancy", f"{float(said.get('min_redundancy', 1)):g}")
-        return f"look at {wanted}, which asks for so many pairs at every date: give less"
+        return f"check {wanted}, the minimum number of pairs at every date: lower it"
     if status is Status.MASKED:
-        return f"look at {option('water_mask')} and {option('average_coherence')}, which leave no pixel"
+        return f"check {option('water_mask')} and {option('average_coherence')}, which exclude every pixel"
     if status is Status.FAILED_TILE:
-        return f"{option('on_error', 'skip')} went on without the tiles that failed: look at why they did"
+        return f"{option('on_error', 'skip')} skipped the tiles that failed: check why they failed"
     mask = said.get("mask_dataset")
     if mask in (None, "none"):
-        return "the stack has no data: look at it"
+        return "the stack contains no data: check it"
     threshold = option("mask_threshold", said.get("mask_threshold", ""))
     of_value = "" if mask == "connected_component" else f" with {threshold}"
-    return f"look at {option('mask_dataset', mask)}{of_value}, which may leave no observation"
+    return f"check {option('mask_dataset', mask)}{of_value}, which may mask every observation"

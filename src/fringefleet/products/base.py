@@ -1,4 +1,4 @@
-"""Record of a product: its variables, when it applies, the memory it takes, and how it is computed."""
+"""Record of a product: its variables, the options that request it, its memory and its computation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,37 +18,37 @@ ColourLimits = Literal["symmetric", "robust", "from 0", "0 to 1"]
 
 
 class MapStyle(NamedTuple):
-    """How a variable is drawn as a map; ``{}`` in the title stands for the last date."""
+    """Appearance of a variable drawn as a map; ``{}`` in the title stands for the last date."""
 
     title: str
     unit: str
     colours: str
     limits: ColourLimits
-    scale: float = 1.0  # from the unit of the variable to that of the map
+    scale: float = 1.0  # factor from the unit of the variable to that of the map
 
 
 @dataclass(frozen=True)
 class ResultVariable:
-    """One variable of a result.
+    """Variable of a result.
 
     Attributes
     ----------
     dtype
-        As it is stored, such as ``f4``.
+        Stored dtype, such as ``f4``.
     dims
         Names of the dimensions.
     attrs
         CF attributes.
     attrs_of_offsets
-        Those that differ where offsets are inverted, by observation.
+        CF attributes that differ where offsets are inverted, by observation.
     is_rounded
-        Whether ``keep_bits`` rounds it. Maps are not rounded: they are compared with thresholds.
+        Whether ``keep_bits`` rounds it. Maps are not rounded, because they are compared with thresholds.
     is_set_everywhere
-        Whether it keeps its value where a pixel has no answer; others are NaN there, or 0.
+        Whether it keeps its value where a pixel has no estimate; other variables are NaN or 0 there.
     at_reference
-        Value at the reference point, by definition.
+        Value at the reference point, by definition; a function of the network.
     style
-        How it is drawn as a map; None: it is not.
+        Appearance on a map; None if it is not drawn.
     """
 
     dtype: str
@@ -67,18 +67,18 @@ class ResultVariable:
 
 
 class BatchMemory(NamedTuple):
-    """Memory that a product takes for each pixel of a batch, beside that of the solver and of the result.
+    """Memory that a product takes per pixel of a batch, in addition to that of the solver and the result.
 
     Attributes
     ----------
     n_row
-        Numbers in the precision of the solver.
+        Values in the precision of the solver.
     n_vector_row
-        Numbers of each pixel of a vector of the compiled kernel.
+        Values per pixel of a vector of the compiled kernel.
     n_double
-        Numbers in float64, of a few thousand pixels at once.
+        Values in float64, held for a few thousand pixels at a time.
     n_byte
-        Anything else [byte].
+        Everything else [byte].
     """
 
     n_row: int = 0
@@ -87,29 +87,29 @@ class BatchMemory(NamedTuple):
     n_byte: int = 0
 
     def plus(self, other: "BatchMemory") -> "BatchMemory":
-        """Memory of two products."""
+        """Return the memory of both products together."""
         return BatchMemory(*(one + another for one, another in zip(self, other, strict=True)))
 
 
 class SolvedBatch(NamedTuple):
-    """A batch of pixels that has been solved: arrays of NumPy or tensors, (..., pixel).
+    """Batch of solved pixels, as NumPy arrays or tensors (..., pixel).
 
     Attributes
     ----------
     displacement
-        Of each date [m]; (date, pixel).
+        Displacement at each date [m]; (date, pixel).
     temporal_coherence, residual_rms
-        Over the valid pairs; the second in the unit of the observation.
+        Quality measures over the valid pairs; the residual in the unit of the observation.
     pair_count, n_components
-        Valid pairs; connected parts of the network.
+        Number of valid pairs, and of connected components of the network.
     status
         Code of :class:`~fringefleet.status.Status`.
     gap_filled
-        Whether the step to a date follows from a rule; (date, pixel).
+        Whether the increment since the previous date is gap-filled; (date, pixel).
     dem
-        DEM error over R sin(theta), where it was estimated.
+        DEM error divided by R sin(theta), where estimated.
     range_sine
-        R sin(theta) [m], where it was.
+        R sin(theta) [m], where needed.
     unit_variance
         Variance of an observation of weight 1 [m^2], where a product needs it.
     """
@@ -127,16 +127,17 @@ class SolvedBatch(NamedTuple):
 
 
 class SolverWork(NamedTuple):
-    """What the batches of one shape share, for products that go on from what the solver leaves.
+    """Intermediate data of the solver for batches of one shape, for products that continue from it.
 
     Attributes
     ----------
     plan, options
-        The network's elimination; how it is inverted.
+        Elimination plan of the network; options of the inversion.
     workspace
-        Buffers of the solver: residuals and weights of the last batch, and what else it was told to keep.
+        Buffers of the solver: residuals and weights of the last batch, and anything else it was asked to
+        keep.
     raw
-        The solver and the same buffers, where it takes observations as they are in the file; else None.
+        Solver and the same buffers, where it takes observations as stored in the file; else None.
     """
 
     plan: EliminationPlan
@@ -145,11 +146,11 @@ class SolverWork(NamedTuple):
     raw: "RawWork | None"
 
 
-Compute = Callable[[SolvedBatch], Mapping[str, Any]]  # arrays (..., pixel) by the names of the variables
+Compute = Callable[[SolvedBatch], Mapping[str, Any]]  # arrays (..., pixel) by name of the variable
 
 
 def always(_: Options) -> bool:
-    """Apply whatever the options are."""
+    """Apply with any options."""
     return True
 
 
@@ -159,26 +160,26 @@ def _no_memory(*_: Any) -> BatchMemory:
 
 @dataclass(frozen=True)
 class Product:
-    """Variables of a result that are computed together.
+    """One or more variables of a result that are computed together.
 
     Attributes
     ----------
     variables
-        By name.
+        Variables by name.
     applies
-        Whether the options ask for it.
+        Predicate of the options: whether they request the product.
     compute
-        Computes the variables from the solution alone, for arrays of NumPy and tensors alike.
+        Function that computes the variables from the solution alone, for NumPy arrays and tensors alike.
     begin
-        Instead, for a product that needs more, in torch: called once for batches of one shape, gives the
-        function that computes the variables of each.
+        Alternative for a product that needs more, in torch: called once for batches of one shape, returns
+        the function that computes the variables of each batch.
     needs
-        What it needs of a batch besides: residual and weight of every pair; the factor; the variances; the
-        variance of an observation of weight 1.
+        Intermediate data of the solver that it needs of a batch: residual and weight of every pair; the
+        factor; the variances; the variance of an observation of weight 1.
     memory
-        What it takes of the memory of a batch.
+        Memory that it takes of a batch.
     attributes
-        Attributes of the result that say how the product was made.
+        Attributes of the result that record how the product was made.
     """
 
     variables: Mapping[str, ResultVariable]
@@ -190,17 +191,17 @@ class Product:
     attributes: Mapping[str, Callable[[Options], Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a record that does not say how the product is computed."""
+        """Reject a record without exactly one way to compute the product."""
         if (self.compute is None) == (self.begin is None):
             raise TypeError(f"product of {', '.join(self.variables)} needs either compute or begin")
 
     @property
     def needs_torch(self) -> bool:
-        """Whether it takes more than the series and its quality."""
+        """Whether it needs more than the series and its quality, and therefore torch."""
         return self.compute is None or bool(self.needs)
 
     def begun(self, work: SolverWork) -> Compute:
-        """Give the function that computes the variables of each batch, in torch."""
+        """Return the function that computes the variables of each batch, in torch."""
         if self.compute is not None:
             return self.compute
         assert self.begin is not None  # noqa: S101 - one of the two, as checked

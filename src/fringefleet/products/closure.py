@@ -34,16 +34,16 @@ CLOSURE = Product(
         "closure_rms": ResultVariable(
             "f4",
             MAP,
-            {"units": "rad", "long_name": "root mean square of the closure phases"},
+            {"units": "rad", "long_name": "root mean square closure phase"},
             style=MapStyle("RMS closure of triplets", "rad", "magma_r", "from 0"),
         ),
         "misclosed_count": ResultVariable(
-            "u4", MAP, {"units": "1", "long_name": "triplets whose closure is beyond pi"}
+            "u4", MAP, {"units": "1", "long_name": "number of triplets with closure phase beyond pi"}
         ),
         "triplet_count": ResultVariable(
             "u4",
             MAP,
-            {"units": "1", "long_name": "triplets of interferograms used"},
+            {"units": "1", "long_name": "number of triplets of interferograms used"},
             at_reference=lambda network: len(triplets(network)),
         ),
     },

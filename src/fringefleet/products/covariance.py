@@ -1,4 +1,4 @@
-"""Covariance of the displacements of every two dates.
+"""Covariance of the displacements at all pairs of dates.
 
 :mod:`fringefleet.solver.uncertainty` has the equations.
 """
@@ -21,7 +21,7 @@ from fringefleet.solver.working_set import BYTES_AT_ONCE, CPU_BATCH
 
 
 def _bytes_at_once(n_date: int) -> int:
-    """Memory of the covariances of a pixel in float64, and of one more array of their size [byte]."""
+    """Return the memory of a pixel's covariances in float64, and of one more array of that size [byte]."""
     return 16 * n_date**2
 
 
@@ -49,7 +49,7 @@ def _memory(plan: EliminationPlan, _: Options, form: SolverForm) -> BatchMemory:
     n_row = {
         "eager": n_date**2,
         "compiled": plan.n_slot + 3 * n_date + n_date**2,
-        "fused": 2 * n_date**2,  # of each of two tiles: torch keeps memory for each stream
+        "fused": 2 * n_date**2,  # two tiles: torch keeps memory for each stream
     }[form]
     in_pieces = min(_bytes_at_once(n_date) + 16 * n_date, BYTES_AT_ONCE // CPU_BATCH)
     return BatchMemory(n_row=n_row, n_byte=in_pieces)
@@ -60,7 +60,7 @@ COVARIANCE = Product(
         "displacement_cov": ResultVariable(
             "f4",
             ("date", "date2", "y", "x"),
-            {"units": "m2", "long_name": "covariance of the displacements since the reference date"},
+            {"units": "m2", "long_name": "covariance of the displacements relative to the reference date"},
             is_rounded=True,
         )
     },

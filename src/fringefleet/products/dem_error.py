@@ -35,8 +35,8 @@ DEM_ERROR = Product(
         "dem_error": ResultVariable(
             "f4",
             MAP,
-            {"units": "m", "long_name": "height that the DEM lacks, already taken off"},
-            style=MapStyle("Error of the DEM", "m", "PuOr", "symmetric"),
+            {"units": "m", "long_name": "DEM error, estimated and removed"},
+            style=MapStyle("DEM error", "m", "PuOr", "symmetric"),
         ),
         "dem_error_std": ResultVariable(
             "f4",

@@ -1,4 +1,4 @@
-"""Status of a pixel, the parts that its network is cut into, and the gaps that a rule fills."""
+"""Status of a pixel, the number of components of its network, and the dates whose increment is gap-filled."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ _MOST_COMPONENTS = 255  # the largest number that the result's uint8 holds
 
 
 def _components_to_keep(batch: SolvedBatch) -> Any:
-    """Give the numbers of parts as they are stored: at most what a byte holds, 0 where a pixel is masked."""
+    """Return the component counts as stored: at most what a byte holds, 0 where a pixel is masked."""
     few = 1 * batch.n_components
     few[few > _MOST_COMPONENTS] = _MOST_COMPONENTS
     few[batch.status == int(Status.MASKED)] = 0
@@ -30,7 +30,7 @@ PIXEL_STATUS = Product(
         "n_components": ResultVariable(
             "u1",
             MAP,
-            {"units": "1", "long_name": "number of connected parts of the network"},
+            {"units": "1", "long_name": "number of connected components of the network"},
             is_set_everywhere=True,
             at_reference=lambda _: 1,
         ),
@@ -38,7 +38,7 @@ PIXEL_STATUS = Product(
             "u1",
             MAP,
             {
-                "long_name": "why there is, or is no, answer",
+                "long_name": "pixel status",
                 "flag_values": [int(status) for status in Status],
                 "flag_meanings": Status.meanings(),
             },
@@ -49,8 +49,7 @@ PIXEL_STATUS = Product(
             "u1",
             SERIES,
             {
-                "long_name": "whether the step from the date before follows from a rule, "
-                "not from observations",
+                "long_name": "displacement increment since the previous date is gap-filled, not observed",
                 "flag_values": [0, 1],
                 "flag_meanings": "observed gap_filled",
             },

@@ -1,4 +1,4 @@
-"""Attributes of a result that say how it was made: one ordered list of their names and values."""
+"""Attributes of a result that record how it was made: an ordered list of names and values."""
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -11,22 +11,22 @@ from fringefleet.products.registry import PRODUCTS, attributes_of_products
 
 
 class Provenance(NamedTuple):
-    """What a result was made of, and how.
+    """Inputs, options and settings that a result was made with.
 
     Attributes
     ----------
     network, reference_date
-        Dates and pairs; the date that the displacement is relative to.
+        Dates and pairs; the date that displacement is relative to.
     options
-        How every pixel was inverted.
+        Options of the inversion.
     metres_per_unit
-        Displacement of one unit of the observation [m].
+        Displacement per unit of the observation [m].
     skip_reference, drop_unreferenced
-        What was done about the reference point.
+        Treatment of the reference point.
     water_mask, average_coherence
-        Maps, or the paths of their files, or None.
+        Mask arrays, or the paths of their files, or None.
     source
-        Path of the stack, if it is known.
+        Path of the stack, if known.
     """
 
     network: Network
@@ -46,7 +46,7 @@ def _name_of(mask: object) -> str:
     return str(mask) if isinstance(mask, str | Path) else "array"
 
 
-_Attributes = Mapping[str, Callable[[Provenance], Any]]  # None: it does not apply
+_Attributes = Mapping[str, Callable[[Provenance], Any]]  # None: the attribute does not apply
 
 _OF_ALL: _Attributes = {
     "reference_date": lambda made: made.reference_date,
@@ -83,7 +83,7 @@ EXTRA_PROVENANCE = (  # where they apply
 
 
 def provenance_of(made: Provenance) -> dict[str, Any]:
-    """Give the attributes that apply to a result."""
+    """Return the attributes that apply to a result, by name."""
     found = {name: find(made) for name, find in {**_OF_ALL, **_WHERE_THEY_APPLY}.items()}
     applying = {name: value for name, value in found.items() if value is not None}
     return applying | attributes_of_products(made.options)

@@ -1,8 +1,8 @@
-"""Agreement of the pairs of a pixel with its series: temporal coherence, of phases; residual; pairs used."""
+"""Agreement of a pixel's pairs with its series: temporal coherence (phases only), residual, pair count."""
 
 from fringefleet.products.base import MAP, MapStyle, Product, ResultVariable
 
-_RESIDUAL_OF_OFFSETS = {"units": "pixel", "long_name": "root mean square of the residual"}
+_RESIDUAL_OF_OFFSETS = {"units": "pixel", "long_name": "root mean square residual offset"}
 
 TEMPORAL_COHERENCE = Product(
     variables={
@@ -23,7 +23,7 @@ FIT = Product(
         "residual_rms": ResultVariable(
             "f4",
             MAP,
-            {"units": "rad", "long_name": "root mean square of the residual phase"},
+            {"units": "rad", "long_name": "root mean square residual phase"},
             attrs_of_offsets=dict.fromkeys(("range_offset", "azimuth_offset"), _RESIDUAL_OF_OFFSETS),
             style=MapStyle("Residual", "pixel", "magma_r", "from 0"),
         ),

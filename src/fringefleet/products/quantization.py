@@ -1,9 +1,9 @@
-"""Rounding of floating-point numbers to fewer significant bits, so that they compress better.
+"""Rounding of floating-point values to fewer significant bits, so that they compress better.
 
-The numbers stay plain float32 that every program reads: the bits that are not kept are zero. It is the method
-BitRound (round to nearest, ties to even), recorded as CF 1.12 (section 8.4) has it: ``quantization`` names a
-variable that says how, ``quantization_nsb`` how many bits of the mantissa are kept. The relative error is at
-most 2 ** -(bits + 1).
+The values remain plain float32 that every program reads: the bits that are not kept are zero. The method is
+BitRound (round to nearest, ties to even), recorded as specified by CF 1.12 (section 8.4): ``quantization``
+names a variable that describes the method, ``quantization_nsb`` is the number of mantissa bits kept. The
+relative error is at most 2 ** -(bits + 1).
 
 References
 ----------
@@ -18,21 +18,21 @@ import numpy as np
 from numcodecs.bitround import BitRound
 from numpy.typing import NDArray
 
-CONTAINER = "quantization_info"  # the variable that says how it was done
+CONTAINER = "quantization_info"  # name of the variable that describes the method
 _ATTRIBUTE = "quantization_nsb"
 
 
 def quantized(values: NDArray[np.float32], keep_bits: int) -> NDArray[np.float32]:
-    """Round numbers to so many significant bits.
+    """Round values to the given number of significant bits.
 
-    No data and infinity stay as they are, and so do numbers that would become infinite.
+    NaN and infinity are left unchanged, and so are values that rounding would make infinite.
 
     Parameters
     ----------
     values
-        Of any shape and unit.
+        Array of any shape and unit.
     keep_bits
-        Bits of the mantissa that are kept, from 1 to :data:`fringefleet.options.MOST_BITS`.
+        Number of mantissa bits to keep, from 1 to :data:`fringefleet.options.MOST_BITS`.
 
     Examples
     --------
@@ -49,17 +49,17 @@ def quantized(values: NDArray[np.float32], keep_bits: int) -> NDArray[np.float32
 
 
 def quantization_attributes(keep_bits: int | None) -> dict[str, Any]:
-    """Give the attributes of a variable that is rounded; none if all bits are kept."""
+    """Return the attributes of a rounded variable; empty if all bits are kept."""
     return {} if keep_bits is None else {"quantization": CONTAINER, _ATTRIBUTE: int(keep_bits)}
 
 
 def quantization_info() -> tuple[tuple[()], np.int32, dict[str, str]]:
-    """Give the variable that says how numbers were rounded, as xarray takes it."""
+    """Return the variable that describes the rounding, in the form that xarray takes."""
     software = f"fringefleet version {version('fringefleet')} (numcodecs version {version('numcodecs')})"
     return (), np.int32(0), {"algorithm": "bitround", "implementation": software}
 
 
 def bits_kept(attributes: Mapping[str, Any]) -> int | None:
-    """Read from the attributes of a variable to how many bits it is rounded; None if it is not."""
+    """Return the mantissa bits of a rounded variable, as its attributes state; None if not rounded."""
     found = attributes.get(_ATTRIBUTE)
     return None if found is None else int(found)

@@ -1,4 +1,4 @@
-"""Ordered list of all products, and what follows from it and the options."""
+"""Ordered list of all products, and quantities derived from it and the options."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,17 +26,17 @@ PRODUCTS: tuple[Product, ...] = (
 
 
 def all_variables() -> dict[str, ResultVariable]:
-    """Give the variables of all products, by name."""
+    """Return the variables of all products, by name."""
     return {name: variable for product in PRODUCTS for name, variable in product.variables.items()}
 
 
 def products_for(options: Options) -> tuple[Product, ...]:
-    """Give the products that the options ask for."""
+    """Return the products that the options request."""
     return tuple(product for product in PRODUCTS if product.applies(options))
 
 
 def wanted_variables(options: Options) -> dict[str, ResultVariable]:
-    """Give the variables that the options ask for, by name, with the attributes that they have then."""
+    """Return the variables that the options request, by name, with the attributes that they then have."""
     return {
         name: replace(variable, attrs=_attributes(variable, options))
         for product in products_for(options)
@@ -45,19 +45,19 @@ def wanted_variables(options: Options) -> dict[str, ResultVariable]:
 
 
 def batch_needs(options: Options) -> frozenset[BatchNeed]:
-    """Give what the products that the options ask for need of a batch."""
+    """Return what the requested products need of a batch."""
     return frozenset[BatchNeed]().union(*(product.needs for product in products_for(options)))
 
 
 def attributes_of_products(options: Options) -> dict[str, Any]:
-    """Give the attributes of a result that say how its products were made."""
+    """Return the attributes of a result that record how its products were made."""
     return {
         name: find(options) for product in products_for(options) for name, find in product.attributes.items()
     }
 
 
 def kinds_of(options: Options, n_date: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Give of each variable the lengths of the axes before y and x, and its dtype."""
+    """Return the lengths of the axes before y and x, and the dtype, of each variable."""
     return {
         name: ((n_date,) * (len(variable.dims) - 2), np.dtype(variable.dtype))
         for name, variable in wanted_variables(options).items()
@@ -65,13 +65,13 @@ def kinds_of(options: Options, n_date: int) -> dict[str, tuple[tuple[int, ...], 
 
 
 def memory_of_products(plan: EliminationPlan, options: Options, form: SolverForm) -> BatchMemory:
-    """Memory that the products which the options ask for take of a batch."""
+    """Return the memory that the requested products take of a batch."""
     memories = (product.memory(plan, options, form) for product in products_for(options))
     return reduce(BatchMemory.plus, memories, BatchMemory())
 
 
 def bytes_of_result(options: Options, n_date: int) -> int:
-    """Memory of a pixel of the result [byte]."""
+    """Return the memory of a pixel of the result [byte]."""
     return sum(variable.bytes_of_pixel(n_date) for variable in wanted_variables(options).values())
 
 

@@ -1,4 +1,4 @@
-"""Displacement of every date."""
+"""Displacement at every date."""
 
 from fringefleet.products.base import SERIES, MapStyle, Product, ResultVariable
 
@@ -10,7 +10,7 @@ DISPLACEMENT = Product(
             {"units": "m", "long_name": "line-of-sight displacement, positive towards the satellite"},
             attrs_of_offsets={
                 "range_offset": {"long_name": "displacement in slant range, positive towards the satellite"},
-                "azimuth_offset": {"long_name": "displacement in azimuth, in the sense of the offsets"},
+                "azimuth_offset": {"long_name": "displacement in azimuth, with the sign of the offsets"},
             },
             is_rounded=True,
             style=MapStyle("Displacement towards satellite, {}", "cm", "RdBu", "symmetric", 100.0),

@@ -1,4 +1,4 @@
-"""Standard deviation of the displacement of every date.
+"""Standard deviation of the displacement at every date.
 
 :mod:`fringefleet.solver.uncertainty` has the equations.
 """
@@ -22,7 +22,7 @@ from fringefleet.products.base import (
 
 
 def scale_of_std(options: Options) -> str:
-    """Tell what standard deviations and covariances are in proportion to."""
+    """Return what standard deviations and covariances are scaled by."""
     return "formal" if options.is_formal else "variance factor of the residuals"
 
 
@@ -60,8 +60,8 @@ STD = Product(
             SERIES,
             {
                 "units": "m",
-                "long_name": "standard deviation of the displacement since the reference date, "
-                "by decorrelation; without that of a DEM error that was taken off",
+                "long_name": "standard deviation of the displacement relative to the reference date, due to "
+                "decorrelation; without that of a removed DEM error",
             },
             is_rounded=True,
             style=MapStyle("Standard deviation, {}", "mm", "magma_r", "from 0", 1000.0),

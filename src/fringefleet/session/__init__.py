@@ -1,6 +1,6 @@
-"""Session: workers for a run, its fit to them, and its course; for programs with or without a terminal.
+"""Session: the workers of a run, its fit to them, and its course; with or without a terminal.
 
-:func:`run_with_workers` does all of it. Progress goes to a callback, and whatever else is worth a line to
+:func:`run_with_workers` does all of it. Progress goes to a callback, and everything else worth a line to
 ``logging``; nothing is printed.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fringefleet.session.fitting import Session as Session
     from fringefleet.session.fitting import prepare_session as prepare_session
 
-# Imported when first used: workers may be on their way before the pipeline is imported.
+# Imported when first used: workers may be starting before the pipeline is imported.
 _HOMES = {
     "Session": "fitting",
     "early_workers": "early",

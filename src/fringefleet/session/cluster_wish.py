@@ -1,4 +1,4 @@
-"""Composition of the workers that are wanted: what was given beats a cluster file."""
+"""Composition of the worker request: given options take precedence over a cluster file."""
 
 import logging
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ logger = logging.getLogger(__name__)
 
 
 def choose_cluster(given: Mapping[str, Any], config: Path | None) -> ClusterOptions:
-    """Compose what workers are wanted: what was given beats the file, and the file beats the defaults.
+    """Compose the worker request: given options take precedence over the file, and the file over defaults.
 
     Parameters
     ----------
     given
-        Fields of a ``ClusterOptions`` by name; None where nothing was given, or False of a flag that has no
-        other word for it.
+        Fields of a ``ClusterOptions`` by name; None where nothing was given, or False for a flag without a
+        negative form.
     config
         TOML file with a table ``[cluster]``, if any.
 
     Raises
     ------
     InputError
-        One of its children: something cannot be used.
+        One of its subclasses: an input cannot be used.
     """
     flags = {name for name in given if name != "tls" and given[name] is False}
     given = {name: value for name, value in given.items() if value is not None and name not in flags}
@@ -36,14 +36,14 @@ def choose_cluster(given: Mapping[str, Any], config: Path | None) -> ClusterOpti
 
 
 def without_idle(of_file: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Leave out what a file says that has no effect with what was given, and log it in one line.
+    """Drop options of a file that have no effect with the given ones, and log them in one line.
 
     Parameters
     ----------
     of_file, given
         Fields of a ``ClusterOptions`` by name.
     path
-        The file.
+        Path of the file.
     """
     defaults = defaults_of(ClusterOptions)
     said = defaults | dict(of_file) | dict(given)

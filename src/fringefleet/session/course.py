@@ -33,34 +33,34 @@ def run_with_workers(
     *,
     performance_report: Path | None = None,
 ) -> Summary:
-    """Invert one stack on workers that are started for it, or on a cluster that is running.
+    """Invert one stack on workers that are started for it, or on a running cluster.
 
-    What is little work, and nobody has asked workers for, is done by threads of this process.
+    A small run for which no workers were requested is done by threads of this process.
 
     Parameters
     ----------
     job
-        What to do. The number and memory of the workers are found and need not be given.
+        Run to execute. The number and memory of the workers are determined and need not be given.
     workers
-        Which workers; None: the current client if there is one, else those that this machine is good for.
+        Worker request; None: the current client if there is one, else workers suited to this machine.
     on_progress
-        Told of every finished tile; and once before, of none, when the workers are there.
+        Called after every finished tile; and once before, with none, when the workers are there.
     performance_report
-        HTML file to write what Dask saw of the work, if it is wanted; needs bokeh.
+        HTML file for Dask's record of the work, if requested; needs bokeh.
 
     Returns
     -------
     Summary
-        Tiles that were done and skipped, and how many pixels have which status.
+        Number of tiles done and skipped, and number of pixels with each status.
 
     Raises
     ------
     InputError
-        One of its children: something cannot be used, and nothing was done.
+        One of its subclasses: an input cannot be used, and nothing was done.
     RunError
-        Tiles failed, or the run could not go on; the message says what is kept.
+        Tiles failed, or the run could not continue; the message states what is kept.
     KeyboardInterrupt
-        With a message that says what is kept.
+        With a message that states what is kept.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def run_session(
     performance_report: Path | None = None,
     early: Early | None = None,
 ) -> Summary:
-    """Do what is left of a run, and log what came out.
+    """Complete a run, and log the outcome.
 
     Parameters
     ----------
@@ -101,9 +101,9 @@ def run_session(
     on_progress, performance_report
         As for :func:`run_with_workers`.
     again
-        What a user has to do to go on with a run, or to try tiles again: a part of a sentence.
+        Advice on how to continue a run, or to retry tiles: part of a sentence.
     early
-        Workers that may be on their way; they are used if they fit.
+        Workers that may be starting; they are used if they fit.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def run_session(
         else:
             summary = _compute_with(session, on_progress, performance_report, early)
     except KeyboardInterrupt:
-        kept = f"Finished tiles are kept in {checked.job.output}; {again} to go on."
+        kept = f"Finished tiles are kept in {checked.job.output}; {again} to continue."
         is_there = holds_run(checked.job.output, checked.fingerprint)
         raise KeyboardInterrupt(
             Marked(f"interrupted. {kept if is_there else 'No tile of it is kept.'}")
@@ -156,7 +156,7 @@ def _compute_with(
     started = f"starting {workers.n_worker} workers: {workers.cluster}"
     logger.info("%s", started if workers.is_started else f"connecting to {workers.cluster}")
     with (
-        locked(checked.job.output) as lock,  # before workers are waited for, who may take days to come
+        locked(checked.job.output) as lock,  # before waiting for workers, which may take days to come
         connection as found,
         watched(found.client, performance_report),
     ):
@@ -165,13 +165,12 @@ def _compute_with(
 
 
 def _report(summary: Summary, again: str) -> None:
-    """Log which tiles were done before, and which were skipped."""
+    """Log the tiles that were done before, and those that were skipped."""
     if summary.n_resumed:
         logger.info("%d of %d tiles were done before", summary.n_resumed, summary.n_tile)
     if summary.skipped:
         logger.warning(
-            "%d of %d tiles were skipped: %s. They have no data and the status failed_tile; %s to try them "
-            "again",
+            "%d of %d tiles were skipped: %s. They have no data and the status failed_tile; %s to retry them",
             len(summary.skipped),
             summary.n_tile,
             name_tiles(summary.skipped),

@@ -1,4 +1,4 @@
-"""Workers begun before the stack is opened, where it is plain that they are of use. Light to import."""
+"""Start of workers before the stack is opened, where they are clearly needed. Light to import."""
 
 import os
 from collections.abc import Iterator
@@ -17,31 +17,31 @@ from fringefleet.cluster import (
 )
 from fringefleet.errors import FringefleetError
 
-LARGE_ON_DISK = 2**28  # [byte] of a stack whose inversion needs workers, whatever is read of it
-MOST_FILES = 500  # that are looked at
+LARGE_ON_DISK = 2**28  # [byte] of a stack whose inversion needs workers, whatever part of it is read
+MOST_FILES = 500  # that are examined
 
 
 @contextmanager
 def early_workers(
     wanted: ClusterOptions, stack: Path, *, resumes: bool = False, is_asked_for: bool = False
 ) -> Iterator[Early | None]:
-    """Begin to start workers if they will be needed, and stop at the end those that were started.
+    """Start workers early if they will be needed, and stop those that were started at the end.
 
     Parameters
     ----------
     wanted
-        Which workers. What is wrong with them is left to be found when the run is fitted to them.
+        Worker request. Errors in it are reported later, when the run is fitted to the workers.
     stack
-        Path of the stack, of which only the sizes of files are looked at.
+        Path of the stack, of which only the sizes of files are examined.
     resumes
-        Whether the run is resumed, and may need no workers: none are begun.
+        Whether the run is resumed, and may need no workers: none are started.
     is_asked_for
-        Whether something is wanted that only workers have.
+        Whether something was requested that needs workers.
 
     Yields
     ------
     Early or None
-        The workers on their way; None if none are.
+        The workers being started; None if there are none.
     """
     early = None
     with ExitStack() as opened:
@@ -57,7 +57,7 @@ def early_workers(
 def begins_early(
     wanted: ClusterOptions, stack: Path, *, resumes: bool = False, is_asked_for: bool = False
 ) -> bool:
-    """Tell whether workers are evidently needed before the stack is opened; see :func:`early_workers`.
+    """Return whether workers are evidently needed before the stack is opened; see :func:`early_workers`.
 
     A small run needs none (:mod:`fringefleet.execution.effort`).
     """
@@ -67,9 +67,9 @@ def begins_early(
 
 
 def is_evidently_large(stack: Path) -> bool:
-    """Whether the sizes of a stack's files, of which a few are looked at, tell that it needs workers.
+    """Return whether the sizes of a stack's files, of which a few are examined, show that it needs workers.
 
-    Where they do not, it may still be large: some files are packed well.
+    Otherwise it may still be large, because some files compress well.
     """
     total = 0
     for size in islice(_sizes(stack), MOST_FILES):
@@ -80,8 +80,8 @@ def is_evidently_large(stack: Path) -> bool:
 
 
 def _sizes(path: Path) -> Iterator[int]:
-    """Give the sizes of a file, or of those in a folder [byte], as far as they can be had."""
+    """Yield the sizes of a file, or of those in a folder [byte], as far as they are accessible."""
     files = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
     for file in files if path.is_dir() else (path,):
-        with suppress(OSError, ValueError):  # which is said when the stack is opened
+        with suppress(OSError, ValueError):  # reported when the stack is opened
             yield file.stat().st_size

@@ -21,16 +21,16 @@ from fringefleet.processes.gpus import check_here
 
 
 class Session(NamedTuple):
-    """A run that has been checked, and the workers that will do it.
+    """Checked run, and the workers that will compute it.
 
     Attributes
     ----------
     checked
-        The run, with the number of workers that its memory is enough for.
+        The run, with the number of workers that memory suffices for.
     workers
-        Where they come from; ``n_worker`` is 0 for threads of this process.
+        Source of the workers; ``n_worker`` is 0 for threads of this process.
     insists
-        Whether threads are what was asked for, however much work there is.
+        Whether threads were requested explicitly, regardless of the amount of work.
     """
 
     checked: Checked
@@ -51,22 +51,22 @@ def prepare_session(
     Parameters
     ----------
     job
-        The run; what it says of workers is replaced by what is known of them.
+        Run to fit; its facts about workers are replaced by what is known of them.
     wanted
-        Which workers.
+        Worker request.
     is_asked_for
-        Whether something is wanted that only workers have. Where it is not, and ``wanted`` names no workers,
-        threads of this process do what is little work.
+        Whether something was requested that needs workers. If not, and ``wanted`` names no workers, threads
+        of this process do a small run.
     needs_device
         Whether this machine must have the device, if its workers are to compute.
     check_job
-        Checks the run: :func:`fringefleet.execution.check.check`, or what chooses between resuming a run and
-        replacing it.
+        Function that checks the run: :func:`fringefleet.execution.check.check`, or one that also chooses
+        between resuming and replacing a run.
 
     Raises
     ------
     InputError
-        One of its children: something cannot be used.
+        One of its subclasses: an input cannot be used.
     """
     job, workers = fit_to_workers(job, wanted)
     if needs_device and workers.kind in ("local", "local-cuda"):
@@ -76,11 +76,11 @@ def prepare_session(
 
 
 def fit_to_workers(job: Run, wanted: ClusterOptions) -> tuple[Run, ClusterOptions]:
-    """Choose the workers where nothing was said, and tell the run how many they are and what they have."""
+    """Choose the workers where not requested explicitly, and add their number and resources to the run."""
     workers = resolve(replace(wanted, device=job.options.device))
     n_worker = expected_workers(workers)
     each, total = own_memory(workers), job.total_memory
-    # Tiles of a given size are not made to fit: they do, or are refused.
+    # Tiles of a given size are not made to fit: they do fit, or are rejected.
     if total is None and each is None and job.chunks is None:
         total = expected_memory(workers, 1)
     n_thread, n_core = expected_threads(workers, n_worker)
@@ -99,16 +99,16 @@ def fit_to_workers(job: Run, wanted: ClusterOptions) -> tuple[Run, ClusterOption
 
 
 def without_needless_workers(checked: Checked, workers: ClusterOptions, *, is_asked_for: bool) -> Session:
-    """Let threads of this process do a run that workers would do later.
+    """Replace workers by threads of this process for a run that these finish sooner.
 
     Parameters
     ----------
     checked
         The run.
     workers
-        Those that would do it, as :func:`fringefleet.cluster.resolve` gives them; 0 if none are wanted.
+        Workers that would do it, as returned by :func:`fringefleet.cluster.resolve`; 0 if not wanted.
     is_asked_for
-        Whether somebody has asked for workers, or for what only they have.
+        Whether workers, or something that needs them, were requested.
     """
     if workers.n_worker == 0:
         return Session(in_threads(checked), workers, insists=True)
@@ -121,10 +121,10 @@ def without_needless_workers(checked: Checked, workers: ClusterOptions, *, is_as
 
 
 def fit_to_tiles(workers: ClusterOptions, checked: Checked) -> ClusterOptions:
-    """Start no more workers than there are tiles to do, and than memory is enough for.
+    """Start no more workers than there are tiles to do, and than memory suffices for.
 
-    Each has an equal share of this machine's memory as if all that were asked for came, unless a tile takes
-    more: so it makes no difference whether they are on their way before it is known how many are of use.
+    Each has an equal share of this machine's memory as if all requested workers came, unless a tile needs
+    more: so it does not matter whether they are started before the useful number is known.
     """
     if not workers.is_started:
         return workers
@@ -138,12 +138,12 @@ def fit_to_tiles(workers: ClusterOptions, checked: Checked) -> ClusterOptions:
 
 
 def why_here(work: float) -> str:
-    """Say what makes workers needless, with a marked option; nothing where somebody insists on threads.
+    """Explain why workers are unnecessary, with a marked option; empty if threads were requested explicitly.
 
     Parameters
     ----------
     work
-        Predicted [CPU s].
+        Predicted work [CPU s].
     """
     if work >= SECONDS_TO_START:
         return ""

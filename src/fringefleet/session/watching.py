@@ -21,19 +21,19 @@ logger = logging.getLogger(__name__)
 
 
 def check_performance_report(path: Path | None, workers: ClusterOptions | None = None) -> None:
-    """Find out before any work whether a performance report can be made.
+    """Check before any work whether a performance report can be made.
 
     Parameters
     ----------
     path
-        Its file; None if it is not wanted.
+        File of the report; None if not requested.
     workers
-        Those that are wanted, whose work it shows.
+        Worker request whose work it shows.
 
     Raises
     ------
     IdleOptionError
-        No workers are wanted.
+        No workers are requested.
     MissingExtraError
         Bokeh, which draws it, is not installed.
     InputError
@@ -53,7 +53,7 @@ def check_performance_report(path: Path | None, workers: ClusterOptions | None =
 
 @contextmanager
 def watched(client: Client, performance: Path | None) -> Iterator[None]:
-    """Say where the dashboard is, if there is one; bring logs here, the performance report to its file."""
+    """Log the address of the dashboard, if any; forward logs, and write the performance report."""
     if dashboard := describe_dashboard(client):
         logger.info("dashboard: %s", dashboard)
     with ExitStack() as opened:
@@ -65,7 +65,7 @@ def watched(client: Client, performance: Path | None) -> Iterator[None]:
 
 @contextmanager
 def _recorded(client: Client, path: Path) -> Iterator[None]:
-    """Write what Dask saw of the work, also if it failed; without a scheduler there is nothing to write."""
+    """Write Dask's record of the work, also if it failed; without a scheduler nothing is written."""
     recording = performance_report(filename=str(path))
     recording.__enter__()
     try:
@@ -76,4 +76,4 @@ def _recorded(client: Client, path: Path) -> Iterator[None]:
             recording.__exit__(None, None, None)
             logger.info("performance report: %s", path)
         else:
-            logger.warning("no performance report: the scheduler, which knows what was done, was lost")
+            logger.warning("no performance report: the scheduler, which has the record of the work, was lost")

@@ -17,7 +17,7 @@ _PIXEL_DEGREES = 0.000625
 PIXEL_METRES = (69.3, 65.6)  # north, east: _PIXEL_DEGREES at latitude 19.4
 _NORTH_WEST = (19.80, -99.60)  # outer corner of the first pixel, latitude and longitude [degree]
 LOOKS_AZIMUTH, LOOKS_RANGE = 5, 15
-LOOKS = round(LOOKS_AZIMUTH * LOOKS_RANGE / 1.94)  # independent ones: 1.94 samples per resolution cell
+LOOKS = round(LOOKS_AZIMUTH * LOOKS_RANGE / 1.94)  # independent looks: 1.94 samples per resolution cell
 INCIDENCE_DEGREES, HEADING_DEGREES = 39.0, -12.0
 EARTH_RADIUS, SATELLITE_HEIGHT = 6371008.8, 693000.0  # [m]
 _ORBIT_RADIUS = EARTH_RADIUS + SATELLITE_HEIGHT
@@ -31,35 +31,35 @@ _TILE_STEP = 32
 
 @dataclass(frozen=True)
 class Scene:
-    """One scene to simulate; the same scene always gives the same stack.
+    """Parameters of a simulated scene; the same scene always yields the same stack.
 
     Parameters
     ----------
     n_date
         Number of acquisitions, 12 days apart, the first on 2018-01-06.
     neighbours
-        Each date is paired with this many next ones.
+        Number of later dates that each date is paired with.
     shape
         Rows and columns.
     seed
-        What all random numbers follow from.
+        Seed of all random numbers.
     missing
         Fraction of the observations that are NaN, at random. The reference point has none.
     annual
-        Pair each date with the one a year later, too.
+        Whether each date is also paired with the one a year later.
     noise
-        Factor on the decorrelation noise and on the error of the coherence; 0 gives pairs that
-        agree with each other.
+        Factor on the decorrelation noise and on the error of the coherence; with 0 the pairs are
+        consistent.
     unwrapping_errors
-        Fraction of the pairs that are a whole turn off in a part of the scene.
+        Fraction of the pairs that are a whole cycle off in a part of the scene.
     dem_error_std
-        Standard deviation of the error of the DEM [m], a smooth field that the perpendicular baselines
-        turn into phase.
+        Standard deviation of the DEM error [m], a smooth field that the perpendicular baselines turn into
+        phase.
 
     Raises
     ------
     OptionError
-        A value that no scene can have.
+        A value is not possible for a scene.
     """
 
     n_date: int = 50
@@ -73,7 +73,7 @@ class Scene:
     dem_error_std: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be simulated."""
+        """Reject values that cannot be simulated."""
         _need_at_least("dates", self.n_date, 2)
         _need_at_least("neighbours", self.neighbours, 1)
         _need_at_least("seed", self.seed, 0)
@@ -100,8 +100,8 @@ class Scene:
             )
         if not (np.isfinite(self.dem_error_std) and self.dem_error_std >= 0):
             raise OptionError(
-                f"found dem_error_std = {self.dem_error_std:g}; the standard deviation of the error of the "
-                "DEM must be finite and at least 0. Give for example 20 metres."
+                f"found dem_error_std = {self.dem_error_std:g}; the standard deviation of the DEM error "
+                "must be finite and at least 0. Give for example 20 metres."
             )
 
     @cached_property
@@ -116,7 +116,7 @@ class Scene:
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """The pairs as indices (reference, secondary) into the dates, in ascending order."""
+        """Pairs as indices (reference, secondary) into the dates, in ascending order."""
         steps = set(range(1, self.neighbours + 1))
         if self.annual:
             steps.add(round(_ANNUAL_DAYS / _REVISIT_DAYS))
@@ -141,14 +141,14 @@ class Scene:
 
     @property
     def tile(self) -> Shape:
-        """Rows and columns of a tile: all pairs of one make about 16 MiB."""
+        """Rows and columns of a tile, of which all pairs take about 16 MiB."""
         side = (_TILE_BYTES / (4 * len(self.pairs))) ** 0.5
         side = max(_TILE_STEP, _TILE_STEP * round(side / _TILE_STEP))
         return min(side, self.shape[0]), min(side, self.shape[1])
 
 
 def mintpy_attributes(scene: Scene) -> dict[str, str]:
-    """Metadata under MintPy's names, so that an export of the stack reads like the real thing."""
+    """Return metadata under MintPy's names, so that an export of the stack resembles a real one."""
     row, column = scene.reference_point
     first, last = scene.dates[[0, -1]].astype("datetime64[D]").astype(str)
     middle_range = RANGE_SINE / np.sin(np.radians(INCIDENCE_DEGREES))

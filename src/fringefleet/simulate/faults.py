@@ -1,7 +1,7 @@
 """Simulated errors of a stack, on request: unwrapping errors and a DEM error.
 
-The equations are in :mod:`fringefleet.simulate`. All random numbers are drawn from streams of their own: a
-scene with faults is the scene without them, and the faults.
+The equations are in :mod:`fringefleet.simulate`. All random numbers come from streams of their own: a scene
+with faults is the scene without them, plus the faults.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,16 @@ UNWRAPPING_STREAM, DEM_STREAM = 2, 3  # of random numbers
 
 @dataclass(frozen=True)
 class Faults:
-    """What is drawn once per scene.
+    """Random faults of a scene, drawn once.
 
-    Of each pair: ``cycle``, by how many turns it is off, 0 if it is right; ``centre`` (row, column) and
-    ``radius`` [pixel] of the disc where. ``dem_error`` [m] lives on nodes as the fields of
-    :class:`~fringefleet.simulate.physics.RandomFields` do.
+    Attributes
+    ----------
+    cycle
+        Unwrapping error of each pair [cycle], 0 if it is correct.
+    centre, radius
+        Centre (row, column) and radius [pixel] of the disc where it occurs.
+    dem_error
+        DEM error [m] on nodes, as for :class:`~fringefleet.simulate.physics.RandomFields`.
     """
 
     cycle: NDArray[np.int8]
@@ -34,13 +39,13 @@ class Faults:
 
 
 def draw_faults(scene: Scene) -> Faults:
-    """Draw which pairs are unwrapped wrongly and where, and the error of the DEM."""
+    """Draw which pairs have unwrapping errors and where, and the DEM error."""
     n_pair, shape = len(scene.pairs), np.array(scene.shape)
     rng = np.random.default_rng([scene.seed, UNWRAPPING_STREAM])
     wrong = rng.permutation(n_pair) < round(scene.unwrapping_errors * n_pair)
     centre = rng.random((n_pair, 2)) * (shape - 1)
     radius = rng.uniform(*_BLOB_RADIUS, n_pair) * shape.min()
-    # An error at the reference point would be one of all pixels but those in the disc.
+    # An error at the reference point would affect all pixels except those in the disc.
     to_reference = np.hypot(*(centre - scene.reference_point).T)
     radius = np.minimum(radius, 0.9 * to_reference)
     cycle = np.where(wrong, rng.choice([-1, 1], n_pair), 0).astype(np.int8)
@@ -50,7 +55,7 @@ def draw_faults(scene: Scene) -> Faults:
 
 
 def unwrapping_error(faults: Faults, pair: int, rows: slice, columns: slice) -> Floats:
-    """What unwrapping added wrongly to a pair [rad], shape (y, x): whole turns."""
+    """Return the unwrapping error of a pair [rad], shape (y, x), in whole cycles."""
     row, column = faults.centre[pair]
     y = np.arange(rows.start, rows.stop)[:, None] - row
     x = np.arange(columns.start, columns.stop) - column
@@ -59,7 +64,7 @@ def unwrapping_error(faults: Faults, pair: int, rows: slice, columns: slice) -> 
 
 
 def dem_error_tile(scene: Scene, faults: Faults, rows: slice, columns: slice) -> Floats:
-    """Truth [m] in a part of the scene, shape (y, x): zero at the reference point."""
+    """Return the true DEM error [m] in a part of the scene, shape (y, x): zero at the reference point."""
     row, column = scene.reference_point
     step, nodes = node_step(scene), faults.dem_error
     point = interpolate(nodes, step, slice(row, row + 1), slice(column, column + 1))
@@ -67,6 +72,6 @@ def dem_error_tile(scene: Scene, faults: Faults, rows: slice, columns: slice) ->
 
 
 def dem_error_phase(scene: Scene, faults: Faults, baseline: Floats, rows: slice, columns: slice) -> Floats:
-    """Phase [rad] that the error of the DEM adds to each date, shape (date, y, x)."""
+    """Return the phase [rad] that the DEM error adds to each date, shape (date, y, x)."""
     per_metre = np.float32(-4 * pi / (WAVELENGTH * RANGE_SINE)) * baseline
     return per_metre[:, None, None] * dem_error_tile(scene, faults, rows, columns)

@@ -1,4 +1,4 @@
-"""Ground, atmosphere, decorrelation: the numbers of one tile.
+"""Ground motion, atmosphere and decorrelation of one tile.
 
 The equations are in :mod:`fringefleet.simulate`.
 """
@@ -37,12 +37,12 @@ _DAYS_PER_YEAR = 365.25
 # Centre (fractions of rows and columns), radius or depth (fraction of the shorter side), amplitude.
 _BOWLS = (((0.34, 0.30), 0.10, -0.120), ((0.72, 0.64), 0.07, -0.050))  # [m/year], vertical
 _AQUIFER = ((0.66, 0.24), 0.12, 0.012)  # [m], vertical
-_VOLCANO = ((0.30, 0.74), 0.07, 0.090)  # [m], vertical above the source when it has come to rest
+_VOLCANO = ((0.30, 0.74), 0.07, 0.090)  # [m], vertical above the source at the end of its inflation
 ONSET, RELAXATION = 0.4, 0.15  # fractions of the time span
 
 
 class _Tile(NamedTuple):
-    """Where a tile lies in the scene."""
+    """Position of a tile in the scene."""
 
     number: TileIndex
     rows: slice
@@ -51,12 +51,22 @@ class _Tile(NamedTuple):
 
 @dataclass(frozen=True)
 class RandomFields:
-    """What is drawn once per scene, on a coarse grid where it has a place.
+    """Random fields of a scene, drawn once, on a coarse grid where they depend on position.
 
-    ``delay`` [m], relative to the first date, and ``texture``, from 0 (vegetation) to 1 (city),
-    live on nodes ``step`` pixels apart that begin one step outside the scene; ``baseline`` [m] is
-    perpendicular; ``offset`` [rad] is what unwrapping left on each pair; ``faults`` are what is wrong
-    with the stack.
+    Attributes
+    ----------
+    step
+        Spacing of the nodes [pixel]; they begin one step outside the scene.
+    delay
+        Atmospheric delay on the nodes [m], relative to the first date.
+    texture
+        Land cover on the nodes, from 0 (vegetation) to 1 (city).
+    baseline
+        Perpendicular baseline of each date [m].
+    offset
+        Constant that unwrapping leaves on each pair [rad].
+    faults
+        Errors of the stack.
     """
 
     step: int
@@ -68,7 +78,7 @@ class RandomFields:
 
 
 def tiles(scene: Scene) -> Iterator[_Tile]:
-    """Cut the scene, row by row."""
+    """Cut the scene into tiles, row by row."""
     for i, top in enumerate(range(0, scene.shape[0], scene.tile[0])):
         for j, left in enumerate(range(0, scene.shape[1], scene.tile[1])):
             rows = slice(top, min(top + scene.tile[0], scene.shape[0]))
@@ -76,7 +86,7 @@ def tiles(scene: Scene) -> Iterator[_Tile]:
 
 
 def draw_fields(scene: Scene) -> RandomFields:
-    """Draw everything that is common to all tiles."""
+    """Draw everything that all tiles have in common."""
     rng = np.random.default_rng([scene.seed, 0])
     nodes = node_shape(scene)
     offset = rng.uniform(0.5, 6.0, len(scene.pairs)) * rng.choice([-1, 1], len(scene.pairs))
@@ -100,7 +110,7 @@ def draw_fields(scene: Scene) -> RandomFields:
 
 
 def displacement_tile(scene: Scene, fields: RandomFields, rows: slice, columns: slice) -> Floats:
-    """Truth [m] in a part of the scene, shape (date, y, x): zero at first date and reference."""
+    """Return the truth [m] in a part of the scene, shape (date, y, x): zero at first date and reference."""
     row, column = scene.reference_point
     point = _seen(scene, fields, slice(row, row + 1), slice(column, column + 1))
     return _seen(scene, fields, rows, columns) - point
@@ -109,7 +119,7 @@ def displacement_tile(scene: Scene, fields: RandomFields, rows: slice, columns: 
 def observe_tile(
     scene: Scene, fields: RandomFields, tile: _Tile, displacement: Floats
 ) -> tuple[Floats, Floats]:
-    """Phase [rad] and coherence of all pairs of a tile, shape (pair, y, x)."""
+    """Return phase [rad] and coherence of all pairs of a tile, shape (pair, y, x)."""
     seed = np.random.SeedSequence([scene.seed, 1, *tile.number])
     for_grain, for_phase, for_coherence, for_gaps = np.random.Generator(np.random.SFC64(seed)).spawn(4)
     stable, decay_days = _decorrelation(fields, tile, for_grain)
@@ -137,7 +147,7 @@ def observe_tile(
 
 
 def _seen(scene: Scene, fields: RandomFields, rows: slice, columns: slice) -> Floats:
-    """Displacement [m] relative to the first date alone, shape (date, y, x)."""
+    """Return the displacement [m] relative to the first date only, shape (date, y, x)."""
     seen = interpolate(fields.delay, fields.step, rows, columns)
     for history, ground in zip(_histories(scene), _grounds(scene, rows, columns), strict=True):
         seen += history.astype("f4")[:, None, None] * ground.astype("f4")
@@ -145,7 +155,7 @@ def _seen(scene: Scene, fields: RandomFields, rows: slice, columns: slice) -> Fl
 
 
 def _histories(scene: Scene) -> Iterator[NDArray[np.float64]]:
-    """How each source moves in time: zero at the first date."""
+    """Yield the time history of each source: zero at the first date."""
     years = scene.days / _DAYS_PER_YEAR
     for _ in _BOWLS:
         yield years
@@ -155,7 +165,7 @@ def _histories(scene: Scene) -> Iterator[NDArray[np.float64]]:
 
 
 def _grounds(scene: Scene, rows: slice, columns: slice) -> Iterator[NDArray[np.float64]]:
-    """How far each source moves the ground towards the satellite."""
+    """Yield the ground motion of each source towards the satellite."""
     incidence, heading = np.radians([INCIDENCE_DEGREES, HEADING_DEGREES])
     size = min(scene.shape[0] * PIXEL_METRES[0], scene.shape[1] * PIXEL_METRES[1])
     for centre, radius, amplitude in (*_BOWLS, _AQUIFER):
@@ -174,14 +184,14 @@ def _grounds(scene: Scene, rows: slice, columns: slice) -> Iterator[NDArray[np.f
 def _metres_from(
     scene: Scene, centre: tuple[float, float], rows: slice, columns: slice
 ) -> NDArray[np.float64]:
-    """Distances [m] north and east of a point given in fractions of the scene, shape (2, y, x)."""
+    """Return distances [m] north and east of a point given in fractions of the scene, shape (2, y, x)."""
     y = PIXEL_METRES[0] * (centre[0] * scene.shape[0] - np.arange(rows.start, rows.stop))
     x = PIXEL_METRES[1] * (np.arange(columns.start, columns.stop) - centre[1] * scene.shape[1])
     return np.stack(np.broadcast_arrays(y[:, None], x))
 
 
 def _decorrelation(fields: RandomFields, tile: _Tile, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Coherence that stays for ever, and the time [day] in which the rest decays, shape (y, x)."""
+    """Return the long-term coherence, and the decay time [day] of the rest, shape (y, x)."""
     texture = interpolate(fields.texture, fields.step, tile.rows, tile.columns)
     texture += _GRAIN * (rng.random(texture.shape, np.float32) - np.float32(0.5))
     texture = np.clip(texture, 0, 1)
@@ -190,7 +200,7 @@ def _decorrelation(fields: RandomFields, tile: _Tile, rng: np.random.Generator) 
 
 
 def _disturbance(scene: Scene, tile: _Tile) -> tuple[Floats, Floats]:
-    """Factor on the noise and share of gaps at each pixel: none at the reference point."""
+    """Return the factor on the noise and the fraction of gaps at each pixel: zero at the reference point."""
     touched = np.ones((tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start), "f4")
     row = scene.reference_point[0] - tile.rows.start
     column = scene.reference_point[1] - tile.columns.start

@@ -1,4 +1,4 @@
-"""Random fields on a coarse grid, and their values at the pixels: in every tile the same."""
+"""Random fields on a coarse grid, and their values at the pixels, identical in every tile."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,12 @@ _N_NODE = 128  # of the coarse grid, along the longer side of the scene
 
 
 def node_step(scene: Scene) -> int:
-    """Pixels from one node to the next."""
+    """Return the number of pixels from one node to the next."""
     return -(-max(scene.shape) // _N_NODE)
 
 
 def node_shape(scene: Scene) -> tuple[int, ...]:
-    """Nodes along rows and columns; they begin one step outside the scene and end outside it."""
+    """Return the number of nodes along rows and columns; they extend one step beyond the scene."""
     return tuple((length - 1) // node_step(scene) + 4 for length in scene.shape)
 
 
@@ -33,9 +33,9 @@ def power_law(rng: np.random.Generator, shape: tuple[int, ...], exponent: float)
 
 
 def interpolate(nodes: Floats, step: int, rows: slice, columns: slice) -> Floats:
-    """Values at the pixels, from nodes on the last two axes, by Catmull-Rom splines.
+    """Interpolate values at the pixels from nodes on the last two axes, by Catmull-Rom splines.
 
-    Sums of four terms instead of a matrix product: the last digit, too, is the same in every tile.
+    Sums of four terms instead of a matrix product: even the last digit is identical in every tile.
     """
     index, weights = _catmull_rom(step, rows)
     partial = sum(np.take(nodes, index + k, -2) * w[:, None] for k, w in enumerate(weights))
@@ -44,7 +44,7 @@ def interpolate(nodes: Floats, step: int, rows: slice, columns: slice) -> Floats
 
 
 def _catmull_rom(step: int, pixels: slice) -> tuple[NDArray[np.int64], Floats]:
-    """First of the four nodes that each pixel needs, and their weights, shape (4, pixel)."""
+    """Return the first of the four nodes that each pixel needs, and their weights, shape (4, pixel)."""
     index, within = np.divmod(np.arange(pixels.start, pixels.stop), step)
     t = within / step
     weights = np.stack(

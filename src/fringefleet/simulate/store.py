@@ -1,4 +1,4 @@
-"""A simulated scene as xarray Datasets, in memory or streamed to Zarr."""
+"""Simulated scene as xarray Datasets, in memory or streamed to Zarr."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ from fringefleet.simulate.physics import (
     tiles,
 )
 
-_DEM_ERROR_NAME = "height that the DEM lacks, relative to the reference point"
+_DEM_ERROR_NAME = "DEM error relative to the reference point"
 
 
 def simulate_dataset(scene: Scene) -> tuple[xr.Dataset, xr.DataArray]:
@@ -57,7 +57,7 @@ def simulate_dataset(scene: Scene) -> tuple[xr.Dataset, xr.DataArray]:
 
 
 def true_dem_error(scene: Scene) -> xr.DataArray:
-    """Make the error of the DEM of a small scene [m], relative to the reference point."""
+    """Make the DEM error of a small scene [m], relative to the reference point."""
     values = dem_error_tile(scene, draw_faults(scene), *(slice(0, length) for length in scene.shape))
     return xr.DataArray(values, _place(scene), ("y", "x"), attrs=_gridded(_DEM_ERROR_NAME, "m"))
 
@@ -69,27 +69,27 @@ def simulate_stack(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write a scene of any size to disk, one tile after the other, and its truth beside it.
+    """Write a scene of any size to disk, tile by tile, and its truth next to it.
 
     Parameters
     ----------
     output
-        Folder of the Zarr store. Until both stores are complete they have other names.
+        Folder of the Zarr store. Both stores have temporary names until they are complete.
     overwrite
-        Replace stores that are there; anything else is left alone.
+        Replace existing stores; anything else is left untouched.
     progress
-        Called after each tile with the number of pixels done and of all pixels.
+        Called after each tile with the number of pixels done and the total number.
 
     Returns
     -------
     Path
-        The store of the truth, see :func:`truth_path`: ``displacement``, and ``dem_error`` if the scene has
+        Store of the truth, see :func:`truth_path`: ``displacement``, and ``dem_error`` if the scene has
         one.
 
     Raises
     ------
     OutputExistsError
-        The output or its truth exists; or it is no Zarr store and must not be overwritten.
+        The output or its truth exists; or it is not a Zarr store and must not be overwritten.
     """
     truth = truth_path(output)
     with (
@@ -103,7 +103,7 @@ def simulate_stack(
 
 
 def truth_path(output: Path) -> Path:
-    """Where the truth of a simulated stack lies.
+    """Return the path of the truth of a simulated stack.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def _stream(scene: Scene, output: Path, truth: Path, progress: Callable[[int, in
 def _create_stores(
     scene: Scene, fields: RandomFields, output: Path, truth: Path
 ) -> tuple[zarr.Group, zarr.Group]:
-    """Write all but the tiles: metadata and coordinates, as xarray would."""
+    """Write everything except the tiles: metadata and coordinates, as xarray would."""
     pairs, dates = ((n, *scene.shape) for n in (len(scene.pairs), scene.n_date))
     empty_pairs = da.empty(pairs, dtype="f4", chunks=(pairs[0], *scene.tile))
     empty_dates = da.empty(dates, dtype="f4", chunks=(dates[0], *scene.tile))

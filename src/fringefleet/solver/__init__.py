@@ -1,4 +1,4 @@
-"""Numerics in torch and numba, one algorithm a file; they know no stack, no Dask and no choice of device.
+"""Numerics in torch and numba, one algorithm per file, independent of stacks, Dask and the choice of device.
 
-The files of :mod:`fringefleet.solver.compiled.code_files` hold what numba has compiled, and nothing else.
+The files of :mod:`fringefleet.solver.compiled.code_files` contain code compiled by numba, nothing else.
 """

@@ -1,4 +1,4 @@
-"""Functions that work on arrays of NumPy and on tensors alike: the names that both libraries have."""
+"""Functions for NumPy arrays and tensors alike, by the names that both libraries have."""
 
 import sys
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from fringefleet.solver.working_set import BYTES_AT_ONCE
 
 
 def library_of(values: Any) -> Any:
-    """Give NumPy or torch, as an array or a tensor is of it.
+    """Return the library, NumPy or torch, of an array or a tensor.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def library_of(values: Any) -> Any:
 
 
 def in_rows(values: Any) -> Any:
-    """Lay an array or a tensor out row by row: the same numbers are then summed in the same order.
+    """Return values laid out row by row, so that equal values are summed in the same order.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def in_rows(values: Any) -> Any:
 
 
 def pieces_of(n_pixel: int, bytes_per_pixel: int) -> Iterator[slice]:
-    """Cut pixels so that each piece takes at most ``BYTES_AT_ONCE``.
+    """Cut pixels into pieces that take at most ``BYTES_AT_ONCE`` each.
 
     Examples
     --------

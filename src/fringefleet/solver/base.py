@@ -21,9 +21,9 @@ class SolverWorkspace(Protocol):
     Attributes
     ----------
     plan
-        The network's elimination.
+        Elimination plan of the network.
     observations
-        Residuals and weights of the batch that was solved last, as far as they are kept.
+        Residuals and weights of the last batch, as far as they are kept.
     """
 
     plan: EliminationPlan
@@ -32,12 +32,12 @@ class SolverWorkspace(Protocol):
 
 @runtime_checkable
 class RawWorkspace(SolverWorkspace, Protocol):
-    """Buffers of a solver that keeps of a batch what it is told to.
+    """Buffers of a solver that keeps the requested intermediate data of a batch.
 
     Attributes
     ----------
     sums
-        Of squares, cosines, sines and weighted squares of the residuals, (sum, pixel).
+        Sums of squares, cosines, sines and weighted squares of the residuals, (sum, pixel).
     """
 
     sums: Tensor
@@ -56,7 +56,7 @@ class Solver(Protocol[Workspace_]):
 
     @property
     def Workspace(self) -> Callable[[EliminationPlan, int, torch.dtype, torch.device], Workspace_]:  # noqa: N802 - a class
-        """Makes buffers: of the plan, the number of pixels, dtype and device."""
+        """Class of buffers, made from the plan, the number of pixels, dtype and device."""
 
     def solve(
         self,
@@ -71,29 +71,29 @@ class Solver(Protocol[Workspace_]):
 
 @runtime_checkable
 class RawSolver(Solver[RawWorkspace_], Protocol[RawWorkspace_]):
-    """Solver that takes observations as they are in the file, too."""
+    """Solver that also takes observations as stored in the file."""
 
     def check_ready(self, device: torch.device) -> None:
-        """Refuse a device on which it does not run."""
+        """Reject a device on which it does not run."""
 
     def solve_raw(
         self, workspace: RawWorkspace_, raw: Raw, rules: Rules, prepare: Prepare, *, method: Method = ...
     ) -> Solution:
-        """Solve a batch of raw observations; ``prepare`` gives phases and weights of some of its pixels."""
+        """Solve a batch of raw observations; ``prepare`` returns phases and weights of some of its pixels."""
 
     def standard_deviations(
         self, workspace: RawWorkspace_, unit: Float[Tensor, "pixel"]
     ) -> Float[Tensor, "date pixel"]:
-        """Give those of the batch that was solved last, for the variance of an observation of weight 1."""
+        """Return those of the last batch, given the variance of an observation of weight 1."""
 
 
 class RawWork(NamedTuple):
-    """Solver of raw observations, and a workspace that it has made."""
+    """Solver of raw observations, and a workspace that it made."""
 
     solver: RawSolver[RawWorkspace]
     workspace: RawWorkspace
 
 
 def is_raw(solver: Solver[SolverWorkspace]) -> TypeGuard[RawSolver[RawWorkspace]]:
-    """Tell whether a solver takes observations as they are in the file."""
+    """Return whether a solver takes observations as stored in the file."""
     return isinstance(solver, RawSolver)

@@ -1,15 +1,15 @@
-r"""Agreement of the pairs of each triplet of dates with one another, at each pixel.
+r"""Closure phases: agreement of the pairs of each triplet of dates, at each pixel.
 
 For dates i, j, k that are all paired, the closure is
 
 .. math:: c = y_{ij} + y_{jk} - y_{ik}
 
 It vanishes for phases that are differences of one series. So does that of any model, and hence the closure
-of the residuals *is* the closure of the phases, whatever series was subtracted: it is measured after the
-solution, from what is left of the phases, which is small, so that float32 loses nothing.
+of the residuals *is* the closure of the phases, whatever series was subtracted: it is computed after the
+solution from the residuals, which are small, so that float32 loses nothing.
 
-A triplet counts at a pixel where all of its pairs are valid. One that is off by more than half a turn has an
-unwrapping error in at least one pair; noise, multilooking and soil moisture make it a fraction of a radian.
+A triplet counts at a pixel where all of its pairs are valid. A closure beyond half a cycle indicates an
+unwrapping error in at least one pair; noise, multilooking and soil moisture cause a fraction of a radian.
 
 References
 ----------
@@ -33,47 +33,48 @@ from fringefleet.solver.working_set import TRIPLETS_AT_ONCE
 
 
 class Closure(NamedTuple):
-    """Measures of a batch; the first is NaN where a pixel has no triplet of valid pairs."""
+    """Closure measures of a batch; the first is NaN where a pixel has no triplet of valid pairs."""
 
     closure_rms: Float[Tensor, "pixel"]  # [rad]
-    misclosed_count: Int[Tensor, "pixel"]  # triplets that are off by more than pi
+    misclosed_count: Int[Tensor, "pixel"]  # triplets with closure beyond pi
     triplet_count: Int[Tensor, "pixel"]  # triplets of valid pairs
 
 
 def triplet_rows(plan: EliminationPlan, device: torch.device) -> Int[Tensor, "3 triplet"]:
     """Find the rows of the pairs of each triplet; ascending, the second is the one to subtract.
 
-    Rows are sorted by (earlier position, later position) and measure the one minus the other. So for
-    positions p < q < r the rows come as pq, pr, qr, and the closure is pq - pr + qr, up to its sign.
+    Rows are sorted by (earlier position, later position) and measure the earlier minus the later. For
+    positions p < q < r the rows are thus in the order pq, pr, qr, and the closure is pq - pr + qr, up to its
+    sign.
 
     Parameters
     ----------
     plan
-        The network's elimination.
+        Elimination plan of the network.
     device
-        Where the rows are wanted. Making them anew for each batch would wait for the copy to a GPU.
+        Device of the result. Rows made anew for each batch would have to wait for the copy to a GPU.
     """
     row_of_pair = np.argsort(plan.pair_order)
     rows = np.sort(row_of_pair[triplets(plan.network)], axis=1).T
-    in_order = rows[:, np.lexsort(rows[::-1])]  # neighbours share rows, which are in cache then
+    in_order = rows[:, np.lexsort(rows[::-1])]  # neighbours share rows, which are then in cache
     return torch.tensor(in_order, device=device)
 
 
 def measure_closure(observations: Observations, rows: Int[Tensor, "3 triplet"]) -> Closure:
-    """Sum up the closures of the triplets of valid pairs, those of positive weight; unweighted.
+    """Compute closure statistics over the triplets of valid pairs, those of positive weight; unweighted.
 
     Parameters
     ----------
     observations
-        With the residual [rad] of the series, zero where an observation is missing, as
-        :func:`fringefleet.solver.quality.measure_quality` leaves it. Marked during the work, then as it was.
+        Observations with the residual [rad] of the series, zero where missing, as left by
+        :func:`fringefleet.solver.quality.measure_quality`. Modified during the computation, then restored.
     rows
-        Of the triplets, from :func:`triplet_rows`.
+        Rows of the triplets, from :func:`triplet_rows`.
 
     Notes
     -----
-    During the work a missing residual is NaN. Then one comparison tells whether all pairs of a triplet are
-    valid, where their weights would have to be looked up and multiplied.
+    During the computation a missing residual is NaN. One comparison then shows whether all pairs of a
+    triplet are valid, where their weights would otherwise have to be read and multiplied.
     """
     residual = observations.residual
     scratch = residual.new_empty((2, min(TRIPLETS_AT_ONCE, rows.shape[1]), residual.shape[1]))
@@ -97,7 +98,7 @@ def measure_closure(observations: Observations, rows: Int[Tensor, "3 triplet"]) 
 
 
 def _sum_rows(values: Float[Tensor, "row pixel"]) -> Float[Tensor, "pixel"]:
-    """Sum up rows, half to half: the same numbers in the same order wherever a pixel is; overwrites them."""
+    """Sum rows pairwise, in an order that does not depend on the pixel; overwrites them."""
     n_row = len(values)
     if not n_row:
         return values.new_zeros(values.shape[1])

@@ -1,4 +1,4 @@
-"""Connected parts of the network at each pixel, from its valid pairs."""
+"""Connected components of the network at each pixel, from its valid pairs."""
 
 import torch
 from jaxtyping import Bool, Int
@@ -8,7 +8,7 @@ from torch import Tensor
 def label_parts(
     ends: Int[Tensor, "pair 2"], valid: Bool[Tensor, "pair pixel"], n_date: int, root: int
 ) -> Int[Tensor, "date pixel"]:
-    """Number the connected parts of each pixel from 0, the root's part first.
+    """Number the connected components of each pixel from 0, that of the root first.
 
     Every date takes the smallest number among itself and its neighbours, then that date's own number
     (pointer jumping), until nothing changes: about log(dates) rounds.
@@ -18,9 +18,9 @@ def label_parts(
     ends
         The two dates of each pair.
     valid
-        Which pairs count at which pixel.
+        Whether a pair is valid at a pixel.
     n_date, root
-        Number of dates; the date whose part is number 0.
+        Number of dates; the date whose component is number 0.
     """
     dates = torch.arange(n_date, device=ends.device)
     rank = torch.where(dates < root, dates + 1, torch.where(dates == root, 0, dates))  # root first

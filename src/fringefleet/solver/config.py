@@ -8,15 +8,23 @@ from fringefleet.choices import GapRule, MinimumNorm, Norm
 
 @dataclass(frozen=True)
 class Method:
-    """How every pixel of a batch is solved.
+    """Method by which the pixels of a batch are solved.
 
-    ``norm``: of the residuals, see :mod:`fringefleet.solver.irls`; residuals beyond ``huber_threshold``
-    standard deviations count linearly; at most ``max_iterations`` reweightings. ``gap_rule`` and
-    ``min_norm``: how the parts of a cut network are tied together, see
-    :mod:`fringefleet.solver.disconnected`; not in pixels with fewer than ``min_redundancy`` valid pairs at
-    some date. ``unweighted``: all valid observations weigh the same, so that complete pixels can share one
-    factor. ``columns``, (date, column) of a temporal model, and ``atmosphere_std`` [rad]: what tells a DEM
-    error from deformation, see :mod:`fringefleet.solver.dem_error`; none is estimated without.
+    Attributes
+    ----------
+    norm, huber_threshold, max_iterations
+        Norm of the residuals; residuals beyond the threshold [standard deviations] count linearly; maximum
+        number of reweightings. See :mod:`fringefleet.solver.irls`.
+    gap_rule, min_norm
+        Rule by which the components of a disconnected network are connected, see
+        :mod:`fringefleet.solver.disconnected`.
+    min_redundancy
+        Minimum number of valid pairs at every date; pixels with fewer are not connected.
+    unweighted
+        Whether all valid observations have equal weight, so that complete pixels can share one factor.
+    columns, atmosphere_std
+        Temporal model, (date, column), and standard deviation of the atmosphere [rad], which separate a DEM
+        error from deformation, see :mod:`fringefleet.solver.dem_error`; none is estimated without columns.
     """
 
     min_norm: MinimumNorm = "velocity"

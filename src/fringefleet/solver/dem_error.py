@@ -1,11 +1,11 @@
-r"""The error of the DEM, estimated together with the series through the factor of its own network.
+r"""DEM error, estimated together with the series through the factor of a network of its own.
 
 A DEM error :math:`\Delta z` [m] adds to the phase of date :math:`i`
 
 .. math:: b_i \frac{\Delta z}{R \sin\theta}, \qquad b_i = -\frac{4\pi}{\lambda} B_{\perp i}
 
-and so to that of a pair the difference of two dates. A free series takes that in completely: next to it the
-DEM error cannot be identified, whatever the network. A temporal model tells them apart (Fattahi & Amelung
+and to that of a pair the difference of two dates. A free series absorbs it completely: next to it the DEM
+error cannot be identified, whatever the network. A temporal model separates them (Fattahi & Amelung
 2013 fit the series with one; Doin et al. 2011, Lopez-Quiroz et al. 2009 solve with one): the series is
 
 .. math:: x = M \beta + c + a, \qquad M = [t, t^2, \ldots, b], \qquad y = A x + n
@@ -26,27 +26,27 @@ The Schur complement of :math:`x` in them is :math:`\gamma^2 M^T U` with
 
 .. math:: U = M - S, \qquad S = \gamma^2 H^{-1} M,
 
-equal to :math:`H^{-1} N M`; and as the plain series :math:`x'` solves :math:`N x' = A^T W y`, what is left is
+equal to :math:`H^{-1} N M`; and as the plain series :math:`x'` solves :math:`N x' = A^T W y`, there remains
 
 .. math:: M^T U \beta = U^T x', \qquad \mathrm{cov} \beta = (\gamma^2 M^T U)^{-1} .
 
-So the series that is there already is all that is needed of the pairs. :math:`U` sums to zero over every
-connected part: how the parts of a cut network are levelled, and which date is the reference, makes no
+The existing series is thus all that is needed of the pairs. :math:`U` sums to zero over every
+connected component: neither the relative levels of the components nor the choice of the reference date make a
 difference. For :math:`\sigma \to \infty` this is ordinary least squares on the series, as MintPy's
-``dem_error`` (with a constant of its own for each part); for :math:`\sigma \to 0` it is weighted least
+``dem_error`` (with a constant of its own for each component); for :math:`\sigma \to 0` it is weighted least
 squares on the pairs.
 
-H is the Laplacian of the network with a *ground*, to which every date is tied by a conductance
+H is the Laplacian of the network with a *ground*, to which every date is connected by a conductance
 :math:`\gamma^2`. It is eliminated by the plan of the network, and again nothing is subtracted: for each date
-``v``, with ``e`` its edges to later dates and ``g`` its tie to the ground,
+``v``, with ``e`` its edges to later dates and ``g`` its edge to the ground,
 
 .. math:: d = g + \sum_a e_a, \qquad f_a = e_a / d, \qquad E_{ab} \mathrel{+}= f_a e_b,
           \qquad g_a \mathrel{+}= f_a g .
 
-The right-hand side :math:`\gamma^2 M` follows the rule of the ground: that is the column of a model that is
-constant. Every entry of :math:`S` is an average of a column of M with weights that are sums of products of
-non-negative numbers. So U is exact to the rounding of M for all spreads of the weights, and useful as long as
-:math:`\gamma^2` is not some 1e8 times larger than all of them.
+The right-hand side :math:`\gamma^2 M` follows the rule of the ground, which is the column of a constant
+model. Every entry of :math:`S` is an average of a column of M with weights that are sums of products of
+non-negative numbers. U is therefore exact to the rounding of M for any spread of the weights, and useful as
+long as :math:`\gamma^2` is not some 1e8 times larger than all of them.
 
 References
 ----------
@@ -66,10 +66,10 @@ _SMALLEST_PIVOT = 1e-11  # of the columns at unit length; rounding leaves 1e-15
 
 
 class DemError(NamedTuple):
-    r"""DEM error of each pixel over :math:`R \sin\theta` [1]: times that it is in metres.
+    r"""DEM error of each pixel divided by :math:`R \sin\theta` [1]; multiplied by that it is in metres.
 
     Relative to that of the reference point, as the phase is. Both are NaN where the pairs of a pixel do not
-    tie enough dates together, or only dates at which the baselines follow a polynomial in time. ``std`` is
+    connect enough dates, or only dates at which the baselines follow a polynomial in time. ``std`` is
     formal: as good as the weights, which must be inverse variances, and the atmosphere's standard deviation.
     """
 
@@ -86,32 +86,32 @@ def estimate_dem_error(
     atmosphere_std: float,
     pixels_at_once: int = 2048,
 ) -> DemError:
-    r"""Estimate the DEM error of each pixel, all unknowns at once.
+    r"""Estimate the DEM error of each pixel, with all unknowns at once.
 
     Parameters
     ----------
     plan
-        The network's elimination.
+        Elimination plan of the network.
     series
-        Weighted least-squares series [rad] without temporal model, dates in the order of the network. Parts
-        of a cut network may be at any level.
+        Weighted least-squares series [rad] without temporal model, dates in the order of the network.
+        Components of a disconnected network may be at any level.
     weight
         ``w = 1 / variance`` [rad^-2] in the rows of the plan, zero where missing: as in
         :class:`~fringefleet.solver.observations.Observations`.
     columns
-        Of the temporal model, the DEM error's last, see
+        Columns of the temporal model, that of the DEM error last, see
         :func:`fringefleet.solver.temporal_model.temporal_columns`.
     atmosphere_std
         Standard deviation of the atmosphere at each date [rad].
     pixels_at_once
-        How many pixels are worked on together, in float64; the default stays near the cache of a CPU.
+        Number of pixels processed together, in float64; the default stays near the cache of a CPU.
 
     Returns
     -------
     DemError
-        In the precision of the series. NaN where the columns of the model, at unit length, leave a pivot of
-        less than 1e-11 in the Schur complement :math:`M^T U`, where rounding leaves about 1e-15 of nothing.
-        On a pixel whose network is in one part that is where fewer dates are tied together than the model
+        In the precision of the series. NaN where the columns of the model, at unit length, leave a pivot
+        below 1e-11 in the Schur complement :math:`M^T U`, where rounding of zero leaves about 1e-15.
+        On a pixel with a connected network that is where fewer dates are connected than the model
         has columns, plus one.
     """
     order = torch.tensor(plan.order, device=series.device)
@@ -138,19 +138,19 @@ def remove_dem_error(
 ) -> Float[Tensor, "date pixel"]:
     """Subtract the phase of the DEM error from a series; nothing is smoothed.
 
-    The pairs' residuals do not change. The levels of the parts of a cut network do: tie them together
-    afterwards, not before.
+    The residuals of the pairs do not change. The levels of the components of a disconnected network do:
+    connect them afterwards, not before.
 
     Parameters
     ----------
     series
         Phase series [rad].
     column
-        Of the DEM error, the last of :func:`fringefleet.solver.temporal_model.temporal_columns` [rad].
+        Column of the DEM error, the last of :func:`fringefleet.solver.temporal_model.temporal_columns` [rad].
     error
-        DEM error over R sin(theta); where it is NaN, the series stays as it is.
+        DEM error over R sin(theta); where it is NaN, the series is unchanged.
     root
-        Index of the date at which the series stays as it is.
+        Index of the date at which the series is unchanged.
     """
     relative = (column - column[root]).to(series.device, series.dtype)
     return torch.addcmul(series, relative[:, None], error.nan_to_num(nan=0.0), value=-1)
@@ -162,7 +162,7 @@ def _departure(
     columns: Float[Tensor, "date column"],
     ground: float,
 ) -> Float[Tensor, "date column pixel"]:
-    """Subtract from each column its average over what the network ties to a date: M - S.
+    """Subtract from each column its average over the dates connected to a date: M - S.
 
     Dates are in order of position, in the columns as well.
     """
@@ -183,8 +183,8 @@ def _eliminate(
 ) -> Float[Tensor, "edge pixel"]:
     """Eliminate date by date; return the factors f of all edges.
 
-    ``state`` has the ties to the ground in its first row and right-hand sides in the others, dates in order
-    of position. In place, the right-hand sides are carried forward and divided by ``d``.
+    ``state`` has the edges to the ground in its first row and right-hand sides in the others, dates in
+    order of position. The right-hand sides are substituted forward and divided by ``d`` in place.
     """
     edge = weight.new_zeros((plan.n_slot, weight.shape[1]))
     for turn in plan.turns:
@@ -207,7 +207,7 @@ def _eliminate(
 def _last_unknown(
     schur: Float[Tensor, "column column pixel"], right: Float[Tensor, "column pixel"]
 ) -> tuple[Float[Tensor, "pixel"], Float[Tensor, "pixel"], Bool[Tensor, "pixel"]]:
-    """Eliminate all unknowns but the last: its pivot, its right-hand side, and if all pivots are sound."""
+    """Eliminate all unknowns but the last: pivot, right-hand side, and whether all pivots are sound."""
     identified = schur[0, 0] > _SMALLEST_PIVOT
     while len(right) > 1:
         ratio = schur[1:, 0] / schur[0, 0]

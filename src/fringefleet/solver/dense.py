@@ -1,11 +1,12 @@
-r"""Weighted least squares by dense normal equations and Cholesky, as MintPy pull request 1490 does.
+r"""Weighted least squares by dense normal equations and Cholesky, as in MintPy pull request 1490.
 
-Kept as the reference that :mod:`fringefleet.solver.elimination` is tested and timed against. Per pixel it
-builds :math:`G = \sqrt{W} A` (pair x epoch), multiplies :math:`N = G^T G` and factors it with
-``torch.linalg.cholesky_ex``: :math:`2KD^2 + D^3/3` operations and K x D numbers of memory.
+Reference that :mod:`fringefleet.solver.elimination` is tested and timed against. Per pixel it builds
+:math:`G = \sqrt{W} A` (pair x date), multiplies :math:`N = G^T G` and factors it with
+``torch.linalg.cholesky_ex``: :math:`2KD^2 + D^3/3` operations and K x D values of memory.
 
-Rank is taken from the graph, never from ``info``: in float32 that misses one singular pixel in three.
-Each part of a cut network is held at its first date, so that the matrix is regular at every pixel.
+Rank is determined from the graph, never from ``info``: in float32 that misses one singular pixel in three.
+Each component of a disconnected network is held at its first date, so that the matrix is regular at every
+pixel.
 """
 
 import torch
@@ -22,16 +23,16 @@ _BYTES_AT_ONCE = 2**28
 
 
 class Workspace:
-    """Buffers for batches of one shape, dtype and device; as the elimination solver's.
+    """Buffers for batches of one shape, dtype and device, as those of the elimination solver.
 
     Parameters
     ----------
     plan
-        The network's elimination; its root and the order of its pairs are used here.
+        Elimination plan of the network; its root and the order of its pairs are used here.
     n_pixel
-        Pixels in every batch.
+        Number of pixels per batch.
     dtype, device
-        Of the numbers.
+        Dtype and device of the values.
     """
 
     def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -90,7 +91,7 @@ def _solve_normal_equations(
 
 
 def _first_of_its_part(labels: Tensor, root: int) -> Tensor:
-    """Return 1 at one date of each part, the root for its own, else 0; (date, pixel)."""
+    """Return 1 at one date of each component, the root for its own, else 0; (date, pixel)."""
     dates = torch.arange(len(labels), device=labels.device)[:, None]
     rank = torch.where(dates == root, -1, dates).expand_as(labels)
     first = torch.full_like(labels, len(labels)).scatter_reduce(0, labels, rank, "amin")

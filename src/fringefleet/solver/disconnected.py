@@ -1,27 +1,27 @@
-r"""Tie the parts of a cut network together, in closed form.
+r"""Connection of the components of a disconnected network, in closed form.
 
-Where a pixel's valid pairs leave its dates in C parts, the series within each part is known and the C - 1
-shifts ``c`` between the parts are not: no observation says anything about them. Three rules are usual, and
-each is written down here in float64 for just the pixels concerned; ``l`` is the part that a date belongs to.
+Where a pixel's valid pairs leave its dates in C components, the series within each component is known and the
+C - 1 shifts ``c`` between them are not: no observation constrains them. Three rules are common, and each is
+implemented here in float64 for the affected pixels only; ``l`` is the component that a date belongs to.
 
-**Minimum norm of the velocity** (Berardino et al. 2002; what an SVD gives): with ``g`` the phase step of each
-interval between consecutive dates and ``dt`` its length, the shifts minimise
+**Minimum norm of the velocity** (Berardino et al. 2002; the result of an SVD): with ``g`` the phase step of
+each interval between consecutive dates and ``dt`` its length, the shifts minimise
 
 .. math:: \sum_i \left( \frac{g_i + c_{l(i+1)} - c_{l(i)}}{dt_i} \right)^2
 
-which is again a small graph Laplacian. **Minimum norm of the phase**: every part that does not hold the
-anchor date has zero mean, and the one that does is zero there.
+which is again a small graph Laplacian. **Minimum norm of the phase**: every component without the anchor date
+has zero mean, and that of the anchor is zero there.
 
 **Linear** (Lopez-Quiroz et al. 2009, NSBAS, as GIAnT and LiCSBAS have it): shifts, velocity ``v`` and offset
 ``b`` minimise the distance of all dates from one line,
 
 .. math:: \sum_i \left( x_i + c_{l(i)} - v t_i - b \right)^2
 
-GIAnT and LiCSBAS append these rows to the system of the pairs with a small weight; this is the limit of no
-weight, where the pairs alone decide within the parts. With the means of each part taken off, ``v`` is the
-slope that all parts have in common, and each mean is put on the line.
+GIAnT and LiCSBAS append these rows to the system of the pairs with a small weight; this is the limit of zero
+weight, where the pairs alone decide within the components. With the means of each component removed, ``v`` is
+the slope common to all components, and each mean is placed on the line.
 
-**None**: what is not tied to the reference date by observations is not known, so NaN.
+**None**: dates that no observation connects to the reference date are unknown, so NaN.
 
 References
 ----------
@@ -39,23 +39,23 @@ from fringefleet.solver.working_set import BYTES_AT_ONCE, GAP_FILLING_BYTES
 
 
 def connect_components(plan: EliminationPlan, phase: Any, labels: Any, method: Method) -> Any:
-    """Shift the parts of each pixel's series as the rule says.
+    """Shift the components of each pixel's series according to the rule.
 
     Parameters
     ----------
     plan
-        The network's elimination.
+        Elimination plan of the network.
     phase
-        Series [rad] with the parts at any level, (date, pixel): an array of NumPy or a tensor.
+        Series [rad] with the components at any level, (date, pixel): a NumPy array or a tensor.
     labels
-        Number of the part of each date, from 0, none left out, likewise.
+        Index of the component of each date, from 0 without gaps, likewise.
     method
-        The rule.
+        Method with the rule.
 
     Returns
     -------
     array or Tensor
-        Series [rad], zero at the plan's root; with the rule ``none`` NaN at dates in other parts than it.
+        Series [rad], zero at the root of the plan; with the rule ``none`` NaN at dates in other components.
     """
     xp, root = library_of(phase), plan.root
     if method.gap_rule == "none":
@@ -66,7 +66,7 @@ def connect_components(plan: EliminationPlan, phase: Any, labels: Any, method: M
         find_shifts = _velocity_shifts if method.min_norm == "velocity" else _phase_shifts
     n_part = int(labels.max()) + 1
     needed = 16 * n_part * (n_part + 3 * plan.network.n_date)
-    if str(phase.device) == "cpu":  # where every tile that is solved takes it
+    if str(phase.device) == "cpu":  # where every tile being solved needs it
         needed *= BYTES_AT_ONCE // GAP_FILLING_BYTES
     found = []
     for piece in pieces_of(phase.shape[1], needed):
@@ -81,13 +81,13 @@ def connect_components(plan: EliminationPlan, phase: Any, labels: Any, method: M
 
 
 def find_gap_filled(labels: Any) -> Any:
-    """Tell at which dates the step from the date before is not observed: they are in different parts."""
+    """Return at which dates the increment is not observed: the previous date is in another component."""
     xp = library_of(labels)
     return xp.concatenate([labels[:1] != labels[:1], labels[1:] != labels[:-1]], 0)
 
 
-# These take (pixel, date) series and a (pixel, date, part) 1 or 0 of membership, and give (pixel, part). Sums
-# over the dates of a part are matrix products: the same numbers in the same order on every device.
+# These take (pixel, date) series and (pixel, date, part) membership, 1 or 0, and return (pixel, part). Sums
+# over the dates of a component are matrix products: the same order of summation on every device.
 
 
 def _velocity_shifts(plan: EliminationPlan, series: Any, member: Any) -> Any:
@@ -97,10 +97,10 @@ def _velocity_shifts(plan: EliminationPlan, series: Any, member: Any) -> Any:
     crossing = member[:, 1:] - member[:, :-1]
     pull = -crossing.mT @ (stiffness * (series[:, 1:] - series[:, :-1])[..., None])
     matrix = crossing.mT @ (stiffness * crossing)
-    matrix[:, 0, :] = 0  # part 0 stays where it is
+    matrix[:, 0, :] = 0  # component 0 is not shifted
     matrix[:, :, 0] = 0
     itself = xp.eye(matrix.shape[-1], dtype=xp.float64, device=series.device)
-    absent = (matrix * itself).sum(-1) == 0  # part 0, and parts that a pixel does not have
+    absent = (matrix * itself).sum(-1) == 0  # component 0, and components that a pixel does not have
     pull[:, 0] = 0
     return xp.linalg.solve(matrix + itself * absent[:, None], pull)[..., 0]
 
@@ -118,7 +118,7 @@ def _linear_shifts(plan: EliminationPlan, series: Any, member: Any) -> Any:
     away = years - (member @ mean_year[..., None])[..., 0]
     moved = series - (member @ mean[..., None])[..., 0]
     spread = (away * away).sum(1)[:, None]
-    known = spread > 0  # else no two dates are tied: nothing tells the slope
+    known = spread > 0  # otherwise no two dates are connected: the slope is undetermined
     velocity = xp.where(known, (away * moved).sum(1)[:, None] / xp.where(known, spread, 1), 0)
     return velocity * mean_year - mean
 

@@ -1,4 +1,4 @@
-"""Result of the elimination of a batch, however it is done: edges, inverses, parts of the network."""
+"""Result of the elimination of a batch, whatever its implementation: edges, inverses, components."""
 
 from functools import cached_property
 from typing import Any
@@ -12,16 +12,16 @@ from fringefleet.solver.observations import Observations
 
 
 class Eliminated:
-    """Buffers for batches of one shape, dtype and device; the large ones are made when they are first used.
+    """Buffers for batches of one shape, dtype and device; the large ones are allocated at first use.
 
     Parameters
     ----------
     plan
-        The network's elimination.
+        Elimination plan of the network.
     n_pixel
-        Pixels in every batch.
+        Number of pixels per batch.
     dtype, device
-        Of the numbers.
+        Dtype and device of the values.
     """
 
     def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -41,11 +41,11 @@ class Eliminated:
         return self.buffer(self.plan.network.n_date)
 
     def buffer(self, n_row: int, dtype: torch.dtype | None = None) -> Tensor:
-        """Make room for rows of a number for each pixel."""
+        """Allocate rows of one value per pixel."""
         return torch.zeros((n_row, self.n_pixel), dtype=dtype or self.dtype, device=self.device)
 
     def smaller(self, n_pixel: int, dtype: torch.dtype | None = None) -> Any:  # of its own kind
-        """Give a workspace for some pixels of a batch, the same one each time."""
+        """Return a workspace for some pixels of a batch, the same one each time."""
         key = n_pixel, dtype or self.dtype
         if key not in self._smaller:
             self._smaller[key] = type(self)(self.plan, *key, self.device)
@@ -53,16 +53,16 @@ class Eliminated:
 
 
 def label_eliminated(work: Eliminated, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
-    """Number the connected parts of some pixels from 0, the root's; (date, pixel)."""
+    """Number the connected components of some pixels from 0, that of the root; (date, pixel)."""
     grounded = work.inverse[:, pixels] == 0
     grounded[-1] = True
     number = torch.where(grounded, grounded.flip(0).cumsum(0).flip(0) - 1, -1)
     for place in range(len(work.plan.turns) - 1, -1, -1):
         turn = work.plan.turns[place]
-        for run in turn.neighbours:  # those that it is tied to are all in one part
+        for run in turn.neighbours:  # all neighbours are in one component
             tied = work.edge[turn.slots][run.here][:, pixels] > 0
             part = torch.where(tied, number[run.there], -1).amax(0)
-            number[place] = torch.maximum(number[place], part)  # a grounded date is tied to none
+            number[place] = torch.maximum(number[place], part)  # a grounded date has no neighbours
     labels = torch.empty_like(number)
     labels[work.order] = number
     return labels

@@ -1,8 +1,8 @@
-"""Invert batches of pixels by star-mesh elimination: factorise, solve, refine, measure.
+"""Inversion of batches of pixels by star-mesh elimination: factorise, solve, refine, measure.
 
-:mod:`fringefleet.solver.star_mesh` has the algorithm, this module what a batch goes through. One refinement
-in float32 is enough for all but a few pixels, whose weights spread over many decades. They tell themselves
-apart, and are solved again in float64.
+The algorithm is in :mod:`fringefleet.solver.star_mesh`, the steps of a batch are here. One refinement in
+float32 is enough for all but a few pixels, whose weights spread over many decades. These are detected, and
+solved again in float64.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from fringefleet.solver.working_set import BYTES_AT_ONCE
 
 __all__ = ["Workspace", "solve"]
 
-_FEW = 64  # pixels; the smallest batch that some pixels are solved again in
+_FEW = 64  # pixels; the smallest batch in which pixels are solved again
 
 
 def solve(
@@ -52,7 +52,7 @@ def solve(
     weight
         ``w = 1 / variance`` [rad^-2], not its square root. Zero, negative, NaN or infinite: missing.
     method
-        How, and what is wanted besides.
+        Method, and the outputs besides the series.
 
     Returns
     -------
@@ -76,12 +76,12 @@ def solve(
 def some(
     phase: Float[Tensor, "pair pixel"], weight: Float[Tensor, "pair pixel"], pixels: Int[Tensor, "chosen"]
 ) -> tuple[Tensor, Tensor]:
-    """Take phase and weight of some pixels."""
+    """Return phase and weight of some pixels."""
     return phase[:, pixels], weight[:, pixels]
 
 
 def estimate(work: Workspace) -> None:
-    """Find the series of the observations that are loaded, each part of a cut network grounded."""
+    """Compute the series of the loaded observations, each component of a disconnected network grounded."""
     factorise(work)
     right_hand_side(work)
     substitute(work)
@@ -94,7 +94,7 @@ def estimate(work: Workspace) -> None:
 
 
 def _estimate_apart(work: Workspace, complete: Bool[Tensor, "pixel"]) -> None:
-    """Find the series of complete pixels by their shared factor, that of the others by elimination."""
+    """Compute the series of complete pixels by their shared factor, that of the others by elimination."""
     others = torch.nonzero(~complete)[:, 0]
     observed = work.weight[:, others], work.residual[:, others]
     shared_factor.estimate_complete(work)
@@ -111,9 +111,10 @@ def _estimate_apart(work: Workspace, complete: Bool[Tensor, "pixel"]) -> None:
 def _unsettled_pixels(work: Workspace) -> Tensor:
     """Find pixels whose weights spread too far for one refinement in float32.
 
-    Two signs of it: the refinement changed much, as the first solution is off by about the spread times the
-    rounding and a refinement shrinks that in the same proportion; or some date hangs on the rest by far less
-    than another (``d``, largest to smallest), which makes light pairs follow the rounding of heavy ones.
+    There are two criteria: the refinement changed much, as the error of the first solution is about the
+    spread times the rounding and a refinement reduces it in the same proportion; or some date is connected
+    to the rest far more weakly than another (``d``, largest to smallest), so that light pairs follow the
+    rounding of heavy ones.
     """
     if work.phase.dtype == torch.float64:
         return work.order[:0]
@@ -134,7 +135,7 @@ def solve_again(
 ) -> None:
     """Solve some pixels of a batch again in float64, into its solution; ``solve_batch`` as :func:`solve`.
 
-    ``observed`` gives phase and weight of the pixels that it is given.
+    ``observed`` returns phase and weight of the given pixels.
     """
     few = max(_FEW, BYTES_AT_ONCE // (8 * (4 * work.plan.network.n_pair + work.plan.n_slot)))
     size = min(_FEW if len(pixels) <= _FEW else few, work.n_pixel)
@@ -146,7 +147,7 @@ def solve_again(
 
 
 def _finish(work: Workspace, method: Method) -> Solution:
-    """Put dates back in order, measure, and tie the parts of cut networks together."""
+    """Restore the order of dates, measure, and connect the components of disconnected networks."""
     n_components = torch.eq(work.inverse, 0, out=work.right).sum(0).to(torch.int32)  # the root is one
     converged = None if method.norm == "l2" else irls.reweight(work, method)
     phase = work.phase.index_select(0, work.position)

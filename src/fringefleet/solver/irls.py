@@ -1,21 +1,21 @@
-r"""Robust norms by iteratively reweighted least squares: gross errors do not pull the series along.
+r"""Robust norms by iteratively reweighted least squares, insensitive to gross errors.
 
 With :math:`u_k = \sqrt{w_k} |r_k|` the residual of a pair in its own standard deviations, least squares
-minimises :math:`\sum u_k^2`, in which one pair that is a cycle off outweighs hundreds of good ones. Here
+minimises :math:`\sum u_k^2`, in which one pair that is a cycle off outweighs hundreds of good ones. Instead,
 
 .. math:: \sum_k \rho_\delta(u_k), \qquad
    \rho_\delta(u) = u^2/2 \;\text{for}\; u \le \delta, \quad \delta u - \delta^2/2 \;\text{beyond}
 
-is minimised per pixel: **huber** with :math:`\delta` = 1.345, which loses 5 % of the efficiency where the
-errors are normal after all, and **l1**, the sum of :math:`u_k`, as its limit: the threshold falls to 1/5000
-of the mean of the pixel's :math:`u`, which leaves the sum within 1 % of the least possible.
+is minimised per pixel: **huber** with :math:`\delta` = 1.345, which loses 5 % of the efficiency if the errors
+are normally distributed, and **l1**, the sum of :math:`u_k`, as its limit: the threshold is lowered to 1/5000
+of the mean of the pixel's :math:`u`, which leaves the sum within 1 % of its minimum.
 
-Each round weighs pair k by :math:`w_k \min(1, \delta / u_k)` and solves for what is left of the phases, with
-the same symbolic plan and a new numeric factor. The weighted problem touches the true one from above and is
-quadratic, so that going 1.5 times as far still descends, and saves a third of the rounds.
+Each iteration weights pair k by :math:`w_k \min(1, \delta / u_k)` and solves for the residual phases, with
+the same symbolic plan and a new numeric factor. The weighted objective majorises the true one and is
+quadratic, so that a step 1.5 times as long still descends, and saves a third of the iterations.
 
-Weights that are no inverse variances (``coh``, ``no``) are taken as if they were: ``u`` is then in radians
-or nearly so, and a cycle is as far beyond the threshold as ever.
+Weights that are not inverse variances (``coh``, ``no``) are treated as if they were: ``u`` is then
+approximately in radians, and a cycle is still far beyond the threshold.
 
 References
 ----------
@@ -35,37 +35,37 @@ from fringefleet.solver.observations import batches
 from fringefleet.solver.star_mesh import Workspace, factorise, right_hand_side, substitute, subtract_model
 from fringefleet.solver.subsets import pad
 
-_TOGETHER = 12  # rounds for all pixels, then for those that need more
-_REST = 8  # part of a batch that those are taken in
+_TOGETHER = 12  # iterations for all pixels, then for those that need more
+_REST = 8  # fraction of a batch that those are processed in
 
 
 class _State(NamedTuple):
-    """What a round hands on to the next."""
+    """State passed from one iteration to the next."""
 
     deviation: Float[Tensor, "pair pixel"]  # sqrt(w)
     threshold: Float[Tensor, "pixel"]
-    total: Float[Tensor, "pixel"]  # what is minimised, for huber over the threshold
+    total: Float[Tensor, "pixel"]  # objective, for huber over the threshold
     smallest: Float[Tensor, "pixel"]  # a total that is rounding
-    n_pair: Float[Tensor, "pixel"]  # 1 at least
+    n_pair: Float[Tensor, "pixel"]  # at least 1
     sum_of_deviations: Float[Tensor, "pixel"]
     settled: Bool[Tensor, "pixel"]
 
 
 def reweight(work: Workspace, method: Method) -> Bool[Tensor, "pixel"]:
-    """Go on from the least squares solution that a workspace holds to that of a robust norm.
+    """Continue from the least-squares solution in a workspace to that of a robust norm.
 
     Parameters
     ----------
     work
-        Solved by least squares: series, residual, weights. All of it and the factor are replaced by those of
-        the robust solution, the weights included.
+        Solved by least squares: series, residual, weights. All of these and the factor are replaced by those
+        of the robust solution, including the weights.
     method
-        Norm, threshold and limit.
+        Norm, threshold and maximum number of iterations.
 
     Returns
     -------
     Tensor
-        Whether the pixel's sum came to rest within the limit.
+        Whether the sum of a pixel converged within the limit.
     """
     state = _begin(work, method)
     n_together = min(_TOGETHER, method.max_iterations)
@@ -83,7 +83,7 @@ def reweight(work: Workspace, method: Method) -> Bool[Tensor, "pixel"]:
         few = _iterate(part, few, method, method.max_iterations - n_together)
         work.take(part, pixels)
         state.settled[pixels] = few.settled[: len(pixels)]
-    factorise(work)  # with the weights of the last residuals, for whoever asks for variances
+    factorise(work)  # with the weights of the last residuals, for variances if requested
     return state.settled
 
 
@@ -95,7 +95,7 @@ def _begin(work: Workspace, method: Method) -> _State:
         mean.add_(work.residual[rows].abs().mul_(deviation[rows]).sum(0))
     mean.div_(n_pair)
     threshold = mean.clone() if method.norm == "l1" else torch.full_like(mean, method.huber_threshold)
-    # What rounding leaves of the largest observation in every pair is nothing that could still be reduced.
+    # The rounding error of the largest observation, in every pair, cannot be reduced further.
     rounding = torch.finfo(mean.dtype).eps * work.phase.abs().amax(0).mul_(deviation.amax(0))
     threshold.clamp_(min=torch.finfo(mean.dtype).tiny)
     total = torch.full_like(mean, torch.inf)
@@ -111,7 +111,7 @@ def _begin(work: Workspace, method: Method) -> _State:
 
 
 def _iterate(work: Workspace, state: _State, method: Method, n_round: int) -> _State:
-    """Weigh, factorise, solve for what is left; again, until all pixels have come to rest."""
+    """Weight, factorise and solve for the residuals, repeatedly until all pixels have converged."""
     for _ in range(n_round):
         state = _weigh(work, state, method)
         if bool(state.settled.all()):
@@ -119,7 +119,7 @@ def _iterate(work: Workspace, state: _State, method: Method, n_round: int) -> _S
         factorise(work)
         right_hand_side(work)
         substitute(work)
-        # A pixel that has come to rest stays as it is, whoever goes on: its answer is its own.
+        # A converged pixel is not changed by further iterations for others.
         work.right.mul_(STEP * (~state.settled).to(work.right.dtype))
         work.phase.add_(work.right)
         subtract_model(work)
@@ -127,7 +127,7 @@ def _iterate(work: Workspace, state: _State, method: Method, n_round: int) -> _S
 
 
 def _weigh(work: Workspace, state: _State, method: Method) -> _State:
-    """Replace the weights by those of the residuals; see who has come to rest."""
+    """Replace the weights by those of the residuals; determine which pixels have converged."""
     threshold = state.threshold
     total, sum_of_u = torch.zeros_like(threshold), torch.zeros_like(threshold)
     for rows in batches(len(work.weight)):
@@ -144,10 +144,10 @@ def _weigh(work: Workspace, state: _State, method: Method) -> _State:
         lower = torch.maximum(threshold * SHRINK, lowest)
     else:
         total.div_(threshold)
-        # The sum is flat around its least: the series has to come to rest, too, unless nothing is gained.
+        # The sum is flat near its minimum: the series has to converge, too, unless nothing is gained.
         still = work.right.abs().amax(0) * state.sum_of_deviations <= STILL * sum_of_u
         near_enough, lower = still | (total >= (1 - FLAT) * state.total), threshold
     at_rest = (total >= (1 - SETTLED[method.norm]) * state.total) & near_enough
     settled = state.settled | at_rest | (total <= state.smallest)
-    threshold = torch.where(settled, threshold, lower)  # the weights of who rests are final
+    threshold = torch.where(settled, threshold, lower)  # the weights of converged pixels are final
     return state._replace(threshold=threshold, total=total, settled=settled)

@@ -1,4 +1,4 @@
-"""Measures of a pixel from sums over its valid pairs."""
+"""Quality measures of a pixel from sums over its valid pairs."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ from fringefleet.solver.arrays import library_of
 
 
 class Quality(NamedTuple):
-    """Measures of a batch, as arrays or tensors; the first two are NaN where a pixel has no valid pair."""
+    """Quality measures of a batch, as arrays or tensors; the first two are NaN without valid pairs."""
 
     temporal_coherence: Any  # (pixel,)
     residual_rms: Any  # (pixel,) [rad]
@@ -14,7 +14,7 @@ class Quality(NamedTuple):
 
 
 def of_sums(count: Any, square: Any, cosine: Any, sine: Any) -> Quality:
-    """Measure pixels by the number of their valid pairs, and sums of squares [rad^2], cosines and sines."""
+    """Compute the measures from the number of valid pairs, and sums of squares [rad^2], cosines and sines."""
     xp = library_of(count)
     number = xp.asarray(count, dtype=square.dtype)
     coherence = xp.hypot(cosine, sine) / number

@@ -1,12 +1,12 @@
 """Valid observations of a batch: phases and weights, cleaned and in the order of the plan.
 
 An observation is valid where its phase is finite and its weight is a positive number. Everything else
-is *missing*: zero weight, zero phase. So an infinite phase, a NaN, a netCDF fill value of 1e37 or a
-weight of infinity is a masked observation and never a NaN in the output.
+is *missing*: zero weight, zero phase. An infinite phase, a NaN, a netCDF fill value of 1e37 or an
+infinite weight is thus a masked observation and never a NaN in the output.
 
-The limits are wide and make overflow impossible further on. They are tested in arithmetic and not with
-boolean masks, which cost ten times as much in torch on a CPU: times a large power of two, which rounds
-nothing, just the numbers above the limit become infinite.
+The limits are wide and make overflow impossible further on. They are tested by arithmetic and not by
+boolean masks, which cost ten times as much in torch on a CPU: multiplied by a large power of two, which is
+exact, just the values above the limit become infinite.
 """
 
 import math
@@ -20,22 +20,22 @@ from torch import Tensor
 from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.solver.limits import LARGEST_PHASE, LARGEST_WEIGHT, SMALLEST_WEIGHT
 
-ROWS_AT_ONCE = 8  # rows that are handled in one operation: large enough to be worth a call
+ROWS_AT_ONCE = 8  # rows processed in one operation: enough to be worth a call
 
 
 class Observations:
-    """Room for the phases and weights of a batch, in the rows and the orientation of the plan.
+    """Buffers for the phases and weights of a batch, in the rows and the orientation of the plan.
 
-    It is taken when it is first used: a kernel that reads what is in the file needs none.
+    They are allocated at first use: a kernel that reads raw observations needs none.
 
     Parameters
     ----------
     plan
-        The network's elimination.
+        Elimination plan of the network.
     n_pixel
-        Pixels in every batch.
+        Number of pixels per batch.
     dtype, device
-        Of the numbers.
+        Dtype and device of the values.
     """
 
     def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -52,7 +52,7 @@ class Observations:
 
     @cached_property
     def residual(self) -> Float[Tensor, "pair pixel"]:
-        """Phases less those of the series, as far as it is found: all of them when they are loaded [rad]."""
+        """Residual phases [rad]: the observed phases until a series is subtracted."""
         return torch.zeros(self.shape, dtype=self.dtype, device=self.device)
 
     @cached_property
@@ -62,22 +62,22 @@ class Observations:
 
     @cached_property
     def scratch(self) -> Float[Tensor, "2 row pixel"]:
-        """Room for what is worked on in one operation."""
+        """Scratch buffer for one operation."""
         return torch.zeros((2, ROWS_AT_ONCE, self.shape[1]), dtype=self.dtype, device=self.device)
 
     def load(self, phase: Float[Tensor, "pair pixel"], weight: Float[Tensor, "pair pixel"]) -> None:
-        """Take in the phases [rad] and weights [rad^-2] of a batch, in the order of the network."""
+        """Load the phases [rad] and weights [rad^-2] of a batch, in the order of the network."""
         for rows in batches(len(phase)):
             torch.index_select(phase, 0, self.order[rows], out=self.residual[rows])
             torch.index_select(weight, 0, self.order[rows], out=self.weight[rows])
             self._clean(rows)
 
     def _clean(self, rows: slice) -> None:
-        """Orient the phases; zero the weight of every observation that is not valid, and unusable phases."""
+        """Orient the phases; set the weight of invalid observations and unusable phases to zero."""
         phase, weight = self.residual[rows], self.weight[rows]
         scratch = self.scratch[0, : len(phase)]
         phase.mul_(self.signed_scale[rows])
-        torch.mul(phase, 0.0, out=scratch)  # 0, or NaN where the phase is no reasonable number
+        torch.mul(phase, 0.0, out=scratch)  # 0, or NaN where the phase is not a reasonable number
         torch.nan_to_num(phase, 0.0, 0.0, 0.0, out=phase)
         phase.mul_(1 / self.phase_scale)
         torch.add(scratch, weight, alpha=self.weight_scale, out=weight)
@@ -86,7 +86,7 @@ class Observations:
         weight.mul_(1 / self.weight_scale)
 
     def fewest_pairs(self, pixels: Int[Tensor, "chosen"] | None = None) -> Int[Tensor, "_"]:
-        """Smallest number of valid pairs that any date but the anchor has, at all pixels or some.
+        """Return the smallest number of valid pairs of any date except the anchor, at all pixels or some.
 
         MintPy: ``minRedundancy`` in ``ifgram_inversion.estimate_timeseries``.
         """

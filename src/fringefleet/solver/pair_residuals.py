@@ -1,10 +1,10 @@
-r"""Misfit of each pair to the series: sums over pixels, to see which pairs to drop.
+r"""Misfit of each pair to the series: sums over pixels, to identify pairs to drop.
 
-A pair whose residual is large everywhere is noisy; one with many residuals beyond half a turn was unwrapped
-wrongly there. Least squares share an error of a turn out among the pairs that close loops with the bad one:
-of :math:`2\pi` there remains :math:`2\pi (1 - h)` in the pair itself, with h its leverage, the pair's share
-in its own estimate (on average (dates - 1) / pairs). So the share of cycles errs on the low side, and less
-the more redundant the network or the more robust the norm.
+A pair whose residual is large everywhere is noisy; one with many residuals beyond half a cycle has unwrapping
+errors there. Least squares distribute an error of one cycle among the pairs that close loops with the bad
+one: of :math:`2\pi` there remains :math:`2\pi (1 - h)` in the pair itself, with h its leverage, the pair's
+share in its own estimate (on average (dates - 1) / pairs). The share of cycles is therefore underestimated,
+and less so the more redundant the network or the more robust the norm.
 """
 
 import math
@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 16  # more than elsewhere: few, light operations, whose calls co
 
 @dataclass(frozen=True)
 class PairSums:
-    """Sums over pixels for each pair, in the order of the network; those of two sets of pixels add up.
+    """Sums over pixels for each pair, in the order of the network, which can be added.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class PairSums:
     n_cycle: Float64[Tensor, "pair"]
 
     def __add__(self, other: "PairSums") -> "PairSums":
-        """Join two sets of pixels of the same network."""
+        """Add the sums over other pixels of the same network."""
         return PairSums(
             self.n_pixel + other.n_pixel, self.square_sum + other.square_sum, self.n_cycle + other.n_cycle
         )
@@ -50,20 +50,20 @@ class PairSums:
 
     @property
     def cycle_share(self) -> Float64[Tensor, "pair"]:
-        """Share of the valid pixels of each pair whose residual exceeds pi, 0..1; NaN if it has none."""
+        """Share of the valid pixels of each pair whose residual exceeds pi, 0..1; NaN if there are none."""
         return self.n_cycle / self.n_pixel
 
 
 def sum_pairs(observations: Observations, keep: Float[Tensor, "pixel"]) -> PairSums:
-    """Sum up the residuals of each pair over the pixels of a batch; unweighted.
+    """Sum the residuals of each pair over the pixels of a batch; unweighted.
 
     Parameters
     ----------
     observations
-        With the residual [rad] of the series, zero where an observation is missing, as
-        :func:`fringefleet.solver.quality.measure_quality` leaves it.
+        Observations with the residual [rad] of the series, zero where missing, as left by
+        :func:`fringefleet.solver.quality.measure_quality`.
     keep
-        1 where a pixel counts, 0 where not, such as one that gets no answer.
+        1 where a pixel counts, else 0, for example where it has no estimate.
 
     Notes
     -----

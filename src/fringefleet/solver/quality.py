@@ -7,20 +7,20 @@ from fringefleet.solver.observations import ROWS_AT_ONCE, Observations, batches
 
 
 def measure_quality(observations: Observations) -> Quality:
-    r"""Sum up what is left of the phases of the valid pairs, those of positive weight; unweighted.
+    r"""Compute quality measures from the residuals of the valid pairs, those of positive weight; unweighted.
 
     .. math:: \gamma = \frac{1}{n} \left| \sum_k \exp(j (y_k - (\phi_j - \phi_i))) \right|
 
     Parameters
     ----------
     observations
-        With the residual [rad], observed minus modelled phase. Where an observation is missing it is
-        set to zero.
+        Observations with the residual [rad], observed minus modelled phase. It is set to zero where an
+        observation is missing.
 
     Notes
     -----
-    The temporal coherence depends on which date of a pair comes first: turning one round changes the sign
-    of its residual and so the sum. That is MintPy's definition too.
+    The temporal coherence depends on the order of the dates of a pair: swapping them changes the sign of its
+    residual and thus the sum. MintPy's definition has the same property.
 
     References
     ----------
@@ -38,7 +38,7 @@ def measure_quality(observations: Observations) -> Quality:
         rest.mul_(valid)
         square.addcmul_(rest, rest)
         cosine.addcmul_(torch.cos(rest, out=wave), valid)
-        # As the pair was given, not as the plan turns it; sin 0 = 0 needs no mask.
+        # With the sign of the pair as given, not as oriented by the plan; sin 0 = 0 needs no mask.
         sine.addcmul_(torch.sin(rest, out=wave), observations.sign[rows])
     count, square, cosine, sine = sums.sum(1)
     return of_sums(count.to(torch.int32), square, cosine, sine)

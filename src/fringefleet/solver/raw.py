@@ -1,33 +1,42 @@
-"""Observations as they are in the file, and the rules that make phases and weights of them, for a kernel.
+"""Observations as stored in the file, and the rules by which a kernel makes phases and weights from them.
 
-Numbers are arrays of NumPy, or tensors: a kernel for the CPU takes either.
+Values are NumPy arrays, or tensors: a kernel for the CPU takes either.
 """
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-# Weights: given as they are, all 1, three functions of the coherence, the inverse variance of an offset
+# Weights: as given, all 1, three functions of the coherence, the inverse variance of an offset
 WeightRule = Literal["given", "none", "var", "fim", "coh", "offset"]
-# Masks keep values of the threshold and above, above zero, or offsets by their standard deviation
+# Masks keep values at or above the threshold, above zero, or offsets by their standard deviation
 MaskRule = Literal["none", "at least", "positive", "std"]
-Prepare = Callable[[Any], tuple[Any, Any]]  # phase and weight of the pixels with some numbers
+Prepare = Callable[[Any], tuple[Any, Any]]  # returns phase and weight of the given pixels
 
 
 class Raw(NamedTuple):
-    """Some pixels in the dtypes of the file; what the rules do not need is None."""
+    """Observations of some pixels in the dtypes of the file; arrays that no rule needs are None."""
 
     observed: Any  # (pair, pixel) [rad], or [pixel] of an offset
-    beside: Any = None  # (pair, pixel): weight, coherence or standard deviation, as the rule is
+    beside: Any = None  # (pair, pixel): weight, coherence or standard deviation, depending on the rule
     mask: Any = None  # (pair, pixel)
     land: Any = None  # (pixel,): pixels to invert; all by default
 
 
 class Rules(NamedTuple):
-    """How raw observations become phases and weights; None is what no rule needs.
+    """Rules by which raw observations become phases and weights; None where no rule needs a value.
 
-    ``reference``: what each pair observes at the reference point. ``table``: of weights for ``var``, or twice
-    the number of looks for ``fim``. ``limits``: the threshold of the mask, and what it is for offsets that
-    stand out from ``medians``.
+    Attributes
+    ----------
+    weight, mask, is_offset
+        Kind of weights, of mask, and of observations.
+    reference
+        Observation of each pair at the reference point.
+    table
+        Table of weights for ``var``, or twice the number of looks for ``fim``.
+    limits
+        Threshold of the mask, and that of offsets that stand out from ``medians``.
+    medians
+        Median of the offsets of each pair.
     """
 
     weight: WeightRule = "given"

@@ -1,8 +1,8 @@
-"""Parts that are the same in the solvers which take observations as they are in the file.
+"""Common parts of the solvers that take observations as stored in the file.
 
 One is for the GPU (:mod:`fringefleet.solver.fused.solver`), one for the CPU
-(:mod:`fringefleet.solver.compiled.solver`). Their kernels leave sums and counts, from which everything else
-follows in one way.
+(:mod:`fringefleet.solver.compiled.solver`). Their kernels return sums and counts, from which everything else
+is derived here.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,10 @@ from fringefleet.solver.solution import PixelFacts, Solution, finish_solution
 
 
 class KernelWorkspace(Eliminated):
-    """Buffers for batches of one shape, dtype and device; parameters as of :class:`Eliminated`.
+    """Buffers for batches of one shape, dtype and device; parameters as for :class:`Eliminated`.
 
-    What is left of the phases, their weights and the factors are kept only for those who ask: they are more
-    than all the rest.
+    Residuals, their weights and the factors are kept only if requested: they take more memory than everything
+    else.
     """
 
     def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -33,15 +33,15 @@ class KernelWorkspace(Eliminated):
         self.keeps_rows = False  # residual and weight of every pair
         self.keeps_factor = False  # edges become factors f
         self.keeps_variances = False
-        self.sums = self.buffer(4)  # of squares, cosines, sines, weighted squares of what is left
-        self.counts = self.buffer(4, torch.int32)  # parts, pairs, fewest pairs of a date, is unsettled
+        self.sums = self.buffer(4)  # of squares, cosines, sines, weighted squares of the residuals
+        self.counts = self.buffer(4, torch.int32)  # components, pairs, fewest pairs of a date, is unsettled
 
     def keep(self, *, rows: bool, factor: bool, variances: bool) -> None:
-        """Choose what is left of a batch: residual and weight of every pair; the factor; variances."""
+        """Choose what is kept of a batch: residual and weight of every pair; the factor; variances."""
         self.keeps_rows, self.keeps_factor, self.keeps_variances = rows, factor, variances
 
     def label_parts(self, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
-        """Number the connected parts of some pixels from 0, the root's."""
+        """Number the connected components of some pixels from 0, that of the root."""
         return label_eliminated(self, pixels)
 
     def make_solution(
@@ -52,20 +52,20 @@ class KernelWorkspace(Eliminated):
         prepare: Prepare,
         method: Method,
     ) -> Solution:
-        """Make a solution of what the kernel has left, and solve unsettled pixels again in float64.
+        """Make a solution from the results of the kernel, and solve unsettled pixels again in float64.
 
         Parameters
         ----------
         series
-            Phases [rad], each part of a cut network at any level. Overwritten.
+            Phases [rad], each component of a disconnected network at any level. Overwritten.
         converged
-            Whether reweighing came to rest; None where there was none.
+            Whether the reweighting converged; None where there was none.
         again
-            Solves the unsettled pixels, as :func:`fringefleet.solver.elimination.solve` does.
+            Function that solves the unsettled pixels, as :func:`fringefleet.solver.elimination.solve` does.
         prepare
-            Gives their phases and weights.
+            Function that returns their phases and weights.
         method
-            As it was solved.
+            Method of the solution.
 
         Returns
         -------
@@ -86,5 +86,5 @@ class KernelWorkspace(Eliminated):
 def as_given(
     phase: Float[Tensor, "pair pixel"], weight: Float[Tensor, "pair pixel"]
 ) -> tuple[Raw, Rules, Prepare]:
-    """Give phases [rad] and weights [rad^-2] to a kernel as if they were in the file."""
+    """Return phases [rad] and weights [rad^-2] in the form of raw observations for a kernel."""
     return Raw(phase, weight), GIVEN, partial(elimination.some, phase, weight)

@@ -1,14 +1,14 @@
 r"""Shared factor for unweighted complete pixels: their series is one matrix product.
 
-Where every pair is valid and weighs the same, the series depends on the phases by the same pseudo-inverse at
-every pixel, :math:`x = (A^T A)^{-1} A^T y`. It is worked out once, in float64, by the elimination itself; a
-product for all pixels of a batch then takes the place of factor and substitution, with one refinement as
-always. Pixels that lack a pair are eliminated as usual, together.
+Where every pair is valid and has the same weight, the series depends on the phases by the same pseudo-inverse
+at every pixel, :math:`x = (A^T A)^{-1} A^T y`. It is computed once, in float64, by the elimination itself; a
+product for all pixels of a batch then replaces factorisation and substitution, with one refinement as always.
+Pixels that lack a pair are eliminated as usual, together.
 
-A product costs dates times pairs, an elimination what its edges cost. For sequential networks that is as
-little as the product; it pays where the elimination fills up: annual pairs, all pairs.
+A product costs dates times pairs, an elimination the number of its edges. For sequential networks that is no
+more than the product; it pays where the elimination fills in: annual pairs, all pairs.
 
-MintPy takes the same way for all pixels without missing data (``ifgram_inversion.run_ifgram_inversion_patch``
+MintPy does the same for all pixels without missing data (``ifgram_inversion.run_ifgram_inversion_patch``
 with ``weightFunc = no``).
 """
 
@@ -29,11 +29,11 @@ from fringefleet.solver.star_mesh import (
 )
 
 WORTH = 5  # multiplications of a product in the time of one of an elimination
-REST = 8  # part of a batch that incomplete pixels are taken in
+REST = 8  # fraction of a batch that incomplete pixels are processed in
 
 
 class SharedFactor(NamedTuple):
-    """What all complete pixels have in common, in the rows and positions of the plan."""
+    """Matrices shared by all complete pixels, in the rows and positions of the plan."""
 
     inverse_design: Float[Tensor, "date pair"]  # phases to series
     inverse_normal: Float[Tensor, "date date"]  # right-hand side to series
@@ -42,12 +42,12 @@ class SharedFactor(NamedTuple):
 
 
 def find_complete(work: Workspace) -> Tensor | None:
-    """Find the pixels of unweighted observations that lack no pair; None if a product would not pay.
+    """Find the pixels of unweighted observations that lack no pair; None if a product would not be faster.
 
     Parameters
     ----------
     work
-        With observations of weight 1, or 0 where they are missing.
+        Workspace with observations of weight 1, or 0 where they are missing.
     """
     n_pair, n_pixel = work.weight.shape
     if not is_faster(work.plan):
@@ -58,7 +58,7 @@ def find_complete(work: Workspace) -> Tensor | None:
 
 @lru_cache(maxsize=16)
 def is_faster(plan: EliminationPlan) -> bool:
-    """Whether a product costs less than an elimination."""
+    """Return whether a product costs less than an elimination."""
     network = plan.network
     n_mesh = sum(int((turn.mesh[:, 2] - turn.mesh[:, 1]).sum()) for turn in plan.turns)
     eliminated = 11 * plan.n_slot + 9 * network.n_pair + 2 * n_mesh  # counted in the loops of star_mesh
@@ -66,12 +66,12 @@ def is_faster(plan: EliminationPlan) -> bool:
 
 
 def estimate_complete(work: Workspace) -> None:
-    """Find the series of all pixels as if they were complete; leaves what the elimination leaves."""
+    """Compute the series of all pixels as if they were complete, in the form that the elimination leaves."""
     shared = _share(work.plan, work.phase.dtype, work.phase.device)
     torch.mm(shared.inverse_design, work.residual, out=work.right)
     work.phase.copy_(work.right)
     subtract_model(work)
-    exact_right_hand_side(work)  # as in the elimination: what is left of large misfits is small
+    exact_right_hand_side(work)  # as in the elimination: the sum of large misfits is small
     work.right.copy_(torch.mm(shared.inverse_normal, work.right))
     work.phase.add_(work.right)
     subtract_model(work)
@@ -81,7 +81,7 @@ def estimate_complete(work: Workspace) -> None:
 
 @lru_cache(maxsize=4)
 def _share(plan: EliminationPlan, dtype: torch.dtype, device: torch.device) -> SharedFactor:
-    """Eliminate once, with a pixel for each pair in which it alone has a phase, of 1."""
+    """Eliminate once, with one pixel for each pair, in which that pair alone has a phase, of 1."""
     n_pair = plan.network.n_pair
     work = Workspace(plan, n_pair, torch.float64, device)
     work.weight.fill_(1)

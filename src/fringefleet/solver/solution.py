@@ -22,14 +22,25 @@ _Values = TypeVar("_Values", bound=tuple[Any, ...])
 class Solution(NamedTuple):
     """Phase series and quality of a batch of pixels; dates in the order of the network.
 
-    ``phase`` is relative to the plan's root [rad]. Where a pixel's network is in several parts they have
-    been tied together as :class:`~fringefleet.solver.config.Method` says, unless the pixel has ``too_few``
-    pairs at some date: then the level of each part means nothing. It is finite at every pixel, but for dates
-    that are tied to the root by nothing where the parts are left apart. ``temporal_coherence`` and
-    ``residual_rms`` [rad] are over the pixel's valid pairs, unweighted; NaN where there is none.
-    ``pair_count`` is the number of valid pairs, ``n_components`` the number of connected parts.
-    ``gap_filled`` are the dates whose step from the date before is not observed but follows from the rule.
-    ``converged`` where there are rounds; ``dem`` where it was asked for: what was taken off ``phase``.
+    Attributes
+    ----------
+    phase
+        Relative to the plan's root [rad]. The components of a disconnected network have been connected as
+        :class:`~fringefleet.solver.config.Method` specifies, unless the pixel has ``too_few`` pairs at some
+        date: then the level of each component is arbitrary. Finite, except at dates without connection to the
+        root where components are left unconnected.
+    temporal_coherence, residual_rms
+        Over the pixel's valid pairs, unweighted; NaN where there are none. The second in [rad].
+    pair_count, n_components
+        Number of valid pairs, and of connected components.
+    too_few
+        Whether some date has fewer pairs than requested.
+    gap_filled
+        Whether the increment since the previous date is gap-filled, not observed.
+    converged
+        Whether the reweighting converged, where there is one.
+    dem
+        DEM error removed from ``phase``, where requested.
     """
 
     phase: Float[Tensor, "date pixel"]
@@ -44,7 +55,7 @@ class Solution(NamedTuple):
 
 
 class PixelFacts(NamedTuple):
-    """What is known of each pixel before its parts are tied together; see :class:`Solution`."""
+    """Properties of each pixel before its components are connected; see :class:`Solution`."""
 
     temporal_coherence: Float[Tensor, "pixel"]
     residual_rms: Float[Tensor, "pixel"]
@@ -56,7 +67,7 @@ class PixelFacts(NamedTuple):
 def measure(
     observations: Observations, n_components: Int[Tensor, "pixel"], min_redundancy: float
 ) -> PixelFacts:
-    """Measure how well a series explains the pairs, from what is left of their phases."""
+    """Measure how well a series explains the pairs, from their residuals."""
     too_few = _find_too_few(observations, n_components > 1, min_redundancy)
     return PixelFacts(*quality.measure_quality(observations), n_components, too_few)
 
@@ -68,26 +79,26 @@ def finish_solution(
     label_parts: Callable[[Tensor], Tensor],
     method: Method,
 ) -> Solution:
-    """Take off the DEM error, if it is wanted, and tie the parts of cut networks together.
+    """Remove the DEM error, if requested, and connect the components of disconnected networks.
 
     Parameters
     ----------
     observations
-        With the residual of the series.
+        Observations with the residual of the series.
     phase
-        The series [rad], each part at any level. Overwritten.
+        Series [rad], each component at any level. Overwritten.
     facts
-        What was measured.
+        Properties measured so far.
     label_parts
-        Numbers the parts of the pixels that it is given, from 0, the root's, (date, pixel).
+        Function that numbers the components of given pixels from 0, that of the root, (date, pixel).
     method
-        How they are tied together.
+        Method by which they are connected.
     """
     plan = observations.plan
     phase, dem = _without_dem_error(observations, phase, method)
     gap_filled = torch.zeros_like(phase, dtype=torch.bool)
     is_cut = (facts.n_components > 1) & (facts.pair_count > 0) & ~facts.too_few
-    for n_part in torch.unique(facts.n_components[is_cut]):  # what is computed of a pixel is its own
+    for n_part in torch.unique(facts.n_components[is_cut]):  # each pixel is computed independently
         tied = torch.nonzero(is_cut & (facts.n_components == n_part))[:, 0]
         for pixels in pieces(tied, 24 * (plan.network.n_pair + plan.network.n_date)):
             labels = label_parts(pixels)
@@ -98,7 +109,7 @@ def finish_solution(
 
 
 def put(into: _Values, pixels: Int[Tensor, "chosen"], values: _Values) -> None:
-    """Put what is known of some pixels in its place; what was not asked for is None in both."""
+    """Put the results of some pixels in their place; what was not requested is None in both."""
     for mine, theirs in zip(into, values, strict=True):
         if isinstance(mine, tuple):
             put(mine, pixels, theirs)
@@ -109,7 +120,7 @@ def put(into: _Values, pixels: Int[Tensor, "chosen"], values: _Values) -> None:
 def _without_dem_error(
     observations: Observations, phase: Float[Tensor, "date pixel"], method: Method
 ) -> tuple[Float[Tensor, "date pixel"], DemError | None]:
-    """Take the DEM error off, before parts are tied: it is no motion that a rule should go by."""
+    """Remove the DEM error before components are connected, as the gap rule should not see it as motion."""
     if method.columns is None:
         return phase, None
     plan, columns = observations.plan, method.columns.to(phase.device)
@@ -126,7 +137,7 @@ def _without_dem_error(
 
 
 def _find_too_few(observations: Observations, cut: Tensor, least: float) -> Tensor:
-    """Find pixels with fewer valid pairs than asked for at some date; connected dates have one at least."""
+    """Find pixels with fewer valid pairs than requested at some date; connected dates have at least one."""
     if least > 1:
         return observations.fewest_pairs() < least
     too_few = torch.zeros_like(cut)

@@ -9,16 +9,16 @@ of its edges to later dates,
 for every two of its neighbours. This *is* the Cholesky factorisation of the Laplacian, but nothing is
 ever subtracted: sums and products of non-negative numbers keep full relative accuracy in each factor
 entry, whatever the spread of the weights. (A plain float32 Cholesky of the same matrix loses everything
-to cancellation on the diagonal. Do not simplify this into one.) One refinement - solve again for the
-residual, with the same factor - makes the float32 series as exact as its input.
+to cancellation on the diagonal. Do not simplify this into one.) One refinement - solving again for the
+residual, with the same factor - makes the float32 series as accurate as its input.
 
-Rank is a fact of the graph: ``d`` is a sum of non-negative numbers and exactly zero just when ``v`` is the
-last date of its connected part. That part is grounded there (its phase is zero for now), and
-:mod:`fringefleet.solver.disconnected` ties the parts together.
+Rank is a property of the graph: ``d`` is a sum of non-negative numbers and exactly zero if and only if ``v``
+is the last date of its connected component. That component is grounded there (its phase is zero for now), and
+:mod:`fringefleet.solver.disconnected` connects the components.
 
-Arrays are (edge | pair | date, pixel) with pixels contiguous, as the data lie on disk. All buffers and
+Arrays are (edge | pair | date, pixel) with pixels contiguous, as the data are stored on disk. All buffers and
 all views of them are made once per batch shape (:class:`Workspace`): the loop over dates allocates
-nothing and, where neighbours are consecutive, handles them in one operation.
+nothing and, where neighbours are consecutive, processes them in one operation.
 
 References
 ----------
@@ -40,10 +40,10 @@ from fringefleet.solver.eliminated import Eliminated
 class _Step(NamedTuple):
     """Views into the workspace for the elimination of one date.
 
-    A run is a tuple of views of the same height: rows of ``right`` and what goes with them.
+    A run is a tuple of views of the same height: rows of ``right`` and the corresponding rows of others.
     """
 
-    edge: Tensor  # (slot, pixel): weights of its edges; after its turn the factors f
+    edge: Tensor  # (slot, pixel): weights of its edges; after its elimination the factors f
     edge_scratch: Tensor
     weight_to_edge: tuple[tuple[Tensor, Tensor], ...]
     mesh: tuple[tuple[Tensor, Tensor, Tensor], ...]  # edges to add to, factor, edges times factor
@@ -51,7 +51,7 @@ class _Step(NamedTuple):
     right: Tensor  # (pixel,): right-hand side, then solution, of this date
     right_of_neighbours: tuple[tuple[Tensor, Tensor, Tensor], ...]  # right, factor, edge scratch
     weight: Tensor  # (pair row, pixel) of its pairs with later dates
-    residual: Tensor  # likewise: phase, then what is left of it
+    residual: Tensor  # likewise: phase, then residual
     pair_scratch: Tensor
     right_of_partners: tuple[tuple[Tensor, Tensor, Tensor], ...]  # right, pair scratch, residual
     exact_scratch: Tensor  # (pair row, pixel), float64
@@ -65,11 +65,11 @@ class Workspace(Eliminated):
     Parameters
     ----------
     plan
-        The network's elimination.
+        Elimination plan of the network.
     n_pixel
-        Pixels in every batch.
+        Number of pixels per batch.
     dtype, device
-        Of the numbers.
+        Dtype and device of the values.
     """
 
     def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -82,19 +82,19 @@ class Workspace(Eliminated):
 
     @cached_property
     def steps(self) -> list[_Step]:
-        """What is done with each date in its turn."""
+        """Views for the elimination of each date."""
         n_pixel = self.weight.shape[1]
         scratch = self.weight.new_zeros((self.plan.n_neighbour, n_pixel))
         exact_scratch = torch.zeros_like(scratch, dtype=torch.float64)
         return [self._step(*turn, scratch, exact_scratch) for turn in enumerate(self.plan.turns)]
 
     def take(self, part: "Workspace", pixels: Int[Tensor, "chosen"]) -> None:
-        """Take over the solution of some pixels, the first of a smaller workspace."""
+        """Copy the solution of some pixels from the start of a smaller workspace."""
         for mine, theirs in zip(self.contents(), part.contents(), strict=True):
             mine[:, pixels] = theirs[:, : len(pixels)]
 
     def contents(self) -> tuple[Tensor, ...]:
-        """Give what a solution consists of: weights, residual, factor, series and its last correction."""
+        """Return the arrays of a solution: weights, residual, factor, series and its last correction."""
         return self.weight, self.residual, self.edge, self.inverse, self.phase, self.right
 
     def _step(self, place: int, turn: EliminationStep, scratch: Tensor, exact_scratch: Tensor) -> _Step:
@@ -165,9 +165,9 @@ def right_hand_side(work: Workspace) -> None:
 def exact_right_hand_side(work: Workspace) -> None:
     """Sum weight times residual at every date, in float64.
 
-    At the solution these sums vanish although their terms do not. In float32 what is left would be the
-    rounding of the heaviest pair, and the lightest would follow it: this is the one sum where double
-    precision decides.
+    At the solution these sums vanish although their terms do not. In float32 the sum would be the rounding
+    error of the heaviest pair, and the lightest pair would follow it: this is the one sum where double
+    precision matters.
     """
     work.exact.zero_()
     for step in work.steps:

@@ -1,7 +1,7 @@
-"""The plan of an elimination as tables of numbers that a kernel can follow.
+"""Elimination plan as tables of numbers that a kernel can follow.
 
 Every sum that a kernel forms at a date or at an edge has its terms listed here, so that it is gathered: each
-number is stored once, complete, and no loop adds to what another one has stored.
+value is stored once, complete, and no loop adds to a value stored by another.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ NO_PAIR = -1  # of an edge that is fill
 
 
 class Tables(NamedTuple):
-    """Lists in order of position, and where the part of each position or slot begins in them.
+    """Lists in order of position, and the start of the part of each position or slot in them.
 
     A pair's sign is +1 where it measures phase[earlier] - phase[later], else -1.
     """
@@ -30,12 +30,12 @@ class Tables(NamedTuple):
     earlier: Int32[np.ndarray, "pair 4"]  # pair, its sign, position of the earlier date, row; by later date
     tied: Int32[np.ndarray, "slot 2"]  # slot, position of the earlier date; by later date
     first_update: Int32[np.ndarray, "slot_and_one"]  # of each slot in: updates
-    updates: Int32[np.ndarray, "update 3"]  # what adds f * e to a slot: slot of f, slot of e, their position
+    updates: Int32[np.ndarray, "update 3"]  # terms f * e of a slot: slot of f, slot of e, their position
 
 
 @lru_cache(maxsize=16)
 def tables_of(plan: EliminationPlan) -> Tables:
-    """Write a plan as tables; made once per process and plan.
+    """Return a plan as tables; made once per process and plan.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def tables_of(plan: EliminationPlan) -> Tables:
 
 
 def rows_between(plan: EliminationPlan) -> Int32[np.ndarray, "date date"]:
-    """Number the covariances of every two positions by their slot; of each with itself, after the slots.
+    """Number the covariances of any two positions by their slot; of each with itself, after the slots.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def rows_between(plan: EliminationPlan) -> Int32[np.ndarray, "date date"]:
 
 
 def _updates(plan: EliminationPlan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """List, slot by slot, what the elimination of earlier dates adds to an edge, in order of their positions.
+    """List, slot by slot, the updates of an edge by the elimination of earlier dates, in order of position.
 
     Examples
     --------
@@ -134,10 +134,10 @@ def _updates(plan: EliminationPlan) -> tuple[NDArray[np.int32], NDArray[np.int32
 
 
 def _firsts(counts: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Number of the first member of each group, and of one after the last group."""
+    """Return the index of the first member of each group, and one past the last group."""
     return np.cumsum(np.insert(counts, 0, 0), dtype=np.int32)
 
 
 def _targets(runs: Iterable[IndexRun]) -> NDArray[np.int32]:
-    """List what the members of some runs are in the other place."""
+    """List the members of some runs in the other place."""
     return np.concatenate([np.arange(run.there.start, run.there.stop, dtype=np.int32) for run in runs])

@@ -1,4 +1,4 @@
-"""The temporal model that tells a DEM error from deformation; see :mod:`fringefleet.solver.dem_error`."""
+"""Temporal model that separates a DEM error from deformation; see :mod:`fringefleet.solver.dem_error`."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _SMALLEST_REMAINDER = 1e-5  # of the length of the baselines
 
 @dataclass(frozen=True)
 class TemporalModel:
-    """What the phase does in time, by which the DEM error is told from it."""
+    """Model of the phase in time, which separates the DEM error from it."""
 
     polynomial_order: int = 2
     atmosphere_std: float = 1.0  # [rad], of each date
@@ -37,18 +37,18 @@ class TemporalModel:
 def temporal_columns(
     network: Network, baseline: NDArray[Any], wavelength: float, model: TemporalModel
 ) -> NDArray[np.float64]:
-    r"""Write the columns of the temporal model: powers of time, and last :math:`b` of the DEM error [rad].
+    r"""Compute the columns of the temporal model: powers of time, and last :math:`b` of the DEM error [rad].
 
     Parameters
     ----------
     network
-        The dates.
+        Network with the dates.
     baseline
         Perpendicular baseline of each date [m], relative to any of them.
     wavelength
-        Of the radar [m].
+        Radar wavelength [m].
     model
-        Gives the order of the polynomial.
+        Model with the order of the polynomial.
 
     Returns
     -------
@@ -58,8 +58,8 @@ def temporal_columns(
     Raises
     ------
     InputError
-        Not even all dates together tell the DEM error from the polynomial: too few dates, or baselines that
-        are all the same or follow a polynomial of that order.
+        Even all dates together cannot separate the DEM error from the polynomial: too few dates, or baselines
+        that are all equal or follow a polynomial of that order.
     """
     years = network.years - network.years.mean()
     powers = (years / np.abs(years).max())[:, None] ** np.arange(1, model.polynomial_order + 1)
@@ -70,7 +70,7 @@ def temporal_columns(
     if network.n_date < needed or not rest > _SMALLEST_REMAINDER * max(1.0, float(np.linalg.norm(centred))):
         raise InputError(
             f"found {network.n_date} dates with perpendicular baselines from {baseline.min():.1f} to "
-            f"{baseline.max():.1f} m, which cannot tell a DEM error from a polynomial of order "
+            f"{baseline.max():.1f} m, which cannot separate a DEM error from a polynomial of order "
             f"{model.polynomial_order} in time; at least {needed} dates are needed, with baselines that do "
             "not follow such a polynomial. Choose a lower order or do not estimate the DEM error."
         )
@@ -79,6 +79,6 @@ def temporal_columns(
 
 
 def _remainder(others: NDArray[np.float64], column: NDArray[np.float64]) -> float:
-    """Length of what a least-squares fit of other columns leaves of one."""
+    """Return the norm of the remainder of a column after a least-squares fit of the others."""
     fitted = others @ np.linalg.lstsq(others, column, rcond=None)[0]
     return float(np.linalg.norm(column - fitted))

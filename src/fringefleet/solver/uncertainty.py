@@ -7,18 +7,18 @@ later dates :math:`nb(v)` and :math:`1/d`. From the last date backwards
 .. math:: Z_{va} = \sum_{b \in nb(v)} f_b Z_{ba}, \qquad Z_{vv} = 1/d + \sum_{a \in nb(v)} f_a Z_{va}
 
 which holds for every later date ``a``. For the variances only those ``a`` are needed that are neighbours
-of ``v`` (:func:`selected_variances`): elimination has tied them all to one another, so that each
-:math:`Z_{ba}` has a slot, the whole costs about as much as the elimination, and no inverse is formed. With
+of ``v`` (:func:`selected_variances`): elimination has connected them all to one another, so that each
+:math:`Z_{ba}` has a slot, the total cost is about that of the elimination, and no inverse is formed. With
 all ``a`` it is the full matrix (:func:`covariance`), for a few pixels. As in the elimination nothing is
 subtracted, so every variance has full relative accuracy whatever the spread of the weights.
 
 **From variance to standard deviation.** Weights that are inverse phase variances (weight functions ``var``
-and ``fim``) give the formal standard deviation :math:`\sqrt{Z}`; it says what the coherences promise, and
-nothing of unwrapping errors. Other weights (``coh``, ``no``) are inverse variances but for an unknown
-factor, which the residual estimates (:func:`variance_factor`): :math:`\sqrt{\sigma_0^2 Z}`.
+and ``fim``) yield the formal standard deviation :math:`\sqrt{Z}`; it reflects the coherences only,
+not unwrapping errors. Other weights (``coh``, ``no``) are inverse variances up to an unknown
+factor, which is estimated from the residuals (:func:`variance_factor`): :math:`\sqrt{\sigma_0^2 Z}`.
 
-A date in another part of a cut network than the root has no variance relative to it: NaN, although
-:mod:`fringefleet.solver.disconnected` gives it a phase.
+A date in another component of a disconnected network than the root has no variance relative to it: NaN,
+although :mod:`fringefleet.solver.disconnected` assigns it a phase.
 
 References
 ----------
@@ -39,15 +39,15 @@ from fringefleet.solver.base import SolverWorkspace
 from fringefleet.solver.eliminated import Eliminated
 from fringefleet.solver.observations import ROWS_AT_ONCE, Observations, batches
 
-LONG_RUN = 9  # edges from which on their sum is taken in one operation and not one by one
+LONG_RUN = 9  # number of edges from which their sum is computed in one operation
 
 
 class Factor(NamedTuple):
-    """What the elimination of a batch leaves behind, in the order of the plan; see ``Workspace`` there."""
+    """Factor left by the elimination of a batch, in the order of the plan; see ``Workspace`` there."""
 
     plan: EliminationPlan
     edge: Float[Tensor, "slot pixel"]  # factors f of each date's edges to later dates
-    inverse: Float[Tensor, "position pixel"]  # 1 / d; zero where nothing later is tied to the date
+    inverse: Float[Tensor, "position pixel"]  # 1 / d; zero where the date has no later neighbour
 
 
 def factor_of(workspace: SolverWorkspace) -> Factor:
@@ -56,7 +56,7 @@ def factor_of(workspace: SolverWorkspace) -> Factor:
     Raises
     ------
     TypeError
-        It leaves none, as the dense solver.
+        It leaves none, for example the dense solver.
     """
     if not isinstance(workspace, Eliminated):
         raise TypeError(f"{type(workspace).__qualname__} keeps no factor")
@@ -64,12 +64,12 @@ def factor_of(workspace: SolverWorkspace) -> Factor:
 
 
 class _Mesh(NamedTuple):
-    """Views for one neighbour of a date ``v`` and a run of later ones: what each gives to the other's."""
+    """Views for one neighbour of a date ``v`` and a run of later ones, each contributing to the other's."""
 
-    one: Tensor  # (pixel,): covariance of v with the one
-    factor: Tensor  # (pixel,): f of the edge from v to the one
+    one: Tensor  # (pixel,): covariance of v with the first
+    factor: Tensor  # (pixel,): f of the edge from v to the first
     later: Tensor  # (slot, pixel): covariance of v with the run
-    between: Tensor  # (slot, pixel): covariance of the one with the run
+    between: Tensor  # (slot, pixel): covariance of the first with the run
     short: tuple[tuple[Tensor, Tensor], ...]  # f of the edges from v to the run, and rows of ``between``
     long: tuple[tuple[Tensor, Tensor], ...]  # the same in one piece, if it is long, and scratch
 
@@ -88,12 +88,12 @@ class _Step(NamedTuple):
 
 
 class VarianceBuffers:
-    """Buffers, and views of them and of a factor, for the variances of batch after batch.
+    """Buffers, and views of them and of a factor, for the variances of successive batches.
 
     Parameters
     ----------
     factor
-        The elimination's buffers. They are read anew for every batch and never written to.
+        Buffers of the elimination. They are read anew for every batch and never written to.
     """
 
     def __init__(self, factor: Factor) -> None:
@@ -101,7 +101,7 @@ class VarianceBuffers:
         self.factor = factor
         self.covariance = torch.zeros_like(factor.edge)
         self.variance = torch.zeros_like(factor.inverse)
-        self.tie = torch.zeros_like(factor.inverse)  # 1 within rounding in the root's part, else 0
+        self.tie = torch.zeros_like(factor.inverse)  # 1 within rounding in the root's component, else 0
         self.scratch = self.variance.new_zeros((plan.n_neighbour, self.variance.shape[1]))
         self.row = torch.zeros_like(self.variance[0])
         self.position = torch.tensor(plan.order, device=self.variance.device).argsort()
@@ -148,18 +148,18 @@ class VarianceBuffers:
 
 
 def selected_variances(workspace: VarianceBuffers) -> Float[Tensor, "date pixel"]:
-    """Variance of every date relative to the root, for the batch whose factor the elimination holds now.
+    """Compute the variance of every date relative to the root, from the factor in the workspace.
 
     Parameters
     ----------
     workspace
-        Buffers over that factor. Their contents are overwritten.
+        Buffers for that factor. Their contents are overwritten.
 
     Returns
     -------
     Tensor
         A new tensor, dates in the order of the network, in the inverse unit of the weights ([rad^2] for
-        weights in rad^-2). Zero at the root; NaN where no valid pairs lead from a date to the root.
+        weights in rad^-2). Zero at the root; NaN where no valid pairs connect a date to the root.
     """
     work = workspace
     work.variance[-1].zero_()
@@ -179,27 +179,27 @@ def selected_variances(workspace: VarianceBuffers) -> Float[Tensor, "date pixel"
         torch.mul(step.factor, step.covariance, out=step.scratch)
         torch.sum(step.scratch, 0, out=step.variance)
         step.variance.add_(step.inverse)
-    untied = work.tie.reciprocal_().mul_(0)  # NaN where the tie is 0, else 0: quicker than a mask
+    untied = work.tie.reciprocal_().mul_(0)  # NaN where the tie is 0, else 0: faster than a mask
     return work.variance.add_(untied).index_select(0, work.position)
 
 
 def variance_factor(
     observations: Observations, pair_count: Int[Tensor, "pixel"], n_components: Int[Tensor, "pixel"]
 ) -> Float[Tensor, "pixel"]:
-    r"""Variance of an observation of weight 1, as the residual shows it; about 1 if weights are right.
+    r"""Estimate the variance of an observation of weight 1 from the residuals; about 1 if weights are right.
 
     .. math:: \sigma_0^2 = \frac{\sum_k w_k r_k^2}{n - (D - C)}
 
-    over the n valid pairs, with D dates in C parts: every date but one of each part is an unknown.
+    over the n valid pairs, with D dates in C components: every date except one per component is an unknown.
 
     Parameters
     ----------
     observations
-        With the residual [rad] of the series.
+        Observations with the residual [rad] of the series.
     pair_count
         Number of valid pairs.
     n_components
-        Number of connected parts.
+        Number of connected components.
 
     Returns
     -------
@@ -222,31 +222,32 @@ def factor_of_sum(
     pair_count: Int[Tensor, "pixel"],
     n_components: Int[Tensor, "pixel"],
 ) -> Float[Tensor, "pixel"]:
-    """Give :func:`variance_factor` of the sum over the pairs of weight times squared residual."""
+    """Compute :func:`variance_factor` from the sum over the pairs of weight times squared residual."""
     redundancy = pair_count + n_components - plan.network.n_date
     return (weighted_squares / redundancy).masked_fill_(redundancy == 0, torch.nan)
 
 
 def covariance(factor: Factor, pixels: Int[Tensor, "pixel"]) -> Float[Tensor, "date date pixel"]:
-    """Covariance of every two dates relative to the root, at chosen pixels of a batch.
+    """Compute the covariance of all pairs of dates relative to the root, at selected pixels of a batch.
 
     Parameters
     ----------
     factor
-        What the elimination holds now.
+        Factor currently in the workspace.
     pixels
-        Indices of the pixels. The result and one more array of its size are made: 16 bytes a pixel times
-        the square of the number of dates, 0.2 MB at 98 dates; choose few at a time.
+        Indices of the pixels. The result and one more array of its size take 16 bytes per pixel times
+        the square of the number of dates, 0.2 MB at 98 dates; select few at a time.
 
     Returns
     -------
     Tensor
         Float64, dates in the order of the network, in the inverse unit of the weights. Zero in the root's
-        row and column; NaN in those of a date that no valid pairs tie to the root. As exact as the factor.
+        row and column; NaN in those of a date that no valid pairs connect to the root. As accurate as the
+        factor.
     """
     plan, edges, inverses = factor
     n_date = plan.network.n_date
-    # The last column is the tie to the root: 1 within rounding in its part, else 0; it obeys the same rule.
+    # The last column marks the root's component: 1 within rounding, else 0; it obeys the same rule.
     inverse = edges.new_zeros((n_date, n_date + 1, len(pixels)), dtype=torch.float64)
     inverse[-1, -1] = 1
     for place in range(n_date - 2, -1, -1):

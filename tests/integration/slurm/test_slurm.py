@@ -344,7 +344,9 @@ def test_after_ctrl_c_there_is_no_job_left(slurm, tmp_path, start):
     client.wait(SECONDS)
     log = (tmp_path / "command-0.log").read_text()
     assert client.returncode == 1, log
-    assert re.search(r"error: interrupted\. Finished tiles are kept .* with --resume to go on\.\n$", log), log
+    assert re.search(
+        r"error: interrupted\. Finished tiles are kept .* with --resume to continue\.\n$", log
+    ), log
     assert "Traceback" not in log
 
 

@@ -59,7 +59,7 @@ def test_batches_that_do_not_fit_are_halved_until_they_do(small_memory, caplog):
     series = invert_block(block, SCENE, OPTIONS)
     assert small_memory[:4] == [2000, 1000, 500, 256]
     assert set(small_memory[4:]) == {256}
-    assert "going on with half as many" in caplog.text
+    assert "continuing with half as many" in caplog.text
     small_memory.clear()
     alone = invert_block(Block(block.observed[:, :, 30:35]), SCENE, OPTIONS)
     np.testing.assert_allclose(series.displacement[..., 30:35], alone.displacement, atol=1e-7)
@@ -310,7 +310,7 @@ def test_a_gpu_whose_kernel_cannot_be_made_has_the_elimination_and_who_runs_is_t
         users.note(record | {"why_eager": solvers.why_eager(Options(device="cuda"))})
     assert (
         caplog.text.count(
-            "the elimination is not fused on a GPU, and several times as slow: RuntimeError: Fail"
+            "the elimination is not fused on a GPU, and several times slower: RuntimeError: Fail"
         )
         == 1
     )

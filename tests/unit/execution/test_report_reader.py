@@ -91,7 +91,7 @@ def test_whatever_is_damaged_a_resumed_run_ends_with_a_report(folder, caplog, da
         path = folder / "report.json"
         path.write_text(json.dumps(damaged(whole, place, damage)))
         earlier = read_report(path, "abc")
-        assert (earlier is None) == ("begins anew" in caplog.text), place
+        assert (earlier is None) == ("is replaced" in caplog.text), place
         with reported(RunReport(path, FACTS, earlier)) as report:
             report.watch(None)(done(1))
             report.watch(None)(failed(3))
@@ -150,8 +150,8 @@ def test_what_does_not_show_in_the_totals_is_noticed_as_well(folder, caplog, pla
     whole = json.loads((folder / "whole.json").read_text())
     (folder / "report.json").write_text(json.dumps(damaged(whole, place, damage)))
     assert read_report(folder / "report.json", "abc") is None
-    assert f"the report {folder / 'report.json'} of the run before" in caplog.text
-    assert "begins anew" in caplog.text
+    assert f"the report {folder / 'report.json'} of the previous run" in caplog.text
+    assert "is replaced" in caplog.text
 
 
 START = '{"format": 1, "fingerprint": "abc", "n_tile": 3, "workers": []'
@@ -178,4 +178,4 @@ def test_a_report_that_is_damaged_or_of_another_run_is_not_gone_on_with(tmp_path
     assert not caplog.records
     path.write_text(text)
     assert read_report(path, "abc") is None
-    assert "begins anew" in caplog.text
+    assert "is replaced" in caplog.text

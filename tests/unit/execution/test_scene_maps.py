@@ -30,7 +30,7 @@ def test_only_pixels_that_neither_map_excludes_are_inverted(average, caplog):
     with caplog.at_level(logging.INFO):
         assert pixels_to_invert((2, 3), WATER, path).tolist() == [[False, False, True], [False, True, False]]
         assert pixels_to_invert((2, 3), None, path).tolist() == [[False, True, True], [True, True, False]]
-    assert "2 pixels are left out because avgSpatialCoh.h5 is 0 there" in caplog.text
+    assert "2 pixels are excluded because avgSpatialCoh.h5 is 0 there" in caplog.text
     assert pixels_to_invert((2, 3), WATER, None).tolist() == LAND
     assert pixels_to_invert((2, 3), None, None) is None
 
@@ -39,7 +39,7 @@ def test_an_average_coherence_of_another_size_is_not_used_and_that_is_said(avera
     path = average(np.zeros((3, 3)))
     assert pixels_to_invert((2, 3), WATER, path).tolist() == LAND
     assert pixels_to_invert((2, 3), None, path) is None
-    assert "another size than the stack: not used" in caplog.text
+    assert "differs in size from the stack: not used" in caplog.text
 
 
 def test_a_baseline_that_no_two_orbits_have_is_refused_where_it_is_needed():
@@ -54,4 +54,4 @@ def test_a_baseline_that_no_two_orbits_have_is_refused_where_it_is_needed():
 
 def test_a_mask_that_is_given_as_an_array_is_looked_at(caplog):
     pixels_to_invert((1, 2), np.array([[-5, 1]]), None)
-    assert "1 values of the water mask are outside of what it can be, 0 to 255" in caplog.text
+    assert "1 values of the water mask are outside the valid range, 0 to 255" in caplog.text

@@ -129,7 +129,7 @@ class TestOutput:
         convert_stack(write_mintpy(), tmp_path / "out.zarr")
         before = open_stack(tmp_path / "out.zarr").compute()
         source = write_mintpy(attrs={"NEW": "1"})
-        with pytest.raises(OutputExistsError, match=r"out.zarr is there already; .*overwrite = True"):
+        with pytest.raises(OutputExistsError, match=r"out.zarr exists; .*overwrite = True"):
             convert_stack(source, tmp_path / "out.zarr")
         xr.testing.assert_identical(open_stack(tmp_path / "out.zarr").compute(), before)
 
@@ -147,7 +147,7 @@ class TestOutput:
             precious.mkdir()
         kept = precious if is_file else precious / "thesis.tex"
         kept.write_text("words")
-        with pytest.raises(OutputExistsError, match="is no Zarr store"):
+        with pytest.raises(OutputExistsError, match="is not a Zarr store"):
             convert_stack(write_mintpy(), precious, overwrite=True)
         assert kept.read_text() == "words"
 

@@ -47,7 +47,7 @@ def test_a_text_that_is_no_date_is_named(text):
 
 @pytest.mark.parametrize("text", ["20181301", "20180230", "20180106T2500"])
 def test_a_date_that_no_calendar_has_is_named(text):
-    with pytest.raises(StackFormatError, match=f"'{text}', which no calendar has"):
+    with pytest.raises(StackFormatError, match=f"'{text}', which does not exist"):
         parse_dates([text])
 
 
@@ -97,7 +97,7 @@ def test_a_date_is_found_at_the_precision_that_it_is_given_in(wanted, found):
 def test_two_precisions_of_a_date_are_one_date(texts, united, caplog):
     assert parse_dates(texts)[0].astype(str).tolist() == united
     merged = len(set(united)) < len(set(texts)) and "T000000" not in texts[-1]
-    assert ("taken for one date" in caplog.text) == merged
+    assert ("taken as one date" in caplog.text) == merged
 
 
 @pytest.mark.parametrize(

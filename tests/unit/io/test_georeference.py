@@ -95,17 +95,17 @@ def test_a_crs_that_is_named_says_the_unit(epsg, said, units):
 @pytest.mark.parametrize(
     ("raster", "said", "epsg", "why"),
     [
-        (UTM, ["degrees"], None, "y from 2188400 to 2190000 is no latitude, x from 440000 to 441920 is"),
-        (UTM, [], 4326, "no latitude"),
-        (Raster((95.0, 10.0), (-0.1, 0.1), (9, 9)), ["deg"], None, "y from 94.1 to 95 is no latitude"),
+        (UTM, ["degrees"], None, "y from 2188400 to 2190000 is not a latitude, x from 440000 to 441920 is"),
+        (UTM, [], 4326, "not a latitude"),
+        (Raster((95.0, 10.0), (-0.1, 0.1), (9, 9)), ["deg"], None, "y from 94.1 to 95 is not a latitude"),
         (
             Raster((10.0, 600.0), (-0.1, 0.1), (9, 9)),
             ["deg"],
             None,
-            "and x from 600 to 600.9 is no longitude",
+            "but x from 600 to 600.9 is not a longitude",
         ),
-        (MEXICO, ["meters"], None, "in metres, and no pixel of a radar is 0.001 m wide"),
-        (MEXICO, [], 32614, "no pixel of a radar"),
+        (MEXICO, ["meters"], None, "in metres, but a pixel of 0.001 m is too small for a radar"),
+        (MEXICO, [], 32614, "is too small for a radar"),
         (MEXICO, ["degrees"], 32614, "in degrees and in m at the same time"),
         (UTM, ["meters"], 4326, "in degrees and in m at the same time"),
         (UTM, ["m", "deg"], None, "in degrees and in m at the same time"),

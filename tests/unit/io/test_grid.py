@@ -66,5 +66,5 @@ def test_a_crs_that_proj_does_not_know_is_named(attrs):
 def test_a_corner_that_is_no_number_and_a_pixel_without_size_are_named():
     with pytest.raises(StackFormatError, match="attribute Y_FIRST = 'north'; a number is needed"):
         grid_coordinates(DEGREES | {"Y_FIRST": "north"}, (2, 2))
-    with pytest.raises(StackFormatError, match="attribute X_STEP = 0; a pixel needs a size"):
+    with pytest.raises(StackFormatError, match="attribute X_STEP = 0; a pixel needs a nonzero size"):
         grid_coordinates(DEGREES | {"X_STEP": "0"}, (2, 2))

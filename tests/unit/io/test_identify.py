@@ -56,7 +56,7 @@ FOREIGN = {
     ),
     "OPERA DISP": (
         lambda path: hdf5(path / "OPERA_L3_DISP-S1_IW_F11116.nc", "displacement", "identification/x"),
-        "an OPERA DISP product, which has displacements already",
+        "an OPERA DISP product, which contains displacements already",
     ),
     "OPERA DISP of another name": (
         lambda path: hdf5(path / "disp.nc", "displacement", "identification/x", "metadata/y"),
@@ -98,15 +98,15 @@ FOREIGN = {
     "nothing": (lambda path: binary(path / "a.h5", b""), "it is an empty file"),
     "noise": (
         lambda path: binary(path / "a.h5", bytes(range(256))),
-        "it is a file of a kind that is not known",
+        "it is a file of unknown type",
     ),
     "an empty folder": (lambda path: folder(path / "empty", "."), "it is a folder with nothing in it"),
     "a folder": (lambda path: folder(path / "some", "a", "b"), "it is a folder with a/, b/"),
     "GMTSAR without radar geometry": (
         geocoded,
-        r"geocoded grids and without unwrap.grd; point at one of them, .*/\d{7}_\d{7}/unwrap_ll.grd",
+        r"geocoded grids but without unwrap.grd; give one of them, .*/\d{7}_\d{7}/unwrap_ll.grd",
     ),
-    "GMTSAR's intf_all": (lambda path: geocoded(path) / "intf_all", r"point at one .*/unwrap_ll.grd"),
+    "GMTSAR's intf_all": (lambda path: geocoded(path) / "intf_all", r"give one of them, .*/unwrap_ll.grd"),
     "the metadata of a store": (
         lambda path: binary(folder(path / "s.zarr", ".") / "zarr.json", b"{}"),
         "it is the metadata of a Zarr store; give its folder: .*s.zarr",
@@ -133,7 +133,7 @@ def good(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["zarr", "zarr 2", "netcdf", "mintpy"])
 def test_a_stack_given_for_a_result_has_to_be_inverted_first(kind, good):
-    with pytest.raises(StackFormatError, match=r"is no result: it is a stack .* `fringefleet invert` makes"):
+    with pytest.raises(StackFormatError, match=r"not a result: it is a stack .* `fringefleet invert` makes"):
         open_result(good[kind])
 
 

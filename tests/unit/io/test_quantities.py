@@ -99,7 +99,8 @@ NO_RADARS = (0.0, -0.05, 5.55, 5.5, 55.5, 0.0000555, 1.27e9, float("nan"), float
 
 @pytest.mark.parametrize("wavelength", NO_RADARS)
 def test_a_wavelength_that_no_radar_has_is_refused_wherever_it_comes_from(wavelength):
-    message = r"wavelength.* = .*no wavelength of a radar in metres.*0\.0075 .*Ka band.* to 1 .*P band.*IEEE"
+    message = r"wavelength.* = .*not the wavelength of an imaging radar in metres"
+    message += r".*0\.0075 .*Ka band.* to 1 .*P band.*IEEE"
     with pytest.raises(OptionError, match=message):
         Setting(wavelength=wavelength)
     if math.isfinite(wavelength):

@@ -80,7 +80,7 @@ def test_each_reader_by_name_takes_its_own_stacks_and_refuses_those_of_others(ki
     for reader in READERS:
         if reader.name != own:
             message = (
-                rf"found reader = {reader.name} and nothing that it reads: .* looks like .*\({evidence}\)"
+                rf"found reader = {reader.name}, but nothing that it reads: .* looks like .*\({evidence}\)"
             )
             with pytest.raises(StackFormatError, match=message):
                 fringefleet.open_stack(good[kind], reader=reader.name)
@@ -159,7 +159,7 @@ def test_a_reader_that_is_named_refuses_an_empty_folder_and_a_text(name, tmp_pat
     (tmp_path / "empty").mkdir()
     for path, what in (("a.txt", "a text file"), ("empty", "a folder with nothing in it")):
         with pytest.raises(
-            StackFormatError, match=f"reader = {name} and nothing that it reads: it is {what}"
+            StackFormatError, match=f"reader = {name}, but nothing that it reads: it is {what}"
         ):
             fringefleet.open_stack(tmp_path / path, reader=name)
 
@@ -252,7 +252,7 @@ class TestDolphin:
             (work / "interferograms" / name).touch()
         with caplog.at_level(logging.WARNING):
             assert "coherence" not in fringefleet.open_stack(work)
-        assert "without the coherence: found none of any of the 9 pairs" in caplog.text
+        assert "without the coherence: found none for any of the 9 pairs" in caplog.text
 
 
 @pytest.mark.parametrize(

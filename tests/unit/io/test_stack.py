@@ -217,7 +217,7 @@ class TestWhatIsNoStack:
     def test_a_damaged_zarr_store(self, write_mintpy, tmp_path):
         convert_stack(write_mintpy(), tmp_path / "out.zarr")
         (tmp_path / "out.zarr" / "unwrapped_phase" / "zarr.json").write_text("{")
-        with pytest.raises(StackFormatError, match=r"unwrapped_phase/zarr.json is no JSON"):
+        with pytest.raises(StackFormatError, match=r"unwrapped_phase/zarr.json is not JSON"):
             open_stack(tmp_path / "out.zarr")
 
     def test_a_zarr_stack_without_dates_or_with_other_axes(self, write_mintpy, tmp_path):

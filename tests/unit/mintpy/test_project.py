@@ -64,7 +64,7 @@ def test_what_is_missing_is_named_with_where_it_was_sought(project, tmp_path):
 
 
 def test_what_is_no_stack_is_refused(project, tmp_path):
-    with pytest.raises(StackFormatError, match="is no stack of MintPy"):
+    with pytest.raises(StackFormatError, match="is not a stack of MintPy"):
         find_project(project / "smallbaselineApp.cfg", None)
     with h5py.File(tmp_path / "timeseries.h5", "w") as file:
         file.attrs["FILE_TYPE"] = "timeseries"

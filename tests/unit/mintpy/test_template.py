@@ -195,7 +195,7 @@ def test_an_unknown_key_is_an_error_with_the_nearest_name(tmp_path):
         ("maskThreshold = high", "maskThreshold = 'high'; use a number"),
         ("maskThreshold = nan", "maskThreshold = 'nan'; use a number"),
         ("minRedundancy = -1", "minRedundancy = '-1'; use a number of at least 0, or auto"),
-        ("waterMaskFile = gone.h5", "waterMaskFile = 'gone.h5', but there is no file .*gone.h5"),
+        ("waterMaskFile = gone.h5", "waterMaskFile = 'gone.h5', but .*gone.h5 does not exist"),
     ],
 )
 def test_a_bad_value_is_an_error_that_names_key_value_and_what_is_allowed(tmp_path, line, message):
@@ -354,12 +354,12 @@ def test_keys_of_other_steps_and_lines_that_are_switched_off_are_no_concern(tmp_
 
 
 def test_a_file_that_is_no_template_is_refused(tmp_path):
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         read_template(tmp_path / "gone.cfg")
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         read_template(tmp_path)
     (tmp_path / "binary").write_bytes(b"\x89HDF\r\n\x1a\n\0\0")
-    with pytest.raises(InputError, match="is no text file"):
+    with pytest.raises(InputError, match="is not a text file"):
         read_template(tmp_path / "binary")
     with pytest.raises(InputError, match="found no 'key = value' line"):
         read_template(write(tmp_path, "# nothing"))

@@ -65,7 +65,7 @@ def test_products_that_would_come_out_again_are_taken(products, wanted):
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_file_that_is_missing_is_made(products, wanted, which):
     products[which].path.unlink()
-    assert reason_to_run(wanted) == f"{products[which].path} is not there"
+    assert reason_to_run(wanted) == f"{products[which].path} does not exist"
 
 
 def test_a_file_that_was_cut_off_is_made_again(products, wanted):
@@ -98,7 +98,7 @@ def test_a_file_that_was_laid_out_and_not_written_to_the_end_is_made_again(produ
             series[:, :2] = 1  # the first block of rows, and then it was killed
         file.attrs.update(CONFIG)
     touch(path, BEFORE)
-    assert reason_to_run(wanted) == f"{path} was not written to the end"
+    assert reason_to_run(wanted) == f"{path} is incomplete"
 
 
 @pytest.mark.parametrize("name", ["unwrapPhase", "coherence"])

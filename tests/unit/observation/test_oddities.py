@@ -97,7 +97,7 @@ def test_counts_of_tiles_add_up_to_those_of_the_scene():
                 odd = find_oddities(tile, is_phase=True, is_coarse=False)
                 counts.add(odd, tile[0].size)
         sentences = counts.sentences(fringefleet.io.stack_network(simulate_dataset(SCENE)[0]))
-        assert "one same phase" in sentences["same"], side
+        assert "the same phase occurs" in sentences["same"], side
         assert 2300 <= counts.same[1][12.5] <= 2400
 
 
@@ -115,7 +115,8 @@ def test_an_undeclared_value_is_said_once_a_run_with_its_pairs(stack, said, tmp_
     pairs = [fringefleet.io.stack_network(stack).pair_name(pair) for pair in (3, 5)]
     same, far = sorted(said(stack, tmp_path), key=lambda text: "cycles" in text)
     assert (
-        f"one same phase is at more than 1% of the pixels in 1 of 7 pairs ({pairs[0]}: -99 at 120 pix" in same
+        f"the same phase occurs at more than 1% of the pixels in 1 of 7 pairs ({pairs[0]}: -99 at 120 pix"
+        in same
     )
     assert f"150 phases are beyond 1,000 cycles, in 1 of 7 pairs ({pairs[1]}: 150)" in far
 
@@ -140,7 +141,7 @@ def test_a_stack_of_integers_may_repeat_itself_and_so_may_its_copy(stack, said, 
 
 def test_floating_point_that_repeats_itself_is_said(stack, said, tmp_path):
     stack["unwrapped_phase"] = stack.unwrapped_phase.round(0)
-    assert "one same phase" in said(stack, tmp_path)[0]
+    assert "the same phase occurs" in said(stack, tmp_path)[0]
 
 
 @pytest.mark.parametrize("scene", ["mexico_city/ifgramStack.h5", "nasty_24/inputs/ifgramStack.h5"])
@@ -157,7 +158,7 @@ def test_a_coherence_beyond_rounding_is_counted_and_rounding_is_not(stack, said,
     stack["coherence"][3, 50, 70:] = -0.2
     (message,) = said(stack, tmp_path / "more")
     assert (
-        "110 values of coherence are outside of what it can be, 0 to 1: they go from -0.2 to 1.2" in message
+        "110 values of coherence are outside the valid range, 0 to 1: they range from -0.2 to 1.2" in message
     )
 
 
@@ -187,7 +188,9 @@ def spoil_far_away(coherence):
 @pytest.mark.parametrize("spoil", [scale_all, scale_one_pair, spoil_far_away])
 def test_a_coherence_that_can_be_none_ends_the_run(stack, spoil, said, tmp_path):
     spoil(stack["coherence"].values)
-    with pytest.raises(ImpossibleValuesError, match=r"found coherence from .* outside of 0 to 1") as caught:
+    with pytest.raises(
+        ImpossibleValuesError, match=r"found coherence from .* outside the valid range, 0 to 1"
+    ) as caught:
         said(stack, tmp_path)
     assert isinstance(caught.value, fringefleet.errors.InputError)
     if spoil is not spoil_far_away:
@@ -220,7 +223,7 @@ def test_the_lazy_form_says_it_of_one_block(stack, caplog, monkeypatch):
         fringefleet.invert(stack, chunks=TILE).load(scheduler="synchronous")
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 2
-    assert all("in the first block of the stack that has it" in message for message in messages)
+    assert all("in the first affected block of the stack" in message for message in messages)
 
 
 def test_negative_standard_deviations_and_ratios_are_counted():

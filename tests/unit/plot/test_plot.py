@@ -104,7 +104,7 @@ def test_maps_that_were_asked_for_are_drawn_besides(drawn, tmp_path, inverted, w
     assert sorted(titles(drawn[0])) == sorted([*usual, "Status"])
     plot.plot_maps(with_everything, tmp_path / "maps.png")
     more = ["Standard deviation, 2018-03-07", "RMS closure of triplets"]
-    dem = ["Error of the DEM", "Standard deviation of the DEM error"]
+    dem = ["DEM error", "Standard deviation of the DEM error"]
     assert sorted(titles(drawn[1])) == sorted([*usual, *more, *dem, "Status"])
     plot.plot_maps(with_everything.drop_vars("dem_error_std"), tmp_path / "maps.png")
     assert len(titles(drawn[2])) == 7  # and an empty place without axes
@@ -116,7 +116,7 @@ def test_maps_are_in_their_units(drawn, tmp_path, with_everything):
     plot.plot_maps(with_everything, tmp_path / "maps.png")
     values = {panel.get_title(loc="left"): panel.images for panel in drawn[0].axes}
     assert values["Standard deviation, 2018-03-07"][0].get_array().max() == pytest.approx(1)  # mm
-    assert values["Error of the DEM"][0].get_array().min() == -12
+    assert values["DEM error"][0].get_array().min() == -12
 
 
 def test_every_status_has_a_colour_of_its_own(drawn, tmp_path, inverted):
@@ -247,8 +247,8 @@ def test_the_truth_is_made_relative_to_the_reference_of_the_result(stack_and_tru
     xr.testing.assert_allclose(result._match(truth, part, moved), part, atol=1e-7)
 
 
-def test_telling_pixels_are_the_extremes_of_the_pixels_with_an_answer(inverted):
-    chosen = result._telling_pixels(inverted)
+def test_representative_pixels_are_the_extremes_of_the_pixels_with_an_answer(inverted):
+    chosen = result._representative_pixels(inverted)
     last = inverted["displacement"].isel(date=-1)
     good = inverted["temporal_coherence"] >= inverted["temporal_coherence"].median()
     pixels = list(chosen.values())
@@ -257,10 +257,10 @@ def test_telling_pixels_are_the_extremes_of_the_pixels_with_an_answer(inverted):
     assert float(inverted["temporal_coherence"].isel(pixels[3])) < 0.35
 
 
-def test_telling_pixels_of_a_thinned_scene_point_into_the_whole_one(inverted, monkeypatch):
+def test_representative_pixels_of_a_thinned_scene_point_into_the_whole_one(inverted, monkeypatch):
     monkeypatch.setattr(canvas, "MAX_PIXELS", 10)
     monkeypatch.setattr(result, "MAX_PIXELS", 10)
-    for pixel in result._telling_pixels(inverted).values():
+    for pixel in result._representative_pixels(inverted).values():
         assert pixel["y"] % 3 == pixel["x"] % 3 == 0
         assert np.isfinite(inverted["displacement"].isel(pixel)).all()
 
@@ -270,7 +270,7 @@ def test_a_result_without_any_answer_has_maps_but_no_series(tmp_path, inverted, 
     empty["displacement"] = xr.full_like(inverted["displacement"], np.nan)
     plot.plot_maps(empty, tmp_path / "maps.png")
     plot.plot_error(empty, stack_and_truth[1], tmp_path / "error.png")
-    with pytest.raises(InputError, match=r"no pixel with an answer among 720"):
+    with pytest.raises(InputError, match=r"no pixel with an estimate among 720"):
         plot.plot_series(empty, None, tmp_path / "series.png")
 
 

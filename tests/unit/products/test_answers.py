@@ -23,9 +23,9 @@ def test_as_many_pairs_as_there_are_may_be_asked_for(network, least):
 @pytest.mark.parametrize(
     ("network", "least", "message"),
     [
-        (NETWORK, 2.5, "found min_redundancy = 2.5, and 2 pairs at 20200101 .* Give 2 or less"),
-        (NETWORK, 99, "found min_redundancy = 99, and 2 pairs at 20200101"),
-        (CHAIN, 2, "found min_redundancy = 2, and 1 pairs at 20200101 .* Give 1 or less"),
+        (NETWORK, 2.5, "found min_redundancy = 2.5, but 20200101 has only 2 pairs .* Give 2 or less"),
+        (NETWORK, 99, "found min_redundancy = 99, but 20200101 has only 2 pairs"),
+        (CHAIN, 2, "found min_redundancy = 2, but 20200101 has only 1 pairs .* Give 1 or less"),
     ],
 )
 def test_more_pairs_than_there_are_is_refused_with_the_date_that_has_fewest(network, least, message):
@@ -36,20 +36,20 @@ def test_more_pairs_than_there_are_is_refused_with_the_date_that_has_fewest(netw
 @pytest.mark.parametrize(
     ("status", "said", "message"),
     [
-        (Status.TOO_FEW_PAIRS, {"min_redundancy": 3.0}, "look at min_redundancy = 3, which"),
-        (Status.MASKED, {"water_mask": "sea.h5"}, "look at water_mask and average_coherence"),
-        (Status.FAILED_TILE, {}, "on_error = skip went on without"),
-        (Status.NO_OBSERVATION, {}, "the stack has no data"),
-        (Status.NO_OBSERVATION, {"mask_dataset": "none"}, "the stack has no data"),
+        (Status.TOO_FEW_PAIRS, {"min_redundancy": 3.0}, "check min_redundancy = 3, the minimum"),
+        (Status.MASKED, {"water_mask": "sea.h5"}, "check water_mask and average_coherence, which exclude"),
+        (Status.FAILED_TILE, {}, "on_error = skip skipped"),
+        (Status.NO_OBSERVATION, {}, "the stack contains no data"),
+        (Status.NO_OBSERVATION, {"mask_dataset": "none"}, "the stack contains no data"),
         (
             Status.NO_OBSERVATION,
             {"mask_dataset": "coherence", "mask_threshold": 0.9},
-            "look at mask_dataset = coherence with mask_threshold = 0.9",
+            "check mask_dataset = coherence with mask_threshold = 0.9",
         ),
         (
             Status.NO_OBSERVATION,
             {"mask_dataset": "connected_component", "mask_threshold": 0.4},
-            "look at mask_dataset = connected_component, which",
+            "check mask_dataset = connected_component, which",
         ),
     ],
 )

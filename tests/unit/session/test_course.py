@@ -53,7 +53,9 @@ def test_an_interrupt_says_what_is_kept_and_how_to_go_on(n_done, stack, tmp_path
     with pytest.raises(KeyboardInterrupt) as raised:
         run_session(session)
     kept = f"Finished tiles are kept in {tmp_path / 'out.zarr'}; repeat the command with existing = resume"
-    assert str(raised.value) == f"interrupted. {f'{kept} to go on.' if n_done else 'No tile of it is kept.'}"
+    assert (
+        str(raised.value) == f"interrupted. {f'{kept} to continue.' if n_done else 'No tile of it is kept.'}"
+    )
 
 
 def test_a_run_may_be_checked_another_way(stack, tmp_path):

@@ -302,7 +302,7 @@ def test_an_existing_store_is_refused_unless_it_is_to_be_overwritten(tmp_path, t
     simulate_stack(scene, output)
     other = output if taken == "stack_truth.zarr" else truth_path(output)
     other.rename(tmp_path / "elsewhere")
-    with pytest.raises(OutputExistsError, match=rf"{taken} is there already"):
+    with pytest.raises(OutputExistsError, match=rf"{taken} exists"):
         simulate_stack(scene, output)
     simulate_stack(Scene(n_date=3, shape=(5, 4)), output, overwrite=True)
     assert xr.open_zarr(output).sizes["y"] == 5
@@ -312,7 +312,7 @@ def test_an_existing_store_is_refused_unless_it_is_to_be_overwritten(tmp_path, t
 def test_a_folder_that_is_no_store_is_never_overwritten(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("precious")
-    with pytest.raises(OutputExistsError, match="no Zarr store"):
+    with pytest.raises(OutputExistsError, match="not a Zarr store"):
         simulate_stack(Scene(n_date=3, shape=(4, 4)), tmp_path / "thesis", overwrite=True)
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "precious"
 

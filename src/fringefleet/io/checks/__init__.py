@@ -1,1 +1,1 @@
-"""Checks of files before anything in them is relied on."""
+"""Checks of files before their content is relied on."""

@@ -1,4 +1,4 @@
-"""Sizes that a file declares, held against the bytes that it has: nothing is allocated for a bare promise."""
+"""Check of declared sizes against the bytes in a file, before anything is allocated."""
 
 import math
 from collections.abc import Sequence
@@ -9,61 +9,61 @@ from fringefleet.io.files.folder import is_litter
 
 _MOST_PIXELS = 10_000_000  # rows, or columns
 _MOST_PAIRS = 1_000_000
-TRUSTED_BYTES = 16 * 1024**3  # what is declared below that needs no comparison
-MOST_COMPRESSION = 10_000  # times, of all that is declared
+TRUSTED_BYTES = 16 * 1024**3  # declared sizes below need no comparison
+MOST_COMPRESSION = 10_000  # ratio to all declared bytes
 _MOST_BLOCK = 4 * 1024**3  # [byte]
-_MOST_EAGER = 256 * 1024**2  # [byte] of what is read when a stack is opened: coordinates
+_MOST_EAGER = 256 * 1024**2  # [byte] of data that are read when a stack is opened: coordinates
 
 
 def check_declared_scene(sizes: Sequence[int], n_pair: int = 1) -> None:
-    """Refuse rows and columns, or pairs, that no scene has.
+    """Reject implausible numbers of rows, columns or pairs.
 
     Raises
     ------
     StackFormatError
-        Says how many there are.
+        States the numbers.
     """
     if max(sizes) > _MOST_PIXELS or n_pair > _MOST_PAIRS:
         raise StackFormatError(
             f"found {n_pair:,} pairs of {' x '.join(f'{size:,}' for size in sizes)} pixels; at most "
             f"{_MOST_PAIRS:,} pairs of {_MOST_PIXELS:,} rows and columns can be read. The sizes are damaged: "
-            "copy or make it again."
+            "copy or create it again."
         )
 
 
 def check_declared_bytes(name: str, shape: Sequence[int], itemsize: int, stored: int) -> None:
-    """Refuse an array that declares far more than can be in the bytes that are stored of it.
+    """Reject an array that declares far more data than its stored bytes can contain.
 
     Parameters
     ----------
     name
-        Of the array, for the message.
+        Name of the array, for the message.
     shape, itemsize
-        What it declares, and the bytes of a number.
+        Declared shape, and bytes per value.
     stored
         Bytes on disk.
 
     Raises
     ------
     StackFormatError
-        Says what is declared and what is there.
+        States what is declared and what is stored.
     """
     declared = math.prod(shape) * itemsize
     if declared > TRUSTED_BYTES and declared > MOST_COMPRESSION * stored:
         raise StackFormatError(
-            f"{name} declares {' x '.join(f'{size:,}' for size in shape)} numbers, {declared:,} bytes, and "
-            f"{stored:,} bytes are stored. Its header is damaged, or its data are not there: copy or make it "
+            f"{name} declares {' x '.join(f'{size:,}' for size in shape)} numbers, {declared:,} bytes, but "
+            f"{stored:,} bytes are stored. Its header is damaged, or its data are missing: copy or create it "
             "again."
         )
 
 
 def check_block(name: str, shape: Sequence[int], itemsize: int) -> None:
-    """Refuse what is stored as one piece, and so is read as one, if no memory would hold it.
+    """Reject a chunk, which is read as a whole, that is too large for memory.
 
     Raises
     ------
     StackFormatError
-        Says how large it is.
+        States its size.
     """
     if (n_byte := math.prod(shape) * itemsize) > _MOST_BLOCK:
         raise StackFormatError(
@@ -73,22 +73,22 @@ def check_block(name: str, shape: Sequence[int], itemsize: int) -> None:
 
 
 def check_read_whole(name: str, shape: Sequence[int], itemsize: int) -> None:
-    """Refuse an array, to be read as a whole when a stack is opened, that is larger than any such array.
+    """Reject an array to be read as a whole when a stack is opened, if it is implausibly large.
 
     Raises
     ------
     StackFormatError
-        Says how large it is.
+        States its size.
     """
     if (declared := math.prod(shape) * itemsize) > _MOST_EAGER:
         raise StackFormatError(
             f"found {' x '.join(f'{size:,}' for size in shape)} values, {declared:,} bytes, in {name}; at "
-            f"most {_MOST_EAGER:,} bytes are read of it. Its header is damaged: copy or make it again."
+            f"most {_MOST_EAGER:,} bytes are read of it. Its header is damaged: copy or create it again."
         )
 
 
 def bytes_below(folder: Path, enough: int) -> int:
-    """Add up the sizes of the files below a folder, until they are enough."""
+    """Add up the sizes of the files below a folder, until they suffice."""
     total = 0
     for path in folder.rglob("*"):
         if not is_litter(path.name) and path.is_file():

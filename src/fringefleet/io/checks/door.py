@@ -1,21 +1,21 @@
-"""Messages in place of the exceptions that libraries raise on a damaged or malicious input."""
+"""Translation of library exceptions on damaged or malicious input into one message."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fringefleet.errors import FringefleetError, InputError, StackFormatError
 
-_MOST_CHARACTERS = 300  # of what a library says
+_MOST_CHARACTERS = 300  # of a library's message
 
 
 @contextmanager
 def readable(what: str, kind: type[InputError] = StackFormatError) -> Iterator[None]:
-    """Turn whatever goes wrong inside into one message; ours pass as they are.
+    """Translate any error inside into one message; our own errors pass unchanged.
 
     Parameters
     ----------
     what
-        The input, as a noun with its path: ``the result /data/out.zarr``.
+        Input, as a noun with its path: ``the result /data/out.zarr``.
     kind
         Class of the error.
 
@@ -26,21 +26,23 @@ def readable(what: str, kind: type[InputError] = StackFormatError) -> Iterator[N
     """
     try:
         yield
-    except (FringefleetError, Warning):  # warnings are exceptions only where somebody asks for that
+    except (FringefleetError, Warning):  # warnings are exceptions only if the program requests that
         raise
     except MemoryError as error:
         raise kind(
-            f"{what} asks for more memory than there is{_said(error)}. It may be damaged; copy or make it "
+            f"{what} requires more memory than available{_quoted(error)}. It may be damaged; copy or create "
+            "it "
             "again."
         ) from error
     except Exception as error:
         raise kind(
-            f"{what} cannot be read{_said(error)}. It may be damaged, or still be written; copy or make it "
+            f"{what} cannot be read{_quoted(error)}. It may be damaged, or still being written; copy or "
+            "create it "
             "again."
         ) from error
 
 
-def _said(error: Exception) -> str:
+def _quoted(error: Exception) -> str:
     """Quote an exception in one line: the words of the system alone, of all others the class, too."""
     text = " ".join(str(error).split())
     if len(text) > _MOST_CHARACTERS:

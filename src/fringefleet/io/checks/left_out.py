@@ -1,8 +1,8 @@
-"""Parts of a stack that cannot be used and are not needed: left out, and said once in a warning.
+"""Parts of a stack that are unusable but not needed: ignored, with one warning each.
 
-Only what an inversion needs stops a stack: a heading, a baseline or a time that cannot be read does not. A
-reader puts what reads such a thing into :func:`optional`; :func:`fringefleet.open_stack` says at its end what
-was left out, in one line for each kind of thing, however many files it is missing in.
+Only what an inversion needs stops a stack: an unreadable heading, baseline or time does not. A
+reader wraps the reading of such a part in :func:`optional`; :func:`fringefleet.open_stack` finally logs what
+was ignored, in one line per kind, however many files are affected.
 """
 
 import logging
@@ -12,14 +12,14 @@ from contextvars import ContextVar
 
 logger = logging.getLogger(__name__)
 
-# What a file that is not as it should be can do to the code that reads it.
+# Errors that a malformed file can cause in the code that reads it.
 _FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 _found: ContextVar[dict[str, list[str]] | None] = ContextVar("left_out", default=None)
 
 
 @contextmanager
 def reported_once() -> Iterator[None]:
-    """Gather what is left out in this block, and say it when the block ends without an error."""
+    """Collect what is ignored in this block, and log it when the block ends without an error."""
     found: dict[str, list[str]] = {}
     before = _found.set(found)
     try:
@@ -32,14 +32,14 @@ def reported_once() -> Iterator[None]:
 
 
 def leave_out(what: str, reason: str) -> None:
-    """Note that something was left out.
+    """Record that something was ignored.
 
     Parameters
     ----------
     what
-        It, in words; the same for the same kind of thing.
+        Description; the same for the same kind of thing.
     reason
-        What was found where.
+        What was found, and where.
     """
     found = _found.get()
     if found is None:
@@ -52,14 +52,14 @@ def leave_out(what: str, reason: str) -> None:
 
 @contextmanager
 def optional(what: str, where: object) -> Iterator[None]:
-    """Leave out what this block reads, if that goes wrong.
+    """Ignore what this block reads, if that fails.
 
     Parameters
     ----------
     what
-        What it reads, in words.
+        Description of what it reads.
     where
-        The file that it is in.
+        File that it is in.
 
     Examples
     --------

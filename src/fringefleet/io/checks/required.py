@@ -1,6 +1,7 @@
-"""Attributes of a stack that an inversion needs, or a message that they are missing or odd.
+"""Attributes of a stack that an inversion needs, with messages if they are missing or invalid.
 
-An attribute is looked at only by who needs it, so that an odd one matters only where no option replaces it.
+An attribute is examined only where it is needed, so that an invalid one matters only if no option replaces
+it.
 """
 
 import logging
@@ -31,14 +32,14 @@ _LOOKS_INSTEAD = "give --looks N, or choose --weight-func coh or no"
 
 
 def required_wavelength(stack: xr.Dataset) -> float:
-    """Look up the radar wavelength [m].
+    """Return the radar wavelength [m] of a stack.
 
     Raises
     ------
     MissingMetadataError
-        The stack does not say.
+        The stack does not contain it.
     StackFormatError
-        It says something that is no wavelength of a radar.
+        Its value is not the wavelength of an imaging radar.
     """
     attrs = stack.attrs
     name = "wavelength" if "wavelength" in attrs else "WAVELENGTH"
@@ -48,18 +49,18 @@ def required_wavelength(stack: xr.Dataset) -> float:
         check_wavelength(wavelength, f"the attribute {name}", advice=advice, error=StackFormatError)
         return wavelength
     raise MissingMetadataError(
-        "the stack has no attribute WAVELENGTH, which turns phase into displacement; "
+        "the stack has no attribute WAVELENGTH, which converts phase to displacement; "
         "add it to the stack or give --wavelength METRES."
     )
 
 
 def required_pixel_size(stack: xr.Dataset, offset: str) -> float:
-    """Work out how many metres of displacement a pixel of an offset is, with its sign.
+    """Compute the displacement per pixel of an offset [m], with its sign.
 
     Parameters
     ----------
     stack
-        With MintPy's attributes ``PROCESSOR`` and, for ``range_offset``, ``RANGE_PIXEL_SIZE`` [m] and
+        Stack with MintPy's attributes ``PROCESSOR`` and, for ``range_offset``, ``RANGE_PIXEL_SIZE`` [m] and
         ``RLOOKS``; for ``azimuth_offset``, ``AZIMUTH_PIXEL_SIZE`` [m], ``ALOOKS`` and, unless the processor
         is ``gamma``, ``HEIGHT`` [m] of the orbit (and ``EARTH_RADIUS`` [m]).
     offset
@@ -68,15 +69,15 @@ def required_pixel_size(stack: xr.Dataset, offset: str) -> float:
     Raises
     ------
     MissingMetadataError
-        An attribute is missing; the message says which and what for.
+        An attribute is missing; the message names it and its purpose.
     StackFormatError
-        An attribute is no positive number.
+        An attribute is not a positive number.
 
     Notes
     -----
-    Offsets count pixels of the radar before multilooking. A larger slant range is a motion away from the
-    satellite, so the sign of a range offset is turned. ``cosicorr`` gives metres, which stay as they are. The
-    azimuth pixel size of an orbit is projected to the ground. MintPy:
+    Offsets are in pixels of the radar before multilooking. A larger slant range is a motion away from the
+    satellite, so the sign of a range offset is changed. ``cosicorr`` gives metres, which are unchanged. The
+    azimuth pixel size along the orbit is projected to the ground. MintPy:
     ``ifgram_inversion.run_ifgram_inversion_patch``, ``utils0.azimuth_ground_resolution``.
 
     Examples
@@ -106,21 +107,21 @@ def _require(attrs: Mapping[Any, Any], offset: str, *names: str) -> None:
     missing = [name for name in names if name not in attrs]
     if missing:
         raise MissingMetadataError(
-            f"the stack has no attribute {', '.join(missing)}, which turns a {offset} from pixels into "
+            f"the stack has no attribute {', '.join(missing)}, which converts a {offset} from pixels to "
             "metres; add it to the stack (PROCESSOR is isce, roipac or gamma, or cosicorr if offsets are in "
             "metres)."
         )
 
 
 def required_looks(stack: xr.Dataset) -> int:
-    """Look up the number of independent looks of the coherence.
+    """Return the number of independent looks of the coherence.
 
     Raises
     ------
     MissingMetadataError
-        The stack does not say.
+        The stack does not contain it.
     StackFormatError
-        It says something that is no number above 0.
+        Its value is not a number above 0.
     """
     attrs = stack.attrs
     if "looks" in attrs:
@@ -128,7 +129,7 @@ def required_looks(stack: xr.Dataset) -> int:
         _warn_of_other_ratio(attrs, looks)
         return looks
     for name in ("NCORRLOOKS", "ALOOKS", "RLOOKS"):
-        if name in attrs:  # as there are no looks, one of them cannot be understood, or is alone
+        if name in attrs:  # as there are no looks, one of them is invalid, or is alone
             _read_or(positive_attribute, attrs, name, _LOOKS_INSTEAD)
     raise MissingMetadataError(
         "the stack has neither the attribute NCORRLOOKS nor both of ALOOKS and RLOOKS, from "
@@ -138,7 +139,7 @@ def required_looks(stack: xr.Dataset) -> int:
 
 
 def _warn_of_other_ratio(attrs: Mapping[Any, Any], looks: int) -> None:
-    """Say where MintPy's ratio, which is that of Sentinel-1's IW mode, is taken for another platform."""
+    """Warn where MintPy's ratio, which is that of Sentinel-1's IW mode, is applied to another platform."""
     platform = str(attrs.get("PLATFORM", "")).strip()
     is_other = platform != "" and not platform.lower().startswith(("sen", "s1"))
     derived = None
@@ -146,8 +147,8 @@ def _warn_of_other_ratio(attrs: Mapping[Any, Any], looks: int) -> None:
         derived = derived_looks(attrs)
     if is_other and "NCORRLOOKS" not in attrs and derived == looks:
         logger.warning(
-            "the %d independent looks are MintPy's rule, ALOOKS x RLOOKS / %s, whose ratio is that of "
-            "Sentinel-1, for a stack of %s; give --looks N where you know better",
+            "the %d independent looks follow MintPy's rule, ALOOKS x RLOOKS / %s, whose ratio is that of "
+            "Sentinel-1, for a stack of %s; give --looks N if you know better",
             looks,
             LOOKS_PER_INDEPENDENT_LOOK,
             platform,
@@ -157,7 +158,7 @@ def _warn_of_other_ratio(attrs: Mapping[Any, Any], looks: int) -> None:
 def _read_or(
     read: Callable[[Mapping[str, Any], str], float], attrs: Mapping[Any, Any], name: str, instead: str
 ) -> float:
-    """Read an attribute; where it cannot be understood, say what replaces it, too."""
+    """Read an attribute; if it is invalid, the error also names what replaces it."""
     try:
         return read(attrs, name)
     except StackFormatError as error:
@@ -165,7 +166,7 @@ def _read_or(
 
 
 def usable_attributes(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Copy attributes without those of our names that cannot be understood, which a result must not inherit.
+    """Return attributes without invalid ones of our names, which a result must not inherit.
 
     Examples
     --------
@@ -191,10 +192,10 @@ def usable_attributes(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _check_date_format(text: object) -> None:
-    """Refuse what is no format of a date that is read back."""
+    """Reject a date format that cannot be read back."""
     try:
         is_one = date_format(_SOME_TIME.strftime(str(text))) == text
     except ValueError:
         is_one = False
     if not is_one:
-        raise StackFormatError(f"found the attribute date_format = {shown_value(text)}; %Y%m%d is one.")
+        raise StackFormatError(f"found the attribute date_format = {shown_value(text)}; give %Y%m%d, say.")

@@ -1,4 +1,4 @@
-"""Memory that a thread uses again and again for what it reads and decodes."""
+"""Reusable memory of a thread for what it reads and decodes."""
 
 import threading
 
@@ -17,7 +17,7 @@ _buffers = _Buffers()
 
 
 def buffer(purpose: str, n_byte: int) -> NDArray[np.uint8]:
-    """Give so many bytes, which hold anything, until this thread asks again for the same purpose."""
+    """Return uninitialised bytes, valid until this thread asks again for the same purpose."""
     kept = _buffers.kept.get(purpose)
     if kept is None or kept.size < n_byte:
         kept = np.empty(n_byte, np.uint8)

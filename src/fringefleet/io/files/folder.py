@@ -1,4 +1,4 @@
-"""Content of a folder without what other systems leave there: ``._*``, ``Thumbs.db`` and the like."""
+"""Content of a folder without files left by other systems: ``._*``, ``Thumbs.db`` and the like."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ _LITTER = frozenset(["__MACOSX", ".DS_Store", "Thumbs.db", "ehthumbs.db", "deskt
 
 
 def is_litter(name: str) -> bool:
-    """Tell whether a name is one of the files that other systems leave, and that hold no data of ours.
+    """Return whether a name is that of a file left by other systems, which contains no data.
 
     Examples
     --------
@@ -22,12 +22,12 @@ def is_litter(name: str) -> bool:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """List what is in a folder, sorted."""
+    """List the content of a folder, sorted."""
     return without_litter(folder.iterdir())
 
 
 def find_files(folder: Path, pattern: str) -> list[Path]:
-    """List what matches a pattern as :meth:`pathlib.Path.glob` has it (``**`` for all folders), sorted."""
+    """List the paths that match a pattern of :meth:`pathlib.Path.glob` (``**`` for all folders), sorted."""
     return [
         path
         for path in sorted(folder.glob(pattern))
@@ -36,12 +36,12 @@ def find_files(folder: Path, pattern: str) -> list[Path]:
 
 
 def without_litter(paths: Iterable[Path]) -> list[Path]:
-    """Leave out what other systems left, and sort."""
+    """Drop files left by other systems, and sort."""
     return sorted(path for path in paths if not is_litter(path.name))
 
 
 def is_litter_member(member: str) -> bool:
-    """Tell the same of a member of an archive, by its name and the names of its folders.
+    """Return the same for a member of an archive, by its name and the names of its folders.
 
     Examples
     --------
@@ -52,37 +52,37 @@ def is_litter_member(member: str) -> bool:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is something of this name, be it a folder, a pipe or a link that leads nowhere."""
+    """Return whether a path exists, even as a folder, a pipe or a broken link."""
     return path.is_symlink() or path.exists()
 
 
 def check_plain_file(path: Path) -> None:
-    """Refuse a pipe, a socket or a device in the place of a file: to open it would wait, or never end.
+    """Reject a pipe, a socket or a device in place of a file: opening it would block, or never end.
 
-    What is not there, or is a folder, passes: that ends in an error of its own when it is opened.
+    Missing files and folders pass: opening them raises an error of its own.
 
     Raises
     ------
     StackFormatError
-        Names it.
+        Names the path.
     """
     try:
-        mode = path.stat().st_mode  # once: between two looks it may go
+        mode = path.stat().st_mode  # once, as it may vanish in between
     except OSError:
         return
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise StackFormatError(
-            f"{path} is a pipe, a socket or a device, and no file. Put a plain file in its place."
+            f"{path} is a pipe, a socket or a device, not a file. Put a regular file in its place."
         )
 
 
 def check_plain_files(folder: Path) -> None:
-    """Refuse a folder in which anything, however deep, is neither a file nor a folder.
+    """Reject a folder that contains anything, at any depth, other than files and folders.
 
     Raises
     ------
     StackFormatError
-        Names the first that is a pipe, a socket, a device, or a link to nothing.
+        Names the first pipe, socket, device, or broken link.
     """
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -90,6 +90,6 @@ def check_plain_files(folder: Path) -> None:
                 check_plain_files(Path(entry.path))
             elif not entry.is_file() and not entry.is_dir() and not is_litter(entry.name):
                 raise StackFormatError(
-                    f"{entry.path} is no file: it is a pipe, a socket, a device, or a link to nothing. "
-                    "Copy or make the store again."
+                    f"{entry.path} is not a file: it is a pipe, a socket, a device, or a broken link. "
+                    "Copy or create the store again."
                 )

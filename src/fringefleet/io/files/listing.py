@@ -1,8 +1,8 @@
-"""Listings of files: each with its size and the time of its last change, compact, and compared with another.
+"""Listings of files: sizes and modification times, compact and comparable.
 
-What a result is made of is told by the names of the files below their root, by their sizes and times, and not
-by how the path of the root is spelled. Times are compared as precisely as the coarser of two file systems
-notes them: what a cache of attributes or a copy has cut off is no change.
+The origin of a result is identified by the names of the files below their root, and by their sizes and times,
+not by the spelling of the path of the root. Times are compared with the precision of the coarser of two file
+systems: a time truncated by an attribute cache or a copy is not a change.
 """
 
 import hashlib
@@ -20,24 +20,24 @@ from fringefleet.errors import StackFormatError
 
 ROOT = "."  # the name of the root itself, where that is a file
 _MOST_NAMED = 3  # files in a message, of each kind of change
-_COARSE = (100, 1_000, 1_000_000, 1_000_000_000)  # [ns] in which file systems count
+_COARSE = (100, 1_000, 1_000_000, 1_000_000_000)  # [ns] resolutions of file systems
 
 
 class FileState(NamedTuple):
-    """What is known of one file at one time."""
+    """State of a file at some time."""
 
     size: int  # [byte]
     modified: int  # [ns]
 
     def __str__(self) -> str:
-        """Say it for a message."""
+        """Return a description for a message."""
         seconds, rest = divmod(self.modified, 10**9)
         when = datetime.fromtimestamp(seconds, UTC)
         return f"{self.size:,} bytes of {when:%Y-%m-%d %H:%M:%S}.{rest // 10**6:03d} UTC"
 
 
 class Difference(NamedTuple):
-    """A file that is not as it was: ``then`` is None for a new one, ``now`` for one that is gone."""
+    """File that differs: ``then`` is None for a new one, ``now`` for a missing one."""
 
     name: str
     then: FileState | None
@@ -45,13 +45,13 @@ class Difference(NamedTuple):
 
     @property
     def is_touched(self) -> bool:
-        """Whether its time alone differs."""
+        """Whether only its time differs."""
         return self.then is not None and self.now is not None and self.then.size == self.now.size
 
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """Files by name, in the order of the names; ``sizes`` [byte], ``times`` of their last change [ns]."""
+    """Files sorted by name; ``sizes`` [byte], modification ``times`` [ns]."""
 
     names: tuple[str, ...]
     sizes: NDArray[np.int64]
@@ -59,19 +59,19 @@ class Listing:
 
     @classmethod
     def of(cls, files: Iterable[tuple[str, FileState]]) -> "Listing":
-        """List files, each counted once, in any order."""
+        """List files, given in any order, each once."""
         each = sorted(dict(files).items())
         states = np.array([state for _, state in each], np.int64).reshape(-1, 2)
         return cls(tuple(name for name, _ in each), states[:, 0].copy(), states[:, 1].copy())
 
     @classmethod
     def decoded(cls, packed: bytes) -> "Listing":
-        """Understand what :meth:`encoded` gave.
+        """Unpack the output of :meth:`encoded`.
 
         Raises
         ------
         StackFormatError
-            It is something else, or damaged.
+            The data are something else, or damaged.
         """
         try:
             plain = zlib.decompress(packed)
@@ -86,12 +86,12 @@ class Listing:
         return cls(names, numbers[0], numbers[1])
 
     def encoded(self) -> bytes:
-        """Pack it: about ten bytes a file."""
+        """Pack the listing: about ten bytes per file."""
         return zlib.compress(self._plain)
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all names, sizes and times."""
+        """Return a digest of all names, sizes and times."""
         return hashlib.sha256(self._plain).hexdigest()[:16]
 
     @property
@@ -101,11 +101,11 @@ class Listing:
 
     @property
     def n_byte(self) -> int:
-        """Bytes of all files."""
+        """Total size of all files [byte]."""
         return int(self.sizes.sum())
 
     def __len__(self) -> int:
-        """Count the files."""
+        """Return the number of files."""
         return len(self.names)
 
     def items(self) -> Iterator[tuple[str, FileState]]:
@@ -115,12 +115,12 @@ class Listing:
             yield name, FileState(size, time)
 
     def take(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> "Listing":
-        """Take some of the files, by a mask or their numbers."""
+        """Select some of the files, by a mask or their indices."""
         indices = np.arange(len(self))[kept]
         return Listing(tuple(self.names[i] for i in indices), self.sizes[kept], self.times[kept])
 
     def differences(self, now: "Listing") -> list[Difference]:
-        """Find what has become of these files: changed, touched, gone; and which are new."""
+        """Find how these files differ now: changed, touched, missing or new."""
         if self.digest == now.digest:
             return []
         before, after = dict(self.items()), dict(now.items())
@@ -130,7 +130,7 @@ class Listing:
 
 
 def differs(then: FileState | None, now: FileState) -> bool:
-    """Tell whether a file was changed, as precisely as both times were noted.
+    """Return whether a file changed, with the precision of both times.
 
     Examples
     --------
@@ -149,12 +149,12 @@ def differs(then: FileState | None, now: FileState) -> bool:
 
 
 def only_touched(differences: Sequence[Difference]) -> bool:
-    """Tell whether nothing differs but times."""
+    """Return whether only times differ."""
     return all(difference.is_touched for difference in differences)
 
 
 def describe_differences(differences: Sequence[Difference]) -> str:
-    """Say for a message which files differ, and how; many are counted.
+    """Describe for a message which files differ, and how; many are only counted.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Memory for the numbers that are read: fresh, or lent and used again and again."""
+"""Memory for values that are read: newly allocated, or lent and reused."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 _ALIGNMENT = 64  # [byte]
 
 
-Allocate = Callable[[int], NDArray[np.uint8]]  # so many bytes
+Allocate = Callable[[int], NDArray[np.uint8]]  # of a number of bytes
 
 
 def plain(n_byte: int) -> NDArray[np.uint8]:
-    """Make memory as the system gives it [byte]."""
+    """Allocate ordinary memory [byte]."""
     return np.empty(n_byte, np.uint8)
 
 
 class TileBuffer:
-    """Memory for what is read of one tile, or for its answer; it grows to what the largest takes.
+    """Memory for the input of one tile, or for its result; it grows to the largest need.
 
     Parameters
     ----------
     allocate
-        Makes the memory, of so many bytes.
+        Function that allocates a number of bytes.
     """
 
     def __init__(self, allocate: Allocate = plain) -> None:
@@ -35,21 +35,21 @@ class TileBuffer:
         self._used = self._wanted = 0
 
     def begin(self, n_byte: int = 0) -> None:
-        """Lend everything anew; what was lent before is no longer looked at.
+        """Lend everything anew; memory lent before must no longer be used.
 
         Parameters
         ----------
         n_byte
-            That will be wanted, if that is known. What was wanted the last time is there in any case.
+            Size needed, if known [byte]. At least the size of the previous use is available.
         """
         wanted = max(self._wanted, n_byte)
         if wanted > self._memory.size:
-            self._memory = plain(0)  # first, as there is not always room for both
+            self._memory = plain(0)  # first, as there may not be room for both
             self._memory = self._allocate(wanted)
         self._used = self._wanted = 0
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Give a piece of it; fresh memory where it is too small yet."""
+        """Return a part of it; newly allocated memory where it is too small yet."""
         n_byte = math.prod(shape) * dtype.itemsize
         start, self._wanted = self._used, self._wanted + -(-n_byte // _ALIGNMENT) * _ALIGNMENT
         if start + n_byte > self._memory.size:
@@ -63,7 +63,7 @@ _lent: ContextVar[TileBuffer | None] = ContextVar("lent", default=None)
 
 @contextmanager
 def lending(buffer: TileBuffer, n_byte: int = 0) -> Iterator[None]:
-    """Lend memory to whatever is read meanwhile in this thread; ``n_byte`` if that is known."""
+    """Lend memory to anything read in this thread meanwhile; ``n_byte``: its size, if known."""
     buffer.begin(n_byte)
     token = _lent.set(buffer)
     try:
@@ -73,11 +73,11 @@ def lending(buffer: TileBuffer, n_byte: int = 0) -> Iterator[None]:
 
 
 def bytes_to_lend(sizes: Iterable[int]) -> int:
-    """Add up what a buffer needs for arrays of some sizes [byte]."""
+    """Return the memory that a buffer needs for arrays of given sizes [byte]."""
     return sum(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Make an array for what is read, whose numbers are not set yet."""
+    """Return an uninitialised array for values that are read."""
     buffer = _lent.get()
     return np.empty(shape, dtype) if buffer is None else buffer.take(shape, dtype)

@@ -1,4 +1,4 @@
-"""Small text files beside the data, and members of archives: read with a bound, whatever their size is."""
+"""Small text files next to the data, and members of archives, read up to a size limit."""
 
 import zipfile
 import zlib
@@ -13,12 +13,12 @@ MOST_BYTES = 16 * 1024**2  # the largest that are read in full have some 100 kB
 
 
 def read_text_file(path: Path, *, most: int = MOST_BYTES) -> str:
-    """Read a text file; bytes that are no UTF-8 are replaced.
+    """Read a text file; bytes that are not UTF-8 are replaced.
 
     Raises
     ------
     StackFormatError
-        It cannot be read, or is no text file for its size.
+        It cannot be read, or is too large for a text file.
     """
     check_plain_file(path)
     try:
@@ -31,12 +31,12 @@ def read_text_file(path: Path, *, most: int = MOST_BYTES) -> str:
 
 
 def read_text_member(archive: Path, member: str, *, most: int = MOST_BYTES) -> str:
-    """Read a text file in a zip archive, as :func:`read_text_file` does; not more than that is unpacked.
+    """Read a text file in a zip archive, as :func:`read_text_file` does; no more than the limit is unpacked.
 
     Raises
     ------
     StackFormatError
-        As :func:`read_text_file`.
+        As for :func:`read_text_file`.
     """
     name = f"{archive}/{member}"
     try:
@@ -51,31 +51,34 @@ def read_text_member(archive: Path, member: str, *, most: int = MOST_BYTES) -> s
 
 
 def parse_xml(text: str, name: str) -> ET.Element:
-    """Parse XML that defines nothing of its own: no document type, hence no entities that grow.
+    """Parse XML without a document type, hence without entities that grow.
 
     Raises
     ------
     StackFormatError
-        It is no XML, or has a document type.
+        It is not XML, or has a document type.
     """
     try:
         return ET.fromstring(text, ET.XMLParser(target=_PlainTree()))  # noqa: S314 - no entities
     except (ET.ParseError, ValueError, RecursionError) as error:
-        raise StackFormatError(f"the file {name} cannot be read ({error}). Copy or make it again.") from error
+        raise StackFormatError(
+            f"the file {name} cannot be read ({error}). Copy or create it again."
+        ) from error
 
 
 class _PlainTree(ET.TreeBuilder):
-    """A tree of elements without a document type."""
+    """Tree of elements without a document type."""
 
     def doctype(self, *_what: str | None) -> NoReturn:
-        """Refuse it, before any entity is used."""
+        """Reject it, before any entity is used."""
         raise ValueError("it has a document type, which is not read")
 
 
 def _decoded(content: bytes, name: str, most: int) -> str:
     if len(content) > most:
         raise StackFormatError(
-            f"the file {name} has more than {most:,} bytes, which no such text file has. It may be damaged; "
+            f"the file {name} has more than {most:,} bytes, too many for such a text file. It may be "
+            "damaged; "
             "copy or fetch it again."
         )
     return content.decode("utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Threads of this process that read and decode, compress and write chunks: as many as it may have cores."""
+"""Threads of this process that read and decode, compress and write chunks: as many as it has cores."""
 
 import os
 import threading
@@ -12,7 +12,7 @@ _Job = TypeVar("_Job")
 
 
 class _Threads:
-    """As many threads as this process may use at once; they are started when they are first needed."""
+    """Thread pool of the size allowed for this process; threads are started at first use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class _Threads:
                 return
             self.n_thread = n_thread
             if self._pool is not None:
-                self._pool.shutdown(wait=False)  # what it has begun comes to its end
+                self._pool.shutdown(wait=False)  # running jobs finish
                 self._pool = None
 
     def begin(self, work: Callable[[_Job], object], job: _Job) -> Future[object]:
@@ -35,7 +35,7 @@ class _Threads:
             return self._pool.submit(work, job)
 
     def forget(self) -> None:
-        """Begin anew in a process that was forked, which has none of the threads."""
+        """Reset in a forked process, which has none of the threads."""
         self._lock, self._pool = threading.Lock(), None
 
 
@@ -44,27 +44,27 @@ os.register_at_fork(after_in_child=_threads.forget)
 
 
 def use_threads(n_thread: int) -> None:
-    """Use so many threads from now on, in this process."""
+    """Set the number of threads from now on, in this process."""
     _threads.set(n_thread)
 
 
 def thread_count() -> int:
-    """Say how many threads there are, or will be."""
+    """Return the number of threads."""
     return _threads.n_thread
 
 
 def each(work: Callable[[_Job], object], jobs: Iterable[_Job]) -> None:
-    """Do all jobs, side by side; a job may not ask for others in its turn.
+    """Do all jobs in parallel; a job must not call this in turn.
 
     Raises
     ------
     Exception
-        The first of those that jobs raised. No job is running any more then, or will be.
+        The first error of a job. No job is running any more then, or will be.
     """
     futures: list[Future[object]] = []
     try:
         for job in jobs:
-            futures.append(_threads.begin(work, job))  # noqa: PERF401 - those that began count if one cannot
+            futures.append(_threads.begin(work, job))  # noqa: PERF401 - started ones count if one cannot
         wait(futures)
     finally:
         for future in futures:

@@ -1,9 +1,9 @@
-"""Versions of files: when the content of a stack may have changed, its version differs.
+"""Versions of files: a changed file of a stack has another version.
 
-Dask's names of tasks and what is noted of a run follow the version, so that what was computed from other data
-is never taken for the answer. A version is a listing of all files that a stack is read from, taken when it
-was opened. Whatever is read is compared with it afterwards, so that nothing that was changed meanwhile is
-used.
+Dask's task names and the record of a run depend on the version, so that a result computed from other data
+is never mistaken for the current one. A version is a listing of all files that a stack is read from, taken
+when it was opened. Everything that is read is compared with it afterwards, so that no data changed meanwhile
+are used.
 """
 
 import os
@@ -28,7 +28,7 @@ from fringefleet.io.files.listing import (
 from fringefleet.option_words import option
 
 TOUCHED = (
-    "Names and sizes agree, so the files may only have been touched, as is done to keep them from being "
+    "Names and sizes agree, so the files may only have been touched, as some do to prevent them from being "
     "purged: if you know that nothing was written to them, give "
     f"{option('accept_touched', True)}."
 )
@@ -37,7 +37,7 @@ _accepts_touched: ContextVar[bool] = ContextVar("accepts_touched", default=False
 
 @contextmanager
 def accepting_touched(accepted: bool) -> Iterator[None]:
-    """Take files whose time alone has changed for the same meanwhile, in this thread, if that is wanted."""
+    """Accept files of which only the modification time changed meanwhile, in this thread, if requested."""
     token = _accepts_touched.set(accepted)
     try:
         yield
@@ -47,7 +47,7 @@ def accepting_touched(accepted: bool) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class FileVersion:
-    """One version of one file: when it changes, Dask's names of what is in it change too."""
+    """Version of one file: when it changes, Dask's names of its content change too."""
 
     path: str
     modified: int  # [ns]
@@ -55,28 +55,28 @@ class FileVersion:
 
     @classmethod
     def of(cls, path: Path) -> "FileVersion":
-        """Describe the file as it is now."""
+        """Return the current version of a file."""
         state = path.stat()
         return cls(str(path.absolute()), state.st_mtime_ns, state.st_size)
 
     @property
     def state(self) -> FileState:
-        """Size and time."""
+        """Size and time of the file."""
         return FileState(self.size, self.modified)
 
     def is_current(self) -> bool:
-        """Whether the file is still there, and the same."""
+        """Return whether the file still exists unchanged."""
         return difference_of(self.path, self.path, self.state) is None
 
 
 @contextmanager
 def unchanged(versions: Iterable[FileVersion], what: str = "the stack") -> Iterator[None]:
-    """Refuse what is read of files meanwhile, or its failure, if they are no longer what was opened.
+    """Check that files do not change while they are read; a change takes precedence over a read error.
 
     Raises
     ------
     RunError
-        Says what has become of them.
+        Describes the change.
     """
     try:
         yield
@@ -87,7 +87,7 @@ def unchanged(versions: Iterable[FileVersion], what: str = "the stack") -> Itera
 
 
 class ArrayLayout(NamedTuple):
-    """How an array of a Zarr store is cut into files: rows and columns of each, and which axes these are."""
+    """Division of an array of a Zarr store into files: rows and columns of each, and the axes of these."""
 
     name: str
     size: tuple[int, int]
@@ -96,10 +96,10 @@ class ArrayLayout(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FilesVersion:
-    """One version of all files that a stack is read from; other files do not matter.
+    """Version of all files that a stack is read from; other files do not matter.
 
-    ``path``: of the root, a folder or a file. ``list_now``: lists the files of the root anew, where that may
-    have others than before. ``arrays``: of a Zarr store.
+    ``path``: of the root, a folder or a file. ``list_now``: lists the files of the root again, where there
+    may be others than before. ``arrays``: of a Zarr store.
     """
 
     path: str
@@ -109,21 +109,21 @@ class FilesVersion:
 
     @classmethod
     def of(cls, path: Path, files: Iterable[FileVersion]) -> "FilesVersion":
-        """Put the versions of files together, each counted once, in any order."""
+        """Merge the versions of files, given in any order, each once."""
         root = str(path.absolute())
         real = os.path.realpath(root)
         return cls(root, Listing.of((_name_below(file.path, root, real), file.state) for file in files))
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether another version has the same content, wherever it lies."""
+        """Return whether another version has the same content, at any location."""
         return isinstance(other, FilesVersion) and self.listing.digest == other.listing.digest
 
     def __hash__(self) -> int:
-        """Follow the content."""
+        """Return a hash of the content."""
         return hash(self.listing.digest)
 
     def __dask_tokenize__(self) -> tuple[str, str, str]:
-        """Name the content and where it lies."""
+        """Return the content and its location."""
         return type(self).__name__, self.path, self.listing.digest
 
     @cached_property
@@ -133,38 +133,39 @@ class FilesVersion:
 
     @cached_property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Total size of all files [byte]."""
         return self.listing.n_byte
 
     def is_there(self) -> bool:
-        """Whether the root is still there."""
+        """Return whether the root still exists."""
         return Path(self.path).exists()
 
     def differences(self) -> list[Difference]:
-        """Scan the files once more, and find what has become of them."""
+        """Scan the files again, and find how they differ."""
         if self.list_now is None:
             return differences_in(self.path, self.listing)
         try:
             return self.listing.differences(self.list_now(Path(self.path)))
         except OSError as error:
             raise RunError(
-                f"the stack {self.path} is gone from this worker's sight, as a whole or in parts ({error})."
+                f"the stack {self.path} can no longer be accessed from this worker, as a whole or in part "
+                f"({error})."
             ) from error
 
 
 def differences_in(root: str, listing: Listing) -> list[Difference]:
-    """Look at every file of a listing, once, and find those that are not as they were."""
+    """Check every file of a listing, once, and return those that differ."""
     real = os.path.realpath(root)
     found = (difference_of(_path_below(name, root, real), name, then) for name, then in listing.items())
     return [difference for difference in found if difference is not None]
 
 
 def difference_of(path: str, name: str, then: FileState) -> Difference | None:
-    """Look at a file; None if it is as it was, or only touched where that is accepted."""
+    """Check a file; None if it is unchanged, or only touched where that is accepted."""
     now = _state(path)
     if now is not None and not differs(then, now):
         return None
-    now = _state_when_opened(path)  # NFS may have shown what it knew from before
+    now = _state_when_opened(path)  # NFS may have shown cached metadata
     difference = Difference(name, then, now)
     if now is not None and (not differs(then, now) or (difference.is_touched and _accepts_touched.get())):
         return None
@@ -172,21 +173,21 @@ def difference_of(path: str, name: str, then: FileState) -> Difference | None:
 
 
 def stack_changed(what: str, differences: list[Difference]) -> RunError:
-    """Make the error of a stack that was changed after it was opened, or is gone."""
+    """Return the error for a stack that changed after it was opened, or is gone."""
     if all(difference.now is None for difference in differences):
         return RunError(
-            f"{what} is gone from this worker's sight, as a whole or in parts: "
+            f"{what} can no longer be accessed from this worker, as a whole or in part: "
             f"{describe_differences(differences)}."
         )
     hint = f" {TOUCHED}" if only_touched(differences) else ""
     return StackChangedError(
-        f"{what} was changed after it was opened: {describe_differences(differences)}.{hint}"
+        f"{what} changed after it was opened: {describe_differences(differences)}.{hint}"
     )
 
 
 def _state(path: str) -> FileState | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 - quick
+        found = os.stat(path)  # noqa: PTH116 - fast
     except OSError:
         return None
     return FileState(found.st_size, found.st_mtime_ns)
@@ -194,7 +195,7 @@ def _state(path: str) -> FileState | None:
 
 def _state_when_opened(path: str) -> FileState | None:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - quick
+        with open(path, "rb") as file:  # noqa: PTH123 - fast
             found = os.fstat(file.fileno())
     except OSError:
         return None
@@ -202,7 +203,7 @@ def _state_when_opened(path: str) -> FileState | None:
 
 
 def _name_below(path: str, root: str, real: str) -> str:
-    """Name a file by where it lies below a root, or beside it, however either is spelled."""
+    """Return the name of a file relative to a root, inside or next to it, however either is spelled."""
     if path == root:
         return ROOT
     if path.startswith(f"{root}/"):
@@ -211,7 +212,7 @@ def _name_below(path: str, root: str, real: str) -> str:
 
 
 def _path_below(name: str, root: str, real: str) -> str:
-    """Find a file by its name; ``..`` of a root that is a link is not where the link lies."""
+    """Return the path of a file by its name; ``..`` of a linked root is not the parent of the link."""
     if name == ROOT:
         return root
     return f"{real}/{name}" if name.startswith("../") else f"{root}/{name}"

@@ -1,1 +1,1 @@
-"""HDF5 datasets, read around the lock of their library."""
+"""Direct reading of HDF5 datasets, around the lock of their library."""

@@ -1,7 +1,7 @@
 """Blocks of an HDF5 dataset, read from its file and unpacked on all cores of a worker, without HDF5's lock.
 
-Blocks that are packed are read whole, neighbours in the file together. Of others only what is wanted is read,
-as far as that is not in too small pieces.
+Compressed blocks are read whole, neighbours in the file together. Of others only the requested part is read,
+as long as its pieces are not too small.
 """
 
 import math
@@ -22,8 +22,8 @@ from fringefleet.io.hdf5.layout import MISSING, SMALL_BLOCK, Layout
 from fringefleet.io.hdf5.reader import ExtentReader
 from fringefleet.io.hdf5.runs import Axis, WantedRange, count_wanted, cut_into_runs
 
-BYTES_OF_A_CALL = 2048  # [byte] that are read in the time of asking for any
-_MOST_EXTENTS = 256  # that one thread reads before another has its turn
+BYTES_OF_A_CALL = 2048  # [byte] that are read in the time of a system call
+_MOST_EXTENTS = 256  # read by one thread before another has its turn
 
 
 def read_blocks(layout: Layout, wanted: WantedRange, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -32,17 +32,16 @@ def read_blocks(layout: Layout, wanted: WantedRange, dtype: np.dtype[Any]) -> ND
     Parameters
     ----------
     layout
-        Where its blocks are.
+        Layout of the blocks.
     wanted
-        For each axis a slice, or the numbers of what is wanted; an axis of which one number is wanted is
-        dropped.
+        For each axis a slice, or indices; an axis with a single index is dropped.
     dtype
-        What comes out; numbers are converted as HDF5 does it.
+        Dtype of the result; values are converted as HDF5 does.
 
     Raises
     ------
     StackFormatError
-        The file has no such bytes, or they cannot be unpacked; says of which dataset.
+        The file lacks these bytes, or they cannot be unpacked; names the dataset.
     """
     lengths = [cut_into_runs(*axis)[1] for axis in zip(wanted, layout.shape, layout.block, strict=True)]
     out = empty(tuple(lengths), dtype)
@@ -51,17 +50,17 @@ def read_blocks(layout: Layout, wanted: WantedRange, dtype: np.dtype[Any]) -> ND
 
 
 def read_into(parts: Iterable[tuple[Layout, WantedRange, NDArray[Any]]]) -> None:
-    """Read parts of datasets to where they belong, all of them side by side.
+    """Read parts of datasets to their destinations, all in parallel.
 
     Parameters
     ----------
     parts
-        Where the blocks of a dataset are, what is wanted of it, and where that is to go, with all its axes.
+        Layout of a dataset, the part to read, and its destination, with all axes.
 
     Raises
     ------
     StackFormatError
-        As :func:`read_blocks`.
+        As for :func:`read_blocks`.
     """
     with ExitStack() as files:
         jobs: list[Iterator[Callable[[], None]]] = []
@@ -81,7 +80,7 @@ def _jobs(reader: ExtentReader, axes: Sequence[Axis]) -> Iterator[Callable[[], N
     if layout.filters:
         yield from _whole_blocks(reader, axes)
     elif _is_quicker_whole(layout, axes):
-        # Dropped pairs are left out, as far as they lie apart.
+        # Dropped pairs are skipped, if they are far enough apart.
         single = [(number, [run]) for number, runs in axes[0] for run in runs]
         yield from _whole_blocks(reader, [single, *axes[1:]])
     else:
@@ -89,9 +88,9 @@ def _jobs(reader: ExtentReader, axes: Sequence[Axis]) -> Iterator[Callable[[], N
 
 
 def _is_quicker_whole(layout: Layout, axes: Sequence[Axis]) -> bool:
-    """Tell whether plain blocks are read whole, although only some rows and columns of each are wanted.
+    """Return whether plain blocks are read whole, although only some rows and columns of each are needed.
 
-    Those that hold whole interferograms never are: tiles cut all of them, and would read all of the file.
+    Blocks that contain whole interferograms never are: all tiles would read the whole file.
     """
     if all(n == 1 for n in layout.offsets.shape[1:]):
         return False
@@ -108,7 +107,7 @@ def _is_quicker_whole(layout: Layout, axes: Sequence[Axis]) -> bool:
 
 
 def _whole_blocks(reader: ExtentReader, axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
-    """Read blocks from end to end, or of plain ones some of the first axis, in the order of the file."""
+    """Read blocks from end to end, or of plain ones a range of the first axis, in the order of the file."""
     layout = reader.layout
     where = np.ix_(*([number for number, _ in axis] for axis in axes))
     begins, sizes = layout.offsets[where].ravel(), layout.sizes[where].ravel()
@@ -136,9 +135,9 @@ def _whole_blocks(reader: ExtentReader, axes: Sequence[Axis]) -> Iterator[Callab
 def _begins_row(
     layout: Layout, axes: Sequence[Axis], numbers: Sequence[NDArray[np.intp]], extents: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Tell which blocks begin a row of plain ones that are whole, and neighbours in the scene as in the file.
+    """Return which blocks start a row of whole plain ones that are neighbours in the scene and the file.
 
-    To copy a row together takes half of the time.
+    Copying a row at once takes half the time.
     """
     begins, sizes = extents
     is_first = np.ones(len(begins), np.bool_)
@@ -154,7 +153,7 @@ def _begins_row(
 
 
 def _groups(begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> list[slice]:
-    """Cut what is read into groups that lie side by side in the file."""
+    """Group reads that are contiguous in the file."""
     if not len(begins):
         return []
     gaps = begins[1:] - (begins[:-1] + sizes[:-1])
@@ -167,7 +166,7 @@ def _groups(begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> list[slice]:
 
 
 def _parts_of_blocks(reader: ExtentReader, axes: Sequence[Axis]) -> Iterator[Callable[[], None]]:
-    """Read only what is wanted of blocks that are large and plain."""
+    """Read only the requested parts of large plain blocks."""
     layout, batch, n_byte = reader.layout, [], 0
     for blocks in product(*axes):
         offset = int(layout.offsets[tuple(number for number, _ in blocks)])

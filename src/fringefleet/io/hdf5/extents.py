@@ -1,4 +1,4 @@
-"""Extents: parts of a plain block that are each in one piece in the file, and what of them belongs where."""
+"""Extents: parts of a plain block that are contiguous in the file, with the destinations of their pieces."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,21 +10,21 @@ import numpy as np
 from fringefleet.io.hdf5.layout import Layout
 from fringefleet.io.hdf5.runs import ChunkRun
 
-MOST_UNWANTED = 0.2  # of what is wanted: read with it where that saves to read it in pieces
+MOST_UNWANTED = 0.2  # fraction of the requested bytes: read in addition, to make fewer extents
 AT_ONCE = 4 * 1024**2  # [byte] that one thread reads before another has its turn
 
 
 class Extent(NamedTuple):
-    """A part of the file, and what of it belongs where."""
+    """Contiguous part of the file, and the destinations of its pieces."""
 
     offset: int
     n_byte: int
-    shape: tuple[int, ...]  # of what is there, unpacked
+    shape: tuple[int, ...]  # of its content, unpacked
     pieces: list[tuple[tuple[slice, ...], tuple[slice, ...]]]
 
 
 def find_extents(layout: Layout, offset: int, runs: list[list[ChunkRun]]) -> Iterator[Extent]:
-    """Cut what is wanted of a plain block into parts that are each in one piece in the file."""
+    """Cut the requested part of a plain block into extents that are contiguous in the file."""
     steps = np.cumprod([layout.dtype.itemsize, *layout.block[:0:-1]])[::-1].tolist()  # [byte] along each axis
     last = [(min(run[0].start for run in runs[-1]), max(run[0].stop for run in runs[-1]))]
     for outer in product(*runs[:-1]):
@@ -40,7 +40,7 @@ def find_extents(layout: Layout, offset: int, runs: list[list[ChunkRun]]) -> Ite
 
 
 def _widened(spans: list[tuple[int, int]], block: tuple[int, ...]) -> tuple[list[tuple[int, int]], int]:
-    """Take whole rows where little more than them is wanted; also the first axis that is in one piece."""
+    """Extend to whole rows where that adds little; return also the first contiguous axis."""
     spans, budget, axis = list(spans), 1 + MOST_UNWANTED, len(spans) - 1
     while axis > 0:
         length = spans[axis][1] - spans[axis][0]
@@ -53,7 +53,7 @@ def _widened(spans: list[tuple[int, int]], block: tuple[int, ...]) -> tuple[list
 
 
 def _bounded(spans: list[tuple[int, int]], axis: int, steps: list[int]) -> int:
-    """Cut along one axis more where a part would be more than a thread reads at once."""
+    """Cut along one more axis where an extent would be larger than a thread reads at once."""
     while axis < len(spans) - 1 and (spans[axis][1] - spans[axis][0]) * steps[axis] > AT_ONCE:
         axis += 1
     return axis
@@ -62,7 +62,7 @@ def _bounded(spans: list[tuple[int, int]], axis: int, steps: list[int]) -> int:
 def _pieces(
     outer: Sequence[ChunkRun], last: list[ChunkRun], begins: list[int], shape: tuple[int, ...]
 ) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-    """Say where in a part of a block is what is wanted, and where it belongs."""
+    """Yield the position of each requested piece in an extent, and its destination."""
     for run in last:
         inside, outside = [], []
         for (there, here), begin, length in zip((*outer, run), begins, shape, strict=True):

@@ -1,7 +1,7 @@
-"""Layout of an HDF5 dataset in its file: where its blocks are, and whether they can be read from there.
+"""Layout of an HDF5 dataset in its file: the positions of its blocks, and whether they can be read directly.
 
-A block is a chunk, or all of a dataset that has none. HDF5's library tells where each is; afterwards it is
-not needed any more.
+A block is a chunk, or the whole of a dataset without chunks. HDF5's library provides the positions;
+afterwards it is no longer needed.
 """
 
 import math
@@ -19,18 +19,18 @@ from numpy.typing import NDArray
 from fringefleet.errors import StackFormatError
 from fringefleet.io.hdf5.filters import FLETCHER32, SHUFFLE, Filter, filters_of, unpack, why_not_unpacked
 
-SMALL_BLOCK = 1024**2  # [byte]; rows and columns of smaller ones are not read apart
-MISSING = -1  # where a block is that was never written
+SMALL_BLOCK = 1024**2  # [byte]; smaller ones are read whole
+MISSING = -1  # position of a block that was never written
 _MOST_BLOCKS = 2**26  # of one dataset
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where the blocks of one dataset are.
+    """Positions of the blocks of one dataset.
 
-    ``block``: its shape; blocks at the edge are as large as the others. ``dtype``: as it is stored.
-    ``offsets`` [byte] from the begin of the file, ``sizes`` [byte] as they are stored, and ``masks``, the
-    filters that a block did not go through, have as many axes as the dataset.
+    ``block``: its shape; blocks at the edge are as large as the others. ``dtype``: as stored.
+    ``offsets`` [byte] from the start of the file, ``sizes`` [byte] as stored, and ``masks``, the
+    filters skipped for a block, have as many axes as the dataset.
     """
 
     path: str
@@ -46,22 +46,22 @@ class Layout:
 
     @property
     def block_bytes(self) -> int:
-        """Size of a block that is not packed [byte]."""
+        """Size of an uncompressed block [byte]."""
         return math.prod(self.block) * self.dtype.itemsize
 
     @property
     def what(self) -> str:
-        """Name the dataset for a message."""
+        """Name of the dataset for a message."""
         return f"the dataset {self.name} of {self.path}"
 
 
 @dataclass(frozen=True)
 class ReadMethod:
-    """How a variable is read, as its encoding says under the name ``reading``.
+    """Access to the data of a variable, in its encoding under the name ``reading``.
 
-    ``steps``: what is read at the least along each dimension. ``is_packed``: whether all of that has to be
-    unpacked for any number in it; ``is_small``: in no time. ``by_library``: why HDF5's library reads it, if
-    it does.
+    ``steps``: smallest part that can be read along each dimension. ``is_packed``: whether all of that has to
+    be unpacked for any value in it; ``is_small``: whether that takes negligible time. ``by_library``: why
+    HDF5's library reads it, if it does.
     """
 
     steps: Mapping[str, int]
@@ -71,7 +71,7 @@ class ReadMethod:
 
 
 def find_reading(dataset: h5py.Dataset, dims: Sequence[str]) -> ReadMethod:
-    """Find how a dataset is read that has rows and columns; ``dims`` are the names of its axes."""
+    """Determine how a dataset with rows and columns is read; ``dims`` are the names of its axes."""
     block = dataset.chunks or dataset.shape
     is_packed = dataset.id.get_create_plist().get_nfilters() > 0
     is_small = dataset.chunks is not None and math.prod(block) * dataset.dtype.itemsize <= SMALL_BLOCK
@@ -81,31 +81,31 @@ def find_reading(dataset: h5py.Dataset, dims: Sequence[str]) -> ReadMethod:
 
 
 def why_not_direct(dataset: h5py.Dataset) -> str | None:
-    """Say why a dataset is read by HDF5's library, as a part of a sentence; None if that is not needed."""
+    """Return why a dataset is read by HDF5's library, as part of a sentence; None if that is not needed."""
     made = dataset.id.get_create_plist()
     stored = h5py.h5t.py_create(dataset.dtype, logical=True)
     if not hasattr(dataset.id, "chunk_iter"):
-        return "this HDF5 does not tell where chunks are"
+        return "this HDF5 does not report the positions of chunks"
     if not dataset.shape or made.get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED):
         return "it is small"
     if made.get_external_count():
         return "it is in other files"
     if dataset.dtype.kind not in "biuf" or dataset.dtype.itemsize > 8 or dataset.id.get_type() != stored:
-        return "its numbers are of an unusual type"
+        return "its values are of an unusual type"
     if dataset.chunks and _count_blocks(dataset) > _MOST_BLOCKS:
-        return "its chunks are too many"
+        return "it has too many chunks"
     if not _offset_is_right(dataset):
-        return "this HDF5 tells places in the file from where the user block ends"
+        return "this HDF5 reports positions in the file relative to the end of the user block"
     return why_not_unpacked(dataset)
 
 
 def find_layout(dataset: h5py.Dataset) -> Layout | None:
-    """Find where the blocks of a dataset are; None if it has to be read by HDF5's library.
+    """Find the layout of a dataset; None if it has to be read by HDF5's library.
 
     Raises
     ------
     StackFormatError
-        They cannot be where the file says.
+        The positions in the file are impossible.
     """
     if why_not_direct(dataset) is not None:
         return None
@@ -143,7 +143,7 @@ def _count_blocks(dataset: h5py.Dataset) -> int:
 
 
 def _fill(dataset: h5py.Dataset) -> NDArray[Any]:
-    """Find what blocks hold that were never written; zeros where the file says that nothing is filled in."""
+    """Return the value of blocks that were never written; zero where the file defines no fill value."""
     made = dataset.id.get_create_plist()
     fill = np.zeros((), dataset.dtype)
     filled = made.get_fill_time() != h5py.h5d.FILL_TIME_NEVER
@@ -168,7 +168,7 @@ def _find_chunks(dataset: h5py.Dataset, layout: Layout) -> None:
 
 
 def _check(layout: Layout) -> None:
-    """Refuse blocks that are not in the file, or not as large as they have to be."""
+    """Reject blocks that are outside the file, or of the wrong size."""
     there = layout.offsets != MISSING
     ends = layout.offsets + layout.sizes
     too_far = there & ((layout.offsets < 0) | (layout.sizes < 0) | (ends > Path(layout.path).stat().st_size))
@@ -185,13 +185,14 @@ def _skips_all(masks: NDArray[np.uint32], n_filter: int) -> NDArray[np.bool_]:
 
 def _misplaced(layout: Layout) -> StackFormatError:
     return StackFormatError(
-        f"{layout.what} cannot be read: parts of it are where they cannot be, or behind the end of the file, "
-        "so it is damaged, or still being written. Copy or make it again."
+        f"{layout.what} cannot be read: parts of it have impossible positions, or are beyond the end of the "
+        "file, "
+        "so it is damaged, or still being written. Copy or create it again."
     )
 
 
 def _offset_is_right(dataset: h5py.Dataset) -> bool:
-    """Look at one chunk of a file that begins with something else: libraries differ in what they count from.
+    """Check one chunk of a file with a user block: libraries differ in the origin of positions.
 
     See `H5Dget_chunk_info <https://support.hdfgroup.org/documentation/hdf5/latest/group___h5_d.html>`_.
     """
@@ -205,10 +206,10 @@ def _offset_is_right(dataset: h5py.Dataset) -> bool:
 
 
 def _edges_are_packed(dataset: h5py.Dataset, layout: Layout) -> bool:
-    """Tell whether chunks at the edge went through the filters, too, which a file can say but h5py does not.
+    """Return whether filters were applied to chunks at the edge, too, an option that h5py does not expose.
 
-    Who packs chunks notices that one is not packed (:mod:`fringefleet.io.hdf5.filters`); shuffled ones are
-    as large as others, so one is compared with what the library reads.
+    For compressed chunks the decoder notices (:mod:`fringefleet.io.hdf5.filters`); shuffled ones have the
+    same size as others, so one is compared with what the library reads.
     """
     codes = {step.code for step in layout.filters}
     if SHUFFLE not in codes or not codes <= {SHUFFLE, FLETCHER32}:

@@ -1,4 +1,4 @@
-"""Numbers of HDF5 files, converted as its library converts them."""
+"""Conversion of values as HDF5's library does it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def copy_converted(values: NDArray[Any], target: NDArray[Any]) -> None:
-    """Copy numbers as HDF5 converts them: what is too large for an integer becomes the largest one."""
+    """Copy values with HDF5's conversion: those too large for an integer become the largest one."""
     if values.dtype == target.dtype:
         target[...] = values
     elif values.dtype.kind == target.dtype.kind == "f":
@@ -24,7 +24,7 @@ def copy_converted(values: NDArray[Any], target: NDArray[Any]) -> None:
 
 
 def _round_to_infinity(values: NDArray[Any], target: NDArray[Any]) -> None:
-    """Let what is a little too large become infinite, as HDF5 does, and not the largest number."""
+    """Convert values slightly too large to infinity, as HDF5 does, and not to the largest number."""
     most = np.finfo(target.dtype).max
     largest = np.abs(target) == most
     if largest.any():

@@ -1,4 +1,4 @@
-"""Bring parts of an HDF5 file to where they belong; what is asked of files is counted."""
+"""Reading of parts of an HDF5 file to their destinations; the bytes requested from files are counted."""
 
 import os
 import threading
@@ -20,7 +20,7 @@ from fringefleet.io.hdf5.runs import Axis, ChunkRun
 
 
 class _Asked:
-    """Bytes that this process has asked files for."""
+    """Counter of the bytes that this process has requested from files."""
 
     def __init__(self) -> None:
         self.n_byte = 0
@@ -35,25 +35,25 @@ _asked = _Asked()
 
 
 def bytes_asked() -> int:
-    """Count the bytes that this process has asked HDF5 files for without their library."""
+    """Return the bytes that this process has requested from HDF5 files without their library."""
     return _asked.n_byte
 
 
 @dataclass(frozen=True)
 class ExtentReader:
-    """Who brings parts of the file to their places."""
+    """Reader of parts of a file to their destinations."""
 
     layout: Layout
     file: int
     out: NDArray[Any]
 
     def fill(self, runs: list[list[ChunkRun]]) -> None:
-        """Set what was never written."""
+        """Fill in what was never written."""
         for chosen in product(*runs):
             copy_converted(self.layout.fill, self.out[tuple(here for _, here in chosen)])
 
     def read_extents(self, extents: list[Extent]) -> None:
-        """Read parts one by one, to their places at once where they fit."""
+        """Read extents one by one, directly to their destinations where possible."""
         for extent in extents:
             if (target := self._in_place(extent)) is not None:
                 self._fetch(extent.offset, target.reshape(-1).view(np.uint8))
@@ -69,18 +69,18 @@ class ExtentReader:
         extents: NDArray[np.int64],
         edges: Sequence[int],
     ) -> None:
-        """Read neighbours in the file together, and unpack them one by one.
+        """Read contiguous blocks together, and unpack them one by one.
 
         Parameters
         ----------
         axes
-            What is wanted of blocks along each axis.
+            Requested part of the blocks along each axis.
         numbers
-            Where each block is in them.
+            Index of each block in them.
         extents
-            Where it begins in the file, and its size [byte]; (2, block).
+            Position in the file, and size [byte]; (2, block).
         edges
-            Where rows of plain blocks begin that are copied together; and the number of blocks.
+            Indices where rows of plain blocks start that are copied together; and the number of blocks.
         """
         begins, sizes = extents
         start, stop = int(begins[0]), int((begins + sizes).max())
@@ -106,10 +106,10 @@ class ExtentReader:
             return unpack(packed, layout.filters, int(layout.masks[number]), layout.block_bytes)
         except ValueError as error:
             if len(packed) == layout.block_bytes and self._is_cut(number):
-                return packed  # files can say that chunks at the edge are not packed
+                return packed  # chunks at the edge may be exempt from filters
             raise StackFormatError(
                 f"{layout.what} cannot be read: a chunk cannot be unpacked ({error}), so it is damaged. "
-                "Copy or make the file again."
+                "Copy or create the file again."
             ) from error
 
     def _is_cut(self, number: tuple[int, ...]) -> bool:
@@ -117,7 +117,7 @@ class ExtentReader:
         return any((n + 1) * b > s for n, b, s in zip(number, layout.block, layout.shape, strict=True))
 
     def _scatter(self, content: NDArray[np.uint8], runs: list[list[ChunkRun]], first: int) -> None:
-        """Bring what is wanted of a block to its places; ``first``: where along the first axis it begins."""
+        """Copy the requested part of a block to its destination; ``first``: its start on the first axis."""
         values = content.view(self.layout.dtype).reshape(-1, *self.layout.block[1:])
         for chosen in product(*runs):
             (there, _), rest = chosen[0], chosen[1:]
@@ -125,12 +125,12 @@ class ExtentReader:
             copy_converted(values[inside], self.out[tuple(here for _, here in chosen)])
 
     def _scatter_row(self, content: NDArray[np.uint8], runs: list[list[ChunkRun]], n_block: int) -> None:
-        """Bring whole plain blocks to their places that are neighbours along the last axis."""
+        """Copy whole plain blocks that are neighbours along the last axis to their destination."""
         width = self.layout.block[-1]
         outside = [run[1] for (run,) in runs]
         outside[-1] = slice(outside[-1].start, outside[-1].start + n_block * width)
         target = self.out[tuple(outside)]
-        target = target.reshape(*target.shape[:-1], n_block, width)  # a view: one axis is cut
+        target = target.reshape(*target.shape[:-1], n_block, width)  # a view: one axis is split
         values = content.view(self.layout.dtype).reshape(n_block, *target.shape[:-2], width)
         copy_converted(np.moveaxis(values, 0, -2), target)
 
@@ -140,7 +140,7 @@ class ExtentReader:
             copy_converted(values[inside], self.out[outside])
 
     def _in_place(self, extent: Extent) -> NDArray[Any] | None:
-        """Find the place of a part that need not be changed and is in one piece there, too."""
+        """Return the destination of an extent if it needs no conversion and is contiguous there, too."""
         if len(extent.pieces) > 1 or self.out.dtype != self.layout.dtype:
             return None
         target = self.out[extent.pieces[0][1]]
@@ -153,7 +153,7 @@ class ExtentReader:
         Raises
         ------
         StackFormatError
-            They are not there.
+            They do not exist.
         """
         n_read = 0
         _asked.add(len(target))
@@ -161,6 +161,6 @@ class ExtentReader:
             n_read += got
         if n_read < len(target):
             raise StackFormatError(
-                f"{self.layout.what} cannot be read: {n_read:,} bytes are left at {offset:,}, and "
-                f"{len(target):,} are needed, so the end of the file is missing. Copy or make it again."
+                f"{self.layout.what} cannot be read: {n_read:,} bytes are left at {offset:,}, but "
+                f"{len(target):,} are needed, so the file is truncated. Copy or create it again."
             )

@@ -1,4 +1,4 @@
-"""Runs of neighbours: what is wanted of each block of a dataset along one axis."""
+"""Runs of neighbours: the requested part of each block of a dataset along one axis."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ChunkRun = tuple[slice, slice]  # where it is in a block, and where it belongs
+ChunkRun = tuple[slice, slice]  # position in a block, and destination
 WantedRange = Sequence[int | slice | NDArray[np.intp]]
-Axis = list[tuple[int, list[ChunkRun]]]  # numbers of blocks along an axis, and what is wanted of each
+Axis = list[tuple[int, list[ChunkRun]]]  # indices of blocks along an axis, and the requested part of each
 
 
 def cut_into_runs(wanted: Any, size: int, step: int) -> tuple[Axis, int]:
-    """Cut what is wanted along an axis into runs of neighbours in one block; also how much that is."""
+    """Cut a request along an axis into runs of neighbours in one block; return also its length."""
     if isinstance(wanted, int | np.integer):
         wanted = slice(int(wanted) % size, int(wanted) % size + 1)
     if isinstance(wanted, slice) and wanted.indices(size)[2] == 1:
@@ -36,6 +36,6 @@ def cut_into_runs(wanted: Any, size: int, step: int) -> tuple[Axis, int]:
 
 
 def count_wanted(axis: Axis, size: int, step: int) -> tuple[int, int]:
-    """Count what is wanted along an axis, and what there is in the same blocks."""
+    """Count what is requested along an axis, and what the same blocks contain."""
     wanted = sum(here.stop - here.start for _, runs in axis for _, here in runs)
     return wanted, sum(min(step, size - number * step) for number, _ in axis)

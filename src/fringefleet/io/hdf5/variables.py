@@ -1,12 +1,12 @@
-"""HDF5 datasets as xarray's lazily indexed arrays: nothing is read, and no file stays open.
+"""HDF5 datasets as xarray's lazily indexed arrays: read on demand, without open files.
 
 Each read opens the file, read-only and without locks, and closes it again: an array pickles as a
 path and a name, has the same Dask token in every process, and never holds a handle to a file that
-somebody wants to replace. MintPy's files have no dimension names, so there is nothing to decode.
+another program wants to replace. MintPy's files have no dimension names, so there is nothing to decode.
 
-HDF5's library reads and unpacks in one thread of a process. So it is only asked where the chunks are, once
-in a process, and they are read around it (:mod:`fringefleet.io.hdf5.blocks`); what is stored in an unusual
-way is left to it (:func:`fringefleet.io.hdf5.layout.why_not_direct`).
+HDF5's library reads and unpacks in one thread of a process. It is therefore only asked for the positions of
+chunks, once per process, and these are read around it (:mod:`fringefleet.io.hdf5.blocks`); datasets stored
+in an unusual way are left to it (:func:`fringefleet.io.hdf5.layout.why_not_direct`).
 """
 
 import os
@@ -30,16 +30,16 @@ from fringefleet.io.files.version import FileVersion, unchanged
 from fringefleet.io.hdf5.blocks import read_blocks
 from fringefleet.io.hdf5.layout import Layout, find_layout
 
-_MOST_LAYOUTS = 16  # that a process remembers
+_MOST_LAYOUTS = 16  # that a process caches
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a path is an HDF5 file.
+    """Return whether a path is an HDF5 file.
 
     Raises
     ------
     StackFormatError
-        This user may not read it.
+        The user lacks the permission to read it.
     """
     try:
         return bool(h5py.is_hdf5(path))
@@ -49,14 +49,14 @@ def is_hdf5(path: Path) -> bool:
 
 @contextmanager
 def open_hdf5(path: Path, *, is_checked: bool = False) -> Iterator[h5py.File]:
-    """Open an HDF5 file to read, without locks, and close it after use; whatever goes wrong inside names it.
+    """Open an HDF5 file for reading, without locks, and close it after use; all errors inside name it.
 
     Parameters
     ----------
     path
-        The file.
+        Path of the file.
     is_checked
-        Whether it is known to have all of its data in itself; otherwise that is looked at.
+        Whether the file is known to be self-contained; otherwise that is checked.
 
     Raises
     ------
@@ -68,8 +68,8 @@ def open_hdf5(path: Path, *, is_checked: bool = False) -> Iterator[h5py.File]:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
         raise StackFormatError(
-            f"the HDF5 file {path} cannot be opened ({error}). It may be truncated, or still be "
-            "written; copy or make it again."
+            f"the HDF5 file {path} cannot be opened ({error}). It may be truncated, or still being "
+            "written; copy or create it again."
         ) from error
     with file, readable(f"the HDF5 file {path}"):
         if not is_checked:
@@ -78,27 +78,27 @@ def open_hdf5(path: Path, *, is_checked: bool = False) -> Iterator[h5py.File]:
 
 
 def dataset_in(file: h5py.File, name: str, shape: tuple[int, ...], way_out: str) -> h5py.Dataset:
-    """Look up a dataset of numbers of some shape, which is not read.
+    """Return a numeric dataset of a given shape, unread.
 
     Parameters
     ----------
     file
-        The file, open.
+        Open file.
     name
-        Of the dataset.
+        Name of the dataset.
     shape
-        What it has to have.
+        Required shape.
     way_out
-        What the user may do, as a part of a sentence.
+        Advice to the user, as part of a sentence.
 
     Raises
     ------
     StackFormatError
-        It is not there, or is a group, or of another shape or kind.
+        It does not exist, or is a group, or of another shape or type.
     """
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
-        what = f"no dataset {name}, and {', '.join(file) or 'nothing'}"
+        what = f"no dataset {name}, but {', '.join(file) or 'nothing'}"
     elif found.shape != shape:
         what = f"{name} of {found.shape}"
     elif found.dtype.kind not in "biuf":
@@ -109,9 +109,9 @@ def dataset_in(file: h5py.File, name: str, shape: tuple[int, ...], way_out: str)
 
 
 def check_self_contained(file: h5py.File) -> None:
-    """Refuse an HDF5 file that has links, raw data or virtual datasets, and so parts in other files.
+    """Reject an HDF5 file with links, raw data or virtual datasets that refer to other files.
 
-    What is read must be the file that the user named, and whose version is watched; a path in a file from
+    The data must be in the file that the user named, whose version is checked; a path in a file from
     elsewhere could name any file that the user may read.
 
     Raises
@@ -136,9 +136,9 @@ def _check_own_data(file: h5py.File, dataset: h5py.Dataset) -> None:
         others = {source.file_name for source in dataset.virtual_sources()} - {"."}
         if others:
             raise _elsewhere(file, dataset.name, f"parts in {min(others)}")
-        raise StackFormatError(  # one of itself ends the process; parts that are missing read as no data
-            f"found that {dataset.name.strip('/')} of {file.filename} is a virtual dataset, which is put "
-            "together from others; only plain ones are read. Copy its data into one."
+        raise StackFormatError(  # a self-reference ends the process; missing parts read as no data
+            f"found that {dataset.name.strip('/')} of {file.filename} is a virtual dataset, composed "
+            "of others; only ordinary ones are read. Copy its data into one."
         )
 
 
@@ -150,19 +150,19 @@ def _elsewhere(file: h5py.File, name: str, what: str) -> StackFormatError:
 
 
 class HDF5Array(BackendArray):
-    """A dataset of an HDF5 file, some of whose first axis is kept, read when it is indexed.
+    """Dataset of an HDF5 file, read when it is indexed, with a selection along its first axis.
 
     Parameters
     ----------
     source
-        The file.
+        Version of the file.
     dataset
-        The dataset, open; only its name and shape are kept.
+        Open dataset; only its name and shape are kept.
     kept
         Indices along the first axis, ascending; None keeps all. They are read in runs of
-        neighbours, straight into the result.
+        neighbours, directly into the result.
     dtype
-        What comes out; HDF5 converts while it reads.
+        Dtype of the result; HDF5 converts while it reads.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class HDF5Array(BackendArray):
         self.shape = (*n_first, *dataset.shape[1:])
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Name the content: the same in every process, another after the file has changed."""
+        """Return the identity of the content: the same in every process, another after the file changed."""
         return (type(self).__name__, self.source, self.name, self.kept, str(self.dtype))
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
@@ -212,7 +212,7 @@ class HDF5Array(BackendArray):
             len(range(n)[k]) if isinstance(k, slice) else len(k)
             for k, n in zip(widened, dataset.shape[1:], strict=True)
         )
-        out = np.zeros((len(rows), *shape), self.dtype)  # HDF5 leaves some as they are
+        out = np.zeros((len(rows), *shape), self.dtype)  # HDF5 leaves some unset
         if out.size:
             for start, stop in _runs(rows):
                 selection = (slice(rows[start], rows[stop - 1] + 1), *widened)
@@ -224,13 +224,13 @@ class HDF5Array(BackendArray):
 
 @lru_cache(_MOST_LAYOUTS)
 def _layout_of(source: FileVersion, name: str) -> Layout | None:
-    """Find where a dataset of one version of a file is; None if it is for HDF5's library to read."""
+    """Return the layout of a dataset in one version of a file; None if HDF5's library has to read it."""
     with open_hdf5(Path(source.path), is_checked=True) as file:
         return find_layout(file[name])
 
 
 def _runs(values: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Cut ascending indices into runs of neighbours; returns the half-open range of each."""
+    """Cut ascending indices into runs of neighbours; return the half-open range of each."""
     cuts = np.flatnonzero(np.diff(values) != 1) + 1
     edges = [0, *cuts.tolist(), len(values)]
     return list(pairwise(edges))

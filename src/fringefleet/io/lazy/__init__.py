@@ -1,1 +1,1 @@
-"""Lazily indexed variables: what is read, decoded and checked when it is asked for."""
+"""Lazily indexed variables: read, decoded and checked on access."""

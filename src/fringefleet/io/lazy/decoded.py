@@ -1,4 +1,4 @@
-"""A lazy variable that is decoded, and brought into the wanted order and type, as it is read."""
+"""Lazy variable that is decoded, transposed and converted as it is read."""
 
 from typing import Any
 
@@ -10,22 +10,22 @@ from xarray.core import indexing
 from fringefleet.io.lazy.no_data import StoredNumbers, without_declarations
 from fringefleet.io.lazy.wrapped import WrappedVariable, is_in_memory
 
-STORED_AS = "stored_as"  # attribute: the type of numbers that were not stored in full floating point
+STORED_AS = "stored_as"  # attribute: dtype of values that were not stored in full floating point
 
 
 class DecodedArray(WrappedVariable):
-    """What the numbers of a lazy variable stand for.
+    """Decoded values of a lazy variable.
 
     Parameters
     ----------
     variable
-        As it is stored.
+        Variable as stored.
     dims
-        Its dimensions in the wanted order.
+        Its dimensions in the desired order.
     stored
-        How it is stored.
+        Encoding of the stored values.
     dtype
-        What comes out.
+        Dtype of the result.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class DecodedArray(WrappedVariable):
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
         part = self.part(key)
         axes = [part.dims.index(dim) for dim in self.dims if dim in part.dims]
-        values = np.asarray(part.values)  # first: xarray reads what is transposed lazily number by number
+        values = np.asarray(part.values)  # first: xarray reads a lazy transpose value by value
         if not values.flags.writeable or is_in_memory(self.variable):
             values = values.copy()
         values = self.stored.decode(values, self.dtype)
@@ -45,7 +45,7 @@ class DecodedArray(WrappedVariable):
 
 
 def decoded(variable: xr.Variable, dims: tuple[str, ...], stored: StoredNumbers, dtype: Any) -> xr.Variable:
-    """Give a lazy variable as what its numbers stand for, still lazy; its encoding is that of the chunks."""
+    """Return the decoded form of a lazy variable, still lazy; its encoding is that of the chunks."""
     dtype = np.dtype(dtype)
     if variable.dims != dims or variable.dtype != dtype or not stored.is_plain:
         array = DecodedArray(variable, dims, stored, dtype)
@@ -58,7 +58,7 @@ def decoded(variable: xr.Variable, dims: tuple[str, ...], stored: StoredNumbers,
 
 
 def encoding_kept(variable: xr.Variable) -> dict[str, Any]:
-    """Take of an encoding what stays true when a variable is decoded: its chunks, and how it is read."""
+    """Return the part of an encoding that remains valid after decoding: chunks, and how it is read."""
     return {
         name: variable.encoding[name]
         for name in ("preferred_chunks", "reading")
@@ -67,6 +67,6 @@ def encoding_kept(variable: xr.Variable) -> dict[str, Any]:
 
 
 def quantised(dtype: np.dtype[Any], stored: np.dtype[Any]) -> dict[str, str]:
-    """Say in an attribute that floating-point numbers were stored as something coarser."""
+    """Return an attribute for floating-point values that were stored with lower precision."""
     coarse = dtype.kind == "f" and (stored.kind != "f" or stored.itemsize < 4)
     return {STORED_AS: str(stored)} if coarse else {}

@@ -1,4 +1,4 @@
-"""Lazy variables of a store whose errors, when they cannot be read, name the variable and the store."""
+"""Lazy variables of a store whose read errors name the variable and the store."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from fringefleet.io.lazy.wrapped import WrappedVariable, is_in_memory
 
 
 class GuardedArray(WrappedVariable):
-    """A lazy variable as it is.
+    """Lazy variable, unchanged except for its errors.
 
     Parameters
     ----------
     variable
-        What is read.
+        Variable to read.
     what
         Its name and that of the store, for a message.
     """
@@ -32,7 +32,7 @@ class GuardedArray(WrappedVariable):
 
 
 def guard_variable(variable: xr.Variable, what: str) -> xr.Variable:
-    """Give a lazy variable as it is, but with messages that name it; what is in memory stays there."""
+    """Return a lazy variable whose errors name it; one in memory is returned unchanged."""
     if is_in_memory(variable):
         return variable
     array = indexing.LazilyIndexedArray(GuardedArray(variable, what))

@@ -1,26 +1,26 @@
-"""The values that an array declares as no data, and the numbers that its stored ones stand for.
+"""No-data values declared by an array, and decoding of its stored values.
 
-One function, :func:`declared`, for every reader. What each format has to say it with:
+The function :func:`declared` serves all readers. The declarations of each format:
 
 ============================  ==========================================================================
-where                         what declares no data
+where                         declaration of no data
 ============================  ==========================================================================
 any array's attributes        ``_FillValue``, ``missing_value`` (one number or several), ``fill_value``,
                               ``nodata``, ``nodatavals``, ``NO_DATA_VALUE`` and their like, in any case of
-                              letters; ``valid_range``, ``valid_min``, ``valid_max``: what is outside
+                              letters; ``valid_range``, ``valid_min``, ``valid_max``: values outside
 Zarr v2                       ``fill_value``
-Zarr v3                       ``fill_value``, unless it is 0, which is there where nobody chose one
-HDF5, NetCDF-4                the fill value that the dataset was made with, unless it is 0
+Zarr v3                       ``fill_value``, unless it is 0, the default
+HDF5, NetCDF-4                the fill value that the dataset was created with, unless it is 0
 MintPy's HDF5, and our names  ``NO_DATA_VALUE`` and the like of the whole file, unless it is 0
 GDAL: GeoTIFF, VRT, ENVI,     the no-data value of the band, and the attributes above in its metadata;
 ISCE, GMT's grids             where its mask is 0: a mask band, also as a file ``.msk``, or an alpha band
 ============================  ==========================================================================
 
-NaN and infinities are no data everywhere, and so is a phase of 0. Numbers are compared as they are stored,
-before CF's ``scale_factor``, ``add_offset`` and ``_Unsigned`` are applied, or GDAL's scale and offset; in
-floating point to the digits of float32, and beyond 1e30, of which headers keep few digits, to 1 %. A valid
-range in floating point of numbers packed into integers is one of what these stand for, as the NetCDF
-conventions have it.
+NaN and infinities are no data everywhere, and so is a phase of 0. Values are compared as stored, before
+CF's ``scale_factor``, ``add_offset`` and ``_Unsigned``, or GDAL's scale and offset, are applied; in
+floating point to the precision of float32, and beyond 1e30, of which headers keep few digits, to 1 %. A valid
+range in floating point for values packed into integers refers to the unpacked values, as in the NetCDF
+conventions.
 """
 
 import logging
@@ -50,21 +50,21 @@ _NUMBERS = (
 )
 _BOUNDS = ("valid_range", "valid_min", "valid_max")
 _PACKING = ("scale_factor", "add_offset", "_unsigned")
-_CONSUMED = frozenset((*_NUMBERS, *_BOUNDS, *_PACKING))  # no attributes any more of what comes out
+_CONSUMED = frozenset((*_NUMBERS, *_BOUNDS, *_PACKING))  # attributes that decoded values no longer have
 _NONE = ("", "none", "null", "nan", "n/a", "no")
 _HUGE, _FEW_DIGITS = 1e30, 0.99
-_SAME = 1e-6  # relative, of a bound
+_SAME = 1e-6  # relative tolerance of a bound
 
 Number = int | float
 
 
 @dataclass(frozen=True)
 class StoredNumbers:
-    """How numbers are stored: which are none, and what the others stand for. A plain value.
+    """Encoding of stored values: no-data values, scale and offset. A plain value.
 
-    ``numbers``: that are no data. ``lowest``, ``highest``: what is beyond is no data. ``scale``, ``offset``:
-    what a stored number is multiplied with, and what is added then. ``view``: type that the bytes are taken
-    as, where the stored type has the wrong sign.
+    ``numbers``: values of no data. ``lowest``, ``highest``: values beyond are no data. ``scale``, ``offset``:
+    factor of a stored value, and offset added afterwards. ``view``: dtype that the bytes are interpreted as,
+    where the stored dtype has the wrong sign.
     """
 
     numbers: tuple[Number, ...] = ()
@@ -76,25 +76,25 @@ class StoredNumbers:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the stored numbers are what they stand for, all of them."""
+        """Whether all stored values are valid and need no decoding."""
         return self == StoredNumbers()
 
     @property
     def is_packed(self) -> bool:
-        """Whether the numbers are of another unit than what they stand for."""
+        """Whether scale or offset apply."""
         return (self.scale, self.offset) != (1, 0)
 
     def decode(self, stored: NDArray[Any], dtype: Any) -> NDArray[Any]:
-        """Give what the stored numbers stand for; NaN, or 0 in integers, where there is no data.
+        """Decode stored values; NaN, or 0 in integers, where there is no data.
 
-        ``stored`` is changed, and what comes out, if it is of the wanted type and nothing is packed.
+        ``stored`` is modified, and returned if it has the desired dtype and no scale or offset applies.
         """
         dtype = np.dtype(dtype)
         stored = stored if self.view is None else stored.view(self.view)
         in_place = stored.dtype == dtype and not self.is_packed
         out = stored if in_place else np.empty(stored.shape, dtype)
         parts: Iterable[Any] = range(len(stored)) if stored.ndim > 2 else (...,)
-        for part in parts:  # so that little is needed besides the result
+        for part in parts:  # so that little memory is needed besides the result
             missing = self.find(stored[part])
             if not in_place:
                 out[part] = self._unpack(stored[part], missing, dtype)
@@ -103,9 +103,9 @@ class StoredNumbers:
         return out
 
     def find(self, stored: NDArray[Any]) -> NDArray[np.bool_]:
-        """Tell where stored numbers are no data by declaration."""
+        """Return where stored values are declared as no data."""
         missing = np.zeros(stored.shape, np.bool_)
-        with np.errstate(over="ignore"):  # a double may be beyond what is stored
+        with np.errstate(over="ignore"):  # a float64 may be outside the stored range
             for number in self.numbers:
                 missing |= _equals(stored, number)
             if self.lowest is not None:
@@ -134,23 +134,23 @@ def declared(
     fills: Iterable[Any] = (),
     defaults: Iterable[Any] = (),
 ) -> StoredNumbers:
-    """Find the values that an array declares as no data, and how its numbers are packed.
+    """Determine the values that an array declares as no data, and the packing of its values.
 
     Parameters
     ----------
     attrs
-        Of the array.
+        Attributes of the array.
     dtype
-        Of its numbers, as they are stored.
+        Dtype of its stored values.
     fills
-        What the format says besides: GDAL's no-data value, the ``fill_value`` of Zarr v2.
+        Additional declarations of the format: GDAL's no-data value, the ``fill_value`` of Zarr v2.
     defaults
-        The same, but 0 means that nobody said anything.
+        The same, but 0 means that nothing is declared.
 
     Raises
     ------
     StackFormatError
-        The scale or the offset is no finite number, or the scale is 0.
+        The scale or the offset is not a finite number, or the scale is 0.
 
     Examples
     --------
@@ -177,24 +177,24 @@ def declared(
 
 
 def declared_of_hdf5(dataset: h5py.Dataset, of_the_file: Mapping[str, Any] | None = None) -> StoredNumbers:
-    """Find what a dataset of an HDF5 file declares, and what the attributes of its whole file do."""
+    """Determine the declarations of an HDF5 dataset, and those in the attributes of its whole file."""
     plist = dataset.id.get_create_plist()
     fills = [dataset.fillvalue] if plist.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED else []
     return declared(dict(dataset.attrs), dataset.dtype, defaults=[*fills, *of_a_file(of_the_file or {})])
 
 
 def of_a_file(attrs: Mapping[str, Any]) -> list[Any]:
-    """Find what the attributes of a whole file declare."""
+    """Determine the declarations in the attributes of a whole file."""
     return [value for name, value in attrs.items() if str(name).lower() in _NUMBERS]
 
 
 def read_decoded(dataset: h5py.Dataset) -> NDArray[np.float64]:
-    """Read all numbers of a dataset of an HDF5 file; NaN where there is no data."""
+    """Read all values of an HDF5 dataset; NaN where there is no data."""
     return declared_of_hdf5(dataset).decode(np.asarray(dataset[()]), np.float64)
 
 
 def without_declarations(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Leave out the attributes that hold for the stored numbers only."""
+    """Drop the attributes that apply to the stored values only."""
     return {name: value for name, value in attrs.items() if str(name).lower() not in _CONSUMED}
 
 
@@ -208,7 +208,7 @@ def _equals(stored: NDArray[Any], number: Number) -> Any:
 
 
 def _as_stored(number: Number, kind: np.dtype[Any], scale: float, offset: float) -> Iterator[Number]:
-    """Give the stored numbers that a declared one means; none if no stored number can be it."""
+    """Yield the stored values that match a declared one; none if no stored value can equal it."""
     if math.isnan(number) or math.isinf(number):
         return
     if kind.kind not in "iu":
@@ -217,14 +217,14 @@ def _as_stored(number: Number, kind: np.dtype[Any], scale: float, offset: float)
     limits = np.iinfo(kind)
     if number == int(number) and limits.min <= number <= limits.max:
         yield int(number)
-    elif (scale, offset) != (1, 0):  # one of what they stand for
+    elif (scale, offset) != (1, 0):  # an unpacked value
         packed = (number - offset) / scale
         if abs(packed - round(packed)) < 1e-3 and limits.min <= packed <= limits.max:
             yield round(packed)
 
 
 def _with_sign(number: Number, kind: np.dtype[Any]) -> Number:
-    """Take a whole number that was written with the other sign for what its bytes are."""
+    """Reinterpret a whole number that was written with the other sign."""
     if number != number // 1 or np.iinfo(kind).min <= number <= np.iinfo(kind).max:
         return number
     whole_turn: int = 2 ** (8 * kind.itemsize)
@@ -234,7 +234,7 @@ def _with_sign(number: Number, kind: np.dtype[Any]) -> Number:
 def _bounds(
     named: Mapping[str, Any], kind: np.dtype[Any], scale: float, offset: float
 ) -> tuple[Number | None, Number | None]:
-    """Give the smallest and the largest stored number that is valid; None where nothing is said."""
+    """Return the smallest and the largest valid stored value; None where not declared."""
     pair = list(_numbers(named.get("valid_range"), "valid_range"))
     lows = [*pair[:1], *_numbers(named.get("valid_min"), "valid_min")]
     highs = [*pair[1:2], *_numbers(named.get("valid_max"), "valid_max")]
@@ -270,14 +270,14 @@ def _packing(named: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[Number]:
-    """Read the numbers of an attribute, which may be text, or several."""
+    """Yield the numbers of an attribute, which may be text, or several."""
     value = _plain(value)
     if isinstance(value, str):
         words = value.strip("{}[]() ").replace(",", " ").split()
         try:
             yield from (_number(word) for word in words if word.lower() not in _NONE)
         except ValueError:
-            logger.warning("found the attribute %s = %r, which is no number: not used", name, value)
+            logger.warning("found the attribute %s = %r, which is not a number: not used", name, value)
     elif isinstance(value, list):
         for item in value:
             yield from _numbers(item, name)

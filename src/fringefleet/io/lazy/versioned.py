@@ -1,4 +1,4 @@
-"""Lazily indexed variables of a Zarr stack that know of which version of the stack they are."""
+"""Lazily indexed variables of a Zarr stack, bound to a version of the stack."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from fringefleet.io.zarr.files import ZarrFiles
 
 
 class VersionedArray(WrappedVariable):
-    """A variable as it is stored, named after the version of its files.
+    """Stored variable, identified by the version of its files.
 
-    With a ``listing`` every read is checked against it: what was changed after the store was opened is an
-    error. Without one it pickles small, and whoever reads has to check.
+    With a ``listing`` every read is checked against it: a file changed after the store was opened is an
+    error. Without one it pickles small, and the caller has to check.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class VersionedArray(WrappedVariable):
         self.version, self.files, self.listing = version, files, listing
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Name the content: the same in every process, another after a file of the variable has changed."""
+        """Return the identity of the content: the same in every process, another after its files changed."""
         names = [array.name for array in self.files.arrays]
         return (type(self).__name__, *self.version, names, self.variable.dims, str(self.dtype))
 
@@ -50,7 +50,7 @@ class VersionedArray(WrappedVariable):
 
 
 def versioned(stack: xr.Dataset, version: FilesVersion, *, is_checked: bool) -> xr.Dataset:
-    """Name the gridded variables of a Zarr stack after their files; ``is_checked``: and check every read."""
+    """Bind the gridded variables of a Zarr stack to its version; ``is_checked``: also check every read."""
     return stack.assign(
         {
             array.name: _versioned(stack[array.name].variable, version, array, is_checked=is_checked)

@@ -1,4 +1,4 @@
-"""Lazy variables that read others, and change what is read; the one module that looks inside xarray's."""
+"""Lazy variables that transform others as they are read; the only module that uses xarray's internals."""
 
 from abc import abstractmethod
 from typing import Any
@@ -12,18 +12,18 @@ from xarray.core import indexing
 
 
 class WrappedVariable(BackendArray):
-    """A lazy variable that reads another one.
+    """Lazy variable that reads another one.
 
     Parameters
     ----------
     variable
-        What is read.
+        Variable to read.
     dims
-        Dimensions of what comes out: those of the variable, in any order.
+        Dimensions of the result: those of the variable, in any order.
     dtype
-        Type of what comes out.
+        Dtype of the result.
     *settings
-        What else the values depend on; plain values.
+        Other parameters of the values; plain values.
     """
 
     def __init__(self, variable: xr.Variable, dims: tuple[Any, ...], dtype: Any, *settings: Any) -> None:
@@ -32,9 +32,9 @@ class WrappedVariable(BackendArray):
         self.shape = tuple(variable.sizes[dim] for dim in dims)
 
     def __dask_tokenize__(self) -> Any:
-        """Name the content without reading it: the same in every process.
+        """Return the identity of the content without reading it: the same in every process.
 
-        xarray's public attributes would read the data; and Dask takes what comes out as it is.
+        xarray's public attributes would read the data; and Dask takes the result as it is.
         """
         how = self.variable.dims, self.dims, str(self.dtype), *self.settings
         return normalize_token((type(self).__name__, self.variable._data, *how))
@@ -47,14 +47,14 @@ class WrappedVariable(BackendArray):
         return result
 
     def part(self, key: tuple[Any, ...]) -> xr.Variable:
-        """Select a part of the variable, by indices along the dimensions of what comes out."""
+        """Select a part of the variable, by indices along the dimensions of the result."""
         return self.variable.isel(dict(zip(self.dims, key, strict=True)))
 
     @abstractmethod
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        """Read a part, by indices along the dimensions of what comes out."""
+        """Read a part, by indices along the dimensions of the result."""
 
 
 def is_in_memory(variable: xr.Variable) -> bool:
-    """Tell whether the values of a variable are in memory, so that nothing is read."""
+    """Return whether the values of a variable are in memory, so that nothing is read."""
     return bool(variable._in_memory)

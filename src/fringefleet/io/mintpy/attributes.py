@@ -1,7 +1,7 @@
-"""The attributes of MintPy's files, from those of a result and from its coordinates.
+"""Attributes of MintPy's files, from those of a result and from its coordinates.
 
-All of them are strings. MintPy places the grid by the outer corner of its first pixel (``Y_FIRST``,
-``X_FIRST``), we by the centres of all pixels, so that a part of a result has the right place, too.
+All of them are strings. MintPy positions the grid by the outer corner of its first pixel (``Y_FIRST``,
+``X_FIRST``), we by the centres of all pixels, so that a subset of a result has the right position, too.
 """
 
 import logging
@@ -24,7 +24,7 @@ from fringefleet.products.provenance import EXTRA_PROVENANCE, PROVENANCE
 logger = logging.getLogger(__name__)
 
 _CONFIG_PREFIX = "mintpy.networkInversion."
-# Attributes of ours that are no attribute of the source; the rest goes into MintPy's files.
+# Attributes of ours that are not in the source; the others go into MintPy's files.
 _OWN_ATTRIBUTES = frozenset(
     {
         *PROVENANCE,
@@ -47,12 +47,12 @@ _OWN_ATTRIBUTES = frozenset(
 
 
 def common_attributes(result: xr.Dataset) -> dict[str, str]:
-    """Collect what the source said, corrected for this grid and these dates, and our options.
+    """Collect the attributes of the source, corrected for this grid and these dates, and our options.
 
     Raises
     ------
     StackFormatError
-        The coordinates form no grid that MintPy can describe, or an attribute is of another kind.
+        The coordinates are not a grid that MintPy can describe, or an attribute has another type.
     """
     attributes = {
         str(name): str(value)
@@ -69,18 +69,18 @@ def common_attributes(result: xr.Dataset) -> dict[str, str]:
 
 
 def date_names(result: xr.Dataset) -> list[str]:
-    """Write all dates in the format of the source."""
+    """Return all dates in the format of the source."""
     return [mintpy_date_name(result, date) for date in result["date"].values]
 
 
 def mintpy_date_name(result: xr.Dataset, date: np.datetime64 | str) -> str:
-    """Write one date, given as ISO text or ``datetime64``, in the format of the source."""
+    """Return one date, given as ISO text or ``datetime64``, in the format of the source."""
     time: datetime = np.array(date, dtype="datetime64[s]").item()
     return time.strftime(result.attrs.get("date_format", "%Y%m%d"))
 
 
 def config_attributes(options: Mapping[Any, Any]) -> dict[str, str]:
-    """Name the options of the inversion as MintPy does, which compares them in ``--update``."""
+    """Return the options of the inversion under MintPy's names, which it compares in ``--update``."""
     spelled: dict[str, tuple[str, Callable[[Any], object]]] = {
         "observation": ("obsDatasetName", mintpy_name),
         "n_pair": ("numIfgram", int),
@@ -98,7 +98,7 @@ def config_attributes(options: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _radar_attributes(ours: Mapping[Any, Any], source: dict[str, str]) -> dict[str, str]:
-    """Say which wavelength and looks were used; where the source says the same, it keeps its digits."""
+    """Return the wavelength and looks used; where the source has the same value, its digits are kept."""
     found: dict[str, str] = {}
     said = _derived(source, "WAVELENGTH") | _derived(source, "NCORRLOOKS", "ALOOKS", "RLOOKS")
     if "wavelength" in ours and said.get("wavelength") != float(ours["wavelength"]):
@@ -109,7 +109,7 @@ def _radar_attributes(ours: Mapping[Any, Any], source: dict[str, str]) -> dict[s
 
 
 def _derived(source: dict[str, str], *names: str) -> dict[str, Any]:
-    """Understand some attributes of the source as we do when we open it; nothing if they are no numbers."""
+    """Parse some attributes of the source as on opening; empty if they are not numbers."""
     try:
         return derived_attributes({name: source[name] for name in names if name in source})
     except StackFormatError:
@@ -117,7 +117,7 @@ def _derived(source: dict[str, str], *names: str) -> dict[str, Any]:
 
 
 def _with_reference_point(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
-    """Say where the reference point is in this grid; drop what the source says of another one."""
+    """Set the reference point in this grid; drop that of another grid in the source."""
     options = result.attrs
     if "reference_point_y" not in options or "reference_point_x" not in options:
         return attributes
@@ -127,7 +127,7 @@ def _with_reference_point(result: xr.Dataset, attributes: dict[str, str]) -> dic
     moved = any(attributes.get(name) != str(index) for name, index in original.items())
     outside = None in found.values()
     if outside:
-        logger.warning("the reference point %s is outside this part: no REF_Y and REF_X", values)
+        logger.warning("the reference point %s is outside this subset: no REF_Y and REF_X", values)
     stale = {"REF_Y", "REF_X"} | ({"REF_LAT", "REF_LON"} if moved or outside else set())
     kept = {name: value for name, value in attributes.items() if name not in stale}
     return kept if outside else kept | {name: str(index) for name, index in found.items()}

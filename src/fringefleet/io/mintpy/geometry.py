@@ -1,16 +1,16 @@
-r"""Slant range and incidence angle: what turns the estimate of a DEM error into metres.
+r"""Slant range and incidence angle, which convert the estimate of a DEM error to metres.
 
-A height is seen in the phase by :math:`R \sin\theta`, the slant range times the sine of the incidence angle.
-MintPy's ``geometryRadar.h5`` or ``geometryGeo.h5`` has both at every pixel, or one of them. What is missing
-comes from the attributes, for the middle of the scene and a spherical Earth:
+The phase depends on height through :math:`R \sin\theta`, the slant range times the sine of the incidence
+angle. MintPy's ``geometryRadar.h5`` or ``geometryGeo.h5`` contains both at every pixel, or one of them. What
+is missing is derived from the attributes, for the middle of the scene and a spherical Earth:
 
 .. math:: (r + h)^2 = r^2 + R^2 + 2 r R \cos\theta
 
 with the radius of the Earth :math:`r` (``EARTH_RADIUS``) and the height of the satellite :math:`h`
-(``HEIGHT``). An angle that the attributes name comes first, and the range follows from it. MintPy's
+(``HEIGHT``). An angle in the attributes takes precedence, and the range follows from it. MintPy's
 ``dem_error`` always takes the range from ``STARTING_RANGE`` and the number of columns, and the angle from
-that, which holds in radar geometry only: on a geocoded part of a scene the columns are not those of the
-radar, and the angle may be off by as much as the swath is wide.
+that, which is valid in radar geometry only: on a geocoded subset of a scene the columns are not those of the
+radar, and the error of the angle may be as large as the swath is wide.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from fringefleet.io.quantities import ANGLE, LENGTH, declared_unit, in_unit
 
 _ANGLES = ("CENTER_INCIDENCE_ANGLE", "INCIDENCE_ANGLE", "incidenceAngle")  # [degree]
 _SPHERE = ("EARTH_RADIUS", "HEIGHT")  # [m]
-_SMALLEST = {  # and the unit; below it something else was written
+_SMALLEST = {  # and the unit; a smaller value is something else
     **dict.fromkeys(("slantRangeDistance", "STARTING_RANGE"), (5e3, "metres", "kilometres")),
     "EARTH_RADIUS": (6.3e6, "metres", "kilometres"),
     "HEIGHT": (1e3, "metres", "kilometres"),
@@ -54,23 +54,23 @@ def read_geometry(path: str | Path, shape: Shape) -> NDArray[np.float32]:
     Returns
     -------
     ndarray
-        NaN where the range or the angle is not known: NaN, infinite, zero, negative, or 90 degrees and more.
+        NaN where the range or the angle is unknown: NaN, infinite, zero, negative, or 90 degrees and more.
 
     Raises
     ------
     InputError
-        There is no such file.
+        The file does not exist.
     StackFormatError
-        It is no HDF5 file, has neither dataset or one that does not fit the stack, has a value at no pixel,
-        or an attribute that is no positive number.
+        It is not an HDF5 file, has neither dataset or one that does not match the stack, has no valid
+        pixel, or an attribute that is not a positive number.
     MissingMetadataError
-        One of the datasets is missing, and the attributes do not make up for it.
+        One of the datasets is missing, and the attributes do not replace it.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"found no geometry file at {path}; give the path of MintPy's geometryRadar.h5.")
     if not is_hdf5(path):
-        raise StackFormatError(f"the geometry file {path} is no HDF5 file; give MintPy's geometryRadar.h5.")
+        raise StackFormatError(f"the geometry file {path} is not HDF5; give MintPy's geometryRadar.h5.")
     with open_hdf5(path) as file:
         attrs = plain_attributes(file.attrs)
         distance = _read_positive(file, "slantRangeDistance", shape)
@@ -81,20 +81,20 @@ def read_geometry(path: str | Path, shape: Shape) -> NDArray[np.float32]:
     if distance is None and angle is None:
         raise StackFormatError(
             f"the geometry file {path} has the datasets {names}; it needs slantRangeDistance or "
-            "incidenceAngle. Give another file, or none to take the middle of the scene."
+            "incidenceAngle. Give another file, or none to use the middle of the scene."
         )
     product = np.broadcast_to(_range_times_sine(attrs, distance, angle), shape)
     if np.isnan(product).all():
         raise StackFormatError(
             f"the geometry file {path} has a valid slant range and incidence angle at none of its "
             f"{shape[0]} x {shape[1]} pixels; positive numbers in metres and degrees are needed. "
-            "Give another file, or none to take the middle of the scene."
+            "Give another file, or none to use the middle of the scene."
         )
     return product.astype(np.float32)
 
 
 def geometry_from_attributes(attrs: Mapping[str, Any]) -> float:
-    """Work out the slant range times the sine of the incidence angle in the middle of a scene [m].
+    """Compute the slant range times the sine of the incidence angle in the middle of a scene [m].
 
     Parameters
     ----------
@@ -105,9 +105,9 @@ def geometry_from_attributes(attrs: Mapping[str, Any]) -> float:
     Raises
     ------
     MissingMetadataError
-        They do not say enough.
+        They are incomplete.
     StackFormatError
-        One of them is no positive number, or they fit no triangle.
+        One of them is not a positive number, or they do not form a triangle.
 
     Examples
     --------
@@ -119,14 +119,15 @@ def geometry_from_attributes(attrs: Mapping[str, Any]) -> float:
     if np.isnan(product):
         stated = ", ".join(f"{name} = {attrs[name]}" for name in _ANGLES + _SPHERE + COLUMNS if name in attrs)
         raise StackFormatError(
-            f"found the attributes {stated}, which fit no triangle of satellite, pixel and Earth's centre; "
+            f"found the attributes {stated}, which do not form a triangle of satellite, pixel and Earth's "
+            "centre; "
             "correct them, or give MintPy's geometry file."
         )
     return product
 
 
 def incidence_angle(radius: float, height: float, distance: float | Numbers) -> Numbers:
-    """Work out the incidence angle on a spherical Earth [degree].
+    """Compute the incidence angle on a spherical Earth [degree].
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def incidence_angle(radius: float, height: float, distance: float | Numbers) -> 
     Returns
     -------
     ndarray
-        NaN where the three form no triangle.
+        NaN where the three do not form a triangle.
 
     Examples
     --------
@@ -150,13 +151,13 @@ def incidence_angle(radius: float, height: float, distance: float | Numbers) -> 
 
 
 def incidence_attribute(radius: float, height: float, distance: float) -> dict[str, float]:
-    """Make the attribute of the angle that :func:`incidence_angle` finds; empty if there is none."""
+    """Return the attribute of the angle from :func:`incidence_angle`; empty if there is none."""
     angle = float(incidence_angle(radius, height, distance))
     return {} if np.isnan(angle) else {_ANGLES[0]: angle}
 
 
 def _range_times_sine(attrs: Mapping[str, Any], distance: Numbers | None, angle: Numbers | None) -> Numbers:
-    """Complete range [m] and angle [degree], each a number or an array; NaN where that cannot be."""
+    """Complete range [m] and angle [degree], each a number or an array; NaN where that is impossible."""
     if angle is None and (distance is None or not _has(attrs, _SPHERE)):
         angle = _stated_angle(attrs)
     if distance is None:
@@ -196,11 +197,11 @@ def _stated_angle(attrs: Mapping[str, Any]) -> Numbers | None:
 
 
 def _check_degrees(largest: float, what: str) -> None:
-    """Refuse incidence angles that can only be radians."""
+    """Reject incidence angles that can only be in radians."""
     if largest <= np.pi / 2:
         raise StackFormatError(
             f"{what} at most {largest:.4g}; an incidence angle in degrees is needed, and this looks like "
-            "radians. Convert it; a dataset may also say radian in its attribute UNIT."
+            "radians. Convert it; a dataset may also declare radian in its attribute UNIT."
         )
 
 
@@ -213,7 +214,7 @@ def _positive(attrs: Mapping[str, Any], names: tuple[str, ...]) -> list[float]:
     if missing:
         raise MissingMetadataError(
             f"found no attribute {' and '.join(missing)}, from which the slant range or the incidence angle "
-            f"is made; a DEM error in metres needs {', '.join(_SPHERE)} and either an incidence angle "
+            f"is derived; a DEM error in metres needs {', '.join(_SPHERE)} and either an incidence angle "
             f"({' or '.join(_ANGLES)}) or {', '.join(COLUMNS)}. Add them, or give MintPy's geometry file."
         )
     values = [number_attribute(attrs, name) for name in names]
@@ -244,10 +245,10 @@ def _read_positive(file: h5py.File, name: str, shape: Shape) -> Numbers | None:
 
 
 def _check_unit(name: str, value: float, where: str) -> None:
-    """Refuse a positive number that must be in another unit."""
+    """Reject a positive number that must be in another unit."""
     smallest, unit, other = _SMALLEST.get(name, (0.0, "", ""))
     if 0 < value < smallest:
         raise StackFormatError(
             f"found {name} = {value:.9g} {where}; {unit} are needed, {smallest:g} or more, and not {other}. "
-            "Correct it, or do without."
+            "Correct it, or omit it."
         )

@@ -1,8 +1,8 @@
-"""Position of the pixels of a result, by MintPy's names: as the source says it, as long as that is true.
+"""Position of the pixels of a result under MintPy's names, in the words of the source where still valid.
 
-What the source says of unit, CRS and corner stays as it is, to the letter, where the coordinates of the
-result are of the same unit and CRS, or of none that is known and on the lattice of the source. Otherwise they
-are described anew. A part of the scene has its own corner.
+Unit, CRS and corner of the source are kept literally where the coordinates of the result have the same unit
+and CRS, or an unknown one on the lattice of the source. Otherwise they are described anew. A subset of the
+scene has a corner of its own.
 """
 
 import logging
@@ -20,20 +20,20 @@ from fringefleet.io.grid import GRID_MAPPING, attributes_place, attributes_raste
 
 logger = logging.getLogger(__name__)
 
-# What MintPy's source says of the place of its rows and columns; wrong in a part of them.
+# Attributes of MintPy's source for the position of its rows and columns; wrong in a subset.
 _PLACE_IN_WHOLE = re.compile(r"[XY](MIN|MAX)|SUBSET_[XY](MIN|MAX)|(LAT|LON)_REF[1-4]")
 _PLACE = re.compile(r"[XY]_(FIRST|STEP|UNIT)")
 _UNIT_AND_CRS = re.compile(r"[XY]_UNIT|EPSG|UTM_ZONE")
-_SAME = 1e-3  # relative, by which a step may be off
+_SAME = 1e-3  # relative tolerance of a step
 
 
 def with_grid(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
-    """Say where the pixels are; drop what the source says of a larger or another grid.
+    """Set the position of the pixels; drop that of a larger or another grid in the source.
 
     Raises
     ------
     StackFormatError
-        The coordinates form no grid that MintPy can describe.
+        The coordinates are not a grid that MintPy can describe.
     """
     sizes = {"LENGTH": str(result.sizes["y"]), "WIDTH": str(result.sizes["x"])}
     cut = any(attributes.get(name, size) != size for name, size in sizes.items())
@@ -50,7 +50,7 @@ def with_grid(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
         return kept | sizes | _corner(raster, attributes)
     if here.unit is None:
         logger.warning(
-            "the unit of the coordinates y and x is not known: MintPy's files get rows and columns only. Set "
+            "the unit of the coordinates y and x is unknown: MintPy's files get rows and columns only. Set "
             "their attribute units (degrees_north and degrees_east, or m)"
         )
         return kept | sizes
@@ -62,20 +62,20 @@ def with_grid(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
 
 
 def _raster(result: xr.Dataset, source: dict[str, str], shape: Shape) -> Raster | None:
-    """Measure the grid of the coordinates; None where it is one pixel wide and nobody says how large."""
+    """Return the grid of the coordinates; None where it is one pixel wide and the size is unknown."""
     steps = [_step(result, dim, source) for dim in ("y", "x")]
     y, x = (
         None if s is None else float(result[dim].values[0]) - s / 2
         for s, dim in zip(steps, "yx", strict=True)
     )
     if y is None or x is None or steps[0] is None or steps[1] is None:
-        logger.warning("one row or column of pixels says nothing of their size: no georeference")
+        logger.warning("a single row or column does not define the pixel size: no georeference")
         return None
     return Raster((y, x), (steps[0], steps[1]), shape)
 
 
 def _step(result: xr.Dataset, dim: str, source: dict[str, str]) -> float | None:
-    """Find the signed pixel size; a single row or column has only what the source says of it."""
+    """Return the signed pixel size; for a single row or column that of the source, if any."""
     values: NDArray[np.float64] = result[dim].values.astype(np.float64)
     if len(values) == 1:
         said = source.get(f"{dim.upper()}_STEP")
@@ -83,20 +83,20 @@ def _step(result: xr.Dataset, dim: str, source: dict[str, str]) -> float | None:
     step = float(values[-1] - values[0]) / (len(values) - 1)
     if np.abs(np.diff(values) - step).max() > 0.01 * abs(step):
         raise StackFormatError(
-            f"the coordinate {dim} is not regular: its steps go from {np.diff(values).min()} to "
+            f"the coordinate {dim} is not regular: its steps range from {np.diff(values).min()} to "
             f"{np.diff(values).max()}; MintPy needs equal steps. Select a range of pixels."
         )
     return step
 
 
 def _place(result: xr.Dataset, raster: Raster) -> Georeference:
-    """Find out the unit and the CRS of the coordinates."""
+    """Determine the unit and the CRS of the coordinates."""
     crs = pyproj.CRS.from_cf(result[GRID_MAPPING].attrs) if GRID_MAPPING in result.coords else None
     return georeference(raster, [result[dim].attrs.get("units") for dim in ("y", "x")], crs)
 
 
 def _agrees(here: Georeference, raster: Raster, said: Georeference, source: Raster) -> bool:
-    """Whether what the source says holds for the coordinates of the result, or of a part of it."""
+    """Return whether the position in the source is valid for the coordinates of the result."""
     if here.unit is None:
         steps = np.array(raster.step) / np.array(source.step)
         return bool((np.abs(steps - np.rint(steps)) <= _SAME).all() and np.rint(steps).all())
@@ -106,7 +106,7 @@ def _agrees(here: Georeference, raster: Raster, said: Georeference, source: Rast
 
 
 def _corner(raster: Raster, source: dict[str, str]) -> dict[str, str]:
-    """Write the corner and the steps, in the digits of the source where they say the same."""
+    """Return the corner and the steps, in the digits of the source where they are equal."""
     found: dict[str, str] = {}
     for axis, first, step in zip("YX", raster.corner, raster.step, strict=True):
         found[f"{axis}_FIRST"] = _keep_if_close(source.get(f"{axis}_FIRST"), first, step)
@@ -115,7 +115,7 @@ def _corner(raster: Raster, source: dict[str, str]) -> dict[str, str]:
 
 
 def _keep_if_close(text: str | None, value: float, step: float) -> str:
-    """Give back the source's own digits where they say the same."""
+    """Return the source's own digits where they represent the same value."""
     if text is not None and abs(float(text) - value) <= 1e-5 * abs(step):
         return text
     return str(value)

@@ -1,4 +1,4 @@
-"""MintPy's maps that say which pixels to invert: the water mask, and the average coherence of the pairs."""
+"""MintPy's maps of pixels to invert: the water mask, and the average coherence of the pairs."""
 
 from pathlib import Path
 
@@ -19,30 +19,30 @@ def read_water_mask(path: str | Path, shape: Shape) -> NDArray[np.bool_]:
     Parameters
     ----------
     path
-        HDF5 file with the dataset ``mask`` or ``waterMask``, nonzero on land; of both ``mask`` is taken, as
-        MintPy does. NaN counts as water, and so does what is declared as no data.
+        HDF5 file with the dataset ``mask`` or ``waterMask``, nonzero on land; ``mask`` takes precedence, as
+        in MintPy. NaN counts as water, and so do declared no-data values.
     shape
         Rows and columns of the stack.
 
     Raises
     ------
     InputError
-        There is no such file.
+        The file does not exist.
     StackFormatError
         It has neither dataset, or one of another shape.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"found no water mask at {path}; give the path of an HDF5 file or leave it out.")
+        raise InputError(f"found no water mask at {path}; give the path of an HDF5 file or omit it.")
     if not is_hdf5(path):
-        raise StackFormatError(f"the water mask {path} is no HDF5 file; give MintPy's waterMask.h5.")
+        raise StackFormatError(f"the water mask {path} is not HDF5; give MintPy's waterMask.h5.")
     with open_hdf5(path) as file:
         datasets = [name for name in file if isinstance(file[name], h5py.Dataset)]
         name = next((name for name in ("mask", "waterMask") if name in datasets), None)
         if name is None:
             raise StackFormatError(
                 f"the water mask {path} has the datasets {', '.join(file) or 'none'}; "
-                "it needs one of the name mask or waterMask."
+                "it needs one named mask or waterMask."
             )
         if file[name].shape != shape:
             raise StackFormatError(
@@ -60,7 +60,7 @@ def read_water_mask(path: str | Path, shape: Shape) -> NDArray[np.bool_]:
 
 
 def read_average_coherence(path: str | Path, shape: Shape) -> NDArray[np.bool_] | None:
-    """Read where MintPy's average coherence says that there are data: False where it is exactly 0.
+    """Read where MintPy's average coherence indicates data: False where it is exactly 0.
 
     Parameters
     ----------
@@ -78,21 +78,21 @@ def read_average_coherence(path: str | Path, shape: Shape) -> NDArray[np.bool_] 
     Raises
     ------
     InputError
-        There is no such file.
+        The file does not exist.
     StackFormatError
-        It is no HDF5 file, or has no map.
+        It is not an HDF5 file, or has no map.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"found no average coherence at {path}; give the path of MintPy's avgSpatialCoh.h5.")
     if not is_hdf5(path):
-        raise StackFormatError(f"the average coherence {path} is no HDF5 file; remove it or make it again.")
+        raise StackFormatError(f"the average coherence {path} is not HDF5; remove it or create it again.")
     with open_hdf5(path) as file:
         maps = [item for item in file.values() if isinstance(item, h5py.Dataset) and item.ndim == 2]
         if not maps or maps[0].dtype.kind not in "biuf":
             raise StackFormatError(
                 f"the average coherence {path} has the datasets {', '.join(file) or 'none'}; a map of "
-                "numbers is needed. Remove the file or make it again."
+                "numbers is needed. Remove the file or create it again."
             )
         if maps[0].shape != shape:
             return None

@@ -1,4 +1,4 @@
-"""The few attributes that an inversion needs, in our names and types, from MintPy's strings."""
+"""Attributes that an inversion needs, in our names and types, from MintPy's strings."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 
 from fringefleet.errors import StackFormatError
 
-# What HDF5 and CF keep for themselves; MintPy does not look at it, and it would be taken for ours.
+# Reserved by HDF5 and CF; MintPy ignores them, and they would be taken for ours.
 _BOOKKEEPING = frozenset(
     [
         "DIMENSION_LIST",
@@ -31,10 +31,10 @@ LOOKS_PER_INDEPENDENT_LOOK = 1.94  # MintPy's ratio where only ALOOKS and RLOOKS
 
 
 def derived_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Make ``wavelength`` [m], ``looks`` and ``reference_point`` from MintPy's attributes.
+    """Derive ``wavelength`` [m], ``looks`` and ``reference_point`` from MintPy's attributes.
 
-    ``reference_point`` is (row, column). Each is left out where its source is missing or cannot be
-    understood: whether it is needed depends on the inversion, which says so then
+    ``reference_point`` is (row, column). Each is omitted where its source is missing or invalid: whether
+    it is needed depends on the inversion, which then reports it
     (:func:`~fringefleet.io.checks.required.required_wavelength`,
     :func:`~fringefleet.io.checks.required.required_looks`,
     :func:`~fringefleet.io.reference.locate_reference_point`).
@@ -57,12 +57,12 @@ def _wavelength(attrs: Mapping[str, Any]) -> float | None:
 
 
 def derived_looks(attrs: Mapping[Any, Any]) -> int | None:
-    """Count independent looks as MintPy does; None where the attributes do not say.
+    """Return the number of independent looks by MintPy's rule; None where the attributes lack it.
 
     Raises
     ------
     StackFormatError
-        An attribute is no number above 0.
+        An attribute is not a number above 0.
     """
     if "NCORRLOOKS" in attrs:
         return max(1, round(positive_attribute(attrs, "NCORRLOOKS")))
@@ -77,22 +77,22 @@ def _point(attrs: Mapping[str, Any]) -> list[int] | None:
 
 
 def names_point(attrs: Mapping[Any, Any]) -> bool:
-    """Whether attributes name a reference point, be it one that cannot be understood."""
+    """Return whether attributes define a reference point, even an invalid one."""
     return "reference_point" in attrs or ("REF_Y" in attrs and "REF_X" in attrs)
 
 
 def stated_point(attrs: Mapping[Any, Any]) -> list[int]:
-    """Read row and column of the reference point, as ``reference_point`` or as ``REF_Y`` and ``REF_X`` say.
+    """Read row and column of the reference point from ``reference_point``, or from ``REF_Y`` and ``REF_X``.
 
     Parameters
     ----------
     attrs
-        Attributes that :func:`names_point` is true of.
+        Attributes for which :func:`names_point` is true.
 
     Raises
     ------
     StackFormatError
-        They are no whole numbers.
+        They are not whole numbers.
     """
     if "reference_point" in attrs:
         point = plain_attributes({"": attrs["reference_point"]})[""]
@@ -118,13 +118,13 @@ def _whole(attrs: Mapping[str, Any], name: str) -> int:
 
 
 def shown_value(value: object) -> str:
-    """Show what an attribute is, for a message, cut where it is long."""
+    """Return the value of an attribute for a message, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def plain_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy HDF5 attributes as values that JSON can hold, so that they survive any file format."""
+    """Return HDF5 attributes as values that JSON can represent, so that they survive any file format."""
     return {str(name): _plain(value) for name, value in attrs.items() if name not in _BOOKKEEPING}
 
 
@@ -144,7 +144,7 @@ def number_attribute(attrs: Mapping[str, Any], name: str) -> float:
     Raises
     ------
     StackFormatError
-        The attribute is no finite number, or is not there.
+        The attribute is not a finite number, or is missing.
     """
     if name not in attrs:
         raise StackFormatError(f"found no {name}; a number is needed. Add it.")
@@ -165,7 +165,7 @@ def positive_attribute(attrs: Mapping[str, Any], name: str) -> float:
     Raises
     ------
     StackFormatError
-        The attribute is none.
+        The attribute is not.
     """
     value = number_attribute(attrs, name)
     if value <= 0:

@@ -20,7 +20,7 @@ _PHASE_OF_MINTPY = "unwrapPhase"
 
 
 def our_name(name: str) -> str:
-    """Translate a dataset name of MintPy; names that are ours already, or nobody's, stay as they are.
+    """Translate a dataset name of MintPy; our own and unknown names are unchanged.
 
     Examples
     --------

@@ -1,20 +1,20 @@
-"""Stacks that ARIA-tools extracted from ARIA's GUNW products, as VRTs.
+"""Reader of stacks that ARIA-tools extracted from ARIA's GUNW products, as VRTs.
 
 The work directory of ``ariaTSsetup.py`` (or its ``stack``), or of ``ariaExtract.py``::
 
-    stack/unwrapStack.vrt, cohStack.vrt, connCompStack.vrt    a band for each pair, with its metadata
-    unwrappedPhase/20200113_20200101[.vrt], coherence/, connectedComponents/    what they point at
+        stack/unwrapStack.vrt, cohStack.vrt, connCompStack.vrt    a band for each pair, with its metadata
+        unwrappedPhase/20200113_20200101[.vrt], coherence/, connectedComponents/    files that they refer to
 
-Bands are told apart by the metadata ``Dates``, not by their number, and read from the files of the pair,
-which say what is no data; MintPy takes it from there, too. Without a ``stack`` the files of the pairs are
-taken as they are, and neither wavelength, looks nor baselines are known.
+Bands are identified by the metadata ``Dates``, not by their number, and read from the files of the pair,
+which declare no data; MintPy does the same. Without a ``stack`` the files of the pairs are
+used directly, and wavelength, looks and baselines are unknown.
 
 Notes
 -----
 Sign: the name of a GUNW product has the later date first, which is the reference image, and its phase is
-that of the reference times the conjugate of the secondary image. So ``reference_date`` is the later date
-here, and the phase stays as it is; MintPy's ``prep_aria`` puts the earlier date first and changes the signs
-of phase and baseline, which says the same.
+that of the reference times the conjugate of the secondary image. ``reference_date`` is therefore the later
+date here, and the phase is unchanged; MintPy's ``prep_aria`` puts the earlier date first and changes the
+signs of phase and baseline, which is equivalent.
 
 References
 ----------
@@ -74,7 +74,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     Raises
     ------
     StackFormatError
-        A file is missing, cannot be read or does not fit the others; the message names it.
+        A file is missing, unreadable or inconsistent with the others; the message names it.
     """
     place = _stack_folder(folder)
     pairs = _extracted_pairs(folder) if place is None else _stacked_pairs(place)
@@ -112,7 +112,7 @@ def _pair(path: Path, dates: str, layers: Mapping[str, Layer], said: dict[str, s
     match = _PAIR.fullmatch(dates)
     if match is None:
         raise StackFormatError(
-            f"found the dates {dates!r} in {path}; YYYYMMDD_YYYYMMDD is needed. Make it again."
+            f"found the dates {dates!r} in {path}; YYYYMMDD_YYYYMMDD is needed. Create it again."
         )
     where = f"{path}, {dates}"
     baseline = None
@@ -124,30 +124,30 @@ def _pair(path: Path, dates: str, layers: Mapping[str, Layer], said: dict[str, s
 
 
 def _plain_names(said: dict[str, str]) -> dict[str, Any]:
-    """Name what ARIA-tools says of a pair as the product does."""
+    """Return the metadata of a pair under the names of the product."""
     names = {
         "Wavelength (m)": "wavelength",
         "startRange": "slantRangeStart",
     }
     found: dict[str, Any] = {names.get(theirs, theirs): value for theirs, value in said.items()}
-    # Of the key "UTCTime (HH:MM:SS.ss)" GDAL takes the first colon for the end.
+    # GDAL takes the first colon of the key "UTCTime (HH:MM:SS.ss)" for its end.
     clock = said.get("UTCTime (HH", "").partition("=")[2]
     return found | ({"utcTime": clock} if clock else {})
 
 
 def _bands(path: Path) -> Iterator[tuple[str, tuple[dict[str, str], Layer]]]:
-    """Go through a stack: the dates of each band, all that is said of it, and the image that it shows."""
+    """Yield the dates of each band of a stack, its metadata, and the image that it refers to."""
     with opened_raster(str(path.absolute()), {}) as raster:
         said = [_tags(raster, index) for index in raster.indexes]
         sources = [_source(raster, index, path) for index in raster.indexes]
     for number, (tags, source) in enumerate(zip(said, sources, strict=True), start=1):
         if "Dates" not in tags:
-            raise StackFormatError(f"found no metadata 'Dates' of band {number} of {path}. Make it again.")
+            raise StackFormatError(f"found no metadata 'Dates' of band {number} of {path}. Create it again.")
         yield tags["Dates"], (tags, open_band(path, number) if source is None else _layer(*source))
 
 
 def _tags(raster: Any, index: int) -> dict[str, str]:
-    """Read the metadata of a band that have dates, whatever the name of their domain is."""
+    """Read the metadata of a band that contain dates, in a domain of any name."""
     for domain in raster.tag_namespaces(index):
         tags: dict[str, str] = raster.tags(index, ns=domain)
         if "Dates" in tags:
@@ -156,7 +156,7 @@ def _tags(raster: Any, index: int) -> dict[str, str]:
 
 
 def _source(raster: Any, index: int, path: Path) -> tuple[Path, int] | None:
-    """Find the file and band that a band of a stack shows; None where it is put together otherwise."""
+    """Find the file and band that a band of a stack refers to; None where it is composed otherwise."""
     sources = list(raster.tags(index, ns="vrt_sources").values())
     if len(sources) != 1:
         return None
@@ -171,7 +171,7 @@ def _source(raster: Any, index: int, path: Path) -> tuple[Path, int] | None:
 
 
 def _layer(path: Path, band: int = 1) -> Layer:
-    """Open the file of a pair; the raw file behind it, if it has a header, must be complete."""
+    """Open the file of a pair; a raw file behind it, if it has a header, must be complete."""
     raw = path.with_suffix("") if path.suffix == ".vrt" else path
     return open_band(path, band, raw=raw if raw.with_name(raw.name + ".hdr").is_file() else None)
 

@@ -1,6 +1,6 @@
-"""Attributes of a GUNW product by MintPy's names, whether it says so itself or ARIA-tools does.
+"""Attributes of a GUNW product under MintPy's names, from the product itself or from ARIA-tools.
 
-Looks, heading and orbit are in no product. Those of Sentinel-1's products are always the same, and are taken
+Looks, heading and orbit are in no product. Those of Sentinel-1's products are always the same, and are used
 where the product proves that it is one: by its mission or, where none is named, by its wavelength. For others
 - ALOS-2, NISAR - the looks have to be given, unless the product states them.
 
@@ -37,16 +37,16 @@ _NUMBERS = {"slantRangeStart": "STARTING_RANGE", "incidenceAngle": "CENTER_INCID
 
 
 def product_attributes(said: Mapping[str, Any], where: object) -> dict[str, Any]:
-    """Name what a product says.
+    """Return the attributes of a product.
 
     Parameters
     ----------
     said
         ``wavelength`` [m], ``slantRangeStart`` [m], ``slantRangeSpacing`` [m], ``orbitDirection``,
-        ``incidenceAngle`` [degree] and ``utcTime`` (HH:MM:SS), as far as they are known; the mission and the
-        looks by any key; and ``lookSide``, R or L. What cannot be understood is left out with a warning.
+        ``incidenceAngle`` [degree] and ``utcTime`` (HH:MM:SS), as far as known; the mission and the
+        looks by any key; and ``lookSide``, R or L. Invalid values are ignored with a warning.
     where
-        The product, for a message.
+        Product, for a message.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def product_attributes(said: Mapping[str, Any], where: object) -> dict[str, Any]
 
 
 def _seconds(clock: str) -> float:
-    """Seconds of the day."""
+    """Return the seconds of the day."""
     try:
         time = datetime.strptime(clock, "%H:%M:%S.%f" if "." in clock else "%H:%M:%S")
     except ValueError as error:

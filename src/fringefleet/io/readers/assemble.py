@@ -1,4 +1,4 @@
-"""Pairs in files of their own, put together to one lazy Dataset and checked against each other."""
+"""Assembly of pairs in separate files into one lazy Dataset, with consistency checks."""
 
 import math
 from collections import Counter
@@ -33,7 +33,7 @@ _VARIABLES: dict[str, tuple[str, dict[str, str]]] = {
     "connected_component": ("u2", {"long_name": "connected component"}),
 }
 _NEEDED = ("unwrapped_phase", "coherence")
-# MintPy's names of what cannot differ between pairs of one stack; constants have to be said of all pairs.
+# MintPy's names of constants of a stack; they must be given for all pairs.
 _CONSTANTS = (
     *("PLATFORM", "WAVELENGTH", "ALOOKS", "RLOOKS", "NCORRLOOKS", "ANTENNA_SIDE", "beam_mode"),
     *("RANGE_PIXEL_SIZE", "AZIMUTH_PIXEL_SIZE"),
@@ -43,13 +43,13 @@ _SAME_FOR_ALL = ("ORBIT_DIRECTION", *_CONSTANTS[:6])
 
 @dataclass(frozen=True)
 class Pair:
-    """What was found of one pair.
+    """Pair with its images.
 
     ``name``: by which the user finds it in the folder. ``dates``: as text (see
     :func:`~fringefleet.io.dates.parse_dates`); the phase is that of the second minus that of the first, and
     either may be the earlier one. ``layers``: by our name of the variable, those of ``_VARIABLES`` that
-    are there. ``attrs``: by MintPy's names where MintPy has one. ``baseline``: perpendicular, of the second
-    date seen from the first [m].
+    exist. ``attrs``: by MintPy's names where MintPy has one. ``baseline``: perpendicular, of the second
+    date relative to the first [m].
     """
 
     name: str
@@ -60,26 +60,26 @@ class Pair:
 
 
 def assemble(folder: Path, pairs: Sequence[Pair], *, drop_incomplete: bool = False) -> xr.Dataset:
-    """Put pairs together to a stack as :func:`fringefleet.open_stack` returns it; nothing is read.
+    """Combine pairs into a stack as :func:`fringefleet.open_stack` returns it, without reading the images.
 
-    Pairs are sorted by their dates. Attributes are those of the first pair that has them, as in MintPy; what
-    fixes the radar and its pixels is left out where not all pairs say it. Images whose extents differ on one
-    lattice are cut to the pixels that all have.
+    Pairs are sorted by their dates. Attributes are those of the first pair that has them, as in MintPy;
+    constants of the radar and its pixels are dropped where not all pairs have them. Images with different
+    extents on one lattice are cut to the common pixels.
 
     Parameters
     ----------
     folder
-        Where the files are.
+        Folder of the files.
     pairs
         At least one, in any order.
     drop_incomplete
-        Leave out pairs without a variable that others have.
+        Omit pairs without a variable that others have.
 
     Raises
     ------
     StackFormatError
-        Naming the odd one out: its grid is on another lattice, a variable is missing that others have, its
-        dates cannot be read or are those of another one, an attribute contradicts that of the others.
+        Names the deviating one: its grid is on another lattice, a variable is missing that others have, its
+        dates are invalid or those of another one, an attribute contradicts that of the others.
     """
     times, date_format = _times(pairs)
     order = np.lexsort((times[:, 1], times[:, 0])).tolist()
@@ -110,7 +110,7 @@ def assemble(folder: Path, pairs: Sequence[Pair], *, drop_incomplete: bool = Fal
 
 
 def _pair_folders(folder: Path, pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """Find the folders that hold the images of one pair, and of no other."""
+    """Find the folders that contain the images of one pair only."""
     owners: dict[Path, set[str]] = {}
     for pair in pairs:
         for layer in pair.layers.values():
@@ -136,23 +136,23 @@ def _check_unique(pairs: Sequence[Pair], times: NDArray[np.datetime64]) -> None:
         if other is not pair:
             raise StackFormatError(
                 f"found two interferograms of the dates {' and '.join(pair.dates)}: {other.name} and "
-                f"{pair.name}; every pair may occur once. Move one of them elsewhere."
+                f"{pair.name}; every pair may occur only once. Move one of them elsewhere."
             )
 
 
 def _common_variables(pairs: Sequence[Pair], drop_incomplete: bool) -> list[str]:
-    """Find the variables of the stack, and refuse pairs that lack one, unless they are to be dropped.
+    """Find the variables of the stack, and reject or drop pairs that lack one.
 
-    Connected components, which only a mask needs, are left out where not all pairs have them.
+    Connected components, which only a mask needs, are dropped where not all pairs have them.
     """
     names = [name for name in _VARIABLES if any(name in pair.layers for pair in pairs)]
     if "coherence" not in names:
-        leave_out("the coherence", f"found none of any of the {len(pairs)} pairs")
+        leave_out("the coherence", f"found none for any of the {len(pairs)} pairs")
     for name in list(names):
         lacking = [pair.name for pair in pairs if name not in pair.layers]
         if lacking and name not in _NEEDED and not drop_incomplete:
             reason = f"{len(lacking)} of {len(pairs)} pairs have none: {shorten(lacking)}"
-            leave_out(f"the variable {name}", f"{reason} (--drop-incomplete leaves these pairs out instead)")
+            leave_out(f"the variable {name}", f"{reason} (--drop-incomplete omits these pairs instead)")
             names.remove(name)
         else:
             check_complete(lacking, len(pairs), name, drop_incomplete=drop_incomplete)
@@ -169,14 +169,15 @@ def _common_attributes(pairs: Sequence[Pair]) -> dict[str, Any]:
         if odd is not None:
             raise StackFormatError(
                 f"{odd.name} has {name} = {odd.attrs[name]!r}, but {saying[0].name} has "
-                f"{saying[0].attrs[name]!r}; all pairs of a stack must have the same. Move the odd ones "
+                f"{saying[0].attrs[name]!r}; all pairs of a stack must have the same. Move the deviating "
+                "ones "
                 "elsewhere."
             )
     partly = [name for name in _CONSTANTS if name in attrs and any(name not in pair.attrs for pair in pairs)]
     if partly:
         lacking = [pair.name for pair in pairs if any(name not in pair.attrs for name in partly)]
         leave_out(
-            ", ".join(partly), f"{len(lacking)} of {len(pairs)} pairs do not say it: {shorten(lacking)}"
+            ", ".join(partly), f"{len(lacking)} of {len(pairs)} pairs do not have it: {shorten(lacking)}"
         )
     for name in partly:
         del attrs[name]
@@ -184,7 +185,7 @@ def _common_attributes(pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two attributes say the same; numbers up to the digits that a file drops."""
+    """Return whether two attributes are equal, to the precision of text files."""
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-4)
     return bool(one == other)
@@ -219,7 +220,7 @@ def _variable(name: str, layers: Sequence[Layer], grid: Grid) -> xr.Variable:
 
 
 def _common_unit(name: str, layers: Sequence[Layer]) -> str | None:
-    """Find the unit that all images say; nothing counts as our own unit."""
+    """Find the unit that all images declare; a missing one counts as ours."""
     quantity = quantity_of(name, {})
     if quantity is None:
         return None
@@ -228,7 +229,7 @@ def _common_unit(name: str, layers: Sequence[Layer]) -> str | None:
     if odd is not None:
         raise StackFormatError(
             f"the unit of {odd.name} is {odd.unit!r}, that of {layers[0].name} {layers[0].unit!r}; all "
-            "images of a stack must be in the same one. Make or fetch the odd ones again."
+            "images of a stack must be in the same one. Create or fetch the deviating ones again."
         )
     return next((layer.unit for layer in layers if layer.unit), None) if factors[0] != 1 else None
 

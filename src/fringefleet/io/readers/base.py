@@ -9,7 +9,7 @@ import xarray as xr
 
 @dataclass(frozen=True)
 class Reader:
-    """A format that a stack can have.
+    """Format that a stack can have.
 
     Attributes
     ----------
@@ -18,19 +18,19 @@ class Reader:
     title
         Name of the format in messages and tables.
     layout
-        What to point at, for a message.
+        Path that the user has to give, for a message.
     find_evidence
-        What of a path shows that it is of this format, in a few words, as a rule the name of a file; None if
-        nothing does. Decided by names, or the names inside an HDF5 file; what is odd in a file is found by
-        ``open``. All readers are asked, so it has to be what no other format has.
+        Function that returns the evidence for this format in a path, in a few words, usually the name of a
+        file; None if there is none. Based on names, or the names inside an HDF5 file; errors in a file are
+        found by ``open``. All readers are asked, so the evidence must be specific to the format.
     open
-        The stack, lazily, as :func:`fringefleet.open_stack` describes it; its ``encoding["version"]`` is the
-        :class:`~fringefleet.io.files.version.FilesVersion` of all files that it is read from. The second
-        argument says whether pairs that lack a file are left out (``drop_incomplete``).
+        Function that opens the stack lazily, as described in :func:`fringefleet.open_stack`; its
+        ``encoding["version"]`` is the :class:`~fringefleet.io.files.version.FilesVersion` of its files. The
+        second argument: whether pairs that lack a file are omitted (``drop_incomplete``).
     has_files_of_pairs
-        Whether pairs have files of their own, so that some may lack one.
+        Whether pairs have separate files, so that some may lack one.
     find_if_named
-        Weaker evidence, which is enough when the user has named the reader; None: there is none.
+        Weaker evidence that suffices when the user names the reader; None: there is none.
     """
 
     name: str
@@ -43,5 +43,5 @@ class Reader:
 
 
 def name_below(found: Path | None, folder: Path) -> str | None:
-    """Name a file that was found by its path below the folder; None for None."""
+    """Return the path of a file relative to the folder; None for None."""
     return None if found is None else found.relative_to(folder).as_posix()

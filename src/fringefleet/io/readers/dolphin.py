@@ -1,20 +1,20 @@
-"""Unwrapped interferograms of dolphin (the OPERA project, ISCE framework).
+"""Reader of unwrapped interferograms of dolphin (the OPERA project, ISCE framework).
 
 The work directory of ``dolphin run``, or its folder ``unwrapped``::
 
     unwrapped/20200101_20200113.unw.tif               [rad]
-    unwrapped/20200101_20200113.unw.conncomp.tif      connected components, 0 and 65535 are outside of all
+    unwrapped/20200101_20200113.unw.conncomp.tif      connected components; 0 and 65535 are outside all
     interferograms/20200101_20200113.int.cor.tif      correlation, 0 to 1
 
-The correlation may also lie in a folder below ``interferograms``, or beside the phase. Intermediate files,
-such as ``*.filt.unw.tif``, are left alone.
+The correlation may also be in a folder below ``interferograms``, or next to the phase. Intermediate files,
+such as ``*.filt.unw.tif``, are ignored.
 
 Notes
 -----
-Sign: an interferogram is the first image times the conjugate of the second, so that the phase grows with
-the range; dolphin's own time series makes displacement towards the radar of it by ``-wavelength / (4 pi)``.
-No data is what the tags of the files say, 0 in the phase. The files carry neither wavelength, looks nor
-baselines; the wavelength comes from ``dolphin_config.yaml`` in the work directory, if it is there
+Sign: an interferogram is the first image times the conjugate of the second, so that the phase increases with
+range; dolphin's own time series converts it to displacement towards the radar by ``-wavelength / (4 pi)``.
+No data is declared by the tags of the files, 0 in the phase. The files contain neither wavelength, looks nor
+baselines; the wavelength comes from ``dolphin_config.yaml`` in the work directory, if it exists
 (:mod:`~fringefleet.io.readers.dolphin_config`).
 
 References
@@ -45,7 +45,7 @@ _PAIR = re.compile(r"(\d{8}(?:T(?:\d{2}){1,3})?)_(\d{8}(?:T(?:\d{2}){1,3})?)")
 
 
 def _find_evidence(folder: Path) -> str | None:
-    """Find a phase in dolphin's folder ``unwrapped``, or one beside dolphin's configuration."""
+    """Find a phase in dolphin's folder ``unwrapped``, or one next to dolphin's configuration."""
     phase = _first_phase(folder)
     if phase is None or phase.parent.absolute().name == _UNWRAPPED:
         return name_below(phase, folder)
@@ -53,7 +53,7 @@ def _find_evidence(folder: Path) -> str | None:
 
 
 def _find_if_named(folder: Path) -> str | None:
-    """Find a phase by its name, which others give their files, too."""
+    """Find a phase by its name, which other programs use, too."""
     return name_below(_first_phase(folder), folder)
 
 
@@ -62,7 +62,7 @@ def _first_phase(folder: Path) -> Path | None:
 
 
 def _phases(folder: Path) -> list[Path]:
-    """Find the unwrapped phases: in the folder ``unwrapped``, or in this one; none if no name has dates."""
+    """Find the unwrapped phases, in the folder ``unwrapped`` or in this one; none if no name has dates."""
     for root in (folder / _UNWRAPPED, folder):
         found = [path for path in find_files(root, f"*{_PHASE}") if "." not in _pair_name(path)]
         if any(_PAIR.fullmatch(_pair_name(path)) for path in found):
@@ -80,7 +80,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     Raises
     ------
     StackFormatError
-        A file is missing, cannot be read or does not fit the others; the message names it.
+        A file is missing, unreadable or inconsistent with the others; the message names it.
     """
     phases = _phases(folder)
     unwrapped = phases[0].parent.absolute()
@@ -100,13 +100,13 @@ def _correlations(unwrapped: Path) -> dict[str, Path]:
 
 
 def _files_of_pairs(unwrapped: Path, pattern: str) -> Iterator[Path]:
-    """Find files where the correlations may be."""
+    """Find files in all folders of correlations."""
     for place in (unwrapped.parent / "interferograms", unwrapped):
         yield from find_files(place, f"**/{pattern}")
 
 
 def _check_no_other_coherence(unwrapped: Path, phases: list[Path]) -> None:
-    """Refuse coherences that are named after no phase, or not as dolphin does: they would be left out.
+    """Reject coherences that match no phase, or are not named as dolphin does, since they would be ignored.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def _check_no_other_coherence(unwrapped: Path, phases: list[Path]) -> None:
     if found:
         names = shorten([path.name for path in found], at_most=2)
         raise StackFormatError(
-            f"found no coherence PAIR{_CORRELATION} of any phase PAIR{_PHASE}, but {names} in "
+            f"found no coherence PAIR{_CORRELATION} for any phase PAIR{_PHASE}, but {names} in "
             f"{found[0].parent}. If these are coherences from 0 to 1 of the same pairs, rename them; "
             "otherwise move them elsewhere."
         )

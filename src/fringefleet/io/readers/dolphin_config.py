@@ -1,9 +1,9 @@
 """Constants of the radar from ``dolphin_config.yaml``.
 
-``dolphin config`` writes it where it is called, by default into the work directory. Of it are read
+``dolphin config`` writes it where it is called, by default into the work directory. It provides
 ``input_options.wavelength`` [m] and the names in ``cslc_file_list``: a burst of Sentinel-1, such as
 ``t042_088905_iw1``, proves the platform, as it does for dolphin; the first word of a name of another mission
-names it. Looks are not in it: the windows of dolphin's phase linking are not those of its correlation.
+names it. It does not contain looks: the windows of dolphin's phase linking are not those of its correlation.
 
 References
 ----------
@@ -28,12 +28,12 @@ _WHAT = "dolphin's configuration"
 
 
 def radar_attributes(work: Path) -> dict[str, Any]:
-    """Name what the configuration of a work directory says of the radar as MintPy does.
+    """Return the radar attributes in the configuration of a work directory, under MintPy's names.
 
     Parameters
     ----------
     work
-        The work directory. A configuration in the folder above is taken if it names this one.
+        Work directory. A configuration in the parent folder is used if it names this one.
 
     Raises
     ------
@@ -73,14 +73,14 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         said = yaml.load(read_text_file(path), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except (yaml.YAMLError, RecursionError) as error:
-        raise StackFormatError(f"found no YAML ({' '.join(str(error).split())[:200]})") from error
+        raise StackFormatError(f"found invalid YAML ({' '.join(str(error).split())[:200]})") from error
     if not isinstance(said, Mapping):
         raise StackFormatError(f"found {type(said).__name__} instead of options")
     return said
 
 
 def _missions(names: Any) -> Iterator[tuple[str, str]]:
-    """Find the missions that the names of images prove, one name for each."""
+    """Yield the missions that the names of images prove, with one name for each."""
     images = [Path(str(path)).name for path in names] if isinstance(names, list) else []
     if burst := next(filter(_BURST.search, images), None):
         yield f"the image {burst}", SENTINEL1

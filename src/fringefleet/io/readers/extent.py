@@ -1,4 +1,4 @@
-"""Pixels that all images have: images on one lattice whose extents differ are cut to them, lazily."""
+"""Common pixels of images on one lattice whose extents differ, cut lazily."""
 
 import logging
 from collections import Counter
@@ -18,17 +18,17 @@ _MOST_NAMES = 5
 
 
 def cut_to_common(layers: Sequence[Layer]) -> list[Layer]:
-    """Cut images to the pixels that all of them have; nothing is read. One log line says so.
+    """Cut images to their common pixels, without reading them; the cut is logged in one line.
 
     Parameters
     ----------
     layers
-        Of all pairs and variables. What is not georeferenced must have one shape.
+        Images of all pairs and variables. Those without georeference must have one shape.
 
     Returns
     -------
     list of Layer
-        In the same order, all with the same grid.
+        Images in the same order, all with the same grid.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def cut_to_common(layers: Sequence[Layer]) -> list[Layer]:
     known = {grid: shift for grid, shift in shifts.items() if shift is not None}
     common, start = _common(layers, usual, known)
     if common != usual or any(grid.shape != usual.shape for grid in known):
-        _say(layers, common)
+        _log_cut(layers, common)
     return [_cut(layer, common, start, known[layer.grid]) for layer in layers]
 
 
@@ -60,15 +60,15 @@ def _check_lattice(layers: Sequence[Layer], usual: Grid, unlike: Sequence[Grid])
         others = f" ({len(odd)} images differ: {shorten([layer.name for layer in odd], at_most=_MOST_NAMES)})"
         raise StackFormatError(
             f"the pixels of {odd[0].name} are {odd[0].grid}, those of most others {usual}"
-            f"{others if len(odd) > 1 else ''}. All images must have the same pixels, in more or less of a "
-            "map: resample them to one grid (gdalwarp with -tr and -tap), or leave the odd ones out."
+            f"{others if len(odd) > 1 else ''}. All images must be on the same lattice, with any extents: "
+            "resample them to one grid (gdalwarp with -tr and -tap), or omit the deviating ones."
         )
 
 
 def _common(
     layers: Sequence[Layer], usual: Grid, shifts: dict[Grid, tuple[int, int]]
 ) -> tuple[Grid, tuple[int, int]]:
-    """Find the pixels that all grids have, and where they begin in the usual grid."""
+    """Find the pixels in all grids, and their first row and column in the usual grid."""
     first, last = [], []
     for axis in (0, 1):
         first.append(max(shift[axis] for shift in shifts.values()))
@@ -83,17 +83,17 @@ def _common(
         axis = 0 if shape[0] < 1 else 1
         raise StackFormatError(
             f"no pixel is in all images: {ends[axis].name} ({ends[axis].grid}) and {starts[axis].name} "
-            f"({starts[axis].grid}) do not overlap. Leave one of them out."
+            f"({starts[axis].grid}) do not overlap. Omit one of them."
         )
     start = first[0], first[1]
     return (usual if start == (0, 0) and shape == usual.shape else usual.part(start, shape)), start
 
 
-def _say(layers: Sequence[Layer], common: Grid) -> None:
+def _log_cut(layers: Sequence[Layer], common: Grid) -> None:
     smallest = min(layers, key=lambda layer: layer.grid.shape[0] * layer.grid.shape[1])
     largest = max(layers, key=lambda layer: layer.grid.shape[0] * layer.grid.shape[1])
     logger.info(
-        "the images have different extents on one grid: taking the %d x %d pixels that all have (the "
+        "the images have different extents on one grid: using the %d x %d common pixels (the "
         "smallest has %d x %d: %s; the largest %d x %d)",
         *common.shape,
         *smallest.grid.shape,

@@ -1,4 +1,4 @@
-"""One band of any raster that GDAL reads: a VRT, a raw file with a header, a GMT grid."""
+"""Band of any raster that GDAL reads: a VRT, a raw file with a header, a GMT grid."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +13,17 @@ from fringefleet.io.readers.geotiff import band_unit, opened_raster, raster_grid
 from fringefleet.io.readers.pair_images import Layer
 from fringefleet.io.readers.parts import raster_versions
 
-_BESIDE_IT: dict[str, str] = {}  # headers lie beside these files, so GDAL may look there
+_BESIDE_IT: dict[str, str] = {}  # headers lie next to these files, so GDAL may search there
 
 
 @dataclass(frozen=True)
 class BandImage:
-    """A band of a raster; see :class:`~fringefleet.io.readers.pair_images.Image`."""
+    """Band of a raster; see :class:`~fringefleet.io.readers.pair_images.Image`."""
 
-    versions: tuple[FileVersion, ...]  # of the raster, and of the files that it points at
+    versions: tuple[FileVersion, ...]  # of the raster, and of the files that it refers to
     name: str  # of the raster, as GDAL opens it
     band: int  # from 1
-    nodata: float | None  # beside what the raster says itself
+    nodata: float | None  # in addition to the declarations of the raster
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read a window; NaN where there is no data.
@@ -38,25 +38,25 @@ class BandImage:
 
 
 def open_band(path: Path, band: int = 1, *, nodata: float | None = None, raw: Path | None = None) -> Layer:
-    """Look at a band of a raster; no pixel is read.
+    """Open a band of a raster without reading pixels.
 
     Parameters
     ----------
     path
-        The raster.
+        Path of the raster.
     band
-        From 1; -1 is the last one.
+        Index from 1; -1 is the last one.
     nodata
-        What stands for missing pixels beside what the raster says itself.
+        Value of missing pixels, in addition to the declarations of the raster.
     raw
-        The file without a structure of its own that holds the numbers, all bands; GDAL reads zeros where it
-        is too short, so its size is compared.
+        File with the raw values of all bands; GDAL reads zeros where it is too short, so its size is
+        checked.
 
     Raises
     ------
     StackFormatError
-        The file is not there or no raster, has no such band, complex numbers or too few bytes, or its axes
-        are not those of the map.
+        The file is missing or not a raster, has no such band, complex numbers or too few bytes, or its
+        axes are not those of the map.
     """
     name = str(path.absolute())
     with opened_raster(name, _BESIDE_IT) as raster:
@@ -64,7 +64,7 @@ def open_band(path: Path, band: int = 1, *, nodata: float | None = None, raw: Pa
         if not 1 <= index <= raster.count or np.dtype(raster.dtypes[index - 1]).kind not in "iuf":
             raise StackFormatError(
                 f"found {raster.count} band(s) of {', '.join(raster.dtypes)} in {path}; band {band} with "
-                "real numbers is needed. Make or copy it again."
+                "real numbers is needed. Create or copy it again."
             )
         if raw is not None:
             _check_length(raw, raster)
@@ -83,5 +83,5 @@ def _check_length(raw: Path, raster: Any) -> None:
     if there < needed:
         raise StackFormatError(
             f"found {there} bytes in {raw}, where {raster.count} band(s) of {raster.height} x {raster.width} "
-            f"pixels take {needed}: it is truncated, or still written. Copy or make it again."
+            f"pixels take {needed}: it is truncated, or still being written. Copy or create it again."
         )

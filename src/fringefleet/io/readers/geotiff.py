@@ -1,6 +1,6 @@
-"""A band of a raster that GDAL reads, GeoTIFFs above all, also inside a zip archive.
+"""Band of a raster that GDAL reads, above all GeoTIFFs, also inside a zip archive.
 
-Rasterio is imported when the first file is opened: it takes a while, and most commands need none.
+Rasterio is imported when the first file is opened: it is slow, and most commands do not need it.
 """
 
 import warnings
@@ -23,35 +23,35 @@ from fringefleet.io.quantities import declared_unit
 from fringefleet.io.readers.grid import Grid
 from fringefleet.io.readers.pair_images import Layer
 
-# Do not list the folder at each opening, for files beside the image that would change what it means; where
+# Do not list the folder at each opening, for files next to the image that would change its meaning; where
 # there are some, look for them by their names.
 _ENVIRONMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 _WITH_SIDECARS = {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
-_SIDECARS = (".msk", ".aux.xml")  # a mask, and what GDAL cannot write into the file itself
-# A VRT may name anything: nothing is fetched from a network, and nothing in it is run.
+_SIDECARS = (".msk", ".aux.xml")  # a mask, and metadata that GDAL cannot write into the file itself
+# A VRT may name anything: nothing is fetched from a network, and nothing in it is executed.
 _SEALED = {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none", "GDAL_VRT_ENABLE_PYTHON": "NO"}
 _FILTERS = Lock()
 
 
 @dataclass(frozen=True)
 class RasterFile:
-    """A raster on disk: a file of its own, or the ``member`` of a zip archive."""
+    """Raster on disk: a separate file, or the ``member`` of a zip archive."""
 
     path: Path
     member: str | None = None
 
     def __str__(self) -> str:
-        """Name it for a message."""
+        """Return the name for a message."""
         return str(self.path) if self.member is None else f"{self.path}/{self.member}"
 
     @property
     def gdal_name(self) -> str:
-        """Name by which GDAL opens it; an archive is read without being unpacked."""
+        """Name by which GDAL opens it; an archive is read without unpacking it."""
         path = self.path.absolute()
         return str(path) if self.member is None else f"/vsizip/{{{path}}}/{self.member}"
 
     def sibling(self, ending: str, new_ending: str) -> Self:
-        """Name the file of the same product that ends otherwise."""
+        """Return the file of the same product with another ending."""
         if self.member is None:
             return type(self)(self.path.with_name(self.path.name.removesuffix(ending) + new_ending))
         return type(self)(self.path, self.member.removesuffix(ending) + new_ending)
@@ -59,15 +59,15 @@ class RasterFile:
 
 @dataclass(frozen=True)
 class RasterImage:
-    """The only band of a raster; see :class:`~fringefleet.io.readers.pair_images.Image`."""
+    """Only band of a raster; see :class:`~fringefleet.io.readers.pair_images.Image`."""
 
     versions: tuple[FileVersion, ...]
     name: str  # of the file, as GDAL opens it
-    scale: float = 1.0  # what a stored number is multiplied with
+    scale: float = 1.0  # factor of a stored value
     has_sidecar: bool = False
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
-        """Read a window; NaN where the file, or one beside it, says that there is no data.
+        """Read a window; NaN where the file, or one next to it, declares no data.
 
         Raises
         ------
@@ -91,13 +91,13 @@ def read_band(
     raster
         Open in rasterio.
     band
-        From 1.
+        Index from 1.
     window
         Rows and columns.
     nodata
-        What stands for missing pixels beside what the raster says itself.
+        Value of missing pixels, in addition to the declarations of the raster.
     """
-    from rasterio.enums import MaskFlags  # noqa: PLC0415 - takes long
+    from rasterio.enums import MaskFlags  # noqa: PLC0415 - slow
 
     place = tuple((part.start, part.stop) for part in window)
     stored = raster.read(band, window=place)
@@ -109,24 +109,24 @@ def read_band(
     values: NDArray[np.float32] = how.decode(stored, np.float32)
     if MaskFlags.per_dataset in raster.mask_flag_enums[band - 1]:
         values[raster.read_masks(band, window=place) == 0] = np.nan
-    for number in _alpha_bands(raster):  # GDAL takes it for a mask of bytes only
+    for number in _alpha_bands(raster):  # GDAL uses it as a mask for bytes only
         values[raster.read(number, window=place) == 0] = np.nan
     return values
 
 
 def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
-    """Look at a raster of one band; no pixel is read.
+    """Open a raster of one band without reading pixels.
 
     Parameters
     ----------
     byte_scale
-        What a number is multiplied with where numbers are stored as bytes (0 to 255).
+        Factor of values that are stored as bytes (0 to 255).
 
     Raises
     ------
     StackFormatError
-        The file is not there or no raster, has another number of bands, complex numbers, or a grid that does
-        not run along its axes.
+        The file is missing or not a raster, has another number of bands, complex numbers, or a grid that is
+        not aligned with its axes.
     """
     try:
         versions = FileVersion.of(file.path), *_sidecars(file)
@@ -150,7 +150,7 @@ def open_raster(file: RasterFile, *, byte_scale: float = 1.0) -> Layer:
 
 
 def _sidecars(file: RasterFile) -> list[FileVersion]:
-    """Find the files beside a raster that say more of it; an archive has none."""
+    """Find the files next to a raster that belong to it; an archive has none."""
     if file.member is not None:
         return []
     beside = (file.path.with_name(file.path.name + ending) for ending in _SIDECARS)
@@ -158,57 +158,57 @@ def _sidecars(file: RasterFile) -> list[FileVersion]:
 
 
 def _alpha_bands(raster: Any) -> list[int]:
-    """Number the bands that say how much of a pixel is there, from 1."""
+    """Return the indices of the alpha bands, from 1."""
     return [number for number, colour in enumerate(raster.colorinterp, start=1) if colour.name == "alpha"]
 
 
 @contextmanager
 def opened_raster(name: str, options: Mapping[str, str] = _ENVIRONMENT) -> Iterator[Any]:
-    """Open a raster with rasterio and close it after use; whatever goes wrong inside names the file.
+    """Open a raster with rasterio and close it after use; all errors inside name the file.
 
     Parameters
     ----------
     name
-        As GDAL opens it.
+        Name by which GDAL opens it.
     options
-        GDAL's configuration.
+        Configuration of GDAL.
 
     Raises
     ------
     StackFormatError
-        It cannot be opened, or not be read while it is open.
+        It cannot be opened, or read while it is open.
     """
-    import rasterio  # noqa: PLC0415 - takes long
+    import rasterio  # noqa: PLC0415 - slow
     from rasterio.errors import NotGeoreferencedWarning, RasterioError  # noqa: PLC0415
 
     _ignore(NotGeoreferencedWarning)  # a grid in radar geometry
     with readable(f"the file {name}"):
-        check_plain_file(Path(name))  # a member of an archive is none of this name
+        check_plain_file(Path(name))  # no file has the name of an archive member
         try:
             with rasterio.Env(**_SEALED, **options), rasterio.open(name) as raster:
                 yield raster
         except (RasterioError, OSError) as error:
             raise StackFormatError(
                 f"the file {name} cannot be read ({error.__cause__ or error}). It may be truncated, or still "
-                "be written; copy or fetch it again."
+                "being written; copy or fetch it again."
             ) from error
 
 
 def _ignore(category: type[Warning]) -> None:
-    """Silence a warning for good: ``warnings.catch_warnings`` would undo what other threads do meanwhile."""
+    """Silence a warning permanently: ``warnings.catch_warnings`` would undo changes by other threads."""
     with _FILTERS:
         if ("ignore", None, category, None, 0) not in warnings.filters:
             warnings.simplefilter("ignore", category)
 
 
 def band_unit(raster: Any, band: int) -> str | None:
-    """Find what a band of an open raster says of its unit; tags of the file count for its only band."""
+    """Return the unit that a band of an open raster declares; tags of the file count for its only band."""
     unit = declared_unit({"units": raster.units[band - 1]} | raster.tags(band))
     return unit if unit is not None or raster.count > 1 else declared_unit(raster.tags())
 
 
 def raster_grid(raster: Any, name: str) -> Grid:
-    """Say where the pixels of an open raster are.
+    """Return the grid of an open raster.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def raster_grid(raster: Any, name: str) -> Grid:
     if not np.isfinite(at[:6]).all() or not at.a or not at.e:
         raise StackFormatError(
             f"the grid of {name} has pixels of {at.e} x {at.a} from y = {at.f}, x = {at.c}; finite numbers "
-            "are needed, and no pixel of 0. Its header is damaged: copy or fetch it again."
+            "are needed, and no pixel size of 0. Its header is damaged: copy or fetch it again."
         )
     crs = raster.crs.to_wkt() if raster.crs else None
     return Grid(shape, (at.f, at.c), (at.e, at.a), crs)

@@ -1,29 +1,29 @@
-"""Unwrapped interferograms of GMTSAR, as GMT grids.
+"""Reader of unwrapped interferograms of GMTSAR, as GMT grids.
 
-The folder ``intf_all``, ``intf`` or ``merge`` of pairs, or the folder that holds it::
+The folder ``intf_all``, ``intf`` or ``merge`` of pairs, or the folder that contains it::
 
     intf_all/2015000_2015012/unwrap.grd, corr.grd    phase [rad] and correlation; also conncomp.grd
     intf_all/2015000_2015012/*.PRM                   parameters of the two images
     baseline_table.dat, config*.txt or *.config      among the pairs, or in the folder above, or its raw/
 
-These grids are in radar geometry, and so is what comes out. To take the geocoded ones, point at one of
+These grids are in radar geometry, and so is the stack. To use the geocoded ones, give one of
 them: ``intf_all/2015000_2015012/unwrap_ll.grd`` stands for that of every pair, with ``corr_ll.grd``; any
-other name that begins with ``unwrap`` works alike. Rows count from the north, or from the last azimuth
+other name that begins with ``unwrap`` works likewise. Rows count from the north, or from the last azimuth
 line, as in MintPy.
 
 A folder is named after the dates of the pair, ``YYYYDDD`` or ``YYYYMMDD``. DDD counts the days of the year
-from 0: ``intf_tops.csh`` takes it off ``SC_clock_start``, which is 2015000.5 at noon of 1 January.
+from 0: ``intf_tops.csh`` takes it from ``SC_clock_start``, which is 2015000.5 at noon of 1 January.
 
 Grids are NetCDF-4 or, as ``filter.csh`` sets it (``IO_NC4_CHUNK_SIZE classic``), NetCDF-3; GDAL's netCDF
-driver reads both, pixel and gridline registration alike. Unwrapping with a region cuts the phase only; what
-comes out has the extent that all grids have.
+driver reads both, with pixel or gridline registration. Unwrapping with a region cuts the phase only; the
+stack has the extent common to all grids.
 
 Notes
 -----
 Sign: ``phasediff`` multiplies the first image of the name with the conjugate of the second, and
-``geocode.csh`` makes displacement towards the satellite of it by -1000 / (4 pi) = -79.58 times the
+``geocode.csh`` converts it to displacement towards the satellite by -1000 / (4 pi) = -79.58 times the
 wavelength. NaN is no data. A Gaussian filter takes the place of looks; MintPy counts 0.3 times its
-wavelength over the size of a pixel.
+wavelength divided by the size of a pixel.
 
 References
 ----------
@@ -68,13 +68,13 @@ def _is_pair(folder: Path) -> bool:
 
 
 def _first_grid(folder: Path) -> Path | None:
-    """Find a phase, in the first of the folders that hold pairs."""
+    """Find a phase, in the first of the folders of pairs."""
     grids = (grid for name in _FOLDERS for grid in find_files(folder / name, "*_*/unwrap.grd"))
     return next((grid for grid in grids if _is_pair(grid.parent)), None)
 
 
 def _root(folder: Path) -> Path:
-    """Find the folder that holds the pairs."""
+    """Find the folder that contains the pairs."""
     grid = _first_grid(folder)
     return folder if grid is None else grid.parent.parent
 
@@ -85,7 +85,7 @@ def _open(path: Path, drop_incomplete: bool) -> xr.Dataset:
     Raises
     ------
     StackFormatError
-        A file is missing, cannot be read or does not fit the others; the message names it.
+        A file is missing, unreadable or inconsistent with the others; the message names it.
     """
     root = path.absolute().parent.parent if path.is_file() else _root(path)
     name = path.name if path.is_file() else "unwrap.grd"
@@ -115,14 +115,14 @@ def _pair(
 
 
 def _date(text: str, folder: Path) -> date:
-    """Understand YYYYMMDD, or YYYYDDD whose days count from 0."""
+    """Parse YYYYMMDD, or YYYYDDD whose days count from 0."""
     try:
         if len(text) == 8:
             return date(int(text[:4]), int(text[4:6]), int(text[6:]))
         found = date(int(text[:4]), 1, 1) + timedelta(days=int(text[4:]))
     except ValueError as error:
         raise StackFormatError(
-            f"found {text} in the name of {folder}, which is no date. Rename it."
+            f"found {text} in the name of {folder}, which is not a date. Rename it."
         ) from error
     if found.year != int(text[:4]):
         raise StackFormatError(
@@ -154,7 +154,7 @@ def _layer(path: Path, geocoded: bool) -> Layer:
 
 
 def _in_radar_geometry(stack: xr.Dataset) -> xr.Dataset:
-    """Number rows and columns; range and azimuth served to compare the grids."""
+    """Number rows and columns; range and azimuth were only needed to compare the grids."""
     attrs = {name: value for name, value in stack.attrs.items() if not _GEOREFERENCE.fullmatch(name)}
     numbered = stack.assign_coords(radar_coordinates((stack.sizes["y"], stack.sizes["x"])))
     numbered.attrs = attrs

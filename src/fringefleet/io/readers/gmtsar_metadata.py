@@ -1,6 +1,6 @@
 """Metadata files of GMTSAR: ``*.PRM``, ``baseline_table.dat`` and the configuration.
 
-All by MintPy's names, as its ``prep_gmtsar`` has them, as far as the files are there; the heading is in none.
+All under MintPy's names, as in its ``prep_gmtsar``, as far as the files exist; none contains the heading.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,21 +42,22 @@ _PLATFORMS = (
 
 
 def image_attributes(root: Path, folders: Sequence[Path], grid: Grid | None) -> list[dict[str, Any]]:
-    """Read the parameters of the first image, and the looks; and of every pair whose radar it is of.
+    """Read the parameters of the first image, the looks, and the radar of every pair.
 
     Parameters
     ----------
     root
-        The folder of the pairs.
+        Folder of the pairs.
     folders
-        The pairs. The first ``*.PRM`` in them is that of the stack; without one only the processor is known.
+        Folders of the pairs. The first ``*.PRM`` in them is that of the stack; without one only the
+        processor is known.
     grid
-        In radar geometry, from which the middle of the swath follows; None for the whole swath.
+        Grid in radar geometry, for the middle of the swath; None for the whole swath.
 
     Returns
     -------
     list of dict
-        Of every pair. What cannot be understood is left out with a warning.
+        Attributes of every pair. Invalid values are ignored with a warning.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def _read_parameters(path: Path) -> dict[str, str]:
 
 
 def _radar(parameters: Mapping[Path, Mapping[str, str]]) -> dict[str, Any]:
-    """Say whose radar the images of a pair are of. Several have Sentinel-1's frequency: it proves nothing."""
+    """Identify the radar of the images of a pair. Several have Sentinel-1's frequency: it proves nothing."""
     radars: dict[str, Radar] = {}
     for path, said in parameters.items():
         number = said.get("SC_identity", "").strip()
@@ -106,7 +107,7 @@ def baselines_of_dates(root: Path) -> dict[date, float]:
     """Read the perpendicular baseline [m] of every date from ``baseline_table.dat``.
 
     Its lines have a name, the time as YYYYDDD.fraction (days from 0), days, and two baselines: parallel,
-    perpendicular. A line that has something else is left out with a warning.
+    perpendicular. Any other line is ignored with a warning.
     """
     places = (root, root.parent, root.parent / "raw", root.parent / "SBAS")
     path = next(
@@ -137,9 +138,9 @@ def _read_assignments(path: Path) -> dict[str, str]:
 
 
 def _filter_wavelength(root: Path) -> float | None:
-    """Find the length of the Gaussian filter [m] in the configuration beside the pairs."""
+    """Find the length of the Gaussian filter [m] in the configuration next to the pairs."""
     for path in _configurations((root, root.parent)):
-        with optional("the length of the filter, by which looks are counted", path):
+        with optional("the length of the filter, which determines the looks", path):
             said = _read_assignments(path)
             if said.get("filter_wavelength"):
                 return positive_attribute(said, "filter_wavelength")
@@ -169,7 +170,7 @@ def _time_of_day(said: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _positive(said: Mapping[str, str], *names: str) -> list[float] | None:
-    """Read numbers of which none may be 0; None where one of them is missing."""
+    """Read numbers that must be positive; None where one of them is missing."""
     if not set(names) <= set(said):
         return None
     values = [number_attribute(said, name) for name in names]
@@ -180,7 +181,7 @@ def _positive(said: Mapping[str, str], *names: str) -> list[float] | None:
 
 
 def _pixel_sizes(said: Mapping[str, str], wavelength: float | None) -> dict[str, Any]:
-    """Sizes of a pixel [m] and, where the filter is known, how many looks it is worth."""
+    """Return the sizes of a pixel [m] and, where the filter is known, the equivalent number of looks."""
     numbers = _positive(said, "rng_samp_rate", "SC_vel", "PRF", "earth_radius", "SC_height")
     if numbers is None:
         return {}
@@ -198,7 +199,7 @@ def _pixel_sizes(said: Mapping[str, str], wavelength: float | None) -> dict[str,
 
 
 def _incidence(said: Mapping[str, str], grid: Grid | None) -> dict[str, Any]:
-    """Incidence angle in the middle of the swath [degree], on a sphere."""
+    """Return the incidence angle in the middle of the swath [degree], on a sphere."""
     numbers = _positive(said, "near_range", "rng_samp_rate", "earth_radius", "SC_height", "num_rng_bins")
     if numbers is None:
         return {}

@@ -1,4 +1,4 @@
-"""Grid of one image, and agreement between the grids of two."""
+"""Grid of one image, and comparison of the grids of two."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,12 +13,12 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.georeference import Georeference, Raster, georeference, place_attributes
 from fringefleet.io.grid import radar_coordinates, regular_coordinates
 
-_SAME_PLACE = 0.01  # [pixel] by which corners may differ and still be the same
+_SAME_PLACE = 0.01  # [pixel] tolerance of corners
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows and columns of an image and where they are; ``corner`` and ``step`` are None in radar geometry.
+    """Rows, columns and position of an image; ``corner`` and ``step`` are None in radar geometry.
 
     ``corner``: ``y, x`` of the outer corner of the first pixel. ``step``: signed size of a pixel along
     ``y, x``. ``crs``: anything that PROJ reads, such as WKT or ``EPSG:4326``.
@@ -30,7 +30,7 @@ class Grid:
     crs: str | None = None
 
     def agrees_with(self, other: "Grid") -> bool:
-        """Whether both have the same pixels, to a hundredth of one at all corners."""
+        """Return whether both have the same pixels, to a hundredth of one at all corners."""
         if self == other:
             return True
         if self.shape != other.shape or not _same_crs(self.crs, other.crs):
@@ -44,10 +44,10 @@ class Grid:
         return max(*near, *far) <= _SAME_PLACE
 
     def shift_from(self, other: "Grid") -> tuple[int, int] | None:
-        """Count the rows and columns by which this grid begins after another on the same lattice of pixels.
+        """Return the rows and columns by which this grid starts after another on the same lattice of pixels.
 
-        None where the lattices differ: in the size of a pixel, the CRS or a part of a pixel, by more than a
-        hundredth of one at any corner; or where one of them is not georeferenced.
+        None where the lattices differ: in the size of a pixel, the CRS or a fraction of a pixel, by more
+        than a hundredth of one at any corner; or where one of them is not georeferenced.
         """
         if self.step is None or other.step is None or not _same_crs(self.crs, other.crs):
             return None
@@ -57,7 +57,7 @@ class Grid:
         return shift if other.part(shift, self.shape).agrees_with(self) else None
 
     def part(self, start: tuple[int, int], shape: Shape) -> "Grid":
-        """Give the grid of so many rows and columns, from a row and a column on, which may be outside."""
+        """Return the subgrid of a shape from a row and a column on, which may be outside."""
         (y, x), (dy, dx) = self.corner or (0.0, 0.0), self.step or (1.0, 1.0)
         corner = (y + dy * start[0], x + dx * start[1])
         return replace(self, shape=shape, corner=None if self.corner is None else corner)
@@ -72,7 +72,7 @@ class Grid:
         )
 
     def attributes(self) -> dict[str, Any]:
-        """Say the same in MintPy's attributes, which an export writes."""
+        """Return the grid as MintPy's attributes, which an export writes."""
         size: dict[str, Any] = {"LENGTH": self.shape[0], "WIDTH": self.shape[1]}
         raster = self._raster()
         if raster is None:
@@ -98,7 +98,7 @@ class Grid:
         )
 
     def _end(self) -> tuple[float, float]:
-        """``y, x`` of the outer corner of the last pixel."""
+        """Outer corner of the last pixel, ``y, x``."""
         (y, x), (dy, dx) = self.corner or (0, 0), self.step or (1, 1)
         return y + dy * self.shape[0], x + dx * self.shape[1]
 

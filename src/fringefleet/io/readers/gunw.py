@@ -1,4 +1,4 @@
-"""ARIA's products S1-GUNW and ALOS2-GUNW, as they are downloaded: NetCDF-4 files of one frame in one folder.
+"""Reader of ARIA's products S1-GUNW and ALOS2-GUNW as downloaded: NetCDF-4 files of one frame in one folder.
 
 ::
 
@@ -7,12 +7,12 @@
         science/grids/imagingGeometry/perpendicularBaseline [m], incidenceAngle [degree], coarse
         science/radarMetaData/wavelength [m], slantRangeStart [m], slantRangeSpacing [m]
 
-Products whose extents differ are cut to the pixels that all have; ARIA-tools puts frames together, and brings
+Products with different extents are cut to the common pixels; ARIA-tools combines frames, and brings
 products to a common grid (see :mod:`fringefleet.io.readers.aria`).
 
 Notes
 -----
-Sign: as of ARIA-tools; ``reference_date`` is the later date, and phase and baseline stay as they are. The
+Sign: as for ARIA-tools; ``reference_date`` is the later date, and phase and baseline are unchanged. The
 baseline of a pair is the mean of its coarse grid.
 
 References
@@ -56,12 +56,12 @@ _NAMES = {
     "connected_component": "connectedComponents",
 }
 _SAID = ("wavelength", "centerFrequency", "slantRangeStart", "slantRangeSpacing")
-_REGULAR = 0.01  # [pixel] by which a coordinate may be off
+_REGULAR = 0.01  # [pixel] tolerance of a coordinate
 
 
 @dataclass(frozen=True)
 class HDF5Image:
-    """A dataset (y, x) of an HDF5 file; see :class:`~fringefleet.io.readers.pair_images.Image`."""
+    """Dataset (y, x) of an HDF5 file; see :class:`~fringefleet.io.readers.pair_images.Image`."""
 
     versions: tuple[FileVersion, ...]
     dataset: str
@@ -99,7 +99,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     Raises
     ------
     StackFormatError
-        A file cannot be read, lacks something or does not fit the others; the message names it.
+        A file is unreadable, lacks something or is inconsistent with the others; the message names it.
     """
     return assemble(folder, [_pair(path) for path in _products(folder)], drop_incomplete=drop_incomplete)
 
@@ -108,15 +108,15 @@ def _pair(path: Path) -> Pair:
     match = _NAME.fullmatch(path.name)
     if match is None:
         raise StackFormatError(
-            f"found {path.name}, whose name is none of a product, such as S1-GUNW-A-R-087-tops-"
-            "20200113_20200101-043045-00155W_00018N-PP-1234-v3_0_1.nc. Give it its name back."
+            f"found {path.name}, which is not named like a product, such as S1-GUNW-A-R-087-tops-"
+            "20200113_20200101-043045-00155W_00018N-PP-1234-v3_0_1.nc. Restore its name."
         )
     with open_hdf5(path) as file:
         try:
             layers = _layers(path, file)
         except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise StackFormatError(
-                f"the product {path.name} cannot be understood ({error}). It may be damaged; fetch it again."
+                f"the product {path.name} cannot be parsed ({error}). It may be damaged; fetch it again."
             ) from error
         said: dict[str, Any] = {}
         for name in _SAID:
@@ -154,7 +154,7 @@ def _layers(path: Path, file: h5py.File) -> dict[str, Layer]:
 
 
 def _grid(data: h5py.Group) -> Grid:
-    """Make the grid of the centres of its pixels [degree]."""
+    """Return the grid from the centres of its pixels [degree]."""
     firsts, steps, shape = [], [], []
     for name in ("latitude", "longitude"):
         values = data[name][()].astype(np.float64)
@@ -178,7 +178,7 @@ def _number(file: h5py.File, name: str) -> float:
 
 
 def _mean(file: h5py.File, name: str, quantity: Quantity, path: Path) -> float | None:
-    """Average a coarse grid of the imaging geometry; None where there is none that can be read."""
+    """Average a coarse grid of the imaging geometry; None where none is readable."""
     if f"{_GEOMETRY}/{name}" not in file:
         return None
     with optional(name, path.name):

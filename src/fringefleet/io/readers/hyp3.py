@@ -1,6 +1,6 @@
-"""Products of ASF's HyP3: GAMMA interferograms, and single and multi-burst ones of ISCE2.
+"""Reader of ASF's HyP3 products: GAMMA interferograms, and single and multi-burst ones of ISCE2.
 
-A folder with one subfolder or zip archive for each product, as they are downloaded, or with all files in it::
+A folder with one subfolder or zip archive for each product, as downloaded, or with all files in it::
 
     S1AA_20200604T022251_20200616T022252_VVP012_INT80_G_ueF_4D09/   or .zip
         S1AA_..._4D09_unw_phase.tif      [rad]
@@ -9,22 +9,22 @@ A folder with one subfolder or zip archive for each product, as they are downloa
     S1_136231_IW2_20200604_20200616_VV_INT80_12E3/
         S1_..._12E3_unw_phase.tif, _corr.tif, _conncomp.tif, .txt
 
-Everything else may be there and is left alone. Where a product has files that were clipped to a common extent
-(``_unw_phase_clip.tif``, ``_clipped.tif``, as MintPy's documentation names them), these are taken.
+Other files are ignored. Where a product has files that were clipped to a common extent
+(``_unw_phase_clip.tif``, ``_clipped.tif``, as named in MintPy's documentation), these are used.
 
 Notes
 -----
-Sign: the phase is that of the reference times the conjugate of the secondary granule, so that it grows with
-the range: negative is motion towards the satellite (the product guides, and the README of each product:
-opposite to that of the displacement maps). MintPy's ``prep_hyp3`` takes the phase as it is, too. The
+Sign: the phase is that of the reference times the conjugate of the secondary granule, so that it increases
+with range: negative is motion towards the satellite (the product guides, and the README of each product:
+opposite to that of the displacement maps). MintPy's ``prep_hyp3`` also uses the phase unchanged. The
 reference granule is the older one, and the first one in the name.
 
-The names of the granules, and of a product that begins with ``S1``, prove the platform; of anything else only
-what the parameter file says is taken: without a wavelength there it has to be given. What is missing in a
-parameter file, or the whole of it, is left out with a warning.
+The names of the granules, and of a product that begins with ``S1``, prove the platform; for anything else
+only the parameter file counts: without a wavelength there it has to be given. Missing entries of a
+parameter file, or a missing file, cause a warning.
 
-``CENTER_INCIDENCE_ANGLE`` follows from ``Slant range center``, because the columns of a geocoded product are
-not those of the radar.
+``CENTER_INCIDENCE_ANGLE`` is derived from ``Slant range center``, because the columns of a geocoded product
+are not those of the radar.
 
 References
 ----------
@@ -60,7 +60,7 @@ _ARCHIVE = re.compile(r"[\w-]+_INT\d+_\w+\.zip")
 _NAMES = (
     re.compile(r"S1[A-D]{2}_(\d{8})T\d{6}_(\d{8})T\d{6}_\w+"),  # GAMMA
     re.compile(r"S1_[\w-]+?_(\d{8})_(\d{8})_[HV]{2}_INT\d+_\w+"),  # bursts
-    re.compile(r"[\w-]+?_(\d{8})(?:T\d{6})?_(\d{8})(?:T\d{6})?_[\w-]+"),  # of another satellite
+    re.compile(r"[\w-]+?_(\d{8})(?:T\d{6})?_(\d{8})(?:T\d{6})?_[\w-]+"),  # other satellites
 )
 _SENTINEL1 = re.compile(r"S1([A-D]{2})?_.*")
 _MODE = re.compile(r"S1[A-D]_(IW|EW|WV|S[1-6])_.*")
@@ -70,12 +70,12 @@ _ENDINGS = {"coherence": "corr", "connected_component": "conncomp"}
 
 @dataclass(frozen=True)
 class _Product:
-    """One interferogram: where its phase is, and which of its other files are there."""
+    """Interferogram: the location of its phase, and its other files."""
 
     name: str
-    clip: str  # what its rasters end with if they were clipped
+    clip: str  # ending of its rasters if they were clipped
     phase: RasterFile
-    others: frozenset[str]  # names of the files beside the phase
+    others: frozenset[str]  # names of the files next to the phase
 
     def file(self, ending: str) -> RasterFile | None:
         """Find another file of the product."""
@@ -96,7 +96,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     Raises
     ------
     StackFormatError
-        A file is missing, cannot be read or does not fit the others; the message names it.
+        A file is missing, unreadable or inconsistent with the others; the message names it.
     """
     products: dict[str, _Product] = {}
     for product in _phases(folder):  # archives come last
@@ -117,7 +117,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
 
 
 def _without_phase(folder: Path, products: dict[str, _Product]) -> set[str]:
-    """Find folders and archives with the name of a product whose phase was found nowhere."""
+    """Find folders and archives named like a product without a phase."""
     names = {path.name for path in list_folder(folder) if path.is_dir()}
     names |= {path.stem for path in list_folder(folder) if _ARCHIVE.fullmatch(path.name)}
     return {
@@ -129,7 +129,7 @@ def _phases(folder: Path) -> Iterator[_Product]:
     """Find the unwrapped phases: in the folder, in its subfolders, in its archives."""
     inner = [path for path in list_folder(folder) if path.is_dir()]
     for place in (folder, *inner):
-        if find_files(place, "*_unw_phase*.tif"):  # other folders may have very many files
+        if find_files(place, "*_unw_phase*.tif"):  # other folders may contain very many files
             names = frozenset(path.name for path in list_folder(place))
             yield from _phases_in({name: RasterFile(place / name) for name in names})
     for path in list_folder(folder):
@@ -162,8 +162,8 @@ def _pair(product: _Product) -> Pair:
     match = next((found for name in _NAMES if (found := name.fullmatch(product.name))), None)
     if match is None:
         raise StackFormatError(
-            f"found the product {product.name}, whose name has no two dates as HyP3 writes them, such as "
-            "S1AA_20200604T022251_20200616T022252_VVP012_INT80_G_ueF_4D09. Give it its name back."
+            f"found the product {product.name}, whose name lacks two dates in the form of HyP3, such as "
+            "S1AA_20200604T022251_20200616T022252_VVP012_INT80_G_ueF_4D09. Restore its name."
         )
     said = _parameters(product)
     baseline = None
@@ -180,10 +180,10 @@ def _layers(product: _Product) -> dict[str, Layer]:
 
 
 def _parameters(product: _Product) -> dict[str, str]:
-    """Read the parameter file; nothing where there is none, which is said."""
+    """Read the parameter file; empty, with a warning, if there is none."""
     file = product.file(".txt")
     if file is None:
-        leave_out("the parameters of a product", f"found no {product.name}.txt beside {product.phase}")
+        leave_out("the parameters of a product", f"found no {product.name}.txt next to {product.phase}")
         return {}
     lines = []
     with optional("the parameters of a product", file):
@@ -198,7 +198,7 @@ def _text(file: RasterFile) -> str:
 
 
 def _attributes(product: _Product, said: dict[str, str]) -> dict[str, Any]:
-    """Name the parameters as MintPy does."""
+    """Return the parameters under MintPy's names."""
     attrs: dict[str, Any] = {"PROCESSOR": "hyp3", "unwrap_method": said.get("Unwrapping type", "")}
     attrs |= _radar(product.name, said)
     if not said:
@@ -221,7 +221,7 @@ def _attributes(product: _Product, said: dict[str, str]) -> dict[str, Any]:
 
 
 def _radar(name: str, said: dict[str, str]) -> dict[str, Any]:
-    """Say what is known of the radar and of the pixels; names of product and granules prove Sentinel-1."""
+    """Return what is known of radar and pixels; names of product and granules prove Sentinel-1."""
     granules = {key: said[key] for key in ("Reference Granule", "Secondary Granule") if said.get(key)}
     platforms = {f"{key} {granule}": platform_name(granule) for key, granule in granules.items()}
     missions = {what: platform for what, platform in platforms.items() if is_known_platform(platform)}

@@ -1,4 +1,4 @@
-"""Pairs that lack a file: refused by name, or left out where the user said so."""
+"""Pairs that lack a file: rejected by name, or omitted on request."""
 
 import logging
 from collections.abc import Sequence
@@ -12,25 +12,25 @@ logger = logging.getLogger(__name__)
 def check_complete(
     lacking: Sequence[str], n_pair: int, what: str, *, drop_incomplete: bool, are_folders: bool = False
 ) -> None:
-    """Refuse pairs that lack a file, or say that they are left out.
+    """Reject pairs that lack a file, or log that they are omitted.
 
     Parameters
     ----------
     lacking
-        Their names; none is fine.
+        Names of the pairs; empty if there are none.
     n_pair
-        How many pairs there are in all.
+        Total number of pairs.
     what
-        What they lack.
+        Description of the missing file.
     drop_incomplete
-        Whether the user said that such pairs be left out.
+        Whether such pairs are to be omitted.
     are_folders
-        Whether they are folders of pairs without anything to read, for the message.
+        Whether they are folders of pairs without any data, for the message.
 
     Raises
     ------
     StackFormatError
-        Some lack it and are not to be left out, or all do.
+        Some pairs lack it and are not to be omitted, or all lack it.
     """
     if not lacking:
         return
@@ -38,9 +38,9 @@ def check_complete(
     found = f"found no {what} {places}: {shorten(lacking)}"
     if not drop_incomplete:
         raise StackFormatError(
-            f"{found}. Make or fetch the missing files, move these pairs elsewhere, or leave them out: "
+            f"{found}. Create or fetch the missing files, move these pairs elsewhere, or omit them: "
             "--drop-incomplete."
         )
     if len(lacking) >= n_pair:
-        raise StackFormatError(f"{found}; none is left. Make or fetch the missing files.")
-    logger.warning("%s; they are left out", found)
+        raise StackFormatError(f"{found}; none is left. Create or fetch the missing files.")
+    logger.warning("%s; they are omitted", found)

@@ -1,4 +1,4 @@
-"""Merged interferograms of ISCE2's topsStack, in radar geometry.
+"""Reader of merged interferograms of ISCE2's topsStack, in radar geometry.
 
 The work directory, its ``merged``, or ``merged/interferograms``::
 
@@ -7,16 +7,16 @@ The work directory, its ``merged``, or ``merged/interferograms``::
     merged/interferograms/20200101_20200113/filt_fine.unw.conncomp    connected components
     reference/IW1.xml, merged/geom_reference/hgt.rdr[.full].xml, baselines/    also, see isce_metadata.py
 
-each image with its ``.vrt`` or ``.xml`` beside it.
+each image with its ``.vrt`` or ``.xml`` next to it.
 
 Notes
 -----
 Sign: the interferogram is the first date times the conjugate of the second (topsStack's
-``generateIgram.py``), so the phase grows with the range from the first date to the second, as ours does.
-MintPy's ``prep_isce`` takes the phase as it is, too. In the phase 0 is no data; SNAPHU leaves 0 in the
+``generateIgram.py``), so the phase increases with the range from the first date to the second, as ours does.
+MintPy's ``prep_isce`` also uses the phase unchanged. In the phase 0 is no data; SNAPHU leaves 0 in the
 components, too.
 
-Raw files have no end mark: one that is too short would read as zeros, so that sizes are compared when it is
+Raw files have no end mark: a truncated one would read as zeros, so sizes are checked when it is
 opened.
 
 References
@@ -48,14 +48,14 @@ def _find_evidence(folder: Path) -> str | None:
 
 
 def _first_phase(folder: Path) -> Path | None:
-    """Find a phase, in the first of the folders that hold pairs."""
+    """Find a phase, in the first of the folders of pairs."""
     roots = (folder, folder / "interferograms", folder / "merged" / "interferograms")
     images = (_image(pair / _PHASE) for root in roots for pair in _pairs(root))
     return next(filter(None, images), None)
 
 
 def _root(folder: Path) -> Path:
-    """Find the folder that holds the pairs."""
+    """Find the folder that contains the pairs."""
     phase = _first_phase(folder)
     return folder if phase is None else phase.parent.parent
 
@@ -65,7 +65,7 @@ def _pairs(root: Path) -> list[Path]:
 
 
 def _image(path: Path) -> Path | None:
-    """Name what GDAL opens to read a raw image; None where there is none."""
+    """Return the file that GDAL opens to read a raw image; None where there is none."""
     vrt, xml = (path.with_name(path.name + ending) for ending in _HEADERS)
     if vrt.is_file():
         return vrt
@@ -78,7 +78,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     Raises
     ------
     StackFormatError
-        A file is missing, cannot be read or does not fit the others; the message names it.
+        A file is missing, unreadable or inconsistent with the others; the message names it.
     """
     root = _root(folder)
     folders = _pairs(root)

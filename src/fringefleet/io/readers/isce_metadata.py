@@ -1,11 +1,11 @@
 """Metadata files of ISCE2's topsStack: ``reference/IW*.xml``, sizes, baselines.
 
-All by MintPy's names, as its ``prep_isce`` has them, as far as the files are there.
+All under MintPy's names, as in its ``prep_isce``, as far as the files exist.
 
 References
 ----------
 ISCE2: ``Sensor/TOPS/BurstSLC.py`` and ``Orbit/Orbit.py`` (names, which the files have in lower case and
-without blanks), ``topsStack/computeBaseline.py`` (baselines: secondary seen from reference date, a number
+without blanks), ``topsStack/computeBaseline.py`` (baselines: secondary relative to reference date, a number
 for each swath). MintPy: ``isce_utils.extract_tops_metadata``, ``extract_multilook_number``,
 ``read_baseline_timeseries``.
 """
@@ -32,7 +32,7 @@ from fringefleet.io.readers.sentinel1 import heading_attributes
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _BASELINE = re.compile(r"^Bperp \(average\):(.*)$", re.MULTILINE)
-# ISCE's names of numbers that go over as they are.
+# ISCE's names of numbers that are copied unchanged.
 _NUMBERS = {
     "startingrange": "STARTING_RANGE",
     "rangepixelsize": "RANGE_PIXEL_SIZE",
@@ -51,8 +51,8 @@ def tops_attributes(folder: Path) -> dict[str, Any]:
     ----------
     folder
         Work directory of topsStack, with ``reference/`` and ``merged/geom_reference/``. Without
-        ``reference/IW*.xml`` little is known but the processor: not the platform either, which the mission
-        that is named there proves, or else the wavelength.
+        ``reference/IW*.xml`` little is known except the processor: not even the platform, which the mission
+        named there proves, or else the wavelength.
 
     Raises
     ------
@@ -77,22 +77,22 @@ def tops_attributes(folder: Path) -> dict[str, Any]:
     attrs |= _swath(root, path)
     with optional("orbit and pixel size", path):
         attrs |= _orbit(root)
-    if looks is not None:  # pixels of one look become those of the images
+    if looks is not None:  # sizes of single-look pixels become those of the images
         for name, number in zip(("AZIMUTH_PIXEL_SIZE", "RANGE_PIXEL_SIZE"), looks, strict=True):
             attrs |= {name: attrs[name] * number} if name in attrs else {}
     return attrs
 
 
 def tops_baselines(folder: Path) -> dict[str, float]:
-    """Read the perpendicular baseline [m] of every date, seen from one common date.
+    """Read the perpendicular baseline [m] of every date relative to a common date.
 
     Parameters
     ----------
     folder
         ``baselines/``, with ``20200101_20200113/20200101_20200113.txt`` and so on, of one common first
-        date; files of another one, left by another run, are not taken.
+            date; files with another one, left by another run, are ignored.
 
-    A file that cannot be read, or has no baseline, is left out with a warning.
+        A file that cannot be read, or has no baseline, is ignored with a warning.
     """
     files = {path: _PAIR.fullmatch(path.stem) for path in find_files(folder, "*/*.txt")}
     dates = {path: (match[1], match[2]) for path, match in files.items() if match}
@@ -112,11 +112,11 @@ def _read_baseline(path: Path) -> float:
         numbers = [float(text) for text in _BASELINE.findall(read_text_file(path))]
     except ValueError as error:
         raise StackFormatError(
-            f"the file {path} cannot be read ({error}). Make it again, or remove it."
+            f"the file {path} cannot be read ({error}). Create it again, or remove it."
         ) from error
     if not numbers:
         raise StackFormatError(
-            f"found no line 'Bperp (average): ...' in {path}. Make it again, or remove it."
+            f"found no line 'Bperp (average): ...' in {path}. Create it again, or remove it."
         )
     return sum(numbers) / len(numbers)
 
@@ -126,7 +126,7 @@ def _parse(path: Path) -> ET.Element:
 
 
 def _property(element: ET.Element, name: str) -> str | None:
-    """Find the first property of a name, at any depth."""
+    """Find the first property with a name, at any depth."""
     for found in element.iter("property"):
         if found.get("name", "").lower() == name:
             return (found.findtext("value") or "").strip()
@@ -147,7 +147,7 @@ def _swath(root: ET.Element, path: Path) -> dict[str, Any]:
 
 
 def _orbit(root: ET.Element) -> dict[str, Any]:
-    """Say where the satellite flies, how high, and how far in one line; from the middle of its orbit."""
+    """Return heading, height and azimuth pixel size, from the middle of the orbit."""
     orbit = next((part for part in root.iter("component") if part.get("name", "").lower() == "orbit"), None)
     if orbit is None:
         return {}
@@ -175,7 +175,7 @@ def _vector(text: str) -> NDArray[np.float64]:
 
 
 def _place(position: NDArray[np.float64], velocity: NDArray[np.float64]) -> dict[str, Any]:
-    """Make heading, height and the Earth's radius along the track, of an Earth-fixed state [m]."""
+    """Return heading, height and the Earth's radius along the track, from an Earth-fixed state [m]."""
     transformer = Transformer.from_crs("EPSG:4978", "EPSG:4979", always_xy=True)
     longitude, latitude, height = transformer.transform(*position.tolist())
     east, north = _horizontal(velocity, math.radians(longitude), math.radians(latitude))
@@ -192,7 +192,7 @@ def _horizontal(velocity: NDArray[np.float64], longitude: float, latitude: float
 
 
 def _radius(latitude: float, heading: float) -> float:
-    """Radius of curvature of the ellipsoid in a direction [m] (Euler)."""
+    """Return the radius of curvature of the ellipsoid in a direction [m] (Euler)."""
     a, b = _AXES
     squared = 1 - (b / a) ** 2
     root = math.sqrt(1 - squared * math.sin(latitude) ** 2)
@@ -201,7 +201,7 @@ def _radius(latitude: float, heading: float) -> float:
 
 
 def _looks(folder: Path) -> tuple[int, int] | None:
-    """Compare the sizes of a geometry file before and after taking looks: in azimuth, in range."""
+    """Derive the looks in azimuth and range from the sizes of a geometry file in full and multilooked."""
     for name in ("hgt", "lat", "lon", "los"):
         full, few = folder / f"{name}.rdr.full", folder / f"{name}.rdr"
         if (large := _size(full)) and (small := _size(few)):
@@ -213,7 +213,7 @@ def _looks(folder: Path) -> tuple[int, int] | None:
 
 
 def _size(image: Path) -> Shape | None:
-    """Rows and columns of an image, as its header says; None where there is none."""
+    """Return rows and columns of an image from its header; None where there is none."""
     xml, vrt = image.with_name(image.name + ".xml"), image.with_name(image.name + ".vrt")
     if xml.is_file():
         root = _parse(xml)
@@ -227,5 +227,5 @@ def _size(image: Path) -> Shape | None:
         return int(said["length"] or ""), int(said["width"] or "")
     except ValueError as error:
         raise StackFormatError(
-            f"found no length and width in the header of {image}. Make it again."
+            f"found no length and width in the header of {image}. Create it again."
         ) from error

@@ -1,18 +1,18 @@
-"""Geocoded interferograms of COMET's LiCSAR, as LiCSBAS downloads them.
+"""Reader of geocoded interferograms of COMET's LiCSAR, as LiCSBAS downloads them.
 
-A folder ``GEOC`` (or ``interferograms``, or the folder that holds it) of pairs, or with all files in it::
+A folder ``GEOC`` (or ``interferograms``, or the folder that contains it) of pairs, or with all files in it::
 
     GEOC/20200101_20200113/20200101_20200113.geo.unw.tif    [rad]
     GEOC/20200101_20200113/20200101_20200113.geo.cc.tif     coherence: bytes 0 to 255; 0 to 1 in old products
     GEOC/metadata.txt, GEOC/baselines                       also in the folder above, or its metadata/
 
-Neither of the last two has to be there, see :mod:`~fringefleet.io.readers.licsar_metadata`.
+Neither of the last two is required, see :mod:`~fringefleet.io.readers.licsar_metadata`.
 
 Notes
 -----
-Sign: LiCSBAS makes displacement towards the satellite of the phase by ``-wavelength / (4 pi)``, where the
+Sign: LiCSBAS converts the phase to displacement towards the satellite by ``-wavelength / (4 pi)``, where the
 phase of a pair is the sum of the increments from its first to its second date, as we do. In both files 0 is
-no data. The looks of the coherence are in none of the files.
+no data. None of the files contains the looks of the coherence.
 
 References
 ----------
@@ -45,7 +45,7 @@ def _find_evidence(folder: Path) -> str | None:
 
 
 def _root(folder: Path) -> Path | None:
-    """Find the folder that holds the pairs."""
+    """Find the folder that contains the pairs."""
     for root in (folder, folder / "GEOC", folder / "interferograms"):
         if any(True for _ in _phases(root)):
             return root
@@ -63,7 +63,7 @@ def _open(folder: Path, drop_incomplete: bool) -> xr.Dataset:
     Raises
     ------
     StackFormatError
-        A file is missing, cannot be read or does not fit the others; the message names it.
+        A file is missing, unreadable or inconsistent with the others; the message names it.
     """
     root = _root(folder) or folder
     phases = sorted(_phases(root))

@@ -1,4 +1,4 @@
-"""Files that LiCSAR writes of a frame besides the pairs: ``metadata.txt`` and ``baselines``.
+"""LiCSAR's files of a frame besides the pairs: ``metadata.txt`` and ``baselines``.
 
 ``metadata.txt`` has lines such as ``heading=-13.77`` and, where the images are of another radar,
 ``radar_freq=`` [Hz]. ``baselines`` has a line for each date: reference date of the frame, date,
@@ -6,21 +6,22 @@ perpendicular baseline between them [m], days. In old products it has a line for
 number, first and second date, the baseline between them [m], days, days from the reference date to each,
 baselines from the reference date to each.
 
-Neither is needed: what cannot be read is left out with a warning.
+Neither is required: unreadable content is ignored with a warning.
 
 Notes
 -----
-LiCSAR is a processor of Sentinel-1, but its layout is what everybody writes who feeds LiCSBAS: folders and
-names of files prove no platform. What does is a ``radar_freq``; else the keys that LiCSAR itself writes
+LiCSAR is a processor of Sentinel-1, but its layout is used by everyone who feeds LiCSBAS: names of folders
+and files do not prove a platform. Proof is a ``radar_freq``; else the keys that LiCSAR itself writes
 into ``metadata.txt``, as long as its pixel sizes, if it has them, are those of Sentinel-1; else the name of
 the frame, such as ``008A_10021_131313`` (track, place, number of bursts in each swath), of the folder or of
-the one above it. A file without any of these keys - a saved web page - is no evidence; nor is the absence
-of a file. Without a proof the wavelength is not known. A ``radar_freq`` comes before the name of a folder.
+its parent. A file without any of these keys - a saved web page - is no evidence; nor is the absence
+of a file. Without proof the wavelength is unknown. A ``radar_freq`` takes precedence over the name of a
+folder.
 
 References
 ----------
 LiCSBAS: ``LiCSBAS02_ml_prep`` (radar frequency), ``LiCSBAS_io_lib.read_bperp_file`` (both forms of
-baselines). The names in ``metadata.txt`` are those that LiCSAR's ``licsar_proc`` writes.
+baselines). The names in ``metadata.txt`` are those written by LiCSAR's ``licsar_proc``.
 """
 
 import math
@@ -49,19 +50,19 @@ _KEYS = (
     "applied_DEM",
 )
 _PIXEL_SIZES = {"azimuth_resolution": 14.0, "range_resolution": 2.33}  # [m], of Sentinel-1
-_NEAR = 0.1  # relative, by which they may differ
-_SAME_BASELINE = 1.0  # [m] by which two lines of the same date may differ
+_NEAR = 0.1  # relative tolerance
+_SAME_BASELINE = 1.0  # [m] tolerance between two lines of the same date
 
 
 @dataclass(frozen=True)
 class Baselines:
-    """Perpendicular baselines [m]: of dates, seen from one common date, and of pairs."""
+    """Perpendicular baselines [m]: of dates relative to a common date, and of pairs."""
 
     of_dates: Mapping[str, float] = field(default_factory=dict)
     of_pairs: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def of_pair(self, first: str, second: str) -> float | None:
-        """Baseline of the second date seen from the first [m]; None where it is not known."""
+        """Return the baseline of the second date relative to the first [m]; None where unknown."""
         if (first, second) in self.of_pairs:
             return self.of_pairs[first, second]
         if (second, first) in self.of_pairs:
@@ -72,18 +73,18 @@ class Baselines:
 
 
 def beside(root: Path, name: str) -> Path | None:
-    """Find a file of the frame: with the pairs, in the folder above, or in the ``metadata`` of either."""
+    """Find a file of the frame: with the pairs, in the parent folder, or in the ``metadata`` of either."""
     places = (root, root / "metadata", root.parent, root.parent / "metadata")
     return next((place / name for place in places if (place / name).is_file()), None)
 
 
 def frame_attributes(root: Path) -> dict[str, Any]:
-    """Name what is known of a frame as MintPy does.
+    """Return what is known of a frame under MintPy's names.
 
     Parameters
     ----------
     root
-        The folder of the pairs.
+        Folder of the pairs.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def frame_attributes(root: Path) -> dict[str, Any]:
 
 
 def _is_sentinel1(root: Path, said: Mapping[str, str], radar: Radar) -> bool:
-    """Whether anything proves the platform, and nothing speaks against it."""
+    """Return whether anything proves the platform, and nothing contradicts it."""
     if radar.missions or radar.wavelengths:
         return radar.is_sentinel1
     if not radar.is_clear:
@@ -141,7 +142,7 @@ def _of_the_orbit(said: Mapping[str, str], path: Path | None) -> dict[str, Any]:
 
 
 def _seconds(clock: str) -> float:
-    """Seconds of a day of a time such as ``23:18:06.571950``."""
+    """Return the seconds of the day of a time such as ``23:18:06.571950``."""
     parts = clock.split(":")
     try:
         hours, minutes, seconds = (float(part) for part in parts)
@@ -151,12 +152,12 @@ def _seconds(clock: str) -> float:
 
 
 def read_baselines(path: Path | None) -> Baselines:
-    """Read perpendicular baselines; lines that are none, and dates that two lines contradict, are left out.
+    """Read perpendicular baselines; invalid lines, and dates with contradictory lines, are ignored.
 
     Parameters
     ----------
     path
-        ``baselines``, of either form; None if there is none.
+        ``baselines``, in either form; None if there is none.
     """
     if path is None:
         return Baselines()
@@ -169,7 +170,7 @@ def read_baselines(path: Path | None) -> Baselines:
         try:
             of_dates, of_pairs = _understand(line.split(), next(iter(dates), None))
         except ValueError:
-            leave_out("a line of the baselines", f"found {line[:60]!r} in {path}, which is none")
+            leave_out("a line of the baselines", f"found {line[:60]!r} in {path}, which is invalid")
             continue
         pairs |= of_pairs
         for date, baseline in of_dates:
@@ -180,10 +181,10 @@ def read_baselines(path: Path | None) -> Baselines:
 def _understand(
     words: list[str], common: str | None
 ) -> tuple[list[tuple[str, float]], dict[tuple[str, str], float]]:
-    """Take the baselines of dates, and of a pair, from a line of four or of nine columns.
+    """Parse the baselines of dates, and of a pair, from a line of four or of nine columns.
 
-    ``common``: the reference date of the lines before; one of four columns that has another says nothing of
-    its date as seen from there.
+    ``common``: the reference date of the previous lines; a line of four columns with another one is no
+    information on its date relative to that.
     """
     if len(words) == 4:
         reference, date, baseline = _date(words[0]), _date(words[1]), _number(words[2])

@@ -1,4 +1,4 @@
-"""MintPy's ``ifgramStack.h5`` as a stack: of interferograms, of their ionospheric phase, or of offsets.
+"""Reader of MintPy's ``ifgramStack.h5``: of interferograms, of their ionospheric phase, or of offsets.
 
 Names and meanings: MintPy's ``date``, ``bperp`` and its gridded datasets become ours
 (:mod:`fringefleet.io.mintpy.names`); ``dropIfgram`` is True where a pair is *kept*. Everything else that is
@@ -43,13 +43,13 @@ _NOT_VARIABLES = ("date", "bperp", "dropIfgram", "pair", "y", "x", GRID_MAPPING,
 
 
 def open_mintpy(path: Path) -> xr.Dataset:
-    """Open a MintPy stack lazily; dropped pairs are left out.
+    """Open a MintPy stack lazily, without dropped pairs.
 
     Raises
     ------
     StackFormatError
-        A dataset is missing, has the wrong type or does not fit the others; a date or a number
-        cannot be read.
+        A dataset is missing, has the wrong type or is inconsistent with the others; a date or a number
+        is invalid.
     NetworkError
         No pair is kept.
     """
@@ -78,7 +78,7 @@ def open_mintpy(path: Path) -> xr.Dataset:
 
 
 def _main_dataset(file: h5py.File) -> str:
-    """Find what the stack observes, by which everything else is measured: a phase, or else an offset."""
+    """Find the observation of the stack, the reference of all checks: a phase, or else an offset."""
     names = [name for name in file if isinstance(file[name], h5py.Dataset) and is_observation(our_name(name))]
     if not names or not isinstance(file.get("date"), h5py.Dataset):
         lacking = "date" if names else "unwrapPhase"
@@ -107,7 +107,7 @@ def _check_layout(file: h5py.File, main: str) -> None:
         if name in file and file[name].shape != wanted:
             raise StackFormatError(
                 f"the dataset {name} has the shape {file[name].shape}, but {main} has "
-                f"{shape}; {wanted} is needed. The file is damaged or was put together wrongly."
+                f"{shape}; {wanted} is needed. The file is damaged or was assembled incorrectly."
             )
     for name in ("bperp", *gridded):
         kinds = "iuf" if name in ("bperp", _INTEGER) else "f"
@@ -129,7 +129,7 @@ def _kept_pairs(file: h5py.File, n_pair: int) -> NDArray[np.int64]:
     if marks.dtype.kind not in "biuf" or not np.isin(marks, (0, 1)).all():
         raise StackFormatError(
             f"the dataset dropIfgram has the type {marks.dtype} and values such as {marks[0]!r}; True for "
-            "every pair that is kept and False for the others are needed. Write them as booleans."
+            "every pair that is kept and False for the others is needed. Write them as booleans."
         )
     kept = np.flatnonzero(marks)
     if not len(kept):
@@ -168,7 +168,7 @@ def _kept_datasets(file: h5py.File) -> list[str]:
 
 
 def _unit(file: h5py.File, name: str, main: str) -> dict[str, str]:
-    """Find what a dataset says of its unit; what the file says counts for what it observes."""
+    """Return the unit that a dataset declares; that of the file applies to its observation."""
     said = declared_unit(plain_attributes(file[name].attrs))
     if (
         said is None
@@ -180,7 +180,7 @@ def _unit(file: h5py.File, name: str, main: str) -> dict[str, str]:
 
 
 def _is_odd(name: str, said: str) -> bool:
-    """Whether a unit is another one than ours."""
+    """Return whether a unit differs from ours."""
     quantity = quantity_of(our_name(name), {})
     return quantity is not None and unit_factor(quantity, said) != 1
 
@@ -199,7 +199,7 @@ def _lazy_variable(
     if ours:
         dtype = np.dtype("i2") if name == _INTEGER and dtype.kind != "f" else np.dtype("f4")
     stored = declared_of_hdf5(dataset, dataset.file.attrs)
-    as_it_is = ours and not stored.is_plain  # HDF5 converts while it reads, but knows of no declaration
+    as_it_is = ours and not stored.is_plain  # HDF5 converts while it reads, but ignores declarations
     array = HDF5Array(
         source, dataset, kept if dims[:1] == ("pair",) else None, dataset.dtype if as_it_is else dtype
     )
@@ -216,7 +216,7 @@ def _lazy_variable(
 
 
 def _dimensions(name: str, shape: tuple[int, ...], stack_shape: tuple[int, int, int]) -> tuple[str, ...]:
-    """Name the axes of a dataset by its shape; an axis that is none of ours gets its own name."""
+    """Return the names of the axes of a dataset by its shape; an unknown axis gets its own name."""
     if shape == stack_shape:
         return ("pair", "y", "x")
     own = tuple(f"{name}_{axis}" for axis in range(len(shape)))

@@ -1,7 +1,7 @@
 """Position of the pixels of a named store: its coordinates ``y`` and ``x``, and its CF grid mapping.
 
-Units in any spelling become those of CF. Kilometres become metres, unless the CRS is in kilometres. What is
-not said is not made up, and what contradicts itself or the numbers is taken as not known
+Units in any spelling become those of CF. Kilometres become metres, unless the CRS is in kilometres. Missing
+information is not made up, and contradictory information is treated as unknown
 (:mod:`fringefleet.io.georeference`).
 """
 
@@ -29,17 +29,17 @@ from fringefleet.observation.quantity import is_observation
 
 logger = logging.getLogger(__name__)
 
-_OF_DEGREES = ("latitude", "longitude")  # standard names that say the unit, too
+_OF_DEGREES = ("latitude", "longitude")  # standard names that imply the unit
 _METRES_PER_KILOMETRE = 1000.0
 
 
 def with_grid_of_store(stack: xr.Dataset) -> xr.Dataset:
-    """Number rows and columns that have no coordinates, and bring coordinates and grid mapping into our form.
+    """Number rows and columns without coordinates, and normalise coordinates and grid mapping.
 
     Raises
     ------
     StackFormatError
-        A coordinate has no numbers, or PROJ does not understand the grid mapping.
+        A coordinate is not numeric, or PROJ cannot parse the grid mapping.
     """
     numbers = radar_coordinates((stack.sizes["y"], stack.sizes["x"]))
     stack = stack.assign_coords({dim: numbers[dim] for dim in ("y", "x") if dim not in stack.coords})
@@ -52,11 +52,11 @@ def with_grid_of_store(stack: xr.Dataset) -> xr.Dataset:
     if any(is_numbered(stack, dim) for dim in ("y", "x")):
         return stack
     stack = _in_metres(stack, None if crs is None else crs_unit(crs))
-    return _with_place(stack, georeference(_raster(stack), [_said(stack[dim]) for dim in "yx"], crs))
+    return _with_place(stack, georeference(_raster(stack), [_declared_unit(stack[dim]) for dim in "yx"], crs))
 
 
 def _with_grid_mapping(stack: xr.Dataset) -> tuple[xr.Dataset, CRS | None]:
-    """Call the grid mapping by our name, and read it."""
+    """Rename the grid mapping to our name, and read it."""
     observed = next(name for name in stack.data_vars if is_observation(str(name)))
     name = stack[observed].attrs.get("grid_mapping", GRID_MAPPING)
     if name not in stack.variables:
@@ -77,18 +77,18 @@ def _crs(attrs: dict[str, Any]) -> CRS:
         return CRS.from_cf(attrs)
     except (CRSError, KeyError, ValueError) as error:
         raise StackFormatError(
-            f"found a grid mapping that PROJ does not understand ({error}); it needs crs_wkt, or CF's names."
+            f"found a grid mapping that PROJ cannot parse ({error}); it needs crs_wkt, or CF's names."
         ) from error
 
 
-def _said(coordinate: xr.DataArray) -> object:
-    """Find what a coordinate says of its unit."""
+def _declared_unit(coordinate: xr.DataArray) -> object:
+    """Return the unit that a coordinate declares."""
     named = coordinate.attrs.get("standard_name") in _OF_DEGREES
     return coordinate.attrs.get("units", "degrees" if named else None)
 
 
 def _in_metres(stack: xr.Dataset, unit: str | None) -> xr.Dataset:
-    """Turn kilometres into metres, unless they are those of the CRS."""
+    """Convert kilometres to metres, unless they are those of the CRS."""
     for dim in ("y", "x"):
         coordinate = stack[dim]
         if axis_unit(coordinate.attrs.get("units")) == KILOMETRES != unit:
@@ -98,7 +98,7 @@ def _in_metres(stack: xr.Dataset, unit: str | None) -> xr.Dataset:
 
 
 def _raster(stack: xr.Dataset) -> Raster:
-    """Measure the grid; a pixel alone counts as 1 wide."""
+    """Return the grid of the coordinates; a single pixel counts as 1 wide."""
     firsts, steps = [], []
     for dim in ("y", "x"):
         values = stack[dim].values.astype(np.float64)
@@ -109,7 +109,7 @@ def _raster(stack: xr.Dataset) -> Raster:
 
 
 def _with_place(stack: xr.Dataset, place: Georeference) -> xr.Dataset:
-    """Spell what is known as CF does; take away what contradicts itself."""
+    """Write the known unit and CRS in CF's form; remove contradictory ones."""
     if place.doubt:
         logger.warning(*doubt_warning(place))
         stack = stack.drop_vars(GRID_MAPPING, errors="ignore")

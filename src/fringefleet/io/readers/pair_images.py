@@ -1,13 +1,13 @@
 """Images of single pairs - files, bands, variables - as one lazy array (pair, y, x).
 
-What a reader of another format has to do (see :mod:`fringefleet.io.readers`): find the files, make an
-:class:`Image` for each, say where its pixels are (:class:`~fringefleet.io.readers.grid.Grid`), and hand both
+The reader of another format (see :mod:`fringefleet.io.readers`) has to find the files, make an
+:class:`Image` for each, determine its :class:`~fringefleet.io.readers.grid.Grid`, and pass both
 as :class:`Layer` to :func:`~fringefleet.io.readers.assemble.assemble`.
 
-Nothing is read before it is indexed. Each read opens one file after the other, reads the window that is
-asked for and closes it: an array pickles as plain values, has the same Dask token in every process, holds no
-handle, and needs no more memory than the result and one window. A file that is not what it was when the stack
-was opened is an error, so that a result is never made of two versions of a stack.
+Nothing is read before it is indexed. Each read opens one file after the other, reads the requested window
+and closes it: an array pickles as plain values, has the same Dask token in every process, holds no
+handle, and needs no more memory than the result and one window. A file that changed since the stack
+was opened is an error, so that a result is never made from two versions of a stack.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ from fringefleet.io.readers.grid import Grid
 
 
 class Image(Protocol):
-    """One image (y, x) of one pair: a frozen dataclass of plain values, which pickles and hashes."""
+    """Image (y, x) of one pair: a frozen dataclass of plain values, which pickles and hashes."""
 
     @property
     def versions(self) -> tuple[FileVersion, ...]:
-        """Every file that the pixels come from, as it was when the stack was opened; the main one first."""
+        """Versions of all files of the pixels when the stack was opened; the main file first."""
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Open the file, read a window (slices with start and stop, step 1), and close it again.
@@ -45,26 +45,26 @@ class Image(Protocol):
 
 @dataclass(frozen=True)
 class Layer:
-    """An image and what was found when it was opened."""
+    """Image with the properties found when it was opened."""
 
     name: str  # by which the user finds it: the file, and the variable in it if there are several
     image: Image
     grid: Grid
-    block: Shape | None  # rows and columns that are stored together; None if not known
-    unit: str | None = None  # as the file spells it; None if it does not say
-    stored: str = "float32"  # type of its numbers in the file
+    block: Shape | None  # rows and columns that are stored together; None if unknown
+    unit: str | None = None  # as spelled in the file; None if it has none
+    stored: str = "float32"  # dtype in the file
 
 
 @dataclass(frozen=True)
 class PartImage:
-    """A part of an image that is larger, from a row and a column on."""
+    """Part of a larger image, from a row and a column on."""
 
     image: Image
     start: tuple[int, int]
 
     @property
     def versions(self) -> tuple[FileVersion, ...]:
-        """Those of the whole image."""
+        """Versions of the files of the whole image."""
         return self.image.versions
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
@@ -77,16 +77,16 @@ class PartImage:
 
 
 class ImageStack(BackendArray):
-    """The images of one variable, one for each pair, read when they are indexed.
+    """Images of one variable, one for each pair, read when they are indexed.
 
     Parameters
     ----------
     images
-        In the order of the pairs, all of one shape.
+        Images in the order of the pairs, all of one shape.
     shape
         Rows and columns of each.
     dtype
-        What comes out. Missing pixels are NaN, or 0 where the type is an integer.
+        Dtype of the result. Missing pixels are NaN, or 0 in integers.
     """
 
     def __init__(self, images: Sequence[Image], shape: Shape, dtype: Any) -> None:
@@ -95,7 +95,7 @@ class ImageStack(BackendArray):
         self.shape = (len(self.images), *shape)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Name the content: the same in every process, another after a file has changed."""
+        """Return the identity of the content: the same in every process, another after a file changed."""
         return (type(self).__name__, self.images, self.shape, str(self.dtype))
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
@@ -120,11 +120,11 @@ class ImageStack(BackendArray):
     def _read_one(
         self, image: Image, rows: NDArray[np.int64], columns: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Read the window around some rows and columns, and pick them from it."""
+        """Read the window around some rows and columns, and select them from it."""
         top, left = rows.min(), columns.min()
         with unchanged(image.versions):
             window = image.read(slice(top, rows.max() + 1), slice(left, columns.max() + 1))
-        if self.dtype.kind in "iu":  # below 0, or no number: outside of all components
+        if self.dtype.kind in "iu":  # below 0, or NaN: outside all components
             window = np.nan_to_num(window, nan=0).clip(0, np.iinfo(self.dtype).max)
         if window.shape == (len(rows), len(columns)):  # no gaps: xarray's vectors ascend
             return window

@@ -1,7 +1,7 @@
-"""Files that a raster is made of: header, sidecars, archive, what a VRT points at and what that points at.
+"""Files that a raster consists of: header, sidecars, archive, and those that a VRT refers to, recursively.
 
-GDAL names the files of a raster, but not those behind a VRT that a VRT points at, nor the file of which a
-source is a part (``NETCDF:"file.nc":variable``, ``/vsizip/file.zip/member``).
+GDAL lists the files of a raster, but not those behind a VRT that a VRT refers to, nor the file that a
+source is part of (``NETCDF:"file.nc":variable``, ``/vsizip/file.zip/member``).
 """
 
 import re
@@ -12,22 +12,22 @@ from pathlib import Path
 from fringefleet.io.files.version import FileVersion
 
 _SOURCE = re.compile(r"<Source(?:Filename|Dataset)\b([^>]*)>([^<]+)</Source(?:Filename|Dataset)>")
-_QUOTED = re.compile(r'^\w+:"([^"]+)"')  # a part of a file, by the name of its driver
+_QUOTED = re.compile(r'^\w+:"([^"]+)"')  # a part of a file, prefixed by the name of its driver
 _PART = re.compile(r"^[A-Z0-9_]+:(/[^:]+)")
 _ARCHIVE = re.compile(r"^(?:/vsi\w+/)+\{?")
-_DEEPEST = 8  # VRTs that point at VRTs
+_DEEPEST = 8  # levels of VRTs that refer to VRTs
 _MOST_TEXT = 64 * 1024**2  # [byte] of a VRT
 
 
 def raster_versions(path: Path, named: Iterable[str]) -> tuple[FileVersion, ...]:
-    """Find all files that a raster is made of, as they are now; the raster itself first.
+    """Find the current versions of all files that a raster consists of; the raster itself first.
 
     Parameters
     ----------
     path
-        The raster.
+        Path of the raster.
     named
-        What GDAL says that it is made of.
+        Files that GDAL lists.
     """
     found = dict.fromkeys([path.absolute()])
     for name in named:
@@ -47,7 +47,7 @@ def _files_behind(name: str, folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _on_disk(name: str, folder: Path) -> Path | None:
-    """Find the file that a name of GDAL is of; None if it is of none."""
+    """Return the file that a GDAL name refers to; None if it refers to none."""
     if match := _QUOTED.match(name) or _PART.match(name):
         name = match[1]
     inside = _ARCHIVE.sub("", name)

@@ -1,8 +1,8 @@
-"""Identification of a product's radar: what it says, what that proves, and where it contradicts itself.
+"""Identification of a product's radar: statements in the product, proof of the platform, and contradictions.
 
 A platform's constants may be used only where the product proves the platform: by the name of a granule, a
-field of the mission, or the radar frequency. What a product says of its wavelength comes before any constant.
-What nothing proves is not assumed: an inversion that needs it asks for ``--wavelength`` or ``--looks``.
+field for the mission, or the radar frequency. A wavelength in the product takes precedence over any constant.
+What is not proven is not assumed: an inversion that needs it asks for ``--wavelength`` or ``--looks``.
 
 References
 ----------
@@ -22,12 +22,12 @@ from fringefleet.io.readers.sentinel1 import PLATFORM, RADAR_FREQUENCY, SPEED_OF
 from fringefleet.observation.units import LONGEST_WAVELENGTH, SHORTEST_WAVELENGTH
 
 SENTINEL1 = "Sen"
-_SAME = 0.01  # by which two wavelengths of one radar may differ, as they are rounded
-_EXACT = 0.001  # by which a frequency may differ from Sentinel-1's and still prove it
+_SAME = 0.01  # relative tolerance of two wavelengths of one radar, which are rounded
+_EXACT = 0.001  # relative tolerance of a frequency that proves Sentinel-1
 _UNITS = {"": 1.0, "hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9, "m": 1.0, "cm": 1e-2, "mm": 1e-3}
 _BANDS = {"P": (0.4, 0.5), "L": (1.15, 1.4), "S": (2.9, 3.5), "C": (5.2, 5.5), "X": (9.2, 10.1)}  # [GHz]
-_GRANULE = re.compile(r"S1([A-D]_(IW|EW|WV|S[1-6])|_\d{6}_IW[1-3])_")  # those of SAOCOM begin with S1A, too
-# Names without anything but letters and digits, in lower case.
+_GRANULE = re.compile(r"S1([A-D]_(IW|EW|WV|S[1-6])|_\d{6}_IW[1-3])_")  # SAOCOM's begin with S1A, too
+# Names reduced to letters and digits, in lower case.
 _PLATFORMS: dict[str, tuple[str, str]] = {
     SENTINEL1: (r"(s|sen|sent|sentinel)1[abcd]?|sen|sentinel", "C"),
     "Ers": (r"ers[12]?|ers12", "C"),
@@ -52,7 +52,7 @@ _PLATFORMS: dict[str, tuple[str, str]] = {
     "Ksat5": (r"ksat5|kompsat5?|kmps5", "X"),
     "Iceye": (r"iceye\w*", "X"),
 }
-# Keys by which the files of processors say it; letters and digits only, in lower case.
+# Keys in the files of processors, reduced to letters and digits, in lower case.
 _FREQUENCY = ("radarfreq", "radarfrequency", "centerfrequency", "centrefrequency", "carrierfrequency")
 _WAVELENGTH = ("wavelength", "radarwavelength", "wavelengthm")
 _MISSION = (
@@ -75,10 +75,10 @@ _NOTHING = ("", "none", "null", "nan", "unknown", "n/a", "na", "-")  # words for
 
 @dataclass(frozen=True)
 class Radar:
-    """What a product says of its radar.
+    """Statements of a product about its radar.
 
-    ``missions``, ``wavelengths`` [m]: what each key, or part of a name, says. ``is_clear``: nothing of it
-    had to be left out because it cannot be understood.
+    ``missions``, ``wavelengths`` [m]: the statement of each key, or part of a name. ``is_clear``: whether no
+    statement was ignored as invalid.
     """
 
     missions: Mapping[str, str] = field(default_factory=dict)
@@ -87,25 +87,25 @@ class Radar:
 
     @property
     def platform(self) -> str | None:
-        """MintPy's name of the platform, or the product's own word for one that is in no list."""
+        """MintPy's name of the platform, or the product's own word for an unknown one."""
         return next(map(platform_name, self.missions.values()), None)
 
     @property
     def wavelength(self) -> float | None:
-        """Wavelength that is stated [m]."""
+        """Stated wavelength [m]."""
         return next(iter(self.wavelengths.values()), None)
 
     @property
     def is_sentinel1(self) -> bool:
-        """Whether the mission says so; or, where none is named, the frequency."""
+        """Whether the mission proves it; or, where none is named, the frequency."""
         if self.platform is None and self.wavelength is not None:
             return math.isclose(SPEED_OF_LIGHT / self.wavelength, RADAR_FREQUENCY, rel_tol=_EXACT)
         return self.platform == SENTINEL1
 
     def attributes(self) -> dict[str, Any]:
-        """Name what is known as MintPy does; the constants of Sentinel-1 only where that is proven.
+        """Return what is known under MintPy's names, with the constants of Sentinel-1 only where proven.
 
-        Without the wavelength where the product states one that cannot be understood.
+        Without the wavelength where the product states an invalid one.
         """
         known: dict[str, Any] = dict(PLATFORM) if self.is_sentinel1 else {}
         if not self.is_clear:
@@ -116,7 +116,7 @@ class Radar:
 
 
 def platform_name(text: str) -> str:
-    """Translate the name of a mission, a satellite or a granule to MintPy's; an unknown one stays as it is.
+    """Translate the name of a mission, a satellite or a granule to MintPy's; an unknown one is unchanged.
 
     Examples
     --------
@@ -135,28 +135,28 @@ def platform_name(text: str) -> str:
 
 
 def is_known_platform(name: str) -> bool:
-    """Whether a name that :func:`platform_name` gave is MintPy's of a platform."""
+    """Return whether a result of :func:`platform_name` is MintPy's name of a platform."""
     return name in _PLATFORMS
 
 
 def stated_radar(
     said: Mapping[str, Any], where: object, *, missions: Mapping[str, str] | None = None
 ) -> Radar:
-    """Collect what a product says of its radar, by whatever key it says so.
+    """Collect the statements of a product about its radar, under any key.
 
     Parameters
     ----------
     said
-        Its metadata, by the names that they have there.
+        Metadata of the product, by their names there.
     where
-        The product, for a message.
+        Product, for a message.
     missions
-        What else names the mission, such as the name of a file: what it is, and the mission.
+        Other evidence of the mission, such as the name of a file: description, and mission.
 
     Raises
     ------
     StackFormatError
-        Two of them contradict each other.
+        Two statements contradict each other.
     """
     named = dict(missions or {})
     lengths: dict[str, float] = {}
@@ -172,7 +172,7 @@ def stated_radar(
         length = _metres(str(value), is_frequency=plain in _FREQUENCY)
         if length is None:
             is_clear = False
-            leave_out("a wavelength", f"{where} has {key} = {str(value)[:60]!r}, which is that of no radar")
+            leave_out("a wavelength", f"{where} has {key} = {str(value)[:60]!r}, which no imaging radar has")
         else:
             lengths[f"{key} = {value}"] = length
     radar = Radar(named, lengths, is_clear)
@@ -181,14 +181,14 @@ def stated_radar(
 
 
 def one_radar(radars: Mapping[str, Radar], where: object) -> Radar:
-    """Put together what several files of one product say.
+    """Merge the statements of several files of one product.
 
     Parameters
     ----------
     radars
-        By the name of the file.
+        Statements by the name of the file.
     where
-        The product, for a message.
+        Product, for a message.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def one_radar(radars: Mapping[str, Radar], where: object) -> Radar:
 
 
 def stated_looks(said: Mapping[str, Any], where: object) -> dict[str, int | float]:
-    """Read the looks, by whatever key they are stated, as MintPy names them; none that is no number above 0.
+    """Read the looks, under any key, with MintPy's names; invalid ones are ignored.
 
     Examples
     --------
@@ -229,7 +229,7 @@ def _plain(key: object) -> str:
 
 
 def _metres(text: str, *, is_frequency: bool) -> float | None:
-    """Understand a wavelength, or a frequency, with or without its unit; None if no radar has it."""
+    """Parse a wavelength, or a frequency, with or without its unit; None if no radar has it."""
     match = re.fullmatch(r"\s*([-+.\deE]+)\s*([a-zA-Z]*)\s*", text)
     try:
         value = float(match[1]) * _UNITS[match[2].lower()] if match else math.nan
@@ -242,7 +242,7 @@ def _metres(text: str, *, is_frequency: bool) -> float | None:
 
 
 def _check_consistent(radar: Radar, where: object) -> None:
-    """Refuse two missions, two wavelengths, or a wavelength that the mission does not have."""
+    """Reject two missions, two wavelengths, or a wavelength that does not match the mission."""
     first = {platform_name(mission): what for what, mission in [*radar.missions.items()][::-1]}
     if len(first) > 1:
         raise _contradiction(where, list(first.values()))
@@ -254,7 +254,7 @@ def _check_consistent(radar: Radar, where: object) -> None:
 
 
 def _has_wavelength(platform: str, wavelength: float) -> bool:
-    """Whether a platform may have a wavelength [m]; one that is in no list may have any."""
+    """Return whether a platform may have a wavelength [m]; an unknown one may have any."""
     frequency = SPEED_OF_LIGHT / wavelength
     if platform == SENTINEL1:
         return math.isclose(frequency, RADAR_FREQUENCY, rel_tol=_SAME)
@@ -265,5 +265,5 @@ def _has_wavelength(platform: str, wavelength: float) -> bool:
 
 def _contradiction(where: object, said: list[str]) -> StackFormatError:
     return StackFormatError(
-        f"{where} contradicts itself: {' and '.join(said)} cannot be of one radar. Correct what is wrong."
+        f"{where} contradicts itself: {' and '.join(said)} cannot be of one radar. Correct the wrong one."
     )

@@ -1,4 +1,4 @@
-"""Constants of Sentinel-1, by MintPy's names.
+"""Constants of Sentinel-1, under MintPy's names.
 
 References
 ----------
@@ -9,7 +9,7 @@ from typing import Any
 
 SPEED_OF_LIGHT = 299_792_458.0  # [m/s]
 RADAR_FREQUENCY = 5.405e9  # [Hz]
-RANGE_PIXEL_SIZE, AZIMUTH_PIXEL_SIZE = 2.3, 14.1  # [m], of one look
+RANGE_PIXEL_SIZE, AZIMUTH_PIXEL_SIZE = 2.3, 14.1  # [m], single-look
 PLATFORM: dict[str, Any] = {
     "PLATFORM": "Sen",
     "ANTENNA_SIDE": -1,
@@ -19,7 +19,7 @@ PLATFORM: dict[str, Any] = {
 
 
 def heading_attributes(heading: float) -> dict[str, Any]:
-    """Say where the satellite flies [degree from north, clockwise], from -360 to 0 as MintPy has it.
+    """Return heading [degree from north, clockwise], from -360 to 0 as in MintPy, and orbit direction.
 
     Examples
     --------

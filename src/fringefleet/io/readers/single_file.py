@@ -15,7 +15,7 @@ from fringefleet.io.zarr.metadata import is_zarr, zarr_metadata
 from fringefleet.observation.quantity import is_observation
 
 _STACK_OF_MINTPY = "ifgramStack"
-_RESULT = "displacement"  # recognised, so that a result is refused as such
+_RESULT = "displacement"  # recognised, so that a result is rejected as such
 
 
 def _metadata_of_zarr(path: Path) -> str | None:
@@ -23,14 +23,14 @@ def _metadata_of_zarr(path: Path) -> str | None:
 
 
 def _variable_of_ours(path: Path) -> str | None:
-    """Find what a NetCDF-4 file observes under a name of ours."""
+    """Find an observation with a name of ours in a NetCDF-4 file."""
     names, _ = _names_and_type(path)
     name = next((name for name in names if name == _RESULT or is_observation(name)), None)
     return name and f"the variable {name}"
 
 
 def _dataset_of_mintpy(path: Path) -> str | None:
-    """Find what an HDF5 file observes under a name of MintPy's, or that it only says to be a stack.
+    """Find an observation with a name of MintPy's in an HDF5 file, or its declared type.
 
     The type alone is not enough where there are names of ours: copies of a stack keep its attributes.
     """
@@ -44,7 +44,7 @@ def _dataset_of_mintpy(path: Path) -> str | None:
 
 
 def _names_and_type(path: Path) -> tuple[list[str], str]:
-    """Read the names in an HDF5 file, and MintPy's type of it; nothing of any other file."""
+    """Read the names in an HDF5 file, and its MintPy type; nothing for any other file."""
     if not path.is_file() or not is_hdf5(path):
         return [], ""
     with open_hdf5(path) as file:

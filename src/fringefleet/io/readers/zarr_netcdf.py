@@ -1,18 +1,18 @@
-"""Any Zarr store (v2, v3) or NetCDF-4 file that has our names, whoever wrote it: lazily, as it is.
+"""Reader of any Zarr store (v2, v3) or NetCDF-4 file with our names, whatever wrote it, lazily.
 
-Needed are ``unwrapped_phase`` [rad] over ``pair``, ``y`` and ``x`` in any order, floating point (or
+Required are ``unwrapped_phase`` [rad] over ``pair``, ``y`` and ``x`` in any order, floating point (or
 ``range_offset`` or ``azimuth_offset`` [pixel]), and ``reference_date`` and ``secondary_date`` over ``pair``:
 CF times, or text or whole numbers YYYYMMDD.
 
-Understood are ``coherence``, ``connected_component`` and what offsets have besides
+Optional are ``coherence``, ``connected_component`` and the additional variables of offsets
 (:mod:`fringefleet.observation.quantity`) over the same dimensions, ``perpendicular_baseline``
 [m] over ``pair``, the coordinates ``y`` and ``x`` (pixel centres) with a CF grid mapping as rioxarray writes
 it, and the attributes ``wavelength`` [m], ``looks`` and ``reference_point`` (row, column), or MintPy's
-``WAVELENGTH``, ``NCORRLOOKS``, ``REF_Y`` ... instead. What is declared as no data is NaN
+``WAVELENGTH``, ``NCORRLOOKS``, ``REF_Y`` ... instead. Declared no-data values become NaN
 (:mod:`fringefleet.io.lazy.no_data`), and CF's ``scale_factor`` and ``add_offset`` are applied. Everything
 else is kept.
 
-The sign is ours: ``unwrapped_phase`` is phase[secondary_date] - phase[reference_date], and
+The sign convention is ours: ``unwrapped_phase`` is phase[secondary_date] - phase[reference_date], and
 -wavelength / (4 pi) times it is positive towards the satellite.
 """
 
@@ -66,13 +66,13 @@ def open_zarr(path: Path) -> xr.Dataset:
     Raises
     ------
     StackFormatError
-        It cannot be opened, or a name, a dimension or a type is not as needed.
+        It cannot be opened, or a name, a dimension or a type is not as required.
     """
     check_store(path)
     store = WholeChunks(path, read_only=True)
     with readable("the Zarr store"):
         listing = scan_zarr(path)  # before anything is read
-        # With the fill value in its place, xarray does not refuse a _FillValue that is plainly a number.
+        # With the fill value in its place, xarray does not reject a _FillValue that is clearly a number.
         opened = ZarrStore.open_group(store, mode="r", consolidated=False, use_zarr_fill_value_as_mask=True)
         raw = in_order(open_group(opened, decode_cf=False))
         group = zarr.open_group(store, mode="r", use_consolidated=False)
@@ -94,13 +94,13 @@ def open_zarr(path: Path) -> xr.Dataset:
 
 
 def _declared_in_zarr(raw: xr.Dataset, group: zarr.Group) -> dict[str, StoredNumbers]:
-    """Find what the arrays of ours declare; gives all variables the attributes that they really have."""
+    """Find the declarations of our arrays; restore the actual attributes of all variables."""
     found = {}
     for name, variable in raw.variables.items():
         array = array_in(group, str(name))
         defaults = of_a_file(raw.attrs)
         said = [_fill_value(array.attrs["_FillValue"])] if "_FillValue" in array.attrs else []
-        if array.metadata.zarr_format == 3:  # in version 2 it takes the place of the attribute, to xarray
+        if array.metadata.zarr_format == 3:  # in version 2 xarray takes it for the attribute
             defaults.append(array.fill_value)
             variable.attrs.pop("_FillValue", None)
             variable.attrs.update(zip(["_FillValue"], said, strict=False))
@@ -110,7 +110,7 @@ def _declared_in_zarr(raw: xr.Dataset, group: zarr.Group) -> dict[str, StoredNum
 
 
 def _fill_value(said: Any) -> Any:
-    """Read the attribute ``_FillValue`` in Zarr v3: a number, or the base64 that xarray makes of one."""
+    """Read the attribute ``_FillValue`` in Zarr v3: a number, or xarray's base64 form of one."""
     try:
         return struct.unpack("<d", base64.standard_b64decode(said))[0]
     except (TypeError, ValueError, Base64Error, struct.error):
@@ -118,13 +118,13 @@ def _fill_value(said: Any) -> Any:
 
 
 def _decode_the_rest(raw: xr.Dataset, ours: Iterable[str]) -> xr.Dataset:
-    """Let xarray decode what is not gridded, and not ours."""
+    """Let xarray decode what is neither gridded nor ours."""
     untouched = dict.fromkeys(ours, False)
     return xr.decode_cf(raw, mask_and_scale=untouched, decode_timedelta=False)  # type: ignore[arg-type]
 
 
 def _is_gridded(name: Any) -> bool:
-    """Whether a variable is one of our gridded ones."""
+    """Return whether a variable is one of our gridded ones."""
     return str(name) in MINTPY_NAMES or is_observation(str(name))
 
 
@@ -134,7 +134,7 @@ def open_netcdf(path: Path) -> xr.Dataset:
     Raises
     ------
     StackFormatError
-        It cannot be opened, or a name, a dimension or a type is not as needed.
+        It cannot be opened, or a name, a dimension or a type is not as required.
     """
     source = FileVersion.of(path)
     with open_hdf5(path) as file:
@@ -143,7 +143,7 @@ def open_netcdf(path: Path) -> xr.Dataset:
             raw = {name: _raw_variable(source, file, name, item) for name, item in named.variables.items()}
         except ValueError as error:
             raise StackFormatError(
-                f"found an HDF5 file that is no NetCDF-4 file ({str(error).splitlines()[0]}); its datasets "
+                f"found an HDF5 file that is not NetCDF-4 ({str(error).splitlines()[0]}); its datasets "
                 "need named dimensions. Write it with xarray, netCDF4 or h5netcdf."
             ) from error
         stored = xr.Dataset(raw, attrs=dict(named.attrs))
@@ -156,7 +156,7 @@ def open_netcdf(path: Path) -> xr.Dataset:
 
 
 def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcdf.Variable) -> xr.Variable:
-    """Take what is gridded lazily, and the rest as it is now."""
+    """Return a gridded variable lazily, others in memory."""
     _check_shape(item)
     if not {"y", "x"} <= set(item.dimensions):
         check_read_whole(name, item.shape, file[name].dtype.itemsize)
@@ -172,16 +172,16 @@ def _raw_variable(source: FileVersion, file: h5py.File, name: str, item: h5netcd
 
 
 def _check_shape(item: h5netcdf.Variable) -> None:
-    """Refuse rows, columns and pairs that no scene has, before anything of that size is made."""
+    """Reject implausible numbers of rows, columns and pairs, before anything of that size is allocated."""
     sizes = dict(zip(item.dimensions, item.shape, strict=True))
     rows_and_columns = [size for dim, size in sizes.items() if dim in ("y", "x")]
     check_declared_scene(rows_and_columns or [0], sizes.get("pair", 1))
 
 
 def _as_stack(stored: xr.Dataset, how: Mapping[str, StoredNumbers], path: Path) -> xr.Dataset:
-    """Check the names, and bring dates, types, dimensions and coordinates into the form of a stack.
+    """Check the names, and normalise dates, types, dimensions and coordinates to those of a stack.
 
-    ``how``: the gridded variables of ours are stored.
+    ``how``: encoding of our gridded variables.
     """
     _check(stored, how)
     stack = stored.drop_vars("pair", errors="ignore").drop_encoding()
@@ -206,7 +206,7 @@ def _as_stack(stored: xr.Dataset, how: Mapping[str, StoredNumbers], path: Path) 
 
 
 def _kinds(stored: xr.Dataset) -> dict[str, str]:
-    """Name the gridded variables of ours that are there, and the kinds of numbers that they may be."""
+    """Return our gridded variables that exist, with the kinds of numbers allowed."""
     names = filter(_is_gridded, map(str, stored.data_vars))
     return {name: "iuf" if name == _INTEGER else "f" for name in names}
 
@@ -219,8 +219,8 @@ def _check(stored: xr.Dataset, how: Mapping[str, StoredNumbers]) -> None:
             raise StackFormatError(
                 f"found no variable {name!r}; there are "
                 f"{', '.join(map(str, stored.variables)) or 'none'}. {hint}A stack needs unwrapped_phase "
-                "over pair, y and x, and reference_date and secondary_date over pair: give one that "
-                "`fringefleet convert` or `fringefleet simulate` wrote, or use these names."
+                "over pair, y and x, and reference_date and secondary_date over pair: give an output of "
+                "`fringefleet convert` or `fringefleet simulate`, or use these names."
             )
     if "perpendicular_baseline" in stored and stored["perpendicular_baseline"].dims != ("pair",):
         raise StackFormatError(
@@ -229,7 +229,7 @@ def _check(stored: xr.Dataset, how: Mapping[str, StoredNumbers]) -> None:
         )
     for name, kinds in _kinds(stored).items():
         data = stored[name]
-        kind = data.dtype.kind if how[name].is_plain else "f"  # as it comes out
+        kind = data.dtype.kind if how[name].is_plain else "f"  # after decoding
         if set(data.dims) != set(_ORDER) or 0 in data.shape or kind not in kinds:
             packed = " Integers need the attribute scale_factor." if data.dtype.kind in "iu" else ""
             raise StackFormatError(
@@ -239,13 +239,13 @@ def _check(stored: xr.Dataset, how: Mapping[str, StoredNumbers]) -> None:
 
 
 def _gridded(variable: xr.Variable, kinds: str, stored: StoredNumbers) -> xr.Variable:
-    """Give a variable as (pair, y, x), and what is floating point by definition as float32."""
+    """Return a variable as (pair, y, x), and floating-point quantities as float32."""
     dtype = np.dtype("f4") if kinds == "f" else np.dtype(stored.view or variable.dtype)
     return decoded(variable, _ORDER, stored, dtype)
 
 
 def _read_dates(stored: xr.Dataset) -> tuple[dict[str, xr.Variable], str]:
-    """Read the dates of all pairs, and the format that they are best written in."""
+    """Read the dates of all pairs, and the most suitable format for them."""
     columns = [_times(stored[name]) for name in _DATES]
     times, precisions = (np.stack([column[part] for column in columns]) for part in (0, 1))
     is_guess = np.array([[column[3]] for column in columns])
@@ -258,7 +258,7 @@ def _read_dates(stored: xr.Dataset) -> tuple[dict[str, xr.Variable], str]:
 
 
 def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], NDArray[np.int64], str, bool]:
-    """Times, precisions [s] and format of a column of dates, and whether precisions are a guess."""
+    """Return times, precisions [s] and format of a column of dates, and whether precisions are a guess."""
     values = data.values
     if data.dims != ("pair",) or values.dtype.kind not in "MSUOiu":
         raise StackFormatError(
@@ -276,9 +276,9 @@ def _times(data: xr.DataArray) -> tuple[NDArray[np.datetime64], NDArray[np.int64
 
 
 def _guessed_precisions(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """Guess which times (2, pair) are days without a time: midnights, if the day has one other time only.
+    """Guess which times (2, pair) are days without a time: midnights, if the day has only one other time.
 
-    Not if a pair is of these two, as they are two dates then.
+    A pair of these two rules it out, as they are then two dates.
     """
     precisions = np.full(times.shape, SECOND)
     days = times.astype("datetime64[D]")

@@ -1,1 +1,1 @@
-"""The result on disk: written by many at once, resumable, one writer at a time."""
+"""Result store on disk: written by many tasks at once, resumable, one run at a time."""

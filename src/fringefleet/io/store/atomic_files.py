@@ -1,4 +1,4 @@
-"""Files under a temporary name until they are whole, so that what has the name is complete."""
+"""Atomic files: written under a temporary name until complete."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,9 +11,9 @@ from fringefleet.io.store.owned import owned_folder
 
 @contextmanager
 def staged_files(paths: Iterable[Path]) -> Iterator[list[Path]]:
-    """Give places to write files to; they take the places of ``paths`` when all of them are complete.
+    """Yield temporary paths for files, which replace ``paths`` when all of them are complete.
 
-    Folders that are not there are made. What processes that died have left in them is removed.
+    Missing folders are created. Leftovers of dead processes in them are removed.
     """
     with ExitStack() as opened:
         folders: dict[Path, Path] = {}
@@ -30,6 +30,6 @@ def staged_files(paths: Iterable[Path]) -> Iterator[list[Path]]:
 
 @contextmanager
 def replaced_when_complete(paths: Iterable[Path]) -> Iterator[list[h5py.File]]:
-    """Write HDF5 files elsewhere; they take the places of ``paths`` when all of them are complete."""
+    """Yield temporary HDF5 files, which replace ``paths`` when all of them are complete."""
     with staged_files(paths) as parts, ExitStack() as opened:
         yield [opened.enter_context(h5py.File(part, "w", locking=False)) for part in parts]

@@ -1,4 +1,4 @@
-"""A disk that is full, or a quota that is used up: said as what it is."""
+"""Translation of ENOSPC and EDQUOT into DiskFullError."""
 
 import errno
 import shutil
@@ -13,19 +13,19 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def translate_disk_full(path: Path, bytes_needed: Callable[[], int]) -> Iterator[None]:
-    """Turn the system's error for a full disk into ours.
+    """Translate the system's error for a full disk into ours.
 
     Parameters
     ----------
     path
-        What is written.
+        Path being written.
     bytes_needed
-        Asked only if it fails: at most how much is still to be written [byte].
+        Called only on failure: upper limit of the remaining bytes.
 
     Raises
     ------
     DiskFullError
-        Says how much is needed and how much is free.
+        States how much is needed and how much is free.
     """
     try:
         yield
@@ -33,12 +33,12 @@ def translate_disk_full(path: Path, bytes_needed: Callable[[], int]) -> Iterator
         if error.errno not in _FULL or isinstance(error, DiskFullError):
             raise
         raise DiskFullError(
-            f"the disk of {path} is full, or its quota is used up: what is still to be written needs up to "
+            f"the disk of {path} is full, or its quota is exhausted: the remaining data need up to "
             f"{bytes_needed():,} bytes, and {free_disk_bytes(path):,} are free on the disk."
         ) from error
 
 
 def free_disk_bytes(path: Path) -> int:
-    """Bytes that are free on the disk of a path, which need not be there yet."""
+    """Return the free bytes on the disk of a path, which need not exist yet."""
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     return shutil.disk_usage(there).free

@@ -1,4 +1,4 @@
-"""Files and folders brought to the disk, so that what is said of them holds after a loss of power, too."""
+"""Synchronisation of files and folders to disk, so that they survive a power failure."""
 
 import errno
 import os
@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-_AT_ONCE = 16  # threads that wait for the disk, beside those that decode and pack
+_AT_ONCE = 16  # threads that wait for the disk, in addition to those that decode and compress
 _CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EISDIR)
 
 
 def sync(files: Iterable[Path], root: Path) -> None:
-    """Wait until files are on the disk under their names; those that are not there have been removed.
+    """Wait until files are on the disk under their names; missing ones have been removed.
 
-    All are asked for at the same time, so that the file system can write its journal once for all.
+    All are requested at the same time, so that the file system can write its journal once for all.
 
     Parameters
     ----------
     files
-        Below ``root``.
+        Files below ``root``.
     root
-        Folder that is on the disk already; those between it and the files are brought there, too.
+        Folder that is on the disk already; folders between it and the files are synchronised, too.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Bring the names in a folder to the disk, on file systems that can, and where it may be read."""
+    """Synchronise the names in a folder, on file systems that support it, and where it is readable."""
     try:
         _sync(path)
     except OSError as error:

@@ -1,8 +1,9 @@
-"""One run at a time writes to an output: a file beside it says who does, and is touched as long as he lives.
+"""Advisory lock with heartbeat: one writer per output.
 
-It is left behind by a run that was killed. The next one takes over where it can see that the process is
-dead, or, from another machine, that the file has not been touched for long. A process of this machine that
-lives keeps it, be it stopped or silent. Times are taken from the file system, so clocks may differ.
+A lock file next to the output names its owner and is touched while the owner lives. A killed run leaves it
+behind. The next one takes over if it can see that the process is dead, or, from another machine, that the
+file has not been touched for long. A live process of this machine keeps it, even if stopped or silent. Times
+are taken from the file system, so clocks may differ.
 """
 
 import os
@@ -17,11 +18,11 @@ from fringefleet.io.store.lock_file import SECONDS_TO_LIVE, LockState, inspect_l
 from fringefleet.io.store.owner import Owner
 
 SECONDS_BETWEEN_BEATS = 10.0
-SECONDS_TO_LOOK_AGAIN = 1.0  # before what may be a passing fault of a network counts
+SECONDS_TO_LOOK_AGAIN = 1.0  # before a possibly transient fault of a network counts
 
 
 class Lock:
-    """The right of this process to write to an output, as long as the file is its own."""
+    """Right of this process to write to an output, as long as the lock file is its own."""
 
     def __init__(self, path: Path, owner: Owner) -> None:
         self.path, self.owner = path, owner
@@ -30,22 +31,22 @@ class Lock:
         self._thread = threading.Thread(target=self._beat, name="fringefleet-lock", daemon=True)
 
     def start(self) -> None:
-        """Begin to touch the file, and to look whether it is still there."""
+        """Start to touch the file, and to check whether it still exists."""
         self._thread.start()
 
     def check(self) -> None:
-        """Refuse to go on when another run has taken over.
+        """Raise an error if another run has taken over.
 
         Raises
         ------
         OutputLostError
-            Says who.
+            Names the other run.
         """
         if self._lost:
             raise OutputLostError(self._lost)
 
     def release(self) -> None:
-        """Let others write."""
+        """Release the lock."""
         self._released.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -60,11 +61,11 @@ class Lock:
                 return
             suspected = bool(who)
             if not suspected:
-                with suppress(OSError):  # the next one may succeed
+                with suppress(OSError):  # the next attempt may succeed
                     os.utime(self.path)
 
     def _successor(self) -> str:
-        """Say what has become of the file; nothing where it is ours, or cannot be read now."""
+        """Describe what happened to the file; empty where it is ours, or cannot be read now."""
         try:
             found = Owner.read(self.path.read_bytes())
         except FileNotFoundError:
@@ -76,12 +77,12 @@ class Lock:
 
 @contextmanager
 def locked(output: Path) -> Iterator[Lock]:
-    """Be the only run that writes to an output.
+    """Hold the lock of an output.
 
     Raises
     ------
     OutputInUseError
-        Another run does; says who.
+        Another run holds it; the message names it.
     """
     path = lock_path(output)
     make_folder(path.parent)
@@ -97,18 +98,18 @@ def locked(output: Path) -> Iterator[Lock]:
 
 
 def lock_path(output: Path) -> Path:
-    """Where the lock of an output is: beside it, so that it goes on when the output is replaced."""
+    """Return the path of the lock of an output: next to it, so that replacing the output keeps it."""
     output = real_path(output)
     return output.with_name(f".{output.name}.lock")
 
 
 def check_not_in_use(output: Path) -> Owner | None:
-    """Refuse an output that a run writes to now; returns who did and is dead, if anybody.
+    """Reject an output that a run is writing to; return the dead owner of a lock that was left, if any.
 
     Raises
     ------
     OutputInUseError
-        Says who does.
+        Names the run.
     """
     found = inspect_lock(lock_path(output))
     if found is None:
@@ -119,14 +120,15 @@ def check_not_in_use(output: Path) -> Owner | None:
 
 
 def _in_use(output: Path, found: LockState) -> OutputInUseError:
-    who = f"{found.owner or 'not known'}, last seen {found.age:.0f} s ago"
+    who = f"{found.owner or 'unknown'}, last seen {found.age:.0f} s ago"
     if found.is_alive and found.owner:
         advice = (
-            f"It is alive, be it stopped, so its lock counts; wait for it or end it: kill {found.owner.pid}."
+            "It is alive, possibly stopped, so its lock is valid; wait for it or end it: kill "
+            f"{found.owner.pid}."
         )
     else:
         advice = (
-            f"Wait for it or end it. If it was killed on another machine, its lock {lock_path(output)} no "
-            f"longer counts {SECONDS_TO_LIVE:.0f} s after it was last seen."
+            f"Wait for it or end it. If it was killed on another machine, its lock {lock_path(output)} "
+            f"expires {SECONDS_TO_LIVE:.0f} s after it was last seen."
         )
     return OutputInUseError(f"{output} is being written by another run: {who}. {advice}")

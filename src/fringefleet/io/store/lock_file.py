@@ -1,12 +1,12 @@
-"""A file that one process has at a time: made whole, taken over from the dead by one, removed by its owner.
+"""File owned by one process at a time: created complete, taken over from dead owners, removed by its owner.
 
-The file is linked to its name when it says who has it, which is atomic on every file system that has links,
-NFS included; on the others it is created exclusively and then written. No lock of the operating system is
+The file is linked to its name once it contains its owner, which is atomic on every file system with links,
+including NFS; on others it is created exclusively and then written. No lock of the operating system is
 needed.
 
-Whoever takes a file over from an owner that is dead first has a second file, named after that owner, in the
-same way; an owner that is not dead after all has it to remove his file. As no other run has the name, and
-who has the second file looks again, a file is never taken from its next owner.
+A process that takes a file over from a dead owner first acquires a second file, named after that owner, in
+the same way; an owner that is not dead after all needs it to remove its own file. As no other run has that
+name, and the process with the second file checks again, a file is never taken from its next owner.
 """
 
 import errno
@@ -27,42 +27,42 @@ from fringefleet.io.store.owner import Owner
 
 logger = logging.getLogger(__name__)
 
-SECONDS_TO_LIVE = 120.0  # without a beat; NFS may show what is a minute old
-_SECONDS_TO_WAIT = 5.0  # for who is just taking over
+SECONDS_TO_LIVE = 120.0  # without a heartbeat; NFS may show times that are a minute old
+_SECONDS_TO_WAIT = 5.0  # for a process that is taking over
 _TRIES = 100
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 @dataclass(frozen=True)
 class LockState:
-    """Whose a file is, as far as that is known."""
+    """State of a lock file, as far as known."""
 
     owner: Owner | None
-    name: str  # that no other file has which comes after it
+    name: str  # unique among successive files
     age: float  # seconds since it was touched
 
     @property
     def is_alive(self) -> bool | None:
-        """Whether its owner is alive; None where nobody can see."""
+        """Whether its owner is alive; None if that cannot be determined."""
         return self.owner.is_alive if self.owner else None
 
     @property
     def counts(self) -> bool:
-        """Whether it is still its owner's: who cannot be seen has to have touched it lately."""
+        """Whether it is still held: an owner that cannot be checked must have touched it recently."""
         return self.age < SECONDS_TO_LIVE if self.is_alive is None else self.is_alive
 
 
 def take(path: Path, owner: Owner) -> LockState | None:
-    """Make a file an owner's own; or say whose it is.
+    """Acquire a file for an owner; or return the state of the file that another one holds.
 
     Raises
     ------
     DiskFullError
-        There is no room for it.
+        There is no space for it.
     OutputInUseError
-        Something else is there, such as a link to nothing.
+        Something else exists there, such as a broken link.
     """
-    for _ in range(_TRIES):  # what is found may be gone before it is looked at
+    for _ in range(_TRIES):  # what is found may be gone before it is examined
         if _create(path, owner):
             return None
         found = inspect_lock(path)
@@ -72,20 +72,20 @@ def take(path: Path, owner: Owner) -> LockState | None:
             return found
         taken, busy = _take_over(path, found, owner)
         if taken:
-            logger.warning("taking over from a run that is dead: %s", found.owner or "not known")
+            logger.warning("taking over from a dead run: %s", found.owner or "unknown")
             return None
         if busy:
             return busy
-    raise OutputInUseError(f"{path} can neither be made nor read; remove it if no other run goes on.")
+    raise OutputInUseError(f"{path} can neither be created nor read; remove it if no other run is active.")
 
 
 def leave(path: Path, owner: Owner) -> None:
-    """Remove a file that is an owner's own, and nobody else's."""
+    """Remove a file if it belongs to an owner, and nobody else's."""
     if owner_of(path) != owner:
         return
     claim = _claim(path, owner.run)
     end = time.monotonic() + _SECONDS_TO_WAIT
-    with suppress(OSError):  # a full disk has no room for it
+    with suppress(OSError):  # a full disk has no space for it
         while take(claim, owner) and time.monotonic() < end:
             time.sleep(0.05)
     _remove_own(path, owner)
@@ -93,16 +93,16 @@ def leave(path: Path, owner: Owner) -> None:
 
 
 def inspect_lock(path: Path) -> LockState | None:
-    """Look whose a file is; None if there is none.
+    """Read the state of a file; None if there is none.
 
     Raises
     ------
     InputError
-        It is no file.
+        It is not a file.
     """
     check_plain_file(path)
     if path.is_dir():
-        raise InputError(f"found a folder {path}, where this program keeps its lock. Remove or rename it.")
+        raise InputError(f"found a folder {path}, in the place of a lock file. Remove or rename it.")
     try:
         state, text = _read(path)
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def inspect_lock(path: Path) -> LockState | None:
 
 
 def owner_of(path: Path) -> Owner | None:
-    """Read whose a file is; None where there is none, or it is not known."""
+    """Read the owner of a file; None if there is no file, or its owner is unknown."""
     try:
         return Owner.read(path.read_bytes())
     except OSError:
@@ -121,7 +121,7 @@ def owner_of(path: Path) -> Owner | None:
 
 
 def sweep(path: Path, owner: Owner) -> None:
-    """Remove what the dead have left beside a file, which is its owner's now."""
+    """Remove leftovers of dead processes next to a file that now belongs to an owner."""
     for left in path.parent.glob(f"{glob.escape(path.name)}.*"):
         with suppress(OSError):
             if owner.run not in left.name and (found := inspect_lock(left)) and found.age >= SECONDS_TO_LIVE:
@@ -130,20 +130,20 @@ def sweep(path: Path, owner: Owner) -> None:
 
 def _read(path: Path) -> tuple[os.stat_result, bytes]:
     try:
-        with path.open("rb") as file:  # on NFS it is asked for again when it is opened
+        with path.open("rb") as file:  # opening makes NFS query the server again
             return os.fstat(file.fileno()), file.read()
-    except PermissionError:  # of another user, who shows it to nobody
+    except PermissionError:  # of another user, who denies reading
         return path.stat(), b""
 
 
 def _create(path: Path, owner: Owner) -> bool:
-    """Make a file that says whose it is; False if there is one."""
+    """Create a file that names its owner; return False if it exists."""
     text = owner.text()
     with translate_disk_full(path, lambda: len(text)), _written_aside(path, text) as aside:
         try:
             os.link(aside, path)
         except FileExistsError:
-            return owner_of(path) == owner  # NFS may have asked twice
+            return owner_of(path) == owner  # NFS may have sent the request twice
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
@@ -166,7 +166,7 @@ def _create_exclusively(path: Path, text: str) -> bool:
 
 
 def _take_over(path: Path, found: LockState, owner: Owner) -> tuple[bool, LockState | None]:
-    """Replace a file whose owner is dead; or say that it is another's now, and who is just doing so."""
+    """Replace a file whose owner is dead; or return its new state, or that of the process taking over."""
     claim = _claim(path, found.name)
     try:
         if busy := take(claim, owner):
@@ -183,7 +183,7 @@ def _take_over(path: Path, found: LockState, owner: Owner) -> tuple[bool, LockSt
 
 
 def _claim(path: Path, name: str) -> Path:
-    """Name the file that who takes over from an owner has to have."""
+    """Return the path of the file that a process needs to take over from an owner."""
     return path.with_name(f"{path.name}.{name}")
 
 
@@ -194,7 +194,7 @@ def _remove_own(path: Path, owner: Owner) -> None:
 
 @contextmanager
 def _written_aside(path: Path, text: str) -> Iterator[Path]:
-    """Write a file beside another, and remove it if it is still there."""
+    """Write a file next to another, and remove it if it still exists."""
     aside = _private(path)
     try:
         aside.write_text(text)
@@ -204,13 +204,13 @@ def _written_aside(path: Path, text: str) -> Iterator[Path]:
 
 
 def _now(path: Path) -> float:
-    """The time by the clock of a file's file system, so that clocks may differ."""
+    """Return the time by the clock of a file's file system, so that clocks may differ."""
     probe = _private(path)
     try:
         probe.touch(exist_ok=False)
         now = probe.stat().st_mtime
         probe.unlink()
-    except OSError:  # a full disk, or a folder that is only to be read, has no room for a probe
+    except OSError:  # a full disk, or a read-only folder, has no space for a probe
         return time.time()
     return now
 

@@ -1,9 +1,9 @@
-"""Marks of the tiles of a store: which are done, and how many bytes their files have.
+"""Marks of finished tiles in a store, and the number of bytes in their files.
 
-A mark is a file of one byte, which nobody but the task of its tile writes, when all files of the tile have
-their names. How many bytes these have together is noted before it, so that a tile whose files are missing,
-empty or cut off later is found without reading them: a chunk of nothing but the fill value has no file, so a
-missing one could not be told otherwise.
+A mark is a file of one byte, written only by the task of its tile, when all files of the tile have
+their names. The total size of these is recorded before it, so that a tile with missing, empty or truncated
+files is detected later without reading them: a chunk of nothing but the fill value has no file, so a
+missing one could not be distinguished otherwise.
 """
 
 import os
@@ -23,17 +23,16 @@ from fringefleet.io.zarr.chunk_layout import find_chunk_files
 
 DONE = "progress/done"
 N_BYTE = "progress/n_byte"
-# A skipped tile could not be computed; a doubted one may be of a stack that was changed.
+# A skipped tile could not be computed; a doubted one may be from a stack that changed.
 IS_DONE, IS_SKIPPED, IS_DOUBTED = 1, 2, 3
 _LONG_NAMES = {
-    DONE: "1 where a tile is written, 2 where it could not be computed, 3 where the stack was changed "
-    "meanwhile",
-    N_BYTE: "bytes that all files of a tile have together",
+    DONE: "1 where a tile is written, 2 where it could not be computed, 3 where the stack changed meanwhile",
+    N_BYTE: "total size of all files of a tile in bytes",
 }
 
 
 def create_marks(group: zarr.Group, n_tile: tuple[int, ...]) -> None:
-    """Make room for the marks of so many rows and columns of tiles."""
+    """Create the marks for the given number of rows and columns of tiles."""
     for name, dtype in ((DONE, "u1"), (N_BYTE, "i8")):
         array = group.create_array(
             name,
@@ -48,26 +47,26 @@ def create_marks(group: zarr.Group, n_tile: tuple[int, ...]) -> None:
 
 
 def files_in(group: zarr.Group, name: str) -> ChunkFiles:
-    """Find the files of an array of a store that we made.
+    """Return the files of an array in a store of ours.
 
     Raises
     ------
     StackFormatError
-        Its chunks are not stored as we do: two tasks could write one file.
+        Its chunks are not stored as separate files: two tasks could write one file.
     """
     files = find_chunk_files(array_in(group, name))
     if files is None:
         raise StackFormatError(
-            f"{group.store_path}: the chunks of {name} are no files of their own; tiles would share files "
+            f"{group.store_path}: the chunks of {name} are not separate files; tiles would share files "
             "and lose data. Start again with --overwrite."
         )
     return files
 
 
 def read_marks(group: zarr.Group) -> NDArray[np.uint8]:
-    """Read all marks, (tile row, tile column); what is cut off, as by a loss of power, is none.
+    """Read all marks, (tile row, tile column); a truncated one, as after a power failure, counts as none.
 
-    Those of an earlier version, which packed them, are read as Zarr has them.
+    Compressed marks of an earlier version are read by Zarr.
     """
     files = find_chunk_files(array_in(group, DONE))
     if files is None:
@@ -82,16 +81,16 @@ def read_marks(group: zarr.Group) -> NDArray[np.uint8]:
 def find_damaged(
     group: zarr.Group, tiles: NDArray[np.bool_], paths_of: Callable[[TileIndex], Iterable[Path]]
 ) -> list[TileIndex]:
-    """Find the tiles whose files have not as many bytes together as were written.
+    """Find the tiles whose files differ in total size from what was written.
 
     Parameters
     ----------
     group
-        The store.
+        Group of the store.
     tiles
-        Which tiles are looked at, (tile row, tile column).
+        Whether a tile is checked, (tile row, tile column).
     paths_of
-        Names all files that a tile may have.
+        Function that yields all files that a tile may have.
     """
     noted = files_in(group, N_BYTE)
     found: list[TileIndex] = []
@@ -108,18 +107,18 @@ def find_damaged(
 
 
 def bytes_of(paths: Iterable[Path]) -> int:
-    """Bytes that files have together; one that is not there has none."""
+    """Return the total size of files [byte]; a missing one has none."""
     total = 0
     for path in paths:
         try:
-            total += os.stat(path).st_size  # noqa: PTH116 - quick
+            total += os.stat(path).st_size  # noqa: PTH116 - fast
         except FileNotFoundError:
             continue
     return total
 
 
 def _content(path: Path) -> bytes:
-    """Read a short file; nothing where there is none."""
+    """Read a short file; return nothing if there is none."""
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The result of an inversion, opened to be read: by one door, whoever made it."""
+"""Opening of results for reading, whatever wrote them."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def open_result(path: Path) -> xr.Dataset:
     Raises
     ------
     StackFormatError
-        There is nothing, or something else, which the message names; or it is damaged.
+        The path does not exist, or is something else, which the message names; or it is damaged.
     """
     check_result(path)
     with readable(f"the result {path}"):
@@ -31,7 +31,7 @@ def open_result(path: Path) -> xr.Dataset:
         store = WholeChunks(path, read_only=True)
         opened = in_order(open_group(ZarrStore.open_group(store, mode="r", consolidated=False)))
         if "displacement" not in opened.data_vars:
-            raise StackFormatError(f"the displacement of {path} has no metadata; copy or make it again.")
+            raise StackFormatError(f"the displacement of {path} has no metadata; copy or create it again.")
         for coordinate in opened.coords.values():
             coordinate.load()
     variables = {
@@ -42,7 +42,7 @@ def open_result(path: Path) -> xr.Dataset:
 
 
 def check_result(path: Path) -> None:
-    """Refuse a path where there is no result, saying what there is instead.
+    """Reject a path that is not a result; the message states what it is.
 
     Raises
     ------
@@ -52,12 +52,12 @@ def check_result(path: Path) -> None:
     check_exists(path)
     if not has_displacement(path):
         raise StackFormatError(
-            f"{path} is no result: it is {identify(path)}. Give what `fringefleet invert` made."
+            f"{path} is not a result: it is {identify(path)}. Give an output of `fringefleet invert`."
         )
 
 
 def open_result_group(path: Path) -> zarr.Group:
-    """Open the same store as Zarr has it, for arrays that are no variables.
+    """Open the same store with Zarr, for arrays that are not variables.
 
     Raises
     ------
@@ -70,6 +70,6 @@ def open_result_group(path: Path) -> zarr.Group:
 
 
 def has_displacement(path: Path) -> bool:
-    """Tell whether this is a Zarr store with a displacement, by the names of its arrays."""
+    """Return whether this is a Zarr store with a displacement, by the names of its arrays."""
     with readable(f"the path {path}", InputError):
         return is_zarr(path) and (path / "displacement").is_dir()

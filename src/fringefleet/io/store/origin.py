@@ -1,7 +1,7 @@
-"""Origin of a result: the options and the files that it was made with, noted in it, and compared.
+"""Origin of a result: the options and files that it was made with, recorded in it, and compared.
 
-A run that goes on with a result must have the same. Where it has not, the message says which option differs,
-or which files of the stack, and not only that something does.
+A run that resumes a result must have the same. Where it does not, the message names the option that differs,
+or the files of the stack.
 """
 
 import hashlib
@@ -21,22 +21,26 @@ from fringefleet.io.zarr.arrays import array_in
 from fringefleet.option_words import in_words_of_python, mark, option
 
 _FACTS = "made_with"  # attribute of the group of the marks
-PLACE = "progress"  # that group
+PLACE = "progress"  # path of that group
 _FILES = "progress/stack_files"
 
-DIGESTS = "digests"  # the fact that has those of what is too long to be said
-_MAY_FOLLOW = ("looks", "wavelength", "number of dates", "number of pairs")  # from other options
+DIGESTS = "digests"  # the fact with digests of values too long to be shown
+_MAY_FOLLOW = ("looks", "wavelength", "number of dates", "number of pairs")  # may follow from other options
 _BEGIN_ANEW = "give --overwrite or another name."
-_REPEAT = f"Repeat the command that began it with --resume. Otherwise: {_BEGIN_ANEW}"
+_REPEAT = f"Repeat the command that started it with --resume. Otherwise: {_BEGIN_ANEW}"
 
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """What a result is made of.
+    """Origin of a result.
 
-    ``facts``: options and what follows from them and from the stack, by the names of the options; plain
-    values. Digests of what is too long to be said are under the name :data:`DIGESTS`. ``source``: the files
-    of the stack that are read.
+    Attributes
+    ----------
+    facts
+        Options and what follows from them and from the stack, by the names of the options; plain values.
+        Digests of values too long to be shown are under the name :data:`DIGESTS`.
+    source
+        Version of the files of the stack that are read.
     """
 
     facts: Mapping[str, Any]
@@ -44,32 +48,32 @@ class Origin:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of everything but times: the same facts and files give the same 16 characters."""
+        """Digest of everything but times: the same facts and files yield the same 16 characters."""
         listing = self.source.listing
         text = json.dumps([self.facts, listing.names, listing.sizes.tolist()], sort_keys=True, default=str)
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def write_origin(group: zarr.Group, origin: Origin) -> None:
-    """Note in a result what it is made of."""
+    """Record the origin of a result in it."""
     write_listing(group, origin.source.listing)
     place = group[PLACE]
     place.attrs[_FACTS] = json.dumps(origin.facts, sort_keys=True, default=str)
 
 
 def write_listing(group: zarr.Group, listing: Listing) -> None:
-    """Note in a result which files it was made from."""
+    """Record in a result which files it was made from."""
     packed = np.frombuffer(listing.encoded(), np.uint8)
     array = group.create_array(
         _FILES, data=packed, chunks=packed.shape, compressors=None, overwrite=True, dimension_names=("byte",)
     )
     array.attrs["long_name"] = (
-        "files of the stack with sizes and times, as fringefleet.io.files.listing packs them"
+        "files of the stack with sizes and times, as packed by fringefleet.io.files.listing"
     )
 
 
 def read_listing(group: zarr.Group) -> Listing:
-    """Read from which files a result is made.
+    """Read which files a result was made from.
 
     Raises
     ------
@@ -80,37 +84,37 @@ def read_listing(group: zarr.Group) -> Listing:
 
 
 def check_same_origin(group: zarr.Group, origin: Origin, path: Any, *, accept_touched: bool) -> bool:
-    """Refuse to go on with a result that was made of something else; returns whether its files were touched.
+    """Reject resuming a result of another origin; return whether only times of its files differ.
 
     Parameters
     ----------
     group
-        The result.
+        Group of the result.
     origin
-        What it would be made of now.
+        Origin that it would have now.
     path
-        Of the result, for the message.
+        Path of the result, for the message.
     accept_touched
-        Whether files of the stack whose time alone differs are the same; the user knows.
+        Whether files of the stack that differ only in their modification time are accepted.
 
     Raises
     ------
     OtherOriginError
-        Says which option differs, or which files.
+        Names the option, or the files, that differ.
     """
     then = _read_facts(group, path)
     now = json.loads(json.dumps(dict(origin.facts), default=str))
     if unknown := sorted(then.keys() - now.keys()):
-        raise _older(path, f"noted {', '.join(unknown)}, which this one does not know")
+        raise _older(path, f"recorded {', '.join(unknown)}, unknown to this one")
     try:
         files = read_listing(group).differences(origin.source.listing)
     except (KeyError, StackFormatError, OSError, ValueError, ZarrError) as error:
-        reason = f"it has lost the listing of the files that it was made from ({error})"
+        reason = f"it has lost the list of the files that it was made from ({error})"
         raise _refused(path, reason, _BEGIN_ANEW) from error
     is_changed = not only_touched(files)
     if others := _other_options(then, now) or ([] if is_changed else _other_values(then, now)):
         also = f"; the stack differs, too: {describe_differences(files)}" if files else ""
-        raise _refused(path, f"it was begun with something else: found {', '.join(others)}{also}", _REPEAT)
+        raise _refused(path, f"it was started with other options: found {', '.join(others)}{also}", _REPEAT)
     if files and not (accept_touched and only_touched(files)):
         raise _changed_stack(path, origin, files)
     return bool(files)
@@ -131,44 +135,44 @@ def _read_facts(group: zarr.Group, path: Any) -> dict[str, Any]:
     try:
         found = json.loads(str(group[PLACE].attrs[_FACTS]))
     except (KeyError, ValueError, ZarrError) as error:
-        raise _older(path, "did not note what it was made with") from error
+        raise _older(path, "did not record what it was made with") from error
     if not isinstance(found, dict):
-        raise _refused(path, "what it was made with cannot be read", _BEGIN_ANEW)
+        raise _refused(path, "the record of what it was made with cannot be read", _BEGIN_ANEW)
     return found
 
 
 def _other_options(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say which options differ; what may follow from another option only where no other differs."""
+    """Describe which options differ; facts that may follow from an option only if no other differs."""
     others = [name for name in {**now, **then} if name != DIGESTS and then.get(name) != now.get(name)]
     chosen = [name for name in others if name not in _MAY_FOLLOW] or others
-    return [f"{option(name, _said(now.get(name)))} (it was {_said(then.get(name))})" for name in chosen]
+    return [f"{option(name, _show(now.get(name)))} (it was {_show(then.get(name))})" for name in chosen]
 
 
 def _other_values(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say of what is too long to be said whether it differs."""
+    """Describe which of the values that are too long to be shown differ."""
     before, after = (facts.get(DIGESTS) or {} for facts in (then, now))
     return [f"other values of {name}" for name in {**after, **before} if before.get(name) != after.get(name)]
 
 
-def _said(value: Any) -> str:
+def _show(value: Any) -> str:
     return "none" if value is None else " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _changed_stack(path: Any, origin: Origin, files: list[Difference]) -> OtherOriginError:
     reason = (
-        f"the stack {origin.source.path} was changed since, and parts of two versions would be mixed: "
+        f"the stack {origin.source.path} has changed since, and two versions would be mixed: "
         f"{describe_differences(files)}"
     )
     is_touched = only_touched(files)
     error = _refused(
-        path, reason, f"{TOUCHED if is_touched else 'Put the files back.'} Otherwise: {_BEGIN_ANEW}"
+        path, reason, f"{TOUCHED if is_touched else 'Restore the files.'} Otherwise: {_BEGIN_ANEW}"
     )
     error.is_touched = is_touched
     return error
 
 
 def differences_now(source: FilesVersion, *, accept_touched: bool) -> list[Difference]:
-    """Scan a stack once more, and find what has become of its files; touched ones may be accepted."""
+    """List the files of a stack again, and return how they differ; touched ones may be accepted."""
     with accepting_touched(accept_touched):
         found = source.differences()
     return [difference for difference in found if not (accept_touched and difference.is_touched)]

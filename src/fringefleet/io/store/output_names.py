@@ -1,4 +1,4 @@
-"""Names of outputs: one that ends like a file of another format would deceive whoever finds it."""
+"""Checks of output names, whose suffix must not be that of another format."""
 
 from pathlib import Path
 
@@ -23,21 +23,21 @@ _OF_SUFFIX = {suffix: name for name, suffixes in _FORMATS.items() for suffix in 
 
 
 def check_output_name(path: Path, wanted: str, example: str) -> None:
-    """Refuse a name that ends like one of another format than what is written.
+    """Reject a name with the suffix of another format than the one written.
 
     Parameters
     ----------
     path
-        The output.
+        Path of the output.
     wanted
-        The format, as in ``_FORMATS``; "a folder" for a folder of files.
+        Format, as in ``_FORMATS``; "a folder" for a folder of files.
     example
-        A name that would do.
+        Example of a valid name.
 
     Raises
     ------
     OptionError
-        Says what is written.
+        States what is written.
 
     Examples
     --------

@@ -1,11 +1,11 @@
-"""Folders of files that are not complete yet, each of one process; what the dead have left is removed.
+"""Folders of unfinished files, each owned by one process; those of dead processes are removed.
 
-Who has a folder is told by a lock beside it (:mod:`fringefleet.io.store.lock`): a process of this machine
-that lives keeps it, one that cannot be seen from here (another host, another namespace of processes) as long
-as it gives signs of life. The lock is there before the folder and goes after it, so a folder without one was
-left by the dead.
+A lock next to a folder names its owner (:mod:`fringefleet.io.store.lock`): a live process of this machine
+keeps it, one that cannot be seen from here (another host, another namespace of processes) as long as it
+gives signs of life. The lock is created before the folder and removed after it, so a folder without one was
+left by a dead process.
 
-A store that was about to be replaced is put back if its successor did not take its place any more.
+A store that was about to be replaced is restored if its successor did not get into its place.
 """
 
 import glob
@@ -23,23 +23,23 @@ from fringefleet.io.store.lock_file import inspect_lock
 
 logger = logging.getLogger(__name__)
 
-BESIDE = ".fringefleet-"  # how folders begin that are made beside what is written
+BESIDE = ".fringefleet-"  # prefix of folders next to an output
 _MADE_HERE = re.compile("[0-9a-f]{16}")
 REPLACED = (
-    "replaced"  # folder in such a folder: what is replaced lies in it until its successor has its place
+    "replaced"  # folder in such a folder for a store that is being replaced, until its successor is in place
 )
 
 
 @contextmanager
 def owned_folder(base: Path, prefix: str = BESIDE) -> Iterator[Path]:
-    """Make a folder that only this user can read, and remove it at last; and those that the dead have left.
+    """Create a folder that only this user can read, and remove it at the end; remove those of dead processes.
 
     Parameters
     ----------
     base
-        The folder to make it in.
+        Folder to create it in.
     prefix
-        What its name begins with.
+        Prefix of its name.
     """
     remove_left_behind(base, prefix)
     folder = base / f"{prefix}{uuid4().hex[:16]}"
@@ -48,12 +48,12 @@ def owned_folder(base: Path, prefix: str = BESIDE) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            _put_back(folder)
+            _restore(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_left_behind(base: Path, prefix: str = BESIDE) -> None:
-    """Remove the folders of this user that processes have left which are no more, and their locks."""
+    """Remove the folders of this user that dead processes have left, and their locks."""
     start = glob.escape(prefix)
     for lock in base.glob(f".{start}*.lock*"):
         found = inspect_lock(lock)
@@ -68,23 +68,23 @@ def remove_left_behind(base: Path, prefix: str = BESIDE) -> None:
 
 def _remove(folder: Path) -> None:
     if _is_ours(folder) and folder.is_dir() and not folder.is_symlink():
-        _put_back(folder)
+        _restore(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_ours(path: Path) -> bool:
     try:
         return path.lstat().st_uid == os.getuid()
-    except OSError:  # who removes it, too, was quicker
+    except OSError:  # another process removed it first
         return False
 
 
-def _put_back(folder: Path) -> None:
-    """Put back what had been moved away, if what was to take its place is still here."""
+def _restore(folder: Path) -> None:
+    """Restore a store that was moved away, if its successor is still here."""
     moved_away = folder / REPLACED
     for old in moved_away.iterdir() if moved_away.is_dir() else ():
         place = folder.parent / old.name
         if (folder / old.name).exists() and not place.exists():
-            logger.warning("putting %s back: a run that was to overwrite it ended before it did", place)
-            with suppress(OSError):  # another one may have been quicker
+            logger.warning("restoring %s: a run that was to overwrite it ended before it did", place)
+            with suppress(OSError):  # another process may have been faster
                 old.rename(place)

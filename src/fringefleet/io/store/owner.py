@@ -12,13 +12,13 @@ from uuid import uuid4
 
 @dataclass(frozen=True)
 class Owner:
-    """A process that writes to an output."""
+    """Process that writes to an output."""
 
-    run: str  # letters and digits that no other run has
+    run: str  # unique letters and digits
     host: str
     pid: int
-    machine: str  # where the pid means something: this boot, and the namespace of its processes
-    born: str  # of the process, so that a pid that is used again is another
+    machine: str  # scope of the pid: this boot, and the namespace of its processes
+    born: str  # start time of the process, which distinguishes a reused pid
     since: str
 
     @classmethod
@@ -26,11 +26,11 @@ class Owner:
         """Describe this process."""
         pid = os.getpid()
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(uuid4().hex[:16], socket.gethostname(), pid, _machine(), _born(pid), now)
+        return cls(uuid4().hex[:16], socket.gethostname(), pid, _machine(), _start_time(pid), now)
 
     @classmethod
     def read(cls, text: bytes) -> "Owner | None":
-        """Understand what :meth:`text` gave; None if it is something else."""
+        """Parse the output of :meth:`text`; None if it is something else."""
         try:
             found = cls(**json.loads(text))
             understood = found.run.isalnum() and found.pid > 0
@@ -39,16 +39,16 @@ class Owner:
         return found if understood else None
 
     def text(self) -> str:
-        """Give it as text."""
+        """Return it as text."""
         return json.dumps(asdict(self))
 
     def __str__(self) -> str:
-        """Name it for a message."""
+        """Return a description for a message."""
         return f"process {self.pid} on {self.host}, since {self.since}"
 
     @property
     def is_alive(self) -> bool | None:
-        """Whether it is a process of this machine that goes on, be it stopped; None where nobody can see."""
+        """Whether it is a live process of this machine, even if stopped; None if that is unknown."""
         if self.machine != _machine():
             return None
         ours = True
@@ -58,14 +58,14 @@ class Owner:
             return False
         except PermissionError:
             ours = False
-        born = _born(self.pid)
-        if not born and not (ours and self.born):  # the system may show nobody the processes of others
+        born = _start_time(self.pid)
+        if not born and not (ours and self.born):  # the system may hide the processes of other users
             return None
         return born == self.born
 
 
 def _machine() -> str:
-    """Name what a pid belongs to, as far as the system says."""
+    """Return the scope of a pid, as far as the system reports it."""
     facts = [socket.gethostname()]
     with suppress(OSError):
         facts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
@@ -73,8 +73,8 @@ def _machine() -> str:
     return " ".join(facts)
 
 
-def _born(pid: int) -> str:
-    """When a process was started, in ticks since the machine was; empty if it ended or nobody says."""
+def _start_time(pid: int) -> str:
+    """Return the start time of a process, in ticks since boot; empty if it ended or cannot be determined."""
     try:
         facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Misfit of each pair to the series: sums of every tile, and one table when all tiles are done."""
+"""Table of the misfit of each pair: sums of every tile, and one table when all tiles are done."""
 
 from dataclasses import dataclass
 
@@ -12,30 +12,30 @@ from fringefleet.arguments.shapes import Shape
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.network.network import date_name
 
-SUMS = "diagnosis/pair_sums"  # (tile_y, tile_x, sum, pair): a chunk of its own for each tile
+SUMS = "diagnosis/pair_sums"  # (tile_y, tile_x, sum, pair): one chunk per tile
 RESIDUAL_RMS, _CYCLE_SHARE, _PAIR_PIXELS = "pair_residual_rms", "pair_cycle_share", "pair_pixel_count"
 
 
 @dataclass(frozen=True)
 class BadPair:
-    """A pair and how badly it is explained."""
+    """Pair and its misfit."""
 
     name: str  # its two dates
     residual_rms: float  # [rad]
-    cycle_share: float  # of its pixels whose residual is beyond pi
+    cycle_share: float  # share of its pixels with a residual beyond pi
     n_pixel: int
 
 
 def pair_table(network_coordinates: xr.Dataset) -> xr.Dataset:
-    """Make the table without numbers, for the pairs of a stack."""
+    """Return the table without values, for the pairs of a stack."""
     n_pair = network_coordinates.sizes["pair"]
     variables = {
-        RESIDUAL_RMS: {"units": "rad", "long_name": "root mean square of the residual of each pair"},
+        RESIDUAL_RMS: {"units": "rad", "long_name": "root mean square residual of each pair"},
         _CYCLE_SHARE: {
             "units": "1",
-            "long_name": "share of the pixels of each pair that are off by more than pi",
+            "long_name": "share of the pixels of each pair with a residual beyond pi",
         },
-        _PAIR_PIXELS: {"units": "1", "long_name": "pixels where the pair is used"},
+        _PAIR_PIXELS: {"units": "1", "long_name": "number of pixels where the pair is used"},
     }
     dates = {
         name: ("pair", network_coordinates[name].values.astype("datetime64[ns]"))
@@ -46,7 +46,7 @@ def pair_table(network_coordinates: xr.Dataset) -> xr.Dataset:
 
 
 def create_sums(group: zarr.Group, n_tile: tuple[int, ...], shape: Shape) -> None:
-    """Make room for the sums of every tile, (sum, pair)."""
+    """Create the array for the sums of every tile, (sum, pair)."""
     sums = group.create_array(
         SUMS,
         shape=(*n_tile, *shape),
@@ -62,10 +62,10 @@ def create_sums(group: zarr.Group, n_tile: tuple[int, ...], shape: Shape) -> Non
 
 
 def fill_table(group: zarr.Group) -> None:
-    """Add the tiles up and write the table."""
+    """Add up the tiles and write the table."""
     sums = array_in(group, SUMS)
     total = np.zeros(sums.shape[2:])
-    for row in range(sums.shape[0]):  # a row of tiles at a time: bounded memory
+    for row in range(sums.shape[0]):  # one row of tiles at a time, to bound memory
         total += np.asarray(sums[row]).sum(0)
     n_pixel, square, cycles = total
     counted = np.where(n_pixel > 0, n_pixel, np.nan)
@@ -75,9 +75,9 @@ def fill_table(group: zarr.Group) -> None:
 
 
 def worst_pairs(result: xr.Dataset, at_most: int) -> list[BadPair]:
-    """Find the pairs of a result that are explained worst, the worst first; none if nobody asked for them.
+    """Find the pairs of a result with the largest misfit, the worst first; none if not requested.
 
-    In order of the share of their pixels that are off by more than pi, then of their residual.
+    Sorted by the share of their pixels with a residual beyond pi, then by their residual.
     """
     if RESIDUAL_RMS not in result:
         return []

@@ -1,15 +1,15 @@
-"""The result store: a Zarr v3 group that many tasks write at once, and that survives being killed.
+"""Result store: a Zarr v3 group that many tasks write at once, and that survives being killed.
 
-Every task writes the whole chunks of its own tile, waits until they are on the disk, and sets that tile's
-mark (:mod:`fringefleet.io.store.marks`). Nothing in the store depends on host, order or the time of the run,
-so one that was killed and resumed leaves the same bytes as one that was not: of the same files, in the same
+Every task writes the whole chunks of its own tile, waits until they are on the disk, and sets the tile's
+mark (:mod:`fringefleet.io.store.marks`). Nothing in the store depends on host, order or time of the run,
+so a run that was killed and resumed leaves the same bytes as one that was not, given the same files and
 chunks.
 
-A chunk has all dates of a tile, packed by Blosc: LZ4 5 with bytes shuffled, as measured
-(``tests/benchmarks/results/codecs-cpu.json``). Zstandard 1 takes 2 to 4 % less room and 3 to 5 times the
-time, LZ4HC 26 to 42 times. The series of a pixel is one file, and a map of one date, for which all of the
-scene is unpacked, takes half as long as with Zstandard; chunks of few dates make maps quicker, and more
-files. GDAL 3.12 reads it.
+A chunk has all dates of a tile, compressed by Blosc: LZ4 5 with byte shuffle, as measured
+(``tests/benchmarks/results/codecs-cpu.json``). Zstandard 1 takes 2 to 4 % less space and 3 to 5 times the
+time, LZ4HC 26 to 42 times. The series of a pixel is in one file, and a map of one date, for which the whole
+scene is unpacked, takes half as long as with Zstandard; chunks of few dates would make maps faster, but
+more files. GDAL 3.12 reads it.
 """
 
 import logging
@@ -64,12 +64,12 @@ from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
-_NOT_WRITTEN = 255  # the status of a tile that is not there yet: no code, and not "ok"
+_NOT_WRITTEN = 255  # status of a tile that is not written yet: neither a code nor "ok"
 
 
 @dataclass(frozen=True)
 class ResultStore:
-    """A result on disk, and which of its tiles are done; pickles as a path and two numbers."""
+    """Result on disk with the state of its tiles; pickles as a path and two numbers."""
 
     path: Path
     tile: Shape  # rows and columns
@@ -81,16 +81,16 @@ class ResultStore:
         variables: Mapping[str, NDArray[Any]],
         pair_sums: NDArray[np.float64] | None = None,
     ) -> None:
-        """Write every variable of a tile, (..., y, x), its sums over pairs if any, then its done-mark.
+        """Write every variable of a tile, (..., y, x), its sums over pairs if any, then its mark.
 
         Raises
         ------
         StackFormatError
-            The tile is not whole chunks of the store: two tasks would write one file.
+            The tile does not consist of whole chunks of the store: two tasks would write one file.
         OutputLostError
-            The store is no longer the one that this run began: it was removed, changed or overwritten.
+            The store is no longer that of this run: it was removed, changed or overwritten.
         DiskFullError
-            Says how much is needed.
+            States how much is needed.
         """
         written: list[Path] = []
         n_byte = sum(values.nbytes for values in variables.values())
@@ -112,7 +112,7 @@ class ResultStore:
         pair_sums: NDArray[np.float64] | None,
         written: list[Path],
     ) -> None:
-        """Write a tile and its mark, and say which files that are."""
+        """Write a tile and its mark, and return the files written."""
         begun = self.check(variables)
         sizes: list[int] = []
         jobs: list[Callable[[], None]] = []
@@ -134,7 +134,7 @@ class ResultStore:
         self._mark(index, sum(sizes), written)
 
     def _mark(self, index: TileIndex, n_byte: int, written: list[Path]) -> None:
-        """Set the mark of a tile, when its files are on the disk and the store still is that of this run."""
+        """Set the mark of a tile, when its files are on the disk and the store is still that of this run."""
         begun = self.check()
         files = begun.target(N_BYTE).files
         written.append(files.path(index))
@@ -145,12 +145,12 @@ class ResultStore:
         files.write(index, np.full((1, 1), IS_DONE, np.uint8))
 
     def skip_tile(self, index: TileIndex) -> None:
-        """Say of a tile that it could not be computed: no data, a status of its own, and a mark.
+        """Mark a tile that could not be computed: no data, and a status of its own.
 
         Raises
         ------
         OutputLostError
-            The store is no longer the one that this run began.
+            The store is no longer that of this run.
         """
         group = self.check().group
         y, x = self._pixels(index, self.tile)
@@ -163,7 +163,7 @@ class ResultStore:
             array_in(group, DONE)[index] = IS_SKIPPED
 
     def check(self, names: Iterable[str] = ()) -> UnfinishedResult:
-        """Find the store, and variables in it, if it is still the one that this run began.
+        """Find the store, and variables in it, if it is still that of this run.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class ResultStore:
         return slice(y, y + shape[0]), slice(x, x + shape[1])
 
     def _withdraw_if_gone(self, written: list[Path]) -> None:
-        """Remove what was written to a store that was removed meanwhile, and was so made again in parts."""
+        """Remove files written to a store that was removed meanwhile, and so partly created again."""
         if (self.path / "zarr.json").exists():
             return
         for file in written:
@@ -187,16 +187,16 @@ class ResultStore:
                     break
 
     def marks(self) -> NDArray[np.uint8]:
-        """What is known of the tiles, (tile row, tile column): 0, or one of the marks."""
+        """Marks of the tiles, (tile row, tile column): 0, or one of the marks."""
         return read_marks(open_result_to_write(self.path))
 
     def done(self, *, or_doubted: bool = False) -> NDArray[np.bool_]:
-        """Which tiles are done, (tile row, tile column)."""
+        """Return which tiles are done, (tile row, tile column)."""
         marks: NDArray[np.bool_] = np.isin(self.marks(), (IS_DONE, *[IS_DOUBTED] * or_doubted))
         return marks
 
     def kept(self, *, or_doubted: bool = False) -> NDArray[np.bool_]:
-        """Which tiles are done and have all their files, as a run that is resumed keeps them."""
+        """Return which tiles are done and have all their files, so that a resumed run keeps them."""
         kept = self.done(or_doubted=or_doubted)
         for index in self._damaged(kept):
             kept[index] = False
@@ -214,22 +214,21 @@ class ResultStore:
         return find_damaged(group, tiles, paths_of)
 
     def forget_damaged(self) -> None:
-        """Take the marks off tiles that are done and whose files are missing, empty or cut off."""
+        """Remove the marks of finished tiles whose files are missing, empty or truncated."""
         damaged = self._damaged(self.done())
         marks = array_in(open_result_to_write(self.path), DONE)
         for index in damaged:
             marks[index] = 0
         if damaged:
             logger.warning(
-                "%s: files of %d tiles that were done, %s the first, are missing or cut off; they are done "
-                "again",
+                "%s: files of %d finished tiles, %s the first, are missing or truncated; they are done again",
                 self.path,
                 len(damaged),
                 damaged[0],
             )
 
     def doubt(self, windows: Sequence[tuple[slice, slice]] | None) -> int:
-        """Mark tiles that are done, and that one of the windows of pixels touches, as not to be relied on.
+        """Mark finished tiles within the given windows of pixels as doubtful.
 
         Parameters
         ----------
@@ -239,7 +238,7 @@ class ResultStore:
         Returns
         -------
         int
-            How many.
+            Number of tiles marked.
         """
         done, concerned = self.done(), np.full(self.done().shape, windows is None)
         for window in windows or ():
@@ -252,14 +251,14 @@ class ResultStore:
         return int((done & concerned).sum())
 
     def trust(self, listing: Listing) -> None:
-        """Take the files of the stack, as they are now, for those that the result was made from."""
+        """Record the current files of the stack as those that the result was made from."""
         group, marks = open_result_to_write(self.path), self.marks()
         marks[marks == IS_DOUBTED] = IS_DONE
         write_listing(group, listing)
         array_in(group, DONE)[:] = marks
 
     def listing(self) -> Listing:
-        """Read which files of the stack the result is made from."""
+        """Read which files of the stack the result was made from."""
         return read_listing(open_result_to_write(self.path))
 
     def finish(self) -> None:
@@ -270,20 +269,20 @@ class ResultStore:
                 fill_table(group)
 
     def clear(self) -> None:
-        """Remove what a killed writer left of files it was writing."""
+        """Remove unfinished files of a killed writer."""
         for file in self.path.rglob("*.partial"):
             file.unlink(missing_ok=True)
 
 
 def create_result(template: xr.Dataset, path: Path, origin: Origin, *, overwrite: bool) -> ResultStore:
-    """Create a result without numbers; the chunks of ``template`` become its tiles.
+    """Create a result without values; the chunks of ``template`` become its tiles.
 
-    Where it has a table of pairs there is room for the sums of every tile, too.
+    If it has a table of pairs, the sums of every tile are also created.
 
     Raises
     ------
     OutputExistsError
-        Something is there and may not, or can not, be overwritten.
+        The path exists and may not, or cannot, be overwritten.
     """
     tile = (template.chunksizes["y"][0], template.chunksizes["x"][0])
     with (
@@ -314,30 +313,30 @@ def resume_result(
     *,
     accept_touched: bool = False,
 ) -> tuple[ResultStore, bool]:
-    """Find a result that was begun with the same stack and options; nothing is written.
+    """Open a result that was started with the same stack and options, without writing.
 
     Parameters
     ----------
     path
-        The result.
+        Path of the result.
     tile
         Rows and columns of its tiles.
     origin
-        What it is to depend on.
+        Origin that it must have.
     names
-        Variables that it has to have.
+        Variables that it must have.
     accept_touched
-        Whether files of the stack whose time alone has changed are the same.
+        Whether files of the stack that differ only in their modification time are accepted.
 
     Returns
     -------
     tuple
-        The result, and whether files of the stack were touched since, which is accepted then.
+        Result, and whether files of the stack were touched since, and are accepted.
 
     Raises
     ------
     OutputExistsError
-        It was begun with others, or is no result of ours.
+        It was started with others, or is not a result of ours.
     """
     check_result_of_ours(path)
     group = open_result_to_write(path)
@@ -351,7 +350,7 @@ def resume_result(
 
 
 def holds_run(path: Path, fingerprint: str) -> bool:
-    """Tell whether a result is there that was begun by the run of a fingerprint."""
+    """Return whether a path contains a result that was started by the run with a fingerprint."""
     try:
         return bool(open_result_to_write(path).attrs.get(FINGERPRINT) == fingerprint)
     except (OSError, ValueError, KeyError, TypeError, ZarrError):
@@ -359,31 +358,31 @@ def holds_run(path: Path, fingerprint: str) -> bool:
 
 
 def _check_complete(group: zarr.Group, path: Path, names: Iterable[str]) -> None:
-    """Refuse a result that has lost what it has to have."""
+    """Reject a result that lacks required parts."""
     lacking = [name for name in names if name not in group]
     if lacking:
-        raise OutputExistsError(f"{path} has lost its {', '.join(lacking)}; start again with --overwrite.")
+        raise OutputExistsError(f"{path} lacks {', '.join(lacking)}; start again with --overwrite.")
 
 
 def _check_marks(store: ResultStore) -> None:
-    """Refuse a result whose marks of tiles are not those of its status."""
+    """Reject a result whose marks do not match the tiles of its status."""
     group = open_result_to_write(store.path)
     shape = array_in(group, "status").shape
     needed = tuple(-(-size // step) for size, step in zip(shape, store.tile, strict=True))
     if (found := store.marks().shape) != needed:
         raise OutputExistsError(
-            f"{store.path} has marks of {found} tiles, and {needed} are needed: it is damaged. Start again "
+            f"{store.path} has marks of {found} tiles, but {needed} are needed: it is damaged. Start again "
             "with --overwrite."
         )
 
 
 def check_result_of_ours(path: Path) -> None:
-    """Refuse a path where something else is than a result of ours.
+    """Reject a path with something other than a result of ours.
 
     Raises
     ------
     OutputExistsError
-        Says so; nothing is touched.
+        States this; nothing is changed.
     """
     check_replaceable(path, overwrite=True)
     try:
@@ -391,17 +390,17 @@ def check_result_of_ours(path: Path) -> None:
         found = open_result_to_write(path).attrs.get(FINGERPRINT)
     except (OSError, ValueError, KeyError, TypeError, ZarrError) as error:
         raise OutputExistsError(
-            f"{path} is there and cannot be opened ({error}); give another name."
+            f"{path} exists but cannot be opened ({error}); give another name."
         ) from error
     if found is None:
         raise OutputExistsError(
-            f"{path} is there and is no result of fringefleet, so it is neither resumed nor overwritten; "
+            f"{path} exists and is not a result of fringefleet, so it is neither resumed nor overwritten; "
             "give another name or remove it yourself."
         )
 
 
 def result_tile(path: Path) -> Shape | None:
-    """Rows and columns of the tiles of a result; None if there is none to be found."""
+    """Return rows and columns of the tiles of a result; None if there is none."""
     check_result_of_ours(path)
     status = open_result_to_write(path).get("status")
     return (status.chunks[0], status.chunks[1]) if isinstance(status, zarr.Array) else None
@@ -409,7 +408,7 @@ def result_tile(path: Path) -> Shape | None:
 
 @with_graph_defaults
 def _in_one_chunk(template: xr.Dataset) -> xr.Dataset:
-    """Give a template whose variables are not cut: a task for each tile would be made, and thrown away."""
+    """Return a template whose variables are not chunked: chunks would create a useless task per tile."""
     return template.assign(
         {
             name: variable.copy(data=da.zeros(variable.shape, dtype=variable.dtype, chunks=-1))
@@ -420,7 +419,7 @@ def _in_one_chunk(template: xr.Dataset) -> xr.Dataset:
 
 
 def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Whole tiles as chunks; no data is NaN, and integers have no fill value that reads as NaN."""
+    """Return the encoding: whole tiles as chunks; NaN as no data, and no fill value for integers."""
     compressor = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle")
     return {
         str(name): {
@@ -435,7 +434,7 @@ def _encoding(template: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 
 def _write_chunk(target: Target, key: tuple[int, ...], values: NDArray[Any], sizes: list[int]) -> None:
-    """Round a chunk, if that is wanted, and write it; its size in the file is added to the others."""
+    """Round a chunk, if requested, and write it; append its size in the file."""
     rounded = values if target.keep_bits is None else quantized(values, target.keep_bits)
     sizes.append(target.files.write(key, rounded))
 

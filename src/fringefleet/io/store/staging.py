@@ -1,4 +1,4 @@
-"""A Zarr store under a temporary name until it is whole, so that what has the name is complete."""
+"""Zarr store under a temporary name until complete, so that a store with the final name is complete."""
 
 import warnings
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ from fringefleet.option_words import option
 
 @contextmanager
 def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary path for a store; rename it to the store's when all went well.
+    """Yield a temporary path for a store; rename it to the final path on success.
 
-    After a failure nothing is left; what processes that died have left beside the store is removed.
+    On failure nothing is left; leftovers of dead processes next to the store are removed.
 
     Raises
     ------
     OutputExistsError
-        The output is there and ``overwrite`` is false, or it is something else than a Zarr store.
+        The output exists and ``overwrite`` is false, or it is not a Zarr store.
     """
     check_output_name(output, "Zarr", "stack.zarr")
     check_writable(output)
@@ -37,7 +37,7 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
     with owned_folder(output.parent) as folder:
         temporary = folder / output.name
         yield temporary
-        check_replaceable(output, overwrite=overwrite)  # another one may have been quicker
+        check_replaceable(output, overwrite=overwrite)  # another process may have been faster
         if output.exists():
             (folder / REPLACED).mkdir()
             output.rename(folder / REPLACED / output.name)
@@ -45,52 +45,53 @@ def staged_store(output: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def recover_interrupted_overwrite(output: Path) -> None:
-    """Put a store back that a killed run had moved away, and not yet put its own in the place of.
+    """Restore a store that a killed run had moved away before its own was in place.
 
-    What is left of a store that has been replaced is removed, and whatever else the dead have left beside it.
+    Remains of a replaced store, and other leftovers of dead processes next to it, are removed.
     """
     remove_left_behind(real_path(output).parent)
 
 
 def check_replaceable(output: Path, *, overwrite: bool) -> None:
-    """Refuse an output that is there, unless it is a Zarr store that may be overwritten.
+    """Reject an existing output, unless it is a Zarr store that may be overwritten.
 
     Raises
     ------
     OutputExistsError
-        See above; the message says which.
+        See above; the message states which.
     """
     if not output.exists():
         return
     if not overwrite:
         raise OutputExistsError(
-            f"{output} is there already; give another name, or {option('overwrite', True)} to replace it."
+            f"{output} exists; give another name, or {option('overwrite', True)} to replace it."
         )
     if not (output / "zarr.json").is_file():
         raise OutputExistsError(
-            f"{output} is there and is no Zarr store, so {option('overwrite', True)} does not replace it; "
+            f"{output} exists and is not a Zarr store, so {option('overwrite', True)} does not replace it; "
             "give another name or remove it yourself."
         )
 
 
 def check_free_space(folder: Path, n_byte: int) -> None:
-    """Refuse to write so many bytes to a folder whose disk has not as many free.
+    """Reject writing to a folder whose disk has less free space than needed.
 
     Raises
     ------
     InputError
-        Says how many there are.
+        States how much there is.
     """
     free = free_disk_bytes(folder)
     if free < n_byte:
         raise InputError(
-            f"found {free:,} bytes free on the disk of {folder.absolute()}, and {n_byte:,} are needed; make "
-            "room."
+            f"found {free:,} bytes free on the disk of {folder.absolute()}, but {n_byte:,} are needed; free "
+            "some "
+            "space."
         )
 
 
 def consolidate_metadata(path: Path) -> None:
-    """Copy the metadata of all arrays to one place, where ``xr.open_zarr`` looks for it first.
+    """Consolidate the metadata of all arrays in one place, where ``xr.open_zarr`` looks for them first.
 
     Zarr warns that version 3 of the format does not define it; other readers ignore it.
     """

@@ -1,7 +1,7 @@
-"""A result that was begun, as the tasks of a run find it: its arrays looked up once in a process.
+"""Unfinished result as the tasks of a run see it: its arrays are looked up once per process.
 
 Opening a Zarr group and the metadata of a dozen arrays takes longer than writing a small tile. What cannot
-change while a run goes on is kept, as long as the metadata of the group are the same file.
+change during a run is cached, as long as the metadata of the group are the same file.
 """
 
 import os
@@ -26,7 +26,7 @@ _METADATA = "zarr.json"
 
 
 class Target(NamedTuple):
-    """Where a variable is written, and to how many bits it is rounded before; None if it is not."""
+    """Files of a variable, and the number of bits that it is rounded to; None if it is not."""
 
     files: ChunkFiles
     keep_bits: int | None
@@ -34,19 +34,19 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True)
 class UnfinishedResult:
-    """An open result; ``fingerprint``: of the run that began it."""
+    """Open result; ``fingerprint``: of the run that started it."""
 
     group: zarr.Group
     fingerprint: object
     _targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, name: str) -> Target:
-        """Find where a variable is written.
+        """Return the files of a variable.
 
         Raises
         ------
         StackFormatError
-            Its chunks are no files of their own.
+            Its chunks are not separate files.
         """
         if name not in self._targets:
             attributes = array_in(self.group, name).attrs
@@ -55,21 +55,21 @@ class UnfinishedResult:
 
 
 def open_result_to_write(path: Path) -> zarr.Group:
-    """Open a result; an ``OSError`` if there is none, where Zarr would make a folder."""
+    """Open a result; raises an ``OSError`` if there is none, where Zarr would create a folder."""
     if not (path / _METADATA).is_file():
         raise FileNotFoundError(f"found no result at {path}")
     return zarr.open_group(WholeChunks(path), mode="r+", use_consolidated=False)
 
 
 def reopen_unfinished(path: Path, fingerprint: str, names: Iterable[str] = ()) -> UnfinishedResult:
-    """Find the result of a run, if it still is that.
+    """Find the result of a run, if it is still that.
 
     Parameters
     ----------
     path
-        The result.
+        Path of the result.
     fingerprint
-        Of the run.
+        Fingerprint of the run.
     names
         Variables that are to be written.
 
@@ -83,13 +83,13 @@ def reopen_unfinished(path: Path, fingerprint: str, names: Iterable[str] = ()) -
         lacking = [name for name in {"status", DONE, *names} if not (path / name / _METADATA).exists()]
     except (OSError, KeyError, ValueError, ZarrError) as error:
         raise OutputLostError(
-            f"the output {path} is gone from this process's sight, or was damaged ({error})."
+            f"the output {path} can no longer be accessed from this process, or was damaged ({error})."
         ) from error
     if found.fingerprint != fingerprint:
-        raise OutputLostError(f"the output {path} was replaced by another run while this one went on.")
+        raise OutputLostError(f"the output {path} was replaced by another run during this one.")
     if lacking:
         lost = ", ".join(sorted(lacking))
-        raise OutputLostError(f"the output {path} has lost {lost} while the run went on.")
+        raise OutputLostError(f"the output {path} lost {lost} during the run.")
     return found
 
 
@@ -100,7 +100,7 @@ def _begun(path: Path, _state: tuple[int, int, int]) -> UnfinishedResult:
 
 
 def _version(path: Path) -> tuple[int, int, int]:
-    """Tell a file from another of its name; it is opened, as NFS may show what it knew from before."""
+    """Return the identity of a file; it is opened, as NFS may show cached metadata."""
     with path.open("rb", buffering=0) as file:
         found = os.fstat(file.fileno())
     return found.st_ino, found.st_mtime_ns, found.st_size

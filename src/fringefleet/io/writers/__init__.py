@@ -1,4 +1,4 @@
-"""Writers of results in the formats of other programs: one ordered list."""
+"""Writers of results in the formats of other programs, in an ordered list."""
 
 from fringefleet.errors import OptionError
 from fringefleet.io.writers.base import Writer
@@ -15,12 +15,12 @@ WRITERS: tuple[Writer, ...] = (
 
 
 def writer_named(name: str) -> Writer:
-    """Find a writer.
+    """Return the writer with a name.
 
     Raises
     ------
     OptionError
-        There is none of this name.
+        There is no writer of this name.
     """
     found = {writer.name: writer for writer in WRITERS}
     if name not in found:

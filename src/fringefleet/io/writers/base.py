@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import xarray as xr
 
-Progress = Callable[[int, int], None]  # told of the number of tiles written, and of all tiles
+Progress = Callable[[int, int], None]  # called with the number of tiles written, and of all tiles
 
 
 def no_progress(_n_done: int, _n_tile: int) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True)
 class Writer:
-    """A format that results are written in.
+    """Format that results are written in.
 
     Attributes
     ----------
     name
-        Word of ``export --format``.
+        Value of ``export --format``.
     title
-        Of the files, for help.
+        Title of the files, for help.
     suffix
-        Of the file that is written, such as ``.csv``; empty where it is a folder of files.
+        Suffix of the file, such as ``.csv``; empty for a folder of files.
     module
-        That has ``write_result(result, target, progress)``, which writes an open result and gives the paths
-        of the files; imported when it is used.
+        Module with ``write_result(result, target, progress)``, which writes an open result and returns the
+        paths of the files; imported when it is used.
     """
 
     name: str
@@ -44,5 +44,5 @@ class Writer:
         return found
 
     def file_in(self, target: Path) -> Path:
-        """Name a file that is written: the target, or one in it."""
+        """Return the path of a file that is written: the target, or one in it."""
         return target if self.suffix else target / self.name

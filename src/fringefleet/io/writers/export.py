@@ -44,7 +44,7 @@ def export_result(
     OptionError
         There is no such format, or the name of the file has another suffix.
     InputError
-        One of its children: ``result`` cannot be written in this format, or not to this place.
+        One of its subclasses: ``result`` cannot be written in this format, or not to this path.
     """
     writer = writer_named(file_format)
     target = checked_target(target, writer.name, writer.suffix)
@@ -53,7 +53,7 @@ def export_result(
 
 
 def checked_target(target: Path | str, name: str, suffix: str) -> Path:
-    """Refuse a path that is none, or has the suffix of something else."""
+    """Reject an invalid path, or one with the suffix of another format."""
     check_kind("target", target, *PATH)
     target = Path(target)
     if not suffix:
@@ -67,7 +67,7 @@ def checked_target(target: Path | str, name: str, suffix: str) -> Path:
 
 @contextmanager
 def opened(result: xr.Dataset | Path | str) -> Iterator[xr.Dataset]:
-    """Open a result, if it is not yet."""
+    """Open a result, if it is not open yet."""
     check_kind("result", result, xr.Dataset, *PATH)
     if isinstance(result, xr.Dataset):
         yield result

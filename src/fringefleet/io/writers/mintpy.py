@@ -1,10 +1,10 @@
-"""Write a result as MintPy's files: timeseries.h5, temporalCoherence.h5, numInvIfgram.h5.
+"""MintPy's files of a result: timeseries.h5, temporalCoherence.h5, numInvIfgram.h5.
 
-A result with the covariance of its displacement gives timeseriesDecorCov.h5 as well, for every two dates.
-Its unit is m^2 and its attributes say so; MintPy's say m. Offsets have a residual in place of the temporal
+A result with the covariance of its displacement also yields timeseriesDecorCov.h5, for every two dates.
+Its unit is m^2, as its attributes state; MintPy's state m. Offsets have a residual in place of the temporal
 coherence: the root of the sum of the squares [pixel]. The names of the files follow MintPy, too.
 
-MintPy has no value for "no answer": where the result has NaN its files have zero, as MintPy itself
+MintPy has no value for missing estimates: where the result has NaN its files have zero, as MintPy itself
 writes them. Only the residual of an offset is NaN there, as it is in MintPy.
 """
 
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Product(NamedTuple):
-    """One file of MintPy: what is in it, and from which variable of ours it comes."""
+    """File of MintPy: its content, and the variable of ours that it is made from."""
 
     variable: str
     dims: tuple[str, ...]
@@ -63,7 +63,7 @@ _OFFSET_NAMES: dict[str, Names] = {
 
 
 def product_names(observation: str, stack: str) -> Names:
-    """Name the three files as MintPy does: by what was observed, and by the name of the stack.
+    """Return the names of the three files, by MintPy's rule: from the observation and the name of the stack.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def product_names(observation: str, stack: str) -> Names:
 
 
 def covariance_name(series: str | Path, observation: str) -> Path:
-    """Name the file of the covariance after that of the series, as MintPy does.
+    """Return the name of the file of the covariance, derived from that of the series as in MintPy.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def export_mintpy(
     covariance_date: str | None = None,
     progress: Progress = no_progress,
 ) -> list[Path]:
-    """Write the three products of MintPy's network inversion from a result, and the covariance if it has it.
+    """Write MintPy's three products of the network inversion from a result, and the covariance if present.
 
     Parameters
     ----------
@@ -104,10 +104,10 @@ def export_mintpy(
         A result Dataset, whole or cut out of one, lazy or not; or the path of a result store. A
         lazy Dataset is computed tile by tile on the current Dask scheduler, each tile once.
     directory
-        Where to write; made if it is not there. Files of these names in it are replaced, each at
-        once and only when all of them are complete.
+        Output folder; created if it does not exist. Existing files of these names are replaced, atomically
+        and only when all of them are complete.
     names
-        Of series, quality and count; MintPy's (:func:`product_names`) if None.
+        Names of series, quality and count; MintPy's (:func:`product_names`) if None.
     covariance_date
         Date that the covariance is relative to, in the format of the dates of the source; that of the series
         if None.
@@ -122,11 +122,11 @@ def export_mintpy(
     Raises
     ------
     StackFormatError
-        ``result`` is no result, its coordinates form no grid that MintPy can describe, or its covariance
-        is of other dates than its displacement.
+        ``result`` is not a result, its coordinates are not a grid that MintPy can describe, or its covariance
+        has other dates than its displacement.
     InputError
-        ``result`` is not there, ``directory`` or a folder above it is a file, or ``covariance_date`` is no
-        date of the result.
+        ``result`` does not exist, ``directory`` or a folder above it is a file, or ``covariance_date`` is not
+        a date of the result.
     """
     directory = checked_target(directory, "mintpy", "")
     with opened(result) as data:
@@ -139,7 +139,7 @@ def write_result(result: xr.Dataset, target: Path, progress: Progress) -> list[P
 
 
 def check_exportable(result: xr.Dataset, covariance_date: str | None = None) -> None:
-    """Find whatever would keep a result, which may be still to come, from being written as MintPy's files.
+    """Check that a result, which may not exist yet, can be written as MintPy's files.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def check_exportable(result: xr.Dataset, covariance_date: str | None = None) -> 
     Raises
     ------
     StackFormatError, InputError
-        As :func:`export_mintpy`.
+        As for :func:`export_mintpy`.
     """
     _relative_to(result, covariance_date)
     common = common_attributes(result)
@@ -158,13 +158,14 @@ def check_exportable(result: xr.Dataset, covariance_date: str | None = None) -> 
 
 
 def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
-    """Make the covariance that of the displacements since another date, lazily; the series stays as it is."""
+    """Make the covariance relative to another date, lazily; the series is unchanged."""
     if wanted is None:
         return result
     if _COVARIANCE.variable not in result:
         raise OptionError(
-            f"found {option('covariance_date', wanted)}, and no {_COVARIANCE.variable} in the result, which "
-            "alone needs it. Leave it out, or invert with covariance = True."
+            f"found {option('covariance_date', wanted)}, but no {_COVARIANCE.variable} in the result, the "
+            "only "
+            "variable that it applies to. Omit it, or invert with covariance = True."
         )
     names = date_names(result)
     found = dates_meant(wanted, result["date"].values)
@@ -211,7 +212,7 @@ def _export(
 
 
 def _products(result: xr.Dataset, names: Names | None) -> dict[_Product, str | Path]:
-    """Choose what is written, and where."""
+    """Choose the files to write."""
     observation = str(result.attrs.get("observation", PHASE))
     quality = _RESIDUAL if is_offset(observation) else _COHERENCE
     products = (_SERIES, quality, _COUNT)
@@ -228,9 +229,9 @@ def _check_variables(result: xr.Dataset, products: tuple[_Product, ...]) -> None
     wrong = [n for n, dims in wanted.items() if n not in result or set(result[n].dims) != dims]
     if wrong or "date" not in result.coords:
         raise StackFormatError(
-            f"this is no result of an inversion: it needs {', '.join(wanted)} and the coordinate "
+            f"this is not the result of an inversion: it needs {', '.join(wanted)} and the coordinate "
             f"date, and has {', '.join(map(str, result.variables)) or 'nothing'}. "
-            "Give what invert made."
+            "Give an output of invert."
         )
     if 0 in result["displacement"].shape:
         raise StackFormatError(
@@ -245,7 +246,7 @@ def _check_covariance(result: xr.Dataset) -> None:
     if set(found.dims) != set(_COVARIANCE.dims):
         raise StackFormatError(
             f"found {_COVARIANCE.variable} over {', '.join(map(str, found.dims))}; it needs "
-            f"{', '.join(_COVARIANCE.dims)}. Give what invert made, or drop the variable."
+            f"{', '.join(_COVARIANCE.dims)}. Give an output of invert, or drop the variable."
         )
     both = [found[dim].values for dim in ("date", "date2") if dim in found.coords]
     if found.sizes["date"] != found.sizes["date2"] or not np.array_equal(both[0], both[-1]):
@@ -257,7 +258,7 @@ def _check_covariance(result: xr.Dataset) -> None:
 
 
 def _copy_tile(place: dict[str, slice], tile: xr.Dataset, targets: dict[_Product, h5py.Dataset]) -> None:
-    """Copy the variables of a tile to their place; those without answer as MintPy has them."""
+    """Copy the variables of a tile to their place; missing estimates as MintPy has them."""
     for product, target in targets.items():
         if product.variable not in tile:
             continue

@@ -1,4 +1,4 @@
-"""Folders that writers write to: with room for the files, and not left behind after a failure."""
+"""Output folders of writers: checked for free space, and removed after a failure."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,21 +11,21 @@ from fringefleet.io.store.staging import check_free_space
 
 @contextmanager
 def folder_for(directory: Path, paths: Sequence[Path], n_byte: int) -> Iterator[None]:
-    """Make the folder of files; after a failure none is left that was not there before.
+    """Create the folder of files; after a failure no new one is left.
 
     Parameters
     ----------
     directory
-        The folder.
+        Path of the folder.
     paths
         Files in it.
     n_byte
-        What they take at most [byte].
+        Maximum size of the files [byte].
 
     Raises
     ------
     InputError
-        The disk has no room, or there is a folder where a file is to be.
+        The disk has too little space, or a folder has the name of a file to be written.
     """
     check_free_space(directory, n_byte)
     was_there = directory.exists()

@@ -11,22 +11,22 @@ from fringefleet.io.writers.base import Progress
 from fringefleet.products.answers import named_counts
 from fringefleet.status import Status
 
-_DEFAULT_TILE = 512  # pixels a side, where nothing says how the result is stored
+_DEFAULT_TILE = 512  # pixels per side, where the storage of the result is unknown
 
 
 class ResultTiles:
-    """Tiles of a result, to be gone through once.
+    """Tiles of a result, for a single iteration.
 
-    A tile has as many dates as are stored together; maps come with the first dates of a tile.
+    A tile has as many dates as are stored together; maps are in the first dates of a tile.
 
     Parameters
     ----------
     result
-        Whole or cut out of one, lazy or not.
+        Whole or a subset, lazy or not.
     names
-        Variables that are wanted.
+        Variables to read.
     progress
-        Told of every tile that has been used.
+        Called after every tile that has been used.
     """
 
     def __init__(self, result: xr.Dataset, names: Sequence[str], progress: Progress) -> None:
@@ -34,12 +34,12 @@ class ResultTiles:
         self._counts = np.zeros(len(Status), np.int64)
 
     def __iter__(self) -> Iterator[tuple[dict[str, slice], xr.Dataset]]:
-        """Yield where a tile is, by dimension, and its variables, in memory.
+        """Yield the position of a tile, by dimension, and its variables, in memory.
 
         Raises
         ------
         StackFormatError
-            Its status is none.
+            Its status is invalid.
         """
         result = self._result
         largest = max(self._names, key=lambda name: result[name].ndim)
@@ -58,7 +58,7 @@ class ResultTiles:
 
     @property
     def status_counts(self) -> dict[str, int]:
-        """Pixels of each status by name, in the tiles that came, as far as the result says."""
+        """Number of pixels with each status by name, in the tiles so far, if the result contains it."""
         return named_counts(self._counts.tolist())
 
     def _count(self, status: xr.DataArray) -> None:

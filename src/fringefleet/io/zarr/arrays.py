@@ -1,4 +1,4 @@
-"""The arrays of an open Zarr store."""
+"""Arrays of an open Zarr store."""
 
 from inspect import signature
 from typing import Any
@@ -11,21 +11,21 @@ from fringefleet.errors import StackFormatError
 
 
 def array_in(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    """Return the array of a name.
+    """Return the array with a name.
 
     Raises
     ------
     StackFormatError
-        There is a group of that name.
+        A group has that name.
     """
     array = group[name]
     if not isinstance(array, zarr.Array):
-        raise StackFormatError(f"{group.store_path}: {name} is no array; make the store again.")
+        raise StackFormatError(f"{group.store_path}: {name} is not an array; create the store again.")
     return array
 
 
 def in_order(dataset: xr.Dataset) -> xr.Dataset:
-    """Put the variables in the order of their names; Zarr lists them as they happen to be found."""
+    """Sort the variables by name; Zarr lists them in arbitrary order."""
     return dataset[sorted(map(str, dataset.data_vars))]
 
 
@@ -34,12 +34,12 @@ class _Group(StoreBackendEntrypoint):
 
 
 def open_group(group: ZarrStore, *, decode_cf: bool = True) -> xr.Dataset:
-    """Open a Zarr group lazily, by no engine of a name: to find one xarray imports all, GDAL among them.
+    """Open a Zarr group lazily, bypassing xarray's search for an engine, which imports all, including GDAL.
 
     Parameters
     ----------
     group
-        As xarray opens it.
+        As opened by xarray.
     decode_cf
         Whether variables are decoded by their attributes.
     """

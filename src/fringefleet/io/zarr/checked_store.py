@@ -1,8 +1,8 @@
-"""A Zarr store on disk that notices chunks whose end is missing, and runs nothing that is in it.
+"""Zarr store on disk that detects truncated chunks, and executes nothing that it contains.
 
-Blosc reads on behind the end of what it is given, and what comes out may look like data. Its header says how
-long a chunk is (`C-Blosc's README_CHUNK_FORMAT <https://github.com/Blosc/c-blosc>`_). Other codecs of Zarr
-notice it themselves. A chunk that is missing altogether is no data, in every Zarr store but those of
+Blosc reads beyond the end of its input, and the result may look like data. Its header states the length of
+a chunk (`C-Blosc's README_CHUNK_FORMAT <https://github.com/Blosc/c-blosc>`_). Other codecs of Zarr
+detect this themselves. A missing chunk means no data, in every Zarr store except those of
 :mod:`fringefleet.io.zarr.complete`.
 """
 
@@ -19,12 +19,12 @@ from fringefleet.errors import StackFormatError
 from fringefleet.io.files.folder import is_litter
 from fringefleet.io.zarr.metadata import V2, V3, names_pickle
 
-HEADER = 16  # bytes of a Blosc chunk: in the last twelve its length decoded, that of a block, and its own
+HEADER = 16  # bytes of a Blosc chunk; the last twelve are its decoded length, that of a block, and its own
 _NO_CHUNKS = (V3, V2, ".zattrs", ".zgroup", ".zmetadata")
 
 
 class WholeChunks(LocalStore):
-    """A :class:`zarr.storage.LocalStore` that refuses a Blosc chunk which is shorter than it says."""
+    """:class:`zarr.storage.LocalStore` that rejects a Blosc chunk shorter than its header states."""
 
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
@@ -34,7 +34,7 @@ class WholeChunks(LocalStore):
         Raises
         ------
         StackFormatError
-            It is a chunk whose end is missing, or it wants pickles to be read; says which.
+            It is a truncated chunk, or requires unpickling; names it.
         """
         found = await super().get(key, prototype, byte_range)
         return found if byte_range is not None else self._checked(key, found)
@@ -51,7 +51,7 @@ class WholeChunks(LocalStore):
         return found if byte_range is not None else self._checked(key, found)
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """Name what is in a folder of the store, without what other systems left there."""
+        """Yield the names in a folder of the store, without files left by other systems."""
         async for name in super().list_dir(prefix):
             if not is_litter(name):
                 yield name
@@ -59,8 +59,9 @@ class WholeChunks(LocalStore):
     def _checked(self, key: str, found: Buffer | None) -> Buffer | None:
         if found is not None and Path(key).name in (V3, V2) and _names_pickle(found.to_bytes()):
             raise StackFormatError(
-                f"{key} of {self.root} names the codec pickle, which would run what is in the file. Write "
-                "the array with numbers and without it."
+                f"{key} of {self.root} names the codec pickle, which would execute the content of the file. "
+                "Write "
+                "the array as numbers, without it."
             )
         if found is None or not self._is_blosc(key):
             return found
@@ -70,7 +71,7 @@ class WholeChunks(LocalStore):
         return found
 
     def _is_blosc(self, key: str) -> bool:
-        """Whether a file is a chunk that Blosc made last; it is called c/0/1, c.0.1, 0.1 or 0/1."""
+        """Return whether a file is a chunk with Blosc as last codec; its name is c/0/1, c.0.1, 0.1 or 0/1."""
         if Path(key).name in _NO_CHUNKS:
             return False
         for folder in Path(key).parents:
@@ -81,10 +82,10 @@ class WholeChunks(LocalStore):
 
 
 def end_missing(key: str, root: Path, n_byte: int, needed: int) -> StackFormatError:
-    """Make the error of a chunk that is shorter than it has to be."""
+    """Return the error for a chunk that is shorter than it should be."""
     return StackFormatError(
-        f"the chunk {key} of {root} has {n_byte:,} bytes, and {needed:,} are needed: its end is missing. "
-        "Copy or make the store again."
+        f"the chunk {key} of {root} has {n_byte:,} bytes, but {needed:,} are needed: it is truncated. "
+        "Copy or create the store again."
     )
 
 
@@ -92,7 +93,7 @@ def _names_pickle(metadata: bytes) -> bool:
     try:
         found = json.loads(metadata)
     except ValueError:
-        return False  # Zarr says so
+        return False  # Zarr reports it
     return isinstance(found, dict) and names_pickle(found)
 
 

@@ -1,10 +1,10 @@
-"""Chunks of a Zarr array on a local disk, read and written by several threads without Zarr's detours.
+"""Chunks of a Zarr array on a local disk, read and written by several threads without Zarr's overhead.
 
 Zarr decodes a chunk into memory of its own, copies from there, and does so one call after the other. Here
-every file is read into a buffer that its thread uses again, and decoded where it belongs. That is done for
-what nearly all stacks are: regular chunks of plain numbers, as they are or packed by Blosc alone. Everything
-else is left to Zarr (:mod:`fringefleet.io.zarr.chunk_layout`). What is written is byte for byte what Zarr
-writes.
+every file is read into a reusable buffer of its thread, and decoded to its destination. This covers
+nearly all stacks: regular chunks of plain numbers, uncompressed or compressed by Blosc alone. Everything
+else is left to Zarr (:mod:`fringefleet.io.zarr.chunk_layout`). Files are written byte for byte as Zarr
+writes them.
 """
 
 import math
@@ -28,13 +28,13 @@ from fringefleet.io.files.memory import empty
 from fringefleet.io.files.threads import each
 from fringefleet.io.zarr.checked_store import HEADER, end_missing
 
-_MOST_OVERHEAD = 4096  # bytes of what Blosc cannot make smaller
+_MOST_OVERHEAD = 4096  # bytes that Blosc adds to incompressible data
 
 _Index = slice | NDArray[np.intp]
 
 
 class _Part(NamedTuple):
-    """What is wanted of one chunk along one axis: its number, where that is in it, and where it belongs."""
+    """Requested part of one chunk along one axis: index of the chunk, position in it, and destination."""
 
     number: int
     inside: _Index
@@ -43,10 +43,10 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True)
 class ChunkFiles:
-    """The files of one array.
+    """Files of one array.
 
     ``folder``: of the array. ``prefix`` and ``separator``: of the names of the files, ``c/0/1``. ``fill``:
-    what chunks without a file hold. ``packing``: how Blosc packs them; None if they are as they are.
+    value of chunks without a file. ``packing``: Blosc compression; None if uncompressed.
     """
 
     folder: str
@@ -64,15 +64,14 @@ class ChunkFiles:
         Parameters
         ----------
         key
-            For each axis a slice, or the numbers of what is wanted; an axis of which one number is wanted is
-            dropped.
+            For each axis a slice, or indices; an axis with a single index is dropped.
 
         Raises
         ------
         StackFormatError
-            The end of a file is missing; says of which.
+            A file is truncated; names it.
         OSError
-            One cannot be read.
+            A file cannot be read.
         """
         axes = [
             _parts(item, size, step) for item, size, step in zip(key, self.shape, self.chunks, strict=True)
@@ -82,23 +81,23 @@ class ChunkFiles:
         return out[tuple(0 if isinstance(item, int | np.integer) else slice(None) for item in key)]
 
     def write(self, numbers: Sequence[int], values: NDArray[Any], *, even_nothing: bool = False) -> int:
-        """Write one chunk, or what there is of one at the edge; no file if it only has the fill value.
+        """Write one chunk, which may be cut at the edge; no file if it has nothing but the fill value.
 
-        It has its name when it is complete, and not before. Who is killed leaves a file ``*.partial``.
+        It gets its name when it is complete. A process that is killed leaves a file ``*.partial``.
 
         Parameters
         ----------
         numbers
-            Of the chunk, along each axis.
+            Index of the chunk along each axis.
         values
-            What it holds, as large as a chunk, or as what is left of the array.
+            Values of a whole chunk, or of the part within the array.
         even_nothing
-            Write a file even if it only has the fill value.
+            Write a file even if it has nothing but the fill value.
 
         Returns
         -------
         int
-            Bytes of the file.
+            Size of the file [byte].
 
         Raises
         ------
@@ -116,7 +115,7 @@ class ChunkFiles:
         return n_byte
 
     def _whole(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Give the numbers of a whole chunk in one piece, in a buffer of this thread if they are not yet."""
+        """Return the values of a whole chunk as contiguous memory, in a buffer of this thread if needed."""
         if values.shape == self.chunks and values.flags.c_contiguous and values.dtype == self.dtype:
             return values
         memory = buffer("whole", math.prod(self.chunks) * self.dtype.itemsize)
@@ -127,14 +126,14 @@ class ChunkFiles:
         return whole
 
     def path(self, numbers: Iterable[int]) -> Path:
-        """Name the file of a chunk."""
+        """Return the path of the file of a chunk."""
         return Path(self._path(numbers))
 
     def _path(self, numbers: Iterable[int]) -> str:
         return f"{self.folder}/{self.prefix}{self.separator.join(map(str, numbers))}"
 
     def _is_nothing(self, values: NDArray[Any]) -> bool:
-        """Whether a chunk need not be written, as every number in it is the fill value, to the last bit."""
+        """Return whether a chunk need not be written: every value is the fill value, to the last bit."""
         fill = np.full(1, self.fill, self.dtype)
         if np.isnan(fill[0]):
             return bool(np.isnan(values.reshape(-1)[:1]).all() and np.isnan(values).all())
@@ -143,7 +142,7 @@ class ChunkFiles:
         return bool(same.all())
 
     def _decode(self, parts: tuple[_Part, ...], out: NDArray[Any]) -> None:
-        """Bring what is wanted of one chunk to its place."""
+        """Decode the requested part of one chunk to its destination."""
         path = self._path([part.number for part in parts])
         outside = tuple(part.outside for part in parts)
         n_byte = math.prod(self.chunks) * self.dtype.itemsize
@@ -169,7 +168,7 @@ class ChunkFiles:
         )
 
     def _check(self, path: str, packed: NDArray[np.uint8], n_byte: int) -> None:
-        """Refuse a file that is not as long as it has to be: Blosc would read on behind its end."""
+        """Reject a truncated file, beyond whose end Blosc would read."""
         needed = declared = n_byte
         if self.packing is not None:
             needed, declared = HEADER, n_byte
@@ -180,8 +179,8 @@ class ChunkFiles:
             raise end_missing(os.path.relpath(path, store), store, len(packed), needed)
         if declared != n_byte:
             raise StackFormatError(
-                f"the chunk {path} holds {declared:,} bytes, and chunks of {n_byte:,} are declared: it is "
-                "damaged. Copy or make the store again."
+                f"the chunk {path} holds {declared:,} bytes, but chunks of {n_byte:,} are declared: it is "
+                "damaged. Copy or create the store again."
             )
 
     def _unpack(self, packed: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
@@ -192,13 +191,13 @@ class ChunkFiles:
             blosc.decompress(packed, target)
         except RuntimeError as error:
             raise StackFormatError(
-                f"a chunk of {self.folder} cannot be unpacked ({error}): it is damaged. Copy or make the "
+                f"a chunk of {self.folder} cannot be unpacked ({error}): it is damaged. Copy or create the "
                 "store again."
             ) from error
 
 
 def _parts(wanted: Any, size: int, step: int) -> tuple[list[_Part], int]:
-    """Cut what is wanted along an axis at the chunks; also how much that is."""
+    """Cut a request along an axis at the chunks; return also its length."""
     if isinstance(wanted, int | np.integer):
         wanted = slice(int(wanted), int(wanted) + 1)
     if isinstance(wanted, slice):
@@ -224,7 +223,7 @@ def _parts_of_range(start: int, stop: int, step: int) -> tuple[list[_Part], int]
 
 
 def _grid(index: tuple[_Index, ...]) -> tuple[Any, ...]:
-    """Give an index along every axis by itself, as NumPy understands it."""
+    """Return an orthogonal index in NumPy's form."""
     if all(isinstance(item, slice) for item in index):
         return index
     numbers = [np.arange(item.start, item.stop) if isinstance(item, slice) else item for item in index]
@@ -237,18 +236,18 @@ def _read_file(path: str, most: int) -> NDArray[np.uint8] | None:
     Raises
     ------
     StackFormatError
-        It is no file, or larger than it can be.
+        It is not a regular file, or too large.
     """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for ever
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would block
     except FileNotFoundError:
         return None
     try:
         state = os.fstat(file)
         if not stat.S_ISREG(state.st_mode) or state.st_size > most:
-            what = f"has {state.st_size:,} bytes, and at most {most:,} are possible"
-            what = what if stat.S_ISREG(state.st_mode) else "is no file"
-            raise StackFormatError(f"the chunk {path} {what}: it is damaged. Copy or make the store again.")
+            what = f"has {state.st_size:,} bytes, but at most {most:,} are possible"
+            what = what if stat.S_ISREG(state.st_mode) else "is not a file"
+            raise StackFormatError(f"the chunk {path} {what}: it is damaged. Copy or create the store again.")
         content = buffer("file", state.st_size)
         n_read = 0
         while n_read < state.st_size and (got := os.preadv(file, [content[n_read:].data], n_read)):
@@ -259,14 +258,14 @@ def _read_file(path: str, most: int) -> NDArray[np.uint8] | None:
 
 
 def write_whole(path: Path, content: Any) -> None:
-    """Write a file that has its name when it is complete; who is killed leaves a file ``*.partial``.
+    """Write a file that gets its name when it is complete; a killed process leaves a file ``*.partial``.
 
     Parameters
     ----------
     path
-        The file; its folder is made if it is not there.
+        Path of the file; its folder is created if it does not exist.
     content
-        Bytes, or an array in one piece.
+        Bytes, or a contiguous array.
 
     Raises
     ------
@@ -282,7 +281,7 @@ def write_whole(path: Path, content: Any) -> None:
 
 
 def _write_file(path: Path, content: Any) -> None:
-    """Write a file, and the folder that it is in if that is not there yet."""
+    """Write a file, and create its folder if it does not exist yet."""
     try:
         file = path.open("wb", buffering=0)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Layout of Zarr arrays whose chunks are read and written as files: packing, and names of the files."""
+"""Layout of Zarr arrays whose chunks are read and written as files: compression, and names of the files."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ _SHUFFLES = {"noshuffle": blosc.NOSHUFFLE, "shuffle": blosc.SHUFFLE, "bitshuffle
 
 
 class ChunkFilesArray(BackendArray):
-    """The same as a variable of xarray, read as it is indexed."""
+    """Array of chunk files in xarray's form, read when it is indexed."""
 
     def __init__(self, files: ChunkFiles) -> None:
         self.files = files
         self.shape, self.dtype = files.shape, files.dtype
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Name what is there: the same in every process; the version of the files is another's matter."""
+        """Return the identity of the array, the same in every process, without the versions of files."""
         files = self.files
         numbers = files.shape, files.chunks, str(files.dtype), repr(files.fill)
         return type(self).__name__, files.folder, numbers, repr(files.packing)
@@ -39,7 +39,7 @@ class ChunkFilesArray(BackendArray):
 
 
 def find_chunk_files(array: "zarr.Array[Any]") -> ChunkFiles | None:
-    """Find the files of an array in a folder; None where its chunks are for Zarr to read."""
+    """Return the files of an array in a folder; None where Zarr has to read its chunks."""
     root = getattr(array.store_path.store, "root", None)
     metadata = array.metadata
     if root is None or array.dtype.kind not in "fiu" or not array.dtype.isnative or array.ndim == 0:
@@ -47,13 +47,13 @@ def find_chunk_files(array: "zarr.Array[Any]") -> ChunkFiles | None:
     found = _of_version_2(metadata) if metadata.zarr_format == 2 else _of_version_3(metadata)
     if found is None:
         return None
-    fill = 0 if array.fill_value is None else array.fill_value  # as Zarr has it
+    fill = 0 if array.fill_value is None else array.fill_value  # as in Zarr
     folder = str(root / array.store_path.path)
     return ChunkFiles(folder, array.shape, array.chunks, array.dtype, fill, *found)
 
 
 def with_chunk_files(stored: xr.Dataset, group: zarr.Group) -> xr.Dataset:
-    """Let what can be read from its files be read so: the variables over y and x of an open store."""
+    """Read the variables over y and x of an open store directly from their files, where possible."""
     direct = {}
     for name, variable in stored.variables.items():
         if not {"y", "x"} <= set(variable.dims):
@@ -66,7 +66,7 @@ def with_chunk_files(stored: xr.Dataset, group: zarr.Group) -> xr.Dataset:
 
 
 def _of_version_3(metadata: Any) -> tuple[str, str, numcodecs.Blosc | None] | None:
-    """Find prefix and separator of the names of files, and how Blosc packed them; None if others did."""
+    """Return prefix and separator of the file names, and the Blosc compression; None for other codecs."""
     numbers, *packing = metadata.codecs
     is_plain = isinstance(numbers, BytesCodec) and (
         numbers.endian is None or numbers.endian.value == "little"
@@ -90,6 +90,6 @@ def _of_version_2(metadata: Any) -> tuple[str, str, numcodecs.Blosc | None] | No
 
 
 def _names(metadata: Any) -> tuple[str, str]:
-    """Read from the name of a chunk how all are called."""
+    """Derive the naming scheme from the name of one chunk."""
     prefix, _, rest = metadata.encode_chunk_key((7,) * len(metadata.shape)).partition("7")
     return prefix, rest[:1]

@@ -1,8 +1,8 @@
-"""A Zarr store of which every chunk was written, so that one that is missing later is an error.
+"""Zarr stores of which every chunk was written, so that a missing one is an error.
 
-In Zarr a chunk without a file reads as ``fill_value``, so that a copy which is not complete looks like no
-data. Our stacks have a file for every chunk, whatever is in it, and in the folder of each array a note that
-says so; other readers never look for it, and xarray does not copy it to stores that it makes of ours.
+In Zarr a chunk without a file reads as ``fill_value``, so that an incomplete copy looks like missing
+data. Our stacks have a file for every chunk, whatever its content, and a note in the folder of each array
+that states this; other readers ignore it, and xarray does not copy it to stores that it makes from ours.
 """
 
 import json
@@ -18,44 +18,44 @@ import zarr
 from fringefleet.errors import RunError, StackFormatError
 from fringefleet.network.network import shorten
 
-NOTE = "chunks.json"  # in the folder of an array: how many chunks were written
+NOTE = "chunks.json"  # in the folder of an array: number of chunks written
 _METADATA = "zarr.json"
 
 
 @contextmanager
 def all_chunks_written() -> Iterator[None]:
-    """Write chunks of nothing but the fill value, too, which Zarr leaves out."""
+    """Also write chunks of nothing but the fill value, which Zarr omits."""
     with zarr.config.set({"array.write_empty_chunks": True}):
         yield
 
 
 def note_all_chunks(path: Path, made_from: Mapping[str, str] | None = None) -> None:
-    """Count the chunks of every array of a Zarr v3 store, and note that they are all there.
+    """Count the chunks of every array of a Zarr v3 store, and record that they are complete.
 
     Parameters
     ----------
     path
-        The store.
+        Path of the store.
     made_from
-        Noted, too: digests of what it was made from, by name.
+        Also recorded: digests of its origin, by name.
 
     Raises
     ------
     RunError
-        One of them is not.
+        A chunk is missing.
     """
     for name, array in zarr.open_group(path, mode="r", use_consolidated=False).arrays():
         if missing := _missing(path / name, array):
             raise RunError(
                 f"found no file of the chunk {missing[0]} of {name} in {path}, which has just been written; "
-                "something else removes files there. Write to another disk."
+                "another program removes files there. Write to another disk."
             )
         note = {"n_chunk": _n_chunk(array), **(made_from or {})}
         (path / name / NOTE).write_text(json.dumps(note) + "\n")
 
 
 def is_made_from(path: Path, made_from: Mapping[str, str]) -> bool:
-    """Tell whether a store was noted to be complete and made from what has these digests."""
+    """Return whether a store was recorded as complete and has these digests of its origin."""
     notes = list(path.glob(f"*/{NOTE}"))
     try:
         return bool(notes) and all(
@@ -66,20 +66,20 @@ def is_made_from(path: Path, made_from: Mapping[str, str]) -> bool:
 
 
 def check_all_chunks(path: Path) -> None:
-    """Refuse a store that was complete and is no longer.
+    """Reject a store that was complete and no longer is.
 
     Raises
     ------
     StackFormatError
-        Says which chunks are missing.
+        Names the missing chunks.
     """
     for note in sorted(path.glob(f"*/{NOTE}")):
         array = zarr.open_array(note.parent, mode="r")
         if missing := _missing(note.parent, array):
             raise StackFormatError(
                 f"{len(missing)} of {_n_chunk(array)} chunks of {note.parent.name} are missing: "
-                f"{shorten(missing, at_most=3)}. All of them were written, so this copy is not complete. "
-                "Copy or make it again."
+                f"{shorten(missing, at_most=3)}. All of them were written, so this copy is incomplete. "
+                "Copy or create it again."
             )
 
 
@@ -91,13 +91,13 @@ def _n_chunk(array: "zarr.Array[Any]") -> int:
 
 
 def _grid(array: "zarr.Array[Any]") -> list[int]:
-    """Count the files along each axis; a shard is one."""
+    """Return the number of files along each axis; a shard counts as one."""
     whole = array.shards or array.chunks
     return [-(-length // size) for length, size in zip(array.shape, whole, strict=True)]
 
 
 def _missing(folder: Path, array: "zarr.Array[Any]") -> list[str]:
-    """Name the chunks without a file; as long as as many are there as there should be, none is looked for."""
+    """Return the chunks without a file; their names are only searched for if the number of files is wrong."""
     n_file = sum(len(files) for _, _, files in os.walk(folder))
     n_file -= sum((folder / name).exists() for name in (_METADATA, NOTE))
     if n_file == _n_chunk(array):

@@ -1,7 +1,7 @@
-"""Files of a Zarr store: scanned quickly, told apart by array and chunk, checked when a tile has been read.
+"""Files of a Zarr store: fast listing, mapping to arrays and chunks, and checks after a tile has been read.
 
 A chunk (a shard, where there are shards) is a file called ``c/0/3/4``, ``c.0.3.4``, ``0/3/4`` or ``0.3.4`` in
-the folder of its array. Which of them a tile is read from follows from their names.
+the folder of its array. The files that a tile is read from follow from these names.
 """
 
 import os
@@ -22,7 +22,7 @@ _HIDDEN = (".zarray", ".zattrs", ".zgroup", ".zmetadata")  # files of version 2 
 
 
 def scan_zarr(path: Path) -> Listing:
-    """List all files of a Zarr store, as they are now."""
+    """List all files of a Zarr store, in their current state."""
     root = str(path)
     return Listing.of((name[len(root) + 1 :], state) for name, state in _scan(root, set()))
 
@@ -35,7 +35,7 @@ def _scan(folder: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, FileSt
                 continue  # of another system, or of a writer
             if entry.is_dir():
                 folders.append(entry)
-            elif entry.is_file():  # a link to nothing is none
+            elif entry.is_file():  # a broken link is not
                 found = entry.stat()
                 yield entry.path, FileState(found.st_size, found.st_mtime_ns)
     for entry in folders:
@@ -52,28 +52,28 @@ Window = tuple[slice, slice]  # rows and columns
 
 @dataclass(frozen=True)
 class ZarrFiles:
-    """What a worker needs to know to check the files of a tile; the listing of them is elsewhere."""
+    """Data that a worker needs to check the files of a tile; their listing is kept elsewhere."""
 
     root: str
     arrays: tuple[ArrayLayout, ...]
 
     def check(self, listing: Listing, window: Window, *, once: bool) -> None:
-        """Refuse what was read of a window, if its files are no longer those of the listing.
+        """Check that the files of a window are still those of the listing after reading it.
 
         Parameters
         ----------
         listing
-            Of the store, as it was when it was opened.
+            Listing of the store, from when it was opened.
         window
             Rows and columns that were read.
         once
-            Leave out files of which others read the first pixel, so that all tiles of a scene together look
-            at each file once.
+            Skip files of which others read the first pixel, so that all tiles of a scene together check
+            each file once.
 
         Raises
         ------
         RunError
-            Says which files, and what has become of them.
+            Names the files, and how they differ.
         """
         differences = []
         for array in self.arrays:
@@ -87,7 +87,7 @@ class ZarrFiles:
 def files_of(
     listing: Listing, array: ArrayLayout, window: Window, *, once: bool = False
 ) -> NDArray[np.int64]:
-    """Number the chunks of an array that a window touches; ``once``: whose first pixel lies in it."""
+    """Return the indices of an array's chunks in a window; ``once``: those whose first pixel lies in it."""
     numbers, corners = _corners(listing, array)
     kept = np.ones(len(numbers), np.bool_)
     for first, size, part in zip(corners.T, array.size, window, strict=True):
@@ -96,7 +96,7 @@ def files_of(
 
 
 def windows_of(listing: Listing, arrays: Sequence[ArrayLayout]) -> list[Window] | None:
-    """Find the pixels that the files of a listing have; None for all, if one of them is no chunk."""
+    """Find the pixels in the files of a listing; None for all, if one of them is not a chunk."""
     windows, n_found = [], 0
     for array in arrays:
         _, corners = _corners(listing, array)
@@ -120,13 +120,13 @@ def _corners(listing: Listing, array: ArrayLayout) -> tuple[NDArray[np.int64], N
 
 
 def array_layout(name: str, dims: Sequence[str], whole: Sequence[int]) -> ArrayLayout:
-    """Say how an array is cut into files, from the names of its axes and the shape of a file."""
+    """Return the division of an array into files, from the names of its axes and the shape of a file."""
     axes = dims.index("y"), dims.index("x")
     return ArrayLayout(name, (whole[axes[0]], whole[axes[1]]), axes)
 
 
 def version_of_used(version: FilesVersion, names: Iterable[str]) -> FilesVersion:
-    """Leave out the arrays that are not read of the version of a Zarr store; others stay as they are."""
+    """Remove unused arrays from the version of a Zarr store."""
     used = set(names)
     unused = tuple(sorted(f"{array.name}/" for array in version.arrays if array.name not in used))
     if not unused:

@@ -1,4 +1,4 @@
-"""Metadata of a Zarr store (v2, v3), validated before Zarr takes anything in it for granted."""
+"""Metadata of a Zarr store (v2, v3), validated before Zarr relies on them."""
 
 import json
 import math
@@ -23,8 +23,8 @@ from fringefleet.io.checks.door import readable
 from fringefleet.io.files.folder import check_plain_files, list_folder
 from fringefleet.io.files.text_file import read_text_file
 
-V3, V2 = "zarr.json", ".zarray"  # what describes an array
-_CODECS = ("codecs", "filters", "compressor")  # where it says how chunks are made
+V3, V2 = "zarr.json", ".zarray"  # files with the metadata of an array
+_CODECS = ("codecs", "filters", "compressor")  # keys of the encoding of chunks
 _PICKLE = re.compile(r'"(id|name)": "(numcodecs\.)?pickle"')
 _MOST_METADATA = 64 * 1024**2  # [byte]
 _MOST_ITEM = 64 * 1024  # [byte] of a number or text
@@ -32,44 +32,44 @@ _DEPTH = 3  # of groups
 
 
 class ArrayMetadata(NamedTuple):
-    """What the metadata of an array declare."""
+    """Declarations in the metadata of an array."""
 
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
-    shards: tuple[int, ...] | None  # what is stored as one file, if that is not a chunk
+    shards: tuple[int, ...] | None  # stored as one file each, if these are not the chunks
     itemsize: int  # [byte]
     dims: tuple[str | None, ...]
 
 
 def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a Zarr group, of version 2 or 3."""
+    """Return whether a folder is a Zarr group, of version 2 or 3."""
     return zarr_metadata(path).is_file()
 
 
 def zarr_metadata(path: Path) -> Path:
-    """Name the file that makes a folder a Zarr group."""
+    """Return the path of the file that makes a folder a Zarr group."""
     return path / (V3 if (path / V3).is_file() else ".zgroup")
 
 
 def names_pickle(metadata: Mapping[str, Any]) -> bool:
-    """Tell whether one of the codecs is pickle, however that is spelt in JSON."""
+    """Return whether one of the codecs is pickle, in any spelling of JSON."""
     return bool(_PICKLE.search(json.dumps([metadata.get(name) for name in _CODECS])))
 
 
 def check_store(path: Path, *, may_be_empty: bool = False) -> None:
-    """Validate the metadata of all arrays of a Zarr store; no chunk is read.
+    """Validate the metadata of all arrays of a Zarr store, without reading chunks.
 
     Parameters
     ----------
     path
-        The store.
+        Path of the store.
     may_be_empty
-        Whether arrays may have no chunks yet, as those of a result that was just begun.
+        Whether arrays may have no chunks yet, as in a result that was just created.
 
     Raises
     ------
     StackFormatError
-        Names the array and what is wrong with it.
+        Names the array and the error.
     """
     with readable(f"the Zarr store {path}"):
         check_plain_files(path)
@@ -82,8 +82,9 @@ def check_store(path: Path, *, may_be_empty: bool = False) -> None:
             found = _read_json(file)
             if names_pickle(found):
                 raise StackFormatError(
-                    f"{name} of {path} names the codec pickle, which would run what is in the file. Write "
-                    "the array with numbers and without it."
+                    f"{name} of {path} names the codec pickle, which would execute the content of the file. "
+                    "Write "
+                    "the array as numbers, without it."
                 )
             declared = _array(found, folder, f"{name} of {path}")
             _check(declared, f"{name} of {path}", folder.name)
@@ -92,7 +93,7 @@ def check_store(path: Path, *, may_be_empty: bool = False) -> None:
 
 
 def _arrays(path: Path, depth: int) -> Iterator[tuple[Path, Path]]:
-    """Find the arrays of a group, and those of the groups in it."""
+    """Yield the arrays of a group and of its subgroups."""
     for folder in list_folder(path):
         if not folder.is_dir():
             continue
@@ -110,9 +111,9 @@ def _read_json(file: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, StackFormatError):
             raise
-        raise StackFormatError(f"{file} is no JSON ({error}); copy or make the store again.") from error
+        raise StackFormatError(f"{file} is not JSON ({error}); copy or create the store again.") from error
     if not isinstance(found, dict):
-        raise StackFormatError(f"{file} has no object of JSON; copy or make the store again.")
+        raise StackFormatError(f"{file} has no JSON object; copy or create the store again.")
     return found
 
 
@@ -138,35 +139,35 @@ def _array(found: Mapping[str, Any], folder: Path, name: str) -> ArrayMetadata:
 
 
 def _chunks_of_v3(found: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Give the chunks, and the shards that they are stored in, as they are said."""
-    outer = _said(_said(found.get("chunk_grid")).get("configuration")).get("chunk_shape")
+    """Return the chunks, and the shards that they are stored in, as declared."""
+    outer = _mapping(_mapping(found.get("chunk_grid")).get("configuration")).get("chunk_shape")
     codecs = found.get("codecs")
     for codec in codecs if isinstance(codecs, list) else []:
-        if _said(codec).get("name") == "sharding_indexed":
-            return _said(codec.get("configuration")).get("chunk_shape"), outer
+        if _mapping(codec).get("name") == "sharding_indexed":
+            return _mapping(codec.get("configuration")).get("chunk_shape"), outer
     return outer, None
 
 
-def _said(value: Any) -> Mapping[str, Any]:
+def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
 def _sizes(value: Any, what: str, *, least: int, n_axis: int | None = None) -> tuple[int, ...]:
-    """Take a list of whole numbers, one for each axis."""
+    """Check a list of whole numbers, one for each axis, and return it."""
     whole = isinstance(value, list) and all(type(size) is int and size >= least for size in value)
     if not whole or (n_axis is not None and len(value) != n_axis):
         needed = "whole numbers" if n_axis is None else f"{n_axis} whole numbers"
         raise StackFormatError(
             f"found {what} = {json.dumps(value)[:200]}; {needed} of at least {least} are needed. Copy or "
-            "make the store again."
+            "create the store again."
         )
     return tuple(value)
 
 
 def _itemsize(dtype: Any) -> int:
-    """Bytes of a number of this type; 1 where only Zarr knows it, which refuses what it does not."""
-    if isinstance(dtype, dict):  # text of a fixed length, and the like
-        length = _said(dtype.get("configuration")).get("length_bytes", 1)
+    """Return the bytes of a value of this type; 1 where only Zarr knows it, which rejects unknown ones."""
+    if isinstance(dtype, dict):  # fixed-length text, for example
+        length = _mapping(dtype.get("configuration")).get("length_bytes", 1)
         return length if type(length) is int else 1
     try:
         return np.dtype(dtype).itemsize if isinstance(dtype, str) else 1
@@ -178,7 +179,7 @@ def _check(array: ArrayMetadata, name: str, own: str) -> None:
     if array.shards is not None and any(s % c for s, c in zip(array.shards, array.chunks, strict=True)):
         raise StackFormatError(
             f"found shards of {array.shards} in {name} with chunks of {array.chunks}; whole chunks must fill "
-            "a shard. Make the store again."
+            "a shard. Create the store again."
         )
     if array.itemsize > _MOST_ITEM:
         raise StackFormatError(
@@ -194,7 +195,7 @@ def _check(array: ArrayMetadata, name: str, own: str) -> None:
 
 
 def _check_stored(array: ArrayMetadata, name: str, folder: Path) -> None:
-    """Compare a very large array with what is on disk."""
+    """Compare a very large array with its size on disk."""
     declared = math.prod(array.shape) * array.itemsize
     if declared > TRUSTED_BYTES:
         stored = bytes_below(folder, declared // MOST_COMPRESSION + 1)

@@ -1,4 +1,4 @@
-"""Vectors of pixels of a network through the compiled kernel: their memory, and one call for a batch."""
+"""Solution of a batch by the compiled kernel: memory for vectors of pixels, and one call per batch."""
 
 from functools import cached_property
 from typing import Any
@@ -23,14 +23,14 @@ from fringefleet.solver.raw import Raw, Rules
 
 
 class Vectors:
-    """Memory for the vectors of a batch, which are solved in turn, and the way to solve them.
+    """Memory for the vectors of a batch, which are solved in turn, and the call that solves them.
 
     Parameters
     ----------
     plan
-        The network's elimination.
+        Elimination plan of the network.
     real
-        Of the numbers: float32 or float64.
+        Dtype of the values: float32 or float64.
     """
 
     def __init__(self, plan: EliminationPlan, real: np.dtype[Any]) -> None:
@@ -53,14 +53,14 @@ class Vectors:
         Parameters
         ----------
         raw, rules
-            Their observations.
+            Observations of the batch, and their rules.
         answer
-            What is written.
+            Arrays to be written.
         rounds, spread
-            For a robust norm, and for variances.
+            Buffers for a robust norm, and for variances; None where not requested.
         fewest_of_all
-            Whether the pairs of the date that has fewest are counted at all pixels; else only where the
-            network is cut.
+            Whether the smallest number of pairs of a date is determined at all pixels; else only where the
+            network is disconnected.
         """
         source = source_of_kernel(self.real, raw, rules)
         with np.errstate(all="ignore"):
@@ -82,7 +82,7 @@ class Vectors:
 
     @cached_property
     def memory(self) -> VectorMemory:
-        """Memory for solving a vector, in the dtype of the numbers but for the sums in float64."""
+        """Memory for solving a vector, in the dtype of the values except for the sums in float64."""
         n_date = self.plan.network.n_date
         return VectorMemory(
             factor=self._rows(self.plan.n_slot),
@@ -95,28 +95,28 @@ class Vectors:
 
     @cached_property
     def deviation(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Memory for reweighing a vector, for who wants it."""
+        """Memory for reweighting a vector, where requested."""
         return self._rows(self.plan.network.n_pair), self._rows(N_STATE)
 
     @cached_property
     def spread(self) -> VectorVariances:
-        """Memory for the variances of a vector, for who wants them."""
+        """Memory for the variances of a vector, where requested."""
         n_date, n_slot = self.plan.network.n_date, self.plan.n_slot
         return VectorVariances(self._rows(n_slot + n_date), self._rows(n_date), *paths_of(self.plan))
 
     def answer_of(
         self, series: NDArray[Any], first: int, sums: NDArray[Any], counts: NDArray[Any], labels: NDArray[Any]
     ) -> VectorAnswer:
-        """Compose what every batch has; what nobody wants is empty.
+        """Assemble the arrays that every batch has; those not requested are empty.
 
         Parameters
         ----------
         series
-            Of a batch, or of more, (date, pixel) [rad].
+            Series of the batch, or of more pixels, (date, pixel) [rad].
         first
-            Its first pixel there.
+            Index of its first pixel there.
         sums, counts, labels
-            As :class:`~fringefleet.solver.compiled.kernel.VectorAnswer` has them.
+            As in :class:`~fringefleet.solver.compiled.kernel.VectorAnswer`.
         """
         none = np.zeros((0, LANES), self.real)
         return VectorAnswer(
@@ -138,31 +138,31 @@ class Vectors:
 
 
 def check_numba() -> None:
-    """Refuse a numba that compiles nothing.
+    """Reject a numba whose compilation is disabled.
 
     Raises
     ------
     DeviceError
-        It was told so: then the kernel would be thousands of times as slow.
+        It is disabled: the kernel would be thousands of times slower.
     """
     if getattr(config, "DISABLE_JIT", False):
         raise DeviceError(
-            "found NUMBA_DISABLE_JIT, by which numba compiles nothing, as the compiled solver needs it to. "
+            "found NUMBA_DISABLE_JIT, which disables compilation by numba; the compiled solver needs it. "
             "Unset it, or choose the elimination solver."
         )
 
 
 def try_out_kernel(dtype: DTypeName = "float32", is_robust: bool = False, std: bool = False) -> None:
-    """Solve a few pixels, and so compile what options need; raises whatever keeps it from that.
+    """Solve a few pixels, and so compile the code that options need; raises any error that prevents it.
 
     Parameters
     ----------
     dtype
-        Of the numbers.
+        Dtype of the values.
     is_robust
-        Whether the norm is another one than ``l2``.
+        Whether the norm is not ``l2``.
     std
-        Whether variances are wanted.
+        Whether variances are requested.
     """
     days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
     vectors = Vectors(plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2)))), np.dtype(dtype))

@@ -1,8 +1,8 @@
-"""Files with compiled code: where they are, whose are trusted, how they are written and locked.
+"""Files with compiled code: their location, ownership checks, writing and locking.
 
-What is in such a file is run. So a file counts only if it and its folder belong to this user or to root, and
-nobody else may write to them; and only if it is whole, by its checksum. Whatever is wrong with a file or a
-folder, there is just no code in it: nothing here raises, as code can always be made again.
+The content of such a file is executed. A file therefore counts only if it and its folder belong to this user
+or to root, and nobody else may write to them; and only if its checksum is correct. A file or folder with any
+defect is treated as empty: nothing here raises, because code can always be compiled again.
 """
 
 import errno
@@ -25,32 +25,32 @@ VARIABLE = "FRINGEFLEET_CACHE_DIR"  # of the environment
 FOLDER = "compiled"  # in the folder that the variable names, or in ours of the user's caches
 CODE, LOCK, PART = ".code", ".lock", ".part"
 _FORMAT = b"fringefleet code 1\n"
-_MOST_BYTES = 2**26  # of a file
-_SECONDS_TO_WAIT = 180.0  # for who makes the same code; then it is made twice
+_MOST_BYTES = 2**26  # size of a file
+_SECONDS_TO_WAIT = 180.0  # for another process that compiles the same code; then both do
 _SECONDS_BETWEEN_TRIES = 0.05
-_SECONDS_TO_KEEP = 90 * 86400.0  # code that nobody uses
-_SECONDS_BETWEEN_MARKS = 86400.0  # by which one sees that it is used
-_SECONDS_TO_WRITE = 3600.0  # a file; then who wrote it is dead
+_SECONDS_TO_KEEP = 90 * 86400.0  # unused code
+_SECONDS_BETWEEN_MARKS = 86400.0  # updates of the time of last use
+_SECONDS_TO_WRITE = 3600.0  # a file; after that its writer is assumed dead
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _IS_LOCKED = (errno.EACCES, errno.EAGAIN)
 
 
 class CodePlace(NamedTuple):
-    """Where code is kept."""
+    """Folder for compiled code."""
 
-    folder: Path | None  # None: nowhere
-    why: str  # folders that come before it are of no use, or none is
+    folder: Path | None  # None: there is none
+    why: str  # why preceding folders, or all of them, cannot be used
 
 
 def find_folders(environment: Mapping[str, str]) -> list[Path]:
-    """List the folders that code may be in, the best first; none of them need be there.
+    """List the folders that code may be in, the preferred first; they need not exist.
 
-    The last one, in the folder for temporary files, is for who has no other that can be written.
+    The last one, in the folder for temporary files, is used when no other is writable.
 
     Parameters
     ----------
     environment
-        Variables: ours, that of numba, and those that say where the user's caches are.
+        Environment variables: ours, that of numba, and those that define the user's cache folder.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def find_folders(environment: Mapping[str, str]) -> list[Path]:
 
 
 def _user_caches(environment: Mapping[str, str]) -> Path | None:
-    """Find the folder of the user's caches; None if nobody knows it. Paths that are not absolute are none."""
+    """Find the user's cache folder; None if undefined. Relative paths are ignored."""
     said = Path(environment.get("XDG_CACHE_HOME", ""))
     if said.is_absolute():
         return said
@@ -82,7 +82,7 @@ def _user_caches(environment: Mapping[str, str]) -> Path | None:
 
 
 def read_code(name: str) -> bytes | None:
-    """Read the code that has a name; None where there is none that is trusted and whole."""
+    """Read the code with a given name; None if there is none that is trusted and intact."""
     for folder in find_folders(os.environ):
         path = folder / f"{name}{CODE}"
         try:
@@ -90,17 +90,17 @@ def read_code(name: str) -> bytes | None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            logger.debug("no code is taken from %s: %s", path, error)
+            logger.debug("no code is read from %s: %s", path, error)
             continue
         code = _unwrap(name, content)
         if code is not None:
             return code
-        logger.debug("%s is broken, so it is made again", path)
+        logger.debug("%s is damaged and is made again", path)
     return None
 
 
 def write_code(name: str, code: bytes) -> Path | None:
-    """Write code under a name, in place of what is there; tell where to, None if it cannot be kept."""
+    """Write code under a name, replacing an existing file; return its path, or None if it cannot be kept."""
     for folder in find_folders(os.environ):
         path = folder / f"{name}{CODE}"
         try:
@@ -116,10 +116,10 @@ def write_code(name: str, code: bytes) -> Path | None:
 
 @contextmanager
 def locked_code(name: str, seconds: float = _SECONDS_TO_WAIT) -> Iterator[CodePlace]:
-    """Keep others from making the code that has a name, until it ends; tell where it can be kept.
+    """Prevent other processes from compiling the code with a name meanwhile; yield where it can be kept.
 
-    The system takes the lock from a process that is dead. One that is neither dead nor done is waited for so
-    long [s], and then both make it. Where there is no lock to be had, there is none.
+    The system releases the lock of a process that died. A live process is waited for up to a limit [s], and
+    then both compile. Where locks are not available, there is none.
     """
     lost: list[str] = []
     place = None
@@ -145,17 +145,17 @@ def locked_code(name: str, seconds: float = _SECONDS_TO_WAIT) -> Iterator[CodePl
 
 
 def _lock(path: Path, seconds: float) -> tuple[int, bool | None]:
-    """Open and lock a file, which may be removed by who has it before; wait so long [s] at most.
+    """Open and lock a file, which its previous owner may remove; wait up to the given time [s].
 
     Returns
     -------
     tuple
-        The file; and whether it is locked, None where the file system knows no locks.
+        File descriptor; and whether it is locked, None where the file system has no locks.
 
     Raises
     ------
     OSError
-        It cannot be made.
+        The file cannot be created.
     """
     end = time.monotonic() + seconds
     while True:
@@ -165,7 +165,7 @@ def _lock(path: Path, seconds: float) -> tuple[int, bool | None]:
             if state is None or (state and _is_at(path, lock)):
                 return lock, state
             if not state and time.monotonic() > end:
-                logger.debug("%s is locked for more than %g s", path, seconds)
+                logger.debug("%s has been locked for more than %g s", path, seconds)
                 return lock, False
             time.sleep(_SECONDS_BETWEEN_TRIES)
         except BaseException:
@@ -175,7 +175,7 @@ def _lock(path: Path, seconds: float) -> tuple[int, bool | None]:
 
 
 def _try_to_lock(lock: int) -> bool | None:
-    """Lock a file for this process, if nobody else has; None where the file system knows no locks."""
+    """Lock a file for this process, if it is free; return None where the file system has no locks."""
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -184,7 +184,7 @@ def _try_to_lock(lock: int) -> bool | None:
 
 
 def _is_at(path: Path, lock: int) -> bool:
-    """Whether a file that is open is still the one with that name."""
+    """Return whether an open file is still the one with that name."""
     try:
         return os.path.samestat(path.stat(), os.fstat(lock))
     except FileNotFoundError:
@@ -192,7 +192,7 @@ def _is_at(path: Path, lock: int) -> bool:
 
 
 def _check_trusted(state: os.stat_result) -> None:
-    """Refuse what belongs to somebody else, or what somebody else may write to."""
+    """Reject a file that belongs to another user, or that others may write to."""
     if state.st_uid not in (0, os.geteuid()):
         raise PermissionError(errno.EPERM, f"it belongs to user {state.st_uid}")
     if state.st_mode & _OTHERS_MAY_WRITE:
@@ -207,12 +207,12 @@ def _make_trusted(folder: Path) -> None:
 
 def _read_trusted(path: Path) -> bytes:
     _check_trusted(path.parent.stat())
-    # A pipe of that name must not be waited for.
+    # A named pipe must not block.
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
         state = os.fstat(file.fileno())
         _check_trusted(state)
         if not stat.S_ISREG(state.st_mode) or state.st_size > _MOST_BYTES:
-            raise OSError(errno.EINVAL, "it is no file of ours")
+            raise OSError(errno.EINVAL, "it is not a file of this program")
         content = file.read()
     if time.time() - state.st_mtime > _SECONDS_BETWEEN_MARKS:
         with suppress(OSError):
@@ -226,7 +226,7 @@ def _wrap(name: str, code: bytes) -> bytes:
 
 
 def _unwrap(name: str, content: bytes) -> bytes | None:
-    """Take the code out of the content of a file; None unless that is whole, and of this name."""
+    """Extract the code from the content of a file; None unless it is intact, and of this name."""
     start = len(_FORMAT) + hashlib.sha256().digest_size
     head, body = content[:start], content[start:]
     named, _, code = body.partition(b"\n")
@@ -235,7 +235,7 @@ def _unwrap(name: str, content: bytes) -> bytes | None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file that is there when it is whole, and not before."""
+    """Write a file atomically: it appears only when complete."""
     part = path.with_name(f"{path.name}.{uuid4().hex[:16]}{PART}")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:  # noqa: PTH123
@@ -248,7 +248,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what nobody has used for long, and what the dead have begun to write."""
+    """Remove files that have not been used for long, and unfinished files of dead processes."""
     now = time.time()
     for path in folder.glob("*"):
         with suppress(OSError):

@@ -1,12 +1,12 @@
-"""Compiled functions kept for other processes, in files of :mod:`fringefleet.solver.compiled.code_files`.
+"""Cache of compiled functions for other processes, in files of :mod:`fringefleet.solver.compiled.code_files`.
 
-Numba can keep what it compiles, too, but takes it for fresh as long as the file of the function is the same,
-whatever becomes of others from which functions or constants come; it wants a folder that can be written; and
-hosts with other processors would overwrite each other's files. So here the name of a file says all that
-the code in it was made of, and is that of no other: what the function and all that it calls do, with the
-values of their constants; the types of the arguments; the processor; the versions of the compiler.
+Numba has a cache of its own, but considers it valid as long as the file of the function is unchanged,
+regardless of other files from which functions or constants come; it requires a writable folder; and hosts
+with different processors overwrite each other's files. Here the name of a file therefore identifies
+everything that the code was made from: the function and all that it calls, with the values of their
+constants; the types of the arguments; the processor; the versions of the compiler.
 
-Whatever goes wrong, a function is compiled as if there were no cache.
+If anything fails, a function is compiled as if there were no cache.
 """
 
 import builtins
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 _SECONDS_TO_COMPILE = 15  # the solver, about
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
 _LIBRARIES = ("builtins", "math", "numpy", "numba")  # which have versions
-_SETTINGS = (  # of numba, that change what it makes
+_SETTINGS = (  # of numba, which affect the code
     "OPT",
     "LOOP_VECTORIZE",
     "SLP_VECTORIZE",
@@ -53,28 +53,28 @@ _SETTINGS = (  # of numba, that change what it makes
 
 
 def keep_code(function: Any) -> Any:
-    """Let what numba compiles of a function be kept for other processes; returns it.
+    """Cache the code that numba compiles of a function for other processes; return the function.
 
     Parameters
     ----------
     function
-        As numba's ``njit`` returns it.
+        Function returned by numba's ``njit``.
     """
     dispatcher: Any = function
-    if isinstance(function, Dispatcher):  # else numba was told to compile nothing
+    if isinstance(function, Dispatcher):  # otherwise compilation by numba is disabled
         dispatcher._cache = CodeCache(dispatcher)
         dispatcher.compile = dispatcher._cache.wrap(dispatcher.compile)
     return dispatcher
 
 
 class CodeCache(NullCache):
-    """What a dispatcher of numba asks before it compiles, and tells afterwards.
+    """Cache interface that a dispatcher of numba queries before it compiles, and informs afterwards.
 
-    Numba's lock is held all the time: one thread of a process is here at a time.
+    Numba's lock is held throughout: only one thread of a process is here at a time.
     """
 
     def wrap(self, compile_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Let others compile it at last if that fails here, of which numba tells nobody."""
+        """Release the lock if compilation fails here, which numba does not report."""
 
         @wraps(compile_one)
         def compile_and_release(signature: Any) -> Any:
@@ -88,11 +88,11 @@ class CodeCache(NullCache):
 
     def __init__(self, dispatcher: Any) -> None:
         self._dispatcher = dispatcher
-        self._name = ""  # of what is compiled now; empty if it cannot be kept
+        self._name = ""  # of the code being compiled; empty if it cannot be kept
         self._held = ExitStack()
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        """Find the code for a signature; if there is none, others wait until it is compiled here."""
+        """Find the code for a signature; if there is none, other processes wait until it is compiled here."""
         found, place = None, CodePlace(None, "")
         try:
             target.refresh()
@@ -100,7 +100,7 @@ class CodeCache(NullCache):
             found = self._load(target)
             if found is None:
                 place = self._held.enter_context(locked_code(self._name))
-                found = self._load(target)  # who had the lock may have made it
+                found = self._load(target)  # the previous owner of the lock may have compiled it
         except Exception as error:
             self._note(error)
             self._name = ""
@@ -108,12 +108,12 @@ class CodeCache(NullCache):
             self._release()
             return found
         if not _under_way:
-            _say(place)
+            _log_compilation(place)
         _under_way.append(self)
         return None
 
     def save_overload(self, _signature: Any, result: Any) -> None:
-        """Keep what has been compiled."""
+        """Keep compiled code."""
         try:
             if self._name and not result.library.has_dynamic_globals and not result.lifted:
                 write_code(self._name, dumps(result._reduce()))
@@ -122,7 +122,7 @@ class CodeCache(NullCache):
         self._release()
 
     def _release(self) -> None:
-        """Let others compile it, if they have to."""
+        """Let other processes compile it, if necessary."""
         if self in _under_way:
             _under_way.remove(self)
         self._held.close()
@@ -138,16 +138,16 @@ class CodeCache(NullCache):
             return None
 
     def _note(self, error: Exception) -> None:
-        logger.debug("no code is kept of %s: %s: %s", self._dispatcher, type(error).__name__, error)
+        logger.debug("code of %s is not kept: %s: %s", self._dispatcher, type(error).__name__, error)
 
 
 _under_way: list[CodeCache] = []  # of a function, of one that it calls, of one that this calls ...
 
 
-def _say(place: CodePlace) -> None:
+def _log_compilation(place: CodePlace) -> None:
     how = f"this takes about {_SECONDS_TO_COMPILE} s"
     if place.folder is None:
-        where = f"; let {VARIABLE} name a folder that can be written" if place.why else ""
+        where = f"; set {VARIABLE} to a writable folder" if place.why else ""
         why = f" each time, as it cannot be kept ({place.why}){where}" if place.why else ""
         logger.info("compiling the solver for this processor; %s%s", how, why)
     else:
@@ -156,12 +156,12 @@ def _say(place: CodePlace) -> None:
 
 
 def name_of(dispatcher: Any, signature: Any, processor: tuple[str, ...]) -> str:
-    """Name the code of a function for a signature and a processor.
+    """Return the name of the code of a function for a signature and a processor.
 
     Raises
     ------
     TypeError
-        The function uses something of which nobody knows when it becomes another.
+        The function uses an object whose changes cannot be detected.
     """
     parts = (
         sys.version,
@@ -177,13 +177,13 @@ def name_of(dispatcher: Any, signature: Any, processor: tuple[str, ...]) -> str:
 
 
 def _type(kind: Any) -> tuple[Any, ...]:
-    """Describe a type of numba; one with named fields is not told by those in them alone."""
+    """Describe a type of numba, including the names of fields, which numba's own description lacks."""
     members = getattr(kind, "types", ())
     return str(kind), getattr(kind, "fields", ()), [_type(member) for member in members]
 
 
 def _facts(dispatcher: Any) -> Iterator[Any]:
-    """Yield what a function does, and all that it calls, each once."""
+    """Yield the definition of a function, and of all that it calls, each once."""
     left, seen = [dispatcher], {id(dispatcher)}
     for function in left:
         python = function.py_func
@@ -200,14 +200,14 @@ def _facts(dispatcher: Any) -> Iterator[Any]:
 
 
 def _code(code: CodeType) -> tuple[Any, ...]:
-    """Describe what a function does, wherever it stands in its file."""
+    """Describe what a function does, independently of its position in its file."""
     constants = [_code(some) if isinstance(some, CodeType) else _value(some) for some in code.co_consts]
     names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
     return code.co_code, constants, names, code.co_exceptiontable, code.co_flags
 
 
 def _used(function: Any) -> dict[str, Any]:
-    """Find what a function takes from outside, by name."""
+    """Find the objects that a function uses from outside, by name."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     used = {name: cell.cell_contents for name, cell in cells}
     codes = [function.__code__]
@@ -221,7 +221,7 @@ def _used(function: Any) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
-    """Describe a value so that another one has another description."""
+    """Describe a value so that different values have different descriptions."""
     if isinstance(value, np.ndarray | np.generic):
         return str(value.dtype), np.shape(value), value.tobytes()
     if isinstance(value, _PLAIN):

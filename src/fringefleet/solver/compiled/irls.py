@@ -1,7 +1,7 @@
-"""Robust norms for a vector of pixels, compiled for the CPU: it is reweighed until all of its pixels rest.
+"""Robust norms for a vector of pixels, compiled for the CPU: reweighted until all of its pixels converge.
 
-The rules are those of :mod:`fringefleet.solver.irls`, which explains them. A pixel that has come to rest
-stays as it is, whoever goes on: its answer is its own.
+The rules are those of :mod:`fringefleet.solver.irls`, which explains them. A converged pixel is not changed
+by further iterations for others: its result is independent of them.
 """
 
 from typing import Any, NamedTuple, no_type_check
@@ -24,21 +24,21 @@ N_STATE = 9
 
 
 class Reweighting(NamedTuple):
-    """Memory for reweighing a vector of pixels, and what ends it."""
+    """Memory for reweighting a vector of pixels, and its stopping criteria."""
 
-    deviation: Any  # (pair, pixel): roots of the weights that it begins with
+    deviation: Any  # (pair, pixel): square roots of the initial weights
     state: Any  # (N_STATE, pixel)
     is_l1: bool
     threshold: float  # of huber [standard deviations]
-    most: int  # rounds
+    most: int  # iterations
 
 
 @fast
 @no_type_check
 def reweigh_vector(cells, walk, rounds):
-    """Go on from least squares to a robust norm; residual, weight, series and factor are replaced.
+    """Continue from least squares to a robust norm; residual, weight, series and factor are replaced.
 
-    In the row ``CONVERGED`` of the state is left who has come to rest, as 1 and 0.
+    The row ``CONVERGED`` of the state is set to 1 for converged pixels, else 0.
     """
     _begin(cells, rounds)
     for _ in range(rounds.most):
@@ -50,14 +50,14 @@ def reweigh_vector(cells, walk, rounds):
         factorise_vector(cells, walk)
         backward(cells, walk, cells.change)
         _go(cells, walk, rounds)
-    factorise_vector(cells, walk)  # with the last weights, for whoever asks for variances
+    factorise_vector(cells, walk)  # with the last weights, for variances if requested
     cells.change[:] = cells.change.dtype.type(0)
 
 
 @exact
 @no_type_check
 def _begin(cells, rounds):
-    """Keep the roots of the weights; nobody rests yet."""
+    """Keep the square roots of the weights; no pixel has converged yet."""
     tiny, rounding = np.finfo(cells.series.dtype).tiny, np.finfo(cells.series.dtype).eps
     state, nothing = rounds.state, fill(cells.series, LANES, 0)
     n_pair, sum_of_roots, mean, largest, reach = nothing, nothing, nothing, nothing, nothing
@@ -84,7 +84,7 @@ def _begin(cells, rounds):
 @fast
 @no_type_check
 def _weigh(residuals, weights, deviations, state):
-    """Weigh every pair by its residual; sum u, and what is minimised."""
+    """Weight every pair by its residual; sum u, and the objective."""
     for lane in range(0, LANES, PART):
         threshold = load(state, _THRESHOLD, lane, PART)
         sum_of_u, minimised = fill(state, PART, 0), fill(state, PART, 0)
@@ -102,9 +102,9 @@ def _weigh(residuals, weights, deviations, state):
 @exact
 @no_type_check
 def _update_convergence(changes, state, is_l1):
-    """Compare the sums with those of the round before; lower the thresholds of those that go on.
+    """Compare the sums with those of the previous iteration; lower the thresholds of unconverged pixels.
 
-    Returns how many those are.
+    Returns the number of the latter.
     """
     real = changes.dtype.type
     zero, one = real(0), real(1)
@@ -145,7 +145,7 @@ def _update_convergence(changes, state, is_l1):
 @fast
 @no_type_check
 def _go(cells, walk, rounds):
-    """Take a step, those that do not rest."""
+    """Take a step for the pixels that have not converged."""
     step = _STEP * (1 - load(rounds.state, CONVERGED, 0, LANES))
     for place in range(len(cells.change)):
         store(cells.change, place, 0, load(cells.change, place, 0, LANES) * step)

@@ -1,7 +1,7 @@
-"""Compilation by numba: two ways that the solver's functions are compiled in, and kept for other processes.
+"""Compilation by numba: the two modes that the solver's functions are compiled in, with a shared cache.
 
-Neither may reassociate. ``exact`` rounds after every operation, as NumPy does. ``fast`` may make one
-instruction, of one rounding, of a product and a sum.
+Neither may reassociate. ``exact`` rounds after every operation, as NumPy does. ``fast`` may contract a
+product and a sum into one instruction with one rounding.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from fringefleet.solver.compiled.compile_cache import keep_code
 _COMMON: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
-    "no_cfunc_wrapper": True,  # which takes time to make, and nobody calls
+    "no_cfunc_wrapper": True,  # which takes time to compile, and is never called
     "_nrt": False,  # nothing is allocated, so references to rows need not be counted
 }
 

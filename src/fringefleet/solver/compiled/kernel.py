@@ -1,9 +1,9 @@
-"""The elimination of batches of pixels, compiled for the CPU: a vector of pixels after the other, in cache.
+"""The elimination of batches of pixels, compiled for the CPU: one vector of pixels after the other, in cache.
 
-What it computes is what :mod:`fringefleet.solver.elimination` computes, with the same arithmetic: single
-precision, and one refinement whose right-hand side is summed in float64. But where that goes through the
-memory of a whole batch with every operation, this does everything with one vector before it begins the next:
-each number of the file is read once, and only the answer is written.
+It computes the same as :mod:`fringefleet.solver.elimination`, with the same arithmetic: single precision, and
+one refinement whose right-hand side is summed in float64. But where that passes through the memory of a whole
+batch with every operation, this completes one vector before it starts the next: each value of the file is
+read once, and only the result is written.
 """
 
 from typing import Any, NamedTuple, no_type_check
@@ -35,7 +35,7 @@ from fringefleet.solver.compiled.vectors import (
 )
 from fringefleet.solver.limits import LARGEST_CHANGE, LARGEST_SPREAD
 
-# Cosine less 1 by powers of the square of x, and sine over x likewise, for x half turns, up to a quarter of
+# Cosine less 1 in powers of the square of x, and sine over x likewise, for x half turns, up to a quarter of
 # a turn; by least largest error, which is below 3e-10
 C1, C2, C3, C4, C5 = (
     -4.9348021560,
@@ -52,13 +52,13 @@ S0, S1, S2, S3, S4, S5 = (
     8.2054414513e-2,
     -7.0342667798e-3,
 )
-# What a radian is of a turn, to 24 bits, and the rest of it
+# Turns per radian, to 24 bits, and the remainder
 _PER_TURN = float(np.float32(0.5 / np.pi))
 _PER_TURN_LOW = 0.5 / np.pi - _PER_TURN
 
 # Rows of ``sums``: over the valid pairs of a pixel
 _SQUARE, _COSINE, _SINE, _WEIGHTED, _COUNT = range(5)
-_N_SUM = 4  # of these are in the answer
+_N_SUM = 4  # of these are in the result
 N_SUM = 5
 
 _SMALLEST_SHARE = LARGEST_SPREAD**-0.5  # of roots
@@ -76,27 +76,27 @@ class VectorMemory(NamedTuple):
 
 
 class VectorAnswer(NamedTuple):
-    """What a batch comes to; arrays that nobody wants are empty."""
+    """Result of a batch; arrays that are not requested are empty."""
 
     series: Any  # (date, pixel) [rad], in the order of the network; of the batch, or of more
     first: int  # the first pixel of the batch in it
-    sums: Any  # (4, pixel): of squares, cosines, sines, weighted squares of what is left
-    counts: Any  # (4, pixel): parts, pairs, fewest pairs of a date, is unsettled
-    labels: Any  # (date, pixel): number of the part of each date; only where there are several
-    residual: Any  # (pair, pixel), in the rows of the plan: what is left of the phases
+    sums: Any  # (4, pixel): of squares, cosines, sines, weighted squares of the residuals
+    counts: Any  # (4, pixel): components, pairs, fewest pairs of a date, is unsettled
+    labels: Any  # (date, pixel): index of the component of each date; only where there are several
+    residual: Any  # (pair, pixel), in the rows of the plan: residual phases
     weight: Any  # likewise
     factor: Any  # (slot, pixel): f of the edges
     inverse: Any  # (position, pixel): 1 / d
     variance: Any  # (date, pixel) relative to the root, in the order of the network, for weights of variances
-    converged: Any  # (pixel,): whether reweighing came to rest
+    converged: Any  # (pixel,): whether the reweighting converged
 
 
 @exact
 @no_type_check
 def invert_vectors(source, strip, memory, walk, rounds, spread, fewest_of_all, answer):
-    """Invert all pixels of a batch: observations of several vectors, and then vector after vector.
+    """Invert all pixels of a batch: load observations of several vectors, then solve vector after vector.
 
-    ``rounds`` and ``spread`` are None where nobody asks: then what needs them is not even compiled.
+    ``rounds`` and ``spread`` are None where not requested: code that needs them is then not even compiled.
     """
     n_pixel = answer.sums.shape[1]
     n_lane = strip.residual.shape[0] * LANES
@@ -149,9 +149,9 @@ def _invert_vector(cells, walk, rounds, spread, first, n_here, fewest_of_all, an
 @fast
 @no_type_check
 def _solve(cells, walk):
-    """Find the series of the observations that are loaded, each part of a cut network grounded.
+    """Find the series of the loaded observations, each component of a disconnected network grounded.
 
-    It is not refined: ``change`` is what is to be added.
+    It is not refined: ``change`` is to be added.
     """
     factorise_vector(cells, walk)
     backward(cells, walk, cells.series)
@@ -163,7 +163,7 @@ def _solve(cells, walk):
 @fast
 @no_type_check
 def measure_vector(cells, walk, validity):
-    """Refine the series; sum up what it leaves of the phases.
+    """Refine the series; sum up the residuals.
 
     ``validity``, (pair, pixel), is above zero where a pair is valid.
     """
@@ -200,7 +200,7 @@ def measure_vector(cells, walk, validity):
 @fast
 @no_type_check
 def sum_weighted_squares(cells):
-    """Sum up the weighted squares of what is left of the phases, for who estimates a variance from them."""
+    """Sum the weighted squares of the residuals, for an estimate of the variance."""
     total = fill(cells.sums, LANES, 0)
     for row in range(len(cells.weight)):
         residual = load(cells.residual, row, 0, LANES)
@@ -211,7 +211,7 @@ def sum_weighted_squares(cells):
 @exact
 @no_type_check
 def _keep(cells, walk, first, n_here, fewest_of_all, answer):
-    """Write what was found of a vector to the answer of the batch."""
+    """Write the results of a vector to those of the batch."""
     here, begin = slice(first, first + n_here), answer.first + first
     for place in range(len(walk.order)):
         series, into = cells.series[place], answer.series[walk.order[place], begin : begin + n_here]
@@ -245,7 +245,7 @@ def _keep(cells, walk, first, n_here, fewest_of_all, answer):
 @exact
 @no_type_check
 def _keep_rows(cells, walk, here, n_here, answer):
-    """Write what is wanted of pairs and edges."""
+    """Write the requested data of pairs and edges."""
     if len(answer.weight):
         for row in range(len(walk.rows)):
             residual, weight = cells.residual[row], cells.weight[row]
@@ -267,7 +267,7 @@ def _keep_rows(cells, walk, here, n_here, answer):
 @exact
 @no_type_check
 def judge(cells, components, is_unsettled):
-    """Count the connected parts of each pixel; tell where weights spread too far for float32."""
+    """Count the connected components of each pixel; find where weights spread too far for float32."""
     for lane in range(0, LANES, PART):
         nothing = fill(cells.root, PART, 0)
         changed, reach, most, parts = nothing, nothing, nothing, nothing
@@ -292,7 +292,7 @@ def judge(cells, components, is_unsettled):
 @exact
 @no_type_check
 def _label(cells, walk, p, labels):
-    """Number the parts of a pixel from 0, the root's."""
+    """Number the components of a pixel from 0, that of the root."""
     n_turn = len(walk.order) - 1
     number = 0
     labels[walk.order[n_turn]] = 0
@@ -302,7 +302,7 @@ def _label(cells, walk, p, labels):
         if cells.root[place, p] == 0:
             number += 1
             label = number
-        else:  # those that it is tied to are all in one part
+        else:  # all neighbours are in one component
             for slot in range(walk.firsts[place, 0], walk.firsts[place + 1, 0]):
                 if cells.factor[slot, p] > 0:
                     label = labels[walk.order[walk.later[slot, 1]]]

@@ -1,10 +1,10 @@
-"""Observations of a vector of pixels, compiled for the CPU: from what the file holds to phase and weight.
+"""Observations of a vector of pixels, compiled for the CPU: from the values in the file to phase and weight.
 
 The rules are those of :mod:`fringefleet.observation.weights`, :mod:`fringefleet.observation.masks` and
-:class:`fringefleet.engine.weighing.Weighing`, which the tests compare with this, bit by bit. Nothing here is
-contracted or reassociated, so that it makes no difference how many pixels there are.
+:class:`fringefleet.engine.weighing.Weighing`, which the tests compare with this, bit by bit. No operation is
+contracted or reassociated, so that the number of pixels does not affect the result.
 
-Words of :mod:`fringefleet.solver.raw` are numbers here, their places in :data:`WEIGHT_RULES` and
+Words of :mod:`fringefleet.solver.raw` are represented by their positions in :data:`WEIGHT_RULES` and
 :data:`MASK_RULES`.
 """
 
@@ -55,7 +55,7 @@ _REGULARISATION, _SMALLEST_RATIO = quantity.REGULARISATION, quantity.SMALLEST_RA
 class Source(NamedTuple):
     """Observations of a batch, and rules; arrays that no rule needs are empty.
 
-    Those of pairs and pixels are one piece of memory each, in which a row begins at every ``stride``.
+    Each array of pairs and pixels is contiguous memory, in which a row begins at every ``stride``.
     """
 
     observed: Any  # (pair x pixel,), in the dtype of the solver
@@ -109,7 +109,7 @@ def observe_vector(source, walk, first, n_here, strip):
 @exact
 @no_type_check
 def _copy_end(source, pair, first, n_left):
-    """Give observations of which so many pixels are the last ones of a pair, and others none."""
+    """Return the last observations of a pair, padded with missing ones."""
     observed, beside, mask, land = source.ends
     observed[:] = np.nan
     for p in range(n_left):
@@ -152,10 +152,10 @@ def _observe_part(source, walk, place, row, at, strip, lane):
         weight = _mask(source, mask, values, pair, weight)
     if len(source.land):
         weight = where(load_flat(source.land, at, PART) > 0, weight, 0)
-    if source.is_offset:  # no offset is none, wherever the reference point went
+    if source.is_offset:  # every offset is valid, whatever the reference is
         values = where(values == 0, reference, values)
     phase = (values - reference) * sign
-    # A phase of zero is no data, before or after it is referenced; and nothing is below -1
+    # A phase of zero is missing, before or after referencing; and nothing is below -1
     least = -1 if source.is_offset or source.weight == _GIVEN else 0
     valid = (size_of(values * phase) > least) & (size_of(phase) < _LARGEST_PHASE)
     valid = valid & (weight < _LARGEST_WEIGHT) & (weight > _SMALLEST_WEIGHT)
@@ -172,7 +172,7 @@ def _observe_part(source, walk, place, row, at, strip, lane):
 @exact
 @no_type_check
 def _weigh(source, at):
-    """Weigh by a function of the coherence, or of the standard deviation of an offset, or as is given."""
+    """Return the weight by coherence, by the standard deviation of an offset, or as given."""
     one = fill(source.observed, PART, 1)
     if source.weight == _NONE:
         return one
@@ -189,7 +189,7 @@ def _weigh(source, at):
         coherence = to_double(where(coherence > _LAST_BIN, _LAST_BIN, coherence))
         if source.observed.itemsize == 8:
             return look_up(source.table, to_integer((coherence - _FIRST_BIN) / _BIN_WIDTH))
-        # the bins of all float32 are those of the division, which takes longer
+        # the bins of all float32 are those of the division, which is slower
         return look_up(source.table, to_integer((coherence - _FIRST_BIN) * _BINS))
     coherence = where(coherence > 1, one, coherence)
     if source.weight == _FIM:
@@ -202,7 +202,7 @@ def _weigh(source, at):
 @exact
 @no_type_check
 def _mask(source, mask, values, pair, weight):
-    """Set the weight to zero where a mask is not positive, or below the threshold; no value counts as 0.
+    """Set the weight to zero where a mask is not positive, or below the threshold; NaN counts as 0.
 
     Offsets: where a standard deviation is too large, unless the offset stands out.
     """

@@ -1,12 +1,12 @@
 """The elimination of :mod:`fringefleet.solver.elimination`, compiled for the CPU by numba.
 
 Same rules and results; the eager form is the reference that this one is tested against. The kernel
-(:mod:`fringefleet.solver.compiled.kernel`) takes observations as they are in the file and does everything
-with a vector of pixels, which stays near a core, before it goes on. So memory, which is what an elimination
-in torch waits for, hardly counts.
+(:mod:`fringefleet.solver.compiled.kernel`) takes observations as stored in the file and completes a vector of
+pixels, which stays near a core, before it continues. Memory access, which limits an elimination in torch,
+therefore hardly matters.
 
-A pixel's answer has the same bits wherever it is in a batch and whatever is beside it. The rare pixels for
-which float32 is not enough are solved again in float64, in torch.
+A pixel's result has the same bits wherever it is in a batch and whatever its neighbours are. The rare pixels
+for which float32 is not accurate enough are solved again in float64, in torch.
 """
 
 from functools import cached_property
@@ -30,17 +30,17 @@ from fringefleet.solver.raw_solver import KernelWorkspace, as_given
 from fringefleet.solver.solution import Solution
 from fringefleet.solver.subsets import pad
 
-# Rounds of a norm for all pixels of a batch; those that need more begin anew together, with so many times as
-# many, in parts of a batch, and so on
+# Iterations of a norm for all pixels of a batch; those with more start again together, with so many times
+# as many, in parts of a batch, and so on
 _TOGETHER = {"l2": 0, "huber": 16, "l1": 16}
 _LONGER = 3
 _REST = 8
 
 
 class Workspace(KernelWorkspace):
-    """Memory for vectors of pixels, and for the answers of batches of one shape, dtype and device.
+    """Memory for vectors of pixels, and for the results of batches of one shape, dtype and device.
 
-    Parameters as of :class:`~fringefleet.solver.eliminated.Eliminated`; the device is a CPU.
+    Parameters as for :class:`~fringefleet.solver.eliminated.Eliminated`; the device is a CPU.
     """
 
     def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -49,28 +49,28 @@ class Workspace(KernelWorkspace):
 
     @cached_property
     def variance(self) -> Float[Tensor, "date pixel"]:
-        """Variances relative to the root where weights are inverse variances; for who wants them."""
+        """Variances relative to the root where weights are inverse variances, if requested."""
         return self.buffer(self.plan.network.n_date)
 
     @cached_property
     def labels(self) -> Int[Tensor, "date pixel"]:
-        """Numbers of the parts of the dates, of pixels that have several."""
+        """Indices of the components of the dates, at pixels that have several."""
         return self.buffer(self.plan.network.n_date, torch.int32)
 
     @cached_property
     def converged(self) -> Bool[Tensor, "pixel"]:
-        """Whether reweighing came to rest; for who wants it."""
+        """Whether the reweighting converged, if requested."""
         return torch.zeros(self.n_pixel, dtype=torch.bool)
 
     @cached_property
     def part(self) -> "Workspace":
-        """A workspace of the same kind for some of the pixels of a batch."""
+        """Workspace of the same kind for some of the pixels of a batch."""
         part = Workspace(self.plan, -(-self.n_pixel // _REST), self.dtype, self.device)
         part.vectors = self.vectors  # which are used in turn
         return part
 
     def take(self, part: "Workspace", pixels: Int[Tensor, "chosen"]) -> None:
-        """Take over what was found of some pixels, the first of a smaller workspace that keeps the same."""
+        """Copy the results of some pixels from a smaller workspace that keeps the same data."""
         names = ["sums", "counts", "labels", "converged"]
         names += ["edge", "inverse"] * self.keeps_factor + ["variance"] * self.keeps_variances
         for name in names:
@@ -80,11 +80,11 @@ class Workspace(KernelWorkspace):
             self.observations.weight[:, pixels] = part.observations.weight[:, : len(pixels)]
 
     def label_parts(self, pixels: Int[Tensor, "chosen"]) -> Int[Tensor, "date chosen"]:
-        """Number the connected parts of some pixels from 0, the root's; only where there are several."""
+        """Number the components of some pixels from 0, that of the root; only where there are several."""
         return self.labels[:, pixels].long()
 
     def smaller(self, n_pixel: int, dtype: torch.dtype | None = None) -> Any:
-        """Give a workspace of the eager form for some pixels of a batch, the same one each time."""
+        """Return a workspace of the eager form for some pixels of a batch, the same one each time."""
         key = n_pixel, dtype or self.dtype
         if key not in self._smaller:
             self._smaller[key] = elimination.Workspace(self.plan, *key, self.device)
@@ -110,9 +110,9 @@ def solve_raw(
     *,
     method: Method = Method(),  # noqa: B008 - frozen
 ) -> Solution:
-    """Invert a batch of pixels whose observations are as they are in the file.
+    """Invert a batch of pixels whose observations are as stored in the file.
 
-    Arguments and results as of :func:`fringefleet.solver.fused.solver.solve_raw`.
+    Arguments and results as for :func:`fringefleet.solver.fused.solver.solve_raw`.
     """
     work = workspace
     work.keeps_rows |= method.columns is not None  # the weights of all pairs are part of it
@@ -124,7 +124,7 @@ def solve_raw(
 def _run_kernel(
     work: Workspace, raw: Raw, rules: Rules, prepare: Prepare, method: Method, n_round: int
 ) -> Float[Tensor, "date pixel"]:
-    """Invert all pixels; give the series. Those that need more rounds than most are taken together then."""
+    """Invert all pixels; return the series. Those that need more iterations are done together at the end."""
     n_round = min(n_round, method.max_iterations)
     series = torch.empty((work.plan.network.n_date, work.n_pixel), dtype=work.dtype)
     rounds, spread, answer = _arguments(work, series, method, n_round)
@@ -143,20 +143,20 @@ def _run_kernel(
 
 
 def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> Float[Tensor, "date pixel"]:
-    """Standard deviation of every date relative to the root, for the batch that was inverted last.
+    """Compute the standard deviation of every date relative to the root, for the last batch.
 
     Parameters
     ----------
     workspace
-        That kept the variances of that batch.
+        Workspace that kept the variances of that batch.
     unit
-        Variance of an observation of weight 1, in the square of the unit that is wanted.
+        Variance of an observation of weight 1, in the square of the desired unit.
 
     Returns
     -------
     Tensor
-        A new tensor, dates in the order of the network. Zero at the root; NaN where no valid pairs lead from
-        a date to the root. As :func:`fringefleet.solver.uncertainty.selected_variances` has it.
+        A new tensor, dates in the order of the network. Zero at the root; NaN where no valid pairs connect
+        a date to the root, as for :func:`fringefleet.solver.uncertainty.selected_variances`.
     """
     std = (workspace.variance * unit).sqrt_()
     std[workspace.plan.root] = 0  # whatever the unit is
@@ -164,12 +164,12 @@ def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> F
 
 
 def check_ready(device: torch.device) -> None:
-    """Refuse a device other than the CPU, and a numba that compiles nothing.
+    """Reject a device other than the CPU, and a numba whose compilation is disabled.
 
     Raises
     ------
     DeviceError
-        It is one of these.
+        Either is the case.
     """
     check_numba()
     if device.type != "cpu":
@@ -182,7 +182,7 @@ def check_ready(device: torch.device) -> None:
 def _arguments(
     work: Workspace, series: Tensor, method: Method, n_round: int
 ) -> tuple[Reweighting | None, VectorVariances | None, VectorAnswer]:
-    """Give the kernel what it writes, as NumPy arrays; what nobody wants is empty or None."""
+    """Return the arguments of the kernel as NumPy arrays; those not requested are empty or None."""
     kept = (work.sums.numpy(), work.counts.numpy(), work.labels.numpy())
     answer = work.vectors.answer_of(series.numpy(), 0, *kept)
     rounds = spread = None

@@ -1,4 +1,4 @@
-"""Observations of a batch as the compiled kernel reads them: arrays of few types, where they are."""
+"""Observations of a batch as the compiled kernel reads them: arrays of few types, without copies."""
 
 from typing import Any
 
@@ -12,20 +12,20 @@ from fringefleet.solver.raw import Raw, Rules
 
 
 def source_of_kernel(real: np.dtype[Any], raw: Raw, rules: Rules) -> Source:
-    """Give observations and rules as arrays of the types that the kernel is compiled for.
+    """Return observations and rules as arrays of the types that the kernel is compiled for.
 
     Parameters
     ----------
     real
-        Of the numbers that are computed with.
+        Dtype of the computation.
     raw, rules
-        Of arrays of NumPy, or of tensors on the CPU.
+        As NumPy arrays, or tensors on the CPU.
     """
     n_pair = len(raw.observed)
     limits = _numbers(rules.limits, 2, np.dtype(np.float64))
     mask = None if raw.mask is None else np.asarray(raw.mask)
     if mask is not None and mask.dtype.kind == "f":
-        limits = limits.astype(mask.dtype).astype(np.float64)  # it is compared in the numbers of the file
+        limits = limits.astype(mask.dtype).astype(np.float64)  # compared in the dtype of the file
     if mask is not None and mask.dtype not in (np.float32, np.float64):
         mask = mask.astype(np.float32)
     observed, beside = _in_one_piece(raw.observed, real), _in_one_piece(raw.beside, real)
@@ -48,13 +48,13 @@ def source_of_kernel(real: np.dtype[Any], raw: Raw, rules: Rules) -> Source:
 
 
 def _in_one_piece(values: Any, dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
-    """View, or convert, (pair, pixel) as one piece of memory; tell how far its rows are apart."""
+    """View, or convert, (pair, pixel) as contiguous memory; return it with the stride of its rows."""
     if values is None:
         return np.zeros(0, dtype), 0
     array = np.asarray(values).astype(dtype, copy=False)
     if array.strides[1] != dtype.itemsize or array.strides[0] % dtype.itemsize:
         array = np.ascontiguousarray(array)
-    if not array.flags.writeable:  # which is another type for numba; the kernel writes nothing to it
+    if not array.flags.writeable:  # a different type for numba; the kernel does not write to it
         array = np.asarray(_Writeable(array))
     n_pair, n_pixel = array.shape
     stride = array.strides[0] // dtype.itemsize
@@ -63,7 +63,7 @@ def _in_one_piece(values: Any, dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]
 
 
 class _Writeable:
-    """Memory of an array, as if it could be written to."""
+    """Memory of an array, presented as writeable."""
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array

@@ -1,8 +1,8 @@
 """Steps of the elimination of a vector of pixels, compiled for the CPU.
 
-A row is one number of each pixel of a vector, and every step goes over rows: what it sums up is held in
-registers, and every operation is one on whole vectors (:mod:`fringefleet.solver.compiled.vectors`). So a
-pixel gets the same bits wherever it is in a vector and whatever is beside it.
+A row is one value of each pixel of a vector, and every step iterates over rows: sums are held in registers,
+and every operation works on whole vectors (:mod:`fringefleet.solver.compiled.vectors`). A pixel therefore
+gets the same bits wherever it is in a vector and whatever its neighbours are.
 
 Nothing may be reassociated. Products and sums may be contracted into one instruction with one rounding, which
 is the same for all pixels.
@@ -20,7 +20,7 @@ from fringefleet.solver.compiled.vectors import PART, fill, load, root_of, round
 class VectorBuffers(NamedTuple):
     """Memory for one vector of pixels; rows in the order of the plan."""
 
-    residual: Any  # (pair, pixel): phases [rad], then what is left of them
+    residual: Any  # (pair, pixel): phases [rad], then residuals
     weight: Any  # (pair, pixel) [rad^-2]; zero where an observation is missing
     right: Any  # (position, pixel): right-hand side, then as it is substituted forward
     sums: Any  # (N_SUM, pixel): see kernel.py
@@ -33,7 +33,7 @@ class VectorBuffers(NamedTuple):
 
 
 class KernelPlan(NamedTuple):
-    """What a kernel goes along: the plan as tables of numbers."""
+    """Elimination plan as tables of numbers, which a kernel follows."""
 
     firsts: Any  # (position and one, 3): of each position in slots, rows, tied
     order: Any  # (position,): date
@@ -51,8 +51,8 @@ class KernelPlan(NamedTuple):
 def factorise_vector(cells, walk):
     """Eliminate date by date: the factors, their roots, and the right-hand side substituted forward.
 
-    A root is that of 1 / d, or 0 where d is. A factor is the weight of its edge times the root: so one row
-    of an edge is enough, as what is added to a later edge is the product of two factors.
+    A root is that of 1 / d, or 0 where d is 0. A factor is the weight of its edge times the root: one row
+    per edge is therefore enough, as a later edge is updated by the product of two factors.
     """
     n_turn = len(walk.order) - 1
     for place in range(n_turn):
@@ -97,7 +97,7 @@ def sum_weighted_phases(cells, walk):
 @fast
 @no_type_check
 def forward(cells, walk):
-    """Substitute a new right-hand side forward; :func:`factorise_vector` does it with its own."""
+    """Substitute a new right-hand side forward; :func:`factorise_vector` does so with its own."""
     for place in range(len(walk.firsts) - 2):
         right = load(cells.right, place, 0, LANES)
         for tie in range(walk.firsts[place, 2], walk.firsts[place + 1, 2]):
@@ -109,7 +109,7 @@ def forward(cells, walk):
 @fast
 @no_type_check
 def backward(cells, walk, solution):
-    """Substitute backward what was substituted forward."""
+    """Substitute backward the right-hand side that was substituted forward."""
     n_turn = len(walk.firsts) - 2
     store(solution, n_turn, 0, fill(solution, LANES, 0))
     for turn in range(n_turn):
@@ -124,10 +124,10 @@ def backward(cells, walk, solution):
 @fast
 @no_type_check
 def subtract_model_vector(cells, walk, series):
-    """Subtract the phase differences of a series from the residual; sum what is left, weighed, in float64.
+    """Subtract the phase differences of a series from the residual; sum the weighted rest in float64.
 
-    At the solution these sums vanish although their terms do not: in float32 what is left would be the
-    rounding of the heaviest pair, and the lightest would follow it.
+    At the solution these sums vanish although their terms do not: in float32 the sum would be the rounding
+    error of the heaviest pair, and the lightest pair would follow it.
     """
     cells.exact[:] = 0.0
     for place in range(len(walk.firsts) - 2):
@@ -148,7 +148,7 @@ def subtract_model_vector(cells, walk, series):
 @fast
 @no_type_check
 def refine(cells, walk, validity):
-    """Add the change to the series, and take it off what is left of the phases of valid pairs.
+    """Add the change to the series, and subtract it from the residuals of valid pairs.
 
     ``validity``, (pair, pixel), is above zero where a pair is valid.
     """

@@ -1,4 +1,4 @@
-"""The plan of an elimination as the tables that the compiled kernel goes along."""
+"""Elimination plan as the tables that the compiled kernel follows."""
 
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ from fringefleet.solver.tables import NO_PAIR, rows_between, tables_of
 
 @lru_cache(maxsize=16)
 def kernel_plan(plan: EliminationPlan) -> KernelPlan:
-    """Write a plan as the tables that the kernel goes along; made once per process and plan."""
+    """Return a plan as the tables that the kernel follows; made once per process and plan."""
     tables = tables_of(plan)
     slots = np.arange(plan.n_slot, dtype=np.int32)
     return KernelPlan(
@@ -30,12 +30,12 @@ def kernel_plan(plan: EliminationPlan) -> KernelPlan:
 
 @lru_cache(maxsize=16)
 def paths_of(plan: EliminationPlan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """List what the covariance of each edge is summed from.
+    """List the terms of the covariance of each edge.
 
     Returns
     -------
     tuple
-        Where the paths of each slot begin; the paths, as slot of the factor and row of the covariance.
+        Start of the paths of each slot; the paths, as slot of the factor and row of the covariance.
     """
     walk, between = kernel_plan(plan), rows_between(plan)
     n_path, paths = [0], []

@@ -1,7 +1,7 @@
-"""Variances of the dates of a vector of pixels, compiled for the CPU, from the factor that the solution left.
+"""Variances of the dates of a vector of pixels, compiled for the CPU, from the factor of the solution.
 
-What it computes is what :func:`fringefleet.solver.uncertainty.selected_variances` computes: backward over the
-dates, the covariance of a date with each of its neighbours,
+It computes the same as :func:`fringefleet.solver.uncertainty.selected_variances`: backward over the dates,
+the covariance of a date with each of its neighbours,
 
     Z_va = sum_b f_b Z_ba,        Z_vv = 1/d + sum_a f_a Z_va
 
@@ -19,10 +19,10 @@ from fringefleet.solver.compiled.vectors import fill, load, store
 
 
 class VectorVariances(NamedTuple):
-    """Memory for the variances of a vector of pixels, and the way through it."""
+    """Memory for the variances of a vector of pixels, and tables of their terms."""
 
     covariance: Any  # (slot and position, pixel)
-    tie: Any  # (position, pixel): 1 within rounding in the root's part, else 0
+    tie: Any  # (position, pixel): 1 within rounding in the root's component, else 0
     first_path: Any  # (slot and one,): of each slot in paths
     paths: Any  # (path, 2): slot of f_b, row of Z_ba
 
@@ -30,7 +30,7 @@ class VectorVariances(NamedTuple):
 @fast
 @no_type_check
 def find_variances(cells, walk, spread):
-    """Find the variance of every date relative to the root, in the rows after those of the slots."""
+    """Compute the variance of every date relative to the root, in the rows after those of the slots."""
     n_turn, n_slot = len(walk.order) - 1, len(walk.base)
     store(spread.covariance, n_slot + n_turn, 0, fill(cells.root, LANES, 0))
     store(spread.tie, n_turn, 0, fill(cells.root, LANES, 1))
@@ -56,7 +56,7 @@ def find_variances(cells, walk, spread):
 @exact
 @no_type_check
 def keep_variances(walk, spread, first, n_here, variance):
-    """Write the variances of a vector to those of the batch, (date, pixel); NaN where nothing ties."""
+    """Write the variances of a vector to those of the batch, (date, pixel); NaN where unconnected."""
     n_slot = len(walk.base)
     for place in range(len(walk.order)):
         found, tie = spread.covariance[n_slot + place], spread.tie[place]

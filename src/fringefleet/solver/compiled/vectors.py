@@ -1,13 +1,13 @@
-"""Vectors of pixels for numba: operations on so many numbers at once, as the kernels write them.
+"""Vectors of pixels for numba: explicit operations on a fixed number of values at once.
 
-The compiler makes vector instructions of a loop only where it can prove that rows of memory do not overlap,
-and pays for the proof with every loop. Here a kernel says what is loaded and stored, and what is held in
-registers between. LLVM has vectors of any length, and cuts them to what the processor has: 64 float32 are
-four registers of AVX-512, eight of AVX2, sixteen of SSE or NEON.
+The compiler vectorises a loop only where it can prove that rows of memory do not overlap, and pays for the
+proof with every loop. Here a kernel states what is loaded and stored, and what is held in registers in
+between. LLVM has vectors of any length, and splits them to fit the processor: 64 float32 are four registers
+of AVX-512, eight of AVX2, sixteen of SSE or NEON.
 
-Rows are those of C-contiguous arrays of :data:`~fringefleet.solver.compiled.lanes.LANES` columns. A number
-beside a vector stands for as many of it, in the dtype of the vector. Nothing is reassociated; whether a
-product and a sum become one instruction is for the function that uses them
+Rows are those of C-contiguous arrays of :data:`~fringefleet.solver.compiled.lanes.LANES` columns. A scalar
+next to a vector is broadcast, in the dtype of the vector. Nothing is reassociated; whether a product and a
+sum are contracted is decided by the function that uses them
 (:mod:`fringefleet.solver.compiled.jit`).
 
 Examples
@@ -34,11 +34,11 @@ from numba.extending import intrinsic, models, overload, register_model
 
 from fringefleet.solver.compiled.lanes import LANES
 
-PART = 16  # pixels of a vector that are worked on at once where much is held in registers
+PART = 16  # pixels of a vector processed at once where many values are held in registers
 
 
 class Vector(types.Type):
-    """Type of so many numbers, or truths, that are worked on at once."""
+    """Type of a fixed number of values, or booleans, that are processed at once."""
 
     def __init__(self, dtype: Any, width: int) -> None:
         self.dtype, self.width = dtype, width
@@ -58,7 +58,7 @@ class _VectorModel(models.PrimitiveModel):
 @intrinsic(prefer_literal=True)
 @no_type_check
 def load(_, rows, row, lane, width):
-    """Load so many numbers of a row, from a lane on."""
+    """Load a number of values of a row, from a lane on."""
     vector = Vector(rows.dtype, width.literal_value)
     place = types.intp
 
@@ -88,7 +88,7 @@ def store(_, rows, row, lane, vector):
 @intrinsic(prefer_literal=True)
 @no_type_check
 def load_flat(_, numbers, place, width):
-    """Load so many numbers of an array of one dimension, from a place on."""
+    """Load a number of values of a one-dimensional array, from an index on."""
     vector = Vector(numbers.dtype, width.literal_value)
 
     def generate(context, builder, signature, given):
@@ -104,7 +104,7 @@ def load_flat(_, numbers, place, width):
 @intrinsic
 @no_type_check
 def fetch(_, numbers, place):
-    """Ask for what will be loaded soon."""
+    """Prefetch a value that will be loaded soon."""
 
     def generate(context, builder, signature, given):
         data = context.make_array(signature.args[0])(context, builder, given[0]).data
@@ -122,7 +122,7 @@ def fetch(_, numbers, place):
 @intrinsic(prefer_literal=True)
 @no_type_check
 def fill(_, rows, width, number):
-    """Give so many times a number, in the dtype of an array."""
+    """Return a vector that repeats a number, in the dtype of an array."""
     vector = Vector(rows.dtype, width.literal_value)
 
     def generate(context, builder, signature, given):
@@ -135,7 +135,7 @@ def fill(_, rows, width, number):
 @intrinsic
 @no_type_check
 def where(_, truths, one, other):
-    """Take of one vector, or number, where something holds, else of another."""
+    """Select from one vector, or number, where a condition holds, else from another."""
     vector = one if isinstance(one, Vector) else other
 
     def generate(context, builder, signature, given):
@@ -149,7 +149,7 @@ def where(_, truths, one, other):
 @intrinsic
 @no_type_check
 def look_up(_, table, numbers):
-    """Take of a table, of one dimension, what stands at the places of a vector, none below 0 or beyond it."""
+    """Look up the elements of a one-dimensional table at the indices in a vector, all of them valid."""
     vector = Vector(table.dtype, numbers.width)
 
     def generate(context, builder, signature, given):
@@ -188,7 +188,7 @@ to_integer = _conversion("fptosi", types.int32)  # towards zero
 
 @no_type_check
 def _function(name):
-    """Make a function of a vector of LLVM's."""
+    """Make a function of a vector from one of LLVM's."""
 
     @intrinsic
     def apply(_, vector):
@@ -206,7 +206,7 @@ def _function(name):
 @intrinsic
 @no_type_check
 def rounded_to(_, vector, rows):
-    """Round numbers in float64 to the dtype of an array."""
+    """Round float64 values to the dtype of an array."""
     rounded = Vector(rows.dtype, vector.width)
 
     def generate(context, builder, signature, given):
@@ -237,7 +237,7 @@ def multiply_add(_, vector, factor, term):
 
 @no_type_check
 def _operator(symbol, name, comparison=None):
-    """Let an operator work on a vector and another one, or a number; a comparison gives truths."""
+    """Define an operator for a vector and another one, or a number; a comparison yields booleans."""
 
     @intrinsic
     def apply(_, one, other):
@@ -279,7 +279,7 @@ for _symbol, _name in (
 
 @no_type_check
 def _pointer(context, builder, rows_type, given, kind):
-    """Point to the lane of a row, to so many numbers."""
+    """Return a pointer to a number of values at a lane of a row."""
     rows, row, lane = given
     data = context.make_array(rows_type)(context, builder, rows).data
     width = ir.Constant(row.type, LANES)

@@ -1,1 +1,1 @@
-"""The elimination as Triton kernels for a GPU, in place of thousands of operations of torch."""
+"""The elimination as Triton kernels for a GPU, in place of thousands of torch operations."""

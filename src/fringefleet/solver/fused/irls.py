@@ -1,9 +1,10 @@
-"""Robust norms as one Triton kernel: each program reweighs until all of its pixels have come to rest.
+"""Robust norms as one Triton kernel: each program iterates until all of its pixels have converged.
 
-The rules are those of :mod:`fringefleet.solver.irls`, which explains them, pixel by pixel. A round is two
-passes over the dates: forward (weights of the residuals, eliminate, substitute) and backward (what is left of
-the phases). A program is one warp, so that few pixels wait for one another, and its threads tell one another
-without shared memory who goes on. How a kernel walks along the plan, and why no barrier is needed, is said in
+The rules are those of :mod:`fringefleet.solver.irls`, which explains them, pixel by pixel. An iteration is
+two passes over the dates: forward (weights of the residuals, eliminate, substitute) and backward (new
+residuals). A program is one warp, so that few pixels wait for one another, and its threads exchange without
+shared memory which of them continue. How a kernel follows the plan, and why it needs no barrier, is
+explained in
 :mod:`fringefleet.solver.fused.kernel`.
 """
 
@@ -67,10 +68,10 @@ def reweigh_pixels(
     KEEP_FACTOR: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Go on from least squares to a robust norm.
+    """Continue from least squares to a robust norm.
 
-    In come residual and weight of every pair in the rows of the plan, and the series, in ``result``; all are
-    replaced. ``limits``: threshold of huber, smallest number and relative rounding of the type.
+    Input are residual and weight of every pair in the rows of the plan, and the series, in ``result``; all
+    are replaced. ``limits``: threshold of huber, smallest number and relative rounding of the type.
     """
     pixel = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     here = pixel < n_pixel
@@ -121,9 +122,9 @@ def reweigh_pixels(
             still = moved * sum_of_deviations <= sum_of_u * _STILL
             at_rest = (new_total >= total * _SETTLED_HUBER) & (still | (new_total >= total * _FLAT))
         settled = settled | at_rest | (new_total <= smallest)
-        threshold = tl.where(settled, threshold, lower)  # the weights of who rests are final
+        threshold = tl.where(settled, threshold, lower)  # the weights of converged pixels are final
         total = new_total
-        # A pixel that has come to rest stays as it is, whoever goes on: its answer is its own.
+        # A converged pixel is not changed by further iterations for others.
         step = tl.where(settled, 0, zero + _STEP)
         moved = zero
         goes_on = tl.max((step > 0).to(tl.int32), 0)
@@ -142,9 +143,9 @@ def reweigh_pixels(
 @triton.jit
 @no_type_check
 def _begin(n_row, zero, pairs):
-    """Keep the roots of the weights.
+    """Keep the square roots of the weights.
 
-    Returns the number of valid pairs, and over these the sum of u, and sum and largest of the roots.
+    Returns the number of valid pairs, and over these the sum of u, and sum and maximum of the roots.
     """
     residual, row_weight, deviation, stride, here = pairs
     n_pair = zero
@@ -165,9 +166,9 @@ def _begin(n_row, zero, pairs):
 @triton.jit
 @no_type_check
 def _eliminate(place, threshold, pairs, work, tables):
-    """Weigh the pairs of a date with later ones by their residuals, make its edges, and substitute forward.
+    """Weight the pairs of a date with later ones by their residuals, make its edges, and substitute forward.
 
-    Returns what is minimised, times the threshold for huber, and the sum of u, both of these pairs.
+    Returns the objective, times the threshold for huber, and the sum of u, both of these pairs.
     """
     residual, row_weight, deviation, stride, here = pairs
     slots = tables[1]
@@ -204,7 +205,7 @@ def _eliminate(place, threshold, pairs, work, tables):
 @triton.jit
 @no_type_check
 def _go(place, step, change, result, order, pairs, work, tables):
-    """Solve for a date and take a step; returns how far it is."""
+    """Solve for a date and take a step; returns its length."""
     residual, _, deviation, stride, here = pairs
     slots = tables[1]
     value = substitute_back(place, change, work, tables)
@@ -224,7 +225,7 @@ def _go(place, step, change, result, order, pairs, work, tables):
 @triton.jit
 @no_type_check
 def _measure(n_row, zero, sums, rows, pairs):
-    """Sum up squares, cosines, sines and weighted squares of what is left."""
+    """Sum squares, cosines, sines and weighted squares of the residuals."""
     residual, row_weight, deviation, stride, here = pairs
     square = zero
     cosine = zero

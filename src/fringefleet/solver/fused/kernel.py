@@ -1,24 +1,25 @@
-"""The elimination of a pixel as one Triton kernel: a program takes a block of pixels, a thread a pixel.
+"""The elimination of a pixel as one Triton kernel: one program per block of pixels, one thread per pixel.
 
-What it computes is what :mod:`fringefleet.solver.elimination` computes, in four passes over the dates
-instead of one operation at a time: forward (take in, eliminate, substitute), backward (series), forward
-(sums of what the series leaves of the phases), backward (refined series, quality). Pixels share nothing and
-every sum has a fixed order: the same input gives the same bits.
+It computes the same as :mod:`fringefleet.solver.elimination`, in four passes over the dates instead of one
+operation at a time: forward (load, eliminate, substitute), backward (series), forward (sums of the
+residuals), backward (refined series, quality). Pixels share nothing and every sum has a fixed order: the
+same input yields the same bits.
 
-Memory is what takes the time. So observations are read as they are in the file and never written: each pass
-makes phase and weight anew (:mod:`fringefleet.solver.fused.observe`). And every sum is gathered: its terms
-are listed in tables (:class:`fringefleet.solver.tables.Tables`), so that each number is stored once,
-nothing is cleared before, and loops only load. Edges stay as they are, ``e``; factors ``f = e / d`` are made
-where they are used.
+Memory access dominates the time. Observations are therefore read as stored in the file and never written:
+each pass computes phase and weight anew (:mod:`fringefleet.solver.fused.observe`). And every sum is
+gathered: its terms are listed in tables (:class:`fringefleet.solver.tables.Tables`), so that each value is
+stored once, nothing is cleared beforehand, and loops only load. Edges are kept as ``e``; factors ``f = e /
+d`` are computed where they are used.
 
-The kernel reads what it has stored before. That needs no barrier only because no thread ever reads what
+The kernel reads values that it stored before. This needs no barrier only because no thread ever reads what
 another one has stored: a program has as many pixels as threads, so that each of its arrays has one element
 per thread, always the same one.
 
-Pointers to numbers of pixels already point at the pixels of the program (``here`` masks the tail of the last
+Pointers to values of pixels already point at the pixels of the program (``here`` masks the tail of the last
 one, ``seen`` also the pixels that are masked as a whole), and ``stride`` is the distance between their rows.
-Tuples hand the same things to every function: ``source`` (observations), ``work`` (buffers) and ``tables``;
-:mod:`fringefleet.solver.fused.steps` has what the kernels share.
+Tuples pass the same arguments to every function: ``source`` (observations), ``work`` (buffers) and
+``tables``;
+:mod:`fringefleet.solver.fused.steps` has the common steps of the kernels.
 
 This module needs Triton and is imported with the first workspace.
 """
@@ -95,7 +96,7 @@ def invert_pixels(
     KEEP_FACTOR: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Solve, refine and measure. Nothing needs to be cleared before."""
+    """Solve, refine and measure. Nothing needs to be cleared beforehand."""
     pixel = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     here = pixel < n_pixel
     seen = here
@@ -172,7 +173,7 @@ def invert_pixels(
             weighted += w * rest * rest
             x, y = wave(rest)
             cosine += tl.where(w > 0, x, 0)
-            sine += y * sign  # as the pair was given, not as the plan turns it
+            sine += y * sign  # with the sign of the pair as given, not as oriented by the plan
             if KEEP_ROWS:
                 tl.store(residual + pixel + row * stride, rest, here)
                 tl.store(row_weight + pixel + row * stride, w, here)
@@ -206,8 +207,8 @@ def _eliminate(
 ):
     """Make the edges of a date to later ones, and substitute forward.
 
-    Returns 1 / d, which is 0 where d is, whether the date is tied to later ones at all, and how many valid
-    pairs it has with earlier and with later ones.
+    Returns 1 / d, or 0 where d is 0, whether the date is connected to later ones at all, and the numbers of
+    its valid pairs with earlier and with later ones.
     """
     here = work[4]
     slots = tables[1]
@@ -248,7 +249,7 @@ def _pull_of_earlier(
 ):
     """Sum weight times phase at a date, in float64, over its pairs with earlier ones; and count them.
 
-    Or, if ``IS_REST``, weight times what the series leaves of the phase; then ``value`` is the date's.
+    Or, if ``IS_REST``, weight times residual; then ``value`` is that of the date.
     """
     stride, here = work[3:]
     earlier = tables[3]
@@ -279,10 +280,10 @@ def _pull_of_rest(
     MASK: tl.constexpr,
     IS_OFFSET: tl.constexpr,
 ):
-    """Sum weight times rest at a date, in float64, and substitute forward.
+    """Sum weight times residual at a date, in float64, and substitute forward.
 
-    At the solution these sums vanish although their terms do not: in float32 what is left would be the
-    rounding of the heaviest pair.
+    At the solution these sums vanish although their terms do not: in float32 the sum would be the rounding
+    error of the heaviest pair.
     """
     _, inverse, exact, stride, here = work
     rows = tables[2]

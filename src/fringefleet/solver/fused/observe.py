@@ -1,10 +1,10 @@
-"""One observation of a block of pixels, inside a Triton kernel: from what the file holds to phase and weight.
+"""One observation of a block of pixels, in a Triton kernel: from values in the file to phase and weight.
 
 The rules are those of :mod:`fringefleet.observation.weights`, :mod:`fringefleet.observation.masks` and
-:class:`fringefleet.engine.weighing.Weighing`, which the tests compare with this, bit by bit. So a kernel
-reads the numbers of the file, once, where phases and weights would be written first and read then.
+:class:`fringefleet.engine.weighing.Weighing`, which the tests compare with this, bit by bit. A kernel thus
+reads the values of the file once, where phases and weights would otherwise be written first and then read.
 
-``source`` is what :func:`fringefleet.solver.fused.solver.source_of` makes, in that order. ``WEIGHT`` and
+``source`` is the result of :func:`fringefleet.solver.fused.solver.source_of`, in that order. ``WEIGHT`` and
 ``MASK`` are the words of :mod:`fringefleet.solver.raw`.
 """
 
@@ -41,7 +41,7 @@ _QUARTER_LOW = tl.constexpr(QUARTER_LOW)
 @triton.jit
 @no_type_check
 def observe_pair(pair, sign, source, seen, WEIGHT: tl.constexpr, MASK: tl.constexpr, IS_OFFSET: tl.constexpr):
-    """Phase in the orientation of the plan, and weight; both zero where there is no valid observation."""
+    """Return phase as oriented by the plan, and the weight; both zero where the observation is invalid."""
     observed, beside, mask, reference, medians, table, limits = source[:7]
     observed_stride, beside_stride, mask_stride = source[7:]
     value = tl.load(observed + pair * observed_stride, seen, 0)
@@ -54,7 +54,7 @@ def observe_pair(pair, sign, source, seen, WEIGHT: tl.constexpr, MASK: tl.conste
             y *= tl.where(value == 0, 0.0, 1.0)
             keep = seen
         else:
-            keep = seen & (value.to(y.dtype) * y != 0)  # no data before or after
+            keep = seen & (value.to(y.dtype) * y != 0)  # missing before or after
         if MASK != "none":
             found = tl.load(mask + pair * mask_stride, seen, 0)
             keep = keep & _is_kept(found, y, pair, medians, limits, MASK)
@@ -70,7 +70,7 @@ def observe_pair(pair, sign, source, seen, WEIGHT: tl.constexpr, MASK: tl.conste
 @triton.jit
 @no_type_check
 def _weigh(quality, table, seen, WEIGHT: tl.constexpr):
-    """Weight of a coherence, or of the standard deviation of an offset."""
+    """Return the weight of a coherence, or of the standard deviation of an offset."""
     if WEIGHT == "offset":
         std = tl.where(quality == quality, quality, _UNKNOWN_STD)
         std = tl.where(std < _SMALLEST_STD, _SMALLEST_STD, std)
@@ -95,7 +95,7 @@ def _weigh(quality, table, seen, WEIGHT: tl.constexpr):
 @triton.jit
 @no_type_check
 def _is_kept(found, y, pair, medians, limits, MASK: tl.constexpr):
-    """Whether a mask keeps the observation; no value counts as 0, all in the numbers of the file."""
+    """Return whether a mask keeps the observation; NaN counts as 0, all in the dtype of the file."""
     known = tl.where(found == found, found, 0)
     if MASK == "positive":
         kept = known > 0
@@ -116,7 +116,7 @@ def _is_kept(found, y, pair, medians, limits, MASK: tl.constexpr):
 @triton.jit
 @no_type_check
 def divide(one, other):
-    """Round to nearest in either precision, as torch does; Triton's own float32 division is a bit off."""
+    """Divide with rounding to nearest, as torch does; Triton's own float32 division is inexact."""
     if one.dtype == tl.float32:
         return tl.div_rn(one, other)
     else:  # noqa: RET505 - one of the two is compiled
@@ -126,10 +126,10 @@ def divide(one, other):
 @triton.jit
 @no_type_check
 def wave(angle):
-    """Cosine and sine of an angle, both as exact as its type.
+    """Return cosine and sine of an angle, both as accurate as its type.
 
-    By fdlibm's polynomials up to a quarter of pi, in float64. What a library does for angles of a million
-    turns takes a stack and spills registers; here they lose digits, as they have no right ones.
+    By fdlibm's polynomials up to a quarter of pi, in float64. A library routine for angles of a million turns
+    needs a stack and spills registers; here such angles lose digits, but have no correct ones anyway.
     """
     exact = angle.to(tl.float64)
     quarters = tl.floor(exact * _QUARTERS_PER_RADIAN + 0.5)

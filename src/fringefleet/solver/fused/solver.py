@@ -4,9 +4,9 @@ Same rules and results; the eager form is the reference that this one is tested 
 which comes with torch's builds for CUDA. On a CPU only Triton's interpreter runs it (``TRITON_INTERPRET=1``
 before the first workspace), which is slow and there for tests.
 
-The kernel walks along the plan, which it finds in tables. :func:`solve_raw` takes observations as they are in
-the file, so that phases and weights are never written to memory; :func:`solve` takes phases and weights. The
-rare pixels for which float32 is not enough are solved again in float64 by the same kernel.
+The kernel follows the plan as tables. :func:`solve_raw` takes observations as stored in the file, so that
+phases and weights are never written to memory; :func:`solve` takes phases and weights. The rare pixels for
+which float32 is not accurate enough are solved again in float64 by the same kernel.
 """
 
 from functools import cached_property
@@ -37,16 +37,16 @@ class Workspace(KernelWorkspace):
     Parameters
     ----------
     plan
-        The network's elimination.
+        Elimination plan of the network.
     n_pixel
-        Pixels in every batch.
+        Number of pixels per batch.
     dtype, device
-        Of the numbers.
+        Dtype and device of the values.
 
     Raises
     ------
     DeviceError
-        Triton is not installed, or the device is a CPU and Triton does not interpret.
+        Triton is not installed, or the device is a CPU and Triton's interpreter is not enabled.
     """
 
     def __init__(self, plan: EliminationPlan, n_pixel: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -65,7 +65,7 @@ class Workspace(KernelWorkspace):
 
     @cached_property
     def between(self) -> Int[Tensor, "date date"]:
-        """Row of the covariance of every two positions."""
+        """Row of the covariance of any two positions."""
         return torch.from_numpy(rows_between(self.plan)).to(self.device)
 
     @property
@@ -75,12 +75,12 @@ class Workspace(KernelWorkspace):
 
     @property
     def residual(self) -> Float[Tensor, "pair pixel"]:
-        """What is left of the phases [rad], if it is kept."""
+        """Residual phases [rad], if they are kept."""
         return self.observations.residual
 
     @cached_property
     def deviation(self) -> Float[Tensor, "pair pixel"]:
-        """Roots of the weights that a robust norm begins with; for who wants one."""
+        """Square roots of the initial weights of a robust norm, if requested."""
         return torch.zeros_like(self.weight)
 
 
@@ -103,7 +103,7 @@ def solve_raw(
     *,
     method: Method = Method(),  # noqa: B008
 ) -> Solution:
-    """Invert a batch of pixels whose observations are as they are in the file.
+    """Invert a batch of pixels whose observations are as stored in the file.
 
     Parameters
     ----------
@@ -112,11 +112,11 @@ def solve_raw(
     raw
         Observations, in the order of the network.
     rules
-        How they become phases and weights.
+        Rules by which they become phases and weights.
     prepare
-        Gives phase [rad] and weight [rad^-2] of the pixels with some numbers, by the same rules.
+        Function that returns phase [rad] and weight [rad^-2] of the given pixels, by the same rules.
     method
-        How, and what is wanted besides.
+        Method, and the outputs besides the series.
 
     Returns
     -------
@@ -132,20 +132,20 @@ def solve_raw(
 
 
 def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> Float[Tensor, "date pixel"]:
-    """Standard deviation of every date relative to the root, for the batch that was inverted last.
+    """Compute the standard deviation of every date relative to the root, for the last batch.
 
     Parameters
     ----------
     workspace
-        With the factor of that batch.
+        Workspace with the factor of that batch.
     unit
-        Variance of an observation of weight 1, in the square of the unit that is wanted.
+        Variance of an observation of weight 1, in the square of the desired unit.
 
     Returns
     -------
     Tensor
-        A new tensor, dates in the order of the network. Zero at the root; NaN where no valid pairs lead from
-        a date to the root. As :func:`fringefleet.solver.uncertainty.selected_variances` has it.
+        A new tensor, dates in the order of the network. Zero at the root; NaN where no valid pairs connect
+        a date to the root, as for :func:`fringefleet.solver.uncertainty.selected_variances`.
     """
     from fringefleet.solver.fused import variances as fused_variances  # noqa: PLC0415 - Triton is not everywhere
 
@@ -166,9 +166,9 @@ def standard_deviations(workspace: Workspace, unit: Float[Tensor, "pixel"]) -> F
 
 
 def source_of(raw: Raw, rules: Rules, reference: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-    """Give what a kernel reads observations from, in its order: arrays, and the strides of their rows.
+    """Return the arguments by which a kernel reads observations: arrays, and the strides of their rows.
 
-    In place of what the rules do not need there is something of the same kind, which is not read.
+    Arrays that the rules do not need are replaced by others of the same type, which are not read.
     """
     arrays = [
         raw.observed if values is None else values if values.stride(1) == 1 else values.contiguous()
@@ -183,7 +183,7 @@ def source_of(raw: Raw, rules: Rules, reference: Tensor) -> tuple[tuple[Tensor, 
 def _run_kernel(
     work: Workspace, raw: Raw, rules: Rules, keeps_rows: bool, keeps_factor: bool
 ) -> Float[Tensor, "date pixel"]:
-    """Solve, refine and measure, by one launch; give the series, in the order of the network."""
+    """Solve, refine and measure in one launch; return the series, in the order of the network."""
     kernel, plan = work.kernel, work.plan
     series = torch.empty_like(work.series)
     arrays, strides = source_of(raw, rules, work.inverse)
@@ -211,7 +211,7 @@ def _run_kernel(
 
 
 def _reweigh(work: Workspace, series: Float[Tensor, "date pixel"], method: Method) -> Bool[Tensor, "pixel"]:
-    """Go on from least squares to a robust norm, in place; as the eager :func:`robust.reweight` does."""
+    """Continue from least squares to a robust norm, in place; as the eager :func:`robust.reweight` does."""
     from fringefleet.solver.fused import irls as fused_irls  # noqa: PLC0415 - Triton is not everywhere
 
     info = torch.finfo(work.dtype)
@@ -236,7 +236,7 @@ def _reweigh(work: Workspace, series: Float[Tensor, "date pixel"], method: Metho
 def launch(
     function: Any, work: Workspace, *arguments: Any, warps: int = WARPS_PER_PROGRAM, **constants: Any
 ) -> None:
-    """Run a kernel over all pixels of a workspace, one a thread."""
+    """Run a kernel over all pixels of a workspace, one per thread."""
     block = THREADS_PER_WARP * warps
     # No device for -1, a CPU, where Triton's interpreter hands on the warnings of NumPy; a GPU gives none.
     with torch.cuda.device(work.edge.get_device()), np.errstate(all="ignore"):
@@ -245,13 +245,13 @@ def launch(
             **constants,
             BLOCK=block,
             num_warps=warps,
-            num_stages=1,  # loads stay where they are: some read what was stored just before
-            enable_fp_fusion=False,  # the same rounding everywhere; memory is what takes the time
+            num_stages=1,  # loads stay in place: some read what was stored just before
+            enable_fp_fusion=False,  # the same rounding everywhere; memory access dominates the time
         )
 
 
 def try_out(device: torch.device) -> None:
-    """Launch the kernel on a few pixels; raises whatever keeps it from being made here."""
+    """Launch the kernel on a few pixels; raises any error that prevents its compilation here."""
     days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
     plan = plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2))))
     pixels = torch.ones((3, THREADS_PER_WARP), device=device)
@@ -259,12 +259,12 @@ def try_out(device: torch.device) -> None:
 
 
 def check_ready(device: torch.device) -> None:
-    """Refuse a device on which the kernel does not run.
+    """Reject a device on which the kernel does not run.
 
     Raises
     ------
     DeviceError
-        Triton is not installed, or the device is too old, or a CPU and Triton does not interpret.
+        Triton is not installed, or the device is too old, or a CPU and Triton's interpreter is not enabled.
     """
     find_kernel(device)
 

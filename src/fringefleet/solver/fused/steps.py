@@ -1,6 +1,6 @@
-"""Steps of the elimination of a date, as the fused kernels share them.
+"""Steps of the elimination of a date, shared by the fused kernels.
 
-:mod:`fringefleet.solver.fused.kernel` explains what is behind them.
+:mod:`fringefleet.solver.fused.kernel` explains the principles.
 
 ``work`` is (edge, inverse, exact, stride, here), ``tables`` the tables without the order of the dates, in
 their order. ``exact`` has the right-hand sides, substituted forward and over ``d``, in float64.
@@ -21,14 +21,14 @@ _INFINITE = tl.constexpr(float("inf"))
 @triton.jit
 @no_type_check
 def begin_block(place, column: tl.constexpr, firsts):
-    """Find where the members of a position begin in a list, and where they end."""
+    """Return where the members of a position begin in a list, and where they end."""
     return tl.load(firsts + place * 4 + column), tl.load(firsts + place * 4 + 4 + column)
 
 
 @triton.jit
 @no_type_check
 def close_edge(slot, e, work, tables):
-    """Add to the weight of an edge what the elimination of earlier dates has tied it with; store it."""
+    """Add the updates from the elimination of earlier dates to the weight of an edge; store it."""
     edge, inverse, _, stride, here = work
     first_update, updates = tables[5:]
     for update in range(tl.load(first_update + slot), tl.load(first_update + slot + 1)):
@@ -43,7 +43,7 @@ def close_edge(slot, e, work, tables):
 @triton.jit
 @no_type_check
 def close_date(place, total, pull, work):
-    """Store 1 / d, or 0 where d is, and the right-hand side times that; return it, and whether d is not."""
+    """Store 1 / d, or 0 if d is 0, and the right-hand side times that; return it, and if d is nonzero."""
     _, inverse, exact, stride, here = work
     share = divide(total * 0 + 1, tl.where(total > 0, total, 1))
     is_tied = (total > 0) & (share < _INFINITE)
@@ -56,7 +56,7 @@ def close_date(place, total, pull, work):
 @triton.jit
 @no_type_check
 def substitute_forward(place, pull, work, tables):
-    """Add to the right-hand side of a date what earlier ones pass on to it."""
+    """Add the contributions of earlier dates to the right-hand side of a date."""
     edge, _, exact, stride, here = work
     tied = tables[4]
     first, last = begin_block(place, TIED, tables[0])
@@ -69,7 +69,7 @@ def substitute_forward(place, pull, work, tables):
 @triton.jit
 @no_type_check
 def substitute_back(place, solution, work, tables):
-    """Solve for a date, those after it being solved; store and return its value."""
+    """Solve for a date whose later neighbours are solved; store and return its value."""
     edge, inverse, exact, stride, here = work
     slots = tables[1]
     value = tl.load(exact + place * stride, here, 0).to(solution.dtype.element_ty)
@@ -85,7 +85,7 @@ def substitute_back(place, solution, work, tables):
 @triton.jit
 @no_type_check
 def make_factors(n_turn, work, tables):
-    """Turn all edges into factors, for whoever reads them afterwards."""
+    """Turn all edges into factors, for later use."""
     edge, inverse, _, stride, here = work
     for place in range(n_turn):
         share = tl.load(inverse + place * stride, here, 0)

@@ -1,14 +1,14 @@
-"""Standard deviations of the dates of a pixel as one Triton kernel, from the factor that the inversion left.
+"""Standard deviations of the dates of a pixel as one Triton kernel, from the factor of the inversion.
 
-What it computes is what :func:`fringefleet.solver.uncertainty.selected_variances` computes: backward over the
-dates, the covariance of a date with each of its neighbours,
+It computes the same as :func:`fringefleet.solver.uncertainty.selected_variances`: backward over the dates,
+the covariance of a date with each of its neighbours,
 
     Z_va = sum_b f_b Z_ba,        Z_vv = 1/d + sum_a f_a Z_va
 
-where every Z_ba has a slot, and Z_aa a row after the slots. How the kernel walks along the plan, and why no
-barrier is needed, is said in :mod:`fringefleet.solver.fused.kernel`.
+where every Z_ba has a slot, and Z_aa a row after the slots. How the kernel follows the plan, and why it
+needs no barrier, is explained in :mod:`fringefleet.solver.fused.kernel`.
 
-A variance is positive: below zero it marks a date that no valid pairs tie to the root.
+A variance is positive: a negative value marks a date that no valid pairs connect to the root.
 """
 
 from typing import no_type_check
@@ -37,10 +37,10 @@ def deviate(
     IS_FACTOR: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Write the root of variance times unit, dates in the order of the network.
+    """Write the square root of variance times unit, dates in the order of the network.
 
-    ``edge`` has edges, or factors where ``IS_FACTOR``; ``between`` the row of ``covariance`` for every two
-    positions that are tied, (position, position); ``unit`` a number for each pixel.
+    ``edge`` has edges, or factors where ``IS_FACTOR``; ``between`` the row of ``covariance`` for any two
+    connected positions, (position, position); ``unit`` one value per pixel.
     """
     pixel = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     here = pixel < n_pixel
@@ -75,6 +75,6 @@ def deviate(
             is_tied = is_tied | ((f > 0) & (tl.load(variances + near * stride, here, 0) >= 0))
             variance += f * shared
         tl.store(variances + place * stride, tl.where(is_tied, variance, _UNTIED), here)
-        # What is below zero has no root.
+        # Negative values have no root.
         found = tl.where(is_tied, variance * scale, float("nan"))
         tl.store(result + tl.load(order + place) * stride, tl.sqrt(found), here)

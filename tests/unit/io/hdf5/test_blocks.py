@@ -245,7 +245,7 @@ def unusual(file):
     """Datasets that HDF5's library has to read, and why."""
     numbers = np.arange(60.0).reshape(3, 4, 5)
     scale = {"chunks": (1, 4, 5), "scaleoffset": 3}
-    yield file.create_dataset("scaled", data=numbers, **scale), "packed by the filter scaleoffset"
+    yield file.create_dataset("scaled", data=numbers, **scale), "compressed by the filter scaleoffset"
     yield file.create_dataset("long", data=numbers.astype("f16"), chunks=True), "of an unusual type"
     if "szip" in h5py.filters.encode:
         yield file.create_dataset("szip", data=numbers, chunks=(1, 4, 5), compression="szip"), "filter szip"
@@ -266,7 +266,7 @@ def unusual(file):
     made.set_deflate(4)
     h5py.h5d.create(file.id, b"twice", h5py.h5t.NATIVE_DOUBLE, space, made)
     file["twice"][...] = numbers
-    yield file["twice"], "packed twice"
+    yield file["twice"], "compressed twice"
 
 
 def test_what_is_stored_in_an_unusual_way_is_read_by_the_library_and_that_is_said(tmp_path):
@@ -332,9 +332,7 @@ def test_the_end_of_a_file_that_went_missing_is_said(tmp_path):
         layout = find_layout(file["values"])
     with path.open("r+b") as file:
         file.truncate(layout.offsets.max() + 100)
-    with pytest.raises(
-        StackFormatError, match=rf"dataset /values of {path} .* the end of the file is missing"
-    ):
+    with pytest.raises(StackFormatError, match=rf"dataset /values of {path} .* so the file is truncated"):
         read_blocks(layout, (slice(None),) * 3, np.dtype("f4"))
 
 
@@ -342,7 +340,7 @@ def test_the_end_of_a_file_that_went_missing_is_said(tmp_path):
 def test_places_behind_the_end_of_the_file_are_refused(tmp_path, monkeypatch, kind):
     path = write(tmp_path / "a.h5", **kind)
     monkeypatch.setattr(hdf5_layout.Path, "stat", lambda _: SimpleNamespace(st_size=VALUES.nbytes))
-    with h5py.File(path) as file, pytest.raises(StackFormatError, match="behind the end of the file"):
+    with h5py.File(path) as file, pytest.raises(StackFormatError, match="beyond the end of the file"):
         find_layout(file["values"])
 
 

@@ -65,7 +65,7 @@ def test_every_name_counts_in_any_case(name):
 def test_what_is_no_number_is_said_and_left(caplog):
     with caplog.at_level(logging.WARNING):
         assert declared({"missing_value": "a lot"}, "f4").is_plain
-    assert "found the attribute missing_value = 'a lot', which is no number: not used" in caplog.text
+    assert "found the attribute missing_value = 'a lot', which is not a number: not used" in caplog.text
 
 
 def test_a_zero_of_the_format_says_nothing_and_one_of_the_array_does():

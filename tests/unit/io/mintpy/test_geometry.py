@@ -154,9 +154,9 @@ def test_attributes_that_say_too_little_are_named(attrs, missing):
     [
         ({"HEIGHT": "high"}, "HEIGHT = 'high'; a number is needed"),
         ({"EARTH_RADIUS": "0"}, "EARTH_RADIUS = '0'; a positive number"),
-        ({"STARTING_RANGE": "600000"}, "STARTING_RANGE = 600000, .* fit no triangle"),
-        ({"INCIDENCE_ANGLE": "95"}, "INCIDENCE_ANGLE = 95, .* fit no triangle"),
-        ({"INCIDENCE_ANGLE": "-39"}, "INCIDENCE_ANGLE = -39, .* fit no triangle"),
+        ({"STARTING_RANGE": "600000"}, "STARTING_RANGE = 600000, .* do not form a triangle"),
+        ({"INCIDENCE_ANGLE": "95"}, "INCIDENCE_ANGLE = 95, .* do not form a triangle"),
+        ({"INCIDENCE_ANGLE": "-39"}, "INCIDENCE_ANGLE = -39, .* do not form a triangle"),
     ],
 )
 def test_attributes_that_cannot_be_are_named(attrs, message):
@@ -169,7 +169,7 @@ def test_a_file_that_is_not_there_or_no_hdf5_is_refused(tmp_path):
         read_geometry(tmp_path / "geometryGeo.h5", SHAPE)
     text = tmp_path / "geometry.txt"
     text.write_text("no")
-    with pytest.raises(StackFormatError, match="is no HDF5 file"):
+    with pytest.raises(StackFormatError, match="is not HDF5"):
         read_geometry(text, SHAPE)
 
 

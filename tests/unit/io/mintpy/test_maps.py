@@ -30,7 +30,7 @@ def test_what_is_no_map_is_refused_by_name(tmp_path):
     with pytest.raises(InputError, match=r"no average coherence at .*gone\.h5"):
         read_average_coherence(tmp_path / "gone.h5", (2, 2))
     (tmp_path / "text.h5").write_text("text")
-    with pytest.raises(StackFormatError, match=r"text\.h5 is no HDF5 file"):
+    with pytest.raises(StackFormatError, match=r"text\.h5 is not HDF5"):
         read_average_coherence(tmp_path / "text.h5", (2, 2))
     for values in (np.ones(3), np.array([[b"a"]])):
         path = write(tmp_path / "avg.h5", table=values)

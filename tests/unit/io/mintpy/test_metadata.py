@@ -93,7 +93,7 @@ def test_a_pixel_of_an_offset_is_as_many_metres_as_mintpy_measured(changed, offs
 )
 def test_what_an_offset_needs_to_become_metres_is_named(missing, offset):
     attrs = {name: value for name, value in ISCE.items() if name != missing}
-    with pytest.raises(MissingMetadataError, match=f"no attribute {missing}, which turns a {offset}"):
+    with pytest.raises(MissingMetadataError, match=f"no attribute {missing}, which converts a {offset}"):
         required_pixel_size(xr.Dataset(attrs=attrs), offset)
 
 

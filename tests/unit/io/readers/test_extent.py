@@ -80,7 +80,7 @@ def test_the_pixels_that_all_have_are_taken_and_one_line_says_so(write, tmp_path
     assert stack.coherence.shape == (9, 16, 17)
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 1
-    assert "the 16 x 17 pixels that all have" in said[0]
+    assert "the 16 x 17 common pixels" in said[0]
     assert "smallest has" in said[0]
     assert (stack.attrs["LENGTH"], stack.attrs["WIDTH"]) == (16, 17)
 

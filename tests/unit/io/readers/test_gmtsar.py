@@ -271,7 +271,7 @@ BAD = {
     ),
     "a date that no calendar has": (
         lambda root: first(root).parent.rename(root / "intf_all" / "20181301_20180101"),
-        "20181301 in the name of .*which is no date",
+        "20181301 in the name of .*which is not a date",
     ),
 }
 

@@ -148,16 +148,16 @@ BAD = {
     ),
     "no phase": (
         lambda folder: remove(folder, "science/grids/data/unwrappedPhase"),
-        rf"product {FIRST} cannot be understood .*unwrappedPhase",
+        rf"product {FIRST} cannot be parsed .*unwrappedPhase",
     ),
     "latitudes that are not regular": (
         curve,
-        rf"product {FIRST} cannot be understood .*latitude .*not regular",
+        rf"product {FIRST} cannot be parsed .*latitude .*not regular",
     ),
     "a truncated file": (truncate, rf"{FIRST} cannot be opened .*truncated"),
     "a name without dates": (
         lambda folder: (folder / FIRST).rename(folder / "S1-GUNW-first.nc"),
-        "found S1-GUNW-first.nc, whose name is none of a product",
+        "found S1-GUNW-first.nc, which is not named like a product",
     ),
     "two frames of a pair": (
         lambda folder: write_product(folder / FIRST.replace("043045", "043110"), images(0), 1.0),

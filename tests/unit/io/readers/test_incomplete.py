@@ -67,7 +67,7 @@ def test_a_folder_without_phase_is_refused_or_left_out(name, tmp_path, caplog):
         fringefleet.open_stack(root)
     stack = fringefleet.open_stack(root, drop_incomplete=True)
     assert stack.sizes["pair"] == 8
-    assert "; they are left out" in caplog.text
+    assert "; they are omitted" in caplog.text
     first = checks.text_dates(checks.simulated())[0]
     assert first not in checks.text_dates(stack)
 

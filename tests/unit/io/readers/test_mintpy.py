@@ -135,13 +135,13 @@ class TestWaterMask:
             file["mask"].attrs["_FillValue"] = -9999.0
         assert read_water_mask(tmp_path / "w.h5", (1, 3)).tolist() == [[False, True, True]]
         assert "1 values of the water mask" in caplog.text
-        assert "outside of what it can be, 0 to 255: they go from -1 to -1" in caplog.text
+        assert "outside the valid range, 0 to 255: they range from -1 to -1" in caplog.text
 
     def test_each_error_says_what_was_found(self, tmp_path):
         with pytest.raises(InputError, match=r"found no water mask at .*w\.h5"):
             read_water_mask(tmp_path / "w.h5", (2, 2))
         (tmp_path / "text.h5").write_text("no")
-        with pytest.raises(StackFormatError, match=r"text.h5 is no HDF5 file"):
+        with pytest.raises(StackFormatError, match=r"text.h5 is not HDF5"):
             read_water_mask(tmp_path / "text.h5", (2, 2))
         with h5py.File(tmp_path / "w.h5", "w") as file:
             file["height"] = np.zeros((2, 2))

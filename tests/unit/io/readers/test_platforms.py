@@ -281,7 +281,7 @@ def test_the_ratio_of_sentinel1_is_said_where_it_is_used_for_another_platform(tm
     root = copy_of("GMTSAR", tmp_path)
     OTHERS["GMTSAR"]["ALOS"][0](root)
     fringefleet.invert(fringefleet.open_stack(root), reference_point=checks.POINT)
-    assert "54 independent looks are MintPy's rule" in caplog.text
+    assert "54 independent looks follow MintPy's rule" in caplog.text
     assert "for a stack of Alos; give --looks N" in caplog.text
     caplog.clear()
     fringefleet.invert(fringefleet.open_stack(root), reference_point=checks.POINT, looks=9)

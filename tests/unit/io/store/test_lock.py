@@ -108,7 +108,7 @@ def test_of_another_machine_the_heartbeat_decides(output):
 def test_a_lock_that_cannot_be_read_counts_as_long_as_it_is_young(output, text):
     path = lock_path(output)
     path.write_text(text)
-    with pytest.raises(OutputInUseError, match="not known"):
+    with pytest.raises(OutputInUseError, match="unknown"):
         check_not_in_use(output)
     os.utime(path, (0, 0))
     with locked(output):

@@ -59,7 +59,7 @@ def test_it_is_taken_over_from_the_dead(path, caplog):
     gone, heir = dead(path), Owner.here()
     assert take(path, heir) is None
     assert owner_of(path) == heir
-    assert f"taking over from a run that is dead: {gone}" in caplog.text
+    assert f"taking over from a dead run: {gone}" in caplog.text
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -156,7 +156,7 @@ def test_what_the_dead_left_is_swept_up_and_what_may_be_used_stays(path):
 
 def test_a_link_to_nothing_is_refused_and_not_waited_for(path):
     path.symlink_to("nowhere")
-    with pytest.raises(OutputInUseError, match=f"{path} can neither be made nor read"):
+    with pytest.raises(OutputInUseError, match=f"{path} can neither be created nor read"):
         take(path, Owner.here())
 
 

@@ -61,7 +61,8 @@ def test_the_option_that_differs_is_named_with_both_values_and_no_other(folder, 
     found = caught.value.reason
     assert message in found
     assert (
-        found.count("it was") - found.count("it was begun") == len(OTHERS[message]) or "reference" in message
+        found.count("it was") - found.count("it was started") == len(OTHERS[message])
+        or "reference" in message
     )
 
 
@@ -91,7 +92,7 @@ def test_a_result_of_an_earlier_version_says_so(tmp_path):
     del group["progress"].attrs["made_with"]
     del group["progress/stack_files"]
     with pytest.raises(
-        OutputExistsError, match="made by an older version of fringefleet, which did not note"
+        OutputExistsError, match="made by an older version of fringefleet, which did not record"
     ):
         check(run)
 

@@ -68,12 +68,12 @@ def test_a_folder_of_a_pair_is_out_of_bounds(kind, stack):
     path = stack(kind)
     pair = next(folder for folder in sorted(path.glob(PAIRS[kind])) if folder.is_dir())
     for output in (pair / "out.zarr", pair / "deep" / "out.zarr"):
-        with pytest.raises(OptionError, match=f"lies in .*{pair.name}, the folder of one pair"):
+        with pytest.raises(OptionError, match=f"is inside .*{pair.name}, the folder of one pair"):
             check(Run(path, output, setting=SETTING))
         done = CliRunner().invoke(app, ["convert", str(path), str(output)])
         assert (done.exit_code, output.exists()) == (2, False)
     if kind != "hyp3":
-        with pytest.raises(OptionError, match="would be taken for a pair"):
+        with pytest.raises(OptionError, match="has a name like a pair"):
             check(Run(path, pair.with_name("20300101_20300113"), setting=SETTING))
 
 
@@ -82,7 +82,7 @@ def test_the_stack_itself_and_what_holds_it_are_out_of_bounds(kind, stack, tmp_p
     monkeypatch.chdir(tmp_path)
     path = stack(kind)
     for output in (path, path.parent, Path("in") / path.name, Path()):
-        with pytest.raises(OptionError, match=r"is or holds|as an output, a name of"):
+        with pytest.raises(OptionError, match=r"is or contains|as an output, a name of"):
             check(Run(path, output, setting=SETTING, existing="overwrite"))
         done = CliRunner().invoke(app, ["convert", str(path), str(output), "--overwrite"])
         assert done.exit_code == 2, done.stderr
@@ -103,7 +103,7 @@ def test_no_command_writes_into_a_store(kind, stack, good):
     for line in given.values():
         done = CliRunner().invoke(app, [str(part) for part in line])
         assert done.exit_code == 2, done.stdout
-        assert "lies in the Zarr store" in done.stderr
+        assert "is inside the Zarr store" in done.stderr
 
 
 def test_a_group_that_holds_stores_is_a_place_for_another(tmp_path, good):
@@ -116,9 +116,9 @@ def test_a_group_that_holds_stores_is_a_place_for_another(tmp_path, good):
 def test_a_link_is_followed(tmp_path, stack):
     path = stack("zarr")
     (tmp_path / "link").symlink_to(path)
-    with pytest.raises(OptionError, match="lies in the Zarr store"):
+    with pytest.raises(OptionError, match="is inside the Zarr store"):
         check_apart(tmp_path / "link" / "out.zarr", path)
-    with pytest.raises(OptionError, match="is or holds"):
+    with pytest.raises(OptionError, match="is or contains"):
         check_apart(tmp_path / "link", path)
 
 

@@ -62,10 +62,10 @@ def test_a_store_is_replaced_when_the_other_is_whole(output):
 def test_what_a_killed_run_had_moved_away_is_put_back(output, caplog):
     kill(output, "renaming")
     assert not output.exists()
-    with pytest.raises(OutputExistsError, match="is there already"), staged_store(output, overwrite=False):
+    with pytest.raises(OutputExistsError, match="exists"), staged_store(output, overwrite=False):
         pass
     assert content(output) == ("old", ["result.zarr"])
-    assert f"putting {output} back" in caplog.text
+    assert f"restoring {output}" in caplog.text
 
 
 def test_what_a_killed_run_had_moved_away_is_replaced_by_the_next(output):

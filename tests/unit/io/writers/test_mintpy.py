@@ -363,7 +363,7 @@ def test_an_interrupted_export_leaves_the_old_files_and_no_others(tmp_path):
 @pytest.mark.parametrize("place", ["file", "file/below", "file/far/below"])
 def test_a_file_where_the_folder_should_be_is_refused_and_kept(tmp_path, place):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match=r"found something else than a folder at .*file"):
+    with pytest.raises(InputError, match=r"found something other than a folder at .*file"):
         export_mintpy(radar_result(), tmp_path / place)
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -456,7 +456,7 @@ def test_a_covariance_of_other_dates_than_the_series_is_refused(tmp_path):
 
 
 def test_what_is_no_result_is_refused(tmp_path):
-    with pytest.raises(StackFormatError, match=r"no result .* has unwrapped_phase"):
+    with pytest.raises(StackFormatError, match=r"not the result .* has unwrapped_phase"):
         export_mintpy(xr.Dataset({"unwrapped_phase": ("pair", [1.0])}), tmp_path)
     with pytest.raises(StackFormatError, match="the result is empty"):
         export_mintpy(radar_result().isel(y=slice(0, 0)), tmp_path)
@@ -465,7 +465,7 @@ def test_what_is_no_result_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.h5").write_bytes(b"\x89HDF")
     for name in ("empty", "file.h5"):
-        with pytest.raises(StackFormatError, match="is no result: it is"):
+        with pytest.raises(StackFormatError, match="is not a result: it is"):
             export_mintpy(tmp_path / name, tmp_path)
     assert not (tmp_path / "timeseries.h5").exists()
 

@@ -88,7 +88,7 @@ def test_what_cannot_be_written_is_refused_as_for_every_format(result, tmp_path,
         export_result(result, tmp_path / "a.csv", "cvs")
     with pytest.raises(OptionError, match=r"the name of a file that ends in \.csv"):
         export_result(result, tmp_path / "folder", "csv")
-    with pytest.raises(StackFormatError, match="is no result"):
+    with pytest.raises(StackFormatError, match="is not a result"):
         export_result(tmp_path, tmp_path / "a.csv", "csv")
     monkeypatch.setattr(staging, "free_disk_bytes", lambda _: 100)
     with pytest.raises(InputError, match="found 100 bytes free"):

@@ -29,7 +29,7 @@ def test_a_blosc_chunk_without_its_end_is_refused_by_name(tmp_path, name, kept):
     whole = chunk.read_bytes()
     chunk.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
     np.testing.assert_array_equal(array[:, :, :16], VALUES[:, :, :16])
-    with pytest.raises(StackFormatError, match=rf"values/c/0/0/1 of {tmp_path} has .* end is missing"):
+    with pytest.raises(StackFormatError, match=rf"values/c/0/0/1 of {tmp_path} has .* it is truncated"):
         array[:]
 
 
@@ -40,7 +40,7 @@ def test_the_blosc_of_numcodecs_is_known_too(tmp_path, cut):
     np.testing.assert_array_equal(array[:], VALUES)
     chunk = tmp_path / "deep" / "values" / "c" / "0" / "0" / "1"
     chunk.write_bytes(chunk.read_bytes()[:-cut])
-    with pytest.raises(StackFormatError, match=rf"values/c/0/0/1 of {tmp_path} has .* end is missing"):
+    with pytest.raises(StackFormatError, match=rf"values/c/0/0/1 of {tmp_path} has .* it is truncated"):
         array[:]
 
 
@@ -81,7 +81,7 @@ def test_zarr_v2_is_looked_at_as_well(tmp_path, codecs, separator, cut):
     name = separator.join("001")
     chunk = tmp_path / "deep" / "values" / name
     chunk.write_bytes(chunk.read_bytes()[:-cut])
-    with pytest.raises(StackFormatError, match=rf"values/{name} of {tmp_path} has .* end is missing"):
+    with pytest.raises(StackFormatError, match=rf"values/{name} of {tmp_path} has .* it is truncated"):
         array[:]
 
 
@@ -93,7 +93,7 @@ def test_chunks_of_zarr_v3_are_known_whatever_they_are_called(tmp_path, name, se
     key = separator.join([*["c"] * (name == "default"), *"001"])
     chunk = tmp_path / "deep" / "values" / key
     chunk.write_bytes(chunk.read_bytes()[:-cut])
-    with pytest.raises(StackFormatError, match=rf"values/{key} of {tmp_path} has .* end is missing"):
+    with pytest.raises(StackFormatError, match=rf"values/{key} of {tmp_path} has .* it is truncated"):
         array[:]
 
 

@@ -121,7 +121,7 @@ def test_a_chunk_without_its_end_is_named(name, left, tmp_path):
     file = tmp_path / "a" / "a" / key
     content = file.read_bytes()
     file.write_bytes(content[: int(left * len(content))])
-    with pytest.raises(StackFormatError, match=rf"the chunk a/{key} of .*: its end is missing"):
+    with pytest.raises(StackFormatError, match=rf"the chunk a/{key} of .*: it is truncated"):
         find_chunk_files(array).read((slice(None),) * 3)
 
 
@@ -129,7 +129,7 @@ def test_a_chunk_of_other_sizes_is_refused(tmp_path):
     array = make(tmp_path / "a", READ["lz4"])
     file = tmp_path / "a" / "a" / array.metadata.encode_chunk_key((0, 1, 2))
     file.write_bytes(OldBlosc().encode(np.zeros(3)))
-    with pytest.raises(StackFormatError, match="holds 24 bytes, and chunks of 240 are declared"):
+    with pytest.raises(StackFormatError, match="holds 24 bytes, but chunks of 240 are declared"):
         find_chunk_files(array).read((slice(None),) * 3)
 
 
@@ -231,8 +231,8 @@ def make_pipe(file):
 
 
 DAMAGES = {
-    "is no file": make_pipe,
-    "has 1,099,511,627,776 bytes, and at most": lambda file: os.truncate(file, 2**40),
+    "is not a file": make_pipe,
+    "has 1,099,511,627,776 bytes, but at most": lambda file: os.truncate(file, 2**40),
 }
 
 

@@ -48,7 +48,7 @@ def test_a_chunk_that_is_missing_is_named(store, name):
         ["c", "0", *(str(-(-n // size) - 1) for n, size in zip((20, 24), array.chunks[1:], strict=True))]
     )
     (store / name / last).unlink()
-    wanted = rf"1 of {array.nchunks} chunks of {name} are missing: {last}\. .*Copy or make it again"
+    wanted = rf"1 of {array.nchunks} chunks of {name} are missing: {last}\. .*Copy or create it again"
     for look in (fringefleet.open_stack, describe):
         with pytest.raises(StackFormatError, match=wanted):
             look(store)
