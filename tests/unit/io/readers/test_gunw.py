@@ -152,7 +152,7 @@ BAD = {
     ),
     "latitudes that are not regular": (
         curve,
-        rf"product {FIRST} cannot be understood .*latitude .*not regular",
+        rf"product {FIRST} cannot be parsed .*latitude .*not regular",
     ),
     "a truncated file": (truncate, rf"{FIRST} cannot be opened .*truncated"),
     "a name without dates": (
