@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 _FLAGS = (
     *("covariance", "dem_error", "diagnose", "drop_unreferenced", "share_gpu", "skip_reference"),
-    *("std", "tls", "dashboard", "drop_incomplete", "accept_touched"),
+    *("std", "tls", "dashboard", "drop_incomplete", "accept_touched", "velocity", "remove"),
 )
 # Options of the command line: their form in Python, and the number of values that follow.
 IN_PYTHON = {
@@ -49,6 +49,7 @@ IN_PYTHON = {
     "solver": ("solver", 1),
     "start-date": ("start_date", 1),
     "tls-credentials": ("tls_credentials", 1),
+    "uncertainty": ("uncertainty", 1),
     "wait": ("wait_seconds", 1),
     "tls-ca": ("tls_ca", 1),
     "tls-cert": ("tls_cert", 1),

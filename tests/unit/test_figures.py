@@ -181,7 +181,7 @@ FIGURES = (
     ),
     Figure(
         "src/fringefleet/io/store/result.py",
-        "Zstandard 1 takes # to # % less room and # to # times the time, LZ4HC # to # times",
+        "Zstandard 1 takes # to # % less space and # to # times the time, LZ4HC # to # times",
         other_codecs,
     ),
     Figure("src/fringefleet/execution/effort.py", "small-cpu.json, # of them", cost_of_worker),
