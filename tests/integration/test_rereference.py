@@ -22,6 +22,7 @@ from fringefleet.execution.new_reference import NewReference
 from fringefleet.execution.rereference import CHANGES, STAYS
 from fringefleet.execution.rereferencing import rereference_result
 from fringefleet.products.registry import all_variables
+from fringefleet.products.velocity import VELOCITY
 from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
 
 SCENE = Scene(n_date=7, shape=(24, 30), missing=0.25, unwrapping_errors=0.1, dem_error_std=10, seed=5)
@@ -35,9 +36,17 @@ def scene():
     return simulate_dataset(SCENE)[0]
 
 
-def test_every_variable_of_a_result_is_known_to_change_or_to_stay():
-    assert set(all_variables()) == STAYS | CHANGES
+def test_every_variable_of_a_result_is_known_to_change_or_to_stay_but_those_of_a_fit():
+    assert set(all_variables()) - set(VELOCITY.variables) == STAYS | CHANGES
     assert not STAYS & CHANGES
+
+
+def test_maps_of_a_fit_are_left_out_and_named(scene, caplog):
+    old = fringefleet.invert(scene, velocity=True)
+    found = fringefleet.rereference(old, date=DATES[3])
+    assert set(VELOCITY.variables) <= set(old.data_vars)
+    assert not set(VELOCITY.variables) & set(found.data_vars)
+    assert "left out, as they belong to the old reference: date_count, intercept" in caplog.text
 
 
 @pytest.mark.parametrize("index", [0, 3, 6])

@@ -20,7 +20,7 @@ from fringefleet.options import Options
 from fringefleet.processes.cores import own_cores
 from fringefleet.products.registry import bytes_of_result
 
-# CPU-seconds on one core. By tests/benchmarks/results/small-cpu.json, 1.7 of them are the cost of one more worker.
+# CPU-seconds on one core. Another worker costs, by tests/benchmarks/results/small-cpu.json, 1.7 of them.
 SECONDS_TO_START = 1.7  # a worker process: its imports, warm-up, nanny and certificates
 SECONDS_OF_TILE = 0.05  # regardless of size: its graph, files and mark
 _SECONDS_OF_OBSERVATION = 4e-8  # reading, checks, weight, residual

@@ -61,8 +61,9 @@ def with_conventions(dataset: xr.Dataset, title: str) -> xr.Dataset:
             if name in dataset.coords
         }
     )
-    history = [f"Created by fringefleet {version('fringefleet')}.", str(dataset.attrs.get("history", ""))]
-    result = result.assign_attrs(title=title, history="\n".join(filter(None, history)))
+    before = str(dataset.attrs.get("history", "")).splitlines()
+    history = dict.fromkeys([f"Created by fringefleet {version('fringefleet')}.", *before])
+    result = result.assign_attrs(title=title, history="\n".join(history))
     crs, transform = _crs(dataset), _transform(dataset)
     if crs is None or transform is None:
         return result

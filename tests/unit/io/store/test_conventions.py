@@ -59,6 +59,8 @@ def test_the_history_of_the_source_is_kept():
     ours, *rest = with_conventions(given, "a title").attrs["history"].split("\n")
     assert "fringefleet" in ours
     assert rest == ["made by another program"]
+    again = with_conventions(given.assign_attrs(history=f"{ours}\n{rest[0]}"), "a title")
+    assert again.attrs["history"].split("\n") == [ours, *rest]
 
 
 @pytest.mark.parametrize("change", ["radar", "irregular", "one column", "no crs"])
