@@ -268,7 +268,7 @@ def test_workers_do_it_too(whole, tmp_path):
 
 def test_what_is_no_finished_result_is_refused_before_work(whole, tmp_path):
     new = NewReference(date=DATES[3])
-    with pytest.raises(InputError, match="is no result"):
+    with pytest.raises(InputError, match="is not a result"):
         rereference_result(whole.with_name("stack.zarr"), tmp_path / "moved.zarr", new)
     with pytest.raises(InputError, match="is or holds"):
         rereference_result(whole, whole, new)

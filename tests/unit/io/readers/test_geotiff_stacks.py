@@ -249,7 +249,7 @@ class TestWhatIsWrong:
         folders = sorted(path.rglob("*20180106*20180118*"), key=lambda item: -len(item.parts))
         for item in folders:
             item.rename(item.with_name(renamed(item.name)))
-        with pytest.raises(StackFormatError, match=r"20181x18.* whose name has no two dates"):
+        with pytest.raises(StackFormatError, match=r"20181x18.* whose name lacks two dates"):
             fringefleet.open_stack(path)
 
     def test_a_date_that_no_calendar_has_names_the_pair(self, path):
