@@ -270,7 +270,7 @@ def test_what_is_no_finished_result_is_refused_before_work(whole, tmp_path):
     new = NewReference(date=DATES[3])
     with pytest.raises(InputError, match="is not a result"):
         rereference_result(whole.with_name("stack.zarr"), tmp_path / "moved.zarr", new)
-    with pytest.raises(InputError, match="is or holds"):
+    with pytest.raises(InputError, match="is or contains"):
         rereference_result(whole, whole, new)
     with pytest.raises(OptionError, match="a name of HDF5"):
         rereference_result(whole, tmp_path / "moved.h5", new)
