@@ -84,7 +84,7 @@ def test_pictures_are_masked_too(result, tmp_path):
         (("export", "RESULT", "out", "--format", "cog", "--unit", "km"), "km"),
         (("export", "RESULT", "out", "--unit", "mm"), "found --unit with the format mintpy"),
         (("export", "RESULT", "out.nc", "--format", "cog"), "a name of NetCDF"),
-        (("export", "RESULT", "RESULT", "--format", "zarr2"), "is or holds"),
+        (("export", "RESULT", "RESULT", "--format", "zarr2"), "is or contains"),
         (("export", "RESULT", "RESULT/maps", "--format", "cog"), "lies in the Zarr store"),
         (("mask", "RESULT"), "found no limit for the mask. Give some: --min-temporal-coherence"),
         (("mask", "RESULT", "--remove", "--max-rms", "1"), "found --max-rms and --remove; give one of them"),

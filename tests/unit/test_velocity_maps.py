@@ -220,7 +220,7 @@ def test_what_is_no_result_is_refused(folder, result, tmp_path):
         fringefleet.velocity(result.drop_vars("displacement"))
     with pytest.raises(OptionError, match=r"a name of NetCDF; .* such as velocity.zarr"):
         fringefleet.run_velocity(VelocityRun(folder / "result.zarr", tmp_path / "out.nc"))
-    with pytest.raises(OptionError, match="is or holds"):
+    with pytest.raises(OptionError, match="is or contains"):
         fringefleet.run_velocity(VelocityRun(folder / "result.zarr", folder / "result.zarr"))
     assert not list(tmp_path.iterdir())
 
