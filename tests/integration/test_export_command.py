@@ -85,7 +85,7 @@ def test_pictures_are_masked_too(result, tmp_path):
         (("export", "RESULT", "out", "--unit", "mm"), "found --unit with the format mintpy"),
         (("export", "RESULT", "out.nc", "--format", "cog"), "a name of NetCDF"),
         (("export", "RESULT", "RESULT", "--format", "zarr2"), "is or contains"),
-        (("export", "RESULT", "RESULT/maps", "--format", "cog"), "lies in the Zarr store"),
+        (("export", "RESULT", "RESULT/maps", "--format", "cog"), "is inside the Zarr store"),
         (("mask", "RESULT"), "found no limit for the mask. Give some: --min-temporal-coherence"),
         (("mask", "RESULT", "--remove", "--max-rms", "1"), "found --max-rms and --remove; give one of them"),
         (("mask", "RESULT", "--status", "okay"), "found --status okay"),

@@ -10,6 +10,7 @@ import fringefleet
 from fringefleet import FitOptions, TimeFunctions, VelocityRun
 from fringefleet.errors import InputError, OptionError, OutputExistsError, StackFormatError
 from fringefleet.io.describe import describe
+from fringefleet.io.store.conventions import with_conventions
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.solver.time_design import decimal_years
 
@@ -107,7 +108,8 @@ def test_the_run_form_writes_the_same_and_the_reference_point_is_zero(folder, re
     seen = []
     summary = fringefleet.run_velocity(job, seen.append)
     found, lazy = xr.open_zarr(job.output), fringefleet.velocity(result, periodic=1)
-    xr.testing.assert_identical(found.load(), lazy.compute())
+    title = "Functions of time fitted to displacement time series"
+    xr.testing.assert_identical(found.load(), with_conventions(lazy.compute(), title))
     check(found, expected_of(result, seasonal))
     assert found["velocity"].encoding["chunks"] == TILE
     row, column = result.attrs["reference_point"]
@@ -123,7 +125,7 @@ def test_the_same_again_has_the_same_bytes_and_only_if_it_may_replace(folder):
     job = VelocityRun(folder / "result.zarr", folder / "twice.zarr")
     fringefleet.run_velocity(job)
     before = bytes_of(job.output)
-    with pytest.raises(OutputExistsError, match=r"twice.zarr is there already; .* overwrite"):
+    with pytest.raises(OutputExistsError, match=r"twice.zarr exists; .* overwrite"):
         fringefleet.run_velocity(job)
     fringefleet.run_velocity(VelocityRun(job.result, job.output, overwrite=True))
     assert bytes_of(job.output) == before
@@ -214,7 +216,7 @@ def test_variances_alone_are_refused_with_the_reason(result):
 
 
 def test_what_is_no_result_is_refused(folder, result, tmp_path):
-    with pytest.raises(StackFormatError, match="no result"):
+    with pytest.raises(StackFormatError, match="not a result"):
         fringefleet.run_velocity(VelocityRun(folder / "stack.zarr", tmp_path / "out.zarr"))
     with pytest.raises(StackFormatError, match="displacement is needed"):
         fringefleet.velocity(result.drop_vars("displacement"))

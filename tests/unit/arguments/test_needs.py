@@ -64,6 +64,7 @@ IDLE_OPTIONS = [
 ]
 IDLE_SETTINGS = [
     ({"reference_point": (1, 2), "skip_reference": True}, Options(), "skip_reference = False"),
+    ({"reference": "auto", "skip_reference": True}, Options(), "skip_reference = False"),
     ({"reference_lalo": (19.0, -99.0), "skip_reference": True}, Options(), "skip_reference = False"),
     ({"reference_window": 3, "skip_reference": True}, Options(), "skip_reference = False"),
     ({"drop_unreferenced": True, "skip_reference": True}, Options(), "skip_reference = False"),
