@@ -12,6 +12,7 @@ from fringefleet.network.triplets import triplets
 from fringefleet.observation.weight_tables import phase_variance_table
 from fringefleet.options import Options
 from fringefleet.products.registry import all_variables
+from fringefleet.products.velocity import VELOCITY
 from fringefleet.solver import subsets as pieces
 from fringefleet.status import Status
 
@@ -245,6 +246,7 @@ def test_what_nobody_asked_for_is_not_there():
         "triplet_count",
         "dem_error",
         "dem_error_std",
+        *VELOCITY.variables,
     }
     assert series.pair_sums is None
     with pytest.raises(AttributeError, match="found no variable displacement_std"):
