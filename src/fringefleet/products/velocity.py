@@ -255,10 +255,14 @@ def _memory(plan: EliminationPlan, options: Options, form: SolverForm) -> BatchM
 
 
 def _memory_with_factor(plan: EliminationPlan, options: Options, form: SolverForm) -> BatchMemory:
-    """Besides, the factor where only this product wants it, and what is substituted into it in float64."""
+    """Besides, the factor where only this product needs it, and what is substituted into it in float64.
+
+    Compiled, the substitution holds nothing for all pixels at once.
+    """
     n_parameter, n_date = len(parameters_of(options.time_functions)), plan.network.n_date
     n_row = plan.n_slot + n_date if form == "compiled" else 0
-    n_byte = 8 * (n_parameter * (n_date + 3 * n_parameter) + n_date + 2 * plan.n_neighbour)
+    n_state = 0 if has_numba() and form != "fused" else n_parameter * n_date
+    n_byte = 8 * (n_state + 3 * n_parameter**2 + n_date + 2 * plan.n_neighbour)
     return _memory(plan, options, form).plus(BatchMemory(n_row=n_row, n_byte=n_byte))
 
 
