@@ -31,6 +31,7 @@ from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_apart, check_writable
 from fringefleet.io.store.staging import check_replaceable
+from fringefleet.io.store.stored_mask import check_mask_current
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.option_words import suggest
 from fringefleet.processes.clients import client_to_compute_with
@@ -178,6 +179,8 @@ def check_velocity(job: VelocityRun) -> PreparedFit:
     check_apart(job.output, job.result)
     prepared = prepare_fit(result, job.functions, job.options)
     check_finished(job.result)
+    if not job.options.no_mask:
+        check_mask_current(job.result)
     check_writable(job.output)
     check_replaceable(job.output, overwrite=job.overwrite)
     return prepared

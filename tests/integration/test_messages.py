@@ -62,7 +62,7 @@ WRONG = {
     "no number": (["--looks", "many"], "many is no whole number"),
     "a table with another kind": (
         ["--cluster-config", "kind.toml"],
-        "n_worker = 'x'; give a value of type int",
+        "found --workers 'x' of the type str; give a whole number.",
     ),
     "a table with another key": (["--cluster-config", "key.toml"], "Did you mean n_worker?"),
     "a threshold": (

@@ -13,6 +13,7 @@ from fringefleet.engine.context import Block
 from fringefleet.errors import InputError, MissingMetadataError, OptionError, OutputExistsError
 from fringefleet.execution.check import check
 from fringefleet.execution.prepare import prepare
+from fringefleet.io.store.conventions import with_conventions
 from fringefleet.io.store.result import ResultStore
 from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.io.writers.mintpy import export_mintpy
@@ -24,7 +25,13 @@ SHAPE = (20, 18)
 SCENE = Scene(n_date=8, neighbours=3, shape=SHAPE, seed=3, missing=0.1)
 TILE = (8, 9)
 EVERYTHING = Options(
-    std=True, covariance=True, diagnose=True, dem_error=True, norm="huber", gap_rule="linear"
+    std=True,
+    covariance=True,
+    diagnose=True,
+    dem_error=True,
+    velocity=True,
+    norm="huber",
+    gap_rule="linear",
 )
 GEOMETRY = np.linspace(5e5, 6e5, SHAPE[0] * SHAPE[1], dtype=np.float32).reshape(SHAPE)
 MASK = np.tri(*SHAPE, 12, dtype=bool)
@@ -82,7 +89,8 @@ def test_the_lazy_form_gives_what_the_run_form_wrote(stack, result):
     lazy = fringefleet.invert(fringefleet.open_stack(stack, chunks=TILE), EVERYTHING, setting=SETTING)
     written = xr.open_zarr(result).drop_dims("pair")
     xr.testing.assert_equal(lazy.compute(), written.compute())
-    assert lazy.attrs == {name: text for name, text in written.attrs.items() if name != FINGERPRINT}
+    attrs = with_conventions(lazy, written.attrs["title"]).attrs
+    assert attrs == {name: text for name, text in written.attrs.items() if name != FINGERPRINT}
 
 
 def test_what_is_in_the_result_fits_together(result):

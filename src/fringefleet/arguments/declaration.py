@@ -118,9 +118,10 @@ def documented(owner: T) -> T:
     lines = ["    Attributes", "    ----------"]
     for field, kind, declared in declared_fields(owner):
         default = default_text(field, declared) or str(field.default)
+        default = "" if field.default is MISSING else f", default {default}"
         unit = f" [{declared.unit}]" if declared.unit else ""
         lines += [
-            f"    {field.name} : {_in_words(kind)}, default {default}{unit}",
+            f"    {field.name} : {_in_words(kind)}{default}{unit}",
             *wrapper.wrap(declared.help),
         ]
     owner.__doc__ = f"{owner.__doc__}\n" + "\n".join(lines) + "\n    "

@@ -14,10 +14,12 @@ from fringefleet.cli.parameters import parameters
 class ViewOptions:
     """Parameters of the command."""
 
-    result: Annotated[Path, Declared("Result of invert.", metavar="OUT.zarr", is_argument=True)]
+    result: Annotated[Path, Declared("Result of invert.", metavar="RESULT", is_argument=True)]
     port: Annotated[
         int | None,
-        Declared("Port to listen at.", metavar="N", default="the first free one from 8000", least=1),
+        Declared(
+            "Port to listen at.", metavar="N", default="the first free one from 8000", least=1, most=65535
+        ),
     ] = None
 
 

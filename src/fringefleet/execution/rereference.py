@@ -225,6 +225,13 @@ def to_point(result: xr.Dataset, point: NewPoint) -> xr.Dataset:
         is_other = result["status"] != int(Status.REFERENCE_POINT)
         without_old = result["status"].where(is_other, int(Status.OK))
         changed["status"] = without_old.where(~is_new, int(Status.REFERENCE_POINT))
+        # By definition without spread at the reference point; what it was at the old one is not known.
+        for name in ("displacement_std", "displacement_cov", "dem_error_std"):
+            if name in result:
+                changed[name] = result[name].where(is_other).where(~is_new, 0)
+        for name in ("temporal_coherence", "residual_rms", "closure_rms"):
+            if name in result:
+                changed[name] = result[name].where(is_other)
     attrs = {name: value for name, value in result.attrs.items() if name not in _OF_ANOTHER_POINT}
     moved = _with(result, changed)
     moved.attrs = attrs | {

@@ -23,6 +23,7 @@ from fringefleet.execution.tile import Arrays, BlockFunction, Tile
 from fringefleet.execution.velocity_job import FitOptions
 from fringefleet.io.dates import find_date, read_dates, seconds_of_day
 from fringefleet.io.grid import GRID_MAPPING
+from fringefleet.io.store.stored_mask import MASK, RULE
 from fringefleet.network.network import date_name, shorten, with_time_of_day
 from fringefleet.option_words import as_it_is, option
 from fringefleet.processes.dask_defaults import with_graph_defaults
@@ -36,7 +37,12 @@ from fringefleet.solver.time_functions import TimeFunctions
 
 SERIES, GAP_FILLED, COVARIANCE = "displacement", "gap_filled", "displacement_cov"
 _LARGE = 2**28  # numbers of a series; with fewer the import of numba takes longer than it saves
-_DIMS = {SERIES: ("date", "y", "x"), GAP_FILLED: ("date", "y", "x"), COVARIANCE: ("date", "date2", "y", "x")}
+_DIMS = {
+    SERIES: ("date", "y", "x"),
+    GAP_FILLED: ("date", "y", "x"),
+    COVARIANCE: ("date", "date2", "y", "x"),
+    MASK: ("y", "x"),
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class VelocityOfTile:
         Parameters
         ----------
         arrays
-            Displacement [m], whether dates are gap filled, and covariances [m^2], (..., y, x).
+            Displacement [m], whether dates are gap filled, covariances [m^2], and a mask, (..., y, x).
 
         Returns
         -------
@@ -90,6 +96,8 @@ class VelocityOfTile:
         flat = {name: values.reshape(*values.shape[:-2], -1) for name, values in arrays.items()}
         has_std = self.options.uncertainty != "none"
         fit = SeriesFit(self.model, has_std=has_std, is_compiled=self.is_large and has_numba())
+        if MASK in flat:
+            flat[SERIES] = np.where(flat[MASK] == 1, flat[SERIES], np.float32(np.nan))
         found = fit.fit(flat[SERIES], flat.get(GAP_FILLED), self._propagate(flat))
         return {
             name: found[name].astype(variable.dtype).reshape(shape)
@@ -141,6 +149,8 @@ def prepare_fit(result: xr.Dataset, functions: TimeFunctions, options: FitOption
     wanted = [SERIES]
     if GAP_FILLED in result and not options.include_gap_filled:
         wanted.append(GAP_FILLED)
+    if MASK in result and not options.no_mask:
+        wanted.append(MASK)
     if options.uncertainty == "covariance":
         _check_has_covariance(result)
         wanted.append(COVARIANCE)
@@ -153,7 +163,8 @@ def prepare_fit(result: xr.Dataset, functions: TimeFunctions, options: FitOption
     data = xr.Dataset({name: result[name].drop_vars(result[name].coords) for name in wanted}, coords=kept)
     scale = str(result.attrs.get("std_scale", FORMAL))
     function = VelocityOfTile(model, options, scale, is_large=result[SERIES].size >= _LARGE)
-    return PreparedFit(data, function, _attributes(result, function))
+    rule = {"mask_rule": str(result[MASK].attrs.get(RULE, ""))} if MASK in wanted else {}
+    return PreparedFit(data, function, {**_attributes(result, function), **rule})
 
 
 @with_graph_defaults

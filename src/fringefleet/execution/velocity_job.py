@@ -44,6 +44,9 @@ class FitOptions:
             Panel.DATES,
         ),
     ] = False
+    no_mask: Annotated[
+        bool, Declared("Fit all pixels, whatever mask is stored in the result.", Panel.VELOCITY)
+    ] = False
     uncertainty: Annotated[
         Uncertainty,
         Declared(

@@ -77,9 +77,7 @@ def _check_folder(directory: Path) -> None:
 def _draw_result(path: Path, directory: Path, truth_path: Path | None, *, no_mask: bool) -> Iterator[Path]:
     kind = describe(path).kind
     if kind == "velocity":
-        with open_result(path) as maps:
-            plot_velocity(maps, picture := directory / "velocity.png")
-        yield picture
+        yield _draw_velocity(path, directory / "velocity.png", truth_path, no_mask=no_mask)
         return
     if kind != "result":
         raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
@@ -103,6 +101,16 @@ def _draw_result(path: Path, directory: Path, truth_path: Path | None, *, no_mas
             logger.info(
                 "no picture of the pairs: the result has no table of them (invert --diagnose makes one)"
             )
+
+
+def _draw_velocity(path: Path, picture: Path, truth_path: Path | None, *, no_mask: bool) -> Path:
+    if truth_path is not None:
+        raise InputError(f"found a truth for the velocity {path}; give one with a result of invert only.")
+    if not no_mask:
+        check_mask_current(path)
+    with open_result(path) as maps:
+        plot_velocity(maps.drop_vars(MASK, errors="ignore") if no_mask else maps, picture)
+    return picture
 
 
 def _read_truth(path: Path, result: xr.Dataset) -> xr.DataArray:

@@ -82,12 +82,12 @@ def plot_velocity(maps: xr.Dataset, path: Path) -> None:
         PNG file to write.
     """
     styles = styles_in(maps)
-    shown = thin(maps[list(styles)]).load()
+    shown = thin(maps[[*styles, *_mask_in(maps)]]).load()
     n_column = -(-len(styles) // 2)
     figure = Figure(figsize=(6 * n_column, 9.8), layout="constrained")
     panels = list(figure.subplots(2, n_column, sharex=True, sharey=True, squeeze=False).T.flat)
     for panel, (name, style) in zip(panels, styles.items(), strict=False):
-        _draw(panel, shown[name], style, "")
+        _draw(panel, where_kept(shown[name], shown), style, "")
         mark_reference(panel, maps)
     for panel in panels[len(styles) :]:
         panel.remove()

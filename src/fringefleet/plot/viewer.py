@@ -119,6 +119,8 @@ def _free_port(wanted: int | None) -> int:
     OptionError
         The one that is wanted, or every one of the default range, is taken.
     """
+    if wanted is not None and not 0 < wanted < 2**16:
+        raise OptionError(f"found {option('port', wanted)}; give a number from 1 to 65535.")
     for port in _PORTS if wanted is None else (wanted,):
         with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as found:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

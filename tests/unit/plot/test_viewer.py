@@ -61,6 +61,12 @@ def test_a_port_that_is_taken_is_refused_and_the_next_one_is_found(result, monke
         assert viewer._free_port(None) in range(taken + 1, taken + 50)
 
 
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_a_port_that_cannot_be_is_refused(result, port):
+    with pytest.raises(OptionError, match=rf"found port = {port}; give a number from 1 to 65535"):
+        viewer.view_result(result, port)
+
+
 def test_a_viewer_that_is_not_installed_is_named_with_the_extra(result, monkeypatch):
     monkeypatch.setitem(sys.modules, "bowser", None)
     monkeypatch.setenv("BOWSER_STACK_DATA_FILE", "")

@@ -58,7 +58,7 @@ def with_conventions(dataset: xr.Dataset, title: str) -> xr.Dataset:
         {
             name: dataset[name].assign_attrs({"axis": axis} | (_TIME if name == "date" else {}))
             for name, axis in _AXES.items()
-            if name in dataset.coords
+            if name in dataset.coords and not is_numbered(dataset, name)
         }
     )
     before = str(dataset.attrs.get("history", "")).splitlines()

@@ -1,12 +1,13 @@
 """Files of an export: one for each variable in a folder, or one of all; whole, or not there."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from fringefleet.io.store.atomic_files import staged_files
 from fringefleet.io.store.disk import translate_disk_full
@@ -110,3 +111,21 @@ def divided(progress: Progress, counts: Sequence[int]) -> list[Progress]:
 def file_bytes(selected: Selected, names: Sequence[str]) -> int:
     """Bytes of variables as they are in memory."""
     return sum(selected.result[name].nbytes for name in names)
+
+
+def linked(data: xr.DataArray, names: Collection[str]) -> xr.DataArray:
+    """Drop the link to ancillary variables that are not written to the same file.
+
+    Parameters
+    ----------
+    data
+        Variable that is written.
+    names
+        Variables of the file.
+    """
+    others = str(data.attrs.get("ancillary_variables", "")).split()
+    if set(others) <= set(names):
+        return data
+    result = data.copy(deep=False)
+    result.attrs = {name: value for name, value in data.attrs.items() if name != "ancillary_variables"}
+    return result

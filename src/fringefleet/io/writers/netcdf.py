@@ -21,7 +21,7 @@ import xarray as xr
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.io.writers.base import Progress
-from fringefleet.io.writers.files import FileFormat, write_files
+from fringefleet.io.writers.files import FileFormat, linked, write_files
 from fringefleet.io.writers.scene import find_place
 from fringefleet.io.writers.selected import Selected
 
@@ -53,7 +53,9 @@ def _write_file(selected: Selected, names: Sequence[str], path: Path, progress: 
         _write_coordinates(file, selected.result, names)
         first = tiles.places[0]
         sides = {dim: _chunk_side(first[dim].stop) for dim in ("y", "x")}
-        targets = {name: _create(file, selected, name, sides) for name in names}
+        targets = {
+            name: _create(file, selected, linked(selected.result[name], names), sides) for name in names
+        }
         for place, tile in tiles:
             for name, data in tile.items():
                 dims = targets[str(name)].dimensions
@@ -73,9 +75,9 @@ def _chunk_side(size: int) -> int:
 
 
 def _create(
-    file: h5netcdf.File, selected: Selected, name: str, sides: Mapping[str, int]
+    file: h5netcdf.File, selected: Selected, data: xr.DataArray, sides: Mapping[str, int]
 ) -> h5netcdf.Variable:
-    data = selected.result[name]
+    name = str(data.name)
     dims = sorted(map(str, data.dims), key=["date", "date2", "y", "x"].index)
     no_data = selected.no_data(name)
     made = file.create_variable(

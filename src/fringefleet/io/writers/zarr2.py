@@ -17,7 +17,7 @@ from fringefleet.errors import OutputExistsError
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.io.writers.base import Progress
-from fringefleet.io.writers.files import FileFormat, planned_files, write_files
+from fringefleet.io.writers.files import FileFormat, linked, planned_files, write_files
 from fringefleet.io.writers.selected import Selected
 from fringefleet.io.writers.tiles import ResultTiles
 from fringefleet.io.zarr.arrays import array_in
@@ -64,7 +64,7 @@ def _template(selected: Selected, names: Sequence[str]) -> xr.Dataset:
     result = selected.result[list(names)]
     empty: dict[Hashable, xr.Variable] = {}
     for name in names:
-        variable = result[name].variable
+        variable = linked(result[name], names).variable
         zeros = da.zeros(variable.shape, dtype=variable.dtype, chunks=-1)
         attrs = {
             key: value for key, value in variable.attrs.items() if key not in ("_FillValue", "grid_mapping")
