@@ -114,7 +114,7 @@ def test_a_read_that_fails_once_is_tried_again_and_logged(stack, tmp_path, expec
     summary = compute(misbehave(check(job), fail, tmp_path / "failures", times=1))
     assert summary.skipped == ()
     assert files(job.output) == expected
-    logged = [record.getMessage() for record in ours.records if "tried again" in record.getMessage()]
+    logged = [record.getMessage() for record in ours.records if "retried" in record.getMessage()]
     assert len(logged) == 1
     assert logged[0].startswith("tile (1, 1) (rows 32-64, columns 32-64) failed and is retried in 0.5 s: ")
     assert f"unwrapped_phase of {stack} cannot be read here (OSError: [Errno 5]" in logged[0]
@@ -184,7 +184,7 @@ def test_a_tile_that_kills_every_worker_is_lost_alone_and_named(stack, tmp_path,
     assert caught.value.failed == ((1, 1),)
     assert "The cause is not known here: check the log of the system" in str(caught.value)
     assert count(tmp_path / "deaths") == 4  # twice with the others, twice alone
-    assert "is tried again alone, when the others are done" in ours.text
+    assert "is retried alone, when the others are done" in ours.text
     assert marks(job.output).tolist() == [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
     resumed(job, expected)
 

@@ -112,7 +112,7 @@ def test_a_run_without_any_answer_and_its_export_name_the_option(stack, tmp_path
     assert "no pixel has an estimate (119 no_observation); check --mask-dataset coherence" in done.stderr
     exported = call("export", result, tmp_path / "mintpy", "--format", "mintpy")
     assert exported.exit_code == 0, exported.stderr
-    assert "the products are zero everywhere: no pixel has an answer" in exported.stderr
+    assert "the products are zero everywhere: no pixel has an estimate" in exported.stderr
 
 
 def test_python_says_the_same_in_words_of_python(stack, tmp_path, caplog):

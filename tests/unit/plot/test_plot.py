@@ -303,4 +303,4 @@ def test_without_matplotlib_the_message_names_the_extra(monkeypatch):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r'pip install "fringefleet\[plot\]"'):
-        importlib.import_module("fringefleet.plot")
+        _ = importlib.import_module("fringefleet.plot").plot_maps

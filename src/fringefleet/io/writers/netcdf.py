@@ -18,7 +18,7 @@ import h5netcdf
 import numpy as np
 import xarray as xr
 
-from fringefleet.io.grid import GRID_MAPPING
+from fringefleet.io.grid import GRID_MAPPING, is_numbered
 from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.io.writers.base import Progress
 from fringefleet.io.writers.files import FileFormat, linked, write_files
@@ -121,7 +121,8 @@ def _write_coordinates(file: h5netcdf.File, result: xr.Dataset, names: Sequence[
             attrs = _TIME | ({"axis": "T"} if dim == "date" else {})
             values = _days(values)
         else:
-            attrs = dict(_plain(result[dim].attrs)) | {"axis": dim.upper()}
+            axis = {} if is_numbered(result, dim) else {"axis": dim.upper()}  # rows are no latitude
+            attrs = dict(_plain(result[dim].attrs)) | axis
         file.create_variable(dim, (dim,), values.dtype, data=values).attrs.update(attrs)
     for name in _of_dates(result) if "date" in dims else ():
         data = result[name]

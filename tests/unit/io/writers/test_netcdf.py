@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,9 @@ def test_one_file_has_everything_and_the_checker_of_cf_has_nothing_to_say(tmp_pa
         text=True,
         check=False,
     )
+    if kind == "radar":  # rows and columns are no axes that CF knows: it recommends an order that has them
+        assert set(re.findall("§[\\d.]+", done.stdout)) == {"§2.4"}, done.stdout
+        return
     assert done.returncode == 0, done.stdout
     assert "All tests passed!" in done.stdout, done.stdout
 
