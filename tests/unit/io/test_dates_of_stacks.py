@@ -128,7 +128,7 @@ def test_the_reference_date_is_taken_at_any_precision(wanted, tmp_path):
     [
         ("20180119", "which is not one of the 7 dates: .*20180118T001225"),
         ("20180118", r"which may be any of 20180118T001225, 20180118T130200; give one of them"),
-        ("20180118T01", "none of the 7 dates"),
+        ("20180118T01", "not one of the 7 dates"),
         ("yesterday", "reference_date: found the date 'yesterday'; a date has the form"),
         ("20180230", "which does not exist"),
         ("", "found the date ''"),

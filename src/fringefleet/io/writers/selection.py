@@ -50,4 +50,6 @@ class ExportSelection:
         for name in ("variables", "dates"):
             if (value := getattr(self, name)) is not None:
                 check_kind(name, value, str, list, tuple)
+        if self.mask is True:
+            check_kind("mask", self.mask, str)
         check_fields(replace(self, mask=None) if self.mask is False else self)

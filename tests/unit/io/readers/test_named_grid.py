@@ -63,9 +63,9 @@ def test_nothing_is_made_up_where_nothing_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("unit", "epsg", "why"),
     [
-        ("degrees", None, "no latitude"),
+        ("degrees", None, "is not a latitude"),
         ("degrees", 32614, "in degrees and in m at the same time"),
-        (None, 4326, "no latitude"),
+        (None, 4326, "is not a latitude"),
     ],
 )
 def test_contradictions_are_said_and_nothing_is_known(tmp_path, caplog, unit, epsg, why):
