@@ -187,7 +187,7 @@ def test_whatever_else_is_wrong_is_found_before_the_coherence_is_read(stacks, tm
     with pytest.raises(OutputExistsError):
         fringefleet.run(Run(stacks / "stack.zarr", tmp_path / "there.zarr", selection=wanted))
     for setting in (Setting(reference_date="20200101"), Setting(reference="auto", reference_date="20200101")):
-        with pytest.raises(InputError, match="none of the 7 dates"):
+        with pytest.raises(InputError, match="not one of the 7 dates"):
             fringefleet.run(
                 Run(stacks / "stack.zarr", tmp_path / "r.zarr", setting=setting, selection=wanted)
             )

@@ -13,6 +13,7 @@ import fringefleet
 from fringefleet import VelocityRun
 from fringefleet.cli import app
 from fringefleet.cluster import connect
+from fringefleet.io.store.conventions import with_conventions
 from fringefleet.simulate import Scene, simulate_stack
 from polling import wait_until
 
@@ -64,7 +65,8 @@ def test_the_command_takes_functions_and_dates_as_they_are_written(result, tmp_p
         exclude_dates="20180130",
         start_date="20180110",
     )
-    xr.testing.assert_identical(xr.open_zarr(output).load(), expected.compute())
+    found = xr.open_zarr(output).load()
+    xr.testing.assert_identical(found, with_conventions(expected.compute(), found.attrs["title"]))
     assert expected["date_count"].max() == 8
 
 
@@ -112,7 +114,7 @@ def test_what_it_wrote_is_shown_drawn_and_not_taken_for_a_series(result, tmp_pat
     assert "displacement" in said(again)
     exported = command("export", output, tmp_path / "mintpy")
     assert exported.exit_code == 2
-    assert "this is no result of an inversion" in said(exported)
+    assert "this is not the result of an inversion" in said(exported)
     assert not (tmp_path / "mintpy").exists()
 
 
