@@ -41,6 +41,21 @@ def test_every_variable_of_a_result_is_known_to_change_or_to_stay_but_those_of_a
     assert not STAYS & CHANGES
 
 
+def test_spread_is_zero_at_the_new_point_and_unknown_at_the_old_one(scene):
+    old = fringefleet.invert(scene, EVERYTHING).compute()
+    row, column = old.attrs["reference_point"]
+    point = tuple(np.argwhere(old["status"].values == Status.OK)[-1].tolist())
+    found = fringefleet.rereference(old, point=point)
+    for name in ("displacement_std", "displacement_cov"):
+        assert (found[name][..., point[0], point[1]] == 0).all(), name
+        assert found[name][..., row, column].isnull().all(), name
+        rest = found["status"] == Status.OK
+        rest[row, column] = False
+        np.testing.assert_array_equal(found[name].where(rest), old[name].where(rest))
+    for name in ("temporal_coherence", "residual_rms"):
+        assert found[name][row, column].isnull(), name
+
+
 def test_maps_of_a_fit_are_left_out_and_named(scene, caplog):
     old = fringefleet.invert(scene, velocity=True)
     found = fringefleet.rereference(old, date=DATES[3])

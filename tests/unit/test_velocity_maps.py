@@ -1,6 +1,7 @@
 """Velocity of a result: lazily and as a run, over missing dates, gaps and statuses."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -232,3 +233,20 @@ def test_options_of_a_fit_are_checked_when_they_are_made():
         FitOptions(uncertainty="bootstrap", bootstrap_count=1)
     with pytest.raises(OptionError, match=r"found functions = \{\} of the type dict"):
         VelocityRun("a", "b.zarr", functions={})
+
+
+def test_a_mask_is_honoured_unless_all_pixels_are_asked_for(folder, tmp_path):
+    shutil.copytree(folder / "result.zarr", tmp_path / "masked.zarr")
+    fringefleet.mask_result(tmp_path / "masked.zarr", rule="residual_rms < 0.35")
+    with xr.open_zarr(tmp_path / "masked.zarr") as opened:
+        masked = opened.load()
+    kept = masked["mask"].values == 1
+    plain, lazy = fringefleet.velocity(masked, no_mask=True).load(), fringefleet.velocity(masked).load()
+    has_velocity = np.isfinite(plain["velocity"].values)
+    assert (has_velocity & kept).any()
+    assert (has_velocity & ~kept).any()
+    np.testing.assert_array_equal(lazy["velocity"], plain["velocity"].where(kept))
+    np.testing.assert_array_equal(lazy["date_count"], plain["date_count"].where(kept, 0))
+    assert lazy.attrs["mask_rule"] == "(residual_rms < 0.35)"
+    fringefleet.run_velocity(VelocityRun(tmp_path / "masked.zarr", tmp_path / "run.zarr"))
+    np.testing.assert_array_equal(xr.open_zarr(tmp_path / "run.zarr")["velocity"], lazy["velocity"])
