@@ -158,7 +158,7 @@ def test_the_memory_of_a_tile_is_anothers_as_soon_as_it_is_on_the_device(
 def test_lazy_blocks_overlap_and_wait_for_one_another(stack, one_worker, monkeypatch):
     invert, seen = inversion.invert_block, Counter()
     looked = Counter()
-    look, late = inversion.check_values, []
+    look, late = inversion.check_observations, []
 
     def solve_when_the_next_is_read(*given):
         if not looked.wait_for(min(12, seen.begun + 1)):
@@ -166,7 +166,7 @@ def test_lazy_blocks_overlap_and_wait_for_one_another(stack, one_worker, monkeyp
         return invert(*given)
 
     monkeypatch.setattr(inversion, "invert_block", partial(seen.around, solve_when_the_next_is_read))
-    monkeypatch.setattr(inversion, "look_at", partial(looked.around, look))
+    monkeypatch.setattr(inversion, "check_observations", partial(looked.around, look))
     lazily = fringefleet.invert(fringefleet.open_stack(stack, chunks=TILE)).compute()
     assert late == []
     assert seen.most <= 1 + READ_AHEAD  # in place; one of them has its turn

@@ -54,7 +54,7 @@ def test_a_pixel_has_the_colour_of_its_value_at_its_place(tmp_path, kind):
     colours = mpl.colormaps["RdBu"]((values + most) / (2 * most))
     known = np.isfinite(values)
     np.testing.assert_allclose(picture[known], colours[known], atol=0.01)
-    assert "[m/year]" in document.find("name", KML).text
+    assert "[mm/year]" in document.find("name", KML).text
 
 
 def test_a_projected_scene_is_laid_out_in_degrees(tmp_path):
