@@ -46,7 +46,7 @@ is_ready = False
 from fringefleet.execution import scheduler
 from fringefleet.cli import main
 
-look = scheduler._Execution._reason_to_end
+look = scheduler._TileLoop._abort_reason
 def look_and_leave_something(self):
     global is_ready
     is_ready = True
@@ -56,7 +56,7 @@ def look_and_leave_something(self):
     import gc
     gc.collect()
     return look(self)
-scheduler._Execution._reason_to_end = look_and_leave_something
+scheduler._TileLoop._abort_reason = look_and_leave_something
 sys.argv[1:] = ["invert", "stack.zarr", "result.zarr", "--chunks", "2", "2", "--workers", "1"]
 if __name__ == "__main__":
     main()

@@ -209,5 +209,5 @@ def test_a_performance_report_without_bokeh_is_refused_before_any_work(tmp_path,
         check_performance_report(tmp_path / "work.html")
     monkeypatch.undo()
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="no folder"):
+    with pytest.raises(InputError, match="not a folder that you may write to"):
         check_performance_report(tmp_path / "file" / "work.html")
