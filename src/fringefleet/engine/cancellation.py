@@ -36,7 +36,7 @@ def check_not_stopped() -> None:
     Examples
     --------
     >>> request = threading.Event()
-    >>> with heeding(request):
+    >>> with stoppable(request):
     ...     check_not_stopped()
     ...     request.set()
     ...     check_not_stopped()

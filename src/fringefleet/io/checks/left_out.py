@@ -63,7 +63,7 @@ def optional(what: str, where: object) -> Iterator[None]:
 
     Examples
     --------
-    >>> with said_once(), optional("the heading", "a.txt"):
+    >>> with reported_once(), optional("the heading", "a.txt"):
     ...     heading = float("north")
     """
     try:

@@ -157,7 +157,7 @@ def declared(
     >>> declared({"_FillValue": -9999.9}, "f4").decode(np.array([1.5, -9999.9], "f4"), "f4")
     array([1.5, nan], dtype=float32)
     >>> declared({"scale_factor": 0.5, "_FillValue": -1, "_Unsigned": "true"}, "i1")
-    Stored(numbers=(255,), lowest=None, highest=None, scale=0.5, offset=0.0, view='|u1')
+    StoredNumbers(numbers=(255,), lowest=None, highest=None, scale=0.5, offset=0.0, view='|u1')
     """
     dtype = np.dtype(dtype)
     named = {str(name).lower(): value for name, value in attrs.items()}

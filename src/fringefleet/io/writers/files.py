@@ -61,9 +61,9 @@ def planned_files(target: Path, suffix: str, names: Sequence[str]) -> dict[Path,
 
     Examples
     --------
-    >>> files_in(Path("out.nc"), ".nc", ["a", "b"])
+    >>> planned_files(Path("out.nc"), ".nc", ["a", "b"])
     {PosixPath('out.nc'): ('a', 'b')}
-    >>> files_in(Path("out"), ".nc", ["a", "b"])
+    >>> planned_files(Path("out"), ".nc", ["a", "b"])
     {PosixPath('out/a.nc'): ('a',), PosixPath('out/b.nc'): ('b',)}
     """
     if target.suffix == suffix:
