@@ -142,6 +142,7 @@ def run_velocity(
     """
     end_if_reimported()
     check_kind("job", job, VelocityRun)
+    job = replace(job, result=job.result.absolute(), output=job.output.absolute())  # for workers elsewhere
     prepared = check_velocity(job)
     if client == "current":
         client = client_to_compute_with()

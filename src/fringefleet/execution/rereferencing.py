@@ -99,9 +99,10 @@ def rereference_result(
     RunError
         Tiles failed; those that are finished are kept, and ``existing="resume"`` goes on.
     """
+    source, output = source.absolute(), output.absolute()  # for workers elsewhere
     check_output_name(output, "Zarr", "result.zarr")
     check_apart(output, source)
-    version_of_source = FilesVersion(str(source.absolute()), scan_zarr(source), scan_zarr)
+    version_of_source = FilesVersion(str(source), scan_zarr(source), scan_zarr)
     result = open_result(source)
     check_finished(source)
     check_result_of_ours(source)

@@ -134,7 +134,7 @@ def _pair(phase: Path, correlations: dict[str, Path], attrs: dict[str, Any]) -> 
     match = _PAIR.fullmatch(name)
     if match is None:
         raise StackFormatError(
-            f"found {phase}, whose name has no two dates; YYYYMMDD_YYYYMMDD{_PHASE} is needed. Rename it."
+            f"found {phase}, whose name lacks two dates; YYYYMMDD_YYYYMMDD{_PHASE} is needed. Rename it."
         )
     component = phase.with_name(name + _COMPONENT)
     files = {"unwrapped_phase": phase, "coherence": correlations.get(name)}

@@ -83,7 +83,7 @@ def _pair(phase: Path, attrs: dict[str, Any], baselines: Baselines) -> Pair:
     match = _PAIR.fullmatch(name)
     if match is None:
         raise StackFormatError(
-            f"found {phase}, whose name has no two dates; YYYYMMDD_YYYYMMDD{_PHASE} is needed. Rename it."
+            f"found {phase}, whose name lacks two dates; YYYYMMDD_YYYYMMDD{_PHASE} is needed. Rename it."
         )
     first, second = match[1], match[2]
     layers = {"unwrapped_phase": open_raster(RasterFile(phase))}
