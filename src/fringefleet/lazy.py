@@ -1,21 +1,19 @@
 """Lazy form, for notebooks: a Dataset in, a lazy Dataset out. For large scenes use the run form."""
 
-from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
 
 from fringefleet.arguments.kinds import check_kind, check_two_numbers
 from fringefleet.arguments.shapes import Shape
-from fringefleet.errors import OptionError
 from fringefleet.execution import graph
+from fringefleet.execution.compose import with_changes
 from fringefleet.execution.memory_model import ComputeResources
 from fringefleet.execution.prepare import prepare
 from fringefleet.execution.setting import Setting
 from fringefleet.execution.tiling import check_tile, choose_tile
 from fringefleet.io.stack import stored_tile
-from fringefleet.option_words import suggest
 from fringefleet.options import Options
 
 
@@ -64,7 +62,7 @@ def invert(
     (5, True)
     """
     check_kind("stack", stack, xr.Dataset)
-    options, setting = _with_changes(_or_else(options, Options()), _or_else(setting, Setting()), changes)
+    options, setting = with_changes(_or_else(options, Options()), _or_else(setting, Setting()), changes)
     if chunks is not None:
         check_two_numbers("chunks", chunks, "rows and columns of a tile")
     prepared = prepare(stack, options, setting)
@@ -84,17 +82,3 @@ def _or_else(given: Any, default: Any) -> Any:
     if given is not None:
         check_kind(type(default).__name__.lower(), given, type(default))
     return default if given is None else given
-
-
-def _with_changes(options: Options, setting: Setting, changes: Mapping[str, Any]) -> tuple[Options, Setting]:
-    """Replace single fields, whichever of the two they belong to."""
-    ours = {field.name for field in fields(options)}
-    theirs = {field.name for field in fields(setting)}
-    for name in changes:
-        if name not in ours | theirs:
-            hint = suggest(name, ours | theirs)
-            raise OptionError(f"unknown option {name}.{hint} There are {', '.join(sorted(ours | theirs))}.")
-    return (
-        replace(options, **{name: value for name, value in changes.items() if name in ours}),
-        replace(setting, **{name: value for name, value in changes.items() if name in theirs}),
-    )

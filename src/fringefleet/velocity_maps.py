@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,8 +15,8 @@ from distributed import Client
 from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.context import BlockResult
-from fringefleet.errors import OptionError
 from fringefleet.execution import graph
+from fringefleet.execution.compose import with_changes
 from fringefleet.execution.report import RunReport, report_path, reported
 from fringefleet.execution.scheduler import HealthCheck, RunProgress, execute
 from fringefleet.execution.statistics import TileStatistics
@@ -33,7 +33,6 @@ from fringefleet.io.store.place import check_apart, check_writable
 from fringefleet.io.store.staging import check_replaceable
 from fringefleet.io.store.stored_mask import check_mask_current
 from fringefleet.io.zarr.arrays import array_in
-from fringefleet.option_words import suggest
 from fringefleet.processes.clients import client_to_compute_with
 from fringefleet.processes.main_program import end_if_reimported
 from fringefleet.processes.versions import software_versions
@@ -103,7 +102,10 @@ def velocity(
     (('y', 'x'), True)
     """
     check_kind("result", result, xr.Dataset)
-    functions, options = _with_changes(functions or TimeFunctions(), options or FitOptions(), changes)
+    functions, options = functions or TimeFunctions(), options or FitOptions()
+    check_kind("functions", functions, TimeFunctions)
+    check_kind("options", options, FitOptions)
+    functions, options = with_changes(functions, options, changes)
     prepared = prepare_fit(result, functions, options)
     data = graph.chunk(prepared.data, _tile_of(prepared))
     template = template_of(prepared, (data.chunksizes["y"][0], data.chunksizes["x"][0]))
@@ -235,22 +237,3 @@ def _count(store: Path, tile: Shape) -> tuple[int, int]:
         n_fitted += int((~has_none).sum())
         n_undetermined += int((has_none & (np.asarray(count[rows]) > 0)).sum())
     return n_fitted, n_undetermined
-
-
-def _with_changes(
-    functions: TimeFunctions, options: FitOptions, changes: Mapping[str, Any]
-) -> tuple[TimeFunctions, FitOptions]:
-    """Replace single fields, whichever of the two they belong to."""
-    check_kind("functions", functions, TimeFunctions)
-    check_kind("options", options, FitOptions)
-    ours, theirs = ({field.name for field in fields(each)} for each in (functions, options))
-    for name in changes:
-        if name not in ours | theirs:
-            raise OptionError(
-                f"unknown option {name}.{suggest(name, ours | theirs)} There are "
-                f"{', '.join(sorted(ours | theirs))}."
-            )
-    return (
-        replace(functions, **{name: value for name, value in changes.items() if name in ours}),
-        replace(options, **{name: value for name, value in changes.items() if name in theirs}),
-    )

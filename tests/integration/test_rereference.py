@@ -264,7 +264,7 @@ def test_a_run_that_is_resumed_leaves_the_same_bytes_and_does_no_tile_twice(whol
     assert files_of(output) == expected
     with pytest.raises(OutputExistsError, match=rf"found date = {DATES[4]} \(it was {DATES[3]}\)"):
         rereference_result(whole, output, NewReference(date=DATES[4]), existing="resume")
-    with pytest.raises(OutputExistsError, match="is there already"):
+    with pytest.raises(OutputExistsError, match="exists; give existing = resume to finish it"):
         rereference_result(whole, output, new)
     rereference_result(whole, output, NewReference(date=DATES[4]), existing="overwrite")
     assert files_of(output) != expected

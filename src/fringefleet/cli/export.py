@@ -55,7 +55,9 @@ def export(given: Any) -> None:
     first = writer_named(file_format).file_in(given.output)
     selection = {field.name: getattr(given, field.name) for field in fields(ExportSelection)}
     if given.no_mask:
-        selection["mask"] = _no_mask(given.mask)
+        if given.mask is not None:
+            raise OptionError(f"found {option('mask', repr(given.mask))} and --no-mask; give one of them.")
+        selection["mask"] = False
     check_result(given.result)
     check_apart(first, given.result)
     check_writable(first)
@@ -71,10 +73,3 @@ def export(given: Any) -> None:
         )
     for path in paths:
         echo(path)
-
-
-def _no_mask(mask: str | None) -> bool:
-    """Refuse a mask beside ``--no-mask``."""
-    if mask is not None:
-        raise OptionError(f"found {option('mask', repr(mask))} and --no-mask; give one of them.")
-    return False

@@ -6,14 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fringefleet.choices import Existing
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err, logger
-from fringefleet.cli.parameters import Common, parameters
+from fringefleet.cli.parameters import Common, existing_of, parameters
 from fringefleet.cli.progress import show_stages
 from fringefleet.cli.tables import print_status, worst_pairs_table
 from fringefleet.cluster.options import ClusterOptions
-from fringefleet.errors import OptionError
 from fringefleet.execution.job import FailurePolicy, Run
 from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting
@@ -80,15 +78,13 @@ def job_of(given: Mapping[str, Any], chosen: ClusterOptions | None = None) -> tu
         from fringefleet.cli.early import workers_of
         from fringefleet.execution.compose import part_of
 
-    if given["resume"] and given["overwrite"]:
-        raise OptionError("found both --resume and --overwrite; give one of them.")
+    existing = existing_of(resume=given["resume"], overwrite=given["overwrite"])
     (options, setting), on_failure, selection, workers = together(
         lambda: choose_options(part_of(given, Options, Setting), given["template"]),
         lambda: FailurePolicy(**_said(part_of(given, FailurePolicy))),
         lambda: Selection(**part_of(given, Selection)),
         lambda: chosen or workers_of(given),
     )
-    existing: Existing = "resume" if given["resume"] else "overwrite" if given["overwrite"] else "refuse"
     of_run = {item.name: given[item.name] for item in (STACK, OUTPUT, CHUNKS, *_OF_STACK)}
     parts = {"options": options, "setting": setting, "selection": selection, "on_failure": on_failure}
     return Run(**of_run, **parts, existing=existing), workers

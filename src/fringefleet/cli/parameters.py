@@ -10,6 +10,8 @@ import typer
 from rich.markup import escape
 
 from fringefleet.arguments.declaration import Declared, Panel, declared_fields, default_text
+from fringefleet.choices import Existing
+from fringefleet.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,13 @@ def _parameter(field: Any, kind: Any, it: Declared) -> Parameter:
     parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     first = it.kind or next(part for part in parts if part is not NoneType)
     return Parameter(field.name, first | None, None, it)
+
+
+def existing_of(*, resume: bool, overwrite: bool) -> Existing:
+    """Return what to do with an existing output; an ``OptionError`` refuses both options together."""
+    if resume and overwrite:
+        raise OptionError("found both --resume and --overwrite; give one of them.")
+    return "resume" if resume else "overwrite" if overwrite else "refuse"
 
 
 def by_panel(given: Iterable[Parameter]) -> list[Parameter]:

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fringefleet.arguments.declaration import Declared
-from fringefleet.choices import Existing
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err
-from fringefleet.cli.parameters import Common, parameters
+from fringefleet.cli.parameters import Common, existing_of, parameters
 from fringefleet.cli.progress import show_stages
-from fringefleet.errors import OptionError
 from fringefleet.execution.new_reference import NewReference
 
 
@@ -37,10 +35,8 @@ def rereference_command(given: Any) -> None:
     """Make a result relative to another pixel or date; with --date, standard deviations need --covariance."""
     from fringefleet.execution.rereferencing import rereference_result
 
-    if given.resume and given.overwrite:
-        raise OptionError("found both --resume and --overwrite; give one of them.")
+    existing = existing_of(resume=given.resume, overwrite=given.overwrite)
     new = NewReference(given.point, given.lalo, given.date)
-    existing: Existing = "resume" if given.resume else "overwrite" if given.overwrite else "refuse"
     with show_stages(err()) as show:
         rereference_result(
             given.result, given.output, new, existing=existing, on_progress=partial(show, "Writing")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fringefleet.arguments.shapes import Pixel
 from fringefleet.errors import ReferencePointError
 from fringefleet.execution.means import CoherenceMeans
-from fringefleet.observation.quantity import is_offset
+from fringefleet.io.reference import is_missing
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +64,7 @@ def choose_reference_point(stack: xr.Dataset, means: CoherenceMeans, observation
 def _complete_around(stack: xr.Dataset, observation: str, point: Pixel) -> NDArray[np.bool_]:
     """Return which pixels near a point all pairs observe; none that are far from it."""
     window = {dim: slice(max(0, at - _REACH), at + _REACH) for dim, at in zip(("y", "x"), point, strict=True)}
-    values = stack[observation].isel(window).values
-    has_data = np.isfinite(values) if is_offset(observation) else np.isfinite(values) & (values != 0)
+    has_data = ~is_missing(stack[observation].isel(window).values, observation)
     complete = np.zeros((stack.sizes["y"], stack.sizes["x"]), np.bool_)
     complete[window["y"], window["x"]] = has_data.all(0)
     return complete

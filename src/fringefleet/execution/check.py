@@ -8,7 +8,6 @@ import xarray as xr
 
 from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.shapes import Shape
-from fringefleet.errors import OutputExistsError
 from fringefleet.execution.facts import origin_of
 from fringefleet.execution.job import Run
 from fringefleet.execution.means import CoherenceMeans, check_coherence, coherence_means, needs_means
@@ -17,17 +16,15 @@ from fringefleet.execution.prepare import Prepared, prepare
 from fringefleet.execution.tiling import check_tile, choose_tile, count_workers, is_common_tile
 from fringefleet.io import open_stack
 from fringefleet.io.stack import largest_chunk, pair_folders, read_step, source_version
-from fringefleet.io.store.lock import check_not_in_use
 from fringefleet.io.store.origin import Origin
 from fringefleet.io.store.output_names import check_output_name
-from fringefleet.io.store.place import check_apart, check_writable
+from fringefleet.io.store.place import check_apart
 from fringefleet.io.store.result import (
-    check_result_of_ours,
     result_tile,
     resume_result,
 )
+from fringefleet.io.store.usable import check_output_usable
 from fringefleet.io.unpacked import cut_apart
-from fringefleet.option_words import option
 from fringefleet.processes.cores import own_cores
 from fringefleet.products.registry import wanted_variables
 
@@ -80,7 +77,7 @@ def check(job: Run) -> Checked:
     prepared = prepare(stack, job.options, job.setting, job.selection, coherence)
     if job.chunks is not None:
         check_tile(job.chunks, prepared.scene.network, job.options, ComputeResources())
-    _check_output_usable(job)  # after the options, whose errors take precedence
+    check_output_usable(job.output, job.existing)  # after the options, whose errors take precedence
     begun = job.existing == "resume" and job.output.exists()
     shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
     tile = job.chunks or (result_tile(job.output) if begun else None)
@@ -107,7 +104,7 @@ def _means_of_coherence(job: Run, stack: xr.Dataset) -> CoherenceMeans:
             setting, reference="stack", reference_window=1, drop_unreferenced=False, skip_reference=True
         )
     prepare(stack, job.options, setting, replace(job.selection, min_coherence=None))
-    _check_output_usable(job)
+    check_output_usable(job.output, job.existing)
     return coherence_means(job, stack)
 
 
@@ -150,18 +147,6 @@ def _check_output_path(job: Run) -> None:
     """Check the path of an output, whether or not it exists."""
     check_output_name(job.output, "Zarr", "result.zarr")
     check_apart(job.output, job.stack)
-
-
-def _check_output_usable(job: Run) -> None:
-    check_writable(job.output)
-    if job.existing == "refuse" and job.output.exists():
-        raise OutputExistsError(
-            f"{job.output} exists; give --resume to finish it, "
-            f"{option('existing', 'overwrite')} to replace it, or another name."
-        )
-    if job.existing == "overwrite" and job.output.exists():
-        check_result_of_ours(job.output)
-    check_not_in_use(job.output)
 
 
 def _found(job: Run, tile: Shape, origin: Origin) -> tuple[int, bool]:

@@ -3,19 +3,26 @@
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fringefleet.arguments.declaration import needs_of
 from fringefleet.arguments.needs import defaults_of, without_effect
 from fringefleet.arguments.together import together
-from fringefleet.errors import IdleOptionError
+from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.execution.setting import Setting, check_setting
 from fringefleet.io.mintpy.names import our_name
+from fringefleet.option_words import suggest
 from fringefleet.options import Options
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 logger = logging.getLogger(__name__)
+
+_One = TypeVar("_One", bound="DataclassInstance")
+_Other = TypeVar("_Other", bound="DataclassInstance")
 
 _NEEDS = (*needs_of(Options), *needs_of(Setting))
 _WORDS_FOR_NONE = ("no", "none", "false")
@@ -27,6 +34,21 @@ def part_of(named: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
     """Return the values that are fields of these classes."""
     names = {field.name for kind in kinds for field in fields(kind)}
     return {name: value for name, value in named.items() if name in names}
+
+
+def with_changes(one: _One, other: _Other, changes: Mapping[str, Any]) -> tuple[_One, _Other]:
+    """Replace single fields of two dataclasses, whichever they belong to.
+
+    Raises
+    ------
+    OptionError
+        Neither has such a field, or a value cannot be used.
+    """
+    known = sorted(field.name for part in (one, other) for field in fields(part))
+    for name in changes:
+        if name not in known:
+            raise OptionError(f"unknown option {name}.{suggest(name, known)} There are {', '.join(known)}.")
+    return replace(one, **part_of(changes, one)), replace(other, **part_of(changes, other))
 
 
 def compose_options(

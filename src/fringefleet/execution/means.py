@@ -147,15 +147,15 @@ def coherence_means(job: Run, stack: xr.Dataset) -> CoherenceMeans:
     RunError
         A tile could not be read.
     """
-    if (kept := kept_means(job, stack)) is not None:
+    path, mask = means_path(job.output), _mask_of(job, stack)
+    made_of = _made_of(stack, mask)
+    if (kept := _read(path, made_of)) is not None:
         return kept
-    mask = _mask_of(job, stack)
     coherence = stack[["coherence"]].transpose("pair", "y", "x", ...).drop_vars(list(stack.coords))
     if mask is not None:
         coherence = coherence.assign(water_mask=(("y", "x"), mask))
     shape, n_pair = (stack.sizes["y"], stack.sizes["x"]), stack.sizes["pair"]
     tile = fit_tile(shape, read_step(stack), _TILE_BYTES / (n_pair * stack["coherence"].dtype.itemsize))
-    path = means_path(job.output)
     logger.info("reading the coherence once for its means, which are kept in %s", path)
     with staged_store(path, overwrite=True) as temporary:
         _create(temporary, shape, tile, n_pair)
@@ -165,8 +165,8 @@ def coherence_means(job: Run, stack: xr.Dataset) -> CoherenceMeans:
             _say_how_far,
             FailurePolicy(retries=job.on_failure.retries),  # no tile may be left out
         )
-        zarr.open_group(temporary, mode="r+").attrs[_MADE_OF] = _made_of(stack, mask)
-    found = _read(path, _made_of(stack, mask))
+        zarr.open_group(temporary, mode="r+").attrs[_MADE_OF] = made_of
+    found = _read(path, made_of)
     assert found is not None  # noqa: S101 - it has just been written
     return found
 

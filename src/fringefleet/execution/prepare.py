@@ -38,8 +38,7 @@ from fringefleet.io.mintpy.metadata import names_point
 from fringefleet.io.mintpy.names import mintpy_name
 from fringefleet.io.places import PixelWindow, pixel_at
 from fringefleet.io.quantities import check_units, with_baselines_in_metres
-from fringefleet.io.reference import is_inside
-from fringefleet.io.reference_phases import without_reference_phases
+from fringefleet.io.reference_phases import is_inside, without_reference_phases
 from fringefleet.network.network import Network, date_name, shorten
 from fringefleet.observation.oddities import RANGES, Oddities, find_outside, put_together
 from fringefleet.observation.quantity import STD_MASKS, std_of

@@ -29,6 +29,7 @@ from fringefleet.errors import OptionError, ReferencePointError, StackFormatErro
 from fringefleet.execution.new_reference import OF_DATE, OF_POINT, NewReference
 from fringefleet.io.dates import find_date
 from fringefleet.io.places import pixel_at
+from fringefleet.io.reference_phases import is_inside
 from fringefleet.network.network import date_name, shorten
 from fringefleet.option_words import option
 from fringefleet.status import Status
@@ -162,10 +163,10 @@ def _pixel_of(result: xr.Dataset, new: NewReference) -> Pixel:
     if new.lalo is not None:
         return pixel_at(result, *new.lalo, "lalo")
     row, column = new.point or (0, 0)
-    n_row, n_column = result.sizes["y"], result.sizes["x"]
-    if not (0 <= row < n_row and 0 <= column < n_column):
+    if not is_inside(result, (row, column)):
         raise ReferencePointError(
-            f"found {option('point', f'({row}, {column})')}, outside of the {n_row} rows and {n_column} "
+            f"found {option('point', f'({row}, {column})')}, outside of the {result.sizes['y']} rows and "
+            f"{result.sizes['x']} "
             "columns of the result, counted from 0; give another one."
         )
     return int(row), int(column)

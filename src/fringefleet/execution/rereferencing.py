@@ -14,7 +14,7 @@ from fringefleet.choices import Existing
 from fringefleet.engine.context import BlockResult
 from fringefleet.engine.timing import Stopwatch
 from fringefleet.engine.workspaces import BlockPlace
-from fringefleet.errors import OutputExistsError, StackFormatError
+from fringefleet.errors import StackFormatError
 from fringefleet.execution import graph
 from fringefleet.execution.new_reference import NewReference
 from fringefleet.execution.report import RunReport, report_path, reported
@@ -28,7 +28,7 @@ from fringefleet.io.store.lock import locked
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.origin import Origin
 from fringefleet.io.store.output_names import check_output_name
-from fringefleet.io.store.place import check_apart, check_writable
+from fringefleet.io.store.place import check_apart
 from fringefleet.io.store.result import (
     ResultStore,
     check_result_of_ours,
@@ -37,8 +37,8 @@ from fringefleet.io.store.result import (
     resume_result,
 )
 from fringefleet.io.store.staging import recover_interrupted_overwrite
+from fringefleet.io.store.usable import check_output_usable
 from fringefleet.io.zarr.files import scan_zarr
-from fringefleet.option_words import option
 from fringefleet.processes.clients import client_to_compute_with
 from fringefleet.processes.versions import software_versions
 
@@ -111,7 +111,7 @@ def rereference_result(
         raise StackFormatError(f"found no status in {source}; give a result of an inversion.")
     result = referable(result).drop_vars("pair", errors="ignore")
     shift = shift_for(result, new)
-    _check_usable(output, existing)
+    check_output_usable(output, existing)
     in_memory = {name: result[name].variable for name in result.coords}
     template = shift(graph.chunk(result, tile).assign_coords(in_memory))
     origin = Origin(asdict(new) | {"version of fringefleet": version("fringefleet")}, version_of_source)
@@ -139,17 +139,6 @@ def _report(output: Path, facts: dict[str, Any], existing: Existing) -> RunRepor
     path = report_path(output)
     earlier = read_report(path, facts["fingerprint"]) if existing == "resume" else None
     return RunReport(path, facts, earlier, n_thread=CPU_COUNT if client_to_compute_with() is None else None)
-
-
-def _check_usable(output: Path, existing: Existing) -> None:
-    check_writable(output)
-    if existing == "refuse" and output.exists():
-        raise OutputExistsError(
-            f"{output} is there already; give --resume to finish it, {option('existing', 'overwrite')} to "
-            "replace it, or another name."
-        )
-    if output.exists():
-        check_result_of_ours(output)
 
 
 def _opened(template: xr.Dataset, output: Path, origin: Origin, existing: Existing) -> ResultStore:

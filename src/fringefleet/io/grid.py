@@ -124,6 +124,13 @@ def is_numbered(dataset: xr.Dataset, dim: str) -> bool:
     return unit == NUMBERS or (unplaced and dataset[dim].dtype.kind in "iu")
 
 
+def map_crs(dataset: xr.Dataset) -> CRS | None:
+    """Return the CRS of the coordinates; None in radar geometry, or where it is not known."""
+    if GRID_MAPPING not in dataset.coords or any(is_numbered(dataset, axis) for axis in ("y", "x")):
+        return None
+    return CRS.from_cf(dataset[GRID_MAPPING].attrs)
+
+
 def _named_crs(attrs: Mapping[str, Any]) -> CRS | None:
     """Return the CRS given by ``EPSG`` or else ``UTM_ZONE`` (``13N``); None where neither is."""
     epsg, zone = (str(attrs.get(name, "")).strip().upper() for name in ("EPSG", "UTM_ZONE"))

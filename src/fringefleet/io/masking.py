@@ -98,7 +98,7 @@ def _write(path: Path, result: xr.Dataset, rule: PixelRule, progress: Progress) 
     n_kept = 0
     with replaced_mask(path, shape, _tile_of(tiles), rule.text) as array:
         for place, tile in tiles:
-            kept = rule({name: tile[name].transpose("y", "x").values for name in rule.names})
+            kept = rule.keeps(tile)
             array[place["y"], place["x"]] = kept.astype(np.uint8)
             n_kept += int(kept.sum())
         if not n_kept:

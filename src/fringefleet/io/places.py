@@ -9,7 +9,7 @@ from pyproj import CRS, Transformer
 
 from fringefleet.arguments.shapes import Pixel
 from fringefleet.errors import OptionError, ReferencePointError, StackFormatError
-from fringefleet.io.grid import GRID_MAPPING, is_numbered
+from fringefleet.io.grid import map_crs
 from fringefleet.option_words import option
 
 PixelWindow: TypeAlias = tuple[slice, slice]  # rows and columns
@@ -87,8 +87,8 @@ def window_of_bbox(dataset: xr.Dataset, bbox: Bbox) -> PixelWindow:
 
 
 def _crs(dataset: xr.Dataset, name: str) -> CRS:
-    if GRID_MAPPING in dataset.coords and not any(is_numbered(dataset, dim) for dim in "yx"):
-        return CRS.from_cf(dataset[GRID_MAPPING].attrs)
+    if (crs := map_crs(dataset)) is not None:
+        return crs
     instead = "rows and columns" if name == "bbox" else "row and column of a pixel"
     raise StackFormatError(
         f"found {option(name)} for a scene in radar geometry, or without a CRS, whose pixels have no "

@@ -10,6 +10,7 @@ from fringefleet.arguments.shapes import Pixel
 from fringefleet.errors import ReferencePointError
 from fringefleet.io.reference_phases import (
     has_reference_phases,
+    is_inside,
     point_from_attributes,
     reference_coordinate,
 )
@@ -46,11 +47,6 @@ def locate_reference_point(stack: xr.Dataset, point: Pixel | None = None) -> Pix
             f"and {n_column} columns (counted from 0); give another --reference-point Y X."
         )
     return int(row), int(column)
-
-
-def is_inside(stack: xr.Dataset, point: Pixel) -> bool:
-    """Return whether a row and a column are those of a pixel."""
-    return 0 <= point[0] < stack.sizes["y"] and 0 <= point[1] < stack.sizes["x"]
 
 
 def read_reference_values(
@@ -128,17 +124,18 @@ def _mean_around(stack: xr.Dataset, point: Pixel, observation: str, window: int)
         for dim, at in zip(("y", "x"), point, strict=True)
     }
     values = stack[observation].isel(around).values.astype(np.float64)
-    has_data = ~_is_missing(values, observation)
+    has_data = ~is_missing(values, observation)
     n = has_data.sum((1, 2))
     total = np.where(has_data, values, 0).sum((1, 2))
     return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
 
 
 def _without_data(values: NDArray[np.float32], observation: str) -> list[int]:
-    missing: list[int] = np.flatnonzero(_is_missing(values, observation)).tolist()
+    missing: list[int] = np.flatnonzero(is_missing(values, observation)).tolist()
     return missing
 
 
-def _is_missing(values: NDArray[Any], observation: str) -> NDArray[np.bool_]:
-    is_missing: NDArray[np.bool_] = ~np.isfinite(values)
-    return is_missing if is_offset(observation) else is_missing | (values == 0)
+def is_missing(values: NDArray[Any], observation: str) -> NDArray[np.bool_]:
+    """Return where values of an observation are no data: NaN, infinite, or a phase of 0."""
+    missing: NDArray[np.bool_] = ~np.isfinite(values)
+    return missing if is_offset(observation) else missing | (values == 0)

@@ -31,6 +31,11 @@ def reference_coordinate(observation: str) -> str:
     return f"reference_{observation.removeprefix('unwrapped_')}"
 
 
+def is_inside(stack: xr.Dataset, point: Pixel) -> bool:
+    """Return whether a row and a column are those of a pixel."""
+    return 0 <= point[0] < stack.sizes["y"] and 0 <= point[1] < stack.sizes["x"]
+
+
 def with_reference_phases(stack: xr.Dataset) -> xr.Dataset:
     """Add what each observation is at the reference point, unread, where the stack names one that is in it.
 
@@ -38,7 +43,7 @@ def with_reference_phases(stack: xr.Dataset) -> xr.Dataset:
     """
     with suppress(MissingMetadataError, ReferencePointError):
         row, column = point_from_attributes(stack)
-        if 0 <= row < stack.sizes["y"] and 0 <= column < stack.sizes["x"]:
+        if is_inside(stack, (row, column)):
             return stack.assign_coords(
                 {
                     reference_coordinate(name): stack[name].variable.isel(y=row, x=column)
@@ -57,8 +62,7 @@ def without_reference_phases(stack: xr.Dataset) -> xr.Dataset:
 def as_stored(stack: xr.Dataset) -> xr.Dataset:
     """Leave out these coordinates where the stack has the pixel itself, from which they are made anew."""
     with suppress(MissingMetadataError, ReferencePointError):
-        row, column = point_from_attributes(stack)
-        if not (0 <= row < stack.sizes["y"] and 0 <= column < stack.sizes["x"]):
+        if not is_inside(stack, point_from_attributes(stack)):
             return stack
     return without_reference_phases(stack)
 

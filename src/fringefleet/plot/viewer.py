@@ -12,7 +12,7 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.errors import MissingExtraError, OptionError, StackFormatError
-from fringefleet.io.grid import GRID_MAPPING, is_numbered
+from fringefleet.io.grid import map_crs
 from fringefleet.io.store.open_result import open_result
 from fringefleet.option_words import option
 
@@ -61,8 +61,7 @@ def check_viewable(path: Path) -> None:
     StackFormatError
         It is no result, or in radar geometry.
     """
-    result = open_result(path)
-    if GRID_MAPPING not in result.coords or any(is_numbered(result, axis) for axis in ("y", "x")):
+    if map_crs(open_result(path)) is None:
         raise StackFormatError(
             f"found {path} in radar geometry, or without a known coordinate reference system, and the viewer "
             "needs a map. Draw it with `fringefleet plot`, or geocode the stack before the inversion."

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from pyproj import CRS
 
-from fringefleet.io.grid import GRID_MAPPING, is_numbered
+from fringefleet.io.grid import is_numbered, map_crs
 
 _TOLERANCE = 1e-3  # [pixel] by which a coordinate may be off a regular grid
 _AXES = {"date": "T", "y": "Y", "x": "X"}
@@ -64,7 +64,7 @@ def with_conventions(dataset: xr.Dataset, title: str) -> xr.Dataset:
     before = str(dataset.attrs.get("history", "")).splitlines()
     history = dict.fromkeys([f"Created by fringefleet {version('fringefleet')}.", *before])
     result = result.assign_attrs(title=title, history="\n".join(history))
-    crs, transform = _crs(dataset), _transform(dataset)
+    crs, transform = map_crs(dataset), _transform(dataset)
     if crs is None or transform is None:
         return result
     gridded = {
@@ -104,12 +104,6 @@ def _code(crs: CRS) -> str | None:
     """Authority and code of a CRS, such as EPSG:4326; None if it has none."""
     found = crs.to_authority(min_confidence=100)
     return None if found is None else ":".join(found)
-
-
-def _crs(dataset: xr.Dataset) -> CRS | None:
-    if GRID_MAPPING not in dataset.coords or any(is_numbered(dataset, axis) for axis in ("y", "x")):
-        return None
-    return CRS.from_cf(dataset[GRID_MAPPING].attrs)
 
 
 def _transform(dataset: xr.Dataset) -> tuple[float, ...] | None:

@@ -59,6 +59,10 @@ class PixelRule:
         """Return which pixels are kept, of maps of one shape by name."""
         return self._condition(maps)
 
+    def keeps(self, tile: xr.Dataset) -> NDArray[np.bool_]:
+        """Return which pixels of a tile are kept, (y, x)."""
+        return self({name: tile[name].transpose("y", "x").values for name in self.names})
+
 
 def parse_rule(text: str, result: xr.Dataset, name: str = "mask") -> PixelRule:
     """Parse an expression over the maps of a result.

@@ -299,7 +299,7 @@ def _write_mask(file: h5py.File, selected: Selected) -> None:
     shape = (selected.result.sizes["y"], selected.result.sizes["x"])
     target = file.create_dataset("mask", shape, dtype=np.bool_, chunks=True)
     for place, tile in ResultTiles(selected.result, selected.rule.names):
-        target[place["y"], place["x"]] = selected.kept(tile)
+        target[place["y"], place["x"]] = selected.rule.keeps(tile)
 
 
 def _write_dates(file: h5py.File, result: xr.Dataset) -> None:

@@ -76,13 +76,8 @@ class Selected:
         return self.rule is not None and name != MASK
 
     def _change(self, tile: xr.Dataset) -> xr.Dataset:
-        keep = None if self.rule is None else self.kept(tile)
+        keep = None if self.rule is None else self.rule.keeps(tile)
         return tile.assign({name: self._changed(str(name), data, keep) for name, data in tile.items()})
-
-    def kept(self, tile: xr.Dataset) -> NDArray[np.bool_]:
-        """Return which pixels of a tile are kept, (y, x)."""
-        assert self.rule is not None  # noqa: S101 - asked only where there is one
-        return self.rule({name: tile[name].transpose("y", "x").values for name in self.rule.names})
 
     def _changed(self, name: str, data: xr.DataArray, keep: NDArray[np.bool_] | None) -> xr.DataArray:
         values = data.transpose(..., "y", "x").values
@@ -148,7 +143,7 @@ def check_keeps_pixels(selected: Selected) -> None:
     if rule is None or any(selected.result[name].chunks for name in rule.names):
         return
     tiles = ResultTiles(selected.result, rule.names)
-    if not any(selected.kept(tile).any() for _, tile in tiles):
+    if not any(rule.keeps(tile).any() for _, tile in tiles):
         n_pixel = selected.result.sizes["y"] * selected.result.sizes["x"]
         raise InputError(
             f"found {option('mask', repr(rule.text))}, which keeps none of the {n_pixel:,} pixels. Give one "
