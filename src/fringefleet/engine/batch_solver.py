@@ -25,10 +25,14 @@ from fringefleet.products.pair_sums import has_pair_sums, sums_of_batch, zero_pa
 from fringefleet.products.registry import batch_needs, products_for
 from fringefleet.solver import uncertainty
 from fringefleet.solver.base import RawWork, SolverWorkspace, is_raw
+from fringefleet.solver.compiled.available import has_numba
 from fringefleet.solver.config import Method
+from fringefleet.solver.measures import factor_of_sum
 from fringefleet.solver.observations import batches
 from fringefleet.solver.solution import Solution
 from fringefleet.solver.temporal_model import TemporalModel, temporal_columns
+from fringefleet.solver.time_factor import propagate_factor
+from fringefleet.solver.time_fit import Propagate
 
 
 class BatchResult(NamedTuple):
@@ -83,6 +87,7 @@ class BatchSolver:
         """Weigh and solve; the buffer of the phase is reused for the displacement."""
         solution = self._solve(raw)
         land = None if raw.water_mask is None else raw.water_mask[0]
+        unit_variance = self._unit_variance(solution) if "unit_variance" in self.needs else None
         return SolvedBatch(
             displacement=solution.phase.mul_(self.scene.metres_per_unit),
             temporal_coherence=solution.temporal_coherence,
@@ -93,7 +98,8 @@ class BatchSolver:
             gap_filled=solution.gap_filled,
             dem=solution.dem,
             range_sine=self.scene.range_sine if raw.range_sine is None else raw.range_sine[0].to(self.dtype),
-            unit_variance=self._unit_variance(solution) if "unit_variance" in self.needs else None,
+            unit_variance=unit_variance,
+            propagate=self._propagation(unit_variance),
         )
 
     def _solve(self, raw: RawBatch) -> Solution:
@@ -122,8 +128,17 @@ class BatchSolver:
             return torch.ones((), dtype=self.dtype, device=self.device) * square
         counts = solution.pair_count, solution.n_components
         if self.raw is not None:
-            return uncertainty.factor_of_sum(self.raw.workspace.sums[3], self.plan, *counts) * square
+            redundancy = sum(counts) - self.plan.network.n_date
+            found: Tensor = factor_of_sum(self.raw.workspace.sums[3], redundancy) * square
+            return found
         return uncertainty.variance_factor(self.workspace.observations, *counts) * square
+
+    def _propagation(self, unit_variance: Tensor | None) -> Propagate | None:
+        """Return what propagates the covariance of the dates to parameters, where the factor is kept."""
+        if unit_variance is None or "factor" not in self.needs:
+            return None
+        factor = uncertainty.factor_of(self.workspace)
+        return partial(propagate_factor, factor, unit_variance, is_compiled=has_numba())
 
     def _sum_pairs(self, blank: Tensor, n_done: int) -> NDArray[np.float64]:
         if not has_pair_sums(self.options):

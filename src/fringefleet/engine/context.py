@@ -87,6 +87,10 @@ class FlatBlock(NamedTuple):
     range_sine: NDArray[Any] | None
     observed_std: NDArray[Any] | None
 
+    def some(self, pixels: Any) -> "FlatBlock":
+        """Return some of the pixels, by a slice or by their numbers."""
+        return FlatBlock._make(None if values is None else values[:, pixels] for values in self)
+
 
 @dataclass(frozen=True)
 class BlockResult:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fringefleet.engine.cancellation import check_not_stopped
 from fringefleet.engine.context import FlatBlock, InversionContext
+from fringefleet.engine.direct_covariance import ParameterCovariance
 from fringefleet.engine.footprint import even_batch
 from fringefleet.engine.pixel_status import find_status, has_no_answer, leave_blank
 from fringefleet.engine.rules import given_to_kernel, method_of, rules_of
@@ -23,7 +24,7 @@ from fringefleet.network.elimination_order import EliminationPlan, plan_eliminat
 from fringefleet.options import Options
 from fringefleet.products.base import SolvedBatch
 from fringefleet.products.pair_sums import zero_pair_sums
-from fringefleet.products.registry import kinds_of, products_for
+from fringefleet.products.registry import kinds_of, parameter_operator, products_for
 from fringefleet.solver.arrays import pieces_of
 from fringefleet.solver.compiled.batches import Vectors
 from fringefleet.solver.disconnected import connect_components, find_gap_filled
@@ -97,18 +98,34 @@ class DirectSolver:
         ways = (product.prepared(scene.moments, options) for product in products_for(options))
         self.products = [compute for compute in ways if compute is not None]
         self.method = method_of(options)
-        shapes = ((4, real), (4, np.dtype(np.int32)), (n_date, np.dtype(np.int32)))
-        self.room = [np.zeros((n, 0), dtype) for n, dtype in shapes]  # sums, counts, labels
+        operator = parameter_operator(scene.moments, options)
+        self.covariance = (
+            None if operator is None else ParameterCovariance(self.vectors, operator, scene, options)
+        )
+        n_product = 0 if operator is None else len(operator) ** 2
+        shapes = (
+            (4, real),
+            (4, np.dtype(np.int32)),
+            (n_date, np.dtype(np.int32)),
+            (n_product, np.dtype(float)),
+        )
+        self.room = [np.zeros((n, 0), dtype) for n, dtype in shapes]  # sums, counts, labels, covariance
 
     def invert(self, block: FlatBlock, pixels: slice, answer: Mapping[str, NDArray[Any]]) -> None:
         """Invert some pixels of a block, and write their results to ``answer``."""
-        batch = _some(block, pixels)
-        sums, counts, labels = self._room_for(pixels.stop - pixels.start)
+        batch = block.some(pixels)
+        sums, counts, labels, covariance = self._room_for(pixels.stop - pixels.start)
         memory = answer["displacement"]
         kernel_answer = self.vectors.answer_of(memory, pixels.start, sums, counts, labels)
+        kernel_answer = kernel_answer._replace(covariance=covariance)
         raw, rules = given_to_kernel(batch, self.rules, self.options)
-        fewest_of_all = self.options.min_redundancy > 1
-        self.vectors.invert(raw, rules, kernel_answer, fewest_of_all=fewest_of_all)
+        self.vectors.invert(
+            raw,
+            rules,
+            kernel_answer,
+            parameters=None if self.covariance is None else self.covariance.buffers,
+            fewest_of_all=self.options.min_redundancy > 1,
+        )
         phase, gap_filled = memory[:, pixels], answer["gap_filled"][:, pixels]
         n_components, pair_count, fewest, is_unsettled = counts
         facts = Facts(pair_count, n_components, fewest < self.options.min_redundancy)
@@ -116,13 +133,17 @@ class DirectSolver:
         displacement = np.multiply(phase, np.float32(self.scene.metres_per_unit), out=phase)
         del phase  # its memory is reused for the displacement
         there = {name: values[..., pixels] for name, values in answer.items()}
-        self._write(self._solved(batch, facts, sums, displacement, gap_filled), there)
+        solved = self._solved(batch, facts, sums, displacement, gap_filled)
+        if self.covariance is not None:
+            propagate = self.covariance.propagation(batch, solved, sums[3], covariance)
+            solved = solved._replace(propagate=propagate)
+        self._write(solved, there)
         unsettled = np.flatnonzero(is_unsettled)
         if len(unsettled):
             self._solve_again(batch, unsettled, there)
 
     def _room_for(self, n_pixel: int) -> list[NDArray[Any]]:
-        """Return reusable memory for the sums, counts and labels of a batch."""
+        """Return reusable memory for the sums, counts, labels and covariances of a batch."""
         if self.room[0].size < 4 * n_pixel:
             self.room = [np.zeros((len(room), n_pixel), room.dtype) for room in self.room]
         return [room.ravel()[: len(room) * n_pixel].reshape(len(room), n_pixel) for room in self.room]
@@ -191,10 +212,6 @@ class DirectSolver:
         """Solve pixels for which float32 is not accurate enough again, in torch."""
         for first in range(0, len(unsettled), _FEW):
             some = unsettled[first : first + _FEW]
-            found = self._in_torch.solve(_some(batch, np.resize(some, _FEW)))
+            found = self._in_torch.solve(batch.some(np.resize(some, _FEW)))
             for name, values in found.items():
                 there[name][..., some] = values[..., : len(some)]
-
-
-def _some(block: FlatBlock, pixels: Any) -> FlatBlock:
-    return FlatBlock._make(None if values is None else values[:, pixels] for values in block)

@@ -46,10 +46,12 @@ def check_solver(options: Options) -> None:
 
 def is_direct(options: Options) -> bool:
     """Return whether the compiled solver alone suffices, as in :mod:`fringefleet.engine.direct`."""
+    return _needs_no_torch(options) and choose_solver(options) == "compiled"
+
+
+def _needs_no_torch(options: Options) -> bool:
     plain = options.device == "cpu" and options.dtype == "float32" and options.norm == "l2"
-    if not plain or any(product.needs_torch for product in products_for(options)):
-        return False
-    return choose_solver(options) == "compiled"
+    return plain and not any(product.needs_torch for product in products_for(options))
 
 
 def check_direct() -> None:
@@ -112,7 +114,9 @@ def why_eager(options: Options) -> str:
     """
     try:
         if options.device == "cpu":
-            return _try_out_kernel(options.dtype, options.norm != "l2", options.std)
+            has_operator = any(product.operator for product in products_for(options))
+            form = options.dtype, options.norm != "l2", options.std, has_operator and _needs_no_torch(options)
+            return _try_out_kernel(*form)
         return _try_out_fused()
     except DeviceError as error:
         return str(error)

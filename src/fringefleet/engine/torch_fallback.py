@@ -1,4 +1,4 @@
-"""Fallback to torch for pixels of a direct block for which float32 is not accurate enough."""
+"""Pixels of a direct block that torch solves or propagates: float32 does not do, or they lack dates."""
 
 from typing import Any
 
@@ -12,6 +12,8 @@ from fringefleet.engine.context import FlatBlock, InversionContext
 from fringefleet.engine.transfer import send
 from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
+from fringefleet.solver.time_factor import propagate_factor
+from fringefleet.solver.uncertainty import Factor
 
 
 class TorchFallback:
@@ -37,6 +39,37 @@ class TorchFallback:
         with torch.inference_mode(), devices.one_thread(self.device):
             raw = send(FlatBlock._make(map(_in_one_piece, pixels)), self.pixels, self.device)
             return {name: values.numpy() for name, values in self.batches.invert(raw).variables.items()}
+
+
+def propagate_in_torch(
+    plan: EliminationPlan,
+    edges: NDArray[Any],
+    inverses: NDArray[Any],
+    unit_variance: NDArray[np.float64],
+    operator: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Propagate the covariance of the dates of pixels to parameters, whose operators are their own.
+
+    Parameters
+    ----------
+    plan
+        Elimination plan of the network.
+    edges, inverses
+        Factors, (slot, pixel), and 1 / d, (position, pixel), in the order of the plan.
+    unit_variance
+        Variance of an observation of weight 1, (pixel,).
+    operator
+        What makes the parameters of the series, (parameter, date, pixel).
+
+    Returns
+    -------
+    array
+        (parameter, parameter, pixel).
+    """
+    with torch.inference_mode(), devices.one_thread(devices.select("cpu")):
+        factor = Factor(plan, torch.from_numpy(edges), torch.from_numpy(inverses))
+        unit = torch.from_numpy(unit_variance)
+        return propagate_factor(factor, unit, slice(None), operator).numpy()
 
 
 def _in_one_piece(values: NDArray[Any] | None) -> NDArray[Any] | None:

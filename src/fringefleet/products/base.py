@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.network.network import Network
 from fringefleet.options import Options
@@ -112,6 +115,9 @@ class SolvedBatch(NamedTuple):
         R sin(theta) [m], where needed.
     unit_variance
         Variance of an observation of weight 1 [m^2], where a product needs it.
+    propagate
+        Gives the covariance of parameters of the series, as :data:`~fringefleet.solver.time_fit.Propagate`,
+        where a product needs it.
     """
 
     displacement: Any
@@ -124,6 +130,7 @@ class SolvedBatch(NamedTuple):
     dem: Any = None
     range_sine: Any = None
     unit_variance: Any = None
+    propagate: Any = None
 
 
 class SolverWork(NamedTuple):
@@ -182,6 +189,9 @@ class Product:
     needs
         Intermediate data of the solver that it needs of a batch: residual and weight of every pair; the
         factor; the variances; the variance of an observation of weight 1.
+    operator
+        What makes parameters of the series, (parameter, date), from the dates and the options, for a product
+        that needs no more of the factor than their covariance: the compiled kernel gives it without torch.
     memory
         Memory that it takes of a batch.
     attributes
@@ -196,6 +206,7 @@ class Product:
     prepare: Callable[[tuple[str, ...], Options], Compute] | None = None
     begin: Callable[[SolverWork], Compute] | None = None
     needs: frozenset[BatchNeed] = frozenset()
+    operator: Callable[[tuple[str, ...], Options], NDArray[np.float64]] | None = None
     memory: Callable[[EliminationPlan, Options, SolverForm], BatchMemory] = _no_memory
     attributes: Mapping[str, Callable[[Options], Any]] = field(default_factory=dict)
     find_variables: Callable[[Options], Mapping[str, ResultVariable]] | None = None
@@ -207,8 +218,8 @@ class Product:
 
     @property
     def needs_torch(self) -> bool:
-        """Whether it needs more than the series and its quality, and therefore torch."""
-        return self.begin is not None or bool(self.needs)
+        """Whether it needs more than the compiled kernel gives, and therefore torch."""
+        return self.begin is not None or (bool(self.needs) and self.operator is None)
 
     def variables_for(self, options: Options) -> Mapping[str, ResultVariable]:
         """Return the variables that the options ask for, by name."""

@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
@@ -75,6 +76,20 @@ def wanted_variables(options: Options) -> dict[str, ResultVariable]:
 def batch_needs(options: Options) -> frozenset[BatchNeed]:
     """Return what the requested products need of a batch."""
     return frozenset[BatchNeed]().union(*(product.needs for product in products_for(options)))
+
+
+def parameter_operator(moments: tuple[str, ...], options: Options) -> NDArray[np.float64] | None:
+    """Return what makes the parameters whose covariance a product needs, (parameter, date); None without.
+
+    Parameters
+    ----------
+    moments
+        Dates of the network, ISO, with the time of day as far as it is known.
+    options
+        Options of the inversion.
+    """
+    made_by = (product.operator for product in products_for(options))
+    return next((operator(moments, options) for operator in made_by if operator is not None), None)
 
 
 def attributes_of_products(options: Options) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fringefleet.choices import Uncertainty
 from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
@@ -21,13 +24,12 @@ from fringefleet.products.base import (
     ResultVariable,
     SolvedBatch,
     SolverForm,
-    SolverWork,
 )
 from fringefleet.products.std import FORMAL, scale_of_std
 from fringefleet.solver.arrays import in_library_of, on_host
 from fringefleet.solver.compiled.available import has_numba
 from fringefleet.solver.time_design import TimeModel
-from fringefleet.solver.time_fit import Propagate, SeriesFit
+from fringefleet.solver.time_fit import SeriesFit
 from fringefleet.solver.time_functions import (
     DATE_COUNT,
     RESIDUAL_RMS,
@@ -224,25 +226,16 @@ def _variables(options: Options) -> dict[str, ResultVariable]:
 
 
 def _prepare(moments: tuple[str, ...], options: Options) -> Compute:
-    return partial(_compute, _fit(moments, options), None)
+    return partial(_compute, _fit(moments, options), options.uncertainty == "covariance")
 
 
-def _begin(work: SolverWork) -> Compute:
-    from fringefleet.solver import uncertainty  # noqa: PLC0415 - torch
-    from fringefleet.solver.time_factor import propagate_factor  # noqa: PLC0415 - torch
-
-    fit = _fit(work.moments, work.options)
-    factor = uncertainty.factor_of(work.workspace)
-
-    def compute(batch: SolvedBatch) -> dict[str, Any]:
-        propagate = partial(propagate_factor, factor, batch.unit_variance, is_compiled=has_numba())
-        return _compute(fit, propagate, batch)
-
-    return compute
+def _operator(moments: tuple[str, ...], options: Options) -> NDArray[np.float64]:
+    return _fit(moments, options).operator
 
 
-def _compute(fit: SeriesFit, propagate: Propagate | None, batch: SolvedBatch) -> dict[str, Any]:
+def _compute(fit: SeriesFit, is_propagated: bool, batch: SolvedBatch) -> dict[str, Any]:
     """Fit a batch; what is in the memory of the CPU as NumPy has it, whose way is the quicker one."""
+    propagate = batch.propagate if is_propagated else None
     found = fit.fit(on_host(batch.displacement), on_host(batch.gap_filled), propagate)
     return {name: in_library_of(batch.displacement, values) for name, values in found.items()}
 
@@ -257,13 +250,16 @@ def _memory(plan: EliminationPlan, options: Options, form: SolverForm) -> BatchM
 def _memory_with_factor(plan: EliminationPlan, options: Options, form: SolverForm) -> BatchMemory:
     """Besides, the factor where only this product needs it, and what is substituted into it in float64.
 
-    Compiled, the substitution holds nothing for all pixels at once.
+    Compiled, the substitution holds nothing for all pixels at once. Without torch the factor is kept only of
+    the few pixels that lack dates.
     """
     n_parameter, n_date = len(parameters_of(options.time_functions)), plan.network.n_date
     n_row = plan.n_slot + n_date if form == "compiled" else 0
     n_state = 0 if has_numba() and form != "fused" else n_parameter * n_date
     n_byte = 8 * (n_state + 3 * n_parameter**2 + n_date + 2 * plan.n_neighbour)
-    return _memory(plan, options, form).plus(BatchMemory(n_row=n_row, n_byte=n_byte))
+    n_vector_row = 2 * n_parameter * (n_date + n_parameter) if form == "compiled" else 0
+    own = BatchMemory(n_row=n_row, n_vector_row=n_vector_row, n_byte=n_byte)
+    return _memory(plan, options, form).plus(own)
 
 
 _BY_DEFAULT = velocity_variables(TimeFunctions(), Errors())
@@ -284,7 +280,8 @@ VELOCITY_BY_FACTOR = Product(
     variables=_BY_DEFAULT,
     find_variables=_variables,
     applies=lambda options: options.velocity and options.uncertainty == "covariance",
-    begin=_begin,
+    prepare=_prepare,
+    operator=_operator,
     needs=frozenset({"factor", "unit_variance"}),
     memory=_memory_with_factor,
     attributes=_ATTRIBUTES,

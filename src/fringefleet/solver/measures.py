@@ -1,4 +1,4 @@
-"""Quality measures of a pixel from sums over its valid pairs."""
+"""Quality measures of a pixel, and the scale of its variances, from sums over its valid pairs."""
 
 from typing import Any, NamedTuple
 
@@ -23,3 +23,24 @@ def of_sums(count: Any, square: Any, cosine: Any, sine: Any) -> Quality:
         residual_rms=xp.sqrt(square / number),
         pair_count=count,
     )
+
+
+def factor_of_sum(weighted_squares: Any, redundancy: Any) -> Any:
+    """Estimate the variance of an observation of weight 1, as :func:`~.uncertainty.variance_factor`.
+
+    Parameters
+    ----------
+    weighted_squares
+        Sum over the valid pairs of weight times squared residual, (pixel,).
+    redundancy
+        Number of pairs less that of unknowns, (pixel,); where it is 0, there is no estimate: NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factor_of_sum(np.array([6.0, 0.0]), np.array([3, 0]))
+    array([ 2., nan])
+    """
+    xp = library_of(weighted_squares)
+    is_redundant = redundancy != 0
+    return xp.where(is_redundant, weighted_squares / xp.where(is_redundant, redundancy, 1), xp.nan)

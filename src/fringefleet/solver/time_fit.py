@@ -99,6 +99,12 @@ class SeriesFit:
             self.rows = np.array(model.used)
 
     @cached_property
+    def operator(self) -> NDArray[np.float64]:
+        """Return what makes the parameters of a series that has all dates, (parameter, used date)."""
+        found: NDArray[np.float64] = self.inverse @ self.basis.T
+        return found
+
+    @cached_property
     def variables(self) -> tuple[str, ...]:
         """Name what :meth:`fit` gives."""
         stds = [std_name(each.name) for each in self.maps] if self.has_std else []
@@ -143,18 +149,28 @@ class SeriesFit:
 
     def _of_all(self, series: Any) -> Fitted:
         """Fit pixels as if they had all dates; what lacks one is NaN."""
-        xp, basis = library_of(series), _like(self.basis, series)
-        sums = self._project(series)
-        projected, squares = sums[:-1], sums[-1]
-        left = squares - (projected * projected).sum(0)
+        xp = library_of(series)
+        parameters, left, squares = self._solve(series)
         close = xp.nonzero(left < _LEAST_SHARE * squares)
         close = close[0] if xp is np else close[:, 0]
         if len(close):
-            rest = _double(xp, series[:, close][self.rows]) - basis @ projected[:, close]
+            values, basis = _double(xp, series[:, close][self.rows]), _like(self.basis, series)
+            rest = values - basis @ (basis.T @ values)
             left[close] = (rest * rest).sum(0)
-        operator = self.inverse @ self.basis.T
         unit = self.inverse @ self.inverse.T
-        return Fitted(_like(self.inverse, series) @ projected, left, self.model.n_used, unit, operator)
+        return Fitted(parameters, left, self.model.n_used, unit, self.operator)
+
+    def _solve(self, series: Any) -> tuple[Any, Any, Any]:
+        """Return parameters, and sums of squares: of what they leave of the series, and of the series."""
+        if self.is_compiled and library_of(series) is np:
+            from fringefleet.solver.compiled.time_sums import solve  # noqa: PLC0415 - numba
+
+            found = solve(series, np.arange(len(series))[self.rows], self.basis, self.inverse)
+            return found[:-2], found[-2], found[-1]
+        sums = self._project(series)
+        projected, squares = sums[:-1], sums[-1]
+        left = squares - (projected * projected).sum(0)
+        return _like(self.inverse, series) @ projected, left, squares
 
     def _project(self, series: Any) -> Any:
         """Multiply series by the columns of the basis; in the last row their squares are summed up."""
@@ -162,10 +178,6 @@ class SeriesFit:
         if xp is not np:
             values = series[self.rows].double()
             return xp.cat([_like(self.basis, series).T @ values, (values * values).sum(0, keepdim=True)])
-        if self.is_compiled:
-            from fringefleet.solver.compiled.time_sums import project  # noqa: PLC0415 - numba
-
-            return project(series, np.arange(len(series))[self.rows], self.basis)
         found = np.empty((self.model.n_parameter + 1, series.shape[1]))
         for piece in _pieces(series.shape[1], _SERIES_AT_ONCE):
             values = series[self.rows, piece].astype(np.float64)

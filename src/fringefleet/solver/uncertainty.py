@@ -37,6 +37,7 @@ from torch import Tensor
 from fringefleet.network.elimination_order import EliminationPlan, EliminationStep, PlanUpdate
 from fringefleet.solver.base import SolverWorkspace
 from fringefleet.solver.eliminated import Eliminated
+from fringefleet.solver.measures import factor_of_sum
 from fringefleet.solver.observations import ROWS_AT_ONCE, Observations, batches
 
 LONG_RUN = 9  # number of edges from which their sum is computed in one operation
@@ -213,18 +214,8 @@ def variance_factor(
         rest = residual[rows]
         weighted = torch.mul(weight[rows], rest, out=observations.scratch[0, : len(rest)])
         sums[: len(rest)].addcmul_(weighted, rest)
-    return factor_of_sum(sums.sum(0), observations.plan, pair_count, n_components)
-
-
-def factor_of_sum(
-    weighted_squares: Float[Tensor, "pixel"],
-    plan: EliminationPlan,
-    pair_count: Int[Tensor, "pixel"],
-    n_components: Int[Tensor, "pixel"],
-) -> Float[Tensor, "pixel"]:
-    """Compute :func:`variance_factor` from the sum over the pairs of weight times squared residual."""
-    redundancy = pair_count + n_components - plan.network.n_date
-    return (weighted_squares / redundancy).masked_fill_(redundancy == 0, torch.nan)
+    found: Tensor = factor_of_sum(sums.sum(0), pair_count + n_components - observations.plan.network.n_date)
+    return found
 
 
 def covariance(factor: Factor, pixels: Int[Tensor, "pixel"]) -> Float[Tensor, "date date pixel"]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import config
 
-from fringefleet.engine import block
+from fringefleet.engine import batch_solver, block
 from fringefleet.engine import torch_fallback as again
 from fringefleet.engine.block import invert_block
 from fringefleet.engine.context import Block, InversionContext
@@ -76,6 +76,30 @@ def test_a_block_has_the_answer_that_torch_gives(given, monkeypatch):
     assert {Status.OK, Status.MASKED, Status.NO_OBSERVATION, Status.REFERENCE_POINT} <= seen
     if options.gap_rule != "none":
         assert found["gap_filled"].any()
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.35])
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"weight_func": "coh", "periodic": (0.3,)}, {"weight_func": "no", "gap_rule": "none"}],
+    ids=str,
+)
+def test_the_covariance_of_a_velocity_is_that_of_torch(given, missing, monkeypatch):
+    """Pixels with all dates, from the kernel; those that lack some, from a factor of their own."""
+    options = Options(velocity=True, uncertainty="covariance", min_redundancy=0.0, **given)
+    assert is_direct(options)
+    data = block_of(missing=missing, seed=3)
+    data.observed[(NETWORK.pair_array == NETWORK.n_date - 1).any(1), 5] = np.nan  # the last date
+    found = invert_block(data, SCENE, options).variables
+    monkeypatch.setattr(batch_solver, "has_numba", lambda: False)  # which substitutes by the same code
+    expected = in_torch(monkeypatch, data, SCENE, options)
+    stds = {name for name in found if name.endswith("_std")}
+    check_same(*({k: v for k, v in each.items() if k not in stds} for each in (found, expected)))
+    for name in stds:
+        np.testing.assert_allclose(found[name], expected[name], rtol=2e-6)
+    has_all, has_std = found["date_count"] == NETWORK.n_date, np.isfinite(found["velocity_std"])
+    assert (has_all & has_std).sum() > 20
+    assert (~has_all & has_std)[5].sum() > 10
 
 
 @pytest.mark.parametrize("wanted", ["std", "covariance", "diagnose", "dem_error"])

@@ -92,9 +92,10 @@ def test_the_lazy_form_has_them_and_a_picture_shows_them(stack, tmp_path):
     assert (tmp_path / "maps.png").stat().st_size > 10_000
 
 
-def test_only_the_covariance_needs_torch():
+def test_a_velocity_needs_torch_only_beside_what_does():
     assert is_direct(Options(velocity=True))
-    assert not is_direct(Options(velocity=True, uncertainty="covariance"))
+    assert is_direct(Options(velocity=True, uncertainty="covariance"))
+    assert not is_direct(Options(velocity=True, uncertainty="covariance", std=True))
 
 
 def test_the_options_decide_which_maps_there_are():

@@ -18,6 +18,7 @@ from fringefleet.solver.compiled.lanes import LANES, choose_lanes
 from fringefleet.solver.compiled.observe import ObservationBuffers
 from fringefleet.solver.compiled.source import source_of_kernel
 from fringefleet.solver.compiled.tables import kernel_plan, paths_of
+from fringefleet.solver.compiled.time_factor import VectorParameters, parameters_of_vector
 from fringefleet.solver.compiled.variances import VectorVariances
 from fringefleet.solver.raw import Raw, Rules
 
@@ -46,6 +47,7 @@ class Vectors:
         *,
         rounds: Reweighting | None = None,
         spread: VectorVariances | None = None,
+        parameters: VectorParameters | None = None,
         fewest_of_all: bool = False,
     ) -> None:
         """Invert the pixels of a batch.
@@ -56,8 +58,9 @@ class Vectors:
             Observations of the batch, and their rules.
         answer
             Arrays to be written.
-        rounds, spread
-            Buffers for a robust norm, and for variances; None where not requested.
+        rounds, spread, parameters
+            Buffers for a robust norm, for variances, and for the covariance of parameters; None where not
+            requested.
         fewest_of_all
             Whether the smallest number of pairs of a date is determined at all pixels; else only where the
             network is disconnected.
@@ -65,7 +68,15 @@ class Vectors:
         source = source_of_kernel(self.real, raw, rules)
         with np.errstate(all="ignore"):
             kernel.invert_vectors(
-                source, self.strip, self.memory, self.walk, rounds, spread, fewest_of_all, answer
+                source,
+                self.strip,
+                self.memory,
+                self.walk,
+                rounds,
+                spread,
+                parameters,
+                fewest_of_all,
+                answer,
             )
 
     @cached_property
@@ -131,6 +142,7 @@ class Vectors:
             inverse=none,
             variance=none,
             converged=np.zeros(0, np.bool_),
+            covariance=np.zeros((0, LANES)),
         )
 
     def _rows(self, *shape: int) -> NDArray[Any]:
@@ -152,7 +164,9 @@ def check_numba() -> None:
         )
 
 
-def try_out_kernel(dtype: DTypeName = "float32", is_robust: bool = False, std: bool = False) -> None:
+def try_out_kernel(
+    dtype: DTypeName = "float32", is_robust: bool = False, std: bool = False, has_parameters: bool = False
+) -> None:
     """Solve a few pixels, and so compile the code that options need; raises any error that prevents it.
 
     Parameters
@@ -163,16 +177,22 @@ def try_out_kernel(dtype: DTypeName = "float32", is_robust: bool = False, std: b
         Whether the norm is not ``l2``.
     std
         Whether variances are requested.
+    has_parameters
+        Whether the covariance of parameters of the series is.
     """
     days = ("2018-01-06T00:00:00", "2018-01-18T00:00:00", "2018-01-30T00:00:00")
     vectors = Vectors(plan_elimination(Network(days, ((0, 1), (1, 2), (0, 2)))), np.dtype(dtype))
     pixels, dates = np.ones((3, LANES), dtype), np.zeros((3, LANES), dtype)
     counts = np.zeros((4, LANES), np.int32)
     answer = vectors.answer_of(dates, 0, np.zeros((4, LANES), dtype), counts, np.zeros((3, LANES), np.int32))
-    rounds = spread = None
+    rounds = spread = parameters = None
     if is_robust:
         rounds = Reweighting(*vectors.deviation, False, 1.0, 1)
         answer = answer._replace(converged=np.zeros(LANES, np.bool_))
     if std:
         spread, answer = vectors.spread, answer._replace(variance=np.zeros_like(dates))
-    vectors.invert(Raw(pixels, pixels), Rules(), answer, rounds=rounds, spread=spread)
+    if has_parameters:
+        parameters = parameters_of_vector(vectors.plan, np.ones((1, 3)))
+        answer = answer._replace(covariance=np.zeros((1, LANES)))
+    raw = Raw(pixels, pixels)
+    vectors.invert(raw, Rules(), answer, rounds=rounds, spread=spread, parameters=parameters)

@@ -22,6 +22,7 @@ from fringefleet.solver.compiled.steps import (
     refine,
     subtract_model_vector,
 )
+from fringefleet.solver.compiled.time_factor import keep_parameters, substitute_parameters
 from fringefleet.solver.compiled.variances import find_variances, keep_variances
 from fringefleet.solver.compiled.vectors import (
     PART,
@@ -89,14 +90,16 @@ class VectorAnswer(NamedTuple):
     inverse: Any  # (position, pixel): 1 / d
     variance: Any  # (date, pixel) relative to the root, in the order of the network, for weights of variances
     converged: Any  # (pixel,): whether the reweighting converged
+    covariance: Any  # (parameter times parameter, pixel) of parameters of the series, likewise
 
 
 @exact
 @no_type_check
-def invert_vectors(source, strip, memory, walk, rounds, spread, fewest_of_all, answer):
+def invert_vectors(source, strip, memory, walk, rounds, spread, parameters, fewest_of_all, answer):
     """Invert all pixels of a batch: load observations of several vectors, then solve vector after vector.
 
-    ``rounds`` and ``spread`` are None where not requested: code that needs them is then not even compiled.
+    ``rounds``, ``spread`` and ``parameters`` are None where not requested: code that needs them is then not
+    even compiled.
     """
     n_pixel = answer.sums.shape[1]
     n_lane = strip.residual.shape[0] * LANES
@@ -118,12 +121,12 @@ def invert_vectors(source, strip, memory, walk, rounds, spread, fewest_of_all, a
                 memory.change,
                 memory.scratch,
             )
-            _invert_vector(cells, walk, rounds, spread, first, n_here, fewest_of_all, answer)
+            _invert_vector(cells, walk, rounds, spread, parameters, first, n_here, fewest_of_all, answer)
 
 
 @exact
 @no_type_check
-def _invert_vector(cells, walk, rounds, spread, first, n_here, fewest_of_all, answer):
+def _invert_vector(cells, walk, rounds, spread, parameters, first, n_here, fewest_of_all, answer):
     """Invert the pixels of a vector, whose observations are loaded."""
     here = slice(first, first + n_here)
     _solve(cells, walk)
@@ -138,11 +141,14 @@ def _invert_vector(cells, walk, rounds, spread, first, n_here, fewest_of_all, an
     else:
         measure_vector(cells, walk, cells.weight)
         judge(cells, answer.counts[0, here], answer.counts[3, here])
-    if spread is not None or len(answer.factor):
+    if spread is not None or parameters is not None or len(answer.factor):
         sum_weighted_squares(cells)
     if spread is not None:
         find_variances(cells, walk, spread)
         keep_variances(walk, spread, first, n_here, answer.variance)
+    if parameters is not None:
+        substitute_parameters(cells.factor, cells.root, walk, parameters)
+        keep_parameters(parameters, first, n_here, answer.covariance)
     _keep(cells, walk, first, n_here, fewest_of_all, answer)
 
 

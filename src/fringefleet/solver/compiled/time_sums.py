@@ -1,7 +1,8 @@
-"""Sums over the dates of the series of many pixels, compiled for the CPU.
+"""Least squares of the series of many pixels that have all dates, compiled for the CPU.
 
-For every pixel the products of its series with the columns of a basis, and its square, in float64, as
-:mod:`fringefleet.solver.time_fit` needs them. A pixel has the same bits wherever it is among others.
+For every pixel the products of its series with the columns of an orthonormal basis, and its square, are
+summed up in float64, and make its parameters as :mod:`fringefleet.solver.time_fit` says. A pixel has the same
+bits wherever it is among others.
 """
 
 from typing import Any, no_type_check
@@ -12,14 +13,19 @@ from numpy.typing import NDArray
 
 from fringefleet.solver.compiled.jit import fast
 from fringefleet.solver.compiled.lanes import LANES
-from fringefleet.solver.compiled.vectors import PART, fetch, load, load_flat, store, to_double
+from fringefleet.solver.compiled.vectors import PART, fetch, fill, load, load_flat, store, to_double
 
 _AT_ONCE = 8  # vectors whose sums stay near a core
 _PART = 8  # pixels of a vector that are worked on at once: those of four dates are held in registers
 
 
-def project(series: NDArray[Any], rows: NDArray[np.intp], basis: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Multiply series by the columns of a basis, and sum up their squares.
+def solve(
+    series: NDArray[Any],
+    rows: NDArray[np.intp],
+    basis: NDArray[np.float64],
+    inverse: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Solve for the parameters of series that have all dates.
 
     Parameters
     ----------
@@ -28,51 +34,80 @@ def project(series: NDArray[Any], rows: NDArray[np.intp], basis: NDArray[np.floa
     rows
         Dates that are used.
     basis
-        (used date, column).
+        Orthonormal columns, (used date, column).
+    inverse
+        What makes the parameters of the products with the columns, (parameter, column).
 
     Returns
     -------
     array
-        (column and one, pixel); the squares last.
+        (parameter and two, pixel): last the squares of what the fit leaves, and of the series, summed up.
     """
-    n_pixel, n_row = series.shape[1], basis.shape[1] + 1
+    n_pixel, n_row = series.shape[1], basis.shape[1] + 2
     n_vector = n_pixel // LANES
     found = np.empty((n_row, n_pixel))
-    whole = _sums(series, n_vector, rows, basis)
+    whole = _solved(series, n_vector, rows, basis, inverse)
     found[:, : n_vector * LANES].reshape(n_row, n_vector, LANES)[...] = whole.transpose(1, 0, 2)
     if n_left := n_pixel - n_vector * LANES:
         rest = np.zeros((len(rows), LANES), series.dtype)
         rest[:, :n_left] = series[rows, n_vector * LANES :]
-        found[:, -n_left:] = _sums(rest, 1, np.arange(len(rows)), basis)[0, :, :n_left]
+        found[:, -n_left:] = _solved(rest, 1, np.arange(len(rows)), basis, inverse)[0, :, :n_left]
     return found
 
 
-def _sums(
-    series: NDArray[Any], n_vector: int, rows: NDArray[np.intp], basis: NDArray[np.float64]
+def _solved(
+    series: NDArray[Any],
+    n_vector: int,
+    rows: NDArray[np.intp],
+    basis: NDArray[np.float64],
+    inverse: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    n_row = basis.shape[1] + 1
-    sums = np.zeros((n_vector * n_row, LANES))
+    n_row = basis.shape[1] + 2
+    found, sums = np.empty((n_vector * n_row, LANES)), np.empty((_AT_ONCE * n_row, LANES))
     stride, itemsize = series.strides[0] // series.itemsize, series.itemsize
     numbers = as_strided(
         series, ((len(series) - 1) * stride + series.shape[1],), (itemsize,), writeable=False
     )
-    add_dates(numbers, stride, rows, basis, n_vector, sums)
-    return sums.reshape(n_vector, n_row, LANES)
+    solve_vectors(numbers, stride, rows, basis, inverse, n_vector, sums, found)
+    return found.reshape(n_vector, n_row, LANES)
 
 
 @fast
 @no_type_check
-def add_dates(numbers, stride, rows, basis, n_vector, sums):
-    """Add the dates of vectors of pixels to their sums: a few vectors and four dates at a time."""
+def solve_vectors(numbers, stride, rows, basis, inverse, n_vector, sums, found):
+    """Solve vectors of pixels: a few of them and four dates at a time."""
     n_date, n_column = basis.shape
     for first in range(0, n_vector, _AT_ONCE):
         last = min(first + _AT_ONCE, n_vector)
+        sums[:] = 0.0
         for date in range(0, n_date - 3, 4):
             for vector in range(first, last):
-                _add_four(numbers, stride, rows, basis, date, vector, vector * (n_column + 1), sums)
+                _add_four(numbers, stride, rows, basis, date, vector, (vector - first) * (n_column + 1), sums)
         for date in range(n_date // 4 * 4, n_date):
             for vector in range(first, last):
-                _add_one(numbers, stride, rows, basis, date, vector, vector * (n_column + 1), sums)
+                _add_one(numbers, stride, rows, basis, date, vector, (vector - first) * (n_column + 1), sums)
+        for vector in range(first, last):
+            _finish(inverse, (vector - first) * (n_column + 1), sums, vector * (n_column + 2), found)
+
+
+@fast
+@no_type_check
+def _finish(inverse, at, sums, into, found):
+    """Make parameters of the sums of a vector, and what they leave of the series."""
+    n_parameter, n_column = inverse.shape
+    for lane in range(0, LANES, _PART):
+        squares = load(sums, at + n_column, lane, _PART)
+        left = squares
+        for column in range(n_column):
+            projected = load(sums, at + column, lane, _PART)
+            left = left - projected * projected
+        for parameter in range(n_parameter):
+            value = fill(sums, _PART, 0.0)
+            for column in range(n_column):
+                value = value + load(sums, at + column, lane, _PART) * inverse[parameter, column]
+            store(found, into + parameter, lane, value)
+        store(found, into + n_parameter, lane, left)
+        store(found, into + n_parameter + 1, lane, squares)
 
 
 @fast

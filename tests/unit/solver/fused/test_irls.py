@@ -8,6 +8,7 @@ from fringefleet.network.elimination_order import plan_elimination
 from fringefleet.solver import uncertainty
 from fringefleet.solver.config import Method
 from fringefleet.solver.fused import solver as fused
+from fringefleet.solver.measures import factor_of_sum
 from solving import ELIMINATION_32, ELIMINATION_64, Solver, robust_case, series_of, solve, tensor
 from strategies import GRAIN, Case
 
@@ -47,7 +48,7 @@ def test_everything_is_as_the_eager_form_has_it(method, device):
     for name in ("weight", "inverse", "edge"):
         torch.testing.assert_close(getattr(workspace, name), getattr(reference, name), rtol=1e-4, atol=1e-12)
     counts = expected.pair_count, expected.n_components
-    unit = uncertainty.factor_of_sum(workspace.sums[3], workspace.plan, *counts)
+    unit = factor_of_sum(workspace.sums[3], sum(counts) - workspace.plan.network.n_date)
     of_eager = uncertainty.variance_factor(reference.observations, *counts)
     torch.testing.assert_close(unit, of_eager, rtol=1e-4, atol=0, equal_nan=True)
 
