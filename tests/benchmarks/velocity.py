@@ -78,8 +78,8 @@ def alone(large: Path, folder: Path, n_pixel: int) -> dict[str, Any]:
     def tiles(data: Any, function: BlockFunction) -> Callable[[], Any]:
         return lambda: execute(block_tasks(data, tile, function, keep_nothing), client=None)
 
-    def fitting(wanted: velocity.PreparedFit, is_large: bool) -> Callable[[], Any]:
-        return tiles(wanted.data, replace(wanted.function, is_large=is_large).as_function())
+    def fitting(wanted: velocity.PreparedFit, is_compiled: bool) -> Callable[[], Any]:
+        return tiles(wanted.data, replace(wanted.function, is_compiled=is_compiled).as_function())
 
     job = VelocityRun(result, folder / "maps.zarr", overwrite=True)
     ways = {

@@ -3,7 +3,8 @@
 from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.network.network import Network
 from fringefleet.options import Options
-from fringefleet.products.registry import batch_needs, bytes_of_result, memory_of_products
+from fringefleet.products.base import SolverForm
+from fringefleet.products.registry import batch_needs, bytes_of_result, memory_of_products, needs_torch
 from fringefleet.solver.compiled.available import has_numba
 from fringefleet.solver.compiled.lanes import LANES, bytes_of_vectors
 from fringefleet.solver.working_set import CPU_BATCH, DEM_PIXELS_ON_CPU
@@ -47,7 +48,7 @@ def eager_batch_size(plan: EliminationPlan, options: Options) -> int:
 def cpu_batch_bytes(n_pixel: int, plan: EliminationPlan, options: Options) -> int:
     """Return the memory of a batch on a CPU, for a block with the given number of pixels [byte]."""
     n_batch = min(cpu_batch_size(plan, options), n_pixel)
-    of_products = memory_of_products(plan, options, "compiled" if is_compiled(options) else "eager")
+    of_products = memory_of_products(plan, options, _form_on_cpu(options))
     others = _cpu_bytes_per_pixel(plan, options) - 8 * of_products.n_double
     n_piece = min(n_batch, DEM_PIXELS_ON_CPU)
     vector = 0
@@ -56,6 +57,12 @@ def cpu_batch_bytes(n_pixel: int, plan: EliminationPlan, options: Options) -> in
         rows = (options.norm != "l2") * (plan.network.n_pair + 10) + of_products.n_vector_row
         vector = bytes_of_vectors(plan, size) + LANES * rows * size
     return vector + n_batch * others + n_piece * 8 * of_products.n_double
+
+
+def _form_on_cpu(options: Options) -> SolverForm:
+    if not is_compiled(options):
+        return "eager"
+    return "compiled" if needs_torch(options) else "direct"
 
 
 def _cpu_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
@@ -79,7 +86,7 @@ def solver_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
 def compiled_bytes_per_pixel(plan: EliminationPlan, options: Options) -> int:
     """Return the memory of the compiled solver per pixel of a batch [byte], without that of a vector."""
     size, n_date = _size(options), plan.network.n_date
-    of_products = memory_of_products(plan, options, "compiled")
+    of_products = memory_of_products(plan, options, _form_on_cpu(options))
     rows = 3 * n_date + 8 + of_products.n_row + ("rows" in batch_needs(options)) * 2 * plan.network.n_pair
     if size == 8:  # the kernel reads in the precision that it computes in
         rows += plan.network.n_pair * (1 + options.needs_coherence + options.needs_std)

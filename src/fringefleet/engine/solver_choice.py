@@ -14,7 +14,7 @@ from fringefleet.choices import DeviceName
 from fringefleet.errors import DeviceError
 from fringefleet.importing import without_collection
 from fringefleet.options import Options
-from fringefleet.products.registry import products_for
+from fringefleet.products.registry import needs_torch, products_for
 
 if TYPE_CHECKING:  # torch
     from fringefleet.solver.base import Solver, SolverWorkspace
@@ -46,12 +46,8 @@ def check_solver(options: Options) -> None:
 
 def is_direct(options: Options) -> bool:
     """Return whether the compiled solver alone suffices, as in :mod:`fringefleet.engine.direct`."""
-    return _needs_no_torch(options) and choose_solver(options) == "compiled"
-
-
-def _needs_no_torch(options: Options) -> bool:
-    plain = options.device == "cpu" and options.dtype == "float32" and options.norm == "l2"
-    return plain and not any(product.needs_torch for product in products_for(options))
+    is_alone = options.device == "cpu" and not needs_torch(options)
+    return is_alone and choose_solver(options) == "compiled"
 
 
 def check_direct() -> None:
@@ -115,7 +111,7 @@ def why_eager(options: Options) -> str:
     try:
         if options.device == "cpu":
             has_operator = any(product.operator for product in products_for(options))
-            form = options.dtype, options.norm != "l2", options.std, has_operator and _needs_no_torch(options)
+            form = options.dtype, options.norm != "l2", options.std, has_operator and not needs_torch(options)
             return _try_out_kernel(*form)
         return _try_out_fused()
     except DeviceError as error:

@@ -4,6 +4,7 @@
 users call.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -57,14 +58,14 @@ class VelocityOfTile:
         Which dates, and which standard errors.
     std_scale
         What the covariance of the displacements is in proportion to.
-    is_large
-        Whether the scene is worth the import of numba.
+    is_compiled
+        Whether numba solves, because the scene is worth its import, or it is imported already.
     """
 
     model: TimeModel
     options: FitOptions
     std_scale: str = FORMAL
-    is_large: bool = False
+    is_compiled: bool = False
 
     @property
     def errors(self) -> Errors:
@@ -95,7 +96,7 @@ class VelocityOfTile:
         shape = arrays[SERIES].shape[1:]
         flat = {name: values.reshape(*values.shape[:-2], -1) for name, values in arrays.items()}
         has_std = self.options.uncertainty != "none"
-        fit = SeriesFit(self.model, has_std=has_std, is_compiled=self.is_large and has_numba())
+        fit = SeriesFit(self.model, has_std=has_std, is_compiled=self.is_compiled and has_numba())
         if MASK in flat:
             flat[SERIES] = np.where(flat[MASK] == 1, flat[SERIES], np.float32(np.nan))
         found = fit.fit(flat[SERIES], flat.get(GAP_FILLED), self._propagate(flat))
@@ -162,7 +163,8 @@ def prepare_fit(result: xr.Dataset, functions: TimeFunctions, options: FitOption
     kept = {name: data for name, data in result[wanted].coords.items() if name in ("y", "x", GRID_MAPPING)}
     data = xr.Dataset({name: result[name].drop_vars(result[name].coords) for name in wanted}, coords=kept)
     scale = str(result.attrs.get("std_scale", FORMAL))
-    function = VelocityOfTile(model, options, scale, is_large=result[SERIES].size >= _LARGE)
+    is_compiled = result[SERIES].size >= _LARGE or "numba" in sys.modules
+    function = VelocityOfTile(model, options, scale, is_compiled=is_compiled)
     rule = {"mask_rule": str(result[MASK].attrs.get(RULE, ""))} if MASK in wanted else {}
     return PreparedFit(data, function, {**_attributes(result, function), **rule})
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # torch, which not all runs need
 
 SERIES, MAP = ("date", "y", "x"), ("y", "x")  # dimensions; the last two are always y and x
 BatchNeed = Literal["rows", "factor", "variances", "unit_variance"]
-SolverForm = Literal["eager", "compiled", "fused"]
+SolverForm = Literal["eager", "compiled", "direct", "fused"]  # direct: compiled, without torch
 ColourLimits = Literal["symmetric", "robust", "from 0", "0 to 1"]
 
 

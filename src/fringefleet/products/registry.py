@@ -78,6 +78,12 @@ def batch_needs(options: Options) -> frozenset[BatchNeed]:
     return frozenset[BatchNeed]().union(*(product.needs for product in products_for(options)))
 
 
+def needs_torch(options: Options) -> bool:
+    """Return whether a solution on a CPU needs more than the compiled kernel gives."""
+    plain = options.dtype == "float32" and options.norm == "l2"
+    return not plain or any(product.needs_torch for product in products_for(options))
+
+
 def parameter_operator(moments: tuple[str, ...], options: Options) -> NDArray[np.float64] | None:
     """Return what makes the parameters whose covariance a product needs, (parameter, date); None without.
 

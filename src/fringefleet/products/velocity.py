@@ -250,14 +250,14 @@ def _memory(plan: EliminationPlan, options: Options, form: SolverForm) -> BatchM
 def _memory_with_factor(plan: EliminationPlan, options: Options, form: SolverForm) -> BatchMemory:
     """Besides, the factor where only this product needs it, and what is substituted into it in float64.
 
-    Compiled, the substitution holds nothing for all pixels at once. Without torch the factor is kept only of
-    the few pixels that lack dates.
+    Compiled, the substitution holds nothing for all pixels at once; without torch neither is the factor kept.
     """
     n_parameter, n_date = len(parameters_of(options.time_functions)), plan.network.n_date
     n_row = plan.n_slot + n_date if form == "compiled" else 0
     n_state = 0 if has_numba() and form != "fused" else n_parameter * n_date
-    n_byte = 8 * (n_state + 3 * n_parameter**2 + n_date + 2 * plan.n_neighbour)
-    n_vector_row = 2 * n_parameter * (n_date + n_parameter) if form == "compiled" else 0
+    n_tie = 0 if form == "direct" else n_date + 2 * plan.n_neighbour
+    n_byte = 8 * (n_state + 3 * n_parameter**2 + n_tie)
+    n_vector_row = 2 * n_parameter * (n_date + n_parameter) if form == "direct" else 0
     own = BatchMemory(n_row=n_row, n_vector_row=n_vector_row, n_byte=n_byte)
     return _memory(plan, options, form).plus(own)
 
