@@ -1,52 +1,52 @@
-"""Invert networks of InSAR interferograms into displacement time series, on one core or many GPUs."""
+"""Invert networks of InSAR interferograms into displacement time series, on one core or many GPUs.
+
+Observations
+    open_stack        open a stack of interferograms as a lazy Dataset
+    convert_stack     copy a stack to Zarr, chunked for fast reading
+
+Inversion
+    invert            invert a Dataset lazily, in a notebook
+    run               invert a stack of any size into a Zarr store, tile by tile
+    Run               what a run reads, computes and writes
+    Options           weights, masks, norm, products, precision, device
+    Setting           facts that the stack does not contain, such as the reference point
+    Selection         the part of the scene, the dates and the pairs that are inverted
+    FailurePolicy     what happens to tiles that fail
+    Summary           outcome of a run
+    Status            what the codes of the map ``status`` mean
+
+After the inversion
+    velocity          fit velocity and other functions of time lazily
+    run_velocity      the same for a scene of any size, into a Zarr store
+    VelocityRun       what it reads, fits and writes
+    TimeFunctions     the functions of time
+    FitOptions        dates and standard errors of a fit
+    rereference       make a result relative to another pixel or date
+    mask_result       write a mask of reliable pixels into a result
+    export_result     write GeoTIFF, NetCDF, KMZ, tables or MintPy's files
+
+Workers
+    connect           start workers on this machine, its GPUs or Slurm, or join a cluster
+    cluster           options of workers
+
+More modules
+    plot              maps, series and networks as pictures
+    simulate          scenes of known motion
+    mintpy            MintPy's step ``invert_network``
+    errors            what is raised, all of it a ``FringefleetError``
+
+On the command line: ``fringefleet --help``. The shortest program::
+
+    import fringefleet
+
+    fringefleet.run("ifgramStack.h5", "result.zarr")
+"""
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
-from fringefleet.importing import names_in
-
-if TYPE_CHECKING:
-    from fringefleet.cluster.connection import connect as connect
-    from fringefleet.execution.job import Run as Run
-    from fringefleet.execution.rereference import rereference as rereference
-    from fringefleet.execution.selection import Selection as Selection
-    from fringefleet.execution.setting import Setting as Setting
-    from fringefleet.execution.velocity_job import FitOptions as FitOptions
-    from fringefleet.execution.velocity_job import VelocityRun as VelocityRun
-    from fringefleet.io import convert_stack as convert_stack
-    from fringefleet.io import export_result as export_result
-    from fringefleet.io import mask_result as mask_result
-    from fringefleet.io import open_stack as open_stack
-    from fringefleet.lazy import invert as invert
-    from fringefleet.options import Options as Options
-    from fringefleet.pipeline import run as run
-    from fringefleet.solver.time_functions import TimeFunctions as TimeFunctions
-    from fringefleet.status import Status as Status
-    from fringefleet.velocity_maps import run_velocity as run_velocity
-    from fringefleet.velocity_maps import velocity as velocity
+import lazy_loader
 
 __version__ = version("fringefleet")
 
 # Imported when first used: torch takes two seconds, and `fringefleet --help` does not need it.
-_HOMES = {
-    "FitOptions": "execution.velocity_job",
-    "Options": "options",
-    "Run": "execution.job",
-    "Selection": "execution.selection",
-    "Setting": "execution.setting",
-    "Status": "status",
-    "TimeFunctions": "solver.time_functions",
-    "VelocityRun": "execution.velocity_job",
-    "connect": "cluster.connection",
-    "convert_stack": "io",
-    "export_result": "io",
-    "invert": "lazy",
-    "mask_result": "io",
-    "open_stack": "io",
-    "rereference": "execution.rereference",
-    "run": "pipeline",
-    "run_velocity": "velocity_maps",
-    "velocity": "velocity_maps",
-}
-
-__getattr__, __dir__ = names_in(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

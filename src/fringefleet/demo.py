@@ -134,7 +134,7 @@ def _invert(stack: Path, result: Path, show: Show) -> tuple[Summary, int, float]
     ):
         job = Run(stack, result, existing="overwrite", n_worker=workers.n_worker)
         start = monotonic()
-        summary = run(job, lambda done: report(done.n_done / done.n_tile, done.n_pixel))
+        summary = run(job, on_progress=lambda done: report(done.n_done / done.n_tile, done.n_pixel))
         return summary, workers.n_worker, monotonic() - start
 
 

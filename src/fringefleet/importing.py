@@ -1,4 +1,4 @@
-"""Expensive imports: public names when first used, large libraries without garbage collection.
+"""Expensive imports: large libraries without garbage collection.
 
 Modules are permanent, so the garbage collector need not scan them repeatedly. Measured: 2.4 instead of 2.8
 CPU-seconds for torch, xarray, distributed and zarr; and 3.9 instead of 4.4 for a small run with torch if it
@@ -7,32 +7,8 @@ never scans them (``tests/benchmarks/startup.py`` and ``small.py`` measure comma
 
 import gc
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from typing import Any
-
-
-def names_in(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make the ``__getattr__`` and ``__dir__`` of a package whose public names are imported when first used.
-
-    Parameters
-    ----------
-    package
-        Name of the package.
-    homes
-        Module of each name, within the package (PEP 562).
-    """
-
-    def find(name: str) -> Any:
-        if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{homes[name]}"), name)
-
-    def list_names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes})
-
-    return find, list_names
 
 
 def claim_process() -> None:

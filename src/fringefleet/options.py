@@ -77,6 +77,14 @@ class Options:
     ------
     OptionError
         A value is invalid, or has no effect in combination with the others.
+
+    Examples
+    --------
+    >>> Options(norm="huber", std=True).norm
+    'huber'
+    >>> Options(weight_func="average")
+    Traceback (most recent call last):
+    fringefleet.errors.OptionError: found weight_func = 'average'; use one of var, fim, coh, no.
     """
 
     observation: Annotated[

@@ -6,24 +6,28 @@ kind of workers; :mod:`fringefleet.cli` starts them.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from dask.system import CPU_COUNT
 from distributed import Client
 
-from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.engine.solver_choice import check_solver
+from fringefleet.errors import OptionError
 from fringefleet.execution import graph
 from fringefleet.execution.check import Checked, check, packed_variables
+from fringefleet.execution.compose import compose_run
 from fringefleet.execution.job import Run
 from fringefleet.execution.memory_model import ComputeResources
 from fringefleet.execution.output import look, open_output, open_report, warn_of_full_disk
+from fringefleet.execution.progress_bar import progress_bar
 from fringefleet.execution.report import reported
-from fringefleet.execution.scheduler import ExecutionResult, HealthCheck, RunProgress, execute
+from fringefleet.execution.scheduler import ExecutionResult, HealthCheck, OnProgress, execute
 from fringefleet.execution.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
 from fringefleet.execution.summary import Summary
 from fringefleet.execution.tiling import check_tile
@@ -41,15 +45,33 @@ from fringefleet.products.answers import describe_no_answer, named_counts
 logger = logging.getLogger(__name__)
 
 
-def run(job: Run, on_progress: Callable[[RunProgress], None] | None = None) -> Summary:
+def run(
+    stack: Run | str | Path,
+    output: str | Path | None = None,
+    *,
+    progress: bool | None = None,
+    on_progress: OnProgress | None = None,
+    **options: Any,
+) -> Summary:
     """Invert one stack into a Zarr store on the current Dask scheduler, or on threads if there is none.
 
     Parameters
     ----------
-    job
-        Run to execute.
+    stack, output
+        Stack to read, and Zarr store to write; or a :class:`Run`, which has both and all options.
+    progress
+        Whether to show a bar in a notebook or on standard error; by default with a path, not with a
+        :class:`Run`.
     on_progress
         Called after every finished tile.
+    **options
+        Fields of :class:`Run` and of its parts :class:`Options`, :class:`Setting`, :class:`Selection` and
+        :class:`FailurePolicy`, by name.
+
+    Returns
+    -------
+    Summary
+        Where the result is, and how many pixels have each status.
 
     Raises
     ------
@@ -58,14 +80,37 @@ def run(job: Run, on_progress: Callable[[RunProgress], None] | None = None) -> S
     RunError
         Tiles failed, or the run could not continue; the message states what is kept. Usually finished tiles
         are, and the same run with ``existing="resume"`` continues.
+
+    Examples
+    --------
+    >>> summary = run("stack.zarr", "coherent.zarr", weight_func="coh", progress=False)
+    >>> summary.n_tile, summary.output.name
+    (1, 'coherent.zarr')
     """
     end_if_reimported()
-    check_kind("job", job, Run)
+    job = _job_of(stack, output, options)
     client = client_to_compute_with()  # once, so that the check and the computation use the same
-    summary = compute(check(with_workers(job, client)), on_progress, client=client)
+    checked = check(with_workers(job, client))
+    shown = output is not None if progress is None else progress
+    with progress_bar(job.output.name, on_progress, shown=shown) as show:
+        summary = compute(checked, show, client=client)
     if reason := no_answer(summary, job):
         logger.warning("%s", in_words_of_python(reason))
     return summary
+
+
+def _job_of(stack: Any, output: Any, options: Mapping[str, Any]) -> Run:
+    if not isinstance(stack, Run):
+        check_kind("stack", stack, *PATH, Run)
+        if output is None:
+            raise OptionError(f"found the stack {stack} and no output; give the name of a Zarr store, too.")
+        return compose_run(stack, output, options)
+    if output is not None or options:
+        raise OptionError(
+            f"found a Run and {', '.join(options) or 'an output'} beside it; put all into the Run, or give "
+            "paths instead of it."
+        )
+    return stack
 
 
 def with_workers(job: Run, client: Client | None) -> Run:
@@ -90,7 +135,7 @@ def no_answer(summary: Summary, job: Run) -> str | None:
 
 def compute(
     checked: Checked,
-    on_progress: Callable[[RunProgress], None] | None = None,
+    on_progress: OnProgress | None = None,
     *,
     worker_memory: int | None = None,
     lock: Lock | None = None,

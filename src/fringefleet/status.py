@@ -12,6 +12,11 @@ class Status(IntEnum):
     ``NOT_CONVERGED``: a robust norm reached its maximum number of iterations; the estimate is the last one.
     ``REFERENCE_POINT``: zero by definition. The other codes have no estimate (NaN); ``FAILED_TILE``
     because its tile could not be read, solved or written, and the run was told to continue without it.
+
+    Examples
+    --------
+    >>> Status(4).name, Status.meanings().split()[:2]
+    ('TOO_FEW_PAIRS', ['ok', 'minimum_norm'])
     """
 
     OK = 0

@@ -141,6 +141,12 @@ def run_velocity(
         One of its children: something cannot be used, and nothing was done.
     RunError
         Tiles failed; nothing is kept but the report.
+
+    Examples
+    --------
+    >>> summary = run_velocity(VelocityRun("result.zarr", "velocity.zarr"), client=None)
+    >>> summary.output.name, summary.n_fitted
+    ('velocity.zarr', 256)
     """
     end_if_reimported()
     check_kind("job", job, VelocityRun)

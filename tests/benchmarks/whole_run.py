@@ -40,10 +40,10 @@ import fringefleet
 from benchmarks.bare import Took, read_all, time_workers, write_all
 from benchmarks.commands import Spent, invert, run_command, run_ours
 from fringefleet.cluster import connect
-from fringefleet.cluster.connection import ConnectedWorkers
 from fringefleet.execution.check import Checked, check
 from fringefleet.execution.report import report_path
 from fringefleet.pipeline import compute, with_workers
+from fringefleet.processes.connected import ConnectedWorkers
 from fringefleet.simulate import Scene, simulate_stack
 from machine import measured_on, peak_memory
 from many_chunks import simulate_many

@@ -301,7 +301,7 @@ def test_a_stack_that_is_taken_away_ends_the_run_instead_of_failing_tile_by_tile
     with pytest.raises(
         RunError, match=f"^the stack {path} can no longer be accessed from this worker"
     ) as caught:
-        fringefleet.run(Run(path, tmp_path / "result.zarr", chunks=(8, 8)), take_away)
+        fringefleet.run(Run(path, tmp_path / "result.zarr", chunks=(8, 8)), on_progress=take_away)
     assert caught.value.failed == ()
     assert 3 <= n_done(tmp_path / "result.zarr") < 20
 
@@ -354,7 +354,7 @@ def test_an_output_that_is_lost_under_the_run_ends_it_and_is_not_made_again(
     with pytest.raises(
         RunError, match=f"the output {output} (can no longer be accessed|lost status)"
     ) as caught:
-        fringefleet.run(Run(stack, output, chunks=(8, 8)), lose)
+        fringefleet.run(Run(stack, output, chunks=(8, 8)), on_progress=lose)
     assert caught.value.failed == ()
     assert output.exists() == (deed == "damaged")
     assert not (output / "status" / "zarr.json").exists()

@@ -22,7 +22,7 @@ from distributed import Client
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
-from fringefleet.cluster import ClusterOptions, ConnectedWorkers
+from fringefleet.cluster import ClusterOptions
 from fringefleet.cluster.connection import expect_workers
 from fringefleet.execution.summary import Summary
 from fringefleet.io.store import disk
@@ -32,6 +32,7 @@ from fringefleet.mintpy import workers as resources
 from fringefleet.mintpy.config import make_task
 from fringefleet.mintpy.up_to_date import SETTING_ATTRIBUTE
 from fringefleet.options import Options
+from fringefleet.processes.connected import ConnectedWorkers
 from fringefleet.session import course
 from fringefleet.status import Status
 from mintpy_stack import copy_project

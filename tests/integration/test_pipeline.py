@@ -188,7 +188,7 @@ def test_a_stack_that_vanishes_or_changes_under_the_run_stops_it(stack, tmp_path
             copy.rename(tmp_path / "away.zarr")
 
     with pytest.raises(RunError, match="can no longer be accessed from this worker"):
-        fringefleet.run(job, take_away)
+        fringefleet.run(job, on_progress=take_away)
     done = zarr.open_group(job.output)["progress/done"][:]
     assert 0 < done.sum() < 9
 

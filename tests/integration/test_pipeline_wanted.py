@@ -131,7 +131,7 @@ def test_a_run_that_was_killed_half_way_is_resumed_to_the_same_bytes(stack, resu
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fringefleet.run(job, kill)
+        fringefleet.run(job, on_progress=kill)
     assert np.isnan(xr.open_zarr(job.output)["pair_residual_rms"]).all()
     summary = fringefleet.run(Run(stack, job.output, EVERYTHING, SETTING, TILE, existing="resume"))
     assert 3 <= summary.n_resumed < summary.n_tile

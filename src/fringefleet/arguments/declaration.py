@@ -115,7 +115,7 @@ def default_text(field: "Field[Any]", declared: Declared) -> str:
 def documented(owner: T) -> T:
     """Add the options that a dataclass declares to its docstring, as attributes."""
     wrapper = TextWrapper(106, initial_indent=" " * 8, subsequent_indent=" " * 8)
-    lines = ["    Attributes", "    ----------"]
+    lines = []
     for field, kind, declared in declared_fields(owner):
         default = default_text(field, declared) or str(field.default)
         default = "" if field.default is MISSING else f", default {default}"
@@ -124,7 +124,12 @@ def documented(owner: T) -> T:
             f"    {field.name} : {_in_words(kind)}{default}{unit}",
             *wrapper.wrap(declared.help),
         ]
-    owner.__doc__ = f"{owner.__doc__}\n" + "\n".join(lines) + "\n    "
+    text, header = owner.__doc__ or "", "    Attributes\n    ----------\n"
+    if header not in text:
+        first = [at for name in ("Raises", "Examples") if (at := text.find(f"    {name}\n    ---")) >= 0]
+        at = min(first, default=len(text.rstrip()) + 2)
+        text = f"{text[:at].rstrip()}\n\n{header}\n{text[at:]}"
+    owner.__doc__ = text.replace(header, header + "\n".join(lines) + "\n", 1)
     return owner
 
 

@@ -18,7 +18,7 @@ from fringefleet.cluster.options import ClusterOptions
 from fringefleet.options import Options
 
 if TYPE_CHECKING:
-    from fringefleet.cluster import ConnectedWorkers
+    from fringefleet.processes.connected import ConnectedWorkers
 
 _SECONDS_BETWEEN_CHECKS = 1.0
 _OF_WORKERS = ("n_worker", "worker_memory", "interface", "share_gpu", "wait_seconds", "tls", "dashboard")

@@ -23,6 +23,7 @@ from fringefleet.cluster.slurm.cluster import start_slurm
 from fringefleet.cluster.slurm.request import JobRequest
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
 from fringefleet.processes.clients import current_client, note_open
+from fringefleet.processes.connected import ConnectedWorkers
 from fringefleet.processes.cores import own_cores
 from fringefleet.processes.main_program import end_if_reimported
 from fringefleet.processes.versions import MUST_AGREE, say_differences, versions_that_must_agree
@@ -31,15 +32,6 @@ from fringefleet.processes.worker_info import Record, ask_workers, sharing
 logger = logging.getLogger(__name__)
 
 _LOCAL: tuple[ClusterKind, ...] = ("local", "local-cuda")
-
-
-class ConnectedWorkers(NamedTuple):
-    """Workers to compute with."""
-
-    client: Client
-    n_worker: int
-    worker_memory: int | None  # of each [byte]; None if there is none
-    credentials: Path | None = None  # by which others may join: tls_credentials; None if they do not lie here
 
 
 def connect(
@@ -205,7 +197,9 @@ def _describe(client: Client, options: ClusterOptions, credentials: Path | None)
     n_worker = max(len(workers), len(started))  # one that has just died will be replaced
     if not limits and n_worker:
         limits = [expected_memory(options, n_worker) or 0]
-    return ConnectedWorkers(client, n_worker, min(filter(None, limits), default=None), credentials)
+    return ConnectedWorkers(
+        client, n_worker, min(filter(None, limits), default=None), credentials, options.device
+    )
 
 
 def check_workers(client: Client, options: ClusterOptions) -> None:

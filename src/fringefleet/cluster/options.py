@@ -48,6 +48,11 @@ class ClusterOptions:
     ------
     OptionError
         Something cannot be meant so.
+
+    Examples
+    --------
+    >>> ClusterOptions("local", 4, worker_memory="8GB").n_worker
+    4
     """
 
     cluster: Annotated[

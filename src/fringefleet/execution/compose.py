@@ -1,16 +1,18 @@
 """Composition of the options of a run: given options take precedence over a file such as a template."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fringefleet.arguments.declaration import needs_of
+from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.needs import defaults_of, without_effect
 from fringefleet.arguments.together import together
 from fringefleet.errors import IdleOptionError, OptionError
+from fringefleet.execution.job import PARTS_OF_RUN, Run
 from fringefleet.execution.setting import Setting, check_setting
 from fringefleet.io.mintpy.names import our_name
 from fringefleet.option_words import suggest
@@ -44,11 +46,39 @@ def with_changes(one: _One, other: _Other, changes: Mapping[str, Any]) -> tuple[
     OptionError
         Neither has such a field, or a value cannot be used.
     """
-    known = sorted(field.name for part in (one, other) for field in fields(part))
-    for name in changes:
-        if name not in known:
-            raise OptionError(f"unknown option {name}.{suggest(name, known)} There are {', '.join(known)}.")
+    _check_known(changes, [field.name for part in (one, other) for field in fields(part)])
     return replace(one, **part_of(changes, one)), replace(other, **part_of(changes, other))
+
+
+def _check_known(named: Mapping[str, Any], known: Iterable[str]) -> None:
+    names = sorted(known)
+    for name in named:
+        if name not in names:
+            raise OptionError(f"unknown option {name}.{suggest(name, names)} There are {', '.join(names)}.")
+
+
+def compose_run(stack: Any, output: Any, named: Mapping[str, Any]) -> Run:
+    """Compose a run of a stack, an output, and fields of :class:`Run` or of its parts, by name.
+
+    Examples
+    --------
+    >>> run = compose_run("stack.zarr", "out.zarr", {"weight_func": "coh", "rows": (0, 9), "retries": 0})
+    >>> run.options.weight_func, run.selection.rows, run.on_failure.retries
+    ('coh', (0, 9), 0)
+
+    Raises
+    ------
+    OptionError
+        There is no such field, or a value cannot be used.
+    """
+    of_run = {field.name for field in fields(Run)} - {"stack", "output"}
+    _check_known(named, of_run | {field.name for kind in PARTS_OF_RUN.values() for field in fields(kind)})
+    said = {name: value for name, value in named.items() if name in of_run}
+    for name, kind in PARTS_OF_RUN.items():
+        whole = said.get(name, kind())
+        check_kind(name, whole, kind)
+        said[name] = replace(whole, **part_of(named, kind))
+    return Run(stack, output, **said)
 
 
 def compose_options(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
@@ -24,6 +24,11 @@ class FailurePolicy:
     ------
     OptionError
         A value is invalid.
+
+    Examples
+    --------
+    >>> FailurePolicy("skip", retries=0).on_error
+    'skip'
     """
 
     on_error: Annotated[
@@ -45,7 +50,12 @@ class FailurePolicy:
         check_fields(self)
 
 
-_PARTS = {"options": Options, "setting": Setting, "selection": Selection, "on_failure": FailurePolicy}
+PARTS_OF_RUN: dict[str, Any] = {
+    "options": Options,
+    "setting": Setting,
+    "selection": Selection,
+    "on_failure": FailurePolicy,
+}
 
 
 @documented
@@ -78,6 +88,12 @@ class Run:
     ------
     OptionError
         ``existing`` or a path is invalid, or a setting has no effect with the options.
+
+    Examples
+    --------
+    >>> run = Run("stack.zarr", "out.zarr", Options(weight_func="coh"), existing="resume")
+    >>> run.output.name, run.options.weight_func
+    ('out.zarr', 'coh')
     """
 
     stack: Annotated[
@@ -139,7 +155,7 @@ class Run:
         for name in ("n_worker", "n_thread", "n_core", "total_memory", "worker_memory", "gpu_memory"):
             if getattr(self, name) is not None:
                 check_kind(name, getattr(self, name), int)
-        for name, kind in _PARTS.items():
+        for name, kind in PARTS_OF_RUN.items():
             check_kind(name, getattr(self, name), kind)
         if self.chunks is not None:
             check_two_numbers("chunks", self.chunks, "rows and columns of a tile")

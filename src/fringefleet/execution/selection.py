@@ -27,6 +27,11 @@ class Selection:
     ------
     OptionError
         A value cannot be used.
+
+    Examples
+    --------
+    >>> Selection(bbox=(-99.3, 19.2, -99.0, 19.5), start_date="20180101").bbox
+    (-99.3, 19.2, -99.0, 19.5)
     """
 
     bbox: Annotated[

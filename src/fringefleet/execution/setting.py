@@ -32,6 +32,11 @@ class Setting:
     ------
     OptionError
         A value is invalid, or has no effect in combination with the others.
+
+    Examples
+    --------
+    >>> Setting(reference_point=(120, 80), wavelength=0.0555).reference_point
+    (120, 80)
     """
 
     reference_point: Annotated[

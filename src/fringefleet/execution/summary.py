@@ -5,17 +5,36 @@ from pathlib import Path
 
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile
+from fringefleet.processes.html import facts_as_html
+from fringefleet.status import Status
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Outcome of a run."""
+    """Outcome of a run.
+
+    Attributes
+    ----------
+    output
+        The result.
+    n_tile, n_resumed
+        Number of tiles, and of those that were done before.
+    numbers
+        Statistics of the tiles done now.
+    skipped
+        Tiles that failed, and were skipped as requested.
+
+    Examples
+    --------
+    >>> Summary(Path("result.zarr"), n_tile=12, n_resumed=4).status_count
+    ()
+    """
 
     output: Path
     n_tile: int
-    n_resumed: int  # tiles that were done before
-    numbers: TileStatistics = TileStatistics()  # noqa: RUF009 - frozen; of the tiles done now
-    skipped: tuple[Tile, ...] = ()  # tiles that failed, and were skipped as requested
+    n_resumed: int
+    numbers: TileStatistics = TileStatistics()  # noqa: RUF009 - frozen
+    skipped: tuple[Tile, ...] = ()
 
     @property
     def n_infinite(self) -> int:
@@ -26,3 +45,18 @@ class Summary:
     def status_count(self) -> tuple[int, ...]:
         """Number of pixels with each status, by code, in the tiles done now; empty if there are none."""
         return self.numbers.status_count
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        by_name = {
+            Status(code).name.lower().replace("_", " "): f"{number:,} pixels"
+            for code, number in enumerate(self.status_count)
+            if number
+        }
+        facts = {
+            "result": self.output,
+            "tiles": f"{self.n_tile:,}",
+            "tiles done before": f"{self.n_resumed:,}",
+            "tiles failed and skipped": f"{len(self.skipped):,}",
+        }
+        return facts_as_html("Summary of a run", facts | by_name)

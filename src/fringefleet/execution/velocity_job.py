@@ -23,6 +23,11 @@ class FitOptions:
     ------
     OptionError
         A value cannot be used, or has no effect with the others.
+
+    Examples
+    --------
+    >>> FitOptions(start_date="20180101", uncertainty="bootstrap", seed=3).seed
+    3
     """
 
     start_date: Annotated[
@@ -93,6 +98,11 @@ class VelocityRun:
     ------
     OptionError
         A path or a part is none.
+
+    Examples
+    --------
+    >>> VelocityRun("result.zarr", "velocity.zarr", TimeFunctions(periodic=(1, 0.5))).output.name
+    'velocity.zarr'
     """
 
     result: Annotated[Path, Declared("Result of invert.", metavar="RESULT", is_argument=True)]

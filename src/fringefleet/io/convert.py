@@ -80,6 +80,12 @@ def convert_stack(  # noqa: PLR0913 - all options of a conversion
         One chunk does not fit into the memory.
     StackChangedError
         The stack changed meanwhile.
+
+    Examples
+    --------
+    >>> convert_stack("stack.zarr", "copy.zarr", chunks=(8, 16))
+    >>> open_stack("copy.zarr").unwrapped_phase.encoding["preferred_chunks"]["y"]
+    8
     """
     check_kind("output", output, *PATH)
     if chunks is not None:

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from codecs import getincrementaldecoder
 from pathlib import Path
 
 import h5py
@@ -155,8 +156,16 @@ def _file(path: Path) -> str:
             return what.format(name=path.name)
     if path.name in ("zarr.json", ".zgroup", ".zattrs", ".zmetadata"):
         return f"the metadata of a Zarr store; give its folder: {path.absolute().parent}"
-    if b"\0" in head or is_litter(path.name):
+    if not _is_text(head) or is_litter(path.name):
         return "a file of unknown type"
     if re.search(rb"^\s*mintpy\.\w+", head, re.MULTILINE):
         return "a template of MintPy; give it with --template, in addition to the stack"
     return "a text file"
+
+
+def _is_text(head: bytes) -> bool:
+    """Return whether the beginning of a file is text, of which the last character may be cut off."""
+    try:
+        return "\0" not in getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False

@@ -76,6 +76,12 @@ def open_stack(
         The pairs do not form a network: none kept, duplicates, a date with itself, fewer than two dates.
     OptionError
         ``drop_incomplete`` with a stack that is one file or store, or there is no such reader.
+
+    Examples
+    --------
+    >>> stack = open_stack("stack.zarr")
+    >>> stack.unwrapped_phase.dims, stack.sizes["pair"]
+    (('pair', 'y', 'x'), 18)
     """
     check_kind("path", path, *PATH)
     check_kind("reader", reader, str, type(None))

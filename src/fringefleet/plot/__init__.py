@@ -5,30 +5,13 @@ global state. Maps are decimated to at most 1000 pixels per side before they are
 scene of any size takes little memory.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import lazy_loader
 
 from fringefleet.errors import MissingExtraError
-from fringefleet.importing import names_in
 
-if TYPE_CHECKING:
-    from fringefleet.plot.network import plot_network as plot_network
-    from fringefleet.plot.pictures import draw_pictures as draw_pictures
-    from fringefleet.plot.result import plot_error as plot_error
-    from fringefleet.plot.result import plot_maps as plot_maps
-    from fringefleet.plot.result import plot_series as plot_series
-    from fringefleet.plot.result import plot_velocity as plot_velocity
-    from fringefleet.plot.viewer import view_result as view_result
-
-_HOMES = {
-    "draw_pictures": "pictures",
-    "plot_error": "result",
-    "plot_maps": "result",
-    "plot_network": "network",
-    "plot_series": "result",
-    "plot_velocity": "result",
-    "view_result": "viewer",
-}
-_find, __dir__ = names_in(__name__, _HOMES)
+_find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:

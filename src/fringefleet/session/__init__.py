@@ -4,24 +4,7 @@
 ``logging``; nothing is printed.
 """
 
-from typing import TYPE_CHECKING
-
-from fringefleet.importing import names_in
-
-if TYPE_CHECKING:
-    from fringefleet.session.course import run_session as run_session
-    from fringefleet.session.course import run_with_workers as run_with_workers
-    from fringefleet.session.early import early_workers as early_workers
-    from fringefleet.session.fitting import Session as Session
-    from fringefleet.session.fitting import prepare_session as prepare_session
+import lazy_loader
 
 # Imported when first used: workers may be starting before the pipeline is imported.
-_HOMES = {
-    "Session": "fitting",
-    "early_workers": "early",
-    "prepare_session": "fitting",
-    "run_session": "course",
-    "run_with_workers": "course",
-}
-
-__getattr__, __dir__ = names_in(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -52,20 +52,7 @@ Fattahi and Amelung (2013), doi:10.1109/TGRS.2012.2227761: the phase of a DEM er
 Rocca (2007), doi:10.1109/TGRS.2007.902286: temporal decorrelation.
 """
 
-from typing import TYPE_CHECKING
-
-from fringefleet.importing import names_in
-
-if TYPE_CHECKING:
-    from fringefleet.simulate.config import Scene as Scene
-    from fringefleet.simulate.store import simulate_dataset as simulate_dataset
-    from fringefleet.simulate.store import simulate_stack as simulate_stack
-    from fringefleet.simulate.store import true_dem_error as true_dem_error
-    from fringefleet.simulate.store import truth_path as truth_path
+import lazy_loader
 
 # Imported when first used: the help of the command needs the options only.
-_HOMES = {"Scene": "config"} | dict.fromkeys(
-    ("simulate_dataset", "simulate_stack", "true_dem_error", "truth_path"), "store"
-)
-
-__getattr__, __dir__ = names_in(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

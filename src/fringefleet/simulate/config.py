@@ -37,6 +37,11 @@ class Scene(SceneOptions):
     ------
     OptionError
         A value is not possible for a scene.
+
+    Examples
+    --------
+    >>> Scene(n_date=20, shape=(96, 128), missing=0.05).n_date
+    20
     """
 
     @cached_property

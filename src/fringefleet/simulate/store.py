@@ -57,14 +57,20 @@ def simulate_dataset(scene: Scene) -> tuple[xr.Dataset, xr.DataArray]:
 
 
 def true_dem_error(scene: Scene) -> xr.DataArray:
-    """Make the DEM error of a small scene [m], relative to the reference point."""
+    """Make the DEM error of a small scene [m], relative to the reference point.
+
+    Examples
+    --------
+    >>> true_dem_error(Scene(shape=(8, 9), dem_error_std=5.0)).sizes["x"]
+    9
+    """
     values = dem_error_tile(scene, draw_faults(scene), *(slice(0, length) for length in scene.shape))
     return xr.DataArray(values, _place(scene), ("y", "x"), attrs=_gridded(_DEM_ERROR_NAME, "m"))
 
 
 def simulate_stack(
     scene: Scene,
-    output: Path,
+    output: str | Path,
     *,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -90,8 +96,13 @@ def simulate_stack(
     ------
     OutputExistsError
         The output or its truth exists; or it is not a Zarr store and must not be overwritten.
+
+    Examples
+    --------
+    >>> simulate_stack(Scene(n_date=5, shape=(8, 8)), "scene.zarr").name
+    'scene_truth.zarr'
     """
-    truth = truth_path(output)
+    output, truth = Path(output), truth_path(Path(output))
     with (
         staged_store(output, overwrite=overwrite) as partial_stack,
         staged_store(truth, overwrite=overwrite) as partial_truth,

@@ -53,6 +53,11 @@ class TimeFunctions:
     ------
     OptionError
         A value cannot be used, or is given twice.
+
+    Examples
+    --------
+    >>> TimeFunctions(polynomial=2, periodic=(1, 0.5), step="20170919").polynomial
+    2
     """
 
     polynomial: Annotated[

@@ -37,7 +37,7 @@ def connect(n_worker, **options):
 
 def invert(stack, output, on_progress=None, existing="refuse"):
     job = fringefleet.Run(stack, output, SLOW, chunks=CHUNKS, existing=existing)
-    return fringefleet.run(job, on_progress)
+    return fringefleet.run(job, on_progress=on_progress)
 
 
 def at_tile(number, act):

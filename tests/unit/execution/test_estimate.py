@@ -54,7 +54,7 @@ def test_a_run_that_was_begun_needs_only_what_is_left(stack, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fringefleet.run(Run(stack, output, chunks=(16, 25)), stop)
+        fringefleet.run(Run(stack, output, chunks=(16, 25)), on_progress=stop)
     report = json.loads((tmp_path / "out.zarr.report.json").read_text())
     left = found(stack, output, existing="resume", chunks=None)
     assert left.chunks == (16, 25)

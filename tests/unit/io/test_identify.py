@@ -91,6 +91,11 @@ FOREIGN = {
         "it is a zip archive; give the folder",
     ),
     "a text": (lambda path: binary(path / "a.txt", b"words"), "it is a text file"),
+    "a text that is cut off": (
+        lambda path: binary(path / "a.txt", 4095 * b"w" + "é".encode()),
+        "it is a text",
+    ),
+    "random bytes": (lambda path: binary(path / "a.h5", b"\xc3\x28\x81" * 9), "it is a file of unknown type"),
     "a template": (
         lambda path: binary(path / "a.cfg", b"# x\nmintpy.load.unwFile = a\n"),
         "it is a template of MintPy; give it with --template",
@@ -163,3 +168,12 @@ def test_a_path_that_is_not_there_names_its_neighbours_the_nearest_first(tmp_pat
     (tmp_path / "link").symlink_to("nowhere")
     with pytest.raises(StackFormatError, match="it is a link to nowhere"):
         check_exists(tmp_path / "link")
+
+
+def test_a_name_that_is_too_long_is_said_so_whoever_looks_at_it(tmp_path):
+    name = 260 * "a" + ".zarr"
+    for use in (fringefleet.open_stack, open_result):
+        with pytest.raises(
+            StackFormatError, match=r"^found a name of 265 characters, a{20}\.\.\.; .* Give a"
+        ):
+            use(tmp_path / name)

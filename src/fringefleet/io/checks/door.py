@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENAMETOOLONG
+from pathlib import Path
 
 from fringefleet.errors import FringefleetError, InputError, StackFormatError
 
@@ -35,6 +37,12 @@ def readable(what: str, kind: type[InputError] = StackFormatError) -> Iterator[N
             "again."
         ) from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
+            name = Path(str(error.filename)).name
+            raise kind(
+                f"found a name of {len(name)} characters, {name[:20]}...; the file system takes fewer. Give "
+                "a shorter one."
+            ) from error
         raise kind(
             f"{what} cannot be read{_quoted(error)}. It may be damaged, or still being written; copy or "
             "create it "

@@ -59,6 +59,11 @@ def export_result(
         One of its subclasses: ``result`` cannot be written in this format, or not to this path.
     MissingExtraError
         A library is not installed.
+
+    Examples
+    --------
+    >>> [path.name for path in export_result("result.zarr", "maps", "netcdf", variables="displacement")]
+    ['displacement.nc']
     """
     wanted = selection_of(selection)
     writer = writer_named(file_format)

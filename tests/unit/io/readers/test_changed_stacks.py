@@ -85,7 +85,7 @@ def interrupted(job):
         raise EnoughError
 
     with pytest.raises(EnoughError):
-        fringefleet.run(job, stop)
+        fringefleet.run(job, on_progress=stop)
 
 
 def job_for(path, tmp_path, **how):

@@ -1,0 +1,32 @@
+"""Examples of docstrings run in a folder of their own, which has a small stack, its truth and its result."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from _pytest.doctest import DoctestItem
+
+import fringefleet
+from fringefleet.simulate import Scene, simulate_stack
+
+_FILES = ("stack.zarr", "stack_truth.zarr", "result.zarr")
+
+
+@pytest.fixture(scope="session")
+def small_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Simulate a scene and invert it."""
+    folder = tmp_path_factory.mktemp("examples")
+    simulate_stack(Scene(n_date=8, shape=(16, 16)), folder / "stack.zarr")
+    fringefleet.run(folder / "stack.zarr", folder / "result.zarr", progress=False)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run an example where the files that it names are."""
+    if isinstance(request.node, DoctestItem):
+        text = "".join(example.source for example in request.node.dtest.examples)
+        named = [name for name in _FILES if f'"{name}"' in text and f', "{name}"' not in text]
+        for name in named:
+            shutil.copytree(request.getfixturevalue("small_scene") / name, tmp_path / name)
+        monkeypatch.chdir(tmp_path)
