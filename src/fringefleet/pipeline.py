@@ -27,6 +27,7 @@ from fringefleet.execution.memory_model import ComputeResources
 from fringefleet.execution.output import look, open_output, open_report, warn_of_full_disk
 from fringefleet.execution.progress_bar import progress_bar
 from fringefleet.execution.report import reported
+from fringefleet.execution.run_file import write_run_file
 from fringefleet.execution.scheduler import ExecutionResult, HealthCheck, OnProgress, execute
 from fringefleet.execution.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
 from fringefleet.execution.summary import Summary
@@ -91,6 +92,7 @@ def run(
     job = _job_of(stack, output, options)
     client = client_to_compute_with()  # once, so that the check and the computation use the same
     checked = check(with_workers(job, client))
+    write_run_file(job)
     shown = output is not None if progress is None else progress
     with progress_bar(job.output.name, on_progress, shown=shown) as show:
         summary = compute(checked, show, client=client)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from fringefleet.cli.application import app as app
 
 # As --help lists them.
-_COMMANDS = "demo simulate invert velocity plan rereference mask export convert info plot view slurm mintpy"
+_COMMANDS = "demo simulate invert velocity plan config rerun rereference mask export convert info plot view"
+_COMMANDS += " slurm mintpy"
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fringefleet.cli.application import command
+from fringefleet.cli.config import with_config
 from fringefleet.cli.console import echo, err, logger
 from fringefleet.cli.parameters import Common, existing_of, parameters
 from fringefleet.cli.progress import show_stages
@@ -26,7 +27,7 @@ STACK, OUTPUT, CHUNKS, *_OF_STACK = parameters(
 )
 OF_INVERT = (
     *parameters(Options),
-    *parameters(Common, "template"),
+    *parameters(Common, "template", "config"),
     *parameters(Setting),
     *parameters(Selection),
     *_OF_STACK,
@@ -56,11 +57,16 @@ OF_INVERT = (
         "fringefleet invert stack.zarr result.zarr --device cuda --cluster tls://10.0.0.1:8786 "
         "--tls-credentials credentials.pem",
         "fringefleet invert stack.zarr result.zarr --device cuda --cluster-config gpus.toml",
+        "fringefleet invert stack.zarr result.zarr --config run.toml",
     ),
 )
 def invert_command(parameters: Any) -> None:
     """Invert a stack of interferograms into a displacement time series."""
-    given = vars(parameters)
+    invert(with_config(vars(parameters)))
+
+
+def invert(given: Mapping[str, Any]) -> None:
+    """Invert with the options of the command by the names of their fields."""
     with without_collection():
         from fringefleet.cli.early import workers_begun
     with workers_begun(given) as (wanted, early):
@@ -118,10 +124,12 @@ def run_job(
         from fringefleet.io.store.open_result import open_result
         from fringefleet.io.store.pair_table import worst_pairs
         from fringefleet.session import prepare_session, run_session
+        from fringefleet.session.run_file import write_session_file
         from fringefleet.session.watching import check_performance_report
 
     check_performance_report(performance_report, workers)
     session = prepare_session(job, workers, is_asked_for=performance_report is not None)
+    write_session_file(job, workers)
     console = err()
     with show_stages(console) as show:
         summary = run_session(

@@ -105,6 +105,15 @@ class Common:
             flags=("--template", "-t"),
         ),
     ] = None
+    config: Annotated[
+        Path | None,
+        Declared(
+            "TOML file of options, as fringefleet config prints it and every run leaves it beside its "
+            "output; options given here take precedence.",
+            Panel.INVERSION,
+            metavar="FILE.toml",
+        ),
+    ] = None
     cluster_config: Annotated[
         Path | None,
         Declared(

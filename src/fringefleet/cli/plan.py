@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
+from fringefleet.cli.config import with_config
 from fringefleet.cli.console import echo_json, out
 from fringefleet.cli.invert import OF_INVERT, STACK, job_of
 from fringefleet.cli.parameters import Common, parameters
@@ -54,7 +55,7 @@ def plan(given: Any) -> None:
         from fringefleet.execution.means import check_kept
         from fringefleet.session.fitting import why_here
         from fringefleet.session.planning import plan_session
-    job, wanted = job_of(vars(given) | {"output": given.output or _NO_OUTPUT})
+    job, wanted = job_of(with_config(vars(given)) | {"output": given.output or _NO_OUTPUT})
     check_kept(job)
     is_asked_for = given.performance_report is not None
     session, found = plan_session(job, wanted, is_asked_for=is_asked_for, measures=not given.quick)

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,14 @@ LOADS_CODE = re.compile(
 )
 
 
-def read_cluster_config(path: Path) -> dict[str, Any]:
+def read_cluster_config(path: Path, beside: Iterable[str] = ()) -> dict[str, Any]:
     """Read the table ``[cluster]`` of a TOML file: fields of ``ClusterOptions``, by name.
 
-    Keywords in ``[cluster.options]`` that load code raise an ``OptionError``, as do unknown ones. Paths of
-    certificates are relative to the file.
+    The file may have tables ``beside`` it, which are not read. Keywords in ``[cluster.options]`` that load
+    code raise an ``OptionError``, as do unknown ones. Paths of certificates are relative to the file.
     """
     content = read_data(path, "cluster", "TOML", tomllib.loads)
-    check_known(content, ["cluster"], f"table of {path}")
+    check_known(content, ["cluster", *beside], f"table of {path}")
     table = content.get("cluster")
     if not isinstance(table, dict):
         raise OptionError(f"found no table [cluster] in {path}; begin it with that line.")

@@ -8,6 +8,7 @@ from typing import Any
 from fringefleet.arguments.needs import CLUSTER, defaults_of, describe_need, without_effect
 from fringefleet.cluster.config import read_cluster_config
 from fringefleet.cluster.options import ClusterOptions, cluster_options
+from fringefleet.execution.run_file import TABLES
 from fringefleet.option_words import Marked
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def choose_cluster(given: Mapping[str, Any], config: Path | None) -> ClusterOpti
     """
     flags = {name for name in given if name != "tls" and given[name] is False}
     given = {name: value for name, value in given.items() if value is not None and name not in flags}
-    said = {} if config is None else without_idle(read_cluster_config(config), given, config)
+    said = {} if config is None else without_idle(read_cluster_config(config, TABLES), given, config)
     return cluster_options(**(said | given))
 
 

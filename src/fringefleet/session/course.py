@@ -20,6 +20,7 @@ from fringefleet.processes.preload import OPTIONS, options_of_code
 from fringefleet.processes.worker_logging import tiles_named
 from fringefleet.session.early import early_workers
 from fringefleet.session.fitting import Session, fit_to_tiles, prepare_session, why_here
+from fringefleet.session.run_file import write_session_file
 from fringefleet.session.watching import check_performance_report, watched
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ def run_with_workers(
         early_workers(wanted, job.stack, resumes=resumes, is_asked_for=for_workers) as early,
     ):
         session = prepare_session(job, wanted, is_asked_for=for_workers)
+        write_session_file(job, wanted)
         return run_session(session, on_progress, performance_report=performance_report, early=early)
 
 

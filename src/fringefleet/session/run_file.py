@@ -1,0 +1,78 @@
+"""Files of the options of a run, with its workers: written beside an output, and read again."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fringefleet.arguments.declaration import declared_fields
+from fringefleet.cluster.config import read_data
+from fringefleet.cluster.options import ClusterOptions, check_known
+from fringefleet.errors import InputError, OptionError
+from fringefleet.execution.job import Run
+from fringefleet.execution.run_file import ONLY_IN_PYTHON, TABLES, run_file_path, run_text, write_run_file
+
+CLUSTER = "cluster"  # the table that --cluster-config reads, too
+
+
+def write_session_file(job: Run, workers: ClusterOptions) -> None:
+    """Write the options of a run and of its workers beside its output."""
+    write_run_file(job, {CLUSTER: (ClusterOptions, vars(workers))})
+
+
+def default_text() -> str:
+    """Write a file in which all options are commented out, with their defaults."""
+    return run_text({}, {CLUSTER: (ClusterOptions, {})})
+
+
+def find_run_file(path: Path) -> Path:
+    """Find the options of a run by its output, its report, or the file itself.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    output = path.with_name(path.name.removesuffix(".report.json").removesuffix(".run.toml"))
+    found = path if path.suffix == ".toml" else run_file_path(output)
+    if not found.is_file():
+        raise InputError(
+            f"found no {found}, which every run of this version leaves beside its output. Give a result, its "
+            "report or such a file."
+        )
+    return found
+
+
+def read_run_file(path: Path) -> dict[str, Any]:
+    """Read the options of a run by name, without those of its workers, which ``--cluster-config`` reads.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or has something that is no option; or not all options of the run are in it.
+    """
+    content = read_data(path, "options", "TOML", tomllib.loads)
+    check_known(content, [*TABLES, CLUSTER], f"table of {path}")
+    found: dict[str, Any] = {}
+    for name, owner in TABLES.items():
+        table = content.get(name, {})
+        if not isinstance(table, Mapping):
+            raise OptionError(f"found {name} = {table!r} in {path}; begin a table with the line [{name}].")
+        names = [field.name for field, _, _ in declared_fields(owner)]
+        check_known(table, [*names, ONLY_IN_PYTHON], f"option in [{name}] of {path}")
+        if lost := table.get(ONLY_IN_PYTHON):
+            raise InputError(
+                f"{path}: {', '.join(lost)} was an array in memory, which no file can hold. Name a file with "
+                f"it, and remove {ONLY_IN_PYTHON}; or repeat the run in Python."
+            )
+        found |= {key: _as_tuple(value) for key, value in table.items()}
+    return found
+
+
+def has_workers(path: Path) -> bool:
+    """Return whether a file of options has any of workers."""
+    return bool(read_data(path, "options", "TOML", tomllib.loads).get(CLUSTER))
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
