@@ -7,15 +7,19 @@ scene has a corner of its own.
 
 import logging
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyproj
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.arguments.shapes import Shape
+from fringefleet.arguments.shapes import Pixel, Shape
+from fringefleet.errors import StackFormatError
 from fringefleet.io.georeference import Georeference, Raster, georeference, place_attributes
 from fringefleet.io.grid import GRID_MAPPING, attributes_place, attributes_raster, is_numbered, regular_step
+from fringefleet.io.mintpy.metadata import number_attribute
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +28,7 @@ _PLACE_IN_WHOLE = re.compile(r"[XY](MIN|MAX)|SUBSET_[XY](MIN|MAX)|(LAT|LON)_REF[
 _PLACE = re.compile(r"[XY]_(FIRST|STEP|UNIT)")
 _UNIT_AND_CRS = re.compile(r"[XY]_UNIT|EPSG|UTM_ZONE")
 _SAME = 1e-3  # relative tolerance of a step
+FIRST_PIXEL = "first_pixel"  # attribute of a part in radar geometry: row and column of its first pixel
 
 
 def with_grid(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
@@ -34,30 +39,67 @@ def with_grid(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
     StackFormatError
         The coordinates are not a grid that MintPy can describe.
     """
-    sizes = {"LENGTH": str(result.sizes["y"]), "WIDTH": str(result.sizes["x"])}
-    cut = any(attributes.get(name, size) != size for name, size in sizes.items())
-    kept = {
-        name: value for name, value in attributes.items() if not (cut and _PLACE_IN_WHOLE.fullmatch(name))
-    }
+    kept = with_size(result, attributes)
     shape = (result.sizes["y"], result.sizes["x"])
     source = attributes_raster(attributes, shape)
-    raster = None if any(is_numbered(result, dim) for dim in "yx") else _raster(result, attributes, shape)
+    without = without_place(kept) if source else kept
+    if is_in_radar_geometry(result):
+        return without | _near_range(result, attributes)
+    raster = _raster(result, attributes, shape)
     if raster is None:
-        return {name: text for name, text in kept.items() if not (source and _PLACE.fullmatch(name))} | sizes
+        return without
     here = _place(result, raster)
     if source is not None and _agrees(here, raster, attributes_place(attributes, source), source):
-        return kept | sizes | _corner(raster, attributes)
+        return kept | _corner(raster, attributes)
     if here.unit is None:
         logger.warning(
             "the unit of the coordinates y and x is unknown: MintPy's files get rows and columns only. Set "
             "their attribute units (degrees_north and degrees_east, or m)"
         )
-        return kept | sizes
+        return without
     replaced = {
         name: value for name, value in kept.items() if source is None or not _UNIT_AND_CRS.fullmatch(name)
     }
     ours = {name: str(value) for name, value in place_attributes(here).items()}
-    return replaced | sizes | _corner(raster, attributes) | ours
+    return replaced | _corner(raster, attributes) | ours
+
+
+def with_size(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
+    """Set the numbers of rows and columns; drop the position within a larger grid."""
+    sizes = {"LENGTH": str(result.sizes["y"]), "WIDTH": str(result.sizes["x"])}
+    is_cut = any(attributes.get(name, size) != size for name, size in sizes.items())
+    kept = {
+        name: value for name, value in attributes.items() if not (is_cut and _PLACE_IN_WHOLE.fullmatch(name))
+    }
+    return kept | sizes
+
+
+def without_place(attributes: dict[str, str]) -> dict[str, str]:
+    """Drop corner, steps and unit of the pixels."""
+    return {name: value for name, value in attributes.items() if not _PLACE.fullmatch(name)}
+
+
+def is_in_radar_geometry(result: xr.Dataset) -> bool:
+    """Return whether rows and columns have numbers in place of coordinates."""
+    return any(is_numbered(result, dim) for dim in "yx")
+
+
+def first_pixel(attrs: Mapping[Any, Any]) -> Pixel:
+    """Row and column, in the numbers of radar geometry, of the pixel that attributes count from."""
+    row, column = attrs.get(FIRST_PIXEL, (0, 0))
+    return int(row), int(column)
+
+
+def _near_range(result: xr.Dataset, attributes: dict[str, str]) -> dict[str, str]:
+    """Return the slant range of the first column [m], where the attributes give that of another one."""
+    n_before = float(result["x"].values[0]) - first_pixel(result.attrs)[1] if "x" in result.coords else 0
+    if not n_before:
+        return {}
+    try:
+        start, size = (number_attribute(attributes, name) for name in ("STARTING_RANGE", "RANGE_PIXEL_SIZE"))
+    except StackFormatError:  # it is not known for the whole either
+        return {}
+    return {"STARTING_RANGE": str(start + n_before * size)}
 
 
 def _raster(result: xr.Dataset, source: dict[str, str], shape: Shape) -> Raster | None:

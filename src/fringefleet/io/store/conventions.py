@@ -37,6 +37,7 @@ _PROJ, _SPATIAL = (
     )
 )
 CONVENTION_PREFIXES = ("proj:", "spatial:")
+_ZARR_CONVENTIONS = "zarr_conventions"
 
 
 def with_conventions(dataset: xr.Dataset, title: str) -> xr.Dataset:
@@ -66,13 +67,41 @@ def with_conventions(dataset: xr.Dataset, title: str) -> xr.Dataset:
     result = result.assign_attrs(title=title, history="\n".join(history))
     crs, transform = map_crs(dataset), _transform(dataset)
     if crs is None or transform is None:
-        return result
+        return _without_grid(result)
     gridded = {
         name: variable.assign_attrs(_CRS=_gdal_crs(crs))
         for name, variable in result.data_vars.items()
         if {"y", "x"} <= set(variable.dims)
     }
     return result.assign(gridded).assign_attrs(_geozarr(dataset, crs, transform))
+
+
+def with_history(attrs: Mapping[Any, Any], step: str) -> str:
+    """Add a step to the history of a result, as CF has it: a line for each."""
+    earlier = [str(attrs["history"])] if "history" in attrs else []
+    return "\n".join([*earlier, f"fringefleet {version('fringefleet')}, {step}"])
+
+
+def with_own_conventions(dataset: xr.Dataset) -> xr.Dataset:
+    """Correct the attributes of the grid of a part, which has those of the whole; nothing is added."""
+    if _ZARR_CONVENTIONS not in dataset.attrs:
+        return dataset
+    crs, transform = map_crs(dataset), _transform(dataset)
+    bare = _without_grid(dataset)
+    if crs is None or transform is None:
+        return bare
+    return bare.assign_attrs(_geozarr(dataset, crs, transform))
+
+
+def _without_grid(dataset: xr.Dataset) -> xr.Dataset:
+    """Leave out the attributes of the conventions proj and spatial."""
+    bare = dataset.copy(deep=False)
+    bare.attrs = {
+        name: value
+        for name, value in dataset.attrs.items()
+        if name != _ZARR_CONVENTIONS and not str(name).startswith(CONVENTION_PREFIXES)
+    }
+    return bare
 
 
 def _geozarr(dataset: xr.Dataset, crs: CRS, transform: tuple[float, ...]) -> dict[str, Any]:
@@ -82,7 +111,7 @@ def _geozarr(dataset: xr.Dataset, crs: CRS, transform: tuple[float, ...]) -> dic
     xs, ys = sorted((left, left + width * n_column)), sorted((top, top + height * n_row))
     code = _code(crs)
     return {
-        "zarr_conventions": [_PROJ, _SPATIAL],
+        _ZARR_CONVENTIONS: [_PROJ, _SPATIAL],
         **({"proj:code": code} if code else {"proj:wkt2": crs.to_wkt()}),
         "spatial:dimensions": ["y", "x"],
         "spatial:shape": [n_row, n_column],
