@@ -21,5 +21,5 @@ LARGEST_RESIDUAL = Product(
     begin=_begin,
     needs=frozenset({"rows"}),
     memory=lambda plan, _options, _form: BatchMemory(n_row=plan.network.n_pair),
-    attributes={"residual_max_of": lambda options: f"valid pairs, norm {options.norm}"},
+    attributes={"residual_max_of": lambda options, _: f"valid pairs, norm {options.norm}"},
 )

@@ -27,6 +27,7 @@ from fringefleet.execution.inversion import Inversion, invert_dataset
 from fringefleet.execution.tile import BlockFunction, FoldedVariable, LazyVariable, Tile, WorkerRules, Write
 from fringefleet.importing import without_collection
 from fringefleet.io.lazy.decoded import STORED_AS
+from fringefleet.io.mintpy.attributes import with_own_attributes
 from fringefleet.network.design_matrix import date_baselines
 from fringefleet.options import Options
 from fringefleet.processes.dask_defaults import with_graph_defaults
@@ -65,7 +66,7 @@ def result_template(prepared: "Prepared", options: Options, tile: Shape) -> xr.D
         attrs = {**variable.attrs, **({"grid_mapping": mapping} if mapping else {})}
         variables[name] = (variable.dims, empty, attrs)
     result = xr.Dataset(variables, coords=_coordinates(stack, scene, options))
-    return result.assign_attrs(stack.attrs | _provenance(prepared, options))
+    return with_own_attributes(result.assign_attrs(stack.attrs | _provenance(prepared, options)))
 
 
 def invert_lazily(prepared: "Prepared", options: Options) -> xr.Dataset:
@@ -252,6 +253,7 @@ def _provenance(prepared: "Prepared", options: Options) -> dict[str, Any]:
     scene, setting = prepared.scene, prepared.setting
     made = Provenance(
         network=scene.network,
+        moments=scene.moments,
         reference_date=scene.network.dates[scene.reference_date],
         options=options,
         metres_per_unit=scene.metres_per_unit,

@@ -5,6 +5,7 @@ is read once and put into an :class:`~fringefleet.engine.context.InversionContex
 with every task.
 """
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +43,12 @@ from fringefleet.io.reference_phases import is_inside, without_reference_phases
 from fringefleet.network.network import Network, date_name, shorten
 from fringefleet.observation.oddities import RANGES, Oddities, find_outside, put_together
 from fringefleet.observation.quantity import STD_MASKS, std_of
-from fringefleet.option_words import option
+from fringefleet.option_words import Marked, option
 from fringefleet.options import Options
 from fringefleet.products.answers import check_redundancy
 from fringefleet.products.velocity import check_dates
+
+logger = logging.getLogger(__name__)
 
 _SAMPLE_SIDE = 32  # pixels
 
@@ -140,7 +143,8 @@ def prepare(
         medians=tuple(_medians(stack, values, options).tolist()),
         seconds_of_day=seconds_of_day(stack.attrs),
     )
-    check_dates(scene.moments, options)
+    if unknown := check_dates(scene.moments, options):
+        logger.warning("%s", Marked(unknown))
     part, moved = _cut(_with_reference_point(stack, point), window, point)
     return Prepared(part, scene, moved, setting, source, selection, _corner(window))
 

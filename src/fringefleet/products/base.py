@@ -195,7 +195,8 @@ class Product:
     memory
         Memory that it takes of a batch.
     attributes
-        Attributes of the result that record how the product was made.
+        Attributes of the result that record how the product was made, from the options and the dates (ISO,
+        with their time); None where one does not apply.
     find_variables
         Returns the variables, where they depend on the options; ``variables`` are then those of the defaults.
     """
@@ -208,7 +209,7 @@ class Product:
     needs: frozenset[BatchNeed] = frozenset()
     operator: Callable[[tuple[str, ...], Options], NDArray[np.float64]] | None = None
     memory: Callable[[EliminationPlan, Options, SolverForm], BatchMemory] = _no_memory
-    attributes: Mapping[str, Callable[[Options], Any]] = field(default_factory=dict)
+    attributes: Mapping[str, Callable[[Options, tuple[str, ...]], Any]] = field(default_factory=dict)
     find_variables: Callable[[Options], Mapping[str, ResultVariable]] | None = None
 
     def __post_init__(self) -> None:

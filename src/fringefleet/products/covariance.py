@@ -68,5 +68,5 @@ COVARIANCE = Product(
     begin=_begin,
     needs=frozenset({"factor", "unit_variance"}),
     memory=_memory,
-    attributes={"std_scale": scale_of_std},
+    attributes={"std_scale": lambda options, _: scale_of_std(options)},
 )

@@ -50,8 +50,8 @@ DEM_ERROR = Product(
     needs=frozenset({"rows"}),
     memory=_memory,
     attributes={
-        "polynomial_order": lambda options: options.polynomial_order,
-        "atmosphere_std": lambda options: options.atmosphere_std,
-        "dem_error_std_scale": lambda _: "formal: as if the weights were inverse variances",
+        "polynomial_order": lambda options, _: options.polynomial_order,
+        "atmosphere_std": lambda options, _: options.atmosphere_std,
+        "dem_error_std_scale": lambda _options, _: "formal: as if the weights were inverse variances",
     },
 )

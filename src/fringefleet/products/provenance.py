@@ -15,8 +15,8 @@ class Provenance(NamedTuple):
 
     Attributes
     ----------
-    network, reference_date
-        Dates and pairs; the date that displacement is relative to.
+    network, moments, reference_date
+        Dates and pairs; dates with their time, ISO; the date that displacement is relative to.
     options
         Options of the inversion.
     metres_per_unit
@@ -32,6 +32,7 @@ class Provenance(NamedTuple):
     """
 
     network: Network
+    moments: tuple[str, ...]
     reference_date: str
     options: Options
     metres_per_unit: float
@@ -57,7 +58,7 @@ def selection_attributes(selected: Mapping[str, Any]) -> dict[str, Any]:
     >>> selection_attributes({"rows": (2, 9), "exclude_dates": ("20180106", "20180118")})
     {'selected_rows': [2, 9], 'selected_exclude_dates': '20180106 20180118'}
     """
-    return {f"{_SELECTED}{name}": _plain(value) for name, value in selected.items()}
+    return {f"{SELECTED}{name}": _plain(value) for name, value in selected.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -66,7 +67,8 @@ def _plain(value: Any) -> Any:
     return " ".join(value) if all(isinstance(item, str) for item in value) else list(value)
 
 
-_SELECTED = "selected_"
+SELECTED = "selected_"  # prefix of the attributes
+MADE_FROM = "made_from"  # name of the result that maps of velocity, or those of another reference, are of
 _SELECTION = (
     *("bbox", "rows", "columns", "start_date", "end_date", "exclude_dates", "exclude_pairs"),
     *("max_temporal_baseline", "max_perpendicular_baseline", "min_coherence"),
@@ -103,10 +105,11 @@ PROVENANCE = tuple(_OF_ALL)  # of every result
 EXTRA_PROVENANCE = (  # where they apply
     *_WHERE_THEY_APPLY,
     *dict.fromkeys(name for product in PRODUCTS for name in product.attributes),
-    *(f"{_SELECTED}{name}" for name in _SELECTION),
+    *(f"{SELECTED}{name}" for name in _SELECTION),
     "reference_window",
     "reference_choice",
     "rereferenced",
+    MADE_FROM,
     "bridge",  # gap_rule, in results of earlier versions
 )
 
@@ -115,4 +118,4 @@ def provenance_of(made: Provenance) -> dict[str, Any]:
     """Return the attributes that apply to a result, by name."""
     found = {name: find(made) for name, find in {**_OF_ALL, **_WHERE_THEY_APPLY}.items()}
     applying = {name: value for name, value in found.items() if value is not None}
-    return applying | selection_attributes(made.selected) | attributes_of_products(made.options)
+    return applying | selection_attributes(made.selected) | attributes_of_products(made.options, made.moments)

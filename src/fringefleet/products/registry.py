@@ -98,11 +98,14 @@ def parameter_operator(moments: tuple[str, ...], options: Options) -> NDArray[np
     return next((operator(moments, options) for operator in made_by if operator is not None), None)
 
 
-def attributes_of_products(options: Options) -> dict[str, Any]:
-    """Return the attributes of a result that record how its products were made."""
-    return {
-        name: find(options) for product in products_for(options) for name, find in product.attributes.items()
+def attributes_of_products(options: Options, moments: tuple[str, ...]) -> dict[str, Any]:
+    """Return the attributes of a result that record how its products were made, from these dates."""
+    found = {
+        name: find(options, moments)
+        for product in products_for(options)
+        for name, find in product.attributes.items()
     }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def kinds_of(options: Options, n_date: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:

@@ -73,5 +73,5 @@ STD = Product(
     begin=_begin,
     needs=frozenset({"variances", "unit_variance"}),
     memory=_memory,
-    attributes={"std_scale": scale_of_std},
+    attributes={"std_scale": lambda options, _: scale_of_std(options)},
 )

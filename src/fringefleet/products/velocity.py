@@ -4,14 +4,12 @@
 """
 
 import re
-from dataclasses import fields
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.choices import Uncertainty
 from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
 from fringefleet.products.base import (
@@ -25,7 +23,15 @@ from fringefleet.products.base import (
     SolvedBatch,
     SolverForm,
 )
-from fringefleet.products.std import FORMAL, scale_of_std
+from fringefleet.products.fit_attributes import (
+    FIT_ATTRIBUTES,
+    MEANT,
+    Errors,
+    fit_attributes,
+    interval_of,
+    why_std_unknown,
+)
+from fringefleet.products.std import scale_of_std
 from fringefleet.solver.arrays import in_library_of, on_host
 from fringefleet.solver.compiled.available import has_numba
 from fringefleet.solver.time_design import TimeModel
@@ -35,47 +41,17 @@ from fringefleet.solver.time_functions import (
     RESIDUAL_RMS,
     TimeFunctions,
     TimeMap,
-    compact_date,
     maps_of,
     parameters_of,
     std_name,
 )
 
-_NORMAL = "normal (z)"
-_INTERVALS = {
-    "residual": "Student's t with date_count - {n_parameter} degrees of freedom",
-    "covariance": _NORMAL,
-    "bootstrap": _NORMAL,
-    "none": "none",
-}
-# Where the residuals of the pairs tell the scale of their variances
-_BY_PAIRS = "Student's t with as many degrees of freedom as the pixel has redundant pairs"
-_MEANT = {
-    "residual": "from the residuals of the fit, as if dates were independent",
-    "covariance": "from the covariance of the displacements, by decorrelation",
-    "bootstrap": "by bootstrap over the dates",
-}
 _DATE = r"\d{8}(?:T\d{4,6})?"
 _NAME = re.compile(
     r"(?:velocity|intercept|acceleration|derivative_\d|(?:annual|semiannual|period_[\dpem]+)_(?:amplitude|phase)"
     rf"|(?:step|velocity_after)_{_DATE}|(?:exponential|logarithmic)_{_DATE}_tau_[\dpem]+)(?:_std)?"
 )
 _MILLIMETRES = {"m": ("mm", 1000.0), "rad": ("rad", 1.0)}
-
-
-class Errors(NamedTuple):
-    """Standard errors of a fit.
-
-    Attributes
-    ----------
-    uncertainty
-        What they are from; with ``none`` there are none.
-    std_scale
-        What the covariance of the displacements is in proportion to, as :mod:`fringefleet.products.std` says.
-    """
-
-    uncertainty: Uncertainty = "residual"
-    std_scale: str = FORMAL
 
 
 def velocity_variables(functions: TimeFunctions, errors: Errors) -> dict[str, ResultVariable]:
@@ -103,22 +79,6 @@ def velocity_variables(functions: TimeFunctions, errors: Errors) -> dict[str, Re
     return found
 
 
-def fit_attributes(functions: TimeFunctions, errors: Errors) -> dict[str, Any]:
-    """Give the attributes of a result that say how its maps were made."""
-    return {
-        "time_functions": describe_functions(functions),
-        "velocity_uncertainty": errors.uncertainty,
-        "velocity_interval": interval_of(functions, errors),
-    }
-
-
-def interval_of(functions: TimeFunctions, errors: Errors) -> str:
-    """Name the distribution whose quantiles make intervals of standard errors."""
-    if errors.uncertainty == "covariance" and errors.std_scale != FORMAL:
-        return _BY_PAIRS
-    return _INTERVALS[errors.uncertainty].format(n_parameter=len(parameters_of(functions)))
-
-
 def map_named(name: str) -> ResultVariable:
     """Give a map of a fit by its name alone, whatever the functions were, with no attributes but its unit."""
     units = _units_of(name)
@@ -136,38 +96,20 @@ def is_map(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def check_dates(moments: tuple[str, ...], options: Options) -> None:
+def check_dates(moments: tuple[str, ...], options: Options) -> str | None:
     """Refuse functions of time that the dates of a stack cannot tell apart, if any are to be fitted.
+
+    Returns
+    -------
+    str or None
+        Why no standard error can be known, if so.
 
     Raises
     ------
     InputError
         As :class:`~fringefleet.solver.time_design.TimeModel`.
     """
-    if options.velocity:
-        _model(moments, options)
-
-
-def describe_functions(functions: TimeFunctions) -> str:
-    """Describe the functions that are fitted, in the words of the options.
-
-    Examples
-    --------
-    >>> describe_functions(TimeFunctions(periodic=(1, 0.5), exponential="20170910 60 120"))
-    'polynomial 1; periodic 1 0.5; exponential 20170910 60 120'
-    """
-    parts = []
-    for field in fields(functions):
-        value = getattr(functions, field.name)
-        if value != ():
-            parts.append(f"{field.name} {_in_words(value)}")
-    return "; ".join(parts)
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " ".join(map(_in_words, value))
-    return compact_date(value) if isinstance(value, str) else f"{value:g}"
+    return why_std_unknown(_model(moments, options), options.uncertainty) if options.velocity else None
 
 
 def _std_variable(each: TimeMap, functions: TimeFunctions, errors: Errors) -> ResultVariable:
@@ -175,7 +117,7 @@ def _std_variable(each: TimeMap, functions: TimeFunctions, errors: Errors) -> Re
     attrs = {
         "units": each.units,
         "long_name": f"standard deviation of the {each.long_name.partition(',')[0]}",
-        "uncertainty": f"{errors.uncertainty}: {_MEANT[errors.uncertainty]}",
+        "uncertainty": f"{errors.uncertainty}: {MEANT[errors.uncertainty]}",
         "interval": interval_of(functions, errors),
     }
     return ResultVariable("f4", MAP, attrs, style=_style(name, each.units))
@@ -263,10 +205,13 @@ def _memory_with_factor(plan: EliminationPlan, options: Options, form: SolverFor
 
 
 _BY_DEFAULT = velocity_variables(TimeFunctions(), Errors())
-_ATTRIBUTES = {
-    name: (lambda options, name=name: fit_attributes(options.time_functions, _errors(options))[name])
-    for name in fit_attributes(TimeFunctions(), Errors())
-} | {"gap_filled_dates": lambda _: "left out"}
+
+
+def _attribute(name: str, options: Options, moments: tuple[str, ...]) -> Any:
+    return fit_attributes(_model(moments, options), _errors(options)).get(name)
+
+
+_ATTRIBUTES = {name: partial(_attribute, name) for name in FIT_ATTRIBUTES}
 
 VELOCITY = Product(
     variables=_BY_DEFAULT,

@@ -112,8 +112,13 @@ class Bootstrap:
         return found
 
     def _operators(self, used: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-        """Give what makes the parameters of the series for every draw; None if no draw can."""
+        """Give what makes the parameters of the series for every draw; None if no draw can.
+
+        As many dates as parameters are fitted exactly by every draw, which shows no errors.
+        """
         rows = used[list(self.model.used)]
+        if np.count_nonzero(rows) <= self.model.n_parameter:
+            return None
         basis, triangle = np.linalg.qr(self.model.matrix[rows])
         inverse = np.linalg.inv(triangle)
         n_date, kept = len(basis), []

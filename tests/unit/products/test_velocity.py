@@ -9,8 +9,9 @@ from fringefleet import Options, Run
 from fringefleet.engine.solver_choice import is_direct
 from fringefleet.errors import IdleOptionError, InputError, OptionError, OtherOriginError
 from fringefleet.plot import plot_maps
+from fringefleet.products.fit_attributes import Errors
 from fringefleet.products.registry import variable_named, wanted_variables
-from fringefleet.products.velocity import Errors, velocity_variables
+from fringefleet.products.velocity import velocity_variables
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.solver.time_functions import TimeFunctions
 
