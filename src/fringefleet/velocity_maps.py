@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import xarray as xr
 import zarr
+from dask.system import CPU_COUNT
 from distributed import Client
 
 from fringefleet.arguments.kinds import check_kind
@@ -17,13 +18,19 @@ from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.context import BlockResult
 from fringefleet.execution import graph
 from fringefleet.execution.compose import with_changes
+from fringefleet.execution.given_result import series_of, tile_of
 from fringefleet.execution.report import RunReport, report_path, reported
 from fringefleet.execution.scheduler import HealthCheck, RunProgress, execute
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile
-from fringefleet.execution.velocity import SERIES, PreparedFit, VelocityOfTile, prepare_fit, template_of
+from fringefleet.execution.velocity import (
+    PreparedFit,
+    VelocityOfTile,
+    prepare_fit,
+    template_of,
+    warn_of_unknown_std,
+)
 from fringefleet.execution.velocity_job import FitOptions, VelocityRun
-from fringefleet.io.chunking import fit_tile
 from fringefleet.io.describe import check_finished
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.maps import staged_maps, write_maps
@@ -39,8 +46,6 @@ from fringefleet.processes.versions import software_versions
 from fringefleet.solver.time_functions import DATE_COUNT, TimeFunctions
 
 logger = logging.getLogger(__name__)
-
-_LARGEST_TILE = 512 * 512  # [pixel], where nothing says how the result is stored
 
 
 class VelocitySummary(NamedTuple):
@@ -63,7 +68,7 @@ class VelocitySummary(NamedTuple):
 
 
 def velocity(
-    result: xr.Dataset,
+    result: xr.Dataset | Path | str,
     functions: TimeFunctions | None = None,
     options: FitOptions | None = None,
     **changes: Any,
@@ -73,8 +78,8 @@ def velocity(
     Parameters
     ----------
     result
-        As from :func:`fringefleet.invert`, or opened by xarray, whole or a part; its chunks in y and x are
-        those of the maps.
+        As from :func:`fringefleet.invert`, or opened by xarray, whole or a part; or the path of a result
+        store. Its chunks in y and x are those of the maps.
     functions, options
         What is fitted, and to which dates; which standard errors are wanted.
     **changes
@@ -100,14 +105,18 @@ def velocity(
     >>> maps = velocity(fringefleet.invert(stack))
     >>> maps.velocity.dims, bool(maps.velocity_std.max() > 0)
     (('y', 'x'), True)
+    >>> velocity("result.zarr").attrs["made_from"]
+    'result.zarr'
     """
-    check_kind("result", result, xr.Dataset)
     functions, options = functions or TimeFunctions(), options or FitOptions()
     check_kind("functions", functions, TimeFunctions)
     check_kind("options", options, FitOptions)
     functions, options = with_changes(functions, options, changes)
-    prepared = prepare_fit(result, functions, options)
-    data = graph.chunk(prepared.data, _tile_of(prepared))
+    prepared = prepare_fit(series_of(result, "a velocity"), functions, options)
+    if not isinstance(result, xr.Dataset) and not options.no_mask:
+        check_mask_current(Path(result))
+    warn_of_unknown_std(prepared)
+    data = graph.chunk(prepared.data, tile_of(prepared.data))
     template = template_of(prepared, (data.chunksizes["y"][0], data.chunksizes["x"][0]))
     kwargs = {"function": prepared.function, "attrs": dict(prepared.attrs)}
     maps: xr.Dataset = xr.map_blocks(_fit_dataset, data, kwargs=kwargs, template=template)
@@ -152,9 +161,10 @@ def run_velocity(
     check_kind("job", job, VelocityRun)
     job = replace(job, result=job.result.absolute(), output=job.output.absolute())  # for workers elsewhere
     prepared = check_velocity(job)
+    warn_of_unknown_std(prepared)
     if client == "current":
         client = client_to_compute_with()
-    tile = _tile_of(prepared)
+    tile = tile_of(prepared.data)
     with (
         locked(job.output) as lock,
         staged_maps(template_of(prepared, tile), job.output, overwrite=job.overwrite) as store,
@@ -163,12 +173,13 @@ def run_velocity(
             prepared.data, tile, prepared.function.as_function(), partial(_write, store), source=job.result
         )
         watch = HealthCheck(lock.check)
-        with reported(_report(job, prepared, tile, len(tasks))) as report:
+        n_thread = min(CPU_COUNT, len(tasks)) if client is None else None
+        with reported(_report(job, prepared, tile, len(tasks), n_thread)) as report:
             outcome = execute(tasks, report.watch(on_progress), None, watch, client=client)
         n_fitted, n_undetermined = _count(store, tile)
     if n_undetermined:
         logger.warning(
-            "%s pixels have too few dates for the %d parameters of the time functions: no answer there",
+            "%s pixels have too few dates for the %d parameters of the time functions: no velocity there",
             f"{n_undetermined:,}",
             prepared.function.model.n_parameter,
         )
@@ -206,18 +217,9 @@ def _write(store: Path, tile: Tile, result: BlockResult) -> None:
     write_maps(store, tile.number, result.variables)
 
 
-def _tile_of(prepared: PreparedFit) -> Shape:
-    """Take the chunks of the result, as they are stored or as Dask has them."""
-    series = prepared.data[SERIES]
-    if series.chunks:
-        return max(series.chunksizes["y"]), max(series.chunksizes["x"])
-    stored = series.encoding.get("preferred_chunks")
-    if stored:
-        return min(stored["y"], prepared.shape[0]), min(stored["x"], prepared.shape[1])
-    return fit_tile(prepared.shape, None, _LARGEST_TILE)
-
-
-def _report(job: VelocityRun, prepared: PreparedFit, tile: Shape, n_tile: int) -> RunReport:
+def _report(
+    job: VelocityRun, prepared: PreparedFit, tile: Shape, n_tile: int, n_thread: int | None
+) -> RunReport:
     facts = {
         "result": job.result,
         "output": job.output,
@@ -229,7 +231,7 @@ def _report(job: VelocityRun, prepared: PreparedFit, tile: Shape, n_tile: int) -
         "n_date_used": prepared.function.model.n_used,
         "n_tile": n_tile,
     }
-    return RunReport(report_path(job.output), facts)
+    return RunReport(report_path(job.output), facts, n_thread=n_thread)
 
 
 def _count(store: Path, tile: Shape) -> tuple[int, int]:

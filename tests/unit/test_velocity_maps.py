@@ -219,7 +219,7 @@ def test_variances_alone_are_refused_with_the_reason(result):
 def test_what_is_no_result_is_refused(folder, result, tmp_path):
     with pytest.raises(StackFormatError, match="not a result"):
         fringefleet.run_velocity(VelocityRun(folder / "stack.zarr", tmp_path / "out.zarr"))
-    with pytest.raises(StackFormatError, match="displacement is needed"):
+    with pytest.raises(StackFormatError, match="a velocity needs the displacement at dates"):
         fringefleet.velocity(result.drop_vars("displacement"))
     with pytest.raises(OptionError, match=r"a name of NetCDF; .* such as velocity.zarr"):
         fringefleet.run_velocity(VelocityRun(folder / "result.zarr", tmp_path / "out.nc"))

@@ -4,6 +4,7 @@
 users call.
 """
 
+import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,19 +25,25 @@ from fringefleet.execution.tile import Arrays, BlockFunction, Tile
 from fringefleet.execution.velocity_job import FitOptions
 from fringefleet.io.dates import find_date, read_dates, seconds_of_day
 from fringefleet.io.grid import GRID_MAPPING
+from fringefleet.io.mintpy.attributes import with_own_attributes
+from fringefleet.io.store.conventions import with_history
+from fringefleet.io.store.result_kind import SERIES, check_series, source_of
 from fringefleet.io.store.stored_mask import MASK, RULE
 from fringefleet.network.network import date_name, shorten, with_time_of_day
-from fringefleet.option_words import as_it_is, option
+from fringefleet.option_words import Marked, as_it_is, option
 from fringefleet.processes.dask_defaults import with_graph_defaults
+from fringefleet.products.fit_attributes import FIT_ATTRIBUTES, Errors, fit_attributes, why_std_unknown
 from fringefleet.products.std import FORMAL
-from fringefleet.products.velocity import Errors, fit_attributes, velocity_variables
+from fringefleet.products.velocity import velocity_variables
 from fringefleet.solver.compiled.available import has_numba
 from fringefleet.solver.time_design import TimeModel
 from fringefleet.solver.time_errors import Bootstrap, covariance_propagated
 from fringefleet.solver.time_fit import Propagate, SeriesFit
 from fringefleet.solver.time_functions import TimeFunctions
 
-SERIES, GAP_FILLED, COVARIANCE = "displacement", "gap_filled", "displacement_cov"
+logger = logging.getLogger(__name__)
+
+GAP_FILLED, COVARIANCE = "gap_filled", "displacement_cov"
 _LARGE = 2**28  # numbers of a series; with fewer the import of numba takes longer than it saves
 _DIMS = {
     SERIES: ("date", "y", "x"),
@@ -169,6 +176,12 @@ def prepare_fit(result: xr.Dataset, functions: TimeFunctions, options: FitOption
     return PreparedFit(data, function, {**_attributes(result, function), **rule})
 
 
+def warn_of_unknown_std(prepared: PreparedFit) -> None:
+    """Warn where no standard error can be known."""
+    if unknown := why_std_unknown(prepared.function.model, prepared.function.options.uncertainty):
+        logger.warning("%s", Marked(unknown))
+
+
 @with_graph_defaults
 def template_of(prepared: PreparedFit, tile: Shape) -> xr.Dataset:
     """Build maps without numbers: shapes, chunks, coordinates and attributes of the real ones."""
@@ -184,16 +197,15 @@ def template_of(prepared: PreparedFit, tile: Shape) -> xr.Dataset:
         for name, variable in velocity_variables(function.model.functions, function.errors).items()
     }
     coords = {str(name): data[name].variable for name in data.coords}
-    return xr.Dataset(variables, coords=coords, attrs=dict(prepared.attrs))
+    return with_own_attributes(xr.Dataset(variables, coords=coords, attrs=dict(prepared.attrs)))
 
 
 def _check_dimensions(result: xr.Dataset, wanted: list[str]) -> None:
-    wrong = [name for name in wanted if name not in result or result[name].dims != _DIMS[name]]
-    if wrong or "date" not in result.coords:
-        raise StackFormatError(
-            f"found {', '.join(map(str, result.data_vars)) or 'nothing'}, which has no series: "
-            f"{', '.join(wrong) or 'the coordinate date'} is needed, (date, y, x). Give what invert made."
-        )
+    check_series(result, "a velocity")
+    for name in wanted:
+        if result[name].dims != _DIMS[name]:
+            found, needed = (", ".join(map(str, dims)) for dims in (result[name].dims, _DIMS[name]))
+            raise StackFormatError(f"found {name} over {found}; {needed} are needed. Transpose it.")
 
 
 def _check_has_covariance(result: xr.Dataset) -> None:
@@ -253,23 +265,14 @@ def _bounds(name: str, text: str) -> tuple[np.datetime64, np.datetime64]:
 
 
 def _attributes(result: xr.Dataset, function: VelocityOfTile) -> dict[str, Any]:
+    """Replace what the attributes of the result say of an earlier fit, and note this one."""
     model, options = function.model, function.options
-    names = [date_name(model.dates[index]).partition("T")[0] for index in model.used]
-    of_dates = {
-        "first_date_used": names[0],
-        "last_date_used": names[-1],
-        "n_date_used": len(names),
-        "gap_filled_dates": "used" if options.include_gap_filled else "left out",
-    }
-    if options.uncertainty == "residual":
-        of_dates["velocity_degrees_of_freedom"] = model.n_used - model.n_parameter
-    made = fit_attributes(model.functions, function.errors)
-    earlier = f"{result.attrs['history']}\n" if "history" in result.attrs else ""
-    said = f"fringefleet velocity {version('fringefleet')}: {made['time_functions']}"
+    made = fit_attributes(model, function.errors, uses_gap_filled=options.include_gap_filled)
+    kept = {name: value for name, value in result.attrs.items() if name not in FIT_ATTRIBUTES}
     return {
-        **result.attrs,
+        **kept,
         **made,
-        **of_dates,
+        **source_of(result),
         "fringefleet_version": version("fringefleet"),
-        "history": earlier + said,
+        "history": with_history(result.attrs, f"velocity: {made['time_functions']}"),
     }

@@ -39,6 +39,7 @@ def open_result(path: Path) -> xr.Dataset:
         name: guard_variable(data.variable, f"{name} of {path}") for name, data in opened.data_vars.items()
     }
     result: xr.Dataset = opened.assign(variables)
+    result.encoding["source"] = str(path)
     return result
 
 
