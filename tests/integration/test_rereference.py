@@ -84,7 +84,7 @@ def test_a_new_date_is_an_inversion_with_that_date(scene, index):
     for name in STAYS & set(expected.data_vars):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5)
     assert found.attrs["reference_date"] == expected.attrs["reference_date"]
-    assert found.attrs["rereferenced"].startswith("displacements since another date")
+    assert found.attrs["rereferenced"].startswith(f"date {DATES[index]}: displacements since another date")
 
 
 def test_the_variance_since_a_date_is_that_of_a_difference(scene):
@@ -120,8 +120,9 @@ def test_standard_deviations_without_covariance_are_left_out_with_a_sentence(sce
     with caplog.at_level(logging.WARNING, "fringefleet"):
         found = fringefleet.rereference(old, date=DATES[3])
     assert "displacement_std" not in found
-    assert [record.message for record in caplog.records] == [
-        "displacement_std is left out: dates are correlated, and only with --covariance is it stored how"
+    assert [record.getMessage() for record in caplog.records] == [
+        "left out, as they belong to the old reference: displacement_std (dates are correlated, and only "
+        "invert --covariance stores how)"
     ]
     assert "displacement_std" in fringefleet.rereference(old, point=(3, 4))
 
@@ -198,7 +199,11 @@ def test_what_cannot_be_a_new_reference_is_refused(scene):
         ({}, OptionError, "found no new reference; give one of point, lalo and date"),
         ({"point": (1, 2), "date": DATES[0]}, OptionError, "found point and date; give one of"),
         ({"point": (24, 0)}, ReferencePointError, r"found point = \(24, 0\), outside of the 24 rows and 30"),
-        ({"point": (5, 6)}, ReferencePointError, r"no answer at the new reference point \(row 5, column 6\)"),
+        (
+            {"point": (5, 6)},
+            ReferencePointError,
+            r"found no displacement at the new reference point \(row 5, column 6\)",
+        ),
         ({"lalo": (1.0, 2.0)}, ReferencePointError, r"found lalo = \(1, 2\), outside of the scene"),
         ({"lalo": 5}, OptionError, "give latitude and longitude in degrees: 2 numbers"),
         ({"date": "20200101"}, OptionError, "found date = 20200101, which is none of the dates: 20180106"),
@@ -206,7 +211,7 @@ def test_what_cannot_be_a_new_reference_is_refused(scene):
     ):
         with pytest.raises(error, match=message):
             fringefleet.rereference(result, **given)
-    with pytest.raises(StackFormatError, match="found no displacement over dates"):
+    with pytest.raises(StackFormatError, match="another reference needs the displacement at dates"):
         fringefleet.rereference(scene, date=DATES[0])
 
 

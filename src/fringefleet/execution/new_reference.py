@@ -10,7 +10,7 @@ from fringefleet.option_words import option
 
 OF_DATE = (
     "displacements since another date than that of the inversion, exact where the dates of a pixel hang "
-    "together; without an answer where that date has none"
+    "together; without an estimate where that date has none"
 )
 OF_POINT = (
     "differences of two series, as MintPy's reference_point: equal to an inversion with this reference point "

@@ -1,8 +1,8 @@
 """Another reference for a result: another date, or another pixel.
 
 Another date: of every series its value at the new date is subtracted. That is exact where the dates of a
-pixel hang together; where the new date has no answer there is none at any date. With ``C`` the covariance of
-the displacements since the old reference date ``r0``, that since the new one ``r`` is::
+pixel hang together; where the new date has no estimate there is none at any date. With ``C`` the covariance
+of the displacements since the old reference date ``r0``, that since the new one ``r`` is::
 
     C'[j, k] = C[j, k] - C[j, r] - C[r, k] + C[r, r],    std'[j]^2 = Var[j] + Var[r] - 2 C[j, r]
 
@@ -15,23 +15,30 @@ as much as the pairs misclose. Standard deviations stay: they are without the no
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.shapes import Pixel
 from fringefleet.errors import OptionError, ReferencePointError, StackFormatError
+from fringefleet.execution.given_result import series_of
 from fringefleet.execution.new_reference import OF_DATE, OF_POINT, NewReference
 from fringefleet.io.dates import find_date
+from fringefleet.io.mintpy.attributes import with_own_attributes
 from fringefleet.io.places import pixel_at
 from fringefleet.io.reference_phases import is_inside
+from fringefleet.io.store.conventions import with_history
+from fringefleet.io.store.result_kind import source_of
+from fringefleet.io.store.stored_mask import MASK
 from fringefleet.network.network import date_name, shorten
-from fringefleet.option_words import option
+from fringefleet.option_words import Marked, as_it_is, option
+from fringefleet.products.registry import PRODUCTS
+from fringefleet.products.velocity import VELOCITY, is_map
 from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
@@ -42,12 +49,13 @@ STAYS = frozenset(
         *("closure_rms", "misclosed_count", "triplet_count", "dem_error_std"),
     }
 )
-CHANGES = frozenset({"displacement", "displacement_std", "displacement_cov", "dem_error"})
+_STD, _COVARIANCE = "displacement_std", "displacement_cov"
+CHANGES = frozenset({"displacement", _STD, _COVARIANCE, "dem_error"})
 _OF_ANOTHER_POINT = ("reference_window", "reference_choice")
 
 
 def rereference(
-    result: xr.Dataset,
+    result: xr.Dataset | Path | str,
     *,
     point: Pixel | None = None,
     lalo: tuple[float, float] | None = None,
@@ -59,7 +67,7 @@ def rereference(
     ----------
     result
         As from :func:`fringefleet.invert`, or as :func:`xarray.open_zarr` opens what :func:`fringefleet.run`
-        wrote.
+        wrote; or the path of such a store, which is opened lazily.
     point, lalo
         The new reference pixel: row and column, or latitude and longitude. Its series is read. The result has
         differences of two series; they equal an inversion with that point only where its pairs close, or
@@ -71,15 +79,15 @@ def rereference(
     -------
     xarray.Dataset
         ``displacement`` relative to the new reference, NaN where the new date, or the new pixel at a date,
-        has no answer; ``displacement_cov`` and ``displacement_std``, which a new date needs the former for,
+        has no estimate; ``displacement_cov`` and ``displacement_std``, which a new date needs the former for,
         and without it are left out; ``dem_error`` relative to the new pixel; the other variables of an
         inversion.
-        Tables of pairs, and variables of other makers, are left out.
+        Tables of pairs, maps of velocity, masks and variables of other makers are left out.
 
     Raises
     ------
     InputError
-        One of its children: there is no such date or pixel, or it has no answer.
+        One of its children: there is no such date or pixel, or it has no estimate.
 
     Examples
     --------
@@ -89,26 +97,52 @@ def rereference(
     >>> moved = rereference(result, date="20180118")
     >>> float(abs(moved.displacement[1]).max()), moved.attrs["reference_date"]
     (0.0, '2018-01-18T00:00:00')
+    >>> rereference("result.zarr", point=(3, 4)).attrs["reference_point"]
+    [3, 4]
     """
-    check_kind("result", result, xr.Dataset)
-    result, new = referable(result), NewReference(point, lalo, date)
-    return shift_for(result, new)(result)
+    new = NewReference(point, lalo, date)
+    kept, left_out = referable(series_of(result, "another reference"), new)
+    shift = shift_for(kept, new)
+    warn_of_left_out(left_out)
+    return with_own_attributes(shift(kept))
 
 
-def referable(result: xr.Dataset) -> xr.Dataset:
-    """Leave out what is not known how it changes, and say so.
+def referable(result: xr.Dataset, new: NewReference) -> tuple[xr.Dataset, list[str]]:
+    """Leave out what is not known relative to a new reference; return that, and the names.
 
-    Raises
-    ------
-    StackFormatError
-        It is no result.
+    The attributes that say how it was made are left out, too.
     """
-    if "displacement" not in result or "date" not in result.dims:
-        raise StackFormatError("found no displacement over dates; give a result of an inversion.")
     others = [str(name) for name in result.data_vars if name not in STAYS | CHANGES]
-    if others:
-        logger.warning("left out, as they belong to the old reference: %s", ", ".join(sorted(others)))
-    return result.drop_vars(others)
+    if new.date is not None and _STD in result and _COVARIANCE not in result:
+        others.append(_STD)
+    kept = result.drop_vars(others)
+    stale = _attributes_of(others) - _attributes_of(map(str, kept.data_vars))
+    kept.attrs = {name: value for name, value in result.attrs.items() if name not in stale}
+    kept.attrs |= source_of(result)
+    return kept, sorted(others)
+
+
+def _attributes_of(names: Iterable[str]) -> set[str]:
+    """Name the attributes that say how variables were made."""
+    there = set(names)
+    return {name for product in PRODUCTS if there & set(product.variables) for name in product.attributes}
+
+
+def warn_of_left_out(names: Iterable[str]) -> None:
+    """Warn of variables that the result will not have, and name what makes them again."""
+    named = list(names)
+    fitted = [name for name in named if is_map(name) or name in VELOCITY.variables]
+    kinds = {
+        f"{', '.join(fitted)} (repeat `fringefleet velocity`)": fitted,
+        f"{MASK} (repeat `fringefleet mask`)": [name for name in named if name == MASK],
+        f"{_STD} (dates are correlated, and only invert {as_it_is('--covariance')} stores how)": [
+            name for name in named if name == _STD
+        ],
+    }
+    known = {name for of_kind in kinds.values() for name in of_kind}
+    said = [text for text, of_kind in kinds.items() if of_kind]
+    if said := [*said, *(name for name in named if name not in known)]:
+        logger.warning("left out, as they belong to the old reference: %s", Marked("; ".join(said)))
 
 
 Shift = Callable[[xr.Dataset], xr.Dataset]
@@ -127,7 +161,7 @@ def shift_for(result: xr.Dataset, new: NewReference) -> Shift:
     Raises
     ------
     InputError
-        One of its children: there is no such date or pixel, or it has no answer.
+        One of its children: there is no such date or pixel, or it has no estimate.
     """
     if new.date is not None:
         return partial(to_date, index=_index_of(result, new.date))
@@ -136,7 +170,8 @@ def shift_for(result: xr.Dataset, new: NewReference) -> Shift:
     at_point = at_point.isel(y=row, x=column, drop=True).compute()
     if not np.isfinite(at_point["displacement"]).any():
         raise ReferencePointError(
-            f"found no answer at the new reference point (row {row}, column {column}); give another one."
+            f"found no displacement at the new reference point (row {row}, column {column}); "
+            "give another one."
         )
     place = float(result["y"].values[row]), float(result["x"].values[column])
     series = np.asarray(at_point["displacement"].values, np.float64)
@@ -180,14 +215,18 @@ def to_date(result: xr.Dataset, index: int) -> xr.Dataset:
         changed["displacement_cov"] = covariance = _moved(result["displacement_cov"], index)
         if "displacement_std" in result:
             changed["displacement_std"] = _std_of(covariance).where(changed["displacement"].notnull())
-    elif "displacement_std" in result:
-        logger.warning(
-            "displacement_std is left out: dates are correlated, and only with --covariance is it stored how"
-        )
-        result = result.drop_vars("displacement_std")
-    return _with(result, changed).assign_attrs(
-        reference_date=str(result["date"].values[index].astype("datetime64[s]")), rereferenced=OF_DATE
-    )
+    date = str(result["date"].values[index].astype("datetime64[s]"))
+    moved = _with(result, changed)
+    return moved.assign_attrs(_noted(result, f"date {date_name(date)}", OF_DATE), reference_date=date)
+
+
+def _noted(result: xr.Dataset, what: str, meaning: str) -> dict[str, str]:
+    """Add a new reference to those that attributes name already: a line for each, the last one last."""
+    earlier = [str(result.attrs["rereferenced"])] if "rereferenced" in result.attrs else []
+    return {
+        "rereferenced": "\n".join([*earlier, f"{what}: {meaning}"]),
+        "history": with_history(result.attrs, f"rereference: {what}"),
+    }
 
 
 def _moved(covariance: xr.DataArray, index: int) -> xr.DataArray:
@@ -239,9 +278,14 @@ def to_point(result: xr.Dataset, point: NewPoint) -> xr.Dataset:
         "reference_point": list(point.pixel),
         "reference_point_y": point.place[0],
         "reference_point_x": point.place[1],
-        "rereferenced": OF_POINT,
+        **_noted(result, _named(point), OF_POINT),
     }
     return moved
+
+
+def _named(point: NewPoint) -> str:
+    (row, column), (y, x) = point.pixel, point.place
+    return f"row {row}, column {column} (y {y:.6g}, x {x:.6g})"
 
 
 def _with(result: xr.Dataset, changed: dict[str, xr.DataArray]) -> xr.Dataset:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from dask.system import CPU_COUNT
 
+from fringefleet.arguments.shapes import Shape
 from fringefleet.choices import Existing
 from fringefleet.engine.context import BlockResult
 from fringefleet.engine.timing import Stopwatch
@@ -19,11 +20,12 @@ from fringefleet.execution import graph
 from fringefleet.execution.new_reference import NewReference
 from fringefleet.execution.report import RunReport, report_path, reported
 from fringefleet.execution.report_reader import read_report
-from fringefleet.execution.rereference import Shift, referable, shift_for
+from fringefleet.execution.rereference import Shift, referable, shift_for, warn_of_left_out
 from fringefleet.execution.scheduler import HealthCheck, OnProgress, execute
 from fringefleet.execution.tile import Arrays, BlockFunction, Tile
 from fringefleet.io.describe import check_finished
 from fringefleet.io.files.version import FilesVersion
+from fringefleet.io.mintpy.attributes import with_own_attributes
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.origin import Origin
@@ -31,11 +33,11 @@ from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_apart
 from fringefleet.io.store.result import (
     ResultStore,
-    check_result_of_ours,
     create_result,
     result_tile,
     resume_result,
 )
+from fringefleet.io.store.result_kind import check_series
 from fringefleet.io.store.staging import recover_interrupted_overwrite
 from fringefleet.io.store.usable import check_output_usable
 from fringefleet.io.zarr.files import scan_zarr
@@ -103,17 +105,12 @@ def rereference_result(
     check_output_name(output, "Zarr", "result.zarr")
     check_apart(output, source)
     version_of_source = FilesVersion(str(source), scan_zarr(source), scan_zarr)
-    result = open_result(source)
-    check_finished(source)
-    check_result_of_ours(source)
-    tile = result_tile(source)
-    if tile is None:
-        raise StackFormatError(f"found no status in {source}; give a result of an inversion.")
-    result = referable(result).drop_vars("pair", errors="ignore")
-    shift = shift_for(result, new)
+    result, shift, tile, left_out = _checked(source, new)
     check_output_usable(output, existing)
+    warn_of_left_out(left_out)
+    client = client_to_compute_with()
     in_memory = {name: result[name].variable for name in result.coords}
-    template = shift(graph.chunk(result, tile).assign_coords(in_memory))
+    template = with_own_attributes(shift(graph.chunk(result, tile).assign_coords(in_memory)))
     origin = Origin(asdict(new) | {"version of fringefleet": version("fringefleet")}, version_of_source)
     with locked(output) as lock:
         store = _opened(template, output, origin, existing)
@@ -127,18 +124,32 @@ def rereference_result(
         left = [(where, task) for where, task in tasks if not done[where.number]]
         facts = {"result": source, "output": output, "new_reference": asdict(new), "n_tile": len(tasks)}
         facts |= {"fingerprint": origin.fingerprint, "versions": software_versions()}
-        with reported(_report(output, facts, existing)) as report:
-            execute(left, report.watch(on_progress), None, HealthCheck(lock.check))
+        n_thread = min(CPU_COUNT, len(left)) if client is None else None
+        with reported(_report(output, facts, existing, n_thread)) as report:
+            execute(left, report.watch(on_progress), None, HealthCheck(lock.check), client=client)
+
+
+def _checked(source: Path, new: NewReference) -> tuple[xr.Dataset, Shift, Shape, list[str]]:
+    """Check a result and its new reference; return what to do with its tiles, and what is left out."""
+    opened = open_result(source)
+    check_series(opened, "another reference")
+    check_finished(source)
+    tile = result_tile(source)
+    if tile is None:
+        raise StackFormatError(f"found no status in {source}. Give the output of `fringefleet invert`.")
+    result, left_out = referable(opened, new)
+    result = result.drop_vars("pair", errors="ignore")
+    return result, shift_for(result, new), tile, left_out
 
 
 def _write(store: ResultStore, tile: Tile, result: BlockResult) -> None:
     store.write_tile(tile.number, result.variables)
 
 
-def _report(output: Path, facts: dict[str, Any], existing: Existing) -> RunReport:
+def _report(output: Path, facts: dict[str, Any], existing: Existing, n_thread: int | None) -> RunReport:
     path = report_path(output)
     earlier = read_report(path, facts["fingerprint"]) if existing == "resume" else None
-    return RunReport(path, facts, earlier, n_thread=CPU_COUNT if client_to_compute_with() is None else None)
+    return RunReport(path, facts, earlier, n_thread=n_thread)
 
 
 def _opened(template: xr.Dataset, output: Path, origin: Origin, existing: Existing) -> ResultStore:
