@@ -10,6 +10,13 @@ from fringefleet.errors import OptionError
 from fringefleet.option_words import option
 
 _REFERENCE = "reference_point"
+MAP_OF = {  # by the name of a limit
+    "min_temporal_coherence": "temporal_coherence",
+    "max_rms": "residual_rms",
+    "min_pairs": "pair_count",
+    "status": "status",
+}
+_COMPARISONS = {"min_temporal_coherence": ">=", "max_rms": "<=", "min_pairs": ">="}
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,11 @@ class MaskLimits:
 
     def expressions(self) -> list[str]:
         """Give the conditions, as :func:`fringefleet.io.writers.expressions.parse_rule` takes them."""
-        limits = {
-            "temporal_coherence >=": self.min_temporal_coherence,
-            "residual_rms <=": self.max_rms,
-            "pair_count >=": self.min_pairs,
-        }
-        found = [f"{name} {limit!r}" for name, limit in limits.items() if limit is not None]
+        found = [
+            f"{MAP_OF[name]} {comparison} {getattr(self, name)!r}"
+            for name, comparison in _COMPARISONS.items()
+            if getattr(self, name) is not None
+        ]
         if self.status is not None:
             words = dict.fromkeys([*self.statuses(), _REFERENCE])
             found.append(f"({' or '.join(f'status == {word}' for word in words)})")

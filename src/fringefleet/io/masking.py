@@ -10,12 +10,13 @@ from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.describe import check_finished
-from fringefleet.io.mask_limits import MaskLimits
+from fringefleet.io.mask_limits import MAP_OF, MaskLimits
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.open_result import check_result, open_result
+from fringefleet.io.store.result_kind import name_of
 from fringefleet.io.store.stored_mask import remove_mask, replaced_mask
 from fringefleet.io.writers.base import Progress, no_progress
-from fringefleet.io.writers.expressions import PixelRule, parse_rule
+from fringefleet.io.writers.expressions import PixelRule, maps_in, parse_rule
 from fringefleet.io.writers.tiles import ResultTiles
 from fringefleet.option_words import option, suggest
 
@@ -68,7 +69,7 @@ def mask_result(result: Path | str, *, progress: Progress = no_progress, **limit
     with locked(path):
         check_finished(path)
         with open_result(path) as opened:
-            _check_statuses(wanted.statuses(), opened)
+            _check_maps(wanted, opened)
             rule = parse_rule(" and ".join(wanted.expressions()), opened, "rule")
             return _write(path, opened, rule, progress)
 
@@ -83,14 +84,22 @@ def _limits_of(given: dict[str, Any]) -> MaskLimits:
     return MaskLimits(**given)
 
 
-def _check_statuses(words: list[str], result: xr.Dataset) -> None:
-    if not words:
-        return
+def _check_maps(wanted: MaskLimits, result: xr.Dataset) -> None:
+    """Reject limits of maps that the result has not, and words that are no status."""
+    there = maps_in(result)
+    for name, of_map in MAP_OF.items():
+        if getattr(wanted, name) is not None and of_map not in there:
+            raise OptionError(
+                f"found {option(name)}, and no map {of_map} in {name_of(result)}. It has "
+                f"{', '.join(there) or 'no maps'}: give {option('rule')} with some of these, or the output "
+                "of `fringefleet invert`."
+            )
     known = str(result["status"].attrs.get("flag_meanings", "")).split() if "status" in result else []
-    for word in words:
+    for word in wanted.statuses():
         if word not in known:
-            there = ", ".join(known) or "none in this result"
-            raise OptionError(f"found {option('status', word)}.{suggest(word, known)} There are {there}.")
+            raise OptionError(
+                f"found {option('status', word)}.{suggest(word, known)} There are {', '.join(known)}."
+            )
 
 
 def _write(path: Path, result: xr.Dataset, rule: PixelRule, progress: Progress) -> MaskSummary:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fringefleet.errors import OptionError
+from fringefleet.io.grid import REFERENCE_PLACES
 from fringefleet.io.writers.base import Progress
 from fringefleet.io.writers.files import complete_files, divided, file_bytes
 from fringefleet.io.writers.raw_images import Band, RawImages, gdal_type
@@ -25,6 +26,7 @@ from fringefleet.io.writers.selected import Selected, date_names_of
 from fringefleet.io.writers.translate import Translation
 from fringefleet.io.writers.translation import Translators, translators
 from fringefleet.option_words import option
+from fringefleet.products.fit_attributes import FIT_ATTRIBUTES
 
 _SUFFIX = ".tif"
 _OPTIONS = {
@@ -35,6 +37,10 @@ _OPTIONS = {
     "BIGTIFF": "IF_SAFER",
 }
 _WITH_OVERVIEWS = 1.4  # bytes of a file by those of its values, at most
+_TAGS = (
+    *("title", "reference_date", "reference_point", *REFERENCE_PLACES, "rereferenced"),
+    *FIT_ATTRIBUTES,
+)
 _KINDS = ("long_name", "standard_name", "flag_values", "flag_meanings")
 
 
@@ -143,8 +149,6 @@ def _translation(selected: Selected, image: _Image, raw: RawImages) -> Translati
 
 def _metadata(selected: Selected) -> dict[str, str]:
     attrs = selected.result.attrs
-    found = {
-        key: _as_text(attrs[key]) for key in ("title", "reference_date", "reference_point") if key in attrs
-    }
+    found = {key: _as_text(attrs[key]) for key in _TAGS if key in attrs}
     found |= {} if selected.rule is None else {"mask": selected.rule.text}
     return found | {"AREA_OR_POINT": "Area"}

@@ -9,11 +9,12 @@ from typing import Any
 import xarray as xr
 
 from fringefleet.arguments.kinds import PATH, check_kind
-from fringefleet.errors import IdleOptionError, OptionError
+from fringefleet.errors import IdleOptionError, OptionError, StackFormatError
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.result_kind import kind_of, name_of
 from fringefleet.io.store.stored_mask import MASK, check_mask_current
-from fringefleet.io.writers import writer_named
+from fringefleet.io.writers import WRITERS, writer_named
 from fringefleet.io.writers.base import Progress, Writer, no_progress
 from fringefleet.io.writers.selected import select_part
 from fringefleet.io.writers.selection import ExportSelection
@@ -71,6 +72,7 @@ def export_result(
     writer.check_installed()
     check_selection(writer, wanted)
     with opened(result) as data:
+        _check_kind_of_result(data, writer)
         selected = select_part(data, wanted, writer)
         uses_mask = selected.rule is not None and MASK in selected.rule.names
         if uses_mask and not isinstance(result, xr.Dataset):
@@ -109,6 +111,16 @@ def check_selection(writer: Writer, wanted: ExportSelection) -> None:
                 f"found {option(name)} with the format {writer.name}, whose variables and units are fixed. "
                 "Leave it out, or choose another format."
             )
+
+
+def _check_kind_of_result(result: xr.Dataset, writer: Writer) -> None:
+    """Reject maps of velocity for a format with fixed files, which are those of a series."""
+    if writer.is_fixed and kind_of(result) == "velocity" and "velocity" in result:
+        others = ", ".join(each.name for each in WRITERS if not each.is_fixed)
+        raise StackFormatError(
+            f"found maps of velocity in {name_of(result)}, and the format {writer.name} is for the series of "
+            f"an inversion. Give another format: {others}."
+        )
 
 
 def checked_target(target: Path | str, writer: Writer) -> Path:

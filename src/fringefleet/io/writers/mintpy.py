@@ -21,6 +21,7 @@ from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy.attributes import common_attributes, date_names, mintpy_date_name
 from fringefleet.io.store.atomic_files import replaced_when_complete
+from fringefleet.io.store.result_kind import check_not_empty, name_of
 from fringefleet.io.writers import writer_named
 from fringefleet.io.writers.base import Progress, no_progress
 from fringefleet.io.writers.export import checked_target, opened
@@ -253,14 +254,11 @@ def _check_variables(result: xr.Dataset, products: tuple[_Product, ...]) -> None
     wrong = [n for n, dims in wanted.items() if n not in result or set(result[n].dims) != dims]
     if wrong or "date" not in result.coords:
         raise StackFormatError(
-            f"this is not the result of an inversion: it needs {', '.join(wanted)} and the coordinate "
+            f"{name_of(result)} is not of an inversion: it needs {', '.join(wanted)} and the coordinate "
             f"date, and has {', '.join(map(str, result.variables)) or 'nothing'}. "
             "Give an output of invert."
         )
-    if 0 in result["displacement"].shape:
-        raise StackFormatError(
-            f"the result is empty: {dict(result['displacement'].sizes)}. Select at least one pixel."
-        )
+    check_not_empty(result, ["displacement"])
     if _COVARIANCE.variable in result:
         _check_covariance(result)
 

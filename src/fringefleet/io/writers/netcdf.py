@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 
 from fringefleet.io.grid import GRID_MAPPING, is_numbered
+from fringefleet.io.store.conventions import with_history
 from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.io.writers.base import Progress
 from fringefleet.io.writers.files import FileFormat, linked, write_files
@@ -153,9 +154,7 @@ def _global_attributes(selected: Selected) -> dict[str, Any]:
         "Conventions": "CF-1.11",
         "title": str(attrs.get("title", "Displacement from InSAR")),
         "source": str(attrs.get("source", f"interferograms, inverted by {ours}")),
-        "history": "\n".join(
-            [*([str(attrs["history"])] if "history" in attrs else []), f"exported by {ours}"]
-        ),
+        "history": with_history(attrs, "export"),
     } | ({} if selected.rule is None else {"mask": selected.rule.text})
 
 

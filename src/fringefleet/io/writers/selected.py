@@ -9,8 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fringefleet.errors import InputError, OptionError, StackFormatError
+from fringefleet.errors import InputError, OptionError
 from fringefleet.io.dates import dates_meant
+from fringefleet.io.mintpy.attributes import with_own_attributes
+from fringefleet.io.store.result_kind import check_not_empty
 from fringefleet.io.store.stored_mask import MASK, RULE
 from fringefleet.io.writers.base import Progress, Writer, no_progress
 from fringefleet.io.writers.expressions import PixelRule, parse_rule
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 _IN_METRE: dict[str, float] = {"mm": 1000.0, "cm": 100.0, "m": 1.0}
 _METRES = re.compile(r"m(?P<power>2|\^2|)(?P<rest>(?:[/ ].*)?)")
 _SERIES = {"date", "y", "x"}
+_OF_ONE_VARIABLE = ("FILE_TYPE", "UNIT")  # attributes of MintPy's files
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,12 @@ def select_part(result: xr.Dataset, wanted: ExportSelection, writer: Writer) -> 
         Nothing is left.
     """
     names = _chosen_names(result, wanted.variables, writer)
-    if any(result.sizes[dim] == 0 for name in names for dim in result[name].dims):
-        raise StackFormatError(f"the result is empty: {dict(result.sizes)}. Select at least one pixel.")
+    check_not_empty(result, names)
     if wanted.dates is not None:
         result = _at_dates(result, names, wanted.dates)
+    result = with_own_attributes(result)
+    if not writer.is_fixed:  # each variable has a unit of its own
+        result.attrs = {name: value for name, value in result.attrs.items() if name not in _OF_ONE_VARIABLE}
     rule = rule_of(result, wanted.mask)
     factors = _factors(result, names, wanted.unit)
     units = {name: _in_unit(result[name].attrs["units"], wanted.unit) for name in factors}
