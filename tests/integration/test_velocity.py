@@ -105,7 +105,7 @@ def test_what_it_wrote_is_shown_drawn_and_not_taken_for_a_series(result, tmp_pat
     shown = command("info", output)
     assert shown.exit_code == 0
     assert "velocity, Zarr" in said(shown)
-    assert "time_functions polynomial 1; step 20180215" in said(shown)
+    assert "Functions of time polynomial 1; step 20180215" in said(shown)
     drawn = command("plot", output, tmp_path / "pictures")
     assert drawn.exit_code == 0, drawn.output
     assert (tmp_path / "pictures" / "velocity.png").stat().st_size > 10_000
@@ -114,7 +114,7 @@ def test_what_it_wrote_is_shown_drawn_and_not_taken_for_a_series(result, tmp_pat
     assert "displacement" in said(again)
     exported = command("export", output, tmp_path / "mintpy")
     assert exported.exit_code == 2
-    assert "this is not the result of an inversion" in said(exported)
+    assert "found maps of velocity in" in said(exported)
     assert not (tmp_path / "mintpy").exists()
 
 

@@ -81,8 +81,10 @@ def print_formats(*, as_json: bool) -> None:
 
 def print_description(description: "Description", console: Console) -> None:
     """Print what matters, for people."""
+    from fringefleet.io.attribute_facts import KINDS
+
     path = escape(printable(description.path))
-    console.print(f"[bold]{path}[/]: {description.kind}, {description.file_format}\n")
+    console.print(f"[bold]{path}[/]: {KINDS[description.kind]}, {description.file_format}\n")
     print_facts(_facts(description), console)
     console.print()
     console.print(_variable_table(description))
@@ -96,11 +98,13 @@ def print_description(description: "Description", console: Console) -> None:
 
 
 def _facts(found: "Description") -> _Facts:
+    from fringefleet.io.attribute_facts import attribute_facts
+
     if found.reader is not None:
         yield "Recognised", f"by the reader {found.reader}, because of {found.evidence}"
     yield from _place_facts(found.place)
-    first_and_last = f"{found.dates[0]} to {found.dates[-1]}" if found.dates else "none"
-    yield "Dates", f"{len(found.dates)}, {first_and_last}"
+    if found.dates:
+        yield "Dates", f"{len(found.dates)}, {found.dates[0]} to {found.dates[-1]}"
     if found.network is not None:
         yield from _network_facts(found.network)
     if found.tiles is not None:
@@ -111,7 +115,7 @@ def _facts(found: "Description") -> _Facts:
     if found.reading is not None:
         yield "Read", found.reading
     yield "In memory", with_prefix(sum(variable.n_byte for variable in found.variables), "B")
-    yield from _attribute_facts(found)
+    yield from attribute_facts(found)
 
 
 def _place_facts(place: "PixelPlace") -> _Facts:
@@ -144,29 +148,6 @@ def _network_facts(network: "Connectivity") -> _Facts:
     yield "Bridges", bridges or "no pair alone holds the network together"
     single = shorten(network.single_pair_dates, at_most=_MOST_NAMES)
     yield "Single pair", single or "every date has two pairs or more"
-
-
-def _attribute_facts(description: "Description") -> _Facts:
-    from fringefleet.network.network import date_name
-
-    attributes = dict(description.attributes)
-    point = attributes.pop("reference_point", None)
-    coordinates = attributes.pop("reference_coordinates", None)
-    if isinstance(point, list) and len(point) == 2:
-        where = f" (y {coordinates[0]:.6g}, x {coordinates[1]:.6g})" if coordinates else ""
-        yield "Reference point", f"row {point[0]}, column {point[1]}{where}"
-    elif point is not None:
-        yield "Reference point", repr(point)
-    elif description.kind == "stack":
-        yield "Reference point", "none; invert needs --reference-point Y X"
-    if "reference_date" in attributes:
-        yield "Reference date", date_name(str(attributes.pop("reference_date")))
-    for name, unit in {"wavelength": " m", "looks": ""}.items():
-        if name in attributes:
-            yield name.capitalize(), f"{attributes.pop(name)}{unit}"
-    if attributes:
-        yield "Made with", ", ".join(f"{name} {value}" for name, value in attributes.items())
-    yield "Attributes", f"{description.n_attribute} in all"
 
 
 def _variable_table(description: "Description") -> Table:

@@ -28,6 +28,8 @@ from fringefleet.io.stack import file_format, open_stack, reader_of, stack_netwo
 from fringefleet.io.store.marks import DONE, IS_DONE, IS_SKIPPED, read_marks
 from fringefleet.io.store.open_result import has_displacement, is_result, open_result, open_result_group
 from fringefleet.io.store.pair_table import BadPair, worst_pairs
+from fringefleet.io.store.result_kind import ResultKind, kind_of
+from fringefleet.io.store.stored_mask import MASK, RULE
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.network.connectivity import Connectivity, connectivity
 from fringefleet.network.network import date_name
@@ -37,14 +39,11 @@ from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
-_Kind = Literal["stack", "result", "displacement", "velocity"]
 _MOST_TILES = 10_000_000
 MOST_PAIRS = 8  # number of worst pairs
 _ALWAYS_THE_SAME = ("Conventions",)
 _SHOWN = (
-    "reference_point",
-    "wavelength",
-    "looks",
+    *("reference_point", "wavelength", "looks", "mask_rule", "history"),
     *(name for name in (*PROVENANCE, *EXTRA_PROVENANCE) if name not in _ALWAYS_THE_SAME),
 )
 
@@ -92,6 +91,8 @@ class Description:
         Number of finished tiles, and of all tiles.
     status
         Number of pixels with each status, in finished tiles.
+    mask
+        Rule of the mask that is stored in a result.
     worst_pairs
         Pairs with the largest misfit, where diagnosed.
     reading
@@ -101,7 +102,7 @@ class Description:
     """
 
     path: str
-    kind: _Kind
+    kind: Literal["stack"] | ResultKind
     file_format: str
     place: PixelPlace
     dates: tuple[str, ...]
@@ -113,6 +114,7 @@ class Description:
     network: Connectivity | None = None
     tiles: Shape | None = None
     status: dict[str, int] | None = None
+    mask: str | None = None
     worst_pairs: tuple[BadPair, ...] = ()
     reading: str | None = None
     reader: str | None = None
@@ -219,19 +221,14 @@ def _describe_result(path: Path) -> Description:
         return _describe(
             path,
             result,
-            kind=_kind_of(result),
+            kind=kind_of(result),
             file_format="Zarr",
             dates=tuple(date_name(date) for date in times.astype(str)),
             tiles=None if marks is None else (int((marks == IS_DONE).sum()), marks.size),
             status=count_status(path) if "status" in result else None,
+            mask=str(result[MASK].attrs.get(RULE, "")) if MASK in result else None,
             worst_pairs=tuple(worst_pairs(result, MOST_PAIRS)),
         )
-
-
-def _kind_of(result: xr.Dataset) -> _Kind:
-    if "displacement" not in result:
-        return "velocity"
-    return "result" if "status" in result else "displacement"
 
 
 def _describe(path: Path, dataset: xr.Dataset, **facts: Any) -> Description:
