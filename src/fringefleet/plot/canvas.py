@@ -53,8 +53,11 @@ def _show(panel: Axes, data: xr.DataArray, **style: Any) -> AxesImage:
 
 def mark_reference(panel: Axes, result: xr.Dataset) -> None:
     """Mark the reference point, if the data contain it."""
-    if "reference_point_y" in result.attrs:
-        place = result.attrs["reference_point_x"], result.attrs["reference_point_y"]
+    if "reference_point_y" not in result.attrs:
+        return
+    place = [float(result.attrs[f"reference_point_{dim}"]) for dim in ("x", "y")]
+    edges = [sorted(_edges(result[dim].values)) for dim in ("x", "y")]
+    if all(low <= at <= high for at, (low, high) in zip(place, edges, strict=True)):
         panel.plot(*place, "s", ms=6, mfc="black", mec="white", label="reference point")
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from matplotlib.figure import Figure
 
 from fringefleet import plot
 from fringefleet.errors import InputError, MissingExtraError
@@ -215,6 +216,18 @@ def test_radar_coordinates_without_reference_or_baseline_are_enough(tmp_path, in
     plot.plot_network(stack.drop_vars(["perpendicular_baseline", "coherence"]), tmp_path / "network.png")
     assert is_png(tmp_path / "maps.png")
     assert is_png(tmp_path / "network.png")
+
+
+def test_the_reference_point_is_marked_where_the_map_has_it_and_stretches_no_other(inverted):
+    row = SCENE.reference_point[0]
+    for rows, is_inside in ((slice(row - 1, row + 2), True), (slice(0, row - 3), False)):
+        part = inverted.isel(y=rows)
+        panel = Figure().subplots()
+        canvas.draw_map(panel, part["temporal_coherence"], "", "")
+        before = panel.axis()
+        canvas.mark_reference(panel, part)
+        assert panel.axis() == before
+        assert len(panel.lines) == is_inside
 
 
 def test_the_error_is_the_root_mean_square_over_the_dates(inverted, stack_and_truth):
