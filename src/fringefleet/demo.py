@@ -48,8 +48,8 @@ class Outcome:
     ----------
     stack, truth, result, pictures
         Paths of the files.
-    n_pixel, n_answered, n_date, n_pair, n_tile, n_worker
-        Counts; ``n_answered`` is the number of pixels with an estimate.
+    n_pixel, n_estimated, n_date, n_pair, n_tile, n_worker
+        Counts; ``n_estimated`` is the number of pixels with an estimate.
     seconds
         Duration of the inversion, without starting workers [s].
     error_mm
@@ -65,7 +65,7 @@ class Outcome:
     result: Path
     pictures: tuple[Path, ...]
     n_pixel: int
-    n_answered: int
+    n_estimated: int
     n_date: int
     n_pair: int
     n_tile: int
@@ -105,14 +105,14 @@ def run_demo(directory: Path, show: Show | None = None, scene: Scene = SCENE) ->
     with show("Drawing") as report:
         pictures = _draw(directory, stack, truth, result)
         report(1.0, 0)
-    error_mm, n_answered = _error(result, truth)
+    error_mm, n_estimated = _error(result, truth)
     return Outcome(
         stack=stack,
         truth=truth,
         result=result,
         pictures=pictures,
         n_pixel=scene.shape[0] * scene.shape[1],
-        n_answered=n_answered,
+        n_estimated=n_estimated,
         n_date=scene.n_date,
         n_pair=len(scene.pairs),
         n_tile=summary.n_tile,

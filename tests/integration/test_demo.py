@@ -36,7 +36,7 @@ def test_the_demo_inverts_a_scene_and_says_how_well(tmp_path):
     assert all(picture.read_bytes().startswith(PNG) for picture in outcome.pictures)
 
     answer, truth = xr.open_zarr(outcome.result), xr.open_zarr(outcome.truth)
-    assert (answer["status"] <= 1).sum() == outcome.n_answered == 40 * 48 - 1
+    assert (answer["status"] <= 1).sum() == outcome.n_estimated == 40 * 48 - 1
     error = (answer["displacement"] - truth["displacement"]).values.reshape(8, -1)
     expected = 1000 * np.sqrt((error**2).sum() / (8 * (40 * 48 - 1)))
     assert outcome.error_mm == pytest.approx(expected, rel=1e-5)

@@ -46,8 +46,8 @@ def print_outcome(outcome: "Outcome", console: Console) -> None:
         f"{speed}, {outcome.n_tile / outcome.seconds:.1f} tiles/s, start-up included"
     )
     console.print(
-        f"RMS error against the truth: [bold]{outcome.error_mm:.2f} mm[/] over {outcome.n_answered:,} pixels "
-        "and all dates.\n"
+        f"RMS error against the truth: [bold]{outcome.error_mm:.2f} mm[/] over {outcome.n_estimated:,} "
+        "pixels and all dates.\n"
         f"  All of it is decorrelation noise: one interferogram alone is off by {outcome.noise_mm:.2f} mm.\n"
         f"  A scene like it without noise comes out with {outcome.exact_mm:.1g} mm.",
         soft_wrap=True,

@@ -31,7 +31,7 @@ def print_facts(facts: Iterable[tuple[str, str]], console: Console) -> None:
 
 
 def print_status(counts: Sequence[int], min_redundancy: float, console: Console) -> None:
-    """Print how many pixels have, or have no, answer; nothing where no tile was done.
+    """Print how many pixels have, or have no, estimate; nothing where no tile was done.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class Inversion:
         return invert_block(block, self.scene, self.options, watch, place)
 
     def _masked(self, pieces: Mapping[str, Piece], tile: Tile) -> BlockResult | None:
-        """Give the answer of a tile that the water mask excludes as a whole: that of one such pixel."""
+        """Give the result of a tile that the water mask excludes as a whole: that of one such pixel."""
         wanted = pieces.get("water_mask")
         if not isinstance(wanted, np.ndarray) or wanted.any() or _inside(tile, self.point) is not None:
             return None

@@ -46,7 +46,7 @@ class TimeModel:
     used: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what no pixel could have an answer to."""
+        """Refuse what no pixel could have an estimate of."""
         _check_number(self.n_used, self.n_parameter)
         _check_onsets(self.parameters, [self.dates[index] for index in self.used])
         matrix = self.matrix / np.linalg.norm(self.matrix, axis=0)

@@ -13,7 +13,7 @@ the residual is formed. The others are worked on together, each with the weights
 
 The matrix is symmetric with eigenvalues of at most 1; where the smallest is below 1e-6, the dates that a
 pixel has are far from telling the parameters apart, and its own :math:`V G` is factorised, which squares no
-condition. Fewer dates than parameters, or a pivot of less than 1e-10 of a column: no answer.
+condition. Fewer dates than parameters, or a pivot of less than 1e-10 of a column: no estimate.
 
 **Standard errors.** With the parameters' operator :math:`P = R^{-1} Q^T` (or that of the pixel),
 
@@ -125,7 +125,7 @@ class SeriesFit:
         Returns
         -------
         dict
-            Maps (pixel,) by name, in float64, of the library of the series. NaN where there is no answer.
+            Maps (pixel,) by name, in float64, of the library of the series. NaN where there is no estimate.
         """
         n_pixel = series.shape[1]
         xp = library_of(series)
