@@ -253,10 +253,11 @@ def _check_variables(result: xr.Dataset, products: tuple[_Product, ...]) -> None
     wanted = {product.variable: set(product.dims) for product in products}
     wrong = [n for n, dims in wanted.items() if n not in result or set(result[n].dims) != dims]
     if wrong or "date" not in result.coords:
+        there = ", ".join(map(str, result.variables)) or "nothing"
         raise StackFormatError(
-            f"{name_of(result)} is not of an inversion: it needs {', '.join(wanted)} and the coordinate "
-            f"date, and has {', '.join(map(str, result.variables)) or 'nothing'}. "
-            "Give an output of invert."
+            f"found {there} in {name_of(result)}; MintPy's files "
+            f"need {', '.join(wanted)} and the coordinate date, as an inversion gives them. Give the output "
+            "of `fringefleet invert`."
         )
     check_not_empty(result, ["displacement"])
     if _COVARIANCE.variable in result:

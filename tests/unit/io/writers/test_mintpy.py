@@ -457,7 +457,7 @@ def test_a_covariance_of_other_dates_than_the_series_is_refused(tmp_path):
 
 
 def test_what_is_no_result_is_refused(tmp_path):
-    with pytest.raises(StackFormatError, match=r"not the result .* has unwrapped_phase"):
+    with pytest.raises(StackFormatError, match=r"found unwrapped_phase in the result; .* displacement"):
         export_mintpy(xr.Dataset({"unwrapped_phase": ("pair", [1.0])}), tmp_path)
     with pytest.raises(StackFormatError, match="the result is empty"):
         export_mintpy(radar_result().isel(y=slice(0, 0)), tmp_path)
