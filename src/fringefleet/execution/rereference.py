@@ -33,7 +33,7 @@ from fringefleet.io.mintpy.attributes import with_own_attributes
 from fringefleet.io.places import pixel_at
 from fringefleet.io.reference_phases import is_inside
 from fringefleet.io.store.conventions import with_history
-from fringefleet.io.store.result_kind import source_of
+from fringefleet.io.store.result_kind import made_from
 from fringefleet.io.store.stored_mask import MASK
 from fringefleet.network.network import date_name, shorten
 from fringefleet.option_words import Marked, as_it_is, option
@@ -118,7 +118,7 @@ def referable(result: xr.Dataset, new: NewReference) -> tuple[xr.Dataset, list[s
     kept = result.drop_vars(others)
     stale = _attributes_of(others) - _attributes_of(map(str, kept.data_vars))
     kept.attrs = {name: value for name, value in result.attrs.items() if name not in stale}
-    kept.attrs |= source_of(result)
+    kept.attrs |= made_from(result)
     return kept, sorted(others)
 
 

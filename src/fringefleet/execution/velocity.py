@@ -27,7 +27,7 @@ from fringefleet.io.dates import find_date, read_dates, seconds_of_day
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.mintpy.attributes import with_own_attributes
 from fringefleet.io.store.conventions import with_history
-from fringefleet.io.store.result_kind import SERIES, check_series, source_of
+from fringefleet.io.store.result_kind import SERIES, check_series, made_from
 from fringefleet.io.store.stored_mask import MASK, RULE
 from fringefleet.network.network import date_name, shorten, with_time_of_day
 from fringefleet.option_words import Marked, as_it_is, option
@@ -272,7 +272,7 @@ def _attributes(result: xr.Dataset, function: VelocityOfTile) -> dict[str, Any]:
     return {
         **kept,
         **made,
-        **source_of(result),
+        **made_from(result),
         "fringefleet_version": version("fringefleet"),
         "history": with_history(result.attrs, f"velocity: {made['time_functions']}"),
     }

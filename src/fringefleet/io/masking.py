@@ -13,7 +13,7 @@ from fringefleet.io.describe import check_finished
 from fringefleet.io.mask_limits import MAP_OF, MaskLimits
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.open_result import check_result, open_result
-from fringefleet.io.store.result_kind import name_of
+from fringefleet.io.store.result_kind import result_name
 from fringefleet.io.store.stored_mask import remove_mask, replaced_mask
 from fringefleet.io.writers.base import Progress, no_progress
 from fringefleet.io.writers.expressions import PixelRule, maps_in, parse_rule
@@ -90,7 +90,7 @@ def _check_maps(wanted: MaskLimits, result: xr.Dataset) -> None:
     for name, of_map in MAP_OF.items():
         if getattr(wanted, name) is not None and of_map not in there:
             raise OptionError(
-                f"found {option(name)}, and no map {of_map} in {name_of(result)}. It has "
+                f"found {option(name)}, and no map {of_map} in {result_name(result)}. It has "
                 f"{', '.join(there) or 'no maps'}: give {option('rule')} with some of these, or the output "
                 "of `fringefleet invert`."
             )

@@ -22,12 +22,12 @@ def kind_of(result: xr.Dataset) -> ResultKind:
     return "result" if "status" in result else "displacement"
 
 
-def name_of(result: xr.Dataset) -> str:
+def result_name(result: xr.Dataset) -> str:
     """Name a result in a message: its path, if it has one."""
     return str(result.encoding.get("source") or "the result")
 
 
-def source_of(result: xr.Dataset) -> dict[str, str]:
+def made_from(result: xr.Dataset) -> dict[str, str]:
     """Give the attribute that names the store of a result as the source of others; none of a lazy one."""
     source = result.encoding.get("source")
     return {MADE_FROM: Path(source).name} if source else {}
@@ -58,8 +58,8 @@ def check_series(result: xr.Dataset, purpose: str) -> None:
     else:
         found = ", ".join(map(str, result.data_vars)) or "nothing"
     raise StackFormatError(
-        f"found {found}, in {name_of(result)}; {purpose} needs the {SERIES} at dates, over date, y and x. "
-        "Give the output of `fringefleet invert`."
+        f"found {found}, in {result_name(result)}; {purpose} needs the {SERIES} at dates, over date, y and "
+        "x. Give the output of `fringefleet invert`."
     )
 
 

@@ -12,7 +12,7 @@ from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.errors import IdleOptionError, OptionError, StackFormatError
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
-from fringefleet.io.store.result_kind import kind_of, name_of
+from fringefleet.io.store.result_kind import kind_of, result_name
 from fringefleet.io.store.stored_mask import MASK, check_mask_current
 from fringefleet.io.writers import WRITERS, writer_named
 from fringefleet.io.writers.base import Progress, Writer, no_progress
@@ -118,8 +118,8 @@ def _check_kind_of_result(result: xr.Dataset, writer: Writer) -> None:
     if writer.is_fixed and kind_of(result) == "velocity" and "velocity" in result:
         others = ", ".join(each.name for each in WRITERS if not each.is_fixed)
         raise StackFormatError(
-            f"found maps of velocity in {name_of(result)}, and the format {writer.name} is for the series of "
-            f"an inversion. Give another format: {others}."
+            f"found maps of velocity in {result_name(result)}, and the format {writer.name} is for the "
+            f"series of an inversion. Give another format: {others}."
         )
 
 

@@ -21,7 +21,7 @@ from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy.attributes import common_attributes, date_names, mintpy_date_name
 from fringefleet.io.store.atomic_files import replaced_when_complete
-from fringefleet.io.store.result_kind import check_not_empty, name_of
+from fringefleet.io.store.result_kind import check_not_empty, result_name
 from fringefleet.io.writers import writer_named
 from fringefleet.io.writers.base import Progress, no_progress
 from fringefleet.io.writers.export import checked_target, opened
@@ -255,7 +255,7 @@ def _check_variables(result: xr.Dataset, products: tuple[_Product, ...]) -> None
     if wrong or "date" not in result.coords:
         there = ", ".join(map(str, result.variables)) or "nothing"
         raise StackFormatError(
-            f"found {there} in {name_of(result)}; MintPy's files "
+            f"found {there} in {result_name(result)}; MintPy's files "
             f"need {', '.join(wanted)} and the coordinate date, as an inversion gives them. Give the output "
             "of `fringefleet invert`."
         )
