@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from fringefleet.cli.application import app as app
 
 # As --help lists them.
-_COMMANDS = "demo simulate invert velocity plan config rerun rereference mask export convert info plot view"
-_COMMANDS += " slurm mintpy"
+_COMMANDS = "demo simulate invert velocity plan config rerun report rereference mask export convert info"
+_COMMANDS += " plot view slurm mintpy"
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from fringefleet.engine.timing import StageSeconds
 from fringefleet.errors import StackFormatError
 from fringefleet.execution.report import FORMAT, ReportRecord
+from fringefleet.io.checks.door import readable
 from fringefleet.io.files.text_file import read_text_file
 from fringefleet.status import Status
 
@@ -52,6 +53,25 @@ def read_report(path: Path, fingerprint: str) -> ReportRecord | None:
     for run in found["runs"]:
         if run["state"] == "running":  # it was killed
             run["state"] = "interrupted"
+    return found
+
+
+def load_report(path: Path) -> ReportRecord:
+    """Read the report of a run, whatever became of it.
+
+    Raises
+    ------
+    StackFormatError
+        There is none, or it is damaged or of another version.
+    """
+    if not path.exists():
+        raise StackFormatError(f"found no report {path}, which every run leaves beside its output.")
+    with readable(f"the report {path}"):
+        found: ReportRecord = json.loads(read_text_file(path, most=_MOST_BYTES))
+        if found["format"] != FORMAT:
+            raise ValueError(f"format {found['format']}, not {FORMAT}")
+        _bring_up_to_date(found)
+        _check_undamaged(found)
     return found
 
 

@@ -1,4 +1,5 @@
 from .network import plot_network as plot_network
+from .page import write_page as write_page
 from .pictures import draw_pictures as draw_pictures
 from .result import plot_error as plot_error
 from .result import plot_maps as plot_maps
@@ -14,4 +15,5 @@ __all__ = [
     "plot_series",
     "plot_velocity",
     "view_result",
+    "write_page",
 ]

@@ -111,6 +111,34 @@ def _draw(panel: Axes, values: xr.DataArray, style: MapStyle, last: str) -> None
     draw_map(panel, data, style.title.format(last), style.unit, cmap=style.colours, **limits)
 
 
+def plot_histograms(result: xr.Dataset, path: Path) -> None:
+    """Draw how the values of the maps of a result are distributed, of pixels that have an estimate.
+
+    For the parameters see :func:`plot_maps`.
+    """
+    styles = styles_in(result)
+    if _quality(result) == COHERENCE:
+        styles.pop(RESIDUAL, None)
+    maps = thin(result[[*styles, *_mask_in(result)]])
+    maps = (maps.isel(date=-1) if "date" in maps.dims else maps).load()
+    n_column = min(3, len(styles))
+    n_row = -(-len(styles) // n_column)
+    figure = Figure(figsize=(3.6 * n_column, 2.6 * n_row), layout="constrained")
+    panels = list(figure.subplots(n_row, n_column, squeeze=False).flat)
+    for panel, (name, style) in zip(panels, styles.items(), strict=False):
+        values = style.scale * where_kept(maps[name], maps).values
+        values = values[np.isfinite(values)]
+        is_count = maps[name].dtype.kind in "iu" and values.size > 0
+        bins = np.arange(values.min() - 0.5, values.max() + 1) if is_count else 60
+        panel.hist(values, bins=bins, color="#3f5e8c")
+        last = str(np.datetime_as_string(maps["date"].values, unit="D")) if "date" in maps.coords else ""
+        panel.set_title(style.title.format(last), loc="left", fontsize=10)
+        panel.set(xlabel=f"[{style.unit}]" if style.unit else "", ylabel="Pixels")
+    for panel in panels[len(styles) :]:
+        panel.remove()
+    save(figure, path)
+
+
 def plot_series(result: xr.Dataset, truth: xr.DataArray | None, path: Path) -> None:
     """Draw the displacement of a few representative pixels, with the truth as a line where known.
 
