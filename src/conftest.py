@@ -28,5 +28,7 @@ def in_a_folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyt
         text = "".join(example.source for example in request.node.dtest.examples)
         named = [name for name in _FILES if f'"{name}"' in text and f', "{name}"' not in text]
         for name in named:
-            shutil.copytree(request.getfixturevalue("small_scene") / name, tmp_path / name)
+            shutil.copytree((folder := request.getfixturevalue("small_scene")) / name, tmp_path / name)
+            if (report := folder / f"{name}.report.json").exists():
+                shutil.copy(report, tmp_path)
         monkeypatch.chdir(tmp_path)

@@ -40,7 +40,7 @@ def no_client_left() -> Iterator[None]:
     assert dask.config.get("scheduler", None) is None
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def untouched_log() -> Iterator[None]:
     """The command line sets up the log of its process, which tests share; here it is not set up yet."""
     logger = logging.getLogger("fringefleet")

@@ -21,9 +21,9 @@ def call(*arguments):
     return done.exit_code, " ".join(done.output.split())
 
 
-@pytest.mark.parametrize("job", ["stack.zarr", None])
-def test_a_run_that_is_none_is_refused_by_its_kind(job):
-    with pytest.raises(InputError, match="job"):
+@pytest.mark.parametrize(("job", "message"), [("stack.zarr", "no output"), (None, "found stack = None")])
+def test_a_run_that_is_none_is_refused_by_its_kind(job, message):
+    with pytest.raises(InputError, match=message):
         fringefleet.run(job)
 
 
