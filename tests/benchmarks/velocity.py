@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -81,14 +82,16 @@ def alone(large: Path, folder: Path, n_pixel: int) -> dict[str, Any]:
     def fitting(wanted: velocity.PreparedFit, is_compiled: bool) -> Callable[[], Any]:
         return tiles(wanted.data, replace(wanted.function, is_compiled=is_compiled).as_function())
 
-    job = VelocityRun(result, folder / "maps.zarr", overwrite=True)
+    names = (folder / f"maps{number}.zarr" for number in count())
     ways = {
         "read the series alone": tiles(prepared.data[["displacement"]], reading),
         "read series and gaps": tiles(prepared.data, reading),
         "read and fit, NumPy": fitting(prepared, False),
         "read and fit, numba": fitting(prepared, True),
         "read and fit, annual and semiannual, numba": fitting(seasons, True),
-        "read, fit and write: run_velocity": lambda: fringefleet.run_velocity(job, client=None),
+        "read, fit and write: run_velocity": lambda: fringefleet.run_velocity(
+            VelocityRun(result, next(names)), client=None
+        ),
     }
     found = fastest(ways, n_pixel, 5)
     of_reading = {name: round(found["read series and gaps"] / value, 3) for name, value in found.items()}
