@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err
-from fringefleet.cli.parameters import parameters
+from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_progress
 from fringefleet.errors import OptionError
 from fringefleet.io.writers import WRITERS, writer_named
@@ -38,6 +38,7 @@ class ExportOptions:
 @command(
     *parameters(ExportOptions),
     *parameters(ExportSelection),
+    *parameters(Common, "overwrite"),
     examples=(
         "fringefleet export result.zarr mintpy/ --format mintpy",
         "fringefleet export result.zarr maps/ --format cog --mask 'temporal_coherence > 0.7' --unit mm",
@@ -68,6 +69,7 @@ def export(given: Any) -> None:
             given.result,
             given.output,
             file_format,
+            overwrite=given.overwrite,
             progress=lambda done, total: report(done / total, 0),
             **selection,
         )

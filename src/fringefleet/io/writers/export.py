@@ -18,6 +18,7 @@ from fringefleet.io.writers import WRITERS, writer_named
 from fringefleet.io.writers.base import Progress, Writer, no_progress
 from fringefleet.io.writers.selected import select_part
 from fringefleet.io.writers.selection import ExportSelection
+from fringefleet.io.writers.targets import check_existing
 from fringefleet.option_words import option, suggest
 
 
@@ -26,6 +27,7 @@ def export_result(
     target: Path | str,
     file_format: str,
     *,
+    overwrite: bool = False,
     progress: Progress = no_progress,
     **selection: Any,
 ) -> list[Path]:
@@ -39,6 +41,8 @@ def export_result(
         File to write, if it ends as those of the format do; else a folder for one file of each variable.
     file_format
         Name of the format.
+    overwrite
+        Replace files that are there; others in the folder are kept.
     progress
         Called after every tile with the number of tiles written and of all tiles.
     **selection
@@ -56,6 +60,9 @@ def export_result(
     OptionError
         There is no such format, the name of the file has another suffix, or there is nothing of the kind that
         is selected.
+    OutputExistsError
+        Files that would be written exist, and ``overwrite`` is false. What a killed export has left does not
+        count.
     InputError
         One of its subclasses: ``result`` cannot be written in this format, or not to this path.
     MissingExtraError
@@ -77,7 +84,10 @@ def export_result(
         uses_mask = selected.rule is not None and MASK in selected.rule.names
         if uses_mask and not isinstance(result, xr.Dataset):
             check_mask_current(Path(result))
-        return writer.write(selected, target, progress=progress)
+        planned = writer.plan(selected, target)
+        check_existing(planned, overwrite=overwrite)
+        writer.write(selected, target, progress=progress)
+        return list(planned.paths)
 
 
 def selection_of(given: Mapping[str, Any]) -> ExportSelection:

@@ -31,6 +31,7 @@ from fringefleet.io.writers.base import Progress
 from fringefleet.io.writers.files import complete_files, divided, planned_files
 from fringefleet.io.writers.scene import MapPlace, place_of
 from fringefleet.io.writers.selected import Selected, date_names_of
+from fringefleet.io.writers.targets import PlannedFiles
 from fringefleet.option_words import option
 from fringefleet.products.base import ColourLimits, MapStyle
 from fringefleet.products.colour_limits import LIMITS
@@ -53,23 +54,27 @@ class _Picture(NamedTuple):
     edges: tuple[float, float, float, float]
 
 
-def write_result(selected: Selected, target: Path, progress: Progress) -> list[Path]:
-    """Write the overlays of a result; see :func:`fringefleet.io.writers.export.export_result`."""
+def plan_result(selected: Selected, target: Path) -> PlannedFiles:
+    """Give the overlays that would be written."""
     files = planned_files(target, _SUFFIX, selected.names)
     if len(files) < len(selected.names):
         raise OptionError(
             f"found {target} for {len(selected.names)} variables, which have a file each. Give a folder, or "
             f"{option('variables', 'NAME')} with one of {', '.join(selected.names)}."
         )
+    place = place_of(_thinned(selected).result, "kmz")
+    return PlannedFiles(list(files), _BYTES_OF_PIXEL * place.shape[0] * place.shape[1] * len(files))
+
+
+def write_result(selected: Selected, target: Path, progress: Progress) -> None:
+    """Write the overlays of a result; see :func:`fringefleet.io.writers.export.export_result`."""
     thinned = _thinned(selected)
     place = place_of(thinned.result, "kmz")
     shares = divided(progress, [len(thinned.tiles([name])) for name in selected.names])
-    n_byte = _BYTES_OF_PIXEL * place.shape[0] * place.shape[1] * len(files)
-    with complete_files(list(files), n_byte) as parts:
+    with complete_files(plan_result(selected, target)) as parts:
         for part, name, share in zip(parts, selected.names, shares, strict=True):
             picture = _in_degrees(_read(thinned, name, place, share), place)
             _write_archive(thinned, name, picture, part)
-    return list(files)
 
 
 def _thinned(selected: Selected) -> Selected:
