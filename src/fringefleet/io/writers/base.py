@@ -83,7 +83,3 @@ class Writer:
                 f"{module} is not installed and the format {self.name} needs it. Install it with: "
                 f'pip install "fringefleet[{extra}]"'
             )
-
-    def file_in(self, target: Path) -> Path:
-        """Return the path of a file that is written: the target, or one in it."""
-        return target if self.suffix and target.suffix == self.suffix else target / self.name

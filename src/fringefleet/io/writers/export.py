@@ -10,15 +10,17 @@ import xarray as xr
 
 from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.errors import IdleOptionError, OptionError, StackFormatError
+from fringefleet.io.describe import check_finished
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.place import check_apart, check_writable
 from fringefleet.io.store.result_kind import kind_of, result_name
 from fringefleet.io.store.stored_mask import MASK, check_mask_current
 from fringefleet.io.writers import WRITERS, writer_named
 from fringefleet.io.writers.base import Progress, Writer, no_progress
-from fringefleet.io.writers.selected import select_part
+from fringefleet.io.writers.selected import Selected, select_part
 from fringefleet.io.writers.selection import ExportSelection
-from fringefleet.io.writers.targets import check_existing
+from fringefleet.io.writers.targets import PlannedFiles, check_existing
 from fringefleet.option_words import option, suggest
 
 
@@ -80,11 +82,14 @@ def export_result(
     check_selection(writer, wanted)
     with opened(result) as data:
         _check_kind_of_result(data, writer)
+        path = None if isinstance(result, xr.Dataset) else Path(result)
+        if path is not None:
+            check_finished(path)
         selected = select_part(data, wanted, writer)
-        uses_mask = selected.rule is not None and MASK in selected.rule.names
-        if uses_mask and not isinstance(result, xr.Dataset):
-            check_mask_current(Path(result))
         planned = writer.plan(selected, target)
+        if path is not None:
+            _check_source(path, planned, selected)
+        check_writable(planned.paths[0])
         check_existing(planned, overwrite=overwrite)
         writer.write(selected, target, progress=progress)
         return list(planned.paths)
@@ -141,6 +146,14 @@ def checked_target(target: Path | str, writer: Writer) -> Path:
         example = f"{writer.name} or {writer.name}{writer.suffix}" if writer.suffix else writer.name
         check_output_name(target, "a folder", example)
     return target
+
+
+def _check_source(result: Path, planned: PlannedFiles, selected: Selected) -> None:
+    """Reject a result that the files would be inside of, or whose mask was made of other tiles."""
+    for path in planned.paths:
+        check_apart(path, result)
+    if selected.rule is not None and MASK in selected.rule.names:
+        check_mask_current(result)
 
 
 @contextmanager

@@ -292,7 +292,7 @@ def _check_covariance(result: xr.Dataset) -> None:
     if set(found.dims) != set(_COVARIANCE.dims):
         raise StackFormatError(
             f"found {_COVARIANCE.variable} over {', '.join(map(str, found.dims))}; it needs "
-            f"{', '.join(_COVARIANCE.dims)}. Give an output of invert, or drop the variable."
+            f"{', '.join(_COVARIANCE.dims)}. Give a result of invert, or drop the variable."
         )
     both = [found[dim].values for dim in ("date", "date2") if dim in found.coords]
     if found.sizes["date"] != found.sizes["date2"] or not np.array_equal(both[0], both[-1]):

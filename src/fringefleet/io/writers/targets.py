@@ -1,5 +1,6 @@
 """Files that an export writes: checked for what is there, and for free space."""
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +15,8 @@ from fringefleet.network.network import shorten
 from fringefleet.option_words import option
 
 logger = logging.getLogger(__name__)
+
+MADE_BY = "fringefleet_version"  # attribute of every store of version 2 that an export writes
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,7 @@ def check_existing(planned: PlannedFiles, *, overwrite: bool) -> None:
     OutputExistsError
         Names the files.
     """
-    folders = [str(path) for path in planned.paths if path.is_dir()]
-    if folders and not planned.are_folders:
-        raise InputError(
-            f"found a folder where the export writes a file: {', '.join(folders)}. Give another folder to "
-            "write to."
-        )
+    _check_kind_of_existing(planned)
     for folder in dict.fromkeys(path.absolute().parent for path in planned.paths):
         if folder.is_dir():
             remove_left_behind(folder)
@@ -85,6 +83,32 @@ def check_existing(planned: PlannedFiles, *, overwrite: bool) -> None:
     raise OutputExistsError(
         f"{listed} {verb}; give another name, or {option('overwrite', True)} to replace {them}."
     )
+
+
+def _check_kind_of_existing(planned: PlannedFiles) -> None:
+    """Reject what is never replaced: a folder in place of a file, and a store that no export wrote."""
+    if planned.are_folders:
+        others = [path for path in planned.paths if path.exists() and not _is_of_an_export(path)]
+        if others:
+            raise OutputExistsError(
+                f"{others[0]} exists and is no store of an export, so it is not replaced; give another name, "
+                "or remove it yourself."
+            )
+        return
+    folders = [str(path) for path in planned.paths if path.is_dir()]
+    if folders:
+        raise InputError(
+            f"found a folder where the export writes a file: {', '.join(folders)}. Give another folder to "
+            "write to."
+        )
+
+
+def _is_of_an_export(path: Path) -> bool:
+    """Return whether a path is a store of version 2 of the Zarr format that an export wrote."""
+    try:
+        return MADE_BY in json.loads((path / ".zattrs").read_bytes())
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 Chunks are the tiles of the result, with all dates that are stored together. Metadata are consolidated.
 """
 
-import json
 from collections.abc import Hashable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -15,44 +14,21 @@ import xarray as xr
 import zarr
 from numcodecs import Blosc
 
-from fringefleet.errors import OutputExistsError
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.io.writers.base import Progress
 from fringefleet.io.writers.files import FileFormat, linked, plan_files, write_files
 from fringefleet.io.writers.selected import Selected
-from fringefleet.io.writers.targets import PlannedFiles
+from fringefleet.io.writers.targets import MADE_BY, PlannedFiles
 from fringefleet.io.writers.tiles import ResultTiles
 from fringefleet.io.zarr.arrays import array_in
 
 _SUFFIX = ".zarr"
-_MADE_BY = "fringefleet_version"  # attribute of every store
 
 
 def plan_result(selected: Selected, target: Path) -> PlannedFiles:
-    """Give the stores that would be written.
-
-    Raises
-    ------
-    OutputExistsError
-        Something else is there, which is never replaced.
-    """
-    planned = plan_files(selected, target, _FORMAT)
-    for path in planned.paths:
-        if path.exists() and not _is_of_an_export(path):
-            raise OutputExistsError(
-                f"{path} exists and is no store of an export, so it is not replaced; give another name, or "
-                "remove it yourself."
-            )
-    return planned
-
-
-def _is_of_an_export(path: Path) -> bool:
-    """Return whether a path is a store of this format that an export wrote."""
-    try:
-        return _MADE_BY in json.loads((path / ".zattrs").read_bytes())
-    except (OSError, ValueError):
-        return False
+    """Give the stores that would be written."""
+    return plan_files(selected, target, _FORMAT)
 
 
 def write_result(selected: Selected, target: Path, progress: Progress) -> None:
@@ -92,7 +68,7 @@ def _template(selected: Selected, names: Sequence[str]) -> xr.Dataset:
             attrs["grid_mapping"] = GRID_MAPPING
         empty[name] = xr.Variable(variable.dims, zeros, attrs)
     made = xr.Dataset(empty, {name: (c.dims, c.values, c.attrs) for name, c in result.coords.items()})
-    attrs = {_MADE_BY: version("fringefleet")} | {k: v for k, v in result.attrs.items() if k != FINGERPRINT}
+    attrs = {MADE_BY: version("fringefleet")} | {k: v for k, v in result.attrs.items() if k != FINGERPRINT}
     rule = {} if selected.rule is None else {"mask": selected.rule.text}
     return made.assign_attrs(attrs | rule)
 
