@@ -7,6 +7,7 @@ from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err
 from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_progress
+from fringefleet.cli.tables import print_plan
 from fringefleet.errors import OptionError
 from fringefleet.io.writers import WRITERS
 from fringefleet.io.writers.options import ExportFiles
@@ -22,6 +23,7 @@ from fringefleet.option_words import option
     *parameters(ExportSelection),
     *parameters(Common, "no_mask"),
     _OVERWRITE.respelled(help="Replace files that are there; others in the folder are kept."),
+    *parameters(Common, "dry_run"),
     examples=(
         "fringefleet export result.zarr mintpy/ --format mintpy",
         "fringefleet export result.zarr maps/ --format cog --mask 'temporal_coherence > 0.7' --unit mm",
@@ -31,23 +33,24 @@ from fringefleet.option_words import option
 )
 def export(given: Any) -> None:
     """Write a result, or a part of it, in the format of other programs."""
-    from fringefleet.io.writers.export import export_result
+    from fringefleet.io.writers.export import export_result, plan_export
     from fringefleet.io.writers.failures import failures_explained
+    from fringefleet.network.network import shorten
 
     selection = {field.name: getattr(given, field.name) for field in fields(ExportSelection)}
     if given.no_mask:
         if given.mask is not None:
             raise OptionError(f"found {option('mask', repr(given.mask))} and --no-mask; give one of them.")
         selection["mask"] = False
+    what = given.result, given.output, given.format or WRITERS[0].name
+    selection["overwrite"] = given.overwrite
+    if given.dry_run:
+        found = plan_export(*what, **selection)
+        files = shorten(list(map(str, found.paths)))
+        print_plan([("Files", files)], found.n_byte, found.memory, "in all processes")
+        return
     explained = failures_explained(given.output, "Remove the cause and repeat the command.")
     with show_progress(err(), "Writing") as report, explained:
-        paths = export_result(
-            given.result,
-            given.output,
-            given.format or WRITERS[0].name,
-            overwrite=given.overwrite,
-            progress=lambda done, total: report(done / total, 0),
-            **selection,
-        )
+        paths = export_result(*what, progress=lambda done, total: report(done / total, 0), **selection)
     for path in paths:
         echo(path)

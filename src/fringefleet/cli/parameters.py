@@ -140,6 +140,10 @@ class Common:
         bool, Declared("Continue an unfinished output; nothing is computed twice.", Panel.OUTPUT)
     ] = False
     overwrite: Annotated[bool, Declared("Replace an existing output.", Panel.OUTPUT)] = False
+    dry_run: Annotated[
+        bool,
+        Declared("Print what would be written and the memory that it takes; write nothing.", Panel.OUTPUT),
+    ] = False
     performance_report: Annotated[
         Path | None,
         Declared(

@@ -21,12 +21,13 @@ from fringefleet.errors import OptionError
 from fringefleet.io.grid import REFERENCE_PLACES
 from fringefleet.io.writers.base import Progress
 from fringefleet.io.writers.files import complete_files, divided, file_bytes
+from fringefleet.io.writers.memory import bytes_of_export
 from fringefleet.io.writers.raw_images import Band, RawImages, gdal_type
 from fringefleet.io.writers.scene import MapPlace, place_of
 from fringefleet.io.writers.selected import Selected, date_names_of
 from fringefleet.io.writers.targets import PlannedFiles
 from fringefleet.io.writers.translate import Translation
-from fringefleet.io.writers.translation import Translators, translators
+from fringefleet.io.writers.translation import Translators, n_translator, translators
 from fringefleet.option_words import option
 from fringefleet.products.fit_attributes import FIT_ATTRIBUTES
 
@@ -38,6 +39,7 @@ _OPTIONS = {
     "BLOCKSIZE": "512",
     "BIGTIFF": "IF_SAFER",
 }
+_OF_GDAL, _OF_PROCESS = 56 * 1024**2, 144 * 1024**2  # [byte] in this process, and in each that translates
 _WITH_OVERVIEWS = 1.4  # bytes of a file by those of its values, at most
 _TAGS = (
     *("title", "reference_date", "reference_point", *REFERENCE_PLACES, "rereferenced"),
@@ -62,7 +64,10 @@ def plan_result(selected: Selected, target: Path) -> PlannedFiles:
         gdal_type(selected.result[name].dtype)
     spool = max(file_bytes(selected, [name]) for name in selected.names)
     n_byte = spool + math.ceil(_WITH_OVERVIEWS * file_bytes(selected, selected.names))
-    return PlannedFiles(paths, n_byte, related=_others_of_series(selected, target, paths))
+    n_value = sum(selected.result[name].size for name in selected.names)
+    beside = _OF_GDAL + _OF_PROCESS * n_translator(n_value, len(paths))
+    memory = bytes_of_export(selected, [[name] for name in selected.names], beside=beside)
+    return PlannedFiles(paths, n_byte, memory, related=_others_of_series(selected, target, paths))
 
 
 def _others_of_series(selected: Selected, target: Path, written: Sequence[Path]) -> list[Path]:

@@ -15,6 +15,8 @@ from fringefleet.io.writers.selected import Selected
 from fringefleet.io.writers.targets import PlannedFiles
 
 _SUFFIX = ".csv"
+_MEMORY = 48 * 1024**2  # of rows as text
+_BYTES_OF_PLACE = 80  # of a line, with longitude and latitude
 _BYTES_OF_TEXT = 4.0  # of a number, by those that it has in memory, at most
 
 
@@ -41,4 +43,6 @@ def _write_file(selected: Selected, names: Sequence[str], path: Path, progress: 
             is_first = False
 
 
-_FORMAT = FileFormat(_SUFFIX, _write_file, growth=_BYTES_OF_TEXT, whole_series=True)
+_FORMAT = FileFormat(
+    _SUFFIX, _write_file, _BYTES_OF_TEXT, whole_series=True, memory=_MEMORY, place=_BYTES_OF_PLACE
+)

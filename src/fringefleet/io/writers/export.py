@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import xarray as xr
 
@@ -15,6 +15,7 @@ from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_apart, check_writable
 from fringefleet.io.store.result_kind import kind_of, result_name
+from fringefleet.io.store.staging import check_free_space
 from fringefleet.io.store.stored_mask import MASK, check_mask_current
 from fringefleet.io.writers import WRITERS, writer_named
 from fringefleet.io.writers.base import Progress, Writer, no_progress
@@ -75,6 +76,55 @@ def export_result(
     >>> [path.name for path in export_result("result.zarr", "maps", "netcdf", variables="displacement")]
     ['displacement.nc']
     """
+    with _prepared(result, target, file_format, selection, overwrite=overwrite) as prepared:
+        prepared.writer.write(prepared.selected, prepared.target, progress=progress)
+        return list(prepared.planned.paths)
+
+
+def plan_export(
+    result: xr.Dataset | Path | str,
+    target: Path | str,
+    file_format: str,
+    *,
+    overwrite: bool = False,
+    **selection: Any,
+) -> PlannedFiles:
+    """Predict what :func:`export_result` with the same arguments writes; refuses what it would refuse.
+
+    Returns
+    -------
+    PlannedFiles
+        The files, and the room and the memory that they need at most.
+
+    Raises
+    ------
+    InputError
+        One of its subclasses, as :func:`export_result`; or the disk has too little space.
+    """
+    with _prepared(result, target, file_format, selection, overwrite=overwrite) as prepared:
+        check_free_space(prepared.planned.paths[0].parent, prepared.planned.n_byte)
+        return prepared.planned
+
+
+class _Prepared(NamedTuple):
+    """An export that was checked."""
+
+    writer: Writer
+    selected: Selected
+    target: Path
+    planned: PlannedFiles
+
+
+@contextmanager
+def _prepared(
+    result: xr.Dataset | Path | str,
+    target: Path | str,
+    file_format: str,
+    selection: Mapping[str, Any],
+    *,
+    overwrite: bool,
+) -> Iterator[_Prepared]:
+    """Check everything about an export that can be known before it writes."""
     wanted = selection_of(selection)
     writer = writer_named(file_format)
     target = checked_target(target, writer)
@@ -91,8 +141,7 @@ def export_result(
             _check_source(path, planned, selected)
         check_writable(planned.paths[0])
         check_existing(planned, overwrite=overwrite)
-        writer.write(selected, target, progress=progress)
-        return list(planned.paths)
+        yield _Prepared(writer, selected, target, planned)
 
 
 def selection_of(given: Mapping[str, Any]) -> ExportSelection:

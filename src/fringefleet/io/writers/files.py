@@ -12,9 +12,11 @@ import xarray as xr
 from fringefleet.io.store.atomic_files import staged_files
 from fringefleet.io.store.disk import translate_disk_full
 from fringefleet.io.writers.base import Progress
+from fringefleet.io.writers.memory import bytes_of_export
 from fringefleet.io.writers.selected import Selected
 from fringefleet.io.writers.targets import PlannedFiles, folder_for
 
+BYTES_OF_HEADER = 64 * 1024  # of a file: everything but its values
 WriteFile = Callable[[Selected, Sequence[str], Path, Progress], None]
 
 
@@ -25,14 +27,22 @@ class FileFormat(NamedTuple):
     write: WriteFile
     growth: float = 1.0
     is_folder: bool = False
+    memory: int = 0  # besides that of tiles
+    place: int = 0  # bytes of a file that say where a pixel is
     whole_series: bool = False
 
 
 def plan_files(selected: Selected, target: Path, how: FileFormat) -> PlannedFiles:
     """Give the files that :func:`write_files` writes."""
-    paths = list(planned_files(target, how.suffix, selected.names))
-    n_byte = math.ceil(how.growth * file_bytes(selected, selected.names))
-    return PlannedFiles(paths, n_byte, how.is_folder)
+    files = planned_files(target, how.suffix, selected.names)
+    n_pixel = selected.result.sizes["y"] * selected.result.sizes["x"]
+    of_values = math.ceil(how.growth * file_bytes(selected, selected.names))
+    return PlannedFiles(
+        list(files),
+        of_values + len(files) * (BYTES_OF_HEADER + how.place * n_pixel),
+        bytes_of_export(selected, files.values(), whole_series=how.whole_series, beside=how.memory),
+        are_folders=how.is_folder,
+    )
 
 
 def write_files(selected: Selected, target: Path, how: FileFormat, progress: Progress) -> None:

@@ -26,6 +26,8 @@ from fringefleet.io.writers.selected import Selected
 from fringefleet.io.writers.targets import PlannedFiles
 
 _SUFFIX = ".gpkg"
+_MEMORY = 96 * 1024**2  # of GDAL, and of rows as points
+_BYTES_OF_PLACE = 160  # of a point, with its place in the index
 _BYTES_ON_DISK = 4.0  # of a number, by those that it has in memory, at most
 _LAYER = "result"
 _POINT = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
@@ -85,4 +87,6 @@ def _clock_at(result: xr.Dataset) -> Iterator[None]:
         pyogrio.set_gdal_config_options({_CLOCK: earlier})
 
 
-_FORMAT = FileFormat(_SUFFIX, _write_file, growth=_BYTES_ON_DISK, whole_series=True)
+_FORMAT = FileFormat(
+    _SUFFIX, _write_file, _BYTES_ON_DISK, whole_series=True, memory=_MEMORY, place=_BYTES_OF_PLACE
+)

@@ -26,6 +26,8 @@ from fringefleet.io.store.result_kind import check_not_empty, result_name
 from fringefleet.io.writers import writer_named
 from fringefleet.io.writers.base import Progress, no_progress
 from fringefleet.io.writers.export import checked_target, opened
+from fringefleet.io.writers.files import BYTES_OF_HEADER
+from fringefleet.io.writers.memory import bytes_of_export
 from fringefleet.io.writers.selected import Selected
 from fringefleet.io.writers.targets import PlannedFiles, check_existing, folder_for
 from fringefleet.io.writers.tiles import ResultTiles
@@ -57,6 +59,7 @@ _RESIDUAL = _Product("residual_rms", ("y", "x"), "residual", "pixel", np.nan)
 _COUNT = _Product("pair_count", ("y", "x"), "mask", "1")
 _COVARIANCE = _Product("displacement_cov", ("date", "date2", "y", "x"), "timeseries", "m^2")
 
+_OF_HDF5 = 64 * 1024**2  # [byte] of its caches, and of what describes the files
 Names = tuple[str | Path, str | Path, str | Path]  # of series, quality and count
 _PHASE_NAMES: Names = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
 _ION_NAMES: Names = ("ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
@@ -151,7 +154,7 @@ def export_mintpy(
     """
     directory = checked_target(directory, writer_named("mintpy"))
     with opened(result) as data:
-        selected = Selected(_relative_to(data, covariance_date), ())
+        selected = Selected(_relative_to(data, covariance_date), (_SERIES.variable,))
         planned = _planned(selected, directory, names)
         check_existing(planned, overwrite=overwrite)
         _write(selected, planned, _products(selected.result, names), progress)
@@ -229,7 +232,10 @@ def _planned(selected: Selected, directory: Path, names: Names | None) -> Planne
     paths = [directory / name for name in products.values()]
     paths += [] if selected.rule is None else [mask_name(paths[1])]
     n_byte = 4 * sum(math.prod(result.sizes[dim] for dim in product.dims) for product in products)
-    return PlannedFiles(paths, n_byte)
+    n_byte += BYTES_OF_HEADER * len(paths)
+    together = [[product.variable for product in products]]
+    memory = bytes_of_export(selected, together, beside=_OF_HDF5)
+    return PlannedFiles(paths, n_byte, memory)
 
 
 def _write(

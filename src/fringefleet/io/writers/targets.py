@@ -29,6 +29,8 @@ class PlannedFiles:
         The files, or stores.
     n_byte
         Room that they and what is beside them need at most [byte].
+    memory
+        Memory that writing them takes at most [byte].
     are_folders
         Whether they are stores, which are folders.
     related
@@ -37,6 +39,7 @@ class PlannedFiles:
 
     paths: Sequence[Path]
     n_byte: int
+    memory: int = 0
     are_folders: bool = False
     related: Sequence[Path] = ()
 

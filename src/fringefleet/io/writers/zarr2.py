@@ -85,4 +85,4 @@ def _encoding(selected: Selected, name: str, tiles: ResultTiles) -> dict[str, An
     }
 
 
-_FORMAT = FileFormat(_SUFFIX, _write_store, is_folder=True)
+_FORMAT = FileFormat(_SUFFIX, _write_store, is_folder=True, memory=24 * 1024**2)
