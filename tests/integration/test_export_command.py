@@ -88,7 +88,7 @@ def test_pictures_are_masked_too(result, tmp_path):
         (("export", "RESULT", "out", "--format", "cog", "--unit", "km"), "is not one of 'mm', 'cm', 'm'"),
         (
             ("export", "VELOCITY", "out"),
-            "and MintPy's files need displacement, temporal_coherence, pair_count and the coordinate date.",
+            "Give another format: cog, netcdf, zarr2, kmz, csv, geopackage.",
         ),
         (("export", "stack.zarr", "out"), "`fringefleet invert` makes a result from it first."),
         (
@@ -102,11 +102,11 @@ def test_pictures_are_masked_too(result, tmp_path):
         ),
         (
             ("mask", "VELOCITY", "--min-pairs", "3"),
-            "found --min-pairs 3, and no map pair_count in",
+            "found --min-pairs, and no map pair_count in velocity.zarr",
         ),
         (
             ("mask", "VELOCITY", "--status", "ok"),
-            "found --status ok, and no map status in",
+            "found --status, and no map status in velocity.zarr",
         ),
         (("mask", "RESULT", "--rule", "a > 1"), "found --rule 'a > 1', and no map a in the result"),
         (
@@ -115,9 +115,12 @@ def test_pictures_are_masked_too(result, tmp_path):
         ),
         (
             ("velocity", "VELOCITY", "v.zarr"),
-            "displacement is needed, over date, y and x",
+            "in velocity.zarr; a velocity needs the displacement",
         ),
-        (("rereference", "VELOCITY", "v.zarr", "--point", "1", "1"), "and no series with a status; give a"),
+        (
+            ("rereference", "VELOCITY", "v.zarr", "--point", "1", "1"),
+            "another reference needs the displacement",
+        ),
         (("export", "RESULT", "out", "--unit", "mm"), "found --unit with the format mintpy"),
         (("export", "RESULT", "out.nc", "--format", "cog"), "a name of NetCDF"),
         (("export", "RESULT", "RESULT", "--format", "zarr2"), "is or contains"),
