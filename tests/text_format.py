@@ -3,14 +3,19 @@
 from pathlib import Path
 
 from fringefleet.io.writers.base import Progress, Writer
-from fringefleet.io.writers.files import FileFormat, write_files
+from fringefleet.io.writers.files import FileFormat, plan_files, write_files
 from fringefleet.io.writers.selected import date_names_of
+from fringefleet.io.writers.targets import PlannedFiles
 
 TEXT = Writer("text", "y, x, date and value of each pixel that has one.", ".txt", "text_format")
 
 
-def write_result(selected, target: Path, progress: Progress) -> list[Path]:
-    return write_files(selected, target, FileFormat(TEXT.suffix, write_file), progress)
+def plan_result(selected, target: Path) -> PlannedFiles:
+    return plan_files(selected, target, FileFormat(TEXT.suffix, write_file))
+
+
+def write_result(selected, target: Path, progress: Progress) -> None:
+    write_files(selected, target, FileFormat(TEXT.suffix, write_file), progress)
 
 
 def write_file(selected, names, path, progress):

@@ -30,6 +30,7 @@ from fringefleet.execution.velocity import (
     template_of,
     warn_of_unknown_std,
 )
+from fringefleet.execution.velocity_estimate import FitForecast, forecast_fit
 from fringefleet.execution.velocity_job import FitOptions, VelocityRun
 from fringefleet.io.describe import check_finished
 from fringefleet.io.store.lock import locked
@@ -37,7 +38,7 @@ from fringefleet.io.store.maps import staged_maps, write_maps
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_apart, check_writable
-from fringefleet.io.store.staging import check_replaceable
+from fringefleet.io.store.staging import check_free_space, check_replaceable
 from fringefleet.io.store.stored_mask import check_mask_current
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.processes.clients import client_to_compute_with
@@ -184,6 +185,27 @@ def run_velocity(
             prepared.function.model.n_parameter,
         )
     return VelocitySummary(job.output, outcome.numbers, n_fitted, n_undetermined)
+
+
+def plan_velocity(job: VelocityRun, n_worker: int = 0) -> FitForecast:
+    """Predict what :func:`run_velocity` needs; refuses what it would refuse.
+
+    Parameters
+    ----------
+    job
+        What to do.
+    n_worker
+        Number of processes that compute it; 0 for threads of this one.
+
+    Raises
+    ------
+    InputError
+        As :func:`run_velocity`; or the disk has too little space.
+    """
+    prepared = check_velocity(job)
+    found = forecast_fit(prepared, tile_of(prepared.data), n_worker)
+    check_free_space(job.output.absolute().parent, found.bytes_written)
+    return found
 
 
 def check_velocity(job: VelocityRun) -> PreparedFit:

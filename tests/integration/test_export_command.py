@@ -1,5 +1,7 @@
 """The commands export and mask, as they are typed."""
 
+import re
+
 import numpy as np
 import pytest
 import rasterio
@@ -9,6 +11,7 @@ from typer.testing import CliRunner
 import fringefleet
 from fringefleet import Run
 from fringefleet.cli import app
+from fringefleet.io.writers import WRITERS
 from fringefleet.simulate import Scene, simulate_stack
 
 
@@ -16,6 +19,7 @@ from fringefleet.simulate import Scene, simulate_stack
 def result(tmp_path):
     simulate_stack(Scene(n_date=4, shape=(20, 30), missing=0.3), tmp_path / "stack.zarr")
     fringefleet.run(Run(tmp_path / "stack.zarr", tmp_path / "result.zarr", chunks=(10, 15)))
+    (tmp_path / "file").write_text("")
     return tmp_path / "result.zarr"
 
 
@@ -81,7 +85,42 @@ def test_pictures_are_masked_too(result, tmp_path):
             ("export", "RESULT", "out", "--format", "cog", "--variables", "v"),
             "found --variables v, and no such",
         ),
-        (("export", "RESULT", "out", "--format", "cog", "--unit", "km"), "km"),
+        (("export", "RESULT", "out", "--format", "cog", "--unit", "km"), "is not one of 'mm', 'cm', 'm'"),
+        (
+            ("export", "VELOCITY", "out"),
+            "Give another format: cog, netcdf, zarr2, kmz, csv, geopackage.",
+        ),
+        (("export", "stack.zarr", "out"), "`fringefleet invert` makes a result from it first."),
+        (
+            ("export", "RESULT", "file", "--format", "cog", "--variables", "status"),
+            "file/status.tif cannot be created",
+        ),
+        (("plot", "RESULT", "RESULT/pictures"), "is inside the Zarr store"),
+        (
+            ("plot", "stack_truth.zarr", "pictures"),
+            "give a stack, or a result of invert",
+        ),
+        (
+            ("mask", "VELOCITY", "--min-pairs", "3"),
+            "found --min-pairs, and no map pair_count in velocity.zarr",
+        ),
+        (
+            ("mask", "VELOCITY", "--status", "ok"),
+            "found --status, and no map status in velocity.zarr",
+        ),
+        (("mask", "RESULT", "--rule", "a > 1"), "found --rule 'a > 1', and no map a in the result"),
+        (
+            ("mask", "RESULT", "--min-pairs", "99"),
+            "found limits that keep none of the 600 pixels",
+        ),
+        (
+            ("velocity", "VELOCITY", "v.zarr"),
+            "in velocity.zarr; a velocity needs the displacement",
+        ),
+        (
+            ("rereference", "VELOCITY", "v.zarr", "--point", "1", "1"),
+            "another reference needs the displacement",
+        ),
         (("export", "RESULT", "out", "--unit", "mm"), "found --unit with the format mintpy"),
         (("export", "RESULT", "out.nc", "--format", "cog"), "a name of NetCDF"),
         (("export", "RESULT", "RESULT", "--format", "zarr2"), "is or contains"),
@@ -89,14 +128,103 @@ def test_pictures_are_masked_too(result, tmp_path):
         (("mask", "RESULT"), "found no limit for the mask. Give some: --min-temporal-coherence"),
         (("mask", "RESULT", "--remove", "--max-rms", "1"), "found --max-rms and --remove; give one of them"),
         (("mask", "RESULT", "--status", "okay"), "found --status okay"),
-        (("mask", "stack.zarr", "--status", "ok"), "no such file"),
+        (("mask", "gone.zarr", "--status", "ok"), "no such file"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_work(result, tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path / "result.zarr")
     monkeypatch.chdir("..")
+    if "VELOCITY" in words:
+        fringefleet.run_velocity(fringefleet.VelocityRun("result.zarr", "velocity.zarr"))
     before = sorted(tmp_path.rglob("*"))
-    done = call(*(word.replace("RESULT", "result.zarr").replace("stack.zarr", "gone.zarr") for word in words))
+    names = {"RESULT": "result.zarr", "VELOCITY": "velocity.zarr"}
+    done = call(*(re.sub("^(RESULT|VELOCITY)", lambda found: names[found[0]], word) for word in words))
     assert done.exit_code == 2, done.output
-    assert message in " ".join(done.output.split())
+    said = " ".join(done.output.replace("│", " ").split())
+    assert message in said
+    assert said.count("error:") <= 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("file_format", [writer.name for writer in WRITERS])
+def test_every_format_shows_its_progress_and_only_the_files_are_output(result, tmp_path, file_format):
+    done = call("export", result, tmp_path / "out", "--format", file_format)
+    assert done.exit_code == 0, done.output
+    assert "Writing: 100 %" in done.stderr
+    assert sorted(done.stdout.split()) == sorted(str(path) for path in (tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("file_format", [writer.name for writer in WRITERS])
+def test_an_export_is_repeated_only_with_overwrite(result, tmp_path, file_format):
+    words = ("export", result, tmp_path / "out", "--format", file_format)
+    assert call(*words).exit_code == 0
+    again = call(*words)
+    assert again.exit_code == 2, again.output
+    said = " ".join(again.output.split())
+    assert re.search(r"^error: \S+/out/\S+ .*exist.*; give another name, or --overwrite to replace", said)
+    assert said.count("exist") == 1
+    assert call(*words, "--overwrite").exit_code == 0
+
+
+def test_several_dates_have_one_syntax_everywhere(result, tmp_path):
+    dates = "20180106", "20180118"
+    for number, several in enumerate(([*dates], [",".join(dates)], [dates[0], "--dates", dates[1]])):
+        words = ("--format", "cog", "--variables", "displacement", "--dates", *several)
+        done = call("export", result, tmp_path / f"out{number}", *words)
+        assert done.exit_code == 0, done.output
+        assert len(list((tmp_path / f"out{number}").iterdir())) == 2
+    errors = []
+    for number, several in enumerate(([*dates], [",".join(dates)], [dates[0], "--exclude-dates", dates[1]])):
+        words = ("--workers", "0", "--exclude-pairs", "20180130_20180211", "--exclude-dates", *several)
+        done = call("invert", tmp_path / "stack.zarr", tmp_path / f"r{number}.zarr", *words)
+        assert done.exit_code == 2, done.output  # no pair is left
+        errors.append(done.stderr.partition("error: ")[2])
+        done = call("velocity", result, tmp_path / f"v{number}.zarr", "--exclude-dates", *several)
+        assert done.exit_code == 0, done.output
+        assert xr.open_zarr(tmp_path / f"v{number}.zarr").attrs["n_date_used"] == 2
+    assert len(set(errors)) == 1
+
+
+def test_words_may_have_commas_or_the_option_repeated(result, tmp_path):
+    for number, several in enumerate((["status,pair_count"], ["status", "--variables", "pair_count"])):
+        done = call("export", result, tmp_path / f"{number}", "--format", "cog", "--variables", *several)
+        assert done.exit_code == 0, done.output
+        assert len(list((tmp_path / f"{number}").iterdir())) == 2
+    done = call("mask", result, "--status", "ok", "--status", "linear")
+    assert "status == ok or status == linear or status == reference_point" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "panels"),
+    [
+        ("export", ["Selection", "Output"]),
+        ("mask", ["Limits", "Output"]),
+        ("view", ["Server"]),
+        ("plot", ["Scene", "Selection", "Pictures"]),
+        ("rereference", ["Reference", "Output"]),
+        ("simulate", ["Scene", "Output"]),
+    ],
+)
+def test_help_groups_the_options(monkeypatch, command, panels):
+    monkeypatch.setenv("COLUMNS", "120")
+    said = call(command, "--help").stdout
+    assert re.findall(r"╭─ (\w+) ─", said) == ["Arguments", "Options", *panels]
+    first = said.partition("╭─ Options")[2].partition("╰")[0]
+    assert set(re.findall(r"--[a-z-]+", first)) == {"--verbose", "--help"}
+    if command in ("export", "mask", "view", "plot"):
+        assert "esult of invert, rereference or velocity." in said
+
+
+def test_help_says_units_defaults_and_how_several_are_given(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    said = re.sub(r"[\s│]+", " ", call("mask", "--help").stdout)
+    assert "residuals of a pixel that is kept [rad; of offsets: pixel]. [default: no limit]" in said
+    assert said.count("[default: ") == 5
+    for command in ("invert", "velocity"):
+        said = re.sub(r"[\s│]+", " ", call(command, "--help").stdout)
+        assert re.search(
+            r"--exclude-dates DATE \.\.\. [\w ]+\. Several: with blanks or commas between them\.", said
+        )
+    examples = call("invert", "--help").stdout.partition("Examples")[2]
+    for option in ("--velocity", "--bbox", "--start-date", "--reference auto", "--exclude-dates"):
+        assert option in examples

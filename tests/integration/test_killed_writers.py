@@ -21,10 +21,16 @@ from fringefleet.simulate import Scene, simulate_stack
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+survived = os.environ.get("SURVIVED")
+left = [int(survived or 0)]
 def watched(rename):
     def killed(self, target):
-        if ".fringefleet-" in str(self) or self.name.endswith(".part"):
-            os.kill(os.getpid(), signal.SIGKILL)
+        whole = ".fringefleet-" in self.parent.name or Path(target).parent.name == "replaced"
+        any_part = ".fringefleet-" in str(self) or self.name.endswith(".part")
+        if any_part if survived is None else whole:
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
         return rename(self, target)
     return killed
 Path.rename, Path.replace = watched(Path.rename), watched(Path.replace)
@@ -123,3 +129,54 @@ def check_same_bytes(arguments, out, reference):
     assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
     assert content(out)
     assert content(out) == content(reference)
+
+
+SEVERAL_FILES = [writer.name for writer in WRITERS if not writer.first_of]
+
+
+def killed_between_files(words, out, tmp_path, survived=1):
+    """Run a command that dies when some of its files have their names."""
+    (tmp_path / "sitecustomize.py").write_text(KILLED)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "SURVIVED": str(survived)}
+    command = [sys.executable, "-c", "from fringefleet.cli import main; main()", *words]
+    done = subprocess.run(command, env=environment, check=False, timeout=300)
+    assert done.returncode == -signal.SIGKILL
+    return [path for path in out.iterdir() if not path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("file_format", SEVERAL_FILES)
+def test_an_export_killed_between_two_files_is_no_finished_one(file_format, scene, tmp_path):
+    out = tmp_path / "out"
+    words = ["export", str(scene / "result.zarr"), str(out), "--format", file_format]
+    assert len(killed_between_files(words, out, tmp_path)) == 1
+    check_same_bytes(words, out, tmp_path / "reference")
+    again = CliRunner().invoke(app, words)
+    assert again.exit_code == 2, again.output
+    assert "give another name, or --overwrite to replace" in " ".join(again.output.split())
+
+
+def test_whatever_is_written_next_removes_what_was_placed_and_nothing_else(scene, tmp_path):
+    out = tmp_path / "out"
+    words = ["export", str(scene / "result.zarr"), str(out), "--format", "cog", "--variables"]
+    words.append("displacement,temporal_coherence,status")
+    placed = killed_between_files(words, out, tmp_path, survived=2)
+    assert len(placed) == 2
+    mine = placed[0]
+    mine.unlink()
+    mine.write_text("mine, of the same name")
+    convert_stack(scene / "stack.zarr", out / "other.zarr")
+    assert sorted(path.name for path in out.iterdir()) == sorted([mine.name, "other.zarr"])
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 2
+    assert f"{mine.name} exists" in " ".join(refused.output.split())
+
+
+def test_an_export_killed_while_it_replaces_goes_on_with_the_same_command(scene, tmp_path):
+    out = tmp_path / "out"
+    words = ["export", str(scene / "result.zarr"), str(out), "--format", "zarr2"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    words += ["--overwrite", "--unit", "mm"]
+    before = {path.name for path in out.iterdir()}
+    for survived in (1, 2, 3):
+        assert {path.name for path in killed_between_files(words, out, tmp_path, survived)} <= before
+    check_same_bytes(words, out, tmp_path / "reference")

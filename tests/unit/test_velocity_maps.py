@@ -247,6 +247,6 @@ def test_a_mask_is_honoured_unless_all_pixels_are_asked_for(folder, tmp_path):
     assert (has_velocity & ~kept).any()
     np.testing.assert_array_equal(lazy["velocity"], plain["velocity"].where(kept))
     np.testing.assert_array_equal(lazy["date_count"], plain["date_count"].where(kept, 0))
-    assert lazy.attrs["mask_rule"] == "(residual_rms < 0.35)"
+    assert lazy.attrs["mask_rule"] == "residual_rms < 0.35"
     fringefleet.run_velocity(VelocityRun(tmp_path / "masked.zarr", tmp_path / "run.zarr"))
     np.testing.assert_array_equal(xr.open_zarr(tmp_path / "run.zarr")["velocity"], lazy["velocity"])

@@ -1,75 +1,56 @@
 """The command ``export``: write a result in the format of another program."""
 
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import fields
+from typing import Any
 
-from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err
-from fringefleet.cli.parameters import parameters
+from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_progress
+from fringefleet.cli.tables import print_plan
 from fringefleet.errors import OptionError
-from fringefleet.io.writers import WRITERS, writer_named
+from fringefleet.io.writers import WRITERS
+from fringefleet.io.writers.options import ExportFiles
 from fringefleet.io.writers.selection import ExportSelection
 from fringefleet.option_words import option
 
-if TYPE_CHECKING:
-    FormatName = str
-else:
-    FormatName = Literal[tuple(writer.name for writer in WRITERS)]
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """Parameters of the command."""
-
-    result: Annotated[Path, Declared("Result of invert.", metavar="RESULT", is_argument=True)]
-    output: Annotated[
-        Path,
-        Declared("Folder of one file for each variable, or a file.", metavar="OUT", is_argument=True),
-    ]
-    format: Annotated[
-        FormatName, Declared(" ".join(f"{writer.name}: {writer.title}" for writer in WRITERS))
-    ] = WRITERS[0].name
-    no_mask: Annotated[bool, Declared("Keep all pixels, whatever mask is stored in the result.")] = False
+(_OVERWRITE,) = parameters(Common, "overwrite")
 
 
 @command(
-    *parameters(ExportOptions),
+    *parameters(Common, "result"),
+    *parameters(ExportFiles),
     *parameters(ExportSelection),
+    *parameters(Common, "no_mask"),
+    _OVERWRITE.respelled(help="Replace files that are there; others in the folder are kept."),
+    *parameters(Common, "dry_run"),
     examples=(
         "fringefleet export result.zarr mintpy/ --format mintpy",
         "fringefleet export result.zarr maps/ --format cog --mask 'temporal_coherence > 0.7' --unit mm",
+        "fringefleet export result.zarr points.csv --format csv --variables displacement --dates 20180106",
+        "fringefleet export velocity.zarr velocity.kmz --format kmz --unit mm",
     ),
 )
 def export(given: Any) -> None:
     """Write a result, or a part of it, in the format of other programs."""
-    from fringefleet.io.describe import check_finished
-    from fringefleet.io.store.open_result import check_result
-    from fringefleet.io.store.place import check_apart, check_writable
-    from fringefleet.io.writers.export import export_result
+    from fringefleet.io.writers.export import export_result, plan_export
     from fringefleet.io.writers.failures import failures_explained
+    from fringefleet.network.network import shorten
 
-    file_format = given.format or WRITERS[0].name
-    first = writer_named(file_format).file_in(given.output)
     selection = {field.name: getattr(given, field.name) for field in fields(ExportSelection)}
     if given.no_mask:
         if given.mask is not None:
             raise OptionError(f"found {option('mask', repr(given.mask))} and --no-mask; give one of them.")
         selection["mask"] = False
-    check_result(given.result)
-    check_apart(first, given.result)
-    check_writable(first)
-    check_finished(given.result)
+    what = given.result, given.output, given.format or WRITERS[0].name
+    selection["overwrite"] = given.overwrite
+    if given.dry_run:
+        found = plan_export(*what, **selection)
+        files = shorten(list(map(str, found.paths)))
+        print_plan([("Files", files)], found.n_byte, found.memory, "in all processes")
+        return
     explained = failures_explained(given.output, "Remove the cause and repeat the command.")
     with show_progress(err(), "Writing") as report, explained:
-        paths = export_result(
-            given.result,
-            given.output,
-            file_format,
-            progress=lambda done, total: report(done / total, 0),
-            **selection,
-        )
+        paths = export_result(*what, progress=lambda done, total: report(done / total, 0), **selection)
     for path in paths:
         echo(path)

@@ -51,6 +51,10 @@ OF_INVERT = (
         "fringefleet invert stack.zarr result.zarr --dem-error --geometry inputs/geometryRadar.h5",
         "fringefleet invert offsets.h5 result.zarr --dataset range_offset --mask-dataset offset_snr "
         "--mask-threshold 5",
+        "fringefleet invert stack.zarr result.zarr --velocity --periodic 1 0.5 --uncertainty covariance",
+        "fringefleet invert stack.zarr part.zarr --bbox -99.3 19.2 -99.0 19.5 --start-date 20180101",
+        "fringefleet invert stack.zarr result.zarr --exclude-dates 20180106 20180307 --min-coherence 0.3",
+        "fringefleet invert stack.zarr result.zarr --reference auto",
         "fringefleet invert stack.zarr result.zarr --resume",
         "fringefleet invert stack.zarr result.zarr --workers 0",
         "fringefleet invert stack.zarr result.zarr --device cuda",

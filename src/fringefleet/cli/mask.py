@@ -1,13 +1,12 @@
 """The command ``mask``: say which pixels of a result are to be relied on."""
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Annotated, Any
 
-from fringefleet.arguments.declaration import Declared
+from fringefleet.arguments.declaration import Declared, Panel
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo, err
-from fringefleet.cli.parameters import parameters
+from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_progress
 from fringefleet.io.mask_limits import MaskLimits
 
@@ -16,16 +15,17 @@ from fringefleet.io.mask_limits import MaskLimits
 class MaskOptions:
     """Parameters of the command."""
 
-    result: Annotated[Path, Declared("Result of invert.", metavar="RESULT", is_argument=True)]
-    remove: Annotated[bool, Declared("Remove the mask that is there.")] = False
+    remove: Annotated[bool, Declared("Remove the mask that is there.", Panel.OUTPUT)] = False
 
 
 @command(
-    *parameters(MaskOptions),
+    *parameters(Common, "result"),
     *parameters(MaskLimits),
+    *parameters(MaskOptions),
     examples=(
         "fringefleet mask result.zarr --min-temporal-coherence 0.7 --status ok,minimum_norm",
         "fringefleet mask result.zarr --rule 'residual_rms < 1 or temporal_coherence > 0.9'",
+        "fringefleet mask result.zarr --remove",
     ),
 )
 def mask(given: Any) -> None:

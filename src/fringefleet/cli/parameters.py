@@ -13,6 +13,11 @@ from fringefleet.arguments.declaration import Declared, Panel, declared_fields, 
 from fringefleet.choices import Existing
 from fringefleet.errors import OptionError
 
+_SEVERAL = {
+    " ...": " Several: with blanks or commas between them.",
+    ",...": " Several: with commas between them.",
+}
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -42,7 +47,9 @@ class Parameter:
     def in_typer(self) -> tuple[str, Any, Any]:
         """Give the field that Typer reads it from: name, annotated type and default."""
         it = self.declared
-        text = escape(it.help) + (f" [dim]\\[default: {escape(it.default)}][/]" if it.default else "")
+        text = escape(it.help + _SEVERAL.get((it.metavar or "")[-4:], "")) + (
+            f" [dim]\\[default: {escape(it.default)}][/]" if it.default else ""
+        )
         if it.is_argument:
             info = typer.Argument(metavar=it.metavar, help=text, show_default=False)
             return self.name, Annotated[self.kind, info], self.default
@@ -92,6 +99,12 @@ def by_panel(given: Iterable[Parameter]) -> list[Parameter]:
 class Common:
     """Parameters that several commands have, and no function in Python."""
 
+    result: Annotated[
+        Path, Declared("Result of invert, rereference or velocity.", metavar="RESULT", is_argument=True)
+    ]
+    no_mask: Annotated[
+        bool, Declared("Take all pixels, whatever mask is stored in the result.", Panel.SELECTION)
+    ] = False
     verbose: Annotated[
         bool, Declared("Log more, and show the traceback of a failure.", flags=("--verbose", "-v"))
     ] = False
@@ -127,6 +140,10 @@ class Common:
         bool, Declared("Continue an unfinished output; nothing is computed twice.", Panel.OUTPUT)
     ] = False
     overwrite: Annotated[bool, Declared("Replace an existing output.", Panel.OUTPUT)] = False
+    dry_run: Annotated[
+        bool,
+        Declared("Print what would be written and the memory that it takes; write nothing.", Panel.OUTPUT),
+    ] = False
     performance_report: Annotated[
         Path | None,
         Declared(

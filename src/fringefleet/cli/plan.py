@@ -46,6 +46,7 @@ class PlanOptions:
     examples=(
         "fringefleet plan inputs/ifgramStack.h5 -t smallbaselineApp.cfg",
         "fringefleet plan stack.zarr /scratch/result.zarr --norm huber --workers 64 --worker-memory 8GB",
+        "fringefleet plan stack.zarr --velocity --bbox -99.3 19.2 -99.0 19.5 --start-date 20180101",
         "fringefleet plan stack.zarr --workers 16 --worker-memory 32GB --quick --json",
     ),
 )

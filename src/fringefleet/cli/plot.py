@@ -1,33 +1,21 @@
 """The command ``plot``: everything that a stack or a result has data for, as PNG files."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
 from fringefleet.cli.console import echo
-from fringefleet.cli.parameters import parameters
+from fringefleet.cli.parameters import Common, parameters
 from fringefleet.execution.job import Run
-
-
-@dataclass(frozen=True)
-class PlotOptions:
-    """Parameters of the command."""
-
-    path: Annotated[Path, Declared("Stack of any format, or result.", metavar="PATH", is_argument=True)]
-    directory: Annotated[Path, Declared("Folder to write.", metavar="DIR", is_argument=True)]
-    truth: Annotated[Path | None, Declared("Known displacement to compare with.", metavar="TRUTH.zarr")] = (
-        None
-    )
-    no_mask: Annotated[bool, Declared("Show all pixels, whatever mask is stored in the result.")] = False
+from fringefleet.plot.options import PictureOptions
 
 
 @command(
-    *parameters(PlotOptions),
+    *parameters(PictureOptions),
+    *parameters(Common, "no_mask"),
     *parameters(Run, "reader", "drop_incomplete"),
     examples=(
         "fringefleet plot result.zarr pictures/",
+        "fringefleet plot velocity.zarr pictures/",
         "fringefleet plot result.zarr pictures/ --truth truth.zarr",
     ),
 )

@@ -17,7 +17,7 @@ from fringefleet.execution.new_reference import NewReference
 class RereferenceOptions:
     """Parameters of the command besides the reference."""
 
-    result: Annotated[Path, Declared("Result of invert.", metavar="RESULT", is_argument=True)]
+    result: Annotated[Path, Declared("Result of invert or rereference.", metavar="RESULT", is_argument=True)]
     output: Annotated[Path, Declared("Zarr store to write.", metavar="OUT.zarr", is_argument=True)]
 
 

@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from fringefleet.cli.console import out
 from fringefleet.cli.printable import printable
+from fringefleet.cli.progress import with_prefix
 from fringefleet.status import Status
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ def print_facts(facts: Iterable[tuple[str, str]], console: Console) -> None:
     width = max(len(label) for label, _ in found)
     for label, text in found:
         console.print(f"[cyan]{label:<{width}}[/]  {escape(printable(text))}", soft_wrap=True)
+
+
+def print_plan(facts: Sequence[tuple[str, str]], n_byte: int, memory: int, whose: str) -> None:
+    """Print what a command would do, and the room and the memory that it takes at most."""
+    size, needed = with_prefix(n_byte, "B"), with_prefix(memory, "B")
+    print_facts([*facts, ("Write", f"at most {size}"), ("Memory", f"at most {needed} {whose}")], out())
 
 
 def print_status(counts: Sequence[int], min_redundancy: float, console: Console) -> None:

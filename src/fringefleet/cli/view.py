@@ -1,29 +1,15 @@
 """The command ``view``: a result on a map in the browser."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
 from fringefleet.cli.console import err
-from fringefleet.cli.parameters import parameters
-
-
-@dataclass(frozen=True)
-class ViewOptions:
-    """Parameters of the command."""
-
-    result: Annotated[Path, Declared("Result of invert.", metavar="RESULT", is_argument=True)]
-    port: Annotated[
-        int | None,
-        Declared(
-            "Port to listen at.", metavar="N", default="the first free one from 8000", least=1, most=65535
-        ),
-    ] = None
+from fringefleet.cli.parameters import Common, parameters
+from fringefleet.plot.options import ViewOptions
 
 
 @command(
+    *parameters(Common, "result"),
     *parameters(ViewOptions),
     examples=("fringefleet view result.zarr", "fringefleet view result.zarr --port 8080"),
 )

@@ -29,6 +29,7 @@ WRITE_BEHIND = 1  # tiles that are written meanwhile
 BEHIND_GPU = 2  # likewise, where a GPU solves them faster than one is compressed and written
 ON_DEVICE = 2  # tiles whose observations or results a GPU holds
 _IDLE_WORKER_BYTES = 410 * 1024**2  # a process that has imported everything and solved many tiny tiles
+_IDLE_CLIENT_BYTES = 200 * 1024**2  # a process that computes in threads, and has no use for torch
 _NUMBA_BYTES = 120 * 1024**2  # additional, with numba and its compiled code
 _CUDA_BYTES = 800 * 1024**2  # additional host memory: CUDA's libraries and context
 _KEPT_BY_MALLOC = 256 * 1024**2  # maximum of freed memory kept: MALLOC_TRIM_THRESHOLD_ of our own workers
@@ -103,6 +104,33 @@ def bytes_of_worker(n_pixel: int, network: Network, options: Options, means: Com
     pieces = (n_turn + behind) * answer + n_turn * answer + batches + chunks
     process = _IDLE_WORKER_BYTES + on_gpu * _CUDA_BYTES + is_compiled(options) * _NUMBA_BYTES
     return process + buffers + pieces + min(pieces, _KEPT_BY_MALLOC)
+
+
+def bytes_of_fit(
+    tiles: tuple[int, int], of_input: int, n_map: int, means: ComputeResources, *, is_large: bool = False
+) -> int:
+    """Return the memory that a worker takes to fit functions of time to series [byte].
+
+    Parameters
+    ----------
+    tiles
+        Number of tiles, and of pixels of one.
+    of_input
+        Bytes of a pixel that are read.
+    n_map
+        Maps that the fit gives, in float64 while it runs.
+    means
+        The worker; ``n_worker`` 0: threads of this process.
+    is_large
+        Whether numba is imported.
+    """
+    (n_tile, n_pixel), n_turn = tiles, means.n_thread
+    buffers = min(n_turn + READ_AHEAD, n_tile) * n_pixel * of_input
+    chunks = means.n_core * 2 * means.chunk_bytes
+    answers = min(n_turn + WRITE_BEHIND, n_tile) * 4 * n_pixel * n_map
+    pieces = answers + n_turn * 2 * 8 * n_pixel * n_map + chunks
+    process = _IDLE_WORKER_BYTES if means.n_worker else _IDLE_CLIENT_BYTES
+    return process + is_large * _NUMBA_BYTES + buffers + pieces
 
 
 def bytes_of_gpu(n_pixel: int, network: Network, options: Options) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fringefleet.arguments.declaration import Declared, check_fields, documented
+from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import check_numbers, check_two_numbers
 from fringefleet.errors import OptionError
 from fringefleet.option_words import option
@@ -31,18 +31,23 @@ class NewReference:
 
     point: Annotated[
         tuple[int, int] | None,
-        Declared(f"Row and column of the new reference pixel. The result has {OF_POINT}.", metavar="Y X"),
+        Declared(
+            f"Row and column of the new reference pixel. The result has {OF_POINT}.",
+            Panel.REFERENCE,
+            metavar="Y X",
+        ),
     ] = None
     lalo: Annotated[
         tuple[float, float] | None,
         Declared(
             "Latitude and longitude of the new reference pixel, in degrees on WGS 84; as --point.",
+            Panel.REFERENCE,
             metavar="LAT LON",
         ),
     ] = None
     date: Annotated[
         str | None,
-        Declared(f"New reference date. The result has {OF_DATE}.", metavar="YYYYMMDD"),
+        Declared(f"New reference date. The result has {OF_DATE}.", Panel.REFERENCE, metavar="DATE"),
     ] = None
 
     def __post_init__(self) -> None:

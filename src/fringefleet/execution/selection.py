@@ -1,11 +1,11 @@
 """Selection of a part of a stack: rows and columns, dates and pairs. Light to import."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
-from fringefleet.arguments.kinds import check_kind, check_numbers, check_two_numbers
+from fringefleet.arguments.kinds import check_numbers, check_two_numbers
+from fringefleet.arguments.several import words_of
 from fringefleet.errors import OptionError
 from fringefleet.option_words import option
 
@@ -21,7 +21,7 @@ class Selection:
     """Select the part of a stack that is inverted.
 
     The reference point is found in the whole scene, and may lie outside of the part. Several dates or pairs
-    are a sequence of texts, or one text with commas.
+    are a sequence of texts, or one text with commas or blanks.
 
     Raises
     ------
@@ -65,34 +65,30 @@ class Selection:
     ] = None
     start_date: Annotated[
         str | None,
-        Declared(
-            "Omit pairs with a date before this one.", Panel.SCENE, metavar="YYYYMMDD", default="the first"
-        ),
+        Declared("Omit pairs with a date before this one.", Panel.SCENE, metavar="DATE", default="the first"),
     ] = None
     end_date: Annotated[
         str | None,
-        Declared(
-            "Omit pairs with a date after this one.", Panel.SCENE, metavar="YYYYMMDD", default="the last"
-        ),
+        Declared("Omit pairs with a date after this one.", Panel.SCENE, metavar="DATE", default="the last"),
     ] = None
     exclude_dates: Annotated[
         tuple[str, ...] | None,
         Declared(
             "Omit pairs with one of these dates.",
             Panel.SCENE,
-            metavar="YYYYMMDD,...",
+            metavar="DATE ...",
             default="none",
-            kind=str,
+            kind=list[str],
         ),
     ] = None
     exclude_pairs: Annotated[
         tuple[str, ...] | None,
         Declared(
-            "Omit these pairs.",
+            "Omit these pairs, written as 20180106_20180118.",
             Panel.SCENE,
-            metavar="YYYYMMDD_YYYYMMDD,...",
+            metavar="PAIR ...",
             default="none",
-            kind=str,
+            kind=list[str],
         ),
     ] = None
     max_temporal_baseline: Annotated[
@@ -131,9 +127,10 @@ class Selection:
     ] = None
 
     def __post_init__(self) -> None:
-        """Check every value, and take texts with commas apart."""
+        """Check every value, and take texts with several words apart."""
         for name in ("exclude_dates", "exclude_pairs"):
-            object.__setattr__(self, name, _words(name, getattr(self, name)))
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, words_of(name, given))
         check_fields(self)
         for name, lines in (("rows", "row"), ("columns", "column")):
             if getattr(self, name) is not None:
@@ -156,19 +153,6 @@ class Selection:
     def of_pairs(self) -> dict[str, Any]:
         """Those that select pairs."""
         return {name: value for name, value in self.given.items() if name in _OF_PAIRS}
-
-
-def _words(name: str, given: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    """Take several texts, or one with commas, apart."""
-    if given is None:
-        return None
-    texts = [given] if isinstance(given, str) else list(given)
-    for text in texts:
-        check_kind(name, text, str)
-    words = tuple(word for text in texts for word in text.replace(",", " ").split())
-    if not words:
-        raise OptionError(f"found {option(name)} without any; give some, or leave it out.")
-    return words
 
 
 def _check_range(name: str, value: tuple[int, int], line: str) -> None:

@@ -50,7 +50,7 @@ class FitOptions:
         ),
     ] = False
     no_mask: Annotated[
-        bool, Declared("Fit all pixels, whatever mask is stored in the result.", Panel.VELOCITY)
+        bool, Declared("Fit all pixels, whatever mask is stored in the result.", Panel.SELECTION)
     ] = False
     uncertainty: Annotated[
         Uncertainty,
@@ -105,7 +105,7 @@ class VelocityRun:
     'velocity.zarr'
     """
 
-    result: Annotated[Path, Declared("Result of invert.", metavar="RESULT", is_argument=True)]
+    result: Annotated[Path, Declared("Result of invert or rereference.", metavar="RESULT", is_argument=True)]
     output: Annotated[Path, Declared("Zarr store to write.", metavar="OUT.zarr", is_argument=True)]
     functions: TimeFunctions = TimeFunctions()  # noqa: RUF009 - frozen
     options: FitOptions = FitOptions()

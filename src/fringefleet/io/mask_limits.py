@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fringefleet.arguments.declaration import Declared, check_fields
-from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.declaration import Declared, Panel, check_fields
+from fringefleet.arguments.several import words_of
 from fringefleet.errors import OptionError
 from fringefleet.option_words import option
 
@@ -17,6 +17,7 @@ MAP_OF = {  # by the name of a limit
     "status": "status",
 }
 _COMPARISONS = {"min_temporal_coherence": ">=", "max_rms": "<=", "min_pairs": ">="}
+_JOINED = ("status", "rule")  # limits that may be several comparisons
 
 
 @dataclass(frozen=True)
@@ -25,56 +26,82 @@ class MaskLimits:
 
     min_temporal_coherence: Annotated[
         float | None,
-        Declared("Least temporal coherence of a pixel that is kept.", metavar="X", least=0, most=1),
+        Declared(
+            "Least temporal coherence of a pixel that is kept, from 0 to 1.",
+            Panel.LIMITS,
+            metavar="C",
+            default="no limit",
+            least=0,
+            most=1,
+        ),
     ] = None
     max_rms: Annotated[
         float | None,
         Declared(
-            "Largest residual of a pixel that is kept.", metavar="X", unit="rad, of offsets pixel", above=0
+            "Largest root mean square of the residuals of a pixel that is kept [rad; of offsets: pixel].",
+            Panel.LIMITS,
+            metavar="RMS",
+            unit="rad; of offsets: pixel",
+            default="no limit",
+            above=0,
         ),
     ] = None
     min_pairs: Annotated[
-        int | None, Declared("Fewest interferograms used at a pixel that is kept.", metavar="N", least=1)
+        int | None,
+        Declared(
+            "Fewest interferograms used at a pixel that is kept.",
+            Panel.LIMITS,
+            metavar="N",
+            default="no limit",
+            least=1,
+        ),
     ] = None
     status: Annotated[
         Sequence[str] | str | None,
         Declared(
-            "Status of pixels that are kept, with commas between them; the reference point is kept besides.",
-            metavar="A,B",
-            kind=str,
+            "Status of pixels that are kept, such as ok,minimum_norm; the reference point is kept besides.",
+            Panel.LIMITS,
+            metavar="WORD,...",
+            default="every status",
+            kind=list[str],
         ),
     ] = None
     rule: Annotated[
         str | None,
         Declared(
-            "Comparisons of maps, as for export --mask, that have to hold besides.", metavar="EXPRESSION"
+            "Comparisons of maps, as for export --mask, that have to hold besides.",
+            Panel.LIMITS,
+            metavar="EXPRESSION",
+            default="none",
         ),
     ] = None
 
     def __post_init__(self) -> None:
         """Refuse values of other kinds and beyond their limits, and no limit at all."""
-        if self.status is not None:
-            check_kind("status", self.status, str, list, tuple)
         check_fields(self)
         if not self.expressions():
             names = ", ".join(map(option, self.__dataclass_fields__))
             raise OptionError(f"found no limit for the mask. Give some: {names}.")
 
-    def expressions(self) -> list[str]:
-        """Give the conditions, as :func:`fringefleet.io.writers.expressions.parse_rule` takes them."""
-        found = [
-            f"{MAP_OF[name]} {comparison} {getattr(self, name)!r}"
+    def expressions(self) -> dict[str, str]:
+        """Give the condition of each limit that is given, for :mod:`fringefleet.io.writers.expressions`."""
+        found = {
+            name: f"{MAP_OF[name]} {comparison} {getattr(self, name)!r}"
             for name, comparison in _COMPARISONS.items()
             if getattr(self, name) is not None
-        ]
+        }
         if self.status is not None:
             words = dict.fromkeys([*self.statuses(), _REFERENCE])
-            found.append(f"({' or '.join(f'status == {word}' for word in words)})")
-        return [*found, *([f"({self.rule})"] if self.rule is not None else [])]
+            found["status"] = " or ".join(f"status == {word}" for word in words)
+        return found | ({} if self.rule is None else {"rule": self.rule})
+
+    def expression(self) -> str:
+        """Give the condition of all limits."""
+        found = self.expressions()
+        if len(found) == 1:
+            return "".join(found.values())
+        return " and ".join(f"({text})" if name in _JOINED else text for name, text in found.items())
 
     def statuses(self) -> list[str]:
         """Give the words of the statuses that are kept."""
-        given = self.status or ()
-        return [
-            word.strip() for word in (given.split(",") if isinstance(given, str) else given) if word.strip()
-        ]
+        return [] if self.status is None else list(words_of("status", self.status))

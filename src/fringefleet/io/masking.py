@@ -70,8 +70,9 @@ def mask_result(result: Path | str, *, progress: Progress = no_progress, **limit
         check_finished(path)
         with open_result(path) as opened:
             _check_maps(wanted, opened)
-            rule = parse_rule(" and ".join(wanted.expressions()), opened, "rule")
-            return _write(path, opened, rule, progress)
+            for name, expression in wanted.expressions().items():
+                parse_rule(expression, opened, name)
+            return _write(path, opened, parse_rule(wanted.expression(), opened), progress)
 
 
 def _limits_of(given: dict[str, Any]) -> MaskLimits:
@@ -113,8 +114,8 @@ def _write(path: Path, result: xr.Dataset, rule: PixelRule, progress: Progress) 
             n_kept += int(kept.sum())
         if not n_kept:
             raise InputError(
-                f"found {option('rule', repr(rule.text))}, which keeps none of the {shape[0] * shape[1]:,} "
-                "pixels. Give limits that keep some."
+                f"found limits that keep none of the {shape[0] * shape[1]:,} pixels: {rule.text}. Give limits"
+                " that keep some."
             )
     return MaskSummary(rule.text, n_kept, shape[0] * shape[1])
 

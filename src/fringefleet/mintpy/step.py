@@ -253,6 +253,7 @@ def _export(task: Task, expected: Expected, skipped: Sequence[Tile], on_progress
             folder,
             names=(series, quality, count),
             covariance_date=task.covariance_date,
+            overwrite=True,
             progress=lambda n, of: on_progress("Writing", RunProgress(None, TileStatistics(n), of, 0.0)),
         )
     if task.result is None and not skipped:

@@ -12,7 +12,7 @@ from fringefleet.io.describe import check_finished, check_options_of_result, des
 from fringefleet.io.store.open_result import is_result, open_result
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.pair_table import RESIDUAL_RMS
-from fringefleet.io.store.place import check_writable
+from fringefleet.io.store.place import check_apart, check_writable
 from fringefleet.io.store.stored_mask import MASK, check_mask_current
 from fringefleet.plot.network import plot_network
 from fringefleet.plot.result import plot_error, plot_maps, plot_series, plot_velocity
@@ -55,6 +55,7 @@ def draw_pictures(
         The path is no stack and no finished result, or the truth does not go with it.
     """
     _check_folder(directory)
+    check_apart(directory / "maps.png", path)
     if is_result(path):
         check_options_of_result(path, reader, drop_incomplete=drop_incomplete)
         yield from _draw_result(path, directory, truth, no_mask=no_mask)
@@ -80,7 +81,10 @@ def _draw_result(path: Path, directory: Path, truth_path: Path | None, *, no_mas
         yield _draw_velocity(path, directory / "velocity.png", truth_path, no_mask=no_mask)
         return
     if kind != "result":
-        raise InputError(f"found only a displacement in {path}; give a stack, or what invert wrote.")
+        raise InputError(
+            f"found only a displacement in {path}, such as the truth of a simulation; give a stack, or a "
+            "result of invert, rereference or velocity."
+        )
     check_finished(path)
     if not no_mask:
         check_mask_current(path)

@@ -14,6 +14,7 @@ from fringefleet.plot.canvas import (
     MAX_PIXELS,
     draw_map,
     format_dates,
+    map_panels,
     mark_reference,
     save,
     thin,
@@ -52,22 +53,13 @@ def plot_maps(result: xr.Dataset, path: Path) -> None:
     names = [*always, *(name for name in styles if name not in (*always, RESIDUAL))]
     maps = thin(result[[*names, "status", *_mask_in(result)]]).isel(date=-1).load()
     last = str(np.datetime_as_string(maps["date"].values, unit="D"))
-    n_column = -(-(len(names) + 1) // 2)
-    figure = Figure(figsize=(6 * n_column, 9.8), layout="constrained")
-    panels = list(figure.subplots(2, n_column, sharex=True, sharey=True).T.flat)
+    figure, panels = map_panels(maps, len(names) + 1)
     for panel, name in zip(panels, names, strict=False):
         shown = where_kept(maps[name].where(maps["pair_count"] > 0), maps)
         _draw(panel, shown, styles[name], last)
-    _draw_status(panels[len(names)], maps["status"])
-    used, empty = panels[: len(names) + 1], panels[len(names) + 1 :]
-    label = used[-1].get_xlabel()
-    for panel in used:
+    _draw_status(panels[-1], maps["status"])
+    for panel in panels:
         mark_reference(panel, result)
-        panel.label_outer()
-    for panel in empty:  # at most one, below the last map
-        panel.remove()
-        used[-1].tick_params(labelbottom=True)
-        used[-1].set_xlabel(label)
     save(figure, path)
 
 
@@ -83,14 +75,10 @@ def plot_velocity(maps: xr.Dataset, path: Path) -> None:
     """
     styles = styles_in(maps)
     shown = thin(maps[[*styles, *_mask_in(maps)]]).load()
-    n_column = -(-len(styles) // 2)
-    figure = Figure(figsize=(6 * n_column, 9.8), layout="constrained")
-    panels = list(figure.subplots(2, n_column, sharex=True, sharey=True, squeeze=False).T.flat)
-    for panel, (name, style) in zip(panels, styles.items(), strict=False):
+    figure, panels = map_panels(shown, len(styles))
+    for panel, (name, style) in zip(panels, styles.items(), strict=True):
         _draw(panel, where_kept(shown[name], shown), style, "")
         mark_reference(panel, maps)
-    for panel in panels[len(styles) :]:
-        panel.remove()
     save(figure, path)
 
 
@@ -209,8 +197,8 @@ def _draw_status(panel: Axes, status: xr.DataArray) -> None:
     bar = draw_map(panel, status, "Status", "", cmap=colours, norm=norm, interpolation="nearest")
     shares = [100 * float((status == code).mean()) for code in Status]
     names = Status.meanings().split()
-    labels = [f"{name.replace('_', ' ')}\n{share:.1f} %" for name, share in zip(names, shares, strict=True)]
-    bar.set_ticks(range(len(Status)), labels=labels, fontsize=8)
+    labels = [f"{name.replace('_', ' ')} {share:.1f} %" for name, share in zip(names, shares, strict=True)]
+    bar.set_ticks(range(len(Status)), labels=labels, fontsize=7)
     bar.minorticks_off()
     bar.ax.tick_params(length=0)
 

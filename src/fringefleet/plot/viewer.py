@@ -64,7 +64,7 @@ def check_viewable(path: Path) -> None:
     if map_crs(open_result(path)) is None:
         raise StackFormatError(
             f"found {path} in radar geometry, or without a known coordinate reference system, and the viewer "
-            "needs a map. Draw it with `fringefleet plot`, or geocode the stack before the inversion."
+            "needs a map. Draw it with `fringefleet plot`, or geocode the stack and repeat the inversion."
         )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fringefleet.arguments.declaration import Declared, check_fields
+from fringefleet.arguments.declaration import Declared, Panel, check_fields
 from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OptionError
 
@@ -13,22 +13,33 @@ class SceneOptions:
     """Size of a :class:`fringefleet.simulate.Scene`, and what is to be wrong with it."""
 
     n_date: Annotated[
-        int, Declared("Number of acquisitions, 12 days apart.", metavar="D", flags=("--dates",), least=2)
+        int,
+        Declared(
+            "Number of acquisitions, 12 days apart.", Panel.SCENE, metavar="D", flags=("--dates",), least=2
+        ),
     ] = 50
     neighbours: Annotated[
-        int, Declared("Number of following dates that each date is paired with.", metavar="C", least=1)
+        int,
+        Declared(
+            "Number of following dates that each date is paired with.", Panel.SCENE, metavar="C", least=1
+        ),
     ] = 3
-    shape: Annotated[Shape, Declared("Rows and columns.", metavar="Y X", default="256 256")] = (256, 256)
-    seed: Annotated[int, Declared("Seed of all random numbers.", metavar="S", least=0)] = 0
+    shape: Annotated[Shape, Declared("Rows and columns.", Panel.SCENE, metavar="Y X", default="256 256")] = (
+        256,
+        256,
+    )
+    seed: Annotated[int, Declared("Seed of all random numbers.", Panel.SCENE, metavar="S", least=0)] = 0
     missing: Annotated[
-        float, Declared("Fraction of the observations without data.", metavar="F", least=0, most=0.999)
+        float,
+        Declared("Fraction of the observations without data.", Panel.SCENE, metavar="F", least=0, most=0.999),
     ] = 0.0
-    annual: Annotated[bool, Declared("Also pair each date with the one a year later.")] = False
+    annual: Annotated[bool, Declared("Also pair each date with the one a year later.", Panel.SCENE)] = False
     noise: Annotated[
         float,
         Declared(
             "Factor on the decorrelation noise and on the error of the coherence; 0 gives pairs that agree "
             "with each other.",
+            Panel.SCENE,
             metavar="F",
             least=0,
         ),
@@ -37,13 +48,15 @@ class SceneOptions:
         float,
         Declared(
             "Fraction of the pairs that are off by a cycle in a part of the scene.",
+            Panel.SCENE,
             metavar="F",
             least=0,
             most=1,
         ),
     ] = 0.0
     dem_error_std: Annotated[
-        float, Declared("Standard deviation of the DEM error.", metavar="METRES", unit="m", least=0)
+        float,
+        Declared("Standard deviation of the DEM error.", Panel.SCENE, metavar="METRES", unit="m", least=0),
     ] = 0.0
 
     def __post_init__(self) -> None:

@@ -32,6 +32,7 @@ from numbers import Integral
 from typing import Annotated, Any, NamedTuple
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
+from fringefleet.arguments.several import split
 from fringefleet.errors import OptionError
 from fringefleet.option_words import option
 
@@ -322,7 +323,7 @@ def _read(name: str, value: Any) -> tuple[Any, ...]:
     read_one, is_one = _READERS[name]
     values = [value] if is_one(value) else _listed(name, value)
     if read_one is not _read_onset:
-        values = [part for each in values for part in _split(each)]
+        values = [part for each in values for part in (split(each) if isinstance(each, str) else [each])]
     found = tuple(read_one(name, each) for each in values)
     single = [each for item in found for each in (_taken_apart(item) if isinstance(item, tuple) else [item])]
     for each in single:
@@ -335,11 +336,6 @@ def _listed(name: str, value: Any) -> list[Any]:
     if isinstance(value, Iterable):
         return list(value)
     raise OptionError(f"found {option(name, repr(value))}; give one or more values.")
-
-
-def _split(value: Any) -> list[Any]:
-    """Take text with commas or blanks apart."""
-    return value.replace(",", " ").split() if isinstance(value, str) else [value]
 
 
 def _taken_apart(onset: Onset) -> list[tuple[str, float]]:
@@ -363,7 +359,7 @@ def _read_number(name: str, value: Any) -> float:
 
 def _read_onset(name: str, value: Any) -> Onset:
     """Read a date and characteristic times, of text with commas or blanks or of a sequence."""
-    parts = _split(value) if isinstance(value, str) else list(value)
+    parts = split(value) if isinstance(value, str) else list(value)
     taus = [tau for part in parts[1:] for tau in (part if isinstance(part, tuple | list) else [part])]
     if not taus:
         raise OptionError(

@@ -24,7 +24,7 @@ from fringefleet.products.provenance import EXTRA_PROVENANCE
         ({"bbox": (1, 2, 3, 91)}, "south below north"),
         ({"bbox": (1, 2, 3, 4), "rows": (1, 2)}, "found both bbox and rows or columns; give one"),
         ({"start_date": 20180106}, "found start_date = 20180106 of the type int; give text"),
-        ({"exclude_dates": ()}, "found exclude_dates without any"),
+        ({"exclude_dates": ()}, "found exclude_dates without a value"),
         ({"exclude_pairs": (1,)}, "found exclude_pairs = 1 of the type int; give text"),
         ({"max_temporal_baseline": 0}, r"found max_temporal_baseline = 0; give more than 0 \[days\]"),
         ({"max_perpendicular_baseline": -1.0}, r"give more than 0 \[m\]"),

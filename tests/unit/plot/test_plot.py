@@ -1,13 +1,16 @@
 import importlib
+import itertools
+import re
 import sys
 
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from fringefleet import plot
+from fringefleet import invert, plot
 from fringefleet.errors import InputError, MissingExtraError
 from fringefleet.execution.job import Run
 from fringefleet.io.store.marks import DONE
@@ -16,6 +19,7 @@ from fringefleet.options import Options
 from fringefleet.pipeline import run
 from fringefleet.plot import canvas, network, result
 from fringefleet.plot.pictures import draw_pictures
+from fringefleet.products.velocity import is_map
 from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
 from fringefleet.status import Status
 
@@ -78,8 +82,33 @@ def drawn(monkeypatch):
     return figures
 
 
+def title_of(panel):
+    """The title of a map, without its unit."""
+    return panel.get_title(loc="left").replace("\n", " ").partition(" [")[0]
+
+
 def titles(figure):
-    return [panel.get_title(loc="left") for panel in figure.axes if panel.get_title(loc="left")]
+    return [title_of(panel) for panel in figure.axes if title_of(panel)]
+
+
+def texts_of(panel):
+    """Texts that are drawn in a panel and its colour bar: titles, names of axes, labels of ticks in view."""
+    found = [panel.title, panel._left_title, panel.xaxis.label, panel.yaxis.label]
+    for axis in (panel.xaxis, panel.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        found += [label for tick in ticks for label in (tick.label1, tick.label2)]
+    return [*found, *(text for child in panel.child_axes for text in texts_of(child))]
+
+
+def overlapping(figure):
+    """Texts of a figure that are drawn over each other."""
+    drawing = FigureCanvasAgg(figure)
+    drawing.draw()
+    shown = [text for panel in figure.axes for text in texts_of(panel)]
+    shown = list({id(text): text for text in shown if text.get_visible() and text.get_text()}.values())
+    boxes = [(text.get_text(), text.get_window_extent().shrunk(0.98, 0.9)) for text in shown]
+    return [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.overlaps(other)]
 
 
 def is_png(path):
@@ -109,13 +138,14 @@ def test_maps_that_were_asked_for_are_drawn_besides(drawn, tmp_path, inverted, w
     assert sorted(titles(drawn[1])) == sorted([*usual, *more, *dem, "Status"])
     plot.plot_maps(with_everything.drop_vars("dem_error_std"), tmp_path / "maps.png")
     assert len(titles(drawn[2])) == 7  # and an empty place without axes
-    (above,) = (panel for panel in drawn[2].axes if panel.get_title(loc="left") == "Status")
+    (above,) = (panel for panel in drawn[2].axes if title_of(panel) == "Status")
     assert above.get_xlabel() == "Longitude [°]"
 
 
 def test_maps_are_in_their_units(drawn, tmp_path, with_everything):
     plot.plot_maps(with_everything, tmp_path / "maps.png")
-    values = {panel.get_title(loc="left"): panel.images for panel in drawn[0].axes}
+    values = {title_of(panel): panel.images for panel in drawn[0].axes}
+    assert "Standard deviation, 2018-03-07 [mm]" in [p.get_title(loc="left") for p in drawn[0].axes]
     assert values["Standard deviation, 2018-03-07"][0].get_array().max() == pytest.approx(1)  # mm
     assert values["DEM error"][0].get_array().min() == -12
 
@@ -123,10 +153,23 @@ def test_maps_are_in_their_units(drawn, tmp_path, with_everything):
 def test_every_status_has_a_colour_of_its_own(drawn, tmp_path, inverted):
     assert len(set(result.STATUS_COLOURS)) == len(Status)
     plot.plot_maps(inverted, tmp_path / "maps.png")
-    (panel,) = (panel for panel in drawn[0].axes if panel.get_title(loc="left") == "Status")
+    (panel,) = (panel for panel in drawn[0].axes if title_of(panel) == "Status")
     (bar,) = panel.child_axes
-    labels = [label.get_text().split("\n")[0] for label in bar.get_yticklabels()]
+    labels = [re.sub(r" [\d.]+ %$", "", label.get_text()) for label in bar.get_yticklabels()]
     assert labels == [name.replace("_", " ") for name in Status.meanings().split()]
+
+
+@pytest.mark.parametrize("shape", [(20, 200), (60, 300), (100, 100), (300, 60), (200, 20)])
+def test_no_text_is_drawn_over_another_whatever_the_shape_of_the_scene(drawn, tmp_path, shape):
+    scene = Scene(n_date=8, neighbours=2, shape=shape)
+    found = invert(simulate_dataset(scene)[0], std=True, velocity=True, periodic=(1,)).load()
+    plot.plot_maps(found, tmp_path / "maps.png")
+    plot.plot_velocity(found[[name for name in found if is_map(name)]], tmp_path / "velocity.png")
+    for figure in drawn:
+        assert overlapping(figure) == []
+        width, height = figure.get_size_inches()
+        assert 0.5 < width / height < 4
+        assert sum(bool(panel.get_xlabel()) for panel in figure.axes) >= 2
 
 
 def test_a_standard_deviation_gives_the_series_error_bars(drawn, tmp_path, with_everything):

@@ -1,4 +1,4 @@
-"""Atomic files: written under a temporary name until complete."""
+"""Atomic files, and stores: written under a temporary name until complete."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -6,14 +6,15 @@ from pathlib import Path
 
 import h5py
 
-from fringefleet.io.store.owned import owned_folder
+from fringefleet.io.store.owned import REPLACED, end_placing, note_placing, owned_folder
 
 
 @contextmanager
 def staged_files(paths: Iterable[Path]) -> Iterator[list[Path]]:
-    """Yield temporary paths for files, which replace ``paths`` when all of them are complete.
+    """Yield temporary paths for files or stores, which replace ``paths`` when all of them are complete.
 
-    Missing folders are created. Leftovers of dead processes in them are removed.
+    Missing folders are created. Leftovers of dead processes in them are removed. Of what replaces nothing,
+    all or none gets to its place, also where this process is killed.
     """
     with ExitStack() as opened:
         folders: dict[Path, Path] = {}
@@ -24,8 +25,21 @@ def staged_files(paths: Iterable[Path]) -> Iterator[list[Path]]:
                 folders[path.parent] = opened.enter_context(owned_folder(path.parent))
             places[folders[path.parent] / path.name] = path
         yield list(places)
+        for folder in folders.values():
+            new = [part.name for part, path in places.items() if part.parent == folder and not path.exists()]
+            note_placing(folder, new)
         for part, path in places.items():
-            part.replace(path)
+            _place(part, path)
+        for folder in folders.values():
+            end_placing(folder)
+
+
+def _place(part: Path, path: Path) -> None:
+    """Move a part to its place; a store that is there is moved away first."""
+    if path.is_dir() and not path.is_symlink():
+        (part.parent / REPLACED).mkdir(exist_ok=True)
+        path.rename(part.parent / REPLACED / path.name)
+    part.replace(path)
 
 
 @contextmanager

@@ -53,9 +53,9 @@ def check_result(path: Path) -> None:
     """
     check_exists(path)
     if not is_result(path):
-        raise StackFormatError(
-            f"{path} is not a result: it is {identify(path)}. Give an output of `fringefleet invert`."
-        )
+        found = identify(path)
+        advice = "" if "`fringefleet invert`" in found else " Give an output of `fringefleet invert`."
+        raise StackFormatError(f"{path} is not a result: it is {found}.{advice}")
 
 
 def open_result_group(path: Path) -> zarr.Group:

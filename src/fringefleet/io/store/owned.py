@@ -5,15 +5,17 @@ keeps it, one that cannot be seen from here (another host, another namespace of 
 gives signs of life. The lock is created before the folder and removed after it, so a folder without one was
 left by a dead process.
 
-A store that was about to be replaced is restored if its successor did not get into its place.
+A store that was about to be replaced is restored if its successor did not get into its place. Files that
+belong together, of which only some got into theirs, are removed again (:func:`note_placing`).
 """
 
 import glob
+import json
 import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -28,6 +30,7 @@ _MADE_HERE = re.compile("[0-9a-f]{16}")
 REPLACED = (
     "replaced"  # folder in such a folder for a store that is being replaced, until its successor is in place
 )
+_PLACING = "placing.json"  # file in such a folder, while what is complete in it gets to its place
 
 
 @contextmanager
@@ -49,7 +52,29 @@ def owned_folder(base: Path, prefix: str = BESIDE) -> Iterator[Path]:
             yield folder
         finally:
             _restore(folder)
+            _take_back(folder)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def note_placing(folder: Path, names: Iterable[str]) -> None:
+    """Note that parts in a folder of unfinished files are about to get to their new place, next to it.
+
+    Until :func:`end_placing` they are removed from there with the folder: a part of what belongs together is
+    never taken for the whole.
+
+    Parameters
+    ----------
+    folder
+        From :func:`owned_folder`.
+    names
+        Of the parts that replace nothing.
+    """
+    (folder / _PLACING).write_text(json.dumps({name: _identity(folder / name) for name in names}))
+
+
+def end_placing(folder: Path) -> None:
+    """Note that all parts are in their places."""
+    (folder / _PLACING).unlink()
 
 
 def remove_left_behind(base: Path, prefix: str = BESIDE) -> None:
@@ -69,7 +94,26 @@ def remove_left_behind(base: Path, prefix: str = BESIDE) -> None:
 def _remove(folder: Path) -> None:
     if _is_ours(folder) and folder.is_dir() and not folder.is_symlink():
         _restore(folder)
+        _take_back(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_back(folder: Path) -> None:
+    """Remove the parts that are in their places, where others are not, and nothing else."""
+    with suppress(OSError, ValueError):  # there is no such note, or only its beginning
+        for name, identity in json.loads((folder / _PLACING).read_text()).items():
+            place = folder.parent / name
+            if _identity(place) == identity:
+                place.rename(folder / name)
+
+
+def _identity(path: Path) -> list[int] | None:
+    """Return what distinguishes a file or folder from another one of its name; None if there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return [found.st_ino, found.st_mtime_ns]
 
 
 def _is_ours(path: Path) -> bool:

@@ -76,7 +76,10 @@ def check_writable(output: Path) -> None:
             raise InputError(f"{output} is a link to itself; remove it, or give another name.")
         folder = next(folder for folder in real.parents if os.path.lexists(folder))
         if not folder.is_dir():
-            raise InputError(f"{output} cannot be created: {folder} is not a folder that you may write to.")
+            raise InputError(
+                f"{output} cannot be created: {folder} is not a folder that you may write to. "
+                "Give another path."
+            )
         _check_length(real, folder)
         probe = folder / f".fringefleet-{uuid4().hex}"
         try:
@@ -84,7 +87,7 @@ def check_writable(output: Path) -> None:
         except OSError as error:
             raise InputError(
                 f"{output} cannot be created: {folder} is not a folder that you may write to "
-                f"({error.strerror})."
+                f"({error.strerror}). Give another path."
             ) from error
         with suppress(OSError):
             probe.unlink()

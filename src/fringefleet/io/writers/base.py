@@ -11,6 +11,7 @@ from fringefleet.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from fringefleet.io.writers.selected import Selected
+    from fringefleet.io.writers.targets import PlannedFiles
 
 Progress = Callable[[int, int], None]  # called with the number of tiles written, and of all tiles
 _MAPS_AND_SERIES = frozenset({"date", "y", "x"})
@@ -34,8 +35,9 @@ class Writer:
     suffix
         Suffix of the files, such as ``.csv``; empty where the output is always a folder.
     module
-        Module with ``write_result(selected, target, progress)``, which writes the selected part of a result
-        and returns the paths of the files; imported when it is used.
+        Module with ``plan_result(selected, target)``, which gives the files that would be written
+        (:class:`~fringefleet.io.writers.targets.PlannedFiles`), and ``write_result(selected, target,
+        progress)``, which writes them and replaces those that are there; imported when it is used.
     needs
         Module that has to be installed, and the extra that installs it.
     dims
@@ -58,10 +60,14 @@ class Writer:
     is_table: bool = False
     is_fixed: bool = False
 
-    def write(self, selected: "Selected", target: Path, *, progress: Progress = no_progress) -> list[Path]:
-        """Write a part of a result; see :func:`fringefleet.io.writers.export.export_result`."""
-        found: list[Path] = import_module(self.module).write_result(selected, target, progress)
+    def plan(self, selected: "Selected", target: Path) -> "PlannedFiles":
+        """Give the files that a part of a result is written to; nothing is read or written."""
+        found: PlannedFiles = import_module(self.module).plan_result(selected, target)
         return found
+
+    def write(self, selected: "Selected", target: Path, *, progress: Progress = no_progress) -> None:
+        """Write a part of a result; see :func:`fringefleet.io.writers.export.export_result`."""
+        import_module(self.module).write_result(selected, target, progress)
 
     def check_installed(self) -> None:
         """Refuse a format that needs what is not installed.
@@ -77,7 +83,3 @@ class Writer:
                 f"{module} is not installed and the format {self.name} needs it. Install it with: "
                 f'pip install "fringefleet[{extra}]"'
             )
-
-    def file_in(self, target: Path) -> Path:
-        """Return the path of a file that is written: the target, or one in it."""
-        return target if self.suffix and target.suffix == self.suffix else target / self.name

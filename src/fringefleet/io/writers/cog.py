@@ -10,7 +10,8 @@ OGC 21-026: Cloud Optimized GeoTIFF. GDAL: driver ``COG``.
 """
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +21,13 @@ from fringefleet.errors import OptionError
 from fringefleet.io.grid import REFERENCE_PLACES
 from fringefleet.io.writers.base import Progress
 from fringefleet.io.writers.files import complete_files, divided, file_bytes
+from fringefleet.io.writers.memory import bytes_of_export
 from fringefleet.io.writers.raw_images import Band, RawImages, gdal_type
 from fringefleet.io.writers.scene import MapPlace, place_of
 from fringefleet.io.writers.selected import Selected, date_names_of
+from fringefleet.io.writers.targets import PlannedFiles
 from fringefleet.io.writers.translate import Translation
-from fringefleet.io.writers.translation import Translators, translators
+from fringefleet.io.writers.translation import Translators, n_translator, translators
 from fringefleet.option_words import option
 from fringefleet.products.fit_attributes import FIT_ATTRIBUTES
 
@@ -36,6 +39,7 @@ _OPTIONS = {
     "BLOCKSIZE": "512",
     "BIGTIFF": "IF_SAFER",
 }
+_OF_GDAL, _OF_PROCESS = 56 * 1024**2, 144 * 1024**2  # [byte] in this process, and in each that translates
 _WITH_OVERVIEWS = 1.4  # bytes of a file by those of its values, at most
 _TAGS = (
     *("title", "reference_date", "reference_point", *REFERENCE_PLACES, "rereferenced"),
@@ -52,27 +56,46 @@ class _Image(NamedTuple):
     bands: tuple[Band, ...]
 
 
-def write_result(selected: Selected, target: Path, progress: Progress) -> list[Path]:
-    """Write the images of a result; see :func:`fringefleet.io.writers.export.export_result`."""
-    place = place_of(selected.result, "cog")
-    images = _images(selected, target)
+def plan_result(selected: Selected, target: Path) -> PlannedFiles:
+    """Give the images that would be written."""
+    place_of(selected.result, "cog")
+    paths = [image.path for image in _images(selected, target)]
     for name in selected.names:
         gdal_type(selected.result[name].dtype)
     spool = max(file_bytes(selected, [name]) for name in selected.names)
     n_byte = spool + math.ceil(_WITH_OVERVIEWS * file_bytes(selected, selected.names))
+    n_value = sum(selected.result[name].size for name in selected.names)
+    beside = _OF_GDAL + _OF_PROCESS * n_translator(n_value, len(paths))
+    memory = bytes_of_export(selected, [[name] for name in selected.names], beside=beside)
+    return PlannedFiles(paths, n_byte, memory, related=_others_of_series(selected, target, paths))
+
+
+def _others_of_series(selected: Selected, target: Path, written: Sequence[Path]) -> list[Path]:
+    """Find images of other dates in the folder, which look like a part of the series that is written."""
+    if target.suffix == _SUFFIX:
+        return []
+    series = [re.escape(name) for name in selected.names if "date" in selected.result[name].dims]
+    looks_like = re.compile(rf"({'|'.join(series)})_\d{{8}}(T\d+)?{re.escape(_SUFFIX)}")
+    there = sorted(target.glob(f"*{_SUFFIX}")) if series else []
+    return [path for path in there if looks_like.fullmatch(path.name) and path not in written]
+
+
+def write_result(selected: Selected, target: Path, progress: Progress) -> None:
+    """Write the images of a result; see :func:`fringefleet.io.writers.export.export_result`."""
+    place = place_of(selected.result, "cog")
+    images = _images(selected, target)
     of_names = {name: [image for image in images if image.name == name] for name in selected.names}
     counts = [n for name in of_names for n in (len(selected.tiles([name])), len(of_names[name]))]
     shares = iter(divided(progress, counts))
     n_value = sum(selected.result[name].size for name in selected.names)
     with (
-        complete_files([image.path for image in images], n_byte) as parts,
+        complete_files(plan_result(selected, target)) as parts,
         translators(n_value, len(images)) as processes,
     ):
         place_for = dict(zip((image.path for image in images), parts, strict=True))
         for name, of_name in of_names.items():
             written = [image._replace(path=place_for[image.path]) for image in of_name]
             _write_variable(selected, name, written, place, processes, (next(shares), next(shares)))
-    return [image.path for image in images]
 
 
 def _images(selected: Selected, target: Path) -> list[_Image]:

@@ -4,20 +4,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import xarray as xr
 
 from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.errors import IdleOptionError, OptionError, StackFormatError
+from fringefleet.io.describe import check_finished
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
+from fringefleet.io.store.place import check_apart, check_writable
 from fringefleet.io.store.result_kind import kind_of, result_name
+from fringefleet.io.store.staging import check_free_space
 from fringefleet.io.store.stored_mask import MASK, check_mask_current
 from fringefleet.io.writers import WRITERS, writer_named
 from fringefleet.io.writers.base import Progress, Writer, no_progress
-from fringefleet.io.writers.selected import select_part
+from fringefleet.io.writers.selected import Selected, select_part
 from fringefleet.io.writers.selection import ExportSelection
+from fringefleet.io.writers.targets import PlannedFiles, check_existing
 from fringefleet.option_words import option, suggest
 
 
@@ -26,6 +30,7 @@ def export_result(
     target: Path | str,
     file_format: str,
     *,
+    overwrite: bool = False,
     progress: Progress = no_progress,
     **selection: Any,
 ) -> list[Path]:
@@ -39,6 +44,8 @@ def export_result(
         File to write, if it ends as those of the format do; else a folder for one file of each variable.
     file_format
         Name of the format.
+    overwrite
+        Replace files that are there; others in the folder are kept.
     progress
         Called after every tile with the number of tiles written and of all tiles.
     **selection
@@ -56,6 +63,9 @@ def export_result(
     OptionError
         There is no such format, the name of the file has another suffix, or there is nothing of the kind that
         is selected.
+    OutputExistsError
+        Files that would be written exist, and ``overwrite`` is false. What a killed export has left does not
+        count.
     InputError
         One of its subclasses: ``result`` cannot be written in this format, or not to this path.
     MissingExtraError
@@ -66,6 +76,55 @@ def export_result(
     >>> [path.name for path in export_result("result.zarr", "maps", "netcdf", variables="displacement")]
     ['displacement.nc']
     """
+    with _prepared(result, target, file_format, selection, overwrite=overwrite) as prepared:
+        prepared.writer.write(prepared.selected, prepared.target, progress=progress)
+        return list(prepared.planned.paths)
+
+
+def plan_export(
+    result: xr.Dataset | Path | str,
+    target: Path | str,
+    file_format: str,
+    *,
+    overwrite: bool = False,
+    **selection: Any,
+) -> PlannedFiles:
+    """Predict what :func:`export_result` with the same arguments writes; refuses what it would refuse.
+
+    Returns
+    -------
+    PlannedFiles
+        The files, and the room and the memory that they need at most.
+
+    Raises
+    ------
+    InputError
+        One of its subclasses, as :func:`export_result`; or the disk has too little space.
+    """
+    with _prepared(result, target, file_format, selection, overwrite=overwrite) as prepared:
+        check_free_space(prepared.planned.paths[0].parent, prepared.planned.n_byte)
+        return prepared.planned
+
+
+class _Prepared(NamedTuple):
+    """An export that was checked."""
+
+    writer: Writer
+    selected: Selected
+    target: Path
+    planned: PlannedFiles
+
+
+@contextmanager
+def _prepared(
+    result: xr.Dataset | Path | str,
+    target: Path | str,
+    file_format: str,
+    selection: Mapping[str, Any],
+    *,
+    overwrite: bool,
+) -> Iterator[_Prepared]:
+    """Check everything about an export that can be known before it writes."""
     wanted = selection_of(selection)
     writer = writer_named(file_format)
     target = checked_target(target, writer)
@@ -73,11 +132,16 @@ def export_result(
     check_selection(writer, wanted)
     with opened(result) as data:
         _check_kind_of_result(data, writer)
+        path = None if isinstance(result, xr.Dataset) else Path(result)
+        if path is not None:
+            check_finished(path)
         selected = select_part(data, wanted, writer)
-        uses_mask = selected.rule is not None and MASK in selected.rule.names
-        if uses_mask and not isinstance(result, xr.Dataset):
-            check_mask_current(Path(result))
-        return writer.write(selected, target, progress=progress)
+        planned = writer.plan(selected, target)
+        if path is not None:
+            _check_source(path, planned, selected)
+        check_writable(planned.paths[0])
+        check_existing(planned, overwrite=overwrite)
+        yield _Prepared(writer, selected, target, planned)
 
 
 def selection_of(given: Mapping[str, Any]) -> ExportSelection:
@@ -131,6 +195,14 @@ def checked_target(target: Path | str, writer: Writer) -> Path:
         example = f"{writer.name} or {writer.name}{writer.suffix}" if writer.suffix else writer.name
         check_output_name(target, "a folder", example)
     return target
+
+
+def _check_source(result: Path, planned: PlannedFiles, selected: Selected) -> None:
+    """Reject a result that the files would be inside of, or whose mask was made of other tiles."""
+    for path in planned.paths:
+        check_apart(path, result)
+    if selected.rule is not None and MASK in selected.rule.names:
+        check_mask_current(result)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fringefleet.errors import ProductsNotWrittenError
+from fringefleet.errors import InputError, ProductsNotWrittenError
 
 
 @contextmanager
@@ -25,6 +25,8 @@ def failures_explained(directory: Path, to_go_on: str) -> Iterator[None]:
     """
     try:
         yield
+    except InputError:  # some are errors of the system, too
+        raise
     except (OSError, RuntimeError) as error:  # h5py raises both
         reason = str(error).replace("\n", " ")
         raise ProductsNotWrittenError(

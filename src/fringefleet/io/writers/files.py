@@ -12,9 +12,11 @@ import xarray as xr
 from fringefleet.io.store.atomic_files import staged_files
 from fringefleet.io.store.disk import translate_disk_full
 from fringefleet.io.writers.base import Progress
+from fringefleet.io.writers.memory import bytes_of_export
 from fringefleet.io.writers.selected import Selected
-from fringefleet.io.writers.targets import folder_for
+from fringefleet.io.writers.targets import PlannedFiles, folder_for
 
+BYTES_OF_HEADER = 64 * 1024  # of a file: everything but its values
 WriteFile = Callable[[Selected, Sequence[str], Path, Progress], None]
 
 
@@ -24,10 +26,26 @@ class FileFormat(NamedTuple):
     suffix: str
     write: WriteFile
     growth: float = 1.0
+    is_folder: bool = False
+    memory: int = 0  # besides that of tiles
+    place: int = 0  # bytes of a file that say where a pixel is
     whole_series: bool = False
 
 
-def write_files(selected: Selected, target: Path, how: FileFormat, progress: Progress) -> list[Path]:
+def plan_files(selected: Selected, target: Path, how: FileFormat) -> PlannedFiles:
+    """Give the files that :func:`write_files` writes."""
+    files = planned_files(target, how.suffix, selected.names)
+    n_pixel = selected.result.sizes["y"] * selected.result.sizes["x"]
+    of_values = math.ceil(how.growth * file_bytes(selected, selected.names))
+    return PlannedFiles(
+        list(files),
+        of_values + len(files) * (BYTES_OF_HEADER + how.place * n_pixel),
+        bytes_of_export(selected, files.values(), whole_series=how.whole_series, beside=how.memory),
+        are_folders=how.is_folder,
+    )
+
+
+def write_files(selected: Selected, target: Path, how: FileFormat, progress: Progress) -> None:
     """Write one file of all variables, or one of each in a folder.
 
     Parameters
@@ -40,20 +58,13 @@ def write_files(selected: Selected, target: Path, how: FileFormat, progress: Pro
         How it is written.
     progress
         Told of the tiles of all files.
-
-    Returns
-    -------
-    list of Path
-        The files written.
     """
     files = planned_files(target, how.suffix, selected.names)
     counts = [len(selected.tiles(names, whole_series=how.whole_series)) for names in files.values()]
     shares = divided(progress, counts)
-    n_byte = math.ceil(how.growth * file_bytes(selected, selected.names))
-    with complete_files(list(files), n_byte) as parts:
+    with complete_files(plan_files(selected, target, how)) as parts:
         for part, names, share in zip(parts, files.values(), shares, strict=True):
             how.write(selected, names, part, share)
-    return list(files)
 
 
 def planned_files(target: Path, suffix: str, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
@@ -72,28 +83,20 @@ def planned_files(target: Path, suffix: str, names: Sequence[str]) -> dict[Path,
 
 
 @contextmanager
-def complete_files(paths: Sequence[Path], n_byte: int) -> Iterator[list[Path]]:
+def complete_files(planned: PlannedFiles) -> Iterator[list[Path]]:
     """Give places to write files of one folder to; they get their names when all of them are complete.
-
-    Parameters
-    ----------
-    paths
-        The files.
-    n_byte
-        Room that they and what is beside them need at most [byte].
 
     Raises
     ------
     InputError
-        The disk has no room, or a folder has the name of a file.
+        The disk has no room.
     DiskFullError
         It had, and is full now.
     """
-    folder = paths[0].parent
     with (
-        folder_for(folder, paths, n_byte),
-        translate_disk_full(folder, lambda: n_byte),
-        staged_files(paths) as parts,
+        folder_for(planned) as folder,
+        translate_disk_full(folder, lambda: planned.n_byte),
+        staged_files(planned.paths) as parts,
     ):
         yield parts
 

@@ -19,24 +19,31 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.io.writers.base import Progress
-from fringefleet.io.writers.files import FileFormat, write_files
+from fringefleet.io.writers.files import FileFormat, plan_files, write_files
 from fringefleet.io.writers.points import PixelTable
 from fringefleet.io.writers.scene import place_of
 from fringefleet.io.writers.selected import Selected
+from fringefleet.io.writers.targets import PlannedFiles
 
 _SUFFIX = ".gpkg"
+_MEMORY = 96 * 1024**2  # of GDAL, and of rows as points
+_BYTES_OF_PLACE = 160  # of a point, with its place in the index
 _BYTES_ON_DISK = 4.0  # of a number, by those that it has in memory, at most
 _LAYER = "result"
 _POINT = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
 _CLOCK = "OGR_CURRENT_DATE"
 
 
-def write_result(selected: Selected, target: Path, progress: Progress) -> list[Path]:
-    """Write the points of a result; see :func:`fringefleet.io.writers.export.export_result`."""
+def plan_result(selected: Selected, target: Path) -> PlannedFiles:
+    """Give the files that would be written."""
     place_of(selected.result, "geopackage")
-    how = FileFormat(_SUFFIX, _write_file, growth=_BYTES_ON_DISK, whole_series=True)
+    return plan_files(selected, target, _FORMAT)
+
+
+def write_result(selected: Selected, target: Path, progress: Progress) -> None:
+    """Write the points of a result; see :func:`fringefleet.io.writers.export.export_result`."""
     with _clock_at(selected.result):
-        return write_files(selected, target, how, progress)
+        write_files(selected, target, _FORMAT, progress)
 
 
 def _write_file(selected: Selected, names: Sequence[str], path: Path, progress: Progress) -> None:
@@ -78,3 +85,8 @@ def _clock_at(result: xr.Dataset) -> Iterator[None]:
         yield
     finally:
         pyogrio.set_gdal_config_options({_CLOCK: earlier})
+
+
+_FORMAT = FileFormat(
+    _SUFFIX, _write_file, _BYTES_ON_DISK, whole_series=True, memory=_MEMORY, place=_BYTES_OF_PLACE
+)

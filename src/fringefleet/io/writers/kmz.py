@@ -8,6 +8,7 @@ References
 OGC 12-007r2: KML 2.3, ``GroundOverlay``, ``ScreenOverlay``.
 """
 
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,8 +30,10 @@ from rasterio.warp import Resampling, calculate_default_transform, reproject
 from fringefleet.errors import OptionError
 from fringefleet.io.writers.base import Progress
 from fringefleet.io.writers.files import complete_files, divided, planned_files
+from fringefleet.io.writers.memory import bytes_of_export
 from fringefleet.io.writers.scene import MapPlace, place_of
 from fringefleet.io.writers.selected import Selected, date_names_of
+from fringefleet.io.writers.targets import PlannedFiles
 from fringefleet.option_words import option
 from fringefleet.products.base import ColourLimits, MapStyle
 from fringefleet.products.colour_limits import LIMITS
@@ -39,6 +42,7 @@ from fringefleet.products.registry import is_variable, variable_named
 _SUFFIX = ".kmz"
 _LARGEST_SIDE = 2048  # [pixel] of the picture
 _BYTES_OF_PIXEL = 8  # in the file, at most, with the legend
+_OF_MATPLOTLIB, _MEMORY_OF_PIXEL = 80 * 1024**2, 96  # [byte]; colours in float64, and copies
 _KML = "http://www.opengis.net/kml/2.2"
 _TIME = (1980, 1, 1, 0, 0, 0)  # of the parts of an archive: the first that it can have
 _OF_VELOCITY: tuple[str, ColourLimits] = ("RdBu", "symmetric")
@@ -53,8 +57,8 @@ class _Picture(NamedTuple):
     edges: tuple[float, float, float, float]
 
 
-def write_result(selected: Selected, target: Path, progress: Progress) -> list[Path]:
-    """Write the overlays of a result; see :func:`fringefleet.io.writers.export.export_result`."""
+def plan_result(selected: Selected, target: Path) -> PlannedFiles:
+    """Give the overlays that would be written."""
     files = planned_files(target, _SUFFIX, selected.names)
     if len(files) < len(selected.names):
         raise OptionError(
@@ -62,14 +66,21 @@ def write_result(selected: Selected, target: Path, progress: Progress) -> list[P
             f"{option('variables', 'NAME')} with one of {', '.join(selected.names)}."
         )
     thinned = _thinned(selected)
+    n_pixel = math.prod(place_of(thinned.result, "kmz").shape)
+    beside = _OF_MATPLOTLIB + _MEMORY_OF_PIXEL * n_pixel
+    memory = bytes_of_export(thinned, [[name] for name in selected.names], beside=beside)
+    return PlannedFiles(list(files), _BYTES_OF_PIXEL * n_pixel * len(files), memory)
+
+
+def write_result(selected: Selected, target: Path, progress: Progress) -> None:
+    """Write the overlays of a result; see :func:`fringefleet.io.writers.export.export_result`."""
+    thinned = _thinned(selected)
     place = place_of(thinned.result, "kmz")
     shares = divided(progress, [len(thinned.tiles([name])) for name in selected.names])
-    n_byte = _BYTES_OF_PIXEL * place.shape[0] * place.shape[1] * len(files)
-    with complete_files(list(files), n_byte) as parts:
+    with complete_files(plan_result(selected, target)) as parts:
         for part, name, share in zip(parts, selected.names, shares, strict=True):
             picture = _in_degrees(_read(thinned, name, place, share), place)
             _write_archive(thinned, name, picture, part)
-    return list(files)
 
 
 def _thinned(selected: Selected) -> Selected:

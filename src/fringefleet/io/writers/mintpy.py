@@ -10,6 +10,7 @@ writes them. Only the residual of an offset is NaN there, as it is in MintPy.
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,8 +26,10 @@ from fringefleet.io.store.result_kind import check_not_empty, result_name
 from fringefleet.io.writers import writer_named
 from fringefleet.io.writers.base import Progress, no_progress
 from fringefleet.io.writers.export import checked_target, opened
+from fringefleet.io.writers.files import BYTES_OF_HEADER
+from fringefleet.io.writers.memory import bytes_of_export
 from fringefleet.io.writers.selected import Selected
-from fringefleet.io.writers.targets import folder_for
+from fringefleet.io.writers.targets import PlannedFiles, check_existing, folder_for
 from fringefleet.io.writers.tiles import ResultTiles
 from fringefleet.network.network import shorten
 from fringefleet.observation.quantity import PHASE, is_offset
@@ -56,6 +59,7 @@ _RESIDUAL = _Product("residual_rms", ("y", "x"), "residual", "pixel", np.nan)
 _COUNT = _Product("pair_count", ("y", "x"), "mask", "1")
 _COVARIANCE = _Product("displacement_cov", ("date", "date2", "y", "x"), "timeseries", "m^2")
 
+_OF_HDF5 = 64 * 1024**2  # [byte] of its caches, and of what describes the files
 Names = tuple[str | Path, str | Path, str | Path]  # of series, quality and count
 _PHASE_NAMES: Names = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
 _ION_NAMES: Names = ("ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
@@ -110,6 +114,7 @@ def export_mintpy(
     *,
     names: Names | None = None,
     covariance_date: str | None = None,
+    overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> list[Path]:
     """Write MintPy's three products of the network inversion from a result, and the covariance if present.
@@ -120,13 +125,14 @@ def export_mintpy(
         A result Dataset, whole or cut out of one, lazy or not; or the path of a result store. A
         lazy Dataset is computed tile by tile on the current Dask scheduler, each tile once.
     directory
-        Output folder; created if it does not exist. Existing files of these names are replaced, atomically
-        and only when all of them are complete.
+        Output folder; created if it does not exist.
     names
         Names of series, quality and count; MintPy's (:func:`product_names`) if None.
     covariance_date
         Date that the covariance is relative to, in the format of the dates of the source; that of the series
         if None.
+    overwrite
+        Replace existing files of these names, when all of the new ones are complete.
     progress
         Called after every tile with the number of tiles written and of all tiles.
 
@@ -143,18 +149,34 @@ def export_mintpy(
     InputError
         ``result`` does not exist, ``directory`` or a folder above it is a file, or ``covariance_date`` is not
         a date of the result.
+    OutputExistsError
+        Files of these names exist, and ``overwrite`` is false.
     """
     directory = checked_target(directory, writer_named("mintpy"))
     with opened(result) as data:
-        return _export(_relative_to(data, covariance_date), directory, names, progress)
+        selected = Selected(_relative_to(data, covariance_date), (_SERIES.variable,))
+        planned = _planned(selected, directory, names)
+        check_existing(planned, overwrite=overwrite)
+        _write(selected, planned, _products(selected.result, names), progress)
+    return list(planned.paths)
 
 
-def write_result(selected: Selected, target: Path, progress: Progress) -> list[Path]:
+def plan_result(selected: Selected, target: Path) -> PlannedFiles:
+    """Give the files that would be written; a covariance or a mask of another export is related to them."""
+    planned = _planned(selected, target, None)
+    series, quality = planned.paths[:2]
+    observation = str(selected.result.attrs.get("observation", PHASE))
+    optional = (covariance_name(series, observation), mask_name(quality))
+    related = [path for path in optional if path not in planned.paths and path.exists()]
+    return replace(planned, related=related)
+
+
+def write_result(selected: Selected, target: Path, progress: Progress) -> None:
     """Write a result as :func:`export_mintpy` does, with the names and the reference date of MintPy.
 
     Pixels that are left out keep their values, as in MintPy's files; ``maskTempCoh.h5`` says which they are.
     """
-    return _export(selected.result, target, None, progress, selected)
+    _write(selected, _planned(selected, target, None), _products(selected.result, None), progress)
 
 
 def check_exportable(result: xr.Dataset, covariance_date: str | None = None) -> None:
@@ -203,20 +225,28 @@ def _relative_to(result: xr.Dataset, wanted: str | None) -> xr.Dataset:
     return result.assign({_COVARIANCE.variable: moved.assign_attrs(reference_date=wanted)})
 
 
-def _export(
-    result: xr.Dataset,
-    directory: Path,
-    names: Names | None,
-    progress: Progress,
-    selected: Selected | None = None,
-) -> list[Path]:
+def _planned(selected: Selected, directory: Path, names: Names | None) -> PlannedFiles:
+    """Name the files."""
+    result = selected.result
     products = _products(result, names)
-    common = common_attributes(result)
     paths = [directory / name for name in products.values()]
-    masked = [selected] if selected is not None and selected.rule is not None else []
-    paths += [mask_name(paths[1]) for _ in masked]
+    paths += [] if selected.rule is None else [mask_name(paths[1])]
     n_byte = 4 * sum(math.prod(result.sizes[dim] for dim in product.dims) for product in products)
-    with folder_for(directory, paths, n_byte), replaced_when_complete(paths) as files:
+    n_byte += BYTES_OF_HEADER * len(paths)
+    together = [[product.variable for product in products]]
+    memory = bytes_of_export(selected, together, beside=_OF_HDF5)
+    return PlannedFiles(paths, n_byte, memory)
+
+
+def _write(
+    selected: Selected, planned: PlannedFiles, products: dict[_Product, str | Path], progress: Progress
+) -> None:
+    result, paths = selected.result, planned.paths
+    common = common_attributes(result)
+    with (
+        folder_for(planned),
+        replaced_when_complete(paths) as files,
+    ):
         targets = {}
         for product, file in zip(products, files, strict=False):
             file.attrs.update(_product_attributes(result, product, common))
@@ -225,15 +255,14 @@ def _export(
             if "date" in product.dims:
                 _write_dates(file, result)
         _write_baselines(targets[_SERIES].parent, result)
-        for each in masked:
+        if selected.rule is not None:
             files[-1].attrs.update(common | {"FILE_TYPE": "mask", "UNIT": "1", "NO_DATA_VALUE": "none"})
-            _write_mask(files[-1], each)
+            _write_mask(files[-1], selected)
         tiles = ResultTiles(result, [product.variable for product in products], progress)
         for place, tile in tiles:
             _copy_tile(place, tile, targets)
     if reason := describe_no_answer(tiles.status_counts, result.attrs):
         logger.warning("the products are zero everywhere: %s", in_words_of_python(reason))
-    return paths
 
 
 def _products(result: xr.Dataset, names: Names | None) -> dict[_Product, str | Path]:
@@ -269,7 +298,7 @@ def _check_covariance(result: xr.Dataset) -> None:
     if set(found.dims) != set(_COVARIANCE.dims):
         raise StackFormatError(
             f"found {_COVARIANCE.variable} over {', '.join(map(str, found.dims))}; it needs "
-            f"{', '.join(_COVARIANCE.dims)}. Give an output of invert, or drop the variable."
+            f"{', '.join(_COVARIANCE.dims)}. Give a result of invert, or drop the variable."
         )
     both = [found[dim].values for dim in ("date", "date2") if dim in found.coords]
     if found.sizes["date"] != found.sizes["date2"] or not np.array_equal(both[0], both[-1]):

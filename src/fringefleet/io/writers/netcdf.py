@@ -22,9 +22,10 @@ from fringefleet.io.grid import GRID_MAPPING, is_numbered
 from fringefleet.io.store.conventions import with_history
 from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.io.writers.base import Progress
-from fringefleet.io.writers.files import FileFormat, linked, write_files
+from fringefleet.io.writers.files import FileFormat, linked, plan_files, write_files
 from fringefleet.io.writers.scene import find_place
 from fringefleet.io.writers.selected import Selected
+from fringefleet.io.writers.targets import PlannedFiles
 
 _SUFFIX = ".nc"
 _RECOMMENDED_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
@@ -42,9 +43,14 @@ _TIME = {
 _NOT_HERE = ("quantization", "grid_mapping", "coordinates", "_FillValue")  # attributes of variables
 
 
-def write_result(selected: Selected, target: Path, progress: Progress) -> list[Path]:
+def plan_result(selected: Selected, target: Path) -> PlannedFiles:
+    """Give the files that would be written."""
+    return plan_files(selected, target, _FORMAT)
+
+
+def write_result(selected: Selected, target: Path, progress: Progress) -> None:
     """Write the NetCDF files of a result; see :func:`fringefleet.io.writers.export.export_result`."""
-    return write_files(selected, target, FileFormat(_SUFFIX, _write_file), progress)
+    write_files(selected, target, _FORMAT, progress)
 
 
 def _write_file(selected: Selected, names: Sequence[str], path: Path, progress: Progress) -> None:
@@ -165,3 +171,6 @@ def _plain(attrs: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
             found = value if isinstance(value, str) else np.asarray(value)
             if isinstance(found, str) or found.dtype.kind in "fiu":
                 yield str(name), found if isinstance(found, str) or found.ndim else found[()]
+
+
+_FORMAT = FileFormat(_SUFFIX, _write_file)

@@ -69,7 +69,8 @@ def place_of(result: xr.Dataset, file_format: str) -> MapPlace:
     if any(is_numbered(result, dim) for dim in "yx"):
         raise InputError(
             f"found a result in radar geometry, whose y and x are rows and columns; {file_format} needs a "
-            "place on the map. Export it as netcdf, zarr2, csv or mintpy, or invert a geocoded stack."
+            "place on the map. Export it as netcdf, zarr2 or csv; or as mintpy, for MintPy's geocode.py; or "
+            "geocode the stack and repeat the inversion."
         )
     raster = _raster(result, file_format)
     place = georeference(raster, [result[dim].attrs.get("units") for dim in "yx"], crs_of(result))

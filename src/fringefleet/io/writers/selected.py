@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.arguments.several import words_of
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy.attributes import with_own_attributes
@@ -156,18 +157,6 @@ def check_keeps_pixels(selected: Selected) -> None:
         )
 
 
-def listed(given: str | Sequence[str]) -> list[str]:
-    """Give the words of a list, or of a text with commas between them; each once, in their order.
-
-    Examples
-    --------
-    >>> listed("a, b,a"), listed(["a"])
-    (['a', 'b'], ['a'])
-    """
-    words = given.split(",") if isinstance(given, str) else map(str, given)
-    return list(dict.fromkeys(word.strip() for word in words if word.strip()))
-
-
 def _chosen_names(result: xr.Dataset, given: Sequence[str] | str | None, writer: Writer) -> tuple[str, ...]:
     dims = {str(name): {str(dim) for dim in data.dims} for name, data in result.data_vars.items()}
     there = [name for name, found in dims.items() if {"y", "x"} <= found <= writer.dims]
@@ -176,7 +165,7 @@ def _chosen_names(result: xr.Dataset, given: Sequence[str] | str | None, writer:
         names = [name for name in writer.first_of if name in names][:1] or names
         names = [name for name in names if not writer.is_table or _is_for_tables(result[name])]
     else:
-        names = listed(given)
+        names = list(words_of("variables", given))
     for name in names:
         if name not in there:
             raise _no_variable(result, name, there)
@@ -207,7 +196,7 @@ def _at_dates(result: xr.Dataset, names: Iterable[str], given: str | Sequence[st
         )
     times = result["date"].values.astype("datetime64[s]")
     chosen: set[int] = set()
-    for text in listed(given):
+    for text in words_of("dates", given):
         found = dates_meant(text, times)
         if not found:
             raise OptionError(
@@ -215,10 +204,6 @@ def _at_dates(result: xr.Dataset, names: Iterable[str], given: str | Sequence[st
                 f"{shorten(date_names_of(result))}. Give some of them."
             )
         chosen.update(found)
-    if not chosen:
-        raise OptionError(
-            f"found {option('dates', repr(given))}, which names no date. Give some, or leave it out."
-        )
     kept = sorted(chosen)
     return result.isel({dim: kept for dim in ("date", "date2") if dim in result.dims})
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from fringefleet.arguments.declaration import Declared, check_fields
+from fringefleet.arguments.declaration import Declared, Panel, check_fields
 from fringefleet.arguments.kinds import check_kind
 
 Unit = Literal["mm", "cm", "m"]
@@ -20,21 +20,23 @@ class ExportSelection:
     variables: Annotated[
         Sequence[str] | str | None,
         Declared(
-            "Variables to write, with commas between them.",
-            metavar="A,B",
-            kind=str,
+            "Variables to write, such as velocity,velocity_std.",
+            Panel.SELECTION,
+            metavar="NAME,...",
+            kind=list[str],
             default="all of maps and dates but the covariance",
         ),
     ] = None
     dates: Annotated[
         Sequence[str] | str | None,
-        Declared("Dates to write, with commas between them.", metavar="DATE,DATE", kind=str, default="all"),
+        Declared("Dates to write.", Panel.SELECTION, metavar="DATE ...", kind=list[str], default="all"),
     ] = None
     mask: Annotated[
         str | bool | None,
         Declared(
             "Pixels to keep: comparisons of maps joined by and/or, such as 'temporal_coherence > 0.7 and "
             "status == ok'; others have no data.",
+            Panel.SELECTION,
             metavar="EXPRESSION",
             kind=str,
             default="the stored mask, if there is one",
@@ -42,7 +44,7 @@ class ExportSelection:
     ] = None
     unit: Annotated[
         Unit | None,
-        Declared("Unit of all that is in metres, also per year.", default="m"),
+        Declared("Unit of all that is in metres, also per year.", Panel.OUTPUT, default="m"),
     ] = None
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """Tiles of a result for writers: each read or computed once, with progress and a count of the statuses."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -63,6 +64,16 @@ class ResultTiles:
         self.places = [
             {"y": y, "x": x, "date": date, "date2": slice(None)} for y, x, date in itertools.product(*cuts)
         ]
+
+    @property
+    def n_byte(self) -> int:
+        """Bytes of the largest tile, which is the first."""
+        sides = {dim: place.stop for dim, place in self.places[0].items() if place.stop is not None}
+        variables = [self._result[name] for name in self._names]
+        return sum(
+            data.dtype.itemsize * math.prod(sides.get(str(dim), size) for dim, size in data.sizes.items())
+            for data in variables
+        )
 
     def __len__(self) -> int:
         return len(self.places)

@@ -59,12 +59,17 @@ class Translators:
             raise OSError(f"{one.target} could not be written: {said}")
 
 
+def n_translator(n_value: int, n_dataset: int) -> int:
+    """Return the number of processes that gain time; 0: this one translates."""
+    most = min(own_cores().number, _MOST_PROCESSES, n_dataset, n_value // _WORTH_A_PROCESS)
+    return most if most > 1 else 0
+
+
 @contextmanager
 def translators(n_value: int, n_dataset: int) -> Iterator[Translators]:
     """Start processes for so many values in so many datasets, as far as they gain time; end them at last."""
-    most = min(own_cores().number, _MOST_PROCESSES, n_dataset, n_value // _WORTH_A_PROCESS)
     with ExitStack() as opened:
-        yield Translators([opened.enter_context(_process()) for _ in range(most if most > 1 else 0)])
+        yield Translators([opened.enter_context(_process()) for _ in range(n_translator(n_value, n_dataset))])
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Chunks are the tiles of the result, with all dates that are stored together. Met
 """
 
 from collections.abc import Hashable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +14,26 @@ import xarray as xr
 import zarr
 from numcodecs import Blosc
 
-from fringefleet.errors import OutputExistsError
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.io.writers.base import Progress
-from fringefleet.io.writers.files import FileFormat, linked, planned_files, write_files
+from fringefleet.io.writers.files import FileFormat, linked, plan_files, write_files
 from fringefleet.io.writers.selected import Selected
+from fringefleet.io.writers.targets import MADE_BY, PlannedFiles
 from fringefleet.io.writers.tiles import ResultTiles
 from fringefleet.io.zarr.arrays import array_in
 
 _SUFFIX = ".zarr"
 
 
-def write_result(selected: Selected, target: Path, progress: Progress) -> list[Path]:
-    """Write the stores of a result; see :func:`fringefleet.io.writers.export.export_result`.
+def plan_result(selected: Selected, target: Path) -> PlannedFiles:
+    """Give the stores that would be written."""
+    return plan_files(selected, target, _FORMAT)
 
-    Raises
-    ------
-    OutputExistsError
-        A store is there, which may be anything.
-    """
-    for path in planned_files(target, _SUFFIX, selected.names):
-        if path.exists():
-            raise OutputExistsError(
-                f"{path} is there already, and an export replaces no store. Remove it, or give another name."
-            )
-    return write_files(selected, target, FileFormat(_SUFFIX, _write_store), progress)
+
+def write_result(selected: Selected, target: Path, progress: Progress) -> None:
+    """Write the stores of a result; see :func:`fringefleet.io.writers.export.export_result`."""
+    write_files(selected, target, _FORMAT, progress)
 
 
 def _write_store(selected: Selected, names: Sequence[str], path: Path, progress: Progress) -> None:
@@ -73,8 +68,9 @@ def _template(selected: Selected, names: Sequence[str]) -> xr.Dataset:
             attrs["grid_mapping"] = GRID_MAPPING
         empty[name] = xr.Variable(variable.dims, zeros, attrs)
     made = xr.Dataset(empty, {name: (c.dims, c.values, c.attrs) for name, c in result.coords.items()})
+    attrs = {MADE_BY: version("fringefleet")} | {k: v for k, v in result.attrs.items() if k != FINGERPRINT}
     rule = {} if selected.rule is None else {"mask": selected.rule.text}
-    return made.assign_attrs({k: v for k, v in result.attrs.items() if k != FINGERPRINT} | rule)
+    return made.assign_attrs(attrs | rule)
 
 
 def _encoding(selected: Selected, name: str, tiles: ResultTiles) -> dict[str, Any]:
@@ -87,3 +83,6 @@ def _encoding(selected: Selected, name: str, tiles: ResultTiles) -> dict[str, An
         "compressors": [Blosc(cname="lz4", clevel=5, shuffle=Blosc.SHUFFLE)],
         "_FillValue": None if no_data is None else np.asarray(no_data, data.dtype)[()],
     }
+
+
+_FORMAT = FileFormat(_SUFFIX, _write_store, is_folder=True, memory=24 * 1024**2)

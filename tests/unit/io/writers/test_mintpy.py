@@ -276,7 +276,7 @@ def test_a_part_says_nothing_of_the_corners_of_the_whole(tmp_path):
     place = {"XMAX": "6", "SUBSET_YMIN": "100", "LAT_REF1": "-0.2"}
     source = radar_result(LENGTH="5", WIDTH="7", **place)
     assert place.items() <= read(export_mintpy(source, tmp_path)[0])[1].items()
-    _, attrs = read(export_mintpy(source.isel(y=slice(1, 4)), tmp_path)[0])
+    _, attrs = read(export_mintpy(source.isel(y=slice(1, 4)), tmp_path / "part")[0])
     assert not set(place) & set(attrs)
 
 
@@ -356,7 +356,7 @@ def test_an_interrupted_export_leaves_the_old_files_and_no_others(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export_mintpy(with_covariance(radar_result()), tmp_path, progress=interrupt)
+        export_mintpy(with_covariance(radar_result()), tmp_path, overwrite=True, progress=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["timeseries.h5"]
     assert (tmp_path / "timeseries.h5").read_text() == "old"
 

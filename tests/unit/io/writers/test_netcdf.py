@@ -50,7 +50,9 @@ def test_one_file_has_everything_and_the_checker_of_cf_has_nothing_to_say(tmp_pa
     source = stored(result, tmp_path / "result.zarr")
     assert export_result(source, path, "netcdf", variables=",".join(EVERYTHING)) == [path]
     check(path, result, EVERYTHING)
-    export_result(source, path, "netcdf")  # without the covariance, whose two times CF does not know
+    export_result(
+        source, path, "netcdf", overwrite=True
+    )  # without the covariance, whose two times CF does not know
     with xr.open_dataset(path) as found:
         np.testing.assert_array_equal(found["perpendicular_baseline"], np.arange(4.0))
     done = subprocess.run(

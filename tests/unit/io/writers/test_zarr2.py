@@ -51,10 +51,17 @@ def test_mask_dates_and_unit_are_those_that_were_asked_for(tmp_path):
     assert xr.open_zarr(path).attrs["mask"] == rule
 
 
-def test_what_is_there_is_never_replaced(tmp_path):
+@pytest.mark.parametrize("made", ["nothing", "data", "zarr 2", "zarr 3"])
+def test_what_no_export_wrote_is_never_replaced(tmp_path, made):
     (tmp_path / "out.zarr").mkdir()
-    with pytest.raises(
-        OutputExistsError, match=r"out\.zarr is there already, and an export replaces no store"
-    ):
-        export_result(scene(), tmp_path / "out.zarr", "zarr2")
-    assert list(tmp_path.iterdir()) == [tmp_path / "out.zarr"]
+    if made == "data":
+        (tmp_path / "out.zarr" / ".zattrs").write_text("mine")
+    elif made != "nothing":
+        xr.Dataset({"a": ("x", [1, 2])}).to_zarr(
+            tmp_path / "out.zarr", mode="w", zarr_format=int(made[-1]), consolidated=False
+        )
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for overwrite in (False, True):
+        with pytest.raises(OutputExistsError, match=r"out\.zarr exists and is no store of an export"):
+            export_result(scene(), tmp_path / "out.zarr", "zarr2", overwrite=overwrite)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
