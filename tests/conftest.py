@@ -1,5 +1,6 @@
 """Fixtures that all tests share; what this machine lacks is skipped, with the reason."""
 
+import functools
 import logging
 import os
 import sys
@@ -9,10 +10,14 @@ from pathlib import Path
 import dask
 import pytest
 import torch
+import typer.testing
 from hypothesis import HealthCheck, settings
 
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports Triton
+
+# Else the parsers of all commands are made again for each command that a test invokes.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
 
 SHARED_DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
 

@@ -34,6 +34,8 @@ from machine import measured_on, peak_memory
 from many_chunks import simulate_many
 from mintpy_stack import write_mintpy_stack
 
+# What is planned includes torch, which a worker imports for pixels that need float64; here none may.
+IMPORT_TORCH = "import fringefleet.engine.torch_fallback"
 NETWORKS = {
     "98x288": ({"n_date": 98, "neighbours": 3}, 128),
     "98x475": ({"n_date": 98, "neighbours": 5}, 96),
@@ -82,6 +84,7 @@ def measure(case: Case, folder: Path) -> dict[str, Any]:
     job = Run(stack, folder / "result.zarr", Options(**case.options), setting, chunks=tile)
     peaks: list[int] = []
     with one_worker(case) as client:
+        client.run(exec, IMPORT_TORCH)
         if case.seconds_to_write:
             client.run(write_slowly, case.seconds_to_write)
         checked = check(fringefleet.pipeline.with_workers(job, client))

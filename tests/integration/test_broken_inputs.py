@@ -14,6 +14,7 @@ from broken_inputs import CASES, ESCAPE, NO_FILE, Broken, loop_of_links, put, sp
 from fringefleet.cli import app
 from fringefleet.cli.printable import printable
 from good_inputs import write_good_inputs
+from long_cases import mostly_long
 from unit.io.readers import checks
 
 pytestmark = [
@@ -96,14 +97,31 @@ OPTIONAL = (
 )
 
 
-@pytest.mark.parametrize("name", list(CASES))
-def test_a_broken_input_ends_in_one_message_and_writes_nothing(name, spoil, tmp_path):
+def commands_of(name):
+    """List the commands that read what is broken."""
+    broken = CASES[name]
+    is_mintpy = broken.base == "mintpy" and "plan" in broken.commands
+    return (*broken.commands, *["mintpy"] * is_mintpy)
+
+
+def a_few(index, commands):
+    """Give two of them; others for the next case, as all cases of a format have the same."""
+    return tuple(dict.fromkeys(commands[(index + step) % len(commands)] for step in range(2)))
+
+
+BROKEN = [(name, a_few(index, commands_of(name))) for index, name in enumerate(CASES)]
+BROKEN_LONG = [
+    (name, commands_of(name)) for name, commands in BROKEN if len(commands) < len(commands_of(name))
+]
+
+
+@pytest.mark.parametrize(("name", "commands"), mostly_long(BROKEN + BROKEN_LONG, len(BROKEN)), ids=str)
+def test_a_broken_input_ends_in_one_message_and_writes_nothing(name, commands, spoil, tmp_path):
     broken = CASES[name]
     path = spoil(broken)
     before = list(walk(tmp_path))
-    is_mintpy = broken.base == "mintpy" and "plan" in broken.commands
     optional = any(words in name for words in OPTIONAL)
-    for command in (*broken.commands, *["mintpy"] * is_mintpy):
+    for command in commands:
         given = arguments(command, path, tmp_path / "out", broken.base)
         done = CliRunner().invoke(app, [str(part) for part in given])
         if optional and done.exit_code == 0:

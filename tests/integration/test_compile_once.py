@@ -146,7 +146,7 @@ def test_one_of_two_workers_compiles_what_the_options_need_and_says_so(stack, tm
     assert first.count("compiling") == 1
     files = list((tmp_path / "cache" / "compiled").iterdir())
     assert {path.suffix for path in files} == {".code"}
-    assert sum(path.name.startswith("invert-") for path in files) == 1  # nothing that nobody needs
+    assert sum(path.name.startswith("invert_vectors-") for path in files) == 1  # nothing that nobody needs
     again = invert(stack, tmp_path / "again.zarr", env, "--std", "--chunks", "10", "12")
     assert "compiling" not in again
     assert_same_bits(tmp_path / "first.zarr", tmp_path / "again.zarr")

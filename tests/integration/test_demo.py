@@ -5,9 +5,10 @@ import pytest
 import xarray as xr
 from rich.console import Console
 
+import fringefleet
 from fringefleet.cli.demo import print_outcome
 from fringefleet.demo import run_demo
-from fringefleet.simulate import Scene
+from fringefleet.simulate import Scene, simulate_stack
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SCENE = Scene(n_date=8, neighbours=2, shape=(40, 48))
@@ -18,7 +19,8 @@ def test_the_demo_inverts_a_scene_and_says_how_well(tmp_path):
     folder = tmp_path / "demo"
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
-    run_demo(folder, scene=SCENE)
+    simulate_stack(Scene(n_date=4, shape=(8, 8)), folder / "stack.zarr")  # of an earlier one
+    fringefleet.run(fringefleet.Run(folder / "stack.zarr", folder / "result.zarr"))
     outcome = run_demo(folder, scene=SCENE)
 
     names = {

@@ -1,10 +1,13 @@
 """Workers that start while the command imports, opens and checks: as many as are of use."""
 
+import _thread
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,7 +18,9 @@ from distributed.system import MEMORY_LIMIT
 
 from fringefleet.cluster import ClusterOptions
 from fringefleet.cluster.connection import begin_early
+from fringefleet.cluster.local import begin_local
 from fringefleet.simulate import Scene
+from long_cases import mostly_long
 from polling import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -86,20 +91,20 @@ def group(number):
 
 
 MOMENTS = [
-    ("fringefleet.cli.invert", False, signal.SIGINT),
     ("fringefleet.cluster", False, signal.SIGINT),
     ("distributed.scheduler", False, signal.SIGTERM),
-    ("fringefleet.cluster.local", False, signal.SIGINT),
     ("fringefleet.pipeline", False, signal.SIGINT),  # the worker is on its way
     ("fringefleet.io.readers.gmtsar", False, signal.SIGHUP),
+    ("numba", True, signal.SIGINT),  # it warms up
+    ("fringefleet.cli.invert", False, signal.SIGINT),
+    ("fringefleet.cluster.local", False, signal.SIGINT),
     ("distributed", True, signal.SIGINT),
     ("fringefleet.processes.http_off", True, signal.SIGTERM),
-    ("numba", True, signal.SIGINT),  # it warms up
     ("fringefleet.engine.block", True, signal.SIGINT),
 ]
 
 
-@pytest.mark.parametrize(("name", "is_worker", "number"), MOMENTS)
+@pytest.mark.parametrize(("name", "is_worker", "number"), mostly_long(MOMENTS, 5))
 def test_an_interrupt_at_any_moment_of_the_start_ends_all_with_one_message(
     name, is_worker, number, stack, tmp_path
 ):
@@ -111,6 +116,25 @@ def test_an_interrupt_at_any_moment_of_the_start_ends_all_with_one_message(
     assert log.splitlines()[-1].startswith("error: interrupted.")
     assert "Traceback" not in log
     assert not list(tmp_path.glob("*lock*"))
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises, also where a test has imported dask-jobqueue, which has another idea."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_messages_of_a_start_that_is_interrupted_are_not_shown_while_it_ends(interruptible, caplog):
+    with begin_local(ClusterOptions("local", n_worker=1, worker_memory="1GB")) as start:
+        threading.Timer(0.2, _thread.interrupt_main).start()
+        with pytest.raises(KeyboardInterrupt), start.workers():
+            pass
+        logging.getLogger("tornado.application").error("Exception in callback of %s", "a start")
+        assert "a start" not in caplog.text
+    logging.getLogger("tornado.application").error("Exception in callback of %s", "another")
+    assert "another" in caplog.text
 
 
 def test_what_is_refused_does_not_wait_for_workers_that_start(stack, tmp_path):

@@ -152,7 +152,7 @@ with tiles_named():
 @pytest.mark.parametrize("number", mostly_long([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], 1))
 def test_a_signal_ends_it_with_what_is_done_and_resume_goes_on(number, stack, tmp_path):
     output = tmp_path / "result.zarr"
-    words = "invert", stack, output, "--chunks", 3, 3, "--workers", 0
+    words = "invert", stack, output, "--chunks", 4, 4, "--workers", 0
     process = begin(*words)
     wait_until(lambda: marks_of(output), 60)
     sent = time.monotonic()
@@ -166,13 +166,13 @@ def test_a_signal_ends_it_with_what_is_done_and_resume_goes_on(number, stack, tm
     assert not lock_path(output).exists()
     assert report_of(output)["state"] == "interrupted"
     n_done = len(marks_of(output))
-    assert 0 < n_done < 1024
+    assert 0 < n_done < 576
     status = xr.open_zarr(output)["status"].values
-    assert (status != 255).sum() >= 9 * n_done
+    assert (status != 255).sum() >= 16 * n_done
     if number == signal.SIGINT:
         code, _, log = finished(*words, "--resume")
         assert code == 0, log
-        assert f"{1024 - n_done} of 1024 tiles of 3 x 3 pixels to do" in log
+        assert f"{576 - n_done} of 576 tiles of 4 x 4 pixels to do" in log
         assert (xr.open_zarr(output)["status"].values != 255).all()
         assert [run["state"] for run in report_of(output)["runs"]] == ["interrupted", "finished"]
 

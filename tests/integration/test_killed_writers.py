@@ -16,6 +16,7 @@ from fringefleet.cluster.security import private_folder
 from fringefleet.io import convert_stack
 from fringefleet.io.writers import WRITERS
 from fringefleet.simulate import Scene, simulate_stack
+from long_cases import long_but
 
 # Any process dies with SIGKILL, as nobody can catch it, just before what it has written would get its name.
 KILLED = """
@@ -84,7 +85,11 @@ def content(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("name", list(COMMANDS))
+# What is exported without a format is of the first one; files of everything are written alike.
+LONG = ("export", "export one .zarr", "export one .csv", "export one .gpkg")
+
+
+@pytest.mark.parametrize("name", long_but(COMMANDS, *(name for name in COMMANDS if name not in LONG)))
 def test_what_a_killed_command_left_is_removed_by_the_next_that_writes_there(
     name, scene, tmp_path, monkeypatch
 ):

@@ -14,6 +14,7 @@ from fringefleet.solver.time_errors import covariance_propagated
 from fringefleet.solver.time_factor import propagate_factor
 from fringefleet.solver.time_fit import SeriesFit
 from fringefleet.solver.time_functions import TimeFunctions
+from long_cases import mostly_long
 from strategies import SEEDS, cases
 
 numerics = settings(max_examples=40)
@@ -105,7 +106,7 @@ def network_of(n_date):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_date", [10, 40])
+@pytest.mark.parametrize("n_date", mostly_long([40, 10], 1))
 def test_intervals_of_the_covariance_hold_what_they_say(n_date):
     """Pairs with noise of just the variances that their weights state; z, as the attributes say."""
     import torch

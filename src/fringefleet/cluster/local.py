@@ -77,8 +77,7 @@ class Start:
     def workers(self, n_worker: int | None = None) -> Iterator[Client]:
         """Wait for the workers, and make their client current."""
         try:
-            with self._quiet:
-                self._client = self._wait_for(waiting.run_in_thread(lambda: self._join(n_worker)))
+            self._client = self._wait_for(waiting.run_in_thread(lambda: self._join(n_worker)))
         except Exception as error:
             reason = (self._births.failure or in_words(error)).rstrip(".")
             given = ", ".join(f"{key} = {value!r}" for key, value in self.options.options.items())
@@ -87,6 +86,7 @@ class Start:
             raise InputError(f"{self._name} could not be started{where}: {reason}.{advice}") from (
                 None if self._births.failure else error
             )
+        self._quiet.close()  # after a failure, not before what was started has ended
         with without_messages(OF_A_CLUSTER), self._client.as_current():
             yield self._client
 

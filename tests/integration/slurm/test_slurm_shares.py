@@ -7,6 +7,7 @@ import pytest
 from dask.system import CPU_COUNT
 
 import fringefleet
+from benchmarks.memory import IMPORT_TORCH
 from fringefleet import Run, Setting
 from fringefleet.execution.check import check
 from fringefleet.execution.estimate import forecast
@@ -39,6 +40,7 @@ def test_two_workers_on_each_of_two_nodes_share_its_cores_and_take_what_is_plann
     options = {"poll_seconds": 1, "job_extra_directives": ["--gres=gpu:2"]}
     with fringefleet.connect("slurm", 4, interface="lo", options=options) as workers:
         workers.client.wait_for_workers(4, timeout=60)
+        workers.client.run(exec, IMPORT_TORCH)
         checked = check(with_workers(job, workers.client))
         fringefleet.run(job)
         peaks = list(workers.client.run(peak()).values())

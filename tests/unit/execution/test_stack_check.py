@@ -13,6 +13,7 @@ from fringefleet.errors import InputError, StackChangedError
 from fringefleet.io.describe import check_finished
 from fringefleet.io.files import version
 from fringefleet.simulate import Scene, simulate_dataset
+from long_cases import long_but
 
 SCENE = Scene(n_date=4, neighbours=2, shape=(32, 32), missing=0.0)
 CHUNK = {"v3": (3, (5, 8, 8), None), "v2": (2, (5, 8, 8), None), "shards": (3, (5, 8, 8), (5, 16, 16))}
@@ -48,7 +49,7 @@ def rewrite(stack, name="unwrapped_phase", part=(slice(None), slice(8, 16), slic
     array[part] = array[part] + np.random.default_rng(0).normal(size=array[part].shape).astype("f4")
 
 
-@pytest.mark.parametrize("chunks", [(16, 16), (8, 8), (4, 32), (32, 32), (11, 7)])
+@pytest.mark.parametrize("chunks", long_but([(16, 16), (8, 8), (4, 32), (32, 32), (11, 7)], (8, 8), (11, 7)))
 def test_every_chunk_file_that_is_read_is_looked_at_once_and_no_other(stack, monkeypatch, chunks):
     looked_at = collections.Counter()
     state_of = version._state
