@@ -20,8 +20,27 @@ LINK = re.compile(r"\]\(([^)\s]+)\)|\b(?:src|href)=\"([^\"]+)\"")
 ELSEWHERE = ("http://", "https://", "mailto:")
 # A path in code font: with a folder or a suffix, and perhaps with a star.
 PATH = re.compile(r"`((?:[\w.*-]+/)*(?:[\w.*-]+\.(?:py|md|json|toml)|[\w.*-]+/))`")
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-OF_OTHERS = {  # Typer, MintPy, Dask, Slurm and Docker
+NAV = re.findall(r"([\w/-]+\.md)$", text_of("mkdocs.yml").split("\nnav:\n")[1], re.MULTILINE)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z_-]+")
+OF_OTHERS = {  # Typer, MintPy, LiCSBAS, pip, Dask, Slurm and Docker
+    "--end",
+    "--exclude-date",
+    "--exclude-ifg",
+    "--exp",
+    "--gamma",
+    "--gpu",
+    "--index-url",
+    "--lat",
+    "--inv_alg",
+    "--keep_incfile",
+    "--log",
+    "--lon",
+    "--max-pbase",
+    "--max-tbase",
+    "--mem_size",
+    "--n_para",
+    "--n_unw_r_thre",
+    "--start",
     "--array",
     "--bind",
     "--dashboard-address",
@@ -90,6 +109,7 @@ def test_links_and_pictures_are_seen():
 @pytest.mark.parametrize("page", PAGES)
 def test_readme_leads_to_every_page_and_every_page_has_an_introduction(page):
     assert page in links_of("README.md")
+    assert page.removeprefix("docs/") in NAV
     title, introduction, *_ = text_of(page).split("\n\n")
     assert title.startswith("# ")
     assert re.match(r"[`\[\w]", introduction)
