@@ -76,7 +76,8 @@ def python_names() -> str:
         if name and not inspect.ismodule(getattr(fringefleet, name[1])):
             text.append(f"::: fringefleet.{name[1]}")
     for module in MODULES:
-        names = getattr(fringefleet, module).__all__
+        home = getattr(fringefleet, module)
+        names = [name for name in home.__all__ if getattr(home, name) is not vars(fringefleet).get(name)]
         text.append(f"## fringefleet.{module}")
         options = "{ show_root_heading: false, show_root_toc_entry: false }"
         text.append(f"::: fringefleet.{module}\n    options: {options}")

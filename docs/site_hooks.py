@@ -4,6 +4,7 @@ On GitHub, links between documents go through the folders of the repository. On 
 linked has its place, wherever it lies: ``docs/`` becomes the top of the site, everything else keeps its path.
 """
 
+import json
 import posixpath
 import re
 import sys
@@ -64,12 +65,18 @@ def in_nav(item: Any) -> list[str]:
     return [name for part in (item.values() if isinstance(item, dict) else item) for name in in_nav(part)]
 
 
+def title_of(notebook: Path) -> str:
+    """Give the first heading of a notebook."""
+    first, *_ = json.loads(notebook.read_text())["cells"]
+    return "".join(first["source"]).splitlines()[0].removeprefix("# ")
+
+
 def on_config(config: Any) -> Any:
-    """Put the notebooks into the nav, one by one."""
+    """Put the notebooks into the nav, one by one, with their titles."""
 
     def expand(item: Any) -> list[Any]:
         if item == NOTEBOOKS:
-            return [str(path.relative_to(TOP)) for path in sorted(TOP.glob(NOTEBOOKS))]
+            return [{title_of(path): str(path.relative_to(TOP))} for path in sorted(TOP.glob(NOTEBOOKS))]
         if isinstance(item, dict):
             return [{name: part if isinstance(part, str) else expand(part)} for name, part in item.items()]
         return [new for part in item for new in expand(part)] if isinstance(item, list) else [item]

@@ -41,6 +41,7 @@ OF_OTHERS = {  # Typer, MintPy, LiCSBAS, pip, Dask, Slurm and Docker
     "--n_para",
     "--n_unw_r_thre",
     "--start",
+    "--strict",
     "--array",
     "--bind",
     "--dashboard-address",
@@ -146,8 +147,9 @@ def test_the_map_of_the_code_has_every_module_at_the_root_and_every_package():
 def test_every_variable_and_every_status_is_described():
     text = text_of("docs/results.md")
     assert [name for name in all_variables() if f"`{name}`" not in text] == []
-    section = text.split("\n## Pixel status\n")[1].split("\n## ")[0]
-    assert [status.name for status in Status if f"`{status.name.lower()}`" not in section] == []
+    section = text_of("docs/concepts/status.md").split("\n## Codes\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| (\d+) \| `(\w+)` \|", section, re.MULTILINE))
+    assert rows == {str(int(status)): status.name.lower() for status in Status}
 
 
 @pytest.mark.parametrize("document", [*FOR_USERS, "deploy/README.md"])
@@ -160,5 +162,7 @@ def test_every_option_that_is_named_is_one_of_a_command(document):
 
 def test_the_tables_of_options_are_those_of_the_dataclasses():
     found = runpy.run_path(str(TOP / "docs" / "option_tables.py"))
-    assert found["page_with"](found["tables"]()) == text_of("docs/options.md"), "python docs/option_tables.py"
+    assert found["page_with"](found["tables"]()) == text_of("docs/reference/options.md"), (
+        "python docs/option_tables.py"
+    )
     assert found["export_page"]() == text_of("docs/export.md"), "python docs/option_tables.py"
