@@ -4,6 +4,7 @@ On GitHub, links between documents go through the folders of the repository. On 
 linked has its place, wherever it lies: ``docs/`` becomes the top of the site, everything else keeps its path.
 """
 
+import html
 import json
 import posixpath
 import re
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from latex2mathml.converter import convert
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 
@@ -21,6 +23,7 @@ from generated_pages import GENERATED  # noqa: E402 - a neighbour, in no package
 
 LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 CODE_BLOCK = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([\[(])(.*?)\\[\])]</\1>', re.DOTALL)
 ELSEWHERE = ("http://", "https://", "mailto:")
 SAME = {"README.md": "docs/index.md"}  # the home page of the repository and that of the site
 NOTEBOOKS = "notebooks/*.ipynb"
@@ -115,3 +118,14 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         if mark in text:
             text = text.replace(mark, make())
     return text
+
+
+def on_page_content(html_of_page: str, **_: Any) -> str:
+    """Make MathML of formulas, which browsers show without a program from elsewhere."""
+
+    def to_mathml(found: re.Match[str]) -> str:
+        tag, bracket, formula = found.groups()
+        shown = convert(html.unescape(formula), display="block" if bracket == "[" else "inline")
+        return f"<{tag}>{shown}</{tag}>"
+
+    return FORMULA.sub(to_mathml, html_of_page)

@@ -116,7 +116,8 @@ def test_the_figure_of_the_status_has_those_that_its_caption_explains(figures):
 
 @pytest.fixture
 def hooks(monkeypatch):
-    pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install '.[docs]'")
+    for name in ("mkdocs", "latex2mathml"):
+        pytest.importorskip(name, reason=f"{name} is not installed: pip install '.[docs]'")
     monkeypatch.setattr(sys, "path", list(sys.path))
     return runpy.run_path(str(DOCS / "site_hooks.py"))
 
@@ -138,6 +139,15 @@ def test_files_that_are_linked_from_outside_the_pages_are_taken_along(hooks):
     found = hooks["files_elsewhere"](PAGES)
     assert {"deploy/README.md", "tests/benchmarks/results/small-cpu.json"} <= found
     assert all((TOP / path).is_file() for path in found)
+
+
+def test_formulas_become_mathml_without_a_script_from_elsewhere(hooks):
+    page = r'<p><span class="arithmatex">\(a &lt; b\)</span></p><div class="arithmatex">\[\frac{1}{2}\]</div>'
+    shown = hooks["on_page_content"](page)
+    assert re.search(r"<p><span><math [^>]*display=\"inline\"><mrow><mi>a</mi><mo>&#x0003C;</mo>", shown)
+    assert re.search(r"<div><math [^>]*display=\"block\"><mrow><mfrac>", shown)
+    assert "arithmatex" not in shown
+    assert "extra_javascript" not in settings()
 
 
 def test_roles_and_formulas_of_docstrings_become_markdown():
