@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from matplotlib.image import imread
 from typer.testing import CliRunner
@@ -206,3 +207,22 @@ def test_there_are_commands_and_some_have_workers_of_their_own():
     commands = [words for commands in COMMANDS.values() for words in commands]
     assert len(commands) >= 15
     assert any("--workers" in words for words in commands)
+
+
+def test_the_message_about_buckets_is_that_of_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (shown,) = (
+        block for language, block in BLOCK.findall(text_of("docs/how-to/buckets.md")) if language == "text"
+    )
+    with pytest.raises(fringefleet.errors.InputError) as found:
+        fringefleet.run("s3://bucket/stack.zarr", "result.zarr")
+    assert str(found.value) == shown.strip()
+
+
+@pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is built with CUDA")
+def test_the_message_about_a_torch_without_cuda_is_that_of_the_page(project, monkeypatch):
+    monkeypatch.chdir(project)
+    done = CliRunner().invoke(app, ["invert", "stack.zarr", "gpu.zarr", "--device", "cuda"])
+    message = "a build without CUDA; --device cuda needs a CUDA build of torch and an NVIDIA driver."
+    assert message in text_of("docs/how-to/gpus.md")
+    assert (done.exit_code, message in " ".join(done.output.split())) == (2, True)
