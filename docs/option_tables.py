@@ -1,4 +1,4 @@
-"""Write the tables of options into ``docs/options.md`` and ``docs/export.md``, from what declares them.
+"""Write the tables of options into ``reference/options.md`` and ``export.md``, from what declares them.
 
 ``python docs/option_tables.py`` rewrites what stands between the marks.
 """
@@ -17,7 +17,7 @@ from fringefleet.io.mask_limits import MaskLimits
 from fringefleet.io.writers.selection import ExportSelection
 from fringefleet.options import Options
 
-PAGE = Path(__file__).with_name("options.md")
+PAGE = Path(__file__).parent / "reference" / "options.md"
 BEGIN, END = "<!-- begin of the tables -->", "<!-- end of the tables -->"
 EXPORT_PAGE = Path(__file__).with_name("export.md")
 OF_EXPORT = {"options of an export": ExportSelection, "limits of a mask": MaskLimits}
@@ -44,7 +44,7 @@ def tables() -> str:
     flags = {parameter.name: flag_of(parameter) for _, parameter in listed}
     lines = []
     for panel in (panel for panel in Panel if any(item.declared.panel == panel for _, item in listed)):
-        lines += [f"### {panel}", "", "| option | in Python | default | needs | |", "|---|---|---|---|---|"]
+        lines += [f"## {panel}", "", "| option | in Python | default | needs | |", "|---|---|---|---|---|"]
         for owner, parameter in listed:
             if parameter.declared.panel == panel:
                 lines.append("| " + " | ".join(_cells(owner, parameter, flags)) + " |")

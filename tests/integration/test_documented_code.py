@@ -4,13 +4,16 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from matplotlib.image import imread
 from typer.testing import CliRunner
@@ -20,11 +23,32 @@ from documents import FOR_USERS, TOP, text_of
 from fringefleet.cli import app
 from fringefleet.simulate import Scene, simulate_stack
 from good_inputs import write_mintpy
+from unit.io.readers import checks, geotiffs, test_gmtsar
+
+# What is not executed says so, and why: in a paragraph before the block, or in a comment of the line.
+MARK = re.compile(r"^\*Not executed by the tests[^*:]*: [^*]+\*\n\n\Z", re.MULTILINE)
+MARK_OF_LINE = re.compile(r"# .*not executed: (needs|waits for) \w")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# README's two commands, which install: .ci/run is made of them.
+RUN_BY_CI = {"README.md": "pip install -c constraints.txt "}
+DATA = {"toml", "text"}
+SLOW = ("docs/tutorials/", "docs/how-to/buckets.md")
 
 
 def blocks_of(document, language):
-    pattern = rf"^```{language}\n(.*?)^```"
-    return re.findall(pattern, text_of(document), re.MULTILINE | re.DOTALL)
+    """The blocks that are to be executed."""
+    text = text_of(document)
+    return [
+        found[2]
+        for found in BLOCK.finditer(text)
+        if found[1] == language
+        and not MARK.search(text[: found.start()])
+        and not is_run_by_ci(document, found)
+    ]
+
+
+def is_run_by_ci(document, block):
+    return document in RUN_BY_CI and block[2].startswith(RUN_BY_CI[document])
 
 
 SNIPPETS = {
@@ -32,14 +56,12 @@ SNIPPETS = {
     for document in FOR_USERS
     for number, snippet in enumerate(blocks_of(document, "python"))
 }
-# Parts of commands that need the network, a GPU, a cluster, or files of the user's.
-ELSEWHERE = ("pip install", "--device cuda", "--cluster tls://", "--cluster-config", "hyp3_products/")
 COMMANDS = {
     document: [
         shlex.split(line.replace("128 128", "24 20"), comments=True)
         for block in blocks_of(document, "bash")
         for line in block.splitlines()
-        if not any(word in line for word in ELSEWHERE)
+        if not MARK_OF_LINE.search(line)
     ]
     for document in FOR_USERS
 }
@@ -57,8 +79,13 @@ def folder(tmp_path_factory):
     return path
 
 
+def in_turn(names):
+    """What takes longer is for the long tests: tutorials go a long way."""
+    return [pytest.param(name, marks=[pytest.mark.long] if name.startswith(SLOW) else []) for name in names]
+
+
 @pytest.mark.cluster
-@pytest.mark.parametrize("name", SNIPPETS)
+@pytest.mark.parametrize("name", in_turn(SNIPPETS))
 def test_each_snippet_of_python_runs_as_a_file(name, folder):
     script = folder / f"snippet_{re.sub(r'[^a-z0-9]', '_', name.lower())}.py"
     script.write_text(SNIPPETS[name])
@@ -86,9 +113,34 @@ def test_there_are_snippets_and_one_starts_workers():
     assert any("fringefleet.connect(" in snippet for snippet in SNIPPETS.values())
 
 
+@pytest.mark.parametrize("document", FOR_USERS)
+def test_every_block_is_executed_or_data(document):
+    assert {language for language, _ in BLOCK.findall(text_of(document))} <= DATA | {"python", "bash"}
+
+
+@pytest.mark.parametrize("document", FOR_USERS)
+def test_every_table_of_options_in_toml_can_be_read(document):
+    for language, block in BLOCK.findall(text_of(document)):
+        if language == "toml":
+            assert tomllib.loads(block)
+
+
+@pytest.mark.parametrize(
+    ("before", "is_marked"),
+    [
+        ("*Not executed by the tests: needs a GPU.*\n\n", True),
+        ("Text.\n\n*Not executed by the tests of this page: needs\nSlurm.*\n\n", True),
+        ("*Not executed by the tests: needs a GPU.*\n\nText.\n\n", False),
+        ("*Not executed by the tests.*\n\n", False),
+    ],
+)
+def test_a_mark_has_a_reason_and_stands_before_its_block(before, is_marked):
+    assert bool(MARK.search(before)) is is_marked
+
+
 @pytest.fixture
 def project(tmp_path):
-    """A folder with a stack, a MintPy project with offsets, and a stack of offsets."""
+    """A folder with a stack, a MintPy project with offsets, a stack of offsets, and products of others."""
     simulate_stack(Scene(n_date=6, shape=(24, 20)), tmp_path / "stack.zarr")
     source = xr.open_zarr(tmp_path / "stack.zarr", consolidated=False, chunks=None).load()
     (tmp_path / "inputs").mkdir()
@@ -106,7 +158,18 @@ def project(tmp_path):
         file["waterMask"] = np.ones(phase.shape[1:], bool)
         file.attrs.update({"FILE_TYPE": "waterMask", "LENGTH": "24", "WIDTH": "20"})
     (tmp_path / "smallbaselineApp.cfg").write_text("mintpy.networkInversion.minNumPixel = 1\n")
+    shutil.copy(TOP / "deploy" / "slurm" / "gpu.toml", tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def products(project):
+    """Beside the project, products of four processors."""
+    stack = checks.simulated()
+    geotiffs.hyp3_gamma(project / "hyp3_products", stack)
+    geotiffs.licsar(project, stack)
+    geotiffs.dolphin(project / "dolphin_work", stack)
+    test_gmtsar.write_stack(project / "F1")
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +186,11 @@ def workers():
 
 @pytest.mark.cluster
 @pytest.mark.usefixtures("untouched_log")
-@pytest.mark.parametrize("document", COMMANDS)
-def test_the_commands_run_one_after_the_other(document, project, workers, monkeypatch):
+@pytest.mark.parametrize("document", in_turn(COMMANDS))
+def test_the_commands_run_one_after_the_other(document, project, workers, monkeypatch, request):
     """In this process, and on a worker that they join, unless they say how many they want."""
+    if "hyp3_products" in text_of(document):
+        request.getfixturevalue("products")
     monkeypatch.chdir(project)
     for program, *words in COMMANDS[document]:
         assert program == "fringefleet"
@@ -142,3 +207,22 @@ def test_there_are_commands_and_some_have_workers_of_their_own():
     commands = [words for commands in COMMANDS.values() for words in commands]
     assert len(commands) >= 15
     assert any("--workers" in words for words in commands)
+
+
+def test_the_message_about_buckets_is_that_of_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (shown,) = (
+        block for language, block in BLOCK.findall(text_of("docs/how-to/buckets.md")) if language == "text"
+    )
+    with pytest.raises(fringefleet.errors.InputError) as found:
+        fringefleet.run("s3://bucket/stack.zarr", "result.zarr")
+    assert str(found.value) == shown.strip()
+
+
+@pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is built with CUDA")
+def test_the_message_about_a_torch_without_cuda_is_that_of_the_page(project, monkeypatch):
+    monkeypatch.chdir(project)
+    done = CliRunner().invoke(app, ["invert", "stack.zarr", "gpu.zarr", "--device", "cuda"])
+    message = "a build without CUDA; --device cuda needs a CUDA build of torch and an NVIDIA driver."
+    assert message in text_of("docs/how-to/gpus.md")
+    assert (done.exit_code, message in " ".join(done.output.split())) == (2, True)

@@ -20,8 +20,28 @@ LINK = re.compile(r"\]\(([^)\s]+)\)|\b(?:src|href)=\"([^\"]+)\"")
 ELSEWHERE = ("http://", "https://", "mailto:")
 # A path in code font: with a folder or a suffix, and perhaps with a star.
 PATH = re.compile(r"`((?:[\w.*-]+/)*(?:[\w.*-]+\.(?:py|md|json|toml)|[\w.*-]+/))`")
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-OF_OTHERS = {  # Typer, MintPy, Dask, Slurm and Docker
+NAV = re.findall(r"([\w/-]+\.md)$", text_of("mkdocs.yml").split("\nnav:\n")[1], re.MULTILINE)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z_-]+")
+OF_OTHERS = {  # Typer, MintPy, LiCSBAS, pip, Dask, Slurm and Docker
+    "--end",
+    "--exclude-date",
+    "--exclude-ifg",
+    "--exp",
+    "--gamma",
+    "--gpu",
+    "--index-url",
+    "--lat",
+    "--inv_alg",
+    "--keep_incfile",
+    "--log",
+    "--lon",
+    "--max-pbase",
+    "--max-tbase",
+    "--mem_size",
+    "--n_para",
+    "--n_unw_r_thre",
+    "--start",
+    "--strict",
     "--array",
     "--bind",
     "--dashboard-address",
@@ -90,6 +110,7 @@ def test_links_and_pictures_are_seen():
 @pytest.mark.parametrize("page", PAGES)
 def test_readme_leads_to_every_page_and_every_page_has_an_introduction(page):
     assert page in links_of("README.md")
+    assert page.removeprefix("docs/") in NAV
     title, introduction, *_ = text_of(page).split("\n\n")
     assert title.startswith("# ")
     assert re.match(r"[`\[\w]", introduction)
@@ -126,8 +147,9 @@ def test_the_map_of_the_code_has_every_module_at_the_root_and_every_package():
 def test_every_variable_and_every_status_is_described():
     text = text_of("docs/results.md")
     assert [name for name in all_variables() if f"`{name}`" not in text] == []
-    section = text.split("\n## Pixel status\n")[1].split("\n## ")[0]
-    assert [status.name for status in Status if f"`{status.name.lower()}`" not in section] == []
+    section = text_of("docs/concepts/status.md").split("\n## Codes\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| (\d+) \| `(\w+)` \|", section, re.MULTILINE))
+    assert rows == {str(int(status)): status.name.lower() for status in Status}
 
 
 @pytest.mark.parametrize("document", [*FOR_USERS, "deploy/README.md"])
@@ -140,5 +162,7 @@ def test_every_option_that_is_named_is_one_of_a_command(document):
 
 def test_the_tables_of_options_are_those_of_the_dataclasses():
     found = runpy.run_path(str(TOP / "docs" / "option_tables.py"))
-    assert found["page_with"](found["tables"]()) == text_of("docs/options.md"), "python docs/option_tables.py"
+    assert found["page_with"](found["tables"]()) == text_of("docs/reference/options.md"), (
+        "python docs/option_tables.py"
+    )
     assert found["export_page"]() == text_of("docs/export.md"), "python docs/option_tables.py"

@@ -15,6 +15,14 @@ def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
+def recipe() -> dict:
+    """The recipe for conda-forge, with the values of its context filled in."""
+    text = (ROOT / "deploy" / "conda" / "recipe.yaml").read_text()
+    for name, value in yaml.safe_load(text)["context"].items():
+        text = text.replace(f"${{{{ {name} }}}}", value)
+    return yaml.safe_load(text)
+
+
 def parse(requirements: list[str]) -> dict[str, str]:
     parsed = dict(REQUIREMENT.match(line).groups() for line in requirements)
     del_self = {name: bound.strip() for name, bound in parsed.items() if name != "fringefleet"}
@@ -52,7 +60,7 @@ def test_constraints_pin_everything_that_the_project_asks_for():
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
     extras = project()["optional-dependencies"]
     wanted = parse(project()["dependencies"])
-    for name in ("plot", "export", "dashboard", "test", "dev"):
+    for name in ("plot", "export", "dashboard", "docs", "test", "dev"):
         wanted |= parse(extras[name])
     del wanted["cuda-bindings"]  # as torch's build of CUDA wants it
     back = {conda_name: name for name, conda_name in PYPI_TO_CONDA.items()}
@@ -60,8 +68,50 @@ def test_constraints_pin_everything_that_the_project_asks_for():
     assert "torch==2.13.0" in lines
 
 
+def test_the_recipe_requires_what_pyproject_requires_with_the_same_bounds():
+    found = parse(recipe()["requirements"]["run"])
+    assert found.pop("python") == project()["requires-python"]
+    assert found.pop("libgdal-netcdf")  # part of the wheel of rasterio
+    assert found == parse(project()["dependencies"])
+    assert recipe()["context"]["python_min"] == project()["requires-python"].removeprefix(">=")
+
+
+def test_the_recipe_bounds_what_the_extras_bound():
+    extras = project()["optional-dependencies"]
+    wanted: dict[str, str] = {}
+    for name in ("plot", "export", "slurm", "dashboard", "view", "cuda13"):
+        wanted |= parse(extras[name])
+    wanted["matplotlib-base"] = wanted.pop("matplotlib")
+    assert parse(recipe()["requirements"]["run_constraints"]) == wanted
+
+
+def test_the_recipe_builds_as_pyproject_does():
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    assert parse(built["requires"]).items() <= parse(recipe()["requirements"]["host"]).items()
+    ((name, target),) = project()["scripts"].items()
+    assert recipe()["build"]["python"]["entry_points"] == [f"{name} = {target}"]
+
+
+def test_recipe_and_citation_say_of_the_package_what_pyproject_says():
+    ours, about = project(), recipe()["about"]
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert recipe()["package"] == {"name": ours["name"], "version": ours["version"]}
+    assert (about["summary"], about["license"]) == (ours["description"], ours["license"])
+    assert (cited["title"], str(cited["version"])) == (ours["name"], ours["version"])
+    assert (cited["abstract"], cited["license"]) == (ours["description"], ours["license"])
+    assert cited["keywords"] == ours["keywords"]
+    assert [author["name"] for author in cited["authors"]] == [author["name"] for author in ours["authors"]]
+    assert {cited["repository-code"], about["homepage"]} == {ours["urls"]["Repository"]}
+    assert about["documentation"] == ours["urls"]["Documentation"]
+
+
+def test_the_long_checks_build_the_site_of_the_documents():
+    text = (ROOT / ".ci" / "long").read_text()
+    assert "'.[docs]'\nmkdocs build --strict" in text
+
+
 def test_the_top_level_is_the_one_that_was_agreed():
     agreed = {"src", "deploy", "tests", "notebooks", "docs", "pyproject.toml", "environment.yml"}
     assert all((ROOT / name).exists() for name in agreed)
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    assert folders <= agreed | {"demo", "build", "dist"}
+    assert folders <= agreed | {"demo", "build", "dist", "site"}

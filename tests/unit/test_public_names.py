@@ -17,7 +17,7 @@ SCENE = Scene(n_date=5, shape=(8, 12))
 ROOT = Path(__file__).parents[2]
 MODULES = ("cluster", "errors", "mintpy", "plot", "simulate")
 THINGS = [thing for name in fringefleet.__all__ if not inspect.ismodule(thing := getattr(fringefleet, name))]
-PAGES = [*ROOT.glob("notebooks/*.ipynb"), ROOT / "README.md", *ROOT.glob("docs/*.md")]
+PAGES = [*ROOT.glob("notebooks/*.ipynb"), ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
 
 
 def test_the_table_of_contents_has_all_names_and_no_others():

@@ -2,8 +2,8 @@
 
 A dataclass declares each option once, as ``name: Annotated[type, Declared(help, panel, ...)] = default``.
 Derived from it are the command-line option (``cli/parameters.py``), the attributes in the docstring of the
-class (:func:`documented`), the tables of ``docs/options.md``, the check of a value (:func:`check_fields`)
-and the option that it depends on (:func:`needs_of`).
+class (:func:`documented`), the tables of ``docs/reference/options.md``, the check of a value
+(:func:`check_fields`) and the option that it depends on (:func:`needs_of`).
 """
 
 import math

@@ -13,6 +13,7 @@ from fringefleet.errors import MissingMetadataError, ReferencePointError, StackF
 from fringefleet.io.grid import index_at
 from fringefleet.io.mintpy.metadata import names_point, number_attribute, stated_point
 from fringefleet.observation.quantity import is_observation
+from fringefleet.option_words import option
 
 _GIVE = "give --reference-point Y X"
 _OUTSIDE = -1  # of a part that does not tell how far its rows or columns are apart
@@ -97,7 +98,8 @@ def point_from_attributes(stack: xr.Dataset) -> Pixel:
     except StackFormatError as error:
         raise ReferencePointError(f"{str(error).rstrip('.')}, or {_GIVE}.") from error
     raise MissingMetadataError(
-        f"the stack has no attributes REF_Y and REF_X, which name its reference point; {_GIVE}."
+        f"the stack has no attributes REF_Y and REF_X, which name its reference point; {_GIVE}, "
+        f"--reference-lalo LAT LON or, except in a lazy inversion, {option('reference', 'auto')}."
     )
 
 
