@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
-from fringefleet.cli.console import echo, err
+from fringefleet.cli.console import echo, notes
 from fringefleet.cli.parameters import parameters
 from fringefleet.cli.progress import show_progress
 from fringefleet.errors import OptionError
@@ -63,7 +63,7 @@ def export(given: Any) -> None:
     check_writable(first)
     check_finished(given.result)
     explained = failures_explained(given.output, "Remove the cause and repeat the command.")
-    with show_progress(err(), "Writing") as report, explained:
+    with show_progress(notes(), "Writing") as report, explained:
         paths = export_result(
             given.result,
             given.output,

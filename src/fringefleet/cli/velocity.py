@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from fringefleet.cli.application import command
-from fringefleet.cli.console import echo, err, logger
+from fringefleet.cli.console import echo, logger, notes
 from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_stages
 from fringefleet.cluster.options import ClusterOptions
@@ -45,7 +45,7 @@ def velocity_command(given: Any) -> None:
     job = VelocityRun(given.result, given.output, functions, options, given.overwrite)
     check_velocity(job)
     in_threads = workers.n_worker == 0 or not workers.is_asked_for
-    with nullcontext() if in_threads else connect(workers), show_stages(err()) as show:
+    with nullcontext() if in_threads else connect(workers), show_stages(notes()) as show:
         summary = run_velocity(job, partial(show, "Fitting"), client=None if in_threads else "current")
     logger.info("%s pixels have a velocity", f"{summary.n_fitted:,}")
     echo(summary.output)
