@@ -215,7 +215,8 @@ LIMITS = {
     "functions named refuse_*": Limit(0, 0, "", refusing_functions),
     "README.md": Limit(87, 150, "lines", lines_of_readme),
     "cluster/": Limit(2627, 2630, "lines", lines_of_cluster),
-    "cli/ without MintPy's step": Limit(2205, 1350, "lines", lines_of_cli),  # 162 of config, rerun and report
+    # 162 of config, rerun and report; 66 of the command doctor; 107 of --quiet, --log-file and --help-all
+    "cli/ without MintPy's step": Limit(2357, 1350, "lines", lines_of_cli),
     "MintPy's step": Limit(896, 900, "lines", lines_of_mintpy_step),
 }
 

@@ -264,12 +264,13 @@ class Options:
             "kernel (Triton); auto: compiled or fused where available, else elimination; dense: for "
             "comparison only.",
             Panel.COMPUTE,
+            is_rare=True,
             needs=(_COMPILED, _FUSED),
         ),
     ] = "auto"
-    dtype: Annotated[DTypeName, Declared("Floating-point precision of the solver.", Panel.COMPUTE)] = (
-        "float32"
-    )
+    dtype: Annotated[
+        DTypeName, Declared("Floating-point precision of the solver.", Panel.COMPUTE, is_rare=True)
+    ] = "float32"
     device: Annotated[DeviceName, Declared("Device to solve on.", Panel.COMPUTE)] = "cpu"
     gpu_chunk_size: Annotated[
         int,
@@ -278,6 +279,7 @@ class Options:
             Panel.COMPUTE,
             metavar="N",
             unit="pixels",
+            is_rare=True,
             least=0,
             needs=(only_with("device", "cuda"),),
         ),

@@ -663,13 +663,13 @@ def test_the_version_is_shown():
     assert re.fullmatch(r"fringefleet \d+\.\d+\.\d+\n", call("--version").stdout)
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["demo", "simulate", "invert", "plan", "slurm", "plot", "export", "mask", "convert", "info", "mintpy"],
-)
+WITH_RARE_OPTIONS = ("invert", "plan", "slurm", "velocity", "mintpy")
+
+
+@pytest.mark.parametrize("command", typer.main.get_command(app).commands)
 def test_every_command_has_help_with_an_example_that_parses(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
-    done = CliRunner().invoke(app, [command, "--help"])
+    done = CliRunner().invoke(app, [command, "--help-all" if command in WITH_RARE_OPTIONS else "--help"])
     assert done.exit_code == 0
     examples = re.findall(rf"^\s*fringefleet ({command} .*|{command})$", done.stdout, flags=re.MULTILINE)
     assert examples
@@ -680,8 +680,34 @@ def test_every_command_has_help_with_an_example_that_parses(command, monkeypatch
 @pytest.mark.parametrize("command", ["invert", "plan", "slurm", "mintpy"])
 def test_help_shows_the_names_of_tables(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
-    said = re.sub(r"[\s│]+", " ", CliRunner().invoke(app, [command, "--help"]).stdout)
+    said = re.sub(r"[\s│]+", " ", CliRunner().invoke(app, [command, "--help-all"]).stdout)
     assert "a table [cluster], with [cluster.options] for what only Dask knows" in said
+
+
+def options_in(*words):
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0
+    return set(re.findall(r"^│ (?:-\w, )?(--[a-z-]+)", done.stdout, flags=re.MULTILINE)), done.stdout
+
+
+def test_help_leaves_out_the_options_of_workers_that_are_seldom_needed_and_says_so(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    for command in WITH_RARE_OPTIONS:
+        (usual, text), (all_of_them, _) = options_in(command, "--help"), options_in(command, "--help-all")
+        (n_rare,) = map(int, re.findall(r"--help-all +Show all options: also (\d+) of workers", text))
+        assert (usual < all_of_them, len(all_of_them - usual)) == (True, n_rare)
+        assert options_in(command, "--help")[0] == usual  # whatever was asked for before
+        assert {"--tls", "--wait", "--dashboard"} <= all_of_them - usual
+    assert {"--device", "--cluster", "--workers"} <= options_in("invert", "--help")[0]
+    assert {"--interface", "--worker-memory", "--cluster-config"} <= options_in("slurm", "--help")[0]
+
+
+def test_options_that_help_leaves_out_are_taken_and_completed(stack, tmp_path):
+    done = call("plan", stack, tmp_path / "out.zarr", "--quick", "--workers", 1, "--wait", 5, "--no-tls")
+    assert done.exit_code == 0, done.output
+    environment = {"_FRINGEFLEET_COMPLETE": "complete_bash", "COMP_WORDS": "fringefleet invert --tls-c"}
+    done = CliRunner().invoke(app, prog_name="fringefleet", env=environment | {"COMP_CWORD": "2"})
+    assert {"--tls-ca", "--tls-cert", "--tls-credentials"} <= set(done.stdout.split())
 
 
 def test_the_defaults_of_a_scene_that_help_shows_are_the_defaults(monkeypatch):

@@ -2,11 +2,13 @@
 
 First on PYTHONPATH it takes the place of the real one. PRETEND_GPUS says how many GPUs there are.
 """
-# ruff: noqa: N801, N802, N816, N818
+# ruff: noqa: N801, N802, N815, N816, N818
 
 import os
 
 N_GPU = int(os.environ.get("PRETEND_GPUS", "0"))
+CUDA = int(os.environ.get("PRETEND_CUDA", "13000"))  # newest of the driver
+USERS = [int(pid) for pid in os.environ.get("PRETEND_USERS", "").split()]  # pids on the first GPU
 TOTAL, USED = 16 << 30, 123 << 20
 NVML_TEMPERATURE_GPU = 0
 NVML_DEVICE_MIG_DISABLE, NVML_DEVICE_MIG_ENABLE = 0, 1
@@ -113,8 +115,15 @@ def nvmlDeviceGetCpuAffinity(_handle, n_word):
     return [cores] + [0] * (n_word - 1)
 
 
-def nvmlDeviceGetComputeRunningProcesses_v2(_handle):
-    return []
+class Process:
+    usedGpuMemory = USED
+
+    def __init__(self, pid):
+        self.pid = pid
+
+
+def nvmlDeviceGetComputeRunningProcesses_v2(handle):
+    return [Process(pid) for pid in USERS if handle == 0]
 
 
 nvmlDeviceGetComputeRunningProcesses = nvmlDeviceGetComputeRunningProcesses_v2
@@ -126,4 +135,4 @@ def nvmlSystemGetDriverVersion():
 
 
 def nvmlSystemGetCudaDriverVersion():
-    return 13000
+    return CUDA

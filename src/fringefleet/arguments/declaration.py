@@ -67,6 +67,8 @@ class Declared:
         Type on the command line, where Python also takes other types.
     is_argument : bool
         Whether it is a positional argument.
+    is_rare : bool
+        Whether ``--help`` leaves it out, so that only ``--help-all`` shows it.
     needs : tuple of Need
         Options without which it has no effect.
     least, above, most : float
@@ -81,6 +83,7 @@ class Declared:
     flags: tuple[str, ...] = ()
     kind: Any = None
     is_argument: bool = False
+    is_rare: bool = False
     needs: tuple[Need, ...] = ()
     least: float = -math.inf
     above: float = -math.inf

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # As --help lists them.
 _COMMANDS = "demo simulate invert velocity plan config rerun report rereference mask export convert info"
-_COMMANDS += " plot view slurm mintpy"
+_COMMANDS += " plot view slurm mintpy doctor"
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
 from importlib.metadata import version
 from inspect import getdoc
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import typer
@@ -14,9 +15,10 @@ from fringefleet.cli.console import describe_error, err, exit_codes, fail, log_f
 from fringefleet.cli.ending import Interrupts
 from fringefleet.cli.parameters import Common, Parameter, by_panel, parameters
 from fringefleet.cli.streams import make_streams_lenient
-from fringefleet.cli.usage import Command, Commands
+from fringefleet.cli.usage import Command, Commands, show_all_help
 from fringefleet.errors import FringefleetError
 
+_OF_LOG = parameters(Common, "verbose", "quiet", "log_file")  # which all commands have
 _SCHEDULERS = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")  # addresses of Dask
 
 app = typer.Typer(
@@ -59,7 +61,7 @@ def command(
     Parameters
     ----------
     *given
-        Parameters of the command, besides ``--verbose``.
+        Parameters of the command, besides those that all have: of the log, and ``--help-all``.
     examples
         Command lines to copy, which end the help.
     """
@@ -67,10 +69,12 @@ def command(
     def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
         def run(self: Any) -> None:
             with exit_codes():
-                start_logging(err(), verbose=self.verbose)
-                function(self)
+                start_logging(err(), **{item.name: getattr(self, item.name) for item in _OF_LOG})
+                function(SimpleNamespace(**{item.name: getattr(self, item.name) for item in given}))
 
-        fields = [item.in_typer() for item in by_panel([*given, *parameters(Common, "verbose")])]
+        fields = [item.in_typer() for item in by_panel([*given, *_OF_LOG])]
+        if n_rare := sum(item.declared.is_rare for item in given):
+            fields.append(_help_all(n_rare))
         name = function.__name__.removesuffix("_command")
         made = make_dataclass(name, fields, kw_only=True, namespace={"run": run})
         epilog = "\n\n".join(["[bold]Examples[/]", *(f"  {line}" for line in examples)])
@@ -78,6 +82,13 @@ def command(
         return function
 
     return add
+
+
+def _help_all(n_rare: int) -> tuple[str, Any, bool]:
+    """Make the option that shows the options which ``--help`` leaves out."""
+    text = f"Show all options: also {n_rare} of workers, TLS and GPUs, which are seldom needed."
+    option = typer.Option("--help-all", callback=show_all_help, is_eager=True, help=text, show_default=False)
+    return "help_all", Annotated[bool, option], False
 
 
 def _print_version(value: bool) -> None:

@@ -8,6 +8,8 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -18,14 +20,22 @@ from rich.markup import escape
 from fringefleet.cli.ending import BAD_INPUT, FAILED, end_now
 from fringefleet.cli.printable import PrintableConsole, PrintableFormatter, printable
 from fringefleet.cli.words import in_words_of_the_command
-from fringefleet.errors import FringefleetError, InputError, MissingExtraError, ProductsNotWrittenError
-from fringefleet.option_words import Marked
+from fringefleet.errors import (
+    FringefleetError,
+    InputError,
+    MissingExtraError,
+    OptionError,
+    ProductsNotWrittenError,
+)
+from fringefleet.option_words import Marked, option
+from fringefleet.processes.log_file import IS_SHOWN, end_log_files, log_files, start_log_file
 from fringefleet.processes.versions import check_assertions
 
 _MOST_CHARACTERS = 4000  # of an error
 _PLAIN_WIDTH = 110  # of tables, where there is no terminal that has a width
 
 logger = logging.getLogger("fringefleet")
+_is_quiet: ContextVar[bool] = ContextVar("is_quiet", default=False)
 
 
 def out() -> Console:
@@ -36,6 +46,13 @@ def out() -> Console:
 def err() -> Console:
     """Make the console for everything else."""
     return _console(sys.stderr)
+
+
+def notes() -> Console:
+    """Make the console for progress and tables besides the results; silent with ``--quiet``."""
+    console = err()
+    console.quiet = _is_quiet.get()
+    return console
 
 
 def _console(stream: Any) -> Console:
@@ -54,8 +71,38 @@ def echo_json(data: Any) -> None:
     typer.echo(text.replace("\x7f", "\\u007f"))
 
 
-def start_logging(console: Console, *, verbose: bool = False) -> None:
-    """Send the log to stderr: in colour to a terminal, a line a message to anything else."""
+def start_logging(
+    console: Console, *, verbose: bool = False, quiet: bool = False, log_file: Path | None = None
+) -> None:
+    """Send the log to stderr: in colour to a terminal, a line a message to anything else.
+
+    Parameters
+    ----------
+    console
+        The one of stderr.
+    verbose, quiet
+        Whether messages for debugging are shown, too; or warnings only.
+    log_file
+        File that all messages are appended to, whatever is shown.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written to, or both less and more are to be shown.
+    """
+    if verbose and quiet:
+        raise OptionError(f"found {option('verbose')} and {option('quiet')}; leave one of them out.")
+    end_log_files()
+    _is_quiet.set(quiet)
+    logger.handlers = [_terminal_handler(console)]
+    logger.propagate = False
+    logger.handlers[0].setLevel(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
+    logger.setLevel(min(logging.INFO, logger.handlers[0].level))
+    if log_file is not None:
+        start_log_file(log_file, PrintableFormatter, _spell_options)
+
+
+def _terminal_handler(console: Console) -> logging.Handler:
     handler: logging.Handler = RichHandler(
         console=console, show_path=False, omit_repeated_times=False, log_time_format="[%X]"
     )
@@ -64,9 +111,8 @@ def start_logging(console: Console, *, verbose: bool = False) -> None:
         handler = logging.StreamHandler(console.file)
         handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     handler.addFilter(_spell_options)
-    logger.handlers = [handler]
-    logger.propagate = False
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    handler.addFilter(lambda record: not hasattr(record, IS_SHOWN))
+    return handler
 
 
 def _spell_options(record: logging.LogRecord) -> bool:
@@ -110,18 +156,21 @@ def exit_codes() -> Iterator[None]:
         said = [in_words_of_the_command(value.text) for value in interrupt.args if isinstance(value, Marked)]
         raise fail("".join(said) or "interrupted.") from None
     except Exception as error:
-        if logger.isEnabledFor(logging.DEBUG):
-            err().print_exception(suppress=[typer])
+        logger.debug("the command failed:", exc_info=error)
         ending = fail(*describe_error(error))
         if isinstance(error, ProductsNotWrittenError):
             end_now(FAILED)  # HDF5 cannot close such a file, and crashes at the end of Python
         raise ending from None
+    finally:
+        end_log_files()
 
 
 def fail(message: str, code: int = FAILED) -> typer.Exit:
     """Print why the command ends; the caller raises the returned exit."""
     if len(message) > _MOST_CHARACTERS:  # an attribute of a megabyte, say
         message = f"{message[: _MOST_CHARACTERS // 2]} ... {message[-_MOST_CHARACTERS // 2 :]}"
+    for file in log_files():
+        file.handle(logger.makeRecord(logger.name, logging.ERROR, "", 0, message, (), None))
     err().print(f"[bold red]error:[/] {escape(printable(message))}", soft_wrap=True)
     return typer.Exit(code)
 

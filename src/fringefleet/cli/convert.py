@@ -3,7 +3,7 @@
 from typing import Any
 
 from fringefleet.cli.application import command
-from fringefleet.cli.console import echo, err
+from fringefleet.cli.console import echo, notes
 from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_progress
 from fringefleet.execution.job import Run
@@ -22,7 +22,7 @@ def convert(given: Any) -> None:
     from fringefleet.io import convert_stack, open_stack
 
     opened = open_stack(given.stack, chunks=None, reader=given.reader, drop_incomplete=given.drop_incomplete)
-    with show_progress(err(), "Converting") as report:
+    with show_progress(notes(), "Converting") as report:
         convert_stack(
             opened,
             given.output,

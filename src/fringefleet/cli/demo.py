@@ -8,7 +8,7 @@ from rich.console import Console
 
 from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
-from fringefleet.cli.console import err, out
+from fringefleet.cli.console import notes, out
 from fringefleet.cli.parameters import parameters
 from fringefleet.cli.printable import printable
 from fringefleet.cli.progress import clock_time, show_progress, with_prefix
@@ -34,7 +34,7 @@ def demo(given: Any) -> None:
     """Simulate a scene of known motion, invert it, compare the two, and plot them."""
     from fringefleet.demo import run_demo
 
-    print_outcome(run_demo(given.directory, lambda label: show_progress(err(), label)), out())
+    print_outcome(run_demo(given.directory, lambda label: show_progress(notes(), label)), out())
 
 
 def print_outcome(outcome: "Outcome", console: Console) -> None:

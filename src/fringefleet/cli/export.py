@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from fringefleet.cli.application import command
-from fringefleet.cli.console import echo, err
+from fringefleet.cli.console import echo, notes
 from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_progress
 from fringefleet.cli.tables import print_plan
@@ -50,7 +50,7 @@ def export(given: Any) -> None:
         print_plan([("Files", files)], found.n_byte, found.memory, "in all processes")
         return
     explained = failures_explained(given.output, "Remove the cause and repeat the command.")
-    with show_progress(err(), "Writing") as report, explained:
+    with show_progress(notes(), "Writing") as report, explained:
         paths = export_result(*what, progress=lambda done, total: report(done / total, 0), **selection)
     for path in paths:
         echo(path)

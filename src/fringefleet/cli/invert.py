@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fringefleet.cli.application import command
 from fringefleet.cli.config import with_config
-from fringefleet.cli.console import echo, err, logger
+from fringefleet.cli.console import echo, logger, notes
 from fringefleet.cli.parameters import Common, existing_of, parameters
 from fringefleet.cli.progress import show_stages
 from fringefleet.cli.tables import print_status, worst_pairs_table
@@ -134,7 +134,7 @@ def run_job(
     check_performance_report(performance_report, workers)
     session = prepare_session(job, workers, is_asked_for=performance_report is not None)
     write_session_file(job, workers)
-    console = err()
+    console = notes()
     with show_stages(console) as show:
         summary = run_session(
             session, partial(show, "Inverting"), performance_report=performance_report, early=early

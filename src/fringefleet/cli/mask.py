@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fringefleet.arguments.declaration import Declared, Panel
 from fringefleet.cli.application import command
-from fringefleet.cli.console import echo, err
+from fringefleet.cli.console import echo, notes
 from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_progress
 from fringefleet.io.mask_limits import MaskLimits
@@ -37,7 +37,7 @@ def mask(given: Any) -> None:
         unmask_result(given.result, **limits)
         echo(f"{given.result}: no mask")
         return
-    with show_progress(err(), "Masking") as report:
+    with show_progress(notes(), "Masking") as report:
         made = mask_result(given.result, progress=lambda done, total: report(done / total, 0), **limits)
     share = 100 * made.n_kept / made.n_pixel
     echo(f"{given.result}: {made.n_kept:,} of {made.n_pixel:,} pixels are kept ({share:.1f} %): {made.rule}")

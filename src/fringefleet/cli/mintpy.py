@@ -3,7 +3,7 @@
 from typing import Any
 
 from fringefleet.cli.application import command
-from fringefleet.cli.console import echo, err
+from fringefleet.cli.console import echo, notes
 from fringefleet.cli.options.mintpy import SPELLED
 from fringefleet.cli.progress import show_stages
 from fringefleet.cli.tables import print_status
@@ -32,11 +32,11 @@ def mintpy(given: Any) -> None:
     with without_collection():
         from fringefleet.errors import TooFewReliableError
         from fringefleet.mintpy import step
-    said = {name: value for name, value in vars(given).items() if name != "verbose"}
+    said = dict(vars(given))
     said["min_norm"] = "phase" if said.pop("min_norm_phase") else None
     said["device"] = _DEVICES[said.pop("solver")]
     said = {name: value for name, value in said.items() if value is not None}
-    console = err()
+    console = notes()
     try:
         with show_stages(console) as show:
             done = step.run_network_inversion(said.pop("path", None), on_progress=show, **said)

@@ -61,6 +61,7 @@ class Parameter:
             help=text,
             show_default=False,
             rich_help_panel=it.panel or None,
+            hidden=it.is_rare,
         )
         return self.name, Annotated[self.kind, info], self.default
 
@@ -108,6 +109,16 @@ class Common:
     verbose: Annotated[
         bool, Declared("Log more, and show the traceback of a failure.", flags=("--verbose", "-v"))
     ] = False
+    quiet: Annotated[
+        bool, Declared("Show warnings, errors and the result only.", flags=("--quiet", "-q"))
+    ] = False
+    log_file: Annotated[
+        Path | None,
+        Declared(
+            "Append all messages to a file with their times, those of workers too, as --verbose shows them.",
+            metavar="FILE",
+        ),
+    ] = None
     json: Annotated[bool, Declared("Print everything as JSON, for programs.")] = False
     template: Annotated[
         Path | None,
@@ -134,6 +145,7 @@ class Common:
             "knows; options given here take precedence.",
             Panel.WORKERS,
             metavar="FILE.toml",
+            is_rare=True,
         ),
     ] = None
     resume: Annotated[

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +12,7 @@ from rich.filesize import pick_unit_and_suffix
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from fringefleet.cli.console import logger
+from fringefleet.processes.log_file import IS_SHOWN
 
 if TYPE_CHECKING:
     from fringefleet.execution.scheduler import RunProgress
@@ -45,8 +47,9 @@ def show_stages(console: Console) -> Iterator[Callable[[str, "RunProgress"], Non
 @contextmanager
 def show_progress(console: Console, label: str) -> Iterator[ProgressReport]:
     """Show a job while it runs; it reports what is done of it."""
+    log = progress_lines(label, partial(logger.info, extra={IS_SHOWN: True} if console.is_terminal else None))
     if not console.is_terminal:
-        yield progress_lines(label, logger.info)
+        yield log
         return
     columns = (
         SpinnerColumn(finished_text="[green]✓[/]"),
@@ -61,6 +64,7 @@ def show_progress(console: Console, label: str) -> Iterator[ProgressReport]:
         def report(fraction: float, n_pixel: int, tiles: "RunProgress | None" = None) -> None:
             text = progress_text(fraction, n_pixel, monotonic() - start, tiles)
             progress.update(task, total=1.0, completed=fraction, text=text)
+            log(fraction, n_pixel, tiles)
 
         yield report
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fringefleet.arguments.declaration import Declared
 from fringefleet.cli.application import command
-from fringefleet.cli.console import echo, err
+from fringefleet.cli.console import echo, notes
 from fringefleet.cli.parameters import Common, existing_of, parameters
 from fringefleet.cli.progress import show_stages
 from fringefleet.execution.new_reference import NewReference
@@ -37,7 +37,7 @@ def rereference_command(given: Any) -> None:
 
     existing = existing_of(resume=given.resume, overwrite=given.overwrite)
     new = NewReference(given.point, given.lalo, given.date)
-    with show_stages(err()) as show:
+    with show_stages(notes()) as show:
         rereference_result(
             given.result, given.output, new, existing=existing, on_progress=partial(show, "Writing")
         )

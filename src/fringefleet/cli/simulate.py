@@ -3,7 +3,7 @@
 from typing import Any
 
 from fringefleet.cli.application import command
-from fringefleet.cli.console import echo, err
+from fringefleet.cli.console import echo, notes
 from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_progress
 from fringefleet.execution.job import Run
@@ -28,7 +28,7 @@ def simulate(given: Any) -> None:
 
     values = {item.name: getattr(given, item.name) for item in _OF_SCENE}
     scene = Scene(**{name: value for name, value in values.items() if value is not None})
-    with show_progress(err(), "Simulating") as report:
+    with show_progress(notes(), "Simulating") as report:
         truth = simulate_stack(
             scene,
             given.output,

@@ -12,7 +12,7 @@ import typer
 from fringefleet.arguments.declaration import Declared
 from fringefleet.arguments.needs import COMMANDS, check_needs
 from fringefleet.cli.application import command
-from fringefleet.cli.console import err
+from fringefleet.cli.console import notes
 from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.options import Options
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fringefleet.processes.connected import ConnectedWorkers
 
 _SECONDS_BETWEEN_CHECKS = 1.0
+_USUAL = ("worker_memory", "interface")  # here, where other commands seldom need them
 _OF_WORKERS = ("n_worker", "worker_memory", "interface", "share_gpu", "wait_seconds", "tls", "dashboard")
 
 
@@ -43,8 +44,11 @@ class SlurmOptions:
 @command(
     *parameters(SlurmOptions),
     *parameters(Options, "device"),
-    *parameters(Common, "cluster_config"),
-    *parameters(ClusterOptions, *_OF_WORKERS),
+    *(item.respelled(is_rare=False) for item in parameters(Common, "cluster_config")),
+    *(
+        item.respelled(is_rare=item.declared.is_rare and item.name not in _USUAL)
+        for item in parameters(ClusterOptions, *_OF_WORKERS)
+    ),
     examples=(
         "fringefleet slurm --dry-run --cluster-config deploy/slurm/gpu.toml --workers 4",
         "fringefleet slurm --interface ib0 --workers 8 --device cuda --scheduler-file scheduler.json",
@@ -70,7 +74,7 @@ def _show(options: ClusterOptions) -> None:
     plan = plan_jobs(options, is_submitted=False)
     typer.echo(job_script(plan, tls=options.is_encrypted), nl=False)
     jobs = "1 job" if plan.n_job == 1 else f"{plan.n_job} jobs"
-    err().print(f"{jobs} of {plan.job['processes']} worker(s) would be submitted.", soft_wrap=True)
+    notes().print(f"{jobs} of {plan.job['processes']} worker(s) would be submitted.", soft_wrap=True)
 
 
 def _keep(options: ClusterOptions, scheduler_file: Path | None) -> None:

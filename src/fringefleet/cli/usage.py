@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fringefleet.cli.printable import printable
 from fringefleet.cli.words import set_spelling
 from fringefleet.option_words import RENAMED
 
+_ALL = "fringefleet.all"  # of the context of a command: whether its help shows all options
 _PREFIX = "Value error, "
 _KINDS = {"int": "whole number", "float": "number"}  # first words of pydantic's kinds of faults
 _NUMBER_OR_DATE = re.compile(r"\d[\w.:,+-]*|\.\d+")
@@ -46,7 +48,22 @@ class Commands(_Plain, TyperGroup):
 
 
 class Command(_Plain, TyperCommand):
-    """A command whose parameters are a dataclass with a method ``run``."""
+    """A command whose parameters are a dataclass with a method ``run``; ``--help`` omits the rare ones."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        self.rare = [item for item in self.params if getattr(item, "hidden", False)]
+        self._hide_rare(False)  # the shell completes them
+
+    def _hide_rare(self, value: bool) -> None:
+        for item in self.rare:
+            item.hidden = value  # type: ignore[attr-defined]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help; all of it where :func:`show_all_help` has asked for that."""
+        self._hide_rare(not ctx.meta.get(_ALL))
+        super().format_help(ctx, formatter)
+        self._hide_rare(False)
 
     def invoke(self, ctx: Any) -> Any:
         """Make the parameters, and run the command."""
@@ -57,6 +74,14 @@ class Command(_Plain, TyperCommand):
         """Parse the words of the command line; several values may follow an option that takes several."""
         several = {word for item in self.params if getattr(item, "multiple", False) for word in item.opts}
         return super().parse_args(ctx, join_values(args, several))
+
+
+def show_all_help(ctx: typer.Context, value: bool) -> None:
+    """Print the help with all options, for ``--help-all``, and end."""
+    if value:
+        ctx.meta[_ALL] = True
+        typer.echo(ctx.get_help())
+        raise typer.Exit
 
 
 def join_values(args: Sequence[str], several: Collection[str]) -> list[str]:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from fringefleet.cli.application import command
-from fringefleet.cli.console import echo, err, logger
+from fringefleet.cli.console import echo, logger, notes
 from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_stages, with_prefix
 from fringefleet.cli.tables import print_plan
@@ -58,7 +58,7 @@ def velocity_command(given: Any) -> None:
         print_plan(facts, found.bytes_written, found.memory_needed, whose)
         return
     check_velocity(job)
-    with nullcontext() if in_threads else connect(workers), show_stages(err()) as show:
+    with nullcontext() if in_threads else connect(workers), show_stages(notes()) as show:
         summary = run_velocity(job, partial(show, "Fitting"), client=None if in_threads else "current")
     logger.info("%s pixels have a velocity", f"{summary.n_fitted:,}")
     echo(summary.output)

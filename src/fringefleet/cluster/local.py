@@ -26,8 +26,6 @@ from fringefleet.processes.gpus import count_gpus
 from fringefleet.processes.main_program import check_may_start_processes
 from fringefleet.processes.preload import DEVICE, FAILURES_ARE_SAID, HTTP_OFF, WARM_UP
 
-logger = logging.getLogger(__name__)
-
 SETTINGS = {
     # Tiles wait at the scheduler rather than at a worker: one that dies takes few with it.
     "distributed.scheduler.worker-saturation": 1.0,
@@ -204,7 +202,7 @@ def begin_local(options: ClusterOptions, *, first_only: bool = False) -> Abstrac
             )
         # Nothing that Dask could move or spill lies on the GPU, so it is not to watch that memory.
         said = {"n_workers": options.n_worker, "device_memory_limit": 0}
-        return _begun(_local_cuda_cluster(), options, said)
+        return _begun(load_local_cuda(), options, said)
     if n_gpu and n_worker > 1 and not options.share_gpu:
         raise OptionError(
             f"found {n_worker} local workers with --device cuda, which would all have the first GPU; give "
@@ -233,8 +231,9 @@ def _begun(kind: type[Cluster], options: ClusterOptions, said: Mapping[str, Any]
     known = known_keywords(*kind.__mro__, *Nanny.__mro__, *Worker.__mro__)
     check_known(options.options, known, f"keyword for {kind.__name__}")
     settings = SETTINGS | LOCAL_SETTINGS | exposure.http_settings(options) | {DEVICE: options.device}
-    # A tile that fails is said by us, once; who wants to know more sees the traceback on its worker.
-    settings[FAILURES_ARE_SAID] = not logger.isEnabledFor(logging.DEBUG)
+    settings[FAILURES_ARE_SAID] = (
+        True  # a tile that fails is said by us, once; the log for debugging has more
+    )
     with ExitStack() as opened:
         folder = opened.enter_context(private_folder(options.options))
         opened.enter_context(dask.config.set(cluster_defaults() | settings))
@@ -247,7 +246,8 @@ def _begun(kind: type[Cluster], options: ClusterOptions, said: Mapping[str, Any]
         start.stop(in_good_order=True)
 
 
-def _local_cuda_cluster() -> type[Cluster]:
+def load_local_cuda() -> type[Cluster]:
+    """Import the cluster with a worker on each GPU, and check that it can ask the driver for them."""
     try:
         import pynvml  # noqa: PLC0415 - optional
         from dask_cuda import LocalCUDACluster  # noqa: PLC0415 - optional, and slow to import

@@ -30,8 +30,8 @@ _LEAST_MEMORY = 100 * 10**6  # [byte] with less a worker does not even start
 _OURS = {"n_workers": "n_worker", "security": "tls", "interface": "interface"}
 _OURS["memory_limit"] = "worker_memory"
 _Pem = Path | str | None
-_of_workers = partial(Declared, panel=Panel.WORKERS)
-_pem = partial(Declared, panel=Panel.WORKERS, metavar="FILE")
+_of_workers = partial(Declared, panel=Panel.WORKERS, is_rare=True)
+_pem = partial(_of_workers, metavar="FILE")
 
 
 @documented

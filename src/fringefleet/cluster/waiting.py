@@ -11,7 +11,7 @@ from math import inf
 from time import monotonic
 from typing import Any, TypeVar
 
-from fringefleet.processes.worker_logging import COMPUTE_FAILED, HEARTBEAT_FAILED
+from fringefleet.processes.worker_logging import COMPUTE_FAILED, HEARTBEAT_FAILED, log_foreign
 
 logger = logging.getLogger(__name__)
 
@@ -115,13 +115,14 @@ def is_over(future: Future[Any], seconds: float) -> bool:
 def without_messages(
     messages: Mapping[str, str], note: Callable[[logging.LogRecord], None] = lambda _: None
 ) -> Iterator[None]:
-    """Pass some messages of loggers to ``note`` only; with our own debugging they are shown as well."""
+    """Pass some messages of loggers to ``note``, and for debugging to our own log, but to nobody else."""
 
     def is_shown(record: logging.LogRecord) -> bool:
         if not re.match(messages[record.name], record.getMessage()):
             return True
         note(record)
-        return logger.isEnabledFor(logging.DEBUG)
+        log_foreign(record)
+        return False
 
     for name in messages:
         logging.getLogger(name).addFilter(is_shown)

@@ -19,7 +19,7 @@ from distributed import Worker
 from fringefleet.choices import DeviceName
 from fringefleet.importing import claim_process, without_collection
 from fringefleet.processes.preload import DEVICE, FAILURES_ARE_SAID, OPTIONS
-from fringefleet.processes.worker_logging import COMPUTE_FAILED, HEARTBEAT_FAILED, keep_log
+from fringefleet.processes.worker_logging import COMPUTE_FAILED, HEARTBEAT_FAILED, keep_log, log_foreign
 
 FIRST_USED = (
     "fringefleet.execution.graph",
@@ -44,9 +44,15 @@ def dask_setup(worker: Worker) -> None:
 
 
 def is_said_by_nobody_else(record: logging.LogRecord) -> bool:
-    """Return whether a message is not one of a failed task, lost scheduler or cancelled step."""
+    """Return whether a message is not one of a failed task, lost scheduler or cancelled step.
+
+    Those are for debugging only.
+    """
     is_cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
-    return not (is_cancelled or record.getMessage().startswith((COMPUTE_FAILED, HEARTBEAT_FAILED)))
+    if not is_cancelled and not record.getMessage().startswith((COMPUTE_FAILED, HEARTBEAT_FAILED)):
+        return True
+    log_foreign(record)
+    return False
 
 
 def dask_teardown(_worker: Worker) -> None:

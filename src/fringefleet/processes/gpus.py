@@ -20,7 +20,7 @@ def count_gpus() -> int:
     DeviceError
         There are none.
     """
-    n_gpu = _count_by_driver()
+    n_gpu = count_by_driver()
     if n_gpu:
         return n_gpu
     from fringefleet.engine import device  # noqa: PLC0415 - imports torch, for its explanation
@@ -36,12 +36,12 @@ def check_here(options: Options) -> None:
     DeviceError
         There is no such device, or the fused solver lacks a requirement.
     """
-    if options.solver == "fused" or (options.device == "cuda" and not _count_by_driver()):
+    if options.solver == "fused" or (options.device == "cuda" and not count_by_driver()):
         check_solver(options)
 
 
-def _count_by_driver() -> int:
-    """Ask the driver, which respects ``CUDA_VISIBLE_DEVICES``; 0 where it is missing or does not work."""
+def count_by_driver() -> int:
+    """Count the GPUs that the driver shows this process, by ``CUDA_VISIBLE_DEVICES``; 0 without one."""
     try:
         driver = ctypes.CDLL(_DRIVER)
     except OSError:

@@ -54,6 +54,13 @@ def _name_tile(record: logging.LogRecord) -> bool:
     return True
 
 
+def log_foreign(record: logging.LogRecord) -> None:
+    """Log a message of another library for debugging, a line each, with its traceback."""
+    if logger.isEnabledFor(logging.DEBUG):
+        for line in logging.Formatter().format(record).splitlines():
+            logger.debug("%s: %s", record.name, line)
+
+
 @contextmanager
 def forward_logs(client: Client) -> Iterator[None]:
     """Forward the logs of all workers to this process meanwhile, also of those that join later."""

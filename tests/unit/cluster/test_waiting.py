@@ -28,11 +28,13 @@ def test_messages_that_are_named_are_noted_and_all_others_are_shown(caplog):
     assert caplog.messages == ["why it hangs", "Cluster closed", "Cluster closed"]
 
 
-def test_who_looks_for_a_fault_is_shown_everything(caplog):
+def test_who_looks_for_a_fault_finds_everything_in_our_log(caplog):
     caplog.set_level(logging.DEBUG, "fringefleet")
     with without_messages({LIBRARY.name: "."}):
-        LIBRARY.error("anything")
-    assert "anything" in caplog.messages
+        LIBRARY.error("any\nthing", exc_info=ValueError("why"))
+    wanted = ["any", "thing", "ValueError: why"]
+    assert caplog.messages == [f"{LIBRARY.name}: {line}" for line in wanted]
+    assert {record.name for record in caplog.records} == {"fringefleet.processes.worker_logging"}
 
 
 @pytest.mark.parametrize("messages", [OF_A_CLUSTER, OF_A_START, OF_AN_END, OF_A_LOST_SCHEDULER])
