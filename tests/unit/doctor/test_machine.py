@@ -150,7 +150,10 @@ def test_the_interfaces_of_this_machine_are_listed_with_their_addresses():
 
 
 def test_a_loopback_that_is_down_is_a_problem():
-    code = "from fringefleet.doctor.network import examine_loopback as e; print([(f.level, f.text) for f in e()])"
+    code = (
+        "from fringefleet.doctor.network import examine_loopback as examine; "
+        "print([(found.level, found.text) for found in examine()])"
+    )
     alone = ["unshare", "--net"]  # without a network
     if shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode:
         pytest.skip("this user may not unshare the network")
