@@ -50,7 +50,9 @@ def forecast_fit(prepared: PreparedFit, tile: Shape, n_worker: int = 0) -> FitFo
     maps = velocity_variables(function.model.functions, function.errors)
     n_thread = min(CPU_COUNT, n_tile) if n_worker == 0 else 1
     n_core = max(n_thread, own_cores().number // max(1, n_worker))
-    means = ComputeResources(n_worker, n_thread, n_core, chunk_bytes=largest_chunk(data))
+    chunk = largest_chunk(data)
+    n_chunk = math.ceil(n_pixel * of_input / chunk) if chunk else n_core
+    means = ComputeResources(n_worker, n_thread, min(n_core, n_chunk), chunk_bytes=chunk)
     return FitForecast(
         n_tile,
         len(maps),
