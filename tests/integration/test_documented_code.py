@@ -222,7 +222,7 @@ def test_the_message_about_buckets_is_that_of_the_page(tmp_path, monkeypatch):
 @pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is built with CUDA")
 def test_the_message_about_a_torch_without_cuda_is_that_of_the_page(project, monkeypatch):
     monkeypatch.chdir(project)
-    done = CliRunner().invoke(app, ["invert", "stack.zarr", "gpu.zarr", "--device", "cuda"])
+    done = CliRunner().invoke(app, ["invert", "stack.zarr", "gpu.zarr", "--device", "cuda", "--workers", "0"])
     message = "a build without CUDA; --device cuda needs a CUDA build of torch and an NVIDIA driver."
     assert message in text_of("docs/how-to/gpus.md")
     assert (done.exit_code, message in " ".join(done.output.split())) == (2, True)
