@@ -387,7 +387,8 @@ def test_a_result_that_a_killed_run_was_about_to_overwrite_is_found_by_resume(st
     (left / "replaced").mkdir()
     job.output.rename(left / "replaced" / "result.zarr")
     resumed(job, expected)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["result.zarr", "result.zarr.report.json"]
+    names = ["result.zarr", "result.zarr.report.json", "result.zarr.run.toml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 @pytest.mark.cluster

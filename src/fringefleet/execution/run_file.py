@@ -13,6 +13,7 @@ from fringefleet.arguments.declaration import Declared, declared_fields
 from fringefleet.execution.job import PARTS_OF_RUN, FailurePolicy, Run
 from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting
+from fringefleet.io.store.atomic_files import staged_files
 from fringefleet.options import Options
 
 # Tables of the file, and who declares what is in them
@@ -54,10 +55,8 @@ def write_run_file(job: Run, more: Mapping[str, tuple[type, Mapping[str, Any]]] 
     parts = [getattr(job, name) for name in PARTS_OF_RUN]
     values = {name: value for part in (job, *parts) for name, value in vars(part).items()}
     values = {name: value.absolute() if isinstance(value, Path) else value for name, value in values.items()}
-    path = run_file_path(job.output)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(run_text(values, more))
-    temporary.replace(path)
+    with staged_files([run_file_path(job.output)]) as (part,):
+        part.write_text(run_text(values, more))
 
 
 def run_text(
