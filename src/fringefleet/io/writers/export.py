@@ -128,6 +128,7 @@ def _prepared(
     wanted = selection_of(selection)
     writer = writer_named(file_format)
     target = checked_target(target, writer)
+    check_writable(target)
     writer.check_installed()
     check_selection(writer, wanted)
     with opened(result) as data:

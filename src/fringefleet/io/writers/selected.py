@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fringefleet.arguments.several import words_of
 from fringefleet.errors import InputError, OptionError
+from fringefleet.io.checks.door import readable
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy.attributes import with_own_attributes
 from fringefleet.io.store.result_kind import check_not_empty
@@ -115,7 +116,8 @@ def select_part(result: xr.Dataset, wanted: ExportSelection, writer: Writer) -> 
     check_not_empty(result, names)
     if wanted.dates is not None:
         result = _at_dates(result, names, wanted.dates)
-    result = with_own_attributes(result)
+    with readable("the attributes of the result"):
+        result = with_own_attributes(result)
     if not writer.is_fixed:  # each variable has a unit of its own
         result.attrs = {name: value for name, value in result.attrs.items() if name not in _OF_ONE_VARIABLE}
     rule = rule_of(result, wanted.mask)
