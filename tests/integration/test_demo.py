@@ -28,6 +28,7 @@ def test_the_demo_inverts_a_scene_and_says_how_well(tmp_path):
         "stack_truth.zarr",
         "result.zarr",
         "result.zarr.report.json",
+        "result.zarr.run.toml",
         "maps.png",
         "series.png",
         "error.png",
