@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 def run(
     stack: Run | str | Path,
-    output: str | Path | None = None,
+    output: str | Path | OnProgress | None = None,
     *,
     progress: bool | None = None,
     on_progress: OnProgress | None = None,
@@ -59,7 +59,8 @@ def run(
     Parameters
     ----------
     stack, output
-        Stack to read, and Zarr store to write; or a :class:`Run`, which has both and all options.
+        Stack to read, and Zarr store to write; or a :class:`Run`, which has both and all options, and after
+        it ``on_progress`` if wanted.
     progress
         Whether to show a bar in a notebook or on standard error; by default with a path, not with a
         :class:`Run`.
@@ -89,6 +90,8 @@ def run(
     (1, 'coherent.zarr')
     """
     end_if_reimported()
+    if isinstance(stack, Run) and callable(output):
+        output, on_progress = None, output
     job = _job_of(stack, output, options)
     client = client_to_compute_with()  # once, so that the check and the computation use the same
     checked = check(with_workers(job, client))

@@ -87,6 +87,8 @@ def identify_product(path: Path) -> str | None:
             return (
                 f"one S1-GUNW product; give the folder that contains the products: {path.absolute().parent}"
             )
+    if "fringefleet_version" in attrs:  # a result of ours, which has attributes of its source
+        return None
     kind = str(attrs.get("FILE_TYPE", "")).strip()
     if kind and kind != "ifgramStack" and not any(map(is_observation, names)) and "unwrapPhase" not in names:
         return (

@@ -135,7 +135,8 @@ def _own_texts(result: xr.Dataset, said: dict[str, str]) -> dict[str, str]:
     found = with_reference_point(result, grid, said) | _first_and_last(result) | _kind(result)
     if "reference_date" in result.attrs:
         found["REF_DATE"] = mintpy_date_name(result, result.attrs["reference_date"])
-    if "DATE12" in said:
+    ends = said.keys() & found.keys() & {"START_DATE", "END_DATE"}
+    if any(said[name] != found[name] for name in ends):  # else DATE12 may be the source's first pair
         found["DATE12"] = f"{found['START_DATE']}_{found['END_DATE']}"
     added = ROW_AND_COLUMN if {"LENGTH", "WIDTH"} <= said.keys() else ()
     return {name: text for name, text in found.items() if name in said or name in added}
