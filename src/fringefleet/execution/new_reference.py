@@ -51,7 +51,12 @@ class NewReference:
     ] = None
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Take arrays and dates as plain values, and check them."""
+        for name in ("point", "lalo"):
+            if hasattr(getattr(self, name), "tolist"):
+                object.__setattr__(self, name, tuple(getattr(self, name).tolist()))
+        if self.date is not None:
+            object.__setattr__(self, "date", str(self.date))
         check_fields(self)
         given = [name for name, value in vars(self).items() if value is not None]
         if len(given) != 1:

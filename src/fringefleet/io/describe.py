@@ -33,7 +33,7 @@ from fringefleet.io.store.stored_mask import MASK, RULE
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.network.connectivity import Connectivity, connectivity
 from fringefleet.network.network import date_name
-from fringefleet.option_words import option
+from fringefleet.option_words import as_it_is, option
 from fringefleet.products.provenance import EXTRA_PROVENANCE, PROVENANCE
 from fringefleet.status import Status
 
@@ -199,8 +199,7 @@ def check_finished(path: Path) -> None:
     if n_missing := int((~np.isin(marks, (IS_DONE, IS_SKIPPED))).sum()):
         raise InputError(
             f"{path} is not finished: {n_missing} of {marks.size} tiles are missing. Repeat the invert "
-            "command "
-            "that started it, with --resume, first."
+            f"command that started it, with {as_it_is('--resume')}, first."
         )
     if n_skipped := int((marks == IS_SKIPPED).sum()):
         logger.warning(

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.arguments.shapes import Shape
@@ -66,13 +67,12 @@ def mask_result(result: Path | str, *, progress: Progress = no_progress, **limit
     check_kind("result", result, *PATH)
     path, wanted = Path(result), _limits_of(limits)
     check_result(path)
-    with locked(path):
-        check_finished(path)
-        with open_result(path) as opened:
-            _check_maps(wanted, opened)
-            for name, expression in wanted.expressions().items():
-                parse_rule(expression, opened, name)
-            return _write(path, opened, parse_rule(wanted.expression(), opened), progress)
+    check_finished(path)
+    with locked(path), open_result(path) as opened:
+        _check_maps(wanted, opened)
+        for name, expression in wanted.expressions().items():
+            parse_rule(expression, opened, name)
+        return _write(path, opened, parse_rule(wanted.expression(), opened), progress)
 
 
 def _limits_of(given: dict[str, Any]) -> MaskLimits:
@@ -106,18 +106,30 @@ def _check_maps(wanted: MaskLimits, result: xr.Dataset) -> None:
 def _write(path: Path, result: xr.Dataset, rule: PixelRule, progress: Progress) -> MaskSummary:
     tiles = ResultTiles(result, rule.names, progress)
     shape = (result.sizes["y"], result.sizes["x"])
-    n_kept = 0
+    n_kept = n_reference = 0
     with replaced_mask(path, shape, _tile_of(tiles), rule.text) as array:
         for place, tile in tiles:
             kept = rule.keeps(tile)
             array[place["y"], place["x"]] = kept.astype(np.uint8)
             n_kept += int(kept.sum())
-        if not n_kept:
+            n_reference += _keeps_reference(result, place, kept)
+        if n_kept == n_reference:
+            but = " but the reference pixel" if n_reference else ""
             raise InputError(
-                f"found limits that keep none of the {shape[0] * shape[1]:,} pixels: {rule.text}. Give limits"
-                " that keep some."
+                f"found limits that keep none of the {shape[0] * shape[1]:,} pixels{but}: {rule.text}. Give "
+                "limits that keep some."
             )
     return MaskSummary(rule.text, n_kept, shape[0] * shape[1])
+
+
+def _keeps_reference(result: xr.Dataset, place: dict[str, slice], kept: NDArray[np.bool_]) -> int:
+    """Return 1 if the reference pixel is in a tile, and kept; it has the best quality by definition."""
+    point = result.attrs.get("reference_point")
+    if point is None:
+        return 0
+    row, column = point[0] - place["y"].start, point[1] - place["x"].start
+    is_here = 0 <= row < kept.shape[0] and 0 <= column < kept.shape[1]
+    return int(is_here and kept[int(row), int(column)])
 
 
 def _tile_of(tiles: ResultTiles) -> Shape:

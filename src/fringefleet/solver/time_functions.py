@@ -128,6 +128,12 @@ class TimeFunctions:
             if field.name in _READERS:
                 object.__setattr__(self, field.name, _read(field.name, getattr(self, field.name)))
         check_fields(self)
+        names = [each.name for each in maps_of(self)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise OptionError(
+                f"found two functions of time for the map {twice[0]}: two periods or characteristic times "
+                "are nearly the same. Leave one out."
+            )
 
 
 class TimeMap(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import xarray as xr
 
 from fringefleet.errors import StackFormatError
@@ -11,7 +12,7 @@ from fringefleet.products.provenance import MADE_FROM
 
 ResultKind = Literal["result", "displacement", "velocity"]
 
-SERIES = "displacement"
+SERIES, SECOND = "displacement", "date2"  # a variable, and the second axis of covariances
 _SERIES_DIMS = {"date", "y", "x"}
 
 
@@ -50,6 +51,7 @@ def check_series(result: xr.Dataset, purpose: str) -> None:
     """
     if SERIES in result and set(result[SERIES].dims) == _SERIES_DIMS and "date" in result.coords:
         check_not_empty(result, [SERIES])
+        check_dates(result)
         return
     if SERIES in result:
         found = f"a {SERIES} over {', '.join(map(str, result[SERIES].dims)) or 'nothing'}"
@@ -61,6 +63,34 @@ def check_series(result: xr.Dataset, purpose: str) -> None:
         f"found {found}, in {result_name(result)}; {purpose} needs the {SERIES} at dates, over date, y and "
         "x. Give the output of `fringefleet invert`."
     )
+
+
+def check_dates(result: xr.Dataset) -> None:
+    """Reject dates that do not ascend, and covariances whose two axes have other dates.
+
+    A part of a result that was selected by date has them along ``date2``, too, only if that was selected.
+
+    Raises
+    ------
+    StackFormatError
+        States what to select.
+    """
+    if "date" not in result.dims:
+        return
+    dates = result["date"].values
+    if "date" in result.coords and not (np.diff(dates) > np.zeros((), np.diff(dates).dtype)).all():
+        raise StackFormatError(
+            f"found dates that do not ascend, or one twice, in {result_name(result)}; sort them, and leave "
+            "out what is there twice: result.sortby('date').drop_duplicates('date')."
+        )
+    if SECOND not in result.dims:
+        return
+    others = result[SECOND].values if SECOND in result.coords else dates
+    if result.sizes[SECOND] != len(dates) or not np.array_equal(others, dates):
+        raise StackFormatError(
+            f"found {result.sizes[SECOND]} dates along {SECOND} that are not the {len(dates)} along date; a "
+            "covariance is of every date with every date. Select the same dates along both."
+        )
 
 
 def check_not_empty(result: xr.Dataset, names: Iterable[str]) -> None:

@@ -22,7 +22,7 @@ from fringefleet.errors import InputError, OptionError, StackFormatError
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy.attributes import common_attributes, date_names, mintpy_date_name
 from fringefleet.io.store.atomic_files import replaced_when_complete
-from fringefleet.io.store.result_kind import check_not_empty, result_name
+from fringefleet.io.store.result_kind import check_dates, check_not_empty, result_name
 from fringefleet.io.writers import writer_named
 from fringefleet.io.writers.base import Progress, no_progress
 from fringefleet.io.writers.export import checked_target, opened
@@ -289,6 +289,7 @@ def _check_variables(result: xr.Dataset, products: tuple[_Product, ...]) -> None
             "of `fringefleet invert`."
         )
     check_not_empty(result, ["displacement"])
+    check_dates(result)
     if _COVARIANCE.variable in result:
         _check_covariance(result)
 
@@ -299,13 +300,6 @@ def _check_covariance(result: xr.Dataset) -> None:
         raise StackFormatError(
             f"found {_COVARIANCE.variable} over {', '.join(map(str, found.dims))}; it needs "
             f"{', '.join(_COVARIANCE.dims)}. Give a result of invert, or drop the variable."
-        )
-    both = [found[dim].values for dim in ("date", "date2") if dim in found.coords]
-    if found.sizes["date"] != found.sizes["date2"] or not np.array_equal(both[0], both[-1]):
-        raise StackFormatError(
-            f"found {found.sizes['date2']} dates along date2 of {_COVARIANCE.variable} that are not the "
-            f"{found.sizes['date']} along date; MintPy's file has every date with every date. Select the "
-            "same dates along both."
         )
 
 

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,7 @@ from fringefleet.errors import InputError, OptionError
 from fringefleet.io.checks.door import readable
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.mintpy.attributes import with_own_attributes
-from fringefleet.io.store.result_kind import check_not_empty
+from fringefleet.io.store.result_kind import check_dates, check_not_empty
 from fringefleet.io.store.stored_mask import MASK, RULE
 from fringefleet.io.writers.base import Progress, Writer, no_progress
 from fringefleet.io.writers.expressions import PixelRule, parse_rule
@@ -114,6 +114,7 @@ def select_part(result: xr.Dataset, wanted: ExportSelection, writer: Writer) -> 
     """
     names = _chosen_names(result, wanted.variables, writer)
     check_not_empty(result, names)
+    check_dates(result)
     if wanted.dates is not None:
         result = _at_dates(result, names, wanted.dates)
     with readable("the attributes of the result"):
@@ -121,6 +122,8 @@ def select_part(result: xr.Dataset, wanted: ExportSelection, writer: Writer) -> 
     if not writer.is_fixed:  # each variable has a unit of its own
         result.attrs = {name: value for name, value in result.attrs.items() if name not in _OF_ONE_VARIABLE}
     rule = rule_of(result, wanted.mask)
+    if rule is not None and writer.is_fixed:
+        logger.info("the files of the format %s keep all pixels; its mask says which count", writer.name)
     factors = _factors(result, names, wanted.unit)
     units = {name: _in_unit(result[name].attrs["units"], wanted.unit) for name in factors}
     changed = {name: result[name].assign_attrs(units=unit) for name, unit in units.items()}
@@ -135,7 +138,8 @@ def rule_of(result: xr.Dataset, mask: str | bool | None) -> PixelRule | None:
         return parse_rule(mask, result)
     if mask is None and MASK in result:
         logger.info("the mask of the result counts: %s", result[MASK].attrs.get(RULE))
-        return parse_rule(f"{MASK} == 1", result)
+        rule = parse_rule(f"{MASK} == 1", result)
+        return replace(rule, text=str(result[MASK].attrs.get(RULE, rule.text)))
     return None
 
 

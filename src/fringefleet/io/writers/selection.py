@@ -35,7 +35,7 @@ class ExportSelection:
         str | bool | None,
         Declared(
             "Pixels to keep: comparisons of maps joined by and/or, such as 'temporal_coherence > 0.7 and "
-            "status == ok'; others have no data.",
+            "status == ok', in the units that are stored; others have no data.",
             Panel.SELECTION,
             metavar="EXPRESSION",
             kind=str,

@@ -449,7 +449,7 @@ def test_a_covariance_of_other_dates_than_the_series_is_refused(tmp_path):
     result = with_covariance(radar_result())
     shifted = result.assign_coords(date2=DATES + np.timedelta64(1, "D"))
     for wrong in (result.isel(date2=[0, 1]), shifted):
-        with pytest.raises(StackFormatError, match="along date2 of displacement_cov that are not the 3"):
+        with pytest.raises(StackFormatError, match="along date2 that are not the 3"):
             export_mintpy(wrong, tmp_path)
     with pytest.raises(StackFormatError, match="displacement_cov over date, y, x; it needs date, date2"):
         export_mintpy(result.assign(displacement_cov=result["displacement"]), tmp_path)
