@@ -234,7 +234,7 @@ def test_an_export_that_the_disk_does_not_take_ends_with_one_message_and_the_old
     for name in FILES["range"]:
         (out / name).write_text("old")
     done = subprocess.run(
-        [sys.executable, "-m", "fringefleet.cli", "export", tmp_path / "result.zarr", out],
+        [sys.executable, "-m", "fringefleet.cli", "export", tmp_path / "result.zarr", out, "--overwrite"],
         capture_output=True,
         text=True,
         check=False,

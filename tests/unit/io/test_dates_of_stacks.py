@@ -150,7 +150,7 @@ def test_the_date_of_a_covariance_is_taken_at_any_precision_too(tmp_path):
     fringefleet.run(Run(path, tmp_path / "out.zarr", options, Setting(reference_point=checks.POINT)))
     values = []
     for wanted in ("20180118", "20180118T0012", "20180118T001225"):
-        export_mintpy(tmp_path / "out.zarr", tmp_path, covariance_date=wanted)
+        export_mintpy(tmp_path / "out.zarr", tmp_path, covariance_date=wanted, overwrite=True)
         with h5py.File(tmp_path / "timeseriesDecorCov.h5") as file:
             values.append(next(iter(data[()] for data in file.values() if data.ndim == 4)))
             assert file.attrs["REF_DATE"] == "20180118T001225"
