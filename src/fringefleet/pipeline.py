@@ -6,7 +6,7 @@ kind of workers; :mod:`fringefleet.cli` starts them.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -95,10 +95,9 @@ def run(
     job = _job_of(stack, output, options)
     client = client_to_compute_with()  # once, so that the check and the computation use the same
     checked = check(with_workers(job, client))
-    write_run_file(job)
     shown = output is not None if progress is None else progress
     with progress_bar(job.output.name, on_progress, shown=shown) as show:
-        summary = compute(checked, show, client=client)
+        summary = compute(checked, show, client=client, on_begin=partial(write_run_file, job))
     if reason := no_answer(summary, job):
         logger.warning("%s", in_words_of_python(reason))
     return summary
@@ -145,6 +144,7 @@ def compute(
     worker_memory: int | None = None,
     lock: Lock | None = None,
     client: Client | Literal["current"] | None = "current",
+    on_begin: Callable[[], None] | None = None,
 ) -> Summary:
     """Compute the remaining tiles on the current Dask scheduler; see :func:`run`.
 
@@ -160,6 +160,8 @@ def compute(
         Lock of the output (:func:`fringefleet.io.store.lock.locked`), where the caller holds it already.
     client
         Client whose workers compute, where the caller has it already; None: threads of this process.
+    on_begin
+        Called when the output is there, before the first tile.
     """
     job, prepared, tile = checked.job, checked.prepared, checked.tile
     if client == "current":
@@ -189,6 +191,8 @@ def compute(
         logger.info("%d of %d tiles of %d x %d pixels to do", len(left), len(tasks), *tile)
         warn_of_full_disk(checked, (where for where, _ in left))
         report = open_report(checked, min(CPU_COUNT, len(left)) if client is None else None)
+        if on_begin is not None:
+            on_begin()
         report.add_uncounted((where for where, _ in tasks if done[where.number]), job.output)
         watch = HealthCheck(partial(look, checked, store, lock), lambda where: store.skip_tile(where.number))
         with reported(report):

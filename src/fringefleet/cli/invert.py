@@ -127,17 +127,19 @@ def run_job(
         from fringefleet.io.describe import MOST_PAIRS
         from fringefleet.io.store.open_result import open_result
         from fringefleet.io.store.pair_table import worst_pairs
-        from fringefleet.session import prepare_session, run_session
-        from fringefleet.session.run_file import write_session_file
+        from fringefleet.session import prepare_session, run_session, write_session_file
         from fringefleet.session.watching import check_performance_report
 
     check_performance_report(performance_report, workers)
     session = prepare_session(job, workers, is_asked_for=performance_report is not None)
-    write_session_file(job, workers)
     console = notes()
     with show_stages(console) as show:
         summary = run_session(
-            session, partial(show, "Inverting"), performance_report=performance_report, early=early
+            session,
+            partial(show, "Inverting"),
+            performance_report=performance_report,
+            early=early,
+            on_begin=partial(write_session_file, job, workers),
         )
     print_status(summary.status_count, job.options.min_redundancy, console)
     if worst := worst_pairs(open_result(summary.output), MOST_PAIRS):

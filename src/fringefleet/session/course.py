@@ -1,6 +1,8 @@
 """Course of a session: start workers or threads, compute, and report by callback and ``logging``."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -25,6 +27,7 @@ from fringefleet.session.watching import check_performance_report, watched
 
 logger = logging.getLogger(__name__)
 
+OnBegin = Callable[[], None]
 _AGAIN = mark("repeat the command with --resume")
 
 
@@ -83,8 +86,13 @@ def run_with_workers(
         early_workers(wanted, job.stack, resumes=resumes, is_asked_for=for_workers) as early,
     ):
         session = prepare_session(job, wanted, is_asked_for=for_workers)
-        write_session_file(job, wanted)
-        return run_session(session, on_progress, performance_report=performance_report, early=early)
+        return run_session(
+            session,
+            on_progress,
+            performance_report=performance_report,
+            early=early,
+            on_begin=partial(write_session_file, job, wanted),
+        )
 
 
 def run_session(
@@ -94,6 +102,7 @@ def run_session(
     again: str = _AGAIN,
     performance_report: Path | None = None,
     early: Early | None = None,
+    on_begin: OnBegin | None = None,
 ) -> Summary:
     """Complete a run, and log the outcome.
 
@@ -107,6 +116,8 @@ def run_session(
         Advice on how to continue a run, or to retry tiles: part of a sentence.
     early
         Workers that may be starting; they are used if they fit.
+    on_begin
+        Called when the output is there, before the first tile.
 
     Raises
     ------
@@ -123,9 +134,9 @@ def run_session(
         if session.workers.n_worker == 0:
             if early is not None:
                 early.give_up()
-            summary = _compute_here(session, on_progress)
+            summary = _compute_here(session, on_progress, on_begin)
         else:
-            summary = _compute_with(session, on_progress, performance_report, early)
+            summary = _compute_with(session, on_progress, performance_report, early, on_begin)
     except KeyboardInterrupt:
         kept = f"Finished tiles are kept in {checked.job.output}; {again} to continue."
         is_there = holds_run(checked.job.output, checked.fingerprint)
@@ -138,18 +149,22 @@ def run_session(
     return summary
 
 
-def _compute_here(session: Session, on_progress: OnProgress) -> Summary:
+def _compute_here(session: Session, on_progress: OnProgress, on_begin: OnBegin | None) -> Summary:
     checked = session.checked
     why = Marked("" if session.insists else why_here(predicted_work(checked)))
     logger.info("computing in threads of this process, %d at once%s", checked.means.n_thread, why)
     memory = checked.job.total_memory or expected_memory(session.workers, 0)
     with locked(checked.job.output) as lock, tiles_named():
         on_progress(RunProgress(None, TileStatistics(), checked.n_left, 0.0))
-        return compute(checked, on_progress, worker_memory=memory, lock=lock, client=None)
+        return compute(checked, on_progress, worker_memory=memory, lock=lock, client=None, on_begin=on_begin)
 
 
 def _compute_with(
-    session: Session, on_progress: OnProgress, performance_report: Path | None, early: Early | None
+    session: Session,
+    on_progress: OnProgress,
+    performance_report: Path | None,
+    early: Early | None,
+    on_begin: OnBegin | None,
 ) -> Summary:
     checked = session.checked
     if checked.n_worker < checked.job.n_worker:
@@ -164,7 +179,8 @@ def _compute_with(
         watched(found.client, performance_report),
     ):
         on_progress(RunProgress(None, TileStatistics(), checked.n_left, 0.0))
-        return compute(checked, on_progress, worker_memory=found.worker_memory, lock=lock)
+        memory = found.worker_memory
+        return compute(checked, on_progress, worker_memory=memory, lock=lock, on_begin=on_begin)
 
 
 def _report(summary: Summary, again: str) -> None:
