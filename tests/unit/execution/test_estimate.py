@@ -156,7 +156,7 @@ def test_the_command_takes_the_options_of_invert_and_speaks_to_people_and_progra
     assert people.exit_code == 0, people.stderr
     assert "6 of 6 to do, 16 x 25 pixels; 3 for each of 2 workers" in people.stdout
     some = r"(\d|less than 0\.1 s)"
-    times = rf"Time +(about|less than) .* s \(start {some}.*, read {some}.*, end {some}"
+    times = rf"Time +(about|less than) [\d.:]+( s)? \(start {some}.*, read {some}.*, end {some}"
     assert re.search(times, people.stdout), people.stdout
     plain = json.loads(command("plan", *given, "--quick", "--json").stdout)
     assert (plain["n_tile"], plain["chunks"], plain["n_worker"]) == (6, [16, 25], 2)
