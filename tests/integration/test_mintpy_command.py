@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 import torch
 import xarray as xr
@@ -570,10 +571,18 @@ def killed_after_two_tiles(folder, store):
         try:
             wait_until(lambda: process.poll() is not None or n_done(store) >= 2, 120)
             os.killpg(process.pid, signal.SIGSTOP)  # else it might be done before it is killed
+            wait_until(lambda: all_stopped(process.pid), 30)
             yield process
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
+
+
+def all_stopped(pid):
+    """Whether a process and its children in its group have stopped, which takes a moment."""
+    whole = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    group = [process for process in whole if os.getpgid(process.pid) == pid]
+    return all(process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE) for process in group)
 
 
 def n_done(store):
