@@ -111,5 +111,6 @@ def method_of(options: Options, columns: Any = None) -> Method:
     """
     names = [field.name for field in fields(Method) if hasattr(options, field.name)]
     given = {name: getattr(options, name) for name in names}
-    given["huber_threshold"] = float(options.huber_threshold)  # an int would trigger another compilation
+    for name in ("huber_threshold", "min_redundancy"):
+        given[name] = float(given[name])  # an int would trigger another compilation
     return Method(**given, unweighted=options.weight_func == "no", columns=columns)
