@@ -133,7 +133,7 @@ def test_tiles_that_are_not_done_are_no_answers(result):
     found = describe(result)
     assert found.tiles == (3, 4)
     assert sum(found.status.values()) == 20 * 24 - 10 * 12
-    with pytest.raises(InputError, match=r"1 of 4 tiles are missing.*existing = resume"):
+    with pytest.raises(InputError, match=r"1 of 4 tiles are missing.*with --resume"):
         check_finished(result)
 
 
