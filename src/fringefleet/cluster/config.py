@@ -9,7 +9,7 @@ from typing import Any
 
 from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.needs import CERTIFICATES
-from fringefleet.cluster.options import ClusterOptions, check_known
+from fringefleet.cluster.options import ClusterOptions, check_all_known
 from fringefleet.errors import InputError, OptionError
 
 _LARGEST_FILE = 1024**2  # bytes that are read of a file
@@ -34,11 +34,11 @@ def read_cluster_config(path: Path, beside: Iterable[str] = ()) -> dict[str, Any
     code raise an ``OptionError``, as do unknown ones. Paths of certificates are relative to the file.
     """
     content = read_data(path, "cluster", "TOML", tomllib.loads)
-    check_known(content, ["cluster", *beside], f"table of {path}")
+    check_all_known(content, ["cluster", *beside], f"table of {path}")
     table = content.get("cluster")
     if not isinstance(table, dict):
         raise OptionError(f"found no table [cluster] in {path}; begin it with that line.")
-    check_known(table, _KEYS, f"key of [cluster] in {path}")
+    check_all_known(table, _KEYS, f"key of [cluster] in {path}")
     options, folder = table.get("options", {}), path.absolute().parent
     check_kind("options", options, Mapping)
     _check_data(options, f"[cluster.options] of {path}")

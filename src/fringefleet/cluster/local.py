@@ -17,7 +17,7 @@ from distributed.deploy.cluster import Cluster
 
 from fringefleet.cluster import exposure, waiting
 from fringefleet.cluster.nannies import Births, PatientNanny, in_words
-from fringefleet.cluster.options import ClusterOptions, check_known, known_keywords, named_gpus
+from fringefleet.cluster.options import ClusterOptions, check_all_known, known_keywords, named_gpus
 from fringefleet.cluster.security import private_folder, temporary_security
 from fringefleet.cluster.waiting import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
@@ -229,7 +229,7 @@ def _begun(kind: type[Cluster], options: ClusterOptions, said: Mapping[str, Any]
     """Begin to start a cluster that listens on this machine only; stop it at the end."""
     check_may_start_processes()
     known = known_keywords(*kind.__mro__, *Nanny.__mro__, *Worker.__mro__)
-    check_known(options.options, known, f"keyword for {kind.__name__}")
+    check_all_known(options.options, known, f"keyword for {kind.__name__}")
     settings = SETTINGS | LOCAL_SETTINGS | exposure.http_settings(options) | {DEVICE: options.device}
     settings[FAILURES_ARE_SAID] = (
         True  # a tile that fails is said by us, once; the log for debugging has more

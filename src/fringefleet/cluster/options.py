@@ -4,7 +4,7 @@ All checks raise an ``OptionError`` that says what was found, and what to give.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import PATH, check_kind
+from fringefleet.arguments.known import check_known
 from fringefleet.arguments.needs import CERTIFICATES, check_needs, defaults_of
 from fringefleet.arguments.needs import CLUSTER as NEEDS
 from fringefleet.choices import DeviceName
@@ -202,18 +203,15 @@ def cluster_options(
     cluster: str | Path | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
 ) -> ClusterOptions:
     """Compose options of values by name."""
-    check_known(changes, [option.name for option in fields(ClusterOptions)], "option of a cluster")
+    check_all_known(changes, [option.name for option in fields(ClusterOptions)], "option of a cluster")
     said: dict[str, Any] = vars(cluster) if isinstance(cluster, ClusterOptions) else {"cluster": cluster}
     number = {} if n_worker is None else {"n_worker": n_worker}
     return ClusterOptions(**(said | number | changes))
 
 
-def check_known(given: Iterable[str], names: Sequence[str], what: str) -> None:
-    """Refuse unknown names, and suggest the nearest known one."""
-    for name in [name for name in given if name not in names]:
-        raise OptionError(
-            f"unknown {what} {name!r}.{suggest(name, names)} There are {', '.join(sorted(names))}."
-        )
+def check_all_known(given: Iterable[str], names: Iterable[str], what: str) -> None:
+    """Refuse unknown names, as :func:`~fringefleet.arguments.known.check_known` does."""
+    check_known(given, sorted(names), lambda name: f"unknown {what} {name!r}.")
 
 
 def known_keywords(*classes: type) -> list[str]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fringefleet.arguments.declaration import needs_of
 from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.known import check_known
 from fringefleet.arguments.needs import defaults_of, without_effect
 from fringefleet.arguments.together import together
-from fringefleet.errors import IdleOptionError, OptionError
+from fringefleet.errors import IdleOptionError
 from fringefleet.execution.job import PARTS_OF_RUN, Run
 from fringefleet.execution.setting import Setting, check_setting
 from fringefleet.io.mintpy.names import our_name
-from fringefleet.option_words import suggest
 from fringefleet.options import Options
 
 if TYPE_CHECKING:
@@ -46,15 +46,13 @@ def with_changes(one: _One, other: _Other, changes: Mapping[str, Any]) -> tuple[
     OptionError
         Neither has such a field, or a value cannot be used.
     """
-    _check_known(changes, [field.name for part in (one, other) for field in fields(part)])
+    _check_fields_known(changes, one, other)
     return replace(one, **part_of(changes, one)), replace(other, **part_of(changes, other))
 
 
-def _check_known(named: Mapping[str, Any], known: Iterable[str]) -> None:
-    names = sorted(known)
-    for name in named:
-        if name not in names:
-            raise OptionError(f"unknown option {name}.{suggest(name, names)} There are {', '.join(names)}.")
+def _check_fields_known(named: Mapping[str, Any], *parts: Any, also: Iterable[str] = ()) -> None:
+    names = sorted({*also, *(field.name for part in parts for field in fields(part))})
+    check_known(named, names, lambda name: f"unknown option {name}.")
 
 
 def compose_run(stack: Any, output: Any, named: Mapping[str, Any]) -> Run:
@@ -72,7 +70,7 @@ def compose_run(stack: Any, output: Any, named: Mapping[str, Any]) -> Run:
         There is no such field, or a value cannot be used.
     """
     of_run = {field.name for field in fields(Run)} - {"stack", "output"}
-    _check_known(named, of_run | {field.name for kind in PARTS_OF_RUN.values() for field in fields(kind)})
+    _check_fields_known(named, *PARTS_OF_RUN.values(), also=of_run)
     said = {name: value for name, value in named.items() if name in of_run}
     for name, kind in PARTS_OF_RUN.items():
         whole = said.get(name, kind())

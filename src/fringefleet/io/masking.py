@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.arguments.kinds import PATH, check_kind
+from fringefleet.arguments.known import check_known
 from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.describe import check_finished
@@ -19,7 +20,7 @@ from fringefleet.io.store.stored_mask import remove_mask, replaced_mask
 from fringefleet.io.writers.base import Progress, no_progress
 from fringefleet.io.writers.expressions import PixelRule, maps_in, parse_rule
 from fringefleet.io.writers.tiles import ResultTiles
-from fringefleet.option_words import option, suggest
+from fringefleet.option_words import option
 
 
 class MaskSummary(NamedTuple):
@@ -76,12 +77,7 @@ def mask_result(result: Path | str, *, progress: Progress = no_progress, **limit
 
 
 def _limits_of(given: dict[str, Any]) -> MaskLimits:
-    known = list(MaskLimits.__dataclass_fields__)
-    for name in given:
-        if name not in known:
-            raise OptionError(
-                f"found no limit {name!r} of a mask.{suggest(name, known)} There are {', '.join(known)}."
-            )
+    check_known(given, MaskLimits.__dataclass_fields__, lambda name: f"found no limit {name!r} of a mask.")
     return MaskLimits(**given)
 
 
@@ -96,11 +92,7 @@ def _check_maps(wanted: MaskLimits, result: xr.Dataset) -> None:
                 "of `fringefleet invert`."
             )
     known = str(result["status"].attrs.get("flag_meanings", "")).split() if "status" in result else []
-    for word in wanted.statuses():
-        if word not in known:
-            raise OptionError(
-                f"found {option('status', word)}.{suggest(word, known)} There are {', '.join(known)}."
-            )
+    check_known(wanted.statuses(), known, lambda word: f"found {option('status', word)}.")
 
 
 def _write(path: Path, result: xr.Dataset, rule: PixelRule, progress: Progress) -> MaskSummary:

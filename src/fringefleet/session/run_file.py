@@ -7,7 +7,7 @@ from typing import Any
 
 from fringefleet.arguments.declaration import declared_fields
 from fringefleet.cluster.config import read_data
-from fringefleet.cluster.options import ClusterOptions, check_known
+from fringefleet.cluster.options import ClusterOptions, check_all_known
 from fringefleet.errors import InputError, OptionError
 from fringefleet.execution.job import Run
 from fringefleet.execution.run_file import ONLY_IN_PYTHON, TABLES, run_file_path, run_text, write_run_file
@@ -52,14 +52,14 @@ def read_run_file(path: Path) -> dict[str, Any]:
         The file cannot be read, or has something that is no option; or not all options of the run are in it.
     """
     content = read_data(path, "options", "TOML", tomllib.loads)
-    check_known(content, [*TABLES, CLUSTER], f"table of {path}")
+    check_all_known(content, [*TABLES, CLUSTER], f"table of {path}")
     found: dict[str, Any] = {}
     for name, owner in TABLES.items():
         table = content.get(name, {})
         if not isinstance(table, Mapping):
             raise OptionError(f"found {name} = {table!r} in {path}; begin a table with the line [{name}].")
         names = [field.name for field, _, _ in declared_fields(owner)]
-        check_known(table, [*names, ONLY_IN_PYTHON], f"option in [{name}] of {path}")
+        check_all_known(table, [*names, ONLY_IN_PYTHON], f"option in [{name}] of {path}")
         if lost := table.get(ONLY_IN_PYTHON):
             raise InputError(
                 f"{path}: {', '.join(lost)} was an array in memory, which no file can hold. Name a file with "

@@ -17,7 +17,7 @@ from distributed import Security
 
 from fringefleet.cluster.exposure import ANY_PORT, WORKER_ROUTES, scheduler_keywords, serves_workers
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
-from fringefleet.cluster.options import ClusterOptions, check_known, known_keywords
+from fringefleet.cluster.options import ClusterOptions, check_all_known, known_keywords
 from fringefleet.cluster.slurm.request import SECTION, JobPlan, JobRequest, import_jobqueue
 from fringefleet.cluster.slurm.validation import check_line, sbatch_log, walltime_seconds
 from fringefleet.processes.preload import DEVICE, OPTIONS
@@ -106,7 +106,7 @@ def _split_keywords(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
     of_cluster = set(known_keywords(library.core.JobQueueCluster))
     of_job = set(known_keywords(library.slurm.SLURMJob, library.core.Job))
     known = sorted((of_cluster | of_job | set(_OURS)) - _RESERVED)
-    check_known(options, known, "keyword for SLURMCluster")
+    check_all_known(options, known, "keyword for SLURMCluster")
     cluster = {name: value for name, value in options.items() if name in of_cluster - {"config_name"}}
     job = {name: value for name, value in options.items() if name not in (*cluster, *_OURS)}
     return {"name": "slurm"} | cluster, job

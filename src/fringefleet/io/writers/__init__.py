@@ -1,8 +1,7 @@
 """Writers of results in the formats of other programs, in an ordered list."""
 
-from fringefleet.errors import OptionError
+from fringefleet.arguments.known import check_known
 from fringefleet.io.writers.base import ALL_DIMS, Writer
-from fringefleet.option_words import suggest
 
 _MODULES = "fringefleet.io.writers"
 
@@ -64,6 +63,5 @@ def writer_named(name: str) -> Writer:
         There is no writer of this name.
     """
     found = {writer.name: writer for writer in WRITERS}
-    if name not in found:
-        raise OptionError(f"found no format {name!r}.{suggest(name, found)} There are {', '.join(found)}.")
+    check_known([name], found, lambda name: f"found no format {name!r}.")
     return found[name]

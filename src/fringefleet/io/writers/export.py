@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from fringefleet.arguments.kinds import PATH, check_kind
-from fringefleet.errors import IdleOptionError, OptionError, StackFormatError
+from fringefleet.arguments.known import check_known
+from fringefleet.errors import IdleOptionError, StackFormatError
 from fringefleet.io.describe import check_finished
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
@@ -22,7 +23,7 @@ from fringefleet.io.writers.base import Progress, Writer, no_progress
 from fringefleet.io.writers.selected import Selected, select_part
 from fringefleet.io.writers.selection import ExportSelection
 from fringefleet.io.writers.targets import PlannedFiles, check_existing
-from fringefleet.option_words import option, suggest
+from fringefleet.option_words import option
 
 
 def export_result(
@@ -154,11 +155,7 @@ def selection_of(given: Mapping[str, Any]) -> ExportSelection:
         It has no such field.
     """
     names = [field.name for field in fields(ExportSelection)]
-    for name in given:
-        if name not in names:
-            raise OptionError(
-                f"found no option {name!r} of an export.{suggest(name, names)} There are {', '.join(names)}."
-            )
+    check_known(given, names, lambda name: f"found no option {name!r} of an export.")
     return ExportSelection(**given)
 
 
