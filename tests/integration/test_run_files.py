@@ -57,14 +57,14 @@ def test_the_printed_file_has_every_option_commented_out_with_its_default(tmp_pa
         for field, _, _ in declared_fields(owner):
             assert re.search(rf"^# {field.name} = \S", text, re.MULTILINE), field.name
     (tmp_path / "run.toml").write_text(text)
-    assert read_run_file(tmp_path / "run.toml") == {}
+    assert read_run_file(tmp_path / "run.toml") == ({}, None)
 
 
 def test_what_is_written_is_read_as_the_same_run(tmp_path):
     for named in ({}, UNUSUAL):
         job = compose_run(tmp_path / "stack.zarr", tmp_path / "out.zarr", named)
         write_run_file(job)
-        read = read_run_file(tmp_path / "out.zarr.run.toml")
+        read = read_run_file(tmp_path / "out.zarr.run.toml").options
         assert compose_run(read.pop("stack"), read.pop("output"), read) == job
 
 
@@ -83,7 +83,7 @@ def test_options_of_a_file_are_used_where_none_are_given(stack, tmp_path):
     file = tmp_path / "run.toml"
     file.write_text('[inversion]\nnorm = "huber"\nweight_func = "no"\n[cluster]\nn_worker = 0\n')
     command("invert", stack, tmp_path / "a.zarr", "--config", file, "--weight-func", "coh")
-    read = read_run_file(tmp_path / "a.zarr.run.toml")
+    read = read_run_file(tmp_path / "a.zarr.run.toml").options
     assert (read["norm"], read["weight_func"]) == ("huber", "coh")
     assert tomllib.loads((tmp_path / "a.zarr.run.toml").read_text())["cluster"]["n_worker"] == 0
     fringefleet.run(stack, tmp_path / "b.zarr", norm="huber", weight_func="coh", progress=False)

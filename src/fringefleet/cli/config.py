@@ -35,13 +35,13 @@ def with_config(given: Mapping[str, Any]) -> dict[str, Any]:
     if path is None:
         return dict(given)
     with without_collection():
-        from fringefleet.session.run_file import has_workers, read_run_file
+        from fringefleet.session.run_file import read_run_file
     of_file = read_run_file(path)
-    unused = [name for name in ("stack", "output") if of_file.get(name)]
+    unused = [name for name in ("stack", "output") if of_file.options.get(name)]
     if unused:
         logger.info("%s: %s of it not used; fringefleet rerun uses all", path, " and ".join(unused))
-    cluster_config = given["cluster_config"] or (path if has_workers(path) else None)
-    return merged(given, of_file) | {"cluster_config": cluster_config}
+    cluster_config = given["cluster_config"] or of_file.cluster_config
+    return merged(given, of_file.options) | {"cluster_config": cluster_config}
 
 
 def merged(given: Mapping[str, Any], of_file: Mapping[str, Any]) -> dict[str, Any]:

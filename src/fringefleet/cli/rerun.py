@@ -41,14 +41,14 @@ class RerunOptions:
 )
 def rerun_command(given: Any) -> None:
     """Repeat a run with all its options, those of its workers included."""
-    from fringefleet.session.run_file import find_run_file, has_workers, read_run_file
+    from fringefleet.session.run_file import find_run_file, read_run_file
 
     path = find_run_file(given.source)
     of_file = read_run_file(path)
-    if missing := [name for name in ("stack", "output") if not of_file.get(name)]:
+    if missing := [name for name in ("stack", "output") if not of_file.options.get(name)]:
         raise InputError(f"found no {' and no '.join(missing)} in [run] of {path}; a run has both. Add them.")
     names = {item.name: item.default for item in OF_INVERT}
-    options = merged({**names, "stack": None, "output": given.output}, of_file)
+    options = merged({**names, "stack": None, "output": given.output}, of_file.options)
     options |= {"resume": given.resume, "overwrite": given.overwrite}
     options |= {name: Path(options[name]) for name in ("stack", "output")}
-    invert(options | {"cluster_config": path if has_workers(path) else None})
+    invert(options | {"cluster_config": of_file.cluster_config})

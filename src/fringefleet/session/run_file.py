@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fringefleet.arguments.declaration import declared_fields
 from fringefleet.cluster.config import read_data
@@ -43,8 +43,18 @@ def find_run_file(path: Path) -> Path:
     return found
 
 
-def read_run_file(path: Path) -> dict[str, Any]:
-    """Read the options of a run by name, without those of its workers, which ``--cluster-config`` reads.
+class RunFile(NamedTuple):
+    """Options of a run from a file: those of the run by name, and the file again if it has some of workers.
+
+    The latter are read as ``--cluster-config``.
+    """
+
+    options: dict[str, Any]
+    cluster_config: Path | None
+
+
+def read_run_file(path: Path) -> RunFile:
+    """Read the options of a run.
 
     Raises
     ------
@@ -66,12 +76,7 @@ def read_run_file(path: Path) -> dict[str, Any]:
                 f"it, and remove {ONLY_IN_PYTHON}; or repeat the run in Python."
             )
         found |= {key: _as_tuple(value) for key, value in table.items()}
-    return found
-
-
-def has_workers(path: Path) -> bool:
-    """Return whether a file of options has any of workers."""
-    return bool(read_data(path, "options", "TOML", tomllib.loads).get(CLUSTER))
+    return RunFile(found, path if content.get(CLUSTER) else None)
 
 
 def _as_tuple(value: Any) -> Any:
