@@ -104,3 +104,11 @@ def test_a_report_that_cannot_be_used_is_refused(damage, tmp_path, stack):
     with pytest.raises(InputError, match=r"report .*out\.zarr\.report\.json"):
         write_page(tmp_path / "out.zarr")
     assert not (tmp_path / "out.zarr.report.html").exists()
+
+
+def test_a_folder_of_the_name_of_the_page_is_left_alone(result, tmp_path):
+    (tmp_path / "page.html").mkdir()
+    (tmp_path / "page.html" / "mine").touch()
+    with pytest.raises(InputError, match="found a folder where the page needs a file"):
+        write_page(result, tmp_path / "page.html")
+    assert (tmp_path / "page.html" / "mine").exists()

@@ -133,3 +133,13 @@ def test_a_run_with_an_array_in_memory_says_that_no_file_can_hold_it(stack, tmp_
 def test_where_no_file_is_there_is_none_to_repeat(tmp_path):
     told = command("rerun", tmp_path / "out.zarr", code=2)
     assert "out.zarr.run.toml, which every run" in " ".join(told.split()).replace(" / ", "/")
+
+
+def test_a_run_goes_on_where_its_options_cannot_be_written(stack, tmp_path, caplog):
+    mine = tmp_path / "out.zarr.run.toml" / "mine"
+    mine.parent.mkdir()
+    mine.touch()
+    summary = fringefleet.run(stack, tmp_path / "out.zarr", progress=False)
+    assert summary.n_tile == 1
+    assert "the options of the run cannot be written to" in caplog.text
+    assert mine.exists()

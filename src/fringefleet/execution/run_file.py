@@ -1,5 +1,6 @@
 """Options of a run as text of TOML, commented: every run leaves such a file beside its output."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from pathlib import Path
@@ -15,6 +16,8 @@ from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting
 from fringefleet.io.store.atomic_files import staged_files
 from fringefleet.options import Options
+
+logger = logging.getLogger(__name__)
 
 # Tables of the file, and who declares what is in them
 TABLES: dict[str, type] = {
@@ -43,7 +46,7 @@ def run_file_path(output: Path) -> Path:
 
 
 def write_run_file(job: Run, more: Mapping[str, tuple[type, Mapping[str, Any]]] | None = None) -> None:
-    """Write the options of a run beside its output, with absolute paths.
+    """Write the options of a run beside its output, with absolute paths; warn if that is not possible.
 
     Parameters
     ----------
@@ -55,8 +58,12 @@ def write_run_file(job: Run, more: Mapping[str, tuple[type, Mapping[str, Any]]] 
     parts = [getattr(job, name) for name in PARTS_OF_RUN]
     values = {name: value for part in (job, *parts) for name, value in vars(part).items()}
     values = {name: value.absolute() if isinstance(value, Path) else value for name, value in values.items()}
-    with staged_files([run_file_path(job.output)]) as (part,):
-        part.write_text(run_text(values, more))
+    path = run_file_path(job.output)
+    try:
+        with staged_files([path]) as (part,):
+            part.write_text(run_text(values, more))
+    except OSError as error:
+        logger.warning("the options of the run cannot be written to %s: %s", path, error)
 
 
 def run_text(

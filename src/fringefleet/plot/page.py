@@ -64,6 +64,8 @@ def write_page(result: Path | str, page: Path | str | None = None) -> Path:
     check_finished(result)
     report = load_report(report_path(result))
     check_writable(page)
+    if page.is_dir():
+        raise InputError(f"found a folder where the page needs a file: {page}. Give another name.")
     with opened:
         pictures, absent = _pictures(opened, Path(report["stack"]))
     environment = Environment(autoescape=True, undefined=StrictUndefined)

@@ -35,8 +35,8 @@ def staged_files(paths: Iterable[Path]) -> Iterator[list[Path]]:
 
 
 def _place(part: Path, path: Path) -> None:
-    """Move a part to its place; a store that is there is moved away first."""
-    if path.is_dir() and not path.is_symlink():
+    """Move a part to its place; a store that is there is moved away for another one, and never for a file."""
+    if part.is_dir() and path.is_dir() and not path.is_symlink():
         (part.parent / REPLACED).mkdir(exist_ok=True)
         path.rename(part.parent / REPLACED / path.name)
     part.replace(path)

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from fringefleet.io.store.atomic_files import replaced_when_complete
+from fringefleet.io.store.atomic_files import replaced_when_complete, staged_files
 
 
 @pytest.fixture
@@ -48,3 +48,18 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(paths, tmp_path)
         pass
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"timeseries.h5", "numInvIfgram.h5", other.name}
+
+
+def test_a_folder_never_makes_way_for_a_file(tmp_path):
+    mine = tmp_path / "page.html" / "mine"
+    mine.parent.mkdir()
+    mine.write_text("kept")
+
+    def write():
+        with staged_files([mine.parent]) as (part,):
+            part.write_text("page")
+
+    with pytest.raises(IsADirectoryError):
+        write()
+    assert mine.read_text() == "kept"
+    assert list(tmp_path.iterdir()) == [mine.parent]
