@@ -30,6 +30,11 @@ class Status(IntEnum):
     NOT_CONVERGED = 8
     FAILED_TILE = 9
 
+    @property
+    def words(self) -> str:
+        """Return the name as people read it: ``too few pairs``."""
+        return self.name.lower().replace("_", " ")
+
     @classmethod
     def meanings(cls) -> str:
         """Return the CF attribute ``flag_meanings``: the names in order of their codes."""

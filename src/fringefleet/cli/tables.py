@@ -56,9 +56,7 @@ def print_status(counts: Sequence[int], min_redundancy: float, console: Console)
     table = plain_table("Status", "Pixels", "Share", right=("Pixels", "Share"))
     for status in Status:
         if count := counts[status]:
-            table.add_row(
-                status.name.lower().replace("_", " "), f"{count:,}", f"{100 * count / n_pixel:.2f} %"
-            )
+            table.add_row(status.words, f"{count:,}", f"{100 * count / n_pixel:.2f} %")
     console.print(table)
     if n_lost:
         console.print(

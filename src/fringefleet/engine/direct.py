@@ -99,9 +99,10 @@ class DirectSolver:
         self.products = [compute for compute in ways if compute is not None]
         self.method = method_of(options)
         operator = parameter_operator(scene.moments, options)
-        self.covariance = (
-            None if operator is None else ParameterCovariance(self.vectors, operator, scene, options)
-        )
+        self.covariance = None
+        if operator is not None:
+            given = self.rules, options, scene.metres_per_unit
+            self.covariance = ParameterCovariance(self.vectors, operator, *given)
         n_product = 0 if operator is None else len(operator) ** 2
         shapes = (
             (4, real),

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.engine.context import FlatBlock, InversionContext
-from fringefleet.engine.rules import given_to_kernel, rules_of
+from fringefleet.engine.context import FlatBlock
+from fringefleet.engine.rules import given_to_kernel
 from fringefleet.options import Options
 from fringefleet.products.base import SolvedBatch
 from fringefleet.solver.compiled.batches import Vectors
 from fringefleet.solver.compiled.time_factor import parameters_of_vector
 from fringefleet.solver.measures import factor_of_sum
+from fringefleet.solver.raw import Rules
 from fringefleet.solver.time_fit import Propagate
 
 
@@ -28,16 +29,23 @@ class ParameterCovariance:
         Kernel that solves the batches.
     operator
         What makes the parameters of a series that has all dates, (parameter, date).
-    scene, options
-        Context and options shared by all pixels.
+    rules, options
+        Rules of the observations, and options, shared by all pixels.
+    metres_per_unit
+        Of the observations [m].
     """
 
     def __init__(
-        self, vectors: Vectors, operator: NDArray[np.float64], scene: InversionContext, options: Options
+        self,
+        vectors: Vectors,
+        operator: NDArray[np.float64],
+        rules: Rules,
+        options: Options,
+        metres_per_unit: float,
     ) -> None:
-        self.vectors, self.options = vectors, options
+        self.vectors, self.rules, self.options = vectors, rules, options
         self.buffers = parameters_of_vector(vectors.plan, operator)
-        self.rules, self.square = rules_of(scene, options), scene.metres_per_unit**2
+        self.square = metres_per_unit**2
 
     def propagation(
         self,

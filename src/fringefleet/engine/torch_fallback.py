@@ -48,23 +48,9 @@ def propagate_in_torch(
     unit_variance: NDArray[np.float64],
     operator: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Propagate the covariance of the dates of pixels to parameters, whose operators are their own.
+    """Propagate as :func:`~fringefleet.solver.time_factor.propagate_factor`, from arrays of NumPy to one.
 
-    Parameters
-    ----------
-    plan
-        Elimination plan of the network.
-    edges, inverses
-        Factors, (slot, pixel), and 1 / d, (position, pixel), in the order of the plan.
-    unit_variance
-        Variance of an observation of weight 1, (pixel,).
-    operator
-        What makes the parameters of the series, (parameter, date, pixel).
-
-    Returns
-    -------
-    array
-        (parameter, parameter, pixel).
+    ``edges``, ``inverses``: the factor of the pixels. ``operator``: that of each, (parameter, date, pixel).
     """
     with torch.inference_mode(), devices.one_thread(devices.select("cpu")):
         factor = Factor(plan, torch.from_numpy(edges), torch.from_numpy(inverses))

@@ -26,6 +26,7 @@ from fringefleet.io.store.place import check_apart, check_writable
 from fringefleet.options import Options
 from fringefleet.plot.network import plot_network
 from fringefleet.plot.result import plot_histograms, plot_maps, plot_series
+from fringefleet.status import Status
 
 _MOST_TILES = 10
 _COLOURS = {"read": "#3f5e8c", "copy": "#7a4f9a", "solve": "#4c9f70", "write": "#b58a3c", "wait": "#777777"}
@@ -139,7 +140,7 @@ def _defaults() -> dict[str, Any]:
 def _statuses(totals: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     n_pixel = max(1, sum(totals["pixels"].values()))
     return [
-        (name.replace("_", " "), f"{number:,}", f"{100 * number / n_pixel:.2f} %")
+        (Status[name.upper()].words, f"{number:,}", f"{100 * number / n_pixel:.2f} %")
         for name, number in totals["pixels"].items()
     ]
 

@@ -196,8 +196,7 @@ def _draw_status(panel: Axes, status: xr.DataArray) -> None:
     norm = BoundaryNorm(np.arange(len(Status) + 1) - 0.5, len(Status))
     bar = draw_map(panel, status, "Status", "", cmap=colours, norm=norm, interpolation="nearest")
     shares = [100 * float((status == code).mean()) for code in Status]
-    names = Status.meanings().split()
-    labels = [f"{name.replace('_', ' ')} {share:.1f} %" for name, share in zip(names, shares, strict=True)]
+    labels = [f"{status.words} {share:.1f} %" for status, share in zip(Status, shares, strict=True)]
     bar.set_ticks(range(len(Status)), labels=labels, fontsize=7)
     bar.minorticks_off()
     bar.ax.tick_params(length=0)

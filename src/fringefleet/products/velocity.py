@@ -4,6 +4,7 @@
 """
 
 import re
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -221,13 +222,10 @@ VELOCITY = Product(
     memory=_memory,
     attributes=_ATTRIBUTES,
 )
-VELOCITY_BY_FACTOR = Product(
-    variables=_BY_DEFAULT,
-    find_variables=_variables,
+VELOCITY_BY_FACTOR = replace(
+    VELOCITY,
     applies=lambda options: options.velocity and options.uncertainty == "covariance",
-    prepare=_prepare,
     operator=_operator,
     needs=frozenset({"factor", "unit_variance"}),
     memory=_memory_with_factor,
-    attributes=_ATTRIBUTES,
 )
