@@ -18,7 +18,6 @@ from long_cases import mostly_long
 from unit.io.readers import checks
 
 pytestmark = [
-    pytest.mark.usefixtures("untouched_log"),
     # What is damaged may be warned of by a library, too, which the log shows as a line.
     pytest.mark.filterwarnings("ignore"),
 ]

@@ -42,7 +42,6 @@ from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.status import Status
 from thread_workers import thread_cluster
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 SCENE = Scene(n_date=6, neighbours=2, shape=(24, 20), missing=0.05)
 
 

@@ -12,7 +12,6 @@ from fringefleet.cli import app
 from fringefleet.mintpy import step as run_module
 from mintpy_stack import copy_project
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 STACK, GEOMETRY = Path("inputs/ifgramStack.h5"), Path("inputs/geometryRadar.h5")
 WATER, AVERAGE, TEMPLATE = Path("waterMask.h5"), Path("avgSpatialCoh.h5"), Path("smallbaselineApp.cfg")
 PRODUCTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5", "maskTempCoh.h5")

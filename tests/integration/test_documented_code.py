@@ -185,7 +185,6 @@ def workers():
 
 
 @pytest.mark.cluster
-@pytest.mark.usefixtures("untouched_log")
 @pytest.mark.parametrize("document", in_turn(COMMANDS))
 def test_the_commands_run_one_after_the_other(document, project, workers, monkeypatch, request):
     """In this process, and on a worker that they join, unless they say how many they want."""

@@ -12,7 +12,6 @@ from fringefleet.errors import InputError, OptionError, OtherOriginError, StackF
 from fringefleet.io.readers import READERS
 from fringefleet.simulate import Scene, simulate_dataset
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 SCENE = Scene(n_date=5, shape=(12, 10))
 
 

@@ -15,7 +15,6 @@ from fringefleet.cli.progress import show_progress
 from fringefleet.session import course
 from fringefleet.simulate import Scene
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 SCENE = Scene(n_date=6, neighbours=2, shape=(24, 20), missing=0.05)
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR)")
 

@@ -12,7 +12,6 @@ from fringefleet.cli import app
 from fringefleet.errors import KindError, StackFormatError
 from fringefleet.simulate import Scene, simulate_stack
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 POINT = "row and column of a pixel are meant, counted from 0, no latitude and longitude"
 
 

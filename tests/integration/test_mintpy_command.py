@@ -40,7 +40,6 @@ from mintpy_stack import copy_project
 from polling import marks_of, wait_until
 from thread_workers import thread_cluster
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 SERIES_TOLERANCE = 5e-6  # [m]; MintPy solves in float32
 COHERENCE_TOLERANCE = 1e-5
 PRODUCTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")

@@ -16,8 +16,6 @@ from fringefleet.mintpy import run_network_inversion
 from mintpy_stack import copy_project
 from thread_workers import thread_cluster
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
-
 PRODUCTS = {"timeseries.h5": 5e-6, "temporalCoherence.h5": 1e-5, "numInvIfgram.h5": 0}  # largest difference
 DATASETS = ("timeseries", "temporalCoherence", "mask")
 KEY = "mintpy.networkInversion."

@@ -15,7 +15,6 @@ from fringefleet.errors import InputError
 from fringefleet.plot import write_page
 from fringefleet.simulate import Scene
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 SCENE = Scene(n_date=6, shape=(24, 30), missing=0.1)
 
 

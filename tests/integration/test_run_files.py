@@ -18,7 +18,6 @@ from fringefleet.execution.run_file import write_run_file
 from fringefleet.session.run_file import default_text, read_run_file, write_session_file
 from fringefleet.simulate import Scene
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 SCENE = Scene(n_date=12, shape=(12, 16), missing=0.05)
 UNUSUAL = {
     "weight_func": "coh",

@@ -10,7 +10,6 @@ from fringefleet.options import Options
 from fringefleet.pipeline import run
 from fringefleet.simulate import Scene, simulate_stack
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 KEY = "mintpy.networkInversion."
 
 

@@ -17,7 +17,6 @@ from fringefleet.cli.console import err, fail, start_logging
 from fringefleet.cli.printable import PrintableConsole, PrintableFormatter, printable
 from fringefleet.simulate import Scene, simulate_stack
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 NAME = ESCAPE.replace("/", "")
 DANGEROUS = [
     *map(chr, range(32)),

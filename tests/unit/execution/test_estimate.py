@@ -148,7 +148,6 @@ def command(name, *arguments):
     return CliRunner().invoke(app, [name, *map(str, arguments)])
 
 
-@pytest.mark.usefixtures("untouched_log")
 def test_the_command_takes_the_options_of_invert_and_speaks_to_people_and_programs(stack, tmp_path):
     output = tmp_path / "out.zarr"
     given = (stack, output, "--chunks", 16, 25, "--norm", "huber", "--workers", 2, "--worker-memory", "4GB")
@@ -168,7 +167,6 @@ def test_the_command_takes_the_options_of_invert_and_speaks_to_people_and_progra
     assert not output.exists()
 
 
-@pytest.mark.usefixtures("untouched_log")
 def test_the_memory_of_a_slurm_worker_is_known_before_anything_is_submitted(stack, tmp_path):
     pytest.importorskip("dask_jobqueue")
     config, output = tmp_path / "slurm.toml", tmp_path / "out.zarr"

@@ -13,8 +13,6 @@ from fringefleet.session import course, prepare_session, run_session, run_with_w
 from fringefleet.simulate import Scene
 from thread_workers import thread_cluster
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
-
 SCENE = Scene(n_date=6, shape=(24, 20), seed=1)
 HERE = ClusterOptions(n_worker=0)
 

@@ -14,7 +14,6 @@ from fringefleet.cli import app
 from fringefleet.io.describe import describe
 from good_inputs import write_good_inputs
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 KINDS = (
     *("zarr", "zarr 2", "netcdf", "mintpy", "hyp3", "hyp3 zips"),
     *("licsar", "dolphin", "isce", "aria", "gunw", "gmtsar"),

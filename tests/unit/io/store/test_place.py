@@ -15,7 +15,6 @@ from fringefleet.io.store.place import check_apart, check_writable
 from good_inputs import write_good_inputs
 from unit.io.readers import checks
 
-pytestmark = pytest.mark.usefixtures("untouched_log")
 FOLDERS = {  # what docs/formats.md says to point at, and where else in it an output may be
     "hyp3": ["."],
     "hyp3 zips": ["."],
