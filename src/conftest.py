@@ -1,6 +1,8 @@
 """Examples of docstrings run in a folder of their own, which has a small stack, its truth and its result."""
 
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,9 @@ def small_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def in_a_folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def in_a_folder(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Run an example where the files that it names are."""
     if isinstance(request.node, DoctestItem):
         text = "".join(example.source for example in request.node.dtest.examples)
@@ -32,3 +36,6 @@ def in_a_folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyt
             if (report := folder / f"{name}.report.json").exists():
                 shutil.copy(report, tmp_path)
         monkeypatch.chdir(tmp_path)
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -14,7 +14,7 @@ LARGEST_RESIDUAL = Product(
             "f4",
             MAP,
             {"units": "rad", "long_name": "largest residual phase of a pair, as a magnitude"},
-            style=MapStyle("Largest residual", "rad", "magma_r", "from 0"),
+            style=MapStyle("magma_r", "from 0", title="Largest residual"),
         )
     },
     applies=lambda options: options.diagnose,

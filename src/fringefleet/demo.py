@@ -24,7 +24,8 @@ from fringefleet.io.store.output_names import check_output_name
 from fringefleet.lazy import invert
 from fringefleet.observation.units import metres_per_radian
 from fringefleet.pipeline import run
-from fringefleet.plot import plot_error, plot_maps, plot_network, plot_series
+from fringefleet.plot.canvas import save
+from fringefleet.plot.figures import error_figure, maps_figure, network_figure, series_figure
 from fringefleet.processes.worker_logging import forward_logs
 from fringefleet.simulate import Scene, simulate_dataset, simulate_stack
 from fringefleet.status import Status
@@ -140,13 +141,15 @@ def _invert(stack: Path, result: Path, show: Show) -> tuple[Summary, int, float]
 
 def _draw(directory: Path, stack: Path, truth: Path, result: Path) -> tuple[Path, ...]:
     with xr.open_zarr(result, chunks=None) as answer, xr.open_zarr(truth, chunks=None) as known:
-        names = ("maps", "series", "error", "network")
-        maps, series, error, network = (directory / f"{name}.png" for name in names)
-        plot_maps(answer, maps)
-        plot_series(answer, known["displacement"], series)
-        plot_error(answer, known["displacement"], error)
-        plot_network(open_stack(stack, chunks=None), network)
-    return maps, series, error, network
+        figures = {
+            "maps": maps_figure(answer),
+            "series": series_figure(answer, known["displacement"]),
+            "error": error_figure(answer, known["displacement"]),
+            "network": network_figure(open_stack(stack, chunks=None)),
+        }
+    for name, figure in figures.items():
+        save(figure, directory / f"{name}.png")
+    return tuple(directory / f"{name}.png" for name in figures)
 
 
 def _error(result: Path, truth: Path) -> tuple[float, int]:

@@ -14,7 +14,7 @@ import fringefleet
 from fringefleet import Options, Run, Setting
 from fringefleet.errors import MissingMetadataError, ReferencePointError, StackFormatError
 from fringefleet.io.writers.mintpy import export_mintpy
-from fringefleet.plot import plot_maps, plot_series
+from fringefleet.plot.figures import maps_figure, series_figure
 from fringefleet.status import Status
 from offset_stack import (
     DATES,
@@ -218,12 +218,20 @@ def test_the_covariance_of_offsets_is_in_square_metres(parts, tmp_path):
     np.testing.assert_allclose(found.displacement_std[1:, 0, 0] ** 2, np.diag(expected), rtol=1e-5)
 
 
-def test_pictures_of_offsets_show_the_residual(parts, tmp_path):
+@pytest.mark.parametrize("direction", ["range", "azimuth"])
+def test_pictures_of_offsets_show_the_residual_and_the_direction_of_the_motion(parts, tmp_path, direction):
     stack = fringefleet.open_stack(write_offset_stack(tmp_path / "ifgramStack.h5", parts), chunks=SHAPE)
-    result = fringefleet.invert(stack, observation="range_offset").compute()
-    plot_maps(result, tmp_path / "maps.png")
-    plot_series(result, None, tmp_path / "series.png")
-    assert min(path.stat().st_size for path in tmp_path.glob("*.png")) > 10_000
+    result = fringefleet.invert(stack, observation=f"{direction}_offset", velocity=True).compute()
+    panels = {panel.get_title(loc="left"): panel for panel in maps_figure(result).axes if panel.images}
+    residual = panels["RMS residual [pixel]"].images[0].get_array().filled(np.nan)
+    np.testing.assert_allclose(residual, result["residual_rms"], rtol=1e-6)
+    name = {"range": "Displacement in slant range [cm]", "azimuth": "Displacement in azimuth [cm]"}[direction]
+    for title in (name, "Velocity [mm/year]"):
+        says = panels[title].images[0].colorbar.ax.get_ylabel()
+        assert ("uplift" in says) == (direction == "range")
+    later = fringefleet.velocity(result)
+    assert later["velocity"].attrs["long_name"] == result["velocity"].attrs["long_name"]
+    assert series_figure(result).axes[0].get_ylabel().replace("\n", " ") == name
 
 
 def test_an_export_that_the_disk_does_not_take_ends_with_one_message_and_the_old_files(parts, tmp_path):

@@ -55,7 +55,7 @@ def test_the_page_has_everything_and_needs_no_other_file(result):
     assert done.exit_code == 0, done.output
     page = Page(result.with_name(f"{result.name}.report.html").read_text())
     assert page.outside == []
-    assert len(page.pictures) == 4
+    assert len(page.pictures) == 5
     for picture in page.pictures:
         assert base64.b64decode(picture.partition(",")[2]).startswith(b"\x89PNG")
     words = " ".join(page.words)

@@ -8,11 +8,9 @@ from fringefleet.cli.console import echo, notes
 from fringefleet.cli.parameters import Common, parameters
 from fringefleet.cli.progress import show_progress
 from fringefleet.cli.tables import print_plan
-from fringefleet.errors import OptionError
 from fringefleet.io.writers import WRITERS
 from fringefleet.io.writers.options import ExportFiles
-from fringefleet.io.writers.selection import ExportSelection
-from fringefleet.option_words import option
+from fringefleet.io.writers.selection import ExportSelection, mask_of
 
 (_OVERWRITE,) = parameters(Common, "overwrite")
 
@@ -38,10 +36,7 @@ def export(given: Any) -> None:
     from fringefleet.network.network import shorten
 
     selection = {field.name: getattr(given, field.name) for field in fields(ExportSelection)}
-    if given.no_mask:
-        if given.mask is not None:
-            raise OptionError(f"found {option('mask', repr(given.mask))} and --no-mask; give one of them.")
-        selection["mask"] = False
+    selection["mask"] = mask_of(given.mask, no_mask=given.no_mask)
     what = given.result, given.output, given.format or WRITERS[0].name
     selection["overwrite"] = given.overwrite
     if given.dry_run:

@@ -1,4 +1,4 @@
-"""The command ``plot``: everything that a stack or a result has data for, as PNG files."""
+"""The command ``plot``: everything that a stack or a result has data for, or what is chosen, as pictures."""
 
 from typing import Any
 
@@ -6,24 +6,30 @@ from fringefleet.cli.application import command
 from fringefleet.cli.console import echo
 from fringefleet.cli.parameters import Common, parameters
 from fringefleet.execution.job import Run
-from fringefleet.plot.options import PictureOptions
+from fringefleet.io.writers.selection import mask_of
+from fringefleet.plot.options import PictureChoice, PictureFiles
 
 
 @command(
-    *parameters(PictureOptions),
+    *parameters(PictureFiles),
+    *parameters(PictureChoice),
     *parameters(Common, "no_mask"),
     *parameters(Run, "reader", "drop_incomplete"),
     examples=(
-        "fringefleet plot result.zarr pictures/",
-        "fringefleet plot velocity.zarr pictures/",
+        "fringefleet plot result.zarr",
         "fringefleet plot result.zarr pictures/ --truth truth.zarr",
+        "fringefleet plot velocity.zarr --variable velocity --vlim -20 20 --format pdf",
+        "fringefleet plot result.zarr --variable displacement --date 20180307 --lalo 19.43 -99.13",
+        "fringefleet plot result.zarr --mask 'temporal_coherence > 0.7' --unit mm --dpi 300",
     ),
 )
 def plot(given: Any) -> None:
-    """Plot maps, time series, errors and the network, as far as there are data for them, to PNG files."""
+    """Draw maps, distributions, time series, errors and the network, as far as there are data for them."""
+    from fringefleet.execution.compose import part_of
     from fringefleet.plot import draw_pictures
 
-    of_stack = {"reader": given.reader, "drop_incomplete": given.drop_incomplete}
-    pictures = draw_pictures(given.path, given.directory, given.truth, no_mask=given.no_mask, **of_stack)
-    for picture in pictures:
+    said = vars(given) | {"mask": mask_of(given.mask, no_mask=given.no_mask)}
+    chosen = {name: value for name, value in part_of(said, PictureChoice).items() if value is not None}
+    files = part_of(vars(given), PictureFiles) | {"choice": PictureChoice(**chosen)}
+    for picture in draw_pictures(**files, reader=given.reader, drop_incomplete=given.drop_incomplete):
         echo(picture)

@@ -192,7 +192,7 @@ def template_of(prepared: PreparedFit, tile: Shape) -> xr.Dataset:
         name: (
             variable.dims,
             da.zeros(prepared.shape, dtype=variable.dtype, chunks=tile),
-            {**variable.attrs, **more},
+            variable.attributes_for(str(prepared.attrs.get("observation"))) | more,
         )
         for name, variable in velocity_variables(function.model.functions, function.errors).items()
     }

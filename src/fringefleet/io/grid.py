@@ -115,7 +115,7 @@ def doubt_warning(place: Georeference) -> tuple[str, str]:
     )
 
 
-def is_numbered(dataset: xr.Dataset, dim: str) -> bool:
+def is_numbered(dataset: xr.Dataset | xr.DataArray, dim: str) -> bool:
     """Return whether a dimension has row or column numbers instead of positions."""
     if dim not in dataset.coords:
         return True
@@ -124,11 +124,12 @@ def is_numbered(dataset: xr.Dataset, dim: str) -> bool:
     return unit == NUMBERS or (unplaced and dataset[dim].dtype.kind in "iu")
 
 
-def map_crs(dataset: xr.Dataset) -> CRS | None:
+def map_crs(dataset: xr.Dataset | xr.DataArray) -> CRS | None:
     """Return the CRS of the coordinates; None in radar geometry, or where it is not known."""
     if GRID_MAPPING not in dataset.coords or any(is_numbered(dataset, axis) for axis in ("y", "x")):
         return None
-    return CRS.from_cf(dataset[GRID_MAPPING].attrs)
+    attrs = dataset[GRID_MAPPING].attrs
+    return CRS.from_cf(attrs) if attrs else None
 
 
 def _named_crs(attrs: Mapping[str, Any]) -> CRS | None:

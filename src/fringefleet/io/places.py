@@ -17,6 +17,7 @@ Bbox: TypeAlias = tuple[float, float, float, float]  # west, south, east and nor
 
 _WGS84 = CRS.from_epsg(4326)
 _SLACK = 1e-6  # [pixel] that a centre may be outside of an edge it lies on
+_N_PLACE, _MOST_TURN = 33, 0.2  # along an edge; of north, as a tangent
 _TURNS = (0.0, 360.0, -360.0)  # [degree] by which longitudes of the same place differ
 
 
@@ -119,3 +120,50 @@ def _extent(dataset: xr.Dataset) -> str:
         transformer = Transformer.from_crs(crs, _WGS84, always_xy=True)
         west, south, east, north = transformer.transform_bounds(west, south, east, north)
     return f"it goes from {west:.5g} to {east:.5g} in longitude, {south:.5g} to {north:.5g} in latitude"
+
+
+def degrees_of(dataset: xr.Dataset, y: float, x: float) -> tuple[float, float] | None:
+    """Give latitude and longitude of a place in the coordinates of a scene [degree].
+
+    Returns
+    -------
+    tuple or None
+        On WGS 84; None in radar geometry, or where the CRS is not known.
+    """
+    crs = map_crs(dataset)
+    if crs is None:
+        return None
+    longitude, latitude = Transformer.from_crs(crs, _WGS84, always_xy=True).transform(x, y)
+    return float(latitude), (float(longitude) + 180) % 360 - 180
+
+
+def degrees_along(
+    dataset: xr.Dataset | xr.DataArray, dim: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Give longitude along the last row of a scene, or latitude along its first column.
+
+    Parameters
+    ----------
+    dataset
+        A scene, with the coordinate ``spatial_ref``.
+    dim
+        ``x`` for the longitude, ``y`` for the latitude.
+
+    Returns
+    -------
+    tuple or None
+        Places from edge to edge in the coordinate, and their degrees; None where north is not up, so that
+        these degrees say little of the rest of the scene.
+    """
+    crs = map_crs(dataset)
+    if crs is None:
+        return None
+    transformer = Transformer.from_crs(crs, _WGS84, always_xy=True)
+    ends = {axis: dataset[axis].values[[0, -1]].tolist() for axis in ("y", "x")}
+    along = np.linspace(ends[dim][0], ends[dim][1], _N_PLACE)
+    x, y = (
+        (along, np.full(_N_PLACE, ends["y"][1])) if dim == "x" else (np.full(_N_PLACE, ends["x"][0]), along)
+    )
+    found = np.array(transformer.transform(x, y))
+    moved, across = np.abs(np.ptp(found, axis=1))[:: 1 if dim == "x" else -1]
+    return None if across > _MOST_TURN * moved else (along, found[0 if dim == "x" else 1])

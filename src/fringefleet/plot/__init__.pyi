@@ -1,19 +1,19 @@
-from .network import plot_network as plot_network
+from .histogram_axes import histogram as histogram
+from .map_axes import map as map  # noqa: A004 - plot.map
+from .matrix_axes import matrix as matrix
+from .network_axes import network as network
 from .page import write_page as write_page
 from .pictures import draw_pictures as draw_pictures
-from .result import plot_error as plot_error
-from .result import plot_maps as plot_maps
-from .result import plot_series as plot_series
-from .result import plot_velocity as plot_velocity
+from .series_axes import series as series
 from .viewer import view_result as view_result
 
 __all__ = [
     "draw_pictures",
-    "plot_error",
-    "plot_maps",
-    "plot_network",
-    "plot_series",
-    "plot_velocity",
+    "histogram",
+    "map",
+    "matrix",
+    "network",
+    "series",
     "view_result",
     "write_page",
 ]

@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +10,7 @@ from typing import Any
 
 import xarray as xr
 from jinja2 import Environment, StrictUndefined
+from matplotlib.figure import Figure
 
 from fringefleet.arguments.declaration import declared_fields
 from fringefleet.errors import InputError
@@ -23,13 +24,20 @@ from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.pair_table import RESIDUAL_RMS
 from fringefleet.io.store.place import check_apart, check_writable
+from fringefleet.io.writers.selected import rule_of
 from fringefleet.options import Options
-from fringefleet.plot.network import plot_network
-from fringefleet.plot.result import plot_histograms, plot_maps, plot_series
+from fringefleet.plot.canvas import save
+from fringefleet.plot.colours import STAGE_COLOURS
+from fringefleet.plot.figures import (
+    histograms_figure,
+    maps_figure,
+    matrix_figure,
+    network_figure,
+    series_figure,
+)
 from fringefleet.status import Status
 
 _MOST_TILES = 10
-_COLOURS = {"read": "#3f5e8c", "copy": "#7a4f9a", "solve": "#4c9f70", "write": "#b58a3c", "wait": "#777777"}
 
 
 def write_page(result: Path | str, page: Path | str | None = None) -> Path:
@@ -100,7 +108,7 @@ def _contents(result: Path, report: ReportRecord) -> dict[str, Any]:
         "options": list(_in_words(options)),
         "changed": list(_in_words(changed)),
         "stages": [
-            (name, round(100 * share, 1), _COLOURS.get(name, "#444444"))
+            (name, round(100 * share, 1), STAGE_COLOURS.get(name, "#444444"))
             for name, share in totals["share"].items()
             if share > 0
         ],
@@ -114,7 +122,7 @@ def _contents(result: Path, report: ReportRecord) -> dict[str, Any]:
             )
             for run in report["runs"]
         ],
-        "worker_header": ("Worker", "Host", "GPU", "Tiles", "Seconds", *_COLOURS),
+        "worker_header": ("Worker", "Host", "GPU", "Tiles", "Seconds", *STAGE_COLOURS),
         "workers": list(_workers(done)),
         "slowest": [
             (*_place(tile), f"{sum(tile['seconds'].values()):,.2f}", _largest(tile), tile["attempts"])
@@ -158,7 +166,7 @@ def _workers(tiles: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
         who = tile.get("address") or "this process", tile.get("host", ""), tile.get("gpu") or "none"
         whose[who].append(tile)
     for who, own in whose.items():
-        of_stage = [sum(tile["seconds"].get(name, 0) for tile in own) for name in _COLOURS]
+        of_stage = [sum(tile["seconds"].get(name, 0) for tile in own) for name in STAGE_COLOURS]
         yield (*who, len(own), f"{sum(of_stage):,.1f}", *(f"{value:,.1f}" for value in of_stage))
 
 
@@ -178,20 +186,23 @@ def _gb(n_byte: float) -> str:
 
 def _pictures(result: xr.Dataset, stack: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Draw what there are data for, as base64; and say why what is absent is."""
-    absent = {}
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        for what, draw in (("maps", plot_maps), ("histograms", plot_histograms)):
-            draw(result, folder / f"{what}.png")
-        try:
-            plot_series(result, None, folder / "series.png")
-        except InputError as error:
-            absent["series"] = str(error)
-        try:
-            plot_network(_pairs_of(result, stack), folder / "network.png")
-        except InputError as error:
-            absent["network"] = str(error)
-        found = {path.stem: b64encode(path.read_bytes()).decode() for path in folder.glob("*.png")}
+    rule = rule_of(result, None)
+    draw: dict[str, Callable[[], Figure]] = {
+        "maps": lambda: maps_figure(result, rule=rule),
+        "histograms": lambda: histograms_figure(result, rule=rule),
+        "series": lambda: series_figure(result, rule=rule),
+        "network": lambda: network_figure(_pairs_of(result, stack)),
+        "matrix": lambda: matrix_figure(_pairs_of(result, stack)),
+    }
+    found, absent = {}, {}
+    with TemporaryDirectory() as folder:
+        for name, make in draw.items():
+            try:
+                save(make(), picture := Path(folder) / f"{name}.png")
+            except InputError as error:
+                absent[name] = str(error)
+            else:
+                found[name] = b64encode(picture.read_bytes()).decode()
     return found, absent
 
 

@@ -1,33 +1,47 @@
-"""All pictures that a stack or a result has data for."""
+"""Files of pictures: all that a stack or a result has data for, or what is chosen."""
 
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import xarray as xr
+from matplotlib.figure import Figure
 
-from fringefleet.errors import InputError
+from fringefleet.errors import InputError, OptionError
 from fringefleet.io import open_stack
 from fringefleet.io.describe import check_finished, check_options_of_result, describe
 from fringefleet.io.store.open_result import is_result, open_result
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.pair_table import RESIDUAL_RMS
 from fringefleet.io.store.place import check_apart, check_writable
-from fringefleet.io.store.stored_mask import MASK, check_mask_current
-from fringefleet.plot.network import plot_network
-from fringefleet.plot.result import plot_error, plot_maps, plot_series, plot_velocity
+from fringefleet.io.store.stored_mask import check_mask_current
+from fringefleet.io.writers.expressions import PixelRule
+from fringefleet.io.writers.selected import date_names_of, rule_of
+from fringefleet.option_words import option
+from fringefleet.plot.canvas import save
+from fringefleet.plot.figures import (
+    error_figure,
+    histograms_figure,
+    map_figure,
+    maps_figure,
+    matrix_figure,
+    network_figure,
+    series_figure,
+)
+from fringefleet.plot.options import EVERYTHING, PictureChoice
+from fringefleet.plot.shown import chosen_name, chosen_pixel, date_index, shown_map
 
 logger = logging.getLogger(__name__)
 
 
 def draw_pictures(
-    path: Path,
-    directory: Path,
-    truth: Path | None = None,
+    path: Path | str,
+    directory: Path | str | None = None,
+    truth: Path | str | None = None,
     *,
+    choice: PictureChoice = EVERYTHING,
     reader: str | None = None,
     drop_incomplete: bool = False,
-    no_mask: bool = False,
 ) -> Iterator[Path]:
     """Draw one picture after the other; those of the same name are replaced.
 
@@ -36,13 +50,13 @@ def draw_pictures(
     path
         Stack of any format, or result.
     directory
-        Folder of the pictures.
+        Folder of the pictures; None: ``PATH.pictures`` beside the path.
     truth
         Known displacement to compare a result with.
+    choice
+        Part of a result that is drawn, and the format of the files.
     reader, drop_incomplete
         As for :func:`fringefleet.open_stack`.
-    no_mask
-        Show all pixels, whatever mask is stored in the result.
 
     Yields
     ------
@@ -53,18 +67,29 @@ def draw_pictures(
     ------
     InputError
         The path is no stack and no finished result, or the truth does not go with it.
+    OptionError
+        There is no such variable, date or pixel, or an option has no effect.
+
+    Examples
+    --------
+    >>> [picture.name for picture in draw_pictures("stack.zarr")]
+    ['network.png', 'matrix.png']
     """
-    _check_folder(directory)
-    check_apart(directory / "maps.png", path)
+    if choice.vlim is not None and choice.variable is None:
+        raise OptionError(f"found {option('vlim')}, which is of one map; give {option('variable')}, too.")
+    path = Path(path)
+    folder = path.with_name(f"{path.name}.pictures") if directory is None else Path(directory)
+    _check_folder(folder)
+    check_apart(folder / "maps.png", path)
     if is_result(path):
         check_options_of_result(path, reader, drop_incomplete=drop_incomplete)
-        yield from _draw_result(path, directory, truth, no_mask=no_mask)
-        return
-    stack = open_stack(path, chunks=None, reader=reader, drop_incomplete=drop_incomplete)
-    if truth is not None:
-        raise InputError(f"found a truth for the stack {path}; give one with a result only.")
-    plot_network(stack, directory / "network.png")
-    yield directory / "network.png"
+        figures = _of_result(path, None if truth is None else Path(truth), choice)
+    else:
+        figures = _of_stack(path, truth, choice, reader, drop_incomplete=drop_incomplete)
+    for name, figure in figures:
+        picture = folder / f"{name}.{choice.format}"
+        save(figure, picture, choice.dpi)
+        yield picture
 
 
 def _check_folder(directory: Path) -> None:
@@ -75,46 +100,92 @@ def _check_folder(directory: Path) -> None:
     check_writable(directory / "maps.png")
 
 
-def _draw_result(path: Path, directory: Path, truth_path: Path | None, *, no_mask: bool) -> Iterator[Path]:
+def _of_stack(
+    path: Path, truth: Path | str | None, choice: PictureChoice, reader: str | None, *, drop_incomplete: bool
+) -> Iterator[tuple[str, Figure]]:
+    stack = open_stack(path, chunks=None, reader=reader, drop_incomplete=drop_incomplete)
+    if truth is not None:
+        raise InputError(f"found a truth for the stack {path}; give one with a result only.")
+    for name in ("variable", "date", "yx", "lalo", "mask", "unit"):
+        if getattr(choice, name) is not None:
+            raise OptionError(f"found {option(name)} for the stack {path}; it is for results. Leave it out.")
+    yield "network", network_figure(stack)
+    yield "matrix", matrix_figure(stack)
+
+
+def _of_result(path: Path, truth_path: Path | None, choice: PictureChoice) -> Iterator[tuple[str, Figure]]:
     kind = describe(path).kind
-    if kind == "velocity":
-        yield _draw_velocity(path, directory / "velocity.png", truth_path, no_mask=no_mask)
-        return
-    if kind != "result":
+    if kind == "displacement":
         raise InputError(
             f"found only a displacement in {path}, such as the truth of a simulation; give a stack, or a "
             "result of invert, rereference or velocity."
         )
-    check_finished(path)
-    if not no_mask:
+    if kind == "velocity":
+        _check_velocity(path, truth_path, choice)
+    else:
+        check_finished(path)
+    if choice.mask is None:
         check_mask_current(path)
-    with open_result(path) as opened:
-        result = opened.drop_vars(MASK, errors="ignore") if no_mask else opened
+    with open_result(path) as result:
         truth = None if truth_path is None else _read_truth(truth_path, result)
-        plot_maps(result, picture := directory / "maps.png")
-        yield picture
-        plot_series(result, truth, picture := directory / "series.png")
-        yield picture
-        if truth is not None:
-            plot_error(result, truth, picture := directory / "error.png")
-            yield picture
-        if RESIDUAL_RMS in result:
-            plot_network(result, picture := directory / "network.png")
-            yield picture
+        rule = rule_of(result, choice.mask)
+        if choice.variable is None and choice.yx is None and choice.lalo is None:
+            yield from _everything(result, truth, choice, rule)
         else:
-            logger.info(
-                "no picture of the pairs: the result has no table of them (invert --diagnose makes one)"
+            yield from _chosen(result, truth, choice, rule)
+
+
+def _check_velocity(path: Path, truth_path: Path | None, choice: PictureChoice) -> None:
+    """Refuse what maps of velocity do not have."""
+    if truth_path is not None:
+        raise InputError(f"found a truth for the velocity {path}; give one with a result of invert only.")
+    for name in ("date", "yx", "lalo"):
+        if getattr(choice, name) is not None:
+            raise OptionError(
+                f"found {option(name)} for maps of velocity, which have no time series: {path}. Leave it "
+                "out, or give a result of invert."
             )
 
 
-def _draw_velocity(path: Path, picture: Path, truth_path: Path | None, *, no_mask: bool) -> Path:
-    if truth_path is not None:
-        raise InputError(f"found a truth for the velocity {path}; give one with a result of invert only.")
-    if not no_mask:
-        check_mask_current(path)
-    with open_result(path) as maps:
-        plot_velocity(maps.drop_vars(MASK, errors="ignore") if no_mask else maps, picture)
-    return picture
+def _chosen(
+    result: xr.Dataset, truth: xr.DataArray | None, choice: PictureChoice, rule: PixelRule | None
+) -> Iterator[tuple[str, Figure]]:
+    """Draw the map, and the series of the pixel, that are asked for."""
+    pixel = chosen_pixel(result, choice)
+    if choice.variable is not None:
+        name = chosen_name(result, choice.variable)
+        shown = shown_map(result, choice, rule)
+        has_dates = "date" in result[name].dims
+        at = f"_{date_names_of(result)[date_index(result, choice.date)]}" if has_dates else ""
+        yield f"{name}{at}", map_figure(result, shown, choice.vlim, pixel)
+    elif choice.date is not None:
+        raise OptionError(
+            f"found {option('date')}, and only a time series to draw; give {option('variable')}, too, or "
+            "leave it out."
+        )
+    if pixel is not None:
+        figure = series_figure(result, truth, unit=choice.unit, pixels={"": pixel})
+        yield f"series_row{pixel[0]}_column{pixel[1]}", figure
+
+
+def _everything(
+    result: xr.Dataset, truth: xr.DataArray | None, choice: PictureChoice, rule: PixelRule | None
+) -> Iterator[tuple[str, Figure]]:
+    date, unit = choice.date, choice.unit
+    has_series = "displacement" in result
+    maps, histograms = ("maps", "histograms") if has_series else ("velocity", "velocity_histograms")
+    yield maps, maps_figure(result, date=date, unit=unit, rule=rule)
+    yield histograms, histograms_figure(result, date=date, unit=unit, rule=rule)
+    if not has_series:
+        return
+    yield "series", series_figure(result, truth, unit=unit, rule=rule)
+    if truth is not None:
+        yield "error", error_figure(result, truth, rule)
+    if RESIDUAL_RMS in result:
+        yield "network", network_figure(result)
+        yield "matrix", matrix_figure(result)
+    else:
+        logger.info("no picture of the pairs: the result has no table of them (invert --diagnose makes one)")
 
 
 def _read_truth(path: Path, result: xr.Dataset) -> xr.DataArray:

@@ -15,10 +15,10 @@ from fringefleet.errors import MissingExtraError, OptionError, StackFormatError
 from fringefleet.io.grid import map_crs
 from fringefleet.io.store.open_result import open_result
 from fringefleet.option_words import option
+from fringefleet.plot.shown import FIRST
 
 _LOOPBACK = "127.0.0.1"
 _PORTS = range(8000, 8100)
-_FIRST = ("velocity", "displacement")  # what people want to see, before the maps of its quality
 
 
 def view_result(path: Path, port: int | None = None, on_ready: Callable[[str], None] | None = None) -> None:
@@ -100,7 +100,7 @@ def _application(path: Path) -> Any:
 
 def arranged(result: xr.Dataset) -> xr.Dataset:
     """Put velocity or displacement first, and the meaning of the codes into the name of the status."""
-    names = sorted(map(str, result.data_vars), key=lambda name: (name not in _FIRST, name != _FIRST[0], name))
+    names = sorted(map(str, result.data_vars), key=lambda name: (name not in FIRST, name != FIRST[0], name))
     found = result[names]
     if "status" in found:
         attrs = found["status"].attrs

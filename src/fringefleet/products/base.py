@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fringefleet.choices import LengthUnit
 from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.network.network import Network
 from fringefleet.options import Options
@@ -17,17 +18,29 @@ if TYPE_CHECKING:  # torch, which not all runs need
 SERIES, MAP = ("date", "y", "x"), ("y", "x")  # dimensions; the last two are always y and x
 BatchNeed = Literal["rows", "factor", "variances", "unit_variance"]
 SolverForm = Literal["eager", "compiled", "direct", "fused"]  # direct: compiled, without torch
-ColourLimits = Literal["symmetric", "robust", "from 0", "0 to 1"]
+ColourLimits = Literal["symmetric", "robust", "from 0", "0 to 1", "cycle"]
+MOTION_COLOURS = "RdBu"  # red: away from the satellite; blue: towards it
 
 
 class MapStyle(NamedTuple):
-    """Appearance of a variable drawn as a map; ``{}`` in the title stands for the last date."""
+    """Appearance of a variable drawn as a map, as far as its attributes do not say it.
 
-    title: str
-    unit: str
+    Attributes
+    ----------
+    colours
+        Name of a colour map of Matplotlib.
+    limits
+        Rule for the limits of its colours.
+    unit
+        Unit of lengths on the map; None: as they are stored.
+    title
+        Name for people; empty: the long name of the variable, up to a comma.
+    """
+
     colours: str
     limits: ColourLimits
-    scale: float = 1.0  # factor from the unit of the variable to that of the map
+    unit: LengthUnit | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,10 @@ class ResultVariable:
     is_set_everywhere: bool = False
     at_reference: Callable[[Network], int] = lambda _: 0
     style: MapStyle | None = None
+
+    def attributes_for(self, observation: str) -> dict[str, Any]:
+        """Give the CF attributes that it has where this is inverted."""
+        return {**self.attrs, **self.attrs_of_offsets.get(observation, {})}
 
     def bytes_of_pixel(self, n_date: int) -> int:
         """Memory of a pixel [byte]."""

@@ -35,7 +35,7 @@ CLOSURE = Product(
             "f4",
             MAP,
             {"units": "rad", "long_name": "root mean square closure phase"},
-            style=MapStyle("RMS closure of triplets", "rad", "magma_r", "from 0"),
+            style=MapStyle("magma_r", "from 0", title="RMS closure of triplets"),
         ),
         "misclosed_count": ResultVariable(
             "u4", MAP, {"units": "1", "long_name": "number of triplets with closure phase beyond pi"}

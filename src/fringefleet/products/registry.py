@@ -128,5 +128,6 @@ def bytes_of_result(options: Options, n_date: int) -> int:
 
 
 def _attributes(variable: ResultVariable, options: Options) -> Mapping[str, Any]:
-    found = {**variable.attrs, **variable.attrs_of_offsets.get(options.observation, {})}
-    return found | (quantization_attributes(options.keep_bits) if variable.is_rounded else {})
+    return variable.attributes_for(options.observation) | (
+        quantization_attributes(options.keep_bits) if variable.is_rounded else {}
+    )

@@ -1,6 +1,6 @@
 """Displacement at every date."""
 
-from fringefleet.products.base import SERIES, MapStyle, Product, ResultVariable
+from fringefleet.products.base import MOTION_COLOURS, SERIES, MapStyle, Product, ResultVariable
 
 DISPLACEMENT = Product(
     variables={
@@ -13,7 +13,7 @@ DISPLACEMENT = Product(
                 "azimuth_offset": {"long_name": "displacement in azimuth, with the sign of the offsets"},
             },
             is_rounded=True,
-            style=MapStyle("Displacement towards satellite, {}", "cm", "RdBu", "symmetric", 100.0),
+            style=MapStyle(MOTION_COLOURS, "symmetric", "cm"),
         )
     },
     compute=lambda batch: {"displacement": batch.displacement},

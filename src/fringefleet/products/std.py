@@ -66,7 +66,7 @@ STD = Product(
                 "decorrelation; without that of a removed DEM error",
             },
             is_rounded=True,
-            style=MapStyle("Standard deviation, {}", "mm", "magma_r", "from 0", 1000.0),
+            style=MapStyle("magma_r", "from 0", "mm", "Standard deviation"),
         )
     },
     applies=lambda options: options.std,

@@ -15,8 +15,8 @@ from fringefleet.network.elimination_order import EliminationPlan
 from fringefleet.options import Options
 from fringefleet.products.base import (
     MAP,
+    MOTION_COLOURS,
     BatchMemory,
-    ColourLimits,
     Compute,
     MapStyle,
     Product,
@@ -39,6 +39,7 @@ from fringefleet.solver.time_design import TimeModel
 from fringefleet.solver.time_fit import SeriesFit
 from fringefleet.solver.time_functions import (
     DATE_COUNT,
+    POSITIVE_TOWARDS,
     RESIDUAL_RMS,
     TimeFunctions,
     TimeMap,
@@ -52,7 +53,6 @@ _NAME = re.compile(
     r"(?:velocity|intercept|acceleration|derivative_\d|(?:annual|semiannual|period_[\dpem]+)_(?:amplitude|phase)"
     rf"|(?:step|velocity_after)_{_DATE}|(?:exponential|logarithmic)_{_DATE}_tau_[\dpem]+)(?:_std)?"
 )
-_MILLIMETRES = {"m": ("mm", 1000.0), "rad": ("rad", 1.0)}
 
 
 def velocity_variables(functions: TimeFunctions, errors: Errors) -> dict[str, ResultVariable]:
@@ -62,14 +62,24 @@ def velocity_variables(functions: TimeFunctions, errors: Errors) -> dict[str, Re
         has_std = errors.uncertainty != "none"
         attrs = {"units": each.units, "long_name": each.long_name}
         of_std = {"ancillary_variables": std_name(each.name)} if has_std else {}
-        found[each.name] = ResultVariable("f4", MAP, attrs | of_std, style=_style(each.name, each.units))
+        found[each.name] = ResultVariable(
+            "f4",
+            MAP,
+            attrs | of_std,
+            {
+                "azimuth_offset": {
+                    "long_name": each.long_name.replace(POSITIVE_TOWARDS, "with the sign of the offsets")
+                }
+            },
+            style=_style(each.name, each.units),
+        )
         if has_std:
             found[std_name(each.name)] = _std_variable(each, functions, errors)
     found[RESIDUAL_RMS] = ResultVariable(
         "f4",
         MAP,
         {"units": "m", "long_name": "root mean square of what the time functions leave of the series"},
-        style=MapStyle("Residual of the time functions", "mm", "magma_r", "from 0", 1000.0),
+        style=MapStyle("magma_r", "from 0", "mm", "Residual of the time functions"),
     )
     found[DATE_COUNT] = ResultVariable(
         "u4",
@@ -137,12 +147,11 @@ def _units_of(name: str) -> str:
 
 def _style(name: str, units: str) -> MapStyle:
     """Choose how a map of a fit is drawn."""
-    first, _, rest = units.partition("/")
-    unit, scale = _MILLIMETRES[first]
-    is_positive = name.endswith(("_std", "_amplitude"))
-    limits: ColourLimits = "robust" if is_positive else "symmetric"
-    colours = "magma_r" if is_positive else "twilight" if units == "rad" else "RdBu"
-    return MapStyle(_title(name), f"{unit}/{rest}" if rest else unit, colours, limits, scale)
+    if name.endswith(("_std", "_amplitude")):
+        return MapStyle("magma_r", "robust", "mm", _title(name))
+    if units == "rad":
+        return MapStyle("twilight", "cycle", title=_title(name))
+    return MapStyle(MOTION_COLOURS, "symmetric", "mm", _title(name))
 
 
 def _title(name: str) -> str:

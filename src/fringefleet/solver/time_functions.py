@@ -43,6 +43,7 @@ DATE_COUNT, RESIDUAL_RMS = "date_count", "series_residual_rms"  # maps that ever
 _DATE = "YYYYMMDD, or YYYYMMDDTHHMM"
 _NAMES_OF_PERIODS = {1.0: "annual", 0.5: "semiannual"}
 _NAMES_OF_ORDERS = {1: "velocity", 2: "acceleration"}
+POSITIVE_TOWARDS = "positive towards the satellite"
 
 
 @documented
@@ -240,7 +241,9 @@ def _of_period(period: float, index: int) -> list[TimeMap]:
 
 def _of_change(parameter: TimeParameter, parameters: tuple[int, ...]) -> TimeMap:
     date = compact_date(parameter.onset)
-    return TimeMap(f"velocity_after_{date}", "m/year", f"velocity after {date}", parameters)
+    return TimeMap(
+        f"velocity_after_{date}", "m/year", f"velocity after {date}, {POSITIVE_TOWARDS}", parameters
+    )
 
 
 def _of_one(parameter: TimeParameter, index: int) -> TimeMap:
@@ -248,21 +251,24 @@ def _of_one(parameter: TimeParameter, index: int) -> TimeMap:
         return _of_order(int(parameter.value), index)
     date = compact_date(parameter.onset)
     if parameter.kind == "step":
-        return TimeMap(f"step_{date}", "m", f"step at {date}", (index,))
+        return TimeMap(f"step_{date}", "m", f"step at {date}, {POSITIVE_TOWARDS}", (index,))
     name = f"{parameter.kind}_{date}_tau_{_plain(parameter.value)}"
     words = f"{parameter.kind} motion since {date} with a characteristic time of {parameter.value:g} days"
-    return TimeMap(name, "m", words, (index,))
+    return TimeMap(name, "m", f"{words}, {POSITIVE_TOWARDS}", (index,))
 
 
 def _of_order(order: int, index: int) -> TimeMap:
     if order == 0:
         return TimeMap(
-            "intercept", "m", "displacement that the fit has at the first date that is used", (index,)
+            "intercept",
+            "m",
+            f"displacement that the fit has at the first date that is used, {POSITIVE_TOWARDS}",
+            (index,),
         )
     name = _NAMES_OF_ORDERS.get(order, f"derivative_{order}")
     units = "m/year" if order == 1 else f"m/year^{order}"
     words = {1: "velocity", 2: "acceleration"}.get(order, f"derivative of order {order} of the displacement")
-    return TimeMap(name, units, f"{words}, positive towards the satellite", (index,))
+    return TimeMap(name, units, f"{words}, {POSITIVE_TOWARDS}", (index,))
 
 
 def _plain(value: float) -> str:

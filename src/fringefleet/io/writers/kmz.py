@@ -10,7 +10,6 @@ OGC 12-007r2: KML 2.3, ``GroundOverlay``, ``ScreenOverlay``.
 
 import math
 import zipfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -35,9 +34,8 @@ from fringefleet.io.writers.scene import MapPlace, place_of
 from fringefleet.io.writers.selected import Selected, date_names_of
 from fringefleet.io.writers.targets import PlannedFiles
 from fringefleet.option_words import option
-from fringefleet.products.base import ColourLimits, MapStyle
-from fringefleet.products.colour_limits import LIMITS
-from fringefleet.products.registry import is_variable, variable_named
+from fringefleet.products.appearance import Appearance, appearance_of, colour_limits
+from fringefleet.products.units import UnitChange
 
 _SUFFIX = ".kmz"
 _LARGEST_SIDE = 2048  # [pixel] of the picture
@@ -45,8 +43,6 @@ _BYTES_OF_PIXEL = 8  # in the file, at most, with the legend
 _OF_MATPLOTLIB, _MEMORY_OF_PIXEL = 80 * 1024**2, 96  # [byte]; colours in float64, and copies
 _KML = "http://www.opengis.net/kml/2.2"
 _TIME = (1980, 1, 1, 0, 0, 0)  # of the parts of an archive: the first that it can have
-_OF_VELOCITY: tuple[str, ColourLimits] = ("RdBu", "symmetric")
-_OF_OTHERS: tuple[str, ColourLimits] = ("viridis", "robust")
 _LEGEND = {"overlayXY": ("0", "0"), "screenXY": ("0.02", "0.06")}
 
 
@@ -131,17 +127,15 @@ def _in_degrees(values: NDArray[np.float32], place: MapPlace) -> _Picture:
 
 
 def _write_archive(selected: Selected, name: str, picture: _Picture, path: Path) -> None:
-    style = _style_of(selected, name)
-    values = style.scale * picture.values
-    limits = LIMITS[style.limits](values)
+    look = _appearance_of(selected, name)
+    values = look.conversion.factor * picture.values
+    limits = colour_limits(values, look.limits)
     overlay, legend = path.with_suffix(".overlay.png"), path.with_suffix(".legend.png")
-    colours = mpl.colormaps[style.colours].with_extremes(bad=(0, 0, 0, 0))
-    imsave(
-        overlay, colours(Normalize(limits["vmin"], limits["vmax"])(np.ma.masked_invalid(values)), bytes=True)
-    )
-    _draw_legend(style, limits, legend)
+    colours = mpl.colormaps[look.colours].with_extremes(bad=(0, 0, 0, 0))
+    imsave(overlay, colours(Normalize(*limits)(np.ma.masked_invalid(values)), bytes=True))
+    _draw_legend(look, limits, legend)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, "doc.kml", _document(selected, name, style, picture.edges))
+        _add(archive, "doc.kml", _document(selected, name, look, picture.edges))
         _add(archive, "overlay.png", overlay.read_bytes())
         _add(archive, "legend.png", legend.read_bytes())
 
@@ -150,44 +144,48 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     archive.writestr(zipfile.ZipInfo(name, _TIME), content, zipfile.ZIP_DEFLATED)
 
 
-def _style_of(selected: Selected, name: str) -> MapStyle:
-    """Find how a variable is drawn; in the unit that is asked for, or in the usual one."""
+def _appearance_of(selected: Selected, name: str) -> Appearance:
+    """Find how a variable is drawn: in the unit that is asked for, or else in the usual one."""
     data = selected.result[name]
-    unit = str(data.attrs.get("units", ""))
-    title = str(data.attrs.get("long_name", name))
-    style = variable_named(name).style if is_variable(name) else None
-    if style is None:
-        is_velocity = unit.endswith("/year") and not name.endswith("_std")
-        style = MapStyle(title, unit, *(_OF_VELOCITY if is_velocity else _OF_OTHERS))
-    if name in selected.factors or style.scale == 1:
-        style = style._replace(unit="" if unit == "1" else unit, scale=1.0)
-    last = date_names_of(selected.result)[-1] if "date" in data.dims else ""
-    return style._replace(title=style.title.format(last))
+    look = appearance_of(name, data.attrs, data.dtype.kind)
+    if name in selected.factors:
+        look = look._replace(conversion=UnitChange(data.attrs["units"], 1.0))
+    at = f", {date_names_of(selected.result)[-1]}" if "date" in data.dims else ""
+    return look._replace(title=look.title + at)
 
 
-def _draw_legend(style: MapStyle, limits: Mapping[str, float], path: Path) -> None:
-    figure = Figure(figsize=(3.6, 0.9), layout="constrained", facecolor="white")
+def _draw_legend(look: Appearance, limits: tuple[float, float], path: Path) -> None:
+    figure = Figure(figsize=(3.6, 1.0 if look.ends else 0.9), layout="constrained", facecolor="white")
     axes = figure.subplots()
-    extent = (limits["vmin"], limits["vmax"], 0.0, 1.0)
-    axes.imshow(np.linspace(0, 1, 256)[None], cmap=style.colours, aspect="auto", extent=extent)
+    axes.imshow(np.linspace(0, 1, 256)[None], cmap=look.colours, aspect="auto", extent=(*limits, 0.0, 1.0))
     axes.set_yticks([])
-    axes.set_title(style.title + (f" [{style.unit}]" if style.unit else ""), fontsize=9)
+    axes.set_title(look.label, fontsize=9)
     axes.tick_params(labelsize=8)
+    for word, place, side in zip(look.ends or (), (0, 1), ("left", "right"), strict=False):
+        axes.text(
+            place,
+            0.5,
+            word,
+            ha=side,
+            va="center",
+            fontsize=7,
+            color="white",
+            transform=axes.transAxes,
+        )
     FigureCanvasAgg(figure).print_figure(path, dpi=100)
 
 
 def _document(
-    selected: Selected, name: str, style: MapStyle, edges: tuple[float, float, float, float]
+    selected: Selected, name: str, look: Appearance, edges: tuple[float, float, float, float]
 ) -> bytes:
     """Write the text of the archive: a picture on the ground, and a legend on the screen."""
     root = ET.Element("kml", xmlns=_KML)
     document = ET.SubElement(root, "Document")
-    unit = f" [{style.unit}]" if style.unit else ""
-    _text(document, "name", f"{style.title}{unit}")
+    _text(document, "name", look.label)
     rule = "all pixels" if selected.rule is None else selected.rule.text
     _text(document, "description", f"{name}, {rule}")
     ground = ET.SubElement(document, "GroundOverlay")
-    _text(ground, "name", style.title)
+    _text(ground, "name", look.title)
     _text(ET.SubElement(ground, "Icon"), "href", "overlay.png")
     box = ET.SubElement(ground, "LatLonBox")
     west, south, east, north = edges

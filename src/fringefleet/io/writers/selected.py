@@ -1,7 +1,6 @@
 """The part of a result that is exported: variables, dates, pixels that are kept, and the unit."""
 
 import logging
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.arguments.several import words_of
+from fringefleet.choices import LengthUnit
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.checks.door import readable
 from fringefleet.io.dates import dates_meant
@@ -18,15 +18,14 @@ from fringefleet.io.store.result_kind import check_dates, check_not_empty
 from fringefleet.io.store.stored_mask import MASK, RULE
 from fringefleet.io.writers.base import Progress, Writer, no_progress
 from fringefleet.io.writers.expressions import PixelRule, parse_rule
-from fringefleet.io.writers.selection import ExportSelection, Unit
+from fringefleet.io.writers.selection import ExportSelection
 from fringefleet.io.writers.tiles import ResultTiles, TileChange
 from fringefleet.network.network import date_name, shorten
 from fringefleet.option_words import option, suggest
+from fringefleet.products.units import UnitChange, conversion
 
 logger = logging.getLogger(__name__)
 
-_IN_METRE: dict[str, float] = {"mm": 1000.0, "cm": 100.0, "m": 1.0}
-_METRES = re.compile(r"m(?P<power>2|\^2|)(?P<rest>(?:[/ ].*)?)")
 _SERIES = {"date", "y", "x"}
 _OF_ONE_VARIABLE = ("FILE_TYPE", "UNIT")  # attributes of MintPy's files
 
@@ -124,9 +123,9 @@ def select_part(result: xr.Dataset, wanted: ExportSelection, writer: Writer) -> 
     rule = rule_of(result, wanted.mask)
     if rule is not None and writer.is_fixed:
         logger.info("the files of the format %s keep all pixels; its mask says which count", writer.name)
-    factors = _factors(result, names, wanted.unit)
-    units = {name: _in_unit(result[name].attrs["units"], wanted.unit) for name in factors}
-    changed = {name: result[name].assign_attrs(units=unit) for name, unit in units.items()}
+    lengths = _conversions(result, names, wanted.unit)
+    changed = {name: result[name].assign_attrs(units=found.unit) for name, found in lengths.items()}
+    factors = {name: found.factor for name, found in lengths.items()}
     selected = Selected(result.assign(changed), names, rule, factors)
     check_keeps_pixels(selected)
     return selected
@@ -220,20 +219,14 @@ def date_names_of(result: xr.Dataset) -> list[str]:
     return [date_name(text) for text in times]
 
 
-def _factors(result: xr.Dataset, names: Iterable[str], unit: Unit | None) -> dict[str, float]:
-    """Give the factors of the variables in metres."""
+def _conversions(result: xr.Dataset, names: Iterable[str], unit: LengthUnit | None) -> dict[str, UnitChange]:
+    """Find the conversions of the variables that are lengths."""
     if unit is None:
         return {}
-    found = {name: _METRES.fullmatch(str(result[name].attrs.get("units", ""))) for name in names}
-    factors = {
-        name: _IN_METRE[unit] ** (2 if match["power"] else 1) for name, match in found.items() if match
-    }
-    if not factors:
+    found = {name: conversion(str(result[name].attrs.get("units", "")), unit) for name in names}
+    lengths = {name: each for name, each in found.items() if each is not None}
+    if not lengths:
         raise OptionError(
             f"found {option('unit', unit)}, and nothing in metres among {', '.join(found)}. Leave it out."
         )
-    return factors
-
-
-def _in_unit(units: str, unit: Unit | None) -> str:
-    return f"{unit}{units[1:]}"
+    return lengths

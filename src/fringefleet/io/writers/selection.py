@@ -2,12 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields
 from fringefleet.arguments.kinds import check_kind
+from fringefleet.choices import LengthUnit
+from fringefleet.errors import OptionError
+from fringefleet.option_words import option
 
-Unit = Literal["mm", "cm", "m"]
+
+def mask_of(mask: str | None, *, no_mask: bool) -> str | bool | None:
+    """Return the pixels that count: an expression, or False for all.
+
+    Raises
+    ------
+    OptionError
+        Both are given.
+    """
+    if no_mask and mask is not None:
+        raise OptionError(f"found {option('mask', repr(mask))} and --no-mask; give one of them.")
+    return False if no_mask else mask
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class ExportSelection:
         ),
     ] = None
     unit: Annotated[
-        Unit | None,
+        LengthUnit | None,
         Declared("Unit of all that is in metres, also per year.", Panel.OUTPUT, default="m"),
     ] = None
 

@@ -78,7 +78,7 @@ def test_without_a_velocity_it_shows_the_last_displacement_that_is_chosen(tmp_pa
     rule = "temporal_coherence > 0.5"
     export_result(result, tmp_path / "a.kmz", "kmz", dates="20200113,20200206", mask=rule)
     document, picture, _ = opened(tmp_path / "a.kmz")
-    assert document.find("name", KML).text == "Displacement towards satellite, 20200206 [cm]"
+    assert document.find("name", KML).text == "Line-of-sight displacement, 20200206 [cm]"
     assert rule in document.find("description", KML).text
     known = np.isfinite(result["displacement"][2].where(result["temporal_coherence"] > 0.5))
     np.testing.assert_array_equal(picture[..., 3] > 0, known)

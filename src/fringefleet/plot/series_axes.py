@@ -1,0 +1,184 @@
+"""Time series of a pixel, with its standard deviation, and the truth where it is known."""
+
+import textwrap
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from fringefleet.arguments.kinds import check_kind
+from fringefleet.choices import LengthUnit
+from fringefleet.errors import InputError
+from fringefleet.io.store.result_kind import check_series
+from fringefleet.io.writers.expressions import PixelRule
+from fringefleet.io.writers.selected import rule_of
+from fringefleet.plot.canvas import SERIES_PAGE, axes_for, format_dates
+from fringefleet.plot.options import PictureChoice
+from fringefleet.plot.shown import PictureSource, chosen_pixel, dataset_of, kept, place_words, steps_of, thin
+from fringefleet.products.appearance import appearance_of
+
+COHERENCE, RESIDUAL = "temporal_coherence", "residual_rms"  # quality of phases; of offsets
+_LABEL = 22  # letters of a line
+
+
+def series(
+    source: PictureSource,
+    *,
+    yx: tuple[int, int] | None = None,
+    lalo: tuple[float, float] | None = None,
+    truth: xr.DataArray | None = None,
+    unit: LengthUnit | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    r"""Draw the displacement of a pixel over time.
+
+    Dates whose increment is gap-filled, not observed, are hollow; bars are one standard deviation, where the
+    result has it. Drawn into the same axes again, pixels have colours that are told apart.
+
+    Parameters
+    ----------
+    source
+        Result of an inversion, or the path of its store.
+    yx
+        Row and column of the pixel, counted from 0.
+    lalo
+        Latitude and longitude of the pixel, in degrees on WGS 84; without both, the largest motion away from
+        the satellite among the better half of the pixels.
+    truth
+        Displacement [m] on the dates and pixels of the result, drawn as a line; it is referenced to the
+        reference point and date of the result.
+    unit
+        Unit of the picture; None: cm.
+    ax
+        Axes to draw into; None makes a figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the series.
+
+    Raises
+    ------
+    OptionError
+        Both ``yx`` and ``lalo`` are given, or outside of the scene.
+    InputError
+        No pixel has an estimate, and none is given.
+
+    Examples
+    --------
+    >>> panel = series("result.zarr", yx=(3, 4), unit="mm")
+    >>> panel.get_ylabel()
+    'Line-of-sight\ndisplacement [mm]'
+    """
+    choice = PictureChoice(lalo=lalo, yx=yx, unit=unit)
+    result = dataset_of(source)
+    check_series(result, "a picture of a time series")
+    if truth is not None:
+        check_kind("truth", truth, xr.DataArray)
+    pixel = chosen_pixel(result, choice)
+    if pixel is None:
+        pixel = next(iter(representative_pixels(result, rule_of(result, None)).values()))
+    panel = axes_for(ax, SERIES_PAGE)
+    draw_series(panel, result, pixel, truth, unit)
+    return panel
+
+
+def draw_series(
+    panel: Axes,
+    result: xr.Dataset,
+    pixel: tuple[int, int],
+    truth: xr.DataArray | None = None,
+    unit: LengthUnit | None = None,
+) -> None:
+    """Draw the series of a pixel; for the parameters see :func:`series`."""
+    at = dict(zip(("y", "x"), pixel, strict=True))
+    data = result["displacement"].isel(at).load()
+    look = appearance_of("displacement", data.attrs, data.dtype.kind, unit)
+    scale = look.conversion.factor
+    if truth is not None:
+        known = scale * matched(truth, data, result).load()
+        panel.plot(known["date"], known, color="0.25", lw=1.2, label="truth", zorder=1)
+    dates, values = data["date"].values, scale * data.values
+    filled = (
+        result["gap_filled"].isel(at).values == 1 if "gap_filled" in result else np.zeros(len(dates), bool)
+    )
+    name = f"row {pixel[0]}, column {pixel[1]}"
+    (points,) = panel.plot(dates, np.where(filled, np.nan, values), "o", ms=5, mew=0.6, zorder=2, label=name)
+    colour = points.get_color()
+    points.set_markeredgecolor("white")
+    if filled.any():
+        panel.plot(
+            dates[filled], values[filled], "o", ms=5, mfc="white", mec=colour, zorder=2, label="gap-filled"
+        )
+    if "displacement_std" in result:
+        spread = scale * result["displacement_std"].isel(at).values
+        panel.errorbar(dates, values, spread, fmt="none", ecolor=colour, elinewidth=0.8, zorder=1.5)
+    panel.set_title(", ".join(_about(result, pixel)), loc="left", fontsize=10)
+    panel.set_ylabel(textwrap.fill(look.label, _LABEL))
+    panel.axhline(0, color="0.8", lw=0.8, zorder=0)
+    panel.legend(loc="best", frameon=False, fontsize=9)
+    format_dates(panel)
+
+
+def _about(result: xr.Dataset, pixel: tuple[int, int]) -> list[str]:
+    """Describe where a pixel is, and how good."""
+    place = place_words(result, pixel)
+    found = [] if place.startswith("row") else [place]
+    quality = next((name for name in (COHERENCE, RESIDUAL) if name in result), None)
+    if quality is not None:
+        value = float(result[quality].isel(y=pixel[0], x=pixel[1]))
+        found.append(f"{quality.replace('_', ' ')} {value:.2f}")
+    return found or [place]
+
+
+def quality_of(result: xr.Dataset) -> str:
+    """Return the name of the map of a pixel's quality of fit."""
+    return COHERENCE if COHERENCE in result else RESIDUAL
+
+
+def representative_pixels(result: xr.Dataset, rule: PixelRule | None = None) -> dict[str, tuple[int, int]]:
+    """Find representative pixels: the largest motions, usual and poor quality.
+
+    Raises
+    ------
+    InputError
+        No pixel has an estimate.
+    """
+    steps = steps_of(result)
+    of_rule = () if rule is None else rule.names
+    wanted = {name for name in ("displacement", quality_of(result), *of_rule) if name in result}
+    maps = thin(result[sorted(wanted)]).isel(date=-1).load()
+    motion = kept(maps["displacement"], maps, rule).values
+    kind = "coherence"
+    quality = maps[quality_of(result)].values if quality_of(result) in maps else np.ones_like(motion)
+    if COHERENCE not in result:
+        kind, quality = "residual", -quality  # smaller is better
+    answered = np.isfinite(motion) & np.isfinite(quality)
+    if not answered.any():
+        raise InputError(
+            f"found no pixel with an estimate among {motion.size}; a plot of time series needs one. "
+            "Check the status of the result for the reason."
+        )
+    poor, usual = np.percentile(quality[answered], [2, 50])
+    trusted = answered & (quality >= usual)
+    scores = {
+        "Largest motion away from satellite": np.where(trusted, motion, np.inf),
+        "Largest motion towards satellite": np.where(trusted, -motion, np.inf),
+        f"Median {kind}": np.where(answered, np.abs(quality - usual), np.inf),
+        f"Poor {kind}": np.where(answered, np.abs(quality - poor), np.inf),
+    }
+    places = {name: np.unravel_index(np.argmin(score), score.shape) for name, score in scores.items()}
+    return {name: (int(row) * steps["y"], int(column) * steps["x"]) for name, (row, column) in places.items()}
+
+
+def matched(truth: xr.DataArray, wanted: xr.DataArray, result: xr.Dataset) -> xr.DataArray:
+    """Return the truth on the dates and pixels of a part of the result, with the result's reference."""
+    known = truth.sel(date=wanted["date"].values)
+    known_there = known.sel(y=wanted["y"].values, x=wanted["x"].values, method="nearest")
+    known_there = known_there.assign_coords(y=wanted["y"], x=wanted["x"])
+    if "reference_point_y" in result.attrs:
+        place = {axis: result.attrs[f"reference_point_{axis}"] for axis in ("y", "x")}
+        known_there = known_there - known.sel(place, method="nearest").drop_vars(["y", "x"])
+    if "reference_date" in result.attrs:
+        known_there = known_there - known_there.sel(date=result.attrs["reference_date"])
+    return known_there

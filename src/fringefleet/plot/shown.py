@@ -1,0 +1,245 @@
+"""Data of a picture: the chosen variable of a result at a date, in the unit of the picture, where kept."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from fringefleet.arguments.kinds import check_kind
+from fringefleet.errors import InputError, OptionError
+from fringefleet.io.dates import dates_meant
+from fringefleet.io.places import degrees_of, pixel_at
+from fringefleet.io.store.open_result import open_result
+from fringefleet.io.store.result_kind import check_not_empty
+from fringefleet.io.writers.expressions import PixelRule
+from fringefleet.io.writers.selected import date_names_of
+from fringefleet.network.network import shorten
+from fringefleet.option_words import option, suggest
+from fringefleet.plot.options import EVERYTHING, PictureChoice
+from fringefleet.products.appearance import Appearance, appearance_of
+from fringefleet.products.velocity import is_map
+
+PictureSource = xr.Dataset | xr.DataArray | str | Path
+
+FIRST = ("velocity", "displacement")  # what people want to see, before the maps of its quality
+MAX_PIXELS = 1000  # per side of a map
+_DIMS = {"date", "y", "x"}
+
+
+class ShownMap(NamedTuple):
+    """A map as it is drawn.
+
+    Attributes
+    ----------
+    data
+        Values (y, x) in the unit of the picture; NaN where nothing is shown.
+    look
+        Appearance.
+    when
+        The date, or the first and the last one, in words; empty where not known.
+    """
+
+    data: xr.DataArray
+    look: Appearance
+    when: str
+
+
+def dataset_of(source: PictureSource) -> xr.Dataset:
+    """Give the dataset of a picture: a result as it is or opened, or a single variable."""
+    check_kind("source", source, xr.Dataset, xr.DataArray, str, Path)
+    if isinstance(source, str | Path):
+        return open_result(Path(source))
+    if isinstance(source, xr.DataArray):
+        return source.to_dataset(name=source.name or "values")
+    return source
+
+
+def thin(data: xr.Dataset) -> xr.Dataset:
+    """Keep every n-th row and column, so that no side is longer than 1000 pixels."""
+    return data.isel({axis: slice(None, None, step) for axis, step in steps_of(data).items()})
+
+
+def steps_of(data: xr.Dataset) -> dict[str, int]:
+    """Give the rows and columns from one that is drawn to the next."""
+    return {axis: -(-data.sizes[axis] // MAX_PIXELS) for axis in ("y", "x")}
+
+
+def shown_map(
+    result: xr.Dataset, choice: PictureChoice = EVERYTHING, rule: PixelRule | None = None
+) -> ShownMap:
+    """Read a variable as it is drawn.
+
+    Parameters
+    ----------
+    result
+        As ``invert`` or ``velocity`` return it.
+    choice
+        Variable, date and unit.
+    rule
+        Pixels that are kept; None: all.
+    """
+    date, unit = choice.date, choice.unit
+    name = chosen_name(result, choice.variable)
+    data = result[name]
+    index = date_index(result, date) if "date" in data.dims else None
+    if date is not None and index is None:
+        raise OptionError(f"found {option('date', date)} for {name}, which has no dates. Leave it out.")
+    look = appearance_of(name, data.attrs, data.dtype.kind, unit)
+    if unit is not None and look.conversion.unit[: len(unit)] != unit:
+        raise OptionError(f"found {option('unit', unit)} for {name}, which is no length. Leave it out.")
+    used = {name, *(() if rule is None else rule.names), *({"pair_count"} & set(result.data_vars))}
+    part = thin(result[sorted(used)]) if index is None else thin(result[sorted(used)].isel(date=index))
+    part = part.load()
+    values = part[name].transpose("y", "x")
+    if look.is_count and not look.classes and "pair_count" in part:
+        values = values.where(part["pair_count"] > 0)  # whole numbers are 0 where there is no estimate
+    values = kept(values, part, rule)
+    if look.conversion.factor != 1:
+        values = look.conversion.factor * values
+    return ShownMap(values, look, _when(result, data, index))
+
+
+def kept(values: xr.DataArray, part: xr.Dataset, rule: PixelRule | None) -> xr.DataArray:
+    """Take the values of pixels that a rule leaves out.
+
+    Raises
+    ------
+    InputError
+        It leaves out all of them.
+    """
+    if rule is None:
+        return values
+    keeps = rule.keeps(part)
+    if not keeps.any():
+        raise InputError(
+            f"found {option('mask', repr(rule.text))}, which keeps none of the {keeps.size:,} pixels that "
+            "are drawn. Give one that keeps some."
+        )
+    return values.where(xr.DataArray(keeps, dims=("y", "x")))
+
+
+def chosen_name(result: xr.Dataset, variable: str | None) -> str:
+    """Find the variable that is drawn: the one that is asked for, or else the one that people want to see.
+
+    Raises
+    ------
+    OptionError
+        There is no such map.
+    """
+    there = [str(name) for name, data in result.data_vars.items() if is_drawable(data)]
+    if variable is None:
+        found = next((name for name in FIRST if name in there), there[0] if len(there) == 1 else None)
+        if found is None:
+            raise OptionError(f"found no {option('variable')}; give one of {', '.join(there) or 'a result'}.")
+        variable = found
+    if variable not in there:
+        said = option("variable", repr(variable))
+        if variable in result:
+            over = ", ".join(map(str, result[variable].dims)) or "no axis"
+            raise OptionError(
+                f"found {said}, which has {over} and is no map. Give one of {', '.join(there)}."
+            )
+        hint = " `fringefleet velocity` fits it." if is_map(variable) else suggest(variable, there)
+        raise OptionError(f"found {said}, and no such variable.{hint} There are {', '.join(there)}.")
+    check_not_empty(result, [variable])
+    return variable
+
+
+def is_drawable(data: xr.DataArray) -> bool:
+    """Return whether a variable is a map, or a map for each date."""
+    return {"y", "x"} <= set(map(str, data.dims)) <= _DIMS
+
+
+def date_index(result: xr.Dataset, date: str | None) -> int:
+    """Find a date of a result; None stands for the last one.
+
+    Raises
+    ------
+    OptionError
+        It is none of the dates.
+    """
+    if date is None:
+        return -1
+    times = result["date"].values.astype("datetime64[s]")
+    found = dates_meant(date, times)
+    if not found:
+        raise OptionError(
+            f"found {option('date', date)}, which is none of the dates of the result: "
+            f"{shorten(date_names_of(result))}. Give one of them."
+        )
+    return found[0]
+
+
+def _when(result: xr.Dataset, data: xr.DataArray, index: int | None) -> str:
+    attrs = result.attrs
+    if index is None:
+        ends = (
+            attrs.get("first_date_used", attrs.get("START_DATE")),
+            attrs.get("last_date_used", attrs.get("END_DATE")),
+        )
+        return " to ".join(_day(end) for end in ends) if None not in ends else ""
+    day = np.datetime_as_string(result["date"].values[index], unit="D")
+    since = attrs.get("reference_date") if data.dtype.kind == "f" else None
+    return f"{day} since {_day(since)}" if since is not None else str(day)
+
+
+def _day(date: object) -> str:
+    text = str(date).replace("-", "")[:8]
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+
+
+def chosen_pixel(result: xr.Dataset, choice: PictureChoice) -> tuple[int, int] | None:
+    """Find the pixel that is asked for, if one is.
+
+    Raises
+    ------
+    OptionError
+        The row and column are outside of the scene.
+    ReferencePointError
+        The place is outside of the scene.
+    """
+    if choice.lalo is not None:
+        return pixel_at(result, *choice.lalo, "lalo")
+    if choice.yx is None:
+        return None
+    yx = choice.yx
+    shape = result.sizes["y"], result.sizes["x"]
+    if not all(0 <= at < size for at, size in zip(yx, shape, strict=True)):
+        raise OptionError(
+            f"found {option('yx', f'({yx[0]}, {yx[1]})')}, outside of the scene, which has rows 0 to "
+            f"{shape[0] - 1} and columns 0 to {shape[1] - 1}. Give row and column of a pixel in it."
+        )
+    return int(yx[0]), int(yx[1])
+
+
+def place_words(result: xr.Dataset, pixel: tuple[int, int]) -> str:
+    """Name a pixel: by latitude and longitude, or by row and column in radar geometry."""
+    place = degrees_of(
+        result, *(float(result[axis].values[at]) for axis, at in zip("yx", pixel, strict=True))
+    )
+    return f"row {pixel[0]}, column {pixel[1]}" if place is None else degree_words(*place)
+
+
+def degree_words(latitude: float, longitude: float) -> str:
+    """Write a place in degrees.
+
+    Examples
+    --------
+    >>> degree_words(19.43, -99.13)
+    '19.4300° N, 99.1300° W'
+    """
+    sides = ("S" if latitude < 0 else "N", "W" if longitude < 0 else "E")
+    return f"{abs(latitude):.4f}° {sides[0]}, {abs(longitude):.4f}° {sides[1]}"
+
+
+def reference_words(result: xr.Dataset) -> str:
+    """Name the reference point of a result; empty if it is not known."""
+    names = [f"reference_point_{axis}" for axis in "yx"]
+    if any(name not in result.attrs for name in names):
+        return ""
+    y, x = (float(result.attrs[name]) for name in names)
+    place = degrees_of(result, y, x)
+    if place is None:
+        return f"reference point at row {y:g}, column {x:g}"
+    return f"reference point {degree_words(*place)}"
