@@ -1,5 +1,6 @@
 """Distribution of the values of a map."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ from numpy.typing import NDArray
 
 from fringefleet.choices import LengthUnit
 from fringefleet.io.writers.selected import rule_of
-from fringefleet.plot.canvas import axes_for
+from fringefleet.plot.canvas import axes_for, letters_of
 from fringefleet.plot.colours import BARS
 from fringefleet.plot.map_axes import class_colour, share_words
 from fringefleet.plot.options import PictureChoice
 from fringefleet.plot.shown import PictureSource, ShownMap, dataset_of, shown_map
 from fringefleet.products.appearance import colour_limits
 
-_MOST_BARS = 60
+_MOST_BARS, _MOST_NAMED = 60, 10
 _PAGE = (5.0, 3.4)  # [inch]
 
 
@@ -81,8 +82,10 @@ def draw_histogram(panel: Axes, shown: ShownMap) -> None:
     panel.hist(values, bins=bins, color=BARS)
     beyond = 100 * float(((values < bins[0]) | (values > bins[-1])).mean()) if values.size else 0.0
     panel.set(xlabel=look.label, ylabel="Pixels", xlim=(bins[0], bins[-1]))
-    panel.set_title(_title(shown, beyond), loc="left", fontsize=10)
-    if look.is_count:
+    panel.set_title(textwrap.fill(_title(shown, beyond), letters_of(panel)), loc="left", fontsize=10)
+    if look.is_count and len(bins) <= _MOST_NAMED:
+        panel.set_xticks([int(edge) for edge in np.ceil(bins[:-1])])
+    elif look.is_count:
         panel.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 
 

@@ -168,6 +168,8 @@ def _colours(
         colours = ListedColormap([class_colour(int(code), look) for code in codes] or [NO_DATA])
         return colours, BoundaryNorm(np.arange(max(1, len(codes)) + 1) - 0.5, max(1, len(codes)))
     low, high = limits or colour_limits(values, look.limits)
+    if look.is_count and limits is None and np.isfinite(values).any():
+        high = min(high, float(np.nanmax(values)))
     if look.is_count and round(high) - round(low) < _MOST_STEPS:
         steps = np.arange(round(low), round(high) + 1)
         shades = colormaps[look.colours](np.linspace(0, 1, len(steps)))
@@ -203,8 +205,11 @@ def _label_bar(bar: Colorbar, values: NDArray[Any], codes: NDArray[Any], look: A
         bar.minorticks_off()
         bar.ax.tick_params(length=0)
         return
-    if look.is_count:
+    if isinstance(bar.norm, BoundaryNorm):
+        bar.set_ticks([float(edge) + 0.5 for edge in bar.norm.boundaries[:-1]])
+    elif look.is_count:
         bar.ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    if look.is_count:
         bar.minorticks_off()
     if look.ends is not None:
         away, towards = look.ends

@@ -94,10 +94,10 @@ def _draw(
         title += f", {len(facts.components)} components"
     panel.set_title(title, loc="left")
     if bridges:
-        said = f"{len(bridges)} bridge{'s' if len(bridges) > 1 else ''}: without one the network falls apart"
-        panel.legend(
-            handles=[Line2D([], [], color=WARNING, lw=5, alpha=0.6, label=said)], frameon=False, fontsize=9
-        )
+        n = len(bridges)
+        said = "1 bridge, without which" if n == 1 else f"{n} bridges, without any of which"
+        mark = Line2D([], [], color=WARNING, lw=5, alpha=0.6, label=f"{said} the network falls apart")
+        panel.legend(handles=[mark], frameon=False, fontsize=9)
     panel.figure.colorbar(art, ax=panel, label=found.label, pad=0.01)
 
 

@@ -33,7 +33,7 @@ def series(
     r"""Draw the displacement of a pixel over time.
 
     Dates whose increment is gap-filled, not observed, are hollow; bars are one standard deviation, where the
-    result has it. Drawn into the same axes again, pixels have colours that are told apart.
+    result has it. Drawn into the same axes again, pixels have colours that are told apart, and a legend.
 
     Parameters
     ----------
@@ -113,10 +113,13 @@ def draw_series(
     if "displacement_std" in result:
         spread = scale * result["displacement_std"].isel(at).values
         panel.errorbar(dates, values, spread, fmt="none", ecolor=colour, elinewidth=0.8, zorder=1.5)
-    panel.set_title(", ".join(_about(result, pixel)), loc="left", fontsize=10)
+    labels = panel.get_legend_handles_labels()[1]
+    n_series = sum(label.startswith("row") for label in labels)
+    panel.set_title(", ".join(_about(result, pixel)) if n_series == 1 else "", loc="left", fontsize=10)
     panel.set_ylabel(textwrap.fill(look.label, _LABEL))
     panel.axhline(0, color="0.8", lw=0.8, zorder=0)
-    panel.legend(loc="best", frameon=False, fontsize=9)
+    if len(labels) > 1:
+        panel.legend(loc="best", frameon=False, fontsize=9)
     format_dates(panel)
 
 
@@ -128,7 +131,7 @@ def _about(result: xr.Dataset, pixel: tuple[int, int]) -> list[str]:
     if quality is not None:
         value = float(result[quality].isel(y=pixel[0], x=pixel[1]))
         found.append(f"{quality.replace('_', ' ')} {value:.2f}")
-    return found or [place]
+    return [*found, f"row {pixel[0]}, column {pixel[1]}"]
 
 
 def quality_of(result: xr.Dataset) -> str:

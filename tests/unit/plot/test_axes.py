@@ -173,6 +173,14 @@ def test_a_count_has_whole_numbers_only(result):
     assert [bar.get_height() for bar in bars] == 6 * [200]
 
 
+def test_a_count_that_is_the_same_everywhere_is_the_only_one(result):
+    result["pair_count"][:] = 30
+    assert image_of(plot.map(result, "pair_count")).colorbar.get_ticks().tolist() == [30]
+    histogram = plot.histogram(result, "pair_count")
+    assert histogram.get_xticks().tolist() == [30]
+    assert [bar.get_height() for bar in histogram.patches] == [1200]
+
+
 def test_many_counts_share_bars_of_as_many_numbers(result):
     result["pair_count"][:] = np.arange(1, 1201).reshape(30, 40)
     bars = plot.histogram(result, "pair_count").patches
@@ -212,7 +220,7 @@ def test_other_flags_have_their_words(result):
 def test_the_histogram_says_what_it_leaves_out(result):
     result["velocity"][0, :2] = 1.0
     panel = plot.histogram(result, "velocity")
-    assert "of pixels beyond" in panel.get_title(loc="left")
+    assert "0.2 % of pixels beyond" in panel.get_title(loc="left").replace("\n", " ")
     drawn = sum(bar.get_height() for bar in panel.patches)
     assert drawn < np.isfinite(result["velocity"]).sum()
 
@@ -314,13 +322,16 @@ def test_pixels_in_the_same_axes_have_colours_of_their_own(result):
     plot.series(result, yx=(6, 7), ax=panel)
     points = [line for line in panel.lines if line.get_label().startswith("row")]
     assert [to_hex(line.get_color()) for line in points] == list(CATEGORIES[:2])
+    words = [text.get_text() for text in panel.get_legend().get_texts()]
+    assert {"row 4, column 5", "row 6, column 7"} <= set(words)
+    assert panel.get_title(loc="left") == ""  # which would be of one of them
 
 
 def test_a_series_says_where_the_pixel_is_and_how_good(result):
     title = plot.series(result, yx=(4, 5)).get_title(loc="left")
     y, x = float(result["y"][4]), float(result["x"][5])
     coherence = float(result["temporal_coherence"][4, 5])
-    assert title == f"{y:.4f}° N, {-x:.4f}° W, temporal coherence {coherence:.2f}"
+    assert title == f"{y:.4f}° N, {-x:.4f}° W, temporal coherence {coherence:.2f}, row 4, column 5"
 
 
 def test_the_truth_is_a_line_with_the_reference_of_the_result(result, stack_and_truth):
