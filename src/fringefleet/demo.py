@@ -106,7 +106,12 @@ def run_demo(directory: Path, show: Show | None = None, scene: Scene = SCENE) ->
     with show("Drawing") as report:
         pictures = _draw(directory, stack, truth, result)
         report(1.0, 0)
-    error_mm, n_estimated = _error(result, truth)
+    with show("Comparing") as report:
+        error_mm, n_estimated = _error(result, truth)
+        noise_mm = _pair_noise(stack, truth)
+        report(0.5, 0)
+        exact_mm = _exact_error()
+        report(1.0, 0)
     return Outcome(
         stack=stack,
         truth=truth,
@@ -120,8 +125,8 @@ def run_demo(directory: Path, show: Show | None = None, scene: Scene = SCENE) ->
         n_worker=n_worker,
         seconds=seconds,
         error_mm=error_mm,
-        noise_mm=_pair_noise(stack, truth),
-        exact_mm=_exact_error(),
+        noise_mm=noise_mm,
+        exact_mm=exact_mm,
     )
 
 

@@ -44,6 +44,7 @@ from fringefleet.io.zarr.arrays import array_in
 from fringefleet.processes.clients import client_to_compute_with
 from fringefleet.processes.main_program import end_if_reimported
 from fringefleet.processes.versions import software_versions
+from fringefleet.products.provenance import MASK_RULE
 from fringefleet.solver.time_functions import DATE_COUNT, TimeFunctions
 
 logger = logging.getLogger(__name__)
@@ -163,6 +164,8 @@ def run_velocity(
     job = replace(job, result=job.result.absolute(), output=job.output.absolute())  # for workers elsewhere
     prepared = check_velocity(job)
     warn_of_unknown_std(prepared)
+    if rule := prepared.attrs.get(MASK_RULE):
+        logger.info("the mask of the result counts: %s", rule)
     if client == "current":
         client = client_to_compute_with()
     tile = tile_of(prepared.data)

@@ -122,7 +122,20 @@ def test_pictures_are_masked_too(result, tmp_path):
             "another reference needs the displacement",
         ),
         (("export", "RESULT", "out", "--unit", "mm"), "found --unit with the format mintpy"),
-        (("export", "RESULT", "out.nc", "--format", "cog"), "a name of NetCDF"),
+        (
+            ("export", "RESULT", "out.nc", "--format", "cog"),
+            "found the output out.nc for --format cog. Give --format netcdf, or another name.",
+        ),
+        (("export", "RESULT", "out.tif"), "out.tif for --format mintpy. Give --format cog,"),
+        (("export", "RESULT", "out.h5", "--format", "cog"), "a name of HDF5"),
+        (
+            ("export", "RESULT", "out", "--format", "cog", "--variables", "velocity"),
+            "result. `fringefleet velocity`, or `fringefleet invert --velocity`, makes it. There are",
+        ),
+        (
+            ("export", "VELOCITY", "out", "--format", "cog", "--mask", "temporal_coherence > 0.7"),
+            "velocity_std. What result.zarr has can mask it before: `fringefleet mask`.",
+        ),
         (("export", "RESULT", "RESULT", "--format", "zarr2"), "is or contains"),
         (("export", "RESULT", "RESULT/maps", "--format", "cog"), "is inside the Zarr store"),
         (("mask", "RESULT"), "found no limit for the mask. Give some: --min-temporal-coherence"),

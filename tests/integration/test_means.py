@@ -191,6 +191,12 @@ def test_whatever_else_is_wrong_is_found_before_the_coherence_is_read(stacks, tm
             fringefleet.run(
                 Run(stacks / "stack.zarr", tmp_path / "r.zarr", setting=setting, selection=wanted)
             )
+    with pytest.raises(InputError, match="No tile is small enough"):
+        fringefleet.run(
+            Run(
+                stacks / "stack.zarr", tmp_path / "r.zarr", setting=Setting(reference="auto"), worker_memory=1
+            )
+        )
     assert not means_path(tmp_path / "r.zarr").exists()
 
 

@@ -1,5 +1,6 @@
 """Velocity of a result: lazily and as a run, over missing dates, gaps and statuses."""
 
+import logging
 import re
 import shutil
 
@@ -235,7 +236,7 @@ def test_options_of_a_fit_are_checked_when_they_are_made():
         VelocityRun("a", "b.zarr", functions={})
 
 
-def test_a_mask_is_honoured_unless_all_pixels_are_asked_for(folder, tmp_path):
+def test_a_mask_is_honoured_unless_all_pixels_are_asked_for(folder, tmp_path, caplog):
     shutil.copytree(folder / "result.zarr", tmp_path / "masked.zarr")
     fringefleet.mask_result(tmp_path / "masked.zarr", rule="residual_rms < 0.35")
     with xr.open_zarr(tmp_path / "masked.zarr") as opened:
@@ -248,5 +249,7 @@ def test_a_mask_is_honoured_unless_all_pixels_are_asked_for(folder, tmp_path):
     np.testing.assert_array_equal(lazy["velocity"], plain["velocity"].where(kept))
     np.testing.assert_array_equal(lazy["date_count"], plain["date_count"].where(kept, 0))
     assert lazy.attrs["mask_rule"] == "residual_rms < 0.35"
-    fringefleet.run_velocity(VelocityRun(tmp_path / "masked.zarr", tmp_path / "run.zarr"))
+    with caplog.at_level(logging.INFO, "fringefleet"):
+        fringefleet.run_velocity(VelocityRun(tmp_path / "masked.zarr", tmp_path / "run.zarr"))
+    assert "the mask of the result counts: residual_rms < 0.35" in caplog.text
     np.testing.assert_array_equal(xr.open_zarr(tmp_path / "run.zarr")["velocity"], lazy["velocity"])

@@ -74,7 +74,8 @@ def _show(options: ClusterOptions) -> None:
     plan = plan_jobs(options, is_submitted=False)
     typer.echo(job_script(plan, tls=options.is_encrypted), nl=False)
     jobs = "1 job" if plan.n_job == 1 else f"{plan.n_job} jobs"
-    notes().print(f"{jobs} of {plan.job['processes']} worker(s) would be submitted.", soft_wrap=True)
+    said = f"{jobs} of {plan.job['processes']} worker(s) would be submitted, for --device {options.device}."
+    notes().print(said, soft_wrap=True)
 
 
 def _keep(options: ClusterOptions, scheduler_file: Path | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fringefleet.option_words import spelled
 
-_NAMES = {"n_worker": "num_worker"}  # what an option is called in a command, where it takes other words
+_NAMES = {"n_worker": "num_worker", "file_format": "format"}  # where a command has another word
 # A value that is an option of its own, or another value of another option.
 _VALUES = {
     ("existing", "resume"): ("resume", ""),

@@ -1,52 +1,15 @@
 """Network interfaces: their addresses, and which of them reach other machines."""
 
-import ipaddress
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from typing import NamedTuple
-
-import psutil
 
 from fringefleet.cluster.exposure import LOOPBACK
 from fringefleet.doctor.finding import Finding, note, ok, problem
+from fringefleet.processes.interfaces import read_interfaces
 
 _SECONDS_TO_CONNECT = 2.0
 _ELSEWHERE = "192.0.2.1", 9  # of no machine (RFC 5737); nothing is sent there
-
-
-class Interface(NamedTuple):
-    """Network interface with its IP addresses."""
-
-    name: str
-    addresses: tuple[str, ...]
-    is_up: bool
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether it reaches this machine only."""
-        return any(ipaddress.ip_address(address).is_loopback for address in self.addresses)
-
-    @property
-    def reaches_others(self) -> bool:
-        """Whether it is up with an address under which other machines can find it."""
-        found = map(ipaddress.ip_address, self.addresses)
-        return self.is_up and any(not (it.is_loopback or it.is_link_local) for it in found)
-
-
-def read_interfaces() -> list[Interface]:
-    """List the network interfaces of this machine."""
-    states = psutil.net_if_stats()
-    return [
-        Interface(
-            name,
-            tuple(
-                it.address.partition("%")[0] for it in found if it.family in (socket.AF_INET, socket.AF_INET6)
-            ),
-            name in states and states[name].isup,
-        )
-        for name, found in psutil.net_if_addrs().items()
-    ]
 
 
 def examine_interfaces() -> Iterator[Finding]:

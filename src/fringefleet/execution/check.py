@@ -79,14 +79,9 @@ def check(job: Run) -> Checked:
         check_tile(job.chunks, prepared.scene.network, job.options, ComputeResources())
     check_output_usable(job.output, job.existing)  # after the options, whose errors take precedence
     begun = job.existing == "resume" and job.output.exists()
-    shape = (prepared.stack.sizes["y"], prepared.stack.sizes["x"])
-    tile = job.chunks or (result_tile(job.output) if begun else None)
+    tile = _fitting_tile(job, prepared, job.chunks or (result_tile(job.output) if begun else None))
+    shape = prepared.stack.sizes["y"], prepared.stack.sizes["x"]
     network, means = prepared.scene.network, _resources(job, prepared)
-    if tile is None:
-        tile = _choose_tile(job, prepared, shape, means)
-    check_tile(tile, network, job.options, ComputeResources())
-    tile = min(tile[0], shape[0]), min(tile[1], shape[1])
-    check_tile(tile, network, job.options, means)
     n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
     origin = origin_of(prepared, job.options, tile, source_version(stack))
     n_done, is_touched = _found(job, tile, origin) if begun else (0, False)
@@ -103,8 +98,10 @@ def _means_of_coherence(job: Run, stack: xr.Dataset) -> CoherenceMeans:
         setting = replace(
             setting, reference="stack", reference_window=1, drop_unreferenced=False, skip_reference=True
         )
-    prepare(stack, job.options, setting, replace(job.selection, min_coherence=None))
+    prepared = prepare(stack, job.options, setting, replace(job.selection, min_coherence=None))
     check_output_usable(job.output, job.existing)
+    if job.selection.min_coherence is None:  # with fewer pairs a tile may fit
+        _fitting_tile(job, prepared, job.chunks)
     return coherence_means(job, stack)
 
 
@@ -125,6 +122,18 @@ def _resources(job: Run, prepared: Prepared) -> ComputeResources:
         memory=MemoryBudget(job.total_memory, job.worker_memory, job.gpu_memory),
         chunk_bytes=largest_chunk(prepared.stack),
     )
+
+
+def _fitting_tile(job: Run, prepared: Prepared, tile: Shape | None) -> Shape:
+    """Choose a tile, unless one is given, and check that it fits into the memory."""
+    shape = prepared.stack.sizes["y"], prepared.stack.sizes["x"]
+    network, means = prepared.scene.network, _resources(job, prepared)
+    if tile is None:
+        tile = _choose_tile(job, prepared, shape, means)
+    check_tile(tile, network, job.options, ComputeResources())
+    tile = min(tile[0], shape[0]), min(tile[1], shape[1])
+    check_tile(tile, network, job.options, means)
+    return tile
 
 
 def _choose_tile(job: Run, prepared: Prepared, shape: Shape, means: ComputeResources) -> Shape:

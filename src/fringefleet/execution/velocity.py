@@ -33,6 +33,7 @@ from fringefleet.network.network import date_name, shorten, with_time_of_day
 from fringefleet.option_words import Marked, as_it_is, option
 from fringefleet.processes.dask_defaults import with_graph_defaults
 from fringefleet.products.fit_attributes import FIT_ATTRIBUTES, Errors, fit_attributes, why_std_unknown
+from fringefleet.products.provenance import MASK_RULE
 from fringefleet.products.std import FORMAL
 from fringefleet.products.velocity import velocity_variables
 from fringefleet.solver.compiled.available import has_numba
@@ -172,7 +173,7 @@ def prepare_fit(result: xr.Dataset, functions: TimeFunctions, options: FitOption
     scale = str(result.attrs.get("std_scale", FORMAL))
     is_compiled = result[SERIES].size >= _LARGE or "numba" in sys.modules
     function = VelocityOfTile(model, options, scale, is_compiled=is_compiled)
-    rule = {"mask_rule": str(result[MASK].attrs.get(RULE, ""))} if MASK in wanted else {}
+    rule = {MASK_RULE: str(result[MASK].attrs.get(RULE, ""))} if MASK in wanted else {}
     return PreparedFit(data, function, {**_attributes(result, function), **rule})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from fringefleet.io.describe import Description
 from fringefleet.network.network import date_name
 from fringefleet.products.fit_attributes import MEANT
-from fringefleet.products.provenance import MADE_FROM, SELECTED
+from fringefleet.products.provenance import MADE_FROM, MASK_RULE, SELECTED
 
 KINDS = {  # in words
     "stack": "stack",
@@ -24,7 +24,7 @@ def attribute_facts(description: Description) -> _Facts:
         yield from _source_facts(left)
         yield from _fit_facts(left)
     yield from _reference_facts(description, left)
-    if (rule := left.pop("mask_rule", None)) is not None:
+    if (rule := left.pop(MASK_RULE, None)) is not None:
         yield "Mask before", f"{rule}: other pixels were not used"
     if description.mask is not None:
         yield "Mask", description.mask
@@ -84,7 +84,7 @@ def _reference_facts(description: Description, left: dict[str, Any]) -> _Facts:
     elif where:
         yield "Reference point", f"outside of this part ({where})"
     elif description.kind == "stack":
-        yield "Reference point", "none; invert needs --reference-point Y X"
+        yield "Reference point", "none; invert needs --reference auto, or --reference-point Y X"
     else:
         yield "Reference point", "none"
     if "reference_date" in left:

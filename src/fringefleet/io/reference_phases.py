@@ -98,8 +98,9 @@ def point_from_attributes(stack: xr.Dataset) -> Pixel:
     except StackFormatError as error:
         raise ReferencePointError(f"{str(error).rstrip('.')}, or {_GIVE}.") from error
     raise MissingMetadataError(
-        f"the stack has no attributes REF_Y and REF_X, which name its reference point; {_GIVE}, "
-        f"--reference-lalo LAT LON or, except in a lazy inversion, {option('reference', 'auto')}."
+        "the stack names no reference point (it has no attributes REF_Y and REF_X); choose one: "
+        f"{option('reference', 'auto')} takes the centre of the largest coherent area; "
+        "--reference-point Y X and --reference-lalo LAT LON name it."
     )
 
 

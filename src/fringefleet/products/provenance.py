@@ -69,6 +69,7 @@ def _plain(value: Any) -> Any:
 
 SELECTED = "selected_"  # prefix of the attributes
 MADE_FROM = "made_from"  # name of the result that maps of velocity, or those of another reference, are of
+MASK_RULE = "mask_rule"  # which pixels of it were used
 _SELECTION = (
     *("bbox", "rows", "columns", "start_date", "end_date", "exclude_dates", "exclude_pairs"),
     *("max_temporal_baseline", "max_perpendicular_baseline", "min_coherence"),

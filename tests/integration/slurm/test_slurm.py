@@ -196,7 +196,10 @@ def test_a_job_whose_worker_ends_at_once_is_an_error_with_the_end_of_its_log(slu
 
 
 def test_what_slurm_refuses_is_said_in_its_words(slurm):
-    message = r"3 jobs in a row .* were refused, .* Slurm says: sbatch: error: invalid partition .*: nowhere"
+    message = (
+        r"3 jobs in a row .* were refused, .* Slurm says: invalid partition .*: nowhere; Batch .* name "
+        r"specified\. Correct the options of the jobs: `fringefleet slurm --dry-run` .*"
+    )
     with pytest.raises(WorkersLostError, match=message), connect(1, queue="nowhere"):
         pass
 
@@ -225,7 +228,7 @@ def test_an_interface_that_this_machine_lacks_is_refused_before_anything_is_subm
         fringefleet.connect("slurm", 1, interface="nowhere0", **wanted),
     ):
         pass
-    message = r"found no network interface 'nowhere0' on this machine, which has .*\blo\b.*; give one"
+    message = r"found no network interface 'nowhere0' on this machine; give one .* reach it: \w+"
     with pytest.raises(OptionError, match=message), fringefleet.connect("slurm", 1, interface="nowhere0"):
         pass
     client = start("slurm", "--interface", "nowhere0")
@@ -234,6 +237,15 @@ def test_an_interface_that_this_machine_lacks_is_refused_before_anything_is_subm
     assert "found no network interface 'nowhere0'" in log
     assert "Traceback" not in log
     assert start("slurm", "--interface", "nowhere0", "--dry-run").wait(SECONDS) == 0  # it may be for another
+
+
+def test_a_walltime_that_no_partition_allows_is_said_to_be_the_reason_once(slurm, caplog):
+    with (
+        pytest.raises(InputError, match=r"pending \(PartitionTimeLimit\)"),
+        connect(2, walltime="1-00:00:00", wait_seconds=4),
+    ):
+        pass
+    assert caplog.text.count("ask for more time than is allowed") == 1
 
 
 def test_whoever_does_not_want_to_wait_for_the_queue_is_told_how_it_stands(slurm):
@@ -412,7 +424,10 @@ def test_the_script_of_a_job_is_shown_and_slurm_takes_it(slurm, tmp_path, start)
     options = config(tmp_path, 2, 'walltime = "00:05:00"\n')
     shown = start("slurm", "--dry-run", "--cluster-config", options)
     script, _ = shown.communicate(timeout=SECONDS)
-    assert "2 jobs of 1 worker(s) would be submitted" in (tmp_path / "command-0.log").read_text()
+    assert (
+        "2 jobs of 1 worker(s) would be submitted, for --device cpu."
+        in (tmp_path / "command-0.log").read_text()
+    )
     assert not slurm.jobs()
     assert not (tmp_path / "fringefleet-slurm").exists()
     subprocess.run(["sbatch", "--test-only"], input=script, text=True, check=True, timeout=SECONDS)

@@ -127,20 +127,6 @@ def test_a_folder_that_is_gone_and_one_that_is_read_only_are_findings(tmp_path, 
 # --- network ----------------------------------------------------------------------------------------------
 
 
-def test_an_interface_says_whom_it_reaches():
-    cases = {
-        ("127.0.0.1", "::1"): (True, False),
-        ("10.0.0.3", "fe80::1"): (False, True),
-        ("fe80::1",): (False, False),
-        ("2001:db8::1",): (False, True),
-        (): (False, False),
-    }
-    for addresses, wanted in cases.items():
-        found = network.Interface("eth0", addresses, True)
-        assert (found.is_loopback, found.reaches_others) == wanted
-    assert not network.Interface("eth0", ("10.0.0.3",), False).reaches_others
-
-
 def test_the_interfaces_of_this_machine_are_listed_with_their_addresses():
     found = by_name(network.examine_interfaces())
     assert set(psutil.net_if_addrs()) <= set(found)

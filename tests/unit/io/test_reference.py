@@ -94,9 +94,9 @@ def test_attributes_that_lie_outside_are_refused(write_mintpy):
 
 def test_a_missing_point_names_attributes_and_option(write_mintpy):
     stack = open_stack(write_mintpy(attrs={"REF_X": None}))
-    with pytest.raises(MissingMetadataError, match=r"REF_Y and REF_X.*reference_point = \(Y, X\)") as found:
+    with pytest.raises(MissingMetadataError, match=r"REF_Y and REF_X.*: reference = auto takes") as found:
         locate_reference_point(stack)
-    assert "reference_lalo = (LAT, LON) or, except in a lazy inversion, reference = auto." in str(found.value)
+    assert "reference_point = (Y, X) and reference_lalo = (LAT, LON) name it." in str(found.value)
 
 
 @pytest.mark.parametrize("chunks", [None, (4, 4)])

@@ -21,6 +21,7 @@ from fringefleet.cluster.slurm.script import JOB_NAME, plan_jobs, settings
 from fringefleet.cluster.waiting import ended
 from fringefleet.errors import InputError, OptionError, WorkersLostError
 from fringefleet.io.store.owned import owned_folder
+from fringefleet.processes.interfaces import usable_interfaces
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def start_slurm(options: ClusterOptions) -> Iterator[Client]:
         opened.enter_context(cancel_on_exit(name, keys))
         monitor = opened.enter_context(JobMonitor(client, plan, name))
         cluster.scale(jobs=plan.n_job)
-        logger.info("%d jobs %s submitted", plan.n_job, name)
+        logger.info("submitting %d job%s %s", plan.n_job, "s" * (plan.n_job != 1), name)
         try:
             monitor.wait_for_worker(options.wait_seconds)
             yield client
@@ -73,12 +74,12 @@ def _check_machine(plan: JobPlan) -> None:
             f"found no {', '.join(missing)} on this machine; start from a login node, or choose --cluster "
             "local."
         )
-    scheduler, here = plan.cluster["scheduler_options"], [name for _, name in socket.if_nameindex()]
+    scheduler, here = plan.cluster["scheduler_options"], {name for _, name in socket.if_nameindex()}
     interface = scheduler.get("interface", None if "host" in scheduler else plan.cluster["interface"])
     if interface is not None and interface not in here:
         raise OptionError(
-            f"found no network interface {interface!r} on this machine, which has {', '.join(here)}; give "
-            "one by which the nodes can reach it. Where it is called otherwise than theirs, give it as "
+            f"found no network interface {interface!r} on this machine; give one by which the nodes can "
+            f"reach it: {usable_interfaces()}. Where it is called otherwise than theirs, give it as "
             "interface in scheduler_options."
         )
     try:

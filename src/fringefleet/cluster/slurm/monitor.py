@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 _SHORTEST_SECONDS = 1.0
 _SECONDS_IN_A_HURRY = 1.0
 _LINES_OF_LOG = 15
+_TOO_LONG = ("PartitionTimeLimit", "MaxWallDurationPerJobLimit")  # reasons of Slurm, or parts of them
 
 
 class RecordingJob(SLURMJob):
@@ -51,7 +52,8 @@ class RecordingJob(SLURMJob):
         try:
             await super().start()  # type: ignore[no-untyped-call]
         except (RuntimeError, OSError, ValueError) as error:
-            self.refusal = str(error).rpartition("stderr:")[2].strip() or str(error)
+            said = str(error).rpartition("stderr:")[2].strip() or str(error)
+            self.refusal = "; ".join(line.removeprefix("sbatch: error: ") for line in said.splitlines())
             self.status = Status.running  # else nobody could await it
 
     async def close(self) -> None:
@@ -131,7 +133,10 @@ class JobMonitor(SchedulerPlugin):
             return ""
         job = job or shown[-1]
         if job.refusal:
-            return f"Slurm says: {job.refusal}"
+            return (
+                f"Slurm says: {job.refusal}. Correct the options of the jobs: `fringefleet slurm --dry-run` "
+                "shows them, `fringefleet doctor` what the partitions have."
+            )
         log = self.plan.log_folder / f"{self.job_name}-{job.job_id}.log"
         with suppress(OSError):
             if lines := log.read_text(errors="replace").rstrip().splitlines():
@@ -166,8 +171,14 @@ class JobMonitor(SchedulerPlugin):
             logger.debug("squeue gives no answer")
             return False  # which says nothing about the jobs
         queue = _read_queue(answer)
-        for number, state in queue.items() - self._shown.items():
+        new = dict(queue.items() - self._shown.items())
+        for number, state in new.items():
             logger.info("job %s is %s", number, state)
+        if any(reason in state for state in new.values() for reason in _TOO_LONG):
+            logger.warning(
+                "the jobs ask for more time than is allowed and will not start: end this, and give a shorter "
+                "walltime in the options of the cluster; `fringefleet doctor` shows what partitions allow"
+            )
         self._shown = queue
         gone = {name: job for name, job in before.items() if job.refusal or job.job_id not in queue}
         for name, job in gone.items():

@@ -2,7 +2,6 @@
 
 import shlex
 import signal
-import socket
 from functools import cached_property
 from math import ceil
 from pathlib import Path
@@ -16,6 +15,7 @@ from fringefleet.cluster.exposure import ANY_PORT, as_list, check_protocols, ser
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.slurm import validation
 from fringefleet.errors import MissingExtraError, OptionError
+from fringefleet.processes.interfaces import usable_interfaces
 from fringefleet.processes.preload import HTTP_OFF, WARM_UP
 
 SECTION = "slurm"
@@ -159,11 +159,9 @@ class JobRequest:
     def interface(self, *, is_submitted: bool) -> str:
         """Name of the network interface by which nodes reach this machine, which submitted jobs need."""
         if is_submitted and "interface" not in self.values:
-            here = ", ".join(name for _, name in socket.if_nameindex() if name != "lo")
             raise OptionError(
-                "nobody has said by which network interface of this machine Slurm's workers, which are on "
-                f"other nodes, can reach it; give one with --interface. There are {here}; the fast one is "
-                "often called ib0 or hsn0."
+                "found no --interface; Slurm's workers are on other nodes and need one by which they reach "
+                f"this machine. Give one of {usable_interfaces()}; the fast one is often called ib0 or hsn0."
             )
         return str(self.get("interface", _NO_INTERFACE))
 

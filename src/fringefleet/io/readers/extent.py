@@ -1,6 +1,7 @@
 """Common pixels of images on one lattice whose extents differ, cut lazily."""
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 _BYTES_OF_A_PIXEL = 4
 _MOST_NAMES = 5
+_ALMOST_ALL = 0.9  # of the largest image: no single one is named that costs less
 
 
 def cut_to_common(layers: Sequence[Layer]) -> list[Layer]:
@@ -92,12 +94,13 @@ def _common(
 def _log_cut(layers: Sequence[Layer], common: Grid) -> None:
     smallest = min(layers, key=lambda layer: layer.grid.shape[0] * layer.grid.shape[1])
     largest = max(layers, key=lambda layer: layer.grid.shape[0] * layer.grid.shape[1])
+    is_much_cut = math.prod(common.shape) < _ALMOST_ALL * math.prod(largest.grid.shape)
     logger.info(
-        "the images have different extents on one grid: using the %d x %d common pixels (the "
-        "smallest has %d x %d: %s; the largest %d x %d)",
+        "the images have different extents on one grid: using the %d x %d common pixels (the smallest has "
+        "%d x %d%s, the largest %d x %d)",
         *common.shape,
         *smallest.grid.shape,
-        smallest.name,
+        f": {smallest.name}" if is_much_cut else "",
         *largest.grid.shape,
     )
 

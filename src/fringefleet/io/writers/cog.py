@@ -24,7 +24,7 @@ from fringefleet.io.writers.files import complete_files, divided, file_bytes
 from fringefleet.io.writers.memory import bytes_of_export
 from fringefleet.io.writers.raw_images import Band, RawImages, gdal_type
 from fringefleet.io.writers.scene import MapPlace, place_of
-from fringefleet.io.writers.selected import Selected, date_names_of
+from fringefleet.io.writers.selected import Selected, date_names_of, rule_text
 from fringefleet.io.writers.targets import PlannedFiles
 from fringefleet.io.writers.translate import Translation
 from fringefleet.io.writers.translation import Translators, n_translator, translators
@@ -45,7 +45,7 @@ _TAGS = (
     *("title", "reference_date", "reference_point", *REFERENCE_PLACES, "rereferenced"),
     *FIT_ATTRIBUTES,
 )
-_KINDS = ("long_name", "standard_name", "flag_values", "flag_meanings")
+_KINDS = ("long_name", "units", "standard_name", "flag_values", "flag_meanings")
 
 
 class _Image(NamedTuple):
@@ -173,5 +173,6 @@ def _translation(selected: Selected, image: _Image, raw: RawImages) -> Translati
 def _metadata(selected: Selected) -> dict[str, str]:
     attrs = selected.result.attrs
     found = {key: _as_text(attrs[key]) for key in _TAGS if key in attrs}
-    found |= {} if selected.rule is None else {"mask": selected.rule.text}
+    rule = rule_text(selected)
+    found |= {} if rule is None else {"mask": rule}
     return found | {"AREA_OR_POINT": "Area"}

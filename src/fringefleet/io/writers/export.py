@@ -10,7 +10,7 @@ import xarray as xr
 
 from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.arguments.known import check_known
-from fringefleet.errors import IdleOptionError, StackFormatError
+from fringefleet.errors import IdleOptionError, OptionError, StackFormatError
 from fringefleet.io.describe import check_finished
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
@@ -189,6 +189,12 @@ def checked_target(target: Path | str, writer: Writer) -> Path:
     """Reject an invalid path, or one with the suffix of another format."""
     check_kind("target", target, *PATH)
     target = Path(target)
+    meant = [each.name for each in WRITERS if each.suffix and each.suffix == target.suffix and each != writer]
+    if meant:
+        raise OptionError(
+            f"found the output {target} for {option('file_format', writer.name)}. Give "
+            f"{option('file_format', meant[0])}, or another name."
+        )
     if not writer.suffix or target.suffix != writer.suffix:
         example = f"{writer.name} or {writer.name}{writer.suffix}" if writer.suffix else writer.name
         check_output_name(target, "a folder", example)

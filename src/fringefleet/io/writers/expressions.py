@@ -18,7 +18,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fringefleet.errors import OptionError
+from fringefleet.io.store.result_kind import kind_of
 from fringefleet.option_words import option, suggest
+from fringefleet.products.provenance import MADE_FROM
 
 Maps = Mapping[str, NDArray[Any]]
 _Condition = Callable[[Maps], NDArray[np.bool_]]
@@ -170,6 +172,8 @@ class _Parser:
         there = maps_in(self.result)
         near = suggest(word, there).strip()
         advice = f"{near} There are {', '.join(there) or 'none'}".strip()
+        if kind_of(self.result) == "velocity" and MADE_FROM in self.result.attrs:
+            advice += f". What {self.result.attrs[MADE_FROM]} has can mask it before: `fringefleet mask`"
         if word in self.result.data_vars:
             return self.error(f"and {word} has more than one value for a pixel: it is no map", advice)
         return self.error(f"and no map {word} in the result", advice)

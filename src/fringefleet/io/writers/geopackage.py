@@ -30,6 +30,7 @@ _MEMORY = 96 * 1024**2  # of GDAL, and of rows as points
 _BYTES_OF_PLACE = 160  # of a point, with its place in the index
 _BYTES_ON_DISK = 4.0  # of a number, by those that it has in memory, at most
 _LAYER = "result"
+_VERSION = "1.3"  # of the format: GDAL before 3.7, as in QGIS 3.22, warns of later ones
 _POINT = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
 _CLOCK = "OGR_CURRENT_DATE"
 
@@ -63,6 +64,7 @@ def _write_file(selected: Selected, names: Sequence[str], path: Path, progress: 
             geometry_type="Point",
             crs=crs,
             append=not is_first,
+            dataset_options={"VERSION": _VERSION} if is_first else None,
             layer_metadata={"units": units} if is_first else None,
         )
 

@@ -31,7 +31,7 @@ from fringefleet.io.writers.base import Progress
 from fringefleet.io.writers.files import complete_files, divided, planned_files
 from fringefleet.io.writers.memory import bytes_of_export
 from fringefleet.io.writers.scene import MapPlace, place_of
-from fringefleet.io.writers.selected import Selected, date_names_of
+from fringefleet.io.writers.selected import Selected, date_names_of, rule_text
 from fringefleet.io.writers.targets import PlannedFiles
 from fringefleet.option_words import option
 from fringefleet.products.appearance import Appearance, appearance_of, colour_limits
@@ -182,8 +182,7 @@ def _document(
     root = ET.Element("kml", xmlns=_KML)
     document = ET.SubElement(root, "Document")
     _text(document, "name", look.label)
-    rule = "all pixels" if selected.rule is None else selected.rule.text
-    _text(document, "description", f"{name}, {rule}")
+    _text(document, "description", f"{name}, {rule_text(selected) or 'all pixels'}")
     ground = ET.SubElement(document, "GroundOverlay")
     _text(ground, "name", look.title)
     _text(ET.SubElement(ground, "Icon"), "href", "overlay.png")

@@ -21,7 +21,8 @@ from fringefleet.io.writers.expressions import PixelRule, parse_rule
 from fringefleet.io.writers.selection import ExportSelection
 from fringefleet.io.writers.tiles import ResultTiles, TileChange
 from fringefleet.network.network import date_name, shorten
-from fringefleet.option_words import option, suggest
+from fringefleet.option_words import as_it_is, option, suggest
+from fringefleet.products.provenance import MASK_RULE
 from fringefleet.products.units import UnitChange, conversion
 
 logger = logging.getLogger(__name__)
@@ -142,6 +143,13 @@ def rule_of(result: xr.Dataset, mask: str | bool | None) -> PixelRule | None:
     return None
 
 
+def rule_text(selected: Selected) -> str | None:
+    """Give the rules by which pixels are kept, here and before a velocity was fitted; None for all."""
+    here = None if selected.rule is None else selected.rule.text
+    rules = [str(rule) for rule in (selected.result.attrs.get(MASK_RULE), here) if rule]
+    return " and ".join(f"({rule})" for rule in rules) if len(rules) > 1 else "".join(rules) or None
+
+
 def check_keeps_pixels(selected: Selected) -> None:
     """Refuse a mask that keeps no pixel, where its maps need not be computed to know it.
 
@@ -191,6 +199,8 @@ def _no_variable(result: xr.Dataset, name: str, there: list[str]) -> OptionError
         found = (
             f"found {option('variables', name)}, which is over {over} and cannot be written in this format."
         )
+    elif name.removesuffix("_std") == "velocity":
+        found += f" `fringefleet velocity`, or {as_it_is('`fringefleet invert --velocity`')}, makes it."
     return OptionError(f"{found} There are {', '.join(there)}.")
 
 

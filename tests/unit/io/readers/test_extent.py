@@ -82,7 +82,18 @@ def test_the_pixels_that_all_have_are_taken_and_one_line_says_so(write, tmp_path
     assert len(said) == 1
     assert "the 16 x 17 common pixels" in said[0]
     assert "smallest has" in said[0]
+    assert ".tif" in said[0]  # which costs more than a tenth of the scene
     assert (stack.attrs["LENGTH"], stack.attrs["WIDTH"]) == (16, 17)
+
+
+def test_an_image_that_costs_little_is_not_named(tmp_path, caplog, monkeypatch):
+    monkeypatch.setitem(globals(), "margins", lambda _number: (1, 0, 0, 0))
+    product = min(geotiffs.hyp3_gamma(tmp_path, checks.simulated()).iterdir())
+    for ending in ("unw_phase", "corr"):
+        trim_file(product / f"{product.name}_{ending}.tif", 0)
+    with caplog.at_level(logging.INFO, "fringefleet"):
+        assert fringefleet.open_stack(tmp_path, chunks=None).coherence.shape == (9, 19, 24)
+    assert "the smallest has 19 x 24, the largest 20 x 24" in caplog.text
 
 
 def test_coordinates_are_those_of_the_part(tmp_path):

@@ -54,6 +54,7 @@ def test_a_file_says_its_date_its_unit_and_where_there_is_no_data(tmp_path):
         assert np.isnan(file.read(1)[:, 1]).all()
         assert file.overviews(1) == [2]
         assert file.tags(1)["date"] == "2020-01-13T00:00:00"
+        assert file.tags(1)["units"] == "m"  # QGIS shows tags, and not the unit of a band
         assert file.tags()["reference_date"] == "2020-01-01T00:00:00"
         assert file.block_shapes == [(512, 512)]
         assert file.compression.value == "DEFLATE"

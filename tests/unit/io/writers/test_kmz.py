@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import matplotlib as mpl
 import numpy as np
 import pytest
+import rasterio
 from matplotlib.image import imread
 from pyproj import Transformer
 
@@ -82,6 +83,17 @@ def test_without_a_velocity_it_shows_the_last_displacement_that_is_chosen(tmp_pa
     assert rule in document.find("description", KML).text
     known = np.isfinite(result["displacement"][2].where(result["temporal_coherence"] > 0.5))
     np.testing.assert_array_equal(picture[..., 3] > 0, known)
+
+
+def test_the_mask_of_the_result_that_a_velocity_was_fitted_to_is_told(tmp_path):
+    result = scene("degrees", ("velocity", "temporal_coherence")).assign_attrs(mask_rule="pair_count > 3")
+    export_result(result, tmp_path / "a.kmz", "kmz")
+    export_result(result, tmp_path / "b.kmz", "kmz", mask="temporal_coherence > 0.5")
+    told = [opened(tmp_path / name)[0].find("description", KML).text for name in ("a.kmz", "b.kmz")]
+    assert told == ["velocity, pair_count > 3", "velocity, (pair_count > 3) and (temporal_coherence > 0.5)"]
+    (path,) = export_result(result, tmp_path, "cog", variables="velocity")
+    with rasterio.open(path) as file:
+        assert file.tags()["mask"] == "pair_count > 3"
 
 
 def test_a_large_scene_is_thinned(tmp_path, monkeypatch):

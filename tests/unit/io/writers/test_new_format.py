@@ -88,10 +88,10 @@ def test_the_command_line_has_its_word_and_its_title(result, tmp_path):
 def test_what_cannot_be_written_is_refused_as_for_every_format(result, tmp_path, monkeypatch):
     with pytest.raises(OptionError, match=r"found no format 'texd'\. Did you mean text"):
         export_result(result, tmp_path / "a.txt", "texd")
-    with pytest.raises(
-        OptionError, match=r"a name of NetCDF; what is written is a folder.* text or text\.txt"
-    ):
+    with pytest.raises(OptionError, match=r"a\.nc for file_format = text\. Give file_format = netcdf, or"):
         export_result(result, tmp_path / "a.nc", "text")
+    with pytest.raises(OptionError, match=r"a name of HDF5; what is written is a folder.* text or text\.txt"):
+        export_result(result, tmp_path / "a.h5", "text")
     with pytest.raises(StackFormatError, match="is not a result"):
         export_result(tmp_path, tmp_path / "a.txt", "text")
     monkeypatch.setattr(staging, "free_disk_bytes", lambda _: 100)

@@ -104,6 +104,8 @@ def test_a_geopackage_has_a_point_for_each_pixel_that_has_a_value(tmp_path, kind
     assert (info["geometry_type"], info["features"]) == ("Point", len(table))
     units = "; ".join(f"{name}: cm" for name in COLUMNS) + "; residual_rms: rad"
     assert info["layer_metadata"] == {"units": units}
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (10300,)  # GDAL 3.6 warns of later ones
     assert pyproj.CRS(info["crs"]).to_epsg() == code
 
 
