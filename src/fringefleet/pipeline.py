@@ -16,7 +16,7 @@ from typing import Any, Literal
 from dask.system import CPU_COUNT
 from distributed import Client
 
-from fringefleet.arguments.kinds import PATH, check_kind
+from fringefleet.arguments.calls import checked_call
 from fringefleet.engine.solver_choice import check_solver
 from fringefleet.errors import OptionError
 from fringefleet.execution import graph
@@ -46,6 +46,7 @@ from fringefleet.products.answers import describe_no_answer, named_counts
 logger = logging.getLogger(__name__)
 
 
+@checked_call
 def run(
     stack: Run | str | Path,
     output: str | Path | OnProgress | None = None,
@@ -105,7 +106,6 @@ def run(
 
 def _job_of(stack: Any, output: Any, options: Mapping[str, Any]) -> Run:
     if not isinstance(stack, Run):
-        check_kind("stack", stack, *PATH, Run)
         if output is None:
             raise OptionError(f"found the stack {stack} and no output; give the name of a Zarr store, too.")
         return compose_run(stack, output, options)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.known import check_all_known
 from fringefleet.arguments.needs import CERTIFICATES
-from fringefleet.cluster.options import ClusterOptions, check_all_known
+from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import InputError, OptionError
 
 _LARGEST_FILE = 1024**2  # bytes that are read of a file

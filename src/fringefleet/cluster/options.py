@@ -4,17 +4,16 @@ All checks raise an ``OptionError`` that says what was found, and what to give.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import PATH, check_kind
-from fringefleet.arguments.known import check_known
+from fringefleet.arguments.known import check_all_known
 from fringefleet.arguments.needs import CERTIFICATES, check_needs, defaults_of
 from fringefleet.arguments.needs import CLUSTER as NEEDS
 from fringefleet.choices import DeviceName
@@ -207,17 +206,6 @@ def cluster_options(
     said: dict[str, Any] = vars(cluster) if isinstance(cluster, ClusterOptions) else {"cluster": cluster}
     number = {} if n_worker is None else {"n_worker": n_worker}
     return ClusterOptions(**(said | number | changes))
-
-
-def check_all_known(given: Iterable[str], names: Iterable[str], what: str) -> None:
-    """Refuse unknown names, as :func:`~fringefleet.arguments.known.check_known` does."""
-    check_known(given, sorted(names), lambda name: f"unknown {what} {name!r}.")
-
-
-def known_keywords(*classes: type) -> list[str]:
-    """List the keyword parameters of classes of a library."""
-    names = {name for part in classes for name in signature(part).parameters}
-    return sorted(names - {"self", "args", "kwargs"})
 
 
 def check_memory(name: str, memory: str | int | None) -> None:

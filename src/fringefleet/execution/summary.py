@@ -49,7 +49,7 @@ class Summary:
     def _repr_html_(self) -> str:
         """Show it in a notebook."""
         by_name = {
-            Status(code).words: f"{number:,} pixels"
+            Status(code).words: f"{number:,} pixel{'s' * (number != 1)}"
             for code, number in enumerate(self.status_count)
             if number
         }

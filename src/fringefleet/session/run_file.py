@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fringefleet.arguments.declaration import declared_fields
+from fringefleet.arguments.known import check_all_known
 from fringefleet.cluster.config import read_data
-from fringefleet.cluster.options import ClusterOptions, check_all_known
+from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import InputError, OptionError
 from fringefleet.execution.job import Run
 from fringefleet.execution.run_file import ONLY_IN_PYTHON, TABLES, run_file_path, run_text, write_run_file
