@@ -158,12 +158,6 @@ def _check_kinds(name: str, value: Any, kinds: tuple[Any, ...]) -> None:
     check_kind(name, value, *classes)
 
 
-def known_keywords(*classes: type) -> list[str]:
-    """List the keyword parameters of classes of a library."""
-    names = {name for part in classes for name in inspect.signature(part).parameters}
-    return sorted(names - {"self", "args", "kwargs"})
-
-
 def checked_fields(owner: type) -> None:
     """Check every call of a dataclass as :func:`checked_call` does those of a function, but not the types.
 

@@ -1,6 +1,7 @@
 """Names by which values are given, of which some may be unknown."""
 
 from collections.abc import Callable, Collection, Iterable
+from inspect import signature
 
 from fringefleet.errors import OptionError
 from fringefleet.option_words import suggest
@@ -50,3 +51,9 @@ def check_known(given: Iterable[str], names: Collection[str], describe: Callable
 def check_all_known(given: Iterable[str], names: Iterable[str], what: str) -> None:
     """Reject unknown names, as :func:`check_known` does, in alphabetical order."""
     check_known(given, sorted(names), lambda name: f"unknown {what} {name!r}.")
+
+
+def known_keywords(*classes: type) -> list[str]:
+    """List the keyword parameters of classes of a library."""
+    names = {name for part in classes for name in signature(part).parameters}
+    return sorted(names - {"self", "args", "kwargs"})

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from fringefleet.arguments.calls import checked_call
-from fringefleet.arguments.kinds import check_kind
 from fringefleet.errors import MissingExtraError, OptionError
 from fringefleet.processes.preload import HTTP_OFF
 
@@ -156,10 +155,8 @@ def dashboard_link(client: "Client") -> str:
     ...     dashboard_link(workers.client)[:17]
     'http://127.0.0.1:'
     """
-    from distributed import Client  # noqa: PLC0415 - heavy
     from distributed.utils import format_dashboard_link  # noqa: PLC0415 - heavy
 
-    check_kind("client", client, Client)
     if (server := _server(client)) is None:
         return ""
     host = _host(client) if server.address in ("0.0.0.0", "::") else server.address  # noqa: S104

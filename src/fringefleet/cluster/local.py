@@ -15,8 +15,7 @@ from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, Nanny, Worker
 from distributed.deploy.cluster import Cluster
 
-from fringefleet.arguments.calls import known_keywords
-from fringefleet.arguments.known import check_all_known
+from fringefleet.arguments.known import check_all_known, known_keywords
 from fringefleet.cluster import exposure, waiting
 from fringefleet.cluster.nannies import Births, PatientNanny, in_words
 from fringefleet.cluster.options import ClusterOptions, named_gpus

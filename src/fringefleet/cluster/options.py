@@ -28,7 +28,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 _LEAST_MEMORY = 100 * 10**6  # [byte] with less a worker does not even start
 # Keywords of the libraries that have a field here, so that nobody says a thing twice.
 _OURS = {"n_workers": "n_worker", "security": "tls", "interface": "interface"}
-_OURS["memory_limit"] = "worker_memory"
+_OURS |= {"memory_limit": "worker_memory"}
 _Pem = Path | str | None
 _of_workers = partial(Declared, panel=Panel.WORKERS, is_rare=True)
 _pem = partial(_of_workers, metavar="FILE")

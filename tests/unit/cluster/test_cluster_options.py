@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from distributed import Nanny, Scheduler, Security, Worker
 
-from fringefleet.arguments.calls import known_keywords
+from fringefleet.arguments.known import known_keywords
 from fringefleet.cluster import ClusterOptions
 from fringefleet.cluster.config import LOADS_CODE, read_cluster_config
 from fringefleet.cluster.connection import expect_workers, resolve

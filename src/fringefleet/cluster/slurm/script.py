@@ -15,8 +15,8 @@ from typing import Any
 import dask
 from distributed import Security
 
-from fringefleet.arguments.calls import checked_call, known_keywords
-from fringefleet.arguments.known import check_all_known
+from fringefleet.arguments.calls import checked_call
+from fringefleet.arguments.known import check_all_known, known_keywords
 from fringefleet.cluster.exposure import ANY_PORT, WORKER_ROUTES, scheduler_keywords, serves_workers
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
 from fringefleet.cluster.options import ClusterOptions
@@ -91,8 +91,7 @@ def job_script(plan: JobPlan, *, tls: bool = True) -> str:
 
     Examples
     --------
-    >>> plan = plan_jobs(ClusterOptions("slurm", 8, options={"queue": "gpu"}), is_submitted=False)
-    >>> "#SBATCH -p gpu" in job_script(plan)
+    >>> "#SBATCH" in job_script(plan_jobs(ClusterOptions("slurm", 8), is_submitted=False))
     True
     """
     if not tls:
