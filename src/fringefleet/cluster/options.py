@@ -204,8 +204,7 @@ def cluster_options(
     """Compose options of values by name."""
     check_all_known(changes, [option.name for option in fields(ClusterOptions)], "option of a cluster")
     said: dict[str, Any] = vars(cluster) if isinstance(cluster, ClusterOptions) else {"cluster": cluster}
-    number = {} if n_worker is None else {"n_worker": n_worker}
-    return ClusterOptions(**(said | number | changes))
+    return ClusterOptions(**(said | ({} if n_worker is None else {"n_worker": n_worker}) | changes))
 
 
 def check_memory(name: str, memory: str | int | None) -> None:
