@@ -20,7 +20,7 @@ class Summary:
     n_tile, n_resumed
         Number of tiles, and of those that were done before.
     numbers
-        Statistics of the tiles done now.
+        Statistics of the tiles done now; the pixels of skipped tiles are among those of a status.
     skipped
         Tiles that failed, and were skipped as requested.
 
