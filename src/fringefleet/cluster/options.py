@@ -134,9 +134,9 @@ class ClusterOptions:
         check_fields(self)
         check_kind("options", self.options, Mapping)
         if self.device not in get_args(DeviceName):
-            raise OptionError(f"found device = {self.device!r}; give {' or '.join(get_args(DeviceName))}.")
+            raise OptionError(f"found {option('device', repr(self.device))}; give cpu or cuda.")
         if self.interface == "":
-            raise OptionError("found interface = ''; give the name of a network interface, such as ib0.")
+            raise OptionError(f"found {option('interface', repr(''))}; give the name of one, such as ib0.")
         if self.n_worker == 0 and self.kind not in ("default", "local"):
             raise OptionError(
                 f"found 0 workers of {self.cluster}; give 1 or more. Where threads of this process are to "
@@ -177,9 +177,9 @@ class ClusterOptions:
         if name.endswith(".json"):
             return "file"
         raise OptionError(
-            f"found cluster = {name!r}.{suggest(name, _NAMED)} Give local, local-cuda, slurm, current, the "
-            "address of a running scheduler such as tcp://127.0.0.1:8786, or its scheduler file, whose name "
-            "ends in .json."
+            f"found {option('cluster', repr(name))}.{suggest(name, _NAMED)} Give local, local-cuda, slurm, "
+            "current, the address of a running scheduler such as tcp://127.0.0.1:8786, or a scheduler file, "
+            "whose name ends in .json."
         )
 
     @property

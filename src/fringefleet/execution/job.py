@@ -175,7 +175,7 @@ class Run:
             object.__setattr__(self, name, Path(path))
         if self.existing not in get_args(Existing):
             wanted, hint = ", ".join(get_args(Existing)), suggest(str(self.existing), get_args(Existing))
-            raise OptionError(f"found existing = {self.existing!r}; give one of {wanted}.{hint}")
+            raise OptionError(f"found {option('existing', repr(self.existing))}; give one of {wanted}.{hint}")
         for name in ("n_worker", "n_thread", "n_core", "total_memory", "worker_memory", "gpu_memory"):
             if (number := getattr(self, name)) is not None:
                 check_kind(name, number, int)
