@@ -12,9 +12,45 @@ import os
 
 from fringefleet.option_words import in_words_of_python, mark
 
+__all__ = [
+    "BlockTooLargeError",
+    "DeviceError",
+    "DiskFullError",
+    "FringefleetError",
+    "IdleOptionError",
+    "ImpossibleValuesError",
+    "InputError",
+    "KindError",
+    "MissingExtraError",
+    "MissingMetadataError",
+    "NetworkError",
+    "OptionError",
+    "OtherOriginError",
+    "OutputExistsError",
+    "OutputInUseError",
+    "OutputLostError",
+    "ProductsNotWrittenError",
+    "ReferencePointError",
+    "RunError",
+    "StackChangedError",
+    "StackFormatError",
+    "TooFewReliableError",
+    "WorkersLostError",
+]
+
 
 class FringefleetError(Exception):
-    """Base class of all exceptions that this package raises on purpose; ``marked``: its text with marks."""
+    """Base class of all exceptions that this package raises on purpose; ``marked``: its text with marks.
+
+    Examples
+    --------
+    >>> import fringefleet
+    >>> try:
+    ...     fringefleet.Options(weight_func="cohh")
+    ... except FringefleetError as error:
+    ...     print(error)
+    found weight_func = 'cohh'; use one of var, fim, coh, no. Did you mean coh?
+    """
 
     def __init__(self, text: str = "", *more: object) -> None:
         """Take a text, which may contain marks, or options as spelled on the command line."""

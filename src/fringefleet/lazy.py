@@ -5,7 +5,8 @@ from typing import Any
 
 import xarray as xr
 
-from fringefleet.arguments.kinds import check_kind, check_two_numbers
+from fringefleet.arguments.calls import checked_call
+from fringefleet.arguments.kinds import check_two_numbers
 from fringefleet.arguments.shapes import Shape
 from fringefleet.execution import graph
 from fringefleet.execution.compose import with_changes
@@ -17,6 +18,7 @@ from fringefleet.io.stack import stored_tile
 from fringefleet.options import Options
 
 
+@checked_call
 def invert(
     stack: xr.Dataset,
     options: Options | None = None,
@@ -61,8 +63,7 @@ def invert(
     >>> result.displacement.sizes["date"], float(result.temporal_coherence.min()) > 0.5
     (5, True)
     """
-    check_kind("stack", stack, xr.Dataset)
-    options, setting = with_changes(_or_else(options, Options()), _or_else(setting, Setting()), changes)
+    options, setting = with_changes(options or Options(), setting or Setting(), changes)
     if chunks is not None:
         check_two_numbers("chunks", chunks, "rows and columns of a tile")
     prepared = prepare(stack, options, setting)
@@ -75,10 +76,3 @@ def invert(
     else:
         cut = graph.chunk(cut, (max(cut.chunksizes["y"]), max(cut.chunksizes["x"])))
     return graph.invert_lazily(replace(prepared, stack=cut), options)
-
-
-def _or_else(given: Any, default: Any) -> Any:
-    """Return the default where nothing is given; anything else must be of its type."""
-    if given is not None:
-        check_kind(type(default).__name__.lower(), given, type(default))
-    return default if given is None else given

@@ -48,6 +48,7 @@ IN_PYTHON = {
     "rows": ("rows", 2),
     "solver": ("solver", 1),
     "start-date": ("start_date", 1),
+    "template": ("template", 1),
     "tls-credentials": ("tls_credentials", 1),
     "uncertainty": ("uncertainty", 1),
     "wait": ("wait_seconds", 1),

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from dask.system import CPU_COUNT
 from distributed import Client
 
-from fringefleet.arguments.kinds import PATH, check_kind
+from fringefleet.arguments.calls import checked_call
 from fringefleet.engine.solver_choice import check_solver
 from fringefleet.errors import OptionError
 from fringefleet.execution import graph
@@ -30,6 +30,7 @@ from fringefleet.execution.report import reported
 from fringefleet.execution.run_file import write_run_file
 from fringefleet.execution.scheduler import ExecutionResult, HealthCheck, OnProgress, execute
 from fringefleet.execution.stack_check import StackCheck, check_stack_at_end, write_if_unchanged
+from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.summary import Summary
 from fringefleet.execution.tiling import check_tile
 from fringefleet.execution.unpack import Unpacking, unpacked
@@ -42,10 +43,12 @@ from fringefleet.processes.cores import count_on_cores, own_cores, share_of_reco
 from fringefleet.processes.main_program import end_if_reimported
 from fringefleet.processes.worker_info import Record, ask_workers, sharing
 from fringefleet.products.answers import describe_no_answer, named_counts
+from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
 
+@checked_call
 def run(
     stack: Run | str | Path,
     output: str | Path | OnProgress | None = None,
@@ -105,7 +108,6 @@ def run(
 
 def _job_of(stack: Any, output: Any, options: Mapping[str, Any]) -> Run:
     if not isinstance(stack, Run):
-        check_kind("stack", stack, *PATH, Run)
         if output is None:
             raise OptionError(f"found the stack {stack} and no output; give the name of a Zarr store, too.")
         return compose_run(stack, output, options)
@@ -232,12 +234,15 @@ def _check_workers(client: Client, options: Options) -> list[Record]:
 
 
 def _summary(checked: Checked, outcome: ExecutionResult) -> Summary:
+    skipped = tuple(failure.tile for failure in outcome.failures)
+    n_lost = sum((tile.y.stop - tile.y.start) * (tile.x.stop - tile.x.start) for tile in skipped)
+    lost = tuple(n_lost if status == Status.FAILED_TILE else 0 for status in Status) if n_lost else ()
     return Summary(
         output=checked.job.output,
         n_tile=checked.n_tile,
         n_resumed=checked.n_tile - checked.n_left,
-        numbers=outcome.numbers,
-        skipped=tuple(failure.tile for failure in outcome.failures),
+        numbers=outcome.numbers + TileStatistics(status_count=lost),
+        skipped=skipped,
     )
 
 

@@ -1,7 +1,7 @@
 """Velocity and other functions of time of a result: a lazy form for notebooks, and a run form for scenes."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,14 +13,16 @@ import zarr
 from dask.system import CPU_COUNT
 from distributed import Client
 
-from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.calls import checked_call
 from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.context import BlockResult
+from fringefleet.errors import OptionError
 from fringefleet.execution import graph
-from fringefleet.execution.compose import with_changes
+from fringefleet.execution.compose import compose_velocity_run, with_changes
 from fringefleet.execution.given_result import series_of, tile_of
+from fringefleet.execution.progress_bar import progress_bar
 from fringefleet.execution.report import RunReport, report_path, reported
-from fringefleet.execution.scheduler import HealthCheck, RunProgress, execute
+from fringefleet.execution.scheduler import HealthCheck, OnProgress, execute
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile
 from fringefleet.execution.velocity import (
@@ -42,6 +44,7 @@ from fringefleet.io.store.staging import check_free_space, check_replaceable
 from fringefleet.io.store.stored_mask import check_mask_current
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.processes.clients import client_to_compute_with
+from fringefleet.processes.html import facts_as_html
 from fringefleet.processes.main_program import end_if_reimported
 from fringefleet.processes.versions import software_versions
 from fringefleet.products.provenance import MASK_RULE
@@ -68,7 +71,18 @@ class VelocitySummary(NamedTuple):
     n_fitted: int
     n_undetermined: int
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        facts = {
+            "maps": self.output,
+            "tiles": f"{self.numbers.n_tile:,}",
+            "pixels with a velocity": f"{self.n_fitted:,}",
+            "pixels with too few dates": f"{self.n_undetermined:,}",
+        }
+        return facts_as_html("Summary of a fit", facts)
 
+
+@checked_call
 def velocity(
     result: xr.Dataset | Path | str,
     functions: TimeFunctions | None = None,
@@ -111,8 +125,6 @@ def velocity(
     'result.zarr'
     """
     functions, options = functions or TimeFunctions(), options or FitOptions()
-    check_kind("functions", functions, TimeFunctions)
-    check_kind("options", options, FitOptions)
     functions, options = with_changes(functions, options, changes)
     prepared = prepare_fit(series_of(result, "a velocity"), functions, options)
     if not isinstance(result, xr.Dataset) and not options.no_mask:
@@ -125,11 +137,15 @@ def velocity(
     return maps
 
 
+@checked_call
 def run_velocity(
-    job: VelocityRun,
-    on_progress: Callable[[RunProgress], None] | None = None,
+    result: VelocityRun | str | Path,
+    output: str | Path | OnProgress | None = None,
     *,
+    progress: bool | None = None,
+    on_progress: OnProgress | None = None,
     client: Client | Literal["current"] | None = "current",
+    **options: Any,
 ) -> VelocitySummary:
     """Fit functions of time to the series of a result, tile by tile, into a Zarr store of maps.
 
@@ -138,13 +154,19 @@ def run_velocity(
 
     Parameters
     ----------
-    job
-        What to do.
+    result, output
+        Result to read, and Zarr store to write; or a :class:`VelocityRun`, which has both and all options,
+        and after it ``on_progress`` if wanted.
+    progress
+        Whether to show a bar in a notebook or on standard error; by default with a path, not with a
+        :class:`VelocityRun`.
     on_progress
-        Told of every finished tile.
+        Called after every finished tile.
     client
         Whose workers compute: those of the current Dask client, or threads if there is none. None: threads of
         this process.
+    **options
+        Fields of :class:`VelocityRun`, :class:`TimeFunctions` and :class:`FitOptions`, by name.
 
     Raises
     ------
@@ -155,12 +177,15 @@ def run_velocity(
 
     Examples
     --------
-    >>> summary = run_velocity(VelocityRun("result.zarr", "velocity.zarr"), client=None)
+    >>> summary = run_velocity("result.zarr", "velocity.zarr", periodic=(1,), progress=False)
     >>> summary.output.name, summary.n_fitted
     ('velocity.zarr', 256)
     """
     end_if_reimported()
-    check_kind("job", job, VelocityRun)
+    if isinstance(result, VelocityRun) and callable(output):
+        output, on_progress = None, output
+    shown = output is not None if progress is None else progress
+    job = _job_of(result, output, options)
     job = replace(job, result=job.result.absolute(), output=job.output.absolute())  # for workers elsewhere
     prepared = check_velocity(job)
     warn_of_unknown_std(prepared)
@@ -170,6 +195,7 @@ def run_velocity(
         client = client_to_compute_with()
     tile = tile_of(prepared.data)
     with (
+        progress_bar(job.output.name, on_progress, shown=shown) as on_progress,
         locked(job.output) as lock,
         staged_maps(template_of(prepared, tile), job.output, overwrite=job.overwrite) as store,
     ):
@@ -188,6 +214,19 @@ def run_velocity(
             prepared.function.model.n_parameter,
         )
     return VelocitySummary(job.output, outcome.numbers, n_fitted, n_undetermined)
+
+
+def _job_of(result: Any, output: Any, options: Mapping[str, Any]) -> VelocityRun:
+    if not isinstance(result, VelocityRun):
+        if output is None:
+            raise OptionError(f"found the result {result} and no output; give the name of a Zarr store, too.")
+        return compose_velocity_run(result, output, options)
+    if output is not None or options:
+        raise OptionError(
+            f"found a VelocityRun and {', '.join(options) or 'an output'} beside it; put all into the "
+            "VelocityRun, or give paths instead of it."
+        )
+    return result
 
 
 def plan_velocity(job: VelocityRun, n_worker: int = 0) -> FitForecast:

@@ -337,7 +337,7 @@ def test_a_water_mask_of_the_template_can_be_left_out(words, tmp_path):
 BAD_INVERSIONS = {
     "missing file": (["nowhere.h5"], "no such file"),
     "text file": (["notes.txt"], "it is a text file"),
-    "a result": (["result.zarr"], "It is a result, not a stack"),
+    "a result": (["result.zarr"], "found a result, not a stack"),
     "no coherence": (["no_coherence.h5"], "found no coherence"),
     "no reference point": (["no_reference.zarr"], "--reference-point"),
     "no wavelength": (["no_wavelength.zarr"], "--wavelength"),

@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import h5py
@@ -19,8 +18,11 @@ from matplotlib.image import imread
 from typer.testing import CliRunner
 
 import fringefleet
-from documents import FOR_USERS, TOP, text_of
+from documents import ALL, FOR_USERS, TOP, text_of
 from fringefleet.cli import app
+from fringefleet.cluster import plan_jobs
+from fringefleet.cluster.config import read_cluster_config
+from fringefleet.cluster.options import cluster_options
 from fringefleet.simulate import Scene, simulate_stack
 from good_inputs import write_mintpy
 from unit.io.readers import checks, geotiffs, test_gmtsar
@@ -31,6 +33,9 @@ MARK_OF_LINE = re.compile(r"# .*not executed: (needs|waits for) \w")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # README's two commands, which install: .ci/run is made of them.
 RUN_BY_CI = {"README.md": "pip install -c constraints.txt "}
+# What a block would look like that BLOCK does not find.
+HIDDEN = re.compile(r"^\s*(?:```|~~~).*|(?<=\n\n)    \S.*|<(?:pre|code)\b.*", re.MULTILINE)
+EXECUTED_BY = {"deploy/README.md": {"A cluster that is running": "tests/integration/test_deploy.py"}}
 DATA = {"toml", "text"}
 SLOW = ("docs/tutorials/", "docs/how-to/buckets.md")
 
@@ -113,16 +118,59 @@ def test_there_are_snippets_and_one_starts_workers():
     assert any("fringefleet.connect(" in snippet for snippet in SNIPPETS.values())
 
 
-@pytest.mark.parametrize("document", FOR_USERS)
+@pytest.mark.parametrize("document", ALL)
 def test_every_block_is_executed_or_data(document):
     assert {language for language, _ in BLOCK.findall(text_of(document))} <= DATA | {"python", "bash"}
 
 
-@pytest.mark.parametrize("document", FOR_USERS)
-def test_every_table_of_options_in_toml_can_be_read(document):
+def hidden_blocks(text):
+    """Lines of code that no test would see: fences of other forms, in lists or tabs, indented text, HTML."""
+    return HIDDEN.findall(re.sub(BLOCK, "", text))
+
+
+@pytest.mark.parametrize("document", ALL)
+def test_no_block_escapes_the_tests(document):
+    assert hidden_blocks(text_of(document)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "~~~python\n1 / 0\n~~~\n",
+        "- a list\n\n  ```python\n  1 / 0\n  ```\n",
+        '=== "A tab"\n\n    ```bash\n    false\n    ```\n',
+        '```python title="x.py"\n1 / 0\n```\n',
+        "``` { .python .copy }\n1 / 0\n```\n",
+        "Text.\n\n    1 / 0\n",
+        "<pre><code>1 / 0</code></pre>\n",
+        "```bash\nfalse\n",
+    ],
+)
+def test_a_block_of_another_form_is_found(text):
+    assert hidden_blocks(f"Text.\n\n{text}")
+
+
+@pytest.mark.parametrize("document", sorted({*ALL} - {*FOR_USERS}))
+def test_the_blocks_of_other_pages_of_the_site_are_marked_or_have_a_test_of_their_own(document):
+    left = [block for language in ("python", "bash") for block in blocks_of(document, language)]
+    for heading, test in EXECUTED_BY.get(document, {}).items():
+        assert f'"{heading}"' in text_of(test)
+        section = text_of(document).split(f"\n## {heading}\n")[1].split("\n## ")[0]
+        left = [block for block in left if block not in section]
+    assert left == []
+
+
+@pytest.mark.parametrize("document", ALL)
+def test_every_table_of_options_in_toml_is_accepted(document, tmp_path):
     for language, block in BLOCK.findall(text_of(document)):
         if language == "toml":
-            assert tomllib.loads(block)
+            whole = (
+                block if "[cluster]" in block else f'[cluster]\ncluster = "slurm"\n[cluster.options]\n{block}'
+            )
+            (tmp_path / "cluster.toml").write_text(whole)
+            options = cluster_options(**read_cluster_config(tmp_path / "cluster.toml"))
+            if options.kind == "slurm":
+                assert plan_jobs(options, is_submitted=False).n_job >= 1
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,8 @@ def test_a_tile_that_always_fails_is_skipped_on_request_and_tried_again_by_resum
     job = Run(stack, tmp_path / "result.zarr", chunks=TILE, on_failure=skip)
     summary = compute(misbehave(check(job), fail, tmp_path / "failures"))
     assert [tile.number for tile in summary.skipped] == [(1, 1)]
+    assert sum(summary.status_count) == 96 * 80
+    assert summary.status_count[fringefleet.Status.FAILED_TILE] == TILE[0] * TILE[1]
     assert count(tmp_path / "failures") == 2
     assert marks(job.output)[1, 1] == IS_SKIPPED
     result = xr.open_zarr(job.output).load()

@@ -90,7 +90,7 @@ def test_options_that_are_wrong_are_said_together_and_before_an_output_that_is_t
     options = ("--mask-threshold", "0.3", "--wavelength", "9", "--looks", "-2")
     said = refused("invert", "stack.zarr", "there.zarr", *options)
     assert "(1) found --mask-threshold 0.3, which has an effect only with --mask-dataset" in said
-    assert "(2) found wavelength = 9, which is not the wavelength of an imaging radar" in said
+    assert "(2) found --wavelength 9, which is not the wavelength of an imaging radar" in said
     assert "there.zarr exists" not in said
     assert "there.zarr exists" in refused("invert", "stack.zarr", "there.zarr")
 
@@ -99,6 +99,11 @@ def test_options_that_are_wrong_are_said_together_and_before_an_output_that_is_t
 def test_what_is_no_stack_is_refused_with_its_type(stack):
     with pytest.raises(KindError, match=f"of the type {type(stack).__name__}; give a Dataset"):
         fringefleet.invert(stack)
+
+
+def test_workers_of_an_unknown_kind_are_named_as_they_were_given():
+    said = refused("invert", "stack.zarr", "out.zarr", "--cluster", "pbs")
+    assert "found --cluster 'pbs'. Give local, local-cuda, slurm" in said
 
 
 def test_a_dataset_with_nothing_in_it_is_refused():

@@ -109,7 +109,7 @@ def test_what_is_wrong_is_said_in_words_of_python(project):
     with pytest.raises(OptionError, match=r"found num_worker = '-1'"):
         run_network_inversion(project, num_worker=-1)
     with pytest.raises(
-        KindError, match=r"no argument weight_fun of MintPy's step\. Did you mean weight_func"
+        KindError, match=r"unknown argument weight_fun of MintPy's step\. Did you mean weight_func"
     ):
         run_network_inversion(project, weight_fun="no")
     assert [path.name for path in project.glob("*.h5")] == ["waterMask.h5"]

@@ -91,6 +91,23 @@ def test_options_of_a_file_are_used_where_none_are_given(stack, tmp_path):
 
 
 @pytest.mark.cluster
+def test_a_zero_on_the_command_line_is_a_value_and_takes_precedence(stack, tmp_path):
+    (tmp_path / "run.toml").write_text("[failures]\nretries = 3\n[inversion]\nmin_redundancy = 2.0\n")
+    words = ("--config", tmp_path / "run.toml", "--retries", 0, "--min-redundancy", 0, "--workers", 0)
+    command("invert", stack, tmp_path / "out.zarr", *words)
+    left = tomllib.loads((tmp_path / "out.zarr.run.toml").read_text())
+    assert (left["failures"]["retries"], left["inversion"]["min_redundancy"]) == (0, 0)
+
+
+def test_other_options_that_read_other_files_are_no_other_stack(stack, tmp_path):
+    output = tmp_path / "out.zarr"
+    command("invert", stack, output, "--workers", 0)
+    told = command("invert", stack, output, "--weight-func", "no", "--workers", 0, "--resume", code=2)
+    told = " ".join(told.split())
+    assert "found --weight-func no (it was var)" in told
+    assert "the stack differs" not in told
+
+
 def test_workers_are_part_of_the_file(stack, tmp_path):
     job = Run(stack, tmp_path / "out.zarr", chunks=(6, 8))
     workers = ClusterOptions("local", 1, worker_memory="1GB", options={"threads_per_worker": 2})
@@ -110,8 +127,11 @@ def test_workers_are_part_of_the_file(stack, tmp_path):
         ),
         ("[inversions]\nstd = true", r"unknown table of .*run.toml 'inversions'. Did you mean inversion"),
         ("inversion = 3", r"found inversion = 3 in .*run.toml; begin a table with the line \[inversion\]"),
-        ('[inversion]\nnorm = "l3"', "found --norm 'l3'; use one of l2, l1, huber"),
-        ("[inversion]\nstd = 3", "found --std"),
+        ('[inversion]\nnorm = "l3"', "run.toml: found norm = 'l3'; use one of l2, l1, huber"),
+        ("[inversion]\nstd = 3", "run.toml: found std = 3"),
+        ('norm = "l1"', r"found norm in .*run.toml before any table; write it below the line \[inversion\]"),
+        ("[part]\nrows = 3", "run.toml: found rows = 3; give the first row"),
+        ("[failures]\nretries = -1", "run.toml: found retries = -1; give 0 or more"),
         ("[inversion", "run.toml is no TOML file"),
         ("[cluster.options]\npreload = 'evil.py'", r"found preload in \[cluster.options\]"),
     ],

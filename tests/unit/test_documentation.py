@@ -23,6 +23,7 @@ PATH = re.compile(r"`((?:[\w.*-]+/)*(?:[\w.*-]+\.(?:py|md|json|toml)|[\w.*-]+/))
 NAV = re.findall(r"([\w/-]+\.md)$", text_of("mkdocs.yml").split("\nnav:\n")[1], re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z_-]+")
 OF_OTHERS = {  # Typer, MintPy, LiCSBAS, pip, Dask, Slurm and Docker
+    "--coherence-based",
     "--end",
     "--exclude-date",
     "--exclude-ifg",

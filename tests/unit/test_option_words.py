@@ -21,7 +21,6 @@ FOREIGN = {
     "--gres",
     "--interactive",
     "--scheduler-file",
-    "--template",
     "--quick",
     "--dset",
     "--list",

@@ -25,6 +25,7 @@ def recipe() -> dict:
 
 def parse(requirements: list[str]) -> dict[str, str]:
     parsed = dict(REQUIREMENT.match(line).groups() for line in requirements)
+    assert len(parsed) == len(requirements), "one is listed twice"
     del_self = {name: bound.strip() for name, bound in parsed.items() if name != "fringefleet"}
     return {PYPI_TO_CONDA.get(name, name): bound for name, bound in del_self.items()}
 
@@ -103,6 +104,28 @@ def test_recipe_and_citation_say_of_the_package_what_pyproject_says():
     assert [author["name"] for author in cited["authors"]] == [author["name"] for author in ours["authors"]]
     assert {cited["repository-code"], about["homepage"]} == {ours["urls"]["Repository"]}
     assert about["documentation"] == ours["urls"]["Documentation"]
+
+
+def as_pypi_shows_it(text: str) -> str:
+    hook = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["metadata"]["hooks"]
+    for change in hook["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(change["pattern"], change["replacement"], text)
+    return text
+
+
+def test_links_and_pictures_of_readme_lead_somewhere_on_pypi():
+    shown = as_pypi_shows_it((ROOT / "README.md").read_text())
+    targets = re.findall(r"\]\(([^)\s]+)\)", shown)
+    assert len(targets) > 30
+    home, raw = (
+        f"https://{host}/fringefleet/fringefleet/" for host in ("github.com", "raw.githubusercontent.com")
+    )
+    for target in targets:
+        is_picture = target.endswith(".png")
+        place = target.removeprefix(raw + "main/" if is_picture else home + "blob/main/")
+        assert place != target
+        assert (ROOT / place.partition("#")[0]).exists()
+    assert as_pypi_shows_it("[a](#b), [c](https://d.org/e)") == "[a](#b), [c](https://d.org/e)"
 
 
 def test_the_long_checks_build_the_site_of_the_documents():

@@ -3,20 +3,33 @@
 import inspect
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
 import fringefleet
 from fringefleet.errors import KindError, OptionError
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.summary import Summary
+from fringefleet.mintpy import Inverted
 from fringefleet.simulate import Scene
+from fringefleet.status import Status
 
 SCENE = Scene(n_date=5, shape=(8, 12))
 ROOT = Path(__file__).parents[2]
 MODULES = ("cluster", "errors", "mintpy", "plot", "simulate")
 THINGS = [thing for name in fringefleet.__all__ if not inspect.ismodule(thing := getattr(fringefleet, name))]
+# Not errors, whose base class has an example, and not pictures.
+MORE = [
+    getattr(home, name)
+    for home in map(fringefleet.__getattr__, ("cluster", "mintpy", "simulate"))
+    for name in home.__all__
+]
+CALLED = [thing for thing in dict.fromkeys((*THINGS, *MORE)) if thing not in (Status, Summary, Inverted)]
+UNCHECKED = fringefleet.TimeFunctions  # by pytest's own check of shapes, which comes first
 PAGES = [*ROOT.glob("notebooks/*.ipynb"), ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
 
 
@@ -30,9 +43,78 @@ def test_modules_are_reachable_without_an_import_of_their_own(name):
     assert inspect.ismodule(getattr(fringefleet, name))
 
 
-@pytest.mark.parametrize("thing", THINGS, ids=lambda thing: thing.__name__)
-def test_every_public_docstring_has_an_example(thing):
+@pytest.mark.parametrize("thing", dict.fromkeys((*THINGS, *MORE)), ids=lambda thing: thing.__name__)
+def test_every_public_docstring_has_an_example_that_runs(thing):
     assert ">>> " in inspect.getdoc(thing)
+    assert "+SKIP" not in inspect.getdoc(thing)
+
+
+def test_errors_are_all_that_the_module_of_errors_offers():
+    for name in fringefleet.errors.__all__:
+        assert issubclass(getattr(fringefleet.errors, name), fringefleet.errors.FringefleetError)
+
+
+WITH_OPTIONS = {  # what takes options by name: sensible arguments
+    "connect": ("local",),
+    "export_result": ("result.zarr", "maps", "cog"),
+    "invert": (xr.Dataset(),),
+    "mask_result": ("result.zarr",),
+    "run": ("stack.zarr", "out.zarr"),
+    "run_network_inversion": (".",),
+    "run_velocity": ("result.zarr", "out.zarr"),
+    "velocity": ("result.zarr",),
+}
+
+
+@pytest.mark.parametrize(
+    "thing", [thing for thing in CALLED if thing is not UNCHECKED], ids=lambda thing: thing.__name__
+)
+def test_an_unknown_argument_of_any_function_or_class_is_named_with_the_nearest_one(thing):
+    parameters = inspect.signature(thing).parameters.values()
+    name = [each.name for each in parameters if each.kind != each.VAR_KEYWORD][-1]
+    with pytest.raises(TypeError, match=f"{name}x.*Did you mean {name}[?]") as caught:
+        thing(*WITH_OPTIONS.get(thing.__name__, ()), **{f"{name}x": 3})
+    assert isinstance(caught.value, OptionError)
+
+
+@pytest.mark.parametrize("thing", CALLED, ids=lambda thing: thing.__name__)
+def test_signatures_show_types_and_not_how_options_are_declared(thing):
+    shown = str(inspect.signature(thing))
+    assert "Declared" not in shown
+    assert len(shown) < 1500
+
+
+@pytest.mark.parametrize("thing", CALLED, ids=lambda thing: thing.__name__)
+def test_wherever_a_path_is_taken_text_is_too(thing):
+    for parameter in inspect.signature(thing).parameters.values():
+        shown = str(parameter.annotation)
+        assert "Path" not in shown or "str" in shown, parameter
+
+
+TYPED = """
+from fringefleet import Run, VelocityRun
+run = Run("stack.zarr", "result.zarr", n_worker=2)
+reveal_type(run.stack)
+VelocityRun("result.zarr", "velocity.zarr")
+Run(3, "result.zarr")
+"""
+
+
+@pytest.mark.long
+def test_a_type_checker_takes_text_for_paths(tmp_path):
+    (tmp_path / "typed.py").write_text(TYPED)
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--cache-dir",
+        tmp_path / "cache",
+        "--follow-imports=silent",
+        "typed.py",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert 'Revealed type is "pathlib.Path' in done.stdout
+    assert re.findall(r"typed.py:(\d+): error", done.stdout) == ["6"]
 
 
 def code_of(page):
@@ -76,6 +158,13 @@ def test_a_run_takes_a_path_and_options_by_name(stack, tmp_path, capfd):
         (((fringefleet.Run("a.zarr", "b.zarr"), "c.zarr"), {}), "found a Run and an output beside it"),
         (((fringefleet.Run("a.zarr", "b.zarr"),), {"std": True}), "found a Run and std beside it"),
         (((3, "b.zarr"), {}), "found stack = 3 of the type int"),
+        ((("a.zarr", "b.zarr"), {"overwrite": True}), "unknown option overwrite. Give existing = overwrite."),
+        ((("a.zarr", "b.zarr"), {"progress": "yes"}), "found progress = 'yes' of the type str; give True or"),
+        ((("a.zarr", "b.zarr"), {"on_progress": 5}), "found on_progress = 5; give a function."),
+        ((("a.zarr", "b.zarr"), {"n_thread": 0}), "found n_thread = 0; give 1 or more."),
+        ((("a.zarr", "b.zarr"), {"n_worker": "2"}), "found n_worker = '2' of the type str; give a whole"),
+        ((("a.zarr", "b.zarr"), {"existing": "resum"}), "found existing = 'resum'; give one of refuse, "),
+        (((), {}), "found no stack, which run needs: it takes stack, output, progress, on_progress."),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )
@@ -83,6 +172,38 @@ def test_what_a_run_cannot_be_is_refused_in_words_of_python(given, message):
     positional, named = given
     with pytest.raises((OptionError, KindError), match="^" + re.escape(message)):
         fringefleet.run(*positional, **named)
+
+
+def test_a_field_of_a_part_is_shown_where_it_belongs():
+    wanted = re.escape("It is a field of Options: give options = Options(weight_func = ...).")
+    with pytest.raises(KindError, match=wanted):
+        fringefleet.Run("a.zarr", "b.zarr", weight_func="no")
+
+
+def test_an_unknown_option_is_not_answered_with_forty_names():
+    with pytest.raises(OptionError) as caught:
+        fringefleet.run("a.zarr", "b.zarr", wieght_func="no")
+    assert str(caught.value) == "unknown option wieght_func. Did you mean weight_func?"
+
+
+@pytest.mark.parametrize("name", ["bbox", "rows", "start_date"])
+def test_a_part_of_a_lazy_stack_is_shown_the_way_of_xarray(name):
+    with pytest.raises(
+        OptionError, match=f"unknown option {name}. It is for runs; a Dataset is cut by xarray"
+    ):
+        fringefleet.invert(fringefleet.simulate.simulate_dataset(SCENE)[0], **{name: (0, 4)})
+
+
+def test_a_velocity_of_a_scene_takes_a_path_and_options_by_name(stack, tmp_path, capfd):
+    fringefleet.run(stack, tmp_path / "result.zarr", progress=False)
+    done = fringefleet.run_velocity(str(tmp_path / "result.zarr"), str(tmp_path / "v.zarr"), periodic=(1,))
+    assert "v.zarr: 100%" in capfd.readouterr().err
+    assert "annual_amplitude" in xr.open_zarr(done.output)
+    assert "pixels with a velocity" in done._repr_html_()
+    with pytest.raises(OptionError, match="found a VelocityRun and periodic beside it"):
+        fringefleet.run_velocity(fringefleet.VelocityRun("a.zarr", "b.zarr"), periodic=(1,))
+    with pytest.raises(OptionError, match=r"found the result a\.zarr and no output"):
+        fringefleet.run_velocity("a.zarr")
 
 
 def test_a_summary_shows_in_a_notebook_what_became_of_the_pixels():
@@ -99,4 +220,5 @@ def test_workers_show_in_a_notebook_what_they_are():
         (record,) = workers.records()
         shown = workers._repr_html_()
     assert record["address"] in shown
-    assert "1 workers, memory of each: 0.93 GiB" in shown
+    assert "1 worker, memory of each: 0.93 GiB" in shown
+    assert "1, stopped" in workers._repr_html_()

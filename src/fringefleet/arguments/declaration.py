@@ -17,6 +17,7 @@ from textwrap import TextWrapper
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
+from fringefleet.arguments.calls import checked_fields
 from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.needs import Need
 from fringefleet.errors import OptionError
@@ -121,7 +122,8 @@ def default_text(field: "Field[Any]", declared: Declared) -> str:
 
 
 def documented(owner: T) -> T:
-    """Add the options that a dataclass declares to its docstring, as attributes."""
+    """Add the options that a dataclass declares to its docstring, as attributes, and check its calls."""
+    checked_fields(owner)
     wrapper = TextWrapper(106, initial_indent=" " * 8, subsequent_indent=" " * 8)
     lines = []
     for field, kind, declared in declared_fields(owner):

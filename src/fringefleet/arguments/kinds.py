@@ -1,5 +1,6 @@
 """Type checks of arguments given from Python, with readable messages."""
 
+from collections.abc import Mapping
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
@@ -9,7 +10,9 @@ from fringefleet.errors import KindError
 from fringefleet.option_words import option
 
 PATH = (str, Path)
-_NAMES = {Integral: "a whole number", Real: "a number", Path: "a path", str: "text", bool: "True or False"}
+_NAMES: dict[type, str] = {Integral: "a whole number", Real: "a number", Path: "a path", str: "text"}
+_NAMES |= {bool: "True or False", int: "a whole number", float: "a number", type(None): "None"}
+_NAMES |= {Mapping: "a dictionary", list: "a list", tuple: "a tuple"}
 
 
 def check_kind(name: str, value: object, *kinds: type) -> None:
@@ -38,10 +41,15 @@ def check_kind(name: str, value: object, *kinds: type) -> None:
     """
     if (bool in kinds) if is_truth(value) else isinstance(value, kinds):
         return
-    wanted = " or ".join(_NAMES.get(kind, f"a {kind.__name__}") for kind in kinds)
+    wanted = " or ".join(dict.fromkeys(_named(kind) for kind in kinds if kind is not type(None)))
     shown = repr(value)
     found = option(name, shown) if len(shown) <= 40 else option(name)
     raise KindError(f"found {found} of the type {type(value).__name__}; give {wanted}.")
+
+
+def _named(kind: type) -> str:
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    return _NAMES.get(kind, f"{article} {kind.__name__}")
 
 
 def is_truth(value: object) -> bool:

@@ -47,6 +47,8 @@ def with_config(given: Mapping[str, Any]) -> dict[str, Any]:
 def merged(given: Mapping[str, Any], of_file: Mapping[str, Any]) -> dict[str, Any]:
     """Fill what is not given, None or False for a flag, by what a file says."""
     filled = {
-        name: of_file[name] for name, value in given.items() if value in (None, False) and name in of_file
+        name: of_file[name]
+        for name, value in given.items()
+        if (value is None or value is False) and name in of_file  # 0 is a value
     }
     return {**given, **filled}

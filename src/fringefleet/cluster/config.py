@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.known import check_all_known
 from fringefleet.arguments.needs import CERTIFICATES
-from fringefleet.cluster.options import ClusterOptions, check_all_known
+from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import InputError, OptionError
 
 _LARGEST_FILE = 1024**2  # bytes that are read of a file
-_KEYS = [
-    field.name for field in fields(ClusterOptions) if field.name != "device"
-]  # option of the computation
+_KEYS = [field.name for field in fields(ClusterOptions) if field.name != "device"]  # of the computation
 _TABLES = ("scheduler_kwargs", "scheduler_options", "resources")
 # Keywords by which Dask, dask-cuda and dask-jobqueue load code, write files or hand on other keywords. Python
 # callers may pass any.

@@ -14,6 +14,7 @@ from distributed import Client, LocalCluster
 from distributed.diagnostics.nvml import device_get_count, one_time
 from distributed.system import MEMORY_LIMIT
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.cluster.existing import connect_running, use_current
 from fringefleet.cluster.exposure import warn_of_dashboard
 from fringefleet.cluster.local import Start, begin_local, count_local, count_local_gpus
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 _LOCAL: tuple[ClusterKind, ...] = ("local", "local-cuda")
 
 
+@checked_call
 def connect(
     cluster: str | Path | ClusterOptions | None = None, n_worker: int | None = None, **changes: Any
 ) -> AbstractContextManager[ConnectedWorkers]:

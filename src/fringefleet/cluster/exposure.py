@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.errors import MissingExtraError, OptionError
 from fringefleet.processes.preload import HTTP_OFF
 
@@ -141,10 +142,18 @@ class _HttpServer(NamedTuple):
     machine: str  # name of the host
 
 
+@checked_call
 def dashboard_link(client: "Client") -> str:
     """Return the link to the dashboard, as seen from its own machine; "" if there is none.
 
     Dask derives it from the scheduler's address, which differs where workers use another interface.
+
+    Examples
+    --------
+    >>> import fringefleet
+    >>> with fringefleet.connect("local", 1, dashboard=True) as workers:
+    ...     dashboard_link(workers.client)[:17]
+    'http://127.0.0.1:'
     """
     from distributed.utils import format_dashboard_link  # noqa: PLC0415 - heavy
 

@@ -15,9 +15,10 @@ from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, Nanny, Worker
 from distributed.deploy.cluster import Cluster
 
+from fringefleet.arguments.known import check_all_known, known_keywords
 from fringefleet.cluster import exposure, waiting
 from fringefleet.cluster.nannies import Births, PatientNanny, in_words
-from fringefleet.cluster.options import ClusterOptions, check_all_known, known_keywords, named_gpus
+from fringefleet.cluster.options import ClusterOptions, named_gpus
 from fringefleet.cluster.security import private_folder, temporary_security
 from fringefleet.cluster.waiting import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError

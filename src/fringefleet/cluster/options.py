@@ -4,17 +4,16 @@ All checks raise an ``OptionError`` that says what was found, and what to give.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import PATH, check_kind
-from fringefleet.arguments.known import check_known
+from fringefleet.arguments.known import check_all_known
 from fringefleet.arguments.needs import CERTIFICATES, check_needs, defaults_of
 from fringefleet.arguments.needs import CLUSTER as NEEDS
 from fringefleet.choices import DeviceName
@@ -29,7 +28,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 _LEAST_MEMORY = 100 * 10**6  # [byte] with less a worker does not even start
 # Keywords of the libraries that have a field here, so that nobody says a thing twice.
 _OURS = {"n_workers": "n_worker", "security": "tls", "interface": "interface"}
-_OURS["memory_limit"] = "worker_memory"
+_OURS |= {"memory_limit": "worker_memory"}
 _Pem = Path | str | None
 _of_workers = partial(Declared, panel=Panel.WORKERS, is_rare=True)
 _pem = partial(_of_workers, metavar="FILE")
@@ -135,9 +134,9 @@ class ClusterOptions:
         check_fields(self)
         check_kind("options", self.options, Mapping)
         if self.device not in get_args(DeviceName):
-            raise OptionError(f"found device = {self.device!r}; give {' or '.join(get_args(DeviceName))}.")
+            raise OptionError(f"found {option('device', repr(self.device))}; give cpu or cuda.")
         if self.interface == "":
-            raise OptionError("found interface = ''; give the name of a network interface, such as ib0.")
+            raise OptionError(f"found {option('interface', repr(''))}; give the name of one, such as ib0.")
         if self.n_worker == 0 and self.kind not in ("default", "local"):
             raise OptionError(
                 f"found 0 workers of {self.cluster}; give 1 or more. Where threads of this process are to "
@@ -178,9 +177,9 @@ class ClusterOptions:
         if name.endswith(".json"):
             return "file"
         raise OptionError(
-            f"found cluster = {name!r}.{suggest(name, _NAMED)} Give local, local-cuda, slurm, current, the "
-            "address of a running scheduler such as tcp://127.0.0.1:8786, or its scheduler file, whose name "
-            "ends in .json."
+            f"found {option('cluster', repr(name))}.{suggest(name, _NAMED)} Give local, local-cuda, slurm, "
+            "current, the address of a running scheduler such as tcp://127.0.0.1:8786, or a scheduler file, "
+            "whose name ends in .json."
         )
 
     @property
@@ -205,19 +204,7 @@ def cluster_options(
     """Compose options of values by name."""
     check_all_known(changes, [option.name for option in fields(ClusterOptions)], "option of a cluster")
     said: dict[str, Any] = vars(cluster) if isinstance(cluster, ClusterOptions) else {"cluster": cluster}
-    number = {} if n_worker is None else {"n_worker": n_worker}
-    return ClusterOptions(**(said | number | changes))
-
-
-def check_all_known(given: Iterable[str], names: Iterable[str], what: str) -> None:
-    """Refuse unknown names, as :func:`~fringefleet.arguments.known.check_known` does."""
-    check_known(given, sorted(names), lambda name: f"unknown {what} {name!r}.")
-
-
-def known_keywords(*classes: type) -> list[str]:
-    """List the keyword parameters of classes of a library."""
-    names = {name for part in classes for name in signature(part).parameters}
-    return sorted(names - {"self", "args", "kwargs"})
+    return ClusterOptions(**(said | ({} if n_worker is None else {"n_worker": n_worker}) | changes))
 
 
 def check_memory(name: str, memory: str | int | None) -> None:

@@ -1,7 +1,7 @@
 """Composition of the options of a run: given options take precedence over a file such as a template."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from functools import partial
@@ -12,10 +12,13 @@ from fringefleet.arguments.kinds import check_kind
 from fringefleet.arguments.known import check_known
 from fringefleet.arguments.needs import defaults_of, without_effect
 from fringefleet.arguments.together import together
-from fringefleet.errors import IdleOptionError
+from fringefleet.errors import IdleOptionError, OptionError
 from fringefleet.execution.job import PARTS_OF_RUN, Run
+from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting, check_setting
+from fringefleet.execution.velocity_job import PARTS_OF_FIT, VelocityRun
 from fringefleet.io.mintpy.names import our_name
+from fringefleet.option_words import option
 from fringefleet.options import Options
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ _One = TypeVar("_One", bound="DataclassInstance")
 _Other = TypeVar("_Other", bound="DataclassInstance")
 
 _NEEDS = (*needs_of(Options), *needs_of(Setting))
+_IN_XARRAY = dict.fromkeys([field.name for field in fields(Selection)], "isel(pair=keep)")
+_IN_XARRAY |= {"bbox": "sel(y=slice(north, south), x=slice(west, east))"}
+_IN_XARRAY |= {"rows": "isel(y=slice(0, 100))", "columns": "isel(x=slice(0, 100))"}
 _WORDS_FOR_NONE = ("no", "none", "false")
 _NOTHING: Mapping[str, Any] = {}
 _MEASURED_BY = {"mask_threshold": ("mask_dataset",)}  # options whose valid range depends on another option
@@ -52,7 +58,19 @@ def with_changes(one: _One, other: _Other, changes: Mapping[str, Any]) -> tuple[
 
 def _check_fields_known(named: Mapping[str, Any], *parts: Any, also: Iterable[str] = ()) -> None:
     names = sorted({*also, *(field.name for part in parts for field in fields(part))})
+    for name in named:
+        if name not in names and (hint := _hint_for(name, names)):
+            raise OptionError(f"unknown option {name}. {hint}")
     check_known(named, names, lambda name: f"unknown option {name}.")
+
+
+def _hint_for(name: str, names: Collection[str]) -> str:
+    """Return the way to a thing that has another name in Python, or another place; empty if there is none."""
+    if name in ("overwrite", "resume") and "existing" in names:
+        return f"Give {option('existing', name)}."
+    if name in _IN_XARRAY:
+        return f"It is for runs; a Dataset is cut by xarray, as in stack.{_IN_XARRAY[name]}."
+    return ""
 
 
 def compose_run(stack: Any, output: Any, named: Mapping[str, Any]) -> Run:
@@ -69,14 +87,24 @@ def compose_run(stack: Any, output: Any, named: Mapping[str, Any]) -> Run:
     OptionError
         There is no such field, or a value cannot be used.
     """
-    of_run = {field.name for field in fields(Run)} - {"stack", "output"}
-    _check_fields_known(named, *PARTS_OF_RUN.values(), also=of_run)
-    said = {name: value for name, value in named.items() if name in of_run}
-    for name, kind in PARTS_OF_RUN.items():
-        whole = said.get(name, kind())
-        check_kind(name, whole, kind)
-        said[name] = replace(whole, **part_of(named, kind))
-    return Run(stack, output, **said)
+    return Run(stack, output, **_fields_of(Run, PARTS_OF_RUN, named))
+
+
+def compose_velocity_run(result: Any, output: Any, named: Mapping[str, Any]) -> VelocityRun:
+    """Compose the fit of a result, as :func:`compose_run` does the inversion of a stack."""
+    return VelocityRun(result, output, **_fields_of(VelocityRun, PARTS_OF_FIT, named))
+
+
+def _fields_of(whole: Any, parts: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the fields of a run of values by name, some of which belong to its parts."""
+    own = [field.name for field in fields(whole)][2:]  # after what it reads and what it writes
+    _check_fields_known(named, *parts.values(), also=own)
+    said = {name: value for name, value in named.items() if name in own}
+    for name, kind in parts.items():
+        part = said.get(name, kind())
+        check_kind(name, part, kind)
+        said[name] = replace(part, **part_of(named, kind))
+    return said
 
 
 def compose_options(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
@@ -12,6 +12,7 @@ from fringefleet.choices import Existing, OnError
 from fringefleet.errors import OptionError
 from fringefleet.execution.selection import Selection
 from fringefleet.execution.setting import Setting, check_setting
+from fringefleet.option_words import option, suggest
 from fringefleet.options import Options
 
 
@@ -142,6 +143,29 @@ class Run:
     ] = False
     selection: Selection = Selection()  # noqa: RUF009 - frozen
 
+    if TYPE_CHECKING:  # a path may be text; the fields are paths
+
+        def __init__(  # noqa: PLR0913 - all fields
+            self,
+            stack: str | Path,
+            output: str | Path,
+            options: Options = ...,
+            setting: Setting = ...,
+            chunks: Shape | None = ...,
+            existing: Existing = ...,
+            n_worker: int = ...,
+            total_memory: int | None = ...,
+            worker_memory: int | None = ...,
+            n_thread: int = ...,
+            n_core: int | None = ...,
+            gpu_memory: int | None = ...,
+            on_failure: FailurePolicy = ...,
+            reader: str | None = ...,
+            drop_incomplete: bool = ...,
+            accept_touched: bool = ...,
+            selection: Selection = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         """Convert paths given as text, and reject words that would silently mean something else."""
         for name in ("stack", "output"):
@@ -150,11 +174,13 @@ class Run:
             check_local(path)
             object.__setattr__(self, name, Path(path))
         if self.existing not in get_args(Existing):
-            wanted = ", ".join(get_args(Existing))
-            raise OptionError(f"found existing = {self.existing!r}; give one of {wanted}.")
+            wanted, hint = ", ".join(get_args(Existing)), suggest(str(self.existing), get_args(Existing))
+            raise OptionError(f"found {option('existing', repr(self.existing))}; give one of {wanted}.{hint}")
         for name in ("n_worker", "n_thread", "n_core", "total_memory", "worker_memory", "gpu_memory"):
-            if getattr(self, name) is not None:
-                check_kind(name, getattr(self, name), int)
+            if (number := getattr(self, name)) is not None:
+                check_kind(name, number, int)
+                if number < (least := 0 if name == "n_worker" else 1):
+                    raise OptionError(f"found {option(name, number)}; give {least} or more.")
         for name, kind in PARTS_OF_RUN.items():
             check_kind(name, getattr(self, name), kind)
         if self.chunks is not None:

@@ -65,6 +65,7 @@ def open_report(checked: Checked, n_thread: int | None) -> RunReport:
         "options": vars(job.options),
         "setting": vars(job.setting),
         "selection": job.selection.given,
+        "failures": vars(job.on_failure),
         "chunks": checked.tile,
         "n_pair": checked.prepared.scene.network.n_pair,
         "n_date": checked.prepared.scene.network.n_date,

@@ -24,6 +24,7 @@ from fringefleet.execution.scheduler import OnProgress, RunProgress
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile, TileReport, count_statuses
 from fringefleet.processes.worker_info import GpuUsers
+from fringefleet.status import Status
 
 logger = logging.getLogger(__name__)
 
@@ -195,9 +196,11 @@ def totals(
     >>> seconds = {"read": 1.0, "copy": 0.0, "solve": 2.5, "write": 0.5, "wait": 0}
     >>> done = {"state": "done", "rows": (0, 2), "columns": (0, 4), "seconds": seconds, "pixels": {"ok": 8}}
     >>> done |= {"bytes_read": 3e9, "bytes_written": 1e9}
-    >>> found = totals([done, {"state": "failed"}], [{"wall_seconds": 2.0}], 3)
+    >>> found = totals([done, {**done, "state": "failed"}], [{"wall_seconds": 2.0}], 3)
     >>> found["n_left"], found["pixels_per_second"], found["gb_per_second"], found["share"]["read"]
     (1, 4.0, 2.0, 0.25)
+    >>> found["pixels"]
+    {'ok': 8, 'failed_tile': 8}
     """
     done = [tile for tile in tiles if tile["state"] == "done"]
     timed, counted = TileStatistics(), TileStatistics()  # and tiles whose report was lost
@@ -205,6 +208,7 @@ def totals(
         numbers = TileStatistics.of_record(tile)
         timed, counted = (timed + numbers, counted) if "seconds" in tile else (timed, counted + numbers)
     every, n_failed = timed + counted, len(tiles) - len(done)
+    n_lost = sum(_area(tile) for tile in tiles if tile["state"] != "done")
     wall = sum(run["wall_seconds"] for run in runs)
     seconds = timed.seconds._asdict()
     return {
@@ -213,7 +217,7 @@ def totals(
         "n_failed": n_failed,
         "n_left": n_tile - len(done) - n_failed,
         "n_without_times": counted.n_tile,
-        "pixels": every.pixels,
+        "pixels": every.pixels | ({Status.FAILED_TILE.name.lower(): n_lost} if n_lost else {}),
         "n_pixel": every.n_pixel,
         "bytes_read": timed.bytes_read,
         "bytes_written": timed.bytes_written,
@@ -250,6 +254,11 @@ def _place(tile: Tile) -> ReportRecord:
         "rows": (tile.y.start, tile.y.stop),
         "columns": (tile.x.start, tile.x.stop),
     }
+
+
+def _area(record: Mapping[str, Any]) -> int:
+    (top, bottom), (left, right) = record["rows"], record["columns"]
+    return int((bottom - top) * (right - left))
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ pixel close, or where both pixels have the same pairs and weights and the norm i
 as much as the pairs misclose. Standard deviations stay: they are without the noise at the reference point.
 """
 
+import datetime as dt
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.arguments.shapes import Pixel
 from fringefleet.errors import OptionError, ReferencePointError, StackFormatError
 from fringefleet.execution.given_result import series_of
@@ -54,12 +56,13 @@ CHANGES = frozenset({"displacement", _STD, _COVARIANCE, "dem_error"})
 _OF_ANOTHER_POINT = ("reference_window", "reference_choice")
 
 
+@checked_call
 def rereference(
     result: xr.Dataset | Path | str,
     *,
     point: Pixel | None = None,
     lalo: tuple[float, float] | None = None,
-    date: str | None = None,
+    date: str | dt.date | np.datetime64 | None = None,
 ) -> xr.Dataset:
     """Make a result relative to another pixel or another date, lazily where it is lazy.
 
@@ -100,7 +103,7 @@ def rereference(
     >>> rereference("result.zarr", point=(3, 4)).attrs["reference_point"]
     [3, 4]
     """
-    new = NewReference(point, lalo, date)
+    new = NewReference(point, lalo, None if date is None else str(date))
     kept, left_out = referable(series_of(result, "another reference"), new)
     shift = shift_for(kept, new)
     warn_of_left_out(left_out)

@@ -20,7 +20,7 @@ class Summary:
     n_tile, n_resumed
         Number of tiles, and of those that were done before.
     numbers
-        Statistics of the tiles done now.
+        Statistics of the tiles done now; the pixels of skipped tiles are among those of a status.
     skipped
         Tiles that failed, and were skipped as requested.
 
@@ -49,7 +49,7 @@ class Summary:
     def _repr_html_(self) -> str:
         """Show it in a notebook."""
         by_name = {
-            Status(code).words: f"{number:,} pixels"
+            Status(code).words: f"{number:,} pixel{'s' * (number != 1)}"
             for code, number in enumerate(self.status_count)
             if number
         }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented, needs_of
 from fringefleet.arguments.kinds import PATH, check_kind
@@ -87,6 +87,9 @@ class FitOptions:
         check_needs(vars(self), defaults_of(FitOptions), needs_of(FitOptions))
 
 
+PARTS_OF_FIT: dict[str, Any] = {"functions": TimeFunctions, "options": FitOptions}
+
+
 @documented
 @dataclass(frozen=True)
 class VelocityRun:
@@ -110,6 +113,17 @@ class VelocityRun:
     functions: TimeFunctions = TimeFunctions()  # noqa: RUF009 - frozen
     options: FitOptions = FitOptions()
     overwrite: bool = False
+
+    if TYPE_CHECKING:  # a path may be text; the fields are paths
+
+        def __init__(
+            self,
+            result: str | Path,
+            output: str | Path,
+            functions: TimeFunctions = ...,
+            options: FitOptions = ...,
+            overwrite: bool = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         """Take paths as text, too."""

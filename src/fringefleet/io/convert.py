@@ -9,7 +9,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from fringefleet.arguments.kinds import PATH, check_kind, check_two_numbers
+from fringefleet.arguments.calls import checked_call
+from fringefleet.arguments.kinds import check_two_numbers
 from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OptionError
 from fringefleet.io.chunking import fit_tile
@@ -31,6 +32,7 @@ _LARGEST_TILE = 256 * 256  # [pixel]
 _Progress = Callable[[int, int], None]
 
 
+@checked_call
 def convert_stack(  # noqa: PLR0913 - all options of a conversion
     source: str | Path | xr.Dataset,
     output: str | Path,
@@ -87,7 +89,6 @@ def convert_stack(  # noqa: PLR0913 - all options of a conversion
     >>> open_stack("copy.zarr").unwrapped_phase.encoding["preferred_chunks"]["y"]
     8
     """
-    check_kind("output", output, *PATH)
     if chunks is not None:
         check_two_numbers("chunks", chunks, "rows and columns of a chunk")
     if resume and overwrite:

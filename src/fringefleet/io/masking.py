@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.arguments.known import check_known
 from fringefleet.arguments.shapes import Shape
@@ -31,6 +32,7 @@ class MaskSummary(NamedTuple):
     n_pixel: int
 
 
+@checked_call
 def mask_result(result: Path | str, *, progress: Progress = no_progress, **limits: Any) -> MaskSummary:
     """Write a mask into the store of a result: 1 where a pixel is within all limits, 0 where it is not.
 
@@ -65,7 +67,6 @@ def mask_result(result: Path | str, *, progress: Progress = no_progress, **limit
     >>> summary.n_pixel, summary.n_kept > 200
     (256, True)
     """
-    check_kind("result", result, *PATH)
     path, wanted = Path(result), _limits_of(limits)
     check_result(path)
     check_finished(path)

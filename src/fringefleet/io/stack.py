@@ -11,7 +11,8 @@ from typing import Literal
 import xarray as xr
 from dask.base import tokenize
 
-from fringefleet.arguments.kinds import PATH, check_kind
+from fringefleet.arguments.calls import checked_call
+from fringefleet.arguments.kinds import check_two_numbers
 from fringefleet.arguments.paths import check_local
 from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import NetworkError, OptionError, StackFormatError
@@ -31,6 +32,7 @@ from fringefleet.processes.versions import check_assertions
 AUTO_BLOCK_BYTES = 64 * 1024**2  # one variable of one dask block
 
 
+@checked_call
 def open_stack(
     path: str | Path,
     *,
@@ -83,8 +85,6 @@ def open_stack(
     >>> stack.unwrapped_phase.dims, stack.sizes["pair"]
     (('pair', 'y', 'x'), 18)
     """
-    check_kind("path", path, *PATH)
-    check_kind("reader", reader, str, type(None))
     check_assertions()
     check_local(path)
     path = Path(path)
@@ -178,7 +178,8 @@ def _auto_tile(stack: xr.Dataset) -> Shape:
 
 
 def _checked_tile(chunks: Shape) -> Shape:
-    if len(chunks) != 2 or any(size < 1 for size in chunks):
+    check_two_numbers("chunks", chunks, "rows and columns of a block")
+    if any(size < 1 for size in chunks):
         raise OptionError(f"found chunks = {chunks}; rows and columns are needed, each at least 1.")
     return chunks
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fringefleet.arguments.known import check_known
 from fringefleet.arguments.paths import real_path
 from fringefleet.cluster import ClusterOptions
-from fringefleet.errors import InputError, KindError, OptionError
+from fringefleet.errors import InputError, OptionError
 from fringefleet.execution.compose import compose_options, idle_values, part_of
 from fringefleet.execution.job import FailurePolicy, Run
 from fringefleet.execution.setting import Setting
@@ -21,7 +22,7 @@ from fringefleet.mintpy.coherence_mask import Reliable
 from fringefleet.mintpy.template import TemplateOptions, read_covariance_date, read_template
 from fringefleet.mintpy.workers import choose_workers, limit_memory
 from fringefleet.observation.quantity import PHASE
-from fringefleet.option_words import option, suggest
+from fringefleet.option_words import option
 from fringefleet.options import Options
 
 logger = logging.getLogger(__name__)
@@ -111,9 +112,7 @@ def make_task(path: Path | str | None, template: Path | str | None, said: Mappin
 
 def _given(said: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what was not given, and refuse names that mean nothing."""
-    for name in said:
-        if name not in _ARGUMENTS:
-            raise KindError(f"found no argument {name} of MintPy's step.{suggest(name, _ARGUMENTS)}")
+    check_known(said, _ARGUMENTS, lambda name: f"unknown argument {name} of MintPy's step.")
     return {name: value for name, value in said.items() if value is not None}
 
 

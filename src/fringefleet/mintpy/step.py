@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.errors import (
     BlockTooLargeError,
     DeviceError,
@@ -61,6 +62,12 @@ class Inverted:
         Of the inversion; None if nothing had changed, so that nothing was inverted.
     n_reliable
         Pixels in the mask of reliable ones; None without a mask.
+
+    Examples
+    --------
+    >>> done = run_network_inversion("project/inputs/ifgramStack.h5", num_worker=0)
+    >>> done.options.weight_func, done.summary.n_tile
+    ('var', 1)
     """
 
     written: tuple[Path, ...]
@@ -74,6 +81,7 @@ class Inverted:
         return self.summary.skipped if self.summary else ()
 
 
+@checked_call
 def run_network_inversion(
     project: Path | str | None = None,
     template: Path | str | None = None,
@@ -142,8 +150,8 @@ def run_network_inversion(
 
     Examples
     --------
-    >>> done = run_network_inversion("FernandinaSenDT128/mintpy", weight_func="var")  # doctest: +SKIP
-    >>> [path.name for path in done.written]  # doctest: +SKIP
+    >>> done = run_network_inversion("project", weight_func="coh", num_worker=0)
+    >>> [path.name for path in done.written]
     ['timeseries.h5', 'temporalCoherence.h5', 'numInvIfgram.h5', 'maskTempCoh.h5']
     """
     task = make_task(project, template, said)

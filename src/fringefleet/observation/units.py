@@ -13,6 +13,7 @@ which begins at 300 MHz, to the Ka band, which ends at 40 GHz.
 import math
 
 from fringefleet.errors import InputError, OptionError
+from fringefleet.option_words import option
 
 SHORTEST_WAVELENGTH, LONGEST_WAVELENGTH = 0.0075, 1.0  # [m]: 40 GHz and 300 MHz, see References
 _SPEED_OF_LIGHT = 299_792_458.0  # [m/s]
@@ -61,8 +62,10 @@ def check_wavelength(
     """
     if SHORTEST_WAVELENGTH <= wavelength <= LONGEST_WAVELENGTH:
         return
+    number = f"{wavelength:.10g}"
+    shown = option(name, number) if name.isidentifier() else f"{name} = {number}"
     raise error(
-        f"found {name} = {wavelength:.10g}, which is not the wavelength of an imaging radar in metres: "
+        f"found {shown}, which is not the wavelength of an imaging radar in metres: "
         "these range from "
         f"{SHORTEST_WAVELENGTH} (Ka band, 40 GHz) to {LONGEST_WAVELENGTH:g} (P band, 300 MHz; IEEE Std 521), "
         f"that of C band is about 0.0555.{_guess(wavelength)} {advice}"

@@ -7,7 +7,7 @@ from dask.utils import format_bytes
 from distributed import Client
 
 from fringefleet.choices import DeviceName
-from fringefleet.processes.html import rows_as_html
+from fringefleet.processes.html import facts_as_html, rows_as_html
 from fringefleet.processes.worker_info import Record, ask_workers
 
 
@@ -42,7 +42,9 @@ class ConnectedWorkers(NamedTuple):
         return ask_workers(self.client, self.device)
 
     def _repr_html_(self) -> str:
-        """Show them in a notebook."""
+        """Show them in a notebook, also when they have been stopped."""
+        if self.client.status != "running":
+            return facts_as_html("Workers", {"workers": f"{self.n_worker}, stopped"})
         rows = [
             (
                 record["address"],
@@ -54,5 +56,5 @@ class ConnectedWorkers(NamedTuple):
             for record in self.records()
         ]
         memory = "no limit" if self.worker_memory is None else format_bytes(self.worker_memory)
-        title = f"{len(rows)} workers, memory of each: {memory}"
+        title = f"{len(rows)} worker{'s' * (len(rows) != 1)}, memory of each: {memory}"
         return rows_as_html(title, ("worker", "host", "cores", "GPU", "memory of the GPU"), rows)

@@ -2,15 +2,19 @@
 
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fringefleet.arguments.declaration import declared_fields
+from fringefleet.arguments.known import check_all_known
 from fringefleet.cluster.config import read_data
-from fringefleet.cluster.options import ClusterOptions, check_all_known
-from fringefleet.errors import InputError, OptionError
-from fringefleet.execution.job import Run
+from fringefleet.cluster.options import ClusterOptions
+from fringefleet.errors import IdleOptionError, InputError, OptionError
+from fringefleet.execution.compose import compose_options, part_of
+from fringefleet.execution.job import FailurePolicy, Run
 from fringefleet.execution.run_file import ONLY_IN_PYTHON, TABLES, run_file_path, run_text, write_run_file
+from fringefleet.execution.selection import Selection
 
 CLUSTER = "cluster"  # the table that --cluster-config reads, too
 
@@ -62,7 +66,7 @@ def read_run_file(path: Path) -> RunFile:
         The file cannot be read, or has something that is no option; or not all options of the run are in it.
     """
     content = read_data(path, "options", "TOML", tomllib.loads)
-    check_all_known(content, [*TABLES, CLUSTER], f"table of {path}")
+    _check_tables(content, path)
     found: dict[str, Any] = {}
     for name, owner in TABLES.items():
         table = content.get(name, {})
@@ -76,7 +80,30 @@ def read_run_file(path: Path) -> RunFile:
                 f"it, and remove {ONLY_IN_PYTHON}; or repeat the run in Python."
             )
         found |= {key: _as_tuple(value) for key, value in table.items()}
+    _check_values(found, path)
     return RunFile(found, path if content.get(CLUSTER) else None)
+
+
+def _check_tables(content: Mapping[str, Any], path: Path) -> None:
+    """Reject an unknown table, and show the table of an option that stands in none."""
+    for name in content.keys() - TABLES.keys():
+        for table, owner in TABLES.items():
+            if name in {field.name for field, _, _ in declared_fields(owner)}:
+                raise OptionError(
+                    f"found {name} in {path} before any table; write it below the line [{table}]."
+                )
+    check_all_known(content, [*TABLES, CLUSTER], f"table of {path}")
+
+
+def _check_values(found: Mapping[str, Any], path: Path) -> None:
+    """Reject what cannot be used, whatever is given beside it, and name the file."""
+    try:
+        with suppress(IdleOptionError):  # what it needs may be given on the command line
+            compose_options(found)
+        for owner in (Selection, FailurePolicy):
+            owner(**part_of(found, owner))
+    except OptionError as error:
+        raise OptionError(f"{path}: {error}") from None
 
 
 def _as_tuple(value: Any) -> Any:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields
+from fringefleet.arguments.kinds import check_two_numbers
 from fringefleet.arguments.shapes import Shape
 from fringefleet.errors import OptionError
 
@@ -62,7 +63,8 @@ class SceneOptions:
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
         check_fields(self)
-        if len(self.shape) != 2 or min(self.shape) < 2:
+        check_two_numbers("shape", self.shape, "rows and columns")
+        if min(self.shape) < 2:
             found = " x ".join(str(length) for length in self.shape)
             raise OptionError(
                 f"found shape {found}; a scene has rows and columns, at least 2 of each. "

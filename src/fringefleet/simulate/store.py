@@ -11,6 +11,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.arguments.paths import make_folder
 from fringefleet.io.store.staging import consolidate_metadata, staged_store
 from fringefleet.io.zarr.arrays import array_in
@@ -29,6 +30,7 @@ from fringefleet.simulate.physics import (
 _DEM_ERROR_NAME = "DEM error relative to the reference point"
 
 
+@checked_call
 def simulate_dataset(scene: Scene) -> tuple[xr.Dataset, xr.DataArray]:
     """Make a small scene in memory.
 
@@ -56,6 +58,7 @@ def simulate_dataset(scene: Scene) -> tuple[xr.Dataset, xr.DataArray]:
     return _to_stack(scene, fields, phase, coherence), truth["displacement"]
 
 
+@checked_call
 def true_dem_error(scene: Scene) -> xr.DataArray:
     """Make the DEM error of a small scene [m], relative to the reference point.
 
@@ -68,6 +71,7 @@ def true_dem_error(scene: Scene) -> xr.DataArray:
     return xr.DataArray(values, _place(scene), ("y", "x"), attrs=_gridded(_DEM_ERROR_NAME, "m"))
 
 
+@checked_call
 def simulate_stack(
     scene: Scene,
     output: str | Path,
@@ -102,7 +106,7 @@ def simulate_stack(
     >>> simulate_stack(Scene(n_date=5, shape=(8, 8)), "scene.zarr").name
     'scene_truth.zarr'
     """
-    output, truth = Path(output), truth_path(Path(output))
+    output, truth = Path(output), truth_path(output)
     with (
         staged_store(output, overwrite=overwrite) as partial_stack,
         staged_store(truth, overwrite=overwrite) as partial_truth,
@@ -113,14 +117,16 @@ def simulate_stack(
     return truth
 
 
-def truth_path(output: Path) -> Path:
+@checked_call
+def truth_path(output: str | Path) -> Path:
     """Return the path of the truth of a simulated stack.
 
     Examples
     --------
-    >>> truth_path(Path("scene/stack.zarr")).as_posix()
+    >>> truth_path("scene/stack.zarr").as_posix()
     'scene/stack_truth.zarr'
     """
+    output = Path(output)
     return output.with_name(output.name.removesuffix(".zarr") + "_truth.zarr")
 
 

@@ -8,11 +8,12 @@ from typing import get_args
 import pytest
 from distributed import Nanny, Scheduler, Security, Worker
 
+from fringefleet.arguments.known import known_keywords
 from fringefleet.cluster import ClusterOptions
 from fringefleet.cluster.config import LOADS_CODE, read_cluster_config
 from fringefleet.cluster.connection import expect_workers, resolve
 from fringefleet.cluster.existing import read_scheduler_file
-from fringefleet.cluster.options import ClusterKind, cluster_options, known_keywords
+from fringefleet.cluster.options import ClusterKind, cluster_options
 from fringefleet.cluster.security import private_folder, running_security
 from fringefleet.errors import InputError, OptionError
 
@@ -72,7 +73,7 @@ def test_every_kind_of_cluster_is_told_from_how_it_is_named():
         ({"worker_memory": "1e400GB"}, "worker_memory = '1e400GB'"),
         ({"wait_seconds": -1}, "wait_seconds = -1"),
         ({"wait_seconds": float("inf")}, "wait_seconds = inf"),
-        ({"options": [1]}, "options = .* of the type list; give a Mapping"),
+        ({"options": [1]}, "options = .* of the type list; give a dictionary"),
         ({"options": {"n_workers": 3}}, "found n_workers .* give n_worker beside"),
         ({"options": {"security": "x"}}, "found security .* give tls beside"),
         ({"options": {"local_directory": 5}}, "local_directory = 5 of the type int; give text or a path"),

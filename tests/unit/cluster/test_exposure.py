@@ -4,8 +4,8 @@ import dask
 import pytest
 from distributed import LocalCluster, Scheduler
 
+from fringefleet.arguments.known import known_keywords
 from fringefleet.cluster import ClusterOptions
-from fringefleet.cluster.options import known_keywords
 from fringefleet.cluster.security import running_security
 from fringefleet.cluster.slurm.script import plan_jobs
 from fringefleet.errors import OptionError

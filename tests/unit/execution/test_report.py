@@ -81,7 +81,7 @@ def test_the_report_of_a_run_says_who_did_what_and_how_fast(tmp_path):
     assert (third["state"], third["error"], third["attempts"]) == ("failed", "OSError: gone", 3)
     total = found["totals"]
     assert (total["n_tile"], total["n_done"], total["n_failed"], total["n_left"]) == (3, 2, 1, 0)
-    assert total["pixels"] == {"ok": 120, "masked": 8}
+    assert total["pixels"] == {"ok": 120, "masked": 8, "failed_tile": 64}
     assert (total["bytes_read"], total["bytes_written"]) == (6000, 2000)
     assert total["seconds"] == {"read": 2.0, "copy": 1.0, "solve": 4.0, "write": 1.0, "wait": 0.0}
     assert total["share"] == {"read": 0.25, "copy": 0.125, "solve": 0.5, "write": 0.125, "wait": 0.0}

@@ -211,7 +211,7 @@ class TestWhatIsNoStack:
     def test_a_result(self, tmp_path):
         result = xr.Dataset({"displacement": (("date", "y", "x"), np.zeros((3, 2, 2), "f4"))})
         result.to_zarr(tmp_path / "result.zarr", zarr_format=3, consolidated=False)
-        with pytest.raises(StackFormatError, match="It is a result, not a stack"):
+        with pytest.raises(StackFormatError, match="found a result, not a stack"):
             open_stack(tmp_path / "result.zarr")
 
     def test_a_damaged_zarr_store(self, write_mintpy, tmp_path):

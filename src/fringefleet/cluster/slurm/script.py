@@ -15,9 +15,11 @@ from typing import Any
 import dask
 from distributed import Security
 
+from fringefleet.arguments.calls import checked_call
+from fringefleet.arguments.known import check_all_known, known_keywords
 from fringefleet.cluster.exposure import ANY_PORT, WORKER_ROUTES, scheduler_keywords, serves_workers
 from fringefleet.cluster.local import LOCAL_SETTINGS, SETTINGS
-from fringefleet.cluster.options import ClusterOptions, check_all_known, known_keywords
+from fringefleet.cluster.options import ClusterOptions
 from fringefleet.cluster.slurm.request import SECTION, JobPlan, JobRequest, import_jobqueue
 from fringefleet.cluster.slurm.validation import check_line, sbatch_log, walltime_seconds
 from fringefleet.processes.preload import DEVICE, OPTIONS
@@ -34,6 +36,7 @@ _RESERVED = {"scheduler", "name", "interface", "protocol", "security", "loop", "
 _RESERVED |= {"job_kwargs", "base_class_kwargs", "job_cls", "n_workers", "dashboard_address", "host"}
 
 
+@checked_call
 def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submitted: bool = True) -> JobPlan:
     """Decide what to request from Slurm; raises as :func:`fringefleet.connect` does.
 
@@ -44,6 +47,12 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
     ``modules`` (for ``module load``), ``poll_seconds`` (longest interval between queries [s]),
     ``most_failed_starts`` (consecutive jobs that may end without a worker), ``most_replacements`` (jobs
     that may replace others). ``job_name`` replaces their name.
+
+    Examples
+    --------
+    >>> plan = plan_jobs(ClusterOptions("slurm", 8, options={"queue": "gpu"}), is_submitted=False)
+    >>> plan.n_job, plan.job["queue"]
+    (8, 'gpu')
     """
     said = JobRequest(options)
     cluster, given = _split_keywords(options.options)
@@ -76,8 +85,15 @@ def plan_jobs(options: ClusterOptions, job_name: str | None = None, *, is_submit
     return JobPlan(said.n_job, log_folder, job, cluster, said.get("poll_seconds", 30.0), *most)
 
 
+@checked_call
 def job_script(plan: JobPlan, *, tls: bool = True) -> str:
-    """Write the script of a job as it would be submitted, without the scheduler's address."""
+    """Write the script of a job as it would be submitted, without the scheduler's address.
+
+    Examples
+    --------
+    >>> "#SBATCH" in job_script(plan_jobs(ClusterOptions("slurm", 8), is_submitted=False))
+    True
+    """
     if not tls:
         return script_of_job(plan, "tcp://SCHEDULER:PORT", None)
     files = {"tls_ca_file": "CA", "tls_worker_cert": "CERTIFICATE", "tls_worker_key": "KEY"}

@@ -215,10 +215,11 @@ def _check(stored: xr.Dataset, how: Mapping[str, StoredNumbers]) -> None:
     observed = next((str(name) for name in stored.data_vars if is_observation(str(name))), PHASE)
     for name in (observed, *_DATES):
         if name not in stored.variables:
-            hint = "It is a result, not a stack. " if "displacement" in stored else ""
+            if "displacement" in stored:
+                raise StackFormatError("found a result, not a stack; give the stack that it was made from.")
             raise StackFormatError(
                 f"found no variable {name!r}; there are "
-                f"{', '.join(map(str, stored.variables)) or 'none'}. {hint}A stack needs unwrapped_phase "
+                f"{', '.join(map(str, stored.variables)) or 'none'}. A stack needs unwrapped_phase "
                 "over pair, y and x, and reference_date and secondary_date over pair: give an output of "
                 "`fringefleet convert` or `fringefleet simulate`, or use these names."
             )

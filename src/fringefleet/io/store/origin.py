@@ -113,7 +113,9 @@ def check_same_origin(group: zarr.Group, origin: Origin, path: Any, *, accept_to
         raise _refused(path, reason, _BEGIN_ANEW) from error
     is_changed = not only_touched(files)
     if others := _other_options(then, now) or ([] if is_changed else _other_values(then, now)):
-        also = f"; the stack differs, too: {describe_differences(files)}" if files else ""
+        # Other options may read other variables, so that files are new or gone without a change of the stack.
+        changed = [file for file in files if None not in (file.then, file.now)]
+        also = f"; the stack differs, too: {describe_differences(changed)}" if changed else ""
         raise _refused(path, f"it was started with other options: found {', '.join(others)}{also}", _REPEAT)
     if files and not (accept_touched and only_touched(files)):
         raise _changed_stack(path, origin, files)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.arguments.kinds import PATH, check_kind
 from fringefleet.arguments.known import check_known
 from fringefleet.errors import IdleOptionError, OptionError, StackFormatError
@@ -26,6 +27,7 @@ from fringefleet.io.writers.targets import PlannedFiles, check_existing
 from fringefleet.option_words import option
 
 
+@checked_call
 def export_result(
     result: xr.Dataset | Path | str,
     target: Path | str,
@@ -187,7 +189,6 @@ def _check_kind_of_result(result: xr.Dataset, writer: Writer) -> None:
 
 def checked_target(target: Path | str, writer: Writer) -> Path:
     """Reject an invalid path, or one with the suffix of another format."""
-    check_kind("target", target, *PATH)
     target = Path(target)
     meant = [each.name for each in WRITERS if each.suffix and each.suffix == target.suffix and each != writer]
     if meant:

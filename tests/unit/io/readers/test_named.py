@@ -189,7 +189,7 @@ def test_another_file_has_other_task_names(tmp_path):
 def test_a_result_is_no_stack(tmp_path):
     result = fringefleet.invert(checks.simulated(), weight_func="no")
     result.to_netcdf(tmp_path / "result.nc", engine="h5netcdf")
-    with pytest.raises(StackFormatError, match="It is a result, not a stack"):
+    with pytest.raises(StackFormatError, match="found a result, not a stack"):
         fringefleet.open_stack(tmp_path / "result.nc")
 
 
