@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 import xarray as xr
+from fringefleet.products.colour_limits import symmetric
 from matplotlib.figure import Figure
 
 from fringefleet.plot.canvas import draw_map, format_dates, save
-from fringefleet.products.colour_limits import symmetric
 
 CENTIMETRES = 100.0  # in a metre
 COLOURS = ("#b2182b", "#2166ac")  # of the pixels that moved away and towards

@@ -24,8 +24,8 @@ from typer.testing import CliRunner
 
 import fringefleet
 from fringefleet.cli import app
-from fringefleet.cluster.exposure import dashboard_link, describe_dashboard
 from fringefleet.errors import DeviceError, InputError, RunError
+from fringefleet.processes.dashboard import dashboard_link, describe_dashboard
 from fringefleet.processes.worker_info import worker_record
 from fringefleet.simulate import Scene, simulate_stack
 from polling import wait_until

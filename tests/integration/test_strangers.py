@@ -16,9 +16,9 @@ import pytest
 from distributed import Client, LocalCluster
 
 import fringefleet
-from fringefleet.cluster.exposure import dashboard_link
 from fringefleet.cluster.security import write_private
 from fringefleet.processes import clients
+from fringefleet.processes.dashboard import dashboard_link
 from fringefleet.simulate import Scene, simulate_stack
 from polling import wait_until
 from strangers import is_answered, knows_dask, listeners, ways_in

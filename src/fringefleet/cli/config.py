@@ -46,9 +46,5 @@ def with_config(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def merged(given: Mapping[str, Any], of_file: Mapping[str, Any]) -> dict[str, Any]:
     """Fill what is not given, None or False for a flag, by what a file says."""
-    filled = {
-        name: of_file[name]
-        for name, value in given.items()
-        if (value is None or value is False) and name in of_file  # 0 is a value
-    }
-    return {**given, **filled}
+    unsaid = [name for name, value in given.items() if value is None or value is False]  # 0 is a value
+    return {**given, **{name: of_file[name] for name in unsaid if name in of_file}}

@@ -1,5 +1,5 @@
 from .connection import connect as connect
-from .exposure import dashboard_link as dashboard_link
+from .connection import dashboard_link as dashboard_link
 from .options import ClusterOptions as ClusterOptions
 from .slurm.script import job_script as job_script
 from .slurm.script import plan_jobs as plan_jobs

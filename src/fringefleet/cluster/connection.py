@@ -16,7 +16,6 @@ from distributed.system import MEMORY_LIMIT
 
 from fringefleet.arguments.calls import checked_call
 from fringefleet.cluster.existing import connect_running, use_current
-from fringefleet.cluster.exposure import warn_of_dashboard
 from fringefleet.cluster.local import Start, begin_local, count_local, count_local_gpus
 from fringefleet.cluster.options import VISIBLE, ClusterKind, ClusterOptions, cluster_options
 from fringefleet.cluster.security import kept_credentials
@@ -26,6 +25,10 @@ from fringefleet.errors import DeviceError, InputError, MissingExtraError, Optio
 from fringefleet.processes.clients import current_client, note_open
 from fringefleet.processes.connected import ConnectedWorkers
 from fringefleet.processes.cores import own_cores
+from fringefleet.processes.dashboard import (
+    dashboard_link,  # noqa: F401 - public here
+    warn_of_dashboard,
+)
 from fringefleet.processes.main_program import end_if_reimported
 from fringefleet.processes.versions import MUST_AGREE, say_differences, versions_that_must_agree
 from fringefleet.processes.worker_info import Record, ask_workers, sharing

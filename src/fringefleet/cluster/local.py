@@ -22,6 +22,7 @@ from fringefleet.cluster.options import ClusterOptions, named_gpus
 from fringefleet.cluster.security import private_folder, temporary_security
 from fringefleet.cluster.waiting import OF_A_CLUSTER, OF_A_START, OF_AN_END, without_messages
 from fringefleet.errors import DeviceError, InputError, MissingExtraError, OptionError
+from fringefleet.processes.dashboard import LOOPBACK
 from fringefleet.processes.dask_defaults import cluster_defaults
 from fringefleet.processes.gpus import count_gpus
 from fringefleet.processes.main_program import check_may_start_processes
@@ -153,7 +154,7 @@ def _keywords(options: ClusterOptions, births: Births, said: Mapping[str, Any]) 
     """Compose the keywords of a cluster; those of the user take precedence."""
     given, security = options.options, temporary_security(options)
     keywords: dict[str, Any] = {"silence_logs": logging.ERROR, "security": security, "threads_per_worker": 1}
-    keywords |= {"interface": options.interface} if options.interface else {"host": exposure.LOOPBACK}
+    keywords |= {"interface": options.interface} if options.interface else {"host": LOOPBACK}
     if options.worker_memory is not None:
         keywords["memory_limit"] = options.worker_memory
     if given.get("processes", True):

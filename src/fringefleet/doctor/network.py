@@ -4,8 +4,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 
-from fringefleet.cluster.exposure import LOOPBACK
 from fringefleet.doctor.finding import Finding, note, ok, problem
+from fringefleet.processes.dashboard import LOOPBACK
 from fringefleet.processes.interfaces import read_interfaces
 
 _SECONDS_TO_CONNECT = 2.0

@@ -8,12 +8,13 @@ from pathlib import Path
 from distributed import Client, performance_report
 
 from fringefleet.arguments.paths import make_folder
-from fringefleet.cluster.exposure import check_bokeh, describe_dashboard
+from fringefleet.cluster.exposure import check_bokeh
 from fringefleet.cluster.options import ClusterOptions
 from fringefleet.errors import IdleOptionError
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_writable
 from fringefleet.option_words import option
+from fringefleet.processes.dashboard import describe_dashboard
 from fringefleet.processes.worker_logging import forward_logs
 
 logger = logging.getLogger(__name__)
