@@ -1,6 +1,7 @@
 """The commands export and mask, as they are typed."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -15,11 +16,20 @@ from fringefleet.io.writers import WRITERS
 from fringefleet.simulate import Scene, simulate_stack
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a stack, its result, and a file."""
+    folder = tmp_path_factory.mktemp("made")
+    simulate_stack(Scene(n_date=4, shape=(20, 30), missing=0.3), folder / "stack.zarr")
+    fringefleet.run(Run(folder / "stack.zarr", folder / "result.zarr", chunks=(10, 15)))
+    (folder / "file").write_text("")
+    return folder
+
+
 @pytest.fixture
-def result(tmp_path):
-    simulate_stack(Scene(n_date=4, shape=(20, 30), missing=0.3), tmp_path / "stack.zarr")
-    fringefleet.run(Run(tmp_path / "stack.zarr", tmp_path / "result.zarr", chunks=(10, 15)))
-    (tmp_path / "file").write_text("")
+def result(made, tmp_path):
+    """The result in a copy of the folder, which a test may change."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path / "result.zarr"
 
 

@@ -1,20 +1,22 @@
 """What exports and fits say beforehand that they take, against what their processes take."""
 
 import json
-import subprocess
 import sys
 import time
 
 import psutil
 import pytest
 import xarray as xr
+from typer.testing import CliRunner
 
 from benchmarks import export as benchmark
 from fringefleet import FitOptions, TimeFunctions, VelocityRun
+from fringefleet.cli import app
 from fringefleet.io.writers import WRITERS
 from fringefleet.io.writers.export import plan_export
 from fringefleet.simulate import Scene, simulate_stack
 from fringefleet.velocity_maps import plan_velocity
+from long_cases import mostly_long
 
 TABLES = ("csv", "geopackage")
 
@@ -58,6 +60,13 @@ def peak_of(log, *words):
     return together, alone
 
 
+def succeed(*words):
+    """Run a command in this process."""
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == 0, done.output
+    return done
+
+
 @pytest.mark.parametrize("size", ["small", "large"])
 @pytest.mark.parametrize("file_format", [writer.name for writer in WRITERS])
 def test_an_export_takes_what_is_predicted(results, tmp_path, file_format, size):
@@ -75,12 +84,27 @@ def test_an_export_takes_what_is_predicted(results, tmp_path, file_format, size)
     assert sum(p.stat().st_size for p in (tmp_path / "out").rglob("*") if p.is_file()) <= planned.n_byte
 
 
-@pytest.mark.parametrize("size", ["small", "large"])
-@pytest.mark.parametrize("n_worker", [0, 1])
-@pytest.mark.parametrize(
-    "wanted", [{}, {"periodic": (1, 0.5)}, {"uncertainty": "bootstrap", "bootstrap_count": 5}]
-)
-def test_a_fit_takes_what_is_predicted(results, tmp_path, wanted, n_worker, size):
+WANTED = {
+    "line": {},
+    "periodic": {"periodic": (1, 0.5)},
+    "bootstrap": {"uncertainty": "bootstrap", "bootstrap_count": 5},
+}
+# Any two values of different columns meet in one of the first six; the others are their opposites.
+FITS = [
+    ("line", 0, "small"),
+    ("line", 1, "large"),
+    ("periodic", 0, "large"),
+    ("periodic", 1, "small"),
+    ("bootstrap", 0, "small"),
+    ("bootstrap", 1, "large"),
+]
+OPPOSITE = {"small": "large", "large": "small"}
+FITS += [(kind, n_worker, OPPOSITE[size]) for kind, n_worker, size in FITS]
+
+
+@pytest.mark.parametrize(("kind", "n_worker", "size"), mostly_long(FITS, 6))
+def test_a_fit_takes_what_is_predicted(results, tmp_path, kind, n_worker, size):
+    wanted = WANTED[kind]
     functions = TimeFunctions(periodic=wanted.get("periodic", ()))
     options = FitOptions(**{name: value for name, value in wanted.items() if name != "periodic"})
     job = VelocityRun(results[size], tmp_path / "out.zarr", functions, options)
@@ -105,12 +129,7 @@ def test_a_dry_run_prints_it_and_writes_nothing(results, tmp_path):
         ("velocity", results["small"], tmp_path / "out.zarr"),
         ("export", results["small"], tmp_path / "out", "--format", "cog", "--variables", "displacement"),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "fringefleet", *map(str, words), "--dry-run"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = succeed(*words, "--dry-run")
         assert "Memory  at most" in done.stdout
         assert "Write   at most" in done.stdout
         assert sorted(tmp_path.iterdir()) == before
@@ -127,13 +146,7 @@ def test_a_plan_follows_the_part_and_the_velocity(tmp_path):
         "rows": ("--rows", "0", "32"),
         "dates": ("--end-date", "20180307"),
     }.items():
-        done = subprocess.run(
-            [sys.executable, "-m", "fringefleet", "plan", str(stack), "--quick", "--json", *words],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found[name] = json.loads(done.stdout)
+        found[name] = json.loads(succeed("plan", stack, "--quick", "--json", *words).stdout)
     assert found["rows"]["bytes_read"] == found["all"]["bytes_read"] // 2
     assert found["rows"]["bytes_written"] == found["all"]["bytes_written"] // 2
     assert found["rows"]["memory_needed"] <= found["all"]["memory_needed"]

@@ -25,13 +25,12 @@ from fringefleet.errors import DeviceError, InputError, MissingExtraError, Optio
 from fringefleet.processes.clients import current_client, note_open
 from fringefleet.processes.connected import ConnectedWorkers
 from fringefleet.processes.cores import own_cores
-from fringefleet.processes.dashboard import (
-    dashboard_link,  # noqa: F401 - public here
-    warn_of_dashboard,
-)
+from fringefleet.processes.dashboard import dashboard_link, warn_of_dashboard
 from fringefleet.processes.main_program import end_if_reimported
 from fringefleet.processes.versions import MUST_AGREE, say_differences, versions_that_must_agree
 from fringefleet.processes.worker_info import Record, ask_workers, sharing
+
+__all__ = ["connect", "dashboard_link"]
 
 logger = logging.getLogger(__name__)
 

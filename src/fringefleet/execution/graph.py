@@ -28,6 +28,7 @@ from fringefleet.execution.tile import BlockFunction, FoldedVariable, LazyVariab
 from fringefleet.importing import without_collection
 from fringefleet.io.lazy.decoded import STORED_AS
 from fringefleet.io.mintpy.attributes import with_own_attributes
+from fringefleet.io.placeholders import placeholder
 from fringefleet.network.design_matrix import date_baselines
 from fringefleet.options import Options
 from fringefleet.processes.dask_defaults import with_graph_defaults
@@ -58,10 +59,11 @@ def result_template(prepared: "Prepared", options: Options, tile: Shape) -> xr.D
     mapping = stack[options.observation].attrs.get("grid_mapping")
     variables = {}
     for name, variable in wanted_variables(options).items():
-        empty = da.zeros(
+        empty = placeholder(
+            name,
             tuple(sizes[dim] for dim in variable.dims),
-            dtype=variable.dtype,
-            chunks=tuple(chunks[dim] for dim in variable.dims),
+            variable.dtype,
+            tuple(chunks[dim] for dim in variable.dims),
         )
         attrs = {**variable.attrs, **({"grid_mapping": mapping} if mapping else {})}
         variables[name] = (variable.dims, empty, attrs)

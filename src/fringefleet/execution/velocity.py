@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from fringefleet.execution.velocity_job import FitOptions
 from fringefleet.io.dates import find_date, read_dates, seconds_of_day
 from fringefleet.io.grid import GRID_MAPPING
 from fringefleet.io.mintpy.attributes import with_own_attributes
+from fringefleet.io.placeholders import placeholder
 from fringefleet.io.store.conventions import with_history
 from fringefleet.io.store.result_kind import SERIES, check_series, made_from
 from fringefleet.io.store.stored_mask import MASK, RULE
@@ -192,7 +192,7 @@ def template_of(prepared: PreparedFit, tile: Shape) -> xr.Dataset:
     variables = {
         name: (
             variable.dims,
-            da.zeros(prepared.shape, dtype=variable.dtype, chunks=tile),
+            placeholder(name, prepared.shape, variable.dtype, tile),
             variable.attributes_for(str(prepared.attrs.get("observation"))) | more,
         )
         for name, variable in velocity_variables(function.model.functions, function.errors).items()

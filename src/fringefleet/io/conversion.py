@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
@@ -27,6 +26,7 @@ from fringefleet.io.checks.door import readable
 from fringefleet.io.copying import TileFiles, gridded
 from fringefleet.io.files.listing import Listing, describe_differences
 from fringefleet.io.files.version import FilesVersion
+from fringefleet.io.placeholders import placeholder
 from fringefleet.io.store.marks import DONE, IS_DONE, create_marks, find_damaged, read_marks
 from fringefleet.io.store.origin import (
     DIGESTS,
@@ -241,7 +241,7 @@ def _create_store(stack: xr.Dataset, tile: Shape, path: Path) -> None:
     for name in gridded(stack):
         data = stack[name]
         chunks = tuple(min(sizes.get(str(dim), n), n) for dim, n in data.sizes.items())
-        arrays[name] = (data.dims, da.zeros(data.shape, chunks=chunks, dtype=data.dtype), data.attrs)
+        arrays[name] = (data.dims, placeholder(str(name), data.shape, data.dtype, chunks), data.attrs)
         compressor = BloscCodec(cname="lz4", shuffle="shuffle", typesize=data.dtype.itemsize)
         encoding[name] = {"chunks": chunks, "compressors": (compressor,), "_FillValue": None}
     with all_chunks_written():

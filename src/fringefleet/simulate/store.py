@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import pyproj
 import xarray as xr
@@ -13,6 +12,7 @@ from zarr.codecs import BloscCodec
 
 from fringefleet.arguments.calls import checked_call
 from fringefleet.arguments.paths import make_folder
+from fringefleet.io.placeholders import placeholder
 from fringefleet.io.store.staging import consolidate_metadata, staged_store
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.io.zarr.complete import all_chunks_written, note_all_chunks
@@ -157,12 +157,12 @@ def _create_stores(
 ) -> tuple[zarr.Group, zarr.Group]:
     """Write everything except the tiles: metadata and coordinates, as xarray would."""
     pairs, dates = ((n, *scene.shape) for n in (len(scene.pairs), scene.n_date))
-    empty_pairs = da.empty(pairs, dtype="f4", chunks=(pairs[0], *scene.tile))
-    empty_dates = da.empty(dates, dtype="f4", chunks=(dates[0], *scene.tile))
+    empty_pairs = placeholder("pairs", pairs, "f4", (pairs[0], *scene.tile))
+    empty_dates = placeholder("dates", dates, "f4", (dates[0], *scene.tile))
     _create(_to_stack(scene, fields, empty_pairs, empty_pairs), output, (pairs[0], *scene.tile))
     known = _to_truth(scene, empty_dates)
     if scene.dem_error_std:
-        empty = da.empty(scene.shape, dtype="f4", chunks=scene.tile)
+        empty = placeholder("dem_error", scene.shape, "f4", scene.tile)
         known["dem_error"] = (("y", "x"), empty, _gridded(_DEM_ERROR_NAME, "m"))
     _create(known, truth, (dates[0], *scene.tile))
     return zarr.open_group(output, mode="r+"), zarr.open_group(truth, mode="r+")

@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 import zarr
@@ -32,6 +31,7 @@ from fringefleet.errors import FringefleetError, OutputExistsError, StackFormatE
 from fringefleet.io.checks.door import readable
 from fringefleet.io.files.listing import Listing
 from fringefleet.io.files.threads import each
+from fringefleet.io.placeholders import placeholder
 from fringefleet.io.store.conventions import with_conventions
 from fringefleet.io.store.disk import translate_disk_full
 from fringefleet.io.store.durable import sync, sync_tree
@@ -415,7 +415,7 @@ def in_one_chunk(template: xr.Dataset) -> xr.Dataset:
     """Return a template whose variables are not chunked: chunks would create a useless task per tile."""
     return template.assign(
         {
-            name: variable.copy(data=da.zeros(variable.shape, dtype=variable.dtype, chunks=-1))
+            name: variable.copy(data=placeholder(str(name), variable.shape, variable.dtype, -1))
             for name, variable in template.variables.items()
             if variable.chunks
         }

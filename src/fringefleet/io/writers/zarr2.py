@@ -8,13 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 import zarr
 from numcodecs import Blosc
 
 from fringefleet.io.grid import GRID_MAPPING
+from fringefleet.io.placeholders import placeholder
 from fringefleet.io.store.unfinished import FINGERPRINT
 from fringefleet.io.writers.base import Progress
 from fringefleet.io.writers.files import FileFormat, linked, plan_files, write_files
@@ -60,7 +60,7 @@ def _template(selected: Selected, names: Sequence[str]) -> xr.Dataset:
     empty: dict[Hashable, xr.Variable] = {}
     for name in names:
         variable = linked(result[name], names).variable
-        zeros = da.zeros(variable.shape, dtype=variable.dtype, chunks=-1)
+        zeros = placeholder(name, variable.shape, variable.dtype, -1)
         attrs = {
             key: value for key, value in variable.attrs.items() if key not in ("_FillValue", "grid_mapping")
         }
