@@ -61,6 +61,7 @@ IN_PYTHON = {
     "worker-memory": ("worker_memory", 1),
     "workers": ("n_worker", 1),
     **{name.replace("_", "-"): (f"{name} = True", 0) for name in _FLAGS},
+    "no-mask": ("mask = False", 0),
     "no-tls": ("tls = False", 0),
     "overwrite": ("existing = overwrite", 0),
     "resume": ("existing = resume", 0),

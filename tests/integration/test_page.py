@@ -63,7 +63,7 @@ def test_the_page_has_everything_and_needs_no_other_file(result):
     report = json.loads(result.with_name(f"{result.name}.report.json").read_text())
     for name, number in report["totals"]["pixels"].items():
         assert f"{name.replace('_', ' ')} {number:,}" in words
-    assert "Other than the defaults: Option Value norm huber diagnose True All options" in words
+    assert "Other than the defaults: Option Value chunks 12 16 norm huber diagnose True All options" in words
     assert "0, 1 0 to 11 16 to 29" in words
     assert "No tile failed." in words
     assert "this process" in words

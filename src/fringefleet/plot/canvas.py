@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from fringefleet.arguments.kinds import check_kind
 from fringefleet.io.store.atomic_files import staged_files
 from fringefleet.plot.colours import CATEGORIES
 from fringefleet.plot.ground import edges, stretch
@@ -115,7 +114,6 @@ def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
     size
         Width and height of a new figure [inch].
     """
-    check_axes(ax)
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt  # noqa: PLC0415 - chooses a backend, which only a new figure needs
@@ -129,12 +127,6 @@ def letters_of(panel: Axes) -> int:
     """Return the letters of a line of the title of axes that somebody else made."""
     width = panel.get_position().width * panel.figure.get_figure(root=True).get_figwidth()
     return max(_LEAST_LETTERS, int(_LETTERS * width))
-
-
-def check_axes(ax: object) -> None:
-    """Refuse what is neither axes nor None."""
-    if ax is not None:
-        check_kind("ax", ax, Axes)
 
 
 def map_page(data: xr.DataArray, n_line: int) -> tuple[float, float]:

@@ -46,7 +46,7 @@ def label_axes(panel: Axes, data: xr.DataArray, room: tuple[float, float]) -> No
     room
         Width and height of the map [inch].
     """
-    panel.ticklabel_format(useOffset=False)
+    panel.ticklabel_format(useOffset=False, style="plain")
     panel.tick_params(labelsize=8)
     ticks = room[0] / _TICK_WIDTH, room[1] / _TICK_HEIGHT
     for dim, axis, most in zip("xy", (panel.xaxis, panel.yaxis), ticks, strict=True):

@@ -8,24 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.choices import LengthUnit
 from fringefleet.io.writers.selected import rule_of
 from fringefleet.plot.canvas import axes_for, letters_of
 from fringefleet.plot.colours import BARS
 from fringefleet.plot.map_axes import class_colour, share_words
-from fringefleet.plot.options import PictureChoice
-from fringefleet.plot.shown import PictureSource, ShownMap, dataset_of, shown_map
+from fringefleet.plot.options import PictureChoice, date_text
+from fringefleet.plot.shown import PictureDate, PictureSource, ShownMap, dataset_of, shown_map
 from fringefleet.products.appearance import colour_limits
 
 _MOST_BARS, _MOST_NAMED = 60, 10
 _PAGE = (5.0, 3.4)  # [inch]
 
 
+@checked_call
 def histogram(
     source: PictureSource,
     variable: str | None = None,
     *,
-    date: str | None = None,
+    date: PictureDate | None = None,
     unit: LengthUnit | None = None,
     mask: str | bool | None = None,
     ax: Axes | None = None,
@@ -57,7 +59,7 @@ def histogram(
     >>> histogram("result.zarr", "temporal_coherence").get_xlabel()
     'Temporal coherence'
     """
-    choice = PictureChoice(variable, date, mask=mask, unit=unit)
+    choice = PictureChoice(variable, date_text(date), mask=mask, unit=unit)
     result = dataset_of(source)
     shown = shown_map(result, choice, rule_of(result, mask))
     panel = axes_for(ax, _PAGE)

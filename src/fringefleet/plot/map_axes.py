@@ -13,13 +13,21 @@ from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.choices import LengthUnit
 from fringefleet.io.writers.selected import rule_of
-from fringefleet.plot.canvas import axes_for, check_axes, letters_of, map_page, size_of
+from fringefleet.plot.canvas import axes_for, letters_of, map_page, size_of
 from fringefleet.plot.colours import CATEGORIES, NO_DATA, STATUS_COLOURS
 from fringefleet.plot.ground import add_scale_bar, edges, label_axes, mark_reference, stretch
-from fringefleet.plot.options import PictureChoice
-from fringefleet.plot.shown import PictureSource, ShownMap, dataset_of, reference_words, shown_map
+from fringefleet.plot.options import PictureChoice, date_text
+from fringefleet.plot.shown import (
+    PictureDate,
+    PictureSource,
+    ShownMap,
+    dataset_of,
+    reference_words,
+    shown_map,
+)
 from fringefleet.products.appearance import Appearance, colour_limits
 from fringefleet.status import Status
 
@@ -27,11 +35,12 @@ _ARROW = 0.05  # of the length of a colour bar
 _MOST_STEPS = 12  # of a colour bar of whole numbers that has a colour for each
 
 
+@checked_call
 def map(  # noqa: A001, PLR0913 - plot.map; what people choose in a picture
     source: PictureSource,
     variable: str | None = None,
     *,
-    date: str | None = None,
+    date: PictureDate | None = None,
     unit: LengthUnit | None = None,
     vlim: tuple[float, float] | None = None,
     mask: str | bool | None = None,
@@ -79,9 +88,8 @@ def map(  # noqa: A001, PLR0913 - plot.map; what people choose in a picture
     >>> panel.get_title(loc="left").splitlines()[0]
     'Line-of-sight displacement [mm]'
     """
-    choice = PictureChoice(variable, date, vlim=vlim, mask=mask, unit=unit)
+    choice = PictureChoice(variable, date_text(date), vlim=vlim, mask=mask, unit=unit)
     result = dataset_of(source)
-    check_axes(ax)
     shown = shown_map(result, choice, rule_of(result, mask))
     about = [text for text in (shown.when, reference_words(result)) if text]
     n_letter = size_of(shown.data).n_letter if ax is None else letters_of(ax)

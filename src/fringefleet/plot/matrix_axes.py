@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.network.network import date_name
 from fringefleet.plot.canvas import MATRIX_PAGE, axes_for
 from fringefleet.plot.colours import NO_DATA
@@ -13,6 +14,7 @@ from fringefleet.plot.pair_values import Pairs, opened_pairs, pair_values
 _MOST_TICKS = 8
 
 
+@checked_call
 def matrix(
     source: Pairs,
     *,

@@ -8,6 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.network.connectivity import connectivity
 from fringefleet.network.design_matrix import date_baselines
 from fringefleet.network.network import Network, date_name
@@ -18,6 +19,7 @@ from fringefleet.plot.pair_values import Pairs, PairValues, opened_pairs, pair_v
 _UNIX_EPOCH = np.datetime64("1970-01-01", "s")  # Matplotlib counts days from it
 
 
+@checked_call
 def network(source: Pairs, *, ax: Axes | None = None) -> Axes:
     """Draw the pairs as lines between their dates, over the perpendicular baseline if known.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields
 from fringefleet.arguments.kinds import check_kind, check_numbers, check_two_numbers
@@ -11,6 +11,20 @@ from fringefleet.errors import OptionError
 from fringefleet.option_words import option
 
 _DATE_LETTERS = 19  # to the second
+
+
+def date_text(moment: Any) -> str | None:
+    """Write a date of datetime, NumPy or xarray as text.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> date_text(date(2018, 1, 6)), date_text("20180106"), date_text(None)
+    ('2018-01-06', '20180106', None)
+    """
+    if moment is None:
+        return None
+    return str(getattr(moment, "values", moment))[:_DATE_LETTERS].replace(" ", "T")
 
 
 @dataclass(frozen=True)
@@ -129,13 +143,10 @@ class PictureChoice:
                 raise OptionError(f"found {option('vlim', self.vlim)}; give the smaller value first.")
 
     def _take_plain_values(self) -> None:
-        """Take arrays as tuples, and dates of datetime, NumPy and xarray as text."""
+        """Take arrays as tuples."""
         for name in ("lalo", "yx", "vlim"):
             if hasattr(value := getattr(self, name), "tolist"):
                 object.__setattr__(self, name, tuple(value.tolist()))
-        if self.date is not None:
-            text = str(getattr(self.date, "values", self.date))[:_DATE_LETTERS].replace(" ", "T")
-            object.__setattr__(self, "date", text)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Page of a finished run: options, pictures, times and failures in one file of HTML that needs no other."""
 
+import tomllib
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,12 +12,14 @@ from typing import Any
 import xarray as xr
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
+from rich.filesize import decimal
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.arguments.declaration import declared_fields
 from fringefleet.errors import InputError
 from fringefleet.execution.report import ReportRecord, report_path
 from fringefleet.execution.report_reader import load_report
-from fringefleet.execution.setting import Setting
+from fringefleet.execution.run_file import TABLES, run_file_path
 from fringefleet.io import open_stack
 from fringefleet.io.describe import check_finished
 from fringefleet.io.store.atomic_files import staged_files
@@ -25,7 +28,6 @@ from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.pair_table import RESIDUAL_RMS
 from fringefleet.io.store.place import check_apart, check_writable
 from fringefleet.io.writers.selected import rule_of
-from fringefleet.options import Options
 from fringefleet.plot.canvas import save
 from fringefleet.plot.colours import STAGE_COLOURS
 from fringefleet.plot.figures import (
@@ -40,6 +42,7 @@ from fringefleet.status import Status
 _MOST_TILES = 10
 
 
+@checked_call
 def write_page(result: Path | str, page: Path | str | None = None) -> Path:
     """Write the page of a finished run.
 
@@ -90,7 +93,7 @@ def _contents(result: Path, report: ReportRecord) -> dict[str, Any]:
     totals = report["totals"]
     done = [tile for tile in report["tiles"] if "seconds" in tile]
     slowest = sorted(done, key=lambda tile: -sum(tile["seconds"].values()))[:_MOST_TILES]
-    options = {**report["options"], **report["setting"], **report["selection"]}
+    options = _options_of(result, report)
     defaults = _defaults()
     changed = {name: value for name, value in options.items() if value != defaults.get(name)}
     return {
@@ -101,7 +104,8 @@ def _contents(result: Path, report: ReportRecord) -> dict[str, Any]:
             ("Dates and pairs", f"{report['n_date']} and {report['n_pair']}"),
             ("State", report["state"]),
             ("Tiles", f"{totals['n_done']} of {totals['n_tile']}, {totals['n_failed']} failed"),
-            ("Read and written", f"{_gb(totals['bytes_read'])} and {_gb(totals['bytes_written'])}"),
+            ("Rows and columns of a tile", " and ".join(map(str, report["chunks"]))),
+            ("Read and written", f"{decimal(totals['bytes_read'])} and {decimal(totals['bytes_written'])}"),
             ("Time", f"{totals['wall_seconds']:,.1f} s, {totals['pixels_per_second']:,.0f} pixels/s"),
         ],
         "statuses": _statuses(totals),
@@ -137,9 +141,19 @@ def _contents(result: Path, report: ReportRecord) -> dict[str, Any]:
     }
 
 
+def _options_of(result: Path, report: ReportRecord) -> dict[str, Any]:
+    """Return all options of a run, from the file that it left; of an older one, what its report has."""
+    path = run_file_path(result)
+    if not path.is_file():
+        return {**report["options"], **report["setting"], **report["selection"]}
+    tables = tomllib.loads(path.read_text())
+    said = {name: value for table in TABLES for name, value in tables.get(table, {}).items()}
+    return {name: value for name, value in said.items() if name not in ("stack", "output")}
+
+
 def _defaults() -> dict[str, Any]:
     found = {}
-    for owner in (Options, Setting):
+    for owner in TABLES.values():
         for field, _, _ in declared_fields(owner):
             found[field.name] = list(field.default) if isinstance(field.default, tuple) else field.default
     return found
@@ -178,10 +192,6 @@ def _place(tile: Mapping[str, Any]) -> tuple[str, str, str]:
 def _largest(tile: Mapping[str, Any]) -> str:
     name, value = max(tile["seconds"].items(), key=lambda item: item[1])
     return f"{name} {value:,.2f}"
-
-
-def _gb(n_byte: float) -> str:
-    return f"{n_byte / 1e9:,.2f} GB"
 
 
 def _pictures(result: xr.Dataset, stack: Path) -> tuple[dict[str, str], dict[str, str]]:

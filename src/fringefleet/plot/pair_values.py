@@ -8,7 +8,6 @@ import xarray as xr
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
-from fringefleet.arguments.kinds import check_kind
 from fringefleet.errors import InputError
 from fringefleet.io import open_stack
 from fringefleet.io.store.open_result import is_result, open_result
@@ -49,7 +48,6 @@ class PairValues(NamedTuple):
 
 def opened_pairs(source: Pairs) -> xr.Dataset | Network:
     """Give a stack, a result or a network as it is, or open the path of one of the first two."""
-    check_kind("source", source, xr.Dataset, Network, str, Path)
     if not isinstance(source, str | Path):
         return source
     path = Path(source)

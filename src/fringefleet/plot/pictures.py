@@ -1,12 +1,14 @@
 """Files of pictures: all that a stack or a result has data for, or what is chosen."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import xarray as xr
 from matplotlib.figure import Figure
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io import open_stack
 from fringefleet.io.describe import check_finished, check_options_of_result, describe
@@ -34,6 +36,7 @@ from fringefleet.plot.shown import chosen_name, chosen_pixel, date_index, shown_
 logger = logging.getLogger(__name__)
 
 
+@checked_call
 def draw_pictures(
     path: Path | str,
     directory: Path | str | None = None,
@@ -58,10 +61,10 @@ def draw_pictures(
     reader, drop_incomplete
         As for :func:`fringefleet.open_stack`.
 
-    Yields
-    ------
-    Path
-        A picture that has just been drawn.
+    Returns
+    -------
+    iterator of Path
+        Pictures, each as soon as it is drawn; none is before it is asked for.
 
     Raises
     ------
@@ -86,6 +89,11 @@ def draw_pictures(
         figures = _of_result(path, None if truth is None else Path(truth), choice)
     else:
         figures = _of_stack(path, truth, choice, reader, drop_incomplete=drop_incomplete)
+    first = next(figures)  # whatever is refused is so at once
+    return _saved(chain([first], figures), folder, choice)
+
+
+def _saved(figures: Iterable[tuple[str, Figure]], folder: Path, choice: PictureChoice) -> Iterator[Path]:
     for name, figure in figures:
         picture = folder / f"{name}.{choice.format}"
         save(figure, picture, choice.dpi)

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from fringefleet.arguments.kinds import check_kind
+from fringefleet.arguments.calls import checked_call
 from fringefleet.choices import LengthUnit
 from fringefleet.errors import InputError
 from fringefleet.io.store.result_kind import check_series
@@ -21,6 +21,7 @@ COHERENCE, RESIDUAL = "temporal_coherence", "residual_rms"  # quality of phases;
 _LABEL = 22  # letters of a line
 
 
+@checked_call
 def series(
     source: PictureSource,
     *,
@@ -73,8 +74,6 @@ def series(
     choice = PictureChoice(lalo=lalo, yx=yx, unit=unit)
     result = dataset_of(source)
     check_series(result, "a picture of a time series")
-    if truth is not None:
-        check_kind("truth", truth, xr.DataArray)
     pixel = chosen_pixel(result, choice)
     if pixel is None:
         pixel = next(iter(representative_pixels(result, rule_of(result, None)).values()))

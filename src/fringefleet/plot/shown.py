@@ -1,12 +1,12 @@
 """Data of a picture: the chosen variable of a result at a date, in the unit of the picture, where kept."""
 
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from fringefleet.arguments.kinds import check_kind
 from fringefleet.errors import InputError, OptionError
 from fringefleet.io.dates import dates_meant
 from fringefleet.io.places import degrees_of, pixel_at
@@ -21,6 +21,7 @@ from fringefleet.products.appearance import Appearance, appearance_of
 from fringefleet.products.velocity import is_map
 
 PictureSource = xr.Dataset | xr.DataArray | str | Path
+PictureDate = str | date | np.datetime64 | xr.DataArray
 
 FIRST = ("velocity", "displacement")  # what people want to see, before the maps of its quality
 MAX_PIXELS = 1000  # per side of a map
@@ -47,7 +48,6 @@ class ShownMap(NamedTuple):
 
 def dataset_of(source: PictureSource) -> xr.Dataset:
     """Give the dataset of a picture: a result as it is or opened, or a single variable."""
-    check_kind("source", source, xr.Dataset, xr.DataArray, str, Path)
     if isinstance(source, str | Path):
         return open_result(Path(source))
     if isinstance(source, xr.DataArray):
@@ -79,12 +79,12 @@ def shown_map(
     rule
         Pixels that are kept; None: all.
     """
-    date, unit = choice.date, choice.unit
+    wanted, unit = choice.date, choice.unit
     name = chosen_name(result, choice.variable)
     data = result[name]
-    index = date_index(result, date) if "date" in data.dims else None
-    if date is not None and index is None:
-        raise OptionError(f"found {option('date', date)} for {name}, which has no dates. Leave it out.")
+    index = date_index(result, wanted) if "date" in data.dims else None
+    if wanted is not None and index is None:
+        raise OptionError(f"found {option('date', wanted)} for {name}, which has no dates. Leave it out.")
     look = appearance_of(name, data.attrs, data.dtype.kind, unit)
     if unit is not None and look.conversion.unit[: len(unit)] != unit:
         raise OptionError(f"found {option('unit', unit)} for {name}, which is no length. Leave it out.")
@@ -151,7 +151,7 @@ def is_drawable(data: xr.DataArray) -> bool:
     return {"y", "x"} <= set(map(str, data.dims)) <= _DIMS
 
 
-def date_index(result: xr.Dataset, date: str | None) -> int:
+def date_index(result: xr.Dataset, wanted: str | None) -> int:
     """Find a date of a result; None stands for the last one.
 
     Raises
@@ -159,13 +159,13 @@ def date_index(result: xr.Dataset, date: str | None) -> int:
     OptionError
         It is none of the dates.
     """
-    if date is None:
+    if wanted is None:
         return -1
     times = result["date"].values.astype("datetime64[s]")
-    found = dates_meant(date, times)
+    found = dates_meant(wanted, times)
     if not found:
         raise OptionError(
-            f"found {option('date', date)}, which is none of the dates of the result: "
+            f"found {option('date', wanted)}, which is none of the dates of the result: "
             f"{shorten(date_names_of(result))}. Give one of them."
         )
     return found[0]
@@ -184,8 +184,8 @@ def _when(result: xr.Dataset, data: xr.DataArray, index: int | None) -> str:
     return f"{day} since {_day(since)}" if since is not None else str(day)
 
 
-def _day(date: object) -> str:
-    text = str(date).replace("-", "")[:8]
+def _day(moment: object) -> str:
+    text = str(moment).replace("-", "")[:8]
     return f"{text[:4]}-{text[4:6]}-{text[6:]}"
 
 

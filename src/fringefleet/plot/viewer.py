@@ -11,6 +11,7 @@ from typing import Any
 
 import xarray as xr
 
+from fringefleet.arguments.calls import checked_call
 from fringefleet.errors import MissingExtraError, OptionError, StackFormatError
 from fringefleet.io.grid import map_crs
 from fringefleet.io.store.open_result import open_result
@@ -21,7 +22,10 @@ _LOOPBACK = "127.0.0.1"
 _PORTS = range(8000, 8100)
 
 
-def view_result(path: Path, port: int | None = None, on_ready: Callable[[str], None] | None = None) -> None:
+@checked_call
+def view_result(
+    path: Path | str, port: int | None = None, on_ready: Callable[[str], None] | None = None
+) -> None:
     """Serve a result to browsers of this machine until interrupted.
 
     Parameters
@@ -42,6 +46,7 @@ def view_result(path: Path, port: int | None = None, on_ready: Callable[[str], N
     MissingExtraError
         bowser is not installed.
     """
+    path = Path(path)
     check_viewable(path)
     port = _free_port(port)
     app = _application(path)

@@ -1,5 +1,7 @@
 """What the public helpers draw into axes: the artists, their numbers and their words."""
 
+from datetime import date
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -126,8 +128,8 @@ def test_the_title_states_unit_dates_and_reference_point(result):
 
 
 def test_dates_are_taken_in_any_spelling(result):
-    when = np.datetime64("2018-01-30")
-    panels = [plot.map(result, "displacement", date=date) for date in ("20180130", "2018-01-30", when)]
+    moments = "20180130", "2018-01-30", np.datetime64("2018-01-30"), date(2018, 1, 30), result["date"][2]
+    panels = [plot.map(result, "displacement", date=moment) for moment in moments]
     for panel in panels:
         np.testing.assert_array_equal(values_of(panel), values_of(panels[0]))
     np.testing.assert_allclose(values_of(panels[0]), 100 * result["displacement"][2], rtol=1e-6)
@@ -397,7 +399,7 @@ def test_components_of_a_network_have_colours_and_are_counted():
         (lambda _: plot.map(3), "found source = 3 of the type int"),
         (lambda it: plot.map(it, date="20170101"), "velocity, which has no dates"),
         (lambda it: plot.map(it, "displacement", date="20170101"), "none of the dates"),
-        (lambda it: plot.map(it, unit="km"), "found unit = 'km'; use one of none, mm, cm, m"),
+        (lambda it: plot.map(it, unit="km"), "found unit = 'km'; use one of mm, cm, m"),
         (lambda it: plot.map(it, "status", unit="mm"), "status, which is no length"),
         (lambda it: plot.map(it, vlim=3), "found vlim = 3; give the values of the first and the last colour"),
         (lambda it: plot.map(it, vlim=(3, 2)), "smaller value first"),
@@ -412,7 +414,7 @@ def test_components_of_a_network_have_colours_and_are_counted():
         ),
         (lambda it: plot.series(it, lalo=(1, "a")), "found lalo"),
         (lambda it: plot.series(it, truth=3), "found truth = 3 of the type int"),
-        (lambda it: plot.histogram(it, unit="km"), "found unit = 'km'; use one of none, mm, cm, m"),
+        (lambda it: plot.histogram(it, unit="km"), "found unit = 'km'; use one of mm, cm, m"),
         (lambda _: plot.network(3), "found source = 3 of the type int"),
     ],
 )
