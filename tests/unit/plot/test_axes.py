@@ -209,6 +209,16 @@ def test_other_flags_have_their_words(result):
     assert [label.split(" 3")[0].split(" 6")[0] for label in labels] == ["observed", "gap filled"]
 
 
+def test_values_that_are_no_flags_are_drawn_as_numbers_though_the_words_were_kept(result):
+    gaps = result["gap_filled"].astype(int).sum("date", keep_attrs=True)
+    gaps[0, :4] = [0, 1, 2, 3]
+    assert "flag_values" in gaps.attrs
+    panel = plot.map(gaps)
+    np.testing.assert_array_equal(values_of(panel), gaps)
+    assert {"0", "1", "2"} <= set(bar_labels(panel))
+    assert plot.histogram(gaps).get_ylabel() == "Pixels"  # and not one bar for each word
+
+
 def test_the_histogram_says_what_it_leaves_out(result):
     result["velocity"][0, :2] = 1.0
     panel = plot.histogram(result, "velocity")
