@@ -116,7 +116,8 @@ def draw_series(
     panel.set_title(", ".join(_about(result, pixel)), loc="left", fontsize=10)
     panel.set_ylabel(textwrap.fill(look.label, _LABEL))
     panel.axhline(0, color="0.8", lw=0.8, zorder=0)
-    panel.legend(loc="best", frameon=False, fontsize=9)
+    entries = {label: handle for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    panel.legend(entries.values(), entries, loc="best", frameon=False, fontsize=9)  # the truth once
     format_dates(panel)
 
 

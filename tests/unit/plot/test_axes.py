@@ -326,6 +326,14 @@ def test_pixels_in_the_same_axes_have_colours_of_their_own(result):
     assert [to_hex(line.get_color()) for line in points] == list(CATEGORIES[:2])
 
 
+def test_the_truth_is_once_in_the_legend_of_two_pixels(result, stack_and_truth):
+    panel = plot.series(result, yx=(4, 5), truth=stack_and_truth[1])
+    plot.series(result, yx=(6, 7), truth=stack_and_truth[1], ax=panel)
+    words = [text.get_text() for text in panel.get_legend().get_texts()]
+    assert sorted(set(words) - {"gap-filled"}) == ["row 4, column 5", "row 6, column 7", "truth"]
+    assert len(words) == len(set(words))
+
+
 def test_a_series_says_where_the_pixel_is_and_how_good(result):
     title = plot.series(result, yx=(4, 5)).get_title(loc="left")
     y, x = float(result["y"][4]), float(result["x"][5])
