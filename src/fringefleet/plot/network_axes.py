@@ -92,7 +92,7 @@ def _draw(
     title = f"{found.network.n_date} dates, {found.network.n_pair} pairs"
     if len(facts.components) > 1:
         title += f", {len(facts.components)} components"
-    panel.set_title(title, loc="left")
+    panel.set_title(title, loc="left", fontsize=10)
     if bridges:
         said = f"{len(bridges)} bridge{'s' if len(bridges) > 1 else ''}: without one the network falls apart"
         panel.legend(
