@@ -132,6 +132,17 @@ def spoil(stack: xr.Dataset) -> xr.Dataset:
     return spoiled
 
 
+def pictures() -> Figure:
+    """Draw a velocity and its distribution, in axes beside one another."""
+    stack, _ = simulate_dataset(Scene(n_date=20, shape=(50, 60), missing=0.05))
+    maps = fringefleet.velocity(fringefleet.invert(stack)).compute()
+    figure = Figure(figsize=(9.2, 3.3), layout="constrained")
+    panels = figure.subplots(1, 2)
+    plot.map(maps, "velocity", ax=panels[0])
+    plot.histogram(maps, "velocity", ax=panels[1])
+    return figure
+
+
 def uncertainty() -> Figure:
     """Draw the standard deviation of each date beside the error that it should describe."""
     scene = Scene(n_date=24, neighbours=3, shape=(96, 96))
@@ -160,6 +171,7 @@ def wrong(scene: Scene) -> Scene:
 FIGURES: dict[str, Callable[[], Figure]] = {
     "network.svg": network,
     "gaps.svg": gaps,
+    "pictures.png": pictures,
     "status.png": status,
     "uncertainty.svg": uncertainty,
 }
