@@ -7,22 +7,19 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc
 
 import fringefleet
-from fringefleet import Status
+from fringefleet import plot
 from fringefleet.network.elimination_order import EliminationPlan, plan_elimination
 from fringefleet.network.network import Network
 from fringefleet.simulate import Scene, simulate_dataset
 
 FOLDER = Path(__file__).with_name("images")
 # Okabe and Ito: told apart under the common deficiencies of colour vision, too.
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
-)  # fmt: skip
+BLACK, ORANGE, YELLOW, BLUE, RED = "#000000", "#E69F00", "#F0E442", "#0072B2", "#D55E00"
 MILLIMETRES = 1000.0  # in a metre
 
 
@@ -108,13 +105,15 @@ def status() -> Figure:
     stack, _ = simulate_dataset(Scene(n_date=12, neighbours=3, shape=(60, 90)))
     spoiled, middle = spoil(stack), stack["reference_date"].values[len(stack["pair"]) // 2]
     result = fringefleet.invert(spoiled, mask_dataset="coherence", mask_threshold=0.3).compute()
-    figure = Figure(figsize=(9.6, 3.3), layout="constrained")
-    panels = figure.subplots(1, 3)
     pair = int(np.flatnonzero(stack["reference_date"].values == middle)[-1])
-    phase = spoiled["unwrapped_phase"].isel(pair=pair)
-    show(panels[0], phase, "one interferogram", "phase [rad]", cmap="RdBu", vmin=-20, vmax=20)
-    show(panels[1], result["pair_count"], "pairs that count", "pairs", cmap="viridis")
-    show_status(panels[2], result["status"])
+    figure = Figure(figsize=(11, 2.1), layout="constrained")
+    panels = figure.subplots(1, 3)
+    plot.map(spoiled["unwrapped_phase"].isel(pair=pair), ax=panels[0])
+    plot.map(result, "pair_count", ax=panels[1])
+    plot.map(result, "status", ax=panels[2])
+    for panel, title in zip(panels, ("One interferogram [rad]", "Pairs used", "Status"), strict=True):
+        panel.set_title(title, loc="left", fontsize=11)
+        panel.set(xticks=[], yticks=[], xlabel="", ylabel="")
     return figure
 
 
@@ -133,27 +132,15 @@ def spoil(stack: xr.Dataset) -> xr.Dataset:
     return spoiled
 
 
-def show(panel: Axes, data: xr.DataArray, title: str, unit: str, **style: object) -> None:
-    """Draw a map by rows and columns."""
-    panel.set_facecolor("0.8")
-    image = panel.imshow(data.values, **style)
-    panel.set_title(title, loc="left", fontsize=11)
-    panel.figure.colorbar(image, ax=panel, label=unit, orientation="horizontal", shrink=0.9)
-    panel.set(xticks=[], yticks=[])
-
-
-def show_status(panel: Axes, data: xr.DataArray) -> None:
-    """Draw the status that occur, with their words."""
-    codes = np.unique(data.values)
-    colours = ListedColormap([SKY, ORANGE, BLACK, "0.6", RED, YELLOW, GREEN, PURPLE][: len(codes)])
-    image = panel.imshow(np.searchsorted(codes, data.values), cmap=colours, vmin=-0.5, vmax=len(codes) - 0.5)
-    bar = panel.figure.colorbar(image, ax=panel, orientation="horizontal", shrink=0.9)
-    bar.set_ticks(range(len(codes)), labels=[Status(code).name.lower().replace("_", "\n") for code in codes])
-    bar.ax.tick_params(labelsize=8)
-    (row,), (column,) = np.nonzero(data.values == Status.REFERENCE_POINT)
-    panel.plot(column, row, "s", ms=7, mfc="none", mec=BLACK)
-    panel.set_title("status", loc="left", fontsize=11)
-    panel.set(xticks=[], yticks=[])
+def pictures() -> Figure:
+    """Draw a velocity and its distribution, in axes beside one another."""
+    stack, _ = simulate_dataset(Scene(n_date=20, shape=(50, 60), missing=0.05))
+    maps = fringefleet.velocity(fringefleet.invert(stack)).compute()
+    figure = Figure(figsize=(9.2, 3.3), layout="constrained")
+    panels = figure.subplots(1, 2)
+    plot.map(maps, "velocity", ax=panels[0])
+    plot.histogram(maps, "velocity", ax=panels[1])
+    return figure
 
 
 def uncertainty() -> Figure:
@@ -184,6 +171,7 @@ def wrong(scene: Scene) -> Scene:
 FIGURES: dict[str, Callable[[], Figure]] = {
     "network.svg": network,
     "gaps.svg": gaps,
+    "pictures.png": pictures,
     "status.png": status,
     "uncertainty.svg": uncertainty,
 }

@@ -4,13 +4,12 @@ import sys
 from pathlib import Path
 
 import xarray as xr
-from fringefleet.products.colour_limits import symmetric
 from matplotlib.figure import Figure
 
-from fringefleet.plot.canvas import draw_map, format_dates, save
+from fringefleet import plot
+from fringefleet.plot.canvas import save
 
-CENTIMETRES = 100.0  # in a metre
-COLOURS = ("#b2182b", "#2166ac")  # of the pixels that moved away and towards
+COLOURS = ("#b2182b", "#2166ac")  # of the pixels that moved away and towards, as on the map
 
 
 def draw_demo(demo: Path, picture: Path) -> None:
@@ -23,25 +22,20 @@ def draw_demo(demo: Path, picture: Path) -> None:
     picture
         PNG file to write.
     """
-    with xr.open_zarr(demo / "result.zarr", chunks=None) as result:
-        series = CENTIMETRES * result["displacement"].load()
-    with xr.open_zarr(demo / "stack_truth.zarr", chunks=None) as known:
-        truth = CENTIMETRES * known["displacement"].load()
-    last = series.isel(date=-1, drop=True)
+    with xr.open_zarr(demo / "result.zarr", chunks=None) as opened:
+        result = opened.load()
+    with xr.open_zarr(demo / "stack_truth.zarr", chunks=None) as opened:
+        truth = opened["displacement"].load()
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     place, course = figure.subplots(1, 2, width_ratios=(1, 1.5))
-    draw_map(place, last, "Displacement at the last date", "cm", cmap="RdBu", **symmetric(last.values))
-    row, column = result.attrs["reference_point"]
-    extremes = last.argmin(("y", "x")), last.argmax(("y", "x"))
-    for pixel, colour in zip(extremes, COLOURS, strict=True):
-        moved = series.isel(pixel)
-        expected = truth.isel(pixel) - truth.isel(y=row, x=column).values
-        course.plot(truth["date"], expected - expected[0].values, color="0.25", lw=1.2)
-        course.plot(moved["date"], moved, "o", ms=5, color=colour)
-        place.plot(moved["x"], moved["y"], "o", ms=7, mfc=colour, mec="white")
-    course.set_title("Series of the two marked pixels, and the truth as lines", loc="left", fontsize=11)
-    course.set_ylabel("Displacement [cm]")
-    format_dates(course)
+    course.set_prop_cycle(color=COLOURS)
+    plot.map(result, "displacement", ax=place)
+    last = result["displacement"].isel(date=-1)
+    for extreme, colour in zip((last.argmin(("y", "x")), last.argmax(("y", "x"))), COLOURS, strict=True):
+        row, column = int(extreme["y"]), int(extreme["x"])
+        plot.series(result, yx=(row, column), truth=truth, ax=course)
+        place.plot(result["x"][column], result["y"][row], "o", ms=7, mfc=colour, mec="white")
+    course.set_title("Series of the two marked pixels, and the truth as lines", loc="left", fontsize=10)
     save(figure, picture)
 
 

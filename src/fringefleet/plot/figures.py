@@ -71,7 +71,10 @@ def maps_figure(
         Pixels to show; None: all.
     """
     names = [*drawn_names(result), *(["status"] if "status" in result else [])]
-    shown = [shown_map(result, _choice_of(result, name, date, unit), rule) for name in names]
+    shown = [
+        shown_map(result, _choice_of(result, name, date, unit), None if name == "status" else rule)
+        for name in names
+    ]
     figure, panels = map_panels(result, len(shown))
     for panel, each in zip(panels, shown, strict=True):
         draw_map(panel, each, "\n".join(title_lines(each, size_of(result).n_letter)))

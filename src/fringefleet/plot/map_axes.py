@@ -130,7 +130,7 @@ def draw_map(
         Values of the first and the last colour; None: by the rule of the variable.
     is_framed
         Whether the panel has room beside it for the colour bar, as those of :mod:`fringefleet.plot.canvas`
-        have; else the bar takes its room from the panel.
+        have; else a layout engine makes room, or, without one, the bar takes its room from the panel.
     """
     data, look = shown.data, shown.look
     size = size_of(data)
@@ -154,7 +154,7 @@ def draw_map(
     below = (1 - size.bar_height / size.height) / 2
     place = 1 + 0.1 / size.width, below, 0.16 / size.width, size.bar_height / size.height
     room: dict[str, Any] = {"ax": panel}
-    if is_framed:
+    if is_framed or panel.figure.get_figure(root=True).get_layout_engine() is not None:
         panel.set_anchor("W")
         room = {"cax": panel.inset_axes(place)}
     arrows = _arrows(data.values, norm, look)

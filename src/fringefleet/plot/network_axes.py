@@ -94,7 +94,7 @@ def _draw(
     title = f"{found.network.n_date} dates, {found.network.n_pair} pairs"
     if len(facts.components) > 1:
         title += f", {len(facts.components)} components"
-    panel.set_title(title, loc="left")
+    panel.set_title(title, loc="left", fontsize=10)
     if bridges:
         n = len(bridges)
         said = "1 bridge, without which" if n == 1 else f"{n} bridges, without any of which"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fringefleet.arguments.declaration import Declared, Panel, check_fields
+from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
 from fringefleet.arguments.kinds import check_kind, check_numbers, check_two_numbers
 from fringefleet.choices import LengthUnit
 from fringefleet.errors import OptionError
@@ -54,11 +54,22 @@ class PictureFiles:
     ] = None
 
 
+@documented
 @dataclass(frozen=True)
 class PictureChoice:
     """Part of a result that is drawn, and its files.
 
     ``mask``: an expression; False to show all pixels. Without a variable or a pixel, everything is drawn.
+
+    Raises
+    ------
+    OptionError
+        A value cannot be used, or contradicts another.
+
+    Examples
+    --------
+    >>> PictureChoice("velocity", vlim=(-20, 20), unit="mm").format
+    'png'
     """
 
     variable: Annotated[

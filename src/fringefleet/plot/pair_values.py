@@ -93,7 +93,7 @@ def _coherence(stack: xr.Dataset, pixel: tuple[int, int] | None) -> tuple[NDArra
         return stack["coherence"].isel(at).values, place_words(stack, pixel)
     starts = {axis: max(0, (stack.sizes[axis] - _WINDOW) // 2) for axis in ("y", "x")}
     window = {axis: slice(start, start + _WINDOW) for axis, start in starts.items()}
-    return stack["coherence"].isel(window).mean(("y", "x")).values, "mean of the middle of the scene"
+    return stack["coherence"].isel(window).mean(("y", "x")).values, "mean of the middle"
 
 
 def _network_of(source: xr.Dataset) -> Network:

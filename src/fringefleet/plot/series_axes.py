@@ -112,13 +112,15 @@ def draw_series(
     if "displacement_std" in result:
         spread = scale * result["displacement_std"].isel(at).values
         panel.errorbar(dates, values, spread, fmt="none", ecolor=colour, elinewidth=0.8, zorder=1.5)
-    labels = panel.get_legend_handles_labels()[1]
+    handles, labels = panel.get_legend_handles_labels()
+    entries = dict(zip(labels, handles, strict=True))
     n_series = sum(label.startswith("row") for label in labels)
     panel.set_title(", ".join(_about(result, pixel)) if n_series == 1 else "", loc="left", fontsize=10)
     panel.set_ylabel(textwrap.fill(look.label, _LABEL))
-    panel.axhline(0, color="0.8", lw=0.8, zorder=0)
+    if n_series == 1:
+        panel.axhline(0, color="0.8", lw=0.8, zorder=0)
     if len(labels) > 1:
-        panel.legend(loc="best", frameon=False, fontsize=9)
+        panel.legend(entries.values(), entries, loc="best", frameon=False, fontsize=9)  # the truth once
     format_dates(panel)
 
 

@@ -92,6 +92,8 @@ def shown_map(
     part = thin(result[sorted(used)]) if index is None else thin(result[sorted(used)].isel(date=index))
     part = part.load()
     values = part[name].transpose("y", "x")
+    if look.classes and not set(np.unique(values.values[np.isfinite(values.values)])) <= set(look.classes):
+        look = look._replace(classes={})  # a calculation kept the words of codes, such as a sum over dates
     if look.is_count and not look.classes and "pair_count" in part:
         values = values.where(part["pair_count"] > 0)  # whole numbers are 0 where there is no estimate
     values = kept(values, part, rule)

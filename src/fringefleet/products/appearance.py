@@ -81,14 +81,15 @@ def appearance_of(
     >>> found.label, found.colours, found.ends
     ('Velocity [mm/year]', 'RdBu', ('away (subsidence)', 'towards (uplift)'))
     """
-    if is_variable(name):  # that a calculation took the words of, but no unit, which it may have changed
+    is_ours = is_variable(name)
+    if is_ours:  # that a calculation took the words of, but no unit, which it may have changed
         record = variable_named(name).attrs
         attrs = {word: record[word] for word in _WORDS if word in record} | dict(attrs)
     long_name = str(attrs.get("long_name", name.replace("_", " ")))
     style = _style_of(name, long_name, kind)
     stored = str(attrs.get("units", ""))
     plain = UnitChange("" if stored == "1" else stored, 1.0)
-    title = style.title or long_name.partition(",")[0]
+    title = style.title or (long_name.partition(",")[0] if is_ours else long_name)
     return Appearance(
         title[:1].upper() + title[1:],
         conversion(stored, unit or style.unit) or plain,

@@ -219,6 +219,16 @@ def test_other_flags_have_their_words(result):
     assert [label.split(" 3")[0].split(" 6")[0] for label in labels] == ["observed", "gap filled"]
 
 
+def test_values_that_are_no_flags_are_drawn_as_numbers_though_the_words_were_kept(result):
+    gaps = result["gap_filled"].astype(int).sum("date", keep_attrs=True)
+    gaps[0, :4] = [0, 1, 2, 3]
+    assert "flag_values" in gaps.attrs
+    panel = plot.map(gaps)
+    np.testing.assert_array_equal(values_of(panel), gaps)
+    assert {"0", "1", "2"} <= set(bar_labels(panel))
+    assert plot.histogram(gaps).get_ylabel() == "Pixels"  # and not one bar for each word
+
+
 def test_the_histogram_says_what_it_leaves_out(result):
     result["velocity"][0, :2] = 1.0
     panel = plot.histogram(result, "velocity")
@@ -327,6 +337,14 @@ def test_pixels_in_the_same_axes_have_colours_of_their_own(result):
     words = [text.get_text() for text in panel.get_legend().get_texts()]
     assert {"row 4, column 5", "row 6, column 7"} <= set(words)
     assert panel.get_title(loc="left") == ""  # which would be of one of them
+
+
+def test_the_truth_is_once_in_the_legend_of_two_pixels(result, stack_and_truth):
+    panel = plot.series(result, yx=(4, 5), truth=stack_and_truth[1])
+    plot.series(result, yx=(6, 7), truth=stack_and_truth[1], ax=panel)
+    words = [text.get_text() for text in panel.get_legend().get_texts()]
+    assert sorted(set(words) - {"gap-filled"}) == ["row 4, column 5", "row 6, column 7", "truth"]
+    assert len(words) == len(set(words))
 
 
 def test_a_series_says_where_the_pixel_is_and_how_good(result):
