@@ -118,6 +118,11 @@ async def _identify(address: str, arguments: Mapping[str, Any], seconds: float) 
             await asyncio.wait_for(scheduler.identity(n_workers=0), seconds + _SECONDS_TO_ANSWER)
         except TimeoutError as error:
             raise TimeoutError("it takes the connection, and says nothing") from error
+        except (MemoryError, OverflowError, ValueError) as error:  # of lengths that are none
+            raise InputError(
+                f"found something else than a Dask scheduler at {address}, such as a web server; correct the "
+                "host and the port."
+            ) from error
 
 
 def _check_place(address: str) -> None:
