@@ -164,8 +164,9 @@ def checked_fields(owner: type) -> None:
     Its ``__post_init__`` checks those. A field of a part, such as ``weight_func`` of the options of a run, is
     shown where it belongs.
     """
-    signature = inspect.signature(owner)
     create = owner.__init__  # type: ignore[misc]
+    signature = inspect.signature(create)  # not of the class, which inherits what is set below
+    signature = signature.replace(parameters=list(signature.parameters.values())[1:])
 
     @wraps(create)
     def checked(self: Any, *args: Any, **kwargs: Any) -> None:

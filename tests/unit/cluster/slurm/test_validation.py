@@ -52,7 +52,7 @@ def test_what_goes_into_a_line_of_sbatch_is_one_word_and_no_option(keyword, valu
         ({"local_directory": "~other/x"}, "found local_directory = '~other/x'; give a folder"),
         ({"log_directory": "~other/x"}, "found log_directory = '~other/x'; give a folder"),
         ({"modules": 5}, "found modules = 5; give a list of texts"),
-        ({"scheduler_options": "x"}, "found scheduler_options = 'x' of the type str; give a Mapping"),
+        ({"scheduler_options": "x"}, "found scheduler_options = 'x' of the type str; give a dictionary"),
         ({"project": "x"}, "found project = 'x'; it is called account now: give that"),
         ({"job_extra": ["-a 1-3"]}, "it is called job_extra_directives now"),
     ],
