@@ -117,7 +117,11 @@ def check_names(
     for each in parameters.values():
         is_needed = each.kind in _NAMED and each.default is inspect.Parameter.empty
         if is_needed and each.name not in (*placed[: len(args)], *kwargs):
-            raise KindError(f"found no {option(each.name)}, which {name} needs: it takes {', '.join(named)}.")
+            others = [word for word in kwargs if word not in named]
+            instead = f" ({', '.join(others)} is none of it)" if others else ""
+            raise KindError(
+                f"found no {option(each.name)}, which {name} needs: it takes {', '.join(named)}{instead}."
+            )
 
 
 @cache

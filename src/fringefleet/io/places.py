@@ -164,6 +164,6 @@ def degrees_along(
     x, y = (
         (along, np.full(_N_PLACE, ends["y"][1])) if dim == "x" else (np.full(_N_PLACE, ends["x"][0]), along)
     )
-    found = np.array(transformer.transform(x, y))
+    found = np.unwrap(np.array(transformer.transform(x, y)), period=360.0, axis=1)
     moved, across = np.abs(np.ptp(found, axis=1))[:: 1 if dim == "x" else -1]
     return None if across > _MOST_TURN * moved else (along, found[0 if dim == "x" else 1])

@@ -1,8 +1,8 @@
 """Pictures of a result: maps, time series, error against a known truth, the network of pairs; and a viewer.
 
-The only part that needs Matplotlib. Figures are drawn without a display and do not change Matplotlib's
-global state. Maps are decimated to at most 1000 pixels per side before they are read, so that a picture of a
-scene of any size takes little memory.
+The only part that needs Matplotlib. Files are drawn without a display and without pyplot; the functions that
+draw into axes make a figure of pyplot if none are given. Maps are decimated to at most 1000 pixels per side
+before they are read, so that a picture of a scene of any size takes little memory.
 """
 
 from typing import Any

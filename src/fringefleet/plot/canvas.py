@@ -57,7 +57,7 @@ def size_of(data: xr.DataArray | xr.Dataset) -> MapSize:
     >>> [(round(size.width, 1), round(size.height, 1)) for size in both]
     [(3.9, 3.9), (7.0, 0.7)]
     """
-    (left, right), (top, bottom) = edges(data["x"].values), edges(data["y"].values)
+    (left, right), (top, bottom) = edges(data, "x"), edges(data, "y")
     ratio = abs((bottom - top) / (right - left)) * stretch(data)
     width = min(max(math.sqrt(_MAP_AREA / ratio), _NARROWEST), _WIDEST)
     height = width * ratio

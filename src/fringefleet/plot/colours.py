@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from fringefleet.status import Status
 
 NO_DATA = "0.7"
+UNKNOWN = "0.6"  # of a pair without a value
 BARS = "#3f5e8c"  # of a histogram
 WARNING = "#d55e00"
 CATEGORIES = ("#2080bf", "#df6000", "#00bf80", "#bf809f", "#60409f", "#404040")
 STATUS_COLOURS: Mapping[Status, str] = {
     Status.OK: "#609f80",
     Status.MINIMUM_NORM: "#ffbf40",
-    Status.NO_OBSERVATION: "#bfbfbf",
+    Status.NO_OBSERVATION: "#666666",
     Status.MASKED: "#406080",
     Status.TOO_FEW_PAIRS: "#bf4040",
     Status.REFERENCE_POINT: "#111111",

@@ -33,7 +33,7 @@ from fringefleet.plot.series_axes import (
 from fringefleet.plot.shown import ShownMap, kept, reference_words, shown_map, thin
 from fringefleet.products.appearance import Appearance, colour_limits
 from fringefleet.products.registry import all_variables, is_variable, variable_named
-from fringefleet.products.units import UnitChange
+from fringefleet.products.units import UnitChange, conversion
 
 STRIP_BYTES = 24 * 1024**2  # of one array, read for the error map
 
@@ -75,19 +75,21 @@ def maps_figure(
         shown_map(result, _choice_of(result, name, date, unit), None if name == "status" else rule)
         for name in names
     ]
+    over = shown[-1].when  # all dates
     figure, panels = map_panels(result, len(shown))
     for panel, each in zip(panels, shown, strict=True):
-        draw_map(panel, each, "\n".join(title_lines(each, size_of(result).n_letter)))
+        about = [each.when] if each.when != over else []
+        draw_map(panel, each, "\n".join(title_lines(each, size_of(result).n_letter, about)))
         mark_reference(panel, result)
     add_scale_bar(panels[0], shown[0].data)
-    about = [text for text in (shown[0].when, reference_words(result)) if text]
+    about = [text for text in (over, reference_words(result)) if text]
     figure.suptitle(", ".join(about), x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def _choice_of(result: xr.Dataset, name: str, date: str | None, unit: LengthUnit | None) -> PictureChoice:
     """Give date and unit to the variables that have them."""
-    is_length = str(result[name].attrs.get("units", "")).startswith("m")
+    is_length = conversion(str(result[name].attrs.get("units", "")), unit) is not None
     has_dates = "date" in result[name].dims
     return PictureChoice(name, date if has_dates else None, unit=unit if is_length else None)
 

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from fringefleet.arguments.calls import checked_call
 from fringefleet.choices import LengthUnit
-from fringefleet.io.writers.selected import rule_of
 from fringefleet.plot.canvas import axes_for, letters_of
 from fringefleet.plot.colours import BARS
 from fringefleet.plot.map_axes import class_colour, share_words
 from fringefleet.plot.options import PictureChoice, date_text
-from fringefleet.plot.shown import PictureDate, PictureSource, ShownMap, dataset_of, shown_map
+from fringefleet.plot.shown import PictureDate, PictureSource, ShownMap, dataset_of, rule_for, shown_map
 from fringefleet.products.appearance import colour_limits
 
 _MOST_BARS, _MOST_NAMED = 60, 10
@@ -61,7 +60,7 @@ def histogram(
     """
     choice = PictureChoice(variable, date_text(date), mask=mask, unit=unit)
     result = dataset_of(source)
-    shown = shown_map(result, choice, rule_of(result, mask))
+    shown = shown_map(result, choice, rule_for(result, choice))
     panel = axes_for(ax, _PAGE)
     draw_histogram(panel, shown)
     return panel
@@ -77,8 +76,9 @@ def draw_histogram(panel: Axes, shown: ShownMap) -> None:
         colours = [class_colour(int(code), look) for code in codes]
         panel.barh(names, counts, color=colours, edgecolor="0.4", lw=0.5)
         panel.invert_yaxis()
-        panel.set(xlabel="Pixels", title="")
-        panel.set_title(look.title, loc="left", fontsize=10)
+        panel.set_xlabel("Pixels")
+        title = ", ".join(text for text in (look.title, shown.when) if text)
+        panel.set_title(textwrap.fill(title, letters_of(panel)), loc="left", fontsize=10)
         return
     bins = (_whole_bins(values) if look.is_count else _bins(values, shown)).tolist()
     panel.hist(values, bins=bins, color=BARS)

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from fringefleet.arguments.calls import checked_call
 from fringefleet.choices import LengthUnit
-from fringefleet.io.writers.selected import rule_of
+from fringefleet.errors import OptionError
+from fringefleet.option_words import option
 from fringefleet.plot.canvas import axes_for, letters_of, map_page, size_of
 from fringefleet.plot.colours import CATEGORIES, NO_DATA, STATUS_COLOURS
-from fringefleet.plot.ground import add_scale_bar, edges, label_axes, mark_reference, stretch
+from fringefleet.plot.ground import add_scale_bar, edges, is_on_ground, label_axes, mark_reference, stretch
 from fringefleet.plot.options import PictureChoice, date_text
 from fringefleet.plot.shown import (
     PictureDate,
@@ -26,6 +27,7 @@ from fringefleet.plot.shown import (
     ShownMap,
     dataset_of,
     reference_words,
+    rule_for,
     shown_map,
 )
 from fringefleet.products.appearance import Appearance, colour_limits
@@ -90,7 +92,7 @@ def map(  # noqa: A001, PLR0913 - plot.map; what people choose in a picture
     """
     choice = PictureChoice(variable, date_text(date), vlim=vlim, mask=mask, unit=unit)
     result = dataset_of(source)
-    shown = shown_map(result, choice, rule_of(result, mask))
+    shown = shown_map(result, choice, rule_for(result, choice))
     about = [text for text in (shown.when, reference_words(result)) if text]
     n_letter = size_of(shown.data).n_letter if ax is None else letters_of(ax)
     lines = title_lines(shown, n_letter, about)
@@ -138,7 +140,7 @@ def draw_map(
     values = np.searchsorted(codes, data.values).astype(float) if look.classes else data.values
     colours, norm = _colours(data.values, codes, look, limits)
     panel.set_facecolor(NO_DATA)
-    (left, right), (top, bottom) = edges(data["x"].values), edges(data["y"].values)
+    (left, right), (top, bottom) = edges(data, "x"), edges(data, "y")
     is_exact = look.is_count or bool(look.classes)
     image = panel.imshow(
         np.where(np.isfinite(data.values), values, np.nan),
@@ -148,6 +150,8 @@ def draw_map(
         norm=norm,
         interpolation="nearest" if is_exact else None,
     )
+    if is_on_ground(data):  # north is up, however rows are stored
+        panel.set(xlim=sorted((left, right)), ylim=sorted((bottom, top)))
     panel.set_aspect(stretch(data))
     label_axes(panel, data, size)
     panel.set_title(title, loc="left", fontsize=10)
@@ -172,6 +176,10 @@ def _colours(
     values: NDArray[Any], codes: NDArray[Any], look: Appearance, limits: tuple[float, float] | None
 ) -> tuple[Colormap, Normalize]:
     """Choose the colours of a map: of classes that occur, of whole numbers, or of a scale."""
+    if look.classes and limits is not None:
+        raise OptionError(
+            f"found {option('vlim', limits)} for {look.title}, whose values are codes. Leave it out."
+        )
     if look.classes:
         colours = ListedColormap([class_colour(int(code), look) for code in codes] or [NO_DATA])
         return colours, BoundaryNorm(np.arange(max(1, len(codes)) + 1) - 0.5, max(1, len(codes)))

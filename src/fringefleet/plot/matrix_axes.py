@@ -5,13 +5,14 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from fringefleet.arguments.calls import checked_call
-from fringefleet.network.network import date_name
 from fringefleet.plot.canvas import MATRIX_PAGE, axes_for
 from fringefleet.plot.colours import NO_DATA
 from fringefleet.plot.options import PictureChoice
-from fringefleet.plot.pair_values import Pairs, opened_pairs, pair_values
+from fringefleet.plot.pair_values import Pairs, counts_of, opened_pairs, pair_values
+from fringefleet.plot.shown import moment_words
 
 _MOST_TICKS = 8
+_NO_VALUE = -1.0  # below all colours
 
 
 @checked_call
@@ -24,8 +25,8 @@ def matrix(
 ) -> Axes:
     """Draw the pairs as a matrix of dates by dates.
 
-    The colour is that of :func:`network`: residual, coherence or time span. Dates that no pair joins are
-    grey; the matrix is symmetric. As MintPy's ``plot_coherence_matrix``.
+    The colour is that of :func:`network`: residual, coherence or time span. Pairs without a value are grey,
+    dates that no pair joins are white; the matrix is symmetric. As MintPy's ``plot_coherence_matrix``.
 
     Parameters
     ----------
@@ -59,15 +60,15 @@ def matrix(
     network = found.network
     values = np.full((network.n_date, network.n_date), np.nan)
     first, second = network.pair_array.T
-    values[first, second] = values[second, first] = found.values
+    values[first, second] = values[second, first] = np.nan_to_num(found.values, nan=_NO_VALUE)
     panel = axes_for(ax, MATRIX_PAGE)
-    panel.set_facecolor(NO_DATA)
-    image = panel.imshow(values, cmap=colormaps[found.colours], norm=found.norm, interpolation="nearest")
+    colours = colormaps[found.colours].with_extremes(under=NO_DATA)
+    image = panel.imshow(values, cmap=colours, norm=found.norm, interpolation="nearest")
     bar = panel.figure.colorbar(image, ax=panel, label=found.label, pad=0.02)
     bar.ax.tick_params(labelsize=8)
     at = np.unique(np.linspace(0, network.n_date - 1, min(_MOST_TICKS, network.n_date)).round().astype(int))
-    names = [f"{name[:4]}-{name[4:6]}-{name[6:8]}" for name in map(date_name, network.dates)]
+    names = [moment_words(moment) for moment in network.dates]
     panel.set_xticks(at, [names[index] for index in at], rotation=45, ha="right", fontsize=8)
     panel.set_yticks(at, [names[index] for index in at], fontsize=8)
-    panel.set_title(f"{network.n_date} dates, {network.n_pair} pairs", loc="left", fontsize=10)
+    panel.set_title(counts_of(found), loc="left", fontsize=10)
     return panel

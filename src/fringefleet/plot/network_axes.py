@@ -5,6 +5,7 @@ import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.dates import date2num
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
@@ -13,18 +14,17 @@ from fringefleet.network.connectivity import connectivity
 from fringefleet.network.design_matrix import date_baselines
 from fringefleet.network.network import Network, date_name
 from fringefleet.plot.canvas import NETWORK_PAGE, axes_for, format_dates
-from fringefleet.plot.colours import CATEGORIES, WARNING
-from fringefleet.plot.pair_values import Pairs, PairValues, opened_pairs, pair_values
-
-_UNIX_EPOCH = np.datetime64("1970-01-01", "s")  # Matplotlib counts days from it
+from fringefleet.plot.colours import CATEGORIES, UNKNOWN, WARNING
+from fringefleet.plot.pair_values import Pairs, PairValues, counts_of, opened_pairs, pair_values
 
 
 @checked_call
 def network(source: Pairs, *, ax: Axes | None = None) -> Axes:
     """Draw the pairs as lines between their dates, over the perpendicular baseline if known.
 
-    A bridge, without which the network falls apart, has a wide line beneath it. If there are several
-    connected components, the dates of each have a colour of their own.
+    A bridge, without which dates are cut off from the others, has a wide line beneath it. If there are
+    several connected components, the dates of each have a colour of their own. Pairs without a value are
+    grey.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def network(source: Pairs, *, ax: Axes | None = None) -> Axes:
     data = opened_pairs(source)
     found = pair_values(data)
     panel = axes_for(ax, NETWORK_PAGE)
-    times = (found.network.times - _UNIX_EPOCH) / np.timedelta64(1, "D")
+    times = date2num(found.network.times)  # type: ignore[no-untyped-call]
     ends = times[found.network.pair_array]
     if isinstance(data, xr.Dataset) and "perpendicular_baseline" in data.coords:
         heights = _heights(found.network, data["perpendicular_baseline"])
@@ -77,12 +77,15 @@ def _draw(
     facts = connectivity(found.network)
     names = [found.network.pair_name(index) for index in range(found.network.n_pair)]
     bridges = [line for name, line in zip(names, lines, strict=True) if name in set(facts.bridges)]
-    panel.add_collection(LineCollection(bridges, colors=WARNING, lw=5, alpha=0.6, zorder=1, label="bridges"))
-    order = np.argsort(found.values) if found.is_worse_if_large else np.arange(len(names))
+    if bridges:
+        panel.add_collection(LineCollection(bridges, colors=WARNING, lw=5, alpha=0.6, zorder=1))
+    is_known = np.isfinite(found.values)
+    worst_last = np.argsort(np.where(is_known, found.values, -np.inf))
+    order = worst_last if found.is_worse_if_large else np.argsort(is_known, kind="stable")
     art = LineCollection(
         list(lines[order]),
-        array=found.values[order],
-        cmap=colormaps[found.colours],
+        array=np.ma.masked_invalid(found.values[order]),
+        cmap=colormaps[found.colours].with_extremes(bad=UNKNOWN),
         norm=found.norm,
         lw=1.1,
         alpha=0.9,
@@ -91,14 +94,14 @@ def _draw(
     panel.add_collection(art)
     _draw_dates(panel, found.network, facts.components, places)
     panel.autoscale_view()
-    title = f"{found.network.n_date} dates, {found.network.n_pair} pairs"
+    title = counts_of(found)
     if len(facts.components) > 1:
         title += f", {len(facts.components)} components"
     panel.set_title(title, loc="left", fontsize=10)
     if bridges:
         n = len(bridges)
         said = "1 bridge, without which" if n == 1 else f"{n} bridges, without any of which"
-        mark = Line2D([], [], color=WARNING, lw=5, alpha=0.6, label=f"{said} the network falls apart")
+        mark = Line2D([], [], color=WARNING, lw=5, alpha=0.6, label=f"{said} dates are cut off")
         panel.legend(handles=[mark], frameon=False, fontsize=9)
     panel.figure.colorbar(art, ax=panel, label=found.label, pad=0.01)
 

@@ -1,5 +1,6 @@
 """Quantity by which the pairs of a network are coloured: residual, coherence or time span."""
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from fringefleet.io.store.pair_table import RESIDUAL_RMS
 from fringefleet.network.network import Network
 from fringefleet.plot.options import EVERYTHING, PictureChoice
 from fringefleet.plot.shown import chosen_pixel, place_words
+
+logger = logging.getLogger(__name__)
 
 Pairs = xr.Dataset | Network | str | Path
 
@@ -83,8 +86,25 @@ def pair_values(data: xr.Dataset | Network, choice: PictureChoice = EVERYTHING) 
         return PairValues(network, residual, f"RMS residual [{unit}]", Normalize(0, most), "magma_r", True)
     if isinstance(data, xr.Dataset) and has_coherence:
         coherence, where = _coherence(data, chosen_pixel(data, choice))
-        return PairValues(network, coherence, f"Coherence, {where}", Normalize(0, 1))
+        if choice.yx is not None or choice.lalo is not None or np.isfinite(coherence).any():
+            return PairValues(network, coherence, f"Coherence, {where}", Normalize(0, 1))
+        logger.info("no coherence in the middle of the scene; the pairs are coloured by their time span")
     return PairValues(network, spans, "Time span [day]", Normalize(0, float(spans.max())))
+
+
+def counts_of(found: PairValues) -> str:
+    """Count dates, pairs, and pairs without a value.
+
+    Examples
+    --------
+    >>> pairs = pair_values(Network(("2018-01-06", "2018-01-18"), ((0, 1),)))
+    >>> counts_of(pairs)
+    '2 dates, 1 pair'
+    """
+    n_pair, n_unknown = found.network.n_pair, int(np.isnan(found.values).sum())
+    pairs = "1 pair" if n_pair == 1 else f"{n_pair} pairs"
+    without = f", {n_unknown} of them without a value" if n_unknown else ""
+    return f"{found.network.n_date} dates, {pairs}{without}"
 
 
 def _coherence(stack: xr.Dataset, pixel: tuple[int, int] | None) -> tuple[NDArray[np.float64], str]:

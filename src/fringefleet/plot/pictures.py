@@ -31,7 +31,7 @@ from fringefleet.plot.figures import (
     series_figure,
 )
 from fringefleet.plot.options import EVERYTHING, PictureChoice
-from fringefleet.plot.shown import chosen_name, chosen_pixel, date_index, shown_map
+from fringefleet.plot.shown import chosen_name, chosen_pixel, date_index, rule_for, shown_map
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def _of_result(path: Path, truth_path: Path | None, choice: PictureChoice) -> It
         if choice.variable is None and choice.yx is None and choice.lalo is None:
             yield from _everything(result, truth, choice, rule)
         else:
-            yield from _chosen(result, truth, choice, rule)
+            yield from _chosen(result, truth, choice)
 
 
 def _check_velocity(path: Path, truth_path: Path | None, choice: PictureChoice) -> None:
@@ -156,21 +156,22 @@ def _check_velocity(path: Path, truth_path: Path | None, choice: PictureChoice) 
 
 
 def _chosen(
-    result: xr.Dataset, truth: xr.DataArray | None, choice: PictureChoice, rule: PixelRule | None
+    result: xr.Dataset, truth: xr.DataArray | None, choice: PictureChoice
 ) -> Iterator[tuple[str, Figure]]:
     """Draw the map, and the series of the pixel, that are asked for."""
     pixel = chosen_pixel(result, choice)
     if choice.variable is not None:
         name = chosen_name(result, choice.variable)
-        shown = shown_map(result, choice, rule)
+        shown = shown_map(result, choice, rule_for(result, choice))
         has_dates = "date" in result[name].dims
         at = f"_{date_names_of(result)[date_index(result, choice.date)]}" if has_dates else ""
         yield f"{name}{at}", map_figure(result, shown, choice.vlim, pixel)
-    elif choice.date is not None:
-        raise OptionError(
-            f"found {option('date')}, and only a time series to draw; give {option('variable')}, too, or "
-            "leave it out."
-        )
+    for name in ("date", "mask") if choice.variable is None else ():
+        if getattr(choice, name) not in (None, False):
+            raise OptionError(
+                f"found {option(name)}, and only a time series to draw; give {option('variable')}, too, or "
+                "leave it out."
+            )
     if pixel is not None:
         figure = series_figure(result, truth, unit=choice.unit, pixels={"": pixel})
         yield f"series_row{pixel[0]}_column{pixel[1]}", figure

@@ -8,17 +8,21 @@ from matplotlib.axes import Axes
 
 from fringefleet.arguments.calls import checked_call
 from fringefleet.choices import LengthUnit
-from fringefleet.errors import InputError
+from fringefleet.errors import InputError, OptionError
 from fringefleet.io.store.result_kind import check_series
 from fringefleet.io.writers.expressions import PixelRule
 from fringefleet.io.writers.selected import rule_of
+from fringefleet.option_words import option
 from fringefleet.plot.canvas import SERIES_PAGE, axes_for, format_dates
+from fringefleet.plot.ground import edges
 from fringefleet.plot.options import PictureChoice
 from fringefleet.plot.shown import PictureSource, chosen_pixel, dataset_of, kept, place_words, steps_of, thin
 from fringefleet.products.appearance import appearance_of
 
 COHERENCE, RESIDUAL = "temporal_coherence", "residual_rms"  # quality of phases; of offsets
 _LABEL = 22  # letters of a line
+_SERIES = "series of a pixel"  # mark of its points
+_MARGIN = np.timedelta64(10, "D")
 
 
 @checked_call
@@ -90,38 +94,52 @@ def draw_series(
     unit: LengthUnit | None = None,
 ) -> None:
     """Draw the series of a pixel; for the parameters see :func:`series`."""
-    at = dict(zip(("y", "x"), pixel, strict=True))
-    data = result["displacement"].isel(at).load()
+    data = result["displacement"].isel(y=pixel[0], x=pixel[1]).load()
     look = appearance_of("displacement", data.attrs, data.dtype.kind, unit)
-    scale = look.conversion.factor
+    label = textwrap.fill(look.label, _LABEL)
+    before = [line for line in panel.lines if line.get_gid() == _SERIES]
+    if before and panel.get_ylabel() != label:
+        found = " ".join(panel.get_ylabel().split())
+        raise OptionError(
+            f"found axes with {found}, and a series of {look.label} to add; give both the same "
+            f"{option('unit')}."
+        )
     if truth is not None:
-        known = scale * matched(truth, data, result).load()
+        known = look.conversion.factor * matched(truth, data, result).load()
         panel.plot(known["date"], known, color="0.25", lw=1.2, label="truth", zorder=1)
-    dates, values = data["date"].values, scale * data.values
+    _draw_points(panel, result, pixel, look.conversion.factor)
+    panel.set_ylabel(label)
+    if not before:
+        panel.set_title(", ".join(_about(result, pixel)), loc="left", fontsize=10)
+        panel.axhline(0, color="0.8", lw=0.8, zorder=0)
+    elif panel.get_title(loc="left").endswith(str(before[0].get_label())):
+        panel.set_title("", loc="left")  # which is of one pixel
+    handles, labels = panel.get_legend_handles_labels()
+    if len(labels) > 1:
+        entries = dict(zip(labels, handles, strict=True))  # the truth once
+        panel.legend(entries.values(), entries, loc="best", frameon=False, fontsize=9)
+    format_dates(panel)
+
+
+def _draw_points(panel: Axes, result: xr.Dataset, pixel: tuple[int, int], scale: float) -> None:
+    """Draw the points of a series, multiplied by a factor; hollow where gap-filled, with error bars."""
+    at = dict(zip(("y", "x"), pixel, strict=True))
+    dates, values = result["date"].values, scale * result["displacement"].isel(at).values
     filled = (
         result["gap_filled"].isel(at).values == 1 if "gap_filled" in result else np.zeros(len(dates), bool)
     )
-    name = f"row {pixel[0]}, column {pixel[1]}"
-    (points,) = panel.plot(dates, np.where(filled, np.nan, values), "o", ms=5, mew=0.6, zorder=2, label=name)
-    colour = points.get_color()
+    (points,) = panel.plot(dates, np.where(filled, np.nan, values), "o", ms=5, mew=0.6, zorder=2, gid=_SERIES)
+    points.set_label(f"row {pixel[0]}, column {pixel[1]}")
     points.set_markeredgecolor("white")
+    colour = points.get_color()
     if filled.any():
-        panel.plot(
-            dates[filled], values[filled], "o", ms=5, mfc="white", mec=colour, zorder=2, label="gap-filled"
-        )
+        (hollow,) = panel.plot(dates[filled], values[filled], "o", ms=5, mfc="white", mec=colour, zorder=2)
+        hollow.set_label("gap-filled")
     if "displacement_std" in result:
         spread = scale * result["displacement_std"].isel(at).values
         panel.errorbar(dates, values, spread, fmt="none", ecolor=colour, elinewidth=0.8, zorder=1.5)
-    handles, labels = panel.get_legend_handles_labels()
-    entries = dict(zip(labels, handles, strict=True))
-    n_series = sum(label.startswith("row") for label in labels)
-    panel.set_title(", ".join(_about(result, pixel)) if n_series == 1 else "", loc="left", fontsize=10)
-    panel.set_ylabel(textwrap.fill(look.label, _LABEL))
-    if n_series == 1:
-        panel.axhline(0, color="0.8", lw=0.8, zorder=0)
-    if len(labels) > 1:
-        panel.legend(entries.values(), entries, loc="best", frameon=False, fontsize=9)  # the truth once
-    format_dates(panel)
+    if not np.isfinite(values).any():
+        panel.set_xlim(dates[0] - _MARGIN, dates[-1] + _MARGIN)
 
 
 def _about(result: xr.Dataset, pixel: tuple[int, int]) -> list[str]:
@@ -131,7 +149,8 @@ def _about(result: xr.Dataset, pixel: tuple[int, int]) -> list[str]:
     quality = next((name for name in (COHERENCE, RESIDUAL) if name in result), None)
     if quality is not None:
         value = float(result[quality].isel(y=pixel[0], x=pixel[1]))
-        found.append(f"{quality.replace('_', ' ')} {value:.2f}")
+        is_known = np.isfinite(value)
+        found.append(f"{quality.replace('_', ' ')} {value:.2f}" if is_known else "no estimate")
     return [*found, f"row {pixel[0]}, column {pixel[1]}"]
 
 
@@ -176,13 +195,29 @@ def representative_pixels(result: xr.Dataset, rule: PixelRule | None = None) -> 
 
 
 def matched(truth: xr.DataArray, wanted: xr.DataArray, result: xr.Dataset) -> xr.DataArray:
-    """Return the truth on the dates and pixels of a part of the result, with the result's reference."""
-    known = truth.sel(date=wanted["date"].values)
-    known_there = known.sel(y=wanted["y"].values, x=wanted["x"].values, method="nearest")
-    known_there = known_there.assign_coords(y=wanted["y"], x=wanted["x"])
-    if "reference_point_y" in result.attrs:
-        place = {axis: result.attrs[f"reference_point_{axis}"] for axis in ("y", "x")}
-        known_there = known_there - known.sel(place, method="nearest").drop_vars(["y", "x"])
-    if "reference_date" in result.attrs:
-        known_there = known_there - known_there.sel(date=result.attrs["reference_date"])
-    return known_there
+    """Return the truth on the dates and pixels of a part of the result, with the result's reference.
+
+    Raises
+    ------
+    InputError
+        It lacks some of them.
+    """
+    reach = max(np.ptp(edges(truth, dim)) / truth.sizes[dim] for dim in "yx")  # a pixel
+    try:
+        here = truth.sel(y=wanted["y"].values, x=wanted["x"].values, method="nearest", tolerance=reach)
+        here = here.assign_coords(y=wanted["y"], x=wanted["x"])
+        if "reference_point_y" in result.attrs:
+            place = {axis: result.attrs[f"reference_point_{axis}"] for axis in ("y", "x")}
+            at_reference = truth.sel(place, method="nearest", tolerance=reach).drop_vars(["y", "x"])
+            here = here - at_reference
+        known = here.sel(date=wanted["date"].values)
+        return (
+            known - here.sel(date=result.attrs["reference_date"])
+            if "reference_date" in result.attrs
+            else known
+        )
+    except KeyError as error:
+        raise InputError(
+            f"found a truth that lacks pixels or dates of the result, or its reference ({error.args[0]}). "
+            "Give the truth of the same scene."
+        ) from error

@@ -2,9 +2,10 @@
 
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from fringefleet.errors import InputError, OptionError
@@ -13,11 +14,12 @@ from fringefleet.io.places import degrees_of, pixel_at
 from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.result_kind import check_not_empty
 from fringefleet.io.writers.expressions import PixelRule
-from fringefleet.io.writers.selected import date_names_of
+from fringefleet.io.writers.selected import date_names_of, rule_of
 from fringefleet.network.network import shorten
 from fringefleet.option_words import option, suggest
 from fringefleet.plot.options import EVERYTHING, PictureChoice
 from fringefleet.products.appearance import Appearance, appearance_of
+from fringefleet.products.units import conversion
 from fringefleet.products.velocity import is_map
 
 PictureSource = xr.Dataset | xr.DataArray | str | Path
@@ -26,6 +28,8 @@ PictureDate = str | date | np.datetime64 | xr.DataArray
 FIRST = ("velocity", "displacement")  # what people want to see, before the maps of its quality
 MAX_PIXELS = 1000  # per side of a map
 _DIMS = {"date", "y", "x"}
+_PAIRS, _STEPS = "pair_count", ("Y_STEP", "X_STEP")
+_ENDS = (("first", "START_DATE"), ("last", "END_DATE"))
 
 
 class ShownMap(NamedTuple):
@@ -86,20 +90,38 @@ def shown_map(
     if wanted is not None and index is None:
         raise OptionError(f"found {option('date', wanted)} for {name}, which has no dates. Leave it out.")
     look = appearance_of(name, data.attrs, data.dtype.kind, unit)
-    if unit is not None and look.conversion.unit[: len(unit)] != unit:
+    if unit is not None and conversion(str(data.attrs.get("units", "")), unit) is None:
         raise OptionError(f"found {option('unit', unit)} for {name}, which is no length. Leave it out.")
-    used = {name, *(() if rule is None else rule.names), *({"pair_count"} & set(result.data_vars))}
+    estimate = _estimate_in(result, name)
+    used = {name, *(() if rule is None else rule.names), *([] if estimate is None else [estimate])}
     part = thin(result[sorted(used)]) if index is None else thin(result[sorted(used)].isel(date=index))
     part = part.load()
     values = part[name].transpose("y", "x")
+    if values.dtype == bool:
+        values, look = values.astype("u1"), look._replace(classes={0: "no", 1: "yes"})
     if look.classes and not set(np.unique(values.values[np.isfinite(values.values)])) <= set(look.classes):
         look = look._replace(classes={})  # a calculation kept the words of codes, such as a sum over dates
-    if look.is_count and not look.classes and "pair_count" in part:
-        values = values.where(part["pair_count"] > 0)  # whole numbers are 0 where there is no estimate
+    if look.is_count and not look.classes and estimate is not None:
+        has_estimate = part[estimate].notnull() & (part[estimate] != 0 if estimate == _PAIRS else True)
+        values = values.where(has_estimate)  # whole numbers are 0 where there is none
     values = kept(values, part, rule)
     if look.conversion.factor != 1:
         values = look.conversion.factor * values
+    values.attrs = {step: result.attrs[step] for step in _STEPS if step in result.attrs}  # of a single pixel
     return ShownMap(values, look, _when(result, data, index))
+
+
+def _estimate_in(result: xr.Dataset, name: str) -> str | None:
+    """Name the map that says where there is an estimate: the number of pairs, or the velocity."""
+    if name != _PAIRS and _PAIRS not in result and "velocity" in result and is_drawable(result["velocity"]):
+        return "velocity"
+    return _PAIRS if _PAIRS in result else None
+
+
+def rule_for(result: xr.Dataset, choice: PictureChoice) -> PixelRule | None:
+    """Give the rule of the pixels that are shown; the status explains all, unless a rule is given."""
+    name = chosen_name(result, choice.variable)
+    return None if name == "status" and choice.mask is None else rule_of(result, choice.mask)
 
 
 def kept(values: xr.DataArray, part: xr.Dataset, rule: PixelRule | None) -> xr.DataArray:
@@ -149,8 +171,8 @@ def chosen_name(result: xr.Dataset, variable: str | None) -> str:
 
 
 def is_drawable(data: xr.DataArray) -> bool:
-    """Return whether a variable is a map, or a map for each date."""
-    return {"y", "x"} <= set(map(str, data.dims)) <= _DIMS
+    """Return whether a variable is a map of numbers, or one for each date."""
+    return {"y", "x"} <= set(map(str, data.dims)) <= _DIMS and data.dtype.kind in "fiub"
 
 
 def date_index(result: xr.Dataset, wanted: str | None) -> int:
@@ -170,25 +192,39 @@ def date_index(result: xr.Dataset, wanted: str | None) -> int:
             f"found {option('date', wanted)}, which is none of the dates of the result: "
             f"{shorten(date_names_of(result))}. Give one of them."
         )
+    if len(found) > 1:
+        names = [date_names_of(result)[index] for index in found]
+        raise OptionError(
+            f"found {option('date', wanted)}, which is {' and '.join(names)}. Give one of them."
+        )
     return found[0]
 
 
 def _when(result: xr.Dataset, data: xr.DataArray, index: int | None) -> str:
     attrs = result.attrs
-    if index is None:
-        ends = (
-            attrs.get("first_date_used", attrs.get("START_DATE")),
-            attrs.get("last_date_used", attrs.get("END_DATE")),
-        )
-        return " to ".join(_day(end) for end in ends) if None not in ends else ""
-    day = np.datetime_as_string(result["date"].values[index], unit="D")
+    if index is None and "date" in data.coords and data["date"].ndim == 0:
+        moment = data["date"].values  # of a date that was cut out
+    elif index is None:
+        first, last = (attrs.get(f"{end}_date_used", attrs.get(other)) for end, other in _ENDS)
+        return f"{moment_words(first)} to {moment_words(last)}" if first and last else ""
+    else:
+        moment = result["date"].values[index]
     since = attrs.get("reference_date") if data.dtype.kind == "f" else None
-    return f"{day} since {_day(since)}" if since is not None else str(day)
+    return (
+        f"{moment_words(moment)} since {moment_words(since)}" if since is not None else moment_words(moment)
+    )
 
 
-def _day(moment: object) -> str:
-    text = str(moment).replace("-", "")[:8]
-    return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+def moment_words(moment: Any) -> str:
+    """Write a date as people read it, with its time of day where it has one.
+
+    Examples
+    --------
+    >>> moment_words("20180106"), moment_words(np.datetime64("2018-01-06T00:12:30"))
+    ('2018-01-06', '2018-01-06 00:12')
+    """
+    found = np.datetime64(pd.Timestamp(str(moment)), "m")
+    return str(np.datetime_as_string(found)).removesuffix("T00:00").replace("T", " ")
 
 
 def chosen_pixel(result: xr.Dataset, choice: PictureChoice) -> tuple[int, int] | None:
@@ -224,15 +260,16 @@ def place_words(result: xr.Dataset, pixel: tuple[int, int]) -> str:
 
 
 def degree_words(latitude: float, longitude: float) -> str:
-    """Write a place in degrees.
+    r"""Write a place in degrees.
 
     Examples
     --------
-    >>> degree_words(19.43, -99.13)
+    >>> degree_words(19.43, -99.13).replace("\xa0", " ")
     '19.4300° N, 99.1300° W'
     """
     sides = ("S" if latitude < 0 else "N", "W" if longitude < 0 else "E")
-    return f"{abs(latitude):.4f}° {sides[0]}, {abs(longitude):.4f}° {sides[1]}"
+    words = f"{abs(latitude):.4f}° {sides[0]}, {abs(longitude):.4f}° {sides[1]}"
+    return words.replace(" ", "\xa0")  # never broken
 
 
 def reference_words(result: xr.Dataset) -> str:

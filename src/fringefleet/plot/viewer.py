@@ -45,6 +45,12 @@ def view_result(
         The port is taken.
     MissingExtraError
         bowser is not installed.
+
+    Examples
+    --------
+    >>> view_result("stack.zarr")
+    Traceback (most recent call last):
+    fringefleet.errors.StackFormatError: stack.zarr is not a result: it is a stack of interferograms; ...
     """
     path = Path(path)
     check_viewable(path)

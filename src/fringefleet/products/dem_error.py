@@ -36,7 +36,7 @@ DEM_ERROR = Product(
             "f4",
             MAP,
             {"units": "m", "long_name": "DEM error, estimated and removed"},
-            style=MapStyle("PuOr", "symmetric"),
+            style=MapStyle("PRGn", "symmetric"),
         ),
         "dem_error_std": ResultVariable(
             "f4",

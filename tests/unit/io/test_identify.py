@@ -98,7 +98,7 @@ FOREIGN = {
     "random bytes": (lambda path: binary(path / "a.h5", b"\xc3\x28\x81" * 9), "it is a file of unknown type"),
     "a template": (
         lambda path: binary(path / "a.cfg", b"# x\nmintpy.load.unwFile = a\n"),
-        "it is a template of MintPy; give it with --template",
+        "it is a template of MintPy; give it with template",
     ),
     "nothing": (lambda path: binary(path / "a.h5", b""), "it is an empty file"),
     "noise": (

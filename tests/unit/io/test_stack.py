@@ -45,7 +45,7 @@ def test_automatic_blocks_are_whole_stored_chunks(write_mintpy, monkeypatch):
 
 @pytest.mark.parametrize("chunks", [(0, 4), (3,), (4, -1)])
 def test_chunks_that_cannot_be_are_refused(write_mintpy, chunks):
-    with pytest.raises(OptionError, match="rows and columns are needed"):
+    with pytest.raises(OptionError, match="rows and columns"):
         open_stack(write_mintpy(), chunks=chunks)
 
 

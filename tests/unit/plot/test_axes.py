@@ -280,7 +280,7 @@ def test_a_projected_scene_has_degrees_at_its_edges(in_utm):
     for at, label in zip(panel.get_yticks(), panel.get_yticklabels(), strict=True):
         assert float(label.get_text()) == pytest.approx(to_degrees.transform(ends[1], at)[1], abs=6e-5)
     (bar,) = (artist for artist in panel.artists if isinstance(artist, ScaleBar))
-    assert bar.dx == 1
+    assert bar.dx == pytest.approx(1, abs=1e-3)
     place = to_degrees.transform(in_utm.attrs["reference_point_x"], in_utm.attrs["reference_point_y"])
     assert f"{place[1]:.4f}° N, {-place[0]:.4f}° W" in " ".join(panel.get_title(loc="left").split())
 
@@ -348,7 +348,7 @@ def test_the_truth_is_once_in_the_legend_of_two_pixels(result, stack_and_truth):
 
 
 def test_a_series_says_where_the_pixel_is_and_how_good(result):
-    title = plot.series(result, yx=(4, 5)).get_title(loc="left")
+    title = " ".join(plot.series(result, yx=(4, 5)).get_title(loc="left").split())
     y, x = float(result["y"][4]), float(result["x"][5])
     coherence = float(result["temporal_coherence"][4, 5])
     assert title == f"{y:.4f}° N, {-x:.4f}° W, temporal coherence {coherence:.2f}, row 4, column 5"
@@ -369,7 +369,8 @@ def test_a_matrix_is_symmetric_and_has_the_coherence_of_each_pair(stack_and_trut
     assert values.shape == (8, 8)
     np.testing.assert_array_equal(values, values.T)
     for pair, (i, j) in enumerate(SCENE.pairs):
-        assert values[i, j] == pytest.approx(float(stack["coherence"][pair, 3, 4]), nan_ok=True)
+        coherence = float(stack["coherence"][pair, 3, 4])
+        assert values[i, j] == pytest.approx(-1 if np.isnan(coherence) else coherence)
     assert np.isnan(np.diag(values)).all()
     assert np.isfinite(values).sum() <= 2 * len(SCENE.pairs)
 
@@ -450,3 +451,181 @@ def test_a_pixel_of_what_has_no_coherence_is_refused(stack_and_truth):
 def test_a_dataset_without_any_map_is_refused():
     with pytest.raises(OptionError, match="give one of a result"):
         plot.map(xr.Dataset({"n": ("x", [1])}))
+
+
+@pytest.mark.parametrize("flipped", [("y",), ("x",), ("y", "x")])
+def test_north_is_up_however_the_rows_are_stored(result, flipped):
+    turned = result.isel({axis: slice(None, None, -1) for axis in flipped})
+    panel = plot.map(turned)
+    for low, high in (panel.get_xlim(), panel.get_ylim()):
+        assert low < high
+    first_column, last_column, last_row, first_row = image_of(panel).get_extent()
+    row, column = 5, 7  # of the result as it was
+    y, x = float(result["y"][row]), float(result["x"][column])
+    at = (
+        int((y - first_row) / (last_row - first_row) * 30),
+        int((x - first_column) / (last_column - first_column) * 40),
+    )
+    assert values_of(panel)[at] == pytest.approx(1000 * float(result["velocity"][row, column]))
+
+
+def test_rows_of_radar_geometry_go_down(result):
+    low, high = plot.map(result.drop_vars(["spatial_ref", "y", "x"])).get_ylim()
+    assert low > high
+
+
+def test_a_date_that_was_cut_out_is_that_of_the_title(result):
+    for cut in (result.isel(date=3), result["displacement"].isel(date=3)):
+        title = plot.map(cut, "displacement").get_title(loc="left")
+        assert "2018-02-11" in title
+        assert "2018-03-31" not in title
+
+
+def test_series_of_two_units_are_not_drawn_over_each_other(result):
+    panel = plot.series(result, yx=(4, 5))
+    with pytest.raises(OptionError, match=r"displacement \[cm\], and a series of .*\[mm\].*the same unit"):
+        plot.series(result, yx=(6, 7), unit="mm", ax=panel)
+
+
+def test_a_title_of_the_user_stays(result):
+    panel = plot.series(result, yx=(4, 5))
+    panel.set_title("Mine", loc="left")
+    plot.series(result, yx=(6, 7), ax=panel)
+    assert panel.get_title(loc="left") == "Mine"
+
+
+@pytest.mark.parametrize("part", [{"y": [20]}, {"x": [20]}, {"y": [20], "x": [20]}])
+def test_a_single_row_or_pixel_is_as_large_as_the_others(result, part):
+    panel = plot.map(result.isel(part))
+    step = float(result["x"][1] - result["x"][0])
+    for dim, ends in (("y", panel.get_ylim()), ("x", panel.get_xlim())):
+        n_pixel = len(part[dim]) if dim in part else result.sizes[dim]
+        assert abs(ends[1] - ends[0]) == pytest.approx(step * n_pixel)
+    assert not [line for line in panel.lines if line.get_label() == "reference point"]
+
+
+def projected(result, epsg, corner, step):
+    y, x = corner[0] - step * np.arange(30), corner[1] + step * np.arange(40)
+    crs = ((), 0, CRS.from_epsg(epsg).to_cf())
+    return result.assign_coords(y=("y", y, {"units": "m"}), x=("x", x, {"units": "m"}), spatial_ref=crs)
+
+
+def test_longitudes_across_the_date_line_are_those_of_the_ground(result):
+    panel = plot.map(projected(result, 32760, (8_000_000, 815_000), 300.0))
+    panel.figure.canvas.draw()
+    found = [float(label.get_text()) for label in panel.get_xticklabels()]
+    assert found
+    assert all(179 < abs(degree) <= 180 for degree in found)
+
+
+def test_degrees_are_of_both_axes_or_of_none(result):
+    panel = plot.map(projected(result, 3031, (1_200_000, -500_000), 300.0))
+    labels = {panel.get_xlabel(), panel.get_ylabel()}
+    assert labels in ({"Longitude [°]", "Latitude [°]"}, {"Easting [m]", "Northing [m]"})
+
+
+def test_the_scale_bar_knows_that_a_metre_of_mercator_is_none(result):
+    mercator = projected(result, 3857, (9_000_000, 1_000_000), 100.0)
+    (bar,) = (artist for artist in plot.map(mercator).artists if isinstance(artist, ScaleBar))
+    latitude = Transformer.from_crs(3857, 4326, always_xy=True).transform(1_000_000, 9_000_000)[1]
+    assert bar.dx == pytest.approx(np.cos(np.radians(latitude)), rel=0.01)
+
+
+def test_coordinates_without_units_have_those_of_the_crs(result):
+    for axis in ("y", "x"):
+        result[axis].attrs = {}
+    panel = plot.map(result)
+    assert (panel.get_xlabel(), panel.get_ylabel()) == ("Longitude [°]", "Latitude [°]")
+    assert panel.get_aspect() > 1.05
+
+
+def test_pairs_without_a_value_are_there_and_counted(stack_and_truth):
+    stack, _ = stack_and_truth
+    n_pair = len(SCENE.pairs)
+    is_known = xr.DataArray(np.arange(n_pair) > 2, dims="pair")
+    panel = plot.network(stack.assign(coherence=stack["coherence"].where(is_known)))
+    lines = next(art for art in panel.collections if art.get_array() is not None)
+    assert len(lines.get_segments()) == n_pair
+    lines.update_scalarmappable()
+    np.testing.assert_allclose(lines.get_colors()[:3, :3], 0.6)  # below the others
+    assert "3 of them without a value" in panel.get_title(loc="left")
+    none = plot.network(stack.assign(coherence=stack["coherence"].where(False)))
+    assert none.figure.axes[1].get_ylabel() == "Time span [day]"
+    assert "without a value" not in none.get_title(loc="left")
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda truth: truth.isel(y=slice(0, 3)),
+        lambda truth: truth.isel(date=slice(0, 4)),
+        lambda truth: truth.assign_coords(x=truth["x"] + 1),
+    ],
+)
+def test_a_truth_of_another_place_or_other_dates_is_refused(result, stack_and_truth, cut):
+    _, truth = stack_and_truth
+    with pytest.raises(InputError, match="found a truth that lacks pixels or dates"):
+        plot.series(result, yx=(20, 5), truth=cut(truth))
+
+
+def test_a_result_without_its_reference_date_still_has_its_truth(result, stack_and_truth):
+    _, truth = stack_and_truth
+    panels = [
+        plot.series(part, yx=(4, 5), truth=truth) for part in (result.isel(date=slice(2, None)), result)
+    ]
+    found, expected = (
+        next(line for line in panel.lines if line.get_label() == "truth").get_ydata() for panel in panels
+    )
+    np.testing.assert_allclose(found, expected[2:], rtol=1e-6)
+
+
+def test_the_stored_mask_hides_no_status_but_a_rule_that_is_given_does(result):
+    result["mask"] = (result["temporal_coherence"] > result["temporal_coherence"].median()).astype("u1")
+    assert np.isfinite(values_of(plot.map(result, "status"))).all()
+    some = np.isfinite(values_of(plot.map(result, "status", mask="mask == 1")))
+    np.testing.assert_array_equal(some, result["mask"] == 1)
+
+
+def test_a_comparison_is_drawn_as_yes_and_no(result):
+    good = (result["temporal_coherence"] > 0).rename("good")
+    good[0, :4] = False
+    labels = bar_labels(plot.map(good))
+    assert [label.split()[0] for label in labels] == ["no", "yes"]
+    assert [label.get_text() for label in plot.histogram(good).get_yticklabels()] == ["no", "yes"]
+
+
+def test_a_time_of_day_is_told_and_a_date_with_two_is_refused(result):
+    times = result["date"].values.copy()
+    times[1] = times[0] + np.timedelta64(6, "h")
+    twice = result.assign_coords(date=times)
+    title = plot.map(twice, "displacement", date="20180106T0600").get_title(loc="left")
+    assert "2018-01-06 06:00 since 2018-01-06" in title
+    with pytest.raises(OptionError, match=r"20180106, which is 20180106.* and 20180106T0600"):
+        plot.map(twice, "displacement", date="20180106")
+
+
+def test_dates_of_a_fit_are_no_count_of_zero_where_there_is_no_velocity(result):
+    fit = result[["velocity", "date_count"]]
+    fit["velocity"][0, :9], fit["date_count"][0, :9] = np.nan, 0
+    assert np.isnan(values_of(plot.map(fit, "date_count"))[0, :9]).all()
+
+
+def test_a_pixel_without_an_estimate_says_so_at_the_dates_of_the_result(result):
+    result["displacement"][:, 4, 5] = np.nan
+    result["temporal_coherence"][4, 5] = np.nan
+    panel = plot.series(result, yx=(4, 5))
+    assert "no estimate" in panel.get_title(loc="left")
+    low, high = panel.get_xlim()
+    assert 17_000 < low < high < 18_000  # days since 1970
+
+
+@pytest.mark.parametrize("units", ["mrad", "month", "meters of water"])
+def test_what_only_begins_like_a_length_is_none(result, units):
+    result["velocity"].attrs["units"] = units
+    with pytest.raises(OptionError, match="velocity, which is no length"):
+        plot.map(result, "velocity", unit="m")
+
+
+def test_limits_of_colours_of_codes_are_refused(result):
+    with pytest.raises(OptionError, match="whose values are codes"):
+        plot.map(result, "status", vlim=(0, 1))

@@ -204,6 +204,7 @@ def test_the_stored_mask_counts_unless_all_pixels_or_others_are_asked_for(masked
         ("full.zarr", {"yx": (30, 0)}, "rows 0 to 29 and columns 0 to 23"),
         ("full.zarr", {"yx": (-1, 0)}, "rows 0 to 29 and columns 0 to 23"),
         ("full.zarr", {"yx": (1, 0), "date": "20180106"}, "only a time series to draw"),
+        ("full.zarr", {"yx": (1, 0), "mask": "pair_count > 2"}, "mask, and only a time series to draw"),
         ("full.zarr", {"mask": "temporal_coherence > 2"}, "keeps none of the 720 pixels"),
         ("full.zarr", {"mask": "coherence > 2"}, "coherence"),
         ("velocity.zarr", {"yx": (1, 0)}, "maps of velocity, which have no time series"),

@@ -149,7 +149,7 @@ def test_maps_that_were_asked_for_are_drawn_besides(inverted, with_everything):
 def test_values_are_in_the_unit_of_their_label(with_everything):
     page = maps_figure(with_everything)
     std = panel_named(page, "Standard deviation")
-    assert std.get_title(loc="left") == "Standard deviation [mm]"
+    assert std.get_title(loc="left") == "Standard deviation [mm]\n2018-03-07 since 2018-01-06"
     assert std.images[0].get_array().max() == pytest.approx(1)  # mm
     assert panel_named(page, "DEM error").images[0].get_array().min() == -12
     motion = panel_named(page, "Line-of-sight displacement")
@@ -343,8 +343,9 @@ def test_maps_are_thinned_before_they_are_read():
 
 
 def test_a_map_reaches_to_the_outer_edges_of_its_pixels():
-    assert ground.edges(np.array([10.0, 8.0, 6.0])) == (11.0, 5.0)
-    assert ground.edges(np.array([3])) == (2.5, 3.5)
+    scene = xr.Dataset(coords={"y": [10.0, 8.0, 6.0], "x": [3]})
+    assert ground.edges(scene, "y") == (11.0, 5.0)
+    assert ground.edges(scene.assign_attrs(X_STEP=-1), "x") == (3.5, 2.5)
 
 
 def test_a_pair_without_baseline_is_drawn_between_the_baselines_of_its_dates(stack_and_truth):
