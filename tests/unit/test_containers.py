@@ -54,8 +54,9 @@ def test_both_copy_the_same_files_which_exist_and_are_what_a_build_needs():
     assert copied == {line.split()[0] for line in sections()["files"]}
     assert all(line.split()[1] == f"/opt/fringefleet/{line.split()[0]}" for line in sections()["files"])
     assert all((ROOT / name).exists() for name in copied)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = {"pyproject.toml", "src", project["readme"], *project["license-files"]}
+    read = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    readme = read["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["fragments"]
+    needed = {"pyproject.toml", "src", *(part["path"] for part in readme), *read["project"]["license-files"]}
     assert copied == needed | {"constraints.txt"}
 
 

@@ -22,10 +22,10 @@ SCENE = Scene(n_date=5, shape=(8, 12))
 ROOT = Path(__file__).parents[2]
 MODULES = ("cluster", "errors", "mintpy", "plot", "simulate")
 THINGS = [thing for name in fringefleet.__all__ if not inspect.ismodule(thing := getattr(fringefleet, name))]
-# Not errors, whose base class has an example, and not pictures.
+# Not errors, whose base class has an example.
 MORE = [
     getattr(home, name)
-    for home in map(fringefleet.__getattr__, ("cluster", "mintpy", "simulate"))
+    for home in map(fringefleet.__getattr__, ("cluster", "mintpy", "plot", "simulate"))
     for name in home.__all__
 ]
 CALLED = [thing for thing in dict.fromkeys((*THINGS, *MORE)) if thing not in (Status, Summary, Inverted)]

@@ -109,7 +109,8 @@ def test_the_figure_of_the_network_has_the_fill_of_its_plan(figures):
 
 
 def test_the_figure_of_the_status_has_those_that_its_caption_explains(figures):
-    *_, bar = figures["status"]().axes
+    (image,) = figures["status"]().axes[2].images
+    bar = image.colorbar.ax
     words = {text.get_text().partition(" %")[0].rstrip(" <.0123456789") for text in bar.get_yticklabels()}
     assert words == {"ok", "minimum norm", "no observation", "too few pairs", "reference point"}
 

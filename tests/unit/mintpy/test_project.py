@@ -56,7 +56,7 @@ def test_what_is_missing_is_named_with_where_it_was_sought(project, tmp_path):
     with pytest.raises(InputError, match=r"nowhere: no such file"):
         find_project(tmp_path / "nowhere", None)
     (project / "smallbaselineApp.cfg").unlink()
-    with pytest.raises(InputError, match=r"found no template .*smallbaselineApp\.cfg.*--template"):
+    with pytest.raises(InputError, match=r"found no template .*smallbaselineApp\.cfg.*template"):
         find_project(project, None)
     (project / "inputs" / "ifgramStack.h5").rename(project / "inputs" / "ionStack.h5")
     with pytest.raises(InputError, match=r"found no inputs/ifgramStack\.h5 .*There is .*ionStack\.h5"):
