@@ -223,6 +223,7 @@ def test_pictures_of_offsets_show_the_residual_and_the_direction_of_the_motion(p
     stack = fringefleet.open_stack(write_offset_stack(tmp_path / "ifgramStack.h5", parts), chunks=SHAPE)
     result = fringefleet.invert(stack, observation=f"{direction}_offset", velocity=True).compute()
     panels = {panel.get_title(loc="left"): panel for panel in maps_figure(result).axes if panel.images}
+    panels = {title.partition("\n")[0]: panel for title, panel in panels.items()}  # without the dates
     residual = panels["RMS residual [pixel]"].images[0].get_array().filled(np.nan)
     np.testing.assert_allclose(residual, result["residual_rms"], rtol=1e-6)
     name = {"range": "Displacement in slant range [cm]", "azimuth": "Displacement in azimuth [cm]"}[direction]
