@@ -6,7 +6,7 @@ kind of workers; :mod:`fringefleet.cli` starts them.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -18,10 +18,9 @@ from distributed import Client
 
 from fringefleet.arguments.calls import checked_call
 from fringefleet.engine.solver_choice import check_solver
-from fringefleet.errors import OptionError
 from fringefleet.execution import graph
 from fringefleet.execution.check import Checked, check, packed_variables
-from fringefleet.execution.compose import compose_run
+from fringefleet.execution.compose import job_of
 from fringefleet.execution.job import Run
 from fringefleet.execution.memory_model import ComputeResources
 from fringefleet.execution.output import look, open_output, open_report, warn_of_full_disk
@@ -95,7 +94,7 @@ def run(
     end_if_reimported()
     if isinstance(stack, Run) and callable(output):
         output, on_progress = None, output
-    job = _job_of(stack, output, options)
+    job = job_of(Run, stack, output, options)
     client = client_to_compute_with()  # once, so that the check and the computation use the same
     checked = check(with_workers(job, client))
     shown = output is not None if progress is None else progress
@@ -104,19 +103,6 @@ def run(
     if reason := no_answer(summary, job):
         logger.warning("%s", in_words_of_python(reason))
     return summary
-
-
-def _job_of(stack: Any, output: Any, options: Mapping[str, Any]) -> Run:
-    if not isinstance(stack, Run):
-        if output is None:
-            raise OptionError(f"found the stack {stack} and no output; give the name of a Zarr store, too.")
-        return compose_run(stack, output, options)
-    if output is not None or options:
-        raise OptionError(
-            f"found a Run and {', '.join(options) or 'an output'} beside it; put all into the Run, or give "
-            "paths instead of it."
-        )
-    return stack
 
 
 def with_workers(job: Run, client: Client | None) -> Run:

@@ -16,9 +16,8 @@ from distributed import Client
 from fringefleet.arguments.calls import checked_call
 from fringefleet.arguments.shapes import Shape
 from fringefleet.engine.context import BlockResult
-from fringefleet.errors import OptionError
 from fringefleet.execution import graph
-from fringefleet.execution.compose import compose_velocity_run, with_changes
+from fringefleet.execution.compose import job_of, with_changes
 from fringefleet.execution.given_result import series_of, tile_of
 from fringefleet.execution.progress_bar import progress_bar
 from fringefleet.execution.report import RunReport, report_path, reported
@@ -185,7 +184,7 @@ def run_velocity(
     if isinstance(result, VelocityRun) and callable(output):
         output, on_progress = None, output
     shown = output is not None if progress is None else progress
-    job = _job_of(result, output, options)
+    job = job_of(VelocityRun, result, output, options)
     job = replace(job, result=job.result.absolute(), output=job.output.absolute())  # for workers elsewhere
     prepared = check_velocity(job)
     warn_of_unknown_std(prepared)
@@ -214,19 +213,6 @@ def run_velocity(
             prepared.function.model.n_parameter,
         )
     return VelocitySummary(job.output, outcome.numbers, n_fitted, n_undetermined)
-
-
-def _job_of(result: Any, output: Any, options: Mapping[str, Any]) -> VelocityRun:
-    if not isinstance(result, VelocityRun):
-        if output is None:
-            raise OptionError(f"found the result {result} and no output; give the name of a Zarr store, too.")
-        return compose_velocity_run(result, output, options)
-    if output is not None or options:
-        raise OptionError(
-            f"found a VelocityRun and {', '.join(options) or 'an output'} beside it; put all into the "
-            "VelocityRun, or give paths instead of it."
-        )
-    return result
 
 
 def plan_velocity(job: VelocityRun, n_worker: int = 0) -> FitForecast:

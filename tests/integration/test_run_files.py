@@ -12,7 +12,7 @@ import fringefleet
 from fringefleet.arguments.declaration import declared_fields
 from fringefleet.cli import app
 from fringefleet.cluster import ClusterOptions
-from fringefleet.execution.compose import compose_run
+from fringefleet.execution.compose import job_of
 from fringefleet.execution.job import PARTS_OF_RUN, Run
 from fringefleet.execution.run_file import write_run_file
 from fringefleet.session.run_file import default_text, read_run_file, write_session_file
@@ -61,10 +61,10 @@ def test_the_printed_file_has_every_option_commented_out_with_its_default(tmp_pa
 
 def test_what_is_written_is_read_as_the_same_run(tmp_path):
     for named in ({}, UNUSUAL):
-        job = compose_run(tmp_path / "stack.zarr", tmp_path / "out.zarr", named)
+        job = job_of(Run, tmp_path / "stack.zarr", tmp_path / "out.zarr", named)
         write_run_file(job)
         read = read_run_file(tmp_path / "out.zarr.run.toml").options
-        assert compose_run(read.pop("stack"), read.pop("output"), read) == job
+        assert job_of(Run, read.pop("stack"), read.pop("output"), read) == job
 
 
 def test_every_run_leaves_its_options_and_rerun_repeats_it(stack, tmp_path):

@@ -174,6 +174,13 @@ def check_fields(values: Any) -> None:
             _check_limits(field.name, value, declared)
 
 
+def take_arrays(values: Any, *names: str) -> None:
+    """Make tuples of the arrays among the fields of a frozen dataclass."""
+    for name in names:
+        if hasattr(value := getattr(values, name), "tolist"):
+            object.__setattr__(values, name, tuple(value.tolist()))
+
+
 def _check_word(name: str, value: object, shown: list[str], words: list[str]) -> None:
     if value not in words:
         hint = suggest(str(value), shown)

@@ -28,7 +28,9 @@ logger = logging.getLogger(__name__)
 
 _One = TypeVar("_One", bound="DataclassInstance")
 _Other = TypeVar("_Other", bound="DataclassInstance")
+_Job = TypeVar("_Job", Run, VelocityRun)
 
+_PARTS = {Run: PARTS_OF_RUN, VelocityRun: PARTS_OF_FIT}
 _NEEDS = (*needs_of(Options), *needs_of(Setting))
 _IN_XARRAY = dict.fromkeys([field.name for field in fields(Selection)], "isel(pair=keep)")
 _IN_XARRAY |= {"bbox": "sel(y=slice(north, south), x=slice(west, east))"}
@@ -73,37 +75,56 @@ def _hint_for(name: str, names: Collection[str]) -> str:
     return ""
 
 
-def compose_run(stack: Any, output: Any, named: Mapping[str, Any]) -> Run:
-    """Compose a run of a stack, an output, and fields of :class:`Run` or of its parts, by name.
+def job_of(kind: type[_Job], source: Any, output: Any, named: Mapping[str, Any]) -> _Job:
+    """Give a run as it is, or compose one of paths and of fields of the run and its parts by name.
+
+    Parameters
+    ----------
+    kind
+        :class:`Run` or :class:`VelocityRun`.
+    source
+        Such a run; or what it reads.
+    output
+        Store to write; None beside a run.
+    named
+        Fields by name; none beside a run.
 
     Examples
     --------
-    >>> run = compose_run("stack.zarr", "out.zarr", {"weight_func": "coh", "rows": (0, 9), "retries": 0})
+    >>> run = job_of(Run, "stack.zarr", "out.zarr", {"weight_func": "coh", "rows": (0, 9), "retries": 0})
     >>> run.options.weight_func, run.selection.rows, run.on_failure.retries
     ('coh', (0, 9), 0)
 
     Raises
     ------
     OptionError
-        There is no such field, or a value cannot be used.
+        There is no such field, a value cannot be used, or a run is given and something beside it.
     """
-    return Run(stack, output, **_fields_of(Run, PARTS_OF_RUN, named))
+    reads, *_ = (field.name for field in fields(kind))
+    if not isinstance(source, kind):
+        if output is None:
+            raise OptionError(
+                f"found the {reads} {source} and no output; give the name of a Zarr store, too."
+            )
+        return kind(source, output, **_fields_of(kind, named))
+    if output is not None or named:
+        raise OptionError(
+            f"found a {kind.__name__} and {', '.join(named) or 'an output'} beside it; put all into the "
+            f"{kind.__name__}, or give paths instead of it."
+        )
+    return source
 
 
-def compose_velocity_run(result: Any, output: Any, named: Mapping[str, Any]) -> VelocityRun:
-    """Compose the fit of a result, as :func:`compose_run` does the inversion of a stack."""
-    return VelocityRun(result, output, **_fields_of(VelocityRun, PARTS_OF_FIT, named))
-
-
-def _fields_of(whole: Any, parts: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+def _fields_of(kind: Any, named: Mapping[str, Any]) -> dict[str, Any]:
     """Make the fields of a run of values by name, some of which belong to its parts."""
-    own = [field.name for field in fields(whole)][2:]  # after what it reads and what it writes
+    parts = _PARTS[kind]
+    own = [field.name for field in fields(kind)][2:]  # after what it reads and what it writes
     _check_fields_known(named, *parts.values(), also=own)
     said = {name: value for name, value in named.items() if name in own}
-    for name, kind in parts.items():
-        part = said.get(name, kind())
-        check_kind(name, part, kind)
-        said[name] = replace(part, **part_of(named, kind))
+    for name, part_kind in parts.items():
+        part = said.get(name, part_kind())
+        check_kind(name, part, part_kind)
+        said[name] = replace(part, **part_of(named, part_kind))
     return said
 
 

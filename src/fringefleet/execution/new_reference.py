@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
+from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented, take_arrays
 from fringefleet.arguments.kinds import check_numbers, check_two_numbers
 from fringefleet.errors import OptionError
 from fringefleet.option_words import option
@@ -52,9 +52,7 @@ class NewReference:
 
     def __post_init__(self) -> None:
         """Take arrays and dates as plain values, and check them."""
-        for name in ("point", "lalo"):
-            if hasattr(getattr(self, name), "tolist"):
-                object.__setattr__(self, name, tuple(getattr(self, name).tolist()))
+        take_arrays(self, "point", "lalo")
         if self.date is not None:
             object.__setattr__(self, "date", str(self.date))
         check_fields(self)

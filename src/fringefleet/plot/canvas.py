@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from fringefleet.io.store.atomic_files import staged_files
 from fringefleet.plot.colours import CATEGORIES
 from fringefleet.plot.ground import edges, stretch
+from fringefleet.plot.options import EVERYTHING
 
 _MAP_AREA = 15.0  # [inch^2]
 _NARROWEST, _WIDEST, _HIGHEST = 1.6, 7.0, 7.5  # [inch] of a map
@@ -22,7 +23,6 @@ _LINE = 0.2  # [inch] of a title
 _LETTERS, _LEAST_LETTERS = 12, 20  # of a title, per inch; at least
 _FIGURE_SHAPE = 1.5  # width by height
 NETWORK_PAGE, MATRIX_PAGE, SERIES_PAGE = (10.0, 4.8), (6.0, 5.0), (9.0, 3.1)  # [inch]
-DPI = 150
 _STILL: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
@@ -119,7 +119,7 @@ def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
     import matplotlib.pyplot as plt  # noqa: PLC0415 - chooses a backend, which only a new figure needs
 
     panel: Axes = plt.figure(figsize=size, layout="constrained").subplots()
-    colour_lines(panel)
+    panel.set_prop_cycle(color=CATEGORIES)
     return panel
 
 
@@ -135,11 +135,6 @@ def map_page(data: xr.DataArray, n_line: int) -> tuple[float, float]:
     return width, height + _LINE * n_line
 
 
-def colour_lines(panel: Axes) -> None:
-    """Give the lines of a panel colours that are told apart."""
-    panel.set_prop_cycle(color=CATEGORIES)
-
-
 def format_dates(panel: Axes) -> None:
     """Label the horizontal axis with dates, as concisely as possible."""
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
@@ -148,7 +143,7 @@ def format_dates(panel: Axes) -> None:
     panel.xaxis.set_major_formatter(formatter)
 
 
-def save(figure: Figure, path: Path, dpi: float = DPI) -> None:
+def save(figure: Figure, path: Path, dpi: float = EVERYTHING.dpi) -> None:
     """Write a figure without a display, in the format that the name ends with; the same bytes each time."""
     form = path.suffix[1:]
     with staged_files([path]) as (part,), rc_context({"svg.hashsalt": "fringefleet"}):

@@ -18,7 +18,7 @@ from fringefleet.plot.canvas import (
 from fringefleet.plot.colours import BARS, CATEGORIES, WARNING
 from fringefleet.plot.ground import add_scale_bar, mark_pixel, mark_reference
 from fringefleet.plot.histogram_axes import draw_histogram
-from fringefleet.plot.map_axes import draw_map, title_lines
+from fringefleet.plot.map_axes import draw_map, draw_whole_map, title_lines
 from fringefleet.plot.matrix_axes import matrix
 from fringefleet.plot.network_axes import network
 from fringefleet.plot.options import PictureChoice
@@ -30,7 +30,7 @@ from fringefleet.plot.series_axes import (
     quality_of,
     representative_pixels,
 )
-from fringefleet.plot.shown import ShownMap, kept, reference_words, shown_map, thin
+from fringefleet.plot.shown import ShownMap, about_words, kept, shown_map, thin
 from fringefleet.products.appearance import Appearance, colour_limits
 from fringefleet.products.registry import all_variables, is_variable, variable_named
 from fringefleet.products.units import UnitChange, conversion
@@ -82,8 +82,7 @@ def maps_figure(
         draw_map(panel, each, "\n".join(title_lines(each, size_of(result).n_letter, about)))
         mark_reference(panel, result)
     add_scale_bar(panels[0], shown[0].data)
-    about = [text for text in (over, reference_words(result)) if text]
-    figure.suptitle(", ".join(about), x=0.01, ha="left", fontsize=11)
+    figure.suptitle(", ".join(about_words(result, over)), x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -101,13 +100,10 @@ def map_figure(
     pixel: tuple[int, int] | None = None,
 ) -> Figure:
     """Draw one map on a page of its shape, with a pixel marked."""
-    about = [text for text in (shown.when, reference_words(result)) if text]
-    lines = title_lines(shown, size_of(shown.data).n_letter, about)
+    lines = title_lines(shown, size_of(shown.data).n_letter, about_words(result, shown.when))
     figure = Figure(figsize=map_page(shown.data, len(lines) - 1), layout="constrained")
     panel = figure.subplots()
-    draw_map(panel, shown, "\n".join(lines), limits)
-    add_scale_bar(panel, shown.data)
-    mark_reference(panel, result)
+    draw_whole_map(panel, result, shown, lines, limits)
     if pixel is not None:
         mark_pixel(panel, result, pixel, CATEGORIES[1])
     return figure

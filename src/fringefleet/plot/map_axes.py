@@ -25,8 +25,8 @@ from fringefleet.plot.shown import (
     PictureDate,
     PictureSource,
     ShownMap,
+    about_words,
     dataset_of,
-    reference_words,
     rule_for,
     shown_map,
 )
@@ -93,14 +93,26 @@ def map(  # noqa: A001, PLR0913 - plot.map; what people choose in a picture
     choice = PictureChoice(variable, date_text(date), vlim=vlim, mask=mask, unit=unit)
     result = dataset_of(source)
     shown = shown_map(result, choice, rule_for(result, choice))
-    about = [text for text in (shown.when, reference_words(result)) if text]
     n_letter = size_of(shown.data).n_letter if ax is None else letters_of(ax)
-    lines = title_lines(shown, n_letter, about)
+    lines = title_lines(shown, n_letter, about_words(result, shown.when))
     panel = axes_for(ax, map_page(shown.data, len(lines) - 1))
-    draw_map(panel, shown, "\n".join(lines), choice.vlim, is_framed=ax is None)
+    draw_whole_map(panel, result, shown, lines, choice.vlim, is_framed=ax is None)
+    return panel
+
+
+def draw_whole_map(
+    panel: Axes,
+    result: xr.Dataset,
+    shown: ShownMap,
+    lines: Sequence[str],
+    limits: tuple[float, float] | None,
+    *,
+    is_framed: bool = True,
+) -> None:
+    """Draw a map as :func:`draw_map`, and its scale bar and reference point."""
+    draw_map(panel, shown, "\n".join(lines), limits, is_framed=is_framed)
     add_scale_bar(panel, shown.data)
     mark_reference(panel, result)
-    return panel
 
 
 def title_lines(shown: ShownMap, n_letter: int, about: Sequence[str] = ()) -> list[str]:

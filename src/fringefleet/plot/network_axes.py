@@ -75,8 +75,8 @@ def _draw(
     places: tuple[NDArray[np.floating], NDArray[np.floating]],
 ) -> None:
     facts = connectivity(found.network)
-    names = [found.network.pair_name(index) for index in range(found.network.n_pair)]
-    bridges = [line for name, line in zip(names, lines, strict=True) if name in set(facts.bridges)]
+    marked = set(facts.bridges)
+    bridges = [line for index, line in enumerate(lines) if found.network.pair_name(index) in marked]
     if bridges:
         panel.add_collection(LineCollection(bridges, colors=WARNING, lw=5, alpha=0.6, zorder=1))
     is_known = np.isfinite(found.values)

@@ -1,13 +1,14 @@
 """Options of pictures and of the viewer; light, as the command line lists them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fringefleet.arguments.declaration import Declared, Panel, check_fields, documented
-from fringefleet.arguments.kinds import check_kind, check_numbers, check_two_numbers
+from fringefleet.arguments.declaration import Declared, Panel, documented, take_arrays
+from fringefleet.arguments.kinds import check_numbers, check_two_numbers
 from fringefleet.choices import LengthUnit
 from fringefleet.errors import OptionError
+from fringefleet.io.writers.selection import check_fields_and_mask
 from fringefleet.option_words import option
 
 _DATE_LETTERS = 19  # to the second
@@ -138,10 +139,8 @@ class PictureChoice:
 
     def __post_init__(self) -> None:
         """Refuse values of other kinds, and those that contradict each other."""
-        self._take_plain_values()
-        if self.mask is True:
-            check_kind("mask", self.mask, str)
-        check_fields(replace(self, mask=None) if self.mask is False else self)
+        take_arrays(self, "lalo", "yx", "vlim")
+        check_fields_and_mask(self)
         if self.lalo is not None:
             check_numbers("lalo", self.lalo, 2, "latitude and longitude in degrees")
         if self.yx is not None:
@@ -152,12 +151,6 @@ class PictureChoice:
             check_numbers("vlim", self.vlim, 2, "the values of the first and the last colour")
             if not self.vlim[0] < self.vlim[1]:
                 raise OptionError(f"found {option('vlim', self.vlim)}; give the smaller value first.")
-
-    def _take_plain_values(self) -> None:
-        """Take arrays as tuples."""
-        for name in ("lalo", "yx", "vlim"):
-            if hasattr(value := getattr(self, name), "tolist"):
-                object.__setattr__(self, name, tuple(value.tolist()))
 
 
 @dataclass(frozen=True)

@@ -136,9 +136,8 @@ def _of_result(path: Path, truth_path: Path | None, choice: PictureChoice) -> It
         check_mask_current(path)
     with open_result(path) as result:
         truth = None if truth_path is None else _read_truth(truth_path, result)
-        rule = rule_of(result, choice.mask)
         if choice.variable is None and choice.yx is None and choice.lalo is None:
-            yield from _everything(result, truth, choice, rule)
+            yield from _everything(result, truth, choice, rule_of(result, choice.mask))
         else:
             yield from _chosen(result, truth, choice)
 

@@ -146,8 +146,8 @@ def _about(result: xr.Dataset, pixel: tuple[int, int]) -> list[str]:
     """Describe where a pixel is, and how good."""
     place = place_words(result, pixel)
     found = [] if place.startswith("row") else [place]
-    quality = next((name for name in (COHERENCE, RESIDUAL) if name in result), None)
-    if quality is not None:
+    quality = quality_of(result)
+    if quality in result:
         value = float(result[quality].isel(y=pixel[0], x=pixel[1]))
         is_known = np.isfinite(value)
         found.append(f"{quality.replace('_', ' ')} {value:.2f}" if is_known else "no estimate")

@@ -94,8 +94,8 @@ def shown_map(
         raise OptionError(f"found {option('unit', unit)} for {name}, which is no length. Leave it out.")
     estimate = _estimate_in(result, name)
     used = {name, *(() if rule is None else rule.names), *([] if estimate is None else [estimate])}
-    part = thin(result[sorted(used)]) if index is None else thin(result[sorted(used)].isel(date=index))
-    part = part.load()
+    part = result[sorted(used)] if index is None else result[sorted(used)].isel(date=index)
+    part = thin(part).load()
     values = part[name].transpose("y", "x")
     if values.dtype == bool:
         values, look = values.astype("u1"), look._replace(classes={0: "no", 1: "yes"})
@@ -270,6 +270,11 @@ def degree_words(latitude: float, longitude: float) -> str:
     sides = ("S" if latitude < 0 else "N", "W" if longitude < 0 else "E")
     words = f"{abs(latitude):.4f}° {sides[0]}, {abs(longitude):.4f}° {sides[1]}"
     return words.replace(" ", "\xa0")  # never broken
+
+
+def about_words(result: xr.Dataset, when: str) -> list[str]:
+    """Describe the dates of a picture and the reference point of the result, as far as known."""
+    return [text for text in (when, reference_words(result)) if text]
 
 
 def reference_words(result: xr.Dataset) -> str:

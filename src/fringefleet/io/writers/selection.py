@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from fringefleet.arguments.declaration import Declared, Panel, check_fields
 from fringefleet.arguments.kinds import check_kind
 from fringefleet.choices import LengthUnit
 from fringefleet.errors import OptionError
 from fringefleet.option_words import option
+
+
+def check_fields_and_mask(values: Any) -> None:
+    """Check the fields of options with a mask, which is an expression, None, or False to keep all pixels."""
+    if values.mask is True:
+        check_kind("mask", values.mask, str)
+    check_fields(replace(values, mask=None) if values.mask is False else values)
 
 
 def mask_of(mask: str | None, *, no_mask: bool) -> str | bool | None:
@@ -66,6 +73,4 @@ class ExportSelection:
         for name in ("variables", "dates"):
             if (value := getattr(self, name)) is not None:
                 check_kind(name, value, str, list, tuple)
-        if self.mask is True:
-            check_kind("mask", self.mask, str)
-        check_fields(replace(self, mask=None) if self.mask is False else self)
+        check_fields_and_mask(self)
