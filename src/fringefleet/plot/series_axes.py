@@ -133,7 +133,7 @@ def _draw_points(panel: Axes, result: xr.Dataset, pixel: tuple[int, int], scale:
     points.set_markeredgecolor("white")
     colour = points.get_color()
     if filled.any():
-        (hollow,) = panel.plot(dates[filled], values[filled], "o", ms=5, mfc="white", mec=colour, zorder=2)
+        (hollow,) = panel.plot(dates[filled], values[filled], "o", color=colour, ms=5, mfc="white", zorder=2)
         hollow.set_label("gap-filled")
     if "displacement_std" in result:
         spread = scale * result["displacement_std"].isel(at).values

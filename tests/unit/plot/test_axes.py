@@ -347,6 +347,14 @@ def test_the_truth_is_once_in_the_legend_of_two_pixels(result, stack_and_truth):
     assert len(words) == len(set(words))
 
 
+def test_gap_filled_dates_take_no_colour_of_the_next_pixel(result):
+    first, second = np.argwhere(result["gap_filled"].any("date").values)[:2].tolist()
+    panel = plot.series(result, yx=tuple(first))
+    plot.series(result, yx=tuple(second), ax=panel)
+    points = [line for line in panel.lines if line.get_label().startswith("row")]
+    assert [to_hex(line.get_color()) for line in points] == list(CATEGORIES[:2])
+
+
 def test_a_series_says_where_the_pixel_is_and_how_good(result):
     title = " ".join(plot.series(result, yx=(4, 5)).get_title(loc="left").split())
     y, x = float(result["y"][4]), float(result["x"][5])
