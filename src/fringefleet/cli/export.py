@@ -32,7 +32,7 @@ from fringefleet.io.writers.selection import ExportSelection, mask_of
 def export(given: Any) -> None:
     """Write a result, or a part of it, in the format of other programs."""
     from fringefleet.io.writers.export import export_result, plan_export
-    from fringefleet.io.writers.failures import failures_explained
+    from fringefleet.io.writers.failures import REMEDY, failures_explained
     from fringefleet.network.network import shorten
 
     selection = {field.name: getattr(given, field.name) for field in fields(ExportSelection)}
@@ -44,7 +44,7 @@ def export(given: Any) -> None:
         files = shorten(list(map(str, found.paths)))
         print_plan([("Files", files)], found.n_byte, found.memory, "in all processes")
         return
-    explained = failures_explained(given.output, "Remove the cause and repeat the command.")
+    explained = failures_explained(given.output, REMEDY)
     with show_progress(notes(), "Writing") as report, explained:
         paths = export_result(*what, progress=lambda done, total: report(done / total, 0), **selection)
     for path in paths:

@@ -1,6 +1,7 @@
 """Pages of pictures: their size from the shape of the scene, panels for maps, axes of a notebook, files."""
 
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from fringefleet.io.store.atomic_files import staged_files
+from fringefleet.io.writers.failures import REMEDY, failures_explained
 from fringefleet.plot.colours import CATEGORIES
 from fringefleet.plot.ground import edges, stretch
 from fringefleet.plot.options import EVERYTHING
@@ -144,9 +146,17 @@ def format_dates(panel: Axes) -> None:
 
 
 def save(figure: Figure, path: Path, dpi: float = EVERYTHING.dpi) -> None:
-    """Write a figure without a display, in the format that the name ends with; the same bytes each time."""
-    form = path.suffix[1:]
-    with staged_files([path]) as (part,), rc_context({"svg.hashsalt": "fringefleet"}):
+    """Write a figure in the format that the name ends with."""
+    content = rendered(figure, path.suffix[1:], dpi)
+    with failures_explained(path.parent, REMEDY), staged_files([path]) as (part,):
+        part.write_bytes(content)
+
+
+def rendered(figure: Figure, form: str, dpi: float = EVERYTHING.dpi) -> bytes:
+    """Draw a figure without a display, as the bytes of a file of some format; the same ones each time."""
+    buffer = BytesIO()
+    with rc_context({"svg.hashsalt": "fringefleet"}):
         figure.savefig(
-            part, format=form, dpi=dpi, bbox_inches="tight", pad_inches=0.15, metadata=_STILL.get(form)
+            buffer, format=form, dpi=dpi, bbox_inches="tight", pad_inches=0.15, metadata=_STILL.get(form)
         )
+    return buffer.getvalue()

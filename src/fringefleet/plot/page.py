@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import xarray as xr
@@ -27,8 +26,9 @@ from fringefleet.io.store.open_result import open_result
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.pair_table import RESIDUAL_RMS
 from fringefleet.io.store.place import check_apart, check_writable
+from fringefleet.io.writers.failures import REMEDY, failures_explained
 from fringefleet.io.writers.selected import rule_of
-from fringefleet.plot.canvas import save
+from fringefleet.plot.canvas import rendered
 from fringefleet.plot.colours import STAGE_COLOURS
 from fringefleet.plot.figures import (
     histograms_figure,
@@ -83,7 +83,7 @@ def write_page(result: Path | str, page: Path | str | None = None) -> Path:
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     template = environment.from_string(files("fringefleet.plot").joinpath("page.html").read_text())
     text = template.render(**_contents(result, report), pictures=pictures, absent=absent)
-    with staged_files([page]) as (part,):
+    with failures_explained(page.parent, REMEDY), staged_files([page]) as (part,):
         part.write_text(text)
     return page
 
@@ -205,14 +205,11 @@ def _pictures(result: xr.Dataset, stack: Path) -> tuple[dict[str, str], dict[str
         "matrix": lambda: matrix_figure(_pairs_of(result, stack)),
     }
     found, absent = {}, {}
-    with TemporaryDirectory() as folder:
-        for name, make in draw.items():
-            try:
-                save(make(), picture := Path(folder) / f"{name}.png")
-            except InputError as error:
-                absent[name] = str(error)
-            else:
-                found[name] = b64encode(picture.read_bytes()).decode()
+    for name, make in draw.items():
+        try:
+            found[name] = b64encode(rendered(make(), "png")).decode()
+        except InputError as error:
+            absent[name] = str(error)
     return found, absent
 
 

@@ -1,6 +1,9 @@
 """Files of pictures, as the command ``plot`` draws them."""
 
 import re
+import resource
+import subprocess
+import sys
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -137,6 +140,27 @@ def test_a_place_in_degrees_is_the_pixel_that_it_lies_in(stores, tmp_path):
     with xr.open_zarr(stores / "full.zarr") as result:
         lalo = float(result["y"][4]) + 1e-4, float(result["x"][11]) - 1e-4
     assert drawn(stores / "full.zarr", tmp_path, lalo=lalo) == ["series_row4_column11.png"]
+
+
+@pytest.mark.parametrize("command", ["plot", "report"])
+def test_a_disk_that_takes_no_picture_ends_with_one_message_and_the_old_ones(stores, tmp_path, command):
+    old = tmp_path / ("maps.png" if command == "plot" else "page.html")
+    old.write_text("old")
+    target = tmp_path if command == "plot" else old
+    done = subprocess.run(
+        [sys.executable, "-m", "fringefleet.cli", command, stores / "full.zarr", target],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000)),
+    )
+    assert done.returncode == 1
+    (message,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert f"could not be written to {tmp_path}" in message
+    assert "File too large" in message
+    assert "Remove the cause" in message
+    assert [path.name for path in tmp_path.iterdir()] == [old.name]
+    assert old.read_text() == "old"
 
 
 @pytest.mark.parametrize("form", ["pdf", "svg"])

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from fringefleet.errors import InputError, ProductsNotWrittenError
 
+REMEDY = "Remove the cause and repeat the command."
+
 
 @contextmanager
 def failures_explained(directory: Path, to_go_on: str) -> Iterator[None]:
