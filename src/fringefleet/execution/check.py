@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import xarray as xr
 
 from fringefleet.arguments.kinds import check_kind
-from fringefleet.arguments.shapes import Shape
+from fringefleet.arguments.shapes import Pixel, Shape
 from fringefleet.execution.facts import origin_of
 from fringefleet.execution.job import Run
 from fringefleet.execution.means import CoherenceMeans, check_coherence, coherence_means, needs_means
@@ -16,7 +16,7 @@ from fringefleet.execution.prepare import Prepared, prepare
 from fringefleet.execution.tiling import check_tile, choose_tile, count_workers, is_common_tile
 from fringefleet.io import open_stack
 from fringefleet.io.stack import largest_chunk, pair_folders, read_step, source_version
-from fringefleet.io.store.origin import Origin
+from fringefleet.io.store.origin import Origin, SourceChange
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_apart
 from fringefleet.io.store.result import (
@@ -39,7 +39,8 @@ class Checked:
     prepared: Prepared
     tile: Shape  # rows and columns
     origin: Origin  # everything that the result depends on
-    is_touched: bool  # whether files of the stack were touched since the run that is resumed
+    fingerprint: str  # of the run that began the result
+    change: SourceChange  # of the files of the stack since the run that is resumed
     n_tile: int
     n_left: int  # tiles that are not done
     means: ComputeResources  # for as many workers as memory allows; at most those requested
@@ -48,11 +49,6 @@ class Checked:
     def n_worker(self) -> int:
         """Number of workers that memory suffices for."""
         return self.means.n_worker
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of what the result depends on."""
-        return self.origin.fingerprint
 
     @property
     def memory_needed(self) -> int:
@@ -84,10 +80,12 @@ def check(job: Run) -> Checked:
     network, means = prepared.scene.network, _resources(job, prepared)
     n_tile = math.ceil(shape[0] / tile[0]) * math.ceil(shape[1] / tile[1])
     origin = origin_of(prepared, job.options, tile, source_version(stack))
-    n_done, is_touched = _found(job, tile, origin) if begun else (0, False)
+    n_done, fingerprint, change = 0, origin.fingerprint, SourceChange.NONE
+    if begun:
+        n_done, fingerprint, change = _found(job, tile, origin, prepared.corner)
     n_worker = count_workers(tile[0] * tile[1], network, job.options, means)
     means = replace(means, n_worker=n_worker)
-    return Checked(job, prepared, tile, origin, is_touched, n_tile, n_tile - n_done, means)
+    return Checked(job, prepared, tile, origin, fingerprint, change, n_tile, n_tile - n_done, means)
 
 
 def _means_of_coherence(job: Run, stack: xr.Dataset) -> CoherenceMeans:
@@ -158,9 +156,10 @@ def _check_output_path(job: Run) -> None:
     check_apart(job.output, job.stack)
 
 
-def _found(job: Run, tile: Shape, origin: Origin) -> tuple[int, bool]:
-    """Count the finished tiles that are kept, and return whether files of the stack were touched since."""
-    store, is_touched = resume_result(
-        job.output, tile, origin, wanted_variables(job.options), accept_touched=job.accept_touched
+def _found(job: Run, tile: Shape, origin: Origin, corner: Pixel) -> tuple[int, str, SourceChange]:
+    """Count the finished tiles that are kept; return whose they are, and how the stack changed since."""
+    names = wanted_variables(job.options)
+    store, change = resume_result(
+        job.output, tile, origin, names, accept_touched=job.accept_touched, corner=corner
     )
-    return int(store.kept(or_doubted=is_touched).sum()), is_touched
+    return int(store.kept(or_doubted=change is SourceChange.TOUCHED).sum()), store.fingerprint, change

@@ -30,6 +30,7 @@ from fringefleet.execution.overhead import Overhead
 from fringefleet.execution.tile import LazyVariable
 from fringefleet.execution.tiling import check_tile
 from fringefleet.execution.unpack import bytes_unpacked
+from fringefleet.io.store.origin import SourceChange
 from fringefleet.io.store.owned import owned_folder
 from fringefleet.io.store.result import ResultStore, create_result
 from fringefleet.io.unpacked import groups
@@ -186,7 +187,7 @@ def _pixels_left(checked: Checked, shape: Shape) -> int:
     if checked.n_left == checked.n_tile:
         return math.prod(shape)
     store = ResultStore(checked.job.output, checked.tile, checked.fingerprint)
-    done = store.kept(or_doubted=checked.is_touched)
+    done = store.kept(or_doubted=checked.change is SourceChange.TOUCHED)
     rows, columns = (
         np.minimum(step, size - step * np.arange(n))
         for step, size, n in zip(checked.tile, shape, done.shape, strict=True)

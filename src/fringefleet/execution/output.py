@@ -11,6 +11,7 @@ from fringefleet.execution.report_reader import read_report
 from fringefleet.execution.tile import Tile
 from fringefleet.io.store.disk import free_disk_bytes
 from fringefleet.io.store.lock import Lock
+from fringefleet.io.store.origin import SourceChange
 from fringefleet.io.store.pair_table import pair_table
 from fringefleet.io.store.result import (
     ResultStore,
@@ -24,25 +25,29 @@ from fringefleet.products.registry import bytes_of_result, wanted_variables
 
 logger = logging.getLogger(__name__)
 
+_CHANGES = {
+    SourceChange.TOUCHED: "modification times of files of the stack differ, and are accepted",
+    SourceChange.UNREAD: "files of the stack differ that no finished tile was read from, and are accepted",
+}
+
 
 def open_output(checked: Checked) -> ResultStore:
     """Create the store of the result, or open the one that is resumed."""
     job, tile = checked.job, checked.tile
     recover_interrupted_overwrite(job.output)
     if job.existing == "resume" and job.output.exists():
-        store, is_touched = resume_result(
+        store, change = resume_result(
             job.output,
             tile,
             checked.origin,
             wanted_variables(job.options),
             accept_touched=job.accept_touched,
+            corner=checked.prepared.corner,
         )
         store.clear()
-        if is_touched:
-            logger.warning(
-                "%s: modification times of files of the stack differ, and are accepted", job.output
-            )
-            store.trust(checked.origin.source.listing)
+        if change is not SourceChange.NONE:
+            logger.warning("%s: %s", job.output, _CHANGES[change])
+            store.trust(checked.origin.source.listing, change)
         store.forget_damaged()
         if not store.done().all():
             forget_mask(job.output)

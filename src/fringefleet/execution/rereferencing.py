@@ -28,7 +28,7 @@ from fringefleet.io.files.version import FilesVersion
 from fringefleet.io.mintpy.attributes import with_own_attributes
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.open_result import open_result
-from fringefleet.io.store.origin import Origin
+from fringefleet.io.store.origin import Origin, SourceChange
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_apart
 from fringefleet.io.store.result import (
@@ -123,7 +123,7 @@ def rereference_result(
         done = store.done()
         left = [(where, task) for where, task in tasks if not done[where.number]]
         facts = {"result": source, "output": output, "new_reference": asdict(new), "n_tile": len(tasks)}
-        facts |= {"fingerprint": origin.fingerprint, "versions": software_versions()}
+        facts |= {"fingerprint": store.fingerprint, "versions": software_versions()}
         n_thread = min(CPU_COUNT, len(left)) if client is None else None
         with reported(_report(output, facts, existing, n_thread)) as report:
             execute(left, report.watch(on_progress), None, HealthCheck(lock.check), client=client)
@@ -157,8 +157,10 @@ def _opened(template: xr.Dataset, output: Path, origin: Origin, existing: Existi
     recover_interrupted_overwrite(output)
     if existing == "resume" and output.exists():
         tile = (template.chunksizes["y"][0], template.chunksizes["x"][0])
-        store, _ = resume_result(output, tile, origin, map(str, template.data_vars))
+        store, change = resume_result(output, tile, origin, map(str, template.data_vars))
         store.clear()
+        if change is not SourceChange.NONE:
+            store.trust(origin.source.listing, change)
         store.forget_damaged()
         return store
     return create_result(template, output, origin, overwrite=existing == "overwrite")

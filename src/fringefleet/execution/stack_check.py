@@ -19,7 +19,7 @@ from fringefleet.io.files.listing import Difference, Listing, describe_differenc
 from fringefleet.io.files.version import TOUCHED, FilesVersion, accepting_touched
 from fringefleet.io.store.origin import differences_now
 from fringefleet.io.store.result import ResultStore
-from fringefleet.io.zarr.files import Window, ZarrFiles, windows_of
+from fringefleet.io.zarr.files import ZarrFiles, windows_of_changes
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,7 @@ def check_stack_at_end(
     differences = differences_now(source, accept_touched=accept_touched)
     if not differences:
         return
-    windows = _windows(source, differences)
-    n_doubted = store.doubt(None if windows is None else _in_part(windows, corner))
+    n_doubted = store.doubt(windows_of_changes(differences, source.arrays, corner))
     raise StackChangedError(
         f"the stack {source.path} changed during the run: {describe_differences(differences)}. "
         f"{n_doubted} tiles are marked as not done in {store.path}, as they may be from either version. "
@@ -97,24 +96,8 @@ def check_stack_at_end(
     )
 
 
-def _windows(source: FilesVersion, differences: Sequence[Difference]) -> list[Window] | None:
-    """Find the pixels that depend on the files; None for all of them."""
-    listing = Listing.of((each.name, state) for each in differences if (state := each.then or each.now))
-    return windows_of(listing, source.arrays)
-
-
 def _moved(part: slice, by: int) -> slice:
     return slice(part.start + by, part.stop + by)
-
-
-def _in_part(windows: Sequence[Window], corner: Pixel) -> list[Window]:
-    """Count windows from the corner of a part; without those that lie before it."""
-    moved = [(_moved(rows, -corner[0]), _moved(columns, -corner[1])) for rows, columns in windows]
-    return [
-        (slice(max(0, rows.start), rows.stop), slice(max(0, columns.start), columns.stop))
-        for rows, columns in moved
-        if rows.stop > 0 and columns.stop > 0
-    ]
 
 
 def _advice(differences: Sequence[Difference]) -> str:

@@ -32,8 +32,10 @@ from fringefleet.io.store.origin import (
     DIGESTS,
     PLACE,
     Origin,
+    SourceChange,
     check_same_origin,
     differences_now,
+    write_listing,
     write_origin,
 )
 from fringefleet.io.store.owned import owned_folder
@@ -188,7 +190,12 @@ class Conversion:
     def _go_on(self, tile: Shape) -> None:
         with readable(f"the conversion {self.folder}", OutputExistsError):
             group = zarr.open_group(self.folder, mode="r+", use_consolidated=False)
-            check_same_origin(group, self._origin(tile), self.output, accept_touched=self.accept_touched)
+            origin = self._origin(tile)
+            change = check_same_origin(
+                group, origin, self.output, tile=tile, accept_touched=self.accept_touched
+            )
+            if change is SourceChange.UNREAD:
+                write_listing(group, origin.source.listing)
             for file in self.folder.rglob("*.partial"):
                 file.unlink(missing_ok=True)
             files = TileFiles(self.store, gridded(self.stack))

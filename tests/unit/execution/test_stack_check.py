@@ -8,8 +8,8 @@ import xarray as xr
 import zarr
 
 import fringefleet
-from fringefleet import Run, Selection
-from fringefleet.errors import InputError, StackChangedError
+from fringefleet import FailurePolicy, Run, Selection
+from fringefleet.errors import InputError, RunError, StackChangedError
 from fringefleet.io.describe import check_finished
 from fringefleet.io.files import version
 from fringefleet.simulate import Scene, simulate_dataset
@@ -139,8 +139,46 @@ def test_what_is_changed_behind_the_last_tile_is_found_at_the_end_and_its_tiles_
     assert (marks(stack) == 3).sum() == n_tile
     with pytest.raises(InputError, match=f"is not finished: {n_tile} of 4 tiles are missing"):
         check_finished(stack.with_name("result.zarr"))
-    with pytest.raises(InputError, match="two versions would be mixed"):
-        fringefleet.run(job(stack, existing="resume", accept_touched=True))
+    done = fringefleet.run(job(stack, existing="resume"))  # these tiles from the stack as it is now
+    assert done.n_resumed == 4 - n_tile
+    assert_is_of_the_stack_as_it_is(stack, done.output)
+
+
+def assert_is_of_the_stack_as_it_is(stack, output):
+    fringefleet.run(Run(stack, stack.with_name("anew.zarr"), chunks=(16, 16)))
+    now, anew = (xr.open_zarr(path).load() for path in (output, stack.with_name("anew.zarr")))
+    xr.testing.assert_identical(now.drop_attrs(), anew.drop_attrs())
+
+
+def test_a_chunk_that_a_finished_tile_was_read_from_may_not_change_before_a_run_goes_on(stack):
+    def stop(_stack):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fringefleet.run(job(stack), changing(stack, 2, stop))
+    y, x = (16 * np.argwhere(marks(stack) == 1)[0]).tolist()
+    rewrite(stack, part=(slice(None), slice(y, y + 8), slice(x, x + 8)))
+    resume = job(stack, existing="resume", accept_touched=True)
+    with pytest.raises(InputError, match="two versions would be mixed: 1 changed: unwrapped_phase/"):
+        fringefleet.run(resume)
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_a_damaged_chunk_is_replaced_and_the_run_goes_on_with_its_tiles_alone(stack, on_error):
+    file = chunk_files(stack, "unwrapped_phase")[-1]
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    failures = FailurePolicy(on_error, retries=0)
+    if on_error == "skip":
+        assert len(fringefleet.run(job(stack, on_failure=failures)).skipped) == 1
+    else:
+        with pytest.raises(RunError, match=r"opy or create .* again.*fix the cause and repeat .*resume"):
+            fringefleet.run(job(stack, on_failure=failures))
+    file.write_bytes(whole)
+    done = fringefleet.run(job(stack, existing="resume"))
+    assert done.n_resumed == 3
+    assert_is_of_the_stack_as_it_is(stack, done.output)
+    assert fringefleet.run(job(stack, existing="resume")).n_resumed == 4
 
 
 def test_an_array_that_is_not_read_may_change(stack):

@@ -12,7 +12,14 @@ import zarr
 from typer.testing import CliRunner
 
 from fringefleet.cli import app
-from fringefleet.errors import OptionError, OtherOriginError, OutputExistsError, OutputInUseError, RunError
+from fringefleet.errors import (
+    FringefleetError,
+    OptionError,
+    OtherOriginError,
+    OutputExistsError,
+    OutputInUseError,
+    RunError,
+)
 from fringefleet.io import convert_stack, copying, open_stack
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.marks import IS_DONE, read_marks
@@ -112,6 +119,21 @@ def test_a_file_that_is_gone_or_cut_off_is_made_again(source, output, tmp_path, 
     damage(file)
     convert_stack(source, output, resume=True)
     assert files_of(output) == files_of(tmp_path / "whole.zarr")
+
+
+def test_a_damaged_chunk_of_the_stack_is_replaced_and_the_conversion_goes_on(source, output, tmp_path):
+    stack = tmp_path / "stack.zarr"
+    convert_stack(source, stack, chunks=(3, 3))
+    file = max((stack / "unwrapped_phase").glob("c/**/[0-9]"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FringefleetError, match="truncated"):
+        convert_stack(stack, output, chunks=(3, 3), total_memory=LITTLE)
+    assert (read_marks(zarr.open_group(partial_of(output), mode="r")) == IS_DONE).any()
+    file.write_bytes(whole)
+    convert_stack(stack, output, resume=True)
+    xr.testing.assert_identical(open_stack(output).compute(), open_stack(stack).compute())
+    convert_stack(stack, output, resume=True)
 
 
 def test_without_resume_it_begins_anew(source, output, caplog):

@@ -7,14 +7,14 @@ missing one could not be distinguished otherwise.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from fringefleet.arguments.shapes import TileIndex
+from fringefleet.arguments.shapes import Shape, TileIndex
 from fringefleet.errors import StackFormatError
 from fringefleet.io.files.threads import each
 from fringefleet.io.zarr.arrays import array_in
@@ -61,6 +61,22 @@ def files_in(group: zarr.Group, name: str) -> ChunkFiles:
             "and lose data. Start again with --overwrite."
         )
     return files
+
+
+def tiles_in(
+    windows: Sequence[tuple[slice, slice]] | None, n_tile: tuple[int, ...], tile: Shape
+) -> NDArray[np.bool_]:
+    """Find the tiles that have pixels in one of the windows, (tile row, tile column); all, if that is None.
+
+    Examples
+    --------
+    >>> tiles_in([(slice(0, 4), slice(3, 9))], (2, 3), (4, 4)).tolist()
+    [[True, True, True], [False, False, False]]
+    """
+    found = np.full(n_tile, windows is None)
+    for window in windows or ():
+        found[tuple(slice(p.start // n, -(-p.stop // n)) for p, n in zip(window, tile, strict=True))] = True
+    return found
 
 
 def read_marks(group: zarr.Group) -> NDArray[np.uint8]:

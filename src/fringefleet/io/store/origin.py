@@ -8,16 +8,20 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
 import zarr
 from zarr.errors import BaseZarrError as ZarrError
 
+from fringefleet.arguments.shapes import Pixel, Shape
 from fringefleet.errors import OtherOriginError, StackFormatError
 from fringefleet.io.files.listing import Difference, Listing, describe_differences, only_touched
 from fringefleet.io.files.version import TOUCHED, FilesVersion, accepting_touched
+from fringefleet.io.store.marks import IS_DONE, read_marks, tiles_in
 from fringefleet.io.zarr.arrays import array_in
+from fringefleet.io.zarr.files import windows_of_changes
 from fringefleet.option_words import in_words_of_python, mark, option
 
 _FACTS = "made_with"  # attribute of the group of the marks
@@ -28,6 +32,14 @@ DIGESTS = "digests"  # the fact with digests of values too long to be shown
 _MAY_FOLLOW = ("looks", "wavelength", "number of dates", "number of pairs")  # may follow from other options
 _BEGIN_ANEW = "give --overwrite or another name."
 _REPEAT = f"Repeat the command that started it with --resume. Otherwise: {_BEGIN_ANEW}"
+
+
+class SourceChange(Enum):
+    """How the files of a stack changed since a result was begun, where that is accepted."""
+
+    NONE = "none"
+    TOUCHED = "touched"  # only times
+    UNREAD = "unread"  # files that no finished tile was read from
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +95,16 @@ def read_listing(group: zarr.Group) -> Listing:
     return Listing.decoded(np.asarray(array_in(group, _FILES)[:]).tobytes())
 
 
-def check_same_origin(group: zarr.Group, origin: Origin, path: Any, *, accept_touched: bool) -> bool:
-    """Reject resuming a result of another origin; return whether only times of its files differ.
+def check_same_origin(
+    group: zarr.Group,
+    origin: Origin,
+    path: Any,
+    *,
+    tile: Shape,
+    corner: Pixel = (0, 0),
+    accept_touched: bool,
+) -> SourceChange:
+    """Reject resuming a result of another origin; return which change of its files is accepted.
 
     Parameters
     ----------
@@ -94,6 +114,11 @@ def check_same_origin(group: zarr.Group, origin: Origin, path: Any, *, accept_to
         Origin that it would have now.
     path
         Path of the result, for the message.
+    tile
+        Rows and columns of its tiles. A file that no finished one was read from, such as a damaged one, may
+        have been replaced.
+    corner
+        Row and column in the stack of the first pixel of the result.
     accept_touched
         Whether files of the stack that differ only in their modification time are accepted.
 
@@ -117,9 +142,15 @@ def check_same_origin(group: zarr.Group, origin: Origin, path: Any, *, accept_to
         changed = [file for file in files if None not in (file.then, file.now)]
         also = f"; the stack differs, too: {describe_differences(changed)}" if changed else ""
         raise _refused(path, f"it was started with other options: found {', '.join(others)}{also}", _REPEAT)
-    if files and not (accept_touched and only_touched(files)):
+    if not files:
+        return SourceChange.NONE
+    if accept_touched and not is_changed:
+        return SourceChange.TOUCHED
+    done = read_marks(group) == IS_DONE
+    windows = windows_of_changes(files, origin.source.arrays, corner)
+    if _other_values(then, now) or (done & tiles_in(windows, done.shape, tile)).any():
         raise _changed_stack(path, origin, files)
-    return bool(files)
+    return SourceChange.UNREAD
 
 
 def _refused(path: Any, reason: str, remedy: str) -> OtherOriginError:

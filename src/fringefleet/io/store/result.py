@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 from zarr.errors import BaseZarrError as ZarrError
 
-from fringefleet.arguments.shapes import Shape, TileIndex
+from fringefleet.arguments.shapes import Pixel, Shape, TileIndex
 from fringefleet.errors import FringefleetError, OutputExistsError, StackFormatError
 from fringefleet.io.checks.door import readable
 from fringefleet.io.files.listing import Listing
@@ -45,8 +45,16 @@ from fringefleet.io.store.marks import (
     files_in,
     find_damaged,
     read_marks,
+    tiles_in,
 )
-from fringefleet.io.store.origin import Origin, check_same_origin, read_listing, write_listing, write_origin
+from fringefleet.io.store.origin import (
+    Origin,
+    SourceChange,
+    check_same_origin,
+    read_listing,
+    write_listing,
+    write_origin,
+)
 from fringefleet.io.store.pair_table import RESIDUAL_RMS, SUMS, create_sums, fill_table
 from fringefleet.io.store.staging import check_replaceable, consolidate_metadata, staged_store
 from fringefleet.io.store.stored_mask import MASK
@@ -244,22 +252,22 @@ class ResultStore:
         int
             Number of tiles marked.
         """
-        done, concerned = self.done(), np.full(self.done().shape, windows is None)
-        for window in windows or ():
-            concerned[
-                tuple(slice(p.start // n, -(-p.stop // n)) for p, n in zip(window, self.tile, strict=True))
-            ] = True
+        done = self.done()
+        doubted = done & tiles_in(windows, done.shape, self.tile)
         marks = array_in(open_result_to_write(self.path), DONE)
-        for index in np.argwhere(done & concerned).tolist():
+        for index in np.argwhere(doubted).tolist():
             marks[tuple(index)] = IS_DOUBTED
-        return int((done & concerned).sum())
+        return int(doubted.sum())
 
-    def trust(self, listing: Listing) -> None:
-        """Record the current files of the stack as those that the result was made from."""
+    def trust(self, listing: Listing, change: SourceChange) -> None:
+        """Record the current files of the stack as those that the result was made from.
+
+        Doubted tiles are done where files were only touched, and are done again where they changed.
+        """
         group, marks = open_result_to_write(self.path), self.marks()
-        marks[marks == IS_DOUBTED] = IS_DONE
-        write_listing(group, listing)
+        marks[marks == IS_DOUBTED] = IS_DONE if change is SourceChange.TOUCHED else 0
         array_in(group, DONE)[:] = marks
+        write_listing(group, listing)
 
     def listing(self) -> Listing:
         """Read which files of the stack the result was made from."""
@@ -316,7 +324,8 @@ def resume_result(
     names: Iterable[str],
     *,
     accept_touched: bool = False,
-) -> tuple[ResultStore, bool]:
+    corner: Pixel = (0, 0),
+) -> tuple[ResultStore, SourceChange]:
     """Open a result that was started with the same stack and options, without writing.
 
     Parameters
@@ -331,11 +340,14 @@ def resume_result(
         Variables that it must have.
     accept_touched
         Whether files of the stack that differ only in their modification time are accepted.
+    corner
+        Row and column in the stack of the first pixel of the result.
 
     Returns
     -------
     tuple
-        Result, and whether files of the stack were touched since, and are accepted.
+        Result, and how files of the stack changed since, if that is accepted: no finished tile was read from
+        those with another content.
 
     Raises
     ------
@@ -345,12 +357,12 @@ def resume_result(
     check_result_of_ours(path)
     group = open_result_to_write(path)
     _check_complete(group, path, ("status", DONE))
-    is_touched = check_same_origin(group, origin, path, accept_touched=accept_touched)
+    change = check_same_origin(group, origin, path, tile=tile, corner=corner, accept_touched=accept_touched)
     _check_complete(group, path, (N_BYTE, *names))
     store = ResultStore(path, tile, str(group.attrs[FINGERPRINT]))
     with readable(f"the result {path}", OutputExistsError):
         _check_marks(store)
-    return store, is_touched
+    return store, change
 
 
 def holds_run(path: Path, fingerprint: str) -> bool:

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fringefleet.io.files.listing import FileState, Listing
+from fringefleet.arguments.shapes import Pixel
+from fringefleet.io.files.listing import Difference, FileState, Listing
 from fringefleet.io.files.version import ArrayLayout, FilesVersion, differences_in, stack_changed
 
 _CHUNK = re.compile(r"(?:c[/.])?(\d+(?:[/.]\d+)*)")
@@ -104,6 +105,32 @@ def windows_of(listing: Listing, arrays: Sequence[ArrayLayout]) -> list[Window] 
         rows, columns = array.size
         windows += [(slice(y, y + rows), slice(x, x + columns)) for y, x in corners.tolist()]
     return windows if n_found == len(listing) else None
+
+
+def windows_of_changes(
+    differences: Sequence[Difference], arrays: Sequence[ArrayLayout], corner: Pixel = (0, 0)
+) -> list[Window] | None:
+    """Find the pixels of a part that depend on files that differ; None for all, if one is not a chunk.
+
+    Parameters
+    ----------
+    differences
+        The files.
+    arrays
+        How the arrays of the store are divided into files.
+    corner
+        Row and column in the scene of the first pixel of the part; windows before it are left out.
+    """
+    listing = Listing.of((each.name, state) for each in differences if (state := each.then or each.now))
+    windows = windows_of(listing, arrays)
+    if windows is None:
+        return None
+    y, x = corner
+    return [
+        (slice(max(0, rows.start - y), rows.stop - y), slice(max(0, columns.start - x), columns.stop - x))
+        for rows, columns in windows
+        if rows.stop > y and columns.stop > x
+    ]
 
 
 @lru_cache(maxsize=64)
