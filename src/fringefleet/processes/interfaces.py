@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import psutil
 
+from fringefleet.errors import OptionError
+
 
 class Interface(NamedTuple):
     """Network interface with its IP addresses."""
@@ -39,6 +41,27 @@ def read_interfaces() -> list[Interface]:
         )
         for name, found in psutil.net_if_addrs().items()
     ]
+
+
+def check_interface(name: str | None, advice: str = "") -> None:
+    """Check that this machine has an interface, with an address of IPv4, which Dask needs.
+
+    Raises
+    ------
+    OptionError
+        Names those that can be given.
+    """
+    addresses = {found.name: found.addresses for found in read_interfaces()}
+    if name is None or any(ipaddress.ip_address(it).version == 4 for it in addresses.get(name, ())):
+        return
+    found = (
+        f"no IPv4 address of the network interface {name!r}"
+        if name in addresses
+        else (f"no network interface {name!r} on this machine")
+    )
+    raise OptionError(
+        f"found {found}; give one by which the workers can reach it: {usable_interfaces()}.{advice}"
+    )
 
 
 def usable_interfaces() -> str:

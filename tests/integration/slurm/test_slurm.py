@@ -224,7 +224,7 @@ def test_a_queue_that_cannot_be_read_ends_the_run_and_not_the_watching_alone(
 def test_an_interface_that_this_machine_lacks_is_refused_before_anything_is_submitted(slurm, tmp_path, start):
     wanted = {"options": {"scheduler_options": {"interface": "lo"}, "most_failed_starts": 1}}
     with (
-        pytest.raises(WorkersLostError, match=r"1 jobs in a row .*(.|\n)*interface"),  # of the nodes
+        pytest.raises(WorkersLostError, match=r"^1 job ended, .*(.|\n)*interface"),  # of the nodes
         fringefleet.connect("slurm", 1, interface="nowhere0", **wanted),
     ):
         pass

@@ -3,7 +3,6 @@
 import logging
 import secrets
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -19,9 +18,9 @@ from fringefleet.cluster.slurm.janitor import cancel_on_exit
 from fringefleet.cluster.slurm.request import JobPlan
 from fringefleet.cluster.slurm.script import JOB_NAME, plan_jobs, settings
 from fringefleet.cluster.waiting import ended
-from fringefleet.errors import InputError, OptionError, WorkersLostError
+from fringefleet.errors import InputError, WorkersLostError
 from fringefleet.io.store.owned import owned_folder
-from fringefleet.processes.interfaces import usable_interfaces
+from fringefleet.processes.interfaces import check_interface
 
 logger = logging.getLogger(__name__)
 
@@ -74,14 +73,12 @@ def _check_machine(plan: JobPlan) -> None:
             f"found no {', '.join(missing)} on this machine; start from a login node, or choose --cluster "
             "local."
         )
-    scheduler, here = plan.cluster["scheduler_options"], {name for _, name in socket.if_nameindex()}
+    scheduler = plan.cluster["scheduler_options"]
     interface = scheduler.get("interface", None if "host" in scheduler else plan.cluster["interface"])
-    if interface is not None and interface not in here:
-        raise OptionError(
-            f"found no network interface {interface!r} on this machine; give one by which the nodes can "
-            f"reach it: {usable_interfaces()}. Where it is called otherwise than theirs, give it as "
-            "interface in scheduler_options."
-        )
+    check_interface(
+        interface,
+        " Where it is called otherwise than on the nodes, give it as interface in scheduler_options.",
+    )
     try:
         plan.log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -205,7 +205,8 @@ class JobMonitor(SchedulerPlugin):
         logger.warning("%s, %s", what, "its workers had come" if came else "before a worker of it came")
         why, n_failed = "", self._n_failed_start
         if n_failed >= self.plan.most_failed_starts:
-            why = f"{n_failed} jobs in a row ended, or were refused, before a worker of theirs came"
+            jobs, were = ("1 job", "was") if n_failed == 1 else (f"{n_failed} jobs in a row", "were")
+            why = f"{jobs} ended, or {were} refused, without any worker"
         elif self.n_over > self.plan.most_replacements:
             why = f"{self.n_over} jobs ended while there was work left for them"
         if why and self.failure is None:
