@@ -43,7 +43,7 @@ from fringefleet.io.store.staging import check_free_space, check_replaceable
 from fringefleet.io.store.stored_mask import check_mask_current
 from fringefleet.io.zarr.arrays import array_in
 from fringefleet.processes.clients import client_to_compute_with
-from fringefleet.processes.html import facts_as_html
+from fringefleet.processes.html import facts_as_html, facts_as_text
 from fringefleet.processes.main_program import end_if_reimported
 from fringefleet.processes.versions import software_versions
 from fringefleet.products.provenance import MASK_RULE
@@ -70,15 +70,21 @@ class VelocitySummary(NamedTuple):
     n_fitted: int
     n_undetermined: int
 
+    def __str__(self) -> str:
+        """Show it where it is printed."""
+        return facts_as_text("Summary of a fit", self._facts())
+
     def _repr_html_(self) -> str:
         """Show it in a notebook."""
-        facts = {
+        return facts_as_html("Summary of a fit", self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        return {
             "maps": self.output,
             "tiles": f"{self.numbers.n_tile:,}",
             "pixels with a velocity": f"{self.n_fitted:,}",
             "pixels with too few dates": f"{self.n_undetermined:,}",
         }
-        return facts_as_html("Summary of a fit", facts)
 
 
 @checked_call

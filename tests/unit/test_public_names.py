@@ -200,14 +200,24 @@ def test_a_velocity_of_a_scene_takes_a_path_and_options_by_name(stack, tmp_path,
     assert "v.zarr: 100%" in capfd.readouterr().err
     assert "annual_amplitude" in xr.open_zarr(done.output)
     assert "pixels with a velocity" in done._repr_html_()
+    assert "  pixels with a velocity: " in str(done)
     with pytest.raises(OptionError, match="found a VelocityRun and periodic beside it"):
         fringefleet.run_velocity(fringefleet.VelocityRun("a.zarr", "b.zarr"), periodic=(1,))
     with pytest.raises(OptionError, match=r"found the result a\.zarr and no output"):
         fringefleet.run_velocity("a.zarr")
 
 
-def test_a_summary_shows_in_a_notebook_what_became_of_the_pixels():
+def test_a_summary_shows_what_became_of_the_pixels_in_a_notebook_and_printed():
     summary = Summary(Path("<out>.zarr"), 3, 1, TileStatistics(2, 1500, status_count=(1_200, 0, 300)))
+    assert str(summary).splitlines() == [
+        "Summary of a run",
+        "  result: <out>.zarr",
+        "  tiles: 3",
+        "  tiles done before: 1",
+        "  tiles failed and skipped: 0",
+        "  ok: 1,200 pixels",
+        f"  {Status(2).words}: 300 pixels",
+    ]
     shown = summary._repr_html_()
     assert "&lt;out&gt;.zarr" in shown
     assert re.search(r"ok</td><td[^>]*>1,200 pixels", shown)

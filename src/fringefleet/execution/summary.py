@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fringefleet.execution.statistics import TileStatistics
 from fringefleet.execution.tile import Tile
-from fringefleet.processes.html import facts_as_html
+from fringefleet.processes.html import facts_as_html, facts_as_text
 from fringefleet.status import Status
 
 
@@ -46,17 +46,24 @@ class Summary:
         """Number of pixels with each status, by code, in the tiles done now; empty if there are none."""
         return self.numbers.status_count
 
+    def __str__(self) -> str:
+        """Show it where it is printed."""
+        return facts_as_text("Summary of a run", self._facts())
+
     def _repr_html_(self) -> str:
         """Show it in a notebook."""
+        return facts_as_html("Summary of a run", self._facts())
+
+    def _facts(self) -> dict[str, object]:
         by_name = {
             Status(code).words: f"{number:,} pixel{'s' * (number != 1)}"
             for code, number in enumerate(self.status_count)
             if number
         }
-        facts = {
+        return {
             "result": self.output,
             "tiles": f"{self.n_tile:,}",
             "tiles done before": f"{self.n_resumed:,}",
             "tiles failed and skipped": f"{len(self.skipped):,}",
+            **by_name,
         }
-        return facts_as_html("Summary of a run", facts | by_name)

@@ -1,4 +1,4 @@
-"""Small tables for notebooks, which show an object by its ``_repr_html_``."""
+"""Facts about an object: lines where it is printed, a table in a notebook by its ``_repr_html_``."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +17,18 @@ def facts_as_html(title: str, facts: Mapping[str, object]) -> str:
     True
     """
     return _render(title, list(facts.items()))
+
+
+def facts_as_text(title: str, facts: Mapping[str, object]) -> str:
+    """Write facts by name as lines.
+
+    Examples
+    --------
+    >>> print(facts_as_text("Title", {"a": 3}))
+    Title
+      a: 3
+    """
+    return "\n".join([title, *(f"  {name}: {value}" for name, value in facts.items())])
 
 
 def rows_as_html(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
