@@ -1,6 +1,7 @@
 """Lazy form, for notebooks: a Dataset in, a lazy Dataset out. For large scenes use the run form."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -14,13 +15,13 @@ from fringefleet.execution.memory_model import ComputeResources
 from fringefleet.execution.prepare import prepare
 from fringefleet.execution.setting import Setting
 from fringefleet.execution.tiling import check_tile, choose_tile
-from fringefleet.io.stack import stored_tile
+from fringefleet.io.stack import open_stack, stored_tile
 from fringefleet.options import Options
 
 
 @checked_call
 def invert(
-    stack: xr.Dataset,
+    stack: xr.Dataset | Path | str,
     options: Options | None = None,
     *,
     setting: Setting | None = None,
@@ -32,8 +33,8 @@ def invert(
     Parameters
     ----------
     stack
-        As returned by :func:`open_stack`, whole or in part, with or without the reference point; its chunks
-        in y and x are the tiles of the result.
+        Path, or as returned by :func:`open_stack`, whole or in part, with or without the reference point; its
+        chunks in y and x are the tiles of the result.
     options, setting
         Options of the inversion, and facts that the stack does not contain.
     chunks
@@ -63,6 +64,8 @@ def invert(
     >>> result.displacement.sizes["date"], float(result.temporal_coherence.min()) > 0.5
     (5, True)
     """
+    if not isinstance(stack, xr.Dataset):
+        stack = open_stack(stack)
     options, setting = with_changes(options or Options(), setting or Setting(), changes)
     if chunks is not None:
         check_two_numbers("chunks", chunks, "rows and columns of a tile")

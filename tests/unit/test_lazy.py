@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from pathlib import Path
 from time import sleep
 
 import numpy as np
@@ -21,6 +22,12 @@ def stack_path(tmp_path_factory):
     path = tmp_path_factory.mktemp("stack") / "stack.zarr"
     simulate_stack(Scene(n_date=6, shape=(40, 50), seed=1), path)
     return path
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_is_opened(stack_path, kind):
+    result = fringefleet.invert(kind(stack_path))
+    assert result.identical(fringefleet.invert(fringefleet.open_stack(stack_path)))
 
 
 def ignore(tile, series):

@@ -84,7 +84,7 @@ def shown_map(
         Pixels that are kept; None: all.
     """
     wanted, unit = choice.date, choice.unit
-    name = chosen_name(result, choice.variable)
+    name = chosen_name(result, choice.variable, wanted)
     data = result[name]
     index = date_index(result, wanted) if "date" in data.dims else None
     if wanted is not None and index is None:
@@ -120,7 +120,7 @@ def _estimate_in(result: xr.Dataset, name: str) -> str | None:
 
 def rule_for(result: xr.Dataset, choice: PictureChoice) -> PixelRule | None:
     """Give the rule of the pixels that are shown; the status explains all, unless a rule is given."""
-    name = chosen_name(result, choice.variable)
+    name = chosen_name(result, choice.variable, choice.date)
     return None if name == "status" and choice.mask is None else rule_of(result, choice.mask)
 
 
@@ -143,8 +143,10 @@ def kept(values: xr.DataArray, part: xr.Dataset, rule: PixelRule | None) -> xr.D
     return values.where(xr.DataArray(keeps, dims=("y", "x")))
 
 
-def chosen_name(result: xr.Dataset, variable: str | None) -> str:
+def chosen_name(result: xr.Dataset, variable: str | None, wanted: str | None = None) -> str:
     """Find the variable that is drawn: the one that is asked for, or else the one that people want to see.
+
+    With a date that is asked for, that is one that has dates.
 
     Raises
     ------
@@ -153,10 +155,12 @@ def chosen_name(result: xr.Dataset, variable: str | None) -> str:
     """
     there = [str(name) for name, data in result.data_vars.items() if is_drawable(data)]
     if variable is None:
-        found = next((name for name in FIRST if name in there), there[0] if len(there) == 1 else None)
-        if found is None:
-            raise OptionError(f"found no {option('variable')}; give one of {', '.join(there) or 'a result'}.")
-        variable = found
+        first = [name for name in FIRST if name in there] or (there if len(there) == 1 else [])
+        if not there:
+            raise OptionError("found no map over y and x; give a result, or some rows and columns of one.")
+        if not first:
+            raise OptionError(f"found no {option('variable')}; give one of {', '.join(there)}.")
+        variable = min(first, key=lambda name: wanted is not None and "date" not in result[name].dims)
     if variable not in there:
         said = option("variable", repr(variable))
         if variable in result:

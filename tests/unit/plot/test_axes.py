@@ -424,7 +424,7 @@ def test_components_of_a_network_have_colours_and_are_counted():
         (lambda it: plot.map(it, 3), "found variable = 3 of the type int"),
         (lambda it: plot.map(it, "spatial_ref"), "which has no axis and is no map"),
         (lambda _: plot.map(3), "found source = 3 of the type int"),
-        (lambda it: plot.map(it, date="20170101"), "velocity, which has no dates"),
+        (lambda it: plot.map(it, "velocity", date="20170101"), "velocity, which has no dates"),
         (lambda it: plot.map(it, "displacement", date="20170101"), "none of the dates"),
         (lambda it: plot.map(it, unit="km"), "found unit = 'km'; use one of mm, cm, m"),
         (lambda it: plot.map(it, "status", unit="mm"), "status, which is no length"),
@@ -457,8 +457,17 @@ def test_a_pixel_of_what_has_no_coherence_is_refused(stack_and_truth):
 
 
 def test_a_dataset_without_any_map_is_refused():
-    with pytest.raises(OptionError, match="give one of a result"):
+    with pytest.raises(OptionError, match="found no map over y and x; give a result"):
         plot.map(xr.Dataset({"n": ("x", [1])}))
+
+
+def test_a_date_asks_for_what_has_dates(result):
+    assert plot.map(result).get_title(loc="left").startswith("Velocity")
+    day = np.datetime_as_string(result["date"].values[2], "D")
+    title = plot.map(result, date=day).get_title(loc="left")
+    assert title.splitlines()[0] == "Line-of-sight displacement [cm]"
+    assert day in title
+    plt.close("all")
 
 
 @pytest.mark.parametrize("flipped", [("y",), ("x",), ("y", "x")])
