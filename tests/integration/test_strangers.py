@@ -78,7 +78,7 @@ def test_workers_with_gpus_answer_no_stranger_either(tmp_path):
 def commands(folder):
     """Commands that start workers by themselves, long enough to be tried."""
     stack = folder / "stack.zarr"
-    simulate_stack(Scene(n_date=30, shape=(160, 160)), stack)
+    simulate_stack(Scene(n_date=30, shape=(480, 480)), stack)  # minutes, on any machine: it is stopped
     slow = ("--norm", "l1", "--max-iterations", "50", "--chunks", "16", "16")
     yield ("invert", stack, folder / "result.zarr", *slow)
     yield ("demo", folder / "demo")
