@@ -1,8 +1,10 @@
 """Somebody else on this machine, who tries every port that processes listen at."""
 
 import asyncio
+import functools
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 import psutil
@@ -33,11 +35,7 @@ def listeners(process=None):
 
 def ways_in(ip, port):
     """Names of the ways by which a stranger gets an answer."""
-    other = Security.temporary().get_connection_args("client")
-    careless = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # takes any server
-    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
-    wrong = Security.temporary().get_connection_args("client")["ssl_context"]
-    wrong.check_hostname, wrong.verify_mode = False, ssl.CERT_NONE
+    other, careless, wrong = credentials_of_a_stranger()
     ways = {
         "HTTP": lambda: is_answered(ip, port) and b" 404 " not in answer_to(ip, port),
         "HTTP that has nothing": lambda: b" 404 " in answer_to(ip, port),
@@ -49,7 +47,20 @@ def ways_in(ip, port):
             f"tls://{ip}:{port}", **(other | {"ssl_context": wrong})
         ),
     }
-    return [name for name, opens in ways.items() if opens()]
+    with ThreadPoolExecutor(len(ways)) as pool:  # Dask takes all its seconds to be refused
+        opened = list(pool.map(lambda opens: opens(), ways.values()))
+    return [name for name, is_open in zip(ways, opened, strict=True) if is_open]
+
+
+@functools.cache
+def credentials_of_a_stranger():
+    """Certificates of Dask, and contexts of TLS that take any server, without and with a certificate."""
+    other = Security.temporary().get_connection_args("client")
+    careless = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    wrong = Security.temporary().get_connection_args("client")["ssl_context"]
+    for context in (careless, wrong):
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return other, careless, wrong
 
 
 def is_answered(ip, port, context=None):
