@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import h5py
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -63,7 +64,7 @@ SNIPPETS = {
 }
 COMMANDS = {
     document: [
-        shlex.split(line.replace("128 128", "24 20"), comments=True)
+        shlex.split(re.sub(r"--shape (128 128|64 64)", "--shape 24 20", line), comments=True)
         for block in blocks_of(document, "bash")
         for line in block.splitlines()
         if not MARK_OF_LINE.search(line)
@@ -91,9 +92,16 @@ def in_turn(names):
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("name", in_turn(SNIPPETS))
-def test_each_snippet_of_python_runs_as_a_file(name, folder):
+def test_each_snippet_of_python_runs_as_a_file(name, folder, monkeypatch):
+    """In a process of its own, if it starts others; that of the tests has imported all it needs."""
     script = folder / f"snippet_{re.sub(r'[^a-z0-9]', '_', name.lower())}.py"
     script.write_text(SNIPPETS[name])
+    if "__main__" not in SNIPPETS[name]:
+        monkeypatch.chdir(folder)
+        plt.switch_backend("agg")
+        runpy.run_path(str(script), run_name="__main__")
+        plt.close("all")
+        return
     done = subprocess.run(
         [sys.executable, script.name],
         cwd=folder,

@@ -11,6 +11,7 @@ from fringefleet import Options, Run, Selection, Setting
 from fringefleet.errors import OutputExistsError, ReferencePointError, StackFormatError
 from fringefleet.simulate import Scene, simulate_stack
 from good_inputs import write_mintpy
+from long_cases import mostly_long
 
 SCENE = Scene(n_date=8, shape=(40, 50), missing=0.2, unwrapping_errors=0.1, seed=2)
 POINT = SCENE.reference_point  # row 35, column 5
@@ -62,8 +63,16 @@ def cut(result, rows, columns):
     return result[names].isel(y=rows, x=columns)
 
 
-@pytest.mark.parametrize(("kind", "window"), [("zarr", OUTSIDE), ("hdf5", INSIDE)])
-@pytest.mark.parametrize("options", ["l2", "huber", "dem"])
+@pytest.mark.parametrize(
+    ("options", "kind", "window"),
+    mostly_long(
+        [
+            *(("l2", "zarr", OUTSIDE), ("huber", "hdf5", INSIDE), ("dem", "zarr", OUTSIDE)),
+            *(("l2", "hdf5", INSIDE), ("huber", "zarr", OUTSIDE), ("dem", "hdf5", INSIDE)),
+        ],
+        3,
+    ),
+)
 def test_a_run_of_a_part_is_the_part_of_the_run_bit_for_bit(stacks, tmp_path, kind, options, window):
     rows, columns = window
     job = Run(stacks[kind], tmp_path / "whole.zarr", OPTIONS[options], chunks=(16, 16))

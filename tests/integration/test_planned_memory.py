@@ -67,8 +67,10 @@ def succeed(*words):
     return done
 
 
-@pytest.mark.parametrize("size", ["small", "large"])
-@pytest.mark.parametrize("file_format", [writer.name for writer in WRITERS])
+@pytest.mark.parametrize(
+    ("size", "file_format"),
+    mostly_long([(size, writer.name) for size in ("large", "small") for writer in WRITERS], len(WRITERS)),
+)
 def test_an_export_takes_what_is_predicted(results, tmp_path, file_format, size):
     given = {"variables": None if file_format == "mintpy" else "displacement"}
     if file_format in TABLES and size == "large":
@@ -102,7 +104,7 @@ OPPOSITE = {"small": "large", "large": "small"}
 FITS += [(kind, n_worker, OPPOSITE[size]) for kind, n_worker, size in FITS]
 
 
-@pytest.mark.parametrize(("kind", "n_worker", "size"), mostly_long(FITS, 6))
+@pytest.mark.parametrize(("kind", "n_worker", "size"), mostly_long(FITS, 3))
 def test_a_fit_takes_what_is_predicted(results, tmp_path, kind, n_worker, size):
     wanted = WANTED[kind]
     functions = TimeFunctions(periodic=wanted.get("periodic", ()))

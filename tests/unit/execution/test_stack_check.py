@@ -19,7 +19,7 @@ SCENE = Scene(n_date=4, neighbours=2, shape=(32, 32), missing=0.0)
 CHUNK = {"v3": (3, (5, 8, 8), None), "v2": (2, (5, 8, 8), None), "shards": (3, (5, 8, 8), (5, 16, 16))}
 
 
-@pytest.fixture(params=list(CHUNK))
+@pytest.fixture(params=long_but(CHUNK, "v3", "shards"))
 def stack(request, tmp_path):
     zarr_format, chunks, shards = CHUNK[request.param]
     data, _ = simulate_dataset(SCENE)

@@ -15,6 +15,7 @@ from fringefleet.io import convert_stack
 from fringefleet.io.describe import describe
 from fringefleet.io.stack import source_version, stored_tile
 from fringefleet.io.writers.mintpy import export_mintpy
+from long_cases import long_but
 from unit.io.readers import checks, geotiffs
 
 LAYOUTS = {
@@ -27,6 +28,7 @@ LAYOUTS = {
     "old LiCSAR": lambda folder, stack: geotiffs.licsar(folder, stack, False, False),
     "dolphin": geotiffs.dolphin,
 }
+FEW = ("HyP3 GAMMA", "HyP3 multi-burst in zips", "LiCSAR")  # that differ most to who reads their pixels
 
 
 @pytest.fixture(params=list(LAYOUTS))
@@ -84,6 +86,7 @@ def test_a_block_is_one_task(path):
     checks.assert_one_task_a_block(path)
 
 
+@pytest.mark.parametrize("layout", long_but(LAYOUTS, *FEW), indirect=True)
 def test_a_run_gives_what_one_from_zarr_gives(path, layout, tmp_path):
     checks.assert_inverts_alike(path, tmp_path, expected(layout))
 
@@ -140,6 +143,7 @@ def test_a_file_that_changes_or_goes_after_opening_is_an_error_that_names_it(pat
         stack["coherence"].load()
 
 
+@pytest.mark.parametrize("layout", long_but(LAYOUTS, *FEW), indirect=True)
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_run_notices_a_file_that_changes_or_goes_under_it_and_names_it(path, tmp_path, gone):
     setting = Setting(reference_point=checks.POINT, wavelength=0.0555, looks=10)
