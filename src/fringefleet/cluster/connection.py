@@ -26,6 +26,7 @@ from fringefleet.processes.clients import current_client, note_open
 from fringefleet.processes.connected import ConnectedWorkers
 from fringefleet.processes.cores import own_cores
 from fringefleet.processes.dashboard import dashboard_link, warn_of_dashboard
+from fringefleet.processes.interfaces import check_interface, interfaces_here
 from fringefleet.processes.main_program import end_if_reimported
 from fringefleet.processes.versions import MUST_AGREE, say_differences, versions_that_must_agree
 from fringefleet.processes.worker_info import Record, ask_workers, sharing
@@ -144,8 +145,16 @@ def _connected(options: ClusterOptions, start: Start | None = None) -> Iterator[
 def resolve(options: ClusterOptions) -> ClusterOptions:
     """Resolve the default: the current client, else the cores or the GPUs of this machine.
 
-    With one GPU, a single local process uses it, without dask-cuda. A ``DeviceError`` if a GPU is lacking.
+    With one GPU, a single local process uses it, without dask-cuda. A ``DeviceError`` if a GPU is lacking, an
+    ``OptionError`` if workers of this machine are to listen on an interface that it lacks.
     """
+    resolved = _without_default(options)
+    if resolved.kind in _LOCAL:
+        check_interface(resolved.interface, f"give one of {interfaces_here()}.")
+    return resolved
+
+
+def _without_default(options: ClusterOptions) -> ClusterOptions:
     if options.kind == "local-cuda":
         return replace(options, device="cuda")
     if options.kind != "default":

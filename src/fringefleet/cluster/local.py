@@ -25,7 +25,6 @@ from fringefleet.errors import DeviceError, InputError, MissingExtraError, Optio
 from fringefleet.processes.dashboard import LOOPBACK
 from fringefleet.processes.dask_defaults import cluster_defaults
 from fringefleet.processes.gpus import count_gpus
-from fringefleet.processes.interfaces import check_interface
 from fringefleet.processes.main_program import check_may_start_processes
 from fringefleet.processes.preload import DEVICE, FAILURES_ARE_SAID, HTTP_OFF, WARM_UP
 
@@ -231,7 +230,6 @@ def count_local_gpus(options: ClusterOptions) -> int:
 def _begun(kind: type[Cluster], options: ClusterOptions, said: Mapping[str, Any]) -> Iterator[Start]:
     """Begin to start a cluster that listens on this machine only; stop it at the end."""
     check_may_start_processes()
-    check_interface(options.interface)
     known = known_keywords(*kind.__mro__, *Nanny.__mro__, *Worker.__mro__)
     check_all_known(options.options, known, f"keyword for {kind.__name__}")
     settings = SETTINGS | LOCAL_SETTINGS | exposure.http_settings(options) | {DEVICE: options.device}

@@ -22,6 +22,11 @@ class Interface(NamedTuple):
         return any(ipaddress.ip_address(address).is_loopback for address in self.addresses)
 
     @property
+    def has_ipv4(self) -> bool:
+        """Whether it has an address of IPv4, which Dask needs."""
+        return any(ipaddress.ip_address(address).version == 4 for address in self.addresses)
+
+    @property
     def reaches_others(self) -> bool:
         """Whether it is up with an address under which other machines can find it."""
         found = map(ipaddress.ip_address, self.addresses)
@@ -43,29 +48,28 @@ def read_interfaces() -> list[Interface]:
     ]
 
 
-def check_interface(name: str | None, advice: str = "") -> None:
+def check_interface(name: str | None, needed: str) -> None:
     """Check that this machine has an interface, with an address of IPv4, which Dask needs.
 
     Raises
     ------
     OptionError
-        Names those that can be given.
+        States what is ``needed``.
     """
-    addresses = {found.name: found.addresses for found in read_interfaces()}
-    if name is None or any(ipaddress.ip_address(it).version == 4 for it in addresses.get(name, ())):
+    there = {interface.name: interface for interface in read_interfaces()}
+    if name is None or (name in there and there[name].has_ipv4):
         return
-    found = (
-        f"no IPv4 address of the network interface {name!r}"
-        if name in addresses
-        else (f"no network interface {name!r} on this machine")
-    )
-    raise OptionError(
-        f"found {found}; give one by which the workers can reach it: {usable_interfaces()}.{advice}"
-    )
+    found = f"network interface {name!r} on this machine"
+    raise OptionError(f"found no {'IPv4 address of the ' * (name in there)}{found}; {needed}")
 
 
 def usable_interfaces() -> str:
     """Name the interfaces by which other machines reach this one; without any, the loopback interface."""
-    found = read_interfaces()
+    found = [interface for interface in read_interfaces() if interface.has_ipv4]
     others = [interface.name for interface in found if interface.reaches_others]
     return ", ".join(others or [interface.name for interface in found if interface.is_loopback])
+
+
+def interfaces_here() -> str:
+    """Name all interfaces by which workers of this machine can talk to each other."""
+    return ", ".join(found.name for found in read_interfaces() if found.is_up and found.has_ipv4)

@@ -20,7 +20,7 @@ from fringefleet.cluster.slurm.script import JOB_NAME, plan_jobs, settings
 from fringefleet.cluster.waiting import ended
 from fringefleet.errors import InputError, WorkersLostError
 from fringefleet.io.store.owned import owned_folder
-from fringefleet.processes.interfaces import check_interface
+from fringefleet.processes.interfaces import check_interface, usable_interfaces
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,8 @@ def _check_machine(plan: JobPlan) -> None:
     interface = scheduler.get("interface", None if "host" in scheduler else plan.cluster["interface"])
     check_interface(
         interface,
-        " Where it is called otherwise than on the nodes, give it as interface in scheduler_options.",
+        f"give one by which the nodes can reach it: {usable_interfaces()}. Where it is called otherwise than "
+        "theirs, give it as interface in scheduler_options.",
     )
     try:
         plan.log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
