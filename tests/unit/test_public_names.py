@@ -215,12 +215,12 @@ def test_a_summary_shows_what_became_of_the_pixels_in_a_notebook_and_printed():
         "  tiles: 3",
         "  tiles done before: 1",
         "  tiles failed and skipped: 0",
-        "  ok: 1,200 pixels",
-        f"  {Status(2).words}: 300 pixels",
+        "  ok: 1,200 pixels, in tiles done now",
+        f"  {Status(2).words}: 300 pixels, in tiles done now",
     ]
     shown = summary._repr_html_()
     assert "&lt;out&gt;.zarr" in shown
-    assert re.search(r"ok</td><td[^>]*>1,200 pixels", shown)
+    assert re.search(r"ok</td><td[^>]*>1,200 pixels, in tiles done now", shown)
     assert "minimum norm" not in shown
 
 

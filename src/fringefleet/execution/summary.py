@@ -55,8 +55,9 @@ class Summary:
         return facts_as_html("Summary of a run", self._facts())
 
     def _facts(self) -> dict[str, object]:
+        which = ", in tiles done now" if self.n_resumed else ""
         by_name = {
-            Status(code).words: f"{number:,} pixel{'s' * (number != 1)}"
+            Status(code).words: f"{number:,} pixel{'s' * (number != 1)}{which}"
             for code, number in enumerate(self.status_count)
             if number
         }

@@ -155,12 +155,19 @@ def chosen_name(result: xr.Dataset, variable: str | None, wanted: str | None = N
     """
     there = [str(name) for name, data in result.data_vars.items() if is_drawable(data)]
     if variable is None:
-        first = [name for name in FIRST if name in there] or (there if len(there) == 1 else [])
+        if any({"pair", "y", "x"} == set(data.dims) for data in result.data_vars.values()):
+            raise OptionError(
+                "found a stack of interferograms; give a result, as `fringefleet.invert` makes one. "
+                "`plot.network` and `plot.matrix` draw pairs."
+            )
         if not there:
             raise OptionError("found no map over y and x; give a result, or some rows and columns of one.")
+        dated = [name for name in there if wanted is not None and "date" in result[name].dims]
+        among = dated or there
+        first = [name for name in FIRST if name in among] or (among if len(among) == 1 else [])
         if not first:
-            raise OptionError(f"found no {option('variable')}; give one of {', '.join(there)}.")
-        variable = min(first, key=lambda name: wanted is not None and "date" not in result[name].dims)
+            raise OptionError(f"found no {option('variable')}; give one of {', '.join(among)}.")
+        variable = first[0]
     if variable not in there:
         said = option("variable", repr(variable))
         if variable in result:
