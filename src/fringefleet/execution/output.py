@@ -25,11 +25,6 @@ from fringefleet.products.registry import bytes_of_result, wanted_variables
 
 logger = logging.getLogger(__name__)
 
-_CHANGES = {
-    SourceChange.TOUCHED: "modification times of files of the stack differ, and are accepted",
-    SourceChange.UNREAD: "files of the stack differ that no finished tile was read from, and are accepted",
-}
-
 
 def open_output(checked: Checked) -> ResultStore:
     """Create the store of the result, or open the one that is resumed."""
@@ -46,7 +41,7 @@ def open_output(checked: Checked) -> ResultStore:
         )
         store.clear()
         if change is not SourceChange.NONE:
-            logger.warning("%s: %s", job.output, _CHANGES[change])
+            logger.warning("%s: %s", job.output, change.value)
             store.trust(checked.origin.source.listing, change)
         store.forget_damaged()
         if not store.done().all():

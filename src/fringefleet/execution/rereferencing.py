@@ -28,7 +28,7 @@ from fringefleet.io.files.version import FilesVersion
 from fringefleet.io.mintpy.attributes import with_own_attributes
 from fringefleet.io.store.lock import locked
 from fringefleet.io.store.open_result import open_result
-from fringefleet.io.store.origin import Origin, SourceChange
+from fringefleet.io.store.origin import Origin
 from fringefleet.io.store.output_names import check_output_name
 from fringefleet.io.store.place import check_apart
 from fringefleet.io.store.result import (
@@ -157,10 +157,8 @@ def _opened(template: xr.Dataset, output: Path, origin: Origin, existing: Existi
     recover_interrupted_overwrite(output)
     if existing == "resume" and output.exists():
         tile = (template.chunksizes["y"][0], template.chunksizes["x"][0])
-        store, change = resume_result(output, tile, origin, map(str, template.data_vars))
+        store, _ = resume_result(output, tile, origin, map(str, template.data_vars))
         store.clear()
-        if change is not SourceChange.NONE:
-            store.trust(origin.source.listing, change)
         store.forget_damaged()
         return store
     return create_result(template, output, origin, overwrite=existing == "overwrite")

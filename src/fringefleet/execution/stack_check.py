@@ -6,7 +6,6 @@ is an error, and affected tiles are marked, so that no result of two versions of
 one.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from fringefleet.arguments.shapes import Pixel
 from fringefleet.engine.context import BlockResult
 from fringefleet.errors import StackChangedError, StackFormatError
 from fringefleet.execution.tile import Tile
-from fringefleet.io.files.listing import Difference, Listing, describe_differences, only_touched
+from fringefleet.io.files.listing import Listing, describe_differences, only_touched
 from fringefleet.io.files.version import TOUCHED, FilesVersion, accepting_touched
 from fringefleet.io.store.origin import differences_now
 from fringefleet.io.store.result import ResultStore
@@ -88,19 +87,22 @@ def check_stack_at_end(
     differences = differences_now(source, accept_touched=accept_touched)
     if not differences:
         return
-    n_doubted = store.doubt(windows_of_changes(differences, source.arrays, corner))
+    windows, is_touched = windows_of_changes(differences, source.arrays, corner), only_touched(differences)
+    n_doubted = store.doubt(windows, is_touched=is_touched)
+    if is_touched:
+        advice = f"{TOUCHED} With --resume all tiles are then kept."
+    elif windows is None:
+        advice = StackChangedError.to_go_on
+    else:
+        advice = (
+            "To go on with the stack as it is, repeat the command, invert with --resume: they are done again."
+        )
     raise StackChangedError(
         f"the stack {source.path} changed during the run: {describe_differences(differences)}. "
         f"{n_doubted} tiles are marked as not done in {store.path}, as they may be from either version. "
-        f"{_advice(differences)}"
+        f"{advice}"
     )
 
 
 def _moved(part: slice, by: int) -> slice:
     return slice(part.start + by, part.stop + by)
-
-
-def _advice(differences: Sequence[Difference]) -> str:
-    if only_touched(differences):
-        return f"{TOUCHED} With --resume all tiles are then kept."
-    return StackChangedError.to_go_on

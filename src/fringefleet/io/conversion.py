@@ -56,18 +56,20 @@ class Conversion:
     """Stack and the output that it is converted to.
 
     ``version``: of the files of the stack, if it has any. ``accept_touched``: whether files that differ only
-    in their modification time count as unchanged.
+    in their modification time count as unchanged. ``is_whole``: whether the pixels of the stack are those of
+    its files, and not a part of them.
     """
 
     stack: xr.Dataset
     output: Path
     version: FilesVersion | None
     accept_touched: bool
+    is_whole: bool
 
     @classmethod
-    def of(cls, stack: xr.Dataset, output: Path, *, accept_touched: bool) -> "Conversion":
+    def of(cls, stack: xr.Dataset, output: Path, *, accept_touched: bool, is_whole: bool) -> "Conversion":
         """Describe the conversion of a stack, without reading or writing anything."""
-        return cls(stack, real_path(output), stack.encoding.get("version"), accept_touched)
+        return cls(stack, real_path(output), stack.encoding.get("version"), accept_touched, is_whole)
 
     @property
     def folder(self) -> Path:
@@ -192,9 +194,12 @@ class Conversion:
             group = zarr.open_group(self.folder, mode="r+", use_consolidated=False)
             origin = self._origin(tile)
             change = check_same_origin(
-                group, origin, self.output, tile=tile, accept_touched=self.accept_touched
+                *(group, origin, self.output),
+                accept_touched=self.accept_touched,
+                tile=tile if self.is_whole else None,
             )
             if change is SourceChange.UNREAD:
+                logger.warning("%s: %s", self.output, change.value)
                 write_listing(group, origin.source.listing)
             for file in self.folder.rglob("*.partial"):
                 file.unlink(missing_ok=True)

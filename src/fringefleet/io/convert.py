@@ -105,7 +105,8 @@ def convert_stack(  # noqa: PLR0913 - all options of a conversion
         check_apart(output, Path(stack.encoding["source"]), pair_folders(stack))
     stack = as_stored(stack)
     recover_interrupted_overwrite(output)
-    begun = Conversion.of(stack, output, accept_touched=accept_touched)
+    is_whole = not isinstance(source, xr.Dataset)
+    begun = Conversion.of(stack, output, accept_touched=accept_touched, is_whole=is_whole)
     tile = chunks or (begun.tile() if resume else None) or default_tile(stack)
     cut = _cut(stack, tile, total_memory)
     if resume and begun.was_finished(tile):

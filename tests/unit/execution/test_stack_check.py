@@ -1,6 +1,7 @@
 """A Zarr stack that is changed while a run goes on."""
 
 import collections
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import zarr
 import fringefleet
 from fringefleet import FailurePolicy, Run, Selection
 from fringefleet.errors import InputError, RunError, StackChangedError
+from fringefleet.execution.check import check
 from fringefleet.io.describe import check_finished
 from fringefleet.io.files import version
 from fringefleet.simulate import Scene, simulate_dataset
@@ -99,8 +101,22 @@ def test_tiles_of_a_part_that_are_of_a_changed_chunk_do_not_count(stack):
     data = zarr.open_group(stack, mode="r")["unwrapped_phase"]
     begin = 16 if data.shards else 24
     expected = np.ones((3, 3), np.uint8)
-    expected[(begin - 6) // 10 :, (begin - 4) // 10 :] = 3
+    expected[(begin - 6) // 10 :, (begin - 4) // 10 :] = 0
     np.testing.assert_array_equal(marks(stack), expected)
+    done = fringefleet.run(replace(part, existing="resume"))
+    assert done.n_resumed == expected.sum()
+    assert_is_of_the_stack_as_it_is(part)
+
+
+def test_the_chunks_of_a_part_are_counted_from_its_corner(stack):
+    part = job(stack, selection=Selection(rows=(14, 32), columns=(14, 32)), chunks=(6, 6))
+    fringefleet.run(part)
+    done = zarr.open_group(stack.with_name("result.zarr"), mode="r+")["progress/done"]
+    done[2], done[:, 2] = 0, 0
+    rewrite(stack, part=(slice(None), slice(16, 24), slice(16, 24)))  # rows 2 to 9 of the part: done
+    for refuses in (check, fringefleet.run):
+        with pytest.raises(InputError, match="two versions would be mixed"):
+            refuses(replace(part, existing="resume"))
 
 
 def changing(stack, at, change):
@@ -136,18 +152,70 @@ def test_what_is_changed_behind_the_last_tile_is_found_at_the_end_and_its_tiles_
     change, message, n_tile = CHANGES[what]
     with pytest.raises(StackChangedError, match=rf"changed during the run: {message}.* {n_tile} tiles are"):
         fringefleet.run(job(stack), changing(stack, 4, change))
-    assert (marks(stack) == 3).sum() == n_tile
+    assert (marks(stack) == 0).sum() == n_tile
     with pytest.raises(InputError, match=f"is not finished: {n_tile} of 4 tiles are missing"):
         check_finished(stack.with_name("result.zarr"))
-    done = fringefleet.run(job(stack, existing="resume"))  # these tiles from the stack as it is now
-    assert done.n_resumed == 4 - n_tile
-    assert_is_of_the_stack_as_it_is(stack, done.output)
+    resume = job(stack, existing="resume")
+    if what == "the dates":  # these are no part of a tile
+        with pytest.raises(InputError, match="two versions would be mixed"):
+            fringefleet.run(resume)
+        return
+    assert fringefleet.run(resume).n_resumed == 4 - n_tile
+    assert_is_of_the_stack_as_it_is(resume)
 
 
-def assert_is_of_the_stack_as_it_is(stack, output):
-    fringefleet.run(Run(stack, stack.with_name("anew.zarr"), chunks=(16, 16)))
-    now, anew = (xr.open_zarr(path).load() for path in (output, stack.with_name("anew.zarr")))
-    xr.testing.assert_identical(now.drop_attrs(), anew.drop_attrs())
+def assert_is_of_the_stack_as_it_is(job):
+    anew = replace(job, output=job.output.with_name("anew.zarr"), existing="refuse")
+    fringefleet.run(anew)
+    now, expected = (xr.open_zarr(path).load() for path in (job.output, anew.output))
+    xr.testing.assert_identical(now.drop_attrs(), expected.drop_attrs())
+
+
+@pytest.mark.parametrize("accept_touched", [False, True])
+def test_a_chunk_that_was_changed_and_restored_has_its_tiles_done_again(stack, accept_touched):
+    file = chunk_files(stack, "unwrapped_phase")[0]
+    whole = file.read_bytes()
+    first = (slice(None), slice(0, 8), slice(0, 8))
+
+    with pytest.raises(RunError, match="changed"):
+        fringefleet.run(job(stack), changing(stack, 4, lambda stack: rewrite(stack, part=first)))
+    assert marks(stack)[0, 0] == 0
+    file.write_bytes(whole)
+    resume = job(stack, existing="resume", accept_touched=accept_touched)
+    assert fringefleet.run(resume).n_resumed == 3
+    assert_is_of_the_stack_as_it_is(resume)
+
+
+def test_what_was_written_before_the_first_tile_may_not_change(stack):
+    fringefleet.run(job(stack))
+    zarr.open_group(stack.with_name("result.zarr"), mode="r+")["progress/done"][:] = 0
+    baselines = zarr.open_group(stack, mode="r+")["perpendicular_baseline"]
+    baselines[:] = baselines[:] + 1
+    with pytest.raises(InputError, match=r"two versions would be mixed: 1 .*: perpendicular_baseline/"):
+        fringefleet.run(job(stack, existing="resume"))
+
+
+def test_of_other_options_and_a_chunk_that_no_tile_was_read_from_the_options_are_said(stack):
+    water_mask = np.ones(SCENE.shape, bool)
+    setting = fringefleet.Setting(water_mask=water_mask)
+    fringefleet.run(job(stack, setting=setting))
+    zarr.open_group(stack.with_name("result.zarr"), mode="r+")["progress/done"][0, 0] = 0
+    rewrite(stack, part=(slice(None), slice(0, 8), slice(0, 8)))
+    water_mask[-1] = False
+    with pytest.raises(InputError, match=r"found other values of the water mask .*; the stack differs, too"):
+        fringefleet.run(job(stack, setting=setting, existing="resume"))
+
+
+def test_files_that_were_touched_and_a_chunk_that_was_replaced_are_accepted_together(stack):
+    fringefleet.run(job(stack))
+    zarr.open_group(stack.with_name("result.zarr"), mode="r+")["progress/done"][0, 0] = 0
+    rewrite(stack, part=(slice(None), slice(0, 8), slice(0, 8)))
+    touch(stack)
+    with pytest.raises(InputError, match="two versions would be mixed"):
+        fringefleet.run(job(stack, existing="resume"))
+    resume = job(stack, existing="resume", accept_touched=True)
+    assert fringefleet.run(resume).n_resumed == 3
+    assert_is_of_the_stack_as_it_is(resume)
 
 
 def test_a_chunk_that_a_finished_tile_was_read_from_may_not_change_before_a_run_goes_on(stack):
@@ -175,9 +243,9 @@ def test_a_damaged_chunk_is_replaced_and_the_run_goes_on_with_its_tiles_alone(st
         with pytest.raises(RunError, match=r"opy or create .* again.*fix the cause and repeat .*resume"):
             fringefleet.run(job(stack, on_failure=failures))
     file.write_bytes(whole)
-    done = fringefleet.run(job(stack, existing="resume"))
-    assert done.n_resumed == 3
-    assert_is_of_the_stack_as_it_is(stack, done.output)
+    resume = job(stack, existing="resume")
+    assert fringefleet.run(resume).n_resumed == 3
+    assert_is_of_the_stack_as_it_is(resume)
     assert fringefleet.run(job(stack, existing="resume")).n_resumed == 4
 
 

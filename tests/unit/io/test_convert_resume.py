@@ -121,19 +121,56 @@ def test_a_file_that_is_gone_or_cut_off_is_made_again(source, output, tmp_path, 
     assert files_of(output) == files_of(tmp_path / "whole.zarr")
 
 
-def test_a_damaged_chunk_of_the_stack_is_replaced_and_the_conversion_goes_on(source, output, tmp_path):
-    stack = tmp_path / "stack.zarr"
-    convert_stack(source, stack, chunks=(3, 3))
-    file = max((stack / "unwrapped_phase").glob("c/**/[0-9]"))
+@pytest.fixture
+def stack(source, tmp_path):
+    """A Zarr stack with a coordinate of each pixel."""
+    data = open_stack(source, chunks=None).load()
+    data["latitude"] = ("y", "x"), np.arange(42.0).reshape(6, 7)
+    data = data.set_coords("latitude").drop_encoding()
+    chunks = {name: {"chunks": (*data[name].shape[:-2], 3, 3)} for name in ("unwrapped_phase", "latitude")}
+    data.to_zarr(tmp_path / "stack.zarr", encoding=chunks, consolidated=False)
+    return tmp_path / "stack.zarr"
+
+
+def last_chunk(stack, name="unwrapped_phase"):
+    return max(path for path in (stack / name / "c").rglob("*") if path.is_file())
+
+
+def test_a_damaged_chunk_of_the_stack_is_replaced_and_the_conversion_goes_on(stack, output, caplog):
+    file = last_chunk(stack)
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(FringefleetError, match="truncated"):
+    with pytest.raises(FringefleetError, match=r"damaged|truncated"):
         convert_stack(stack, output, chunks=(3, 3), total_memory=LITTLE)
-    assert (read_marks(zarr.open_group(partial_of(output), mode="r")) == IS_DONE).any()
+    done = read_marks(zarr.open_group(partial_of(output), mode="r")) == IS_DONE
+    assert 0 < done.sum() < done.size
     file.write_bytes(whole)
-    convert_stack(stack, output, resume=True)
+
+    def stop(_done, _total):
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        convert_stack(stack, output, resume=True, total_memory=LITTLE, progress=stop)
+    assert "no finished tile was read from" in caplog.text
+    caplog.clear()
+    convert_stack(stack, output, resume=True, total_memory=LITTLE)
+    assert caplog.text == ""
     xr.testing.assert_identical(open_stack(output).compute(), open_stack(stack).compute())
-    convert_stack(stack, output, resume=True)
+
+
+def test_a_coordinate_that_was_written_at_once_may_not_change(stack, output):
+    interrupt(stack, output)
+    array = zarr.open_group(stack, mode="r+")["latitude"]
+    array[3:, 6:] = -1
+    with pytest.raises(OtherOriginError, match=r"two versions would be mixed: .*latitude/"):
+        convert_stack(stack, output, resume=True, total_memory=LITTLE)
+
+
+def test_no_file_of_a_part_in_memory_may_change(stack, output):
+    interrupt(open_stack(stack).isel(y=slice(3, None)), output, after=9)
+    last_chunk(stack).write_bytes(b"")
+    with pytest.raises(OtherOriginError, match="two versions would be mixed"):
+        convert_stack(open_stack(stack).isel(y=slice(3, None)), output, resume=True, total_memory=LITTLE)
 
 
 def test_without_resume_it_begins_anew(source, output, caplog):

@@ -89,7 +89,8 @@ def open_zarr(path: Path) -> xr.Dataset:
             {"preferred_chunks": dict(zip(variable.dims, whole, strict=True))} if whole else {}
         )
     stack = _as_stack(stored, how, path)
-    stack.encoding["version"] = FilesVersion(str(path.absolute()), listing, scan_zarr, tuple(arrays))
+    in_tiles = tuple(array for array in arrays if array.name not in stack.coords)
+    stack.encoding["version"] = FilesVersion(str(path.absolute()), listing, scan_zarr, in_tiles)
     return stack
 
 

@@ -23,10 +23,10 @@ from fringefleet.io.zarr.chunk_layout import find_chunk_files
 
 DONE = "progress/done"
 N_BYTE = "progress/n_byte"
-# A skipped tile could not be computed; a doubted one may be from a stack that changed.
+# A skipped tile could not be computed; a doubted one is from a stack that was touched meanwhile.
 IS_DONE, IS_SKIPPED, IS_DOUBTED = 1, 2, 3
 _LONG_NAMES = {
-    DONE: "1 where a tile is written, 2 where it could not be computed, 3 where the stack changed meanwhile",
+    DONE: "1 where a tile is written, 2 where it could not be computed, 3 where its files were touched",
     N_BYTE: "total size of all files of a tile in bytes",
 }
 

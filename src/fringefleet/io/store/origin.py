@@ -6,7 +6,7 @@ or the files of the stack.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -26,7 +26,7 @@ from fringefleet.option_words import in_words_of_python, mark, option
 
 _FACTS = "made_with"  # attribute of the group of the marks
 PLACE = "progress"  # path of that group
-_FILES = "progress/stack_files"
+_FILES = "stack_files"  # name of the list, and of the attribute that names the one that counts
 
 DIGESTS = "digests"  # the fact with digests of values too long to be shown
 _MAY_FOLLOW = ("looks", "wavelength", "number of dates", "number of pairs")  # may follow from other options
@@ -35,11 +35,11 @@ _REPEAT = f"Repeat the command that started it with --resume. Otherwise: {_BEGIN
 
 
 class SourceChange(Enum):
-    """How the files of a stack changed since a result was begun, where that is accepted."""
+    """Accepted change of the files of a stack since a result was begun, in words."""
 
-    NONE = "none"
-    TOUCHED = "touched"  # only times
-    UNREAD = "unread"  # files that no finished tile was read from
+    NONE = "files of the stack are the same"
+    TOUCHED = "modification times of files of the stack differ, and are accepted"
+    UNREAD = "chunks of the stack differ that no finished tile was read from, and are accepted"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +74,19 @@ def write_origin(group: zarr.Group, origin: Origin) -> None:
 
 
 def write_listing(group: zarr.Group, listing: Listing) -> None:
-    """Record in a result which files it was made from."""
-    packed = np.frombuffer(listing.encoded(), np.uint8)
-    array = group.create_array(
-        _FILES, data=packed, chunks=packed.shape, compressors=None, overwrite=True, dimension_names=("byte",)
+    """Record in a result which files it was made from; if killed, it leaves the earlier record."""
+    place, packed = group.require_group(PLACE), np.frombuffer(listing.encoded(), np.uint8)
+    earlier = place.attrs.get(_FILES, _FILES if _FILES in place else None)
+    name = f"{_FILES}_1" if earlier == _FILES else _FILES
+    array = place.create_array(
+        name, data=packed, chunks=packed.shape, compressors=None, overwrite=True, dimension_names=("byte",)
     )
     array.attrs["long_name"] = (
         "files of the stack with sizes and times, as packed by fringefleet.io.files.listing"
     )
+    place.attrs[_FILES] = name
+    if earlier is not None:
+        del place[str(earlier)]
 
 
 def read_listing(group: zarr.Group) -> Listing:
@@ -92,7 +97,8 @@ def read_listing(group: zarr.Group) -> Listing:
     StackFormatError
         It cannot be read.
     """
-    return Listing.decoded(np.asarray(array_in(group, _FILES)[:]).tobytes())
+    name = group[PLACE].attrs.get(_FILES, _FILES)
+    return Listing.decoded(np.asarray(array_in(group, f"{PLACE}/{name}")[:]).tobytes())
 
 
 def check_same_origin(
@@ -100,9 +106,9 @@ def check_same_origin(
     origin: Origin,
     path: Any,
     *,
-    tile: Shape,
-    corner: Pixel = (0, 0),
     accept_touched: bool,
+    tile: Shape | None = None,
+    corner: Pixel = (0, 0),
 ) -> SourceChange:
     """Reject resuming a result of another origin; return which change of its files is accepted.
 
@@ -114,13 +120,13 @@ def check_same_origin(
         Origin that it would have now.
     path
         Path of the result, for the message.
-    tile
-        Rows and columns of its tiles. A file that no finished one was read from, such as a damaged one, may
-        have been replaced.
-    corner
-        Row and column in the stack of the first pixel of the result.
     accept_touched
         Whether files of the stack that differ only in their modification time are accepted.
+    tile
+        Rows and columns of its tiles: chunks that no finished one was read from, such as a damaged one, may
+        have been replaced. None: no file may.
+    corner
+        Row and column in the stack of the first pixel of the result.
 
     Raises
     ------
@@ -136,21 +142,30 @@ def check_same_origin(
     except (KeyError, StackFormatError, OSError, ValueError, ZarrError) as error:
         reason = f"it has lost the list of the files that it was made from ({error})"
         raise _refused(path, reason, _BEGIN_ANEW) from error
-    is_changed = not only_touched(files)
-    if others := _other_options(then, now) or ([] if is_changed else _other_values(then, now)):
+    others = [file for file in files if not (accept_touched and file.is_touched)]
+    is_acceptable = not others or (tile is not None and _are_unread(group, others, origin, tile, corner))
+    is_changed = not (is_acceptable or only_touched(files))
+    if options := _other_options(then, now) or ([] if is_changed else _other_values(then, now)):
         # Other options may read other variables, so that files are new or gone without a change of the stack.
         changed = [file for file in files if None not in (file.then, file.now)]
         also = f"; the stack differs, too: {describe_differences(changed)}" if changed else ""
-        raise _refused(path, f"it was started with other options: found {', '.join(others)}{also}", _REPEAT)
-    if not files:
-        return SourceChange.NONE
-    if accept_touched and not is_changed:
-        return SourceChange.TOUCHED
-    done = read_marks(group) == IS_DONE
-    windows = windows_of_changes(files, origin.source.arrays, corner)
-    if _other_values(then, now) or (done & tiles_in(windows, done.shape, tile)).any():
+        raise _refused(path, f"it was started with other options: found {', '.join(options)}{also}", _REPEAT)
+    if not is_acceptable:
         raise _changed_stack(path, origin, files)
-    return SourceChange.UNREAD
+    if others:
+        return SourceChange.UNREAD
+    return SourceChange.TOUCHED if files else SourceChange.NONE
+
+
+def _are_unread(
+    group: zarr.Group, files: Sequence[Difference], origin: Origin, tile: Shape, corner: Pixel
+) -> bool:
+    """Return whether files are chunks that no finished tile was read from."""
+    windows = windows_of_changes(files, origin.source.arrays, corner)
+    if windows is None:  # what is not in tiles was written when the result was begun
+        return False
+    done = read_marks(group) == IS_DONE
+    return not (done & tiles_in(windows, done.shape, tile)).any()
 
 
 def _refused(path: Any, reason: str, remedy: str) -> OtherOriginError:

@@ -239,13 +239,15 @@ class ResultStore:
                 damaged[0],
             )
 
-    def doubt(self, windows: Sequence[tuple[slice, slice]] | None) -> int:
+    def doubt(self, windows: Sequence[tuple[slice, slice]] | None, *, is_touched: bool) -> int:
         """Mark finished tiles within the given windows of pixels as doubtful.
 
         Parameters
         ----------
         windows
             Rows and columns; None for the whole scene.
+        is_touched
+            Whether only times of their files changed, so that they may be taken for done later.
 
         Returns
         -------
@@ -256,7 +258,7 @@ class ResultStore:
         doubted = done & tiles_in(windows, done.shape, self.tile)
         marks = array_in(open_result_to_write(self.path), DONE)
         for index in np.argwhere(doubted).tolist():
-            marks[tuple(index)] = IS_DOUBTED
+            marks[tuple(index)] = IS_DOUBTED if is_touched else 0
         return int(doubted.sum())
 
     def trust(self, listing: Listing, change: SourceChange) -> None:

@@ -6,12 +6,14 @@ import h5py
 import numpy as np
 import pytest
 import zarr
+from zarr.core.attributes import Attributes
 
 import fringefleet
 from fringefleet import Options, Run, Setting
 from fringefleet.errors import OtherOriginError, OutputExistsError
 from fringefleet.execution.check import check
 from fringefleet.io.files.listing import FileState, Listing
+from fringefleet.io.store import origin
 from fringefleet.simulate import Scene, simulate_stack
 
 SCENE = Scene(n_date=6, neighbours=2, shape=(16, 16), missing=0)
@@ -108,3 +110,29 @@ def test_a_listing_is_packed_small_and_comes_out_as_it_was():
     assert Listing.decoded(Listing.of([]).encoded()).names == ()
     strange = Listing.of([("caf\udce9 \n.tif", FileState(1, 2))])
     assert Listing.decoded(strange.encoded()).names == strange.names
+
+
+@pytest.mark.parametrize("n_written", [0, 1])
+def test_a_listing_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch, n_written):
+    group = zarr.open_group(tmp_path / "marks.zarr", mode="w")
+    first, second, third = (Listing.of([("a", FileState(number, 2))]) for number in range(3))
+    origin.write_listing(group, first)
+    written = []
+
+    def write(attributes, key, value):
+        if len(written) == n_written:
+            raise KeyboardInterrupt
+        written.append(key)
+        set_one(attributes, key, value)
+
+    set_one = Attributes.__setitem__
+    with monkeypatch.context() as killed:
+        killed.setattr(Attributes, "__setitem__", write)
+        with pytest.raises(KeyboardInterrupt):
+            origin.write_listing(group, second)
+    assert origin.read_listing(zarr.open_group(tmp_path / "marks.zarr", mode="r")).sizes.tolist() == [0]
+    for listing in (second, third):
+        origin.write_listing(group, listing)
+        found = origin.read_listing(zarr.open_group(tmp_path / "marks.zarr", mode="r"))
+        assert found.sizes.tolist() == listing.sizes.tolist()
+    assert len(list(zarr.open_group(tmp_path / "marks.zarr", mode="r")[origin.PLACE].arrays())) == 1
