@@ -121,7 +121,7 @@ def keys(path):
 
 
 def test_a_run_is_not_resumed_with_a_stack_that_was_changed_in_place(path, tmp_path):
-    interrupted(job_for(path, tmp_path))
+    fringefleet.run(job_for(path, tmp_path))  # whole: a chunk that no finished tile was read from may change
     before = keys(path)
     assert keys(path) == before
     file, name = used_file(path)
@@ -140,7 +140,7 @@ def test_a_run_is_not_resumed_with_a_stack_that_was_changed_in_place(path, tmp_p
     os.truncate(file, state.st_size)
     os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert keys(path) == before
-    assert pipeline.check(job_for(path, tmp_path, existing="resume")).n_left < 9
+    assert pipeline.check(job_for(path, tmp_path, existing="resume")).n_left == 0
 
 
 def test_a_stack_that_was_touched_is_resumed_at_the_user_s_word_alone(path, tmp_path):
