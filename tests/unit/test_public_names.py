@@ -102,6 +102,7 @@ Run(3, "result.zarr")
 
 @pytest.mark.long
 def test_a_type_checker_takes_text_for_paths(tmp_path):
+    pytest.importorskip("mypy", reason="needs mypy, which is in the extra dev")
     (tmp_path / "typed.py").write_text(TYPED)
     command = [
         sys.executable,
