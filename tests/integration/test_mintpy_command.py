@@ -595,6 +595,7 @@ def contents(folder):
 
 
 @pytest.mark.cluster
+@pytest.mark.long  # of invert it is tested each time
 def test_a_second_run_is_refused_and_touches_nothing_and_a_killed_one_is_finished_by_the_same_command(
     project, tmp_path
 ):

@@ -3,7 +3,7 @@
 import os
 import pickle
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -121,7 +121,10 @@ def test_a_tile_reports_its_place_its_bytes_and_the_seconds_of_each_stage(stack_
     stack = fringefleet.open_stack(path, chunks=None)
     n_pair, shape = stack.sizes["pair"], (stack.sizes["y"], stack.sizes["x"])
     n_date = fringefleet.invert(stack).sizes["date"]
+    start = monotonic()
     reports = reports_of(path, Options(), (16, 25), slow_write)
+    elapsed = monotonic() - start
+    assert sum(sum(report.numbers.seconds) for report in reports) <= elapsed
     assert sum(report.numbers.bytes_read for report in reports) == 2 * 4 * n_pair * shape[0] * shape[1]
     for report in reports:
         i, j = report.tile
@@ -130,9 +133,8 @@ def test_a_tile_reports_its_place_its_bytes_and_the_seconds_of_each_stage(stack_
         # displacement and gap_filled of every date; coherence, residual, two counts and the status
         assert report.numbers.bytes_written == report.numbers.n_pixel * (5 * n_date + 4 + 4 + 4 + 1 + 1)
         seconds = report.numbers.seconds
-        assert 0.05 <= seconds.write < 0.5
-        assert 0 < seconds.read < 0.5
-        assert seconds.solve > 0
+        assert seconds.write >= 0.05
+        assert min(seconds.read, seconds.solve) > 0
         assert seconds.copy == 0
         assert report.worker["pid"] == os.getpid()
         assert report.worker["worker"] is report.worker["gpu"] is None  # no Dask worker, no GPU
@@ -147,9 +149,10 @@ def test_the_seconds_of_reading_are_those_of_the_file(stack_path, monkeypatch):
         return whole(self)
 
     monkeypatch.setattr(LazyVariable, "read", read)
+    start = monotonic()
     seconds = reports_of(stack_path, Options(), (40, 50))[0].numbers.seconds
     assert seconds.read >= 0.6  # phase and coherence
-    assert seconds.solve < 0.6
+    assert sum(seconds) <= monotonic() - start  # nothing is counted in two stages
 
 
 def test_tasks_stay_small_and_nothing_is_read_to_make_them(stack_path):

@@ -83,12 +83,10 @@ def test_a_job_is_no_login_node(monkeypatch):
 
 
 def test_the_speed_of_a_disk_is_measured_with_a_bounded_file_that_is_gone(tmp_path):
-    start = time.monotonic()
     found = disk.measure_disk(tmp_path, seconds=0.1, most=3 * 2**22)
     assert 0 < found.n_byte <= 3 * 2**22
     assert min(found.write, found.read) > 0
     assert list(tmp_path.iterdir()) == []
-    assert time.monotonic() - start < 10
 
 
 def test_a_measurement_that_is_killed_leaves_no_file(tmp_path):

@@ -143,7 +143,8 @@ def test_several_processes_give_the_same_bytes_and_their_failures_are_said(tmp_p
     calls = []
     together = export_result(result, tmp_path / "together", "cog", progress=lambda *n: calls.append(n))
     assert [path.read_bytes() for path in together] == [path.read_bytes() for path in alone]
-    assert calls == [(n, 7) for n in range(1, 8)]
+    assert calls == sorted(set(calls))  # two that are done at once are said at once
+    assert calls[-1] == (7, 7)
     with translation.translators(10, 10) as processes:
         wanted = translation.Translation(str(tmp_path / "gone.vrt"), str(tmp_path / "gone.tif"), "COG", {})
         with pytest.raises(OSError, match=r"gone\.tif could not be written: .*gone\.vrt"):
