@@ -61,8 +61,8 @@ def map(  # noqa: A001, PLR0913 - plot.map; what people choose in a picture
         Result of an inversion, or maps of velocity; a single variable; or the path of a store. Lazy ones are
         read at 1000 pixels a side, at most.
     variable
-        Name of a variable; None: the velocity, if there is one and no date is given, or else the
-        displacement.
+        Name of a variable; None: the velocity, if there is one, or else the displacement; with a date, what
+        has dates.
     date
         Date of a variable that has dates; None: the last one.
     unit

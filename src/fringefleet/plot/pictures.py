@@ -160,7 +160,7 @@ def _chosen(
     """Draw the map, and the series of the pixel, that are asked for."""
     pixel = chosen_pixel(result, choice)
     if choice.variable is not None:
-        name = chosen_name(result, choice.variable)
+        name = chosen_name(result, choice)
         shown = shown_map(result, choice, rule_for(result, choice))
         has_dates = "date" in result[name].dims
         at = f"_{date_names_of(result)[date_index(result, choice.date)]}" if has_dates else ""

@@ -84,7 +84,7 @@ def shown_map(
         Pixels that are kept; None: all.
     """
     wanted, unit = choice.date, choice.unit
-    name = chosen_name(result, choice.variable, wanted)
+    name = chosen_name(result, choice)
     data = result[name]
     index = date_index(result, wanted) if "date" in data.dims else None
     if wanted is not None and index is None:
@@ -120,7 +120,7 @@ def _estimate_in(result: xr.Dataset, name: str) -> str | None:
 
 def rule_for(result: xr.Dataset, choice: PictureChoice) -> PixelRule | None:
     """Give the rule of the pixels that are shown; the status explains all, unless a rule is given."""
-    name = chosen_name(result, choice.variable, choice.date)
+    name = chosen_name(result, choice)
     return None if name == "status" and choice.mask is None else rule_of(result, choice.mask)
 
 
@@ -143,7 +143,7 @@ def kept(values: xr.DataArray, part: xr.Dataset, rule: PixelRule | None) -> xr.D
     return values.where(xr.DataArray(keeps, dims=("y", "x")))
 
 
-def chosen_name(result: xr.Dataset, variable: str | None, wanted: str | None = None) -> str:
+def chosen_name(result: xr.Dataset, choice: PictureChoice) -> str:
     """Find the variable that is drawn: the one that is asked for, or else the one that people want to see.
 
     With a date that is asked for, that is one that has dates.
@@ -154,20 +154,7 @@ def chosen_name(result: xr.Dataset, variable: str | None, wanted: str | None = N
         There is no such map.
     """
     there = [str(name) for name, data in result.data_vars.items() if is_drawable(data)]
-    if variable is None:
-        if any({"pair", "y", "x"} == set(data.dims) for data in result.data_vars.values()):
-            raise OptionError(
-                "found a stack of interferograms; give a result, as `fringefleet.invert` makes one. "
-                "`plot.network` and `plot.matrix` draw pairs."
-            )
-        if not there:
-            raise OptionError("found no map over y and x; give a result, or some rows and columns of one.")
-        dated = [name for name in there if wanted is not None and "date" in result[name].dims]
-        among = dated or there
-        first = [name for name in FIRST if name in among] or (among if len(among) == 1 else [])
-        if not first:
-            raise OptionError(f"found no {option('variable')}; give one of {', '.join(among)}.")
-        variable = first[0]
+    variable = _wanted_first(result, there, choice.date) if choice.variable is None else choice.variable
     if variable not in there:
         said = option("variable", repr(variable))
         if variable in result:
@@ -179,6 +166,23 @@ def chosen_name(result: xr.Dataset, variable: str | None, wanted: str | None = N
         raise OptionError(f"found {said}, and no such variable.{hint} There are {', '.join(there)}.")
     check_not_empty(result, [variable])
     return variable
+
+
+def _wanted_first(result: xr.Dataset, there: list[str], wanted: str | None) -> str:
+    """Choose among the maps that are there."""
+    if not there and any({"pair", "y", "x"} == set(data.dims) for data in result.data_vars.values()):
+        raise OptionError(
+            "found a stack of interferograms; give a result, as `fringefleet.invert` makes one. "
+            "`plot.network` and `plot.matrix` draw pairs."
+        )
+    if not there:
+        raise OptionError("found no map over y and x; give a result, or some rows and columns of one.")
+    dated = [name for name in there if wanted is not None and "date" in result[name].dims]
+    among = dated or there
+    first = [name for name in FIRST if name in among] or (among if len(among) == 1 else [])
+    if not first:
+        raise OptionError(f"found no {option('variable')}; give one of {', '.join(among)}.")
+    return first[0]
 
 
 def is_drawable(data: xr.DataArray) -> bool:
