@@ -149,7 +149,7 @@ def resolve(options: ClusterOptions) -> ClusterOptions:
     ``OptionError`` if workers of this machine are to listen on an interface that it lacks.
     """
     resolved = _without_default(options)
-    if resolved.kind in _LOCAL:
+    if resolved.kind in _LOCAL and resolved.interface is not None:
         check_interface(resolved.interface, f"give one of {interfaces_here()}.")
     return resolved
 

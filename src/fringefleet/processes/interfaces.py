@@ -48,7 +48,7 @@ def read_interfaces() -> list[Interface]:
     ]
 
 
-def check_interface(name: str | None, needed: str) -> None:
+def check_interface(name: str, needed: str) -> None:
     """Check that this machine has an interface, with an address of IPv4, which Dask needs.
 
     Raises
@@ -57,7 +57,7 @@ def check_interface(name: str | None, needed: str) -> None:
         States what is ``needed``.
     """
     there = {interface.name: interface for interface in read_interfaces()}
-    if name is None or (name in there and there[name].has_ipv4):
+    if name in there and there[name].has_ipv4:
         return
     found = f"network interface {name!r} on this machine"
     raise OptionError(f"found no {'IPv4 address of the ' * (name in there)}{found}; {needed}")

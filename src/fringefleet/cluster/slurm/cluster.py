@@ -75,11 +75,12 @@ def _check_machine(plan: JobPlan) -> None:
         )
     scheduler = plan.cluster["scheduler_options"]
     interface = scheduler.get("interface", None if "host" in scheduler else plan.cluster["interface"])
-    check_interface(
-        interface,
-        f"give one by which the nodes can reach it: {usable_interfaces()}. Where it is called otherwise than "
-        "theirs, give it as interface in scheduler_options.",
-    )
+    if interface is not None:
+        check_interface(
+            interface,
+            f"give one by which the nodes can reach it: {usable_interfaces()}. Where it is called otherwise "
+            "than theirs, give it as interface in scheduler_options.",
+        )
     try:
         plan.log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
