@@ -193,10 +193,9 @@ class Conversion:
         with readable(f"the conversion {self.folder}", OutputExistsError):
             group = zarr.open_group(self.folder, mode="r+", use_consolidated=False)
             origin = self._origin(tile)
+            counted = tile if self.is_whole else None
             change = check_same_origin(
-                *(group, origin, self.output),
-                accept_touched=self.accept_touched,
-                tile=tile if self.is_whole else None,
+                group, origin, self.output, accept_touched=self.accept_touched, tile=counted
             )
             if change is SourceChange.UNREAD:
                 logger.warning("%s: %s", self.output, change.value)

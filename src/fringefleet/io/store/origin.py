@@ -142,7 +142,7 @@ def check_same_origin(
     except (KeyError, StackFormatError, OSError, ValueError, ZarrError) as error:
         reason = f"it has lost the list of the files that it was made from ({error})"
         raise _refused(path, reason, _BEGIN_ANEW) from error
-    others = [file for file in files if not (accept_touched and file.is_touched)]
+    others = _but_touched(files) if accept_touched else files
     is_acceptable = not others or (tile is not None and _are_unread(group, others, origin, tile, corner))
     is_changed = not (is_acceptable or only_touched(files))
     if options := _other_options(then, now) or ([] if is_changed else _other_values(then, now)):
@@ -151,7 +151,7 @@ def check_same_origin(
         also = f"; the stack differs, too: {describe_differences(changed)}" if changed else ""
         raise _refused(path, f"it was started with other options: found {', '.join(options)}{also}", _REPEAT)
     if not is_acceptable:
-        raise _changed_stack(path, origin, files)
+        raise _changed_stack(path, origin, others)
     if others:
         return SourceChange.UNREAD
     return SourceChange.TOUCHED if files else SourceChange.NONE
@@ -223,4 +223,8 @@ def differences_now(source: FilesVersion, *, accept_touched: bool) -> list[Diffe
     """List the files of a stack again, and return how they differ; touched ones may be accepted."""
     with accepting_touched(accept_touched):
         found = source.differences()
-    return [difference for difference in found if not (accept_touched and difference.is_touched)]
+    return _but_touched(found) if accept_touched else found
+
+
+def _but_touched(differences: list[Difference]) -> list[Difference]:
+    return [difference for difference in differences if not difference.is_touched]

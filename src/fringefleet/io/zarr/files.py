@@ -96,17 +96,6 @@ def files_of(
     return numbers[kept]
 
 
-def windows_of(listing: Listing, arrays: Sequence[ArrayLayout]) -> list[Window] | None:
-    """Find the pixels in the files of a listing; None for all, if one of them is not a chunk."""
-    windows, n_found = [], 0
-    for array in arrays:
-        _, corners = _corners(listing, array)
-        n_found += len(corners)
-        rows, columns = array.size
-        windows += [(slice(y, y + rows), slice(x, x + columns)) for y, x in corners.tolist()]
-    return windows if n_found == len(listing) else None
-
-
 def windows_of_changes(
     differences: Sequence[Difference], arrays: Sequence[ArrayLayout], corner: Pixel = (0, 0)
 ) -> list[Window] | None:
@@ -122,15 +111,17 @@ def windows_of_changes(
         Row and column in the scene of the first pixel of the part; windows before it are left out.
     """
     listing = Listing.of((each.name, state) for each in differences if (state := each.then or each.now))
-    windows = windows_of(listing, arrays)
-    if windows is None:
-        return None
-    y, x = corner
-    return [
-        (slice(max(0, rows.start - y), rows.stop - y), slice(max(0, columns.start - x), columns.stop - x))
-        for rows, columns in windows
-        if rows.stop > y and columns.stop > x
-    ]
+    windows, n_found = [], 0
+    for array in arrays:
+        _, corners = _corners(listing, array)
+        n_found += len(corners)
+        rows, columns = array.size
+        windows += [
+            (slice(max(0, y), y + rows), slice(max(0, x), x + columns))
+            for y, x in (corners - np.array(corner)).tolist()
+            if y + rows > 0 and x + columns > 0
+        ]
+    return windows if n_found == len(listing) else None
 
 
 @lru_cache(maxsize=64)
